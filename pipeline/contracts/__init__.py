@@ -1,0 +1,1 @@
+"""The vocabulary of the pipeline: frozen records, one error tree, the ports. Imports nothing of the pipeline."""

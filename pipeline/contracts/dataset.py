@@ -1,0 +1,58 @@
+"""A Dataset: a file that was read, typed, profiled and split."""
+
+from __future__ import annotations
+
+from pipeline.contracts.record import Record
+from pipeline.contracts.signature import ColumnKind, Task
+
+__all__ = ["ColumnProfile", "Dataset", "LeftOut", "SplitRows"]
+
+
+class ColumnProfile(Record):
+    """A feature column. In the split files numeric is Float32, boolean is Float32 (0, 1), categorical is String; missing is null.
+
+    ``vocabulary`` (categorical only) holds the values seen in the training split, most frequent first; what is not in it
+    is unknown to the model. Statistics are of the training split.
+    """
+
+    name: str
+    kind: ColumnKind
+    missing: int
+    distinct: int
+    mean: float | None = None
+    std: float | None = None
+    minimum: float | None = None
+    median: float | None = None
+    maximum: float | None = None
+    vocabulary: tuple[str, ...] = ()
+
+
+class LeftOut(Record):
+    """A column that no model reads, and why: date, free text, identifier, constant, empty."""
+
+    name: str
+    reason: str
+
+
+class SplitRows(Record):
+    train: int
+    validation: int
+    test: int
+
+
+class Dataset(Record):
+    """The splits are parquet files (names.RunKeys.split) of the feature columns and the target.
+
+    The target is String for classification (values are those of ``classes``), Float64 for regression; it has no nulls.
+    """
+
+    task: Task
+    target: str
+    columns: tuple[ColumnProfile, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    classes: tuple[str, ...] = ()
+    class_rows: tuple[int, ...] = ()  # of the training split, in the order of classes
+    rows: SplitRows
+    set_aside: int = 0  # rows that could not be read, or that have no target
+    warnings: tuple[str, ...] = ()
+    sha256: str  # of the uploaded file

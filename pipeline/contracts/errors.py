@@ -1,0 +1,208 @@
+"""Everything that can go wrong, as one tree.
+
+    ModeldropError
+    ├── InputError                   what a user sent is wrong; never retried
+    │   ├── InvalidUploadError       the object's key: tenant, model or file name
+    │   ├── InvalidJobSpecError      train.yaml or the object's metadata
+    │   ├── DatasetError             the data file; it is quarantined with a report
+    │   │   ├── UnreadableDatasetError   not the format that its name says, truncated, not text
+    │   │   ├── MalformedRowsError       too many ragged or broken rows
+    │   │   ├── InvalidColumnsError      duplicate or empty column names, no usable column
+    │   │   ├── InvalidTargetError       missing, constant, too many classes, no values
+    │   │   └── TooFewRowsError
+    │   └── InvalidRequestError      a prediction request
+    ├── NotFoundError                a model, version, run or object, as seen from one tenant
+    │   └── ObjectNotFoundError      an object in a bucket
+    ├── UnauthenticatedError         no key, or an unknown one
+    ├── ForbiddenError               a known key without the permission
+    ├── ConflictError                another writer was first
+    ├── TrainingError
+    │   ├── CandidateFailedError     one candidate; it costs itself
+    │   └── NoCandidateSurvivedError all of them; it costs the run
+    ├── CompressionError
+    │   └── ExportMismatchError      the exported graph does not answer as the trained model does
+    ├── IntegrityError               bytes that are not what their sha256 says
+    ├── SmokeTestFailedError         the served version does not give the golden answers
+    ├── JobError
+    │   ├── JobCrashedError          a Batch job ended without an outcome
+    │   └── CapacityUnavailableError a Batch job that never got a machine
+    ├── ExecutionEndedError          an execution timed out or was aborted
+    ├── TransientError               a service was slow or busy; retried
+    └── ConfigurationError           our own settings: a bad or missing environment variable
+
+A class's name is the ``ErrorEquals`` of the state machine and the ``type`` of a run's error: it is an API.
+A message is one sentence for the user: what is wrong, where, what was expected. It never quotes the user's values.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CandidateFailedError",
+    "CapacityUnavailableError",
+    "CompressionError",
+    "ConfigurationError",
+    "ConflictError",
+    "DatasetError",
+    "ExecutionEndedError",
+    "ExportMismatchError",
+    "ForbiddenError",
+    "InputError",
+    "IntegrityError",
+    "InvalidColumnsError",
+    "InvalidJobSpecError",
+    "InvalidRequestError",
+    "InvalidTargetError",
+    "InvalidUploadError",
+    "JobCrashedError",
+    "JobError",
+    "MalformedRowsError",
+    "ModeldropError",
+    "NoCandidateSurvivedError",
+    "NotFoundError",
+    "ObjectNotFoundError",
+    "SmokeTestFailedError",
+    "TooFewRowsError",
+    "TrainingError",
+    "TransientError",
+    "UnauthenticatedError",
+    "UnreadableDatasetError",
+    "error_named",
+]
+
+
+class ModeldropError(Exception):
+    """The root. ``str(error)`` is the sentence a user reads; ``details`` are for the report."""
+
+    retryable = False
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InputError(ModeldropError):
+    """What a user sent is wrong; trying again cannot help."""
+
+
+class InvalidUploadError(InputError):
+    """The object's key is not ``<tenant>/<model>/<file>`` with valid names."""
+
+
+class InvalidJobSpecError(InputError):
+    """``train.yaml``, or the metadata of the object, is not a JobSpec."""
+
+
+class DatasetError(InputError):
+    """The data file cannot be trained on."""
+
+
+class UnreadableDatasetError(DatasetError):
+    """The bytes are not what the file's name says."""
+
+
+class MalformedRowsError(DatasetError):
+    """More rows are broken than can be set aside."""
+
+
+class InvalidColumnsError(DatasetError):
+    """The columns cannot be told apart, or none can be used."""
+
+
+class InvalidTargetError(DatasetError):
+    """The target column cannot be learnt."""
+
+
+class TooFewRowsError(DatasetError):
+    """There is not enough to train, choose and test on."""
+
+
+class InvalidRequestError(InputError):
+    """A prediction request that does not fit the model's signature."""
+
+
+class NotFoundError(ModeldropError):
+    """There is no such thing in this tenant; whether another tenant has one is not said."""
+
+
+class ObjectNotFoundError(NotFoundError):
+    """No such object in the bucket."""
+
+
+class UnauthenticatedError(ModeldropError):
+    """No API key, or one that nobody holds."""
+
+
+class ForbiddenError(ModeldropError):
+    """The principal is known and may not do this."""
+
+
+class ConflictError(ModeldropError):
+    """Somebody else wrote first."""
+
+
+class TrainingError(ModeldropError):
+    """Training went wrong."""
+
+
+class CandidateFailedError(TrainingError):
+    """One candidate could not be trained; the others go on."""
+
+
+class NoCandidateSurvivedError(TrainingError):
+    """Every candidate failed."""
+
+
+class CompressionError(ModeldropError):
+    """A variant could not be made."""
+
+
+class ExportMismatchError(CompressionError):
+    """The exported graph's answers differ from the trained model's."""
+
+
+class IntegrityError(ModeldropError):
+    """Stored bytes do not have the sha256 that was recorded."""
+
+
+class SmokeTestFailedError(ModeldropError):
+    """The real predict function does not give the golden answers."""
+
+
+class JobError(ModeldropError):
+    """A Batch job."""
+
+
+class JobCrashedError(JobError):
+    """A Batch job ended without writing an outcome: killed, out of memory, no image."""
+
+
+class CapacityUnavailableError(JobError):
+    """A Batch job waited for a machine until its time was up."""
+
+
+class ExecutionEndedError(ModeldropError):
+    """The execution itself timed out, was aborted, or failed outside every state's Catch."""
+
+
+class TransientError(ModeldropError):
+    """A service did not answer in time; the same call may succeed later."""
+
+    retryable = True
+
+
+class ConfigurationError(ModeldropError):
+    """A setting of ours is missing or bad."""
+
+
+def error_named(name: str, message: str) -> ModeldropError:
+    """The error of class ``name`` (as a job's outcome or a state machine names it); the root's child for unknown names."""
+    found = _subclasses(ModeldropError).get(name)
+    return found(message) if found else JobCrashedError(f"{name}: {message}")
+
+
+def _subclasses(cls: type[ModeldropError]) -> dict[str, type[ModeldropError]]:
+    found = {cls.__name__: cls}
+    for child in cls.__subclasses__():
+        found |= _subclasses(child)
+    return found

@@ -1,0 +1,83 @@
+"""What the registry keeps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pipeline.contracts.record import Record
+from pipeline.contracts.signature import Signature
+from pipeline.contracts.variant import Artifact
+
+__all__ = ["Golden", "Lineage", "ModelCard", "ModelSummary", "ModelVersion"]
+
+
+class Lineage(Record):
+    """Which upload, which settings, which code made a version."""
+
+    run: str
+    upload_bucket: str
+    upload_key: str
+    upload_version_id: str
+    upload_sha256: str
+    spec_sha256: str
+    code_version: str
+
+
+class ModelVersion(Record):
+    """Immutable but for ``status``: REGISTERED until its smoke test has passed, then READY."""
+
+    tenant: str
+    model: str
+    version: int
+    status: Literal["REGISTERED", "READY"] = "REGISTERED"
+    algorithm: str
+    precision: str
+    artifact: Artifact
+    signature: Signature
+    metric: str
+    quality: dict[str, float]  # on the test rows
+    lineage: Lineage
+    card_key: str
+    created_at: datetime
+
+
+class ModelSummary(Record):
+    """A model as it is listed."""
+
+    tenant: str
+    model: str
+    latest_version: int
+    live_version: int | None = None
+
+
+class Golden(Record):
+    """Held-out rows (raw, JSON-able) and what the chosen file answered to them when it was evaluated."""
+
+    rows: tuple[dict[str, Any], ...]
+    predictions: tuple[dict[str, Any], ...]  # as the predict function answers: label and probabilities, or value
+    tolerance: float = 1e-4
+
+
+class ModelCard(Record):
+    """What is known of a version: data, splits, what was tried, quality on rows that nothing was chosen by."""
+
+    tenant: str
+    model: str
+    run: str
+    algorithm: str
+    precision: str
+    task: str
+    target: str
+    metric: str
+    test_quality: dict[str, float]
+    test_interval: dict[str, tuple[float, float]]  # 95 % bootstrap
+    test_rows: int
+    validation_quality: dict[str, float]
+    rows: dict[str, int]
+    columns: int
+    left_out: tuple[dict[str, str], ...]
+    leaderboard: tuple[dict[str, Any], ...]
+    devices: dict[str, str]  # job -> the device that really ran
+    warnings: tuple[str, ...]
+    created_at: datetime

@@ -1,0 +1,177 @@
+"""Names that users choose, and where objects lie. Every key carries its tenant.
+
+Uploads bucket:    ``<tenant>/<model>/<file>``
+Artefacts bucket:  ``tenants/<tenant>/runs/<run>/...``        what one run hands from stage to stage
+                   ``tenants/<tenant>/artifacts/<sha256>``    content-addressed, immutable
+                   ``tenants/<tenant>/quarantine/<run>/...``  a refused file beside its ``report.json``
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from pipeline.contracts.errors import InvalidUploadError
+
+__all__ = [
+    "COMPANIONS",
+    "RESERVED",
+    "RunKeys",
+    "UploadKey",
+    "artifact_key",
+    "check_model",
+    "check_tenant",
+    "parse_upload_key",
+    "run_name",
+    "tenant_of_run",
+]
+
+RESERVED = frozenset(
+    {"tenants", "runs", "artifacts", "quarantine", "versions", "aliases", "infer", "ready", "live", "health"}
+)
+COMPANIONS = ("train.yaml", "train.yml", "model.py", "_SUCCESS")
+_TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # no underscore: it separates the parts of a run's name
+_MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")
+
+
+def check_tenant(name: str) -> str:
+    """Return ``name``, or raise InvalidUploadError."""
+    if not _TENANT.fullmatch(name) or name in RESERVED:
+        raise InvalidUploadError(
+            f"'{_shown(name)}' is not a tenant name: 1 to 32 lower-case letters, digits and inner hyphens are expected, "
+            "and no reserved word"
+        )
+    return name
+
+
+def check_model(name: str) -> str:
+    """Return ``name``, or raise InvalidUploadError."""
+    if not _MODEL.fullmatch(name) or name.lower() in RESERVED:
+        raise InvalidUploadError(
+            f"'{_shown(name)}' is not a model name: 1 to 32 letters, digits and inner '_', '.', '-' are expected, "
+            "and no reserved word"
+        )
+    return name
+
+
+def _shown(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name[:40])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploadKey:
+    """``<tenant>/<model>/<file>``; ``starts_run`` is false for companions and for anything deeper."""
+
+    tenant: str
+    model: str
+    file: str
+
+    @property
+    def starts_run(self) -> bool:
+        """Companions (train.yaml, test.*, model.py) wait for their data file; part files wait for their _SUCCESS."""
+        return not (self.file in COMPANIONS or self.file.startswith("test.") or "/" in self.file or not self.file)
+
+    def sibling(self, file: str) -> str:
+        """The key of another file of the same model."""
+        return f"{self.tenant}/{self.model}/{file}"
+
+
+def parse_upload_key(key: str) -> UploadKey:
+    """Read a decoded key; raise InvalidUploadError when it has no tenant, model and file."""
+    parts = key.split("/", 2)
+    if len(parts) < 3:
+        raise InvalidUploadError(f"'{_shown(key)}' does not say whose it is: <tenant>/<model>/<file> is expected")
+    return UploadKey(tenant=check_tenant(parts[0]), model=check_model(parts[1]), file=parts[2])
+
+
+def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) -> str:
+    """One name for one object version, so that a repeated event names the same run (at most 78 characters)."""
+    digest = hashlib.sha256("\0".join((bucket, key, version_id)).encode()).hexdigest()[:12]
+    return f"{tenant}_{model.replace('.', '-')}_{digest}"
+
+
+def tenant_of_run(run: str) -> str:
+    """A tenant's name has no underscore, so the first part of a run's name is its tenant."""
+    return run.split("_", 1)[0]
+
+
+def artifact_key(tenant: str, sha256: str) -> str:
+    """Content-addressed: the same bytes are the same object."""
+    return f"tenants/{tenant}/artifacts/{sha256}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunKeys:
+    """Where one run's documents lie in the artefacts bucket."""
+
+    tenant: str
+    run: str
+
+    @classmethod
+    def of(cls, run: str) -> RunKeys:
+        return cls(tenant=tenant_of_run(run), run=run)
+
+    @property
+    def root(self) -> str:
+        return f"tenants/{self.tenant}/runs/{self.run}"
+
+    @property
+    def upload(self) -> str:
+        """contracts.run.Upload: what was dropped."""
+        return f"{self.root}/upload.json"
+
+    @property
+    def spec(self) -> str:
+        """contracts.job_spec.JobSpec, as it was understood."""
+        return f"{self.root}/spec.json"
+
+    @property
+    def dataset(self) -> str:
+        """contracts.dataset.Dataset."""
+        return f"{self.root}/dataset.json"
+
+    def split(self, name: str) -> str:
+        """One of train, validation, test: parquet with the typed feature columns and the target."""
+        return f"{self.root}/splits/{name}.parquet"
+
+    @property
+    def set_aside(self) -> str:
+        """Rows that could not be read, as they were (jsonl)."""
+        return f"{self.root}/set_aside.jsonl"
+
+    @property
+    def plan(self) -> str:
+        """contracts.plan.Plan."""
+        return f"{self.root}/plan.json"
+
+    def outcome(self, job: str) -> str:
+        """contracts.outcome.JobOutcome of one Batch job."""
+        return f"{self.root}/jobs/{job}/outcome.json"
+
+    def candidate(self, candidate: str, file: str) -> str:
+        """A trained candidate's files: trained.json, model.onnx, body.onnx, reference.npz, checkpoint.safetensors."""
+        return f"{self.root}/candidates/{candidate}/{file}"
+
+    @property
+    def variants(self) -> str:
+        """contracts.variant.VariantSet."""
+        return f"{self.root}/variants.json"
+
+    @property
+    def selection(self) -> str:
+        """contracts.selection.Selection: the leaderboard, the front, the winner."""
+        return f"{self.root}/selection.json"
+
+    @property
+    def golden(self) -> str:
+        """contracts.model_version.Golden: rows and the answers that the served model must give."""
+        return f"{self.root}/golden.json"
+
+    @property
+    def card(self) -> str:
+        """contracts.card.ModelCard."""
+        return f"{self.root}/card.json"
+
+    def quarantine(self, file: str) -> str:
+        return f"tenants/{self.tenant}/quarantine/{self.run}/{file}"

@@ -1,0 +1,52 @@
+"""What a Batch job leaves behind: ``.sync`` tells the state machine only States.TaskFailed, this tells the rest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.contracts.record import Record
+from pipeline.contracts.run import RunError
+
+__all__ = ["CandidateOutcome", "JobOutcome", "TrainedCandidate"]
+
+
+class CandidateOutcome(Record):
+    """A candidate that trained, or the error that it cost."""
+
+    candidate: str
+    status: Literal["trained", "failed"]
+    error: RunError | None = None
+    seconds: float
+
+
+class JobOutcome(Record):
+    """Written last by the job, beside its results. ``candidates`` is empty for a compression job."""
+
+    job: str
+    status: Literal["SUCCEEDED", "FAILED"]
+    error: RunError | None = None
+    retryable: bool = False
+    device: str  # what really ran: "cpu", "cuda:0 (NVIDIA L4)", "cpu, standing in for the GPU queue"
+    seconds: float
+    candidates: tuple[CandidateOutcome, ...] = ()
+
+
+class TrainedCandidate(Record):
+    """``trained.json`` beside the candidate's files.
+
+    ``model.onnx`` takes raw columns (contracts.signature); ``reference.npz`` holds the *trained* model's own answers on
+    the validation rows, in their order (classification: ``probabilities`` float32 [rows, classes]; regression: ``value``
+    float64 [rows]), so that another process can verify the export.
+    ``quantizable``: the body has MatMul/Gemm weights that dynamic int8 applies to; ``body.onnx`` is then beside it.
+    """
+
+    candidate: str
+    algorithm: str
+    device: str
+    seconds: float
+    quality: dict[str, float]  # metric -> value on the validation rows, of the trained model itself
+    quantizable: bool
+    tolerance: float  # what the export's answers may differ by: absolute in probabilities, relative to the target's std
+    history: tuple[dict[str, float], ...] = ()  # one record an epoch, for those that have epochs
+    settings: dict[str, int | float | str | bool | tuple[int, ...]] = {}
+    model_sha256: str

@@ -1,0 +1,112 @@
+"""What the stages ask of the world. ``pipeline.cloud`` has one adapter a port, ``tests/fakes`` one fake a port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+__all__ = ["Executions", "FunctionCalls", "Item", "ObjectInfo", "ObjectStore", "Put", "Table"]
+
+Item = dict[str, Any]  # numbers are int or float here; the adapter speaks Decimal with DynamoDB
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectInfo:
+    """What a HEAD says. ``metadata`` is the user metadata, keys in lower case."""
+
+    key: str
+    bytes: int
+    etag: str
+    version_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectStore(Protocol):
+    """One bucket. Calls raise ObjectNotFoundError for a missing object, TransientError for a busy service."""
+
+    @property
+    def bucket(self) -> str: ...
+
+    def get(self, key: str, *, version_id: str | None = None) -> bytes: ...
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None: ...
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write with ``If-None-Match: *``; false when something is there already."""
+        ...
+
+    def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo: ...
+
+    def download(self, key: str, path: Path, *, version_id: str | None = None) -> None: ...
+
+    def upload(self, path: Path, key: str, *, metadata: Mapping[str, str] | None = None) -> None: ...
+
+    def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
+        """Copy server-side from another bucket."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Put:
+    """One write of a transaction; ``only_if_absent`` makes it conditional."""
+
+    item: Item
+    only_if_absent: bool = False
+
+
+class Table(Protocol):
+    """A table of items keyed by ``pk`` and ``sk``; items with ``listing`` and ``listed_at`` are in the listing index."""
+
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None: ...
+
+    def put(self, item: Item) -> None: ...
+
+    def put_if_absent(self, item: Item) -> bool: ...
+
+    def update(self, pk: str, sk: str, values: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None) -> bool:
+        """Set attributes of an item that exists, all ``only_if`` being equal (None: absent); false when they are not.
+
+        An attribute written ``a.b`` is the key ``b`` of the map ``a`` (a map that is there).
+        """
+        ...
+
+    def write_all(self, puts: Sequence[Put]) -> bool:
+        """All or nothing; false when a condition does not hold."""
+        ...
+
+    def query(
+        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+    ) -> list[Item]: ...
+
+    def listing(self, name: str, *, limit: int | None = None) -> list[Item]:
+        """Newest first, by ``listed_at``."""
+        ...
+
+
+class Executions(Protocol):
+    """The state machine."""
+
+    def start(self, name: str, document: Mapping[str, Any]) -> bool:
+        """Start the execution ``name``; false when it was started before."""
+        ...
+
+    def stop(self, name: str, cause: str) -> None: ...
+
+
+class FunctionCalls(Protocol):
+    """Another function, called synchronously."""
+
+    def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Its answer; raise error_named(...) for what it raised."""
+        ...

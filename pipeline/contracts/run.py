@@ -1,0 +1,60 @@
+"""A Run: one dropped file's way through the pipeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pipeline.contracts.record import Record
+
+__all__ = ["STAGES", "Run", "RunError", "RunStatus", "Stage", "StageName", "StageStatus", "Upload"]
+
+StageName = Literal["validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote"]
+STAGES: tuple[StageName, ...] = (
+    "validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote",
+)  # fmt: skip
+RunStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "NEEDS_DECISION"]
+StageStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]
+
+
+class Upload(Record):
+    """The object that started a run. ``metadata`` is the object's user metadata (x-amz-meta-*), keys in lower case."""
+
+    bucket: str
+    key: str
+    version_id: str
+    bytes: int
+    etag: str
+    metadata: dict[str, str] = {}
+
+
+class RunError(Record):
+    """``type`` is the name of a class in contracts.errors."""
+
+    type: str
+    message: str
+
+
+class Stage(Record):
+    """One stage as a user sees it; ``progress`` is a short word from a running job (``mlp: epoch 3 of 20``)."""
+
+    name: StageName
+    status: StageStatus
+    seconds: float | None = None
+    progress: str | None = None
+
+
+class Run(Record):
+    """What ``modeldrop runs`` lists."""
+
+    run: str
+    tenant: str
+    model: str
+    file: str
+    status: RunStatus
+    version: int | None = None
+    error: RunError | None = None
+    reason: str | None = None  # why a decision is needed
+    started_at: datetime
+    ended_at: datetime | None = None
+    stages: tuple[Stage, ...]

@@ -1,0 +1,63 @@
+"""Variants of the trained candidates, and the one that is chosen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.contracts.record import Record
+
+__all__ = ["Artifact", "LeaderboardRow", "Precision", "Selection", "Variant", "VariantSet"]
+
+Precision = Literal["fp32", "int8"]
+
+
+class Artifact(Record):
+    """Immutable bytes in the artefacts bucket at names.artifact_key."""
+
+    key: str
+    sha256: str
+    bytes: int
+
+
+class Variant(Record):
+    """One candidate at one precision, measured on the validation rows as the served file.
+
+    ``status``: ok; rejected (made, and failed a gate: ``reason`` says which); not_applicable (``reason`` says why).
+    """
+
+    candidate: str
+    algorithm: str
+    precision: Precision
+    status: Literal["ok", "rejected", "not_applicable"]
+    reason: str = ""
+    artifact: Artifact | None = None
+    quality: dict[str, float] = {}
+    agreement: float | None = None  # share of rows with the fp32 file's label; regression: correlation with its values
+    latency_us: float | None = None  # one row, one thread, median
+    train_seconds: float = 0.0
+
+
+class VariantSet(Record):
+    """What compression leaves for selection."""
+
+    variants: tuple[Variant, ...]
+    cpu: str  # the machine that measured latency
+
+
+class LeaderboardRow(Record):
+    """A variant as it is shown: ``rank`` by the metric; ``on_front`` is Pareto-optimal in quality, latency and size."""
+
+    rank: int | None
+    variant: Variant
+    on_front: bool = False
+    winner: bool = False
+
+
+class Selection(Record):
+    """``unmet`` lists the limits of the JobSpec that even the winner misses: the run then needs a decision."""
+
+    metric: str
+    winner: Variant
+    leaderboard: tuple[LeaderboardRow, ...]
+    reason: str
+    unmet: tuple[str, ...] = ()
