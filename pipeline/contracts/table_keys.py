@@ -1,0 +1,57 @@
+"""Where records lie in the one table. Every partition but the keys' and the listings' is one tenant's."""
+
+from __future__ import annotations
+
+__all__ = [
+    "LISTINGS",
+    "alias_key",
+    "api_key_key",
+    "history_prefix",
+    "model_key",
+    "models_of",
+    "run_key",
+    "version_key",
+    "version_prefix",
+]
+
+LISTINGS = ("RUN", "MODEL", "KEY")  # values of the attribute ``listing``
+
+
+def run_key(tenant: str, run: str) -> tuple[str, str]:
+    """(pk, sk) of a run's log."""
+    return f"TENANT#{tenant}", f"RUN#{run}"
+
+
+def model_key(tenant: str, model: str) -> tuple[str, str]:
+    """(pk, sk) of a model's summary: ``latest_version``, ``live_version``."""
+    return f"TENANT#{tenant}", f"MODEL#{model}"
+
+
+def models_of(tenant: str) -> tuple[str, str]:
+    """(pk, sk prefix) of all of a tenant's models."""
+    return f"TENANT#{tenant}", "MODEL#"
+
+
+def version_key(tenant: str, model: str, version: int) -> tuple[str, str]:
+    """(pk, sk) of a version; its attribute ``record`` is the JSON text of a ModelVersion."""
+    return f"TENANT#{tenant}#MODEL#{model}", f"VERSION#{version:06d}"
+
+
+def version_prefix(tenant: str, model: str) -> tuple[str, str]:
+    """(pk, sk prefix) of all versions, oldest first."""
+    return f"TENANT#{tenant}#MODEL#{model}", "VERSION#"
+
+
+def alias_key(tenant: str, model: str, alias: str) -> tuple[str, str]:
+    """(pk, sk) of an alias; its attribute ``version`` is a number."""
+    return f"TENANT#{tenant}#MODEL#{model}", f"ALIAS#{alias}"
+
+
+def history_prefix(tenant: str, model: str) -> tuple[str, str]:
+    """(pk, sk prefix) of the alias moves, oldest first: ``alias``, ``version``, ``previous``, ``at``, ``by``."""
+    return f"TENANT#{tenant}#MODEL#{model}", "HISTORY#"
+
+
+def api_key_key(key_sha256: str) -> tuple[str, str]:
+    """(pk, sk) of an API key, by its hash: ``tenant``, ``principal``, ``permissions``, ``prefix``, ``created_at``."""
+    return f"KEY#{key_sha256}", "KEY"
