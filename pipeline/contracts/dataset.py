@@ -9,10 +9,11 @@ __all__ = ["ColumnProfile", "Dataset", "LeftOut", "SplitRows"]
 
 
 class ColumnProfile(Record):
-    """A feature column. In the split files numeric is Float32, boolean is Float32 (0, 1), categorical is String; missing is null.
+    """A feature column.
 
-    ``vocabulary`` (categorical only) holds the values seen in the training split, most frequent first; what is not in it
-    is unknown to the model. Statistics are of the training split.
+    In the split files numeric is Float32, boolean is Float32 (0, 1), categorical is String; missing is null.
+    ``vocabulary`` (categorical only) holds the values seen in the training split, most frequent first; what is not
+    in it is unknown to the model. Statistics are of the training split.
     """
 
     name: str

@@ -196,7 +196,7 @@ class ConfigurationError(ModeldropError):
 
 
 def error_named(name: str, message: str) -> ModeldropError:
-    """The error of class ``name`` (as a job's outcome or a state machine names it); the root's child for unknown names."""
+    """The error of class ``name``, as a job's outcome or a state machine names it; an unknown name is a crash."""
     found = _subclasses(ModeldropError).get(name)
     return found(message) if found else JobCrashedError(f"{name}: {message}")
 

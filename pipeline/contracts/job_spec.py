@@ -1,7 +1,7 @@
 """The JobSpec: what a user may ask for in ``train.yaml``. Every field has a default that works.
 
-Its JSON Schema is published as ``pipeline/contracts/job_spec.schema.json`` (a test holds the two equal), so that editors
-complete it: ``# yaml-language-server: $schema=...``.
+Its JSON Schema is published as ``pipeline/contracts/job_spec.schema.json`` (a test holds the two equal), so that
+editors complete it: ``# yaml-language-server: $schema=...``.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def check_tenant(name: str) -> str:
     """Return ``name``, or raise InvalidUploadError."""
     if not _TENANT.fullmatch(name) or name in RESERVED:
         raise InvalidUploadError(
-            f"'{_shown(name)}' is not a tenant name: 1 to 32 lower-case letters, digits and inner hyphens are expected, "
-            "and no reserved word"
+            f"'{_shown(name)}' is not a tenant name: 1 to 32 lower-case letters, digits and inner hyphens are "
+            "expected, and no reserved word"
         )
     return name
 

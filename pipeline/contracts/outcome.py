@@ -35,8 +35,8 @@ class TrainedCandidate(Record):
     """``trained.json`` beside the candidate's files.
 
     ``model.onnx`` takes raw columns (contracts.signature); ``reference.npz`` holds the *trained* model's own answers on
-    the validation rows, in their order (classification: ``probabilities`` float32 [rows, classes]; regression: ``value``
-    float64 [rows]), so that another process can verify the export.
+    the validation rows, in their order (classification: ``probabilities`` float32 [rows, classes]; regression:
+    ``value`` float64 [rows]), so that another process can verify the export.
     ``quantizable``: the body has MatMul/Gemm weights that dynamic int8 applies to; ``body.onnx`` is then beside it.
     """
 

@@ -66,7 +66,7 @@ class Put:
 
 
 class Table(Protocol):
-    """A table of items keyed by ``pk`` and ``sk``; items with ``listing`` and ``listed_at`` are in the listing index."""
+    """A table of items keyed by ``pk`` and ``sk``; those with ``listing``, ``listed_at`` are in the listing index."""
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None: ...
 

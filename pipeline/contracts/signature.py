@@ -3,7 +3,8 @@
 The served ONNX file agrees with it: one input per column, in this order, named as the column, shape ``[batch]``
 (``float`` for numeric and boolean, ``string`` for categorical); a missing value is NaN or the empty string.
 The outputs, by position: classification gives label ``string[batch]`` and probabilities ``float[batch, classes]``,
-regression gives value ``float[batch]``. They are named ``label``, ``probabilities``, ``value`` unless a column has that name.
+regression gives value ``float[batch]``. They are named ``label``, ``probabilities``, ``value`` unless a column has
+that name.
 """
 
 from __future__ import annotations

@@ -1,0 +1,52 @@
+# modeldrop's commands. `make demo` and `make test` install what they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The wheel index for torch: on plain Linux the default index's wheels bring CUDA (gigabytes). For a CPU build:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
+
+.PHONY: demo test check test-sam bench image clean help
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.installed ## Install, start the embedded cloud, drop a real data set, watch it become a served model, call it
+	$(BIN)/modeldrop demo
+
+test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## Lint, types, import contracts, template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+
+test-sam: $(VENV)/.installed-dev ## The functions in real Lambda containers (needs Docker, SAM, Python 3.12)
+	tools/test_sam.sh
+
+bench: $(VENV)/.installed-dev ## Every benchmark; each prints one JSON line last
+	for script in serving pipeline; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+image: ## Build the jobs' container image
+	tools/make_image.sh
+
+clean: ## Remove the environments and builds
+	rm -rf $(VENV) .venv-sam .aws-sam
+
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit("modeldrop needs Python 3.11 or later, and this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet torch==2.13.0 -c constraints.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,local]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@

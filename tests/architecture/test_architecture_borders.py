@@ -1,0 +1,103 @@
+"""The borders that a linter cannot see: what a handler's import really loads, and where the environment is read."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
+HEAVY = ["torch", "sklearn", "pandas", "onnx", "lightgbm", "skl2onnx", "scipy", "ministack"]
+# What is loaded is paid for at every cold start; the serving path pays for the least.
+ALSO_BANNED = {
+    "predict": ["pydantic", "polars", "yaml", "rich", "typer"],
+    "authorize_request": ["onnxruntime", "numpy", "polars"],
+}
+SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *HANDLERS])
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module}
+    return found
+
+
+def _id(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_are_handlers() -> None:
+    assert len(HANDLERS) >= 13
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda p: p.parent.name)
+def test_a_handler_imports_without_the_training_libraries(handler: Path) -> None:
+    name = handler.parent.name
+    banned = HEAVY + ALSO_BANNED.get(name, [])
+    script = f"import sys; sys.modules.update(dict.fromkeys({banned!r})); sys.path.insert(0, {str(handler.parent)!r}); import app; app.handler"
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "POWERTOOLS_SERVICE_NAME": name,
+        "POWERTOOLS_METRICS_NAMESPACE": "modeldrop",
+        "TABLE_NAME": "table",
+        "UPLOADS_BUCKET": "uploads",
+        "ARTIFACTS_BUCKET": "artifacts",
+        "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:pipeline",
+        "IDEMPOTENCY_TABLE": "idempotency",
+        "PREDICT_FUNCTION": "predict",
+        "CODE_VERSION": "test",
+    }
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda p: p.parent.name)
+def test_a_handler_is_thin_and_speaks_to_no_service_itself(handler: Path) -> None:
+    tree = ast.parse(handler.read_text())
+    assert not {i.split(".")[0] for i in _imports(handler)} & {"boto3", "botocore", "os"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 25, f"{node.name} is not thin"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_id)
+def test_nothing_imports_a_function(path: Path) -> None:
+    assert not {i for i in _imports(path) if i.split(".")[0] == "functions"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_id)
+def test_the_environment_is_read_in_the_composition_root_alone(path: Path) -> None:
+    if "local" in path.parts or path.name == "bootstrap.py" or "bootstrap" in path.parts:
+        return
+    reads = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
+    }
+    assert not reads & {"environ", "getenv", "environb"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_id)
+def test_sizes_stay_like_the_models(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 500
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            document = ast.get_docstring(node, clean=False)
+            assert node.end_lineno is not None
+            lines = node.end_lineno - node.lineno + 1 - (document.count("\n") + 1 if document else 0)
+            assert lines <= 60, f"{node.name} has {lines} lines"

@@ -1,0 +1,49 @@
+"""The JobSpec as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.contracts import job_spec
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec, check_metric, parse_job_spec
+
+SCHEMA = Path(job_spec.__file__).with_name("job_spec.schema.json")
+
+
+def test_the_published_schema_is_the_models() -> None:
+    published = json.loads(SCHEMA.read_text())
+    assert published == {"$schema": "https://json-schema.org/draft/2020-12/schema", **JobSpec.model_json_schema()}
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    assert parse_job_spec(b"") == JobSpec()
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        (b"algoritms: [mlp]", "unknown field 'algoritms': did you mean 'algorithms'?"),
+        (b"training: {epoch: 3}", "unknown field 'training.epoch': did you mean 'epochs'?"),
+        (b"zzzz: 1", "unknown field 'zzzz': one of task, target,"),
+        (b"a: [", "train.yaml is not YAML (line 1, column 5)"),
+        (b"- a", "train.yaml is not a mapping"),
+        (b"\xff\xfe", "train.yaml is not YAML"),
+        (b"seed: -1", "train.yaml: seed: input should be greater than or equal to 0"),
+        (b"algorithms: [xgb]", "'linear', 'random_forest', 'gradient_boosting' or 'mlp'"),
+        (b"!!python/object/apply:os.system ['true']", "train.yaml is not YAML"),
+    ],
+)
+def test_a_bad_spec_says_what_and_where(document: bytes, sentence: str) -> None:
+    with pytest.raises(InvalidJobSpecError) as caught:
+        parse_job_spec(document)
+    assert sentence in caught.value.message
+
+
+def test_a_metric_must_measure_its_task() -> None:
+    assert check_metric("rmse", "regression") == "rmse"
+    with pytest.raises(InvalidJobSpecError, match="accuracy, auc, log_loss is expected"):
+        check_metric("rmse", "classification")

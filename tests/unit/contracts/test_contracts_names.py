@@ -1,0 +1,63 @@
+"""Names and keys."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contracts.errors import InvalidUploadError
+from pipeline.contracts.names import RunKeys, check_model, check_tenant, parse_upload_key, run_name, tenant_of_run
+
+TENANTS = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True).filter(lambda t: t not in {"live"})
+MODELS = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?", fullmatch=True)
+
+
+@given(TENANTS, MODELS, st.text(max_size=50))
+def test_a_runs_name_fits_an_execution_and_tells_its_tenant(tenant: str, model: str, key: str) -> None:
+    run = run_name(tenant, model, "uploads", key, "v1")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", run)
+    assert tenant_of_run(run) == tenant
+    assert RunKeys.of(run).dataset.startswith(f"tenants/{tenant}/runs/{run}/")
+
+
+def test_the_same_object_version_is_the_same_run_and_another_version_is_another() -> None:
+    first = run_name("demo", "adult", "uploads", "demo/adult/a.csv", "v1")
+    assert first == run_name("demo", "adult", "uploads", "demo/adult/a.csv", "v1")
+    assert first != run_name("demo", "adult", "uploads", "demo/adult/a.csv", "v2")
+
+
+@pytest.mark.parametrize(
+    ("key", "starts"),
+    [
+        ("demo/adult/train.csv", True),
+        ("demo/adult/train.yaml", False),
+        ("demo/adult/model.py", False),
+        ("demo/adult/test.csv", False),
+        ("demo/adult/", False),
+        ("demo/adult/parts/part-0.csv", False),
+        ("demo/adult/parts/_SUCCESS", False),
+    ],
+)
+def test_only_a_data_file_directly_under_the_model_starts_a_run(key: str, starts: bool) -> None:
+    assert parse_upload_key(key).starts_run is starts
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a_b", "A", "a" * 33, "tenants", "a/b", "..", "a\n"])
+def test_a_bad_tenant_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidUploadError, match="is not a tenant name"):
+        check_tenant(name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "_a", "a" * 33, "Versions", "a b", "a\x1b[31m"])
+def test_a_bad_model_name_is_refused_without_control_characters(name: str) -> None:
+    with pytest.raises(InvalidUploadError, match="is not a model name") as caught:
+        check_model(name)
+    assert caught.value.message.isprintable()
+
+
+def test_a_key_without_a_model_says_what_is_expected() -> None:
+    with pytest.raises(InvalidUploadError, match="<tenant>/<model>/<file> is expected"):
+        parse_upload_key("train.csv")
