@@ -42,7 +42,11 @@ def test_there_are_handlers() -> None:
 def test_a_handler_imports_without_the_training_libraries(handler: Path) -> None:
     name = handler.parent.name
     banned = HEAVY + ALSO_BANNED.get(name, [])
-    script = f"import sys; sys.modules.update(dict.fromkeys({banned!r})); sys.path.insert(0, {str(handler.parent)!r}); import app; app.handler"
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({banned!r}))\n"
+        f"sys.path.insert(0, {str(handler.parent)!r})\n"
+        "import app\napp.handler"
+    )
     environ = {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(ROOT),
