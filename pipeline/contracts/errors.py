@@ -28,7 +28,8 @@
     │   └── CapacityUnavailableError a Batch job that never got a machine
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── TransientError               a service was slow or busy; retried
-    └── ConfigurationError           our own settings: a bad or missing environment variable
+    ├── ConfigurationError           our own settings: a bad or missing environment variable
+    └── InternalError                a defect of ours: an exception that nobody foresaw
 
 A class's name is the ``ErrorEquals`` of the state machine and the ``type`` of a run's error: it is an API.
 A message is one sentence for the user: what is wrong, where, what was expected. It never quotes the user's values.
@@ -48,6 +49,7 @@ __all__ = [
     "ForbiddenError",
     "InputError",
     "IntegrityError",
+    "InternalError",
     "InvalidColumnsError",
     "InvalidJobSpecError",
     "InvalidRequestError",
@@ -193,6 +195,10 @@ class TransientError(ModeldropError):
 
 class ConfigurationError(ModeldropError):
     """A setting of ours is missing or bad."""
+
+
+class InternalError(ModeldropError):
+    """A defect of ours. The message names where it happened; what was said may quote a user, so it is left out."""
 
 
 def error_named(name: str, message: str) -> ModeldropError:

@@ -59,10 +59,14 @@ class ObjectStore(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Put:
-    """One write of a transaction; ``only_if_absent`` makes it conditional."""
+    """One write of a transaction, conditional on nothing being there, or on attributes of what is there.
+
+    ``only_if`` is as in Table.update: all equal, None means absent.
+    """
 
     item: Item
     only_if_absent: bool = False
+    only_if: Mapping[str, Any] | None = None
 
 
 class Table(Protocol):
@@ -82,7 +86,7 @@ class Table(Protocol):
         ...
 
     def write_all(self, puts: Sequence[Put]) -> bool:
-        """All or nothing; false when a condition does not hold."""
+        """All or nothing; false when a condition does not hold, or another transaction was in the way."""
         ...
 
     def query(

@@ -9,6 +9,7 @@ __all__ = [
     "history_prefix",
     "model_key",
     "models_of",
+    "registration_key",
     "run_key",
     "version_key",
     "version_prefix",
@@ -35,6 +36,11 @@ def models_of(tenant: str) -> tuple[str, str]:
 def version_key(tenant: str, model: str, version: int) -> tuple[str, str]:
     """(pk, sk) of a version; its attribute ``record`` is the JSON text of a ModelVersion."""
     return f"TENANT#{tenant}#MODEL#{model}", f"VERSION#{version:06d}"
+
+
+def registration_key(tenant: str, model: str, run: str) -> tuple[str, str]:
+    """(pk, sk) of the mark that a run has registered its version: ``version``."""
+    return f"TENANT#{tenant}#MODEL#{model}", f"RUN#{run}"
 
 
 def version_prefix(tenant: str, model: str) -> tuple[str, str]:

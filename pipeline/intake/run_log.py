@@ -1,0 +1,129 @@
+"""The log of runs: one item a run, in its tenant's partition, listed newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.names import tenant_of_run
+from pipeline.contracts.ports import Item, Table
+from pipeline.contracts.run import STAGES, Run, RunError, Stage, StageName, StageStatus
+from pipeline.contracts.table_keys import run_key
+
+__all__ = ["RunLog"]
+
+_RUNNING = {"status": "RUNNING"}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class RunLog:
+    """What users see of their runs. A run that has ended is never changed: each write asks for status RUNNING."""
+
+    def __init__(self, table: Table, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self._table = table
+        self._now = now
+
+    def create(self, run: str, *, tenant: str, model: str, file: str, started_at: datetime) -> bool:
+        """Begin the log of ``run``; false when it has begun before (the first one stays)."""
+        pk, sk = run_key(tenant, run)
+        return self._table.put_if_absent(
+            {
+                "pk": pk,
+                "sk": sk,
+                "listing": "RUN",
+                "listed_at": f"{_time(started_at)}#{run}",  # the name makes an order of what began at once
+                "run": run,
+                "tenant": tenant,
+                "model": model,
+                "file": file,
+                "status": "RUNNING",
+                "started_at": _time(started_at),
+                "stages": {},
+                "progress": "",
+            }
+        )
+
+    def finish_stage(self, run: str, stage: StageName) -> None:
+        """Note the time at which ``stage`` finished; nothing happens to a run that has ended meanwhile."""
+        self._update(run, {f"stages.{stage}": _time(self._now()), "progress": ""})
+
+    def progress(self, run: str, text: str) -> None:
+        """Show a short text beside the running stage, until it finishes."""
+        self._update(run, {"progress": text})
+
+    def succeed(self, run: str, version: int) -> bool:
+        """End the run with a version that is live; false when it has ended before."""
+        return self._end(run, {"status": "SUCCEEDED", "version": version})
+
+    def needs_decision(self, run: str, version: int, reason: str) -> bool:
+        """End the run with a version that is READY and that somebody must promote; false when it has ended before."""
+        return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": reason})
+
+    def fail(self, run: str, error: RunError) -> bool:
+        """End the run with ``error``; false when it has ended before, or was never begun."""
+        return self._end(run, {"status": "FAILED", "error": error.model_dump()})
+
+    def get(self, run: str) -> Run:
+        """Raise NotFoundError when there is no such run."""
+        item = self._table.get(*run_key(tenant_of_run(run), run))
+        if item is None:
+            raise NotFoundError("there is no such run: the name of one that 'modeldrop runs' lists is expected")
+        return _run(item)
+
+    def list(self, *, tenant: str | None = None, limit: int = 50) -> list[Run]:
+        """Newest first. Of one tenant it is consistent; of all tenants it may be a second behind."""
+        if tenant is None:
+            return [_run(item) for item in self._table.listing("RUN", limit=limit)]
+        items = self._table.query(*run_key(tenant, ""))
+        return [_run(item) for item in sorted(items, key=lambda i: i["listed_at"], reverse=True)[:limit]]
+
+    def _end(self, run: str, values: Item) -> bool:
+        return self._update(run, {**values, "ended_at": _time(self._now())})
+
+    def _update(self, run: str, values: Item) -> bool:
+        return self._table.update(*run_key(tenant_of_run(run), run), values, only_if=_RUNNING)
+
+
+def _time(moment: datetime) -> str:
+    """ISO 8601 in UTC, always as long, so that text sorts as time does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _run(item: Item) -> Run:
+    fields = {name: item[name] for name in Run.model_fields if name in item and name != "stages"}
+    return Run.model_validate({**fields, "stages": tuple(_stages(item))})
+
+
+def _stages(item: Item) -> Iterator[Stage]:
+    """A stage lasts from the finish of the one before it to its own; the first unfinished one is what the run is at."""
+    since = datetime.fromisoformat(item["started_at"])
+    at_work = item["status"]
+    for name in STAGES:
+        finished = item["stages"].get(name)
+        if finished is not None:
+            until = datetime.fromisoformat(finished)
+            yield Stage(name=name, status="SUCCEEDED", seconds=_seconds(since, until))
+            since = until
+        else:
+            yield _unfinished(name, at_work, since, item)
+            at_work = ""
+
+
+def _unfinished(name: StageName, run_status: str, since: datetime, item: dict[str, Any]) -> Stage:
+    status: StageStatus = "PENDING"
+    seconds = None
+    if run_status == "RUNNING":
+        status = "RUNNING"
+    elif run_status == "FAILED":
+        status, seconds = "FAILED", _seconds(since, datetime.fromisoformat(item["ended_at"]))
+    progress = item["progress"] if status == "RUNNING" else None
+    return Stage(name=name, status=status, seconds=seconds, progress=progress or None)
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    return round((until - since).total_seconds(), 3)

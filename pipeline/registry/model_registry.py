@@ -1,0 +1,202 @@
+"""The registry: versions 1, 2, 3 ... of a model, and the aliases that move over them."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, ObjectNotFoundError, TransientError
+from pipeline.contracts.model_version import ModelSummary, ModelVersion
+from pipeline.contracts.ports import Item, ObjectStore, Put, Table
+from pipeline.contracts.record import Record
+from pipeline.contracts.table_keys import (
+    alias_key,
+    history_prefix,
+    model_key,
+    models_of,
+    registration_key,
+    version_key,
+    version_prefix,
+)
+from pipeline.contracts.variant import Artifact
+
+__all__ = ["AliasMove", "ModelRegistry"]
+
+_ATTEMPTS = 64  # of a write that others race with; each round at least one of them wins
+_LIVE = "live"
+_T = TypeVar("_T")
+
+
+class AliasMove(Record):
+    """One move of an alias. ``by`` is who moved it: a run's name or a person's."""
+
+    alias: str
+    version: int
+    previous: int | None = None
+    at: datetime
+    by: str
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ModelRegistry:
+    """Each change is one transaction, conditional on what was read before it, and begun anew when another was first."""
+
+    def __init__(self, table: Table, artifacts: ObjectStore, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self._table = table
+        self._artifacts = artifacts
+        self._now = now
+
+    def register(self, draft: ModelVersion) -> ModelVersion:
+        """Give ``draft`` the model's next number (its own is not looked at); a run that has registered gets that one.
+
+        Raises IntegrityError when its artefact is not in the bucket as recorded, TransientError when too many write.
+        """
+        self._check(draft.artifact)
+        return _until_first(lambda: self._registered(draft) or self._try_register(draft))
+
+    def ready(self, tenant: str, model: str, version: int) -> ModelVersion:
+        """Say that the version has passed its smoke test, so that it may be promoted."""
+
+        def attempt() -> ModelVersion | None:
+            item = self._version_item(tenant, model, version)
+            ready = _version(item).model_copy(update={"status": "READY"})
+            values = {"record": ready.model_dump_json()}
+            done = self._table.update(item["pk"], item["sk"], values, only_if={"record": item["record"]})
+            return ready if done else None
+
+        return _until_first(attempt)
+
+    def promote(self, tenant: str, model: str, version: int, *, alias: str = _LIVE, by: str) -> ModelVersion:
+        """Move ``alias`` to ``version``, forward or back; nothing is written when it is there already.
+
+        Raises NotFoundError for an unknown version, ConflictError for one that is not READY.
+        """
+        found = self.get(tenant, model, version)
+        if found.status != "READY":
+            raise ConflictError(
+                f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
+            )
+        self._check(found.artifact)
+        _until_first(lambda: self._try_promote(found, alias, by))
+        return found
+
+    def get(self, tenant: str, model: str, version: int) -> ModelVersion:
+        """Raise NotFoundError when the tenant has no such version."""
+        return _version(self._version_item(tenant, model, version))
+
+    def live(self, tenant: str, model: str, *, alias: str = _LIVE) -> ModelVersion:
+        """The version under ``alias``; raise NotFoundError when nothing was promoted yet."""
+        item = self._table.get(*alias_key(tenant, model, alias))
+        if item is None:
+            raise NotFoundError(f"model '{model}' has no version under the alias '{alias}'")
+        return self.get(tenant, model, item["version"])
+
+    def versions(self, tenant: str, model: str) -> list[ModelVersion]:
+        """Oldest first; none for an unknown model."""
+        return [_version(item) for item in self._table.query(*version_prefix(tenant, model))]
+
+    def models(self, tenant: str | None = None) -> list[ModelSummary]:
+        """A tenant's models by name; without a tenant all models, the latest registered first."""
+        items = self._table.listing("MODEL") if tenant is None else self._table.query(*models_of(tenant))
+        return [_summary(item) for item in items]
+
+    def history(self, tenant: str, model: str) -> list[AliasMove]:
+        """The moves of all aliases, oldest first."""
+        items = self._table.query(*history_prefix(tenant, model))
+        return [AliasMove.model_validate({k: v for k, v in i.items() if k in AliasMove.model_fields}) for i in items]
+
+    def _check(self, artifact: Artifact) -> None:
+        try:
+            stored = self._artifacts.head(artifact.key)
+        except ObjectNotFoundError as error:
+            raise IntegrityError(
+                f"the artefact {artifact.sha256} is not in the bucket {self._artifacts.bucket}"
+            ) from error
+        if stored.bytes != artifact.bytes:
+            raise IntegrityError(f"the artefact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
+
+    def _registered(self, draft: ModelVersion) -> ModelVersion | None:
+        mark = self._table.get(*registration_key(draft.tenant, draft.model, draft.lineage.run))
+        return self.get(draft.tenant, draft.model, mark["version"]) if mark else None
+
+    def _try_register(self, draft: ModelVersion) -> ModelVersion | None:
+        known = self._table.get(*model_key(draft.tenant, draft.model))
+        version = draft.model_copy(update={"version": known["latest_version"] + 1 if known else 1})
+        tenant, model, number = version.tenant, version.model, version.version
+        summary = _keyed(model_key(tenant, model), tenant=tenant, model=model, latest_version=number)
+        summary |= {"listing": "MODEL", "listed_at": self._now().isoformat()}
+        if known and "live_version" in known:
+            summary["live_version"] = known["live_version"]
+        done = self._table.write_all(
+            [
+                Put(
+                    item=_keyed(version_key(tenant, model, number), record=version.model_dump_json()),
+                    only_if_absent=True,
+                ),
+                Put(
+                    item=_keyed(registration_key(tenant, model, version.lineage.run), version=number),
+                    only_if_absent=True,
+                ),
+                _after(known, summary),
+            ]
+        )
+        return version if done else None
+
+    def _try_promote(self, to: ModelVersion, alias: str, by: str) -> bool:
+        moved = self._table.get(*alias_key(to.tenant, to.model, alias))
+        previous = moved["version"] if moved else None
+        if previous == to.version:
+            return True
+        at = self._now().isoformat()
+        pk, prefix = history_prefix(to.tenant, to.model)
+        move = {"alias": alias, "version": to.version, "previous": previous, "at": at, "by": by}
+        puts = [
+            _after(moved, _keyed(alias_key(to.tenant, to.model, alias), version=to.version, at=at)),
+            Put(item={"pk": pk, "sk": f"{prefix}{at}#{alias}", **move}, only_if_absent=True),
+        ]
+        if alias == _LIVE:
+            summary = self._table.get(*model_key(to.tenant, to.model))
+            assert summary is not None, "a registered version has a summary"
+            puts.append(_after(summary, {**summary, "live_version": to.version}))
+        return self._table.write_all(puts)
+
+    def _version_item(self, tenant: str, model: str, version: int) -> Item:
+        item = self._table.get(*version_key(tenant, model, version))
+        if item is None:
+            raise NotFoundError(f"model '{model}' has no version {version}")
+        return item
+
+
+def _until_first(attempt: Callable[[], _T | None]) -> _T:
+    """Try until no other writer was first; each round one of those that race wins, so all get through."""
+    for tried in range(_ATTEMPTS):
+        if done := attempt():
+            return done
+        time.sleep(random.uniform(0, 0.01 * min(tried, 10)))  # noqa: S311 - it only spreads the racers
+    raise TransientError(f"the registry is busy: {_ATTEMPTS} attempts met another writer")
+
+
+def _keyed(key: tuple[str, str], **values: object) -> Item:
+    return {"pk": key[0], "sk": key[1], **values}
+
+
+def _after(before: Item | None, item: Item) -> Put:
+    """Write ``item`` only where nothing has changed since ``before`` was read."""
+    if before is None:
+        return Put(item=item, only_if_absent=True)
+    watched = ("version", "latest_version", "live_version")
+    return Put(item=item, only_if={name: before.get(name) for name in watched})
+
+
+def _version(item: Item) -> ModelVersion:
+    return ModelVersion.model_validate_json(item["record"])
+
+
+def _summary(item: Item) -> ModelSummary:
+    return ModelSummary.model_validate({k: v for k, v in item.items() if k in ModelSummary.model_fields})

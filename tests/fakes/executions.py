@@ -1,0 +1,26 @@
+"""The state machine in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["FakeExecutions"]
+
+
+@dataclass
+class FakeExecutions:
+    """Executions that are only remembered: ``started`` name -> input, ``stopped`` name -> cause."""
+
+    started: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
+
+    def start(self, name: str, document: Mapping[str, Any]) -> bool:
+        if name in self.started:
+            return False
+        self.started[name] = dict(document)
+        return True
+
+    def stop(self, name: str, cause: str) -> None:
+        self.stopped[name] = cause

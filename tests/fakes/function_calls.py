@@ -1,0 +1,23 @@
+"""Other functions, in memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["FakeFunctionCalls"]
+
+
+@dataclass
+class FakeFunctionCalls:
+    """``answer`` is asked for each call's answer (and may raise); ``calls`` remembers (function, event)."""
+
+    answer: Callable[[dict[str, Any]], dict[str, Any]]
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        sent = copy.deepcopy(dict(event))
+        self.calls.append((function, sent))
+        return self.answer(sent)

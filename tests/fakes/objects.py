@@ -1,0 +1,80 @@
+"""A bucket in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.ports import ObjectInfo, ObjectStore
+
+__all__ = ["FakeObjectStore"]
+
+
+@dataclass(frozen=True)
+class _Version:
+    body: bytes
+    info: ObjectInfo
+
+
+@dataclass
+class FakeObjectStore:
+    """An ObjectStore: versioned like the real bucket; ``keys`` are sorted, ``delete`` is a test's own hand."""
+
+    bucket: str = "bucket"
+    _versions: dict[str, list[_Version]] = field(default_factory=dict)
+    _written: int = 0
+
+    def get(self, key: str, *, version_id: str | None = None) -> bytes:
+        return self._find(key, version_id).body
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._written += 1
+        info = ObjectInfo(
+            key=key,
+            bytes=len(body),
+            etag=hashlib.md5(body).hexdigest(),
+            version_id=f"v{self._written}",
+            metadata={name.lower(): value for name, value in (metadata or {}).items()},
+        )
+        self._versions.setdefault(key, []).append(_Version(body, info))
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        if key in self._versions:
+            return False
+        self.put(key, body)
+        return True
+
+    def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
+        return self._find(key, version_id).info
+
+    def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
+        path.write_bytes(self.get(key, version_id=version_id))
+
+    def upload(self, path: Path, key: str, *, metadata: Mapping[str, str] | None = None) -> None:
+        self.put(key, path.read_bytes(), metadata=metadata)
+
+    def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
+        metadata = source.head(source_key, version_id=version_id).metadata
+        self.put(key, source.get(source_key, version_id=version_id), metadata=metadata)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        yield from sorted(key for key in self._versions if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        self._versions.pop(key, None)
+
+    def _find(self, key: str, version_id: str | None) -> _Version:
+        for version in reversed(self._versions.get(key, [])):
+            if version_id in (None, version.info.version_id):
+                return version
+        raise ObjectNotFoundError(f"there is no object {key} in {self.bucket}")
