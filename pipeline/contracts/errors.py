@@ -29,6 +29,7 @@
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── TransientError               a service was slow or busy; retried
     ├── ConfigurationError           our own settings: a bad or missing environment variable
+    ├── NotRunningError              no embedded cloud is up, or no stack of that name is deployed
     └── InternalError                a defect of ours: an exception that nobody foresaw
 
 A class's name is the ``ErrorEquals`` of the state machine and the ``type`` of a run's error: it is an API.
@@ -61,6 +62,7 @@ __all__ = [
     "ModeldropError",
     "NoCandidateSurvivedError",
     "NotFoundError",
+    "NotRunningError",
     "ObjectNotFoundError",
     "SmokeTestFailedError",
     "TooFewRowsError",
@@ -195,6 +197,10 @@ class TransientError(ModeldropError):
 
 class ConfigurationError(ModeldropError):
     """A setting of ours is missing or bad."""
+
+
+class NotRunningError(ModeldropError):
+    """There is no stack to speak to: no embedded cloud is up, or none of that name is deployed."""
 
 
 class InternalError(ModeldropError):
