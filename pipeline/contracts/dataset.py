@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.contracts.record import Record
-from pipeline.contracts.signature import ColumnKind, Task
+from pipeline.contracts.signature import Column, ColumnKind, Signature, Task
 
 __all__ = ["ColumnProfile", "Dataset", "LeftOut", "SplitRows"]
 
@@ -57,3 +57,9 @@ class Dataset(Record):
     set_aside: int = 0  # rows that could not be read, or that have no target
     warnings: tuple[str, ...] = ()
     sha256: str  # of the uploaded file
+
+    @property
+    def signature(self) -> Signature:
+        """What a model that was trained on it takes and gives."""
+        columns = tuple(Column(name=column.name, kind=column.kind) for column in self.columns)
+        return Signature(task=self.task, target=self.target, columns=columns, classes=self.classes)
