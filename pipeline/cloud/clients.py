@@ -1,0 +1,87 @@
+"""Low-level clients, each made when it is first asked for.
+
+botocore's own session is used: boto3's adds resources and transfers that no cold start should pay for.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session
+
+from pipeline.contracts.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+__all__ = ["Clients"]
+
+_POOL = 32  # connections a client; transfers use ten threads each
+_RETRIES = {"mode": "standard", "total_max_attempts": 5}
+
+
+class Clients:
+    """The clients of one account and region.
+
+    ``endpoint_url`` replaces AWS by another cloud, whose buckets are then addressed by path. What is None is found as
+    every AWS program finds it. Raises ConfigurationError where credentials, region or profile are missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        profile: str | None = None,
+        credentials: tuple[str, str] | None = None,
+    ) -> None:
+        self._session = Session(profile=profile)
+        self._endpoint_url = endpoint_url
+        self._region = region
+        if credentials is not None:
+            self._session.set_credentials(*credentials)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        style = {"addressing_style": "path"} if self._endpoint_url else {}
+        return cast("S3Client", self._make("s3", s3=style))
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return cast("DynamoDBClient", self._make("dynamodb", connect_timeout=2, read_timeout=5))
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        return cast("SFNClient", self._make("stepfunctions"))
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """Patient: a cold start of the called function is part of the answer, and a second call would be another."""
+        retries = {**_RETRIES, "total_max_attempts": 1}
+        return cast("LambdaClient", self._make("lambda", read_timeout=60, retries=retries))
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        return cast("CloudWatchLogsClient", self._make("logs"))
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        return cast("CloudFormationClient", self._make("cloudformation"))
+
+    def _make(self, service: str, **options: Any) -> Any:
+        defaults = {"connect_timeout": 5, "read_timeout": 30, "retries": _RETRIES, "max_pool_connections": _POOL}
+        config = Config(**{**defaults, **options})
+        try:
+            return self._session.create_client(
+                service, region_name=self._region, endpoint_url=self._endpoint_url, config=config
+            )
+        except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+            raise ConfigurationError(f"no client for {service} can be made: {error}") from error

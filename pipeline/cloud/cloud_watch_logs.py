@@ -1,0 +1,53 @@
+"""What functions and jobs logged, in CloudWatch Logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from pipeline.cloud.errors import code_of, speaking_to
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+__all__ = ["CloudWatchLogs", "LogLine"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogLine:
+    """``message`` is the line as it was written: mostly one JSON object."""
+
+    at: datetime
+    group: str
+    message: str
+
+
+class CloudWatchLogs:
+    """The log groups of one stack."""
+
+    def __init__(self, client: CloudWatchLogsClient, groups: Sequence[str]) -> None:
+        self._client = client
+        self._groups = tuple(groups)
+
+    def lines(self, run: str, *, since: datetime | None = None) -> list[LogLine]:
+        """Every line that has ``run`` in it, oldest first; a group that nothing was written to yet has none."""
+        found = [line for group in self._groups for line in self._of(group, run, since)]
+        return sorted(found, key=lambda line: line.at)
+
+    def _of(self, group: str, run: str, since: datetime | None) -> Iterator[LogLine]:
+        start = int(since.timestamp() * 1000) if since else 0
+        pages = self._client.get_paginator("filter_log_events").paginate(
+            logGroupName=group, filterPattern=f'"{run}"', startTime=start
+        )
+        with speaking_to(f"the log group {group}"):
+            try:
+                for event in (event for page in pages for event in page["events"]):
+                    at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+                    yield LogLine(at=at, group=group, message=event["message"].rstrip())
+            except ClientError as error:
+                if code_of(error) != "ResourceNotFoundException":
+                    raise

@@ -1,0 +1,148 @@
+"""The one table, in DynamoDB: key ``pk``, ``sk``; index ``listing-index`` of ``listing``, ``listed_at``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from pipeline.cloud.attributes import read_item, write_item, write_value
+from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.contracts.ports import Item, Put
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["DynamoTable"]
+
+_LISTING_INDEX = "listing-index"
+_LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+
+
+class DynamoTable:
+    """A Table. The listing index lags behind the table, as global indexes do, mostly by less than a second."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        with self._speaking():
+            answer = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=consistent)
+        return read_item(answer["Item"]) if "Item" in answer else None
+
+    def put(self, item: Item) -> None:
+        with self._speaking():
+            self._client.put_item(TableName=self._name, Item=write_item(item))
+
+    def put_if_absent(self, item: Item) -> bool:
+        with self._speaking():
+            return _unless_lost(lambda: self._client.put_item(**self._put(Put(item=item, only_if_absent=True))))
+
+    def update(self, pk: str, sk: str, values: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None) -> bool:
+        words = _Words()
+        change = ", ".join(f"{words.path(name)} = {words.value(value)}" for name, value in values.items())
+        condition = " AND ".join([f"attribute_exists({words.path('pk')})", *words.equalities(only_if)])
+        with self._speaking():
+            return _unless_lost(
+                lambda: self._client.update_item(
+                    TableName=self._name,
+                    Key=_key(pk, sk),
+                    UpdateExpression=f"SET {change}",
+                    ConditionExpression=condition,
+                    **words.bound(),
+                )
+            )
+
+    def write_all(self, puts: Sequence[Put]) -> bool:
+        with self._speaking():
+            return _unless_lost(
+                lambda: self._client.transact_write_items(TransactItems=[{"Put": self._put(put)} for put in puts])
+            )
+
+    def query(
+        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+    ) -> list[Item]:
+        words = _Words()
+        condition = f"{words.path('pk')} = {words.value(pk)}"
+        if sk_prefix:
+            condition += f" AND begins_with({words.path('sk')}, {words.value(sk_prefix)})"
+        asked = {"KeyConditionExpression": condition, "ConsistentRead": True, **words.bound()}
+        return self._pages(asked, newest_first=newest_first, limit=limit)
+
+    def listing(self, name: str, *, limit: int | None = None) -> list[Item]:
+        words = _Words()
+        condition = f"{words.path('listing')} = {words.value(name)}"
+        asked = {"KeyConditionExpression": condition, "IndexName": _LISTING_INDEX, **words.bound()}
+        return self._pages(asked, newest_first=True, limit=limit)
+
+    def _pages(self, asked: dict[str, Any], *, newest_first: bool, limit: int | None) -> list[Item]:
+        with self._speaking():
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._name, ScanIndexForward=not newest_first, **asked
+            )
+            return [read_item(item) for item in islice(_items(pages), limit)]
+
+    def _put(self, put: Put) -> Any:
+        words = _Words()
+        conditions = [f"attribute_not_exists({words.path('pk')})"] if put.only_if_absent else []
+        if put.only_if is not None:
+            conditions += [f"attribute_exists({words.path('pk')})", *words.equalities(put.only_if)]
+        asked: dict[str, Any] = {"TableName": self._name, "Item": write_item(put.item)}
+        if conditions:
+            asked |= {"ConditionExpression": " AND ".join(conditions), **words.bound()}
+        return asked
+
+    def _speaking(self) -> Any:
+        return speaking_to(f"the table {self._name}")
+
+
+class _Words:
+    """Names and values of an expression, by placeholder: half of English is reserved in DynamoDB."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+
+    def path(self, dotted: str) -> str:
+        return ".".join(self._names.setdefault(name, f"#n{len(self._names)}") for name in dotted.split("."))
+
+    def value(self, value: object) -> str:
+        word = f":v{len(self._values)}"
+        self._values[word] = write_value(value)
+        return word
+
+    def equalities(self, wanted: Mapping[str, Any] | None) -> Iterator[str]:
+        for name, value in (wanted or {}).items():
+            absent = f"attribute_not_exists({self.path(name)})"
+            yield absent if value is None else f"{self.path(name)} = {self.value(value)}"
+
+    def bound(self) -> dict[str, Any]:
+        names = {word: name for name, word in self._names.items()}
+        values = {"ExpressionAttributeValues": self._values} if self._values else {}
+        return {"ExpressionAttributeNames": names, **values}
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return write_item({"pk": pk, "sk": sk})
+
+
+def _items(pages: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for page in pages:
+        yield from page["Items"]
+
+
+def _unless_lost(write: Any) -> bool:
+    """Do ``write``; false when its condition does not hold."""
+    try:
+        write()
+    except ClientError as error:
+        if code_of(error) == "ConditionalCheckFailedException":
+            return False
+        reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+        if code_of(error) == "TransactionCanceledException" and reasons & _LOST:
+            return False
+        raise
+    return True

@@ -1,0 +1,109 @@
+"""What AWS says went wrong, in the pipeline's own words. The one table of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseStreamingError,
+    TokenRetrievalError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from pipeline.contracts.errors import (
+    ConfigurationError,
+    ModeldropError,
+    NotFoundError,
+    ObjectNotFoundError,
+    TransientError,
+)
+
+__all__ = ["code_of", "speaking_to"]
+
+_NO_ANSWER = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
+_NO_CREDENTIALS = (NoAuthTokenError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
+_TOO_BUSY = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "ConditionalRequestConflict",
+        "EC2ThrottledException",
+        "OperationAborted",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+_NO_OBJECT = frozenset({"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion", "NotFound"})
+_NO_RESOURCE = frozenset({"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"})
+_NOT_ALLOWED = frozenset(
+    {
+        "403",
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "Forbidden",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+
+
+@contextmanager
+def speaking_to(resource: str) -> Iterator[None]:
+    """Turn what botocore raises within into the contracts' errors; ``resource`` names what was spoken to.
+
+    An error that the table does not know goes out as it is: it is a defect, not something to act on.
+    """
+    try:
+        yield
+    except ClientError as error:
+        known = _known(error, resource)
+        if known is None:
+            raise
+        raise known from error
+    except _NO_ANSWER as error:
+        raise TransientError(f"{resource} did not answer ({type(error).__name__})") from error
+    except _NO_CREDENTIALS as error:
+        raise ConfigurationError(f"there are no valid AWS credentials to speak to {resource} with") from error
+
+
+def code_of(error: ClientError) -> str:
+    """The service's own code, such as NoSuchKey."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def _known(error: ClientError, resource: str) -> ModeldropError | None:
+    code = code_of(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _TOO_BUSY or status >= 500:
+        return TransientError(f"{resource} is busy ({error.operation_name}: {code})")
+    if code in _NO_OBJECT:
+        return ObjectNotFoundError(f"there is no such object in {resource}")
+    if code in _NO_RESOURCE:
+        return ConfigurationError(f"{resource} does not exist")
+    if code == "ExecutionDoesNotExist":
+        return NotFoundError(f"there is no such execution of {resource}")
+    if code in _NOT_ALLOWED:
+        return ConfigurationError(f"the credentials may not call {error.operation_name} on {resource} ({code})")
+    return None

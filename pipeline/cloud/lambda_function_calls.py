@@ -1,0 +1,30 @@
+"""Other functions, in Lambda."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cloud.errors import speaking_to
+from pipeline.contracts.errors import error_named
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+__all__ = ["LambdaFunctionCalls"]
+
+
+class LambdaFunctionCalls:
+    """Synchronous calls, as another service would make them."""
+
+    def __init__(self, client: LambdaClient) -> None:
+        self._client = client
+
+    def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        with speaking_to(f"the function {function}"):
+            answer = self._client.invoke(FunctionName=function, Payload=json.dumps(event))
+            document: dict[str, Any] = json.loads(answer["Payload"].read())
+        if answer.get("FunctionError"):
+            raise error_named(document.get("errorType", "Unhandled"), document.get("errorMessage", ""))
+        return document

@@ -1,0 +1,104 @@
+"""One bucket of S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.contracts.ports import ObjectInfo, ObjectStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from s3transfer.manager import TransferManager
+
+__all__ = ["S3ObjectStore"]
+
+
+class S3ObjectStore:
+    """An ObjectStore. Files go in parts, side by side (s3transfer); documents go in one request."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    @property
+    def bucket(self) -> str:
+        return self._bucket
+
+    def get(self, key: str, *, version_id: str | None = None) -> bytes:
+        with self._speaking():
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
+            return answer["Body"].read()
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        with self._speaking():
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=dict(metadata or {})
+            )
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        with self._speaking():
+            try:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
+            except ClientError as error:
+                if code_of(error) == "PreconditionFailed":
+                    return False
+                raise
+            return True
+
+    def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
+        with self._speaking():
+            answer = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
+        return ObjectInfo(
+            key=key,
+            bytes=answer["ContentLength"],
+            etag=answer["ETag"].strip('"'),
+            version_id=answer.get("VersionId", "null"),  # S3's own name for the version of an unversioned bucket
+            metadata={name.lower(): value for name, value in answer["Metadata"].items()},
+        )
+
+    def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
+        with self._transfers() as transfers:
+            transfers.download(self._bucket, key, str(path), extra_args=_version(version_id)).result()
+
+    def upload(self, path: Path, key: str, *, metadata: Mapping[str, str] | None = None) -> None:
+        with self._transfers() as transfers:
+            extra = {"Metadata": dict(metadata)} if metadata else {}
+            transfers.upload(str(path), self._bucket, key, extra_args=extra).result()
+
+    def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
+        origin = {"Bucket": source.bucket, "Key": source_key, **_version(version_id)}
+        with self._transfers() as transfers:
+            transfers.copy(origin, self._bucket, key).result()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with self._speaking():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    yield found["Key"]
+
+    @contextmanager
+    def _transfers(self) -> Iterator[TransferManager]:
+        from s3transfer.manager import TransferManager  # noqa: PLC0415 - a cold start that moves no file is spared it
+
+        with self._speaking(), TransferManager(self._client) as transfers:
+            yield transfers
+
+    def _speaking(self) -> Any:
+        return speaking_to(f"the bucket {self._bucket}")
+
+
+def _version(version_id: str | None) -> dict[str, Any]:
+    return {"VersionId": version_id} if version_id else {}

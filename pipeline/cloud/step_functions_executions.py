@@ -1,0 +1,39 @@
+"""The state machine, in Step Functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from pipeline.cloud.errors import code_of, speaking_to
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+__all__ = ["StepFunctionsExecutions"]
+
+
+class StepFunctionsExecutions:
+    """Executions of one state machine; an execution's name is its run's."""
+
+    def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
+        self._client = client
+        self._arn = state_machine_arn
+
+    def start(self, name: str, document: Mapping[str, Any]) -> bool:
+        with speaking_to(f"the state machine {self._arn}"):
+            try:
+                self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(document))
+            except ClientError as error:
+                if code_of(error) == "ExecutionAlreadyExists":
+                    return False
+                raise
+            return True
+
+    def stop(self, name: str, cause: str) -> None:
+        execution = f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"
+        with speaking_to(f"the state machine {self._arn}"):
+            self._client.stop_execution(executionArn=execution, cause=cause)
