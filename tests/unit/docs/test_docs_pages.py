@@ -1,0 +1,55 @@
+"""What the pages say can be done: every command, flag, make target, link and field in them exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from pipeline.cli.main import app
+from pipeline.contracts.job_spec import JobSpec, parse_job_spec
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_local_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_modeldrop_command_and_flag_exists(page: Path) -> None:
+    for line in re.findall(r"modeldrop ([a-z].*)", "\n".join(_blocks(page, "sh"))):
+        words = line.split("#")[0].split("|")[0].split()
+        command = COMMANDS[words[0]]
+        if hasattr(command, "commands"):
+            command = command.commands[words[1]]
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= known | {"--help"}, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_make_target_exists(page: Path) -> None:
+    for target in re.findall(r"^make ([a-z-]+)", "\n".join(_blocks(page, "sh")), flags=re.MULTILINE):
+        done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_field_of_train_yaml_is_on_its_page_and_the_example_is_valid() -> None:
+    page = (ROOT / "docs" / "train_yaml.md").read_text()
+    for name, field in JobSpec.model_fields.items():
+        nested = getattr(field.annotation, "model_fields", None)
+        for word in nested or [name]:
+            assert f".{word}`" in page or f"`{word}`" in page, f"{name}: {word}"
+    for example in _blocks(ROOT / "docs" / "train_yaml.md", "yaml"):
+        parse_job_spec(example.encode())
