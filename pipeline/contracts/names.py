@@ -4,6 +4,7 @@ Uploads bucket:    ``<tenant>/<model>/<file>``
 Artefacts bucket:  ``tenants/<tenant>/runs/<run>/...``        what one run hands from stage to stage
                    ``tenants/<tenant>/artifacts/<sha256>``    content-addressed, immutable
                    ``tenants/<tenant>/quarantine/<run>/...``  a refused file beside its ``report.json``
+                   ``rejected/<sha256>.json``                 an upload whose key names no tenant and model
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "check_model",
     "check_tenant",
     "parse_upload_key",
+    "rejected_key",
     "run_name",
     "tenant_of_run",
 ]
@@ -89,6 +91,11 @@ def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) ->
     """One name for one object version, so that a repeated event names the same run (at most 78 characters)."""
     digest = hashlib.sha256("\0".join((bucket, key, version_id)).encode()).hexdigest()[:12]
     return f"{tenant}_{model.replace('.', '-')}_{digest}"
+
+
+def rejected_key(bucket: str, key: str) -> str:
+    """Where it is reported that an object's key is not an upload's: no tenant's place can be named for it."""
+    return f"rejected/{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}.json"
 
 
 def tenant_of_run(run: str) -> str:

@@ -1,0 +1,147 @@
+"""The settings: one frozen class a function, read once from the environment, a bad value refused by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
+
+from pipeline.contracts.errors import ConfigurationError
+
+__all__ = [
+    "AuthorizerSettings",
+    "FailureSettings",
+    "JobSettings",
+    "PredictorSettings",
+    "RegistrarSettings",
+    "SmokeTestSettings",
+    "StageSettings",
+    "StarterSettings",
+    "ValidatorSettings",
+]
+
+Environ = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Variable:
+    """An environment variable: what it must look like, how it is read, what it is when it is absent."""
+
+    name: str
+    pattern: str
+    expected: str
+    read: Callable[[str], Any] = str
+    default: str | None = None
+
+    def of(self, environ: Environ) -> Any:
+        text = environ.get(self.name) or self.default
+        if text is None:
+            raise ConfigurationError(f"{self.name} is not set: {self.expected} is expected")
+        if not re.fullmatch(self.pattern, text):
+            raise ConfigurationError(f"{self.name} is not {self.expected}")
+        return self.read(text)
+
+
+_BUCKET = {"pattern": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "expected": "the name of a bucket"}
+_TABLE = {"pattern": r"[A-Za-z0-9_.-]{3,255}", "expected": "the name of a table"}
+
+
+def _setting(name: str, *, pattern: str, expected: str, **options: Any) -> Any:
+    return field(metadata={"variable": _Variable(name=name, pattern=pattern, expected=expected, **options)})
+
+
+def _table() -> Any:
+    return _setting("TABLE_NAME", **_TABLE)
+
+
+def _uploads() -> Any:
+    return _setting("UPLOADS_BUCKET", **_BUCKET)
+
+
+def _artifacts() -> Any:
+    return _setting("ARTIFACTS_BUCKET", **_BUCKET)
+
+
+class _Settings:
+    __slots__ = ()
+
+    @classmethod
+    def from_env(cls, environ: Environ) -> Self:
+        """Read every field from its variable; raise ConfigurationError naming the one that is missing or bad."""
+        return cls(**{one.name: one.metadata["variable"].of(environ) for one in fields(cls)})  # type: ignore[arg-type]  # each subclass is a dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StarterSettings(_Settings):
+    table: str = _table()
+    uploads: str = _uploads()
+    artifacts: str = _artifacts()
+    state_machine: str = _setting(
+        "STATE_MACHINE_ARN",
+        pattern=r"arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}",
+        expected="the ARN of a state machine",
+    )
+    idempotency_table: str = _setting("IDEMPOTENCY_TABLE", **_TABLE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ValidatorSettings(_Settings):
+    table: str = _table()
+    uploads: str = _uploads()
+    artifacts: str = _artifacts()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageSettings(_Settings):
+    """Of the stages that know only the table and the artefacts: plan, collect, select, evaluate, promote, describe."""
+
+    table: str = _table()
+    artifacts: str = _artifacts()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegistrarSettings(_Settings):
+    table: str = _table()
+    artifacts: str = _artifacts()
+    code_version: str = _setting("CODE_VERSION", pattern=r"[\w.+-]{1,128}", expected="a version of the code")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmokeTestSettings(_Settings):
+    table: str = _table()
+    artifacts: str = _artifacts()
+    predict_function: str = _setting(
+        "PREDICT_FUNCTION", pattern=r"[A-Za-z0-9_:-]{1,170}", expected="the name or ARN of a function"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureSettings(_Settings):
+    table: str = _table()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictorSettings(_Settings):
+    """``alias_seconds``: how long a moved alias may go unnoticed by a warm function."""
+
+    table: str = _table()
+    artifacts: str = _artifacts()
+    alias_seconds: float = _setting(
+        "ALIAS_SECONDS", pattern=r"\d{1,5}(\.\d{1,3})?", expected="a number of seconds", read=float, default="5"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuthorizerSettings(_Settings):
+    table: str = _table()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobSettings(_Settings):
+    """Of a Batch container. ``attempt`` counts from 1 and is set by Batch."""
+
+    table: str = _table()
+    artifacts: str = _artifacts()
+    queue: Literal["cpu", "gpu"] = _setting("MODELDROP_QUEUE", pattern="cpu|gpu", expected="cpu or gpu")
+    attempt: int = _setting("AWS_BATCH_JOB_ATTEMPT", pattern=r"\d{1,2}", expected="a number", read=int, default="1")

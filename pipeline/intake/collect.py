@@ -1,0 +1,77 @@
+"""What became of a Batch job: ``.sync`` says only States.TaskFailed, its outcome and Batch's reason say the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.contracts.errors import (
+    CapacityUnavailableError,
+    JobCrashedError,
+    NoCandidateSurvivedError,
+    ObjectNotFoundError,
+    error_named,
+)
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import JobOutcome
+from pipeline.contracts.ports import ObjectStore
+
+__all__ = ["check_job", "check_survivors"]
+
+_NO_CAPACITY = "CAPACITY:"  # how Batch's reasons begin when a job was cancelled for want of a machine
+
+
+def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None:
+    """Return when the job that Batch calls failed did its work; else raise what it failed of.
+
+    ``cause`` is the Cause of States.TaskFailed: Batch's description of the job, as JSON.
+    """
+    outcome = _outcome(run, job, artifacts)
+    if outcome is not None and outcome.status == "SUCCEEDED":
+        return  # the machine was taken back, or the container would not stop, after the outcome was written
+    described = _described(cause)
+    if _NO_CAPACITY in described.get("StatusReason", ""):
+        raise CapacityUnavailableError(f"the job '{job}' got no machine in the time that it may wait for one")
+    if outcome is not None and outcome.error is not None:
+        raise error_named(outcome.error.type, outcome.error.message)
+    raise JobCrashedError(f"the job '{job}' ended without an outcome{_why(described)}: its log may say more")
+
+
+def check_survivors(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -> None:
+    """Raise NoCandidateSurvivedError, saying what each failed of, when no candidate of any job was trained."""
+    lost = []
+    for job in jobs:
+        outcome = _outcome(run, job, artifacts)
+        if outcome is None:
+            lost.append(f"the job '{job}' ended without an outcome")
+            continue
+        if any(candidate.status == "trained" for candidate in outcome.candidates):
+            return
+        if outcome.error is not None:
+            lost.append(f"the job '{job}': {outcome.error.message}")
+        lost += [f"{one.candidate}: {one.error.message}" for one in outcome.candidates if one.error is not None]
+    raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(lost)}")
+
+
+def _outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
+    try:
+        return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
+    except ObjectNotFoundError:
+        return None
+
+
+def _described(cause: str) -> dict[str, Any]:
+    try:
+        document = json.loads(cause)
+    except json.JSONDecodeError:  # not Batch but the state itself, as when it timed out: a plain sentence
+        return {"StatusReason": cause}
+    return document if isinstance(document, dict) else {"StatusReason": cause}
+
+
+def _why(described: dict[str, Any]) -> str:
+    container = described.get("Container") or {}
+    code = container.get("ExitCode")
+    parts = [f"exit code {code}"] if code is not None else []
+    parts += [text for text in (container.get("Reason"), described.get("StatusReason")) if text]
+    return f" ({', '.join(parts)})" if parts else ""

@@ -1,0 +1,57 @@
+"""How a run failed, from what the state machine says of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.contracts.errors import error_named
+from pipeline.contracts.run import RunError
+
+__all__ = ["Failure", "failure_of"]
+
+_TIMED_OUT = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Timedout"})
+_ENDED = {
+    "TIMED_OUT": "the run took longer than it may and was ended",
+    "ABORTED": "the run was aborted",
+    "FAILED": "the run's execution failed outside of every step",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    run: str
+    error: RunError
+
+
+def failure_of(event: Mapping[str, Any]) -> Failure:
+    """What a Catch passes on, ``{"run", "error": {"Error", "Cause"}}``, or EventBridge's event of an execution's end.
+
+    A type that is not a class of contracts.errors is a defect or a machine's end: its text may quote anything, so it is
+    replaced by a sentence of ours.
+    """
+    if "detail" not in event:
+        return Failure(run=event["run"], error=_of_state(event["error"]["Error"], event["error"].get("Cause", "")))
+    detail = event["detail"]
+    if detail["status"] == "FAILED" and detail.get("error"):
+        return Failure(run=detail["name"], error=_of_state(detail["error"], detail.get("cause") or ""))
+    return Failure(run=detail["name"], error=RunError(type="ExecutionEndedError", message=_ENDED[detail["status"]]))
+
+
+def _of_state(name: str, cause: str) -> RunError:
+    if name in _TIMED_OUT:
+        return RunError(type="ExecutionEndedError", message="a step of the run took longer than it may and was ended")
+    if type(error_named(name, "")).__name__ != name:
+        return RunError(type="InternalError", message=f"the run ended by an unforeseen {name}: its log says where")
+    return RunError(type=name, message=_message(cause))
+
+
+def _message(cause: str) -> str:
+    """A function's Cause is JSON with its errorMessage; that of a Fail state is the sentence itself."""
+    try:
+        document = json.loads(cause)
+    except json.JSONDecodeError:
+        return cause
+    return str(document.get("errorMessage", cause)) if isinstance(document, dict) else cause

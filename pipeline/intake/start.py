@@ -1,0 +1,82 @@
+"""From an uploaded object to a started run, exactly once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.contracts.errors import InvalidUploadError, ObjectNotFoundError
+from pipeline.contracts.names import RunKeys, parse_upload_key, rejected_key, run_name
+from pipeline.contracts.ports import Executions, ObjectStore
+from pipeline.contracts.run import Upload
+from pipeline.intake.run_log import RunLog
+
+__all__ = ["UploadReference", "start_run"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploadReference:
+    """An object as an event names it, ``key`` decoded.
+
+    Without a ``version_id`` (some clouds' events have none) the latest version is meant, and the ``sequencer`` tells
+    the events of one key apart.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    sequencer: str | None = None
+
+
+def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
+    reference: UploadReference,
+    *,
+    uploads: ObjectStore,
+    artifacts: ObjectStore,
+    runs: RunLog,
+    executions: Executions,
+    now: datetime,
+) -> str | None:
+    """Start the run of one object version and return its name; None when the object starts none.
+
+    Companions, part files and objects that are gone again start none. A key that names no valid tenant and model can
+    have no run either: it is reported at names.rejected_key and not raised, since no redelivery could help.
+    Every step may be repeated: a message that comes again does what is still missing and changes nothing else.
+    """
+    try:
+        named = parse_upload_key(reference.key)
+    except InvalidUploadError as error:
+        _reject(reference, error, artifacts)
+        return None
+    if not named.starts_run:
+        return None
+    try:
+        found = uploads.head(reference.key, version_id=reference.version_id)
+    except ObjectNotFoundError:
+        _log.warning("the uploaded object is gone again: no run is started", extra={"tenant": named.tenant})
+        return None
+    run = run_name(named.tenant, named.model, reference.bucket, reference.key, found.version_id)
+    upload = Upload(
+        bucket=reference.bucket,
+        key=reference.key,
+        version_id=found.version_id,
+        bytes=found.bytes,
+        etag=found.etag,
+        metadata=dict(found.metadata),
+    )
+    # The record comes first, so that the execution finds it; the execution last, since it is what cannot be undone.
+    runs.create(run, tenant=named.tenant, model=named.model, file=named.file, started_at=now)
+    artifacts.put(RunKeys.of(run).upload, upload.to_bytes(), content_type="application/json")
+    executions.start(run, {"run": run})
+    return run
+
+
+def _reject(reference: UploadReference, error: InvalidUploadError, artifacts: ObjectStore) -> None:
+    report = {"bucket": reference.bucket, "key": reference.key, "error": error.message}
+    at = rejected_key(reference.bucket, reference.key)
+    artifacts.put(at, json.dumps(report, indent=1).encode(), content_type="application/json")
+    _log.warning("an uploaded object's key names no tenant and model: no run is started", extra={"report": at})

@@ -1,0 +1,50 @@
+"""A run's winner, as a version to be registered."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.model_version import Lineage, ModelCard, ModelVersion
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.run import Upload
+from pipeline.contracts.signature import Signature
+from pipeline.contracts.variant import Selection
+
+__all__ = ["draft_version", "lineage_of"]
+
+
+def lineage_of(run: str, *, upload: Upload, dataset: Dataset, spec: bytes, code_version: str) -> Lineage:
+    """``spec`` is the JobSpec's document, as it was understood."""
+    return Lineage(
+        run=run,
+        upload_bucket=upload.bucket,
+        upload_key=upload.key,
+        upload_version_id=upload.version_id,
+        upload_sha256=dataset.sha256,
+        spec_sha256=hashlib.sha256(spec).hexdigest(),
+        code_version=code_version,
+    )
+
+
+def draft_version(
+    card: ModelCard, selection: Selection, *, signature: Signature, lineage: Lineage, now: datetime
+) -> ModelVersion:
+    """A ModelVersion without a number yet (0)."""
+    winner = selection.winner
+    assert winner.artifact is not None, "a winner was made"
+    return ModelVersion(
+        tenant=card.tenant,
+        model=card.model,
+        version=0,
+        algorithm=winner.algorithm,
+        precision=winner.precision,
+        artifact=winner.artifact,
+        signature=signature,
+        metric=selection.metric,
+        quality=card.test_quality,
+        lineage=lineage,
+        card_key=RunKeys.of(lineage.run).card,
+        created_at=now,
+    )

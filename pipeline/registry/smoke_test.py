@@ -1,0 +1,73 @@
+"""The golden rows through the real predict function, before a version is READY."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.contracts.errors import SmokeTestFailedError
+from pipeline.contracts.model_version import Golden, ModelVersion
+from pipeline.contracts.ports import FunctionCalls
+
+__all__ = ["smoke_test"]
+
+_OK = 200
+
+
+def smoke_test(version: ModelVersion, golden: Golden, *, calls: FunctionCalls, predict_function: str) -> None:
+    """Ask for the golden rows' predictions as the API would; raise SmokeTestFailedError unless they agree.
+
+    Labels are equal; probabilities and values agree within ``golden.tolerance`` (relative, for what is beyond 1).
+    """
+    answer = calls.call(predict_function, _request(version, golden.rows))
+    body = json.loads(answer["body"])
+    if answer["statusCode"] != _OK:
+        said = body.get("error", "no reason")
+        raise SmokeTestFailedError(
+            f"version {version.version} answered the golden rows with {answer['statusCode']}: {said}"
+        )
+    got = body["predictions"]
+    pairs = zip(got, golden.predictions, strict=False)
+    differ = abs(len(got) - len(golden.predictions))
+    differ += sum(not _agree(one, wanted, golden.tolerance) for one, wanted in pairs)
+    if differ:
+        raise SmokeTestFailedError(
+            f"version {version.version} answers {differ} of {len(golden.predictions)} golden rows differently when served"
+        )
+
+
+def _agree(got: Any, wanted: Any, tolerance: float) -> bool:
+    if isinstance(wanted, Mapping):
+        return got.keys() == wanted.keys() and all(_agree(got[name], wanted[name], tolerance) for name in wanted)
+    if isinstance(wanted, float):
+        return math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(got == wanted)
+
+
+def _request(version: ModelVersion, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The event that API Gateway would send, as its authorizer lets it through."""
+    path = f"/v2/models/{version.model}/versions/{version.version}/infer"
+    headers = {"content-type": "application/json"}
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": "POST",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"proxy": path.removeprefix("/")},
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": "/{proxy+}",
+            "httpMethod": "POST",
+            "path": path,
+            "requestId": "smoke-test",
+            "identity": {"sourceIp": "127.0.0.1"},
+            "authorizer": {"tenant": version.tenant, "principal": "smoke_test", "permissions": "predict,read"},
+        },
+        "body": json.dumps({"rows": rows}),
+        "isBase64Encoded": False,
+    }
