@@ -34,7 +34,7 @@ def smoke_test(version: ModelVersion, golden: Golden, *, calls: FunctionCalls, p
     differ += sum(not _agree(one, wanted, golden.tolerance) for one, wanted in pairs)
     if differ:
         raise SmokeTestFailedError(
-            f"version {version.version} answers {differ} of {len(golden.predictions)} golden rows differently when served"
+            f"version {version.version} answers {differ} of {len(golden.predictions)} golden rows differently"
         )
 
 

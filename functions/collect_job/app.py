@@ -1,0 +1,14 @@
+"""States after a Batch job: what it failed of, by its own error's name; without a job, whether the stage may go on."""
+
+from __future__ import annotations
+
+from pipeline.bootstrap import collector
+from pipeline.contracts.run import StageName
+from pipeline.edge import state_function
+
+collect = collector()
+
+
+@state_function
+def handler(run: str, stage: StageName, job: str | None = None, cause: str = "") -> None:
+    collect(run, stage, job, cause)

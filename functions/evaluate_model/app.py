@@ -1,0 +1,13 @@
+"""State ``evaluate``: the winner on the test rows -> the model card and the golden rows."""
+
+from __future__ import annotations
+
+from pipeline.bootstrap import evaluator
+from pipeline.edge import state_function
+
+evaluate = evaluator()
+
+
+@state_function
+def handler(run: str) -> None:
+    evaluate(run)

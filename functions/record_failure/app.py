@@ -1,0 +1,22 @@
+"""How a run failed, as a Catch passes it on or as EventBridge tells of an execution's end -> the run's log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from pipeline.bootstrap import failure_recorder
+from pipeline.edge import about, event_function, logger, metrics
+from pipeline.intake.failures import failure_of
+
+record = failure_recorder()
+
+
+@event_function
+def handler(event: dict[str, Any]) -> None:
+    failure = failure_of(event)
+    about(failure.run)
+    first = record(failure)
+    logger.info("the run has failed", error=failure.error.type, first=first)
+    metrics.add_metric(name="RunsFailed", unit=MetricUnit.Count, value=int(first))

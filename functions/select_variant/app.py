@@ -1,0 +1,13 @@
+"""State ``select``: the variants -> the leaderboard and the winner."""
+
+from __future__ import annotations
+
+from pipeline.bootstrap import selector
+from pipeline.edge import state_function
+
+select = selector()
+
+
+@state_function
+def handler(run: str) -> None:
+    select(run)

@@ -1,0 +1,52 @@
+"""A message of the uploads queue -> a started run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+    idempotent_function,
+)
+from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pipeline.bootstrap import starter
+from pipeline.contracts.errors import TransientError
+from pipeline.edge import about, logger, metrics, said
+from pipeline.intake.events import references
+from pipeline.intake.start import UploadReference
+
+starter_ = starter()
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+remembered = IdempotencyConfig(expires_after_seconds=24 * 3600)
+table = DynamoDBPersistenceLayer(table_name=starter_.idempotency_table)
+
+
+@idempotent_function(data_keyword_argument="reference", persistence_store=table, config=remembered)  # type: ignore[untyped-decorator]  # Powertools' own
+def start(*, reference: UploadReference) -> str | None:
+    return starter_.start(reference)
+
+
+def take(record: SQSRecord) -> None:
+    with said():
+        for reference in references(record.json_body):
+            try:
+                run = start(reference=reference)
+            except IdempotencyAlreadyInProgressError as error:
+                raise TransientError("another copy of this message is at work on it") from error
+            if run is not None:
+                about(run)
+                logger.info("the run is started")
+            metrics.add_metric(name="RunsStarted", unit=MetricUnit.Count, value=int(run is not None))
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    remembered.register_lambda_context(context)
+    return dict(process_partial_response(event=event, record_handler=take, processor=processor, context=context))

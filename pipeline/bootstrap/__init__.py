@@ -1,0 +1,297 @@
+"""The composition root: reads the environment, builds the clients, hands out composed objects, one factory a main."""
+# ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.bootstrap.settings import (
+    AuthorizerSettings,
+    FailureSettings,
+    JobSettings,
+    PredictorSettings,
+    RegistrarSettings,
+    SmokeTestSettings,
+    StageSettings,
+    StarterSettings,
+    ValidatorSettings,
+)
+
+if TYPE_CHECKING:
+    from pipeline.bootstrap.steps import (
+        Collector,
+        Evaluator,
+        Planner,
+        Promoter,
+        Registrar,
+        Selector,
+        SmokeTester,
+        Validator,
+    )
+    from pipeline.cloud.clients import Clients
+    from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
+    from pipeline.contracts.ports import Executions, ObjectStore, Table
+    from pipeline.intake.failures import Failure
+    from pipeline.intake.run_log import RunLog
+    from pipeline.intake.start import UploadReference
+    from pipeline.registry.api_keys import ApiKeys
+    from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.serving.model_store import ModelStore
+
+__all__ = [
+    "Job",
+    "Operator",
+    "Starter",
+    "authorizer",
+    "collector",
+    "evaluator",
+    "failure_recorder",
+    "job",
+    "model_catalogue",
+    "operator",
+    "planner",
+    "predictor",
+    "promoter",
+    "registrar",
+    "selector",
+    "smoke_tester",
+    "starter",
+    "validator",
+]
+
+Environ = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starter:
+    """Starts runs; ``idempotency_table`` is where its function remembers what it has started."""
+
+    start: Callable[[UploadReference], str | None]
+    idempotency_table: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a Batch container works with. ``attempt`` counts from 1."""
+
+    artifacts: ObjectStore
+    runs: RunLog
+    queue: Literal["cpu", "gpu"]
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """A whole stack, for the person at the command line. ``outputs`` are the template's."""
+
+    uploads: ObjectStore
+    artifacts: ObjectStore
+    runs: RunLog
+    registry: ModelRegistry
+    keys: ApiKeys
+    executions: Executions
+    logs: CloudWatchLogs
+    outputs: Mapping[str, str]
+
+
+def starter(environ: Environ = os.environ) -> Starter:
+    from datetime import UTC, datetime
+
+    from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
+    from pipeline.intake.run_log import RunLog
+    from pipeline.intake.start import start_run
+
+    settings = StarterSettings.from_env(environ)
+    clients = _clients(environ)
+    uploads, artifacts = _bucket(clients, settings.uploads), _bucket(clients, settings.artifacts)
+    runs = RunLog(_table(clients, settings.table))
+    executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
+
+    def start(reference: UploadReference) -> str | None:
+        return start_run(
+            reference,
+            uploads=uploads,
+            artifacts=artifacts,
+            runs=runs,
+            executions=executions,
+            now=datetime.now(UTC),
+        )
+
+    return Starter(start=start, idempotency_table=settings.idempotency_table)
+
+
+def validator(environ: Environ = os.environ) -> Validator:
+    from pipeline.bootstrap.steps import Validator
+
+    settings = ValidatorSettings.from_env(environ)
+    clients = _clients(environ)
+    return Validator(**_step(clients, settings), uploads=_bucket(clients, settings.uploads))
+
+
+def planner(environ: Environ = os.environ) -> Planner:
+    from pipeline.bootstrap.steps import Planner
+
+    return Planner(**_step(_clients(environ), StageSettings.from_env(environ)))
+
+
+def collector(environ: Environ = os.environ) -> Collector:
+    from pipeline.bootstrap.steps import Collector
+
+    return Collector(**_step(_clients(environ), StageSettings.from_env(environ)))
+
+
+def selector(environ: Environ = os.environ) -> Selector:
+    from pipeline.bootstrap.steps import Selector
+
+    return Selector(**_step(_clients(environ), StageSettings.from_env(environ)))
+
+
+def evaluator(environ: Environ = os.environ) -> Evaluator:
+    from pipeline.bootstrap.steps import Evaluator
+
+    return Evaluator(**_step(_clients(environ), StageSettings.from_env(environ)))
+
+
+def registrar(environ: Environ = os.environ) -> Registrar:
+    from pipeline.bootstrap.steps import Registrar
+
+    settings = RegistrarSettings.from_env(environ)
+    clients = _clients(environ)
+    return Registrar(
+        **_step(clients, settings), registry=_registry(clients, settings), code_version=settings.code_version
+    )
+
+
+def smoke_tester(environ: Environ = os.environ) -> SmokeTester:
+    from pipeline.bootstrap.steps import SmokeTester
+    from pipeline.cloud.lambda_function_calls import LambdaFunctionCalls
+
+    settings = SmokeTestSettings.from_env(environ)
+    clients = _clients(environ)
+    return SmokeTester(
+        **_step(clients, settings),
+        registry=_registry(clients, settings),
+        calls=LambdaFunctionCalls(clients.functions),
+        predict_function=settings.predict_function,
+    )
+
+
+def promoter(environ: Environ = os.environ) -> Promoter:
+    from pipeline.bootstrap.steps import Promoter
+
+    settings = StageSettings.from_env(environ)
+    clients = _clients(environ)
+    return Promoter(**_step(clients, settings), registry=_registry(clients, settings))
+
+
+def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]:
+    """Says a run's failure; false when the run had ended before."""
+    from pipeline.intake.run_log import RunLog
+
+    runs = RunLog(_table(_clients(environ), FailureSettings.from_env(environ).table))
+    return lambda failure: runs.fail(failure.run, failure.error)
+
+
+def predictor(environ: Environ = os.environ) -> ModelStore:
+    from pipeline.serving.model_store import ModelStore
+
+    settings = PredictorSettings.from_env(environ)
+    clients = _clients(environ)
+    return ModelStore(
+        _table(clients, settings.table),
+        _bucket(clients, settings.artifacts),
+        alias_seconds=settings.alias_seconds,
+        cache_dir=Path(tempfile.gettempdir()) / "models",
+    )
+
+
+def model_catalogue(environ: Environ = os.environ) -> ModelRegistry:
+    settings = StageSettings.from_env(environ)
+    return _registry(_clients(environ), settings)
+
+
+def authorizer(environ: Environ = os.environ) -> ApiKeys:
+    from pipeline.registry.api_keys import ApiKeys
+
+    return ApiKeys(_table(_clients(environ), AuthorizerSettings.from_env(environ).table))
+
+
+def job(environ: Environ = os.environ) -> Job:
+    settings = JobSettings.from_env(environ)
+    return Job(**_step(_clients(environ), settings), queue=settings.queue, attempt=settings.attempt)
+
+
+def operator(
+    *,
+    stack: str = "modeldrop",
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    credentials: tuple[str, str] | None = None,
+) -> Operator:
+    """Everything of a deployed stack; raise NotFoundError when there is none of that name."""
+    from pipeline.cloud.clients import Clients
+    from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
+    from pipeline.cloud.stack import Stack
+    from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
+    from pipeline.intake.run_log import RunLog
+    from pipeline.registry.api_keys import ApiKeys
+    from pipeline.registry.model_registry import ModelRegistry
+
+    clients = Clients(endpoint_url=endpoint_url, region=region, profile=profile, credentials=credentials)
+    deployed = Stack(clients.cloudformation, stack)
+    outputs = deployed.outputs()
+    table = _table(clients, outputs["TableName"])
+    artifacts = _bucket(clients, outputs["ArtifactsBucket"])
+    return Operator(
+        uploads=_bucket(clients, outputs["UploadsBucket"]),
+        artifacts=artifacts,
+        runs=RunLog(table),
+        registry=ModelRegistry(table, artifacts),
+        keys=ApiKeys(table),
+        executions=StepFunctionsExecutions(clients.stepfunctions, outputs["StateMachineArn"]),
+        logs=CloudWatchLogs(clients.logs, deployed.resources("AWS::Logs::LogGroup")),
+        outputs=outputs,
+    )
+
+
+def _clients(environ: Environ) -> Clients:
+    from pipeline.cloud.clients import Clients
+
+    return Clients(
+        endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+    )
+
+
+def _table(clients: Clients, name: str) -> Table:
+    from pipeline.cloud.dynamo_table import DynamoTable
+
+    return DynamoTable(clients.dynamodb, name)
+
+
+def _bucket(clients: Clients, name: str) -> ObjectStore:
+    from pipeline.cloud.s3_object_store import S3ObjectStore
+
+    return S3ObjectStore(clients.s3, name)
+
+
+def _step(clients: Clients, settings: Any) -> dict[str, Any]:
+    """What every step has: the artefacts and the run's log."""
+    from pipeline.intake.run_log import RunLog
+
+    return {
+        "artifacts": _bucket(clients, settings.artifacts),
+        "runs": RunLog(_table(clients, settings.table)),
+    }
+
+
+def _registry(clients: Clients, settings: Any) -> ModelRegistry:
+    from pipeline.registry.model_registry import ModelRegistry
+
+    return ModelRegistry(_table(clients, settings.table), _bucket(clients, settings.artifacts))

@@ -1,0 +1,189 @@
+"""What each state of the state machine does: read the run's documents, call one stage, write, tell the run's log.
+
+Stages do not know each other, so the ways between them are here. Each step may be repeated.
+"""
+# ruff: noqa: PLC0415 - a function's cold start pays only for its own stage (polars, onnxruntime)
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import InputError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.model_version import Golden, ModelCard
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.plan import Plan
+from pipeline.contracts.ports import FunctionCalls, ObjectStore
+from pipeline.contracts.record import Record
+from pipeline.contracts.run import RunStatus, StageName, Upload
+from pipeline.contracts.variant import Selection, VariantSet
+from pipeline.intake.collect import check_job, check_survivors
+from pipeline.intake.run_log import RunLog
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.registry.promotion import why_not
+from pipeline.registry.registration import draft_version, lineage_of
+from pipeline.registry.smoke_test import smoke_test
+
+__all__ = [
+    "Collector",
+    "Evaluator",
+    "Planner",
+    "Promoter",
+    "Registrar",
+    "Selector",
+    "SmokeTester",
+    "Validator",
+]
+
+_R = TypeVar("_R", bound=Record)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    artifacts: ObjectStore
+    runs: RunLog
+
+    def _read(self, kind: type[_R], key: str) -> _R:
+        return kind.from_bytes(self.artifacts.get(key))
+
+    def _write(self, record: Record, key: str) -> None:
+        self.artifacts.put(key, record.to_bytes(), content_type="application/json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validator(_Step):
+    """File -> Dataset; a file that is refused is quarantined, and the error goes on."""
+
+    uploads: ObjectStore
+
+    def __call__(self, run: str) -> None:
+        from pipeline.validation.quarantine import quarantine
+        from pipeline.validation.validate import validate
+
+        upload = self._read(Upload, RunKeys.of(run).upload)
+        try:
+            with tempfile.TemporaryDirectory() as workdir:
+                validate(run, upload, uploads=self.uploads, artifacts=self.artifacts, workdir=Path(workdir))
+        except InputError as error:
+            quarantine(run, upload, error, uploads=self.uploads, artifacts=self.artifacts)
+            raise
+        self.runs.finish_stage(run, "validate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planner(_Step):
+    """Dataset and JobSpec -> Plan."""
+
+    def __call__(self, run: str) -> Plan:
+        from pipeline.planning.plan import plan
+
+        keys = RunKeys.of(run)
+        planned = plan(self._read(Dataset, keys.dataset), self._read(JobSpec, keys.spec))
+        self._write(planned, keys.plan)
+        self.runs.finish_stage(run, "plan")
+        return planned
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collector(_Step):
+    """What became of one Batch job; and, without a job, whether the stage has what the next one needs."""
+
+    def __call__(self, run: str, stage: StageName, job: str | None = None, cause: str = "") -> None:
+        if job is not None:
+            check_job(run, job, cause, artifacts=self.artifacts)
+            return
+        if stage == "train":
+            planned = self._read(Plan, RunKeys.of(run).plan)
+            check_survivors(run, [one.name for one in planned.jobs], artifacts=self.artifacts)
+        self.runs.finish_stage(run, stage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selector(_Step):
+    """VariantSet -> Selection."""
+
+    def __call__(self, run: str) -> None:
+        from pipeline.selection.select import select
+
+        keys = RunKeys.of(run)
+        metric = self._read(Plan, keys.plan).metric
+        chosen = select(self._read(VariantSet, keys.variants), metric=metric, spec=self._read(JobSpec, keys.spec))
+        self._write(chosen, keys.selection)
+        self.runs.finish_stage(run, "select")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registrar(_Step):
+    """The winner -> a numbered version that is not READY yet."""
+
+    registry: ModelRegistry
+    code_version: str
+    now: Callable[[], datetime] = _utc_now
+
+    def __call__(self, run: str) -> int:
+        keys = RunKeys.of(run)
+        dataset = self._read(Dataset, keys.dataset)
+        lineage = lineage_of(
+            run,
+            upload=self._read(Upload, keys.upload),
+            dataset=dataset,
+            spec=self.artifacts.get(keys.spec),
+            code_version=self.code_version,
+        )
+        draft = draft_version(
+            self._read(ModelCard, keys.card),
+            self._read(Selection, keys.selection),
+            signature=dataset.signature,
+            lineage=lineage,
+            now=self.now(),
+        )
+        version = self.registry.register(draft).version
+        self.runs.finish_stage(run, "register")
+        return version
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeTester(_Step):
+    """The golden rows through the real predict function; a version that passes is READY."""
+
+    registry: ModelRegistry
+    calls: FunctionCalls
+    predict_function: str
+
+    def __call__(self, run: str, version: int) -> None:
+        keys = RunKeys.of(run)
+        model = self._read(ModelCard, keys.card).model
+        registered = self.registry.get(keys.tenant, model, version)
+        golden = self._read(Golden, keys.golden)
+        smoke_test(registered, golden, calls=self.calls, predict_function=self.predict_function)
+        self.registry.ready(keys.tenant, model, version)
+        self.runs.finish_stage(run, "smoke_test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promoter(_Step):
+    """The last step: the version goes live, or waits for somebody's decision."""
+
+    registry: ModelRegistry
+
+    def __call__(self, run: str, version: int) -> RunStatus:
+        keys = RunKeys.of(run)
+        reason = why_not(self._read(JobSpec, keys.spec), self._read(Selection, keys.selection))
+        if reason is None:
+            self.registry.promote(keys.tenant, self._read(ModelCard, keys.card).model, version, by=run)
+        self.runs.finish_stage(run, "promote")
+        if reason is not None:
+            self.runs.needs_decision(run, version, reason)
+            return "NEEDS_DECISION"
+        self.runs.succeed(run, version)
+        return "SUCCEEDED"

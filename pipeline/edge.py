@@ -1,0 +1,98 @@
+"""The functions' edge: what every Lambda handler shares. The one module of the library that knows Powertools.
+
+A handler says its log's subject once (``about``), and each line bears it. What a user sent is never logged: an
+exception that nobody foresaw may quote it, so it leaves as an InternalError that says only what and where.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from pipeline.contracts.errors import InternalError, ModeldropError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+__all__ = ["about", "event_function", "logger", "metrics", "said", "state_function"]
+
+Event = dict[str, Any]
+Handler = Callable[[Event, "LambdaContext"], Any]
+
+logger = Logger()
+metrics = Metrics()
+
+
+def _adopt_the_librarys_log() -> None:
+    """What the stages log by the standard library becomes the same JSON lines."""
+    library = logging.getLogger("pipeline")
+    library.handlers = [logger.registered_handler]
+    library.setLevel(logger.log_level)
+    library.propagate = False
+
+
+_adopt_the_librarys_log()
+
+
+def about(run: str) -> None:
+    """Name the run that this invocation's lines are about."""
+    logger.append_keys(run=run)
+
+
+def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
+    """A handler for the state machine: the event's fields, ``run`` first of all, are ``work``'s arguments."""
+
+    @event_function
+    @wraps(work)
+    def handler(event: Event) -> Mapping[str, Any]:
+        about(event["run"])
+        logger.info("started", stage=event.get("stage"), job=event.get("job"))
+        answer = work(**event) or {}
+        logger.info("finished", answer=answer)
+        metrics.add_metric(name="Finished", unit=MetricUnit.Count, value=1)
+        return answer
+
+    return handler
+
+
+def event_function(work: Callable[[Event], Any]) -> Handler:
+    """A handler whose errors leave under the name of their own class, logged and counted."""
+
+    @logger.inject_lambda_context(clear_state=True)
+    @metrics.log_metrics(capture_cold_start_metric=True)
+    @wraps(work)
+    def handler(event: Event, context: LambdaContext) -> Any:
+        with said():
+            return work(event)
+
+    return handler
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """Log and count an error on its way out: ours as it is, any other as an InternalError without its words."""
+    try:
+        yield
+    except ModeldropError as error:
+        logger.warning("failed", error=type(error).__name__, reason=error.message)
+        metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
+        raise
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        kind = type(error).__name__
+        logger.error("crashed", error=kind, at=_places(error))  # noqa: TRY400 - a traceback quotes what was said
+        metrics.add_metric(name="Crashed", unit=MetricUnit.Count, value=1)
+        raise InternalError(f"an unforeseen {kind}: the log of this function says where") from None
+
+
+def _places(error: BaseException) -> list[str]:
+    """The traceback without what was said: file, line and function, the innermost last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
