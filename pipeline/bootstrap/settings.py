@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pipeline.contracts.errors import ConfigurationError
 
 __all__ = [
     "AuthorizerSettings",
+    "CommandSettings",
     "FailureSettings",
     "JobSettings",
     "PredictorSettings",
@@ -145,3 +147,16 @@ class JobSettings(_Settings):
     artifacts: str = _artifacts()
     queue: Literal["cpu", "gpu"] = _setting("MODELDROP_QUEUE", pattern="cpu|gpu", expected="cpu or gpu")
     attempt: int = _setting("AWS_BATCH_JOB_ATTEMPT", pattern=r"\d{1,2}", expected="a number", read=int, default="1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandSettings:
+    """Of the shell in which ``modeldrop`` is called; each may be absent, and an option of the command goes before it."""
+
+    api_key: str | None = None
+    home: Path | None = None
+
+    @classmethod
+    def from_env(cls, environ: Environ) -> CommandSettings:
+        home = environ.get("MODELDROP_HOME")
+        return cls(api_key=environ.get("MODELDROP_API_KEY") or None, home=Path(home) if home else None)
