@@ -151,7 +151,7 @@ class JobSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandSettings:
-    """Of the shell in which ``modeldrop`` is called; each may be absent, and an option of the command goes before it."""
+    """Of the shell in which ``modeldrop`` is called; each may be absent, and an option goes before it."""
 
     api_key: str | None = None
     home: Path | None = None
