@@ -1,0 +1,94 @@
+"""The real world of the commands: the embedded cloud's switches, and a stack by its address."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipeline.bootstrap import command_settings, operator
+from pipeline.cli.session import DEFAULT_TENANT, Choice, Connection, Session, StackStatus, World
+from pipeline.contracts.errors import NotFoundError, NotRunningError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pipeline.local.control import Status
+
+__all__ = ["real_session"]
+
+_ANY_CREDENTIALS = ("modeldrop", "modeldrop")  # the embedded cloud asks for some and checks none
+
+
+def real_session(choice: Choice) -> Session:
+    """What options leave open is taken from the environment."""
+    settings = command_settings()
+    completed = replace(choice, api_key=choice.api_key or settings.api_key, home=choice.home or settings.home)
+    return Session(choice=completed, world=World(control=_EmbeddedControl(), connect=_connect))
+
+
+class _EmbeddedControl:
+    """pipeline.local.control, imported when it is used."""
+
+    def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus:
+        from pipeline.local import control
+
+        return _status(control.up(home=home, bind=bind, foreground=foreground, report=report))
+
+    def down(self, *, home: Path | None, wipe: bool) -> bool:
+        from pipeline.local import control
+
+        return control.down(home=home, wipe=wipe)
+
+    def status(self, *, home: Path | None) -> StackStatus:
+        from pipeline.local import control
+
+        return _status(control.status(home=home))
+
+
+def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
+    """The same composition for both; an embedded cloud has its endpoint and any credentials, AWS a profile."""
+    if embedded is None:
+        assert choice.stack is not None
+        try:
+            found = operator(stack=choice.stack, region=choice.region, profile=choice.profile)
+        except NotFoundError as error:
+            raise NotRunningError(error.message) from error
+    else:
+        found = operator(endpoint_url=embedded.endpoint_url, region=embedded.region, credentials=_ANY_CREDENTIALS)
+    return Connection(
+        status=embedded or _aws_status(found.outputs),
+        uploads=found.uploads,
+        artifacts=found.artifacts,
+        runs=found.runs,
+        registry=found.registry,
+        keys=found.keys,
+        logs=found.logs,
+    )
+
+
+def _aws_status(outputs: Mapping[str, str]) -> StackStatus:
+    return StackStatus(
+        running=True,
+        embedded=False,
+        region=outputs["StateMachineArn"].split(":")[3],
+        uploads_bucket=outputs["UploadsBucket"],
+        artifacts_bucket=outputs["ArtifactsBucket"],
+        api_url=outputs["ApiUrl"],
+        tenant=DEFAULT_TENANT,
+    )
+
+
+def _status(status: Status) -> StackStatus:
+    return StackStatus(
+        running=status.running,
+        embedded=True,
+        endpoint_url=status.endpoint_url,
+        region=status.region,
+        uploads_bucket=status.uploads_bucket,
+        artifacts_bucket=status.artifacts_bucket,
+        api_url=status.api_url,
+        tenant=status.tenant,
+        api_key=status.api_key,
+        home=status.home,
+    )

@@ -1,0 +1,35 @@
+"""The two consoles: results to stdout, progress and messages to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["err", "out", "print_json", "show"]
+
+_PIPE_WIDTH = 160  # a pipe has no width of its own, and a table that is cut is of no use there
+
+
+def out() -> Console:
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def err() -> Console:
+    return Console(file=sys.stderr)
+
+
+def show(renderable: RenderableType) -> None:
+    """Print a result for a person."""
+    out().print(renderable)
+
+
+def print_json(document: Any) -> None:
+    """Print a result for a script."""
+    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))

@@ -1,0 +1,30 @@
+"""demo."""
+
+from __future__ import annotations
+
+import typer
+
+from pipeline.cli.session import session_of
+
+__all__ = ["register"]
+
+_DEMO = """The same by hand:
+
+  modeldrop up
+
+  modeldrop drop digits.csv --target digit
+
+  modeldrop predict digits held_out.csv
+
+It leaves the stack running; 'modeldrop down' ends it."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=_DEMO, rich_help_panel="The stack")(demo)
+
+
+def demo(ctx: typer.Context) -> None:
+    """Show it all with a real data set: drop, train, compress, choose, serve, call."""
+    from pipeline.cli.demo import run_demo
+
+    run_demo(session_of(ctx))

@@ -1,0 +1,65 @@
+"""The JSON that scripts rely on. Keys are added, never renamed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.cli.session import StackStatus
+    from pipeline.contracts.model_version import ModelSummary, ModelVersion
+    from pipeline.contracts.run import Run
+
+__all__ = ["model_document", "run_document", "status_document"]
+
+
+def status_document(status: StackStatus) -> dict[str, Any]:
+    """What ``modeldrop status --json`` prints; ``api_key`` is there on the embedded cloud only."""
+    document = {
+        "running": status.running,
+        "endpoint_url": status.endpoint_url,
+        "region": status.region,
+        "uploads_bucket": status.uploads_bucket,
+        "artifacts_bucket": status.artifacts_bucket,
+        "api_url": status.api_url,
+        "tenant": status.tenant,
+    }
+    return document | ({"api_key": status.api_key} if status.embedded else {})
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """One run of ``modeldrop runs --json``."""
+    return {
+        "run": run.run,
+        "tenant": run.tenant,
+        "model": run.model,
+        "file": run.file,
+        "status": run.status,
+        "version": run.version,
+        "error": run.error.model_dump() if run.error else None,
+        "reason": run.reason,
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in run.stages],
+    }
+
+
+def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str, Any]:
+    """One model of ``modeldrop models --json``; ``live`` is null where nothing was promoted yet."""
+    return {
+        "tenant": summary.tenant,
+        "model": summary.model,
+        "latest_version": summary.latest_version,
+        "live_version": summary.live_version,
+        "live": {
+            "run": live.lineage.run,
+            "algorithm": live.algorithm,
+            "precision": live.precision,
+            "metric": live.metric,
+            "quality": live.quality,
+            "bytes": live.artifact.bytes,
+            "sha256": live.artifact.sha256,
+            "created_at": live.created_at.isoformat(),
+        }
+        if live
+        else None,
+    }

@@ -1,0 +1,123 @@
+"""Following a run to its end, on a terminal or in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipeline.cli.consoles import err, show
+from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.views import leaderboard, plain_stage, run_panel
+from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.run import Run
+from pipeline.contracts.variant import Selection
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.cli.session import Connection
+    from pipeline.intake.run_log import RunLog
+
+__all__ = ["exit_code", "follow", "report_end", "wait_for_start"]
+
+POLL_SECONDS = 0.5
+_START_SECONDS = 60.0
+_ENDS: dict[str, ExitCode] = {
+    "SUCCEEDED": ExitCode.OK,
+    "FAILED": ExitCode.FAILED,
+    "NEEDS_DECISION": ExitCode.NEEDS_DECISION,
+}
+
+
+def wait_for_start(run: str, runs: RunLog, *, sleep: Callable[[float], None], seconds: float = _START_SECONDS) -> Run:
+    """The run's record as soon as it is there; raise NotFoundError when the upload has started nothing."""
+    for _ in range(int(seconds / POLL_SECONDS)):
+        try:
+            return runs.get(run)
+        except NotFoundError:
+            sleep(POLL_SECONDS)
+    raise NotFoundError(
+        f"no run began within {seconds:.0f} s of the upload (its name would be {run}): its event may have been "
+        "refused, so look in the dead-letter queue and in the log of start_run"
+    )
+
+
+def follow(run: str, runs: RunLog, *, sleep: Callable[[float], None]) -> Run:
+    """Show each stage until the run has ended; raise NotFoundError for an unknown run."""
+    console = err()
+    updates = _updates(run, runs, sleep)
+    return _follow_live(updates, console) if console.is_terminal else _follow_plainly(updates)
+
+
+def exit_code(run: Run) -> ExitCode:
+    """Of a run that has ended."""
+    return _ENDS[run.status]
+
+
+def report_end(run: Run, connection: Connection) -> ExitCode:
+    """Say how the run ended: the leaderboard, or the error and where to read on."""
+    selection = _selection(run, connection)
+    if selection is not None:
+        show(leaderboard(selection))
+    if run.error is not None:
+        message(f"{run.run} failed: {run.error.message} ({run.error.type})", style="red")
+        _say_where(run, connection)
+    elif run.status == "NEEDS_DECISION":
+        message(f"version {run.version} waits for a decision: {run.reason}", style="yellow")
+        message(f"'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live")
+    else:
+        message(f"{run.model} version {run.version} is live", style="green")
+    return exit_code(run)
+
+
+def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator[Run]:
+    while True:
+        found = runs.get(run)
+        yield found
+        if found.status != "RUNNING":
+            return
+        sleep(POLL_SECONDS)
+
+
+def _follow_live(updates: Iterator[Run], console: Console) -> Run:
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    run = next(updates)
+    spinner = Spinner("dots", style="cyan")
+    with Live(
+        console=console,
+        refresh_per_second=8,
+        get_renderable=lambda: run_panel(run, now=datetime.now(UTC), mark=spinner),
+    ):
+        for run in updates:  # noqa: B007 - the live view draws the latest one
+            pass
+    return run
+
+
+def _follow_plainly(updates: Iterator[Run]) -> Run:
+    told: dict[str, str] = {}
+    for run in updates:
+        for stage in run.stages:
+            if stage.status != "PENDING" and told.get(stage.name) != stage.status:
+                told[stage.name] = stage.status
+                message(plain_stage(stage))
+    return run
+
+
+def _selection(run: Run, connection: Connection) -> Selection | None:
+    """A run that ended before selection has none."""
+    try:
+        return Selection.from_bytes(connection.artifacts.get(RunKeys.of(run.run).selection))
+    except ObjectNotFoundError:
+        return None
+
+
+def _say_where(run: Run, connection: Connection) -> None:
+    prefix = RunKeys.of(run.run).quarantine("")
+    for key in connection.artifacts.keys(prefix):
+        what = "the report" if key.endswith("/report.json") else "the file, kept"
+        message(f"  {what}: s3://{connection.artifacts.bucket}/{key}")
+    message(f"  the logs: modeldrop logs {run.run}")

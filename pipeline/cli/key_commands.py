@@ -1,0 +1,75 @@
+"""keys list, keys create, keys revoke."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.exits import message
+from pipeline.cli.session import session_of
+
+__all__ = ["register"]
+
+_CREATE = """Examples:
+
+  modeldrop keys create acme
+
+  KEY=$(modeldrop keys create acme --principal ci --json | jq -r .api_key)
+
+It is stored hashed, so this is the only time it is seen."""
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+
+
+def register(app: typer.Typer) -> None:
+    keys = typer.Typer(no_args_is_help=True, help="API keys: who may call whose models.")
+    keys.command("list")(list_keys)
+    keys.command("create", epilog=_CREATE)(create)
+    keys.command("revoke")(revoke)
+    app.add_typer(keys, name="keys", rich_help_panel="Models")
+
+
+def list_keys(
+    ctx: typer.Context,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List keys by the start of each, newest first; a whole key is never shown again."""
+    from dataclasses import asdict
+
+    from pipeline.cli.consoles import print_json, show
+    from pipeline.cli.views import keys_table
+
+    found = session_of(ctx).connection().keys.list(tenant)
+    if json:
+        print_json([asdict(key) for key in found])
+    else:
+        show(keys_table(found))
+
+
+def create(
+    ctx: typer.Context,
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose models it calls.")],
+    principal: Annotated[str, typer.Option(metavar="NAME", help="Who in the tenant holds it.")] = "default",
+    json: JsonOption = False,
+) -> None:
+    """Make a key for a tenant and show it, this once."""
+    from pipeline.cli.consoles import print_json
+
+    key = session_of(ctx).connection().keys.create(tenant, principal)
+    if json:
+        print_json({"tenant": tenant, "principal": principal, "api_key": key})
+    else:
+        typer.echo(key)
+        message("keep it: it is stored hashed and cannot be shown again")
+
+
+def revoke(
+    ctx: typer.Context,
+    prefix: Annotated[
+        str, typer.Argument(metavar="KEY", help="The start of a key, as 'modeldrop keys list' shows it.")
+    ],
+) -> None:
+    """Refuse a key from now on."""
+    session_of(ctx).connection().keys.revoke(prefix.rstrip("…"))
+    message("revoked: it may be accepted for some seconds more, where it is cached")

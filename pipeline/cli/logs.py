@@ -1,0 +1,79 @@
+"""What a run's functions and jobs logged, in lines that a person reads."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pipeline.cli.exits import message
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from pipeline.cli.session import Connection, LogLine
+    from pipeline.contracts.run import Run
+
+__all__ = ["log_text", "print_logs"]
+
+_POLL_SECONDS = 1.0
+_BEFORE = timedelta(minutes=1)  # the event's own functions log before the run's record exists
+_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
+# What every line of Powertools' bears and no person asked for.
+_NOISE = frozenset({
+    "level", "location", "message", "timestamp", "service", "run", "cold_start", "sampling_rate", "xray_trace_id",
+    "function_name", "function_memory_size", "function_arn", "function_request_id",
+    "exception", "exception_name", "stack_trace",
+})  # fmt: skip
+
+
+def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sleep: Callable[[float], None]) -> None:
+    """Print the lines there are; with ``follow`` also those to come, until the run has ended."""
+    from pipeline.cli.consoles import out
+
+    console = out()
+    printed = 0
+    while True:
+        ended = connection.runs.get(run.run).status != "RUNNING"
+        lines = connection.logs.lines(run.run, since=run.started_at - _BEFORE)
+        for line in lines[printed:]:
+            if json:
+                typer.echo(jsonlib.dumps({"at": line.at.isoformat(), "group": line.group, "message": line.message}))
+            else:
+                console.print(log_text(line), soft_wrap=True)
+        printed = len(lines)
+        if ended or not follow:
+            break
+        sleep(_POLL_SECONDS)
+    if not printed:
+        message("nothing was logged for this run yet")
+
+
+def log_text(line: LogLine) -> Text:
+    """Time, who, and what; a JSON line's own fields follow its message, and its traceback comes last."""
+    from rich.text import Text
+
+    fields = _fields(line.message)
+    level = str(fields.get("level", "INFO"))
+    said = str(fields.get("message", line.message))
+    rest = "  ".join(f"{k}={v}" for k, v in fields.items() if k not in _NOISE and v is not None)
+    text = Text.assemble(
+        (f"{line.at.astimezone():%H:%M:%S.%f}"[:12], "dim"),
+        (f"  {line.group.rsplit('/', 1)[-1]:<18} ", "cyan"),
+        (said, _STYLES.get(level, "")),
+        (f"  {rest}" if rest else "", "dim"),
+    )
+    if fields.get("exception"):
+        text.append(f"\n{fields['exception']}", style="dim")
+    return text
+
+
+def _fields(message_text: str) -> dict[str, Any]:
+    try:
+        found = jsonlib.loads(message_text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

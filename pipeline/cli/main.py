@@ -1,0 +1,92 @@
+"""The command's root: the options that choose the stack, and the commands. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import demo_command, key_commands, model_commands, run_commands, stack_commands
+from pipeline.cli.exits import GuardedGroup
+from pipeline.cli.session import Choice, Session
+
+__all__ = ["app"]
+
+_HELP = """Drop a data file into a bucket; get a trained, compressed, verified ONNX model behind an API.
+
+Every command speaks to the embedded cloud on this machine, or with --stack to a stack on AWS."""
+_EPILOG = """Examples:
+
+  modeldrop demo                          # from a file to answers in a minute
+
+  modeldrop up
+
+  modeldrop drop houses.csv --target price
+
+  modeldrop predict houses new_houses.csv
+
+  modeldrop --stack modeldrop --profile work --region eu-west-1 runs
+
+Results go to stdout, progress and messages to stderr.
+
+Exit codes: 0 done, 1 the run or the operation failed, 2 wrong usage, 3 nothing is running,
+4 a version waits for a decision."""
+
+app = typer.Typer(
+    name="modeldrop",
+    cls=GuardedGroup,
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals may hold users' rows
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"modeldrop {version('modeldrop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    *,
+    stack: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A CloudFormation stack on AWS instead of the embedded cloud.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(metavar="P", help="Its AWS profile.")] = None,
+    region: Annotated[str | None, typer.Option(metavar="R", help="Its AWS region.")] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="To call models with; else MODELDROP_API_KEY, else the embedded cloud's."),
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the embedded cloud keeps its data; else MODELDROP_HOME."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if stack is None and (profile or region):
+        raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
+    choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, home=home)
+    ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
+
+
+def _real(choice: Choice) -> Session:
+    from pipeline.cli.connecting import real_session
+
+    return real_session(choice)
+
+
+stack_commands.register(app)
+run_commands.register(app)
+model_commands.register(app)
+key_commands.register(app)
+demo_command.register(app)

@@ -1,0 +1,67 @@
+"""The served models, over HTTP."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from pipeline.contracts.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    ModeldropError,
+    NotFoundError,
+    TransientError,
+    UnauthenticatedError,
+)
+
+__all__ = ["ModelApi", "infer_url"]
+
+_TIMEOUT = 60.0  # API Gateway itself gives up after 29 s
+_ERRORS: dict[int, type[ModeldropError]] = {
+    400: InvalidRequestError,
+    401: UnauthenticatedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+}
+
+
+class ModelApi:
+    """One client of one stack's API, with one key. Use it as a context manager."""
+
+    def __init__(self, api_url: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = api_url
+        self._http = httpx.Client(headers={"x-api-key": api_key}, timeout=_TIMEOUT, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def infer(self, model: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """``{"model", "version", "predictions": [...]}``; raise what the status stands for, in the API's words."""
+        try:
+            answer = self._http.post(infer_url(self._url, model), json={"rows": rows})
+        except httpx.TransportError as error:
+            raise TransientError(f"the API at {self._url} did not answer ({type(error).__name__})") from error
+        if answer.status_code != httpx.codes.OK:
+            raise _ERRORS.get(answer.status_code, TransientError)(_words(answer))
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def infer_url(api_url: str, model: str) -> str:
+    """Where to POST rows."""
+    return f"{api_url.rstrip('/')}/v2/models/{model}/infer"
+
+
+def _words(answer: httpx.Response) -> str:
+    """What the API says; something between here and there may answer in another form."""
+    try:
+        return str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the API answered {answer.status_code} {answer.reason_phrase}"

@@ -1,0 +1,111 @@
+"""models, promote, predict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.exits import message
+from pipeline.cli.session import session_of
+
+if TYPE_CHECKING:
+    from pipeline.cli.session import Connection
+    from pipeline.contracts.model_version import ModelSummary, ModelVersion
+
+__all__ = ["register"]
+
+_PROMOTE = """Examples:
+
+  modeldrop promote houses 3              # its run ended NEEDS_DECISION: take it
+
+  modeldrop promote houses 2              # roll back"""
+_PREDICT = """Examples:
+
+  modeldrop predict houses new_houses.csv --rows 5
+
+  modeldrop predict houses '{"rooms": 4, "town": "Bergen"}'
+
+  modeldrop predict houses test.parquet --json | jq '.predictions[].value'
+
+  cat rows.jsonl | modeldrop predict houses -
+
+A file that holds the target too is scored: each answer beside the truth."""
+
+TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose. The stack's own tenant by default.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.")]
+
+
+def register(app: typer.Typer) -> None:
+    panel = "Models"
+    app.command(rich_help_panel=panel)(models)
+    app.command(epilog=_PREDICT, rich_help_panel=panel)(predict)
+    app.command(epilog=_PROMOTE, rich_help_panel=panel)(promote)
+
+
+def models(
+    ctx: typer.Context,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List models, each with the version that is live."""
+    from pipeline.cli.consoles import print_json, show
+    from pipeline.cli.documents import model_document
+    from pipeline.cli.views import models_table
+
+    connection = session_of(ctx).connection()
+    found = [(summary, _live(summary, connection)) for summary in connection.registry.models(tenant)]
+    if json:
+        print_json([model_document(summary, live) for summary, live in found])
+    else:
+        show(models_table(found))
+
+
+def promote(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...")],
+    tenant: TenantOption = None,
+) -> None:
+    """Make a version live: to decide on a run that asks for it, or to roll back."""
+    connection = session_of(ctx).connection()
+    promoted = connection.registry.promote(connection.tenant(tenant), model, version, by="modeldrop promote")
+    message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
+
+
+def predict(
+    ctx: typer.Context,
+    *,
+    model: ModelArgument,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE_OR_JSON",
+            help="A csv, tsv, parquet, jsonl or json file, a row or rows as JSON, or - for stdin.",
+        ),
+    ],
+    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first so many rows.")] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask the live version over HTTP, as any client would; big files go in batches."""
+    from pipeline.cli.answer_views import answers_table
+    from pipeline.cli.consoles import print_json, show
+    from pipeline.cli.predicting import predict_rows
+    from pipeline.cli.rows import read_rows
+
+    session = session_of(ctx)
+    connection = session.connection()
+    table = read_rows(source, limit=rows)
+    answer = predict_rows(table, session, connection, model=model, tenant=tenant)
+    if json:
+        print_json(answer.document())
+    else:
+        show(answers_table(answer))
+
+
+def _live(summary: ModelSummary, connection: Connection) -> ModelVersion | None:
+    if summary.live_version is None:
+        return None
+    return connection.registry.get(summary.tenant, summary.model, summary.live_version)

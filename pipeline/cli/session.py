@@ -1,0 +1,146 @@
+"""Which stack a command speaks to, and what it is given to speak with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+
+from pipeline.contracts.errors import NotRunningError, UnauthenticatedError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from pipeline.contracts.ports import ObjectStore
+    from pipeline.intake.run_log import RunLog
+    from pipeline.registry.api_keys import ApiKeys
+    from pipeline.registry.model_registry import ModelRegistry
+
+__all__ = ["Choice", "Connection", "Control", "Session", "StackStatus", "World", "session_of"]
+
+DEFAULT_TENANT = "demo"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """The global options. Without ``stack`` it is the embedded cloud in ``home``."""
+
+    stack: str | None = None
+    profile: str | None = None
+    region: str | None = None
+    api_key: str | None = None
+    home: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StackStatus:
+    """What ``modeldrop status`` says; all but ``running`` are None where nothing runs."""
+
+    running: bool
+    embedded: bool
+    endpoint_url: str | None = None
+    region: str | None = None
+    uploads_bucket: str | None = None
+    artifacts_bucket: str | None = None
+    api_url: str | None = None
+    tenant: str | None = None
+    api_key: str | None = None
+    home: Path | None = None
+
+
+class Control(Protocol):
+    """The embedded cloud's switches (pipeline.local.control)."""
+
+    def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus: ...
+
+    def down(self, *, home: Path | None, wipe: bool) -> bool:
+        """False when nothing was running."""
+        ...
+
+    def status(self, *, home: Path | None) -> StackStatus: ...
+
+
+class LogLine(Protocol):
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class Logs(Protocol):
+    """What functions and jobs wrote; ``lines`` are oldest first."""
+
+    def lines(self, run: str, *, since: datetime | None = None) -> Sequence[LogLine]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """A stack that answers, wherever it runs."""
+
+    status: StackStatus
+    uploads: ObjectStore
+    artifacts: ObjectStore
+    runs: RunLog
+    registry: ModelRegistry
+    keys: ApiKeys
+    logs: Logs
+
+    def tenant(self, wanted: str | None) -> str:
+        return wanted or self.status.tenant or DEFAULT_TENANT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """What commands reach for. Tests give another one."""
+
+    control: Control
+    connect: Callable[[Choice, StackStatus | None], Connection]
+    transport: httpx.BaseTransport | None = None
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """One call of the command."""
+
+    choice: Choice
+    world: World
+
+    def status(self) -> StackStatus:
+        """Where the chosen stack is; for the embedded cloud also that it is not running."""
+        if self.choice.stack:
+            return self.world.connect(self.choice, None).status
+        return self.world.control.status(home=self.choice.home)
+
+    def connection(self) -> Connection:
+        """Raise NotRunningError when there is nothing to speak to."""
+        if self.choice.stack:
+            return self.world.connect(self.choice, None)
+        status = self.world.control.status(home=self.choice.home)
+        if not status.running:
+            raise NotRunningError(
+                "nothing is running: 'modeldrop up' starts the embedded cloud, --stack names one on AWS"
+            )
+        return self.world.connect(self.choice, status)
+
+    def api_key(self, connection: Connection) -> str:
+        """Raise UnauthenticatedError when none is given and the stack has none to give."""
+        key = self.choice.api_key or connection.status.api_key
+        if not key:
+            raise UnauthenticatedError(
+                "no API key: give --api-key or MODELDROP_API_KEY; 'modeldrop keys create TENANT' makes one"
+            )
+        return key
+
+
+def session_of(ctx: typer.Context) -> Session:
+    found = ctx.find_object(Session)
+    assert found is not None, "the root callback makes the session"
+    return found

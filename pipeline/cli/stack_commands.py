@@ -1,0 +1,92 @@
+"""up, down, status."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.session import Session, session_of
+
+__all__ = ["register"]
+
+_UP = """Examples:
+
+  modeldrop up                            # a second one finds the first
+
+  modeldrop up --foreground               # stays; Ctrl-C ends it
+
+  modeldrop up --bind 0.0.0.0             # for other machines too
+
+It checks no AWS signatures: bind it to networks alone that you trust."""
+_STATUS = """Examples:
+
+  modeldrop status
+
+  modeldrop status --json | jq -r .api_url
+
+Exit code 3 when nothing is running."""
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+
+
+def register(app: typer.Typer) -> None:
+    panel = "The stack"
+    app.command(epilog=_UP, rich_help_panel=panel)(up)
+    app.command(rich_help_panel=panel)(down)
+    app.command(epilog=_STATUS, rich_help_panel=panel)(status)
+
+
+def up(
+    ctx: typer.Context,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and end with Ctrl-C.")] = False,
+    bind: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Start the embedded cloud and deploy the template to it."""
+    session = _embedded(ctx)
+    found = session.world.control.up(
+        home=session.choice.home, bind=bind, foreground=foreground, report=lambda text: message(text, style="dim")
+    )
+    if not foreground:
+        from pipeline.cli.consoles import show
+        from pipeline.cli.views import status_table
+
+        show(status_table(found))
+        message("'modeldrop drop FILE' makes a model; 'modeldrop down' ends it")
+
+
+def down(
+    ctx: typer.Context,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Forget its data too: uploads, runs, models, keys.")] = False,
+) -> None:
+    """End the embedded cloud. Its data stays, unless --wipe."""
+    session = _embedded(ctx)
+    stopped = session.world.control.down(home=session.choice.home, wipe=wipe)
+    message("stopped" if stopped else "nothing was running")
+    if wipe:
+        message("its data is forgotten")
+
+
+def status(ctx: typer.Context, json: JsonOption = False) -> None:
+    """Say where the stack is: endpoint, buckets, API, key."""
+    from pipeline.cli.consoles import print_json, show
+    from pipeline.cli.documents import status_document
+    from pipeline.cli.views import status_table
+
+    found = session_of(ctx).status()
+    if json:
+        print_json(status_document(found))
+    else:
+        show(status_table(found))
+    if not found.running:
+        raise typer.Exit(ExitCode.NOT_RUNNING)
+
+
+def _embedded(ctx: typer.Context) -> Session:
+    session = session_of(ctx)
+    if session.choice.stack:
+        raise typer.BadParameter(
+            f"'{ctx.info_name}' is for the embedded cloud; a stack on AWS is made with 'sam deploy' and ended with "
+            "'sam delete'"
+        )
+    return session
