@@ -1,0 +1,26 @@
+"""Which limits of the JobSpec a variant misses."""
+
+from __future__ import annotations
+
+from pipeline.contracts.job_spec import Limits, greater_is_better
+from pipeline.contracts.variant import Variant
+
+__all__ = ["misses"]
+
+
+def misses(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]:
+    """One sentence a missed limit; none when ``variant`` keeps them all."""
+    assert variant.artifact is not None, "a variant that is ok was made"
+    assert variant.latency_us is not None, "and measured"
+    found = []
+    if limits.max_bytes is not None and variant.artifact.bytes > limits.max_bytes:
+        found.append(f"the file has {variant.artifact.bytes} bytes, limits.max_bytes is {limits.max_bytes}")
+    if limits.max_latency_us is not None and variant.latency_us > limits.max_latency_us:
+        found.append(f"one row takes {variant.latency_us:.0f} us, limits.max_latency_us is {limits.max_latency_us:g}")
+    if limits.min_quality is not None and _worse(variant.quality[metric], limits.min_quality, metric):
+        found.append(f"{metric} is {variant.quality[metric]:.4g}, limits.min_quality is {limits.min_quality:g}")
+    return tuple(found)
+
+
+def _worse(quality: float, bound: float, metric: str) -> bool:
+    return quality < bound if greater_is_better(metric) else quality > bound

@@ -1,0 +1,79 @@
+"""The choice: VariantSet -> Selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.variant import LeaderboardRow, Selection, Variant, VariantSet
+from pipeline.selection.limits import misses
+from pipeline.selection.pareto import costs, front
+
+__all__ = ["select"]
+
+
+def select(variants: VariantSet, *, metric: str, spec: JobSpec) -> Selection:
+    """Choose the candidate whose fp32 file has the best ``metric``, and of it the smallest file that kept its gates.
+
+    Only files that keep the limits of ``spec`` and that no other such file dominates are chosen from; where none keeps
+    them, ``unmet`` says what even the best misses. At least one variant is ok: compression fails the run otherwise.
+    """
+    made = [variant for variant in variants.variants if variant.status == "ok"]
+    within = [variant for variant in made if not misses(variant, metric, spec.limits)]
+    winner = _winner(within or made, made, metric)
+    return Selection(
+        metric=metric,
+        winner=winner,
+        leaderboard=_leaderboard(variants.variants, winner, metric),
+        reason=_reason(winner, made, metric, fitting=len(within)),
+        unmet=misses(winner, metric, spec.limits),
+    )
+
+
+def _winner(eligible: Sequence[Variant], made: Sequence[Variant], metric: str) -> Variant:
+    """From the front alone: a quantized file that lost a little may be beaten by another candidate in everything."""
+    full = _full_precision(made)
+    best = front(eligible, metric)
+
+    def standing(variant: Variant) -> tuple[tuple[float, float, float], str]:
+        return costs(full.get(variant.candidate, variant), metric), variant.candidate
+
+    leader = min(best, key=standing).candidate
+    return min((v for v in best if v.candidate == leader), key=lambda v: (*reversed(costs(v, metric)), v.precision))
+
+
+def _full_precision(variants: Sequence[Variant]) -> dict[str, Variant]:
+    return {variant.candidate: variant for variant in variants if variant.precision == "fp32"}
+
+
+def _leaderboard(variants: Sequence[Variant], winner: Variant, metric: str) -> tuple[LeaderboardRow, ...]:
+    """Those that are ok by the metric, then what was rejected, then what does not apply."""
+    made = [variant for variant in variants if variant.status == "ok"]
+    on_front = front(made, metric)
+    ranked = sorted(made, key=lambda v: (*costs(v, metric), v.candidate, v.precision))
+    rest = sorted(
+        (variant for variant in variants if variant.status != "ok"),
+        key=lambda v: (v.status == "not_applicable", v.candidate, v.precision),
+    )
+    rows = [
+        LeaderboardRow(rank=rank, variant=variant, on_front=variant in on_front, winner=variant == winner)
+        for rank, variant in enumerate(ranked, start=1)
+    ]
+    return (*rows, *(LeaderboardRow(rank=None, variant=variant) for variant in rest))
+
+
+def _reason(winner: Variant, made: Sequence[Variant], metric: str, *, fitting: int) -> str:
+    full = _full_precision(made).get(winner.candidate, winner)
+    if not fitting:
+        among = "no file keeps the limits; of all"
+    elif fitting < len(made):
+        among = f"of the files that keep the limits ({fitting} of {len(made)})"
+    else:
+        among = f"of {len({variant.candidate for variant in made})} candidates"
+    sentence = f"{among}, {winner.candidate} has the best validation {metric} ({full.quality[metric]:.4g})"
+    if full == winner:
+        return sentence
+    assert winner.artifact is not None, "a winner was made"
+    assert full.artifact is not None, "so was the file that it came from"
+    times = full.artifact.bytes / winner.artifact.bytes
+    return f"{sentence}; its {winner.precision} file kept the gates and is {times:.1f} times smaller than fp32"

@@ -1,0 +1,184 @@
+"""Which variant is chosen, and what is said of the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contracts.job_spec import JobSpec, Limits
+from pipeline.contracts.variant import Artifact, Variant, VariantSet
+from pipeline.selection.limits import misses
+from pipeline.selection.pareto import dominates, front
+from pipeline.selection.select import select
+
+
+def variant(candidate: str, precision: str = "fp32", **changes: Any) -> Variant:
+    """``quality``, ``latency`` and ``size`` in short; ok unless a status is given."""
+    quality, size = changes.pop("quality", 0.9), changes.pop("size", 1000)
+    fields = {
+        "candidate": candidate,
+        "algorithm": candidate,
+        "precision": precision,
+        "status": "ok",
+        "artifact": Artifact(key=f"k/{candidate}/{precision}", sha256="0" * 64, bytes=size),
+        "quality": {"accuracy": quality, "rmse": quality},
+        "latency_us": changes.pop("latency", 20.0),
+    }
+    return Variant.model_validate(fields | changes)
+
+
+def absent(candidate: str, status: str = "not_applicable") -> Variant:
+    return Variant(
+        candidate=candidate,
+        algorithm=candidate,
+        precision="int8",
+        status="not_applicable" if status == "not_applicable" else "rejected",
+        reason="a reason",
+    )
+
+
+def choose(*variants: Variant, metric: str = "accuracy", limits: Limits | None = None) -> Any:
+    return select(VariantSet(variants=variants, cpu="a cpu"), metric=metric, spec=JobSpec(limits=limits or Limits()))
+
+
+def test_the_best_candidate_wins_by_its_fp32_file() -> None:
+    chosen = choose(variant("linear", quality=0.85, size=10), variant("trees", quality=0.87, size=9000))
+    assert chosen.winner.candidate == "trees"
+    assert chosen.reason == "of 2 candidates, trees has the best validation accuracy (0.87)"
+    assert chosen.unmet == ()
+
+
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", "b"), ("rmse", "a")])
+def test_the_direction_of_the_metric_counts(metric: str, best: str) -> None:
+    assert choose(variant("a", quality=1.0), variant("b", quality=2.0), metric=metric).winner.candidate == best
+
+
+def test_the_quantized_file_that_kept_its_gates_goes_before_fp32_although_it_lost_a_little() -> None:
+    chosen = choose(
+        variant("mlp", quality=0.86, size=4000),
+        variant("mlp", "int8", quality=0.859, size=1000, latency=25.0),
+        variant("linear", quality=0.85, size=2000, latency=10.0),
+    )
+    assert (chosen.winner.candidate, chosen.winner.precision) == ("mlp", "int8")
+    assert chosen.reason.endswith("its int8 file kept the gates and is 4.0 times smaller than fp32")
+
+
+def test_a_quantized_file_that_another_candidate_beats_in_everything_is_not_chosen() -> None:
+    chosen = choose(
+        variant("mlp", quality=0.86, size=4000),
+        variant("mlp", "int8", quality=0.852, size=1000, latency=25.0),
+        variant("linear", quality=0.855, size=900, latency=10.0),
+    )
+    assert (chosen.winner.candidate, chosen.winner.precision) == ("mlp", "fp32")
+
+
+def test_rejected_files_are_never_chosen_and_are_listed_last_without_a_rank() -> None:
+    rejected = variant("mlp", "int8", quality=0.99, size=1, status="rejected", reason="agreement 0.5")
+    chosen = choose(absent("trees"), rejected, variant("trees", quality=0.8), variant("mlp", quality=0.81))
+    assert [(row.rank, row.variant.candidate, row.variant.precision) for row in chosen.leaderboard] == [
+        (1, "mlp", "fp32"),
+        (2, "trees", "fp32"),
+        (None, "mlp", "int8"),
+        (None, "trees", "int8"),
+    ]
+    assert [row.winner for row in chosen.leaderboard] == [True, False, False, False]
+
+
+def test_what_does_not_fit_the_limits_gives_way_to_what_does() -> None:
+    big, small = variant("trees", quality=0.9, size=9000), variant("linear", quality=0.8, size=100)
+    chosen = choose(big, small, limits=Limits(max_bytes=1000))
+    assert chosen.winner == small
+    assert chosen.unmet == ()
+    assert chosen.reason.startswith("of the files that keep the limits (1 of 2), linear")
+
+
+def test_a_quantized_file_may_be_the_only_one_of_the_best_candidate_that_fits() -> None:
+    chosen = choose(
+        variant("mlp", quality=0.9, size=9000),
+        variant("mlp", "int8", quality=0.89, size=900),
+        variant("linear", quality=0.895, size=100),
+        limits=Limits(max_bytes=1000),
+    )
+    assert chosen.winner.candidate == "linear"  # it beats the int8 file in everything
+    chosen = choose(
+        variant("mlp", quality=0.9, size=9000),
+        variant("mlp", "int8", quality=0.897, size=900),
+        variant("linear", quality=0.895, size=100),
+        limits=Limits(max_bytes=1000),
+    )
+    assert chosen.winner.precision == "int8"
+
+
+def test_limits_that_nothing_keeps_are_said_one_sentence_each() -> None:
+    limits = Limits(max_bytes=10, max_latency_us=1.0, min_quality=0.95)
+    chosen = choose(variant("linear", quality=0.8), variant("trees", quality=0.9), limits=limits)
+    assert chosen.winner.candidate == "trees"
+    assert chosen.unmet == (
+        "the file has 1000 bytes, limits.max_bytes is 10",
+        "one row takes 20 us, limits.max_latency_us is 1",
+        "accuracy is 0.9, limits.min_quality is 0.95",
+    )
+    assert chosen.reason.startswith("no file keeps the limits; of all, trees")
+
+
+def test_min_quality_of_an_error_is_at_most() -> None:
+    assert choose(variant("a", quality=5.0), metric="rmse", limits=Limits(min_quality=6)).unmet == ()
+    assert choose(variant("a", quality=7.0), metric="rmse", limits=Limits(min_quality=6)).unmet != ()
+
+
+def test_equal_candidates_are_told_apart_by_their_speed_then_size_then_name() -> None:
+    assert choose(variant("b"), variant("a")).winner.candidate == "a"
+    assert choose(variant("b", size=9), variant("a", size=10)).winner.candidate == "b"
+    assert choose(variant("b", latency=9.0), variant("a", latency=10.0)).winner.candidate == "b"
+
+
+_NUMBERS = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))
+_CANDIDATES = st.lists(st.tuples(_NUMBERS, st.none() | _NUMBERS), min_size=1, max_size=5)
+
+
+def _variants(drawn: list[Any]) -> list[Variant]:
+    def one(name: str, precision: str, numbers: tuple[int, int, int]) -> Variant:
+        quality, latency, size = numbers
+        return variant(name, precision, quality=quality / 10, latency=float(latency), size=size)
+
+    full = [one(f"c{i}", "fp32", numbers) for i, (numbers, _) in enumerate(drawn)]
+    return full + [one(f"c{i}", "int8", numbers) for i, (_, numbers) in enumerate(drawn) if numbers]
+
+
+@given(_CANDIDATES, st.sampled_from(["accuracy", "rmse"]), st.none() | st.integers(1, 4))
+def test_the_winner_is_never_beaten_by_a_file_that_it_competed_with(
+    drawn: list[Any], metric: str, max_bytes: int | None
+) -> None:
+    variants, limits = _variants(drawn), Limits(max_bytes=max_bytes)
+    chosen = choose(*variants, metric=metric, limits=limits)
+    within = [v for v in variants if not misses(v, metric, limits)]
+    assert not any(dominates(other, chosen.winner, metric) for other in within or variants)
+    assert bool(chosen.unmet) == (not within)
+
+
+@given(_CANDIDATES, st.randoms())
+def test_the_order_of_the_variants_changes_nothing(drawn: list[Any], random: Any) -> None:
+    variants = _variants(drawn)
+    shuffled = random.sample(variants, len(variants))
+    assert choose(*variants) == choose(*shuffled)
+
+
+@given(_CANDIDATES)
+def test_the_front_is_what_nothing_dominates_and_all_else_is_dominated_by_it(drawn: list[Any]) -> None:
+    variants = _variants(drawn)
+    best = front(variants, "accuracy")
+    for one in variants:
+        beaten = any(dominates(other, one, "accuracy") for other in best)
+        assert beaten != (one in best)
+
+
+@given(_CANDIDATES)
+def test_ranks_follow_the_metric(drawn: list[Any]) -> None:
+    rows = choose(*_variants(drawn)).leaderboard
+    assert [row.rank for row in rows] == list(range(1, len(rows) + 1))
+    values = [row.variant.quality["accuracy"] for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert sum(row.winner for row in rows) == 1
