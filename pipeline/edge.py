@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -73,7 +73,7 @@ def event_function(work: Callable[[Event], Any]) -> Handler:
         with said():
             return work(event)
 
-    return handler
+    return cast("Handler", handler)
 
 
 @contextmanager

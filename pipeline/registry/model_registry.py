@@ -47,10 +47,18 @@ def _utc_now() -> datetime:
 class ModelRegistry:
     """Each change is one transaction, conditional on what was read before it, and begun anew when another was first."""
 
-    def __init__(self, table: Table, artifacts: ObjectStore, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        table: Table,
+        artifacts: ObjectStore,
+        *,
+        now: Callable[[], datetime] = _utc_now,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._table = table
         self._artifacts = artifacts
         self._now = now
+        self._pause = pause
 
     def register(self, draft: ModelVersion) -> ModelVersion:
         """Give ``draft`` the model's next number (its own is not looked at); a run that has registered gets that one.
@@ -58,7 +66,7 @@ class ModelRegistry:
         Raises IntegrityError when its artefact is not in the bucket as recorded, TransientError when too many write.
         """
         self._check(draft.artifact)
-        return _until_first(lambda: self._registered(draft) or self._try_register(draft))
+        return self._until_first(lambda: self._registered(draft) or self._try_register(draft))
 
     def ready(self, tenant: str, model: str, version: int) -> ModelVersion:
         """Say that the version has passed its smoke test, so that it may be promoted."""
@@ -70,7 +78,7 @@ class ModelRegistry:
             done = self._table.update(item["pk"], item["sk"], values, only_if={"record": item["record"]})
             return ready if done else None
 
-        return _until_first(attempt)
+        return self._until_first(attempt)
 
     def promote(self, tenant: str, model: str, version: int, *, alias: str = _LIVE, by: str) -> ModelVersion:
         """Move ``alias`` to ``version``, forward or back; nothing is written when it is there already.
@@ -83,7 +91,7 @@ class ModelRegistry:
                 f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
             )
         self._check(found.artifact)
-        _until_first(lambda: self._try_promote(found, alias, by))
+        self._until_first(lambda: self._try_promote(found, alias, by))
         return found
 
     def get(self, tenant: str, model: str, version: int) -> ModelVersion:
@@ -172,14 +180,13 @@ class ModelRegistry:
             raise NotFoundError(f"model '{model}' has no version {version}")
         return item
 
-
-def _until_first(attempt: Callable[[], _T | None]) -> _T:
-    """Try until no other writer was first; each round one of those that race wins, so all get through."""
-    for tried in range(_ATTEMPTS):
-        if done := attempt():
-            return done
-        time.sleep(random.uniform(0, 0.01 * min(tried, 10)))  # noqa: S311 - it only spreads the racers
-    raise TransientError(f"the registry is busy: {_ATTEMPTS} attempts met another writer")
+    def _until_first(self, attempt: Callable[[], _T | None]) -> _T:
+        """Try until no other writer was first; each round one of those that race wins, so all get through."""
+        for tried in range(_ATTEMPTS):
+            if done := attempt():
+                return done
+            self._pause(random.uniform(0, 0.01 * min(tried, 10)))  # noqa: S311 - it only spreads the racers
+        raise TransientError(f"the registry is busy: {_ATTEMPTS} attempts met another writer")
 
 
 def _keyed(key: tuple[str, str], **values: object) -> Item:

@@ -41,7 +41,7 @@ def smoke_test(version: ModelVersion, golden: Golden, *, calls: FunctionCalls, p
 def _agree(got: Any, wanted: Any, tolerance: float) -> bool:
     if isinstance(wanted, Mapping):
         return got.keys() == wanted.keys() and all(_agree(got[name], wanted[name], tolerance) for name in wanted)
-    if isinstance(wanted, float):
+    if isinstance(wanted, int | float) and isinstance(got, int | float):  # a served NaN is null, and no number
         return math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
     return bool(got == wanted)
 

@@ -1,0 +1,104 @@
+"""What became of a Batch job."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.contracts.errors import (
+    CandidateFailedError,
+    CapacityUnavailableError,
+    JobCrashedError,
+    NoCandidateSurvivedError,
+)
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.run import RunError
+from pipeline.intake.collect import check_job, check_survivors
+from tests.fakes.objects import FakeObjectStore
+
+RUN = "demo_adult_000000000001"
+KILLED = json.dumps(
+    {
+        "JobName": "gpu",
+        "Status": "FAILED",
+        "StatusReason": "Essential container in task exited",
+        "Container": {"ExitCode": 137},
+    }
+)
+NO_MACHINE = json.dumps(
+    {
+        "JobName": "gpu",
+        "Status": "FAILED",
+        "StatusReason": "Canceled by JobStateTimeLimit action due to reason: CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+        "Container": {},
+    }
+)
+
+
+def outcome(artifacts: FakeObjectStore, job: str, error: RunError | None = None, **candidates: str) -> None:
+    found = JobOutcome(
+        job=job,
+        status="FAILED" if error else "SUCCEEDED",
+        error=error,
+        device="cpu",
+        seconds=1.0,
+        candidates=tuple(
+            CandidateOutcome(candidate=name, status="trained", seconds=1.0)
+            if said == "trained"
+            else CandidateOutcome(
+                candidate=name, status="failed", seconds=1.0, error=RunError(type="CandidateFailedError", message=said)
+            )
+            for name, said in candidates.items()
+        ),
+    )
+    artifacts.put(RunKeys.of(RUN).outcome(job), found.to_bytes())
+
+
+@pytest.fixture
+def artifacts() -> FakeObjectStore:
+    return FakeObjectStore()
+
+
+def test_a_job_that_did_its_work_before_its_machine_went_has_not_failed(artifacts: FakeObjectStore) -> None:
+    outcome(artifacts, "gpu", mlp="trained")
+    check_job(RUN, "gpu", KILLED, artifacts=artifacts)
+
+
+def test_a_jobs_own_error_is_raised_by_its_class(artifacts: FakeObjectStore) -> None:
+    outcome(artifacts, "gpu", RunError(type="CandidateFailedError", message="the loss is not finite"))
+    with pytest.raises(CandidateFailedError, match="the loss is not finite"):
+        check_job(RUN, "gpu", KILLED, artifacts=artifacts)
+
+
+def test_a_job_without_an_outcome_crashed_and_the_exit_code_is_said(artifacts: FakeObjectStore) -> None:
+    with pytest.raises(JobCrashedError, match=r"'gpu' ended without an outcome \(exit code 137"):
+        check_job(RUN, "gpu", KILLED, artifacts=artifacts)
+
+
+def test_a_job_that_got_no_machine_is_told_apart_even_after_a_reclaimed_attempt(artifacts: FakeObjectStore) -> None:
+    outcome(artifacts, "gpu", RunError(type="JobCrashedError", message="the machine was reclaimed"))
+    with pytest.raises(CapacityUnavailableError):
+        check_job(RUN, "gpu", NO_MACHINE, artifacts=artifacts)
+
+
+@pytest.mark.parametrize("cause", ["", "The state timed out", "[1]", "null"])
+def test_a_cause_that_is_not_a_job_is_a_crash(artifacts: FakeObjectStore, cause: str) -> None:
+    with pytest.raises(JobCrashedError):
+        check_job(RUN, "gpu", cause, artifacts=artifacts)
+
+
+def test_one_trained_candidate_is_enough(artifacts: FakeObjectStore) -> None:
+    outcome(artifacts, "cpu", linear="it did not converge")
+    outcome(artifacts, "gpu", mlp="trained")
+    check_survivors(RUN, ["cpu", "gpu"], artifacts=artifacts)
+
+
+def test_when_none_survives_each_ones_reason_is_said(artifacts: FakeObjectStore) -> None:
+    outcome(artifacts, "cpu", linear="it did not converge", random_forest="too deep")
+    outcome(artifacts, "big", RunError(type="ConfigurationError", message="TABLE_NAME is not set"))
+    with pytest.raises(NoCandidateSurvivedError) as raised:
+        check_survivors(RUN, ["cpu", "gpu", "big"], artifacts=artifacts)
+    for said in ("linear: it did not converge", "random_forest: too deep", "'gpu' ended without", "TABLE_NAME"):
+        assert said in raised.value.message

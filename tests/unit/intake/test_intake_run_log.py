@@ -1,0 +1,126 @@
+"""The log of runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.names import tenant_of_run
+from pipeline.contracts.run import STAGES, RunError
+from pipeline.intake.run_log import RunLog
+from tests.fakes.clock import FakeClock
+from tests.fakes.table import FakeTable
+
+RUN = "demo_adult_000000000001"
+BROKEN = RunError(type="InvalidTargetError", message="the target is constant")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def runs(clock: FakeClock) -> RunLog:
+    return RunLog(FakeTable(), now=clock)
+
+
+def create(runs: RunLog, clock: FakeClock, run: str = RUN) -> bool:
+    return runs.create(run, tenant=tenant_of_run(run), model="adult", file="train.csv", started_at=clock())
+
+
+def test_a_new_run_is_at_its_first_stage(runs: RunLog, clock: FakeClock) -> None:
+    assert create(runs, clock)
+    run = runs.get(RUN)
+    assert (run.status, run.tenant, run.model, run.file, run.version) == ("RUNNING", "demo", "adult", "train.csv", None)
+    assert [stage.name for stage in run.stages] == list(STAGES)
+    assert [stage.status for stage in run.stages] == ["RUNNING"] + ["PENDING"] * (len(STAGES) - 1)
+
+
+def test_a_run_is_begun_once(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    began = runs.get(RUN).started_at
+    clock.pass_seconds(60)
+    assert not create(runs, clock)
+    assert runs.get(RUN).started_at == began
+
+
+def test_a_stage_lasts_from_the_finish_before_it_to_its_own(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    clock.pass_seconds(1.5)
+    runs.finish_stage(RUN, "validate")
+    clock.pass_seconds(0.25)
+    runs.finish_stage(RUN, "plan")
+    clock.pass_seconds(100)
+    validate, plan, train, compress = runs.get(RUN).stages[:4]
+    assert (validate.status, validate.seconds) == ("SUCCEEDED", 1.5)
+    assert (plan.status, plan.seconds) == ("SUCCEEDED", 0.25)
+    assert (train.status, train.seconds) == ("RUNNING", None)
+    assert (compress.status, compress.seconds) == ("PENDING", None)
+
+
+def test_progress_is_shown_beside_the_running_stage_and_ends_with_it(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    runs.finish_stage(RUN, "validate")
+    runs.finish_stage(RUN, "plan")
+    runs.progress(RUN, "mlp: epoch 3 of 20")
+    assert {s.name: s.progress for s in runs.get(RUN).stages if s.progress} == {"train": "mlp: epoch 3 of 20"}
+    runs.finish_stage(RUN, "train")
+    assert not any(stage.progress for stage in runs.get(RUN).stages)
+
+
+def test_a_failed_run_says_at_which_stage_and_of_what(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    clock.pass_seconds(2)
+    assert runs.fail(RUN, BROKEN)
+    run = runs.get(RUN)
+    assert (run.status, run.error, run.ended_at) == ("FAILED", BROKEN, clock())
+    assert [(s.status, s.seconds) for s in run.stages[:2]] == [("FAILED", 2.0), ("PENDING", None)]
+
+
+def test_the_first_end_of_a_run_stays(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    assert runs.fail(RUN, BROKEN)
+    ended = runs.get(RUN)
+    clock.pass_seconds(5)
+    assert not runs.fail(RUN, RunError(type="ExecutionEndedError", message="aborted"))
+    assert not runs.succeed(RUN, 1)
+    assert not runs.needs_decision(RUN, 1, "why")
+    runs.finish_stage(RUN, "validate")
+    runs.progress(RUN, "late")
+    assert runs.get(RUN) == ended
+
+
+def test_a_success_names_its_version(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    for stage in STAGES:
+        runs.finish_stage(RUN, stage)
+    assert runs.succeed(RUN, 3)
+    run = runs.get(RUN)
+    assert (run.status, run.version) == ("SUCCEEDED", 3)
+    assert {stage.status for stage in run.stages} == {"SUCCEEDED"}
+
+
+def test_a_run_that_needs_a_decision_says_why(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    assert runs.needs_decision(RUN, 2, "the size limit is missed")
+    run = runs.get(RUN)
+    assert (run.status, run.version, run.reason) == ("NEEDS_DECISION", 2, "the size limit is missed")
+
+
+def test_an_unknown_run_is_not_found_and_cannot_fail(runs: RunLog) -> None:
+    with pytest.raises(NotFoundError):
+        runs.get("demo_other_000000000009")
+    assert not runs.fail("demo_other_000000000009", BROKEN)
+
+
+def test_runs_are_listed_newest_first_of_all_or_of_one_tenant(runs: RunLog, clock: FakeClock) -> None:
+    names = ["demo_b_000000000001", "acme_x_000000000002", "demo_a_000000000003"]
+    for name in names:
+        create(runs, clock, name)
+        clock.pass_seconds(1)
+    assert [run.run for run in runs.list()] == names[::-1]
+    assert [run.run for run in runs.list(tenant="demo")] == ["demo_a_000000000003", "demo_b_000000000001"]
+    assert [run.run for run in runs.list(limit=1)] == ["demo_a_000000000003"]
+    assert [run.run for run in runs.list(tenant="demo", limit=1)] == ["demo_a_000000000003"]
+    assert runs.list(tenant="nobody") == []

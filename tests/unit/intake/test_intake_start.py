@@ -1,0 +1,135 @@
+"""From an uploaded object to a started run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+
+import pytest
+
+from pipeline.contracts.errors import TransientError
+from pipeline.contracts.names import RunKeys, rejected_key, run_name
+from pipeline.contracts.run import Upload
+from pipeline.intake.run_log import RunLog
+from pipeline.intake.start import UploadReference, start_run
+from tests.fakes.executions import FakeExecutions
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import NOW
+from tests.fakes.table import FakeTable
+
+KEY = "demo/adult/train.csv"
+
+
+@dataclass
+class World:
+    uploads: FakeObjectStore = field(default_factory=lambda: FakeObjectStore("uploads"))
+    artifacts: FakeObjectStore = field(default_factory=lambda: FakeObjectStore("artifacts"))
+    runs: RunLog = field(default_factory=lambda: RunLog(FakeTable()))
+    executions: FakeExecutions = field(default_factory=FakeExecutions)
+
+    def drop(self, key: str = KEY, **metadata: str) -> str:
+        self.uploads.put(key, b"a,b\n1,2\n", metadata=metadata)
+        return self.uploads.head(key).version_id
+
+    def start(self, key: str = KEY, version_id: str | None = None) -> str | None:
+        return start_run(
+            UploadReference(bucket="uploads", key=key, version_id=version_id),
+            uploads=self.uploads,
+            artifacts=self.artifacts,
+            runs=self.runs,
+            executions=self.executions,
+            now=NOW,
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_dropped_file_starts_one_execution_named_as_its_run(world: World) -> None:
+    version_id = world.drop(target="income")
+    run = world.start(version_id=version_id)
+    assert run == run_name("demo", "adult", "uploads", KEY, version_id)
+    assert world.executions.started == {run: {"run": run}}
+    assert world.runs.get(run).file == "train.csv"
+    kept = Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload))
+    assert (kept.key, kept.version_id, kept.bytes, kept.metadata) == (KEY, version_id, 8, {"target": "income"})
+
+
+def test_the_same_event_again_changes_nothing(world: World) -> None:
+    version_id = world.drop()
+    assert world.start(version_id=version_id) == world.start(version_id=version_id)
+    assert len(world.executions.started) == len(world.runs.list()) == 1
+
+
+def test_the_same_bytes_as_a_new_version_are_a_new_run(world: World) -> None:
+    first = world.start(version_id=world.drop())
+    assert world.start(version_id=world.drop()) != first
+    assert len(world.executions.started) == 2
+
+
+def test_an_older_version_is_started_as_itself(world: World) -> None:
+    old = world.drop(target="old")
+    world.drop(target="new")
+    run = world.start(version_id=old)
+    assert run is not None
+    assert Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload)).metadata == {"target": "old"}
+
+
+def test_an_event_without_a_version_means_the_latest(world: World) -> None:
+    world.drop()
+    latest = world.drop()
+    assert world.start() == run_name("demo", "adult", "uploads", KEY, latest)
+
+
+def test_a_crash_before_the_execution_is_healed_by_the_event_that_comes_again(world: World) -> None:
+    class Busy(FakeExecutions):
+        def start(self, name: str, document: object) -> bool:
+            raise TransientError("the state machine is busy")
+
+    version_id = world.drop()
+    well, world.executions = world.executions, Busy()
+    with pytest.raises(TransientError):
+        world.start(version_id=version_id)
+    assert len(world.runs.list()) == 1
+    world.executions = well
+    run = world.start(version_id=version_id)
+    assert list(well.started) == [run]
+    assert len(world.runs.list()) == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["demo/adult/train.yaml", "demo/adult/test.csv", "demo/adult/model.py", "demo/adult/parts/0.csv", "demo/adult/"],
+)
+def test_companions_part_files_and_folders_start_nothing(world: World, key: str) -> None:
+    world.drop(key)
+    assert world.start(key) is None
+    assert not world.executions.started
+    assert not world.runs.list()
+
+
+@pytest.mark.parametrize("key", ["train.csv", "demo/train.csv", "De mo/adult/train.csv", "runs/adult/train.csv"])
+def test_a_key_of_no_valid_tenant_and_model_is_reported_and_dropped(
+    world: World, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.drop(key)
+    with caplog.at_level(logging.WARNING):
+        assert world.start(key) is None
+    assert not world.executions.started
+    report = json.loads(world.artifacts.get(rejected_key("uploads", key)))
+    assert report["key"] == key
+    assert "expected" in report["error"]
+    assert "no run is started" in caplog.text
+    assert key not in caplog.text
+
+
+def test_an_object_that_is_gone_again_starts_nothing_and_the_log_says_so(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert world.start(version_id="v9") is None
+    assert "gone again" in caplog.text
+    assert not world.runs.list()

@@ -1,0 +1,84 @@
+"""API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pytest
+
+from pipeline.contracts.errors import InvalidUploadError, NotFoundError, UnauthenticatedError
+from pipeline.registry.api_keys import ApiKeys, Principal
+from tests.fakes.clock import FakeClock
+from tests.fakes.table import FakeTable
+
+
+@pytest.fixture
+def table() -> FakeTable:
+    return FakeTable()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def keys(table: FakeTable, clock: FakeClock) -> ApiKeys:
+    return ApiKeys(table, now=clock)
+
+
+def test_a_key_resolves_to_its_tenant_and_principal(keys: ApiKeys) -> None:
+    key = keys.create("demo", "anna")
+    assert re.fullmatch(r"md_[A-Za-z0-9_-]{43}", key)
+    assert keys.resolve(key) == Principal(tenant="demo", principal="anna", permissions=("predict", "read"))
+
+
+def test_the_key_itself_is_stored_nowhere(keys: ApiKeys, table: FakeTable) -> None:
+    key = keys.create("demo")
+    (item,) = table.listing("KEY")
+    assert key not in str(item)
+    assert item["pk"] == f"KEY#{hashlib.sha256(key.encode()).hexdigest()}"
+    assert not any(key[i : i + 12] in str(item) for i in range(len(key) - 11))
+
+
+@pytest.mark.parametrize("key", ["", "md_", "md_" + "A" * 43, "KEY"])
+def test_an_unknown_key_is_nobodys(keys: ApiKeys, key: str) -> None:
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(key)
+
+
+def test_a_revoked_key_is_refused_and_still_listed_as_revoked(keys: ApiKeys, clock: FakeClock) -> None:
+    key, other = keys.create("demo"), keys.create("demo")
+    clock.pass_seconds(5)
+    keys.revoke(key[:11])
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(key)
+    assert keys.resolve(other).tenant == "demo"
+    revoked = {listed.prefix: listed.revoked_at for listed in keys.list()}
+    assert revoked == {key[:11]: clock().isoformat(), other[:11]: None}
+
+
+def test_a_key_that_is_not_there_cannot_be_revoked(keys: ApiKeys) -> None:
+    key = keys.create("demo")
+    keys.revoke(key[:11])
+    for prefix in (key[:11], "md_", "md_nothing0"):
+        with pytest.raises(NotFoundError):
+            keys.revoke(prefix)
+
+
+def test_keys_are_listed_newest_first_of_one_tenant_or_of_all(keys: ApiKeys, clock: FakeClock) -> None:
+    for tenant in ("demo", "acme", "demo"):
+        keys.create(tenant)
+        clock.pass_seconds(1)
+    assert [key.tenant for key in keys.list()] == ["demo", "acme", "demo"]
+    assert [key.tenant for key in keys.list("acme")] == ["acme"]
+    times = [key.created_at for key in keys.list()]
+    assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize("tenant", ["", "De mo", "a_b", "runs"])
+def test_a_key_needs_a_valid_tenant(keys: ApiKeys, table: FakeTable, tenant: str) -> None:
+    with pytest.raises(InvalidUploadError):
+        keys.create(tenant)
+    assert table.listing("KEY") == []

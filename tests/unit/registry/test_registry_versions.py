@@ -1,0 +1,182 @@
+"""Versions and aliases."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, TransientError
+from pipeline.contracts.model_version import ModelVersion
+from pipeline.contracts.ports import Put
+from pipeline.registry.model_registry import ModelRegistry
+from tests.fakes.clock import FakeClock
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import MODEL_BYTES, artifact, model_version
+from tests.fakes.table import FakeTable
+
+
+@pytest.fixture
+def artifacts() -> FakeObjectStore:
+    store = FakeObjectStore("artifacts")
+    store.put(artifact().key, MODEL_BYTES)
+    return store
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def registry(artifacts: FakeObjectStore, clock: FakeClock) -> ModelRegistry:
+    return ModelRegistry(FakeTable(), artifacts, now=clock)
+
+
+def register(registry: ModelRegistry, run: str, model: str = "adult") -> ModelVersion:
+    return registry.register(model_version(run, model))
+
+
+def live(registry: ModelRegistry, count: int) -> None:
+    """``count`` READY versions, the last one live."""
+    for number in range(1, count + 1):
+        register(registry, f"demo_adult_{number:012d}")
+        registry.ready("demo", "adult", number)
+    registry.promote("demo", "adult", count, by="test")
+
+
+def test_versions_count_from_one_in_each_model(registry: ModelRegistry) -> None:
+    assert [register(registry, f"demo_adult_{n}").version for n in range(3)] == [1, 2, 3]
+    assert register(registry, "demo_other_0", "other").version == 1
+    assert [version.version for version in registry.versions("demo", "adult")] == [1, 2, 3]
+    assert [(m.model, m.latest_version, m.live_version) for m in registry.models("demo")] == [
+        ("adult", 3, None),
+        ("other", 1, None),
+    ]
+
+
+def test_a_run_registers_one_version_however_often_it_asks(registry: ModelRegistry) -> None:
+    first = register(registry, "demo_adult_1")
+    register(registry, "demo_adult_2")
+    assert register(registry, "demo_adult_1") == first
+    assert len(registry.versions("demo", "adult")) == 2
+
+
+def test_racing_runs_get_one_number_each_without_gaps(registry: ModelRegistry) -> None:
+    start = threading.Barrier(20)
+
+    def race(number: int) -> int:
+        start.wait()
+        return register(registry, f"demo_adult_{number:012d}").version
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sorted(pool.map(race, range(20))) == list(range(1, 21))
+
+
+def test_racing_copies_of_one_run_get_the_same_version(registry: ModelRegistry) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(lambda _: register(registry, "demo_adult_1").version, range(8)))
+    assert versions == [1] * 8
+    assert len(registry.versions("demo", "adult")) == 1
+
+
+def test_without_its_artefact_nothing_is_registered(registry: ModelRegistry, artifacts: FakeObjectStore) -> None:
+    artifacts.delete(artifact().key)
+    with pytest.raises(IntegrityError, match="not in the bucket artifacts"):
+        register(registry, "demo_adult_1")
+    artifacts.put(artifact().key, MODEL_BYTES + b"more")
+    with pytest.raises(IntegrityError, match="8 bytes, not 4"):
+        register(registry, "demo_adult_1")
+    assert registry.models("demo") == []
+
+
+def test_only_a_ready_version_is_promoted(registry: ModelRegistry) -> None:
+    register(registry, "demo_adult_1")
+    with pytest.raises(ConflictError, match="smoke test"):
+        registry.promote("demo", "adult", 1, by="test")
+    with pytest.raises(NotFoundError):
+        registry.live("demo", "adult")
+    assert registry.ready("demo", "adult", 1).status == "READY"
+    registry.promote("demo", "adult", 1, by="test")
+    assert registry.live("demo", "adult").version == 1
+
+
+def test_an_alias_moves_forward_and_back_and_its_history_is_kept(registry: ModelRegistry, clock: FakeClock) -> None:
+    live(registry, 2)
+    clock.pass_seconds(1)
+    registry.promote("demo", "adult", 1, by="anna")
+    assert registry.live("demo", "adult").version == 1
+    assert registry.models("demo")[0].live_version == 1
+    moves = registry.history("demo", "adult")
+    assert [(m.alias, m.version, m.previous, m.by) for m in moves] == [
+        ("live", 2, None, "test"),
+        ("live", 1, 2, "anna"),
+    ]
+    assert moves[1].at == clock()
+
+
+def test_a_promotion_that_is_asked_for_again_is_one_move(registry: ModelRegistry, clock: FakeClock) -> None:
+    live(registry, 1)
+    clock.pass_seconds(1)
+    registry.promote("demo", "adult", 1, by="test")
+    assert len(registry.history("demo", "adult")) == 1
+
+
+def test_another_alias_leaves_what_is_live_alone(registry: ModelRegistry, clock: FakeClock) -> None:
+    live(registry, 2)
+    clock.pass_seconds(1)
+    registry.promote("demo", "adult", 1, alias="canary", by="test")
+    assert registry.live("demo", "adult").version == 2
+    assert registry.live("demo", "adult", alias="canary").version == 1
+    assert registry.models("demo")[0].live_version == 2
+
+
+def test_a_registration_keeps_what_is_live(registry: ModelRegistry) -> None:
+    live(registry, 1)
+    register(registry, "demo_adult_new")
+    assert [(m.latest_version, m.live_version) for m in registry.models("demo")] == [(2, 1)]
+
+
+def test_racing_promotions_leave_an_unbroken_history(registry: ModelRegistry, clock: FakeClock) -> None:
+    live(registry, 8)
+
+    def promote(version: int) -> None:
+        clock.pass_seconds(1)
+        registry.promote("demo", "adult", version, by="test")
+
+    with ThreadPoolExecutor(7) as pool:
+        list(pool.map(promote, range(1, 8)))
+    moves = {move.previous: move.version for move in registry.history("demo", "adult")}
+    at, chain = None, []
+    while at in moves:
+        at = moves.pop(at)
+        chain.append(at)
+    assert not moves
+    assert sorted(chain) == list(range(1, 9))
+    assert registry.live("demo", "adult").version == chain[-1] == registry.models("demo")[0].live_version
+
+
+def test_another_tenant_sees_none_of_it(registry: ModelRegistry) -> None:
+    live(registry, 1)
+    with pytest.raises(NotFoundError):
+        registry.get("acme", "adult", 1)
+    with pytest.raises(NotFoundError):
+        registry.live("acme", "adult")
+    assert registry.models("acme") == registry.versions("acme", "adult") == []
+
+
+def test_all_tenants_models_are_listed_without_a_tenant(registry: ModelRegistry, clock: FakeClock) -> None:
+    register(registry, "demo_a_1", "a")
+    clock.pass_seconds(1)
+    register(registry, "demo_b_1", "b")
+    assert [summary.model for summary in registry.models()] == ["b", "a"]
+
+
+def test_a_registry_that_never_wins_says_that_it_is_busy(artifacts: FakeObjectStore) -> None:
+    class Contended(FakeTable):
+        def write_all(self, puts: list[Put]) -> bool:
+            return False
+
+    with pytest.raises(TransientError, match="busy"):
+        register(ModelRegistry(Contended(), artifacts, pause=lambda _: None), "demo_adult_1")
