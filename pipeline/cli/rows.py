@@ -62,7 +62,8 @@ def _of_file(path: Path) -> Rows:
         case ".jsonl":
             return Rows(rows=_json_lines(_opened(path)), typed=True)
         case ".json":
-            return _of_text(path.read_text("utf-8-sig"))
+            with _text_expected():
+                return _of_text(path.read_text("utf-8-sig"))
         case ".parquet":
             return Rows(rows=_parquet(path), typed=True)
         case _:
@@ -155,5 +156,5 @@ def _text_expected() -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise InvalidRequestError("the rows are not text: UTF-8 is expected") from error
-    except gzip.BadGzipFile as error:
-        raise InvalidRequestError("the rows are not gzip, as the file's name says") from error
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise InvalidRequestError("the rows are not gzip, as the file's name says, or are cut off") from error

@@ -1,0 +1,213 @@
+"""A stack of fakes behind the real command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.main import app
+from pipeline.cli.session import Choice, Connection, Session, StackStatus, World
+from pipeline.contracts.model_version import Lineage, ModelVersion
+from pipeline.contracts.names import RunKeys, artifact_key
+from pipeline.contracts.signature import Column, Signature
+from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Variant
+from pipeline.intake.run_log import RunLog
+from pipeline.registry.api_keys import ApiKeys
+from pipeline.registry.model_registry import ModelRegistry
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.table import FakeTable
+
+UP = StackStatus(
+    running=True,
+    embedded=True,
+    endpoint_url="http://127.0.0.1:4566",
+    region="us-east-1",
+    uploads_bucket="uploads",
+    artifacts_bucket="artifacts",
+    api_url="http://127.0.0.1:4566/api",
+    tenant="demo",
+)
+DOWN = StackStatus(running=False, embedded=True)
+SIGNATURE = Signature(
+    task="classification",
+    target="kind",
+    columns=(Column(name="width", kind="numeric"), Column(name="colour", kind="categorical")),
+    classes=("no", "yes"),
+)
+
+
+@dataclass
+class FakeControl:
+    """The embedded cloud's switches; ``calls`` remembers what was asked."""
+
+    running: StackStatus
+    now: StackStatus = UP
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus:
+        self.calls.append(("up", bind, foreground))
+        report("starting")
+        self.now = self.running
+        return self.now
+
+    def down(self, *, home: Path | None, wipe: bool) -> bool:
+        self.calls.append(("down", wipe))
+        was, self.now = self.now.running, DOWN
+        return was
+
+    def status(self, *, home: Path | None) -> StackStatus:
+        return self.now
+
+
+@dataclass(frozen=True)
+class FakeLine:
+    at: datetime
+    group: str
+    message: str
+
+
+@dataclass
+class FakeLogs:
+    written: list[FakeLine] = field(default_factory=list)
+
+    def lines(self, run: str, *, since: datetime | None = None) -> Sequence[FakeLine]:
+        return [line for line in self.written if run in line.message]
+
+
+class Stage:
+    """One fake stack, the command before it, and a hand behind it (``on_sleep``) that moves things on."""
+
+    def __init__(self) -> None:
+        table = FakeTable()
+        self.uploads, self.artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
+        self.runs, self.registry, self.keys = RunLog(table), ModelRegistry(table, self.artifacts), ApiKeys(table)
+        self.logs = FakeLogs()
+        self.key = self.keys.create("demo")
+        up = replace(UP, api_key=self.key)
+        self.control = FakeControl(running=up, now=up)
+        self.requests: list[dict[str, Any]] = []
+        self.answer: Callable[[dict[str, Any]], httpx.Response] = self.say_yes
+        self.on_sleep: Callable[[], None] = lambda: None
+        self.choices: list[Choice] = []
+
+    def run(self, *arguments: str, stdin: str | None = None) -> Any:
+        return CliRunner().invoke(app, list(arguments), obj=self._session, input=stdin)
+
+    def json(self, *arguments: str) -> Any:
+        """What a script would read from stdout alone."""
+        return json.loads(self.run(*arguments).stdout)
+
+    def begin(self, run: str = "demo_m_1", *, tenant: str = "demo", model: str = "m") -> str:
+        self.runs.create(run, tenant=tenant, model=model, file="m.csv", started_at=datetime.now(UTC))
+        return run
+
+    def select(self, run: str) -> None:
+        self.artifacts.put(RunKeys.of(run).selection, selection().to_bytes())
+
+    def serve(self, model: str = "m", *, tenant: str = "demo", live: bool = True) -> ModelVersion:
+        """Register one more version, and promote it."""
+        key = artifact_key(tenant, "a" * 64)
+        self.artifacts.put_if_absent(key, b"onnx")
+        run = f"{tenant}_{model}_{len(self.registry.versions(tenant, model))}"
+        version = self.registry.register(_draft(tenant, model, run, key))
+        version = self.registry.ready(tenant, model, version.version)
+        if live:
+            self.registry.promote(tenant, model, version.version, by=run)
+        return version
+
+    @staticmethod
+    def say_yes(body: dict[str, Any]) -> httpx.Response:
+        prediction = {"label": "yes", "probabilities": {"no": 0.1, "yes": 0.9}}
+        return httpx.Response(200, json={"model": "m", "version": 1, "predictions": [prediction] * len(body["rows"])})
+
+    def _session(self, choice: Choice) -> Session:
+        self.choices.append(choice)
+        world = World(
+            control=self.control,
+            connect=self._connect,
+            transport=httpx.MockTransport(self._handle),
+            sleep=lambda seconds: self.on_sleep(),
+        )
+        return Session(choice=choice, world=world)
+
+    def _connect(self, choice: Choice, embedded: StackStatus | None) -> Connection:
+        return Connection(
+            status=embedded or replace(UP, embedded=False, endpoint_url=None),
+            uploads=self.uploads,
+            artifacts=self.artifacts,
+            runs=self.runs,
+            registry=self.registry,
+            keys=self.keys,
+            logs=self.logs,
+        )
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        self.requests.append({"url": str(request.url), "key": request.headers["x-api-key"], **body})
+        return self.answer(body)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def selection() -> Selection:
+    """A network that won as int8, and a forest that has no int8."""
+    artifact = Artifact(key="k", sha256="a" * 64, bytes=12_345)
+    winner = Variant(
+        candidate="mlp",
+        algorithm="mlp",
+        precision="int8",
+        status="ok",
+        artifact=artifact,
+        quality={"accuracy": 0.975},
+        agreement=0.998,
+        latency_us=41.0,
+    )
+    none = Variant(
+        candidate="random_forest",
+        algorithm="random_forest",
+        precision="int8",
+        status="not_applicable",
+        reason="trees have no matrices",
+    )
+    rows = (
+        LeaderboardRow(rank=1, variant=winner, on_front=True, winner=True),
+        LeaderboardRow(rank=None, variant=none),
+    )
+    return Selection(metric="accuracy", winner=winner, leaderboard=rows, reason="the best accuracy on the front")
+
+
+def _draft(tenant: str, model: str, run: str, key: str) -> ModelVersion:
+    lineage = Lineage(
+        run=run,
+        upload_bucket="uploads",
+        upload_key=f"{tenant}/{model}/m.csv",
+        upload_version_id="v1",
+        upload_sha256="b" * 64,
+        spec_sha256="c" * 64,
+        code_version="test",
+    )
+    return ModelVersion(
+        tenant=tenant,
+        model=model,
+        version=1,
+        algorithm="mlp",
+        precision="int8",
+        artifact=Artifact(key=key, sha256="a" * 64, bytes=4),
+        signature=SIGNATURE,
+        metric="accuracy",
+        quality={"accuracy": 0.95},
+        lineage=lineage,
+        card_key="card",
+        created_at=datetime.now(UTC),
+    )

@@ -1,0 +1,84 @@
+"""The demo, before a stack of fakes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.contracts.names import run_name
+from pipeline.contracts.run import RunError
+from tests.unit.cli.conftest import DOWN, UP, Stage
+
+
+def _succeed(stage: Stage, run: str, model: str) -> None:
+    stage.select(run)
+    stage.serve(model)
+    stage.runs.succeed(run, 1)
+
+
+def _works(stage: Stage, end: Callable[[Stage, str, str], object]) -> Callable[[], None]:
+    """What the stack does while the command sleeps: it runs each new file, and ends the run."""
+
+    def work() -> None:
+        known = {run.run for run in stage.runs.list()}
+        for key in stage.uploads.keys("demo/"):
+            tenant, model, file = key.split("/")
+            run = run_name(tenant, model, "uploads", key, stage.uploads.head(key).version_id)
+            if file != "train.yaml" and run not in known:
+                stage.begin(run, model=model)
+                end(stage, run, model)
+
+    return work
+
+
+@pytest.fixture
+def begins(stage: Stage, tmp_path: Path) -> Stage:
+    """A stack that is not up yet, and then works."""
+    stage.control.running = replace(UP, api_key=stage.key, home=tmp_path)
+    stage.control.now = DOWN
+    stage.on_sleep = _works(stage, _succeed)
+    return stage
+
+
+def test_the_demo_starts_the_cloud_and_leaves_two_models_served(begins: Stage) -> None:
+    result = begins.run("demo")
+    assert result.exit_code == 0, result.stderr
+    assert begins.control.calls == [("up", "127.0.0.1", False)]
+    assert {model.model for model in begins.registry.models("demo")} == {"digits", "tumours"}
+    assert "modeldrop down" in result.stderr
+
+
+def test_the_demo_asks_for_the_network_alone_before_it_drops_the_digits(begins: Stage) -> None:
+    begins.run("demo")
+    assert b"[mlp]" in begins.uploads.get("demo/digits/train.yaml")
+    settings, data = begins.uploads.head("demo/digits/train.yaml"), begins.uploads.head("demo/digits/digits.csv")
+    assert settings.version_id < data.version_id
+
+
+def test_the_demo_calls_the_models_with_rows_that_were_kept_back(begins: Stage, tmp_path: Path) -> None:
+    begins.run("demo")
+    dropped = begins.uploads.get("demo/digits/digits.csv").decode().splitlines()
+    held_out = (tmp_path / "demo" / "digits_held_out.csv").read_text().splitlines()
+    assert len(dropped) - 1 + len(held_out) - 1 == 1797
+    assert sum(len(request["rows"]) for request in begins.requests) == 57 + 180
+
+
+def test_the_demo_says_how_to_call_again_with_a_request_that_is_there(begins: Stage) -> None:
+    lines = [line for line in begins.run("demo").stdout.splitlines() if line.startswith("curl")]
+    words = shlex.split(lines[-1])
+    assert f"x-api-key:{begins.key}" in words
+    assert "http://127.0.0.1:4566/api/v2/models/digits/infer" in words
+    assert json.loads(Path(words[-1].removeprefix("@")).read_text())["rows"]
+
+
+def test_the_demo_ends_with_the_error_of_a_run_that_fails(begins: Stage) -> None:
+    error = RunError(type="JobCrashedError", message="killed")
+    begins.on_sleep = _works(begins, lambda stage, run, model: stage.runs.fail(run, error))
+    result = begins.run("demo")
+    assert result.exit_code == 1
+    assert "killed (JobCrashedError)" in result.stderr

@@ -1,0 +1,208 @@
+"""drop, runs, watch, logs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.dropping import model_of
+from pipeline.contracts.names import RunKeys, run_name
+from pipeline.contracts.run import STAGES, RunError
+from tests.unit.cli.conftest import FakeLine, Stage
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Path:
+    file = tmp_path / "houses.csv"
+    file.write_text("rooms,price\n3,100\n")
+    return file
+
+
+def test_drop_puts_the_file_with_its_target_and_names_the_run(stage: Stage, houses: Path) -> None:
+    result = stage.run("drop", str(houses), "--target", "price", "--no-watch")
+    found = stage.uploads.head("demo/houses/houses.csv")
+    assert result.exit_code == 0
+    assert found.metadata == {"target": "price"}
+    assert result.stdout.strip() == run_name("demo", "houses", "uploads", "demo/houses/houses.csv", found.version_id)
+
+
+def test_drop_puts_the_settings_before_the_file(stage: Stage, houses: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "mine.yaml"
+    spec.write_text("algorithms: [mlp]\n")
+    stage.run("drop", str(houses), "--spec", str(spec), "--tenant", "acme", "--model", "h2", "--no-watch")
+    settings, data = stage.uploads.head("acme/h2/train.yaml"), stage.uploads.head("acme/h2/houses.csv")
+    assert settings.version_id < data.version_id
+
+
+def test_drop_of_a_companion_starts_no_run(stage: Stage, houses: Path) -> None:
+    companion = houses.rename(houses.with_name("test.csv"))
+    result = stage.run("drop", str(companion), "--model", "houses")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "no run" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "option", [["--tenant", "A_b"], ["--model", "a b"], ["--model", "runs"], ["--target", "größe"]]
+)
+def test_drop_refuses_a_bad_name_before_anything_is_sent(stage: Stage, houses: Path, option: list[str]) -> None:
+    assert stage.run("drop", str(houses), *option).exit_code == 2
+    assert list(stage.uploads.keys("")) == []
+
+
+def test_drop_of_a_missing_file_is_wrong_usage(stage: Stage, tmp_path: Path) -> None:
+    assert stage.run("drop", str(tmp_path / "none.csv")).exit_code == 2
+
+
+def test_drop_watches_until_the_model_is_live(stage: Stage, houses: Path) -> None:
+    def work() -> None:
+        version_id = stage.uploads.head("demo/houses/houses.csv").version_id
+        run = run_name("demo", "houses", "uploads", "demo/houses/houses.csv", version_id)
+        if not stage.runs.list():
+            stage.begin(run, model="houses")
+            return
+        stage.select(run)
+        for name in STAGES:
+            stage.runs.finish_stage(run, name)
+        stage.runs.succeed(run, 1)
+
+    stage.on_sleep = work
+    result = stage.run("drop", str(houses))
+    assert result.exit_code == 0
+    assert "validate: running" in result.stderr
+    assert "promote: succeeded" in result.stderr
+    assert "houses version 1 is live" in result.stderr
+    assert "not applicable: trees have no matrices" in result.stdout
+
+
+def test_drop_gives_up_with_a_hint_when_no_run_begins(stage: Stage, houses: Path) -> None:
+    result = stage.run("drop", str(houses))
+    assert result.exit_code == 1
+    assert "dead-letter queue" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "model"),
+    [
+        ("houses.csv.gz", "houses"),
+        ("adult/train.csv", "adult"),
+        ("my data (1).csv", "my-data-1"),
+        ("a" * 40 + ".csv", "a" * 32),
+    ],
+)
+def test_a_model_is_named_by_its_file_or_by_the_folder_of_a_file_that_says_nothing(file: str, model: str) -> None:
+    assert model_of(Path(file)) == model
+
+
+def test_runs_as_json_are_the_records_that_scripts_rely_on(stage: Stage) -> None:
+    run = stage.begin()
+    stage.runs.finish_stage(run, "validate")
+    stage.runs.fail(run, RunError(type="InvalidTargetError", message="the target is constant"))
+    (document,) = stage.json("runs", "--json")
+    assert document["run"] == run
+    assert (document["tenant"], document["model"], document["status"], document["version"]) == (
+        "demo",
+        "m",
+        "FAILED",
+        None,
+    )
+    assert document["error"] == {"type": "InvalidTargetError", "message": "the target is constant"}
+    assert datetime.fromisoformat(document["started_at"]).tzinfo is not None
+    assert [stage["name"] for stage in document["stages"]] == list(STAGES)
+    assert set(document["stages"][0]) == {"name", "status", "seconds"}
+    assert [stage["status"] for stage in document["stages"][:3]] == ["SUCCEEDED", "FAILED", "PENDING"]
+
+
+def test_runs_are_newest_first_of_one_tenant_and_no_more_than_asked_for(stage: Stage) -> None:
+    for run in ("demo_m_1", "acme_m_2", "demo_m_3", "demo_m_4"):
+        stage.begin(run, tenant=run.split("_")[0])
+    assert [r["run"] for r in stage.json("runs", "--tenant", "demo", "--limit", "2", "--json")] == [
+        "demo_m_4",
+        "demo_m_3",
+    ]
+
+
+def test_runs_as_a_table_say_what_went_wrong(stage: Stage) -> None:
+    run = stage.begin()
+    stage.runs.fail(run, RunError(type="TooFewRowsError", message="one row [bold]is[/] there"))
+    result = stage.run("runs")
+    assert "TooFewRowsError: one row [bold]is[/] there" in result.stdout
+
+
+def test_watch_of_a_failed_run_exits_1_and_says_where_the_file_and_the_report_are(stage: Stage) -> None:
+    run = stage.begin()
+    keys = RunKeys.of(run)
+    stage.artifacts.put(keys.quarantine("report.json"), b"{}")
+    stage.artifacts.put(keys.quarantine("m.csv"), b"")
+    stage.runs.fail(run, RunError(type="UnreadableDatasetError", message="line 3, column 2 is not text"))
+    result = stage.run("watch", run)
+    assert result.exit_code == 1
+    assert "line 3, column 2 is not text (UnreadableDatasetError)" in result.stderr
+    assert f"the report: s3://artifacts/{keys.quarantine('report.json')}" in result.stderr
+    assert f"the file, kept: s3://artifacts/{keys.quarantine('m.csv')}" in result.stderr
+
+
+def test_watch_of_a_run_that_needs_a_decision_exits_4_and_says_how_to_decide(stage: Stage) -> None:
+    run = stage.begin()
+    stage.runs.needs_decision(run, 3, "promote is manual")
+    result = stage.run("watch", run)
+    assert result.exit_code == 4
+    assert "promote is manual" in result.stderr
+    assert "modeldrop promote m 3 --tenant demo" in result.stderr
+
+
+def test_watch_as_json_prints_the_ended_run_alone_on_stdout(stage: Stage) -> None:
+    run = stage.begin()
+    stage.runs.succeed(run, 1)
+    assert stage.json("watch", run, "--json")["status"] == "SUCCEEDED"
+
+
+def test_watch_of_an_unknown_run_fails_in_one_sentence(stage: Stage) -> None:
+    result = stage.run("watch", "demo_m_none")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: there is no such run")
+    assert "Traceback" not in result.stderr
+
+
+def test_watch_that_is_interrupted_says_that_the_run_goes_on(stage: Stage) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    stage.on_sleep = interrupt
+    run = stage.begin()
+    result = stage.run("watch", run)
+    assert result.exit_code != 0
+    assert f"modeldrop watch {run}" in result.stderr
+
+
+def test_logs_show_each_line_with_its_own_fields(stage: Stage) -> None:
+    run = stage.begin()
+    line = {"level": "INFO", "message": "trained", "run": run, "seconds": 1.5, "function_arn": "arn:x"}
+    stage.logs.written += [
+        FakeLine(datetime.now(UTC), "/aws/batch/job", json.dumps(line)),
+        FakeLine(datetime.now(UTC), "/aws/lambda/plan", f"plain text of {run}"),
+        FakeLine(datetime.now(UTC), "/aws/lambda/plan", "another run's"),
+    ]
+    stage.runs.succeed(run, 1)
+    result = stage.run("logs", run)
+    assert "trained  seconds=1.5" in result.stdout
+    assert "arn:x" not in result.stdout
+    assert f"plain text of {run}" in result.stdout
+    assert "another" not in result.stdout
+
+
+def test_logs_follow_a_run_to_its_end_and_print_each_line_once(stage: Stage) -> None:
+    run = stage.begin()
+    stage.logs.written.append(FakeLine(datetime.now(UTC), "g", f"first {run}"))
+
+    def work() -> None:
+        stage.logs.written.append(FakeLine(datetime.now(UTC), "g", f"second {run}"))
+        stage.runs.succeed(run, 1)
+
+    stage.on_sleep = work
+    output = stage.run("logs", run, "--follow").stdout
+    assert output.count("first") == 1
+    assert output.count("second") == 1
