@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pipeline.contracts.errors import ConfigurationError
 
 __all__ = [
     "AuthorizerSettings",
+    "CommandSettings",
     "CommandSettings",
     "FailureSettings",
     "JobSettings",
@@ -28,16 +30,19 @@ Environ = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Variable:
-    """An environment variable: what it must look like, how it is read, what it is when it is absent."""
+    """An environment variable: what it must look like, how it is read, what it is when it is absent or empty."""
 
     name: str
     pattern: str
     expected: str
     read: Callable[[str], Any] = str
     default: str | None = None
+    optional: bool = False
 
     def of(self, environ: Environ) -> Any:
         text = environ.get(self.name) or self.default
+        if text is None and self.optional:
+            return None
         if text is None:
             raise ConfigurationError(f"{self.name} is not set: {self.expected} is expected")
         if not re.fullmatch(self.pattern, text):
@@ -160,3 +165,11 @@ class CommandSettings:
     def from_env(cls, environ: Environ) -> CommandSettings:
         home = environ.get("MODELDROP_HOME")
         return cls(api_key=environ.get("MODELDROP_API_KEY") or None, home=Path(home) if home else None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandSettings(_Settings):
+    """Of the ``modeldrop`` command, where its options leave them open. ``home`` is the embedded cloud's folder."""
+
+    api_key: str | None = _setting("MODELDROP_API_KEY", pattern=r"\S+", expected="an API key", optional=True)
+    home: Path | None = _setting("MODELDROP_HOME", pattern=r".+", expected="a folder", read=Path, optional=True)

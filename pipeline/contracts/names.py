@@ -4,7 +4,7 @@ Uploads bucket:    ``<tenant>/<model>/<file>``
 Artefacts bucket:  ``tenants/<tenant>/runs/<run>/...``        what one run hands from stage to stage
                    ``tenants/<tenant>/artifacts/<sha256>``    content-addressed, immutable
                    ``tenants/<tenant>/quarantine/<run>/...``  a refused file beside its ``report.json``
-                   ``rejected/<sha256>.json``                 an upload whose key names no tenant and model
+                   ``tenants/_rejected/<sha256>.json``        an upload whose key names no tenant and model
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) ->
 
 
 def rejected_key(bucket: str, key: str) -> str:
-    """Where it is reported that an object's key is not an upload's: no tenant's place can be named for it."""
-    return f"rejected/{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}.json"
+    """Where it is reported that an object's key is no upload's. No tenant's name has an underscore."""
+    return f"tenants/_rejected/{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}.json"
 
 
 def tenant_of_run(run: str) -> str:
