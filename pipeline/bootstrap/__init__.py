@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.bootstrap.settings import (
     AuthorizerSettings,
     CommandSettings,
-    CommandSettings,
     FailureSettings,
     JobSettings,
     PredictorSettings,
@@ -51,7 +50,6 @@ __all__ = [
     "Starter",
     "authorizer",
     "collector",
-    "command_settings",
     "command_settings",
     "evaluator",
     "failure_recorder",
@@ -228,10 +226,6 @@ def authorizer(environ: Environ = os.environ) -> ApiKeys:
 def job(environ: Environ = os.environ) -> Job:
     settings = JobSettings.from_env(environ)
     return Job(**_step(_clients(environ), settings), queue=settings.queue, attempt=settings.attempt)
-
-
-def command_settings(environ: Environ = os.environ) -> CommandSettings:
-    return CommandSettings.from_env(environ)
 
 
 def command_settings(environ: Environ = os.environ) -> CommandSettings:

@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pipeline.contracts.errors import ConfigurationError
 
 __all__ = [
     "AuthorizerSettings",
-    "CommandSettings",
     "CommandSettings",
     "FailureSettings",
     "JobSettings",
@@ -155,21 +153,10 @@ class JobSettings(_Settings):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CommandSettings:
-    """Of the shell in which ``modeldrop`` is called; each may be absent, and an option goes before it."""
-
-    api_key: str | None = None
-    home: Path | None = None
-
-    @classmethod
-    def from_env(cls, environ: Environ) -> CommandSettings:
-        home = environ.get("MODELDROP_HOME")
-        return cls(api_key=environ.get("MODELDROP_API_KEY") or None, home=Path(home) if home else None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class CommandSettings(_Settings):
     """Of the ``modeldrop`` command, where its options leave them open. ``home`` is the embedded cloud's folder."""
 
     api_key: str | None = _setting("MODELDROP_API_KEY", pattern=r"\S+", expected="an API key", optional=True)
-    home: Path | None = _setting("MODELDROP_HOME", pattern=r".+", expected="a folder", read=Path, optional=True)
+    home: Path | None = _setting(  # noqa: RUF009 - it is a field
+        "MODELDROP_HOME", pattern=r".+", expected="a folder", read=Path, optional=True
+    )
