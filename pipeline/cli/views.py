@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -76,37 +76,37 @@ def plain_stage(stage: Stage) -> str:
 
 
 def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
+    """One line a run; under the table, what went wrong and what waits for a decision."""
     if not runs:
         return Text("no runs yet: 'modeldrop drop FILE' starts one")
-    table = _table("run", "model", "status", "version", "began", "took", "what it is at, or what went wrong")
+    table = _table("run", "status", "version", "began", "took", "stage")
     for run in runs:
-        ended = run.ended_at or now
         table.add_row(
             Text(run.run),
-            Text(run.model),
             Text(run.status, style=STYLES[run.status]),
             str(run.version or ""),
-            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
-            duration((ended - run.started_at).total_seconds()),
-            Text(_note(run)),
+            f"{run.started_at.astimezone():%m-%d %H:%M:%S}",
+            duration(((run.ended_at or now) - run.started_at).total_seconds()),
+            next((s.name for s in run.stages if s.status in ("RUNNING", "FAILED")), ""),
         )
-    return table
+    return Group(table, *(note for run in runs for note in _notes(run)))
 
 
 def leaderboard(selection: Selection) -> RenderableType:
     """What was tried: quality on the validation rows, latency of one row, size; the winner and the front are marked."""
-    table = _table("", "candidate", "precision", selection.metric, "one row", "size", "agreement", "")
-    for column in table.columns[3:7]:
+    table = _table("candidate", "precision", selection.metric, "one row", "size", "agrees", "")
+    for column in table.columns[2:6]:
         column.justify = "right"
     for row in selection.leaderboard:
         table.add_row(*_leaderboard_cells(row, selection.metric), style=_leaderboard_style(row))
     return Group(
         table,
-        Text(f"★ {selection.reason}", style="green"),
+        *_footnotes(selection.leaderboard),
         Text(
-            f"● on the front: nothing else is as good, as fast and as small.  {selection.metric}: validation rows",
+            f"{selection.metric} on the validation rows; ● front: none is better in quality, speed and size at once",
             style="dim",
         ),
+        Text(f"★ {selection.reason}", style="green"),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
     )
 
@@ -115,14 +115,14 @@ def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> 
     """Models, each with the version that is live."""
     if not models:
         return Text("no models yet: 'modeldrop drop FILE' makes one")
-    table = _table("tenant", "model", "live", "latest", "algorithm", "precision", "quality (test rows)", "size", "made")
+    table = _table("tenant", "model", "live", "of", "serves", "test quality", "size")
     for summary, live in models:
         table.add_row(
             Text(summary.tenant),
             Text(summary.model),
             Text(str(summary.live_version), style="green") if summary.live_version else Text("none", style="yellow"),
             str(summary.latest_version),
-            *(_live_cells(live) if live else ("", "", "", "", "")),
+            *(_live_cells(live) if live else ("", "", "")),
         )
     return table
 
@@ -137,7 +137,7 @@ def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
             Text(key.tenant),
             Text(key.principal),
             ", ".join(key.permissions),
-            key.created_at[:19].replace("T", " "),
+            key.created_at[:16].replace("T", " "),
             Text("revoked", style="red") if key.revoked_at else Text("valid", style="green"),
             style="dim" if key.revoked_at else None,
         )
@@ -178,40 +178,44 @@ def _elapsed(run: Run, now: datetime) -> float:
     return max(0.0, (now - run.started_at).total_seconds() - before)
 
 
-def _note(run: Run) -> str:
+def _notes(run: Run) -> Iterator[Text]:
     if run.error:
-        return f"{run.error.type}: {run.error.message}"
-    if run.reason:
-        return run.reason
-    at_work = next((s for s in run.stages if s.status == "RUNNING"), None)
-    if at_work is None:
-        return ""
-    return f"{at_work.name}: {at_work.progress}" if at_work.progress else at_work.name
+        yield Text(f"{run.run}: {run.error.message} ({run.error.type})", style="red")
+    elif run.reason:
+        yield Text(f"{run.run}: {run.reason}", style="yellow")
 
 
 def _leaderboard_cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType, ...]:
     variant = row.variant
-    mark = "★" if row.winner else ("●" if row.on_front else "")
     quality = variant.quality.get(metric)
     return (
-        mark,
         Text(variant.candidate),
         variant.precision,
         f"{quality:.4f}" if quality is not None else "",
         f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
         size(variant.artifact.bytes) if variant.artifact else "",
         f"{variant.agreement:.1%}" if variant.agreement is not None else "",
-        Text(_verdict(row)),
+        _verdict(row),
     )
 
 
 def _verdict(row: LeaderboardRow) -> str:
     if row.winner:
-        return "winner"
-    if row.variant.status == "ok":
-        return ""
-    status = row.variant.status.replace("_", " ")
-    return f"{status}: {row.variant.reason}" if row.variant.reason else status
+        return "★ winner"
+    if row.on_front:
+        return "● front"
+    return {"ok": "", "rejected": "rejected", "not_applicable": "n/a"}[row.variant.status]
+
+
+def _footnotes(rows: Sequence[LeaderboardRow]) -> Iterator[Text]:
+    """Why a variant is out; those with one reason share a line."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for variant in (row.variant for row in rows if row.variant.status != "ok"):
+        names = reasons.setdefault((variant.status.replace("_", " "), variant.reason), [])
+        names.append(f"{variant.candidate} {variant.precision}")
+    for (status, reason), names in reasons.items():
+        style = "yellow" if status == "rejected" else "dim"
+        yield Text(f"{', '.join(names)}: {status}: {reason}", style=style)
 
 
 def _leaderboard_style(row: LeaderboardRow) -> str | None:
@@ -223,16 +227,14 @@ def _leaderboard_style(row: LeaderboardRow) -> str | None:
 def _live_cells(live: ModelVersion) -> tuple[str, ...]:
     quality = live.quality.get(live.metric)
     return (
-        live.algorithm,
-        live.precision,
-        f"{live.metric} {quality:.4f}" if quality is not None else "",
+        f"{live.algorithm} {live.precision}",
+        f"{live.metric} {quality:.4g}" if quality is not None else "",
         size(live.artifact.bytes),
-        f"{live.created_at:%Y-%m-%d %H:%M}",
     )
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

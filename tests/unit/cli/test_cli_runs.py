@@ -75,7 +75,7 @@ def test_drop_watches_until_the_model_is_live(stage: Stage, houses: Path) -> Non
     assert "validate: running" in result.stderr
     assert "promote: succeeded" in result.stderr
     assert "houses version 1 is live" in result.stderr
-    assert "not applicable: trees have no matrices" in result.stdout
+    assert "random_forest int8: not applicable: trees have no matrices" in result.stdout
 
 
 def test_drop_gives_up_with_a_hint_when_no_run_begins(stage: Stage, houses: Path) -> None:
@@ -129,7 +129,7 @@ def test_runs_as_a_table_say_what_went_wrong(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.fail(run, RunError(type="TooFewRowsError", message="one row [bold]is[/] there"))
     result = stage.run("runs")
-    assert "TooFewRowsError: one row [bold]is[/] there" in result.stdout
+    assert "one row [bold]is[/] there (TooFewRowsError)" in result.stdout
 
 
 def test_watch_of_a_failed_run_exits_1_and_says_where_the_file_and_the_report_are(stage: Stage) -> None:
