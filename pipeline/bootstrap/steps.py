@@ -17,13 +17,13 @@ from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import InputError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.model_version import Golden, ModelCard
-from pipeline.contracts.names import RunKeys
+from pipeline.contracts.names import RunKeys, parse_upload_key
 from pipeline.contracts.plan import Plan
 from pipeline.contracts.ports import FunctionCalls, ObjectStore
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import RunStatus, StageName, Upload
 from pipeline.contracts.variant import Selection, VariantSet
-from pipeline.intake.collect import check_job, check_survivors
+from pipeline.intake.collect import check_job, check_survivors, outcome_of
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.registry.promotion import why_not
@@ -120,6 +120,38 @@ class Selector(_Step):
         chosen = select(self._read(VariantSet, keys.variants), metric=metric, spec=self._read(JobSpec, keys.spec))
         self._write(chosen, keys.selection)
         self.runs.finish_stage(run, "select")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluator(_Step):
+    """The winner on the test rows, read this once -> ModelCard and Golden."""
+
+    def __call__(self, run: str) -> None:
+        from pipeline.evaluation.card import evaluate
+
+        keys = RunKeys.of(run)
+        dataset = self._read(Dataset, keys.dataset)
+        selection = self._read(Selection, keys.selection)
+        assert selection.winner.artifact is not None, "a winner was made"
+        card, golden = evaluate(
+            selection,
+            run=run,
+            model=parse_upload_key(self._read(Upload, keys.upload).key).model,
+            dataset=dataset,
+            signature=dataset.signature,
+            model_bytes=self.artifacts.get(selection.winner.artifact.key),
+            test=self.artifacts.get(keys.split("test")),
+            devices=self._devices(run),
+        )
+        self._write(card, keys.card)
+        self._write(golden, keys.golden)
+        self.runs.finish_stage(run, "evaluate")
+
+    def _devices(self, run: str) -> dict[str, str]:
+        """Job -> the device that it really ran on, of those that left an outcome."""
+        jobs = [one.name for one in self._read(Plan, RunKeys.of(run).plan).jobs]
+        found = {name: outcome_of(run, name, self.artifacts) for name in [*jobs, "compress"]}
+        return {name: outcome.device for name, outcome in found.items() if outcome is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

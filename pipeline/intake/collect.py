@@ -17,7 +17,7 @@ from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import JobOutcome
 from pipeline.contracts.ports import ObjectStore
 
-__all__ = ["check_job", "check_survivors"]
+__all__ = ["check_job", "check_survivors", "outcome_of"]
 
 _NO_CAPACITY = "CAPACITY:"  # how Batch's reasons begin when a job was cancelled for want of a machine
 
@@ -27,7 +27,7 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
 
     ``cause`` is the Cause of States.TaskFailed: Batch's description of the job, as JSON.
     """
-    outcome = _outcome(run, job, artifacts)
+    outcome = outcome_of(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
         return  # the machine was taken back, or the container would not stop, after the outcome was written
     described = _described(cause)
@@ -42,7 +42,7 @@ def check_survivors(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) ->
     """Raise NoCandidateSurvivedError, saying what each failed of, when no candidate of any job was trained."""
     lost = []
     for job in jobs:
-        outcome = _outcome(run, job, artifacts)
+        outcome = outcome_of(run, job, artifacts)
         if outcome is None:
             lost.append(f"the job '{job}' ended without an outcome")
             continue
@@ -54,7 +54,8 @@ def check_survivors(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) ->
     raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(lost)}")
 
 
-def _outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
+def outcome_of(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
+    """What the job left behind; None when it left nothing."""
     try:
         return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
     except ObjectNotFoundError:

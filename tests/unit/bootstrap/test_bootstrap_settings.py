@@ -1,0 +1,82 @@
+"""The settings: every class reads its own variables and refuses a bad value by its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pipeline.bootstrap import settings
+from pipeline.bootstrap.settings import (
+    CommandSettings,
+    JobSettings,
+    PredictorSettings,
+    SmokeTestSettings,
+    StageSettings,
+    StarterSettings,
+)
+from pipeline.contracts.errors import ConfigurationError
+
+ENVIRON = {
+    "TABLE_NAME": "modeldrop-table",
+    "UPLOADS_BUCKET": "modeldrop-uploads-123456789012-us-east-1",
+    "ARTIFACTS_BUCKET": "modeldrop-artifacts",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
+    "IDEMPOTENCY_TABLE": "modeldrop-idempotency",
+    "PREDICT_FUNCTION": "modeldrop-predict",
+    "CODE_VERSION": "0.1.0",
+    "MODELDROP_QUEUE": "gpu",
+}
+CLASSES = [getattr(settings, name) for name in settings.__all__]
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_full_environment_satisfies_every_class(kind: type[StageSettings]) -> None:
+    read = kind.from_env(ENVIRON)
+    first = dataclasses.fields(read)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(read, first, "another")
+
+
+@pytest.mark.parametrize("name", ["TABLE_NAME", "UPLOADS_BUCKET", "ARTIFACTS_BUCKET", "STATE_MACHINE_ARN"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_variable_is_named(name: str, value: str | None) -> None:
+    environ = {k: v for k, v in ENVIRON.items() if k != name} | ({name: value} if value is not None else {})
+    with pytest.raises(ConfigurationError, match=f"{name} is not set"):
+        StarterSettings.from_env(environ)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (StarterSettings, "UPLOADS_BUCKET", "No_Bucket"),
+        (StarterSettings, "STATE_MACHINE_ARN", "modeldrop-pipeline"),
+        (StarterSettings, "TABLE_NAME", "a b"),
+        (SmokeTestSettings, "PREDICT_FUNCTION", "my function"),
+        (PredictorSettings, "ALIAS_SECONDS", "-1"),
+        (PredictorSettings, "ALIAS_SECONDS", "soon"),
+        (JobSettings, "MODELDROP_QUEUE", "tpu"),
+        (JobSettings, "AWS_BATCH_JOB_ATTEMPT", "first"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_variables_name_and_not_quoted(
+    kind: type[StageSettings], name: str, value: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} is not .+") as raised:
+        kind.from_env(ENVIRON | {name: value})
+    assert value not in raised.value.message
+
+
+def test_defaults_hold_where_a_variable_is_absent() -> None:
+    assert PredictorSettings.from_env(ENVIRON).alias_seconds == 5.0
+    assert PredictorSettings.from_env(ENVIRON | {"ALIAS_SECONDS": "0.5"}).alias_seconds == 0.5
+    job = JobSettings.from_env(ENVIRON)
+    assert (job.queue, job.attempt) == ("gpu", 1)
+    assert JobSettings.from_env(ENVIRON | {"AWS_BATCH_JOB_ATTEMPT": "3"}).attempt == 3
+
+
+def test_the_command_needs_no_variable() -> None:
+    assert CommandSettings.from_env({}) == CommandSettings(api_key=None, home=None)
+    given = CommandSettings.from_env({"MODELDROP_API_KEY": "md_x", "MODELDROP_HOME": "/home/me"})
+    assert given == CommandSettings(api_key="md_x", home=Path("/home/me"))

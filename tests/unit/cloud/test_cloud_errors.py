@@ -1,0 +1,59 @@
+"""What AWS says went wrong, in the pipeline's words."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+
+from pipeline.cloud.errors import speaking_to
+from pipeline.contracts.errors import ConfigurationError, NotFoundError, ObjectNotFoundError, TransientError
+
+
+def said(code: str, status: int = 400) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (said("SlowDown", 503), TransientError),
+        (said("InternalError", 500), TransientError),
+        (said("ThrottlingException"), TransientError),
+        (said("ProvisionedThroughputExceededException"), TransientError),
+        (said("ConditionalRequestConflict", 409), TransientError),
+        (said("NoSuchKey", 404), ObjectNotFoundError),
+        (said("404", 404), ObjectNotFoundError),
+        (said("NoSuchVersion", 404), ObjectNotFoundError),
+        (said("NoSuchBucket", 404), ConfigurationError),
+        (said("ResourceNotFoundException"), ConfigurationError),
+        (said("AccessDenied", 403), ConfigurationError),
+        (said("ExpiredTokenException"), ConfigurationError),
+        (said("ExecutionDoesNotExist"), NotFoundError),
+        (NoCredentialsError(), ConfigurationError),
+        (ReadTimeoutError(endpoint_url="https://x"), TransientError),
+        (ConnectTimeoutError(endpoint_url="https://x"), TransientError),
+        (EndpointConnectionError(endpoint_url="https://x"), TransientError),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
+)
+def test_a_known_error_becomes_ours_and_names_what_was_spoken_to(error: Exception, ours: type[Exception]) -> None:
+    with (
+        pytest.raises(ours, match=r"the bucket uploads|there are no valid AWS credentials") as raised,
+        speaking_to("the bucket uploads"),
+    ):
+        raise error
+    assert type(raised.value) is ours
+    assert raised.value.__cause__ is error
+
+
+def test_an_unknown_error_goes_out_as_it_is() -> None:
+    error = said("ValidationException")
+    with pytest.raises(ClientError) as raised, speaking_to("the table"):
+        raise error
+    assert raised.value is error
