@@ -1,0 +1,95 @@
+"""AWS in this process (moto): the buckets, the tables and the state machine that the template makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from pipeline.cloud.clients import Clients
+
+REGION = "us-east-1"
+UPLOADS, ARTIFACTS, TABLE, IDEMPOTENCY = (
+    "modeldrop-uploads",
+    "modeldrop-artifacts",
+    "modeldrop-table",
+    "modeldrop-idempotency",
+)
+ROLE = "arn:aws:iam::123456789012:role/any"
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+    """Clients of an empty account."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws():
+        yield Clients(region=REGION, credentials=("test", "test"))
+
+
+@pytest.fixture
+def buckets(clients: Clients) -> None:
+    for name in (UPLOADS, ARTIFACTS):
+        clients.s3.create_bucket(Bucket=name)
+        clients.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+@pytest.fixture
+def tables(clients: Clients) -> None:
+    clients.dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk", "listing", "listed_at")],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "listing-index",
+                "KeySchema": [
+                    {"AttributeName": "listing", "KeyType": "HASH"},
+                    {"AttributeName": "listed_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    clients.dynamodb.create_table(
+        TableName=IDEMPOTENCY,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
+
+
+@pytest.fixture
+def state_machine(clients: Clients) -> str:
+    """A state machine's ARN; its executions wait."""
+    states = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+    made = clients.stepfunctions.create_state_machine(
+        name="modeldrop-pipeline", definition=json.dumps(states), roleArn=ROLE
+    )
+    return made["stateMachineArn"]
+
+
+@pytest.fixture
+def account(buckets: None, tables: None, state_machine: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """All of it, and the environment that the template gives to the functions."""
+    environ = {
+        "AWS_REGION": REGION,
+        "POWERTOOLS_SERVICE_NAME": "test",
+        "POWERTOOLS_METRICS_NAMESPACE": "modeldrop",
+        "LOG_LEVEL": "INFO",
+        "AWS_ENDPOINT_URL": "",
+        "TABLE_NAME": TABLE,
+        "UPLOADS_BUCKET": UPLOADS,
+        "ARTIFACTS_BUCKET": ARTIFACTS,
+        "STATE_MACHINE_ARN": state_machine,
+        "IDEMPOTENCY_TABLE": IDEMPOTENCY,
+        "PREDICT_FUNCTION": "modeldrop-predict",
+        "CODE_VERSION": "0.1.0",
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return environ

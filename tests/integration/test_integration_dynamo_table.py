@@ -1,0 +1,162 @@
+"""The adapter of the table, on moto's DynamoDB; and the fake, which must behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from pipeline.cloud.clients import Clients
+from pipeline.cloud.dynamo_table import DynamoTable
+from pipeline.contracts.errors import ConfigurationError
+from pipeline.contracts.ports import Put, Table
+from pipeline.registry.model_registry import ModelRegistry
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import MODEL_BYTES, artifact, model_version
+from tests.fakes.table import FakeTable
+from tests.integration.conftest import TABLE
+
+
+@pytest.fixture(params=["dynamodb", "fake"])
+def table(request: pytest.FixtureRequest, clients: Clients, tables: None) -> Table:
+    return FakeTable() if request.param == "fake" else DynamoTable(clients.dynamodb, TABLE)
+
+
+def test_an_item_comes_back_as_it_was(table: Table) -> None:
+    item = {"pk": "a", "sk": "b", "n": 3, "x": 0.1, "t": "", "yes": True, "no": None, "l": [1, {"m": "v"}], "m": {}}
+    table.put(item)
+    assert table.get("a", "b") == item
+    assert table.get("a", "other") is None
+
+
+def test_only_the_first_item_is_put_where_nothing_was(table: Table) -> None:
+    assert table.put_if_absent({"pk": "a", "sk": "b", "by": 1})
+    assert not table.put_if_absent({"pk": "a", "sk": "b", "by": 2})
+    assert table.get("a", "b") == {"pk": "a", "sk": "b", "by": 1}
+
+
+def test_attributes_are_set_in_place_even_within_a_map(table: Table) -> None:
+    table.put({"pk": "a", "sk": "b", "status": "RUNNING", "stages": {"plan": "1"}, "size": 1})
+    assert table.update("a", "b", {"stages.train": "2", "size": 2.5, "name": "new"})
+    wanted = {"status": "RUNNING", "stages": {"plan": "1", "train": "2"}, "size": 2.5, "name": "new"}
+    assert table.get("a", "b") == {"pk": "a", "sk": "b", **wanted}
+
+
+def test_nothing_is_updated_that_is_not_there(table: Table) -> None:
+    assert not table.update("a", "b", {"status": "DONE"})
+    assert table.get("a", "b") is None
+
+
+def test_an_update_asks_that_attributes_are_equal_or_absent(table: Table) -> None:
+    table.put({"pk": "a", "sk": "b", "status": "RUNNING"})
+    assert not table.update("a", "b", {"n": 1}, only_if={"status": "DONE"})
+    assert not table.update("a", "b", {"n": 1}, only_if={"status": None})
+    assert table.update("a", "b", {"n": 1}, only_if={"status": "RUNNING", "n": None})
+    assert not table.update("a", "b", {"n": 2}, only_if={"n": None})
+    assert table.get("a", "b") == {"pk": "a", "sk": "b", "status": "RUNNING", "n": 1}
+
+
+def test_a_transaction_writes_all_or_nothing(table: Table) -> None:
+    one, two = {"pk": "a", "sk": "1", "v": 1}, {"pk": "a", "sk": "2", "v": 1}
+    assert table.write_all([Put(item=one, only_if_absent=True), Put(item=two)])
+    assert not table.write_all([Put(item={**two, "v": 2}), Put(item=one, only_if_absent=True)])
+    assert table.query("a") == [one, two]
+
+
+def test_a_put_may_depend_on_what_is_there(table: Table) -> None:
+    table.put({"pk": "a", "sk": "1", "version": 1})
+    new = {"pk": "a", "sk": "1", "version": 2}
+    assert not table.write_all([Put(item=new, only_if={"version": 7})])
+    assert not table.write_all([Put(item=new, only_if={"version": 1, "live": 1})])
+    assert not table.write_all([Put(item={"pk": "a", "sk": "none"}, only_if={"version": None})])
+    assert table.write_all([Put(item=new, only_if={"version": 1, "live": None})])
+    assert table.query("a") == [new]
+
+
+def test_a_query_is_ordered_and_limited(table: Table) -> None:
+    for number in (2, 1, 3):
+        table.put({"pk": "a", "sk": f"RUN#{number}"})
+    table.put({"pk": "a", "sk": "MODEL#1"})
+    table.put({"pk": "b", "sk": "RUN#9"})
+    assert [item["sk"] for item in table.query("a", "RUN#")] == ["RUN#1", "RUN#2", "RUN#3"]
+    assert [item["sk"] for item in table.query("a", "RUN#", newest_first=True, limit=2)] == ["RUN#3", "RUN#2"]
+    assert len(table.query("a")) == 4
+
+
+def test_a_query_reads_beyond_one_page(table: Table) -> None:
+    for number in range(12):
+        table.put({"pk": "a", "sk": f"{number:02d}", "text": "x" * 200_000})  # a page ends at 1 MB
+    assert len(table.query("a")) == 12
+    assert len(table.query("a", limit=11)) == 11
+
+
+def test_a_listing_is_newest_first_of_its_name_alone(table: Table) -> None:
+    for number, listing in enumerate(("RUN", "MODEL", "RUN")):
+        table.put({"pk": f"p{number}", "sk": "s", "listing": listing, "listed_at": f"2026-{number}"})
+    table.put({"pk": "unlisted", "sk": "s"})
+    assert [item["pk"] for item in table.listing("RUN")] == ["p2", "p0"]
+    assert [item["pk"] for item in table.listing("RUN", limit=1)] == ["p2"]
+    assert table.listing("KEY") == []
+
+
+class Overtaken:
+    """A table on which somebody else writes between another's reading and its first write (moto bears no threads)."""
+
+    def __init__(self, table: Table, overtake: Callable[[], object]) -> None:
+        self._table = table
+        self._overtake: list[Callable[[], object]] = [overtake]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def write_all(self, puts: Sequence[Put]) -> bool:
+        while self._overtake:
+            self._overtake.pop()()
+        return self._table.write_all(puts)
+
+
+@pytest.fixture
+def artifacts() -> FakeObjectStore:
+    store = FakeObjectStore("artifacts")
+    store.put(artifact().key, MODEL_BYTES)
+    return store
+
+
+def test_a_registration_that_was_overtaken_takes_the_next_number(table: Table, artifacts: FakeObjectStore) -> None:
+    other = ModelRegistry(table, artifacts)
+    overtaken = Overtaken(table, lambda: other.register(model_version("demo_adult_b")))
+    assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 2
+    runs = [version.lineage.run for version in other.versions("demo", "adult")]
+    assert runs == ["demo_adult_b", "demo_adult_a"]
+
+
+def test_a_copy_of_a_run_that_was_overtaken_takes_the_same_number(table: Table, artifacts: FakeObjectStore) -> None:
+    other = ModelRegistry(table, artifacts)
+    overtaken = Overtaken(table, lambda: other.register(model_version("demo_adult_a")))
+    assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 1
+    assert len(other.versions("demo", "adult")) == 1
+
+
+def test_a_promotion_that_was_overtaken_follows_on_what_it_found(table: Table, artifacts: FakeObjectStore) -> None:
+    registry = ModelRegistry(table, artifacts)
+    for run in ("demo_adult_a", "demo_adult_b"):
+        registry.ready("demo", "adult", registry.register(model_version(run)).version)
+    overtaken = Overtaken(table, lambda: registry.promote("demo", "adult", 1, by="b"))
+    ModelRegistry(overtaken, artifacts).promote("demo", "adult", 2, by="a")
+    assert [(m.version, m.previous) for m in registry.history("demo", "adult")] == [(1, None), (2, 1)]
+    assert registry.live("demo", "adult").version == registry.models("demo")[0].live_version == 2
+
+
+def test_a_registration_beside_a_promotion_keeps_both(table: Table, artifacts: FakeObjectStore) -> None:
+    registry = ModelRegistry(table, artifacts)
+    registry.ready("demo", "adult", registry.register(model_version("demo_adult_a")).version)
+    overtaken = Overtaken(table, lambda: registry.promote("demo", "adult", 1, by="b"))
+    ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_b"))
+    assert [(m.latest_version, m.live_version) for m in registry.models("demo")] == [(2, 1)]
+
+
+def test_a_missing_table_is_our_mistake_and_named(clients: Clients) -> None:
+    table = DynamoTable(clients.dynamodb, "modeldrop-nowhere")
+    with pytest.raises(ConfigurationError, match="modeldrop-nowhere"):
+        table.get("a", "b")
