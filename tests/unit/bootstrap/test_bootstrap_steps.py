@@ -1,0 +1,181 @@
+"""What each state does with the run's documents, on fakes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from pipeline.bootstrap.steps import Collector, Promoter, Registrar, Selector, SmokeTester
+from pipeline.contracts.errors import NoCandidateSurvivedError, SmokeTestFailedError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.record import Record
+from pipeline.contracts.run import Run, StageName
+from pipeline.contracts.variant import Selection, VariantSet
+from pipeline.intake.run_log import RunLog
+from pipeline.registry.model_registry import ModelRegistry
+from tests.fakes.function_calls import FakeFunctionCalls
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import MODEL_BYTES, NOW, artifact, card, dataset, golden, selection, upload
+from tests.fakes.table import FakeTable
+
+RUN = "demo_adult_0123456789ab"
+KEYS = RunKeys.of(RUN)
+PLAN = Plan(
+    metric="accuracy",
+    candidates=(Candidate(name="mlp", algorithm="mlp"),),
+    jobs=(TrainingJob(name="gpu", queue="gpu", candidates=("mlp",)),),
+)
+
+
+@dataclass
+class World:
+    """A run that was created, and the documents of all stages before the one in question."""
+
+    table: FakeTable = field(default_factory=FakeTable)
+    artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
+
+    def __post_init__(self) -> None:
+        self.runs = RunLog(self.table)
+        self.registry = ModelRegistry(self.table, self.artifacts)
+        self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
+        self.artifacts.put(artifact().key, MODEL_BYTES)
+        documents: dict[str, Record] = {
+            KEYS.upload: upload(),
+            KEYS.spec: JobSpec(),
+            KEYS.dataset: dataset(),
+            KEYS.plan: PLAN,
+            KEYS.variants: VariantSet(variants=(selection().winner,), cpu="test"),
+            KEYS.selection: selection(),
+            KEYS.card: card(RUN),
+            KEYS.golden: golden(),
+        }
+        for key, record in documents.items():
+            self.keep(key, record)
+
+    def keep(self, key: str, record: Record) -> None:
+        self.artifacts.put(key, record.to_bytes())
+
+    def run(self) -> Run:
+        return self.runs.get(RUN)
+
+    def finished(self, stage: StageName) -> bool:
+        return any(s.name == stage and s.status == "SUCCEEDED" for s in self.run().stages)
+
+    def registrar(self) -> Registrar:
+        return Registrar(artifacts=self.artifacts, runs=self.runs, registry=self.registry, code_version="1.2.3")
+
+    def smoke_tester(self, predictions: object) -> SmokeTester:
+        answer = {"statusCode": 200, "body": json.dumps({"predictions": predictions})}
+        return SmokeTester(
+            artifacts=self.artifacts,
+            runs=self.runs,
+            registry=self.registry,
+            calls=FakeFunctionCalls(lambda _: answer),
+            predict_function="predict",
+        )
+
+    def promoter(self) -> Promoter:
+        return Promoter(artifacts=self.artifacts, runs=self.runs, registry=self.registry)
+
+    def registered(self) -> int:
+        version = self.registrar()(RUN)
+        self.registry.ready("demo", "adult", version)
+        return version
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_the_selector_leaves_a_selection(world: World) -> None:
+    Selector(artifacts=world.artifacts, runs=world.runs)(RUN)
+    chosen = Selection.from_bytes(world.artifacts.get(KEYS.selection))
+    assert chosen.winner == selection().winner
+    assert world.finished("select")
+
+
+def test_a_failed_jobs_error_ends_neither_the_stage_nor_the_run(world: World) -> None:
+    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    with pytest.raises(Exception, match="without an outcome"):
+        collect(RUN, "train", "gpu", "{}")
+    assert not world.finished("train")
+    assert world.run().status == "RUNNING"
+
+
+def test_training_is_finished_when_a_candidate_survived(world: World) -> None:
+    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    with pytest.raises(NoCandidateSurvivedError):
+        collect(RUN, "train")
+    assert not world.finished("train")
+    trained = CandidateOutcome(candidate="mlp", status="trained", seconds=1.0)
+    done = JobOutcome(job="gpu", status="SUCCEEDED", device="cpu", seconds=1.0, candidates=(trained,))
+    world.keep(KEYS.outcome("gpu"), done)
+    collect(RUN, "train")
+    assert world.finished("train")
+
+
+def test_compression_is_finished_without_looking_at_candidates(world: World) -> None:
+    Collector(artifacts=world.artifacts, runs=world.runs)(RUN, "compress")
+    assert world.finished("compress")
+
+
+def test_a_registered_version_knows_where_it_comes_from(world: World) -> None:
+    assert world.registrar()(RUN) == world.registrar()(RUN) == 1
+    version = world.registry.get("demo", "adult", 1)
+    lineage = version.lineage
+    assert (version.status, version.algorithm, version.precision) == ("REGISTERED", "mlp", "int8")
+    assert (version.signature, version.quality) == (dataset().signature, {"accuracy": 0.88})
+    assert (lineage.run, lineage.upload_key, lineage.upload_sha256) == (RUN, upload().key, dataset().sha256)
+    assert lineage.code_version == "1.2.3"
+    assert version.card_key == KEYS.card
+    assert world.finished("register")
+
+
+def test_a_version_that_answers_as_evaluated_is_ready(world: World) -> None:
+    version = world.registrar()(RUN)
+    world.smoke_tester(golden().predictions)(RUN, version)
+    assert world.registry.get("demo", "adult", version).status == "READY"
+    assert world.finished("smoke_test")
+
+
+def test_a_version_that_answers_otherwise_is_not_ready(world: World) -> None:
+    version = world.registrar()(RUN)
+    with pytest.raises(SmokeTestFailedError):
+        world.smoke_tester([])(RUN, version)
+    assert world.registry.get("demo", "adult", version).status == "REGISTERED"
+    assert not world.finished("smoke_test")
+
+
+def test_a_version_within_its_limits_goes_live_and_the_run_succeeds(world: World) -> None:
+    version = world.registered()
+    assert world.promoter()(RUN, version) == "SUCCEEDED"
+    assert world.registry.live("demo", "adult").version == version
+    assert world.registry.history("demo", "adult")[0].by == RUN
+    assert (world.run().status, world.run().version) == ("SUCCEEDED", version)
+    assert world.finished("promote")
+
+
+def test_a_promotion_that_is_repeated_changes_nothing(world: World) -> None:
+    version = world.registered()
+    assert world.promoter()(RUN, version) == world.promoter()(RUN, version) == "SUCCEEDED"
+    assert len(world.registry.history("demo", "adult")) == 1
+
+
+@pytest.mark.parametrize("why", ["a limit", "manual"])
+def test_a_version_that_somebody_must_decide_on_does_not_go_live(world: World, why: str) -> None:
+    if why == "manual":
+        world.keep(KEYS.spec, JobSpec(promote="manual"))
+    else:
+        world.keep(KEYS.selection, selection(unmet=("a limit",)))
+    version = world.registered()
+    assert world.promoter()(RUN, version) == "NEEDS_DECISION"
+    run = world.run()
+    assert (run.status, run.version) == ("NEEDS_DECISION", version)
+    assert why in (run.reason or "")
+    assert world.registry.models("demo")[0].live_version is None

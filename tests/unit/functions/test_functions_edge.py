@@ -1,0 +1,106 @@
+"""The functions' edge: what leaves it, and what is logged on the way."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from pipeline.contracts.errors import InternalError, InvalidTargetError
+from pipeline.edge import event_function, logger, state_function
+from tests.fakes.lambda_context import FakeLambdaContext
+
+RUN = "demo_adult_0123456789ab"
+SECRET = "Jane Doe, 42"
+
+
+class Log(StringIO):
+    """What was logged, as JSON objects."""
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.getvalue().splitlines()]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    handler = logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    written = Log()
+    stdout = handler.setStream(written)
+    yield written
+    handler.setStream(stdout)
+
+
+def test_a_states_event_is_its_functions_arguments_and_the_answer_goes_back() -> None:
+    asked = []
+
+    @state_function
+    def handler(run: str, version: int, job: str = "cpu") -> dict[str, Any]:
+        asked.append((run, version, job))
+        return {"status": "SUCCEEDED"}
+
+    assert handler({"run": RUN, "version": 2}, FakeLambdaContext()) == {"status": "SUCCEEDED"}
+    assert asked == [(RUN, 2, "cpu")]
+
+
+def test_a_state_that_says_nothing_answers_an_empty_object() -> None:
+    @state_function
+    def handler(run: str) -> None:
+        assert run
+
+    assert handler({"run": RUN}, FakeLambdaContext()) == {}
+
+
+def test_every_line_bears_the_run_even_those_of_the_library(log: Log) -> None:
+    @state_function
+    def handler(run: str) -> None:
+        logging.getLogger("pipeline.intake.start").warning("something is odd", extra={"tenant": "demo"})
+
+    handler({"run": RUN}, FakeLambdaContext())
+    logged = log.lines()
+    assert [line["message"] for line in logged] == ["started", "something is odd", "finished"]
+    assert {line["run"] for line in logged} == {RUN}
+    assert logged[1]["tenant"] == "demo"
+
+
+def test_the_next_invocation_forgets_the_run(log: Log) -> None:
+    @state_function
+    def first(run: str) -> None: ...
+
+    @event_function
+    def second(event: dict[str, Any]) -> None:
+        logging.getLogger("pipeline").warning("alone")
+
+    first({"run": RUN}, FakeLambdaContext())
+    second({}, FakeLambdaContext())
+    assert ["run" in line for line in log.lines()] == [True, True, False]
+
+
+def test_our_errors_leave_as_they_are_and_are_logged(log: Log) -> None:
+    @state_function
+    def handler(run: str) -> None:
+        raise InvalidTargetError("the target column 'income' has one value")
+
+    with pytest.raises(InvalidTargetError, match="one value"):
+        handler({"run": RUN}, FakeLambdaContext())
+    last = log.lines()[-1]
+    assert (last["level"], last["error"], last["run"]) == ("WARNING", "InvalidTargetError", RUN)
+
+
+def test_an_unforeseen_exception_leaves_without_its_words(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    @state_function
+    def handler(run: str) -> None:
+        raise ValueError(f"could not parse {SECRET!r}")
+
+    with pytest.raises(InternalError) as raised:
+        handler({"run": RUN}, FakeLambdaContext())
+    assert raised.value.__suppress_context__
+    assert "ValueError" in raised.value.message
+    assert SECRET not in raised.value.message + log.getvalue() + capsys.readouterr().out
+    last = log.lines()[-1]
+    assert (last["level"], last["error"]) == ("ERROR", "ValueError")
+    assert last["at"][-1].startswith("test_functions_edge.py:")
