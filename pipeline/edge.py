@@ -57,7 +57,6 @@ def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
         logger.info("started", stage=event.get("stage"), job=event.get("job"))
         answer = work(**event) or {}
         logger.info("finished", answer=answer)
-        metrics.add_metric(name="Finished", unit=MetricUnit.Count, value=1)
         return answer
 
     return handler
@@ -71,7 +70,9 @@ def event_function(work: Callable[[Event], Any]) -> Handler:
     @wraps(work)
     def handler(event: Event, context: LambdaContext) -> Any:
         with said():
-            return work(event)
+            answer = work(event)
+        metrics.add_metric(name="Finished", unit=MetricUnit.Count, value=1)
+        return answer
 
     return cast("Handler", handler)
 

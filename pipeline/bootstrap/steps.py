@@ -7,7 +7,7 @@ Stages do not know each other, so the ways between them are here. Each step may 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pipeline.contracts.errors import InputError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.model_version import Golden, ModelCard
 from pipeline.contracts.names import RunKeys, parse_upload_key
+from pipeline.contracts.outcome import JobOutcome
 from pipeline.contracts.plan import Plan
 from pipeline.contracts.ports import FunctionCalls, ObjectStore
 from pipeline.contracts.record import Record
@@ -126,32 +127,43 @@ class Selector(_Step):
 class Evaluator(_Step):
     """The winner on the test rows, read this once -> ModelCard and Golden."""
 
+    now: Callable[[], datetime] = _utc_now
+
     def __call__(self, run: str) -> None:
+        import polars
+
         from pipeline.evaluation.card import evaluate
 
         keys = RunKeys.of(run)
-        dataset = self._read(Dataset, keys.dataset)
         selection = self._read(Selection, keys.selection)
         assert selection.winner.artifact is not None, "a winner was made"
+        outcomes = self._outcomes(run)
         card, golden = evaluate(
             selection,
             run=run,
             model=parse_upload_key(self._read(Upload, keys.upload).key).model,
-            dataset=dataset,
-            signature=dataset.signature,
+            dataset=self._read(Dataset, keys.dataset),
             model_bytes=self.artifacts.get(selection.winner.artifact.key),
-            test=self.artifacts.get(keys.split("test")),
-            devices=self._devices(run),
+            test=polars.read_parquet(self.artifacts.get(keys.split("test"))),
+            devices={outcome.job: outcome.device for outcome in outcomes},
+            warnings=[warning for outcome in outcomes for warning in _losses(outcome)],
+            now=self.now(),
         )
         self._write(card, keys.card)
         self._write(golden, keys.golden)
         self.runs.finish_stage(run, "evaluate")
 
-    def _devices(self, run: str) -> dict[str, str]:
-        """Job -> the device that it really ran on, of those that left an outcome."""
+    def _outcomes(self, run: str) -> list[JobOutcome]:
+        """Of the run's jobs, those that left one."""
         jobs = [one.name for one in self._read(Plan, RunKeys.of(run).plan).jobs]
-        found = {name: outcome_of(run, name, self.artifacts) for name in [*jobs, "compress"]}
-        return {name: outcome.device for name, outcome in found.items() if outcome is not None}
+        found = [outcome_of(run, name, self.artifacts) for name in [*jobs, "compress"]]
+        return [outcome for outcome in found if outcome is not None]
+
+
+def _losses(outcome: JobOutcome) -> Iterator[str]:
+    for one in outcome.candidates:
+        if one.error is not None:
+            yield f"the candidate '{one.candidate}' was lost: {one.error.message}"
 
 
 @dataclass(frozen=True, kw_only=True)
