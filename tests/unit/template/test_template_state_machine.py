@@ -1,0 +1,121 @@
+"""The conductor: it ends whatever happens, retries only what is transient, and names errors that exist."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+from pipeline.contracts import errors
+from pipeline.contracts.run import STAGES
+from tests.unit.template.template import STATE_MACHINE, function_of, levels, resources, state_machine, states
+
+TASKS = states("Task")
+ALL = ["States.ALL"]
+
+
+def _targets(state: dict[str, Any]) -> set[str]:
+    found = {catcher["Next"] for catcher in state.get("Catch", [])}
+    found |= {choice["Next"] for choice in state.get("Choices", [])}
+    return found | {state[key] for key in ("Next", "Default") if key in state}
+
+
+def test_it_is_valid_states_language() -> None:
+    AmazonStateLanguageParser.parse(STATE_MACHINE.read_text())
+
+
+def test_every_state_is_reached_and_every_target_exists() -> None:
+    for level in levels():
+        reached, waiting = set(), {level["StartAt"]}
+        while waiting:
+            name = waiting.pop()
+            reached.add(name)
+            waiting |= _targets(level["States"][name]) - reached
+        assert reached == set(level["States"])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_times_out_and_catches_everything(name: str) -> None:
+    task = TASKS[name]
+    assert 0 < task["TimeoutSeconds"] < state_machine()["TimeoutSeconds"]
+    assert task["Catch"][-1]["ErrorEquals"] == ALL
+
+
+def test_a_failure_anywhere_is_recorded_before_the_execution_fails() -> None:
+    for name, state in state_machine()["States"].items():
+        if state["Type"] in ("Task", "Map") and name != "RecordFailure":
+            assert (state["Catch"][-1]["ErrorEquals"], state["Catch"][-1]["Next"]) == (ALL, "RecordFailure")
+    recorder = state_machine()["States"]["RecordFailure"]
+    assert recorder["Next"] == recorder["Catch"][-1]["Next"] == "Failed"
+
+
+def test_a_lost_job_costs_its_candidates_and_not_the_run() -> None:
+    inner = state_machine()["States"]["Train"]["ItemProcessor"]["States"]
+    for state in inner.values():
+        if state["Type"] == "Task":
+            assert (state["Catch"][-1]["ErrorEquals"], state["Catch"][-1]["Next"]) == (ALL, "JobLost")
+    assert inner["JobLost"] == {"Comment": inner["JobLost"]["Comment"], "Type": "Pass", "End": True}
+
+
+@pytest.mark.parametrize("spot", ["CollectSpotJob", "CollectSpotCompression"])
+def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
+    catcher = TASKS[spot]["Catch"][0]
+    again = TASKS[catcher["Next"]]
+    assert "CapacityUnavailableError" in catcher["ErrorEquals"]
+    assert "demand" in str(again["Parameters"].get("JobQueue.$", again["Parameters"].get("JobQueue"))).lower()
+
+
+def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
+    named = {
+        error
+        for task in TASKS.values()
+        for rule in [*task.get("Retry", []), *task["Catch"]]
+        for error in rule["ErrorEquals"]
+        if not re.match(r"(States|Lambda|Batch|Sandbox)\.", error)
+    }
+    assert named >= {"TransientError", "CapacityUnavailableError"}
+    assert named <= set(errors.__all__)
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
+def test_a_function_is_tried_again_for_what_is_transient_and_nothing_else(name: str) -> None:
+    transient, timed_out = TASKS[name]["Retry"]
+    assert set(transient["ErrorEquals"]) == {
+        "TransientError",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    }
+    assert (timed_out["ErrorEquals"], timed_out["MaxAttempts"]) == (["Sandbox.Timedout"], 1)
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
+def test_a_task_waits_at_least_as_long_as_its_function_may_run(name: str) -> None:
+    function = resources("AWS::Serverless::Function")[str(function_of(TASKS[name]))]
+    assert function["Timeout"] <= TASKS[name]["TimeoutSeconds"]
+
+
+def test_its_placeholders_are_what_the_template_fills_in() -> None:
+    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    asked = set(re.findall(r"\$\{(\w+)\}", STATE_MACHINE.read_text()))
+    assert asked == set(machine["DefinitionSubstitutions"])
+
+
+def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
+    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    (allowed,) = [
+        statement["Resource"]
+        for policy in machine["Policies"]
+        for statement in policy["Statement"]
+        if statement["Action"] == "lambda:InvokeFunction"
+    ]
+    named = {function_of(task) for task in TASKS.values()} - {None}
+    assert {resource["Fn::GetAtt"][0] for resource in allowed} == named
+
+
+def test_collected_stages_are_stages() -> None:
+    stages = {task["Parameters"]["Payload"].get("stage") for task in TASKS.values() if function_of(task)} - {None}
+    assert stages == {"train", "compress"} <= set(STAGES)
