@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds the functions and their layers with SAM and runs tests/sam: the real functions in Lambda containers (make test-sam).
+# WITH_DOCKER names a program that runs `WITH_DOCKER PYTHON COMMAND...` with a Docker engine, where there is none.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+sam_version=1.170.0  # pinned: layers are built by make, by metadata that SAM documents little
+export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-us-east-1}
+
+if [ -z "${WITH_DOCKER:-}" ] && ! docker info >/dev/null 2>&1; then
+    echo "make test-sam needs a Docker engine, and none answers: start it (and check DOCKER_HOST)" >&2
+    exit 1
+fi
+python=$(tools/python312.sh)
+
+# An environment of its own: the embedded cloud and SAM pin different versions of botocore.
+if [ "$(.venv-sam/bin/sam --version 2>/dev/null)" != "SAM CLI, version $sam_version" ]; then
+    "$python" -m venv --clear .venv-sam
+    .venv-sam/bin/python -m pip install --quiet "aws-sam-cli==$sam_version"
+fi
+export PATH="$PWD/.venv-sam/bin:$(dirname "$python"):$PATH"
+
+sam validate --lint
+sam build
+
+tests=(.venv/bin/python -m pytest tests/sam --override-ini "addopts=-ra --strict-markers --strict-config" "$@")
+if [ -n "${WITH_DOCKER:-}" ]; then
+    MODELDROP_SAM=1 "$WITH_DOCKER" "$python" "${tests[@]}"
+else
+    MODELDROP_SAM=1 "${tests[@]}"
+fi
