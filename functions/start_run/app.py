@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import starter
 from pipeline.contracts.errors import TransientError
-from pipeline.edge import about, logger, metrics, said
+from pipeline.edge import logger, metrics, said
 from pipeline.intake.events import references
 from pipeline.intake.start import UploadReference
 
@@ -40,8 +40,8 @@ def take(record: SQSRecord) -> None:
             except IdempotencyAlreadyInProgressError as error:
                 raise TransientError("another copy of this message is at work on it") from error
             if run is not None:
-                about(run)
-                logger.info("the run is started")
+                with logger.append_context_keys(run=run):
+                    logger.info("the run is started")
             metrics.add_metric(name="RunsStarted", unit=MetricUnit.Count, value=int(run is not None))
 
 

@@ -57,7 +57,7 @@ class ApiKeys:
         check_tenant(tenant)
         key = f"md_{secrets.token_urlsafe(32)}"
         pk, sk = api_key_key(_sha256(key))
-        created_at = self._now().isoformat()
+        created_at = self._time()
         self._table.put(
             {
                 "pk": pk,
@@ -92,7 +92,10 @@ class ApiKeys:
                 "there is no valid key of this prefix: one that 'modeldrop keys list' shows is expected"
             )
         for item in found:
-            self._table.update(item["pk"], item["sk"], {"revoked_at": self._now().isoformat()})
+            self._table.update(item["pk"], item["sk"], {"revoked_at": self._time()})
+
+    def _time(self) -> str:
+        return self._now().isoformat(timespec="microseconds")  # always as long, so that text sorts as time does
 
 
 def _sha256(key: str) -> str:

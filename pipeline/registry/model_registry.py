@@ -138,7 +138,7 @@ class ModelRegistry:
         version = draft.model_copy(update={"version": known["latest_version"] + 1 if known else 1})
         tenant, model, number = version.tenant, version.model, version.version
         summary = _keyed(model_key(tenant, model), tenant=tenant, model=model, latest_version=number)
-        summary |= {"listing": "MODEL", "listed_at": self._now().isoformat()}
+        summary |= {"listing": "MODEL", "listed_at": self._time()}
         if known and "live_version" in known:
             summary["live_version"] = known["live_version"]
         done = self._table.write_all(
@@ -161,7 +161,7 @@ class ModelRegistry:
         previous = moved["version"] if moved else None
         if previous == to.version:
             return True
-        at = self._now().isoformat()
+        at = self._time()
         pk, prefix = history_prefix(to.tenant, to.model)
         move = {"alias": alias, "version": to.version, "previous": previous, "at": at, "by": by}
         puts = [
@@ -179,6 +179,9 @@ class ModelRegistry:
         if item is None:
             raise NotFoundError(f"model '{model}' has no version {version}")
         return item
+
+    def _time(self) -> str:
+        return self._now().isoformat(timespec="microseconds")  # always as long, so that text sorts as time does
 
     def _until_first(self, attempt: Callable[[], _T | None]) -> _T:
         """Try until no other writer was first; each round one of those that race wins, so all get through."""

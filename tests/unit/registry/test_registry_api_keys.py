@@ -56,7 +56,7 @@ def test_a_revoked_key_is_refused_and_still_listed_as_revoked(keys: ApiKeys, clo
         keys.resolve(key)
     assert keys.resolve(other).tenant == "demo"
     revoked = {listed.prefix: listed.revoked_at for listed in keys.list()}
-    assert revoked == {key[:11]: clock().isoformat(), other[:11]: None}
+    assert revoked == {key[:11]: clock().isoformat(timespec="microseconds"), other[:11]: None}
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked(keys: ApiKeys) -> None:
