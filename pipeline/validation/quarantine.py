@@ -1,0 +1,44 @@
+"""A refused file is kept, beside a report that says why."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from pipeline.contracts.errors import InputError
+from pipeline.contracts.names import RunKeys, parse_upload_key
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.run import Upload
+
+__all__ = ["quarantine"]
+
+_REPORT = "report.json"
+
+
+def quarantine(
+    run: str,
+    upload: Upload,
+    error: InputError,
+    *,
+    uploads: ObjectStore,
+    artifacts: ObjectStore,
+) -> None:
+    """Copy the upload to ``RunKeys.quarantine(file)`` and write ``report.json`` beside it.
+
+    The report is a JSON object: ``run``, ``error`` {``type``, ``message``, ``details``}, ``upload`` (bucket, key,
+    version_id, bytes, etag), ``file`` (where it is kept), ``sha256`` (null when it was refused unread), ``at`` (UTC).
+    """
+    keys = RunKeys.of(run)
+    name = parse_upload_key(upload.key).file
+    kept = keys.quarantine(name if name != _REPORT else f"{name}.upload")
+    artifacts.copy_from(uploads, upload.key, kept, version_id=upload.version_id)
+    details = dict(error.details)
+    report = {
+        "run": run,
+        "error": {"type": type(error).__name__, "message": error.message, "details": details},
+        "upload": upload.model_dump(exclude={"metadata"}),
+        "file": kept,
+        "sha256": details.pop("sha256", None),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    artifacts.put(keys.quarantine(_REPORT), json.dumps(report, indent=1).encode(), content_type="application/json")
