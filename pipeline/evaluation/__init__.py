@@ -1,0 +1,1 @@
+"""What stages share: metrics, and answers of a served ONNX file. numpy, polars and onnxruntime only."""

@@ -1,0 +1,37 @@
+"""What a model answers to a batch of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.signature import Signature
+
+__all__ = ["Answers"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """Classification: ``labels`` [rows] (str) and ``probabilities`` [rows, classes]; regression: ``values`` [rows].
+
+    What the task does not have is empty.
+    """
+
+    labels: npt.NDArray[np.object_]
+    probabilities: npt.NDArray[np.floating[Any]]
+    values: npt.NDArray[np.floating[Any]]
+
+    @classmethod
+    def of(cls, signature: Signature, predicted: npt.NDArray[np.floating[Any]]) -> Self:
+        """From probabilities [rows, classes], each row's label being the first most probable; or from values [rows]."""
+        if signature.task == "classification":
+            labels = np.array(signature.classes, dtype=object)[predicted.argmax(axis=1)]
+            return cls(labels=labels, probabilities=predicted, values=_EMPTY)
+        return cls(labels=_NO_LABELS, probabilities=_EMPTY.reshape(0, 0), values=predicted)
+
+
+_EMPTY = np.empty(0, np.float32)
+_NO_LABELS = np.empty(0, object)

@@ -1,0 +1,92 @@
+"""Answers of a served ONNX file, and how long one row takes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from pipeline.contracts.signature import Column, Signature
+from pipeline.evaluation.answers import Answers
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Answers", "Feeds", "OnnxModel", "feeds", "median_latency_us", "one_row", "truth"]
+
+Feeds = Mapping[str, npt.NDArray[Any]]
+
+_ERRORS_ONLY = 3
+
+
+class OnnxModel:
+    """A served file (contracts.signature): by its path, or its bytes."""
+
+    def __init__(self, model: Path | bytes, *, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        self._session = onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, feeds: Feeds) -> Answers:
+        """Answer a batch; the outputs are taken by their position."""
+        outputs = self.run_raw(feeds)
+        if len(outputs) == 1:
+            return Answers(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0])
+        return Answers(labels=outputs[0], probabilities=outputs[1], values=_NO_VALUES)
+
+    def run_raw(self, feeds: Feeds) -> list[npt.NDArray[Any]]:
+        """The outputs as onnxruntime gives them."""
+        outputs: list[npt.NDArray[Any]] = self._session.run(None, feeds)
+        return outputs
+
+
+_NO_LABELS = np.empty(0, object)
+_NO_PROBABILITIES = np.empty((0, 0), np.float32)
+_NO_VALUES = np.empty(0, np.float32)
+
+
+def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
+    """One array [rows] a column: float32 with NaN for null, or str objects with '' for null."""
+    return {column.name: _feed(frame, column) for column in signature.columns}
+
+
+def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
+    """The target as metrics.measure takes it: labels [rows] (str), or values float64 [rows]."""
+    target = frame[signature.target].to_numpy()
+    return target.astype(object if signature.task == "classification" else np.float64)
+
+
+def one_row(feeds: Feeds, index: int = 0) -> Feeds:
+    """The batch of that row alone."""
+    return {name: values[index : index + 1] for name, values in feeds.items()}
+
+
+def median_latency_us(model: OnnxModel, row: Feeds, *, runs: int = 200) -> float:
+    """Microseconds of one call with ``row``, the median of ``runs`` after a tenth as many that are not counted."""
+    for _ in range(runs // 10):
+        model.run_raw(row)
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        model.run_raw(row)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds) * 1e6
+
+
+def _feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
+    import polars as pl  # noqa: PLC0415 - the predict function builds its feeds itself and has no polars
+
+    series = frame[column.name]
+    if column.kind == "categorical":
+        return series.cast(pl.String).fill_null("").to_numpy().astype(object)
+    return series.cast(pl.Float32).fill_null(float("nan")).to_numpy()

@@ -1,0 +1,155 @@
+"""Raw columns into a body, labels or values out of it: the served file of contracts.signature.
+
+A body is an ONNX graph over encoded columns (graphs.encoding): inputs ``num`` and ``cat``, one output: probabilities
+float32 [batch, classes] in the order of the classes, or values float32 [batch] or [batch, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, compose, helper, numpy_helper
+from onnxruntime.quantization.onnx_model import ONNXModel
+
+from pipeline.contracts.dataset import ColumnProfile, Dataset
+from pipeline.contracts.signature import Signature
+from pipeline.graphs.encoding import CAT, NUM, Encoding
+
+__all__ = ["IR_VERSION", "OPSETS", "normalise", "wrap"]
+
+IR_VERSION = 10
+OPSETS = {"": 20, "ai.onnx.ml": 3, "com.microsoft": 1}
+
+
+def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.ModelProto:
+    """The served file around ``body``, which stays as it is. Categories are matched exactly as they are written."""
+    encoding = Encoding.of(dataset)
+    prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
+    inner = compose.add_prefix(normalise(body), f"{prefix}body/")
+    output = inner.graph.output[0].name
+    before = _before(encoding, signature, prefix)
+    fed = [(f"{prefix}{name}", f"{prefix}body/{name}") for name in _inputs(encoding)]
+    model = compose.merge_models(before, inner, io_map=fed)
+    model = compose.merge_models(model, _after(signature, prefix), io_map=[(output, f"{prefix}answer")])
+    onnx.checker.check_model(model)
+    return model
+
+
+def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
+
+    Quantization adds domains that nothing uses and appends its nodes out of order.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    used = {node.domain for node in copy.graph.node} | {""}
+    wanted = [
+        helper.make_opsetid(d.domain, OPSETS.get(d.domain, d.version)) for d in copy.opset_import if d.domain in used
+    ]
+    del copy.opset_import[:]
+    copy.opset_import.extend(wanted)
+    copy.ir_version = IR_VERSION
+    sorted_model = ONNXModel(copy)
+    sorted_model.topological_sort()
+    return sorted_model.model
+
+
+def _free_prefix(taken: Iterable[str]) -> str:
+    """What no column's name begins with, so that no name of ours is a user's."""
+    names = list(taken)
+    prefix = "_/"
+    while any(name.startswith(prefix) for name in names):
+        prefix = f"_{prefix}"
+    return prefix
+
+
+def _inputs(encoding: Encoding) -> list[str]:
+    return [NUM] * bool(encoding.numeric) + [CAT] * bool(encoding.categorical)
+
+
+def _before(encoding: Encoding, signature: Signature, prefix: str) -> onnx.ModelProto:
+    ids = [f"{prefix}id_{index}" for index, _ in enumerate(encoding.categorical)]
+    nodes = [_id_node(column, name) for column, name in zip(encoding.categorical, ids, strict=True)]
+    parts = [
+        _stack(names, f"{prefix}{output}", kind)
+        for names, output, kind in (
+            ([column.name for column in encoding.numeric], NUM, TensorProto.FLOAT),
+            (ids, CAT, TensorProto.INT64),
+        )
+        if names
+    ]
+    inputs = [
+        _value(column.name, TensorProto.STRING if column.kind == "categorical" else TensorProto.FLOAT, ["batch"])
+        for column in signature.columns
+    ]
+    nodes += [node for part in parts for node in part.nodes]
+    return _model(f"{prefix}before", nodes, inputs, [part.output for part in parts], [part.shape for part in parts])
+
+
+def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
+    known = list(column.vocabulary)
+    return helper.make_node(
+        "LabelEncoder",
+        [column.name],
+        [output],
+        domain="ai.onnx.ml",
+        keys_strings=["", *known],
+        values_int64s=list(range(len(known) + 1)),
+        default_int64=len(known) + 1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stack:
+    nodes: Sequence[onnx.NodeProto]
+    output: onnx.ValueInfoProto
+    shape: onnx.TensorProto
+
+
+def _stack(names: Sequence[str], output: str, kind: int) -> _Stack:
+    """Columns [batch] -> one matrix [batch, columns], in three nodes whatever their number."""
+    shape = numpy_helper.from_array(np.array([len(names), -1], np.int64), f"{output}_shape")
+    nodes = [
+        helper.make_node("Concat", list(names), [f"{output}_flat"], axis=0),
+        helper.make_node("Reshape", [f"{output}_flat", shape.name], [f"{output}_rows"]),
+        helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]),
+    ]
+    return _Stack(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), shape=shape)
+
+
+def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
+    answer = f"{prefix}answer"
+    if signature.task == "regression":
+        (value,) = signature.outputs
+        flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
+        nodes = [helper.make_node("Reshape", [answer, flat.name], [value])]
+        inputs, outputs = [_value(answer, TensorProto.FLOAT, None)], [_value(value, TensorProto.FLOAT, ["batch"])]
+        return _model(f"{prefix}after", nodes, inputs, outputs, [flat])
+    label, probabilities = signature.outputs
+    classes = numpy_helper.from_array(np.array(signature.classes, dtype=object), f"{prefix}classes")
+    shape = ["batch", len(signature.classes)]
+    nodes = [
+        helper.make_node("Identity", [answer], [probabilities]),
+        helper.make_node("ArgMax", [answer], [f"{prefix}best"], axis=1, keepdims=0),
+        helper.make_node("Gather", [classes.name, f"{prefix}best"], [label]),
+    ]
+    outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
+    return _model(f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes])
+
+
+_value = helper.make_tensor_value_info
+
+
+def _model(
+    name: str,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    constants: Sequence[onnx.TensorProto],
+) -> onnx.ModelProto:
+    graph = helper.make_graph(nodes, name, inputs, outputs, constants)
+    opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in ("", "ai.onnx.ml")]
+    return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opsets, producer_name="modeldrop")
