@@ -21,6 +21,8 @@ export PATH="$PWD/.venv-sam/bin:$(dirname "$python"):$PATH"
 
 sam validate --lint
 sam build
+# Lambda's own Python has boto3; a plain one that stands in for it has not
+"$python" -m pip install --quiet --upgrade --target .aws-sam/runtime boto3 -c constraints.txt
 
 tests=(.venv/bin/python -m pytest tests/sam --override-ini "addopts=-ra --strict-markers --strict-config" "$@")
 if [ -n "${WITH_DOCKER:-}" ]; then
