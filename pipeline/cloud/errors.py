@@ -47,6 +47,7 @@ _TOO_BUSY = frozenset(
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+        "TransactionCanceledException",  # by no condition: those are the table's adapter's to see
         "TransactionConflictException",
         "TransactionInProgressException",
     }
