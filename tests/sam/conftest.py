@@ -6,9 +6,11 @@ needed.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -33,8 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def bridge() -> str:
     """This machine's address as containers see it: a cloud on loopback is out of their reach."""
-    network = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
-    return subprocess.run(network, check=True, capture_output=True, text=True).stdout.strip()
+    inspect = ["docker", "network", "inspect", "bridge"]
+    (network,) = json.loads(subprocess.run(inspect, check=True, capture_output=True).stdout)
+    (config,) = network["IPAM"]["Config"]
+    return str(config.get("Gateway") or next(ip_network(config["Subnet"]).hosts()))  # some engines leave it out
 
 
 @pytest.fixture(scope="session")

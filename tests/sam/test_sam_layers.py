@@ -63,6 +63,7 @@ def test_a_handler_imports_from_its_own_layers_alone(function: str) -> None:
         "POWERTOOLS_METRICS_NAMESPACE": "modeldrop",
         "POWERTOOLS_SERVICE_NAME": function,
         "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": "",
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "PATH": os.environ["PATH"],
