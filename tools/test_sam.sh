@@ -24,7 +24,7 @@ sam build
 # Lambda's own Python has boto3; a plain one that stands in for it has not
 "$python" -m pip install --quiet --upgrade --target .aws-sam/runtime boto3 -c constraints.txt
 
-tests=(.venv/bin/python -m pytest tests/sam --override-ini "addopts=-ra --strict-markers --strict-config" "$@")
+tests=(.venv/bin/python -m pytest tests/sam "$@")
 if [ -n "${WITH_DOCKER:-}" ]; then
     MODELDROP_SAM=1 "$WITH_DOCKER" "$python" "${tests[@]}"
 else
