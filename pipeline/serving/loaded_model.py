@@ -1,0 +1,76 @@
+"""One version, loaded and ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.signature import Signature
+from pipeline.serving.answers import chosen_outputs, most_rows, predictions, tensors, to_json
+from pipeline.serving.cells import json_kind
+from pipeline.serving.columns import Columns, Feeds
+from pipeline.serving.rows import decode_rows
+from pipeline.serving.tensors import decode_tensors
+
+__all__ = ["Answer", "LoadedModel", "Session"]
+
+
+class Session(Protocol):
+    """An onnxruntime.InferenceSession."""
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Feeds) -> list[NDArray[Any]]: ...
+
+
+class Answer(NamedTuple):
+    """``body`` is a JSON text; ``rows`` is how many predictions it holds."""
+
+    model: str
+    version: int
+    rows: int
+    body: str
+
+
+class LoadedModel:
+    """Answers as often as it is asked, from any thread: it holds nothing of a request."""
+
+    def __init__(self, *, tenant: str, model: str, version: int, signature: Signature, session: Session) -> None:
+        self.tenant = tenant
+        self.model = model
+        self.version = version
+        self.signature = signature
+        self.session = session
+        self._columns = Columns(signature, most_rows(signature))
+        self._outputs = list(signature.outputs)
+
+    def answer(self, document: Any) -> Answer:
+        """``document`` is a request's JSON: ``{"rows"}``, or ``{"inputs"}`` as the Open Inference Protocol has it.
+
+        Raises InvalidRequestError, saying what is wrong and where, when it does not fit the signature.
+        """
+        if type(document) is not dict:
+            raise InvalidRequestError(f'an object with "rows" or "inputs" is expected, not {json_kind(document)}')
+        if ("rows" in document) == ("inputs" in document):
+            found = "both are there" if "rows" in document else "neither is there"
+            raise InvalidRequestError(f'either "rows" or "inputs" is expected, {found}')
+        return self._of_rows(document) if "rows" in document else self._of_tensors(document)
+
+    def _of_rows(self, document: Mapping[str, Any]) -> Answer:
+        outputs = self.session.run(self._outputs, decode_rows(document["rows"], self._columns))
+        found = predictions(outputs, self.signature.classes)
+        body = {"model": self.model, "version": self.version, "predictions": found}
+        return Answer(self.model, self.version, len(found), to_json(body))
+
+    def _of_tensors(self, document: Mapping[str, Any]) -> Answer:
+        identity = document.get("id")
+        if not isinstance(identity, str | None):
+            raise InvalidRequestError(f"id: text is expected, not {json_kind(identity)}")
+        chosen = chosen_outputs(document.get("outputs"), self._outputs)
+        outputs = self.session.run(self._outputs, decode_tensors(document["inputs"], self._columns))
+        body: dict[str, Any] = {"model_name": self.model, "model_version": str(self.version)}
+        if identity is not None:
+            body["id"] = identity
+        body["outputs"] = tensors(dict(zip(self._outputs, outputs, strict=True)), chosen)
+        return Answer(self.model, self.version, len(outputs[0]), to_json(body))

@@ -1,0 +1,83 @@
+"""A registered version -> a model that answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import onnxruntime
+import orjson
+
+from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError
+from pipeline.contracts.ports import ObjectStore, Table
+from pipeline.contracts.signature import Signature
+from pipeline.contracts.table_keys import alias_key, version_key
+from pipeline.serving.loaded_model import LoadedModel, Session
+
+__all__ = ["ModelLoader", "onnx_session"]
+
+_LIVE = "live"
+_READY = "READY"
+_ERRORS_ALONE = 3  # onnxruntime warns of machines that have no GPU
+
+
+def onnx_session(threads: int) -> Callable[[bytes], Session]:
+    """Makes sessions that use ``threads`` threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ALONE
+
+    def make(file: bytes) -> Session:
+        session: Session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        return session
+
+    return make
+
+
+class ModelLoader:
+    """Reads the registry's table itself: its records are JSON, and pydantic is not on the way of a prediction.
+
+    A file goes as bytes straight into its session: no disk to fill, and no copy that was not checked.
+    """
+
+    def __init__(self, table: Table, artifacts: ObjectStore, make_session: Callable[[bytes], Session]) -> None:
+        self._table = table
+        self._artifacts = artifacts
+        self._make_session = make_session
+
+    def live_version(self, tenant: str, model: str) -> int:
+        """Raise NotFoundError when the tenant has no such model, or none of its versions is live."""
+        item = self._table.get(*alias_key(tenant, model, _LIVE))
+        if item is None:
+            raise NotFoundError(f"there is no live model '{model}'")
+        version: int = item["version"]
+        return version
+
+    def load(self, tenant: str, model: str, version: int, *, unproven: bool = False) -> LoadedModel:
+        """Raise NotFoundError when the tenant has no such version, IntegrityError when its file is not what it was.
+
+        Raises ConflictError when it has not passed its smoke test, unless ``unproven`` ones are welcome.
+        """
+        item = self._table.get(*version_key(tenant, model, version))
+        if item is None:
+            raise NotFoundError(f"model '{model}' has no version {version}")
+        record = orjson.loads(item["record"])
+        if not (record["status"] == _READY or unproven):
+            raise ConflictError(
+                f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
+            )
+        return LoadedModel(
+            tenant=tenant,
+            model=model,
+            version=version,
+            signature=Signature.from_dict(record["signature"]),
+            session=self._make_session(self._file(record["artifact"])),
+        )
+
+    def _file(self, artifact: Mapping[str, Any]) -> bytes:
+        file = self._artifacts.get(artifact["key"])
+        if hashlib.sha256(file).hexdigest() != artifact["sha256"]:
+            raise IntegrityError(f"the artefact {artifact['key']} does not have the sha256 that was registered")
+        return file

@@ -1,0 +1,75 @@
+"""Versions, loaded when they are first asked for, and kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.model_loader import ModelLoader
+
+__all__ = ["ModelStore"]
+
+_Name = tuple[str, str, int]  # tenant, model, version
+
+
+class ModelStore:
+    """What one process serves: the ``keep`` versions that were asked for last stay loaded. Safe among threads.
+
+    An alias that moves may go unnoticed for ``alias_seconds``.
+    """
+
+    def __init__(
+        self,
+        loader: ModelLoader,
+        *,
+        alias_seconds: float,
+        keep: int = 8,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._loader = loader
+        self._alias_seconds = alias_seconds
+        self._keep = keep
+        self._clock = clock
+        self._live: dict[tuple[str, str], tuple[float, int]] = {}  # -> when to look again, version
+        self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
+        self._keeping = threading.Lock()
+        self._loading = threading.Lock()  # one at a time, so that memory's peak is one file's
+
+    def live(self, tenant: str, model: str) -> LoadedModel:
+        """The version under the alias live; raise NotFoundError when the tenant has no such model, or none is live."""
+        until, version = self._live.get((tenant, model), (0.0, 0))
+        now = self._clock()
+        if not version or now >= until:
+            version = self._loader.live_version(tenant, model)
+            self._live[tenant, model] = now + self._alias_seconds, version
+        return self.ready(tenant, model, version)
+
+    def ready(self, tenant: str, model: str, version: int) -> LoadedModel:
+        """A version that has passed its smoke test; raise what ModelLoader.load raises."""
+        name = (tenant, model, version)
+        if found := self._find(name):
+            return found
+        with self._loading:
+            found = self._find(name) or self._loader.load(*name)
+            self._keep_last(name, found)
+        return found
+
+    def unproven(self, tenant: str, model: str, version: int) -> LoadedModel:
+        """A version that may not have passed its smoke test: it is loaded for this once, and not kept."""
+        return self._loader.load(tenant, model, version, unproven=True)
+
+    def _find(self, name: _Name) -> LoadedModel | None:
+        with self._keeping:
+            found = self._kept.get(name)
+            if found is not None:
+                self._kept.move_to_end(name)
+            return found
+
+    def _keep_last(self, name: _Name, model: LoadedModel) -> None:
+        with self._keeping:
+            self._kept[name] = model
+            if len(self._kept) > self._keep:
+                self._kept.popitem(last=False)

@@ -1,0 +1,40 @@
+"""What the predict function does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.http import InferRequest
+from pipeline.serving.loaded_model import Answer, LoadedModel
+from pipeline.serving.model_store import ModelStore
+
+__all__ = ["Predictor"]
+
+
+class Predictor:
+    """A request -> the answer of the model that it names."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+
+    def __call__(self, request: InferRequest) -> Answer:
+        """Raise NotFoundError, ConflictError, IntegrityError for the version, InvalidRequestError for the request."""
+        return self._model(request).answer(_read(request.body))
+
+    def _model(self, request: InferRequest) -> LoadedModel:
+        tenant, model, version = request.tenant, request.model, request.version
+        if version is None:
+            return self._store.live(tenant, model)
+        return (self._store.unproven if request.unproven else self._store.ready)(tenant, model, version)
+
+
+def _read(body: str | bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(
+            f"the body is not JSON (line {error.lineno}, column {error.colno}): {error.msg}"
+        ) from error

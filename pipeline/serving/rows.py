@@ -1,0 +1,29 @@
+"""``{"rows": [{column: value}]}``, read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.cells import json_kind
+from pipeline.serving.columns import Columns, Feeds
+
+__all__ = ["decode_rows"]
+
+
+def decode_rows(rows: Any, columns: Columns) -> Feeds:
+    """Raise InvalidRequestError where a row is no object, lacks a column, has another, or a cell is of a wrong kind."""
+    if type(rows) is not list:
+        raise InvalidRequestError(f"rows: an array of objects is expected, not {json_kind(rows)}")
+    columns.check_count(len(rows), "rows")
+    wanted = columns.kinds.keys()
+    for number, row in enumerate(rows):
+        if type(row) is not dict:
+            raise InvalidRequestError(f"rows[{number}]: an object is expected, not {json_kind(row)}")
+        if row.keys() != wanted:
+            columns.check_names(row, f"rows[{number}]")
+    return columns.feeds(rows, _where)
+
+
+def _where(row: int, column: str) -> str:
+    return f"rows[{row}], column '{column}'"
