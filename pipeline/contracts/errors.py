@@ -20,7 +20,8 @@
     │   ├── CandidateFailedError     one candidate; it costs itself
     │   └── NoCandidateSurvivedError all of them; it costs the run
     ├── CompressionError
-    │   └── ExportMismatchError      the exported graph does not answer as the trained model does
+    │   ├── ExportMismatchError      the exported graph does not answer as the trained model does
+    │   └── NotApplicableError       a pass has nothing to do on this graph; it costs its variant
     ├── IntegrityError               bytes that are not what their sha256 says
     ├── SmokeTestFailedError         the served version does not give the golden answers
     ├── JobError
@@ -61,6 +62,7 @@ __all__ = [
     "MalformedRowsError",
     "ModeldropError",
     "NoCandidateSurvivedError",
+    "NotApplicableError",
     "NotFoundError",
     "NotRunningError",
     "ObjectNotFoundError",
@@ -163,6 +165,10 @@ class CompressionError(ModeldropError):
 
 class ExportMismatchError(CompressionError):
     """The exported graph's answers differ from the trained model's."""
+
+
+class NotApplicableError(CompressionError):
+    """A compression pass has nothing to work on in this graph."""
 
 
 class IntegrityError(ModeldropError):

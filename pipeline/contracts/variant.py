@@ -6,9 +6,10 @@ from typing import Literal
 
 from pipeline.contracts.record import Record
 
-__all__ = ["Artifact", "LeaderboardRow", "Precision", "Selection", "Variant", "VariantSet"]
+__all__ = ["Artifact", "LeaderboardRow", "Precision", "Selection", "Status", "Variant", "VariantSet"]
 
 Precision = Literal["fp32", "int8"]
+Status = Literal["ok", "rejected", "not_applicable"]
 
 
 class Artifact(Record):
@@ -28,7 +29,7 @@ class Variant(Record):
     candidate: str
     algorithm: str
     precision: Precision
-    status: Literal["ok", "rejected", "not_applicable"]
+    status: Status
     reason: str = ""
     artifact: Artifact | None = None
     quality: dict[str, float] = {}

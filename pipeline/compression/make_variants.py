@@ -1,0 +1,220 @@
+"""Every trained candidate's variants: verified, compressed, measured as served files, kept by their sha256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import polars as pl
+
+from pipeline.compression.gates import Measured, failed_gates
+from pipeline.compression.measure import agreement, cpu_name, interleaved_latency_us
+from pipeline.compression.quantize_int8 import RECIPES, Int8Recipe, QuantizeInt8
+from pipeline.compression.verify import VerifyExport
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import (
+    ExportMismatchError,
+    IntegrityError,
+    ModeldropError,
+    NotApplicableError,
+)
+from pipeline.contracts.job_spec import JobSpec, default_metric
+from pipeline.contracts.names import RunKeys, artifact_key
+from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.signature import Signature
+from pipeline.contracts.variant import Artifact, Precision, Status, Variant, VariantSet
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_row, truth
+from pipeline.graphs.raw_inputs import wrap
+
+__all__ = ["make_variants"]
+
+_WHY_NOT_INT8 = {
+    "linear": "a linear model is one small matrix, and integer operators would add more than it saves",
+    "random_forest": "trees compare columns with thresholds: there are no weight matrices to quantize",
+    "gradient_boosting": "trees compare columns with thresholds: there are no weight matrices to quantize",
+}
+
+
+def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
+    trained: Sequence[TrainedCandidate],
+    *,
+    artifacts: ObjectStore,
+    keys: RunKeys,
+    dataset: Dataset,
+    validation: pl.DataFrame,
+    spec: JobSpec,
+    report: Callable[[str], None],
+) -> VariantSet:
+    """Verify, compress and measure; a candidate whose export does not answer as it was trained costs itself.
+
+    Raise ExportMismatchError or IntegrityError, the first candidate's, when none survives.
+    """
+    signature = dataset.signature
+    bench = _Bench(
+        artifacts=artifacts,
+        keys=keys,
+        dataset=dataset,
+        signature=signature,
+        spec=spec,
+        rows=feeds(validation, signature),
+        truth=truth(validation, signature),
+        report=report,
+    )
+    variants: list[Variant] = []
+    errors: list[ModeldropError] = []
+    for candidate in trained:
+        try:
+            variants += bench.variants(candidate)
+        except (ExportMismatchError, IntegrityError) as error:
+            errors.append(error)
+            variants.append(_row(candidate, "fp32", status="rejected", reason=error.message))
+    if len(errors) == len(trained):
+        raise errors[0]
+    return VariantSet(variants=tuple(variants), cpu=cpu_name())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Served:
+    """A served file that has answered the validation rows."""
+
+    content: bytes
+    model: OnnxModel
+    answers: Answers
+    quality: dict[str, float]
+
+    def measured(self, latency_us: float) -> Measured:
+        return Measured(bytes=len(self.content), quality=self.quality, latency_us=latency_us)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Tried:
+    """One recipe's file beside fp32; ``failed`` are the gates that it does not keep."""
+
+    served: _Served
+    recipe: str
+    agreement: float
+    latency_us: float
+    full_latency_us: float
+    failed: tuple[str, ...]
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """What its variant says beyond its measures."""
+        status, reason = ("rejected", "; ".join(self.failed)) if self.failed else ("ok", self.recipe)
+        return {"status": status, "reason": reason, "agreement": self.agreement}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Bench:
+    """The validation rows, read once, and what every candidate is tried on them for."""
+
+    artifacts: ObjectStore
+    keys: RunKeys
+    dataset: Dataset
+    signature: Signature
+    spec: JobSpec
+    rows: Feeds
+    truth: npt.NDArray[Any]
+    report: Callable[[str], None]
+
+    def variants(self, candidate: TrainedCandidate) -> list[Variant]:
+        """fp32 first. Raise ExportMismatchError, IntegrityError."""
+        self.report(f"{candidate.candidate}: verify")
+        full = self._score(self._verified_export(candidate))
+        if "int8" not in self.spec.compression.precisions:
+            return [self._made(candidate, "fp32", full, self._latency(full))]
+        self.report(f"{candidate.candidate}: int8")
+        try:
+            small = self._int8(candidate, full)
+        except NotApplicableError as error:
+            absent = _row(candidate, "int8", status="not_applicable", reason=error.message)
+            return [self._made(candidate, "fp32", full, self._latency(full)), absent]
+        return [
+            self._made(candidate, "fp32", full, small.full_latency_us),
+            self._made(candidate, "int8", small.served, small.latency_us).model_copy(update=small.verdict),
+        ]
+
+    def _verified_export(self, candidate: TrainedCandidate) -> bytes:
+        content = self.artifacts.get(self.keys.candidate(candidate.candidate, "model.onnx"))
+        if hashlib.sha256(content).hexdigest() != candidate.model_sha256:
+            raise IntegrityError(f"the exported file of {candidate.candidate} is not the one that training recorded")
+        reference = np.load(BytesIO(self.artifacts.get(self.keys.candidate(candidate.candidate, "reference.npz"))))
+        scale = float(np.std(self.truth)) if self.signature.task == "regression" else 1.0
+        verify = VerifyExport(self.signature, self.rows, reference, tolerance=candidate.tolerance, scale=scale)
+        return verify(content).model
+
+    def _int8(self, candidate: TrainedCandidate, full: _Served) -> _Tried:
+        """The first recipe that keeps the gates, else the one that misses fewest; raise NotApplicableError."""
+        if not candidate.quantizable:
+            raise NotApplicableError(_WHY_NOT_INT8[candidate.algorithm])
+        body = self.artifacts.get(self.keys.candidate(candidate.candidate, "body.onnx"))
+        tried: list[_Tried] = []
+        for recipe in RECIPES:
+            try:
+                quantized = onnx.load_from_string(QuantizeInt8(recipe)(body).model)
+            except NotApplicableError:
+                if not tried:
+                    raise
+                break
+            served = wrap(quantized, self.dataset, self.signature).SerializeToString()
+            tried.append(self._try(full, self._score(served), recipe))
+            if not tried[-1].failed:
+                break
+        return min(tried, key=lambda one: len(one.failed))
+
+    def _try(self, full: _Served, small: _Served, recipe: Int8Recipe) -> _Tried:
+        before, after = interleaved_latency_us((full.model, small.model), one_row(self.rows))
+        agreed = agreement(full.answers, small.answers, self.signature)
+        failed = failed_gates(
+            full.measured(before),
+            small.measured(after),
+            agreement=agreed,
+            metric=self.spec.metric or default_metric(self.dataset.task),
+            limits=self.spec.compression,
+        )
+        return _Tried(
+            served=small,
+            recipe=str(recipe),
+            agreement=agreed,
+            latency_us=after,
+            full_latency_us=before,
+            failed=failed,
+        )
+
+    def _score(self, content: bytes) -> _Served:
+        model = OnnxModel(content)
+        answers = model.run(self.rows)
+        quality = measure(self.signature, self.truth, answers)
+        return _Served(content=content, model=model, answers=answers, quality=quality)
+
+    def _latency(self, served: _Served) -> float:
+        return interleaved_latency_us((served.model,), one_row(self.rows))[0]
+
+    def _made(self, candidate: TrainedCandidate, precision: Precision, served: _Served, latency_us: float) -> Variant:
+        kept = {"artifact": self._keep(served.content), "quality": served.quality, "latency_us": latency_us}
+        return _row(candidate, precision, status="ok").model_copy(update=kept)
+
+    def _keep(self, content: bytes) -> Artifact:
+        sha256 = hashlib.sha256(content).hexdigest()
+        key = artifact_key(self.keys.tenant, sha256)
+        self.artifacts.put_if_absent(key, content)
+        return Artifact(key=key, sha256=sha256, bytes=len(content))
+
+
+def _row(candidate: TrainedCandidate, precision: Precision, *, status: Status, reason: str = "") -> Variant:
+    return Variant(
+        candidate=candidate.candidate,
+        algorithm=candidate.algorithm,
+        precision=precision,
+        status=status,
+        reason=reason,
+        train_seconds=candidate.seconds,
+    )

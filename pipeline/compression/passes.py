@@ -1,0 +1,37 @@
+"""What a compression step is: a pass over a graph that says what it requires, does, and ensures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+__all__ = ["GraphPass", "PassResult"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassResult:
+    """``model`` is a serialized ONNX graph: what is verified and measured are the bytes that will be served."""
+
+    model: bytes
+    modified: bool
+
+
+class GraphPass(ABC):
+    """``requires`` -> ``call`` -> ``ensures``; each raises a CompressionError of its own kind."""
+
+    def __call__(self, model: bytes) -> PassResult:
+        self.requires(model)
+        result = self.call(model)
+        self.ensures(result.model)
+        return result
+
+    @abstractmethod
+    def requires(self, model: bytes) -> None:
+        """Raise NotApplicableError when there is nothing to do on ``model``, or what else keeps the pass from it."""
+
+    @abstractmethod
+    def call(self, model: bytes) -> PassResult: ...
+
+    @abstractmethod
+    def ensures(self, model: bytes) -> None:
+        """Raise CompressionError when the result is not what the pass promises."""

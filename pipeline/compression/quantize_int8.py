@@ -1,0 +1,101 @@
+"""Dynamic int8: weights become 8-bit integers now, activations while the model runs; no calibration rows are needed.
+
+Requires  a body whose MatMul/Gemm weights are constants.
+Does      shape inference and folding, then MatMulInteger in place of MatMul, and embeddings kept as bytes.
+Ensures   integer operators are in the graph, and it is well formed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.onnx_model import ONNXModel
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from pipeline.compression.passes import GraphPass, PassResult
+from pipeline.contracts.errors import CompressionError, NotApplicableError
+
+__all__ = ["INTEGER_OPERATORS", "RECIPES", "Int8Recipe", "QuantizeInt8"]
+
+INTEGER_OPERATORS = frozenset({"MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul"})
+_WEIGHTED = ("MatMul", "Gemm")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Int8Recipe:
+    """``exact_first``, ``exact_last``: that layer stays fp32. ``per_channel``: each output of a layer has a scale."""
+
+    embeddings: bool = True
+    per_channel: bool = False
+    exact_first: bool = False
+    exact_last: bool = False
+
+    def __str__(self) -> str:
+        exact = {"embeddings": not self.embeddings, "the first layer": self.exact_first, "the last": self.exact_last}
+        kept = [part for part, is_exact in exact.items() if is_exact]
+        return f"kept in fp32: {', '.join(kept)}" if kept else ""
+
+
+# From the smallest file to the most exact one; the first that keeps its gates is taken. The layer that reads the
+# columns loses most, since one scale serves columns of all ranges.
+RECIPES = (
+    Int8Recipe(),
+    Int8Recipe(per_channel=True, exact_first=True),
+    Int8Recipe(per_channel=True, exact_first=True, exact_last=True, embeddings=False),
+)
+
+
+class QuantizeInt8(GraphPass):
+    """Weights have 7 bits (``reduce_range``): sums of two products of 8 bits overflow on CPUs without VNNI.
+
+    Which CPU a Lambda gets cannot be chosen; with 7 bits the answers are the same on each.
+    """
+
+    def __init__(self, recipe: Int8Recipe) -> None:
+        self._recipe = recipe
+
+    def requires(self, model: bytes) -> None:
+        layers = _layers(onnx.load_from_string(model))
+        if len(self._exact(layers)) == len(layers):
+            raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
+
+    def call(self, model: bytes) -> PassResult:
+        with tempfile.TemporaryDirectory() as folder:
+            folded, quantized = Path(folder, "folded.onnx"), Path(folder, "int8.onnx")
+            quant_pre_process(onnx.load_from_string(model), folded, skip_symbolic_shape=True)
+            graph = onnx.load(folded)
+            # The quantizer transposes Gemm's weights, and trips over their shapes where torch wrote them down.
+            del graph.graph.value_info[:]
+            ONNXModel(graph).replace_gemm_with_matmul()
+            quantize_dynamic(
+                graph,
+                quantized,
+                op_types_to_quantize=["MatMul", *(["Gather"] if self._recipe.embeddings else [])],
+                per_channel=self._recipe.per_channel,
+                reduce_range=True,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=self._exact(_layers(graph)),
+            )
+            return PassResult(model=quantized.read_bytes(), modified=True)
+
+    def ensures(self, model: bytes) -> None:
+        graph = onnx.load_from_string(model)
+        onnx.checker.check_model(graph)
+        if not INTEGER_OPERATORS & {node.op_type for node in graph.graph.node}:
+            raise CompressionError("the quantized graph has no integer operator")
+
+    def _exact(self, layers: list[str]) -> list[str]:
+        """Those of ``layers`` that stay fp32."""
+        first, last = int(self._recipe.exact_first), int(self._recipe.exact_last)
+        return layers[:first] + layers[max(first, len(layers) - last) :]
+
+
+def _layers(model: onnx.ModelProto) -> list[str]:
+    """Names of the MatMul and Gemm nodes whose weights are constants, in the order of the graph."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    constants |= {node.output[0] for node in model.graph.node if node.op_type == "Constant"}
+    return [node.name for node in model.graph.node if node.op_type in _WEIGHTED and node.input[1] in constants]

@@ -1,0 +1,71 @@
+"""Parity: the exported file answers as the trained model did, in a process that knows nothing of the training library.
+
+Requires  the served file, with the inputs of its signature, in their order.
+Does      nothing to the graph.
+Ensures   from the raw columns of the validation rows, every answer is the trained model's own within its tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from pipeline.compression.passes import GraphPass, PassResult
+from pipeline.contracts.errors import ExportMismatchError
+from pipeline.contracts.signature import Signature
+from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel
+
+__all__ = ["VerifyExport", "largest_difference"]
+
+Reference = Mapping[str, npt.NDArray[np.floating[Any]]]
+
+
+class VerifyExport(GraphPass):
+    """``reference`` is what the trained model itself answered to ``rows`` (contracts.outcome.TrainedCandidate).
+
+    ``tolerance`` is absolute for probabilities; for values it is in units of ``scale``, the target's deviation.
+    """
+
+    def __init__(
+        self, signature: Signature, rows: Feeds, reference: Reference, *, tolerance: float, scale: float = 1.0
+    ) -> None:
+        self._signature = signature
+        self._rows = rows
+        self._reference = reference
+        self._tolerance = tolerance
+        self._scale = scale
+
+    def requires(self, model: bytes) -> None:
+        inputs = [value.name for value in onnx.load_from_string(model).graph.input]
+        if inputs != [column.name for column in self._signature.columns]:
+            raise ExportMismatchError("the exported graph does not take the columns that the model was trained on")
+
+    def call(self, model: bytes) -> PassResult:
+        return PassResult(model=model, modified=False)
+
+    def ensures(self, model: bytes) -> None:
+        answers = OnnxModel(model).run(self._rows)
+        difference = largest_difference(answers, self._reference, self._signature) / self._scale
+        if not difference <= self._tolerance:  # so written, an answer that is no number is a mismatch
+            raise ExportMismatchError(
+                f"the exported graph's answers differ from the trained model's by {difference:.3g} on the validation "
+                f"rows, at most {self._tolerance:.3g} is expected"
+            )
+
+
+def largest_difference(answers: Answers, reference: Reference, signature: Signature) -> float:
+    """The largest difference in a value or a probability; NaN when an answer is no number.
+
+    A label counts by how much less probable the trained model holds it than its own: 0 when they agree.
+    """
+    if signature.task == "regression":
+        return float(np.max(np.abs(answers.values - reference["value"])))
+    wanted = reference["probabilities"]
+    column = {label: index for index, label in enumerate(signature.classes)}
+    given = wanted[np.arange(len(wanted)), [column[label] for label in answers.labels]]
+    doubt = float(np.max(wanted.max(axis=1) - given))
+    return float(np.maximum(np.max(np.abs(answers.probabilities - wanted)), doubt))

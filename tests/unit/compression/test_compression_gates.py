@@ -1,0 +1,63 @@
+"""What a compressed file may lose, and what it must win."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.compression.gates import Measured, failed_gates, relative_drop
+from pipeline.contracts.job_spec import Compression
+
+FULL = Measured(bytes=1000, quality={"accuracy": 0.9, "rmse": 100.0}, latency_us=20.0)
+
+
+def small(*, size: int = 300, latency: float = 20.0, **quality: float) -> Measured:
+    return Measured(bytes=size, quality={"accuracy": 0.9, "rmse": 100.0} | quality, latency_us=latency)
+
+
+def failed(measured: Measured, *, agreement: float = 1.0, metric: str = "accuracy") -> tuple[str, ...]:
+    return failed_gates(FULL, measured, agreement=agreement, metric=metric, limits=Compression())
+
+
+def test_a_file_that_is_smaller_and_as_good_keeps_its_gates() -> None:
+    assert failed(small(accuracy=0.895, latency=29.0), agreement=0.98) == ()
+
+
+@pytest.mark.parametrize(
+    ("measured", "agreement", "metric", "said"),
+    [
+        (small(size=1000), 1.0, "accuracy", "it is not smaller: 1000 bytes, fp32 has 1000"),
+        (small(accuracy=0.88), 1.0, "accuracy", "accuracy 0.88 is 2.22% worse than fp32's 0.9, at most 1.00%"),
+        (small(rmse=102.0), 1.0, "rmse", "rmse 102 is 2.00% worse than fp32's 100, at most 1.00% is allowed"),
+        (small(), 0.96, "accuracy", "its agreement with fp32 is 0.9600, at least 0.9700 is expected"),
+        (small(latency=40.0), 1.0, "accuracy", "one row takes 40 us, 2.00 times fp32's 20 us, at most 1.5 times"),
+    ],
+)
+def test_each_gate_says_what_it_saw_and_what_it_expected(
+    measured: Measured, agreement: float, metric: str, said: str
+) -> None:
+    (sentence,) = failed(measured, agreement=agreement, metric=metric)
+    assert sentence.startswith(said)
+
+
+def test_every_gate_that_is_missed_is_named() -> None:
+    assert len(failed(small(size=2000, accuracy=0.1, latency=99.0), agreement=0.1)) == 4
+
+
+def test_a_better_metric_is_no_drop() -> None:
+    assert relative_drop(0.9, 0.91, "accuracy") < 0
+    assert relative_drop(100.0, 99.0, "rmse") < 0
+
+
+def test_an_error_of_zero_may_not_grow() -> None:
+    assert relative_drop(0.0, 0.0, "rmse") == 0
+    assert relative_drop(0.0, 0.1, "rmse") > 1
+
+
+@given(st.floats(0.01, 1e6), st.floats(0, 0.5), st.sampled_from(["accuracy", "rmse"]))
+def test_the_drop_is_the_share_that_is_lost_whatever_the_metrics_direction(
+    full: float, share: float, metric: str
+) -> None:
+    worse = full * (1 - share) if metric == "accuracy" else full * (1 + share)
+    assert relative_drop(full, worse, metric) == pytest.approx(share, abs=1e-9)

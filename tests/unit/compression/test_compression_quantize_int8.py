@@ -1,0 +1,85 @@
+"""Dynamic int8 of a body."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from pipeline.compression.quantize_int8 import INTEGER_OPERATORS, RECIPES, Int8Recipe, QuantizeInt8
+from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.encoding import CAT, NUM
+from tests.unit.compression.networks import embedding_body, trained, treeless_body
+
+
+def operators(model: bytes) -> list[str]:
+    return [node.op_type for node in onnx.load_from_string(model).graph.node]
+
+
+def answer(model: bytes, **feeds: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)[0]
+
+
+def test_matrix_weights_become_integers_and_the_answers_stay() -> None:
+    body = trained("wine").body
+    result = QuantizeInt8(Int8Recipe())(body)
+    assert result.modified
+    assert operators(result.model).count("MatMulInteger") == 3
+    assert len(result.model) < len(body)
+    rows = np.array([[13, 2, 2.4, 20, 100, 2, 2, 0.3, 1.5, 5, 1, 2.6, 700]], np.float32)
+    np.testing.assert_allclose(answer(result.model, **{NUM: rows}), answer(body, **{NUM: rows}), atol=0.05)
+
+
+def test_weights_have_seven_bits_so_that_no_cpu_overflows() -> None:
+    weights = [
+        onnx.numpy_helper.to_array(tensor)
+        for tensor in onnx.load_from_string(QuantizeInt8(Int8Recipe())(trained("wine").body).model).graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2
+    ]
+    assert len(weights) == 3
+    assert all(np.abs(weight.astype(int)).max() <= 64 for weight in weights)
+
+
+def test_embeddings_become_bytes() -> None:
+    body = embedding_body(cardinality=500, width=16, hidden=64).SerializeToString()
+    quantized = QuantizeInt8(Int8Recipe())(body).model
+    exact = QuantizeInt8(Int8Recipe(embeddings=False))(body).model
+    assert len(body) - len(exact) > 64 * 16 * 2
+    assert len(exact) - len(quantized) > 500 * 16 * 2
+    rows = {CAT: np.arange(500, dtype=np.int64)[:, None]}
+    agreed = answer(quantized, **rows).argmax(axis=1) == answer(body, **rows).argmax(axis=1)
+    assert agreed.mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("recipe", "integer"),
+    [(Int8Recipe(exact_first=True), 2), (Int8Recipe(exact_first=True, exact_last=True), 1)],
+)
+def test_a_recipe_keeps_the_layers_that_it_names(recipe: Int8Recipe, integer: int) -> None:
+    found = operators(QuantizeInt8(recipe)(trained("wine").body).model)
+    assert (found.count("MatMulInteger"), found.count("MatMul")) == (integer, 3 - integer)
+
+
+def test_each_recipe_is_more_exact_than_the_one_before() -> None:
+    network = trained("breast_cancer")
+    rows = {NUM: network.validation.drop("target").to_numpy().astype(np.float32)}
+    wanted = answer(network.body, **rows)
+    errors = [np.abs(answer(QuantizeInt8(recipe)(network.body).model, **rows) - wanted).mean() for recipe in RECIPES]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_a_graph_without_weight_matrices_is_not_applicable() -> None:
+    with pytest.raises(NotApplicableError, match="no MatMul or Gemm"):
+        QuantizeInt8(Int8Recipe())(treeless_body(3).SerializeToString())
+
+
+def test_a_recipe_that_leaves_no_layer_is_not_applicable() -> None:
+    body = trained("wine", hidden=(8,)).body
+    with pytest.raises(NotApplicableError):
+        QuantizeInt8(Int8Recipe(exact_first=True, exact_last=True))(body)
+
+
+def test_there_are_integer_operators_in_what_it_makes() -> None:
+    assert INTEGER_OPERATORS & set(operators(QuantizeInt8(RECIPES[0])(trained("wine").body).model))
