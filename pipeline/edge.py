@@ -12,20 +12,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.contracts.errors import InternalError, ModeldropError
+from pipeline.serving.http import Response, refusal
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-__all__ = ["about", "event_function", "logger", "metrics", "said", "state_function"]
+__all__ = ["about", "event_function", "http_function", "logger", "metrics", "said", "state_function"]
 
 Event = dict[str, Any]
 Handler = Callable[[Event, "LambdaContext"], Any]
+Facts = dict[str, Any]  # what may be said of a request: ids and counts
 
 logger = Logger()
 metrics = Metrics()
@@ -75,6 +78,42 @@ def event_function(work: Callable[[Event], Any]) -> Handler:
         return answer
 
     return cast("Handler", handler)
+
+
+def http_function(work: Callable[[Event, LambdaContext], tuple[Response, Facts]]) -> Handler:
+    """A handler of the API: it never raises, and leaves one log line and one metrics record a request.
+
+    Powertools' decorators would do the same in twice the time, which a prediction does not take.
+    """
+
+    @wraps(work)
+    def handler(event: Event, context: LambdaContext) -> Response:
+        began = perf_counter()
+        try:
+            answer, facts = work(event, context)
+        except Exception as error:  # noqa: BLE001 - the outermost edge
+            answer, facts = refusal(error, context.aws_request_id), _facts(error)
+        _record(context, {**facts, "status": answer["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)})
+        return answer
+
+    return handler
+
+
+def _facts(error: Exception) -> Facts:
+    kind = type(error).__name__
+    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": _places(error)}
+
+
+def _record(context: LambdaContext, facts: Facts) -> None:
+    status = facts["status"]
+    say = logger.info if status < 400 else logger.warning if status < 500 else logger.error
+    say("answered", function_name=context.function_name, function_request_id=context.aws_request_id, **facts)
+    metrics.add_metric(name="Milliseconds", unit=MetricUnit.Milliseconds, value=facts["milliseconds"])
+    metrics.add_metric(name="Rows", unit=MetricUnit.Count, value=facts.get("rows", 0))
+    metrics.add_metric(name="Crashed", unit=MetricUnit.Count, value=int(status >= 500))
+    for name in ("model", "version"):
+        metrics.add_metadata(key=name, value=facts.get(name))
+    metrics.flush_metrics()
 
 
 @contextmanager

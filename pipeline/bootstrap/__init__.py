@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.bootstrap.settings import (
@@ -42,7 +40,9 @@ if TYPE_CHECKING:
     from pipeline.intake.start import UploadReference
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
-    from pipeline.serving.model_store import ModelStore
+    from pipeline.serving.authorizer import Authorizer
+    from pipeline.serving.catalogue import Catalogue
+    from pipeline.serving.predictor import Predictor
 
 __all__ = [
     "Job",
@@ -199,28 +199,33 @@ def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]
     return lambda failure: runs.fail(failure.run, failure.error)
 
 
-def predictor(environ: Environ = os.environ) -> ModelStore:
+def predictor(environ: Environ = os.environ) -> Predictor:
+    from pipeline.serving.model_loader import ModelLoader, onnx_session
     from pipeline.serving.model_store import ModelStore
+    from pipeline.serving.predictor import Predictor
 
     settings = PredictorSettings.from_env(environ)
     clients = _clients(environ)
-    return ModelStore(
-        _table(clients, settings.table),
-        _bucket(clients, settings.artifacts),
-        alias_seconds=settings.alias_seconds,
-        cache_dir=Path(tempfile.gettempdir()) / "models",
+    loader = ModelLoader(
+        _table(clients, settings.table), _bucket(clients, settings.artifacts), onnx_session(settings.threads)
     )
+    return Predictor(ModelStore(loader, alias_seconds=settings.alias_seconds))
 
 
-def model_catalogue(environ: Environ = os.environ) -> ModelRegistry:
+def model_catalogue(environ: Environ = os.environ) -> Catalogue:
+    from pipeline.serving.catalogue import Catalogue
+
     settings = StageSettings.from_env(environ)
-    return _registry(_clients(environ), settings)
+    clients = _clients(environ)
+    return Catalogue(_registry(clients, settings), _bucket(clients, settings.artifacts))
 
 
-def authorizer(environ: Environ = os.environ) -> ApiKeys:
+def authorizer(environ: Environ = os.environ) -> Authorizer:
     from pipeline.registry.api_keys import ApiKeys
+    from pipeline.serving.authorizer import Authorizer
 
-    return ApiKeys(_table(_clients(environ), AuthorizerSettings.from_env(environ).table))
+    settings = AuthorizerSettings.from_env(environ)
+    return Authorizer(ApiKeys(_table(_clients(environ), settings.table)), settings.gateway_key)
 
 
 def job(environ: Environ = os.environ) -> Job:

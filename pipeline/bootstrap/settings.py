@@ -68,6 +68,11 @@ def _artifacts() -> Any:
     return _setting("ARTIFACTS_BUCKET", **_BUCKET)
 
 
+def _vcpus(memory_mb: str) -> int:
+    """Lambda gives one vCPU for each 1,769 MB."""
+    return max(1, int(memory_mb) // 1769)
+
+
 class _Settings:
     __slots__ = ()
 
@@ -128,18 +133,26 @@ class FailureSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PredictorSettings(_Settings):
-    """``alias_seconds``: how long a moved alias may go unnoticed by a warm function."""
+    """``alias_seconds``: how long a moved alias may go unnoticed by a warm function. ``threads``: its vCPUs."""
 
     table: str = _table()
     artifacts: str = _artifacts()
     alias_seconds: float = _setting(
         "ALIAS_SECONDS", pattern=r"\d{1,5}(\.\d{1,3})?", expected="a number of seconds", read=float, default="5"
     )
+    threads: int = _setting(
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", pattern=r"\d{2,5}", expected="MB", read=_vcpus, default="1769"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuthorizerSettings(_Settings):
+    """``gateway_key`` is the opaque key that carries the usage plan."""
+
     table: str = _table()
+    gateway_key: str | None = _setting(
+        "GATEWAY_KEY", pattern=r"[\w-]{20,128}", expected="the value of a gateway key", optional=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

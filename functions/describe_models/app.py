@@ -1,0 +1,83 @@
+"""GET /v2/... and /registry/...: health, metadata and the registry's lists."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pipeline import __version__
+from pipeline.bootstrap import model_catalogue
+from pipeline.contracts.errors import NotFoundError
+from pipeline.edge import http_function
+from pipeline.serving.http import Response, tenant_of
+
+Document = dict[str, Any]
+
+catalogue = model_catalogue()
+app = APIGatewayRestResolver()
+
+
+def tenant() -> str:
+    return tenant_of(app.current_event.raw_event, "read")
+
+
+@app.get("/v2")
+def describe_server() -> Document:
+    return {"name": "modeldrop", "version": __version__, "extensions": []}
+
+
+@app.get("/v2/health/live")
+def say_live() -> Document:
+    return {"live": True}
+
+
+@app.get("/v2/health/ready")
+def say_ready() -> Document:
+    return {"ready": True}
+
+
+@app.get("/v2/models/<model>")
+def describe_model(model: str) -> Document:
+    return catalogue.metadata(tenant(), model)
+
+
+@app.get("/v2/models/<model>/versions/<version>")
+def describe_version(model: str, version: str) -> Document:
+    return catalogue.metadata(tenant(), model, version)
+
+
+@app.get("/v2/models/<model>/ready")
+def say_model_ready(model: str) -> Document:
+    return catalogue.ready(tenant(), model)
+
+
+@app.get("/v2/models/<model>/versions/<version>/ready")
+def say_version_ready(model: str, version: str) -> Document:
+    return catalogue.ready(tenant(), model, version)
+
+
+@app.get("/registry/models")
+def list_models() -> Document:
+    return catalogue.models(tenant())
+
+
+@app.get("/registry/models/<model>")
+def list_versions(model: str) -> Document:
+    return catalogue.model(tenant(), model)
+
+
+@app.get("/registry/models/<model>/versions/<version>")
+def show_version(model: str, version: str) -> Document:
+    return catalogue.version(tenant(), model, version)
+
+
+@app.not_found
+def refuse_route(_: Exception) -> NoReturn:
+    raise NotFoundError("there is no such route")
+
+
+@http_function
+def handler(event: dict[str, Any], context: LambdaContext) -> tuple[Response, dict[str, Any]]:
+    return app.resolve(event, context), {"route": event["resource"]}

@@ -1,0 +1,19 @@
+"""POST /v2/models/{model}/infer and /v2/models/{model}/versions/{version}/infer -> the model's answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.bootstrap import predictor
+from pipeline.edge import http_function
+from pipeline.serving.http import Response, infer_request, response
+
+predict = predictor()
+
+
+@http_function
+def handler(event: dict[str, Any], context: object) -> tuple[Response, dict[str, Any]]:
+    request = infer_request(event)
+    answer = predict(request)
+    facts = {"tenant": request.tenant, "model": answer.model, "version": answer.version, "rows": answer.rows}
+    return response(200, answer.body), facts
