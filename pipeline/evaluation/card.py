@@ -14,13 +14,17 @@ from pipeline.contracts.errors import IntegrityError
 from pipeline.contracts.model_version import Golden, ModelCard
 from pipeline.contracts.names import tenant_of_run
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.variant import LeaderboardRow, Selection
+from pipeline.contracts.variant import LeaderboardRow, Precision, Selection
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, truth
 
 __all__ = ["evaluate"]
 
+_Documents = tuple[dict[str, Any], ...]
+
 _GOLDEN_ROWS = 10
+# Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
+_GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 1e-2}
 
 
 def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
@@ -68,7 +72,8 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         warnings=(*dataset.warnings, *warnings),
         created_at=now,
     )
-    return card, _golden(served, test, signature)
+    rows, predictions = _golden(served, test, signature)
+    return card, Golden(rows=rows, predictions=predictions, tolerance=_GOLDEN_TOLERANCE[winner.precision])
 
 
 def _shown(row: LeaderboardRow) -> dict[str, Any]:
@@ -90,11 +95,11 @@ def _shown(row: LeaderboardRow) -> dict[str, Any]:
     }
 
 
-def _golden(served: OnnxModel, test: pl.DataFrame, signature: Signature) -> Golden:
-    """Answered on their own: a dynamically quantized file scales by what else is in the batch."""
+def _golden(served: OnnxModel, test: pl.DataFrame, signature: Signature) -> tuple[_Documents, _Documents]:
+    """Rows and their answers, asked for on their own: a dynamically quantized file scales by what is in the batch."""
     rows = _telling_rows(test.select(column.name for column in signature.columns))
     answers = served.run(feeds(rows, signature))
-    return Golden(rows=tuple(_raw_rows(rows, signature)), predictions=tuple(_predictions(answers, signature)))
+    return tuple(_raw_rows(rows, signature)), tuple(_predictions(answers, signature))
 
 
 def _telling_rows(features: pl.DataFrame) -> pl.DataFrame:

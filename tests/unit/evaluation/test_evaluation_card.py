@@ -1,0 +1,194 @@
+"""The winner on the test rows: card and golden rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import onnx
+import polars as pl
+import pytest
+from onnx import TensorProto, helper
+
+from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.errors import IntegrityError
+from pipeline.contracts.model_version import Golden, ModelCard
+from pipeline.contracts.variant import Artifact, LeaderboardRow, Precision, Selection, Variant
+from pipeline.evaluation.card import evaluate
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.raw_inputs import wrap
+from tests.unit.compression.networks import Trained, trained
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def selection(model: bytes, *, metric: str = "accuracy", precision: Precision = "fp32") -> Selection:
+    winner = Variant(
+        candidate="mlp",
+        algorithm="mlp",
+        precision=precision,
+        status="ok",
+        artifact=Artifact(key="k", sha256=hashlib.sha256(model).hexdigest(), bytes=len(model)),
+        quality={metric: 0.75},
+        latency_us=20.0,
+        train_seconds=1.5,
+    )
+    absent = Variant(
+        candidate="trees", algorithm="random_forest", precision="int8", status="not_applicable", reason="r"
+    )
+    rows = (
+        LeaderboardRow(rank=1, variant=winner, on_front=True, winner=True),
+        LeaderboardRow(rank=None, variant=absent),
+    )
+    return Selection(metric=metric, winner=winner, leaderboard=rows, reason="the best")
+
+
+def evaluated(
+    dataset: Dataset, model: bytes, test: pl.DataFrame, chosen: Selection | None = None
+) -> tuple[ModelCard, Golden]:
+    return evaluate(
+        chosen or selection(model),
+        run="demo_wine_0123456789ab",
+        model="wine",
+        dataset=dataset,
+        model_bytes=model,
+        test=test,
+        devices={"cpu": "cpu", "gpu": "cpu, standing in for the GPU queue"},
+        warnings=["a candidate was lost"],
+        now=NOW,
+    )
+
+
+@pytest.fixture(scope="module")
+def wine() -> Trained:
+    return trained("wine")
+
+
+def test_the_card_says_what_the_served_file_answers_on_the_test_rows(wine: Trained) -> None:
+    card, _ = evaluated(wine.dataset, wine.model, wine.validation)
+    right = [a == b for a, b in zip(wine.answers.labels, wine.validation["target"], strict=True)]
+    assert card.test_quality["accuracy"] == pytest.approx(sum(right) / len(right))
+    assert card.test_quality.keys() == card.test_interval.keys() == {"accuracy", "auc", "log_loss"}
+    assert card.test_rows == wine.validation.height
+    for metric, (low, high) in card.test_interval.items():
+        assert low <= card.test_quality[metric] <= high
+
+
+def test_the_card_says_whose_it_is_and_what_was_tried(wine: Trained) -> None:
+    dataset = wine.dataset.model_copy(
+        update={"left_out": (LeftOut(name="born", reason="date"),), "warnings": ("12 rows were set aside",)}
+    )
+    card, _ = evaluated(dataset, wine.model, wine.validation)
+    assert (card.tenant, card.model, card.run) == ("demo", "wine", "demo_wine_0123456789ab")
+    assert card.left_out == ({"name": "born", "reason": "date"},)
+    assert card.warnings == ("12 rows were set aside", "a candidate was lost")
+    assert card.devices["gpu"] == "cpu, standing in for the GPU queue"
+    assert card.validation_quality == {"accuracy": 0.75}
+    assert [(row["rank"], row["candidate"], row["status"], row["winner"]) for row in card.leaderboard] == [
+        (1, "mlp", "ok", True),
+        (None, "trees", "not_applicable", False),
+    ]
+    assert card.leaderboard[0]["bytes"] == len(wine.model)
+    assert ModelCard.from_bytes(card.to_bytes()) == card
+
+
+def test_the_same_rows_give_the_same_intervals(wine: Trained) -> None:
+    first, second = (evaluated(wine.dataset, wine.model, wine.validation)[0] for _ in range(2))
+    assert first == second
+
+
+def test_bytes_that_were_not_selected_are_refused(wine: Trained) -> None:
+    with pytest.raises(IntegrityError, match=r"mlp \(fp32\) is not the one that was selected"):
+        evaluated(wine.dataset, wine.model, wine.validation, selection(b"other bytes"))
+
+
+def test_golden_rows_are_ten_test_rows_with_the_answers_of_the_served_file(wine: Trained) -> None:
+    _, golden = evaluated(wine.dataset, wine.model, wine.validation)
+    assert len(golden.rows) == len(golden.predictions) == 10
+    assert "target" not in golden.rows[0]
+    answers = OnnxModel(wine.model).run(feeds(pl.DataFrame(golden.rows), wine.dataset.signature))
+    assert [prediction["label"] for prediction in golden.predictions] == answers.labels.tolist()
+    assert list(golden.predictions[0]["probabilities"]) == list(wine.dataset.classes)
+    assert sum(golden.predictions[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_golden_rows_of_a_regression_have_values() -> None:
+    network = trained("diabetes")
+    chosen = selection(network.model, metric="rmse")
+    card, golden = evaluated(network.dataset, network.model, network.validation, chosen)
+    assert card.test_quality.keys() == {"rmse", "mae", "r2"}
+    values = [prediction["value"] for prediction in golden.predictions]
+    np.testing.assert_allclose(values, network.predicted[:10], rtol=1e-4)
+
+
+def test_a_quantized_file_may_round_one_activation_otherwise_on_another_cpu(wine: Trained) -> None:
+    exact = evaluated(wine.dataset, wine.model, wine.validation)[1]
+    quantized = evaluated(wine.dataset, wine.model, wine.validation, selection(wine.model, precision="int8"))[1]
+    assert exact.tolerance < quantized.tolerance <= 0.01
+
+
+MIXED = Dataset(
+    task="classification",
+    target="y",
+    columns=(
+        ColumnProfile(name="age", kind="numeric", missing=0, distinct=2),
+        ColumnProfile(name="member", kind="boolean", missing=0, distinct=2),
+        ColumnProfile(name="city", kind="categorical", missing=0, distinct=2, vocabulary=("rome", "oslo")),
+    ),
+    classes=("no", "yes"),
+    rows=SplitRows(train=1, validation=1, test=1),
+    sha256="0" * 64,
+)
+
+
+def mixed_rows(rows: int, gap: int | None) -> pl.DataFrame:
+    """``gap`` is the one row with missing values."""
+    values: dict[str, list[Any]] = {
+        "age": [0.5 + i for i in range(rows)],
+        "member": [float(i % 2) for i in range(rows)],
+        "city": ["rome" if i % 2 else "paris" for i in range(rows)],
+        "y": ["yes" if i % 3 else "no" for i in range(rows)],
+    }
+    for name in ("age", "member", "city"):
+        if gap is not None:
+            values[name][gap] = None
+    kinds = {"age": pl.Float32, "member": pl.Float32, "city": pl.String, "y": pl.String}
+    return pl.DataFrame(values, schema=kinds)
+
+
+def mixed_model() -> bytes:
+    """Probabilities from which columns are missing: enough to answer with."""
+    nodes = [
+        helper.make_node("IsNaN", ["num"], ["gaps"]),
+        helper.make_node("Cast", ["gaps"], ["as_number"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["cat"], ["ids"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["as_number", "ids"], ["sum"]),
+        helper.make_node("Softmax", ["sum"], ["answer"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", 2]),
+        helper.make_tensor_value_info("cat", TensorProto.INT64, ["batch", 1]),
+    ]
+    answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 2])
+    graph = helper.make_graph(nodes, "body", inputs, [answer])
+    body: onnx.ModelProto = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+    content: bytes = wrap(body, MIXED, MIXED.signature).SerializeToString()
+    return content
+
+
+def test_golden_rows_are_raw_json_values() -> None:
+    _, golden = evaluated(MIXED, mixed_model(), mixed_rows(3, gap=None))
+    assert golden.rows[0] == {"age": 0.5, "member": False, "city": "paris"}
+    assert golden.rows[1] == {"age": 1.5, "member": True, "city": "rome"}
+    assert json.loads(json.dumps(golden.rows)) == list(golden.rows)
+
+
+@pytest.mark.parametrize(("gap", "at"), [(3, 3), (25, 9)])
+def test_one_golden_row_has_missing_values_when_there_is_one(gap: int, at: int) -> None:
+    _, golden = evaluated(MIXED, mixed_model(), mixed_rows(40, gap=gap))
+    assert len(golden.rows) == 10
+    assert [index for index, row in enumerate(golden.rows) if None in row.values()] == [at]
+    assert golden.rows[at] == {"age": None, "member": None, "city": None}
