@@ -1,0 +1,72 @@
+"""All jobs of the embedded cloud: started in their turn, told apart in the logs, ended with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from pathlib import Path
+
+from pipeline.local.batch.job import Job
+from pipeline.local.batch.queues import Queues
+from pipeline.local.batch.request import JobRequest
+
+__all__ = ["JobRunner", "Tell"]
+
+Tell = Callable[[str, str, str], None]  # log group, log stream, line
+
+
+class JobRunner:
+    """``logs`` gets <job name>.log; ``tell`` is given each line too."""
+
+    def __init__(self, endpoint_url: str, logs: Path, *, tell: Tell, grace_seconds: float = 30.0) -> None:
+        self._endpoint_url = endpoint_url
+        self._logs = logs
+        self._tell = tell
+        self._grace_seconds = grace_seconds
+        self._queues = Queues()
+        self._jobs: dict[str, Job] = {}
+
+    def submit(self, request: JobRequest, *, changed: Callable[[Job], None]) -> Job:
+        """Start it as soon as its queue lets it. ``changed`` is called in the caller's context, in another thread."""
+        job = Job(request, changed=changed, grace_seconds=self._grace_seconds)
+        self._jobs[job.id] = job
+        changed(job)
+        threading.Thread(
+            target=copy_context().run, args=(self._run, job), name=f"job-{request.name}", daemon=True
+        ).start()
+        return job
+
+    def stop(self, job_id: str, reason: str) -> None:
+        """Stop a job that has not ended; another is let be."""
+        job = self._jobs.get(job_id)
+        if job is not None and not job.ended.is_set():
+            job.stop(reason)
+            self._queues.look_again()
+
+    def end(self) -> None:
+        """Kill all that runs."""
+        for job in list(self._jobs.values()):
+            job.stop("the embedded cloud has ended")
+            job.kill()
+
+    def _run(self, job: Job) -> None:
+        request = job.request
+        try:
+            if self._queues.take(request.queue, request.vcpus, cancelled=lambda: job.stopped):
+                try:
+                    self._run_now(job)
+                finally:
+                    self._queues.give_back(request.queue, request.vcpus)
+        finally:
+            job.finish()
+            del self._jobs[job.id]
+
+    def _run_now(self, job: Job) -> None:
+        with (self._logs / f"{job.request.name}.log").open("a", buffering=1) as file:
+
+            def say(stream: str, line: str) -> None:
+                file.write(f"{line}\n")
+                self._tell(job.request.log_group, stream, line)
+
+            job.run(self._endpoint_url, say)

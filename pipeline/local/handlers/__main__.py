@@ -1,0 +1,30 @@
+"""The process of one function's instance: ``python -m pipeline.local.handlers HANDLER SERVER``.
+
+On Linux the handler runs under AWS's own runtime client; its wheels are for Linux alone, so elsewhere the loop of
+``plain_runtime`` stands in.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pipeline.local.processes import die_with
+
+
+def main() -> None:
+    handler, server, address = sys.argv[1], int(sys.argv[2]), os.environ["AWS_LAMBDA_RUNTIME_API"]
+    die_with(server)
+    if sys.platform == "linux":
+        from awslambdaric import bootstrap
+        from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+        bootstrap.run(handler, LambdaRuntimeClient(address))
+    else:
+        from pipeline.local.handlers import plain_runtime
+
+        plain_runtime.run(handler, address)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""One instance of a function: a process that answers one call at a time."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.local.handlers.runtime_api import Answer, Invocation, RuntimeApi
+from pipeline.local.processes import child_environment
+
+__all__ = ["FunctionSpec", "Instance"]
+
+_INIT_SECONDS = 60.0  # Lambda allows 10; a busy laptop imports more slowly
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FunctionSpec:
+    """A function as it is deployed. ``revision`` changes with its code or its configuration."""
+
+    name: str
+    arn: str
+    handler: str
+    seconds: float
+    memory_mb: int
+    log_group: str
+    revision: str
+    code: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Instance:
+    """Started at once; loads the handler while the first call waits. ``output`` is a file of its own."""
+
+    def __init__(self, spec: FunctionSpec, endpoint_url: str, output: Path) -> None:
+        self._api = RuntimeApi()
+        self._output = output.open("ab+")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.local.handlers", spec.handler, str(os.getpid())],
+            cwd=spec.code,
+            env=_environment(spec, endpoint_url, self._api.address),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def invoke(self, invocation: Invocation) -> Answer:
+        """Its answer; a time-out, an exit and a handler that cannot be loaded are answers too, and end the instance."""
+        answer = self._initialized(invocation.request_id)
+        if answer is None:
+            self._api.hand_over(invocation)
+            answer = self._answer(invocation)
+        return answer
+
+    def wait_until_loaded(self) -> None:
+        """Return when it waits for a call, or cannot."""
+        end = time.monotonic() + _INIT_SECONDS
+        while not self._api.ready.wait(_POLL_SECONDS) and self.alive and time.monotonic() < end:
+            pass
+
+    def take_output(self) -> str:
+        """What it wrote since this was asked last."""
+        self._output.seek(0)
+        written = self._output.read()
+        if written:
+            self._output.truncate(0)
+        return written.decode(errors="replace")
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._api.close()
+        self._output.close()
+        Path(self._output.name).unlink(missing_ok=True)
+
+    def _initialized(self, request_id: str) -> Answer | None:
+        """Wait for the handler to be loaded; the error when it cannot be."""
+        self.wait_until_loaded()
+        if self._api.ready.is_set():
+            return None
+        try:
+            return self._api.answers.get_nowait()
+        except queue.Empty:
+            return self._exited(request_id) if not self.alive else self._timed_out(request_id, _INIT_SECONDS)
+
+    def _answer(self, invocation: Invocation) -> Answer:
+        end = time.monotonic() + invocation.seconds
+        while True:
+            alive = self.alive  # asked before the queue: an answer and an exit right after it is an answer
+            try:
+                return self._api.answers.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                if not alive:
+                    return self._exited(invocation.request_id)
+                if time.monotonic() > end:
+                    return self._timed_out(invocation.request_id, invocation.seconds)
+
+    def _exited(self, request_id: str) -> Answer:
+        code = self._process.wait()
+        how = f"exit status {code}" if code >= 0 else f"signal: {-code}"
+        return Answer.error("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {how}")
+
+    def _timed_out(self, request_id: str, seconds: float) -> Answer:
+        self._process.kill()
+        self._process.wait()
+        text = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+        return Answer.error("Sandbox.Timedout", text)
+
+
+def _environment(spec: FunctionSpec, endpoint_url: str, runtime_api: str) -> dict[str, str]:
+    own = {
+        **spec.environment,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+        "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "LAMBDA_TASK_ROOT": str(spec.code),
+        "_HANDLER": spec.handler,
+        "TZ": ":UTC",
+    }
+    return child_environment(endpoint_url, own, path=str(spec.code))

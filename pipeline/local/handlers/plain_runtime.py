@@ -1,0 +1,98 @@
+"""A Lambda runtime in plain Python, for machines that awslambdaric has no wheel for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any
+
+__all__ = ["Context", "run"]
+
+Handler = Callable[[Any, "Context"], Any]
+_API = "/2018-06-01/runtime"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a handler may ask of its context object; times are milliseconds."""
+
+    aws_request_id: str
+    invoked_function_arn: str
+    deadline_ms: int
+    function_name: str
+    function_version: str
+    memory_limit_in_mb: str
+    log_group_name: str
+    log_stream_name: str
+    identity: None = None
+    client_context: None = None
+    tenant_id: None = None
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, self.deadline_ms - int(time.time() * 1000))
+
+
+def run(handler_name: str, address: str) -> None:
+    """Load ``module.function`` and answer events until the API ends; exit with 1 when it cannot be loaded."""
+    connection = HTTPConnection(address)
+    try:
+        handler = _load(handler_name)
+    except Exception as error:  # noqa: BLE001 - whatever a module raises when it is imported is told, as AWS's client does
+        _tell(connection, f"{_API}/init/error", error)
+        sys.exit(1)
+    while (response := _request(connection, "GET", f"{_API}/invocation/next"))[0].status == HTTPStatus.OK:
+        _answer(connection, handler, *response)
+
+
+def _load(name: str) -> Handler:
+    module_name, _, function = name.rpartition(".")
+    module = __import__(module_name.replace("/", "."), fromlist=[function])
+    handler: Handler = getattr(module, function)
+    return handler
+
+
+def _answer(connection: HTTPConnection, handler: Handler, response: HTTPResponse, event: bytes) -> None:
+    context = _context(response)
+    path = f"{_API}/invocation/{context.aws_request_id}"
+    try:
+        body = json.dumps(handler(json.loads(event), context)).encode()
+    except Exception as error:  # noqa: BLE001 - the outermost edge of a function: its class is the answer
+        traceback.print_exc()
+        _tell(connection, f"{path}/error", error)
+    else:
+        _request(connection, "POST", f"{path}/response", body)
+
+
+def _tell(connection: HTTPConnection, path: str, error: Exception) -> None:
+    document = {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "stackTrace": traceback.format_tb(error.__traceback__),
+    }
+    _request(connection, "POST", path, json.dumps(document).encode())
+
+
+def _request(connection: HTTPConnection, method: str, path: str, body: bytes = b"") -> tuple[HTTPResponse, bytes]:
+    connection.request(method, path, body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    return response, response.read()
+
+
+def _context(response: HTTPResponse) -> Context:
+    return Context(
+        aws_request_id=response.headers["Lambda-Runtime-Aws-Request-Id"],
+        invoked_function_arn=response.headers["Lambda-Runtime-Invoked-Function-Arn"],
+        deadline_ms=int(response.headers["Lambda-Runtime-Deadline-Ms"]),
+        function_name=os.environ["AWS_LAMBDA_FUNCTION_NAME"],
+        function_version=os.environ["AWS_LAMBDA_FUNCTION_VERSION"],
+        memory_limit_in_mb=os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"],
+        log_group_name=os.environ["AWS_LAMBDA_LOG_GROUP_NAME"],
+        log_stream_name=os.environ["AWS_LAMBDA_LOG_STREAM_NAME"],
+    )

@@ -1,0 +1,137 @@
+"""The instances of all functions: bounded a function, reused, replaced when the function changes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.local.handlers.instance import FunctionSpec, Instance
+from pipeline.local.handlers.runtime_api import Answer, Invocation
+
+__all__ = ["Called", "Functions"]
+
+_INSTANCES = max(4, os.cpu_count() or 1)  # more at once would only share the same CPUs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Called:
+    """What came of a call, and what the function wrote meanwhile."""
+
+    answer: Answer
+    log: str
+
+
+class Functions:
+    """Calls functions. ``run`` is a folder for what lives as long as the server; ``logs`` gets <name>.log."""
+
+    def __init__(self, endpoint_url: str, run: Path, logs: Path) -> None:
+        self._endpoint_url = endpoint_url
+        self._run = run
+        self._logs = logs
+        self._pools: dict[str, _Pool] = {}
+        self._lock = threading.Lock()
+        shutil.rmtree(run, ignore_errors=True)  # of a server that was killed
+        run.mkdir(parents=True)
+
+    def call(self, spec: FunctionSpec, invocation: Invocation) -> Called:
+        """Wait for an instance when all are busy, as long as the call itself may take."""
+        with self._pool(spec).instance(invocation.seconds) as instance:
+            if instance is None:
+                text = f"all {_INSTANCES} instances of {spec.name} are busy"
+                return Called(answer=Answer.error("Lambda.TooManyRequestsException", text), log="")
+            answer = instance.invoke(invocation)
+            log = instance.take_output()
+        self._keep(spec.name, log)
+        return Called(answer=answer, log=log)
+
+    def warm(self, spec: FunctionSpec) -> None:
+        """Have an instance that has loaded the handler; a call that comes meanwhile takes it over."""
+        with self._pool(spec).instance(0) as instance:
+            pass
+        if instance is not None:
+            instance.wait_until_loaded()
+
+    def end(self) -> None:
+        """End all instances."""
+        with self._lock:
+            pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            pool.retire()
+        shutil.rmtree(self._run, ignore_errors=True)
+
+    def _pool(self, spec: FunctionSpec) -> _Pool:
+        with self._lock:
+            pool = self._pools.get(spec.arn)
+            if pool is None or pool.spec.revision != spec.revision:
+                if pool is not None:
+                    pool.retire()
+                pool = self._pools[spec.arn] = _Pool(spec, self._endpoint_url, self._run)
+            return pool
+
+    def _keep(self, name: str, log: str) -> None:
+        if log:
+            with (self._logs / f"{name}.log").open("a") as file:
+                file.write(log)
+
+
+class _Pool:
+    """The instances of one revision of one function."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, spec: FunctionSpec, endpoint_url: str, run: Path) -> None:
+        self.spec = spec
+        self._endpoint_url = endpoint_url
+        self._run = run
+        self._idle: list[Instance] = []
+        self._busy = 0
+        self._retired = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def instance(self, seconds: float) -> Iterator[Instance | None]:
+        """An idle instance, the one used last first, else a new one; None when none came free in time."""
+        found = self._take(seconds)
+        if found is None:
+            yield None
+            return
+        try:
+            yield found
+        finally:
+            self._give_back(found)
+
+    def retire(self) -> None:
+        """End the idle instances now, the busy ones when they are done."""
+        with self._changed:
+            self._retired = True
+            idle, self._idle = self._idle, []
+        for instance in idle:
+            instance.end()
+
+    def _take(self, seconds: float) -> Instance | None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._idle or self._busy < _INSTANCES, seconds):
+                return None
+            self._busy += 1
+            while self._idle:
+                instance = self._idle.pop()
+                if instance.alive:
+                    return instance
+                instance.end()
+            return Instance(self.spec, self._endpoint_url, self._run / f"{self.spec.name}-{next(self._numbers)}.out")
+
+    def _give_back(self, instance: Instance) -> None:
+        with self._changed:
+            self._busy -= 1
+            kept = instance.alive and not self._retired
+            if kept:
+                self._idle.append(instance)
+            self._changed.notify()
+        if not kept:
+            instance.end()

@@ -1,0 +1,125 @@
+"""AWS's Lambda Runtime API for one instance of a function.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the runtime asks for the next event and waits; it posts
+the answer or the error; when it cannot even load the handler it posts an initialization error.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+__all__ = ["Answer", "Invocation", "RuntimeApi"]
+
+_MAX_ANSWER_BYTES = 6 * 1024 * 1024 + 100  # Lambda's own: 6,291,556
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Invocation:
+    """One call. ``event`` is JSON; ``seconds`` is the function's time-out."""
+
+    request_id: str
+    event: bytes
+    function_arn: str
+    seconds: float
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came of a call: the handler's JSON, or with ``failed`` an error document (errorType, errorMessage)."""
+
+    body: bytes
+    failed: bool = False
+
+    @classmethod
+    def error(cls, kind: str, message: str) -> Answer:
+        return cls(body=json.dumps({"errorType": kind, "errorMessage": message}).encode(), failed=True)
+
+
+class RuntimeApi:
+    """Hands invocations to the runtime at ``address``, one at a time, and its answers back."""
+
+    def __init__(self) -> None:
+        self.ready = threading.Event()  # the runtime has loaded the handler and asked for the first event
+        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self._server = _Server(("127.0.0.1", 0), _Exchange)
+        self._server.api = self
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="runtime-api", daemon=True).start()
+
+    def hand_over(self, invocation: Invocation) -> None:
+        self._invocations.put(invocation)
+
+    def next(self) -> Invocation | None:
+        """Wait for the next invocation; None when there will be none."""
+        self.ready.set()
+        return self._invocations.get()
+
+    def close(self) -> None:
+        """Let a waiting runtime go, and stop listening."""
+        self._invocations.put(None)
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    api: RuntimeApi
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A runtime that was killed leaves a broken connection behind; its instance has seen it end."""
+
+
+class _Exchange(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one packet an answer
+    server: _Server
+
+    def do_GET(self) -> None:
+        """/2018-06-01/runtime/invocation/next"""
+        invocation = self.server.api.next()
+        if invocation is None:
+            self._reply(HTTPStatus.GONE)
+            return
+        self._reply(
+            HTTPStatus.OK,
+            invocation.event,
+            {
+                "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+                "Lambda-Runtime-Deadline-Ms": str(int((time.time() + invocation.seconds) * 1000)),
+                "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+                "Lambda-Runtime-Trace-Id": invocation.trace_id,
+            },
+        )
+
+    def do_POST(self) -> None:
+        """.../invocation/{id}/response, .../invocation/{id}/error, .../init/error"""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if len(body) > _MAX_ANSWER_BYTES:
+            text = f"Response payload size exceeded maximum allowed payload size ({_MAX_ANSWER_BYTES} bytes)."
+            self.server.api.answers.put(Answer.error("Function.ResponseSizeTooLarge", text))
+            self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"errorType": "RequestEntityTooLarge"}')
+            return
+        self.server.api.answers.put(Answer(body=body, failed=self.path.endswith("/error")))
+        self._reply(HTTPStatus.ACCEPTED, b'{"status": "OK"}')
+
+    def _reply(self, status: HTTPStatus, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": _JSON, "Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Nothing: functions log for themselves."""

@@ -1,0 +1,174 @@
+"""The folder in which an embedded cloud lives: its state, its logs, and who runs it.
+
+server.lock    held by the running server, whose address it contains
+server.log     what the emulator says
+stack.json     what was deployed; the API key is in api_key, mode 0600
+state/ s3/     the emulator's own
+run/           handlers' code and output, while the server runs
+logs/          functions/<name>.log, jobs/<job>.log
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Deployed", "Home", "Server"]
+
+_TRIES = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """A server that runs. ``port`` is of ``endpoint_url``; ``started`` is seconds since the epoch."""
+
+    pid: int
+    port: int
+    endpoint_url: str
+    started: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployed:
+    """The stack on a server; ``digest`` is of the code and the template that were deployed."""
+
+    digest: str
+    uploads_bucket: str
+    artifacts_bucket: str
+    api_path: str
+
+
+class Home:
+    """Paths and small documents of one embedded cloud. Nothing is made before ``make``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self.server_log = self.path / "server.log"
+        self.state = self.path / "state"
+        self.objects = self.path / "s3"
+        self.run = self.path / "run"
+        self.logs = self.path / "logs"
+        self.function_logs = self.logs / "functions"
+        self.job_logs = self.logs / "jobs"
+        self._lock = self.path / "server.lock"
+        self._starting = self.path / "starting.lock"
+        self._stack = self.path / "stack.json"
+        self._api_key = self.path / "api_key"
+
+    def make(self) -> None:
+        """Make the folders, for this user alone: objects and keys are in them."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.state, self.objects, self.function_logs, self.job_logs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def server(self) -> Server | None:
+        """Who runs here; None when nobody does. The kernel drops the lock of a server that was killed."""
+        try:
+            with self._lock.open("rb") as file:
+                if _try_lock(file.fileno(), fcntl.LOCK_SH):
+                    return None
+                return Server(**json.loads(file.read() or b"null"))
+        except (FileNotFoundError, TypeError):  # TypeError: locked a moment ago, its address not yet written
+            return None
+
+    def last_port(self) -> int | None:
+        """The port of the server that ran here last: addresses stay when a stack is ended and started again."""
+        try:
+            return int(json.loads(self._lock.read_bytes())["port"])
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    @contextmanager
+    def occupied(self, server: Server) -> Iterator[None]:
+        """Be the server here; raise BlockingIOError when there is one."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock_soon(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(asdict(server)).encode())
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """One caller at a time starts, deploys or ends; a second one waits."""
+        self.make()
+        with self._starting.open("w") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+            yield
+
+    def wait_until_free(self, seconds: float) -> bool:
+        """False when a server still runs after ``seconds``."""
+        end = time.monotonic() + seconds
+        while self.server() is not None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def deployed(self) -> Deployed | None:
+        document = _read(self._stack)
+        return Deployed(**document) if document is not None else None
+
+    def deployed_at(self) -> float:
+        """When ``remember`` was called last, in seconds since the epoch; 0 for never."""
+        return self._stack.stat().st_mtime if self._stack.exists() else 0.0
+
+    def remember(self, deployed: Deployed) -> None:
+        _write(self._stack, json.dumps(asdict(deployed)).encode())
+
+    def api_key(self) -> str | None:
+        return self._api_key.read_text() if self._api_key.exists() else None
+
+    def remember_api_key(self, key: str) -> None:
+        _write(self._api_key, key.encode())
+
+    def wipe(self) -> None:
+        """Remove what is ours; another's files in the folder stay."""
+        for folder in (self.state, self.objects, self.run, self.logs):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.server_log, self._stack, self._api_key, self._lock):
+            file.unlink(missing_ok=True)
+
+
+def _lock_soon(descriptor: int) -> None:
+    """Who asks for the status holds the lock for a moment; a server holds it for good."""
+    for _ in range(_TRIES):
+        if _try_lock(descriptor, fcntl.LOCK_EX):
+            return
+        time.sleep(0.05)
+    raise BlockingIOError("another server runs in this folder")
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    try:
+        document: Mapping[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    return document
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Readable by this user alone, and never half written."""
+    unfinished = path.with_suffix(".new")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    unfinished.replace(path)

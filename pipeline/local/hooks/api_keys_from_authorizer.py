@@ -1,0 +1,80 @@
+"""Gap: with ApiKeySourceType AUTHORIZER the key of the usage plan is the one that the authorizer names
+(usageIdentifierKey), not the header's; only the header is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from ministack.services import apigateway_v1
+
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=apigateway_v1, name="_api_key_from_request", parameters=("headers",)),
+    PrivateName(
+        module=apigateway_v1,
+        name="_authorize_request_v1",
+        parameters=(
+            "api_id",
+            "stage_name",
+            "method_obj",
+            "method",
+            "request_path",
+            "resource",
+            "headers",
+            "body",
+            "query_params",
+            "path_params",
+            "stage",
+            "owner_account_id",
+            "owner_region",
+        ),
+    ),
+    PrivateName(
+        module=apigateway_v1,
+        name="_invoke_authorizer_lambda",
+        parameters=("authorizer", "event", "account_id", "region"),
+    ),
+    PrivateName(module=apigateway_v1, name="_rest_apis"),
+)
+
+_IN_CONTEXT = "usageIdentifierKey"  # where the key waits, since the authorizer's context is what is cached
+_HEADER = object()
+_key: ContextVar[Any] = ContextVar("key", default=_HEADER)
+
+
+def install() -> None:
+    invoke, authorize, from_header = (
+        apigateway_v1._invoke_authorizer_lambda,
+        apigateway_v1._authorize_request_v1,
+        apigateway_v1._api_key_from_request,
+    )
+
+    async def invoke_and_keep(*args: Any) -> Any:
+        result = await invoke(*args)
+        policy = (result or {}).get("body")
+        if not isinstance(policy, dict) or _IN_CONTEXT not in policy:
+            return result
+        context = {**(policy.get("context") or {}), _IN_CONTEXT: policy[_IN_CONTEXT]}
+        return {**result, "body": {**policy, "context": context}}
+
+    async def authorize_and_take(api_id: str, *args: Any) -> tuple[Any, Any]:
+        error, context = await authorize(api_id, *args)
+        context = dict(context) if context is not None else None
+        key = context.pop(_IN_CONTEXT, None) if context is not None else None
+        from_authorizer = apigateway_v1._rest_apis[api_id].get("apiKeySource") == "AUTHORIZER"
+        _key.set(key if from_authorizer else _HEADER)
+        return error, context
+
+    def key_of(headers: Mapping[str, str]) -> Any:
+        found = _key.get()
+        return from_header(headers) if found is _HEADER else found
+
+    apigateway_v1._invoke_authorizer_lambda = invoke_and_keep
+    apigateway_v1._authorize_request_v1 = authorize_and_take
+    apigateway_v1._api_key_from_request = key_of

@@ -1,0 +1,76 @@
+"""Gap: CloudFormation does not know AWS::Batch's compute environments, job queues and job definitions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ministack.services import batch
+from ministack.services.cloudformation import provisioners
+
+from pipeline.local.letter_case import camel
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=batch, name="_create_compute_environment", parameters=("p",)),
+    PrivateName(module=batch, name="_create_job_queue", parameters=("p",)),
+    PrivateName(module=batch, name="_register_job_definition", parameters=("p",)),
+    PrivateName(module=batch, name="_compute_envs"),
+    PrivateName(module=batch, name="_job_queues"),
+    PrivateName(module=batch, name="_job_definitions"),
+    PrivateName(
+        module=provisioners,
+        name="_physical_name",
+        parameters=("stack_name", "logical_id", "lowercase", "max_len", "seeded"),
+    ),
+    PrivateName(module=provisioners, name="_RESOURCE_HANDLERS", keys=("AWS::ApiGateway::RestApi",)),
+)
+
+Properties = Mapping[str, Any]
+Made = tuple[str, dict[str, str]]  # the physical id, and what Fn::GetAtt may ask for
+Create = Callable[[dict[str, Any]], tuple[int, Mapping[str, str], bytes]]
+
+
+def install() -> None:
+    """After ``batch_jobs``, which completes how a job definition is registered."""
+    provisioners._RESOURCE_HANDLERS.update(
+        {
+            "AWS::Batch::ComputeEnvironment": _handlers(
+                batch._create_compute_environment, "computeEnvironment", batch._compute_envs
+            ),
+            "AWS::Batch::JobQueue": _handlers(batch._create_job_queue, "jobQueue", batch._job_queues),
+            "AWS::Batch::JobDefinition": _handlers(
+                batch._register_job_definition, "jobDefinition", batch._job_definitions
+            ),
+        }
+    )
+
+
+def _handlers(create: Create, kind: str, store: Any) -> dict[str, Any]:
+    """What a resource type needs: it is named by its ARN, ``arn:...:<kind>/<name>[:<revision>]``."""
+
+    def made(logical_id: str, properties: Properties, stack: str) -> Made:
+        document = camel(properties)
+        document.setdefault(f"{kind}Name", provisioners._physical_name(stack, logical_id, max_len=100))
+        status, _, body = create(document)
+        if status != 200:
+            raise ValueError(json.loads(body)["message"])
+        arn = json.loads(body)[f"{kind}Arn"]
+        return arn, {f"{kind[0].upper()}{kind[1:]}Arn": arn}
+
+    def updated(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str) -> Made:
+        if kind != "jobDefinition":  # whose change is a new revision beside the old one
+            store.pop(_name(physical_id), None)
+        return made(logical_id, {f"{kind[0].upper()}{kind[1:]}Name": _name(physical_id), **new}, stack)
+
+    def deleted(physical_id: str, properties: Properties) -> None:
+        store.pop(_name(physical_id), None)
+
+    return {"create": made, "update": updated, "update_with_logical_id": True, "delete": deleted}
+
+
+def _name(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]

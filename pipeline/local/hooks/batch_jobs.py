@@ -1,0 +1,181 @@
+"""Gap: Batch is a stub whose jobs succeed at once, and which cannot end or cancel them.
+
+Jobs are processes (pipeline.local.batch). Not simulated: arrays, dependencies, multi-node jobs, Spot reclaims,
+JobStateTimeLimitActions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.core import responses
+from ministack.services import batch, cloudwatch_logs
+
+from pipeline.local.batch.job import Job
+from pipeline.local.batch.request import Attempt, request_of
+from pipeline.local.batch.runner import JobRunner
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "RefusedError", "install", "put_log_line", "submit"]
+
+PRIVATE_NAMES = (
+    PrivateName(
+        module=batch, name="_DISPATCH", keys=("/v1/submitjob", "/v1/registerjobdefinition", "/v1/describejobs")
+    ),
+    PrivateName(module=batch, name="_register_job_definition", parameters=("p",)),
+    PrivateName(module=batch, name="_restore_state", parameters=("data",)),
+    PrivateName(module=batch, name="load_persisted_state", parameters=("data",)),
+    PrivateName(module=batch, name="_json", parameters=("status", "body")),
+    PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
+    PrivateName(module=batch, name="_job_definitions"),
+    PrivateName(module=batch, name="_job_queues"),
+    PrivateName(module=batch, name="_jobs"),
+    PrivateName(module=cloudwatch_logs, name="_create_log_group", parameters=("data",)),
+    PrivateName(module=cloudwatch_logs, name="_create_log_stream", parameters=("data",)),
+    PrivateName(module=cloudwatch_logs, name="_put_log_events", parameters=("data",)),
+    PrivateName(module=cloudwatch_logs, name="_log_groups"),
+    PrivateName(
+        module=responses,
+        name="error_response_json",
+        parameters=("code", "message", "status", "extra", "message_key", "content_type"),
+    ),
+)
+
+Document = Mapping[str, Any]
+Response = tuple[int, dict[str, str], bytes]
+
+_JOB_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+_ENDED = ("SUCCEEDED", "FAILED")
+
+
+class RefusedError(Exception):
+    """What Batch answers with a ClientException."""
+
+
+def install(runner: JobRunner) -> None:
+    register, load = batch._register_job_definition, batch.load_persisted_state
+
+    def register_whole(document: Document) -> Response:
+        """The original forgets what it does not know."""
+        answer: Response = register(document)
+        if answer[0] == 200:
+            kept = {name: document[name] for name in ("parameters", "retryStrategy", "timeout") if name in document}
+            batch._job_definitions[document["jobDefinitionName"]][-1].update(kept)
+        return answer
+
+    def submit_job(document: Document) -> Response:
+        try:
+            job = submit(runner, document)
+        except RefusedError as error:
+            return _refused(error)
+        return _answer({"jobId": job.id, "jobName": job.request.name, "jobArn": batch._job_arn(job.id)})
+
+    def stop_job(document: Document) -> Response:
+        runner.stop(document["jobId"], document.get("reason") or "")
+        return _answer({})
+
+    def load_and_end(data: Document) -> None:
+        """Jobs of a server that is gone are gone too."""
+        load(data)
+        for record in batch._jobs.all_values():
+            if record["status"] not in _ENDED:
+                record.update(status="FAILED", statusReason="Host EC2 (local) terminated.")
+
+    batch._register_job_definition = register_whole
+    batch.load_persisted_state = load_and_end
+    batch._DISPATCH.update(
+        {
+            "/v1/registerjobdefinition": register_whole,
+            "/v1/submitjob": submit_job,
+            "/v1/terminatejob": stop_job,
+            "/v1/canceljob": stop_job,
+        }
+    )
+
+
+def submit(runner: JobRunner, document: Document) -> Job:
+    """Start what SubmitJob's request describes; raise RefusedError when it cannot be."""
+    if not re.fullmatch(_JOB_NAME, document.get("jobName") or ""):
+        raise RefusedError("Job name should match valid pattern")
+    queue = (document.get("jobQueue") or "").rsplit("/", 1)[-1]
+    if queue not in batch._job_queues:
+        raise RefusedError(f"JobQueue {queue} not found")
+    definition = _definition(document.get("jobDefinition") or "")
+
+    def changed(job: Job) -> None:
+        batch._jobs[job.id] = _described(job, document, definition)
+
+    return runner.submit(request_of(document, definition), changed=changed)
+
+
+def put_log_line(group: str, stream: str, line: str) -> None:
+    """A line to CloudWatch Logs, which makes neither groups nor streams by itself."""
+    groups = cloudwatch_logs._log_groups
+    if group not in groups:
+        cloudwatch_logs._create_log_group({"logGroupName": group})
+    if stream not in groups[group]["streams"]:
+        cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
+    cloudwatch_logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": [{"message": line}]})
+
+
+def _definition(reference: str) -> Document:
+    """By name, name:revision or ARN; the newest revision when none is named."""
+    name, _, revision = reference.rsplit("/", 1)[-1].partition(":")
+    for definition in reversed(batch._job_definitions.get(name) or []):
+        if revision in ("", str(definition["revision"])):
+            found: Document = definition
+            return found
+    raise RefusedError(f"JobDefinition {reference} not found")
+
+
+def _described(job: Job, document: Document, definition: Document) -> dict[str, Any]:
+    """As DescribeJobs tells it."""
+    times = {"startedAt": job.started_at, "stoppedAt": job.stopped_at}
+    return {
+        "jobId": job.id,
+        "jobArn": batch._job_arn(job.id),
+        "jobName": job.request.name,
+        "jobQueue": document["jobQueue"],
+        "jobDefinition": definition["jobDefinitionArn"],
+        "status": job.status,
+        "statusReason": job.status_reason,
+        "createdAt": job.created_at,
+        **{name: value for name, value in times.items() if value is not None},
+        "attempts": [_attempt(attempt) for attempt in job.attempts],
+        "parameters": dict(job.request.parameters),
+        "dependsOn": [],
+        "tags": document.get("tags") or {},
+        "container": {
+            "image": (definition.get("containerProperties") or {}).get("image", ""),
+            "command": list(job.request.command),
+            "vcpus": job.request.vcpus,
+            "environment": [{"name": name, "value": value} for name, value in job.request.environment.items()],
+            **(_container(job.attempts[-1]) if job.attempts else {}),
+        },
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "startedAt": attempt.started_at,
+        "stoppedAt": attempt.stopped_at,
+        "statusReason": attempt.status_reason,
+        "container": _container(attempt),
+    }
+
+
+def _container(attempt: Attempt) -> dict[str, Any]:
+    code = {} if attempt.exit_code is None else {"exitCode": attempt.exit_code}
+    return {"logStreamName": attempt.log_stream, **code}
+
+
+def _answer(body: Document) -> Response:
+    answer: Response = batch._json(200, body)
+    return answer
+
+
+def _refused(error: RefusedError) -> Response:
+    answer: Response = responses.error_response_json("ClientException", str(error), 400)
+    return answer

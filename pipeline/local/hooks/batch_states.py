@@ -1,0 +1,83 @@
+"""Gap: Step Functions do not know ``batch:submitJob`` and its ``.sync``.
+
+A job whose execution was stopped, or whose state timed out, is stopped too.
+"""
+
+from __future__ import annotations
+
+import json
+from contextvars import ContextVar
+from typing import Any
+
+from ministack.services import batch, stepfunctions
+
+from pipeline.local.batch.job import Job
+from pipeline.local.batch.runner import JobRunner
+from pipeline.local.hooks import batch_jobs
+from pipeline.local.hooks.execution_ends import current_execution
+from pipeline.local.letter_case import camel, pascal
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=stepfunctions, name="_SERVICE_DISPATCH", keys=("arn:aws:states:::sqs:sendMessage",)),
+    PrivateName(module=stepfunctions, name="_ExecutionError", parameters=("error", "cause")),
+    PrivateName(
+        module=stepfunctions, name="_invoke_resource_with_timeout", parameters=("resource", "input_data", "timeout")
+    ),
+    PrivateName(module=batch, name="_jobs"),
+    PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
+)
+
+_POLL_SECONDS = 0.1
+_submitted: ContextVar[list[Job] | None] = ContextVar("submitted", default=None)  # by the state that has a time-out
+
+
+def install(runner: JobRunner) -> None:
+    invoke = stepfunctions._invoke_resource_with_timeout
+
+    def invoke_and_stop(resource: str, document: Any, seconds: float) -> Any:
+        jobs: list[Job] = []
+        token = _submitted.set(jobs)
+        try:
+            return invoke(resource, document, seconds)
+        except stepfunctions._ExecutionError as error:
+            if error.error == "States.Timeout":
+                for job in jobs:
+                    runner.stop(job.id, "the state timed out")
+            raise
+        finally:
+            _submitted.reset(token)
+
+    def submit(resource: str, document: Any) -> Any:
+        job = _submit(runner, document)
+        if not resource.endswith(".sync"):
+            return {"JobId": job.id, "JobName": job.request.name, "JobArn": batch._job_arn(job.id)}
+        return _wait(runner, job)
+
+    stepfunctions._invoke_resource_with_timeout = invoke_and_stop
+    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::batch:submitJob"] = submit
+
+
+def _submit(runner: JobRunner, document: Any) -> Job:
+    try:
+        job = batch_jobs.submit(runner, camel(document))
+    except batch_jobs.RefusedError as error:
+        raise stepfunctions._ExecutionError("Batch.ClientException", str(error)) from error
+    jobs = _submitted.get()
+    if jobs is not None:
+        jobs.append(job)
+    return job
+
+
+def _wait(runner: JobRunner, job: Job) -> Any:
+    """The description of a job that succeeded; one that failed is the Cause of States.TaskFailed."""
+    execution = current_execution.get()
+    while not job.ended.wait(_POLL_SECONDS):
+        if execution is not None and execution["status"] != "RUNNING":
+            runner.stop(job.id, "the execution has ended")
+    described = pascal(batch._jobs[job.id])
+    if job.status == "FAILED":
+        raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(described))
+    return described

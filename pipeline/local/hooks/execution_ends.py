@@ -1,0 +1,123 @@
+"""Gap: an execution that was stopped goes on, and its end turns FAILED; its own TimeoutSeconds is not known; one that
+ran when the server ended is FAILED at the next start, and no event says so.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+from ministack.core import responses
+from ministack.services import stepfunctions
+
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "Execution", "current_execution", "freeze", "install", "tell_of_interrupted"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=stepfunctions, name="_ExecutionError", parameters=("error", "cause")),
+    PrivateName(module=stepfunctions, name="_add_event", parameters=("execution", "event_type", "details")),
+    PrivateName(module=stepfunctions, name="_emit_execution_status_event", parameters=("execution",)),
+    PrivateName(module=stepfunctions, name="_execute_task", parameters=("state_def", "raw_input", "execution", "ctx")),
+    PrivateName(module=stepfunctions, name="_executions"),
+    PrivateName(module=stepfunctions, name="_fail_execution", parameters=("execution", "error", "cause")),
+    PrivateName(module=stepfunctions, name="_run_execution", parameters=("exec_arn",)),
+    PrivateName(module=stepfunctions, name="_state_machines"),
+    PrivateName(module=stepfunctions, name="load_persisted_state", parameters=("data",)),
+    PrivateName(module=stepfunctions, name="now_iso", parameters=()),
+    PrivateName(module=responses, name="set_request_account_id", parameters=("access_key_id",)),
+    PrivateName(module=responses, name="set_request_region", parameters=("region",)),
+)
+
+Execution = dict[str, Any]  # MiniStack's record of an execution
+
+current_execution: ContextVar[Execution | None] = ContextVar("current_execution", default=None)
+_interrupted: list[tuple[str, str, Execution]] = []  # account, region, execution
+_frozen = threading.Event()
+
+
+def install() -> None:
+    execute, fail, run, load = (
+        stepfunctions._execute_task,
+        stepfunctions._fail_execution,
+        stepfunctions._run_execution,
+        stepfunctions.load_persisted_state,
+    )
+
+    def execute_while_running(state: Any, raw_input: Any, execution: Execution, context: Any) -> Any:
+        if execution["status"] != "RUNNING" or _frozen.is_set():
+            raise stepfunctions._ExecutionError("States.Runtime", "the execution has ended")
+        token = current_execution.set(execution)
+        try:
+            return execute(state, raw_input, execution, context)
+        finally:
+            current_execution.reset(token)
+
+    def fail_once(execution: Execution, error: str, cause: str) -> None:
+        if execution["status"] == "RUNNING" and not _frozen.is_set():
+            fail(execution, error, cause)
+
+    def run_in_time(arn: str) -> None:
+        timer = _timer(stepfunctions._executions.get(arn))
+        try:
+            run(arn)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def load_and_remember(data: Mapping[str, Any]) -> None:
+        executions = data["executions"].all_items()
+        running = [key for key, execution in executions if execution["status"] == "RUNNING"]
+        load(data)
+        for account, region, arn in running:
+            execution = stepfunctions._executions.get_scoped(account, region, arn)
+            execution.update(
+                error="ExecutionEndedError",
+                cause="the run was interrupted when the embedded cloud was ended: drop the file again",
+            )
+            _interrupted.append((account, region, execution))
+
+    stepfunctions._execute_task = execute_while_running
+    stepfunctions._fail_execution = fail_once
+    stepfunctions._run_execution = run_in_time
+    stepfunctions.load_persisted_state = load_and_remember
+
+
+def freeze() -> None:
+    """Let executions stay RUNNING, to be told of at the next start: from now on their functions and jobs are killed."""
+    _frozen.set()
+
+
+def tell_of_interrupted() -> None:
+    """Send the events of those that a restart ended. Their targets call the server, so it must answer by now."""
+    while _interrupted:
+        account, region, execution = _interrupted.pop()
+        copy_context().run(_tell, account, region, execution)
+
+
+def _tell(account: str, region: str, execution: Execution) -> None:
+    responses.set_request_account_id(account)
+    responses.set_request_region(region)
+    stepfunctions._emit_execution_status_event(execution)
+
+
+def _timer(execution: Execution | None) -> threading.Timer | None:
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"]) if execution else None
+    seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
+    if seconds is None:
+        return None
+    timer = threading.Timer(seconds, copy_context().run, (_time_out, execution))
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _time_out(execution: Execution) -> None:
+    if execution["status"] != "RUNNING":
+        return
+    execution.update(status="TIMED_OUT", stopDate=stepfunctions.now_iso())
+    stepfunctions._add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
+    stepfunctions._emit_execution_status_event(execution)

@@ -1,0 +1,94 @@
+"""Gap: a handler's error loses its class name (always Runtime.HandlerError), each overlapping call starts a process.
+
+Handlers run under AWS's runtime client, in a bounded pool of instances (pipeline.local.handlers).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ministack.services import lambda_svc
+
+from pipeline.local.handlers.instance import FunctionSpec
+from pipeline.local.handlers.pool import Functions
+from pipeline.local.handlers.runtime_api import Answer, Invocation
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "install", "warm_all"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=lambda_svc, name="_execute_function_warm", parameters=("func", "event", "request_id")),
+    PrivateName(module=lambda_svc, name="_xray_trace_id_for_invocation", parameters=("config", "inbound_trace_header")),
+    PrivateName(module=lambda_svc, name="_functions"),
+)
+
+_unpacking = threading.Lock()
+
+Record = Mapping[str, Any]  # MiniStack's record of a function: "config" and "code_zip"
+
+
+def install(functions: Functions, code: Path) -> None:
+    """Route every call to ``functions``; what a function's zip holds is unpacked under ``code``."""
+
+    def execute(func: Record, event: Any, request_id: str) -> dict[str, Any]:
+        spec = _spec(func, code)
+        trace = lambda_svc._xray_trace_id_for_invocation(func["config"]) or ""
+        called = functions.call(
+            spec,
+            Invocation(
+                request_id=request_id,
+                event=json.dumps(event).encode(),
+                function_arn=func["config"]["FunctionArn"],
+                seconds=spec.seconds,
+                trace_id=trace,
+            ),
+        )
+        return _result(called.answer, called.log)
+
+    lambda_svc._execute_function_warm = execute
+
+
+def warm_all(functions: Functions, code: Path) -> None:
+    """Load every function's handler, one after the other: a run that starts meanwhile keeps most of the CPU."""
+    for func in lambda_svc._functions.all_values():
+        functions.warm(_spec(func, code))
+
+
+def _spec(func: Record, code: Path) -> FunctionSpec:
+    config = func["config"]
+    environment = (config.get("Environment") or {}).get("Variables") or {}
+    sha = base64.b64decode(config["CodeSha256"]).hex()
+    settings = json.dumps([config["Handler"], config.get("Timeout"), config.get("MemorySize"), environment])
+    name = config["FunctionName"]
+    return FunctionSpec(
+        name=name,
+        arn=":".join(config["FunctionArn"].split(":")[:7]),  # without a version or an alias
+        handler=config["Handler"],
+        seconds=float(config.get("Timeout", 3)),
+        memory_mb=int(config.get("MemorySize", 128)),
+        log_group=(config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}",
+        revision=f"{sha}-{hashlib.sha256(settings.encode()).hexdigest()}",
+        code=_unpacked(func["code_zip"], code / f"{name}-{sha[:16]}"),
+        environment=environment,
+    )
+
+
+def _unpacked(content: bytes, folder: Path) -> Path:
+    with _unpacking:
+        if not folder.exists():
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                archive.extractall(folder)
+    return folder
+
+
+def _result(answer: Answer, log: str) -> dict[str, Any]:
+    body = json.loads(answer.body or b"null")
+    return {"body": body, "log": log, "error": True} if answer.failed else {"body": body, "log": log}

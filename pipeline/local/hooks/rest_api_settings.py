@@ -1,0 +1,60 @@
+"""Gap: of a REST API's OpenAPI document and properties, these are not read: gateway responses, where the API key comes
+from, binary media types as SAM escapes them. And a function that fails is answered with its own stack trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.services import apigateway_v1
+from ministack.services.cloudformation import provisioners
+
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=apigateway_v1, name="_GatewayError", parameters=("response_type", "message", "error_type")),
+    PrivateName(module=apigateway_v1, name="_import_rest_api", parameters=("spec", "base_data")),
+    PrivateName(module=apigateway_v1, name="_invoke_lambda_proxy_v1"),
+    PrivateName(module=apigateway_v1, name="_put_gateway_response", parameters=("api_id", "response_type", "data")),
+    PrivateName(module=apigateway_v1, name="_rest_apis"),
+    PrivateName(module=provisioners, name="_apigw_rest_api_create", parameters=("logical_id", "props", "stack_name")),
+    PrivateName(module=provisioners, name="_RESOURCE_HANDLERS", keys=("AWS::ApiGateway::RestApi",)),
+)
+
+Document = Mapping[str, Any]
+
+_BAD_GATEWAY = 502
+
+
+def install() -> None:
+    import_api, create, invoke = (
+        apigateway_v1._import_rest_api,
+        provisioners._apigw_rest_api_create,
+        apigateway_v1._invoke_lambda_proxy_v1,
+    )
+
+    def import_whole(spec: Document, base_data: Document | None = None) -> str:
+        api_id: str = import_api(spec, base_data)
+        for kind, response in (spec.get("x-amazon-apigateway-gateway-responses") or {}).items():
+            apigateway_v1._put_gateway_response(api_id, kind, response)
+        return api_id
+
+    def create_whole(logical_id: str, properties: Document, stack: str) -> tuple[str, Document]:
+        media_types = [kind.replace("~1", "/") for kind in properties.get("BinaryMediaTypes") or []]
+        api_id, attributes = create(logical_id, {**properties, "BinaryMediaTypes": media_types}, stack)
+        apigateway_v1._rest_apis[api_id]["apiKeySource"] = properties.get("ApiKeySourceType") or "HEADER"
+        return api_id, attributes
+
+    async def invoke_discreetly(*args: Any, **options: Any) -> Any:
+        response = await invoke(*args, **options)
+        if isinstance(response, tuple) and response[0] == _BAD_GATEWAY:
+            return apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")
+        return response
+
+    apigateway_v1._import_rest_api = import_whole
+    apigateway_v1._invoke_lambda_proxy_v1 = invoke_discreetly
+    provisioners._apigw_rest_api_create = create_whole
+    provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["create"] = create_whole

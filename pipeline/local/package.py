@@ -1,0 +1,111 @@
+"""What ``sam package`` does: local paths in the template become objects in a bucket.
+
+Functions run on this project's interpreter with this repository on the path, so a function's package is its own folder
+alone, and a layer's is empty: the template stays whole, and nothing is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # AWS's, without stubs
+
+from pipeline.contracts.errors import ConfigurationError
+
+__all__ = ["Package", "digest_of", "package"]
+
+_NO_CODE = ("__pycache__",)
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content is the same zip
+
+Template = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A template without local paths, and the objects that it names; ``digest`` changes when any code does."""
+
+    template: Template
+    digest: str
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+
+def digest_of(root: Path, template: Path) -> str:
+    """Of all that a deployment depends on: the template, the state machine, the functions, the library."""
+    digest = hashlib.sha256()
+    for file in [template, *_files(root / "pipeline", ("*.py", "*.json")), *_files(root / "functions", ("*",))]:
+        digest.update(str(file.relative_to(root) if file.is_relative_to(root) else file.name).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def package(template: Path, *, bucket: str, digest: str) -> Package:
+    """Raise ConfigurationError when the template, or what it names, is not there."""
+    if not template.is_file():
+        raise ConfigurationError(f"{template} is missing: 'modeldrop up' runs from a clone of the repository")
+    document = cast("Template", yaml_parse(template.read_text()))
+    made = Package(template=document, digest=digest)
+    for name, resource in document["Resources"].items():
+        _rewrite(name, resource, template.parent, bucket, made)
+    return made
+
+
+def _rewrite(name: str, resource: Mapping[str, Any], folder: Path, bucket: str, made: Package) -> None:
+    properties = resource.get("Properties") or {}
+    kind = resource["Type"]
+    if kind == "AWS::Serverless::Function":
+        globals_ = made.template.get("Globals", {}).get("Function", {})
+        path = folder / (properties.get("CodeUri") or globals_.get("CodeUri") or ".")
+        properties["CodeUri"] = _put(made, bucket, "zip", _zipped(name, path, made.digest))
+    elif kind == "AWS::Serverless::LayerVersion":
+        properties["ContentUri"] = _put(made, bucket, "zip", _zip({"empty": b""}))
+    elif kind == "AWS::Serverless::StateMachine" and "DefinitionUri" in properties:
+        path = folder / properties["DefinitionUri"]
+        properties["DefinitionUri"] = _put(made, bucket, "json", _json(name, path))
+
+
+def _put(made: Package, bucket: str, suffix: str, content: bytes) -> str:
+    key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
+    made.objects[key] = content
+    return f"s3://{bucket}/{key}"
+
+
+def _zipped(name: str, folder: Path, digest: str) -> bytes:
+    """The digest goes along: instances of a function are replaced when the library changes, too."""
+    contents = {str(file.relative_to(folder)): file.read_bytes() for file in _files(folder, ("*",))}
+    if not contents:
+        raise ConfigurationError(f"{folder} has no code: template.yaml names it for {name}")
+    return _zip({**contents, "DIGEST": digest.encode()})
+
+
+def _zip(contents: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    return buffer.getvalue()
+
+
+def _json(name: str, path: Path) -> bytes:
+    """The emulator runs JSON alone, and says so only when an execution starts."""
+    try:
+        content = path.read_bytes()
+        json.loads(content)
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} is missing: template.yaml names it for {name}") from error
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{path}, line {error.lineno}: {error.msg} where JSON is expected") from error
+    return content
+
+
+def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    for pattern in patterns:
+        for file in sorted(folder.rglob(pattern)):
+            if file.is_file() and not set(file.parts) & set(_NO_CODE):
+                yield file

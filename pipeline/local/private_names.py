@@ -1,0 +1,54 @@
+"""The private names of MiniStack that the hooks replace or call, checked before any of them is touched."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pipeline.contracts.errors import ConfigurationError
+
+__all__ = ["VERSION", "PrivateName", "check"]
+
+VERSION = "1.5.33"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivateName:
+    """A name in a module. ``parameters`` are of a function; ``keys`` are some that a mapping must have."""
+
+    module: Any
+    name: str
+    parameters: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
+
+    def problem(self) -> str | None:
+        """What is not as the hooks expect it; None when all is."""
+        label = f"{self.module.__name__}.{self.name}"
+        found = getattr(self.module, self.name, None)
+        if found is None:
+            return f"{label} is missing"
+        if self.parameters is not None:
+            if not callable(found):
+                return f"{label} is not callable"
+            parameters = tuple(inspect.signature(found).parameters)
+            if parameters != self.parameters:
+                return f"{label} takes ({', '.join(parameters)}) instead of ({', '.join(self.parameters)})"
+        missing = [key for key in self.keys or () if key not in found]
+        return f"{label} has no {', '.join(missing)}" if missing else None
+
+
+def check(names: Iterable[PrivateName]) -> None:
+    """Raise ConfigurationError when the MiniStack that is installed is not the one that the hooks were made for."""
+    advice = f"install ministack[full]=={VERSION}, the version that pyproject.toml pins"
+    try:
+        installed = version("ministack")
+    except PackageNotFoundError as error:
+        raise ConfigurationError(f"the embedded cloud needs MiniStack, which is not installed: {advice}") from error
+    if installed != VERSION:
+        raise ConfigurationError(f"MiniStack {installed} is installed and {VERSION} is expected: {advice}")
+    problems = [problem for name in names if (problem := name.problem())]
+    if problems:
+        raise ConfigurationError(f"MiniStack {VERSION} is not as expected ({'; '.join(problems)}): {advice} afresh")

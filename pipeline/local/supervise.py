@@ -1,0 +1,40 @@
+"""The parent of one job: ``python -m pipeline.local.supervise SERVER COMMAND...`` runs it as a container would.
+
+SIGTERM goes to the command alone, not to what it started; the exit code of a killed command is 128 and the signal's
+number; when the server with the process id SERVER is gone, however it went, the whole group is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+from pipeline.local.processes import die_with
+
+_NOT_FOUND = 127  # a shell's, and a container's, for a command that cannot be started
+
+
+def main() -> int:
+    server, command = int(sys.argv[1]), sys.argv[2:]
+    try:
+        process = subprocess.Popen(command)
+    except OSError as error:
+        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+        return _NOT_FOUND
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    signal.signal(signal.SIGTERM, forward)
+    die_with(server, lambda: os.killpg(0, signal.SIGKILL))
+    code = process.wait()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)  # what it left behind would hold its output open
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
