@@ -56,7 +56,7 @@ def score_text(answers: Answers) -> Text:
 
 def is_right(prediction: dict[str, Any], truth: Any) -> bool:
     """Labels are text, whatever type the file gave the truth."""
-    text = str(truth).lower() if isinstance(truth, bool) else str(truth)
+    text = str(truth).lower() if isinstance(truth, bool) else str(truth).strip()
     return bool(prediction["label"] == text)
 
 

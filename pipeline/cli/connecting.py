@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 from pipeline.bootstrap import command_settings, operator
 from pipeline.cli.session import DEFAULT_TENANT, Choice, Connection, Session, StackStatus, World
 from pipeline.contracts.errors import NotFoundError, NotRunningError
+from pipeline.local import control
+from pipeline.local.processes import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pipeline.local.control import Status
 
 __all__ = ["real_session"]
-
-_ANY_CREDENTIALS = ("modeldrop", "modeldrop")  # the embedded cloud asks for some and checks none
 
 
 def real_session(choice: Choice) -> Session:
@@ -28,21 +27,15 @@ def real_session(choice: Choice) -> Session:
 
 
 class _EmbeddedControl:
-    """pipeline.local.control, imported when it is used."""
+    """pipeline.local.control, in the command's terms."""
 
     def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus:
-        from pipeline.local import control
-
         return _status(control.up(home=home, bind=bind, foreground=foreground, report=report))
 
     def down(self, *, home: Path | None, wipe: bool) -> bool:
-        from pipeline.local import control
-
         return control.down(home=home, wipe=wipe)
 
     def status(self, *, home: Path | None) -> StackStatus:
-        from pipeline.local import control
-
         return _status(control.status(home=home))
 
 
@@ -55,7 +48,7 @@ def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
         except NotFoundError as error:
             raise NotRunningError(error.message) from error
     else:
-        found = operator(endpoint_url=embedded.endpoint_url, region=embedded.region, credentials=_ANY_CREDENTIALS)
+        found = operator(endpoint_url=embedded.endpoint_url, region=embedded.region, credentials=CREDENTIALS)
     return Connection(
         status=embedded or _aws_status(found.outputs),
         uploads=found.uploads,
@@ -79,7 +72,7 @@ def _aws_status(outputs: Mapping[str, str]) -> StackStatus:
     )
 
 
-def _status(status: Status) -> StackStatus:
+def _status(status: control.Status) -> StackStatus:
     return StackStatus(
         running=status.running,
         embedded=True,
@@ -91,4 +84,5 @@ def _status(status: Status) -> StackStatus:
         tenant=status.tenant,
         api_key=status.api_key,
         home=status.home,
+        logs=status.logs,
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.model_api import ModelApi
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
+from pipeline.contracts.missing import MISSING
+from pipeline.serving.answers import most_rows
 
 if TYPE_CHECKING:
     from pipeline.cli.rows import Row, Rows
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "predict_rows", "request_rows"]
 
-_CELLS = 50_000  # of one request: well below the gateway's 10 MB, however wide the rows are
+_CELLS = 50_000  # of one request: well below Lambda's 6 MB, however wide the rows are
 
 
 @dataclass(kw_only=True, slots=True)
@@ -47,8 +49,9 @@ def predict_rows(rows: Rows, session: Session, connection: Connection, *, model:
     live = connection.registry.live(holder, model)
     answers = Answers(model=model, signature=live.signature)
     with ModelApi(connection.status.api_url or "", key, transport=session.world.transport) as api:
-        for batch in rows.batches(max(1, _CELLS // len(live.signature.columns))):
-            answer = api.infer(model, request_rows(batch, live.signature, typed=rows.typed))
+        for batch in rows.batches(_batch_rows(live.signature)):
+            request = batch if rows.verbatim else request_rows(batch, live.signature, typed=rows.typed)
+            answer = api.infer(model, request)
             answers.version = answer["version"]
             answers.predictions += answer["predictions"]
             answers.truths += _truths(batch, live.signature.target)
@@ -57,6 +60,10 @@ def predict_rows(rows: Rows, session: Session, connection: Connection, *, model:
     if not answers.predictions:
         raise InvalidRequestError("there are no rows to predict on: at least one is expected")
     return answers
+
+
+def _batch_rows(signature: Signature) -> int:
+    return max(1, min(most_rows(signature), _CELLS // len(signature.columns)))
 
 
 def request_rows(batch: list[Row], signature: Signature, *, typed: bool) -> list[Row]:
@@ -77,7 +84,7 @@ def _present(value: Any) -> Any:
 
 
 def _meant(text: str, kind: str) -> float | str | None:
-    if text.strip() == "":
+    if text.strip() in MISSING:
         return None
     if kind != "numeric":
         return text

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -27,10 +27,14 @@ _SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """``typed`` is false for csv and tsv, where every value is text and the model's signature says what it means."""
+    """``typed`` is false for csv and tsv, where every value is text and the model's signature says what it means.
+
+    ``verbatim``: given as JSON on the command line, so sent as it is; the API then says what is wrong with it.
+    """
 
     rows: Iterator[Row]
     typed: bool
+    verbatim: bool = False
 
     def batches(self, count: int) -> Iterator[list[Row]]:
         """Lists of ``count`` rows; the last one may be shorter."""
@@ -46,10 +50,10 @@ def read_rows(source: str, *, limit: int | None = None) -> Rows:
     if source == "-":
         found = _of_text(sys.stdin.read())
     elif source.lstrip()[:1] in ("{", "["):
-        found = Rows(rows=iter(_of_json(source)), typed=True)
+        found = Rows(rows=iter(_of_json(source)), typed=True, verbatim=True)
     else:
         found = _of_file(Path(source))
-    return Rows(rows=islice(found.rows, limit), typed=found.typed)
+    return replace(found, rows=islice(found.rows, limit))
 
 
 def _of_file(path: Path) -> Rows:

@@ -51,6 +51,7 @@ class StackStatus:
     tenant: str | None = None
     api_key: str | None = None
     home: Path | None = None
+    logs: Path | None = None
 
 
 class Control(Protocol):

@@ -156,7 +156,8 @@ def status_table(status: StackStatus) -> RenderableType:
         "API": status.api_url,
         "tenant": status.tenant,
         "API key": status.api_key,
-        "data and logs": status.home,
+        "data": status.home,
+        "logs": status.logs,
     }
     for name, value in facts.items():
         if value is not None:

@@ -56,7 +56,7 @@ def test_predict_sends_a_row_of_json_as_it_is_and_prints_the_apis_answer(stage: 
     assert request == {"url": "http://127.0.0.1:4566/api/v2/models/m/infer", "key": stage.key, "rows": [ROW]}
 
 
-CSV = "\ufeffcolour;note;width;kind\nred;x;1.5;yes\n;x;;no\n"
+CSV = "\ufeffcolour;note;width;kind\nred;x;1.5;yes\n;x; NA ;no\n"
 
 
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet", "jsonl", "json", "stdin"])
@@ -89,6 +89,12 @@ def _written(folder: Path, form: str, rows: list[dict[str, Any]]) -> tuple[str, 
     return str(file), None
 
 
+def test_predict_sends_an_unknown_column_of_a_row_so_that_the_api_can_name_it(stage: Stage) -> None:
+    stage.serve()
+    stage.run("predict", "m", '{"widht": 1}')
+    assert stage.requests[0]["rows"] == [{"widht": 1}]
+
+
 def test_predict_leaves_a_number_that_is_none_to_the_api_to_refuse(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     stage.answer = lambda body: httpx.Response(400, json={"error": "column 'width' of row 0: a number is expected"})
@@ -113,10 +119,10 @@ def test_predict_scores_a_file_that_holds_the_target(stage: Stage, tmp_path: Pat
 def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_asked_for(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     file = tmp_path / "rows.csv"
-    file.write_text("width,colour\n" + "1,red\n" * 60_000)
-    document = stage.json("predict", "m", str(file), "--rows", "52000", "--json")
-    assert [len(request["rows"]) for request in stage.requests] == [25_000, 25_000, 2_000]
-    assert len(document["predictions"]) == 52_000
+    file.write_text("width,colour\n" + "1,red\n" * 30_000)
+    document = stage.json("predict", "m", str(file), "--rows", "25000", "--json")
+    assert [len(request["rows"]) for request in stage.requests] == [10_000, 10_000, 5_000]
+    assert len(document["predictions"]) == 25_000
 
 
 @pytest.mark.parametrize(
