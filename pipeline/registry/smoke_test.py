@@ -7,22 +7,25 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.contracts.errors import SmokeTestFailedError
+from pipeline.contracts.errors import SmokeTestFailedError, TransientError
 from pipeline.contracts.model_version import Golden, ModelVersion
 from pipeline.contracts.ports import FunctionCalls
 
 __all__ = ["smoke_test"]
 
-_OK = 200
+_OK, _BUSY = 200, 503
 
 
 def smoke_test(version: ModelVersion, golden: Golden, *, calls: FunctionCalls, predict_function: str) -> None:
-    """Ask for the golden rows' predictions as the API would; raise SmokeTestFailedError unless they agree.
+    """Ask for the golden rows' predictions as the API would.
 
     Labels are equal; probabilities and values agree within ``golden.tolerance`` (relative, for what is beyond 1).
+    Raises SmokeTestFailedError unless all agree, TransientError when the function is busy.
     """
     answer = calls.call(predict_function, _request(version, golden.rows))
     body = json.loads(answer["body"])
+    if answer["statusCode"] == _BUSY:
+        raise TransientError("the predict function is busy")
     if answer["statusCode"] != _OK:
         said = body.get("error", "no reason")
         raise SmokeTestFailedError(
@@ -48,20 +51,22 @@ def _agree(got: Any, wanted: Any, tolerance: float) -> bool:
 
 def _request(version: ModelVersion, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The event that API Gateway would send, as its authorizer lets it through."""
-    path = f"/v2/models/{version.model}/versions/{version.version}/infer"
+    resource = "/v2/models/{model}/versions/{version}/infer"
+    parts = {"model": version.model, "version": str(version.version)}
+    path = resource.format(**parts)
     headers = {"content-type": "application/json"}
     return {
-        "resource": "/{proxy+}",
+        "resource": resource,
         "path": path,
         "httpMethod": "POST",
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
-        "pathParameters": {"proxy": path.removeprefix("/")},
+        "pathParameters": parts,
         "stageVariables": None,
         "requestContext": {
-            "resourcePath": "/{proxy+}",
+            "resourcePath": resource,
             "httpMethod": "POST",
             "path": path,
             "requestId": "smoke-test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
+from pipeline.bootstrap import smoke_tester
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
@@ -23,6 +25,7 @@ from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.plan import Candidate, Plan, TrainingJob
 from pipeline.contracts.run import RunError, Upload
 from pipeline.intake.run_log import RunLog
+from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.records import NOW, artifact, selection, upload
 from tests.integration.conftest import ARTIFACTS, TABLE, UPLOADS
 from tests.integration.handlers import event, handler
@@ -94,7 +97,8 @@ def doubling() -> bytes:
     return content
 
 
-def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs: RunLog) -> None:
+def compressed(artifacts: S3ObjectStore) -> None:
+    """What a run has left when its winner is selected."""
     model = doubling()
     artifacts.put(artifact(body=model).key, model)
     artifacts.put(KEYS.upload, upload().to_bytes())
@@ -126,6 +130,9 @@ def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs
     )
     artifacts.put(KEYS.outcome("gpu"), outcome.to_bytes())
 
+
+def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs: RunLog) -> None:
+    compressed(artifacts)
     assert handler("evaluate_model")(event("evaluate_model")) == {}
 
     card = ModelCard.from_bytes(artifacts.get(KEYS.card))
@@ -136,3 +143,23 @@ def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs
     golden = Golden.from_bytes(artifacts.get(KEYS.golden))
     assert golden.rows[3] == {"age": 3.0}
     assert golden.predictions[3] == {"value": 6.0}
+
+
+def test_an_evaluated_model_is_registered_proven_by_the_real_predict_function_and_served(
+    artifacts: S3ObjectStore, runs: RunLog, account: dict[str, str]
+) -> None:
+    compressed(artifacts)
+    handler("evaluate_model")(event("evaluate_model"))
+    version = handler("register_model")(event("register_model"))["version"]
+    predict = handler("predict")
+    asked = event("predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 21}, {"age": 4.5}]}))
+    assert predict(asked)["statusCode"] == 404
+    calls = FakeFunctionCalls(predict)
+    dataclasses.replace(smoke_tester(account), calls=calls)(RUN, version)
+    assert handler("promote_model")(event("promote_model")) == {"status": "SUCCEEDED"}
+    answer = predict(asked)
+    assert (answer["statusCode"], json.loads(answer["body"])) == (
+        200,
+        {"model": "adult", "version": 1, "predictions": [{"value": 42.0}, {"value": 9.0}]},
+    )
+    assert runs.get(RUN).version == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.errors import JobCrashedError, SmokeTestFailedError
+from pipeline.contracts.errors import JobCrashedError, SmokeTestFailedError, TransientError
 from pipeline.contracts.model_version import Golden
 from pipeline.registry.smoke_test import smoke_test
 from tests.fakes.function_calls import FakeFunctionCalls
@@ -74,6 +74,11 @@ def test_large_values_agree_relatively_and_nan_never() -> None:
 def test_a_refusal_is_quoted() -> None:
     with pytest.raises(SmokeTestFailedError, match="version 3 answered the golden rows with 400: the column"):
         run(answering("the column 'age' is missing", 400))
+
+
+def test_a_busy_function_may_be_asked_again() -> None:
+    with pytest.raises(TransientError):
+        run(answering("a service is busy", 503))
 
 
 def test_a_function_that_crashes_is_not_a_wrong_answer() -> None:
