@@ -11,50 +11,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import TensorProto, compose, helper, numpy_helper
-from onnxruntime.quantization.onnx_model import ONNXModel
+from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
 from pipeline.contracts.signature import Signature
 from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.graphs.joining import join, make_model, normalise
 
-__all__ = ["IR_VERSION", "OPSETS", "normalise", "wrap"]
+__all__ = ["normalise", "wrap"]
 
-IR_VERSION = 10
-OPSETS = {"": 20, "ai.onnx.ml": 3, "com.microsoft": 1}
+_value = helper.make_tensor_value_info
 
 
 def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.ModelProto:
     """The served file around ``body``, which stays as it is. Categories are matched exactly as they are written."""
     encoding = Encoding.of(dataset)
     prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
-    inner = compose.add_prefix(normalise(body), f"{prefix}body/")
-    output = inner.graph.output[0].name
-    before = _before(encoding, signature, prefix)
-    fed = [(f"{prefix}{name}", f"{prefix}body/{name}") for name in _inputs(encoding)]
-    model = compose.merge_models(before, inner, io_map=fed)
-    model = compose.merge_models(model, _after(signature, prefix), io_map=[(output, f"{prefix}answer")])
+    model = join(_before(encoding, signature, prefix), body, prefix=f"{prefix}body/")
+    model = join(model, _after(signature, prefix), prefix="")
     onnx.checker.check_model(model)
     return model
-
-
-def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
-
-    Quantization adds domains that nothing uses and appends its nodes out of order.
-    """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    used = {node.domain for node in copy.graph.node} | {""}
-    wanted = [
-        helper.make_opsetid(d.domain, OPSETS.get(d.domain, d.version)) for d in copy.opset_import if d.domain in used
-    ]
-    del copy.opset_import[:]
-    copy.opset_import.extend(wanted)
-    copy.ir_version = IR_VERSION
-    sorted_model = ONNXModel(copy)
-    sorted_model.topological_sort()
-    return sorted_model.model
 
 
 def _free_prefix(taken: Iterable[str]) -> str:
@@ -64,10 +40,6 @@ def _free_prefix(taken: Iterable[str]) -> str:
     while any(name.startswith(prefix) for name in names):
         prefix = f"_{prefix}"
     return prefix
-
-
-def _inputs(encoding: Encoding) -> list[str]:
-    return [NUM] * bool(encoding.numeric) + [CAT] * bool(encoding.categorical)
 
 
 def _before(encoding: Encoding, signature: Signature, prefix: str) -> onnx.ModelProto:
@@ -86,7 +58,7 @@ def _before(encoding: Encoding, signature: Signature, prefix: str) -> onnx.Model
         for column in signature.columns
     ]
     nodes += [node for part in parts for node in part.nodes]
-    return _model(f"{prefix}before", nodes, inputs, [part.output for part in parts], [part.shape for part in parts])
+    return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], [part.shape for part in parts])
 
 
 def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
@@ -127,7 +99,7 @@ def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
         flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
         nodes = [helper.make_node("Reshape", [answer, flat.name], [value])]
         inputs, outputs = [_value(answer, TensorProto.FLOAT, None)], [_value(value, TensorProto.FLOAT, ["batch"])]
-        return _model(f"{prefix}after", nodes, inputs, outputs, [flat])
+        return make_model(f"{prefix}after", nodes, inputs, outputs, [flat])
     label, probabilities = signature.outputs
     classes = numpy_helper.from_array(np.array(signature.classes, dtype=object), f"{prefix}classes")
     shape = ["batch", len(signature.classes)]
@@ -137,19 +109,4 @@ def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
         helper.make_node("Gather", [classes.name, f"{prefix}best"], [label]),
     ]
     outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
-    return _model(f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes])
-
-
-_value = helper.make_tensor_value_info
-
-
-def _model(
-    name: str,
-    nodes: Sequence[onnx.NodeProto],
-    inputs: Sequence[onnx.ValueInfoProto],
-    outputs: Sequence[onnx.ValueInfoProto],
-    constants: Sequence[onnx.TensorProto],
-) -> onnx.ModelProto:
-    graph = helper.make_graph(nodes, name, inputs, outputs, constants)
-    opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in ("", "ai.onnx.ml")]
-    return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opsets, producer_name="modeldrop")
+    return make_model(f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes])

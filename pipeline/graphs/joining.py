@@ -1,0 +1,60 @@
+"""Two graphs, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+from onnx import compose, helper
+from onnxruntime.quantization.onnx_model import ONNXModel
+
+__all__ = ["IR_VERSION", "OPSETS", "join", "make_model", "normalise"]
+
+IR_VERSION = 10
+OPSETS = {"": 20, "ai.onnx.ml": 3, "com.microsoft": 1}
+
+
+def make_model(
+    name: str,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    constants: Sequence[onnx.TensorProto] = (),
+) -> onnx.ModelProto:
+    """A graph of our own, in the versions that every graph here has."""
+    graph = helper.make_graph(nodes, name, inputs, outputs, constants)
+    opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in ("", "ai.onnx.ml")]
+    return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opsets, producer_name="modeldrop")
+
+
+def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
+
+    Quantization adds domains that nothing uses and appends its nodes out of order.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    used = {node.domain for node in copy.graph.node} | {""}
+    versions = {opset.domain: opset.version for opset in copy.opset_import if opset.domain in used}
+    del copy.opset_import[:]
+    copy.opset_import.extend(helper.make_opsetid(domain, OPSETS.get(domain, versions[domain])) for domain in versions)
+    copy.ir_version = IR_VERSION
+    ordered = ONNXModel(copy)
+    ordered.topological_sort()
+    return ordered.model
+
+
+def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output: str | None = None) -> onnx.ModelProto:
+    """``first``, its outputs being the inputs of ``second`` in their order; the names of ``second`` get ``prefix``.
+
+    ``output``: the one of ``second`` to keep, with the nodes that it needs (None: all).
+    """
+    inner = compose.add_prefix(normalise(second), prefix)
+    pairs = zip(first.graph.output, inner.graph.input, strict=True)
+    return compose.merge_models(
+        normalise(first),
+        inner,
+        io_map=[(given.name, taken.name) for given, taken in pairs],
+        outputs=None if output is None else [f"{prefix}{output}"],
+        producer_name="modeldrop",
+    )
