@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.bootstrap import operator
-from pipeline.contracts.errors import ConfigurationError, UnauthenticatedError
+from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.local.home import Deployed, Home, Server
-from pipeline.local.processes import CREDENTIALS, REGION, ROOT, environment_of_server
-
-if TYPE_CHECKING:
-    from types import FrameType
+from pipeline.local.launch import end, start, stay, wait_for
+from pipeline.local.processes import CREDENTIALS, REGION, ROOT
 
 __all__ = ["DEFAULT_HOME", "Status", "down", "status", "up"]
 
@@ -31,13 +19,6 @@ DEFAULT_HOME = Path("~/.modeldrop")
 STACK = "modeldrop"
 TENANT = "demo"
 TEMPLATE = ROOT / "template.yaml"
-
-_START_SECONDS = 60.0
-_END_SECONDS = 10.0
-_POLL_SECONDS = 0.05
-_HEALTH = "/_ministack/health"
-
-_started: list[subprocess.Popen[bytes]] = []  # kept: a forgotten one warns that it still runs, which is its purpose
 
 Report = Callable[[str], None]
 
@@ -68,18 +49,21 @@ def up(
     """
     place = Home(home or DEFAULT_HOME)
     with place.starting():
-        process = _start(place, bind, report) if place.server() is None else None
-        server = _answering(place, process)
+        process = None
+        if place.server() is None:
+            report("starting the embedded cloud")
+            process = start(place, bind)
+        server = wait_for(place, process)
         try:
             _deploy(place, server, report)
         except BaseException:
             if process is not None:  # half a stack is of no use; one that ran before is let run
-                _end(place, server)
+                end(place, server)
             raise
     ready = status(home=place.path)
     if foreground:
         report(f"{ready.endpoint_url} answers; Ctrl-C ends it")
-        _stay(place, server)
+        stay(place, server)
     return ready
 
 
@@ -91,7 +75,7 @@ def down(*, home: Path | None = None, wipe: bool = False) -> bool:
     with place.starting():
         server = place.server()
         if server is not None:
-            _end(place, server)
+            end(place, server)
         if wipe:
             place.wipe()
     return server is not None
@@ -115,60 +99,6 @@ def status(*, home: Path | None = None) -> Status:
         tenant=TENANT,
         api_key=place.api_key(),
     )
-
-
-def _start(place: Home, bind: str, report: Report) -> subprocess.Popen[bytes]:
-    report("starting the embedded cloud")
-    command = [sys.executable, "-m", "pipeline.local.server", "--home", str(place.path), "--bind", bind]
-    with place.server_log.open("ab") as log:
-        process = subprocess.Popen(
-            [*command, "--port", str(_port(bind, place.last_port()))],
-            cwd=place.path,
-            env=environment_of_server(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    _started.append(process)
-    return process
-
-
-def _port(bind: str, last: int | None) -> int:
-    """The last one, so that addresses stay; 0, any free one, when there is none or another program has it."""
-    if last is None:
-        return 0
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((bind, last))
-        except OSError:
-            return 0
-    return last
-
-
-def _answering(place: Home, process: subprocess.Popen[bytes] | None) -> Server:
-    """Wait until the server answers; raise ConfigurationError with what it said last when it does not."""
-    end = time.monotonic() + _START_SECONDS
-    while process is None or process.poll() is None:
-        server = place.server()
-        if server is not None and _answers(server):
-            return server
-        if time.monotonic() > end:
-            raise ConfigurationError(f"the embedded cloud does not answer: {place.server_log} says more")
-        time.sleep(_POLL_SECONDS)
-    said = place.server_log.read_text(errors="replace").splitlines() or ["it said nothing"]
-    raise ConfigurationError(f"the embedded cloud could not start: {said[-1]}")
-
-
-def _answers(server: Server) -> bool:
-    address = urlsplit(server.endpoint_url).netloc
-    with contextlib.closing(HTTPConnection(address, timeout=_POLL_SECONDS * 50)) as connection:
-        try:
-            connection.request("GET", _HEALTH)
-            return connection.getresponse().status == HTTPStatus.OK
-        except (OSError, HTTPException):
-            return False
 
 
 def _deploy(place: Home, server: Server, report: Report) -> None:
@@ -206,30 +136,3 @@ def _api_path(url: str) -> str:
     """https://ID.execute-api.REGION.amazonaws.com/STAGE -> where the emulator serves it, under its own address."""
     parts = urlsplit(url)
     return f"/restapis/{parts.netloc.split('.')[0]}{parts.path.rstrip('/')}/_user_request_"
-
-
-def _stay(place: Home, server: Server) -> None:
-    """Return when the server has ended; Ctrl-C and SIGTERM end it."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        while place.server() is not None:
-            time.sleep(_POLL_SECONDS)
-    except KeyboardInterrupt:
-        _end(place, server)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _end(place: Home, server: Server) -> None:
-    """It writes its state and ends its children; one that hangs is killed, and its children see that."""
-    for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(server.pid, number)
-        if place.wait_until_free(seconds):
-            break
-    for process in _started:
-        process.poll()

@@ -1,0 +1,113 @@
+"""The server's process: started in the background, waited for, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pipeline.contracts.errors import ConfigurationError
+from pipeline.local.home import Home, Server
+from pipeline.local.processes import environment_of_server
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["end", "start", "stay", "wait_for"]
+
+_START_SECONDS = 60.0
+_END_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+_HEALTH = "/_ministack/health"
+
+_started: list[subprocess.Popen[bytes]] = []  # kept: a forgotten one warns that it still runs, which is its purpose
+
+
+def start(place: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
+    """Start a server in ``place``, which has none; it survives this process."""
+    place.make()
+    command = [sys.executable, "-m", "pipeline.local.server", "--home", str(place.path), "--bind", bind]
+    with place.server_log.open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(_port(bind, place.last_port()))],
+            cwd=place.path,
+            env=environment_of_server(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _started.append(process)
+    return process
+
+
+def _port(bind: str, last: int | None) -> int:
+    """The last one, so that addresses stay; 0, any free one, when there is none or another program has it."""
+    if last is None:
+        return 0
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, last))
+        except OSError:
+            return 0
+    return last
+
+
+def wait_for(place: Home, process: subprocess.Popen[bytes] | None) -> Server:
+    """Wait until the server answers; raise ConfigurationError with what it said last when it does not."""
+    end = time.monotonic() + _START_SECONDS
+    while process is None or process.poll() is None:
+        server = place.server()
+        if server is not None and _answers(server):
+            return server
+        if time.monotonic() > end:
+            raise ConfigurationError(f"the embedded cloud does not answer: {place.server_log} says more")
+        time.sleep(_POLL_SECONDS)
+    said = place.server_log.read_text(errors="replace").splitlines() or ["it said nothing"]
+    raise ConfigurationError(f"the embedded cloud could not start: {said[-1]}")
+
+
+def _answers(server: Server) -> bool:
+    address = urlsplit(server.endpoint_url).netloc
+    with contextlib.closing(HTTPConnection(address, timeout=_POLL_SECONDS * 50)) as connection:
+        try:
+            connection.request("GET", _HEALTH)
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+
+
+def stay(place: Home, server: Server) -> None:
+    """Return when the server has ended; Ctrl-C and SIGTERM end it."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        while place.server() is not None:
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        end(place, server)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end(place: Home, server: Server) -> None:
+    """It writes its state and ends its children; one that hangs is killed, and its children see that."""
+    for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.pid, number)
+        if place.wait_until_free(seconds):
+            break
+    for process in _started:
+        process.poll()
