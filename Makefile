@@ -22,6 +22,7 @@ check: $(VENV)/.installed-dev ## Lint, types, import contracts, template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	for app in functions/*/app.py; do $(BIN)/mypy $$app || exit 1; done  # thirteen modules named app
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 

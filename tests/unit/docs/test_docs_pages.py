@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pipeline.cli.main import app
 from typer.main import get_command
 
+from pipeline.cli.main import app
 from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 
 ROOT = Path(__file__).parents[3]
