@@ -1,16 +1,60 @@
-"""An uploaded file -> a Dataset."""
+"""An uploaded file -> a Dataset in the artefacts bucket."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import DatasetError, UnreadableDatasetError
+from pipeline.contracts.names import RunKeys, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
+from pipeline.validation.formats import format_of
+from pipeline.validation.limits import MOST_BYTES
+from pipeline.validation.prepare import Prepared, prepare
+from pipeline.validation.set_aside import SetAside
+from pipeline.validation.spec import read_spec
+from pipeline.validation.table import read_table
 
 __all__ = ["validate"]
 
 
 def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: ObjectStore, workdir: Path) -> Dataset:
-    """Signature in place; being filled."""
-    raise NotImplementedError
+    """Write spec.json, the splits, set_aside.jsonl when rows were set aside, and last dataset.json.
+
+    Raise InvalidJobSpecError, or DatasetError kin, with ``details["sha256"]`` when the file was downloaded.
+    """
+    name = parse_upload_key(upload.key).file
+    form = format_of(name)
+    spec = read_spec(upload, uploads)
+    path = _download(name, upload, uploads, workdir)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    aside = SetAside(workdir / "set_aside.jsonl")
+    try:
+        prepared = prepare(read_table(name, path, form, aside), spec, aside, sha256=sha256)
+    except DatasetError as error:
+        error.details["sha256"] = sha256
+        raise
+    if aside.rows:
+        artifacts.upload(aside.path, RunKeys.of(run).set_aside)
+    _write(prepared, RunKeys.of(run), artifacts, workdir)
+    return prepared.dataset
+
+
+def _download(name: str, upload: Upload, uploads: ObjectStore, workdir: Path) -> Path:
+    if upload.bytes > MOST_BYTES:
+        raise UnreadableDatasetError(f"'{name}' has {upload.bytes:,} bytes: at most {MOST_BYTES:,} are expected")
+    path = workdir / "upload"
+    uploads.download(upload.key, path, version_id=upload.version_id)
+    return path
+
+
+def _write(prepared: Prepared, keys: RunKeys, artifacts: ObjectStore, workdir: Path) -> None:
+    for split, frame in prepared.splits.items():
+        path = workdir / f"{split}.parquet"
+        frame.write_parquet(path)
+        artifacts.upload(path, keys.split(split))
+    artifacts.put(keys.spec, prepared.spec.to_bytes(), content_type="application/json")
+    artifacts.put(keys.dataset, prepared.dataset.to_bytes(), content_type="application/json")

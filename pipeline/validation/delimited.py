@@ -1,0 +1,151 @@
+"""csv and its kin.
+
+polars reads a regular file. What it refuses, or would read in silence with cells missing, is read again row by row by
+the csv module, which knows the lines: broken rows are set aside, and polars reads the rest in a regular form.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
+from pipeline.validation.columns import check_cells, check_names
+from pipeline.validation.limits import MOST_FIELD_CHARACTERS
+from pipeline.validation.set_aside import SetAside
+from pipeline.validation.text import DELIMITERS, TextFile
+
+__all__ = ["read_delimited", "tell_delimiter"]
+
+_SAMPLE_ROWS = 50
+_NUMBER = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def read_delimited(text: TextFile, delimiter: str, aside: SetAside) -> pl.DataFrame:
+    """All columns as String, names trimmed, an empty cell as null.
+
+    Raise InvalidColumnsError for a header that cannot be used, MalformedRowsError when too many rows are broken,
+    UnreadableDatasetError when there are too many cells.
+    """
+    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    names = _header(text, delimiter)
+    check_cells(text.name, text.counts[delimiter] + text.counts["\n"])
+    frame = None if text.lone_returns else _read_regular(text, delimiter, names)
+    if frame is None:
+        regular = text.path.with_suffix(".regular")
+        _write_regular(text, delimiter, len(names), regular, aside)
+        frame = _read(regular, ",", names)
+    return frame
+
+
+def tell_delimiter(text: TextFile) -> str:
+    """The one that cuts most of the first rows into as many fields as the header, and into the most.
+
+    Raise InvalidColumnsError when none makes two columns.
+    """
+    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    found = max(DELIMITERS, key=lambda one: _fit(text, one))
+    if _fit(text, found) == (0.0, 0):
+        raise InvalidColumnsError(
+            f"'{text.name}' has one column (line 1): names and values separated by a comma, semicolon, tab or '|' "
+            "are expected"
+        )
+    return found
+
+
+def _fit(text: TextFile, delimiter: str) -> tuple[float, int]:
+    with text.path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=delimiter)
+        try:
+            widths = [len(row) for row in itertools.islice(rows, _SAMPLE_ROWS) if row]
+        except csv.Error:
+            return 0.0, 0
+    if not widths or widths[0] < 2:
+        return 0.0, 0
+    return Counter(widths)[widths[0]] / len(widths), widths[0]
+
+
+def _header(text: TextFile, delimiter: str) -> list[str]:
+    with text.path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            names = next(row for row in csv.reader(file, delimiter=delimiter, strict=True) if row)
+        except csv.Error as error:
+            raise UnreadableDatasetError(
+                f"'{text.name}': the header (line 1) is not well quoted: a quote that opens must close"
+            ) from error
+    names = [name.strip() for name in names]
+    if any(_NUMBER.fullmatch(name) for name in names):
+        raise InvalidColumnsError("line 1 holds numbers: a header with the columns' names is expected there")
+    check_names(names)
+    return names
+
+
+def _read_regular(text: TextFile, delimiter: str, names: list[str]) -> pl.DataFrame | None:
+    """None when the file is not regular. polars fills a short row with nulls: a null at its end may be one."""
+    try:
+        frame = _read(text.path, delimiter, names)
+    except pl.exceptions.PolarsError:
+        return None
+    if frame.width != len(names):
+        return None
+    if frame[names[-1]].null_count() == 0:
+        return frame
+    rows = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # what is left out was a blank line, if all adds up
+    whole = text.counts['"'] == 0 and text.counts[delimiter] == (len(names) - 1) * (rows.height + 1)
+    return rows if whole else None
+
+
+def _read(path: Path, delimiter: str, names: list[str]) -> pl.DataFrame:
+    return pl.read_csv(path, separator=delimiter, infer_schema=False, new_columns=names, glob=False)
+
+
+def _write_regular(text: TextFile, delimiter: str, width: int, regular: Path, aside: SetAside) -> None:
+    good = 0
+    with (
+        text.path.open(encoding="utf-8-sig", newline="") as file,
+        regular.open("w", encoding="utf-8", newline="") as out,
+    ):
+        writer = csv.writer(out, lineterminator="\n")
+        lines = _Remembered(file)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        while True:
+            start, reason = rows.line_num + 1, None
+            try:
+                row = next(rows)
+            except StopIteration:
+                break
+            except csv.Error:
+                row, reason = [], "is not well quoted"
+            if reason is None and len(row) != width:
+                reason = f"has {len(row):,} fields"
+            raw = lines.take()
+            if reason is None:
+                good += 1
+                writer.writerow(row)
+            elif raw.strip():
+                aside.add_broken(line=start, reason=reason, text=raw, lines=rows.line_num - start + 1)
+    aside.check(good=good - 1, expected=f"{width:,} fields, as in the header, are")
+
+
+class _Remembered:
+    """Lines, of which those since the last ``take`` are kept as they were."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._since: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._since.append(line)
+            yield line
+
+    def take(self) -> str:
+        taken = "".join(self._since)
+        self._since.clear()
+        return taken

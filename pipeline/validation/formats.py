@@ -1,0 +1,41 @@
+"""The format of a data file, which its name decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.contracts.errors import UnreadableDatasetError
+
+__all__ = ["Format", "format_of"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Format:
+    """``delimiter`` None: it is told from the first rows."""
+
+    kind: Literal["delimited", "json_lines", "parquet"]
+    delimiter: str | None = None
+    gzipped: bool = False
+
+
+_TEXT = {
+    ".csv": Format(kind="delimited"),
+    ".tsv": Format(kind="delimited", delimiter="\t"),
+    ".txt": Format(kind="delimited"),
+    ".jsonl": Format(kind="json_lines"),
+    ".ndjson": Format(kind="json_lines"),
+}
+_FORMATS = (
+    {".parquet": Format(kind="parquet")}
+    | _TEXT
+    | {f"{ending}.gz": Format(kind=one.kind, delimiter=one.delimiter, gzipped=True) for ending, one in _TEXT.items()}
+)
+
+
+def format_of(file: str) -> Format:
+    """Raise UnreadableDatasetError for a name that ends in nothing known."""
+    for ending, found in _FORMATS.items():
+        if file.lower().endswith(ending):
+            return found
+    raise UnreadableDatasetError(f"'{file}' has no known ending: one of {', '.join(_FORMATS)} is expected")

@@ -1,0 +1,41 @@
+"""What a data file may be, in one place. A message names the limit that it speaks of."""
+
+from __future__ import annotations
+
+__all__ = [
+    "LEAST_CLASS_ROWS",
+    "LEAST_ROWS",
+    "MOST_BYTES",
+    "MOST_CELLS",
+    "MOST_CLASSES",
+    "MOST_COLUMNS",
+    "MOST_FIELD_CHARACTERS",
+    "MOST_LINE_BYTES",
+    "MOST_NAME_CHARACTERS",
+    "MOST_RARE_SHARE",
+    "MOST_SPEC_BYTES",
+    "MOST_VOCABULARY",
+    "broken_rows_allowed",
+]
+
+# The function has 3 GB of memory and 4 GB of disk; polars holds a text file at about twice its size.
+MOST_BYTES = 1 << 30  # after decompression, so that a small gzip file cannot fill the disk
+MOST_CELLS = (
+    50_000_000  # 16 bytes each at least: a file of commas, or a parquet file of one value, is small at any size
+)
+MOST_LINE_BYTES = 16 << 20
+MOST_FIELD_CHARACTERS = 1 << 20  # where a quote that is never closed is given up
+MOST_COLUMNS = 10_000
+MOST_NAME_CHARACTERS = 200
+MOST_SPEC_BYTES = 1 << 20
+
+LEAST_ROWS = 30  # with the usual shares 3 rows choose and 3 rows test; fewer say nothing about a model
+MOST_CLASSES = 1_000
+LEAST_CLASS_ROWS = 3  # one for each split
+MOST_RARE_SHARE = 0.05  # of the rows, in classes with fewer rows than that
+MOST_VOCABULARY = 1_000
+
+
+def broken_rows_allowed(rows: int) -> int:
+    """How many of ``rows`` may be unreadable: 1 %; of a small file a few."""
+    return max(min(3, rows // 20), rows // 100)

@@ -1,0 +1,45 @@
+"""parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.validation.columns import check_cells, check_names
+
+__all__ = ["read_parquet"]
+
+_MAGIC = b"PAR1"
+
+
+def read_parquet(name: str, path: Path) -> pl.DataFrame:
+    """The whole file. Raise UnreadableDatasetError when it is empty, cut, damaged or too large; InvalidColumnsError."""
+    _check_ends(name, path)
+    try:
+        scan = pl.scan_parquet(path, glob=False)
+        names = scan.collect_schema().names()
+        check_names(names)
+        check_cells(name, len(names) * scan.select(pl.len()).collect().item())
+        return scan.collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise UnreadableDatasetError(
+            f"'{name}' is a damaged parquet file: its pages or its schema cannot be read"
+        ) from error
+
+
+def _check_ends(name: str, path: Path) -> None:
+    size = path.stat().st_size
+    if size == 0:
+        raise UnreadableDatasetError(f"'{name}' is empty: a parquet file is expected")
+    with path.open("rb") as file:
+        start = file.read(len(_MAGIC))
+        file.seek(max(0, size - len(_MAGIC)))
+        end = file.read()
+    if start != _MAGIC:
+        raise UnreadableDatasetError(f"'{name}' is not a parquet file: '{_MAGIC.decode()}' is expected at byte 0")
+    if end != _MAGIC:
+        raise UnreadableDatasetError(
+            f"'{name}' is a truncated parquet file: '{_MAGIC.decode()}' is expected at its end (byte {size:,})"
+        )

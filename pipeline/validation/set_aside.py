@@ -1,0 +1,73 @@
+"""Rows that are left out of the data set, kept as they were, with their places and the reasons."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.contracts.errors import MalformedRowsError
+from pipeline.validation.limits import broken_rows_allowed
+
+__all__ = ["SetAside"]
+
+_NAMED = 5  # places that a message names
+_MOST_TEXT = 10_000  # characters kept of one row
+_MOST_KEPT = 100_000  # rows
+
+
+@dataclass(slots=True)
+class SetAside:
+    """One JSON object a row in ``path``: ``line`` and ``text`` of what could not be read, ``row`` of what could."""
+
+    path: Path
+    broken: int = 0
+    dropped: int = 0
+    _places: list[str] = field(default_factory=list)
+    _reasons: list[str] = field(default_factory=list)
+    _kept: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.broken + self.dropped
+
+    def add_broken(self, *, line: int, reason: str, text: str, lines: int = 1) -> None:
+        """A row that could not be read. A quote that is never closed takes many ``lines``: each counts."""
+        self.broken += lines
+        if len(self._places) < _NAMED:
+            self._places.append(f"line {line:,} {reason}")
+        self._keep([{"line": line, "reason": reason, "text": text[:_MOST_TEXT]}])
+
+    def add_dropped(self, which: pl.Series, reason: str) -> None:
+        """Rows that were read and cannot be used; they are numbered from 1, the header and broken rows not counted."""
+        rows = which.arg_true()
+        if len(rows):
+            self.dropped += len(rows)
+            self._reasons.append(f"{len(rows):,} of {len(which):,} rows are set aside: {reason}")
+            self._keep([{"row": row + 1, "reason": reason} for row in rows.head(_MOST_KEPT)])
+
+    def check(self, *, good: int, expected: str) -> None:
+        """Raise MalformedRowsError when the broken rows are more than a small share."""
+        rows = good + self.broken
+        if self.broken > (allowed := broken_rows_allowed(rows)):
+            raise MalformedRowsError(
+                f"{self.broken:,} of {rows:,} rows cannot be read: {self._named()}; {expected} expected "
+                f"(at most {allowed:,} such rows are set aside)"
+            )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if not self.broken:
+            return tuple(self._reasons)
+        return (f"{self.broken:,} rows cannot be read and are set aside: {self._named()}", *self._reasons)
+
+    def _named(self) -> str:
+        return "; ".join(self._places) + ("; ..." if self.broken > len(self._places) else "")
+
+    def _keep(self, rows: list[dict[str, object]]) -> None:
+        room = _MOST_KEPT - self._kept
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows[:room])
+        self._kept += len(rows[:room])

@@ -1,0 +1,44 @@
+"""What was asked for: train.yaml beside the file, and the object's metadata."""
+
+from __future__ import annotations
+
+from pipeline.contracts.errors import InvalidJobSpecError, ObjectNotFoundError
+from pipeline.contracts.job_spec import JobSpec, parse_job_spec
+from pipeline.contracts.names import parse_upload_key
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.run import Upload
+from pipeline.validation.columns import nearest
+from pipeline.validation.limits import MOST_SPEC_BYTES
+
+__all__ = ["check_drop", "read_spec"]
+
+_NAMES = ("train.yaml", "train.yml")
+
+
+def read_spec(upload: Upload, uploads: ObjectStore) -> JobSpec:
+    """``target`` is from train.yaml, else from the metadata. Raise InvalidJobSpecError."""
+    spec = _read_companion(upload, uploads)
+    wanted = upload.metadata.get("target", "").strip()
+    return spec.model_copy(update={"target": wanted}) if spec.target is None and wanted else spec
+
+
+def check_drop(spec: JobSpec, names: list[str], target: str) -> None:
+    """Raise InvalidJobSpecError when a column that is to be dropped is not there, or is the target."""
+    for name in spec.drop:
+        if name not in names:
+            raise InvalidJobSpecError(f"train.yaml: drop: there is no column '{name}': {nearest(name, names)}")
+        if name == target:
+            raise InvalidJobSpecError(f"train.yaml: drop: column '{name}' is the target, which must stay")
+
+
+def _read_companion(upload: Upload, uploads: ObjectStore) -> JobSpec:
+    for name in _NAMES:
+        key = parse_upload_key(upload.key).sibling(name)
+        try:
+            size = uploads.head(key).bytes
+        except ObjectNotFoundError:
+            continue
+        if size > MOST_SPEC_BYTES:
+            raise InvalidJobSpecError(f"{name} has {size:,} bytes: at most {MOST_SPEC_BYTES:,} are expected")
+        return parse_job_spec(uploads.get(key))
+    return JobSpec()
