@@ -31,7 +31,7 @@ class Stack:
                 if code_of(error) != "ValidationError":  # how CloudFormation says that there is none
                     raise
                 raise NotFoundError(
-                    f"there is no stack '{self._name}' : one deployed to this account and region is expected"
+                    f"there is no stack '{self._name}': one deployed to this account and region is expected"
                 ) from error
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
