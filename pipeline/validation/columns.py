@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
 from pipeline.validation.limits import MOST_CELLS, MOST_COLUMNS, MOST_NAME_CHARACTERS
+from pipeline.validation.words import counted
 
 __all__ = ["check_cells", "check_names", "nearest"]
 
@@ -17,7 +18,9 @@ def check_names(names: Sequence[str]) -> None:
     if len(names) > MOST_COLUMNS:
         raise InvalidColumnsError(f"the file has {len(names):,} columns: at most {MOST_COLUMNS:,} are expected")
     if len(names) < 2:
-        raise InvalidColumnsError("the file has one column: at least one to learn from and one to predict are expected")
+        raise InvalidColumnsError(
+            f"the file has {counted(len(names), 'column')}: at least one to learn from and one to predict are expected"
+        )
     for place, name in enumerate(names, 1):
         if not name:
             raise InvalidColumnsError(

@@ -10,7 +10,8 @@ import csv
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,7 @@ from pipeline.validation.columns import check_cells, check_names
 from pipeline.validation.limits import MOST_FIELD_CHARACTERS
 from pipeline.validation.set_aside import SetAside
 from pipeline.validation.text import DELIMITERS, TextFile
+from pipeline.validation.words import counted
 
 __all__ = ["read_delimited", "tell_delimiter"]
 
@@ -53,8 +55,8 @@ def tell_delimiter(text: TextFile) -> str:
     found = max(DELIMITERS, key=lambda one: _fit(text, one))
     if _fit(text, found) == (0.0, 0):
         raise InvalidColumnsError(
-            f"'{text.name}' has one column (line 1): names and values separated by a comma, semicolon, tab or '|' "
-            "are expected"
+            f"'{text.name}' has one column, or a header (line 1) that is not well quoted: names and values are expected "
+            "with a comma, semicolon, tab or '|' between them"
         )
     return found
 
@@ -107,36 +109,53 @@ def _read(path: Path, delimiter: str, names: list[str]) -> pl.DataFrame:
 
 def _write_regular(text: TextFile, delimiter: str, width: int, regular: Path, aside: SetAside) -> None:
     good = 0
-    with (
-        text.path.open(encoding="utf-8-sig", newline="") as file,
-        regular.open("w", encoding="utf-8", newline="") as out,
-    ):
+    with regular.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        lines = _Remembered(file)
-        rows = csv.reader(lines, delimiter=delimiter, strict=True)
-        while True:
-            start, reason = rows.line_num + 1, None
-            try:
-                row = next(rows)
-            except StopIteration:
-                break
-            except csv.Error:
-                row, reason = [], "is not well quoted"
-            if reason is None and len(row) != width:
-                reason = f"has {len(row):,} fields"
-            raw = lines.take()
-            if reason is None:
+        for row in _rows(text, delimiter):
+            if row.fields is not None and len(row.fields) == width:
                 good += 1
-                writer.writerow(row)
-            elif raw.strip():
-                aside.add_broken(line=start, reason=reason, text=raw, lines=rows.line_num - start + 1)
-    aside.check(good=good - 1, expected=f"{width:,} fields, as in the header, are")
+                writer.writerow(row.fields)
+            elif row.text.strip():
+                aside.add_broken(line=row.line, reason=row.reason, text=row.text, lines=row.lines)
+    aside.check(good=good - 1, expected=f"{counted(width, 'field')}, as in the header, are")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """``fields`` None: its quotes do not match, over all of its ``lines``."""
+
+    line: int
+    lines: int
+    text: str
+    fields: list[str] | None
+
+    @property
+    def reason(self) -> str:
+        if self.fields is not None:
+            return f"has {counted(len(self.fields), 'field')}"
+        return "is not well quoted" + (f" (up to line {self.line + self.lines - 1:,})" if self.lines > 1 else "")
+
+
+def _rows(text: TextFile, delimiter: str) -> Iterator[_Row]:
+    """The header too. After a row that is not well quoted, the csv module goes on at the next line."""
+    with text.path.open(encoding="utf-8-sig", newline="") as file:
+        lines = _Remembered(file)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        while True:
+            before = reader.line_num
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                fields = None
+            yield _Row(line=before + 1, lines=reader.line_num - before, text=lines.take(), fields=fields)
 
 
 class _Remembered:
     """Lines, of which those since the last ``take`` are kept as they were."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
+    def __init__(self, lines: Iterable[str]) -> None:
         self._lines = lines
         self._since: list[str] = []
 

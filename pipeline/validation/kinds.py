@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.missing import FALSE, MISSING, TRUE
 from pipeline.contracts.signature import ColumnKind
+from pipeline.validation.words import counted
 
 __all__ = ["NUMBERS_SHARE", "Typed", "numbers_of", "tell_kind", "trimmed"]
 
@@ -25,6 +26,7 @@ _DATE = (
     r"|^\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?$"
 )
 _DATES_SHARE = 0.99
+_DATES = "dates or times, which no model reads yet"
 _IDENTIFIER_SHARE = 0.9  # of values that are distinct: too few repeat for a category to be learnt
 _TEXT_SHARE = 0.5
 _TEXT_WORDS = 4.0  # in the mean
@@ -69,18 +71,26 @@ def numbers_of(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series | N
 
 def tell_kind(column: pl.Series, *, decimal_comma: bool = False) -> Typed | LeftOut:
     """``column`` is trimmed. ``decimal_comma``: 3,14 may be a number, since no comma separates the fields."""
-    name, dtype = column.name, column.dtype
-    if column.null_count() == len(column):
-        return LeftOut(name=name, reason="only missing values")
-    if dtype == pl.Boolean:
+    if (reason := _why_unread(column)) is not None:
+        return LeftOut(name=column.name, reason=reason)
+    if column.dtype == pl.Boolean:
         return Typed(kind="boolean", values=column.cast(pl.Float32))
-    if dtype.is_numeric():
-        return _numeric(_finite(column.cast(pl.Float64)), known=len(column) - column.null_count())
-    if dtype.is_temporal():
-        return LeftOut(name=name, reason="dates or times, which no model reads yet")
-    if dtype == pl.String:
+    if column.dtype == pl.String:
         return _text(column, decimal_comma=decimal_comma)
-    return LeftOut(name=name, reason=f"{dtype.base_type().__name__} values, which no model reads")
+    return _numeric(_finite(column.cast(pl.Float64)), known=len(column) - column.null_count())
+
+
+def _why_unread(column: pl.Series) -> str | None:
+    dtype = column.dtype
+    if dtype.is_nested():
+        return "arrays or objects, which no model reads"
+    if column.null_count() == len(column):
+        return "only missing values"
+    if dtype.is_temporal():
+        return _DATES
+    if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.String):
+        return f"{dtype.base_type().__name__} values, which no model reads"
+    return None
 
 
 def _too_few(numbers: pl.Series, known: int) -> bool:
@@ -100,7 +110,7 @@ def _text(column: pl.Series, *, decimal_comma: bool) -> Typed | LeftOut:
         return _numeric(numbers, known=known)
     values = column.drop_nulls()
     if _mean(values.str.contains(_DATE)) >= _DATES_SHARE:
-        return LeftOut(name=name, reason="dates or times, which no model reads yet")
+        return LeftOut(name=name, reason=_DATES)
     distinct = values.n_unique() / len(values)
     if distinct > _TEXT_SHARE and _mean(values.str.count_matches(r"\s+")) + 1 >= _TEXT_WORDS:
         return LeftOut(name=name, reason="free text, which no model reads yet")
@@ -125,7 +135,9 @@ def _numeric(numbers: pl.Series, *, known: int) -> Typed | LeftOut:
     values = _finite(numbers.cast(pl.Float32, strict=False))
     warnings = []
     if broken := known - (len(values) - values.null_count()):
-        warnings.append(f"column '{name}': what is no number that float32 can hold counts as missing, {broken:,} times")
+        warnings.append(
+            f"column '{name}': {counted(broken, 'cell')} without a number that float32 can hold, taken as missing"
+        )
     if _exceeds_float32(numbers):
         warnings.append(f"column '{name}' has whole numbers above {_EXACT_INTEGERS:,}, which float32 rounds")
     return Typed(kind="numeric", values=values, warnings=tuple(warnings))

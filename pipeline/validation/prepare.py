@@ -18,6 +18,7 @@ from pipeline.validation.spec import check_drop
 from pipeline.validation.splits import SPLITS, assign_splits, group_copies
 from pipeline.validation.table import Table
 from pipeline.validation.target import Target, read_target, target_name, without_rare_classes
+from pipeline.validation.words import counted
 
 __all__ = ["Prepared", "prepare"]
 
@@ -70,8 +71,8 @@ def _check_rows(rows: int, aside: SetAside) -> None:
     if rows < LEAST_ROWS:
         without = f" ({aside.rows:,} more are set aside)" if aside.rows else ""
         raise TooFewRowsError(
-            f"the file has {rows:,} rows to learn from{without}: at least {LEAST_ROWS} are expected, so that some can "
-            "choose between models and some can test the one that is chosen"
+            f"the file has {counted(rows, 'row')} to learn from{without}: at least {LEAST_ROWS} are expected, so that "
+            "some choose between models and some test the one that is chosen"
         )
 
 
@@ -135,7 +136,7 @@ def _told(typed: Sequence[Typed], profiles: Sequence[ColumnProfile]) -> list[str
 
 def _few(target: Target) -> list[str]:
     rows = len(target.values)
-    return [f"only {rows:,} rows: measured quality is rough"] if rows < _FEW_ROWS else []
+    return [f"only {counted(rows, 'row')}: measured quality is rough"] if rows < _FEW_ROWS else []
 
 
 def _capped(warnings: list[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from pipeline.contracts.errors import MalformedRowsError
 from pipeline.validation.limits import broken_rows_allowed
+from pipeline.validation.words import counted
 
 __all__ = ["SetAside"]
 
@@ -45,7 +46,7 @@ class SetAside:
         rows = which.arg_true()
         if len(rows):
             self.dropped += len(rows)
-            self._reasons.append(f"{len(rows):,} of {len(which):,} rows are set aside: {reason}")
+            self._reasons.append(f"{len(rows):,} of {counted(len(which), 'row')} set aside: {reason}")
             self._keep([{"row": row + 1, "reason": reason} for row in rows.head(_MOST_KEPT)])
 
     def check(self, *, good: int, expected: str) -> None:
@@ -53,7 +54,7 @@ class SetAside:
         rows = good + self.broken
         if self.broken > (allowed := broken_rows_allowed(rows)):
             raise MalformedRowsError(
-                f"{self.broken:,} of {rows:,} rows cannot be read: {self._named()}; {expected} expected "
+                f"{self.broken:,} of {counted(rows, 'row')} cannot be read: {self._named()}; {expected} expected "
                 f"(at most {allowed:,} such rows are set aside)"
             )
 
@@ -61,7 +62,7 @@ class SetAside:
     def warnings(self) -> tuple[str, ...]:
         if not self.broken:
             return tuple(self._reasons)
-        return (f"{self.broken:,} rows cannot be read and are set aside: {self._named()}", *self._reasons)
+        return (f"{counted(self.broken, 'row')} set aside that cannot be read: {self._named()}", *self._reasons)
 
     def _named(self) -> str:
         return "; ".join(self._places) + ("; ..." if self.broken > len(self._places) else "")
