@@ -67,7 +67,12 @@ def _handlers(create: Create, kind: str, store: Any) -> dict[str, Any]:
         return made(logical_id, {f"{kind[0].upper()}{kind[1:]}Name": _name(physical_id), **new}, stack)
 
     def deleted(physical_id: str, properties: Properties) -> None:
-        store.pop(_name(physical_id), None)
+        if kind == "jobDefinition":  # the other revisions stay, and their numbers
+            for revision in store.get(_name(physical_id), []):
+                if revision["jobDefinitionArn"] == physical_id:
+                    revision["status"] = "INACTIVE"
+        else:
+            store.pop(_name(physical_id), None)
 
     return {"create": made, "update": updated, "update_with_logical_id": True, "delete": deleted}
 

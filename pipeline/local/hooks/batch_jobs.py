@@ -124,7 +124,7 @@ def _definition(reference: str) -> Document:
     """By name, name:revision or ARN; the newest revision when none is named."""
     name, _, revision = reference.rsplit("/", 1)[-1].partition(":")
     for definition in reversed(batch._job_definitions.get(name) or []):
-        if revision in ("", str(definition["revision"])):
+        if definition["status"] == "ACTIVE" and revision in ("", str(definition["revision"])):
             found: Document = definition
             return found
     raise RefusedError(f"JobDefinition {reference} not found")

@@ -48,16 +48,18 @@ def install() -> None:
     )
 
     def execute_while_running(state: Any, raw_input: Any, execution: Execution, context: Any) -> Any:
-        if execution["status"] != "RUNNING" or _frozen.is_set():
+        _stand_still_if_frozen()
+        if execution["status"] != "RUNNING":
             raise stepfunctions._ExecutionError("States.Runtime", "the execution has ended")
         token = current_execution.set(execution)
         try:
             return execute(state, raw_input, execution, context)
         finally:
             current_execution.reset(token)
+            _stand_still_if_frozen()
 
     def fail_once(execution: Execution, error: str, cause: str) -> None:
-        if execution["status"] == "RUNNING" and not _frozen.is_set():
+        if execution["status"] == "RUNNING":
             fail(execution, error, cause)
 
     def run_in_time(arn: str) -> None:
@@ -89,6 +91,12 @@ def install() -> None:
 def freeze() -> None:
     """Let executions stay RUNNING, to be told of at the next start: from now on their functions and jobs are killed."""
     _frozen.set()
+
+
+def _stand_still_if_frozen() -> None:
+    """Until the process is left."""
+    if _frozen.is_set():
+        threading.Event().wait()
 
 
 def tell_of_interrupted() -> None:

@@ -1,0 +1,174 @@
+"""Jobs as processes, without an emulator."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.local.batch.job import Job
+from pipeline.local.batch.request import Attempt, JobRequest, request_of
+from pipeline.local.batch.runner import JobRunner
+
+DEFINITION = {
+    "jobDefinitionName": "train",
+    "parameters": {"run": "none", "job": "none"},
+    "retryStrategy": {
+        "attempts": "3",
+        "evaluateOnExit": [
+            {"onStatusReason": "Host EC2*", "action": "RETRY"},
+            {"onExitCode": "13*", "onReason": "*", "action": "retry"},
+            {"onReason": "*", "action": "EXIT"},
+        ],
+    },
+    "timeout": {"attemptDurationSeconds": "60"},
+    "containerProperties": {
+        "command": ["python", "-m", "train", "--run", "Ref::run", "--job", "Ref::job"],
+        "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+        "resourceRequirements": [{"type": "VCPU", "value": "4"}, {"type": "GPU", "value": "1"}],
+        "logConfiguration": {"options": {"awslogs-group": "/jobs", "awslogs-stream-prefix": "train-gpu"}},
+    },
+}
+
+
+def request(**submitted: Any) -> JobRequest:
+    return request_of({"jobName": "n", "jobQueue": "arn:aws:batch:r:0:job-queue/gpu", **submitted}, DEFINITION)
+
+
+def test_a_request_is_the_definition_with_what_was_submitted_over_it() -> None:
+    overrides = {"environment": [{"name": "B", "value": "3"}]}
+    found = request(parameters={"run": "r1"}, containerOverrides=overrides, timeout={"attemptDurationSeconds": 5})
+    assert found.command == (sys.executable, "-m", "train", "--run", "r1", "--job", "none")
+    assert (found.environment, found.queue, found.vcpus) == ({"A": "1", "B": "3"}, "gpu", 4)
+    assert (found.attempts, found.attempt_seconds) == (3, 5.0)
+    assert (found.log_group, found.log_prefix) == ("/jobs", "train-gpu")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "again"),
+    [
+        (1, "Host EC2 (i-1) terminated.", True),
+        (137, "Essential container in task exited", True),
+        (1, "Essential container in task exited", False),
+    ],
+)
+def test_the_first_rule_that_matches_decides_whether_a_job_is_tried_again(code: int, reason: str, again: bool) -> None:
+    attempt = Attempt(started_at=0, stopped_at=1, exit_code=code, status_reason=reason, log_stream="s")
+    assert request().retries(attempt) is again
+
+
+def test_without_rules_a_failed_job_is_tried_again() -> None:
+    attempt = Attempt(started_at=0, stopped_at=1, exit_code=1, status_reason="", log_stream="s")
+    assert request(retryStrategy={"attempts": 2}).retries(attempt) is True
+
+
+def script(text: str, name: str = "job", queue: str = "cpu", vcpus: int = 64) -> JobRequest:
+    return JobRequest(
+        name=name,
+        queue=queue,
+        command=(sys.executable, "-c", text),
+        environment={},
+        parameters={},
+        vcpus=vcpus,
+        attempts=1,
+        exit_rules=(),
+        attempt_seconds=None,
+        log_group="g",
+        log_prefix="p",
+    )
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> JobRunner:
+    return JobRunner("http://127.0.0.1:1", tmp_path, tell=lambda group, stream, line: None, grace_seconds=0.5)
+
+
+def submit(runner: JobRunner, text: str, **options: Any) -> Job:
+    return runner.submit(script(text, **options), changed=lambda job: None)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_jobs_of_one_queue_take_turns_and_those_of_another_do_not_wait(runner: JobRunner) -> None:
+    first = submit(runner, "import time; time.sleep(0.6)")
+    until(lambda: first.status == "RUNNING")
+    second = submit(runner, "pass")
+    other = submit(runner, "pass", queue="gpu")
+    assert other.ended.wait(10)
+    assert (first.status, second.status, other.status) == ("RUNNING", "RUNNABLE", "SUCCEEDED")
+    assert second.ended.wait(10)
+    assert second.started_at is not None
+    assert first.stopped_at is not None
+    assert second.started_at >= first.stopped_at
+
+
+def test_a_job_that_is_cancelled_before_its_turn_never_starts(runner: JobRunner) -> None:
+    first = submit(runner, "import time; time.sleep(30)")
+    until(lambda: first.status == "RUNNING")
+    second = submit(runner, "pass")
+    runner.stop(second.id, "not needed")
+    assert second.ended.wait(10)
+    assert (second.status, second.status_reason, second.started_at) == ("FAILED", "not needed", None)
+    runner.end()
+    assert first.ended.wait(10)
+
+
+def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(runner: JobRunner, tmp_path: Path) -> None:
+    job = submit(runner, "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready'); time.sleep(30)")
+    until(lambda: (tmp_path / "job.log").exists() and "ready" in (tmp_path / "job.log").read_text())
+    runner.stop(job.id, "stop")
+    assert job.ended.wait(10)
+    assert job.attempts[0].exit_code == -9
+
+
+def test_what_a_job_leaves_running_does_not_hold_it_open(runner: JobRunner) -> None:
+    job = submit(runner, "import subprocess, sys; subprocess.Popen(['sleep', '30'])")
+    assert job.ended.wait(10)
+    assert job.status == "SUCCEEDED"
+
+
+def test_a_command_that_is_not_there_fails_as_in_a_shell(runner: JobRunner, tmp_path: Path) -> None:
+    request = script("")
+    job = runner.submit(JobRequest(**{**vars_of(request), "command": ("no-such-command",)}), changed=lambda job: None)
+    assert job.ended.wait(10)
+    assert job.attempts[0].exit_code == 127
+    assert (tmp_path / "job.log").read_text().startswith("no-such-command: ")
+
+
+def vars_of(request: JobRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in JobRequest.__slots__}
+
+
+def test_a_job_ends_when_its_server_is_killed(tmp_path: Path) -> None:
+    """A stand-in for the server starts a supervised job and is killed as by kill -9."""
+    server = (
+        "import os, subprocess, sys\n"
+        "subprocess.Popen([sys.executable, '-m', 'pipeline.local.supervise', str(os.getpid()), sys.executable, '-c',"
+        " 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'], start_new_session=True)\n"
+        "os.kill(os.getpid(), 19)"  # wait, stopped, for SIGKILL
+    )
+    with subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        job = int(process.stdout.readline())
+        process.kill()
+    until(lambda: not _alive(job))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z")

@@ -1,0 +1,301 @@
+"""What the hooks add to MiniStack, as boto3 and HTTP see it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local.conftest import Local
+
+pytestmark = pytest.mark.cloud
+
+
+def invoke(local: Local, **event: Any) -> tuple[dict[str, Any], str | None, str]:
+    """The answer, the kind of error, the log."""
+    answer = local.client("lambda").invoke(
+        FunctionName=local.outputs["Function"], Payload=json.dumps(event).encode(), LogType="Tail"
+    )
+    log = base64.b64decode(answer.get("LogResult", "")).decode()
+    return json.loads(answer["Payload"].read()), answer.get("FunctionError"), log
+
+
+def execute(local: Local, **document: Any) -> str:
+    started = local.client("stepfunctions").start_execution(
+        stateMachineArn=local.outputs["Machine"], name=f"run-{uuid.uuid4()}", input=json.dumps(document)
+    )
+    return str(started["executionArn"])
+
+
+def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.05)
+    return found
+
+
+def ended(local: Local, arn: str) -> dict[str, Any]:
+    client = local.client("stepfunctions")
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = client.describe_execution(executionArn=arn)
+        return found if found["status"] != "RUNNING" else None
+
+    return dict(until(look))
+
+
+def event_of(local: Local, name: str, what: str) -> dict[str, Any]:
+    """What the function ``remember`` was called with."""
+
+    def look() -> dict[str, Any] | None:
+        try:
+            kept = local.client("s3").get_object(Bucket=local.outputs["Bucket"], Key=f"events/{name}/{what}.json")
+        except ClientError:
+            return None
+        return dict(json.loads(kept["Body"].read()))
+
+    return dict(until(look))
+
+
+def job(local: Local, script: str, **options: Any) -> str:
+    submitted = local.client("batch").submit_job(
+        jobName=f"job-{uuid.uuid4()}",
+        jobQueue=local.outputs["Queue"],
+        jobDefinition=local.outputs["Job"],
+        parameters={"script": script},
+        **options,
+    )
+    return str(submitted["jobId"])
+
+
+def described(local: Local, job_id: str) -> dict[str, Any]:
+    return dict(local.client("batch").describe_jobs(jobs=[job_id])["jobs"][0])
+
+
+def finished(local: Local, job_id: str) -> dict[str, Any]:
+    until(lambda: described(local, job_id)["status"] in ("SUCCEEDED", "FAILED"))
+    return described(local, job_id)
+
+
+# ---------------------------------------------------------------- functions
+
+
+def test_a_function_sees_a_context_its_settings_and_this_cloud_alone(local: Local) -> None:
+    answer, error, _ = invoke(local)
+    assert error is None
+    assert answer["arn"].endswith(f":function:{local.outputs['Function']}")
+    assert 0 < answer["milliseconds_left"] <= 2000
+    assert (answer["setting"], answer["profile"], answer["endpoint"]) == ("first", None, local.server.endpoint_url)
+
+
+def test_an_instance_is_used_again(local: Local) -> None:
+    assert invoke(local)[0]["pid"] == invoke(local)[0]["pid"]
+
+
+def test_an_error_has_the_name_of_its_class(local: Local) -> None:
+    answer, error, _ = invoke(local, what="raise")
+    assert (answer["errorType"], answer["errorMessage"], error) == ("TooSourError", "no sugar", "Unhandled")
+
+
+def test_a_function_that_takes_too_long_is_ended(local: Local) -> None:
+    answer, error, _ = invoke(local, what="sleep", seconds=30)
+    assert (answer["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
+    assert answer["errorMessage"].endswith("Task timed out after 2.00 seconds")
+    assert invoke(local)[1] is None
+
+
+def test_a_function_that_exits_says_how(local: Local) -> None:
+    answer, _, _ = invoke(local, what="exit")
+    assert answer["errorType"] == "Runtime.ExitError"
+    assert answer["errorMessage"].endswith("exit status 7")
+
+
+def test_what_a_function_says_is_in_the_answer_the_folder_and_cloudwatch(local: Local) -> None:
+    _, _, tail = invoke(local, what="say")
+    kept = (local.home.function_logs / f"{local.outputs['Function']}.log").read_text()
+    group = f"/aws/lambda/{local.outputs['Function']}"
+    events = local.client("logs").filter_log_events(logGroupName=group)["events"]
+    for text in (tail, kept, "\n".join(event["message"] for event in events)):
+        assert "on stdout" in text
+        assert "on stderr" in text
+
+
+def test_calls_at_once_run_at_once(local: Local) -> None:
+    answers: list[dict[str, Any]] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(invoke(local, what="sleep", seconds=0.5)[0])) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({answer["pid"] for answer in answers}) == 3
+
+
+# ---------------------------------------------------------------- executions
+
+
+def test_a_state_catches_an_error_by_its_class(local: Local) -> None:
+    found = ended(local, execute(local, way="function", event={"what": "raise"}))
+    assert found["status"] == "SUCCEEDED"
+    error = json.loads(found["output"])["error"]
+    assert error["Error"] == "TooSourError"
+    assert json.loads(error["Cause"])["errorMessage"] == "no sugar"
+
+
+def test_an_execution_waits_for_jobs_and_sees_what_they_were(local: Local) -> None:
+    script = (
+        "import os, boto3\n"
+        "content = os.environ['EXTRA'].encode()\n"
+        "boto3.client('s3').put_object(Bucket=os.environ['BUCKET'], Key='made', Body=content)"
+    )
+    jobs = [{"name": "good", "script": script}, {"name": "bad", "script": "raise SystemExit(5)"}]
+    found = ended(local, execute(local, way="job", jobs=jobs))
+    good, bad = json.loads(found["output"])
+    assert (good["Status"], good["Container"]["ExitCode"]) == ("SUCCEEDED", 0)
+    assert good["Parameters"] == {"script": script}
+    assert (bad["cause"]["Status"], bad["cause"]["Container"]["ExitCode"]) == ("FAILED", 5)
+    made = local.client("s3").get_object(Bucket=local.outputs["Bucket"], Key="made")["Body"].read()
+    assert made == b"from the state"
+
+
+def running_job(local: Local, name: str) -> str:
+    """The id of the job of that name, once it runs."""
+    batch = local.client("batch")
+
+    def look() -> str | None:
+        jobs = batch.list_jobs(jobQueue=local.outputs["Queue"], jobStatus="RUNNING")["jobSummaryList"]
+        return next((one["jobId"] for one in jobs if one["jobName"] == name), None)
+
+    return str(until(look))
+
+
+def test_an_execution_that_is_stopped_stays_aborted_and_its_job_is_ended(local: Local) -> None:
+    name = f"stopped-{uuid.uuid4()}"
+    arn = execute(local, way="job", jobs=[{"name": name, "script": "import time; time.sleep(60)"}])
+    job_id = running_job(local, name)
+    local.client("stepfunctions").stop_execution(executionArn=arn, cause="enough")
+    assert finished(local, job_id)["statusReason"] == "the execution has ended"
+    time.sleep(0.5)  # were it to turn FAILED, it would by now
+    assert ended(local, arn)["status"] == "ABORTED"
+    assert event_of(local, arn.rsplit(":", 1)[1], "ABORTED")["detail"]["status"] == "ABORTED"
+
+
+def test_a_state_that_times_out_ends_its_job_and_an_event_tells_of_the_failure(local: Local) -> None:
+    name = f"slow-{uuid.uuid4()}"
+    arn = execute(local, way="slow job", name=name)
+    job_id = running_job(local, name)
+    found = ended(local, arn)
+    assert (found["status"], found["error"]) == ("FAILED", "States.Timeout")
+    assert finished(local, job_id)["statusReason"] == "the state timed out"
+    assert event_of(local, found["name"], "FAILED")["detail"]["error"] == "States.Timeout"
+
+
+def test_an_execution_that_takes_too_long_is_timed_out_and_an_event_tells_of_it(local: Local) -> None:
+    states = local.client("stepfunctions")
+    definition = {"StartAt": "W", "TimeoutSeconds": 1, "States": {"W": {"Type": "Wait", "Seconds": 2, "End": True}}}
+    machine = states.create_state_machine(
+        name="hasty", definition=json.dumps(definition), roleArn="arn:aws:iam::0:role/r"
+    )
+    arn = states.start_execution(stateMachineArn=machine["stateMachineArn"], name="too-long")["executionArn"]
+    assert ended(local, arn)["status"] == "TIMED_OUT"
+    assert event_of(local, "too-long", "TIMED_OUT")["detail"]["executionArn"] == arn
+    time.sleep(1.5)  # its states are through by now
+    assert ended(local, arn)["status"] == "TIMED_OUT"
+
+
+# ---------------------------------------------------------------- jobs
+
+
+def test_a_job_knows_who_it_is_and_is_logged_in_the_folder_and_in_cloudwatch(local: Local) -> None:
+    script = (
+        "from os import environ as e; print(e['AWS_BATCH_JOB_ID'], e['AWS_BATCH_JOB_ATTEMPT'], e.get('AWS_PROFILE'))"
+    )
+    found = finished(local, job(local, script))
+    line = f"{found['jobId']} 1 None"
+    assert (local.home.job_logs / f"{found['jobName']}.log").read_text() == line + "\n"
+    stream = found["container"]["logStreamName"]
+    events = local.client("logs").get_log_events(logGroupName="/jobs", logStreamName=stream)["events"]
+    assert [event["message"] for event in events] == [line]
+    assert stream.startswith("job/default/")
+
+
+@pytest.mark.parametrize(("code", "attempts"), [(3, 2), (4, 1)])
+def test_a_job_is_tried_again_when_its_rules_say_so(local: Local, code: int, attempts: int) -> None:
+    found = finished(local, job(local, f"raise SystemExit({code})"))
+    assert [attempt["container"]["exitCode"] for attempt in found["attempts"]] == [code] * attempts
+    assert found["status"] == "FAILED"
+
+
+def test_a_job_that_takes_too_long_is_ended_and_not_tried_again(local: Local) -> None:
+    job_id = job(local, "import time; time.sleep(60)", timeout={"attemptDurationSeconds": 1})
+    found = finished(local, job_id)
+    assert (found["statusReason"], len(found["attempts"])) == ("Job attempt duration exceeded timeout", 1)
+
+
+def test_a_job_that_is_terminated_may_still_write_a_checkpoint(local: Local) -> None:
+    script = (
+        "import signal, sys, time\n"
+        "def stop(*_):\n    print('checkpoint'); sys.exit(3)\n"
+        "signal.signal(signal.SIGTERM, stop); print('ready', flush=True); time.sleep(60)"
+    )
+    job_id = job(local, script)
+    log = local.home.job_logs / f"{described(local, job_id)['jobName']}.log"
+    until(lambda: log.exists() and "ready" in log.read_text())
+    local.client("batch").terminate_job(jobId=job_id, reason="somebody said so")
+    found = finished(local, job_id)
+    assert (found["statusReason"], found["container"]["exitCode"]) == ("somebody said so", 3)
+    assert log.read_text() == "ready\ncheckpoint\n"
+
+
+def test_a_job_of_an_unknown_queue_is_refused(local: Local) -> None:
+    with pytest.raises(ClientError, match="JobQueue nowhere not found"):
+        local.client("batch").submit_job(jobName="a", jobQueue="nowhere", jobDefinition=local.outputs["Job"])
+
+
+# ---------------------------------------------------------------- objects, API, deployment
+
+
+def test_an_objects_event_names_its_version(local: Local) -> None:
+    put = local.client("s3").put_object(Bucket=local.outputs["Bucket"], Key="uploads/one", Body=b"1")
+    assert event_of(local, "one", "created")["detail"]["object"]["version-id"] == put["VersionId"]
+
+
+def post(local: Local, path: str, key: str | None) -> httpx.Response:
+    url = f"{local.server.endpoint_url}/restapis/{local.outputs['Api']}/v1/_user_request_{path}"
+    headers = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
+    return httpx.post(url, headers=headers, content=b"{}", timeout=30)
+
+
+def test_a_request_passes_the_authorizer_and_the_usage_plans_key(local: Local) -> None:
+    answer = post(local, "/answer", "good")
+    assert (answer.status_code, answer.json()["tenant"], answer.json()["key"]) == (200, "acme", "good")
+    assert answer.json()["authorizer"] == ["principalId", "tenant"]
+    assert answer.json()["base64"] is True
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status", "error"),
+    [
+        ("/answer", None, 401, "no key"),
+        ("/answer", "wrong", 403, "denied"),
+        ("/answer", "good, but of no usage plan", 403, "Forbidden"),
+        ("/nowhere", "good", 403, "Missing Authentication Token"),
+        ("/crash", "good", 500, "Internal server error"),
+    ],
+)
+def test_the_gateway_speaks_as_the_template_says(
+    local: Local, path: str, key: str | None, status: int, error: str
+) -> None:
+    answer = post(local, path, key)
+    assert (answer.status_code, answer.json()["error"].strip()) == (status, error)
+    assert list(answer.json()) == ["error"]

@@ -1,0 +1,76 @@
+"""The folder of an embedded cloud, and who is in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pipeline.local import control
+from pipeline.local.home import Deployed, Home, Server
+
+SERVER = Server(pid=os.getpid(), port=4000, endpoint_url="http://127.0.0.1:4000", started=1.0)
+DEPLOYED = Deployed(digest="d", uploads_bucket="u", artifacts_bucket="a", api_path="/restapis/x")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.make()
+    return home
+
+
+def test_a_server_is_seen_while_it_runs_and_its_port_after_that(home: Home) -> None:
+    assert (home.server(), home.last_port()) == (None, None)
+    with home.occupied(SERVER):
+        assert home.server() == SERVER
+    assert (home.server(), home.last_port()) == (None, 4000)
+
+
+def test_two_servers_do_not_share_a_folder(home: Home) -> None:
+    with home.occupied(SERVER), pytest.raises(BlockingIOError), home.occupied(SERVER):
+        pass
+
+
+def test_the_key_is_for_this_user_alone(home: Home) -> None:
+    home.remember_api_key("md_secret")
+    assert home.api_key() == "md_secret"
+    assert stat.S_IMODE((home.path / "api_key").stat().st_mode) == 0o600
+
+
+def test_wiping_leaves_what_is_not_ours(home: Home) -> None:
+    (home.path / "notes.txt").write_text("mine")
+    home.remember(DEPLOYED)
+    home.remember_api_key("md_secret")
+    home.wipe()
+    assert (home.deployed(), home.api_key()) == (None, None)
+    assert not any(folder.exists() for folder in (home.state, home.objects, home.logs))
+    assert (home.path / "notes.txt").read_text() == "mine"
+
+
+def test_status_of_a_folder_that_is_not_there_is_not_running_and_makes_nothing(tmp_path: Path) -> None:
+    found = control.status(home=tmp_path / "none")
+    assert (found.running, found.endpoint_url, found.api_key) == (False, None, None)
+    assert control.down(home=tmp_path / "none", wipe=True) is False
+    assert not (tmp_path / "none").exists()
+
+
+def test_status_says_where_everything_is(home: Home) -> None:
+    home.remember(DEPLOYED)
+    home.remember_api_key("md_secret")
+    with home.occupied(SERVER):
+        found = control.status(home=home.path)
+    assert found == control.Status(
+        running=True,
+        home=home.path,
+        logs=home.path / "logs",
+        endpoint_url="http://127.0.0.1:4000",
+        region="us-east-1",
+        uploads_bucket="u",
+        artifacts_bucket="a",
+        api_url="http://127.0.0.1:4000/restapis/x",
+        tenant="demo",
+        api_key="md_secret",
+    )
