@@ -53,7 +53,7 @@ def functions(tmp_path: Path) -> Iterator[Functions]:
 
 
 def spec(code: Path, **changes: Any) -> FunctionSpec:
-    settings = {
+    settings: dict[str, Any] = {
         "name": "f",
         "arn": "arn:aws:lambda:us-east-1:000000000000:function:f",
         "handler": "app.handler",

@@ -1,0 +1,46 @@
+"""The switches, with the real template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.local import control
+
+pytestmark = pytest.mark.cloud
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "home"
+    control.down(home=tmp_path / "home", wipe=True)
+
+
+def test_a_stack_goes_up_is_found_again_goes_down_and_comes_back_where_it_was(home: Path) -> None:
+    said: list[str] = []
+    first = control.up(home=home, report=said.append)
+    assert first == control.status(home=home)
+    assert said == ["starting the embedded cloud", "deploying template.yaml"]
+    assert live(first) == 200
+
+    assert control.up(home=home, report=said.append) == first
+    assert len(said) == 2
+
+    assert control.down(home=home) is True
+    assert control.status(home=home).running is False
+    assert control.down(home=home) is False
+
+    assert control.up(home=home, report=said.append) == first
+    assert said[2:] == ["starting the embedded cloud"]
+    assert live(first) == 200
+
+    assert control.down(home=home, wipe=True) is True
+    assert (home / "api_key").exists() is False
+
+
+def live(status: control.Status) -> int:
+    key = status.api_key or ""
+    return httpx.get(f"{status.api_url}/v2/health/live", headers={"x-api-key": key}, timeout=30).status_code
