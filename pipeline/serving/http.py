@@ -6,7 +6,6 @@ The one table of the HTTP statuses of errors is here.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -105,5 +104,5 @@ def _body(event: Event) -> str | bytes:
         return body
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise InvalidRequestError("the body is not base64, as the event says") from error

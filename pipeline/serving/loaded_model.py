@@ -13,7 +13,7 @@ from pipeline.serving.answers import chosen_outputs, most_rows, predictions, ten
 from pipeline.serving.cells import json_kind
 from pipeline.serving.columns import Columns, Feeds
 from pipeline.serving.rows import decode_rows
-from pipeline.serving.tensors import decode_tensors
+from pipeline.serving.tensors import TensorDecoder
 
 __all__ = ["Answer", "LoadedModel", "Session"]
 
@@ -43,6 +43,7 @@ class LoadedModel:
         self.signature = signature
         self.session = session
         self._columns = Columns(signature, most_rows(signature))
+        self._decode_tensors = TensorDecoder(self._columns)
         self._outputs = list(signature.outputs)
 
     def answer(self, document: Any) -> Answer:
@@ -68,7 +69,7 @@ class LoadedModel:
         if not isinstance(identity, str | None):
             raise InvalidRequestError(f"id: text is expected, not {json_kind(identity)}")
         chosen = chosen_outputs(document.get("outputs"), self._outputs)
-        outputs = self.session.run(self._outputs, decode_tensors(document["inputs"], self._columns))
+        outputs = self.session.run(self._outputs, self._decode_tensors(document["inputs"]))
         body: dict[str, Any] = {"model_name": self.model, "model_version": str(self.version)}
         if identity is not None:
             body["id"] = identity

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cells import json_kind
-from pipeline.serving.columns import Columns, Feeds
+from pipeline.serving.columns import Columns, Feeds, shown
 
 __all__ = ["decode_rows"]
 
@@ -26,4 +26,4 @@ def decode_rows(rows: Any, columns: Columns) -> Feeds:
 
 
 def _where(row: int, column: str) -> str:
-    return f"rows[{row}], column '{column}'"
+    return f"rows[{row}], column '{shown(column)}'"

@@ -11,7 +11,7 @@ from pipeline.contracts.signature import ColumnKind
 from pipeline.serving.cells import json_kind
 from pipeline.serving.columns import Columns, Feeds, shown
 
-__all__ = ["decode_tensors"]
+__all__ = ["TensorDecoder"]
 
 _PARTS = ("name", "shape", "datatype", "data")
 _parts_of = itemgetter(*_PARTS)
@@ -29,76 +29,87 @@ _ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
 }
 
 
-def decode_tensors(inputs: Any, columns: Columns) -> Feeds:
-    """Raise InvalidRequestError for a tensor that is no column's, twice there, or of a wrong shape, type or length."""
-    if type(inputs) is not list:
-        raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_kind(inputs)}")
-    found: dict[str, list[Any]] = {}
-    for number, tensor in enumerate(inputs):
-        name = _name(tensor, f"inputs[{number}]")
-        if name in found:
+class TensorDecoder:
+    """Made once a model."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._elements = {name: _ELEMENTS[kind] for name, kind in columns.kinds.items()}
+
+    def __call__(self, inputs: Any) -> Feeds:
+        """Raise InvalidRequestError for a tensor that is no column's, twice there, or of a wrong shape or datatype."""
+        if type(inputs) is not list:
+            raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_kind(inputs)}")
+        found: dict[str, list[Any]] = {}
+        for number, tensor in enumerate(inputs):
+            name, data = self._read(tensor, number)
+            if name in found:
+                raise InvalidRequestError(f"inputs[{number}]: '{shown(name)}' is there already, one is expected")
+            found[name] = data
+        if found.keys() != self._elements.keys():
+            self._columns.check_names(found, "inputs")
+        self._check_lengths(found)
+        names = list(found)
+        rows = [dict(zip(names, cells)) for cells in zip(*found.values())]  # noqa: B905 - the lengths are checked
+        return self._columns.feeds(rows, _where)
+
+    def _read(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
+        """A tensor's name, and one value a row."""
+        try:
+            name, shape, datatype, data = _parts_of(tensor)
+            elements = self._elements[name][datatype]
+        except (KeyError, TypeError):
+            return _explain(tensor, f"inputs[{number}]", self._columns.kinds), []
+        if type(data) is not list:
+            raise InvalidRequestError(f"input '{shown(name)}', data: an array is expected, not {json_kind(data)}")
+        if list in map(type, data):
+            data = _flat(data, name)
+        if shape not in ([len(data)], [len(data), 1]):
+            count = len(data)
             raise InvalidRequestError(
-                f"inputs[{number}]: '{shown(name)}' is there already, one tensor a column is expected"
+                f"input '{shown(name)}': the shape [{count}] or [{count}, 1] is expected, its data has {count} elements"
             )
-        found[name] = _data(tensor, f"input '{shown(name)}'", columns.kinds.get(name))
-    columns.check_names(found, "inputs")
-    _check_lengths(found, columns)
-    return columns.feeds([dict(zip(found, cells, strict=True)) for cells in zip(*found.values(), strict=True)], _where)
+        if not elements.issuperset(map(type, data)):
+            wrong = next(place for place, element in enumerate(data) if type(element) not in elements)
+            raise InvalidRequestError(
+                f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_kind(data[wrong])}"
+            )
+        return name, data
+
+    def _check_lengths(self, found: Mapping[str, list[Any]]) -> None:
+        first, *others = found
+        rows = len(found[first])
+        self._columns.check_count(rows, "inputs")
+        for name in others:
+            if len(found[name]) != rows:
+                raise InvalidRequestError(
+                    f"inputs: '{shown(name)}' has {len(found[name])} elements and '{shown(first)}' has {rows}, "
+                    "one a row is expected"
+                )
 
 
-def _name(tensor: Any, where: str) -> str:
+def _explain(tensor: Any, where: str, kinds: Mapping[str, ColumnKind]) -> str:
+    """Say what is wrong with a tensor. One that is only no column's goes on by its name: those are said together."""
     if type(tensor) is not dict:
         raise InvalidRequestError(f"{where}: an object is expected, not {json_kind(tensor)}")
     if absent := [part for part in _PARTS if part not in tensor]:
-        raise InvalidRequestError(f"{where} lacks {' and '.join(absent)}: a tensor has {', '.join(_PARTS)}")
-    if type(tensor["name"]) is not str:
-        raise InvalidRequestError(f"{where}, name: text is expected, not {json_kind(tensor['name'])}")
-    return tensor["name"]
+        raise InvalidRequestError(f"{where} lacks {', '.join(absent)}: a tensor has {', '.join(_PARTS)}")
+    name: Any = tensor["name"]
+    if type(name) is not str:
+        raise InvalidRequestError(f"{where}, name: text is expected, not {json_kind(name)}")
+    if name in kinds:
+        wanted = ", ".join(_ELEMENTS[kinds[name]])
+        raise InvalidRequestError(f"input '{shown(name)}', datatype: one of {wanted} is expected")
+    return name
 
 
-def _data(tensor: Mapping[str, Any], where: str, kind: ColumnKind | None) -> list[Any]:
-    """One value a row. An unknown column (``kind`` None) is said with the others, when all are known."""
-    _, shape, datatype, data = _parts_of(tensor)
-    if kind is None:
-        return []
-    elements = _ELEMENTS[kind].get(datatype) if type(datatype) is str else None
-    if elements is None:
-        raise InvalidRequestError(
-            f"{where}: its datatype is not one of {', '.join(_ELEMENTS[kind])}, which are expected"
-        )
-    if type(data) is not list:
-        raise InvalidRequestError(f"{where}, data: an array is expected, not {json_kind(data)}")
-    data = _flat(data, where)
-    if shape not in ([len(data)], [len(data), 1]):
-        raise InvalidRequestError(
-            f"{where}: its data has {len(data)} elements, and its shape is not [{len(data)}] or [{len(data)}, 1]"
-        )
-    if not elements.issuperset(map(type, data)):
-        wrong = next(number for number, element in enumerate(data) if type(element) not in elements)
-        raise InvalidRequestError(f"{where}, element {wrong}: {json_kind(data[wrong])} is no {datatype}")
-    return data
-
-
-def _flat(data: list[Any], where: str) -> list[Any]:
-    if not any(type(element) is list for element in data):
-        return data
+def _flat(data: list[Any], name: str) -> list[Any]:
     for number, row in enumerate(data):
         if type(row) is not list or len(row) != 1:
             raise InvalidRequestError(
-                f"{where}, data[{number}]: an array of one element is expected, as the others are"
+                f"input '{shown(name)}', data[{number}]: an array of one element is expected, as others are"
             )
     return [row[0] for row in data]
-
-
-def _check_lengths(found: Mapping[str, list[Any]], columns: Columns) -> None:
-    (first, data), *others = found.items()
-    columns.check_count(len(data), "inputs")
-    for name, other in others:
-        if len(other) != len(data):
-            raise InvalidRequestError(
-                f"inputs: '{shown(name)}' has {len(other)} elements and '{shown(first)}' has {len(data)}, "
-                "the same number of rows is expected"
-            )
 
 
 def _where(row: int, column: str) -> str:

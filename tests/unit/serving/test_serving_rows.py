@@ -1,0 +1,163 @@
+"""``{"rows": [...]}``: what is answered, and what is refused, where and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.missing import MISSING
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.answers import predictions, to_json
+from tests.unit.serving.served import CLASSIFIER, REGRESSOR, ROWS, direct, loaded
+
+NAN = float("nan")
+AS_FED = {
+    "age": [30, NAN, -1e-3],
+    "job": ["cook", "", "juggler"],
+    "hours per week": [40.5, NAN, 1e30],
+    "member": [1, NAN, 0],
+}
+
+
+def answered(rows: Any, signature: Signature = CLASSIFIER) -> list[dict[str, Any]]:
+    body = json.loads(loaded(signature).answer({"rows": rows}).body)
+    assert (body["model"], body["version"]) == ("adult", 3)
+    return body["predictions"]
+
+
+def refused(rows: Any) -> str:
+    with pytest.raises(InvalidRequestError) as raised:
+        loaded().answer({"rows": rows})
+    return raised.value.message
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1]])
+def test_rows_are_answered_as_onnxruntime_answers_them(order: list[int]) -> None:
+    labels, probabilities = direct(CLASSIFIER, **{k: [v[i] for i in order] for k, v in AS_FED.items()})
+    found = answered([ROWS[i] for i in order])
+    assert [one["label"] for one in found] == labels.tolist()
+    assert [list(one["probabilities"]) for one in found] == [list(CLASSIFIER.classes)] * len(order)
+    got = np.array([list(one["probabilities"].values()) for one in found], np.float32)
+    assert np.array_equal(got, probabilities)  # float32 comes through JSON unharmed
+
+
+def test_a_regressions_values_are_onnxruntimes_too() -> None:
+    (values,) = direct(REGRESSOR, **AS_FED)
+    found = answered(ROWS, REGRESSOR)
+    assert [list(one) for one in found] == [["value"]] * 3
+    assert np.array_equal(np.array([one["value"] for one in found], np.float32), values)
+
+
+def test_an_answer_that_is_no_number_is_null() -> None:
+    outputs = [np.array([np.nan, 0.1], np.float32)]
+    assert to_json({"predictions": predictions(outputs, ())}) == '{"predictions":[{"value":null},{"value":0.1}]}'
+
+
+def test_columns_may_come_in_any_order() -> None:
+    shuffled = dict(reversed(ROWS[0].items()))
+    assert answered([shuffled]) == answered([ROWS[0]])
+
+
+def test_a_model_of_one_column_is_served() -> None:
+    signature = Signature(task="regression", target="y", columns=(Column(name="x", kind="numeric"),))
+    (values,) = direct(signature, x=[1, 2])
+    assert [one["value"] for one in answered([{"x": 1}, {"x": 2}], signature)] == pytest.approx(values.tolist())
+
+
+@pytest.mark.parametrize("marker", [None, *sorted(MISSING), "  ?  "])
+def test_each_marker_of_a_missing_value_means_the_same(marker: str | None) -> None:
+    given = [{**ROWS[0], "job": marker, "member": marker}]
+    meant = [{**ROWS[0], "job": None, "member": None}]
+    assert answered(given) == answered(meant)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [(1, "1"), (1.0, "1"), (True, "true"), (" cook ", "cook"), (2.5, "2.5"), ("Cook", "another")]
+)
+def test_a_category_is_its_text(given: Any, text: str) -> None:
+    fed = {name: values[:1] for name, values in AS_FED.items()} | {"job": [text]}
+    assert answered([{**ROWS[0], "job": given}])[0]["label"] == direct(CLASSIFIER, **fed)[0][0]
+    assert answered([{**ROWS[0], "job": given}]) == answered([{**ROWS[0], "job": text}])
+
+
+@pytest.mark.parametrize(("given", "meant"), [("true", True), (" Yes ", True), ("FALSE", False), ("no", False)])
+def test_a_boolean_may_come_as_a_word(given: str, meant: bool) -> None:
+    assert answered([{**ROWS[0], "member": given}]) == answered([{**ROWS[0], "member": meant}])
+    assert answered([{**ROWS[0], "member": True}]) != answered([{**ROWS[0], "member": False}])
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected", "found"),
+    [
+        ("age", "31", "a number or null", "text"),
+        ("age", True, "a number or null", "a boolean"),
+        ("age", [31], "a number or null", "an array"),
+        ("age", 1e39, "a number within ±3.4e38", "a larger one"),
+        ("age", -(2**127) * 2.0, "a number within ±3.4e38", "a larger one"),
+        ("job", ["cook"], "text or null", "an array"),
+        ("job", {"a": 1}, "text or null", "an object"),
+        ("member", 1, "true, false or null", "a number"),
+        ("member", "perhaps", "true, false or null", "another text"),
+    ],
+)
+def test_a_cell_of_another_kind_is_named_by_row_and_column(column: str, cell: Any, expected: str, found: str) -> None:
+    message = refused([ROWS[0], {**ROWS[0], column: cell}])
+    assert message == f"rows[1], column '{column}': {expected} is expected, this is {found}"
+
+
+def test_missing_and_unknown_columns_are_named_with_the_nearest_known_one() -> None:
+    row = {**ROWS[0], "joob": "cook", "income": ">50K"}
+    del row["job"]
+    message = refused([ROWS[0], row])
+    assert message.startswith("rows[1] lacks 'job' and has 'joob', 'income'")
+    assert "'joob' is near 'job'" in message
+    assert "'income' is what it predicts" in message
+    assert message.endswith("expected are 'age', 'job', 'hours per week', 'member'")
+
+
+def test_a_column_that_resembles_none_is_named_alone() -> None:
+    assert "has 'zzzzzz', which the model does not read: expected" in refused([{**ROWS[0], "zzzzzz": 1}])
+
+
+def test_of_many_unknown_columns_a_few_are_named_and_nothing_unprintable() -> None:
+    message = refused([{**ROWS[0], **{f"unknown\n{number}" + "x" * 500: 1 for number in range(50)}}])
+    assert "and 40 more" in message
+    assert "\n" not in message
+    assert len(message) < 2500
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"age": 1}, "rows: an array of objects is expected, not an object"),
+        (None, "rows: an array of objects is expected, not null"),
+        ([], "rows: 1 to 10000 rows are expected, there are 0"),
+        ([[1, 2]], "rows[0]: an object is expected, not an array"),
+        ([ROWS[0], "cook"], "rows[1]: an object is expected, not text"),
+        ([ROWS[0]] * 10_001, "rows: 1 to 10000 rows are expected, there are 10001"),
+    ],
+)
+def test_what_is_no_list_of_rows_is_refused(rows: Any, message: str) -> None:
+    assert refused(rows) == message
+
+
+def test_no_value_is_ever_quoted() -> None:
+    for column in ("age", "member"):
+        assert "Jane" not in refused([{**ROWS[0], column: "Jane Doe"}])
+
+
+def test_a_model_of_many_classes_takes_fewer_rows_so_that_its_answer_fits() -> None:
+    classes = tuple(f"a class with a long name {number}" for number in range(1000))
+    signature = Signature(
+        task="classification", target="y", columns=(Column(name="x", kind="numeric"),), classes=classes
+    )
+    model = loaded(signature)
+    with pytest.raises(InvalidRequestError, match=r"1 to \d+ rows are expected, there are 10000") as raised:
+        model.answer({"rows": [{"x": 1}] * 10_000})
+    most = int(raised.value.message.split("1 to ")[1].split()[0])
+    answer = model.answer({"rows": [{"x": 0.1}] * most})
+    assert 1_000_000 < len(answer.body) < 6_000_000

@@ -1,0 +1,191 @@
+"""Which version answers: aliases, tenants, readiness, integrity, what stays loaded."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from pipeline.contracts.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.serving.http import InferRequest
+from pipeline.serving.loaded_model import Session
+from pipeline.serving.model_loader import ModelLoader, onnx_session
+from pipeline.serving.model_store import ModelStore
+from pipeline.serving.predictor import Predictor
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.table import FakeTable
+from tests.unit.serving.served import ROWS, publish
+
+BODY = json.dumps({"rows": ROWS})
+
+
+@dataclass
+class World:
+    """A registry, and a store that reads it; ``sessions`` counts the files that were loaded."""
+
+    table: FakeTable = field(default_factory=FakeTable)
+    artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
+    now: float = 100.0
+    sessions: int = 0
+
+    def store(self, *, keep: int = 8) -> ModelStore:
+        loader = ModelLoader(self.table, self.artifacts, self._session)
+        return ModelStore(loader, alias_seconds=5, keep=keep, clock=lambda: self.now)
+
+    def _session(self, file: bytes) -> Session:
+        self.sessions += 1
+        return onnx_session(1)(file)
+
+    def publish(self, number: int = 1, *, ready: bool = True, live: bool = True, model: str = "adult") -> int:
+        run = f"demo_{model}_{number:012d}"
+        return publish(self.table, self.artifacts, run=run, ready=ready, live=live, model=model).version
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_the_live_version_answers_and_says_which_it_is(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    answer = Predictor(world.store())(InferRequest("demo", "adult", None, False, BODY))
+    assert (answer.model, answer.version, answer.rows) == ("adult", 2, 3)
+    assert json.loads(answer.body)["version"] == 2
+
+
+def test_a_body_of_bytes_is_read_as_one_of_text(world: World) -> None:
+    world.publish()
+    predict = Predictor(world.store())
+    as_text, as_bytes = (predict(InferRequest("demo", "adult", None, False, body)) for body in (BODY, BODY.encode()))
+    assert as_text == as_bytes
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [('{"rows": [}', "line 1, column 11"), ('{"rows":\n[NaN]}', "line 2, column 2"), (b'{"a": "\xff"}', "line 1")],
+)
+def test_what_is_not_json_is_refused_by_place(world: World, body: str | bytes, place: str) -> None:
+    world.publish()
+    with pytest.raises(InvalidRequestError, match=place):
+        Predictor(world.store())(InferRequest("demo", "adult", None, False, body))
+
+
+def test_an_older_version_answers_when_it_is_named(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    assert Predictor(world.store())(InferRequest("demo", "adult", 1, False, BODY)).version == 1
+
+
+def test_a_file_is_loaded_once(world: World) -> None:
+    world.publish()
+    store = world.store()
+    assert store.live("demo", "adult") is store.live("demo", "adult")
+    assert store.ready("demo", "adult", 1) is store.live("demo", "adult")
+    assert world.sessions == 1
+
+
+def test_a_moved_alias_is_seen_after_its_seconds_and_not_before(world: World) -> None:
+    world.publish(1)
+    store = world.store()
+    assert store.live("demo", "adult").version == 1
+    world.publish(2)
+    world.now += 4.9
+    assert store.live("demo", "adult").version == 1
+    world.now += 0.1
+    assert store.live("demo", "adult").version == 2
+
+
+def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    store = world.store()
+    store.live("demo", "adult")
+    store.ready("demo", "adult", 1)
+    ModelRegistry(world.table, world.artifacts).promote("demo", "adult", 1, by="someone")
+    world.now += 5
+    assert store.live("demo", "adult").version == 1
+    assert world.sessions == 2
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda store: store.live("other", "adult"),
+        lambda store: store.ready("other", "adult", 1),
+        lambda store: store.unproven("other", "adult", 1),
+        lambda store: store.live("demo", "titanic"),
+        lambda store: store.ready("demo", "adult", 2),
+        lambda store: store.ready("demo", "adult", 0),
+    ],
+)
+def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
+    world: World, find: Callable[[ModelStore], object]
+) -> None:
+    world.publish()
+    store = world.store()
+    store.live("demo", "adult")
+    with pytest.raises(NotFoundError):
+        find(store)
+
+
+def test_a_model_without_a_live_version_is_not_found(world: World) -> None:
+    world.publish(live=False)
+    with pytest.raises(NotFoundError, match="no live model 'adult'"):
+        world.store().live("demo", "adult")
+
+
+def test_a_version_answers_its_smoke_test_before_it_answers_anybody_else(world: World) -> None:
+    world.publish(ready=False, live=False)
+    predict = Predictor(world.store())
+    asked = InferRequest("demo", "adult", 1, False, BODY)
+    assert predict(asked._replace(unproven=True)).version == 1
+    with pytest.raises(ConflictError, match="has not passed its smoke test"):
+        predict(asked)
+    ModelRegistry(world.table, world.artifacts).ready("demo", "adult", 1)
+    assert predict(asked).version == 1
+
+
+def test_a_file_that_was_changed_is_refused(world: World) -> None:
+    world.publish()
+    (key,) = world.artifacts.keys("tenants/demo/artifacts/")
+    world.artifacts.put(key, world.artifacts.get(key) + b" ")
+    with pytest.raises(IntegrityError, match="sha256"):
+        world.store().live("demo", "adult")
+    assert world.sessions == 0
+
+
+def test_only_the_versions_that_were_asked_for_last_stay_loaded(world: World) -> None:
+    for number in (1, 2, 3):
+        world.publish(number)
+    store = world.store(keep=2)
+    for version in (1, 2, 1, 3, 1):
+        store.ready("demo", "adult", version)
+    assert world.sessions == 3
+    store.ready("demo", "adult", 2)
+    assert world.sessions == 4
+
+
+def test_threads_that_ask_at_once_load_one_file_and_all_get_its_answer(world: World) -> None:
+    world.publish()
+    predict = Predictor(world.store())
+    start = threading.Barrier(8)
+    answers: list[str] = []
+
+    def ask() -> None:
+        start.wait()
+        for _ in range(20):
+            answers.append(predict(InferRequest("demo", "adult", None, False, BODY)).body)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 160
+    assert len(set(answers)) == 1
+    assert world.sessions == 1
