@@ -55,8 +55,8 @@ def tell_delimiter(text: TextFile) -> str:
     found = max(DELIMITERS, key=lambda one: _fit(text, one))
     if _fit(text, found) == (0.0, 0):
         raise InvalidColumnsError(
-            f"'{text.name}' has one column, or a header (line 1) that is not well quoted: names and values are expected "
-            "with a comma, semicolon, tab or '|' between them"
+            f"'{text.name}' has one column, or a header (line 1) that is not well quoted: names and values are "
+            "expected with a comma, semicolon, tab or '|' between them"
         )
     return found
 

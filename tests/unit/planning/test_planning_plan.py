@@ -1,0 +1,129 @@
+"""What is tried for which data, with which settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec, Training
+from pipeline.contracts.plan import Plan
+from pipeline.planning.plan import plan
+
+
+def _dataset(train: int = 5_000, classes: int = 2, words: int = 10) -> Dataset:
+    names = tuple(f"c{number}" for number in range(classes))
+    return Dataset(
+        task="classification" if classes else "regression",
+        target="y",
+        columns=(
+            ColumnProfile(name="x", kind="numeric", missing=0, distinct=9),
+            ColumnProfile(
+                name="w", kind="categorical", missing=0, distinct=words, vocabulary=tuple(map(str, range(words)))
+            ),
+        ),
+        classes=names,
+        class_rows=tuple(train // classes for _ in names),
+        rows=SplitRows(train=train, validation=10, test=10),
+        sha256="",
+    )
+
+
+def _settings(planned: Plan, algorithm: str):
+    return next(one.settings for one in planned.candidates if one.algorithm == algorithm)
+
+
+def test_all_four_are_tried_and_the_network_asks_for_the_gpu_queue():
+    planned = plan(_dataset(), JobSpec())
+    assert [one.name for one in planned.candidates] == ["linear", "random_forest", "gradient_boosting", "mlp"]
+    assert all(one.reason for one in planned.candidates)
+    assert [(job.name, job.queue, job.candidates) for job in planned.jobs] == [
+        ("cpu", "cpu", ("linear", "random_forest", "gradient_boosting")),
+        ("gpu", "gpu", ("mlp",)),
+    ]
+    assert planned.skipped == ()
+
+
+@pytest.mark.parametrize(("algorithms", "jobs"), [(("mlp",), ["gpu"]), (("linear", "linear"), ["cpu"])])
+def test_only_what_was_asked_for_is_tried_once_and_no_job_is_empty(algorithms, jobs):
+    planned = plan(_dataset(), JobSpec(algorithms=algorithms))
+    assert [one.name for one in planned.candidates] == [algorithms[0]]
+    assert [job.name for job in planned.jobs] == jobs
+
+
+@pytest.mark.parametrize(("classes", "metric"), [(2, "accuracy"), (0, "rmse")])
+def test_the_metric_follows_the_task(classes, metric):
+    assert plan(_dataset(classes=classes), JobSpec()).metric == metric
+    assert plan(_dataset(), JobSpec(metric="auc", seed=5)).metric == "auc"
+
+
+def test_a_metric_of_another_task_is_an_error_of_the_spec():
+    with pytest.raises(InvalidJobSpecError, match="rmse"):
+        plan(_dataset(), JobSpec(metric="rmse"))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "skipped", "words"),
+    [
+        (_dataset(train=60), ["mlp"], "60 training rows, 100 are its least"),
+        (_dataset(train=24), ["gradient_boosting", "mlp"], "24 training rows, 50 are its least"),
+        (_dataset(classes=60), ["gradient_boosting"], "60 classes, 50 are its most"),
+        (_dataset(classes=900, words=900), ["random_forest", "gradient_boosting"], "900 classes, 100 are its most"),
+        (
+            _dataset(classes=1000, words=5000),
+            ["linear", "random_forest", "gradient_boosting"],
+            "5,003,000 weights over one-hot categories and classes",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_data_is_skipped_with_the_reason(dataset, skipped, words):
+    planned = plan(dataset, JobSpec())
+    assert [one.algorithm for one in planned.skipped] == skipped
+    assert words in planned.skipped[0].reason
+    assert not {one.algorithm for one in planned.candidates} & set(skipped)
+
+
+def test_what_was_asked_for_by_name_is_tried_with_few_rows_too():
+    assert [one.name for one in plan(_dataset(train=24), JobSpec(algorithms=("mlp",))).candidates] == ["mlp"]
+
+
+def test_when_nothing_fits_the_reasons_are_told():
+    with pytest.raises(InvalidJobSpecError, match="gradient_boosting: 60 classes"):
+        plan(_dataset(classes=60), JobSpec(algorithms=("gradient_boosting",)))
+
+
+@pytest.mark.parametrize("train", [24, 600, 5_000, 50_000, 5_000_000])
+@pytest.mark.parametrize("classes", [0, 2, 5])
+def test_settings_are_complete_whatever_the_shape(train, classes):
+    every = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
+    planned = plan(_dataset(train=train, classes=classes), every)
+    keys = {one.algorithm: set(one.settings) for one in planned.candidates}
+    assert keys == {
+        "linear": {"C"} if classes else {"alpha"},
+        "random_forest": {"n_estimators", "max_depth", "min_samples_leaf"},
+        "gradient_boosting": {
+            "n_estimators", "learning_rate", "num_leaves", "min_child_samples", "early_stopping_rounds",
+        },
+        "mlp": {
+            "hidden", "dropout", "epochs", "batch_size", "learning_rate", "weight_decay", "early_stopping",
+        },
+    }  # fmt: skip
+
+
+def test_every_knob_of_the_spec_reaches_the_network():
+    training = Training(
+        epochs=3, batch_size=7, learning_rate=0.5, hidden=(9,), dropout=0.3, weight_decay=0.2, early_stopping=2
+    )
+    settings = _settings(plan(_dataset(), JobSpec(training=training)), "mlp")
+    assert settings == training.model_dump()
+
+
+def test_more_rows_get_larger_batches_and_fewer_epochs():
+    shapes = [_settings(plan(_dataset(train=rows), JobSpec()), "mlp") for rows in (500, 5_000, 50_000, 500_000)]
+    assert [one["batch_size"] for one in shapes] == sorted(one["batch_size"] for one in shapes)
+    assert [one["epochs"] for one in shapes] == sorted((one["epochs"] for one in shapes), reverse=True)
+
+
+def test_a_plan_survives_its_way_through_the_bucket():
+    planned = plan(_dataset(), JobSpec())
+    assert Plan.from_bytes(planned.to_bytes()) == planned

@@ -1,0 +1,63 @@
+"""Whatever is dropped, the answer is a Dataset or a DatasetError."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.contracts.errors import DatasetError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.validation.formats import format_of
+from pipeline.validation.prepare import prepare
+from pipeline.validation.set_aside import SetAside
+from pipeline.validation.table import read_table
+
+_FILES = ("a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz")
+_CELLS = st.one_of(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12),
+    st.sampled_from(
+        ["", "?", "1", "0", "001", "1.5", "-", "1e999", "inf", "true", "no", "2024-01-01", '"', ",", "\r\n"]
+    ),
+    st.floats().map(str),
+    st.integers().map(str),
+)
+
+
+def _prepared(file: str, body: bytes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "upload"
+        path.write_bytes(body)
+        aside = SetAside(Path(folder) / "set_aside.jsonl")
+        return prepare(read_table(file, path, format_of(file), aside), JobSpec(), aside, sha256="")
+
+
+@settings(deadline=None)
+@given(file=st.sampled_from(_FILES), body=st.binary(max_size=400))
+@example(file="a.csv", body=b"a,b\n" + b"1,x\n2,y\n" * 40)
+@example(file="a.parquet", body=b"PAR1" + b"\0" * 40 + b"PAR1")
+@example(file="a.jsonl", body=b"{}\n" * 40)
+def test_any_bytes_are_a_data_set_or_a_data_set_error(file, body):
+    try:
+        dataset = _prepared(file, body).dataset
+    except DatasetError:
+        return
+    assert dataset.columns
+
+
+@settings(deadline=None)
+@given(columns=st.lists(st.lists(_CELLS, min_size=1, max_size=6), min_size=2, max_size=4), rows=st.integers(30, 60))
+def test_any_cells_are_typed_without_a_loss_of_rows(columns, rows):
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([f"c{number}" for number in range(len(columns))])
+    writer.writerows([cells[row % len(cells)] for cells in columns] for row in range(rows))
+    try:
+        dataset = _prepared("a.csv", text.getvalue().encode()).dataset
+    except DatasetError:
+        return
+    assert sum(dataset.rows.model_dump().values()) + dataset.set_aside == rows

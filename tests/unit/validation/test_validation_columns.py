@@ -1,0 +1,178 @@
+"""What columns are told to be, and which are refused."""
+
+from __future__ import annotations
+
+import random
+
+import polars as pl
+import pytest
+
+from pipeline.contracts.errors import InvalidColumnsError, InvalidJobSpecError
+from pipeline.validation.kinds import Typed, tell_kind, trimmed
+
+
+def _kind(values, name="column", **options):
+    told = tell_kind(trimmed(pl.Series(name, values)), **options)
+    return told.kind if isinstance(told, Typed) else told.reason
+
+
+def _values(values, **options):
+    told = tell_kind(trimmed(pl.Series("column", values)), **options)
+    assert isinstance(told, Typed)
+    return told.values.to_list()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "2.5", "-3e2", "2.5"], "numeric"),
+        (["1", "1", "?", "NA", "", "-", "null"], "numeric"),
+        (["38", "39", "39", "38"], "numeric"),
+        (["02134", "10001", "02134"], "categorical"),
+        (["0.5", "0.25", "0", "0"], "numeric"),
+        (["0", "1", "0", "1"], "numeric"),
+        (["true", "False", None], "boolean"),
+        (["Yes", "no", "?", "no"], "boolean"),
+        (["t", "f", "t", "f"], "categorical"),
+        (["red", "green", "red", "green"], "categorical"),
+        (["1,5", "2,5", "1,5", "1,5"], "categorical"),
+        ([True, False, None], "boolean"),
+        ([1.5, float("nan"), 1.5], "numeric"),
+    ],
+)
+def test_kinds(values, kind):
+    assert _kind(values) == kind
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (["2024-01-31", "2024-02-01", "2024-1-1"], "dates"),
+        (["31/01/2024 10:30", "1.2.24", "12-31-2024"], "dates"),
+        (["2024-01-31T10:30:00.123Z", "2024-01-31 10:30:00+02:00", "?"], "dates"),
+        (["10:30", "23:59:59", "00:00"], "dates"),
+        (["3 Jan 2024", "14-February-24", "3 Jan 2024"], "dates"),
+        (["it came late and was broken", "very good, would buy again", "fine for what it costs"], "free text"),
+        ([f"n{number}" for number in range(50)], "identifier"),
+        ([f"{number:05}" for number in range(50)], "identifier"),
+        ([str(number) for number in range(50, 99)], "identifier"),
+        ([5, 3, 4, 6], "identifier"),
+        (["", "?", None], "only missing values"),
+        ([None, None], "only missing values"),
+        ([[1], [2]], "arrays"),
+        ([b"a", b"b"], "Binary"),
+    ],
+)
+def test_what_is_left_out_says_why(values, reason):
+    assert reason in _kind(values)
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "patient_id", "CustomerId", "uuid", "rowid", "Unnamed: 0", "userID"])
+def test_whole_numbers_that_are_there_once_are_an_identifier_when_named_so(name):
+    assert "identifier" in _kind([70, 3, 19], name)
+
+
+@pytest.mark.parametrize("name", ["population", "fnlwgt", "paid", "price_index", "width"])
+def test_other_whole_numbers_that_are_there_once_stay_numbers(name):
+    assert _kind([70, 3, 19], name) == "numeric"
+
+
+def test_fractions_that_are_there_once_stay_numbers_under_any_name():
+    assert _kind([0.5, 1.5, 2.5], "id") == "numeric"
+
+
+def test_a_few_words_among_numbers_count_as_missing_with_a_warning():
+    told = tell_kind(pl.Series("price", ["oops", *(f"{number % 50}.5" for number in range(199))]))
+    assert isinstance(told, Typed)
+    assert (told.kind, told.values.null_count()) == ("numeric", 1)
+    assert told.warnings == ("column 'price': 1 cell without a number that float32 can hold, taken as missing",)
+
+
+def test_many_words_among_numbers_make_categories():
+    assert _kind(["low", "low", *(str(number % 10) for number in range(98))]) == "categorical"
+
+
+def test_whole_numbers_that_float32_cannot_hold_are_told():
+    told = tell_kind(pl.Series("account", [2**24 + 1, 5, 5, 7]))
+    assert isinstance(told, Typed)
+    assert "16,777,216" in told.warnings[0]
+
+
+def test_what_is_infinite_in_float32_is_missing():
+    assert _values([1e300, 1.0, float("inf"), 2.0]) == [None, 1.0, None, 2.0]
+
+
+def test_text_is_trimmed_and_a_decimal_comma_is_read_where_it_may_be_one():
+    assert _values([" red ", "green", "red"] * 2)[:2] == ["red", "green"]
+    assert _values(["1,5", "2", "1,5"], decimal_comma=True) == [1.5, 2.0, 1.5]
+
+
+def test_a_constant_column_is_left_out(drop, good):
+    found = drop("a.csv", good.replace("size", "size,one", 1).replace("\n0.", "\n0.5,0."), target="sold")
+    assert "constant" in found.left_out["size"]
+
+
+def test_a_column_that_is_dropped_is_left_out(drop, good):
+    found = drop("a.csv", good, spec="drop: [colour]")
+    assert found.left_out == {"colour": "dropped by train.yaml"}
+    assert found.split("train").columns == ["size", "sold"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("color", "did you mean 'colour'"), ("sold", "is the target")])
+def test_a_column_that_cannot_be_dropped_is_an_error_of_the_spec(drop, good, name, words):
+    with pytest.raises(InvalidJobSpecError, match=words):
+        drop("a.csv", good, spec=f"drop: [{name}]")
+
+
+def test_the_vocabulary_is_of_the_training_rows_most_frequent_first(drop):
+    chance = random.Random(1)
+    cells = chance.choices(["rare", "often", "always"], weights=[1, 3, 9], k=500)
+    found = drop("a.csv", "word,y\n" + "".join(f"{cell},{chance.choice('ab')}\n" for cell in cells))
+    train = found.split("train")["word"]
+    assert found.dataset.columns[0].vocabulary == ("always", "often", "rare")
+    assert found.dataset.columns[0].distinct == train.n_unique()
+
+
+def test_a_vocabulary_ends_at_a_thousand_values(drop):
+    rows = [f"w{number % 1500},{number % 2}" for number in range(4500)]
+    found = drop("a.csv", "word,y\n" + "\n".join(rows))
+    assert len(found.dataset.columns[0].vocabulary) == 1000
+    assert any("1,000 most frequent" in warning for warning in found.dataset.warnings)
+
+
+def test_statistics_are_of_the_training_rows(drop, good):
+    found = drop("a.csv", good)
+    column, train = found.dataset.columns[0], found.split("train")["size"]
+    assert column.mean == pytest.approx(train.mean(), rel=1e-6)
+    assert (column.minimum, column.maximum, column.missing) == (train.min(), train.max(), 0)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("size,size,sold", "columns 1 and 2 are both named 'size'"),
+        ("size, size ,sold", "columns 1 and 2 are both named 'size'"),
+        ("size,,sold", "column 2 of 3 has no name"),
+        ("0.5,a,yes", "line 1 holds numbers"),
+        ("size," + "x" * 201 + ",sold", "column 2 has 201 characters"),
+        (",".join(f"c{number}" for number in range(100_000)), "100,000 columns: at most 10,000"),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_refused(drop, lines, header, words):
+    with pytest.raises(InvalidColumnsError, match=words):
+        drop("a.csv", "\n".join([header, *lines[1:]]))
+
+
+def test_one_column_is_not_enough(drop):
+    with pytest.raises(InvalidColumnsError, match="comma, semicolon, tab"):
+        drop("a.csv", "x\n1\n2\n")
+
+
+def test_columns_of_only_missing_values_are_named(drop):
+    with pytest.raises(InvalidColumnsError, match="'a': only missing values; 'b': only missing values"):
+        drop("a.csv", "a,b,y\n" + ",,1\n,?,0\n" * 60)
+
+
+def test_rows_that_share_no_keys_are_refused_before_they_grow_a_table(drop):
+    with pytest.raises(InvalidColumnsError, match="at most 10,000"):
+        drop("a.jsonl", "".join(f'{{"k{number}": 1}}\n' for number in range(20_000)))

@@ -1,0 +1,149 @@
+"""The same rows in every format that is read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+
+import polars as pl
+import pytest
+
+from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
+
+
+def _jsonl(text: str) -> str:
+    return "".join(json.dumps(row) + "\n" for row in pl.read_csv(text.encode()).to_dicts())
+
+
+def _parquet(text: str) -> bytes:
+    file = io.BytesIO()
+    pl.read_csv(text.encode()).write_parquet(file)
+    return file.getvalue()
+
+
+FORMS = {
+    "comma": ("a.csv", lambda text: text),
+    "upper-case ending": ("A.CSV", lambda text: text),
+    "semicolon": ("a.csv", lambda text: text.replace(",", ";")),
+    "tab": ("a.csv", lambda text: text.replace(",", "\t")),
+    "tsv": ("a.tsv", lambda text: text.replace(",", "\t")),
+    "bar": ("a.txt", lambda text: text.replace(",", "|")),
+    "bom": ("a.csv", lambda text: "\ufeff" + text),
+    "crlf": ("a.csv", lambda text: text.replace("\n", "\r\n")),
+    "old mac": ("a.csv", lambda text: text.replace("\n", "\r")),
+    "no last newline": ("a.csv", lambda text: text.rstrip()),
+    "blank lines": ("a.csv", lambda text: "\n" + text.replace("\n", "\n\n") + "\n\n"),
+    "spaces": ("a.csv", lambda text: text.replace(",", " , ")),
+    "quoted": ("a.csv", lambda text: text.replace(",a,", ',"a",')),
+    "gzip": ("a.csv.gz", lambda text: gzip.compress(text.encode())),
+    "jsonl": ("a.jsonl", _jsonl),
+    "ndjson gzip": ("a.ndjson.gz", lambda text: gzip.compress(_jsonl(text).encode())),
+    "parquet": ("a.parquet", _parquet),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_of_a_file_does_not_change_its_data_set(drop, good, form):
+    file, body = FORMS[form]
+    expected, found = drop("plain.csv", good), drop(file, body(good))
+    assert found.dataset.model_copy(update={"sha256": ""}) == expected.dataset.model_copy(update={"sha256": ""})
+    assert all(found.split(name).equals(expected.split(name)) for name in expected.splits)
+
+
+def test_a_quoted_cell_may_hold_newlines_delimiters_and_quotes(drop, good):
+    found = drop("a.csv", good.replace(",a,", ',"a,\n ""b""",'))
+    assert 'a,\n "b"' in found.dataset.columns[1].vocabulary
+    assert found.dataset.set_aside == 0
+
+
+def test_a_quote_inside_of_a_bare_cell_is_a_character(drop, good):
+    assert '5" pipe' in drop("a.csv", good.replace(",a,", ',5" pipe,')).dataset.columns[1].vocabulary
+
+
+def test_where_fields_are_not_separated_by_commas_numbers_may_have_one(drop, good):
+    expected = drop("a.csv", good).dataset.columns[0]
+    assert drop("b.csv", good.replace(",", ";").replace(".", ",")).dataset.columns[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "body", "words"),
+    [
+        ("a.csv", b"", ["'a.csv'", "empty"]),
+        ("a.csv", b"\xef\xbb\xbf \n\n", ["empty"]),
+        ("a.parquet", b"", ["empty"]),
+        ("a.xlsx", b"PK\x03\x04", ["a.xlsx", ".csv", ".parquet", ".jsonl.gz"]),
+        ("a", b"x", [".csv"]),
+        ("a.csv", b"PK\x03\x04", ["Excel", "UTF-8"]),
+        ("a.csv", "a,b\n1,2\n".encode("utf-16"), ["UTF-16", "UTF-8"]),
+        ("a.csv", b"a,b\n1,2\n3,\0\n", ["NUL", "byte 10", "line 3", "UTF-8"]),
+        ("a.csv", b"a,b\n1,2\n3,4\nx\xe9,2\n", ["UTF-8", "byte 13", "line 4"]),
+        ("a.csv", b"a,b\n1,2\n3,\xc3", ["UTF-8", "byte 10", "line 3"]),
+        ("a.csv", b"a,b\n" + b"x" * (17 << 20), ["line 2", "16 MiB"]),
+        ("a.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 9999)[:-20], ["gzip", "breaks off"]),
+        ("a.csv.gz", b"a,b\n1,2\n", ["gzip"]),
+        ("a.parquet", b"a,b\n1,2\n", ["not a parquet file"]),
+        ("a.csv", b'"a,b\n1,2\n' * 3, ["line 1"]),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_refused_with_the_place(drop, file, body, words):
+    with pytest.raises((UnreadableDatasetError, InvalidColumnsError)) as refused:
+        drop(file, body)
+    assert [word for word in words if word not in str(refused.value)] == []
+
+
+@pytest.mark.parametrize("cut", [slice(None, -200), slice(None, -1)])
+def test_a_truncated_parquet_file_says_so(drop, good, cut):
+    with pytest.raises(UnreadableDatasetError, match="truncated parquet"):
+        drop("a.parquet", _parquet(good)[cut])
+
+
+def test_a_parquet_file_with_a_hole_is_damaged(drop, good):
+    body = _parquet(good)
+    with pytest.raises(UnreadableDatasetError, match="damaged parquet"):
+        drop("a.parquet", body[:100] + body[300:])
+
+
+def test_a_multibyte_character_may_lie_across_two_chunks(drop, lines):
+    padding = "a," + "x" * ((1 << 20) - 4 - len(lines[0])) + "é"
+    found = drop("a.csv", "\n".join([lines[0], padding + ",yes", *lines[1:]]))
+    assert sum(found.dataset.rows.model_dump().values()) == 301
+
+
+def test_types_of_a_parquet_file_are_kept(drop):
+    frame = pl.DataFrame(
+        {
+            "whole": [1, 2, None] * 40,
+            "truth": [True, False, None] * 40,
+            "category": pl.Series(["a", "b", "a"] * 40, dtype=pl.Categorical),
+            "price": pl.Series(["1.5", "2.5", "1.5"] * 40).cast(pl.Decimal(10, 2)),
+            "day": pl.Series([0, 1, 2] * 40).cast(pl.Date),
+            "list": [[1], [2], [3]] * 40,
+            "label": [0, 1, 1] * 40,
+        }
+    )
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    found = drop("a.parquet", file.getvalue())
+    assert found.kinds == {"whole": "numeric", "truth": "boolean", "category": "categorical", "price": "numeric"}
+    assert set(found.left_out) == {"day", "list"}
+    assert found.dataset.classes == ("0", "1")
+    assert found.split("train").schema["whole"] == found.split("train").schema["truth"] == pl.Float32
+
+
+def test_values_of_many_types_in_one_json_column_are_categories(drop, good):
+    body = _jsonl(good).replace('"a"', "true").replace('"b"', "3")
+    assert set(drop("a.jsonl", body).dataset.columns[1].vocabulary) == {"true", "3", "c"}
+
+
+def test_a_json_column_of_objects_is_left_out(drop, good):
+    assert "objects" in drop("a.jsonl", _jsonl(good).replace('"a"', '{"x": 1}')).left_out["colour"]
+
+
+def test_a_json_row_may_lack_keys(drop, good):
+    body = _jsonl(good).replace('"size": 0.1', '"other": 0.1')
+    assert drop("a.jsonl", body, target="sold").kinds == {
+        "size": "numeric",
+        "colour": "categorical",
+        "other": "numeric",
+    }

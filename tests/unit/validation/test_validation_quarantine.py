@@ -1,0 +1,48 @@
+"""A refused file is kept beside its report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from pipeline.contracts.errors import DatasetError, UnreadableDatasetError
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.run import Upload
+from pipeline.validation.quarantine import quarantine
+from tests.fakes.objects import FakeObjectStore
+
+RUN = "demo_model_0123456789ab"
+
+
+def _report(file: str, error: DatasetError):
+    uploads, artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
+    key = f"demo/model/{file}"
+    uploads.put(key, b"first")
+    version = uploads.head(key).version_id
+    uploads.put(key, b"second, while the first was validated")
+    upload = Upload(bucket="uploads", key=key, version_id=version, bytes=5, etag="e")
+    quarantine(RUN, upload, error, uploads=uploads, artifacts=artifacts)
+    report = json.loads(artifacts.get(RunKeys.of(RUN).quarantine("report.json")))
+    return report, artifacts.get(report["file"])
+
+
+def test_the_version_that_was_refused_is_kept_with_the_reason():
+    report, kept = _report("a.csv", UnreadableDatasetError("'a.csv' is empty", line=3, sha256="f" * 64))
+    assert kept == b"first"
+    assert report["error"] == {"type": "UnreadableDatasetError", "message": "'a.csv' is empty", "details": {"line": 3}}
+    assert (report["run"], report["sha256"], report["upload"]["key"]) == (RUN, "f" * 64, "demo/model/a.csv")
+    assert report["file"] == RunKeys.of(RUN).quarantine("a.csv")
+    assert report["at"].endswith("+00:00")
+
+
+def test_a_file_that_is_itself_named_report_json_does_not_hide_the_report():
+    report, kept = _report("report.json", UnreadableDatasetError("'report.json' has no known ending"))
+    assert (report["sha256"], kept) == (None, b"first")
+
+
+def test_the_error_of_a_refused_file_tells_its_sha256(drop):
+    with pytest.raises(UnreadableDatasetError) as refused:
+        drop("a.csv", b"\xff\xff")
+    assert refused.value.details["sha256"] == hashlib.sha256(b"\xff\xff").hexdigest()

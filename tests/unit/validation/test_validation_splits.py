@@ -1,0 +1,78 @@
+"""Splits: seeded, stratified, and copies of one row together."""
+
+from __future__ import annotations
+
+import random
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contracts.job_spec import Split
+from pipeline.validation.splits import SPLITS, assign_splits, group_copies
+
+
+def _alone(rows):
+    return pl.Series(range(rows), dtype=pl.UInt64)
+
+
+@given(
+    sizes=st.lists(st.integers(3, 60), min_size=2, max_size=30).filter(lambda sizes: sum(sizes) >= 30),
+    shares=st.builds(Split, validation=st.floats(0.06, 0.45), test=st.floats(0.06, 0.45)),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_splits_partition_the_rows_and_every_class_keeps_its_share(sizes, shares, seed):
+    target = pl.Series([f"c{number}" for number, size in enumerate(sizes) for _ in range(size)])
+    assigned = assign_splits(target, _alone(len(target)), shares, seed)
+    assert set(assigned) == set(SPLITS)
+    assert len(assigned) == len(target)
+    assert (assigned == "test").sum() == pytest.approx(len(target) * shares.test, abs=1)
+    train = target.filter(assigned == "train")
+    assert train.n_unique() == len(sizes)
+    free = len(target) - len(sizes)  # one row of each class always trains
+    for number, size in enumerate(sizes):
+        tested = (target.filter(assigned == "test") == f"c{number}").sum()
+        assert tested == pytest.approx((size - 1) * len(target) * shares.test / free, abs=1)
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_a_regression_target_is_spread_alike_over_the_splits(seed):
+    target = pl.Series([float(number**2) for number in range(1000)])
+    assigned = assign_splits(target, _alone(1000), Split(), seed)
+    for name in SPLITS:
+        part = target.filter(assigned == name)
+        assert part.median() == pytest.approx(500**2, rel=0.3)
+
+
+def test_the_seed_decides():
+    target = pl.Series(["a", "b"] * 200)
+    first, again, other = (assign_splits(target, _alone(400), Split(), seed) for seed in (1, 1, 2))
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_copies_of_a_row_are_in_one_split():
+    chance = random.Random(0)
+    frame = pl.DataFrame({"x": [chance.randrange(400) for _ in range(500)], "y": ["a"] * 500})
+    groups, warnings = group_copies(frame)
+    assigned = assign_splits(frame["y"], groups, Split(), 0)
+    per_row = frame.with_columns(split=assigned).group_by("x").agg(pl.col("split").n_unique())
+    assert per_row["split"].max() == 1
+    assert "copies are kept in one split" in warnings[0]
+
+
+def test_where_most_rows_are_copies_they_are_split_one_by_one_with_a_warning():
+    groups, warnings = group_copies(pl.DataFrame({"x": [1, 2] * 50}))
+    assert groups.n_unique() == 100
+    assert "the same row may both train and test" in warnings[0]
+
+
+def test_splits_hold_every_row_once(drop, good, lines):
+    found = drop("a.csv", good)
+    rows = pl.concat(found.splits.values())
+    assert sorted(rows["size"].round(4).to_list()) == sorted(
+        pl.Series([line.split(",")[0] for line in lines[1:]]).cast(pl.Float32).round(4).to_list()
+    )
+    assert {name: part.height for name, part in found.splits.items()} == found.dataset.rows.model_dump()
+    assert sum(found.dataset.class_rows) == found.dataset.rows.train

@@ -1,0 +1,114 @@
+"""Which column is the target, and what it makes of the task."""
+
+from __future__ import annotations
+
+import random
+
+import polars as pl
+import pytest
+
+from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
+from pipeline.validation.target import read_target
+
+
+def test_the_last_column_is_the_target_unless_somebody_says_another(drop, good):
+    assert drop("a.csv", good).dataset.target == "sold"
+    assert drop("a.csv", good, target=" colour ").dataset.target == "colour"
+    assert drop("a.csv", good, spec="target: size", target="colour").dataset.target == "size"
+
+
+def test_the_spec_is_kept_as_it_was_understood(drop, good):
+    spec = drop("a.csv", good, spec="seed: 7", target="colour").spec
+    assert (spec.target, spec.task, spec.seed) == ("colour", "classification", 7)
+
+
+def test_a_bad_train_yaml_is_an_error_of_the_spec(drop, good):
+    with pytest.raises(InvalidJobSpecError, match="'algorithms'"):
+        drop("a.csv", good, spec="algoritms: [mlp]")
+    with pytest.raises(InvalidJobSpecError, match="bytes"):
+        drop("a.csv", good, spec="#" * (2 << 20))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("Sold", "did you mean 'sold'"),
+        ("colr", "did you mean 'colour'"),
+        ("zzz", "the columns are 'size', 'colour', 'sold'"),
+    ],
+)
+def test_a_target_that_is_not_there_names_the_nearest(drop, good, wanted, words):
+    with pytest.raises(InvalidTargetError, match=words):
+        drop("a.csv", good, target=wanted)
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["a", "b"] * 20, "classification"),
+        ([True, False] * 20, "classification"),
+        (["0", "1"] * 20, "classification"),
+        ([0.0, 1.0] * 20, "classification"),
+        (["001", "010"] * 20, "classification"),
+        (["1.5", "2.5"] * 20, "regression"),
+        ([str(number) for number in range(40)], "regression"),
+        ([number % 21 for number in range(500)], "regression"),
+    ],
+)
+def test_the_task_is_told_from_the_values(values, task):
+    assert read_target(pl.Series("y", values), None).task == task
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (["1", "0"] * 20, ("0", "1")),
+        (["10", "9", "2"] * 20, ("10", "2", "9")),
+        (["1.0", "0.0"] * 20, ("0.0", "1.0")),
+        (["1", "1.0", "0"] * 20, ("0", "1")),
+        ([1.0, 0.0, None] * 20, ("0", "1")),
+        ([True, False] * 20, ("false", "true")),
+        (["True", "False"] * 20, ("False", "True")),
+        ([" yes", "no "] * 20, ("no", "yes")),
+    ],
+)
+def test_classes_are_text_as_in_the_file_and_sorted(values, classes):
+    assert read_target(pl.Series("y", values), "classification").classes == classes
+
+
+def test_numbers_can_be_asked_for_as_numbers():
+    target = read_target(pl.Series("y", ["0", "1"] * 20), "regression")
+    assert (target.task, target.values.dtype, target.classes) == ("regression", pl.Float64, ())
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "words"),
+    [
+        (["a"] * 40, None, "constant"),
+        ([1.5] * 40, None, "constant"),
+        (["", "NaN"] * 40, None, "no values"),
+        ([None] * 40, None, "no values"),
+        ([float("inf"), float("nan")] * 40, None, "no finite numbers"),
+        ([f"c{number}" for number in range(5000)] * 3, None, "5,000 classes: at most 1,000"),
+        ([0.5, 1.0] * 40, "classification", "numbers with fractions"),
+        (["a", "b"] * 40, "regression", "does not hold numbers"),
+        ([[1], [2]] * 40, None, "List values"),
+    ],
+)
+def test_a_target_that_cannot_be_learnt_says_why(values, task, words):
+    with pytest.raises(InvalidTargetError, match=words) as refused:
+        read_target(pl.Series("income", values), task)
+    assert "'income'" in str(refused.value)
+
+
+def test_a_word_among_the_numbers_of_a_regression_target_costs_its_row(drop):
+    chance = random.Random(0)
+    rows = [f"{chance.random()},{chance.random()}" for _ in range(200)]
+    rows[9] = "0.5,oops"
+    found = drop("a.csv", "x,y\n" + "\n".join(rows))
+    assert (found.dataset.task, found.set_aside[0]["row"]) == ("regression", 10)
+
+
+def test_a_target_may_have_a_name_that_polars_uses_itself(drop, good):
+    for name in ("rows", "class", "group", "split", "stratum", "order", "literal", "count"):
+        assert drop("a.csv", good.replace("sold", name, 1)).dataset.class_rows > (0, 0)
