@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ __all__ = ["READERS", "Cells", "RefusedCellError", "json_kind"]
 
 Cells = Sequence[Any]
 
-_NUMBERS = frozenset({float, int, type(None)})
+_NUMBERS = frozenset({float, int, NoneType})
 _LARGEST = float(np.finfo(np.float32).max)
 _KINDS = {
     str: "text", bool: "a boolean", int: "a number", float: "a number",
-    list: "an array", dict: "an object", type(None): "null",
+    list: "an array", dict: "an object", NoneType: "null",
 }  # fmt: skip
 
 
@@ -38,9 +39,11 @@ def json_kind(value: object) -> str:
 
 def _numbers(cells: Cells) -> NDArray[Any]:
     """float32, null as NaN."""
-    if not _NUMBERS.issuperset(map(type, cells)):
+    kinds = set(map(type, cells))
+    if not kinds <= _NUMBERS:
         raise RefusedCellError("a number or null is expected")
-    if max(map(abs, filter(None, cells)), default=0) > _LARGEST:
+    present = [0, *filter(None, cells)] if NoneType in kinds else cells
+    if max(present) > _LARGEST or min(present) < -_LARGEST:
         raise RefusedCellError("a number within ±3.4e38 is expected", "a larger one")
     return np.array(cells, np.float32)
 

@@ -16,13 +16,18 @@ def decode_rows(rows: Any, columns: Columns) -> Feeds:
     if type(rows) is not list:
         raise InvalidRequestError(f"rows: an array of objects is expected, not {json_kind(rows)}")
     columns.check_count(len(rows), "rows")
-    wanted = columns.kinds.keys()
+    width = len(columns.kinds)
     for number, row in enumerate(rows):
         if type(row) is not dict:
             raise InvalidRequestError(f"rows[{number}]: an object is expected, not {json_kind(row)}")
-        if row.keys() != wanted:
+        if len(row) != width:
             columns.check_names(row, f"rows[{number}]")
-    return columns.feeds(rows, _where)
+    try:
+        return columns.feeds(rows, _where)
+    except KeyError:
+        for number, row in enumerate(rows):
+            columns.check_names(row, f"rows[{number}]")
+        raise
 
 
 def _where(row: int, column: str) -> str:
