@@ -114,6 +114,7 @@ class Emulator:
             execution_ends.tell_of_interrupted()
             if self._home.deployed_at() > deployed_at:
                 deployed_at = self._home.deployed_at()
+                state_flush.flush()  # what was deployed is remembered outside: the two must not part
                 threading.Thread(target=self._warm, name="warming", daemon=True).start()
             requests = self._requests
             if requests != flushed_requests and time.monotonic() - flushed_at > _FLUSH_SECONDS:

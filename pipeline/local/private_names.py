@@ -10,9 +10,10 @@ from typing import Any
 
 from pipeline.contracts.errors import ConfigurationError
 
-__all__ = ["VERSION", "PrivateName", "check"]
+__all__ = ["VERSION", "PrivateName", "check", "check_version"]
 
 VERSION = "1.5.33"
+_ADVICE = f"install ministack[full]=={VERSION}, the version that pyproject.toml pins"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +41,18 @@ class PrivateName:
         return f"{label} has no {', '.join(missing)}" if missing else None
 
 
-def check(names: Iterable[PrivateName]) -> None:
+def check_version() -> None:
     """Raise ConfigurationError when the MiniStack that is installed is not the one that the hooks were made for."""
-    advice = f"install ministack[full]=={VERSION}, the version that pyproject.toml pins"
     try:
         installed = version("ministack")
     except PackageNotFoundError as error:
-        raise ConfigurationError(f"the embedded cloud needs MiniStack, which is not installed: {advice}") from error
+        raise ConfigurationError(f"the embedded cloud needs MiniStack, which is not installed: {_ADVICE}") from error
     if installed != VERSION:
-        raise ConfigurationError(f"MiniStack {installed} is installed and {VERSION} is expected: {advice}")
+        raise ConfigurationError(f"MiniStack {installed} is installed and {VERSION} is expected: {_ADVICE}")
+
+
+def check(names: Iterable[PrivateName]) -> None:
+    """Raise ConfigurationError when any is not as the hooks expect it."""
     problems = [problem for name in names if (problem := name.problem())]
     if problems:
-        raise ConfigurationError(f"MiniStack {VERSION} is not as expected ({'; '.join(problems)}): {advice} afresh")
+        raise ConfigurationError(f"MiniStack {VERSION} is not as expected ({'; '.join(problems)}): {_ADVICE}")

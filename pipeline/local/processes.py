@@ -20,7 +20,11 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 CREDENTIALS = ("test", "test")
 
-_NOT_OURS = ("AWS_", "MODELDROP_", "LOCALSTACK_", "MINISTACK_", "POWERTOOLS_", "LAMBDA_", "PYTHON")
+_USERS = ("AWS_", "LOCALSTACK_", "MODELDROP_", "POWERTOOLS_", "PYTHON")
+_EMULATORS = (
+    *("BIND_HOST", "DOCKER_HOST", "GATEWAY_PORT", "IOT_MTLS_", "LAMBDA_", "LOG_LEVEL", "MINISTACK_", "PERSIST_STATE"),
+    *("S3_", "SFTP_", "STATE_DIR"),
+)
 _CHECK_SECONDS = 0.5
 
 
@@ -35,7 +39,7 @@ def child_environment(endpoint_url: str, variables: Mapping[str, str], *, path: 
 
 def _environment_for_aws(endpoint_url: str) -> dict[str, str]:
     """What a program needs to speak to ``endpoint_url`` and to nothing else that calls itself AWS."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_USERS + _EMULATORS)}
     host = urlsplit(endpoint_url).hostname or ""
     no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), host]))
     return {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.home import Home, Server
+from pipeline.local.private_names import check_version
 from pipeline.local.processes import ACCOUNT, CREDENTIALS, REGION
 
 __all__ = ["main"]
@@ -26,6 +27,7 @@ def main() -> int:
     home = Home(arguments.home)
     home.make()
     try:
+        check_version()
         listener = _listen(arguments.bind, arguments.port)
         server = _server(arguments.bind, listener.getsockname()[1])
         with home.occupied(server):
@@ -63,7 +65,7 @@ def _server(bind: str, port: int) -> Server:
 
 
 def _configure(home: Home, bind: str, server: Server) -> None:
-    """MiniStack's settings; nothing of the user's AWS remains."""
+    """MiniStack's settings; nothing of the user's AWS remains. ``processes`` does not hand them on."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "MINISTACK_", "LOCALSTACK_", "LAMBDA_"))]:
         del os.environ[name]
     os.environ.update(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +43,26 @@ def test_a_stack_goes_up_is_found_again_goes_down_and_comes_back_where_it_was(ho
 
     assert control.down(home=home, wipe=True) is True
     assert (home / "api_key").exists() is False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_foreground_it_stays_until_it_is_told_to_end(home: Path, number: signal.Signals) -> None:
+    script = (
+        "from pathlib import Path\n"
+        "from pipeline.local import control\n"
+        f"control.up(home=Path({str(home)!r}), foreground=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script]) as process:
+        end = time.monotonic() + 60
+        while not control.status(home=home).running:
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(20) == 0
+    assert control.status(home=home).running is False
 
 
 def live(status: control.Status) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.local.private_names import VERSION, PrivateName, check
+from pipeline.local.private_names import VERSION, PrivateName, check, check_version
 
 
 def test_the_installed_ministack_has_all_names_that_the_hooks_replace() -> None:
@@ -45,5 +45,6 @@ def module(**names: Any) -> SimpleNamespace:
     ],
 )
 def test_another_ministack_is_refused_with_one_clear_sentence(name: PrivateName, problem: str) -> None:
+    check_version()
     with pytest.raises(ConfigurationError, match=rf"{problem}.*install ministack\[full\]=={VERSION}"):
         check([name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import time
@@ -36,15 +37,18 @@ class FunctionSpec:
 
 
 class Instance:
-    """Started at once; loads the handler while the first call waits. ``output`` is a file of its own."""
+    """Started at once; loads the handler while the first call waits. ``folder`` is its own, and goes with it."""
 
-    def __init__(self, spec: FunctionSpec, endpoint_url: str, output: Path) -> None:
+    def __init__(self, spec: FunctionSpec, endpoint_url: str, folder: Path) -> None:
         self._api = RuntimeApi()
-        self._output = output.open("ab+")
+        self._folder = folder
+        temporary = folder / "tmp"
+        temporary.mkdir(parents=True)
+        self._output = (folder / "output").open("ab+")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.local.handlers", spec.handler, str(os.getpid())],
             cwd=spec.code,
-            env=_environment(spec, endpoint_url, self._api.address),
+            env=_environment(spec, endpoint_url, self._api.address) | {"TMPDIR": str(temporary)},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -82,7 +86,7 @@ class Instance:
         self._process.wait()
         self._api.close()
         self._output.close()
-        Path(self._output.name).unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _initialized(self, request_id: str) -> Answer | None:
         """Wait for the handler to be loaded; the error when it cannot be."""

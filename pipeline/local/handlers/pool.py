@@ -124,7 +124,7 @@ class _Pool:
                 if instance.alive:
                     return instance
                 instance.end()
-            return Instance(self.spec, self._endpoint_url, self._run / f"{self.spec.name}-{next(self._numbers)}.out")
+            return Instance(self.spec, self._endpoint_url, self._run / f"{self.spec.name}-{next(self._numbers)}")
 
     def _give_back(self, instance: Instance) -> None:
         with self._changed:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,10 +53,11 @@ class RuntimeApi:
         self.ready = threading.Event()  # the runtime has loaded the handler and asked for the first event
         self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self._closed = False
         self._server = _Server(("127.0.0.1", 0), _Exchange)
         self._server.api = self
         self.address = f"127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="runtime-api", daemon=True).start()
+        threading.Thread(target=self._serve, name="runtime-api", daemon=True).start()
 
     def hand_over(self, invocation: Invocation) -> None:
         self._invocations.put(invocation)
@@ -66,8 +69,15 @@ class RuntimeApi:
 
     def close(self) -> None:
         """Let a waiting runtime go, and stop listening."""
+        self._closed = True
         self._invocations.put(None)
-        self._server.shutdown()
+        with suppress(OSError):  # it has stopped by itself
+            socket.create_connection(("127.0.0.1", self._server.server_port)).close()
+
+    def _serve(self) -> None:
+        """Unlike serve_forever it does not wake up to look whether it is to end: there are many, and they wait."""
+        while not self._closed:
+            self._server.handle_request()
         self._server.server_close()
 
 
