@@ -109,7 +109,7 @@ def parse_job_spec(document: bytes) -> JobSpec:
     """Read ``train.yaml``; raise InvalidJobSpecError naming the field, what was expected and the nearest known name."""
     try:
         content = yaml.safe_load(document.decode("utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that is none
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise InvalidJobSpecError(f"train.yaml is not YAML{where}: a mapping of fields is expected") from error

@@ -35,6 +35,8 @@ class _Keys:
         if isinstance(value, dict | list):
             self.nested.add(key)
             return None
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))  # as a request's 1.0 is read where a category is expected
         return str(value).lower() if isinstance(value, bool) else str(value)
 
 

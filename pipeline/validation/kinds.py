@@ -33,6 +33,7 @@ _TEXT_WORDS = 4.0  # in the mean
 _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[_\W])?(?:id|uuid|guid)|index|row_?(?:id|num(?:ber)?)|unnamed: 0|__index_level_\d+__)|.*[a-z]I[Dd]"
 )
+_FLAGS_LOOK = 100  # values that are looked at before all are
 _EXACT_INTEGERS = 2**24  # float32 holds every whole number up to it
 
 
@@ -120,10 +121,10 @@ def _text(column: pl.Series, *, decimal_comma: bool) -> Typed | LeftOut:
 
 
 def _flags(column: pl.Series) -> pl.Series | None:
-    words = column.str.to_lowercase()
-    if not set(words.drop_nulls().head(100)) <= TRUE | FALSE or not words.is_in([*TRUE, *FALSE]).all():
+    if not set(column.drop_nulls().head(_FLAGS_LOOK).str.to_lowercase()) <= TRUE | FALSE:
         return None
-    return words.is_in(list(TRUE)).cast(pl.Float32)
+    words = column.str.to_lowercase()
+    return words.is_in(list(TRUE)).cast(pl.Float32) if words.is_in([*TRUE, *FALSE]).all() else None
 
 
 def _numeric(numbers: pl.Series, *, known: int) -> Typed | LeftOut:

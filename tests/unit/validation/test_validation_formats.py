@@ -5,11 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
+
+ROOT = Path(__file__).parents[3]
 
 
 def _jsonl(text: str) -> str:
@@ -132,7 +137,7 @@ def test_types_of_a_parquet_file_are_kept(drop):
 
 
 def test_values_of_many_types_in_one_json_column_are_categories(drop, good):
-    body = _jsonl(good).replace('"a"', "true").replace('"b"', "3")
+    body = _jsonl(good).replace('"a"', "true").replace('"b"', "3.0")
     assert set(drop("a.jsonl", body).dataset.columns[1].vocabulary) == {"true", "3", "c"}
 
 
@@ -147,3 +152,20 @@ def test_a_json_row_may_lack_keys(drop, good):
         "colour": "categorical",
         "other": "numeric",
     }
+
+
+def test_the_function_that_validates_has_no_numpy():
+    script = (
+        "import sys; sys.modules.update(dict.fromkeys(['numpy', 'pyarrow', 'pandas']))\n"
+        "from pathlib import Path\n"
+        "from pipeline.contracts.job_spec import JobSpec\n"
+        "from pipeline.validation.prepare import prepare\n"
+        "from pipeline.validation.set_aside import SetAside\n"
+        "from pipeline.validation.table import Table\n"
+        "import polars as pl\n"
+        "frame = pl.DataFrame({'x': [1.5, 2.5, None] * 40, 'w': ['a', 'b', 'a'] * 40, 'y': list(range(120))})\n"
+        "prepared = prepare(Table(frame=frame), JobSpec(), SetAside(Path('unused')), sha256='')\n"
+        "assert prepared.dataset.task == 'regression'"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr

@@ -22,11 +22,18 @@ def test_the_spec_is_kept_as_it_was_understood(drop, good):
     assert (spec.target, spec.task, spec.seed) == ("colour", "classification", 7)
 
 
-def test_a_bad_train_yaml_is_an_error_of_the_spec(drop, good):
-    with pytest.raises(InvalidJobSpecError, match="'algorithms'"):
-        drop("a.csv", good, spec="algoritms: [mlp]")
-    with pytest.raises(InvalidJobSpecError, match="bytes"):
-        drop("a.csv", good, spec="#" * (2 << 20))
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("algoritms: [mlp]", "'algorithms'"),
+        ("#" * (2 << 20), "2,097,152 bytes"),
+        ("seed: 2024-99-99", "not YAML"),
+        ("[" * 5000, "not YAML"),
+    ],
+)
+def test_a_bad_train_yaml_is_an_error_of_the_spec(drop, good, spec, words):
+    with pytest.raises(InvalidJobSpecError, match=words):
+        drop("a.csv", good, spec=spec)
 
 
 @pytest.mark.parametrize(
