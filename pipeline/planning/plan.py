@@ -12,7 +12,7 @@ from pipeline.planning.settings import settings_for
 
 __all__ = ["plan"]
 
-ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+_ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
 _REASONS: dict[Algorithm, str] = {
     "linear": "the floor that the others must beat; small and fast",
@@ -36,7 +36,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     the task, or no algorithm fits.
     """
     metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
-    wanted = tuple(dict.fromkeys(spec.algorithms or ALGORITHMS))
+    wanted = tuple(dict.fromkeys(spec.algorithms or _ALGORITHMS))
     skipped = tuple(
         Skipped(algorithm=one, reason=why)
         for one in wanted
