@@ -1,0 +1,40 @@
+"""What a job's machine has to train on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Machine", "this_machine"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """``device`` as torch names it; ``description`` as the model's card says it (contracts.outcome.JobOutcome)."""
+
+    device: str
+    description: str
+    threads: int
+
+
+def this_machine(queue: Literal["cpu", "gpu"]) -> Machine:
+    """A GPU when the queue promises one and there is one, else the CPU.
+
+    A thread for every second processor: in the cloud two of them share a core, on a laptop two jobs share the machine
+    (there, threads that wait for each other's turn make a step of the network ten times slower).
+    """
+    threads = max(1, _processors() // 2)
+    if queue == "cpu":
+        return Machine(device="cpu", description="cpu", threads=threads)
+    import torch
+
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name(0)
+        return Machine(device="cuda:0", description=f"cuda:0 ({name})", threads=threads)
+    return Machine(device="cpu", description="cpu, standing in for the GPU queue", threads=threads)
+
+
+def _processors() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

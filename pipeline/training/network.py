@@ -1,0 +1,123 @@
+"""The network of the mlp recipe: encoded columns in, logits or one standardised value out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Network"]
+
+_MOST_PIECES = 16  # that a column's range is cut into, fewer where there are many columns
+_ALL_PIECES = 1024  # of all columns together
+_REACH = 4.0  # standard deviations from the mean; what lies beyond counts as lying there
+_STEEPEST = 1e30  # a piece's slope; its product with any float32 difference in use stays finite
+
+Column = npt.NDArray[np.float64]
+
+
+class Network(nn.Module):
+    """``forward(num, cat)``: [batch, numeric columns] and [batch, categorical columns] -> [batch, outputs].
+
+    A number is read twice: standardised, and piecewise linearly (how much of each piece of its column's range it
+    covers), so that one layer can bend. What is missing is the median and a flag. All of it lies in [-1, 1], which one
+    int8 scale serves. A category is a row of its column's embedding.
+    """
+
+    def __init__(
+        self,
+        num: npt.NDArray[np.float32],
+        cardinalities: Sequence[int],
+        *,
+        outputs: int,
+        hidden: Sequence[int],
+        dropout: float,
+    ) -> None:
+        """``num``: the training rows, which the columns' ranges are taken from."""
+        super().__init__()
+        self.numbers = _Numbers(num)
+        self.embeddings = nn.ModuleList(_embedding(count) for count in cardinalities)
+        width = self.numbers.width + sum(_dimensions(count) for count in cardinalities)
+        layers: list[nn.Module] = []
+        for units in hidden:
+            layers += [nn.Linear(width, units), nn.LayerNorm(units), nn.ReLU(), nn.Dropout(dropout)]
+            width = units
+        self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
+
+    def forward(self, num: Tensor, cat: Tensor) -> Tensor:
+        parts = [self.numbers(num)] if self.numbers.width else []
+        parts += [embedding(cat[:, index]) for index, embedding in enumerate(self.embeddings)]
+        answer: Tensor = self.layers(torch.cat(parts, dim=1))
+        return answer
+
+
+class _Numbers(nn.Module):
+    """[batch, columns] with NaN -> [batch, width] in [-1, 1]."""
+
+    median: Tensor
+    mean: Tensor
+    scale: Tensor
+    start: Tensor
+    slope: Tensor
+    flagged: Tensor
+
+    def __init__(self, num: npt.NDArray[np.float32]) -> None:
+        super().__init__()
+        columns = num.shape[1]
+        pieces = min(_MOST_PIECES, max(2, _ALL_PIECES // max(1, columns)))
+        filled = [_filled(column) for column in num.T.astype(np.float64)]
+        cuts = [_pieces(column, pieces) for column in filled]
+        self._keep("median", [np.median(column) for column in filled])
+        self._keep("mean", [column.mean() for column in filled])
+        self._keep("scale", [_REACH * (column.std() or 1.0) for column in filled])
+        self._keep("start", [start for start, _ in cuts])
+        self._keep("slope", [slope for _, slope in cuts])
+        self.register_buffer("flagged", torch.from_numpy(np.flatnonzero(np.isnan(num).any(axis=0))))
+        self.width = columns * (1 + pieces) + len(self.flagged)
+
+    def forward(self, num: Tensor) -> Tensor:
+        missing = torch.isnan(num)
+        filled = torch.where(missing, self.median, num)
+        standard = ((filled - self.mean) / self.scale).clamp(-1, 1)
+        covered = ((filled.unsqueeze(2) - self.start) * self.slope).clamp(0, 1)
+        flags = missing.to(num.dtype).index_select(1, self.flagged)
+        return torch.cat([standard, covered.flatten(1), flags], dim=1)
+
+    def _keep(self, name: str, values: Sequence[object]) -> None:
+        self.register_buffer(name, torch.from_numpy(np.array(values, np.float32)))
+
+
+def _filled(column: Column) -> Column:
+    present = column[~np.isnan(column)]
+    return np.where(np.isnan(column), np.median(present) if len(present) else 0.0, column)
+
+
+def _pieces(column: Column, pieces: int) -> tuple[Column, Column]:
+    """Where each piece of the range starts, and one over its length (0: there is no such piece).
+
+    Half of the cuts are quantiles of the rows, half of the distinct values: the latter tell a long tail apart.
+    """
+    rows = np.quantile(column, np.linspace(0, 1, pieces // 2 + 1))
+    values = np.quantile(np.unique(column), np.linspace(0, 1, pieces - pieces // 2 + 1))
+    edges = np.unique(np.concatenate([rows, values]).astype(np.float32)).astype(np.float64)
+    start, slope = np.zeros(pieces), np.zeros(pieces)
+    start[: len(edges) - 1] = edges[:-1]
+    slope[: len(edges) - 1] = np.minimum(1 / np.diff(edges), _STEEPEST)
+    return start, slope
+
+
+def _dimensions(cardinality: int) -> int:
+    return min(32, math.ceil(1.6 * cardinality**0.56))
+
+
+def _embedding(cardinality: int) -> nn.Embedding:
+    """Missing and unknown, which training may never see, begin as nothing."""
+    embedding = nn.Embedding(cardinality, _dimensions(cardinality))
+    with torch.no_grad():
+        embedding.weight.mul_(0.5)
+        embedding.weight[[0, -1]] = 0
+    return embedding

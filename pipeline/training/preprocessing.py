@@ -1,0 +1,168 @@
+"""Encoded columns -> the one matrix that scikit-learn's and LightGBM's models read: in numpy, and as a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.graphs.encoding import CAT, NUM
+from pipeline.graphs.joining import make_model
+from pipeline.training.recipe import Problem, Rows
+
+__all__ = ["FEATURES", "Preprocessing", "boosting_features", "forest_features", "linear_features"]
+
+FEATURES = "features"
+
+Matrix = npt.NDArray[np.float32]
+
+_CONTRASTS = 5  # of how many classes, each against the rest, a category's share is a feature
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preprocessing:
+    """``fill`` [numeric columns] replaces NaN (NaN: it stays); the ``flagged`` columns get a 0/1 column of their own.
+
+    ``codes`` [ids of all categorical columns, numbers for each] are what the ids become.
+    """
+
+    fill: Matrix
+    flagged: npt.NDArray[np.int64]
+    codes: Matrix
+    cardinalities: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        return len(self.fill) + len(self.flagged) + len(self.cardinalities) * self.codes.shape[1]
+
+    def apply(self, rows: Rows) -> Matrix:
+        """The features [rows, width]: the numbers, the flags, the codes column by column."""
+        missing = np.isnan(rows.num)
+        numbers = np.where(missing, self.fill, rows.num)
+        codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
+        return np.concatenate([numbers, missing[:, self.flagged], codes], axis=1, dtype=np.float32)
+
+    def graph(self) -> onnx.ModelProto:
+        """``num`` and ``cat``, as far as there are such columns, -> ``features``."""
+        nodes: list[onnx.NodeProto] = []
+        inputs, constants, parts = [], [], []
+        if len(self.fill):
+            inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", len(self.fill)]))
+            constants.append(numpy_helper.from_array(self.fill, "fill"))
+            nodes += [_node("IsNaN", [NUM], "missing"), _node("Where", ["missing", "fill", NUM], "filled")]
+            parts.append("filled")
+        if len(self.flagged):
+            constants.append(numpy_helper.from_array(self.flagged, "flagged"))
+            nodes += [
+                _node("Gather", ["missing", "flagged"], "flags", axis=1),
+                _node("Cast", ["flags"], "flag_numbers", to=TensorProto.FLOAT),
+            ]
+            parts.append("flag_numbers")
+        if self.cardinalities:
+            inputs.append(helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", len(self.cardinalities)]))
+            constants += [
+                numpy_helper.from_array(self._offsets, "offsets"),
+                numpy_helper.from_array(self.codes, "codes"),
+            ]
+            nodes += [
+                _node("Add", [CAT, "offsets"], "ids"),
+                _node("Gather", ["codes", "ids"], "looked_up", axis=0),
+                _node("Flatten", ["looked_up"], "code_numbers", axis=1),
+            ]
+            parts.append("code_numbers")
+        nodes.append(_node("Concat", parts, FEATURES, axis=1))
+        outputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", self.width])]
+        return make_model("preprocessing", nodes, inputs, outputs, constants)
+
+    @property
+    def _offsets(self) -> npt.NDArray[np.int64]:
+        return np.cumsum((0, *self.cardinalities), dtype=np.int64)[:-1]
+
+
+def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+    """Medians for what is missing, a flag for each column that misses any; the ids stay, to be one-hot encoded."""
+    preprocessing = Preprocessing(
+        fill=_medians(problem.train.num),
+        flagged=_with_gaps(problem.train.num),
+        codes=np.concatenate([np.empty(0), *map(np.arange, problem.cardinalities)]).astype(np.float32)[:, None],
+        cardinalities=problem.cardinalities,
+    )
+    return preprocessing, preprocessing.apply(problem.train)
+
+
+def forest_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+    """As boosting_features, but what is missing is the median and a flag: skl2onnx exports no tree that knows NaN."""
+    return _with_target_codes(problem, fill=_medians(problem.train.num), flagged=_with_gaps(problem.train.num))
+
+
+def boosting_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+    """A category becomes the mean of its rows' targets; what is missing stays so where training has seen it.
+
+    A column that misses nothing in training gets its median: LightGBM would take 0.
+    """
+    fill = _medians(problem.train.num)
+    fill[_with_gaps(problem.train.num)] = np.nan
+    return _with_target_codes(problem, fill=fill, flagged=np.empty(0, np.int64))
+
+
+def _with_target_codes(
+    problem: Problem, *, fill: Matrix, flagged: npt.NDArray[np.int64]
+) -> tuple[Preprocessing, Matrix]:
+    """The training rows' own codes are cross-fitted, so that a category of three rows does not tell their targets."""
+    codes, own_codes = _target_codes(problem)
+    preprocessing = Preprocessing(fill=fill, flagged=flagged, codes=codes, cardinalities=problem.cardinalities)
+    numbers = preprocessing.apply(problem.train)[:, : len(fill) + len(flagged)]
+    return preprocessing, np.concatenate([numbers, own_codes], axis=1)
+
+
+def _with_gaps(num: Matrix) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(np.isnan(num).any(axis=0))
+
+
+def _medians(num: Matrix) -> Matrix:
+    """Of each column; 0 for one that has no value at all."""
+    medians = np.zeros(num.shape[1], np.float32)
+    for index, column in enumerate(num.T):
+        present = column[~np.isnan(column)]
+        if len(present):
+            medians[index] = np.median(present)
+    return medians
+
+
+def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
+    """What each id becomes [ids, numbers], and the training rows' own codes [rows, columns x numbers]."""
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import TargetEncoder
+
+    targets = _contrasts(problem)
+    rows = problem.train.cat
+    if not problem.cardinalities:
+        return np.empty((0, len(targets)), np.float32), np.empty((len(rows), 0), np.float32)
+    codes, own = [], []
+    for target in targets:
+        encoder = TargetEncoder(
+            categories=[np.arange(count) for count in problem.cardinalities],
+            target_type="continuous",
+            cv=KFold(n_splits=5, shuffle=True, random_state=problem.seed),
+        )
+        own.append(encoder.fit_transform(rows, target))
+        codes.append(np.concatenate(encoder.encodings_))
+    return np.stack(codes, axis=1).astype(np.float32), np.stack(own, axis=2).reshape(len(rows), -1).astype(np.float32)
+
+
+def _contrasts(problem: Problem) -> list[npt.NDArray[Any]]:
+    """What a category is summed up by: the target, the second of two classes, or the most frequent ones."""
+    target = problem.train.target
+    if not problem.classes:
+        return [target]
+    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_CONTRASTS]
+    return [(target == label).astype(np.float64) for label in classes]
+
+
+def _node(operator: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs, [output], **attributes)

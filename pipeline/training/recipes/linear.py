@@ -1,0 +1,66 @@
+"""Logistic regression, or ridge regression: the floor that every other candidate must beat, small and fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.training.recipe import Fitted, Problem, Recipe, Rows, Settings
+
+if TYPE_CHECKING:
+    from pipeline.training.preprocessing import Preprocessing
+
+__all__ = ["RECIPE"]
+
+
+def _train(settings: Settings, problem: Problem) -> Fitted:
+    """Numbers scaled to unit variance, categories one-hot; what is missing is the median and a flag."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    from pipeline.training.exporting import sklearn_body
+    from pipeline.training.preprocessing import linear_features
+
+    preprocessing, features = linear_features(problem)
+    model = _pipeline(settings, problem, preprocessing)
+    with warnings.catch_warnings():
+        # A model that has not converged is a candidate like any other: its metric says what it is worth.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features, problem.train.target)
+    answer = model.predict_proba if problem.classes else model.predict
+
+    def predict(rows: Rows) -> Any:
+        return answer(preprocessing.apply(rows))
+
+    return Fitted(predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes)))
+
+
+def _pipeline(settings: Settings, problem: Problem, preprocessing: Preprocessing) -> Any:
+    import numpy as np
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    ids = [np.arange(count - 1, dtype=np.float32) for count in problem.cardinalities]  # the unknown is none of them
+    one_hot = OneHotEncoder(categories=ids, handle_unknown="ignore", dtype=np.float32)
+    first_id = preprocessing.width - len(ids)
+    parts = [
+        ("scale", StandardScaler(), list(range(first_id))),
+        ("one_hot", one_hot, list(range(first_id, preprocessing.width))),
+    ]
+    columns = ColumnTransformer([part for part in parts if part[2]])
+    if problem.classes:
+        return make_pipeline(columns, LogisticRegression(C=settings["C"], max_iter=settings["max_iter"]))
+    return make_pipeline(columns, Ridge(alpha=settings["alpha"], max_iter=settings["max_iter"]))
+
+
+RECIPE = Recipe(
+    name="linear",
+    tasks=("classification", "regression"),
+    needs="cpu",
+    quantizable=False,
+    tolerance=1e-4,  # float32 sums over as many columns as there are categories
+    settings={"max_iter": 200, "C": 1.0, "alpha": 1.0},
+    train=_train,
+)

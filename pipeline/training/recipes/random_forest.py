@@ -1,0 +1,54 @@
+"""A random forest: robust, hardly anything to tune, larger and slower to answer than boosting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.training.recipe import Fitted, Problem, Recipe, Rows, Settings
+
+__all__ = ["RECIPE"]
+
+_BYTES = 10_000_000  # what the ONNX file may come to; deeper trees gain less than they cost to load
+_BYTES_PER_LEAF, _BYTES_PER_LEAF_AND_CLASS = 60, 14  # as skl2onnx writes a leaf and the split above it
+
+
+def _train(settings: Settings, problem: Problem) -> Fitted:
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    from pipeline.training.exporting import sklearn_body
+    from pipeline.training.preprocessing import forest_features
+
+    preprocessing, features = forest_features(problem)
+    forest = RandomForestClassifier if problem.classes else RandomForestRegressor
+    model = forest(
+        n_estimators=settings["n_estimators"],
+        max_depth=settings["max_depth"],
+        min_samples_leaf=settings["min_samples_leaf"],
+        max_leaf_nodes=_leaves(settings["n_estimators"], problem.classes),
+        max_features="sqrt" if problem.classes else 0.5,
+        n_jobs=problem.threads,
+        random_state=problem.seed,
+    )
+    model.fit(features, problem.train.target)
+    answer = model.predict_proba if problem.classes else model.predict
+
+    def predict(rows: Rows) -> Any:
+        return answer(preprocessing.apply(rows))
+
+    return Fitted(predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes)))
+
+
+def _leaves(trees: int, classes: int) -> int:
+    """How many leaves a tree may have."""
+    return max(8, _BYTES // (trees * (_BYTES_PER_LEAF + _BYTES_PER_LEAF_AND_CLASS * max(1, classes))))
+
+
+RECIPE = Recipe(
+    name="random_forest",
+    tasks=("classification", "regression"),
+    needs="cpu",
+    quantizable=False,
+    tolerance=1e-4,  # hundreds of float32 shares are summed
+    settings={"n_estimators": 200, "max_depth": 16, "min_samples_leaf": 3},
+    train=_train,
+)

@@ -1,0 +1,142 @@
+"""Candidate after candidate on one data set: trained, measured, exported, its own answers kept to verify the export by."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.plan import Candidate
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import truth
+from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.training.machine import Machine
+from pipeline.training.recipe import Fitted, Problem, Recipe, Report, Rows
+from pipeline.training.recipes import RECIPES
+
+__all__ = ["Trainer"]
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """``splits``: train and validation, as contracts.dataset has them."""
+
+    dataset: Dataset
+    splits: Mapping[str, pl.DataFrame]
+    machine: Machine
+    seed: int
+
+    def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
+        """Write model.onnx, reference.npz, for a network also checkpoint.safetensors, body.onnx; last trained.json.
+
+        ``report`` is told a few words of how far it is. Raise CandidateFailedError when it cannot be trained so.
+        """
+        started = time.perf_counter()
+        recipe = RECIPES[candidate.algorithm]
+        settings = recipe.complete(candidate.settings)
+        problem = self._problem(report)
+        report("begins")
+        fitted = recipe.train(settings, problem)
+        seconds = time.perf_counter() - started
+        predicted = self._unscaled(fitted.predict(problem.validation))
+        report("exports")
+        model_sha256 = self._export(fitted, recipe, workdir)
+        self._keep_reference(predicted, workdir)
+        trained = TrainedCandidate(
+            candidate=candidate.name,
+            algorithm=recipe.name,
+            device=self.machine.description,
+            seconds=round(seconds, 3),
+            quality=self._quality(predicted),
+            quantizable=recipe.quantizable,
+            tolerance=recipe.tolerance,
+            history=fitted.history,
+            settings=settings,
+            model_sha256=model_sha256,
+        )
+        (workdir / "trained.json").write_bytes(trained.to_bytes())
+        return trained
+
+    @cached_property
+    def _scale(self) -> tuple[float, float]:
+        """Mean and standard deviation of a regression's target; models learn it standardised."""
+        values = truth(self.splits["train"], self.dataset.signature)
+        return float(values.mean()), float(values.std())
+
+    @cached_property
+    def _rows(self) -> Mapping[str, Rows]:
+        encoding = Encoding.of(self.dataset)
+        found = {}
+        for name in ("train", "validation"):
+            encoded = encoding.encode(self.splits[name])
+            found[name] = Rows(num=encoded[NUM], cat=encoded[CAT], target=self._target(self.splits[name]))
+        return found
+
+    def _target(self, split: pl.DataFrame) -> npt.NDArray[Any]:
+        values = truth(split, self.dataset.signature)
+        if self.dataset.task == "regression":
+            mean, std = self._scale
+            scaled: npt.NDArray[Any] = (values - mean) / std
+            return scaled
+        number = {label: index for index, label in enumerate(self.dataset.classes)}
+        return np.array([number[label] for label in values], np.int64)
+
+    def _problem(self, report: Report) -> Problem:
+        return Problem(
+            classes=len(self.dataset.classes),
+            cardinalities=Encoding.of(self.dataset).cardinalities,
+            train=self._rows["train"],
+            validation=self._rows["validation"],
+            seed=self.seed,
+            device=self.machine.device,
+            threads=self.machine.threads,
+            report=report,
+        )
+
+    def _unscaled(self, predicted: Floats) -> Floats:
+        if self.dataset.task == "classification":
+            return predicted
+        mean, std = self._scale
+        return predicted.astype(np.float64) * std + mean
+
+    def _quality(self, predicted: Floats) -> dict[str, float]:
+        signature = self.dataset.signature
+        return measure(signature, truth(self.splits["validation"], signature), Answers.of(signature, predicted))
+
+    def _export(self, fitted: Fitted, recipe: Recipe, workdir: Path) -> str:
+        """Write the graphs and the weights; the sha256 of the served file."""
+        from pipeline.graphs.raw_inputs import wrap
+        from pipeline.training.exporting import rescaled
+
+        body = fitted.body()
+        if self.dataset.task == "regression":
+            mean, std = self._scale
+            body = rescaled(body, mean=mean, std=std)
+        model = wrap(body, self.dataset, self.dataset.signature).SerializeToString()
+        (workdir / "model.onnx").write_bytes(model)
+        if recipe.quantizable:
+            (workdir / "body.onnx").write_bytes(body.SerializeToString())
+        if fitted.weights is not None:
+            from safetensors.torch import save_file
+
+            save_file(dict(fitted.weights), workdir / "checkpoint.safetensors")
+        return hashlib.sha256(model).hexdigest()
+
+    def _keep_reference(self, predicted: Floats, workdir: Path) -> None:
+        if self.dataset.task == "classification":
+            np.savez(workdir / "reference.npz", probabilities=predicted.astype(np.float32))
+        else:
+            np.savez(workdir / "reference.npz", value=predicted.astype(np.float64))
