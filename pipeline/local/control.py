@@ -108,9 +108,13 @@ def _deploy(place: Home, server: Server, report: Report) -> None:
 
     deployer = Deployer(server.endpoint_url)
     digest, deployed = digest_of(ROOT, TEMPLATE), place.deployed()
-    if deployed is None or deployed.digest != digest or not deployer.is_deployed(STACK):
+    if deployed is not None and deployed.digest == digest and deployer.is_deployed(STACK):
+        functions = deployed.functions
+    else:
         report("deploying template.yaml")
-        deployer.deploy(STACK, package(TEMPLATE, bucket=CODE_BUCKET, digest=digest))
+        made = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
+        deployer.deploy(STACK, made)
+        functions = deployer.functions(STACK, made)
     outputs = _with_api_key(place, server)
     place.remember(
         Deployed(
@@ -118,6 +122,7 @@ def _deploy(place: Home, server: Server, report: Report) -> None:
             uploads_bucket=outputs["UploadsBucket"],
             artifacts_bucket=outputs["ArtifactsBucket"],
             api_path=_api_path(outputs["ApiUrl"]),
+            functions=functions,
         )
     )
 

@@ -61,6 +61,15 @@ class Deployer:
             self._wait(stack, "stack_update_complete")
         return self._outputs(stack)
 
+    def functions(self, stack: str, package: Package) -> list[str]:
+        """The names of the stack's functions, in the order of the template."""
+        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+        names = {
+            one["LogicalResourceId"]: one["PhysicalResourceId"] for p in pages for one in p["StackResourceSummaries"]
+        }
+        resources = package.template["Resources"].items()
+        return [names[name] for name, one in resources if one["Type"] == "AWS::Serverless::Function"]
+
     def _update(self, request: dict[str, Any]) -> bool:
         try:
             self._cloudformation.update_stack(**request)

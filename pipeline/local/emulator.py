@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from hypercorn.asyncio import serve
@@ -112,17 +113,18 @@ class Emulator:
         while True:
             time.sleep(_TICK_SECONDS)
             execution_ends.tell_of_interrupted()
-            if self._home.deployed_at() > deployed_at:
+            deployed = self._home.deployed()
+            if deployed is not None and self._home.deployed_at() > deployed_at:
                 deployed_at = self._home.deployed_at()
                 state_flush.flush()  # what was deployed is remembered outside: the two must not part
-                threading.Thread(target=self._warm, name="warming", daemon=True).start()
+                threading.Thread(target=self._warm, args=(deployed.functions,), name="warming", daemon=True).start()
             requests = self._requests
             if requests != flushed_requests and time.monotonic() - flushed_at > _FLUSH_SECONDS:
                 state_flush.flush()
                 flushed_at, flushed_requests = time.monotonic(), requests
 
-    def _warm(self) -> None:
-        lambda_runtime.warm_all(self._functions, self._code)
+    def _warm(self, names: Sequence[str]) -> None:
+        lambda_runtime.warm(self._functions, self._code, names)
 
 
 def _config(listener: socket.socket) -> Config:

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,12 +38,16 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployed:
-    """The stack on a server; ``digest`` is of the code and the template that were deployed."""
+    """The stack on a server; ``digest`` is of the code and the template that were deployed.
+
+    ``functions`` are in the order of the template, which is that of the data's way: the first are needed first.
+    """
 
     digest: str
     uploads_bucket: str
     artifacts_bucket: str
     api_path: str
+    functions: Sequence[str] = ()
 
 
 class Home:

@@ -11,7 +11,7 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from pipeline.local.handlers.pool import Functions
 from pipeline.local.handlers.runtime_api import Answer, Invocation
 from pipeline.local.private_names import PrivateName
 
-__all__ = ["PRIVATE_NAMES", "install", "warm_all"]
+__all__ = ["PRIVATE_NAMES", "install", "warm"]
 
 PRIVATE_NAMES = (
     PrivateName(module=lambda_svc, name="_execute_function_warm", parameters=("func", "event", "request_id")),
@@ -56,10 +56,10 @@ def install(functions: Functions, code: Path) -> None:
     lambda_svc._execute_function_warm = execute
 
 
-def warm_all(functions: Functions, code: Path) -> None:
-    """Load every function's handler, one after the other: a run that starts meanwhile keeps most of the CPU."""
-    for func in lambda_svc._functions.all_values():
-        functions.warm(_spec(func, code))
+def warm(functions: Functions, code: Path, names: Sequence[str]) -> None:
+    """Load the handlers, one after the other: a run that starts meanwhile keeps most of the CPU."""
+    for name in names:
+        functions.warm(_spec(lambda_svc._functions[name], code))
 
 
 def _spec(func: Record, code: Path) -> FunctionSpec:
