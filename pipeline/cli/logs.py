@@ -62,7 +62,7 @@ def log_text(line: LogLine) -> Text:
     rest = "  ".join(f"{k}={v}" for k, v in fields.items() if k not in _NOISE and v is not None)
     text = Text.assemble(
         (f"{line.at.astimezone():%H:%M:%S.%f}"[:12], "dim"),
-        (f"  {line.group.rsplit('/', 1)[-1]:<18} ", "cyan"),
+        (f"  {line.group.rsplit('/', 1)[-1]:<26} ", "cyan"),
         (said, _STYLES.get(level, "")),
         (f"  {rest}" if rest else "", "dim"),
     )
