@@ -37,7 +37,7 @@ class Answering(nn.Module):
 
     def answers(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Probabilities [rows, classes], or standardised values [rows]."""
-        blocks = zip(torch.from_numpy(rows.num).split(_BLOCK), torch.from_numpy(rows.cat).split(_BLOCK), strict=True)
+        blocks = zip(*(torch.split(torch.from_numpy(part), _BLOCK) for part in (rows.num, rows.cat)), strict=True)
         with torch.no_grad():
             found = torch.cat([self(num, cat) for num, cat in blocks])
         return (found if self.classes else found.squeeze(1)).numpy()

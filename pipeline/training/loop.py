@@ -46,23 +46,23 @@ def train_network(settings: Settings, problem: Problem) -> tuple[Network, tuple[
         started = time.perf_counter()
         network.train()
         total = torch.zeros((), device=problem.device)
-        for batch in torch.randperm(len(target)).to(problem.device).split(settings["batch_size"]):
+        for batch in torch.split(torch.randperm(len(target)).to(problem.device), settings["batch_size"]):
             loss = loss_of(network(num[batch], cat[batch]), target[batch])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             optimizer.step()
             total += loss.detach() * len(batch)
         train_loss = total.item() / len(target)
 
         network.eval()
         with torch.no_grad():
-            blocks = zip(*(tensor.split(_BLOCK) for tensor in held_out), strict=True)
+            blocks = zip(*(torch.split(tensor, _BLOCK) for tensor in held_out), strict=True)
             losses = [loss_of(network(n, c), t) * len(t) for n, c, t in blocks]
         validation_loss = torch.stack(losses).sum().item() / len(held_out[2])
 
         if not math.isfinite(train_loss + validation_loss):
             raise CandidateFailedError(
-                f"the loss was no longer a number in epoch {epoch} at a learning rate of {rate:g}: a lower one is needed"
+                f"the loss was no number any more in epoch {epoch}, at a learning rate of {rate:g}: try a lower one"
             )
         history.append({
             "epoch": epoch,

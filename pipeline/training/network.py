@@ -111,7 +111,7 @@ def _pieces(column: Column, pieces: int) -> tuple[Column, Column]:
 
 
 def _dimensions(cardinality: int) -> int:
-    return min(32, math.ceil(1.6 * cardinality**0.56))
+    return min(32, math.ceil(1.6 * math.pow(cardinality, 0.56)))
 
 
 def _embedding(cardinality: int) -> nn.Embedding:

@@ -25,12 +25,14 @@ _CONTRASTS = 5  # of how many classes, each against the rest, a category's share
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preprocessing:
-    """``fill`` [numeric columns] replaces NaN (NaN: it stays); the ``flagged`` columns get a 0/1 column of their own.
+    """``fill`` [numeric columns] replaces NaN (NaN: it stays), then ``centre`` is subtracted.
 
-    ``codes`` [ids of all categorical columns, numbers for each] are what the ids become.
+    The ``flagged`` columns get a 0/1 column of their own. ``codes`` [ids of all categorical columns, numbers for each]
+    are what the ids become.
     """
 
     fill: Matrix
+    centre: Matrix
     flagged: npt.NDArray[np.int64]
     codes: Matrix
     cardinalities: tuple[int, ...]
@@ -38,12 +40,13 @@ class Preprocessing:
     @property
     def width(self) -> int:
         """How many features there are."""
-        return len(self.fill) + len(self.flagged) + len(self.cardinalities) * self.codes.shape[1]
+        numbers: int = self.codes.shape[1]
+        return len(self.fill) + len(self.flagged) + len(self.cardinalities) * numbers
 
     def apply(self, rows: Rows) -> Matrix:
         """The features [rows, width]: the numbers, the flags, the codes column by column."""
         missing = np.isnan(rows.num)
-        numbers = np.where(missing, self.fill, rows.num)
+        numbers = np.where(missing, self.fill, rows.num) - self.centre
         codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
         return np.concatenate([numbers, missing[:, self.flagged], codes], axis=1, dtype=np.float32)
 
@@ -54,8 +57,13 @@ class Preprocessing:
         if len(self.fill):
             inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", len(self.fill)]))
             constants.append(numpy_helper.from_array(self.fill, "fill"))
-            nodes += [_node("IsNaN", [NUM], "missing"), _node("Where", ["missing", "fill", NUM], "filled")]
-            parts.append("filled")
+            constants.append(numpy_helper.from_array(self.centre, "centre"))
+            nodes += [
+                _node("IsNaN", [NUM], "missing"),
+                _node("Where", ["missing", "fill", NUM], "filled"),
+                _node("Sub", ["filled", "centre"], "numbers"),
+            ]
+            parts.append("numbers")
         if len(self.flagged):
             constants.append(numpy_helper.from_array(self.flagged, "flagged"))
             nodes += [
@@ -85,9 +93,14 @@ class Preprocessing:
 
 
 def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
-    """Medians for what is missing, a flag for each column that misses any; the ids stay, to be one-hot encoded."""
+    """Medians for what is missing, a flag for each column that misses any; the ids stay, to be one-hot encoded.
+
+    Centred here, exactly, since a mean far from 0 would be rounded in the scaler's graph.
+    """
+    medians = _medians(problem.train.num)
     preprocessing = Preprocessing(
-        fill=_medians(problem.train.num),
+        fill=medians,
+        centre=medians,
         flagged=_with_gaps(problem.train.num),
         codes=np.concatenate([np.empty(0), *map(np.arange, problem.cardinalities)]).astype(np.float32)[:, None],
         cardinalities=problem.cardinalities,
@@ -115,7 +128,9 @@ def _with_target_codes(
 ) -> tuple[Preprocessing, Matrix]:
     """The training rows' own codes are cross-fitted, so that a category of three rows does not tell their targets."""
     codes, own_codes = _target_codes(problem)
-    preprocessing = Preprocessing(fill=fill, flagged=flagged, codes=codes, cardinalities=problem.cardinalities)
+    preprocessing = Preprocessing(
+        fill=fill, centre=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=problem.cardinalities
+    )
     numbers = preprocessing.apply(problem.train)[:, : len(fill) + len(flagged)]
     return preprocessing, np.concatenate([numbers, own_codes], axis=1)
 

@@ -26,7 +26,7 @@ Settings = Mapping[str, Any]  # int, float, str, bool or tuple[int, ...], as con
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """``num`` float32 and ``cat`` int64 as graphs.encoding has them; ``target`` class numbers, or standardised values."""
+    """``num`` and ``cat`` as graphs.encoding has them; ``target`` [rows]: class numbers, or standardised values."""
 
     num: npt.NDArray[np.float32]
     cat: npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fitted:
-    """A trained model. ``predict``: probabilities [rows, classes], or standardised values [rows], of the library itself.
+    """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardised values [rows].
 
     ``body`` exports it (graphs.raw_inputs). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
     """

@@ -1,4 +1,4 @@
-"""Candidate after candidate on one data set: trained, measured, exported, its own answers kept to verify the export by."""
+"""Candidates on one data set: trained, measured, exported, their own answers kept to verify the export by."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Trainer:
             seconds=round(seconds, 3),
             quality=self._quality(predicted),
             quantizable=recipe.quantizable,
-            tolerance=recipe.tolerance,
+            tolerance=recipe.tolerance + self._resolution,
             history=fitted.history,
             settings=settings,
             model_sha256=model_sha256,
@@ -75,6 +75,14 @@ class Trainer:
         """Mean and standard deviation of a regression's target; models learn it standardised."""
         values = truth(self.splits["train"], self.dataset.signature)
         return float(values.mean()), float(values.std())
+
+    @cached_property
+    def _resolution(self) -> float:
+        """What a float32 of the target's size cannot tell, in units of its standard deviation; 0 for classification."""
+        if self.dataset.task == "classification":
+            return 0.0
+        mean, std = self._scale
+        return 2 * float(np.spacing(np.float32(abs(mean) + std))) / std
 
     @cached_property
     def _rows(self) -> Mapping[str, Rows]:

@@ -1,0 +1,1 @@
+"""The mains of the Batch containers."""

@@ -1,0 +1,152 @@
+"""What every job shares: its arguments, its log, and an outcome that is written whatever happens.
+
+``.sync`` tells the state machine only States.TaskFailed; ``collect_job`` reads the outcome and raises what it says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline import bootstrap
+from pipeline.contracts.errors import InternalError, ModeldropError, TransientError
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.run import RunError
+from pipeline.intake.run_log import RunLog
+from pipeline.jobs.logs import log_to_stdout
+from pipeline.training.machine import Machine, this_machine
+
+__all__ = ["JobContext", "JobWork", "run_error", "run_job"]
+
+_log = logging.getLogger(__name__)
+
+_PROGRESS_SECONDS = 1.0  # no more writes to the run's log than a person can follow
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobContext:
+    """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage."""
+
+    run: str
+    job: str
+    artifacts: ObjectStore
+    machine: Machine
+    workdir: Path
+    report: Callable[[str], None]
+
+    @property
+    def keys(self) -> RunKeys:
+        return RunKeys.of(self.run)
+
+
+JobWork = Callable[[JobContext], Sequence[CandidateOutcome]]
+
+
+class _TakenBackError(BaseException):
+    """SIGTERM. Not an Exception: no library between here and there may swallow it."""
+
+
+def run_job(
+    work: JobWork, arguments: Sequence[str] | None = None, *, connect: Callable[[], bootstrap.Job] = bootstrap.job
+) -> int:
+    """Do ``work`` for the run and the job that the arguments name, write its outcome; the process's exit code.
+
+    The outcome's error is what ``work`` raised; a machine that is taken back (SIGTERM) is a retryable TransientError.
+    """
+    named = _parse(arguments)
+    log_to_stdout(run=named.run, job=named.job)
+    given = connect()
+    machine = this_machine(given.queue)
+    _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": given.attempt})
+    started = time.perf_counter()
+    candidates, error = _attempt(work, named.run, named.job, given, machine)
+    outcome = JobOutcome(
+        job=named.job,
+        status="FAILED" if error else "SUCCEEDED",
+        error=run_error(error) if error else None,
+        retryable=isinstance(error, ModeldropError) and error.retryable,
+        device=machine.description,
+        seconds=round(time.perf_counter() - started, 3),
+        candidates=candidates,
+    )
+    given.artifacts.put(RunKeys.of(named.run).outcome(named.job), outcome.to_bytes(), content_type="application/json")
+    _log.info("finished", extra={"status": outcome.status, "seconds": outcome.seconds})
+    return 1 if error else 0
+
+
+def run_error(error: Exception) -> RunError:
+    """As a run shows it. What an unforeseen exception says may quote a user, so it is left out."""
+    if isinstance(error, ModeldropError):
+        return RunError(type=type(error).__name__, message=error.message)
+    message = f"an unforeseen {type(error).__name__}: the log of this job says where"
+    return RunError(type=InternalError.__name__, message=message)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="A job of one run of the pipeline.")
+    parser.add_argument("--run", required=True, help="the run's name")
+    parser.add_argument("--job", required=True, help="the job's name in the run's plan")
+    return parser.parse_args(arguments)
+
+
+def _attempt(
+    work: JobWork, run: str, job: str, given: bootstrap.Job, machine: Machine
+) -> tuple[tuple[CandidateOutcome, ...], Exception | None]:
+    try:
+        with _terminable(), tempfile.TemporaryDirectory() as folder:
+            context = JobContext(
+                run=run,
+                job=job,
+                artifacts=given.artifacts,
+                machine=machine,
+                workdir=Path(folder),
+                report=_reporter(given.runs, run),
+            )
+            return tuple(work(context)), None
+    except _TakenBackError:
+        _log.warning("taken back")
+        return (), TransientError("the machine was taken back before the job was done")
+    except Exception as error:  # noqa: BLE001 - the outermost edge: the outcome says what became of it
+        _log.error("failed", exc_info=error)
+        return (), error
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM, which Spot sends before it takes a machine back, ends what runs here; later ones change nothing."""
+
+    def take_back(number: int, frame: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _TakenBackError
+
+    before = signal.signal(signal.SIGTERM, take_back)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _reporter(runs: RunLog, run: str) -> Callable[[str], None]:
+    last = float("-inf")
+
+    def report(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last < _PROGRESS_SECONDS:
+            return
+        last = time.monotonic()
+        try:
+            runs.progress(run, text)
+        except TransientError as error:
+            _log.warning("progress was not noted", exc_info=error)
+
+    return report

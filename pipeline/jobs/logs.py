@@ -1,0 +1,48 @@
+"""A job's log: JSON lines on stdout, as the functions write them, the run's name on every one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+__all__ = ["log_to_stdout"]
+
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def log_to_stdout(*, run: str, job: str) -> None:
+    """From now on, whatever this process logs or warns of."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_JsonLines(run=run, job=job))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+
+
+class _JsonLines(logging.Formatter):
+    def __init__(self, *, run: str, job: str) -> None:
+        super().__init__()
+        self._about = {"run": run, "job": job}
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "level": record.levelname,
+            "location": f"{record.funcName}:{record.lineno}",
+            "message": record.getMessage(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            **self._about,
+            **{name: value for name, value in vars(record).items() if name not in _OWN},
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["error"] = type(record.exc_info[1]).__name__
+            line["at"] = _places(record.exc_info[1])
+        return json.dumps(line, default=str)
+
+
+def _places(error: BaseException) -> list[str]:
+    """The traceback without what was said, which may quote a user: file, line and function, the innermost last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -1,0 +1,82 @@
+"""``python -m pipeline.jobs.train --run RUN --job JOB``: trains the job's candidates, one after another."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.outcome import CandidateOutcome, TrainedCandidate
+from pipeline.contracts.plan import Candidate, Plan
+from pipeline.jobs.job import JobContext, run_error, run_job
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["train"]
+
+_log = logging.getLogger(__name__)
+
+_RECORD = "trained.json"  # uploaded last: a candidate that has it is whole
+
+
+def train(context: JobContext) -> Sequence[CandidateOutcome]:
+    """Train the job's candidates that an earlier attempt has not; one that fails costs itself."""
+    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
+    (names,) = (job.candidates for job in plan.jobs if job.name == context.job)
+    trainer = _trainer(context, plan.seed)
+    return [_outcome(context, trainer, candidate) for candidate in plan.candidates if candidate.name in names]
+
+
+def _trainer(context: JobContext, seed: int) -> Trainer:
+    import polars as pl
+
+    from pipeline.training.trainer import Trainer
+
+    splits = {}
+    for name in ("train", "validation"):
+        file = context.workdir / f"{name}.parquet"
+        context.artifacts.download(context.keys.split(name), file)
+        splits[name] = pl.read_parquet(file)
+    dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
+    return Trainer(dataset=dataset, splits=splits, machine=context.machine, seed=seed)
+
+
+def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> CandidateOutcome:
+    earlier = _earlier(context, candidate)
+    if earlier is not None:
+        _log.info("trained by an earlier attempt", extra={"candidate": candidate.name})
+        return CandidateOutcome(candidate=candidate.name, status="trained", seconds=earlier.seconds)
+    started = time.perf_counter()
+    folder = context.workdir / candidate.name
+    folder.mkdir()
+    try:
+        trained = trainer.train(candidate, folder, lambda text: context.report(f"{candidate.name}: {text}"))
+    except Exception as error:  # noqa: BLE001 - whatever a library raises costs this candidate, not its neighbours
+        _log.error("candidate failed", extra={"candidate": candidate.name}, exc_info=error)
+        seconds = time.perf_counter() - started
+        return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=seconds)
+    _upload(context, candidate, folder)
+    _log.info("candidate trained", extra={"candidate": candidate.name, "seconds": trained.seconds, **trained.quality})
+    return CandidateOutcome(candidate=candidate.name, status="trained", seconds=trained.seconds)
+
+
+def _earlier(context: JobContext, candidate: Candidate) -> TrainedCandidate | None:
+    try:
+        return TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate.name, _RECORD)))
+    except ObjectNotFoundError:
+        return None
+
+
+def _upload(context: JobContext, candidate: Candidate, folder: Path) -> None:
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == _RECORD):
+        context.artifacts.upload(file, context.keys.candidate(candidate.name, file.name))
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(train))
