@@ -1,0 +1,48 @@
+"""DynamoDB and S3 as far as a prediction needs them, on loopback: what any process start waits for is our own doing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+__all__ = ["serve"]
+
+Items = Mapping[tuple[str, str], Mapping[str, Any]]  # (pk, sk) -> DynamoDB's item
+
+
+@contextmanager
+def serve(items: Items, objects: Mapping[str, bytes]) -> Iterator[str]:
+    """The endpoint's URL; ``objects`` are those of any bucket, by key."""
+
+    class Stub(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # DynamoDB: GetItem
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            key = asked["Key"]
+            item = items[key["pk"]["S"], key["sk"]["S"]]
+            self._answer(json.dumps({"Item": item}).encode(), "application/x-amz-json-1.0")
+
+        def do_GET(self) -> None:  # S3: GetObject
+            self._answer(objects[self.path.split("?")[0].split("/", 2)[2]], "application/octet-stream")
+
+        def _answer(self, body: bytes, kind: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
