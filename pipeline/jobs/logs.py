@@ -15,10 +15,12 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 
 def log_to_stdout(*, run: str, job: str) -> None:
-    """From now on, whatever this process logs or warns of."""
+    """From now on, whatever our code logs, and what libraries warn of."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines(run=run, job=job))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for ours in ("pipeline", "__main__"):
+        logging.getLogger(ours).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 
