@@ -18,6 +18,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
+from pipeline.graphs.joining import normalise
 
 __all__ = ["INTEGER_OPERATORS", "RECIPES", "Int8Recipe", "QuantizeInt8"]
 
@@ -65,9 +66,10 @@ class QuantizeInt8(GraphPass):
 
     def call(self, model: bytes) -> PassResult:
         with tempfile.TemporaryDirectory() as folder:
-            folded, quantized = Path(folder, "folded.onnx"), Path(folder, "int8.onnx")
-            quant_pre_process(onnx.load_from_string(model), folded, skip_symbolic_shape=True)
-            graph = onnx.load(folded)
+            given, folded, quantized = (Path(folder, name) for name in ("given.onnx", "folded.onnx", "int8.onnx"))
+            given.write_bytes(model)  # handed over in memory, the graph would come back without its weights
+            quant_pre_process(given, folded, skip_symbolic_shape=True)
+            graph = normalise(onnx.load(folded))  # the quantizer does not take a graph of two domains
             # The quantizer transposes Gemm's weights, and trips over their shapes where torch wrote them down.
             del graph.graph.value_info[:]
             ONNXModel(graph).replace_gemm_with_matmul()

@@ -83,3 +83,20 @@ def test_a_recipe_that_leaves_no_layer_is_not_applicable() -> None:
 
 def test_there_are_integer_operators_in_what_it_makes() -> None:
     assert INTEGER_OPERATORS & set(operators(QuantizeInt8(RECIPES[0])(trained("wine").body).model))
+
+
+def test_shapes_and_domains_that_exporters_write_down_needlessly_do_not_matter() -> None:
+    body = onnx.load_from_string(trained("wine").body)
+    body.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
+    for tensor in body.graph.initializer:
+        shape = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        body.graph.value_info.append(shape)
+    for node in (node for node in body.graph.node if node.op_type == "Gemm"):
+        (weights,) = (tensor for tensor in body.graph.initializer if tensor.name == node.input[1])
+        (shape,) = (value for value in body.graph.value_info if value.name == node.input[1])
+        transposed = np.ascontiguousarray(onnx.numpy_helper.to_array(weights).T)
+        weights.CopyFrom(onnx.numpy_helper.from_array(transposed, weights.name))
+        shape.CopyFrom(onnx.helper.make_tensor_value_info(weights.name, weights.data_type, weights.dims))
+        node.attribute.append(onnx.helper.make_attribute("transB", 1))
+    quantized = QuantizeInt8(Int8Recipe())(body.SerializeToString()).model
+    assert operators(quantized).count("MatMulInteger") == 3

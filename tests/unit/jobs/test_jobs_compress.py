@@ -1,0 +1,78 @@
+"""The compress job: from what training left to the variants that selection reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.bootstrap import Job
+from pipeline.contracts.job_spec import Compression, JobSpec
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import JobOutcome
+from pipeline.contracts.plan import Candidate, Plan
+from pipeline.contracts.variant import VariantSet
+from pipeline.intake.run_log import RunLog
+from pipeline.jobs.compress import compress
+from pipeline.jobs.job import run_job
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.table import FakeTable
+from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight
+
+RUN = "demo_wine_0123456789ab"
+KEYS = RunKeys.of(RUN)
+
+
+@pytest.fixture
+def network() -> Trained:
+    return trained("wine")
+
+
+@pytest.fixture
+def artifacts(network: Trained, tmp_path: Path) -> FakeObjectStore:
+    """What validation, planning and training leave; of two planned candidates one is trained."""
+    store = FakeObjectStore()
+    planned = (Candidate(name="linear", algorithm="linear"), Candidate(name="mlp", algorithm="mlp"))
+    store.put(KEYS.plan, Plan(metric="accuracy", candidates=planned, jobs=()).to_bytes())
+    store.put(KEYS.spec, JobSpec(compression=Compression(max_slowdown=100)).to_bytes())
+    store.put(KEYS.dataset, network.dataset.to_bytes())
+    network.validation.write_parquet(tmp_path / "validation.parquet")
+    store.upload(tmp_path / "validation.parquet", KEYS.split("validation"))
+    network.stored(store, KEYS)
+    return store
+
+
+def run(artifacts: FakeObjectStore) -> tuple[int, JobOutcome]:
+    job = Job(artifacts=artifacts, runs=RunLog(FakeTable()), queue="cpu", attempt=1)
+    code = run_job(compress, ["--run", RUN, "--job", "compress"], connect=lambda: job)
+    return code, JobOutcome.from_bytes(artifacts.get(KEYS.outcome("compress")))
+
+
+def test_it_leaves_the_variants_of_what_was_trained(artifacts: FakeObjectStore) -> None:
+    code, outcome = run(artifacts)
+    assert (code, outcome.status, outcome.error, outcome.candidates) == (0, "SUCCEEDED", None, ())
+    made = VariantSet.from_bytes(artifacts.get(KEYS.variants))
+    assert [(variant.candidate, variant.precision, variant.status) for variant in made.variants] == [
+        ("mlp", "fp32", "ok"),
+        ("mlp", "int8", "ok"),
+    ]
+    assert made.cpu
+
+
+def test_one_wrong_weight_in_the_only_export_fails_the_job_as_a_mismatch(
+    artifacts: FakeObjectStore, network: Trained
+) -> None:
+    network.stored(artifacts, KEYS, model=with_one_wrong_weight(network.model))
+    code, outcome = run(artifacts)
+    assert (code, outcome.status, outcome.retryable) == (1, "FAILED", False)
+    assert outcome.error is not None
+    assert outcome.error.type == "ExportMismatchError"
+    assert KEYS.variants not in set(artifacts.keys(""))
+
+
+def test_it_may_run_again(artifacts: FakeObjectStore) -> None:
+    assert run(artifacts)[0] == 0
+    first = VariantSet.from_bytes(artifacts.get(KEYS.variants))
+    assert run(artifacts)[0] == 0
+    second = VariantSet.from_bytes(artifacts.get(KEYS.variants))
+    assert [variant.artifact for variant in first.variants] == [variant.artifact for variant in second.variants]
