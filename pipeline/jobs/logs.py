@@ -9,6 +9,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.contracts.errors import ModeldropError
+
 __all__ = ["log_to_stdout"]
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -41,6 +43,8 @@ class _JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             line["error"] = type(record.exc_info[1]).__name__
             line["at"] = _places(record.exc_info[1])
+            if isinstance(record.exc_info[1], ModeldropError):
+                line["reason"] = record.exc_info[1].message
         return json.dumps(line, default=str)
 
 

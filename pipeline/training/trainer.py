@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.answers import Answers
@@ -52,6 +53,8 @@ class Trainer:
         fitted = recipe.train(settings, problem)
         seconds = time.perf_counter() - started
         predicted = self._unscaled(fitted.predict(problem.validation))
+        if not np.isfinite(predicted).all():
+            raise CandidateFailedError("its answers to the validation rows are not all numbers")
         report("exports")
         model_sha256 = self._export(fitted, recipe, workdir)
         self._keep_reference(predicted, workdir)

@@ -104,8 +104,14 @@ def _body(booster: lightgbm.Booster, preprocessing: Preprocessing) -> onnx.Model
     from pipeline.training.exporting import body_of
     from pipeline.training.preprocessing import FEATURES
 
-    inputs = [(FEATURES, FloatTensorType([None, preprocessing.width]))]
-    return body_of(preprocessing, convert_lightgbm(booster, initial_types=inputs, target_opset=15, zipmap=False))
+    graph = convert_lightgbm(
+        booster,
+        name="trees",
+        initial_types=[(FEATURES, FloatTensorType([None, preprocessing.width]))],
+        target_opset=15,  # the newest that onnxmltools writes; what it uses has not changed since
+        zipmap=False,
+    )
+    return body_of(preprocessing, graph)
 
 
 RECIPE = Recipe(

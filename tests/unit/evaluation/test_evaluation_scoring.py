@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from onnx import TensorProto, helper
+
+from pipeline.contracts.signature import Column, Signature
+from pipeline.evaluation.scoring import OnnxModel, feeds, median_latency_us, one_row, truth
+
+CLASSIFICATION = Signature(
+    task="classification",
+    target="t",
+    columns=(
+        Column(name="age", kind="numeric"),
+        Column(name="works", kind="boolean"),
+        Column(name="city", kind="categorical"),
+    ),
+    classes=("no", "yes"),
+)
+ROWS = pl.DataFrame(
+    {"age": [1.5, None], "works": [None, 1.0], "city": [None, "Oslo"], "t": ["yes", "no"]},
+    schema_overrides={"age": pl.Float32, "works": pl.Float32},
+)
+
+
+def _model(outputs: dict[str, tuple[str, int]]) -> bytes:
+    """Each output is one of the inputs, as it came."""
+    kinds = {"number": TensorProto.FLOAT, "text": TensorProto.STRING}
+    inputs = [helper.make_tensor_value_info(name, kind, ["batch"]) for name, kind in kinds.items()]
+    nodes = [helper.make_node("Identity", [source], [name]) for name, (source, _) in outputs.items()]
+    values = [helper.make_tensor_value_info(name, kind, ["batch"]) for name, (_, kind) in outputs.items()]
+    graph = helper.make_graph(nodes, "identity", inputs, values)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+FEEDS = {"number": np.array([1, 2], np.float32), "text": np.array(["a", "b"], object)}
+
+
+def test_nulls_become_nan_and_the_empty_string() -> None:
+    found = feeds(ROWS, CLASSIFICATION)
+    assert list(found) == ["age", "works", "city"]
+    np.testing.assert_array_equal(found["age"], np.array([1.5, np.nan], np.float32))
+    np.testing.assert_array_equal(found["works"], np.array([np.nan, 1], np.float32))
+    assert found["age"].dtype == found["works"].dtype == np.float32
+    assert found["city"].dtype == object
+    assert found["city"].tolist() == ["", "Oslo"]
+
+
+def test_the_truth_is_labels_or_values() -> None:
+    assert truth(ROWS, CLASSIFICATION).tolist() == ["yes", "no"]
+    regression = Signature(task="regression", target="t", columns=())
+    values = truth(pl.DataFrame({"t": [1.25, 3.0]}), regression)
+    assert values.dtype == np.float64
+    assert values.tolist() == [1.25, 3.0]
+
+
+@pytest.mark.parametrize("by_path", [True, False])
+def test_outputs_are_taken_by_position(by_path: bool, tmp_path: Path) -> None:
+    classifier = _model({"first": ("text", TensorProto.STRING), "second": ("number", TensorProto.FLOAT)})
+    path = tmp_path / "model.onnx"
+    path.write_bytes(classifier)
+    answers = OnnxModel(path if by_path else classifier).run(FEEDS)
+    assert answers.labels.tolist() == ["a", "b"]
+    assert answers.probabilities.tolist() == [1, 2]
+    assert answers.values.size == 0
+
+
+def test_one_output_is_the_value() -> None:
+    answers = OnnxModel(_model({"only": ("number", TensorProto.FLOAT)})).run(FEEDS)
+    assert answers.values.tolist() == [1, 2]
+    assert answers.labels.size == answers.probabilities.size == 0
+
+
+def test_latency_is_of_one_row() -> None:
+    row = one_row(FEEDS, 1)
+    assert {name: values.tolist() for name, values in row.items()} == {"number": [2], "text": ["b"]}
+    assert 0 < median_latency_us(OnnxModel(_model({"only": ("number", TensorProto.FLOAT)})), row, runs=20) < 1e5

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import polars as pl
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.signature import Task
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.graphs.raw_inputs import normalise, wrap
+
+NASTY = ["label", "value", "probabilities", "num", "_/num", "__/answer", "a.b/c d", "größe ☃", "x:0", "Identity"]
+
+
+def _dataset(numeric: list[str], categorical: dict[str, tuple[str, ...]], task: Task, classes: int = 2) -> Dataset:
+    columns = [ColumnProfile(name=name, kind="numeric", missing=0, distinct=9) for name in numeric]
+    columns += [
+        ColumnProfile(name=name, kind="categorical", missing=0, distinct=len(known), vocabulary=known)
+        for name, known in categorical.items()
+    ]
+    return Dataset(
+        task=task,
+        target="t",
+        columns=tuple(sorted(columns, key=lambda column: column.name)),  # numbers and categories in turn
+        classes=tuple(f"c{n}" for n in range(classes)) if task == "classification" else (),
+        rows=SplitRows(train=1, validation=1, test=1),
+        sha256="d" * 64,
+    )
+
+
+def _body(dataset: Dataset) -> onnx.ModelProto:
+    """Adds up a row, NaN as 0: values are the sum; probabilities are the sum divided by 1, 2, 3 ..."""
+    encoding = Encoding.of(dataset)
+    inputs, nodes, sums = [], [], []
+    if encoding.numeric:
+        inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", len(encoding.numeric)]))
+        nodes += [
+            helper.make_node("IsNaN", [NUM], ["nan"]),
+            helper.make_node("Where", ["nan", "zero", NUM], ["numbers"]),
+            helper.make_node("ReduceSum", ["numbers", "axis"], ["sum_num"]),
+        ]
+        sums.append("sum_num")
+    if encoding.categorical:
+        inputs.append(helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", len(encoding.categorical)]))
+        nodes += [
+            helper.make_node("Cast", [CAT], ["ids"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceSum", ["ids", "axis"], ["sum_cat"]),
+        ]
+        sums.append("sum_cat")
+    nodes += [helper.make_node("Sum", sums, ["sum"]), helper.make_node("Div", ["sum", "by"], ["answer"])]
+    outputs = max(1, len(dataset.classes))
+    constants = {
+        "axis": np.array([1], np.int64),
+        "zero": np.array(0, np.float32),
+        "by": np.arange(1, outputs + 1, dtype=np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "body",
+        inputs,
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", outputs])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def _run(dataset: Dataset, frame: pl.DataFrame) -> Any:
+    model = wrap(_body(dataset), dataset, dataset.signature)
+    return OnnxModel(model.SerializeToString()).run(feeds(frame, dataset.signature))
+
+
+def _sum(dataset: Dataset, frame: pl.DataFrame) -> np.ndarray[Any, Any]:
+    encoded = Encoding.of(dataset).encode(frame)
+    total: np.ndarray[Any, Any] = np.nan_to_num(encoded[NUM]).sum(axis=1) + encoded[CAT].sum(axis=1)
+    return total
+
+
+def test_ids_are_missing_known_in_their_order_and_unknown() -> None:
+    dataset = _dataset([], {"city": ("Rome", "Oslo")}, "regression")
+    frame = pl.DataFrame({"city": ["Oslo", None, "Rome", "rome", "Lima"]})
+    assert Encoding.of(dataset).encode(frame)[CAT].tolist() == [[2], [0], [1], [3], [3]]
+    assert _run(dataset, frame).values.tolist() == [2, 0, 1, 3, 3]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_columns_may_have_any_name(task: Task) -> None:
+    dataset = _dataset(NASTY[::2], dict.fromkeys(NASTY[1::2], ("x", "y")), task)
+    frame = pl.DataFrame({name: [1.5, None, -2.0] if index % 2 == 0 else ["y", "x", None]
+                          for index, name in enumerate(NASTY)})  # fmt: skip
+    model = wrap(_body(dataset), dataset, dataset.signature)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    assert [given.name for given in session.get_inputs()] == [column.name for column in dataset.columns]
+    assert tuple(given.name for given in session.get_outputs()) == dataset.signature.outputs
+    answers = _run(dataset, frame)
+    total = answers.values if task == "regression" else answers.probabilities[:, 0]
+    assert total.tolist() == _sum(dataset, frame).tolist()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1000])
+@pytest.mark.parametrize(
+    ("numeric", "categorical"),
+    [(["a", "c"], {"b": ("x",), "d": ("y", "z")}), (["a"], {}), ([], {"b": ("x",)}), ([], {"b": ()})],
+    ids=["both", "one number", "one category", "a category that training never saw"],
+)
+def test_batches_of_any_size_and_columns_of_any_kind(
+    numeric: list[str], categorical: dict[str, tuple[str, ...]], rows: int
+) -> None:
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {name: pl.Series(random.normal(size=rows), dtype=pl.Float32) for name in numeric}
+        | {name: pl.Series(random.choice(["x", "y", "z"], rows), dtype=pl.String) for name in categorical}
+    )
+    dataset = _dataset(numeric, categorical, "classification", classes=3)
+    answers = _run(dataset, frame)
+    assert answers.probabilities.shape == (rows, 3)
+    assert len(answers.labels) == rows
+    np.testing.assert_allclose(answers.probabilities[:, 0], _sum(dataset, frame), rtol=1e-6)
+
+
+def test_the_label_is_the_most_probable_class() -> None:
+    dataset = _dataset(["a"], {}, "classification", classes=40)
+    answers = _run(dataset, pl.DataFrame({"a": [5.0, -5.0]}))
+    assert answers.labels.tolist() == ["c0", "c39"]
+
+
+def test_a_vocabulary_may_be_huge() -> None:
+    known = tuple(f"value {n}" for n in range(20_000))
+    dataset = _dataset([], {"id": known}, "regression")
+    assert _run(dataset, pl.DataFrame({"id": ["value 19999", "value 0", "value"]})).values.tolist() == [
+        20_000,
+        1,
+        20_001,
+    ]
+
+
+def test_normalise_forgets_unused_domains_and_sorts_the_nodes() -> None:
+    dataset = _dataset(["a"], {}, "regression")
+    body = _body(dataset)
+    backwards = list(reversed(body.graph.node))
+    del body.graph.node[:]
+    body.graph.node.extend(backwards)
+    body.opset_import.append(helper.make_opsetid("com.microsoft.experimental", 1))
+    before = body.SerializeToString()
+    onnx.checker.check_model(normalise(body))
+    assert [opset.domain for opset in normalise(body).opset_import] == [""]
+    assert OnnxModel(wrap(body, dataset, dataset.signature).SerializeToString())
+    assert body.SerializeToString() == before
