@@ -58,7 +58,7 @@ def train(folder: Path) -> None:
 
 
 def core(folder: Path) -> dict[str, float]:
-    """Microseconds at the median: ``core``, ``floor``, and ``oip`` (the same row as tensors)."""
+    """Microseconds at the median: ``core`` and its ``floor``; the same row as tensors: ``oip``, ``oip_floor``."""
     signature = Signature.from_dict(json.loads((folder / "signature.json").read_text()))
     session = onnx_session(1)((folder / "model.onnx").read_bytes())
     model = LoadedModel(tenant="demo", model="adult", version=1, signature=signature, session=session)
@@ -69,8 +69,8 @@ def core(folder: Path) -> dict[str, float]:
     as_rows, as_tensors = json.dumps({"rows": [row]}), json.dumps({"inputs": inputs})
     names = list(signature.outputs)
 
-    def floor() -> bytes:
-        orjson.loads(as_rows)
+    def floor(body: str) -> bytes:
+        orjson.loads(body)
         label, probabilities = session.run(names, feeds)
         answer = {"label": label.tolist(), "probabilities": probabilities}
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -78,8 +78,9 @@ def core(folder: Path) -> dict[str, float]:
     return alternate(
         {
             "core": lambda: model.answer(orjson.loads(as_rows)),
-            "floor": floor,
+            "floor": lambda: floor(as_rows),
             "oip": lambda: model.answer(orjson.loads(as_tensors)),
+            "oip_floor": lambda: floor(as_tensors),
         },
         ROUNDS,
     )
@@ -199,7 +200,7 @@ def main() -> None:
         "handler": warm["handler"] / warm["bare"],
         "start": cold["start"] / cold["bare"],
         **{f"core, {algorithm}": took["core"] / took["floor"] for algorithm, took in cores.items()},
-        **{f"core as tensors, {algorithm}": took["oip"] / took["floor"] for algorithm, took in cores.items()},
+        **{f"core as tensors, {algorithm}": took["oip"] / took["oip_floor"] for algorithm, took in cores.items()},
     }
     report(
         "serving",
