@@ -1,4 +1,4 @@
-"""The demo: a real file, dropped by a plain S3 put, becomes a served model; and a quantized network, served as int8."""
+"""The demo: a real file, dropped by a plain S3 put, becomes a served model; then a quantized one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shlex
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,12 @@ from rich.text import Text
 
 from pipeline.cli.answer_views import answer_text, answers_table, is_right
 from pipeline.cli.consoles import err, show
-from pipeline.cli.demo_data import Part, picture, prepare
+from pipeline.cli.demo_data import TARGET, Data, picture, prepare
 from pipeline.cli.dropping import drop_file
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.follow import follow, report_end, wait_for_start
 from pipeline.cli.model_api import infer_url
-from pipeline.cli.predicting import predict_rows
+from pipeline.cli.predicting import predict_rows, request_rows
 from pipeline.cli.rows import read_rows
 from pipeline.cli.views import size
 
@@ -33,12 +34,21 @@ if TYPE_CHECKING:
 
 __all__ = ["run_demo"]
 
-_SHOWN = 8
-_PICTURES = 5
+_SHOWN = 6
+_PICTURES = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Act:
+    model: str
+    headline: str
+    story: str
+    spec: Path | None = None
+    pictures: bool = False
 
 
 def run_demo(session: Session) -> None:
-    """Start the embedded cloud if it is not up, take both parts the whole way, and leave it running.
+    """Start the embedded cloud if it is not up, make and call two models, and leave it running.
 
     Raises typer.Exit with the code of the first run that did not end well.
     """
@@ -51,76 +61,86 @@ def run_demo(session: Session) -> None:
             report=lambda text: message(text, style="dim"),
         )
     connection = session.connection()
+    data = prepare(_folder(connection))
     began = time.monotonic()
-    for part in prepare(_folder(connection)):
-        _play(part, session, connection)
+    for act in _acts(data):
+        _play(act, data, session, connection)
     _say("Done")
-    message(f"Two files became two served models in {time.monotonic() - began:.0f} s. The stack goes on running:")
+    message(
+        f"Two dropped files became two served models in {time.monotonic() - began:.0f} s. The stack goes on running:"
+    )
     message("  modeldrop models                    what is served")
     message("  modeldrop drop FILE --target NAME   your own file")
     message("  modeldrop down                      end it (--wipe forgets its data too)")
 
 
-def _play(part: Part, session: Session, connection: Connection) -> None:
-    _say(f"{part.model}.csv")
-    message(part.story)
-    if part.spec is not None:
-        message("train.yaml:  " + part.spec.read_text().splitlines()[-1])
+def _acts(data: Data) -> tuple[_Act, ...]:
+    return (
+        _Act(
+            model="digits",
+            headline="1. A file is dropped",
+            story="1,617 handwritten digits, 64 pixel columns each, and no settings: what fits the data is tried.",
+            pictures=True,
+        ),
+        _Act(
+            model="digits-int8",
+            headline="2. A quantized network",
+            story="The same file, and before it a train.yaml that asks for the network alone (algorithms: [mlp]).",
+            spec=data.spec,
+        ),
+    )
+
+
+def _play(act: _Act, data: Data, session: Session, connection: Connection) -> None:
+    _say(act.headline)
+    message(act.story)
     tenant = connection.tenant(None)
-    run = drop_file(part.file, connection, tenant=tenant, model=part.model, target=part.target, spec=part.spec)
+    run = drop_file(data.file, connection, tenant=tenant, model=act.model, target=TARGET, spec=act.spec)
     assert run is not None, "a csv starts a run"
     wait_for_start(run, connection.runs, sleep=session.world.sleep)
     ended = follow(run, connection.runs, sleep=session.world.sleep)
     code = report_end(ended, connection)
     if code is not ExitCode.OK:
         raise typer.Exit(code)
-    _served(part, session, connection)
+    _call(act, data, session, connection)
 
 
-def _served(part: Part, session: Session, connection: Connection) -> None:
-    """Call the model with the rows that were kept back, and say how to do it again."""
-    live = connection.registry.live(connection.tenant(None), part.model)
-    message(_served_as(live))
+def _call(act: _Act, data: Data, session: Session, connection: Connection) -> None:
+    """Ask the model about the rows that were kept back, and say how to do it again."""
+    live = connection.registry.live(connection.tenant(None), act.model)
+    message(f"it serves {live.algorithm} as {live.precision}: one ONNX file of {size(live.artifact.bytes)}")
     answers = predict_rows(
-        read_rows(str(part.held_out_file)), session, connection, model=part.model, tenant=connection.status.tenant
+        read_rows(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
     )
-    message(f"\n{len(answers.predictions)} rows that were kept back, over HTTP:")
-    if part.pictures:
-        show(_pictures(part, answers))
+    message(f"\nCalled over HTTP with {len(answers.predictions)} rows that were kept back:")
+    if act.pictures:
+        show(_pictures(data, answers))
     show(answers_table(answers, shown=_SHOWN))
     message("\nAgain, with any HTTP client:")
-    typer.echo(_curl(part, connection, live))
+    typer.echo(_curl(data, connection, live))
 
 
-def _served_as(live: ModelVersion) -> str:
-    file = live.artifact
-    return f"served: {live.algorithm} as {live.precision}, {size(file.bytes)}, sha256 {file.sha256[:12]}…"
-
-
-def _pictures(part: Part, answers: Answers) -> Columns:
+def _pictures(data: Data, answers: Answers) -> Columns:
     panels = []
-    for row, prediction in list(zip(part.held_out, answers.predictions, strict=True))[:_PICTURES]:
-        right = is_right(prediction, row[part.target])
-        title = Text.assemble("it says ", answer_text(prediction))
+    for row, prediction in list(zip(data.held_out, answers.predictions, strict=True))[:_PICTURES]:
         panels.append(
             Panel(
                 picture(row),
-                title=title,
-                subtitle=f"truth {row[part.target]}",
-                border_style="green" if right else "red",
+                title=Text.assemble("it says ", answer_text(prediction)),
+                subtitle=f"truth {row[TARGET]}",
+                border_style="green" if is_right(prediction, row[TARGET]) else "red",
             )
         )
     return Columns(panels)
 
 
-def _curl(part: Part, connection: Connection, live: ModelVersion) -> str:
+def _curl(data: Data, connection: Connection, live: ModelVersion) -> str:
     """One held-out row in a file beside the others, and the line that posts it."""
-    names = {column.name for column in live.signature.columns}
-    row = {name: value for name, value in part.held_out[0].items() if name in names}
-    body = part.file.with_name(f"{part.model}_request.json")
-    body.write_text(json.dumps({"rows": [row]}, indent=1))
+    rows = request_rows(list(data.held_out[:1]), live.signature, typed=True)
+    body = data.file.with_name(f"{live.model}_request.json")
+    body.write_text(json.dumps({"rows": rows}, indent=1))
     key = shlex.quote(connection.status.api_key) if connection.status.api_key else '"$MODELDROP_API_KEY"'
-    url = infer_url(connection.status.api_url or "", part.model)
+    url = infer_url(connection.status.api_url or "", live.model)
     return (
         f"curl -s {shlex.quote(url)} -H x-api-key:{key} -H content-type:application/json -d @{shlex.quote(str(body))}"
     )
@@ -133,4 +153,5 @@ def _folder(connection: Connection) -> Path:
 
 
 def _say(headline: str) -> None:
+    err().print()
     err().print(Rule(Text(headline, style="bold"), align="left"))

@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli.exits import message
 from pipeline.cli.views import size
+from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.names import UploadKey, check_model, check_tenant, run_name
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def drop_file(
         raise typer.BadParameter("object metadata carries ASCII alone: name this column in train.yaml (--spec)")
     if spec is not None:
         connection.uploads.upload(spec, key.sibling("train.yaml"))
+    elif key.starts_run and _is_there(key.sibling("train.yaml"), connection):
+        message(f"the train.yaml that lies in {tenant}/{model} goes with it", style="yellow")
     where = key.sibling(key.file)
     connection.uploads.upload(file, where, metadata={"target": target} if target is not None else None)
     message(f"{size(file.stat().st_size)} to s3://{connection.uploads.bucket}/{where}", style="dim")
@@ -46,3 +49,11 @@ def drop_file(
         return None
     version_id = connection.uploads.head(where).version_id
     return run_name(tenant, model, connection.uploads.bucket, where, version_id)
+
+
+def _is_there(key: str, connection: Connection) -> bool:
+    try:
+        connection.uploads.head(key)
+    except ObjectNotFoundError:
+        return False
+    return True

@@ -49,30 +49,33 @@ def test_the_demo_starts_the_cloud_and_leaves_two_models_served(begins: Stage) -
     result = begins.run("demo")
     assert result.exit_code == 0, result.stderr
     assert begins.control.calls == [("up", "127.0.0.1", False)]
-    assert {model.model for model in begins.registry.models("demo")} == {"digits", "tumours"}
+    assert {model.model for model in begins.registry.models("demo")} == {"digits", "digits-int8"}
     assert "modeldrop down" in result.stderr
 
 
-def test_the_demo_asks_for_the_network_alone_before_it_drops_the_digits(begins: Stage) -> None:
+def test_the_demo_asks_for_the_network_alone_before_it_drops_the_file_again(begins: Stage) -> None:
     begins.run("demo")
-    assert b"[mlp]" in begins.uploads.get("demo/digits/train.yaml")
-    settings, data = begins.uploads.head("demo/digits/train.yaml"), begins.uploads.head("demo/digits/digits.csv")
+    assert b"[mlp]" in begins.uploads.get("demo/digits-int8/train.yaml")
+    settings, data = (
+        begins.uploads.head("demo/digits-int8/train.yaml"),
+        begins.uploads.head("demo/digits-int8/digits.csv"),
+    )
     assert settings.version_id < data.version_id
 
 
 def test_the_demo_calls_the_models_with_rows_that_were_kept_back(begins: Stage, tmp_path: Path) -> None:
     begins.run("demo")
     dropped = begins.uploads.get("demo/digits/digits.csv").decode().splitlines()
-    held_out = (tmp_path / "demo" / "digits_held_out.csv").read_text().splitlines()
+    held_out = (tmp_path / "demo" / "held_out.csv").read_text().splitlines()
     assert len(dropped) - 1 + len(held_out) - 1 == 1797
-    assert sum(len(request["rows"]) for request in begins.requests) == 57 + 180
+    assert sum(len(request["rows"]) for request in begins.requests) == 2 * 180
 
 
 def test_the_demo_says_how_to_call_again_with_a_request_that_is_there(begins: Stage) -> None:
     lines = [line for line in begins.run("demo").stdout.splitlines() if line.startswith("curl")]
     words = shlex.split(lines[-1])
     assert f"x-api-key:{begins.key}" in words
-    assert "http://127.0.0.1:4566/api/v2/models/digits/infer" in words
+    assert "http://127.0.0.1:4566/api/v2/models/digits-int8/infer" in words
     assert json.loads(Path(words[-1].removeprefix("@")).read_text())["rows"]
 
 

@@ -37,6 +37,12 @@ def test_drop_puts_the_settings_before_the_file(stage: Stage, houses: Path, tmp_
     assert settings.version_id < data.version_id
 
 
+def test_drop_says_that_settings_of_an_earlier_drop_go_with_the_file(stage: Stage, houses: Path) -> None:
+    assert "train.yaml" not in stage.run("drop", str(houses), "--no-watch").stderr
+    stage.uploads.put("demo/houses/train.yaml", b"seed: 1\n")
+    assert "the train.yaml that lies in demo/houses" in stage.run("drop", str(houses), "--no-watch").stderr
+
+
 def test_drop_of_a_companion_starts_no_run(stage: Stage, houses: Path) -> None:
     companion = houses.rename(houses.with_name("test.csv"))
     result = stage.run("drop", str(companion), "--model", "houses")
