@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 from botocore.exceptions import ClientError
 from localstack_client.session import Session
-from pipeline.cloud.dynamo_table import DynamoTable
-from pipeline.intake.run_log import RunLog
-from pipeline.registry.api_keys import ApiKeys
 
+from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.names import RunKeys, run_name
 from pipeline.contracts.run import Run
+from pipeline.intake.run_log import RunLog
+from pipeline.registry.api_keys import ApiKeys
 
 STACK = "modeldrop"
 
@@ -64,6 +64,9 @@ class Cloud:
     def ended(self, run: str, seconds: float = 240) -> Run:
         """Wait until the run is over."""
         return self.until(run, lambda found: found.status != "RUNNING", seconds)
+
+    def drop_and_end(self, key: str, body: bytes, seconds: float = 240, **metadata: str) -> Run:
+        return self.ended(self.drop(key, body, **metadata), seconds)
 
     def until(self, run: str, condition: Callable[[Run], bool], seconds: float = 240) -> Run:
         end = time.monotonic() + seconds
