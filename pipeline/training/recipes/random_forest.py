@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.training.recipe import Fitted, Problem, Recipe, Rows, Settings
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "most_leaves"]
 
 _BYTES = 10_000_000  # what the ONNX file may come to; deeper trees gain less than they cost to load
 _BYTES_PER_LEAF, _BYTES_PER_LEAF_AND_CLASS = 60, 14  # as skl2onnx writes a leaf and the split above it
@@ -24,7 +24,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         n_estimators=settings["n_estimators"],
         max_depth=settings["max_depth"],
         min_samples_leaf=settings["min_samples_leaf"],
-        max_leaf_nodes=_leaves(settings["n_estimators"], problem.classes),
+        max_leaf_nodes=most_leaves(settings["n_estimators"], problem.classes),
         max_features="sqrt" if problem.classes else 0.5,
         n_jobs=problem.threads,
         random_state=problem.seed,
@@ -38,7 +38,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     return Fitted(predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes)))
 
 
-def _leaves(trees: int, classes: int) -> int:
+def most_leaves(trees: int, classes: int) -> int:
     """How many leaves a tree may have."""
     return max(8, _BYTES // (trees * (_BYTES_PER_LEAF + _BYTES_PER_LEAF_AND_CLASS * max(1, classes))))
 

@@ -1,0 +1,51 @@
+"""What a test of training trains, and what it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
+from pipeline.training.machine import Machine
+from tests.fakes.tabular import Table
+
+__all__ = ["CPU", "QUICK", "Run", "TrainIt"]
+
+CPU = Machine(device="cpu", description="cpu", threads=1)
+QUICK: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "random_forest": {"n_estimators": 20},
+    "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1},
+    "mlp": {"hidden": (16,), "epochs": 15, "batch_size": 64, "learning_rate": 0.01},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A candidate that was trained, and its files."""
+
+    table: Table
+    trained: TrainedCandidate
+    folder: Path
+    reports: list[str]
+
+    def served(self, frame: pl.DataFrame) -> Answers:
+        return OnnxModel(self.folder / "model.onnx").run(feeds(frame, self.table.dataset.signature))
+
+    def difference(self) -> float:
+        """Of the served file from the trained model's own answers, in probability or in standard deviations."""
+        answers = self.served(self.table.validation)
+        with np.load(self.folder / "reference.npz") as reference:
+            if self.table.dataset.task == "classification":
+                return float(np.abs(answers.probabilities - reference["probabilities"]).max())
+            spread = np.std(self.table.splits["train"]["target"].to_numpy())
+            return float(np.abs(answers.values - reference["value"]).max() / spread)
+
+
+TrainIt = Callable[..., Run]

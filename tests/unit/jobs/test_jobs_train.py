@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline.bootstrap import Job
+from pipeline.contracts.errors import TransientError
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import CandidateOutcome, JobOutcome, TrainedCandidate
+from pipeline.contracts.plan import Candidate, Plan, TrainingJob
+from pipeline.intake.run_log import RunLog
+from pipeline.jobs.job import JobContext, JobWork, run_job
+from pipeline.jobs.train import train
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import NOW
+from tests.fakes.table import FakeTable
+from tests.fakes.tabular import table
+
+RUN = "demo_adult_0123456789ab"
+KEYS = RunKeys.of(RUN)
+LINEAR = Candidate(name="linear", algorithm="linear")
+TREES = Candidate(name="trees", algorithm="gradient_boosting", settings={"n_estimators": 5})
+WRONG = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+@dataclass
+class House:
+    """A run that is planned, as a job finds it."""
+
+    artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
+    table: FakeTable = field(default_factory=FakeTable)
+    queue: Any = "cpu"
+
+    @property
+    def runs(self) -> RunLog:
+        return RunLog(self.table)
+
+    def plan(self, *candidates: Candidate) -> None:
+        rows = table(rows=80)
+        self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
+        self.artifacts.put(KEYS.dataset, rows.dataset.to_bytes())
+        for name, split in rows.splits.items():
+            stream = io.BytesIO()
+            split.write_parquet(stream)
+            self.artifacts.put(KEYS.split(name), stream.getvalue())
+        jobs = (TrainingJob(name="cpu", queue="cpu", candidates=tuple(one.name for one in candidates)),)
+        self.artifacts.put(KEYS.plan, Plan(metric="accuracy", candidates=candidates, jobs=jobs).to_bytes())
+
+    def run(self, work: JobWork = train) -> int:
+        job = Job(artifacts=self.artifacts, runs=self.runs, queue=self.queue, attempt=1)
+        return run_job(work, ["--run", RUN, "--job", "cpu"], connect=lambda: job)
+
+    def outcome(self) -> JobOutcome:
+        return JobOutcome.from_bytes(self.artifacts.get(KEYS.outcome("cpu")))
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_candidate_leaves_its_files_and_the_job_its_outcome() -> None:
+    house = House()
+    house.plan(LINEAR, TREES)
+    assert house.run() == 0
+    outcome = house.outcome()
+    assert (outcome.status, outcome.device, outcome.error) == ("SUCCEEDED", "cpu", None)
+    assert [(one.candidate, one.status) for one in outcome.candidates] == [("linear", "trained"), ("trees", "trained")]
+    for name in ("linear", "trees"):
+        files = {key.rsplit("/", 1)[-1] for key in house.artifacts.keys(KEYS.candidate(name, ""))}
+        assert files == {"model.onnx", "reference.npz", "trained.json"}
+        trained = TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate(name, "trained.json")))
+        assert trained.quality["accuracy"] > 0.5
+
+
+def test_only_the_jobs_own_candidates_are_trained() -> None:
+    house = House()
+    house.plan(LINEAR)
+    plan = Plan.from_bytes(house.artifacts.get(KEYS.plan))
+    other = TrainingJob(name="gpu", queue="gpu", candidates=("trees",))
+    both = plan.model_copy(update={"candidates": (LINEAR, TREES), "jobs": (*plan.jobs, other)})
+    house.artifacts.put(KEYS.plan, both.to_bytes())
+    house.run()
+    assert [one.candidate for one in house.outcome().candidates] == ["linear"]
+
+
+def test_a_candidate_that_fails_costs_itself() -> None:
+    house = House()
+    house.plan(WRONG, LINEAR)
+    assert house.run() == 0
+    wrong, linear = house.outcome().candidates
+    assert linear.status == "trained"
+    assert wrong.error is not None
+    assert wrong.error.type == "CandidateFailedError"
+    assert "linear has no setting 'depth'" in wrong.error.message
+
+
+def test_what_a_library_raises_costs_the_candidate_and_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    house = House()
+    house.plan(LINEAR, TREES)
+    rows = table(rows=80)
+    secret = rows.splits["train"].with_columns(target=pl.lit("secret"))
+    stream = io.BytesIO()
+    secret.write_parquet(stream)
+    house.artifacts.put(KEYS.split("train"), stream.getvalue())
+    assert house.run() == 0
+    error = house.outcome().candidates[0].error
+    assert error is not None
+    assert (error.type, error.message) == ("InternalError", "an unforeseen KeyError: the log of this job says where")
+    logged = capsys.readouterr().out
+    assert "secret" not in logged
+    (failed, _) = (line for line in _lines(logged) if line["message"] == "candidate failed")
+    assert failed["error"] == "KeyError"
+    assert any(place.startswith("trainer.py:") for place in failed["at"])
+
+
+def test_a_second_attempt_trains_what_the_first_has_not() -> None:
+    house = House()
+    house.plan(LINEAR, TREES)
+    house.run()
+    first = house.outcome().candidates
+    before = house.artifacts.head(KEYS.candidate("linear", "trained.json")).version_id
+    house.artifacts.delete(KEYS.candidate("trees", "trained.json"))
+    assert house.run() == 0
+    assert house.artifacts.head(KEYS.candidate("linear", "trained.json")).version_id == before
+    assert house.artifacts.head(KEYS.candidate("trees", "trained.json"))
+    assert house.outcome().candidates[0] == first[0]
+
+
+def test_a_machine_that_is_taken_back_leaves_a_retryable_outcome() -> None:
+    def taken_back(context: JobContext) -> list[CandidateOutcome]:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:  # noqa: BLE001 - as libraries do
+            context.report("swallowed")
+        return []
+
+    house = House()
+    before = signal.getsignal(signal.SIGTERM)
+    assert house.run(taken_back) == 1
+    outcome = house.outcome()
+    assert outcome.status == "FAILED"
+    assert outcome.retryable
+    assert outcome.error is not None
+    assert outcome.error.type == "TransientError"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "retryable"),
+    [(TransientError("S3 was busy"), "TransientError", True), (MemoryError(), "InternalError", False)],
+)
+def test_whatever_a_job_dies_of_its_outcome_says_it(error: Exception, name: str, retryable: bool) -> None:
+    def dies(context: JobContext) -> list[CandidateOutcome]:
+        raise error
+
+    house = House()
+    assert house.run(dies) == 1
+    outcome = house.outcome()
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.type, outcome.retryable) == ("FAILED", name, retryable)
+
+
+def test_every_line_is_json_and_names_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    house = House()
+    house.plan(LINEAR)
+    house.run()
+    lines = _lines(capsys.readouterr().out)
+    assert [line["message"] for line in lines] == ["started", "candidate trained", "finished"]
+    assert {(line["run"], line["job"], line["level"]) for line in lines} == {(RUN, "cpu", "INFO")}
+
+
+def test_progress_is_shown_beside_the_runs_stage() -> None:
+    house = House()
+    house.plan(LINEAR)
+    house.run()
+    assert "linear: begins" in [stage.progress for stage in house.runs.get(RUN).stages]
+
+
+def test_a_busy_table_does_not_cost_the_job() -> None:
+    class BusyTable(FakeTable):
+        def update(self, *args: Any, **kwargs: Any) -> bool:
+            raise TransientError("the table was busy")
+
+    house = House(table=BusyTable())
+    house.plan(LINEAR)
+    assert house.run() == 0
+
+
+def test_without_a_gpu_the_cpu_stands_in_and_says_so() -> None:
+    house = House(queue="gpu")
+    seen = []
+
+    def look(context: JobContext) -> list[CandidateOutcome]:
+        seen.append(context.machine.device)
+        return []
+
+    house.run(look)
+    device = house.outcome().device
+    assert (seen, device) == (["cpu"], "cpu, standing in for the GPU queue") or device.startswith("cuda:0 (")

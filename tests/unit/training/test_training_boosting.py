@@ -1,0 +1,49 @@
+"""LightGBM compares float32 columns with float64 thresholds, the ONNX file with float32 ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import polars as pl
+
+from tests.fakes.tabular import profiled, table
+from tests.fakes.training import TrainIt
+
+
+def test_neighbouring_numbers_go_the_same_way_in_both(train: TrainIt) -> None:
+    random = np.random.default_rng(0)
+    base = np.float32(-118.243)
+    steps = random.integers(0, 64, 2000)
+    ladder = [base]
+    for _ in range(63):
+        ladder.append(np.nextafter(ladder[-1], np.float32(0)))
+    target = (steps % 2) * 1.0 + steps / 64
+    frame = pl.DataFrame({"longitude": pl.Series(np.array(ladder)[steps]), "target": pl.Series(target)})
+    run = train(
+        "gradient_boosting",
+        profiled({"train": frame[:1500], "validation": frame[1500:]}, "regression"),
+        n_estimators=200,
+        learning_rate=0.3,
+        min_child_samples=1,
+    )
+    assert run.trained.quality["r2"] > 0.99
+    assert run.difference() < 1e-5
+
+
+def test_missing_goes_the_way_that_training_chose(train: TrainIt) -> None:
+    random = np.random.default_rng(0)
+    x = pl.Series(random.normal(size=800), dtype=pl.Float32)
+    holes = pl.Series(random.random(800) < 0.3)
+    frame = pl.DataFrame({"x": x.set(holes, None), "target": pl.Series(np.where(holes, 5.0, x.to_numpy()))})
+    run = train("gradient_boosting", profiled({"train": frame[:600], "validation": frame[600:]}, "regression"))
+    assert run.trained.quality["r2"] > 0.95
+    assert run.difference() < 1e-5
+
+
+def test_trees_stop_when_the_validation_rows_say_so(train: TrainIt) -> None:
+    noise = table("regression", rows=200)
+    shuffled = {name: split.with_columns(pl.col("target").shuffle(seed=1)) for name, split in noise.splits.items()}
+    run = train("gradient_boosting", profiled(shuffled, "regression"), n_estimators=500, early_stopping_rounds=5)
+    (trees,) = (n for n in onnx.load(run.folder / "model.onnx").graph.node if n.op_type == "TreeEnsembleRegressor")
+    (ids,) = (attribute.ints for attribute in trees.attribute if attribute.name == "nodes_treeids")
+    assert len(set(ids)) < 30

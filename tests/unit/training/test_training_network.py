@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.evaluation.scoring import OnnxModel
+from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.graphs.raw_inputs import wrap
+from pipeline.training.network import Network
+from tests.fakes.tabular import table
+from tests.fakes.training import TrainIt
+
+
+def _network(num: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Network:
+    torch.manual_seed(0)
+    return Network(num, (4,), outputs=1, hidden=(8,), dropout=0.0).eval()
+
+
+def test_a_loss_that_is_no_number_costs_the_candidate_and_says_where(train: TrainIt) -> None:
+    with pytest.raises(CandidateFailedError, match=r"no number any more in epoch \d+, at a learning rate of 1e\+30"):
+        train("mlp", table(rows=80), learning_rate=1e30)
+
+
+def test_it_stops_early_and_keeps_its_best_epoch(train: TrainIt) -> None:
+    run = train("mlp", table(rows=200), epochs=200, early_stopping=3, learning_rate=0.03)
+    losses = [record["validation_loss"] for record in run.trained.history]
+    assert len(losses) == np.argmin(losses) + 1 + 3 < 200
+    assert run.trained.quality["log_loss"] == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_every_epoch_is_reported_and_recorded(train: TrainIt) -> None:
+    run = train("mlp", table(rows=80), epochs=3)
+    assert [record["epoch"] for record in run.trained.history] == [1, 2, 3]
+    assert [text.split(",")[0] for text in run.reports if "epoch" in text] == [f"epoch {n} of 3" for n in (1, 2, 3)]
+
+
+def test_the_body_beside_the_file_is_what_is_inside_it(train: TrainIt) -> None:
+    run = train("mlp", table("regression", rows=80))
+    body = onnx.load(run.folder / "body.onnx")
+    assert {given.name for given in body.graph.input} == {NUM, CAT}
+    assert "Gemm" in {node.op_type for node in body.graph.node}
+    again = wrap(body, run.table.dataset, run.table.dataset.signature)
+    assert again.SerializeToString() == (run.folder / "model.onnx").read_bytes()
+
+
+def test_the_body_answers_encoded_rows(train: TrainIt) -> None:
+    run = train("mlp", table(rows=80))
+    encoded = Encoding.of(run.table.dataset).encode(run.table.validation)
+    (answer,) = OnnxModel(run.folder / "body.onnx").run_raw(encoded)
+    np.testing.assert_allclose(answer, run.served(run.table.validation).probabilities, atol=1e-6)
+
+
+def test_the_checkpoint_holds_the_weights(train: TrainIt) -> None:
+    run = train("mlp", table(rows=80))
+    weights = load_file(run.folder / "checkpoint.safetensors")
+    assert weights["layers.0.weight"].shape[0] == 16
+
+
+def test_numbers_of_any_size_reach_the_first_layer_between_minus_one_and_one() -> None:
+    random = np.random.default_rng(0)
+    num = np.stack([random.lognormal(0, 5, 500), np.full(500, 7.0), 1e30 * random.normal(size=500)], axis=1)
+    num[::7, 0] = np.nan
+    rows = num.astype(np.float32)
+    features = _network(rows).numbers(torch.from_numpy(np.concatenate([rows, -1e3 * rows, 1e38 * np.sign(rows)])))
+    assert torch.isfinite(features).all()
+    assert features.abs().max() <= 1
+
+
+def test_an_unknown_category_begins_as_nothing() -> None:
+    network = _network(np.zeros((5, 0), np.float32))
+    num = torch.zeros(1, 0)
+    unknown, missing = (network(num, torch.tensor([[index]])) for index in (3, 0))
+    known = network(num, torch.tensor([[1]]))
+    assert torch.equal(unknown, missing)
+    assert not torch.equal(unknown, known)

@@ -1,0 +1,148 @@
+"""What holds for every algorithm."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.plan import Algorithm
+from pipeline.contracts.signature import Task
+from pipeline.training.recipes import RECIPES
+from tests.fakes.tabular import profiled, table
+from tests.fakes.training import Run, TrainIt
+
+ALGORITHMS: list[Algorithm] = ["linear", "random_forest", "gradient_boosting", "mlp"]
+CASES: list[tuple[Algorithm, Task, int]] = [
+    (algorithm, task, classes)
+    for algorithm in ALGORITHMS
+    for task, classes in (("classification", 2), ("classification", 3), ("regression", 0))
+]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]} {case[1]} {case[2]}")
+def run(request: pytest.FixtureRequest, train: TrainIt) -> Run:
+    algorithm, task, classes = request.param
+    return train(algorithm, table(task, classes=classes))
+
+
+def test_it_learns_the_rule(run: Run) -> None:
+    quality = run.trained.quality
+    if run.table.dataset.task == "regression":
+        assert quality["r2"] > 0.6
+    else:
+        assert quality["accuracy"] > {2: 0.78, 3: 0.65}[len(run.table.dataset.classes)]
+        assert quality["auc"] > 0.85
+
+
+def test_the_served_file_answers_as_the_trained_model(run: Run) -> None:
+    assert run.difference() < 1e-5
+    assert 1e-5 < run.trained.tolerance < 1e-3
+
+
+def test_its_record_and_its_files_agree(run: Run) -> None:
+    names = {file.name for file in run.folder.iterdir()}
+    network = {"body.onnx", "checkpoint.safetensors"} if run.trained.algorithm == "mlp" else set()
+    assert names == {"model.onnx", "reference.npz", "trained.json"} | network
+    assert TrainedCandidate.from_bytes((run.folder / "trained.json").read_bytes()) == run.trained
+    assert hashlib.sha256((run.folder / "model.onnx").read_bytes()).hexdigest() == run.trained.model_sha256
+    assert run.trained.quantizable == ("body.onnx" in names)
+
+
+def test_what_training_never_saw_gets_an_answer(run: Run) -> None:
+    strange = pl.DataFrame(
+        {
+            "age": [None, 1e30, -5.0],
+            "income": [None, -1e30, 0.0],
+            "works": [None, None, 1.0],
+            "city": [None, "Atlantis", "Rome"],
+            "plan": [None, "", "PRO"],
+        },
+        schema_overrides={"age": pl.Float32, "income": pl.Float32, "works": pl.Float32},
+    )
+    answers = run.served(strange)
+    if run.table.dataset.task == "regression":
+        assert np.isfinite(answers.values).all()
+    else:
+        np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_same_seed_gives_the_same_file(algorithm: Algorithm, train: TrainIt) -> None:
+    rows = table("regression", rows=200)
+    first, second = (train(algorithm, rows, seed=7).trained.model_sha256 for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("kind", ["numeric", "categorical"])
+def test_columns_may_be_of_one_kind_alone(algorithm: Algorithm, kind: str, train: TrainIt) -> None:
+    rows = table(rows=200, numeric=kind == "numeric", categorical=kind == "categorical")
+    assert train(algorithm, rows).difference() < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_one_column_and_two_dozen_rows_are_enough(algorithm: Algorithm, train: TrainIt) -> None:
+    rows = table(rows=32)
+    few = profiled({name: split.select("plan", "target") for name, split in rows.splits.items()}, "classification")
+    assert train(algorithm, few).difference() < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_validation_rows_need_not_hold_every_class(algorithm: Algorithm, train: TrainIt) -> None:
+    rows = table(classes=3, rows=200)
+    lacking = rows.validation.filter(pl.col("target") != "class 2")
+    run = train(algorithm, profiled({"train": rows.splits["train"], "validation": lacking}, "classification"))
+    assert run.served(lacking).probabilities.shape[1] == 3
+    assert run.difference() < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm: Algorithm, train: TrainIt) -> None:
+    rows = table("regression", rows=300)
+    gap = rows.validation.with_columns(age=pl.lit(None, pl.Float32))
+    holed = profiled({"train": rows.splits["train"], "validation": gap}, "regression")
+    run = train(algorithm, holed)
+    assert run.difference() < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: Algorithm, train: TrainIt) -> None:
+    random = np.random.default_rng(0)
+    year = random.integers(1950, 2020, 300)
+    frame = pl.DataFrame(
+        {
+            "year": pl.Series(year, dtype=pl.Float32),
+            "stamp": pl.Series(1.6e9 + random.normal(0, 1e6, 300), dtype=pl.Float32),
+            "target": pl.Series(1e6 + year * 1.0 + random.normal(0, 1, 300), dtype=pl.Float64),
+        }
+    )
+    run = train(algorithm, profiled({"train": frame[:200], "validation": frame[200:]}, "regression"))
+    assert run.trained.quality["r2"] > 0.9
+    assert run.difference() < run.trained.tolerance < 0.01
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_unknown_setting_is_refused_by_name(algorithm: Algorithm, train: TrainIt) -> None:
+    known = next(iter(RECIPES[algorithm].settings))
+    with pytest.raises(CandidateFailedError, match=f"{algorithm} has no setting '{known}x': .*'{known}'"):
+        train(algorithm, table(rows=40), **{f"{known}x": 1})
+
+
+def test_declarations_import_no_training_library() -> None:
+    heavy = ["torch", "sklearn", "lightgbm", "onnx", "skl2onnx", "onnxmltools", "scipy"]
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
+        "from pipeline.training.recipes import RECIPES\n"
+        "assert all(recipe.settings and recipe.tasks for recipe in RECIPES.values())"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
