@@ -1,20 +1,29 @@
-"""Cells of a request as the arrays that a model takes. All at once: which cell is wrong is only asked when one is."""
+"""Cells of a request as what a model takes. All at once: which cell is wrong is only asked when one is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.contracts.missing import FALSE, MISSING, TRUE
 from pipeline.contracts.signature import ColumnKind
 
-__all__ = ["READERS", "Cells", "RefusedCellError", "json_kind"]
+__all__ = ["KINDS", "Kind", "RefusedCellError", "json_kind"]
 
 Cells = Sequence[Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """``read`` makes elements of a ``dtype`` array of cells; it raises RefusedCellError when one is of another kind."""
+
+    read: Callable[[Cells], Cells]
+    dtype: type
+
 
 _NUMBERS = frozenset({float, int, NoneType})
 _LARGEST = float(np.finfo(np.float32).max)
@@ -37,25 +46,25 @@ def json_kind(value: object) -> str:
     return _KINDS[type(value)]
 
 
-def _numbers(cells: Cells) -> NDArray[Any]:
-    """float32, null as NaN."""
+def _numbers(cells: Cells) -> Cells:
+    """As they are: in an array null is NaN."""
     kinds = set(map(type, cells))
     if not kinds <= _NUMBERS:
         raise RefusedCellError("a number or null is expected")
     present = [0, *filter(None, cells)] if NoneType in kinds else cells
     if max(present) > _LARGEST or min(present) < -_LARGEST:
         raise RefusedCellError("a number within ±3.4e38 is expected", "a larger one")
-    return np.array(cells, np.float32)
+    return cells
 
 
-def _texts(cells: Cells) -> NDArray[Any]:
-    """Strings as object; '' for null and for a marker of a missing value."""
-    return np.array(list(map(_text, cells)), object)
+def _texts(cells: Cells) -> Cells:
+    """Strings; '' for null and for a marker of a missing value."""
+    return list(map(_text, cells))
 
 
-def _flags(cells: Cells) -> NDArray[Any]:
-    """float32: 1 for true, 0 for false, NaN for a missing value."""
-    return np.array(list(map(_flag, cells)), np.float32)
+def _flags(cells: Cells) -> Cells:
+    """1 for true, 0 for false, NaN for a missing value."""
+    return list(map(_flag, cells))
 
 
 def _text(cell: object) -> str:
@@ -88,8 +97,8 @@ def _flag(cell: object) -> float:
     raise RefusedCellError("true, false or null is expected")
 
 
-READERS: Mapping[ColumnKind, Callable[[Cells], NDArray[Any]]] = {
-    "numeric": _numbers,
-    "categorical": _texts,
-    "boolean": _flags,
+KINDS: Mapping[ColumnKind, Kind] = {
+    "numeric": Kind(read=_numbers, dtype=np.float32),
+    "categorical": Kind(read=_texts, dtype=object),
+    "boolean": Kind(read=_flags, dtype=np.float32),
 }

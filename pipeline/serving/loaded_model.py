@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class LoadedModel:
-    """Answers as often as it is asked, from any thread: it holds nothing of a request."""
+    """Answers as often as it is asked, from any thread."""
 
     def __init__(self, *, tenant: str, model: str, version: int, signature: Signature, session: Session) -> None:
         self.tenant = tenant

@@ -189,3 +189,26 @@ def test_threads_that_ask_at_once_load_one_file_and_all_get_its_answer(world: Wo
     assert len(answers) == 160
     assert len(set(answers)) == 1
     assert world.sessions == 1
+
+
+def test_threads_that_ask_for_one_row_each_get_their_own_rows_answer(world: World) -> None:
+    world.publish()
+    predict = Predictor(world.store())
+    bodies = [json.dumps({"rows": [{**ROWS[0], "age": age, "job": f"job {age}"}]}) for age in range(0, 80, 10)]
+    alone = [predict(InferRequest("demo", "adult", None, False, body)).body for body in bodies]
+    assert len(set(alone)) == len(bodies)
+    start = threading.Barrier(len(bodies))
+    wrong: list[str] = []
+
+    def ask(body: str, expected: str) -> None:
+        start.wait()
+        for _ in range(200):
+            if (found := predict(InferRequest("demo", "adult", None, False, body)).body) != expected:
+                wrong.append(found)
+
+    threads = [threading.Thread(target=ask, args=pair) for pair in zip(bodies, alone, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
