@@ -85,7 +85,7 @@ def _acts(data: Data) -> tuple[_Act, ...]:
         _Act(
             model="digits-int8",
             headline="2. A quantized network",
-            story="The same file, and before it a train.yaml that asks for the network alone (algorithms: [mlp]).",
+            story="The same file, and before it a train.yaml: algorithms: [mlp], training: {epochs: 30}.",
             spec=data.spec,
         ),
     )

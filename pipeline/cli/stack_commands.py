@@ -64,6 +64,7 @@ def down(
     stopped = session.world.control.down(home=session.choice.home, wipe=wipe)
     message("stopped" if stopped else "nothing was running")
     if wipe:
+        _forget_demo(session)
         message("its data is forgotten")
 
 
@@ -80,6 +81,15 @@ def status(ctx: typer.Context, json: JsonOption = False) -> None:
         show(status_table(found))
     if not found.running:
         raise typer.Exit(ExitCode.NOT_RUNNING)
+
+
+def _forget_demo(session: Session) -> None:
+    """The demo's files lie beside the embedded cloud's own."""
+    import shutil
+
+    home = session.world.control.status(home=session.choice.home).home
+    if home is not None:
+        shutil.rmtree(home / "demo", ignore_errors=True)
 
 
 def _embedded(ctx: typer.Context) -> Session:

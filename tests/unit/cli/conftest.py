@@ -50,6 +50,7 @@ class FakeControl:
 
     running: StackStatus
     now: StackStatus = UP
+    stopped: StackStatus = DOWN
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus:
@@ -60,7 +61,7 @@ class FakeControl:
 
     def down(self, *, home: Path | None, wipe: bool) -> bool:
         self.calls.append(("down", wipe))
-        was, self.now = self.now.running, DOWN
+        was, self.now = self.now.running, self.stopped
         return was
 
     def status(self, *, home: Path | None) -> StackStatus:

@@ -79,6 +79,15 @@ def test_the_demo_says_how_to_call_again_with_a_request_that_is_there(begins: St
     assert json.loads(Path(words[-1].removeprefix("@")).read_text())["rows"]
 
 
+def test_the_demos_files_are_forgotten_with_the_clouds_data(begins: Stage, tmp_path: Path) -> None:
+    begins.run("demo")
+    begins.control.stopped = replace(DOWN, home=tmp_path)
+    begins.run("down")
+    assert (tmp_path / "demo").exists()
+    begins.run("down", "--wipe")
+    assert not (tmp_path / "demo").exists()
+
+
 def test_the_demo_ends_with_the_error_of_a_run_that_fails(begins: Stage) -> None:
     error = RunError(type="JobCrashedError", message="killed")
     begins.on_sleep = _works(begins, lambda stage, run, model: stage.runs.fail(run, error))
