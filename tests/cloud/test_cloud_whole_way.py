@@ -204,7 +204,9 @@ def test_an_export_with_one_wrong_weight_ends_failed(cloud: Cloud) -> None:
     def corrupt() -> None:
         """Between training and compression, as a faulty exporter would have written it."""
         while not corrupted.wait(0.02):
-            found = cloud.s3.list_objects_v2(Bucket=cloud.artifacts, Prefix=keys.candidate("", "")).get("Contents", [])
+            found = cloud.s3.list_objects_v2(Bucket=cloud.artifacts, Prefix=f"{keys.root}/candidates/").get(
+                "Contents", []
+            )
             for key in (item["Key"] for item in found if item["Key"].endswith("/trained.json")):
                 _corrupt_candidate(cloud, key)
                 corrupted.set()
