@@ -18,6 +18,7 @@ from pipeline.contracts.errors import InvalidUploadError
 __all__ = [
     "COMPANIONS",
     "RESERVED",
+    "SMOKE_TEST",
     "RunKeys",
     "UploadKey",
     "artifact_key",
@@ -32,6 +33,7 @@ __all__ = [
 RESERVED = frozenset(
     {"tenants", "runs", "artifacts", "quarantine", "versions", "aliases", "infer", "ready", "live", "health"}
 )
+SMOKE_TEST = "smoke_test"  # the principal of the state machine's own calls; no key may bear it
 COMPANIONS = ("train.yaml", "train.yml", "model.py", "_SUCCESS")
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # no underscore: it separates the parts of a run's name
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")

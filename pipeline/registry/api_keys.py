@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.contracts.errors import NotFoundError, UnauthenticatedError
-from pipeline.contracts.names import check_tenant
+from pipeline.contracts.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from pipeline.contracts.names import SMOKE_TEST, check_tenant
 from pipeline.contracts.ports import Item, Table
 from pipeline.contracts.table_keys import api_key_key
 
@@ -53,8 +53,13 @@ class ApiKeys:
     def create(
         self, tenant: str, principal: str = "default", *, permissions: Sequence[str] = ("predict", "read")
     ) -> str:
-        """A new key in plain text, shown this once; raise InvalidUploadError when ``tenant`` is no tenant's name."""
+        """A new key in plain text, shown this once.
+
+        Raise InvalidUploadError when ``tenant`` is no tenant's name, ForbiddenError for a principal of our own.
+        """
         check_tenant(tenant)
+        if principal == SMOKE_TEST:
+            raise ForbiddenError(f"'{SMOKE_TEST}' is the pipeline's own principal: another name is expected")
         key = f"md_{secrets.token_urlsafe(32)}"
         pk, sk = api_key_key(_sha256(key))
         created_at = self._time()

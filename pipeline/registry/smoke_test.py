@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.contracts.errors import SmokeTestFailedError, TransientError
 from pipeline.contracts.model_version import Golden, ModelVersion
+from pipeline.contracts.names import SMOKE_TEST
 from pipeline.contracts.ports import FunctionCalls
 
 __all__ = ["smoke_test"]
@@ -71,7 +72,7 @@ def _request(version: ModelVersion, rows: Sequence[Mapping[str, Any]]) -> dict[s
             "path": path,
             "requestId": "smoke-test",
             "identity": {"sourceIp": "127.0.0.1"},
-            "authorizer": {"tenant": version.tenant, "principal": "smoke_test", "permissions": "predict,read"},
+            "authorizer": {"tenant": version.tenant, "principal": SMOKE_TEST, "permissions": "predict,read"},
         },
         "body": json.dumps({"rows": rows}),
         "isBase64Encoded": False,

@@ -20,6 +20,7 @@ from pipeline.contracts.errors import (
     TransientError,
     UnauthenticatedError,
 )
+from pipeline.contracts.names import SMOKE_TEST
 
 __all__ = ["Event", "InferRequest", "Response", "infer_request", "refusal", "response", "status_of", "tenant_of"]
 
@@ -35,7 +36,6 @@ _STATUS: dict[type[BaseException], int] = {
     TransientError: 503,
     BaseException: 500,
 }
-_SMOKE_TEST = "smoke_test"  # the principal of the state machine's own call
 _INFER_PATH = re.compile(r"/v2/models/([A-Za-z0-9_.-]{1,32})(?:/versions/([0-9]{1,6}))?/infer")
 _HEADERS = {"Content-Type": "application/json"}
 
@@ -61,7 +61,7 @@ def infer_request(event: Event) -> InferRequest:
     if path is None:
         raise NotFoundError("there is no such model or version: a model's name and a version's number are expected")
     model, version = path.groups()
-    unproven = event["requestContext"]["authorizer"].get("principal") == _SMOKE_TEST
+    unproven = event["requestContext"]["authorizer"].get("principal") == SMOKE_TEST
     return InferRequest(tenant, model, int(version) if version else None, unproven, _body(event))
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pipeline.contracts.errors import InvalidUploadError, NotFoundError, UnauthenticatedError
+from pipeline.contracts.errors import ForbiddenError, InvalidUploadError, NotFoundError, UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys, Principal
 from tests.fakes.clock import FakeClock
 from tests.fakes.table import FakeTable
@@ -82,3 +82,8 @@ def test_a_key_needs_a_valid_tenant(keys: ApiKeys, table: FakeTable, tenant: str
     with pytest.raises(InvalidUploadError):
         keys.create(tenant)
     assert table.listing("KEY") == []
+
+
+def test_no_key_bears_the_pipelines_own_principal(keys: ApiKeys) -> None:
+    with pytest.raises(ForbiddenError, match="another name is expected"):
+        keys.create("demo", "smoke_test")
