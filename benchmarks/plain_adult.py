@@ -1,0 +1,97 @@
+"""Adult in one process, as a data scientist would write it down: the same split, candidates and settings as a run's,
+the same export, parity, quantization and choice, by the same functions; no cloud, no jobs, no records in between.
+
+Usage: plain_adult.py train.csv TARGET. The last line is JSON: seconds by part, and the winner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+
+from pipeline.compression.make_variants import make_variants
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.names import RunKeys
+from pipeline.evaluation.card import evaluate
+from pipeline.planning.plan import plan
+from pipeline.selection.select import select
+from pipeline.training.machine import this_machine
+from pipeline.training.trainer import Trainer
+from pipeline.validation.formats import format_of
+from pipeline.validation.prepare import prepare
+from pipeline.validation.set_aside import SetAside
+from pipeline.validation.table import read_table
+
+KEYS = RunKeys.of("plain_adult_0")
+
+
+class Memory(dict[str, bytes]):
+    """Where compression looks for what training wrote, and leaves its files."""
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        return self.setdefault(key, body) is body
+
+
+class Clock:
+    """Seconds by part, each since the one before."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, part: str) -> None:
+        now = time.perf_counter()
+        self.seconds[part], self._last = round(now - self._last, 3), now
+
+
+def main(csv: Path, target: str, folder: Path) -> None:
+    clock = Clock()
+    aside = SetAside(folder / "set_aside.jsonl")
+    digest = hashlib.sha256(csv.read_bytes()).hexdigest()
+    data = prepare(read_table(csv.name, csv, format_of(csv.name), aside), JobSpec(target=target), aside, sha256=digest)
+    clock.lap("validate")
+    planned = plan(data.dataset, data.spec)
+    trainer = Trainer(dataset=data.dataset, splits=data.splits, machine=this_machine("cpu"), seed=planned.seed)
+    trained, files = [], Memory()
+    for candidate in planned.candidates:
+        place = folder / candidate.name
+        place.mkdir()
+        trained.append(trainer.train(candidate, place, lambda _: None))
+        files |= {KEYS.candidate(candidate.name, file.name): file.read_bytes() for file in place.iterdir()}
+        clock.lap(candidate.name)
+    variants = make_variants(
+        trained,
+        artifacts=files,
+        keys=KEYS,
+        dataset=data.dataset,
+        validation=data.splits["validation"],
+        spec=data.spec,
+        report=lambda _: None,
+    )
+    clock.lap("compress")
+    chosen = select(variants, metric=planned.metric, spec=data.spec)
+    card, _ = evaluate(
+        chosen,
+        run=KEYS.run,
+        model="adult",
+        dataset=data.dataset,
+        model_bytes=files[chosen.winner.artifact.key],
+        test=data.splits["test"],
+        devices={},
+        now=datetime.now(UTC),
+    )
+    clock.lap("evaluate")
+    winner = {"candidate": chosen.winner.candidate, "precision": chosen.winner.precision, "test": card.test_quality}
+    print(json.dumps({"seconds": clock.seconds, "winner": winner}))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        main(Path(sys.argv[1]), sys.argv[2], Path(folder))
