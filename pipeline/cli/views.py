@@ -229,7 +229,7 @@ def _live_cells(live: ModelVersion) -> tuple[str, ...]:
     quality = live.quality.get(live.metric)
     return (
         f"{live.algorithm} {live.precision}",
-        f"{live.metric} {quality:.4g}" if quality is not None else "",
+        f"{live.metric} {quality:.6g}" if quality is not None else "",
         size(live.artifact.bytes),
     )
 

@@ -34,7 +34,7 @@ def failed_gates(
     drop = relative_drop(full.quality[metric], small.quality[metric], metric)
     if drop > limits.max_quality_drop:
         failed.append(
-            f"{metric} {small.quality[metric]:.4g} is {drop:.2%} worse than fp32's {full.quality[metric]:.4g}, "
+            f"{metric} {small.quality[metric]:.6g} is {drop:.2%} worse than fp32's {full.quality[metric]:.6g}, "
             f"at most {limits.max_quality_drop:.2%} is allowed"
         )
     if agreement < limits.min_agreement:

@@ -70,7 +70,7 @@ def _reason(winner: Variant, made: Sequence[Variant], metric: str, *, fitting: i
         among = f"of the files that keep the limits ({fitting} of {len(made)})"
     else:
         among = f"of {len({variant.candidate for variant in made})} candidates"
-    sentence = f"{among}, {winner.candidate} has the best validation {metric} ({full.quality[metric]:.4g})"
+    sentence = f"{among}, {winner.candidate} has the best validation {metric} ({full.quality[metric]:.6g})"
     if full == winner:
         return sentence
     assert winner.artifact is not None, "a winner was made"
