@@ -173,6 +173,12 @@ def test_predict_for_another_tenant_than_the_keys_says_whose_key_it_is(stage: St
     assert stage.requests == []
 
 
+def test_predict_with_an_empty_key_does_not_fall_back_to_another(stage: Stage) -> None:
+    stage.serve()
+    assert stage.run("--api-key", "", "predict", "m", json.dumps(ROW)).exit_code == 2
+    assert stage.requests == []
+
+
 def test_predict_on_aws_asks_for_a_key(stage: Stage) -> None:
     result = stage.run("--stack", "prod", "predict", "m", json.dumps(ROW))
     assert result.exit_code == 1
