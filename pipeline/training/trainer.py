@@ -77,7 +77,7 @@ class Trainer:
     def _scale(self) -> tuple[float, float]:
         """Mean and standard deviation of a regression's target; models learn it standardised."""
         values = truth(self.splits["train"], self.dataset.signature)
-        return float(values.mean()), float(values.std())
+        return float(values.mean()), float(values.std()) or 1.0
 
     @cached_property
     def _resolution(self) -> float:

@@ -44,7 +44,7 @@ class Run:
         with np.load(self.folder / "reference.npz") as reference:
             if self.table.dataset.task == "classification":
                 return float(np.abs(answers.probabilities - reference["probabilities"]).max())
-            spread = np.std(self.table.splits["train"]["target"].to_numpy())
+            spread = np.std(self.table.splits["train"][self.table.dataset.target].to_numpy())
             return float(np.abs(answers.values - reference["value"]).max() / spread)
 
 
