@@ -25,7 +25,7 @@ def _typed(name: str, part: str, task: Task, target: str) -> pl.DataFrame:
     if not file.is_file():
         pytest.skip(f"{file} is absent: MODELDROP_DATA names the folder of the data sets")
     kind = pl.String if task == "classification" else pl.Float64
-    frame = pl.read_csv(file, null_values=["?", ""])
+    frame = pl.read_csv(file, null_values=["?", ""], infer_schema_length=None)
     return frame.with_columns(
         *(pl.col(column).cast(pl.Float32) for column in frame.columns if frame[column].dtype.is_numeric()),
         pl.col(target).cast(kind),
