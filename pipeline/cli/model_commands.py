@@ -71,6 +71,7 @@ def promote(
     """Make a version live: to decide on a run that asks for it, or to roll back."""
     connection = session_of(ctx).connection()
     promoted = connection.registry.promote(connection.tenant(tenant), model, version, by="modeldrop promote")
+    connection.runs.decide(promoted.lineage.run)
     message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
 
 

@@ -64,6 +64,12 @@ class RunLog:
         """End the run with a version that is READY and that somebody must promote; false when it has ended before."""
         return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": reason})
 
+    def decide(self, run: str) -> bool:
+        """Somebody has promoted the version of a run that needed it; false when no decision was open."""
+        return self._table.update(
+            *run_key(tenant_of_run(run), run), {"status": "SUCCEEDED"}, only_if={"status": "NEEDS_DECISION"}
+        )
+
     def fail(self, run: str, error: RunError) -> bool:
         """End the run with ``error``; false when it has ended before, or was never begun."""
         return self._end(run, {"status": "FAILED", "error": error.model_dump()})

@@ -108,6 +108,15 @@ def test_a_run_that_needs_a_decision_says_why(runs: RunLog, clock: FakeClock) ->
     assert (run.status, run.version, run.reason) == ("NEEDS_DECISION", 2, "the size limit is missed")
 
 
+def test_a_decision_ends_the_waiting_once(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    assert not runs.decide(RUN)
+    runs.needs_decision(RUN, 2, "promote is manual")
+    assert runs.decide(RUN)
+    assert not runs.decide(RUN)
+    assert (runs.get(RUN).status, runs.get(RUN).version) == ("SUCCEEDED", 2)
+
+
 def test_an_unknown_run_is_not_found_and_cannot_fail(runs: RunLog) -> None:
     with pytest.raises(NotFoundError):
         runs.get("demo_other_000000000009")
