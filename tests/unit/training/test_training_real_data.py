@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars import selectors
 
 from pipeline.contracts.signature import Task
 from pipeline.evaluation.metrics import measure
@@ -27,7 +28,7 @@ def _typed(name: str, part: str, task: Task, target: str) -> pl.DataFrame:
     kind = pl.String if task == "classification" else pl.Float64
     frame = pl.read_csv(file, null_values=["?", ""], infer_schema_length=None)
     return frame.with_columns(
-        *(pl.col(column).cast(pl.Float32) for column in frame.columns if frame[column].dtype.is_numeric()),
+        (selectors.numeric() - selectors.by_name(target)).cast(pl.Float32),
         pl.col(target).cast(kind),
     )
 
