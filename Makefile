@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The wheel index for torch: on plain Linux the default index's wheels bring CUDA (gigabytes). For a CPU build:
+# A further wheel index for torch: on plain Linux the default index's wheels bring CUDA (gigabytes). For a CPU build:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
-TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
+TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
 .PHONY: demo test check test-sam bench image clean help
 
