@@ -7,11 +7,9 @@ exception that nobody foresaw may quote it, so it leaves as an InternalError tha
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +17,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.contracts.errors import InternalError, ModeldropError
+from pipeline.contracts.places import places
 from pipeline.serving.http import Response, refusal
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, Facts]]
 
 def _facts(error: Exception) -> Facts:
     kind = type(error).__name__
-    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": _places(error)}
+    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
 
 
 def _record(context: LambdaContext, facts: Facts) -> None:
@@ -127,12 +126,6 @@ def said() -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - the outermost edge
         kind = type(error).__name__
-        logger.error("crashed", error=kind, at=_places(error))  # noqa: TRY400 - a traceback quotes what was said
+        logger.error("crashed", error=kind, at=places(error))  # noqa: TRY400 - a traceback quotes what was said
         metrics.add_metric(name="Crashed", unit=MetricUnit.Count, value=1)
         raise InternalError(f"an unforeseen {kind}: the log of this function says where") from None
-
-
-def _places(error: BaseException) -> list[str]:
-    """The traceback without what was said: file, line and function, the innermost last."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import traceback
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pipeline.contracts.errors import ModeldropError
+from pipeline.contracts.places import places
 
 __all__ = ["log_to_stdout"]
 
@@ -42,13 +41,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1]:
             line["error"] = type(record.exc_info[1]).__name__
-            line["at"] = _places(record.exc_info[1])
+            line["at"] = places(record.exc_info[1])
             if isinstance(record.exc_info[1], ModeldropError):
                 line["reason"] = record.exc_info[1].message
         return json.dumps(line, default=str)
-
-
-def _places(error: BaseException) -> list[str]:
-    """The traceback without what was said, which may quote a user: file, line and function, the innermost last."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
