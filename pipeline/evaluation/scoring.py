@@ -1,9 +1,7 @@
-"""Answers of a served ONNX file, and how long one row takes."""
+"""Answers of a served ONNX file."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,7 @@ from pipeline.evaluation.answers import Answers
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Answers", "Feeds", "OnnxModel", "feeds", "median_latency_us", "one_row", "truth"]
+__all__ = ["Answers", "Feeds", "OnnxModel", "feeds", "one_row", "truth"]
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 
@@ -69,18 +67,6 @@ def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
 def one_row(feeds: Feeds, index: int = 0) -> Feeds:
     """The batch of that row alone."""
     return {name: values[index : index + 1] for name, values in feeds.items()}
-
-
-def median_latency_us(model: OnnxModel, row: Feeds, *, runs: int = 200) -> float:
-    """Microseconds of one call with ``row``, the median of ``runs`` after a tenth as many that are not counted."""
-    for _ in range(runs // 10):
-        model.run_raw(row)
-    seconds = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        model.run_raw(row)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds) * 1e6
 
 
 def _feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
