@@ -169,7 +169,7 @@ class RunKeys:
 
     @property
     def selection(self) -> str:
-        """contracts.selection.Selection: the leaderboard, the front, the winner."""
+        """contracts.variant.Selection: the leaderboard, the front, the winner."""
         return f"{self.root}/selection.json"
 
     @property
@@ -179,7 +179,7 @@ class RunKeys:
 
     @property
     def card(self) -> str:
-        """contracts.card.ModelCard."""
+        """contracts.model_version.ModelCard."""
         return f"{self.root}/card.json"
 
     def quarantine(self, file: str) -> str:

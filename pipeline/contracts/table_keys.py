@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "LISTINGS",
     "alias_key",
     "api_key_key",
     "history_prefix",
@@ -14,8 +13,6 @@ __all__ = [
     "version_key",
     "version_prefix",
 ]
-
-LISTINGS = ("RUN", "MODEL", "KEY")  # values of the attribute ``listing``
 
 
 def run_key(tenant: str, run: str) -> tuple[str, str]:
