@@ -7,7 +7,9 @@ from typing import Literal
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import RunError
 
-__all__ = ["CandidateOutcome", "JobOutcome", "TrainedCandidate"]
+__all__ = ["TRAINED", "CandidateOutcome", "JobOutcome", "TrainedCandidate"]
+
+TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 
 class CandidateOutcome(Record):

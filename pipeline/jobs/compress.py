@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.outcome import CandidateOutcome, TrainedCandidate
+from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Plan
 from pipeline.jobs.job import JobContext, run_job
 
@@ -47,9 +47,7 @@ def _trained(context: JobContext) -> Iterator[TrainedCandidate]:
     """Of the plan's candidates, in its order, those that were trained."""
     for candidate in Plan.from_bytes(context.artifacts.get(context.keys.plan)).candidates:
         try:
-            yield TrainedCandidate.from_bytes(
-                context.artifacts.get(context.keys.candidate(candidate.name, "trained.json"))
-            )
+            yield TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate.name, TRAINED)))
         except ObjectNotFoundError:
             _log.info("not trained", extra={"candidate": candidate.name})
 

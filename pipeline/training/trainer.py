@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.outcome import TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
@@ -70,7 +70,7 @@ class Trainer:
             settings=settings,
             model_sha256=model_sha256,
         )
-        (workdir / "trained.json").write_bytes(trained.to_bytes())
+        (workdir / TRAINED).write_bytes(trained.to_bytes())
         return trained
 
     @cached_property
