@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         inputs.update({one.name: object if "string" in one.type else np.float32 for one in model.get_inputs()})
     row = orjson.loads(event["body"])["rows"][0]
     label, probabilities = model.run(None, {name: np.array([row[name]], kind) for name, kind in inputs.items()})
-    chances = dict(zip(("<=50K", ">50K"), probabilities[0].tolist()))  # noqa: B905
+    chances = dict(zip(("<=50K", ">50K"), probabilities[0].tolist()))  # noqa: B905 - as the functions do
     body = orjson.dumps(
         {"model": "adult", "version": 1, "predictions": [{"label": label[0], "probabilities": chances}]}
     )

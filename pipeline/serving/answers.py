@@ -32,7 +32,7 @@ def predictions(outputs: Sequence[NDArray[Any]], classes: Sequence[str]) -> list
     labels, probabilities = outputs
     return [
         {"label": label, "probabilities": dict(zip(classes, row))}  # noqa: B905 - strict would double the time
-        for label, row in zip(labels.tolist(), probabilities)  # noqa: B905
+        for label, row in zip(labels.tolist(), probabilities)  # noqa: B905 - the same
     ]
 
 

@@ -73,7 +73,7 @@ class Columns:
     def _of_one(self, row: Row) -> Feeds:
         own = self._one_row
         for group, arrays in zip(self._groups, own.arrays):  # noqa: B905 - strict would double the time
-            for array, cell in zip(arrays, group.kind.read(group.cells_of(row))):  # noqa: B905
+            for array, cell in zip(arrays, group.kind.read(group.cells_of(row))):  # noqa: B905 - the same
                 array[0] = cell
         return own.feeds
 

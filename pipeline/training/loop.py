@@ -28,12 +28,9 @@ def train_network(settings: Settings, problem: Problem) -> tuple[Network, tuple[
     torch.use_deterministic_algorithms(True, warn_only=True)
 
     network = Network(
-        problem.train.num,
-        problem.cardinalities,
-        outputs=problem.classes or 1,
-        hidden=settings["hidden"],
-        dropout=settings["dropout"],
-    ).to(problem.device)
+        problem.train.num, problem.cardinalities,
+        outputs=problem.classes or 1, hidden=settings["hidden"], dropout=settings["dropout"],
+    ).to(problem.device)  # fmt: skip
     num, cat, target = _tensors(problem.train, problem.device)
     held_out = _tensors(problem.validation, problem.device)
     loss_of = nn.functional.cross_entropy if problem.classes else _squared_error
