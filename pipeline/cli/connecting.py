@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap import command_settings, operator
@@ -73,16 +73,4 @@ def _aws_status(outputs: Mapping[str, str]) -> StackStatus:
 
 
 def _status(status: control.Status) -> StackStatus:
-    return StackStatus(
-        running=status.running,
-        embedded=True,
-        endpoint_url=status.endpoint_url,
-        region=status.region,
-        uploads_bucket=status.uploads_bucket,
-        artifacts_bucket=status.artifacts_bucket,
-        api_url=status.api_url,
-        tenant=status.tenant,
-        api_key=status.api_key,
-        home=status.home,
-        logs=status.logs,
-    )
+    return StackStatus(embedded=True, **asdict(status))
