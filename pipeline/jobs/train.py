@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.outcome import CandidateOutcome, TrainedCandidate
+from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.jobs.job import JobContext, run_error, run_job
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _log = logging.getLogger(__name__)
-
-_RECORD = "trained.json"  # uploaded last: a candidate that has it is whole
 
 
 def train(context: JobContext) -> Sequence[CandidateOutcome]:
@@ -68,13 +66,13 @@ def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> Can
 
 def _earlier(context: JobContext, candidate: Candidate) -> TrainedCandidate | None:
     try:
-        return TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate.name, _RECORD)))
+        return TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate.name, TRAINED)))
     except ObjectNotFoundError:
         return None
 
 
 def _upload(context: JobContext, candidate: Candidate, folder: Path) -> None:
-    for file in sorted(folder.iterdir(), key=lambda file: file.name == _RECORD):
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
         context.artifacts.upload(file, context.keys.candidate(candidate.name, file.name))
 
 
