@@ -30,7 +30,8 @@ def make_model(
 def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
 
-    Quantization adds domains that nothing uses and appends its nodes out of order.
+    Quantization adds domains that nothing uses and appends its nodes out of order. An exporter notes on each node and
+    value where it came from: stack traces with the paths of the machine that trained, which are nobody's business.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -39,6 +40,8 @@ def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
     del copy.opset_import[:]
     copy.opset_import.extend(helper.make_opsetid(domain, OPSETS.get(domain, versions[domain])) for domain in versions)
     copy.ir_version = IR_VERSION
+    for noted in (copy, copy.graph, *copy.graph.node, *copy.graph.value_info, *copy.graph.input, *copy.graph.output):
+        del noted.metadata_props[:]
     ordered = ONNXModel(copy)
     ordered.topological_sort()
     return ordered.model

@@ -13,6 +13,7 @@ from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.signature import Task
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.graphs.joining import make_model
 from pipeline.graphs.raw_inputs import normalise, wrap
 
 NASTY = ["label", "value", "probabilities", "num", "_/num", "__/answer", "a.b/c d", "größe ☃", "x:0", "Identity"]
@@ -151,3 +152,11 @@ def test_normalise_forgets_unused_domains_and_sorts_the_nodes() -> None:
     assert [opset.domain for opset in normalise(body).opset_import] == [""]
     assert OnnxModel(wrap(body, dataset, dataset.signature).SerializeToString())
     assert body.SerializeToString() == before
+
+
+def test_normalise_drops_what_an_exporter_notes_of_the_machine() -> None:
+    nodes = [helper.make_node("Identity", ["x"], ["y"])]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch"]) for name in ("x", "y")]
+    model = make_model("noted", nodes, values[:1], values[1:])
+    model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="File /home/somebody/train.py")
+    assert b"somebody" not in normalise(model).SerializeToString()
