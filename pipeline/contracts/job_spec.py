@@ -70,7 +70,7 @@ class Limits(Record):
     max_bytes: Annotated[int, Field(gt=0)] | None = None
     max_latency_us: Annotated[float, Field(gt=0)] | None = None
     min_quality: float | None = None  # of the metric (for rmse, mae, log_loss: at most)
-    minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # a training job's time
+    minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # after which a training job begins no candidate
 
 
 class JobSpec(Record):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.errors import CandidateFailedError, ObjectNotFoundError
+from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.jobs.job import JobContext, run_error, run_job
@@ -24,11 +25,25 @@ _log = logging.getLogger(__name__)
 
 
 def train(context: JobContext) -> Sequence[CandidateOutcome]:
-    """Train the job's candidates that an earlier attempt has not; one that fails costs itself."""
+    """Train the job's candidates that an earlier attempt has not; one that fails costs itself.
+
+    None begins after the spec's ``limits.minutes``: what was trained until then is what there is to choose from.
+    """
+    minutes = JobSpec.from_bytes(context.artifacts.get(context.keys.spec)).limits.minutes
+    deadline = time.monotonic() + 60 * minutes
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
     (names,) = (job.candidates for job in plan.jobs if job.name == context.job)
     trainer = _trainer(context, plan.seed)
-    return [_outcome(context, trainer, candidate) for candidate in plan.candidates if candidate.name in names]
+    return [
+        _outcome(context, trainer, candidate) if time.monotonic() < deadline else _too_late(candidate, minutes)
+        for candidate in plan.candidates
+        if candidate.name in names
+    ]
+
+
+def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
+    error = CandidateFailedError(f"{candidate.name} was not begun: the {minutes:g} minutes of limits.minutes were over")
+    return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 
 def _trainer(context: JobContext, seed: int) -> Trainer:

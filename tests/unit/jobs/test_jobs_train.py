@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.bootstrap import Job
 from pipeline.contracts.errors import TransientError
+from pipeline.contracts.job_spec import JobSpec, Limits
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan, TrainingJob
@@ -34,11 +35,14 @@ WRONG = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    """A job has its process, and its logging, to itself; here the functions' edge may have been before it."""
+    root, library = logging.getLogger(), logging.getLogger("pipeline")
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in (root, library)]
+    library.handlers, library.propagate = [], True
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.propagate = handlers, propagate
+        one.setLevel(level)
     logging.captureWarnings(capture=False)
 
 
@@ -54,9 +58,10 @@ class House:
     def runs(self) -> RunLog:
         return RunLog(self.table)
 
-    def plan(self, *candidates: Candidate) -> None:
+    def plan(self, *candidates: Candidate, spec: JobSpec = JobSpec()) -> None:  # noqa: B008 - frozen
         rows = table(rows=80)
         self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
+        self.artifacts.put(KEYS.spec, spec.to_bytes())
         self.artifacts.put(KEYS.dataset, rows.dataset.to_bytes())
         for name, split in rows.splits.items():
             stream = io.BytesIO()
@@ -216,3 +221,12 @@ def test_without_a_gpu_the_cpu_stands_in_and_says_so() -> None:
     house.run(look)
     device = house.outcome().device
     assert (seen, device) == (["cpu"], "cpu, standing in for the GPU queue") or device.startswith("cuda:0 (")
+
+
+def test_no_candidate_begins_after_the_minutes_are_over() -> None:
+    house = House()
+    house.plan(LINEAR, TREES, spec=JobSpec(limits=Limits(minutes=1e-9)))
+    assert house.run() == 0
+    assert {(one.status, one.error.type if one.error else None) for one in house.outcome().candidates} == {
+        ("failed", "CandidateFailedError")
+    }
