@@ -27,8 +27,9 @@ from pipeline.contracts.run import RunError, Upload
 from pipeline.intake.run_log import RunLog
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.records import NOW, artifact, selection, upload
+from tests.function_files import event
 from tests.integration.conftest import ARTIFACTS, TABLE, UPLOADS
-from tests.integration.handlers import event, handler
+from tests.integration.handlers import handler
 
 RUN = "demo_adult_0123456789ab"  # as in tests/events
 KEYS = RunKeys.of(RUN)

@@ -12,8 +12,9 @@ import pytest
 from pipeline.cloud.clients import Clients
 from pipeline.contracts.names import RunKeys, rejected_key, run_name
 from pipeline.contracts.run import Upload
+from tests.function_files import event
 from tests.integration.conftest import ARTIFACTS, IDEMPOTENCY, UPLOADS
-from tests.integration.handlers import event, handler
+from tests.integration.handlers import handler
 
 KEY = "demo/adult/train+set 1.csv"
 Start = Callable[[dict[str, Any]], Any]

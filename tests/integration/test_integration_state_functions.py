@@ -22,8 +22,9 @@ from pipeline.contracts.variant import VariantSet
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, card, dataset, golden, selection, upload
+from tests.function_files import event
 from tests.integration.conftest import ARTIFACTS, REGION, TABLE
-from tests.integration.handlers import event, handler
+from tests.integration.handlers import handler
 
 RUN = "demo_adult_0123456789ab"  # as in tests/events
 KEYS = RunKeys.of(RUN)

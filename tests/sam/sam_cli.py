@@ -15,7 +15,6 @@ import httpx
 from tests.cloud.driver import STACK, Cloud
 
 ROOT = Path(__file__).parents[2]
-EVENTS = ROOT / "tests" / "events"
 
 
 class Sam:
@@ -37,10 +36,6 @@ class Sam:
                 variables = deployed["Environment"]["Variables"]
                 found[resource["LogicalResourceId"]] = {**variables, "AWS_ENDPOINT_URL": endpoint_url}
         return found
-
-    def event(self, name: str, **fields: Any) -> dict[str, Any]:
-        """One of tests/events, with some of its fields changed."""
-        return json.loads((EVENTS / f"{name}.json").read_text()) | fields
 
     def invoke(self, function: str, event: Any) -> Any:
         """Its answer, or its ``{"errorType", "errorMessage"}``."""

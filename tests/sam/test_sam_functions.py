@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from pipeline.contracts.names import RunKeys, run_name
 from pipeline.contracts.run import Run
 from tests.cloud.data import as_csv, wine, without
+from tests.function_files import event
 from tests.sam.sam_cli import Sam
 
 ROWS = without(wine()[1:4], "cultivar")
@@ -29,7 +30,7 @@ def run(sam: Sam) -> Run:
         "VersionId"
     ]
     answer = sam.invoke(
-        "StartRunFunction", _dropped(sam.event("start_run"), cloud.uploads, "demo/wine/train+set.csv", version)
+        "StartRunFunction", _dropped(event("start_run"), cloud.uploads, "demo/wine/train+set.csv", version)
     )
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     assert answer == {"batchItemFailures": []}
@@ -41,12 +42,12 @@ def _queue_arn(sam: Sam) -> str:
     return str(attributes["Attributes"]["QueueArn"])
 
 
-def _dropped(event: dict[str, Any], bucket: str, key: str, version: str) -> dict[str, Any]:
-    body = json.loads(event["Records"][0]["body"])
+def _dropped(document: dict[str, Any], bucket: str, key: str, version: str) -> dict[str, Any]:
+    body = json.loads(document["Records"][0]["body"])
     body["detail"]["bucket"]["name"] = bucket
     body["detail"]["object"] |= {"key": key, "version-id": version}
-    event["Records"][0]["body"] = json.dumps(body)
-    return event
+    document["Records"][0]["body"] = json.dumps(body)
+    return document
 
 
 def _forget(sam: Sam, key: str) -> None:
@@ -64,28 +65,28 @@ def test_start_run_starts_a_run_that_becomes_a_model(run: Run) -> None:
 
 def test_validate_dataset_writes_the_dataset(sam: Sam, run: Run) -> None:
     _forget(sam, RunKeys.of(run.run).dataset)
-    assert sam.invoke("ValidateDatasetFunction", sam.event("validate_dataset", run=run.run)) == {}
+    assert sam.invoke("ValidateDatasetFunction", event("validate_dataset", run=run.run)) == {}
     assert sum(sam.cloud.document(run.run, "dataset")["rows"].values()) == len(wine())
 
 
 def test_plan_training_names_the_jobs(sam: Sam, run: Run) -> None:
-    answer = sam.invoke("PlanTrainingFunction", sam.event("plan_training", run=run.run))
+    answer = sam.invoke("PlanTrainingFunction", event("plan_training", run=run.run))
     assert answer == {"jobs": [{"name": "cpu", "queue": "cpu"}]}
 
 
 def test_collect_job_finds_the_survivors(sam: Sam, run: Run) -> None:
-    assert sam.invoke("CollectJobFunction", sam.event("collect_job", run=run.run)) == {}
+    assert sam.invoke("CollectJobFunction", event("collect_job", run=run.run)) == {}
 
 
 def test_collect_job_raises_a_crash_by_its_name(sam: Sam, run: Run) -> None:
-    answer = sam.invoke("CollectJobFunction", sam.event("collect_job_failed", run=run.run))
+    answer = sam.invoke("CollectJobFunction", event("collect_job_failed", run=run.run))
     assert answer["errorType"] == "JobCrashedError"
     assert "exit code 137" in answer["errorMessage"]
 
 
 def test_select_variant_writes_the_leaderboard(sam: Sam, run: Run) -> None:
     _forget(sam, RunKeys.of(run.run).selection)
-    assert sam.invoke("SelectVariantFunction", sam.event("select_variant", run=run.run)) == {}
+    assert sam.invoke("SelectVariantFunction", event("select_variant", run=run.run)) == {}
     assert sam.cloud.document(run.run, "selection")["winner"]["algorithm"] == "linear"
 
 
@@ -93,27 +94,27 @@ def test_evaluate_model_writes_the_card_and_the_golden_rows(sam: Sam, run: Run) 
     keys = RunKeys.of(run.run)
     _forget(sam, keys.card)
     _forget(sam, keys.golden)
-    assert sam.invoke("EvaluateModelFunction", sam.event("evaluate_model", run=run.run)) == {}
+    assert sam.invoke("EvaluateModelFunction", event("evaluate_model", run=run.run)) == {}
     assert sam.cloud.document(run.run, "card")["model"] == "wine"
     assert sam.cloud.document(run.run, "golden")["rows"]
 
 
 def test_register_model_gives_a_run_its_one_version(sam: Sam, run: Run) -> None:
-    assert sam.invoke("RegisterModelFunction", sam.event("register_model", run=run.run)) == {"version": 1}
+    assert sam.invoke("RegisterModelFunction", event("register_model", run=run.run)) == {"version": 1}
 
 
 def test_smoke_test_asks_the_real_predict_function(sam: Sam, run: Run) -> None:
-    assert sam.invoke("SmokeTestFunction", sam.event("smoke_test", run=run.run)) == {}
+    assert sam.invoke("SmokeTestFunction", event("smoke_test", run=run.run)) == {}
 
 
 def test_promote_model_says_how_the_run_ended(sam: Sam, run: Run) -> None:
-    answer = sam.invoke("PromoteModelFunction", sam.event("promote_model", run=run.run))
+    answer = sam.invoke("PromoteModelFunction", event("promote_model", run=run.run))
     assert answer == {"status": "SUCCEEDED"}
 
 
 def test_record_failure_ends_the_run_with_its_error(sam: Sam, run: Run) -> None:
     sam.cloud.runs.create(name := "demo_failing_0123456789ab", **_entry(run))
-    sam.invoke("RecordFailureFunction", sam.event("record_failure", run=name))
+    sam.invoke("RecordFailureFunction", event("record_failure", run=name))
     failed = sam.cloud.runs.get(name)
     assert (failed.status, failed.error and failed.error.type) == ("FAILED", "InvalidTargetError")
 
@@ -123,28 +124,26 @@ def _entry(run: Run) -> dict[str, Any]:
 
 
 def test_authorize_request_tells_whose_key_it_is(sam: Sam) -> None:
-    event = sam.event("authorize_request")
-    for headers in (event["headers"], event["multiValueHeaders"]):
+    asked = event("authorize_request")
+    for headers in (asked["headers"], asked["multiValueHeaders"]):
         for name in [name for name in headers if name.lower() == "x-api-key"]:
             headers[name] = [sam.cloud.key] if isinstance(headers[name], list) else sam.cloud.key
-    answer = sam.invoke("AuthorizeRequestFunction", event)
+    answer = sam.invoke("AuthorizeRequestFunction", asked)
     assert answer["context"]["tenant"] == "demo"
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
     assert answer["usageIdentifierKey"]
 
 
 def test_predict_answers_rows(sam: Sam, run: Run) -> None:
-    event = sam.event("predict", **_asked("POST", "/v2/models/wine/infer", json.dumps({"rows": ROWS})))
-    answer = sam.invoke("PredictFunction", event)
+    asked = event("predict", **_asked("POST", "/v2/models/wine/infer", json.dumps({"rows": ROWS})))
+    answer = sam.invoke("PredictFunction", asked)
     assert answer["statusCode"] == 200, answer
     body = json.loads(answer["body"])
     assert (body["model"], body["version"], len(body["predictions"])) == ("wine", 1, len(ROWS))
 
 
 def test_describe_models_says_what_a_model_takes(sam: Sam, run: Run) -> None:
-    answer = sam.invoke(
-        "DescribeModelsFunction", sam.event("describe_models", **_asked("GET", "/v2/models/wine", None))
-    )
+    answer = sam.invoke("DescribeModelsFunction", event("describe_models", **_asked("GET", "/v2/models/wine", None)))
     assert answer["statusCode"] == 200, answer
     assert {column["name"] for column in json.loads(answer["body"])["inputs"]} == set(ROWS[0])
 

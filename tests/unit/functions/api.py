@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,10 +14,10 @@ import pytest
 
 from pipeline.edge import logger
 from tests.fakes.lambda_context import FakeLambdaContext
+from tests.function_files import event, load_function
 
-__all__ = ["Api", "Said", "event"]
+__all__ = ["Api", "Said", "authorized"]
 
-ROOT = Path(__file__).parents[3]
 _ENVIRON = {
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
@@ -78,9 +76,9 @@ class Api:
         )
 
 
-def event(name: str, authorizer: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """A file of tests/events, with parts of it replaced."""
-    document: dict[str, Any] = json.loads((ROOT / "tests" / "events" / f"{name}.json").read_text())
+def authorized(name: str, authorizer: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """An event whose ``authorizer`` has these parts replaced too."""
+    document = event(name)
     document["requestContext"].setdefault("authorizer", {}).update(authorizer or {})
     return document | changes
 
@@ -88,13 +86,7 @@ def event(name: str, authorizer: dict[str, Any] | None = None, **changes: Any) -
 @cache
 def _load(function: str) -> ModuleType:
     """Once: the clients that the file makes take longer than all tests together."""
-    path = ROOT / "functions" / function / "app.py"
-    spec = importlib.util.spec_from_file_location(f"app_of_{function}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in _ENVIRON.items():
             patch.setenv(name, value)
-        spec.loader.exec_module(module)
-    return module
+        return load_function(function)

@@ -8,7 +8,7 @@ from pipeline.contracts.errors import InternalError, UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.serving.authorizer import Authorizer
 from tests.fakes.table import FakeTable
-from tests.unit.functions.api import Api, event
+from tests.unit.functions.api import Api, authorized
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_a_known_key_is_let_through_as_its_tenant_and_is_not_logged(api: Api) ->
     keys = ApiKeys(FakeTable())
     api.give(authorize=Authorizer(keys, None))
     key = keys.create("demo")
-    asked = event("authorize_request", headers={"x-api-key": key})
+    asked = authorized("authorize_request", headers={"x-api-key": key})
     assert api.call(asked)["context"]["tenant"] == "demo"
     assert key not in api.said(asked).text
 
@@ -28,10 +28,10 @@ def test_a_known_key_is_let_through_as_its_tenant_and_is_not_logged(api: Api) ->
 def test_an_unknown_key_raises_the_one_word_that_is_a_401(api: Api) -> None:
     api.give(authorize=Authorizer(ApiKeys(FakeTable()), None))
     with pytest.raises(UnauthenticatedError, match=r"^Unauthorized$"):
-        api.call(event("authorize_request"))
+        api.call(authorized("authorize_request"))
 
 
 def test_anything_else_that_goes_wrong_is_not_taken_for_a_401(api: Api) -> None:
     api.give(authorize=None)
     with pytest.raises(InternalError):
-        api.call(event("authorize_request"))
+        api.call(authorized("authorize_request"))

@@ -10,7 +10,7 @@ from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.catalogue import Catalogue
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
-from tests.unit.functions.api import Api, event
+from tests.unit.functions.api import Api, authorized
 from tests.unit.serving.served import publish
 
 
@@ -25,7 +25,7 @@ def api(capsys: pytest.CaptureFixture[str]) -> Api:
 
 
 def get(path: str, authorizer: dict[str, Any] | None = None) -> dict[str, Any]:
-    return event("describe_models", authorizer, path=path)
+    return authorized("describe_models", authorizer, path=path)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pipeline.serving.model_store import ModelStore
 from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
-from tests.unit.functions.api import Api, event
+from tests.unit.functions.api import Api, authorized
 from tests.unit.serving.served import ROWS, publish
 
 BODY = json.dumps({"rows": ROWS})
@@ -41,14 +41,14 @@ def api(table: FakeTable, capsys: pytest.CaptureFixture[str]) -> Api:
 
 
 def test_rows_are_answered(api: Api) -> None:
-    status, body = api.ask(event("predict", body=BODY))
+    status, body = api.ask(authorized("predict", body=BODY))
     assert status == 200
     assert (body["model"], body["version"], len(body["predictions"])) == ("adult", 1, 3)
 
 
 def test_a_base64_body_is_answered_alike(api: Api) -> None:
-    encoded = event("predict", body=base64.b64encode(BODY.encode()).decode(), isBase64Encoded=True)
-    assert api.call(encoded) == api.call(event("predict", body=BODY))
+    encoded = authorized("predict", body=base64.b64encode(BODY.encode()).decode(), isBase64Encoded=True)
+    assert api.call(encoded) == api.call(authorized("predict", body=BODY))
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_a_base64_body_is_answered_alike(api: Api) -> None:
     ],
 )
 def test_what_is_wrong_is_said_under_its_status(api: Api, changes: dict[str, Any], status: int, words: str) -> None:
-    got, body = api.ask(event("predict", **({"body": BODY} | changes)))
+    got, body = api.ask(authorized("predict", **({"body": BODY} | changes)))
     assert (got, list(body)) == (status, ["error"])
     assert words in body["error"]
 
 
 def test_the_smoke_test_is_answered_by_a_version_that_is_not_ready(api: Api) -> None:
     path = "/v2/models/adult/versions/2/infer"
-    status, body = api.ask(event("predict", {"principal": "smoke_test"}, path=path, body=BODY))
+    status, body = api.ask(authorized("predict", {"principal": "smoke_test"}, path=path, body=BODY))
     assert (status, body["version"]) == (200, 2)
 
 
@@ -82,7 +82,7 @@ def test_the_registrys_own_smoke_test_is_understood(api: Api) -> None:
     from tests.fakes.function_calls import FakeFunctionCalls
     from tests.fakes.records import golden, model_version
 
-    _, body = api.ask(event("predict", body=BODY))
+    _, body = api.ask(authorized("predict", body=BODY))
     right = golden().model_copy(update={"rows": tuple(ROWS), "predictions": tuple(body["predictions"])})
     version = model_version().model_copy(update={"version": 2})
     smoke_test(version, right, calls=FakeFunctionCalls(api.call), predict_function="predict")
@@ -90,7 +90,7 @@ def test_the_registrys_own_smoke_test_is_understood(api: Api) -> None:
 
 def test_an_answer_leaves_one_line_and_one_record_without_values(api: Api) -> None:
     rows = [{**ROWS[0], "job": SECRET}]
-    said = api.said(event("predict", body=json.dumps({"rows": rows})))
+    said = api.said(authorized("predict", body=json.dumps({"rows": rows})))
     (line,), (record,) = said.lines, said.records
     assert {
         name: line[name] for name in ("level", "function_name", "tenant", "model", "version", "rows", "status")
@@ -109,7 +109,7 @@ def test_an_answer_leaves_one_line_and_one_record_without_values(api: Api) -> No
 
 
 def test_a_refusal_is_a_warning_that_quotes_nothing(api: Api) -> None:
-    said = api.said(event("predict", body=json.dumps({"rows": [{**ROWS[0], "age": SECRET, SECRET: 1}]})))
+    said = api.said(authorized("predict", body=json.dumps({"rows": [{**ROWS[0], "age": SECRET, SECRET: 1}]})))
     (line,), (record,) = said.lines, said.records
     assert (line["level"], line["error"], line["status"]) == ("WARNING", "InvalidRequestError", 400)
     assert record["Crashed"] == [0.0]
@@ -125,11 +125,11 @@ def _raising(error: Exception) -> Any:
 
 def test_what_nobody_foresaw_is_a_500_whose_place_is_logged_and_whose_words_are_not(api: Api) -> None:
     api.give(predict=_raising(ValueError(SECRET)))
-    assert api.ask(event("predict")) == (
+    assert api.ask(authorized("predict")) == (
         500,
         {"error": "internal error (request 5f8d0f7e-0c9b-4c3f-9e4e-1d8a1a2b3c4d)"},
     )
-    said = api.said(event("predict"))
+    said = api.said(authorized("predict"))
     (line,), (record,) = said.lines, said.records
     assert (line["level"], line["error"], record["Crashed"]) == ("ERROR", "ValueError", [1.0])
     assert line["at"][-1].startswith("test_functions_predict.py:")
@@ -142,7 +142,7 @@ def test_an_event_that_is_none_of_api_gateways_is_a_500_too(api: Api) -> None:
 
 def test_a_busy_table_is_a_503(api: Api) -> None:
     api.give(predict=_raising(TransientError("the table modeldrop-table is busy")))
-    status, body = api.ask(event("predict"))
+    status, body = api.ask(authorized("predict"))
     assert status == 503
     assert "try again" in body["error"]
 
@@ -150,5 +150,5 @@ def test_a_busy_table_is_a_503(api: Api) -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.none() | st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()), encoded=st.booleans())
 def test_no_body_whatever_is_a_500(api: Api, body: str | None, encoded: bool) -> None:
-    status, answer = api.ask(event("predict", body=body, isBase64Encoded=encoded))
+    status, answer = api.ask(authorized("predict", body=body, isBase64Encoded=encoded))
     assert (status, list(answer)) == (400, ["error"])

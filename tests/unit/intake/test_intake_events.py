@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.intake.events import references
 from pipeline.intake.start import UploadReference
-
-EVENTS = Path(__file__).parents[2] / "events"
+from tests.function_files import event
 
 
 def message(name: str) -> dict[str, Any]:
-    event = json.loads((EVENTS / name).read_text())
-    body: dict[str, Any] = json.loads(event["Records"][0]["body"])
+    body: dict[str, Any] = json.loads(event(name)["Records"][0]["body"])
     return body
 
 
 def test_an_eventbridge_events_key_is_taken_as_it_is() -> None:
-    assert references(message("start_run.json")) == [
+    assert references(message("start_run")) == [
         UploadReference(
             bucket="modeldrop-uploads",
             key="demo/adult/train+set 1.csv",
@@ -32,7 +29,7 @@ def test_an_eventbridge_events_key_is_taken_as_it_is() -> None:
 
 
 def test_a_notifications_key_is_decoded() -> None:
-    assert references(message("start_run_s3_notification.json")) == [
+    assert references(message("start_run_s3_notification")) == [
         UploadReference(
             bucket="modeldrop-uploads",
             key="demo/adult/train+set 1.csv",
@@ -47,7 +44,7 @@ def test_s3s_test_message_tells_of_nothing() -> None:
 
 
 def test_an_event_without_a_version_has_none() -> None:
-    event = message("start_run.json")
+    event = message("start_run")
     del event["detail"]["object"]["version-id"]
     assert references(event)[0].version_id is None
 

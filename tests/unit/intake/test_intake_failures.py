@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.intake.failures import failure_of
-
-EVENTS = Path(__file__).parents[2] / "events"
-
-
-def event(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((EVENTS / name).read_text())
-    return document
+from tests.function_files import event
 
 
 def caught(error: str, cause: str) -> dict[str, Any]:
@@ -23,7 +16,7 @@ def caught(error: str, cause: str) -> dict[str, Any]:
 
 
 def test_a_functions_error_keeps_its_class_and_its_sentence() -> None:
-    failure = failure_of(event("record_failure.json"))
+    failure = failure_of(event("record_failure"))
     assert failure.run == "demo_adult_0123456789ab"
     assert failure.error.type == "InvalidTargetError"
     assert failure.error.message == "the target column 'income' has one value: at least two classes are expected"
@@ -51,7 +44,7 @@ def test_an_unforeseen_error_is_not_quoted(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("record_failure_timed_out.json", "longer than it may"), ("record_failure_aborted.json", "aborted")],
+    [("record_failure_timed_out", "longer than it may"), ("record_failure_aborted", "aborted")],
 )
 def test_an_execution_that_no_catch_saw_end_is_told_by_its_status(name: str, words: str) -> None:
     failure = failure_of(event(name))
@@ -61,12 +54,12 @@ def test_an_execution_that_no_catch_saw_end_is_told_by_its_status(name: str, wor
 
 
 def test_a_failed_execution_keeps_the_error_that_ended_it() -> None:
-    ended = event("record_failure_timed_out.json")
+    ended = event("record_failure_timed_out")
     ended["detail"] |= {"status": "FAILED", "error": "TransientError", "cause": "the table is busy"}
     assert failure_of(ended).error.model_dump() == {"type": "TransientError", "message": "the table is busy"}
 
 
 def test_a_failed_execution_that_says_nothing_is_told_so() -> None:
-    ended = event("record_failure_timed_out.json")
+    ended = event("record_failure_timed_out")
     ended["detail"] |= {"status": "FAILED", "error": None, "cause": None}
     assert failure_of(ended).error.type == "ExecutionEndedError"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from typing import Any
 
@@ -12,14 +11,12 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.model_version import ModelVersion
-from pipeline.contracts.names import artifact_key
 from pipeline.contracts.signature import Column, Signature
-from pipeline.contracts.variant import Artifact
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import onnx_session
 from tests.fakes.objects import FakeObjectStore
-from tests.fakes.records import model_version
+from tests.fakes.records import artifact, model_version
 from tests.fakes.table import FakeTable
 
 __all__ = ["CLASSIFIER", "COLUMNS", "REGRESSOR", "ROWS", "direct", "loaded", "model_bytes", "publish"]
@@ -125,12 +122,11 @@ def publish(
 ) -> ModelVersion:
     """Register a version of tenant demo, as the state machine does; return it."""
     body = model_bytes(signature)
-    sha256 = hashlib.sha256(body).hexdigest()
-    artifact = Artifact(key=artifact_key("demo", sha256), sha256=sha256, bytes=len(body))
-    artifacts.put(artifact.key, body)
+    served = artifact(body=body)
+    artifacts.put(served.key, body)
     artifacts.put("card.json", b'{"test_rows": 10}')
     registry = ModelRegistry(table, artifacts)
-    draft = model_version(run, model).model_copy(update={"artifact": artifact, "signature": signature})
+    draft = model_version(run, model).model_copy(update={"artifact": served, "signature": signature})
     version = registry.register(draft)
     if ready:
         version = registry.ready("demo", model, version.version)

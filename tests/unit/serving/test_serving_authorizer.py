@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +10,7 @@ from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.serving.authorizer import Authorizer
 from tests.fakes.table import FakeTable
-
-EVENT = Path(__file__).parents[2] / "events" / "authorize_request.json"
+from tests.function_files import event
 
 
 @pytest.fixture
@@ -21,14 +18,13 @@ def keys() -> ApiKeys:
     return ApiKeys(FakeTable())
 
 
-def event(headers: dict[str, str] | None) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(EVENT.read_text())
-    return document | {"headers": headers}
+def asking(headers: dict[str, str] | None) -> dict[str, Any]:
+    return event("authorize_request", headers=headers)
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "X-API-Key"])
 def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(keys: ApiKeys, header: str) -> None:
-    answer = Authorizer(keys, "opaque")(event({header: keys.create("demo", "ci")}))
+    answer = Authorizer(keys, "opaque")(asking({header: keys.create("demo", "ci")}))
     assert answer == {
         "principalId": "demo/ci",
         "policyDocument": {
@@ -47,7 +43,7 @@ def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(keys: ApiKey
 
 
 def test_without_a_usage_plan_no_gateway_key_is_named(keys: ApiKeys) -> None:
-    assert "usageIdentifierKey" not in Authorizer(keys, None)(event({"x-api-key": keys.create("demo")}))
+    assert "usageIdentifierKey" not in Authorizer(keys, None)(asking({"x-api-key": keys.create("demo")}))
 
 
 @pytest.mark.parametrize("headers", [None, {}, {"x-api-key": ""}, {"x-api-key": "md_" + "x" * 43}, {"x-api": "md_"}])
@@ -55,7 +51,7 @@ def test_no_key_and_an_unknown_one_are_refused_in_the_word_that_is_a_401(
     keys: ApiKeys, headers: dict[str, str] | None
 ) -> None:
     with pytest.raises(UnauthenticatedError) as raised:
-        Authorizer(keys, "opaque")(event(headers))
+        Authorizer(keys, "opaque")(asking(headers))
     assert str(raised.value) == "Unauthorized"
 
 
@@ -63,4 +59,4 @@ def test_a_revoked_key_is_refused(keys: ApiKeys) -> None:
     key = keys.create("demo")
     keys.revoke(key[:11])
     with pytest.raises(UnauthenticatedError):
-        Authorizer(keys, None)(event({"x-api-key": key}))
+        Authorizer(keys, None)(asking({"x-api-key": key}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +17,17 @@ from pipeline.contracts.errors import (
     UnauthenticatedError,
 )
 from pipeline.serving.http import infer_request, refusal, response, status_of
+from tests.function_files import event
 
-EVENT = Path(__file__).parents[2] / "events" / "predict.json"
 
-
-def event(authorizer: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(EVENT.read_text())
+def predict_event(authorizer: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    document = event("predict")
     document["requestContext"]["authorizer"] |= authorizer or {}
     return document | changes
 
 
 def test_an_event_names_tenant_model_and_the_live_version() -> None:
-    request = infer_request(event())
+    request = infer_request(predict_event())
     assert (request.tenant, request.model, request.version, request.unproven) == ("demo", "adult", None, False)
     assert json.loads(request.body)["rows"]
 
@@ -43,7 +41,7 @@ def test_an_event_names_tenant_model_and_the_live_version() -> None:
     ],
 )
 def test_the_path_says_which_model_and_version(path: str, model: str, version: int | None) -> None:
-    request = infer_request(event(path=path))
+    request = infer_request(predict_event(path=path))
     assert (request.model, request.version) == (model, version)
 
 
@@ -60,41 +58,41 @@ def test_the_path_says_which_model_and_version(path: str, model: str, version: i
 )
 def test_names_that_nothing_can_have_are_not_found(path: str) -> None:
     with pytest.raises(NotFoundError):
-        infer_request(event(path=path))
+        infer_request(predict_event(path=path))
 
 
 def test_the_smoke_test_may_ask_for_a_version_that_is_not_ready() -> None:
-    assert infer_request(event({"principal": "smoke_test"})).unproven
+    assert infer_request(predict_event({"principal": "smoke_test"})).unproven
 
 
 @pytest.mark.parametrize("body", ["{}", '{"rows": [{"café": "日本"}]}'])
 def test_a_base64_body_is_decoded(body: str) -> None:
     encoded = base64.b64encode(body.encode()).decode()
-    assert infer_request(event(body=encoded, isBase64Encoded=True)).body == body.encode()
+    assert infer_request(predict_event(body=encoded, isBase64Encoded=True)).body == body.encode()
 
 
 @pytest.mark.parametrize("body", ["%%%", "abc", "é"])
 def test_a_body_that_is_not_base64_is_refused(body: str) -> None:
     with pytest.raises(InvalidRequestError, match="base64"):
-        infer_request(event(body=body, isBase64Encoded=True))
+        infer_request(predict_event(body=body, isBase64Encoded=True))
 
 
 @pytest.mark.parametrize("body", [None, ""])
 def test_an_empty_body_is_refused(body: str | None) -> None:
     with pytest.raises(InvalidRequestError, match="the body is empty"):
-        infer_request(event(body=body))
+        infer_request(predict_event(body=body))
 
 
 @pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {"tenant": ""}}])
 def test_a_request_that_nobody_authenticated_is_refused(context: dict[str, Any]) -> None:
     with pytest.raises(UnauthenticatedError):
-        infer_request(event(requestContext=context))
+        infer_request(predict_event(requestContext=context))
 
 
 @pytest.mark.parametrize("permissions", ["read", "", "predicting"])
 def test_a_key_without_the_permission_may_not_predict(permissions: str) -> None:
     with pytest.raises(ForbiddenError, match="'predict'"):
-        infer_request(event({"permissions": permissions}))
+        infer_request(predict_event({"permissions": permissions}))
 
 
 @pytest.mark.parametrize(
