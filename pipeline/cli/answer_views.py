@@ -44,13 +44,13 @@ def answer_text(prediction: dict[str, Any]) -> Text:
 
 
 def score_text(answers: Answers) -> Text:
-    """Accuracy over all rows; for regression the root mean squared error."""
-    count = len(answers.truths)
-    pairs = list(zip(answers.predictions, answers.truths, strict=True))
+    """Accuracy over the rows whose truth is known; for regression the root mean squared error."""
+    pairs = [pair for pair in zip(answers.predictions, answers.truths, strict=True) if pair[1] is not None]
+    count = len(pairs)
     if answers.signature.task == "classification":
         right = sum(is_right(prediction, truth) for prediction, truth in pairs)
         return Text(f"accuracy {right / count:.4f}: {right} of {count} rows", style="bold")
-    squares = sum((prediction["value"] - float(truth)) ** 2 for prediction, truth in pairs)
+    squares = sum((prediction["value"] - truth) ** 2 for prediction, truth in pairs)
     return Text(f"root mean squared error {math.sqrt(squares / count):.6g} on {count} rows", style="bold")
 
 
@@ -61,7 +61,9 @@ def is_right(prediction: dict[str, Any], truth: Any) -> bool:
 
 
 def _beside(prediction: dict[str, Any], truth: Any) -> tuple[Text, ...]:
+    if truth is None:
+        return Text(""), Text("")
     if "label" not in prediction:
-        return Text(f"{float(truth):g}"), Text("")
+        return Text(f"{truth:g}"), Text("")
     right = is_right(prediction, truth)
     return Text(str(truth)), Text("✓", style="green") if right else Text("✗", style="red")

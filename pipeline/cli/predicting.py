@@ -24,7 +24,7 @@ _CELLS = 50_000  # of one request: well below Lambda's 6 MB, however wide the ro
 
 @dataclass(kw_only=True, slots=True)
 class Answers:
-    """What the model said, row by row. ``truths`` is empty unless every row holds the target."""
+    """What the model said, row by row. ``truths`` has the target or None a row; empty when none is known."""
 
     model: str
     signature: Signature
@@ -54,8 +54,8 @@ def predict_rows(rows: Rows, session: Session, connection: Connection, *, model:
             answer = api.infer(model, request)
             answers.version = answer["version"]
             answers.predictions += answer["predictions"]
-            answers.truths += _truths(batch, live.signature.target)
-    if len(answers.truths) != len(answers.predictions):
+            answers.truths += [_truth(row.get(live.signature.target), live.signature.task) for row in batch]
+    if all(truth is None for truth in answers.truths):
         answers.truths = []
     if not answers.predictions:
         raise InvalidRequestError("there are no rows to predict on: at least one is expected")
@@ -95,5 +95,14 @@ def _meant(text: str, kind: str) -> float | str | None:
     return number if math.isfinite(number) else None
 
 
-def _truths(batch: list[Row], target: str) -> list[Any]:
-    return [row[target] for row in batch if row.get(target) not in (None, "")]
+def _truth(value: Any, task: str) -> Any:
+    """None when it is missing, or no finite number where one is expected."""
+    if value is None or (isinstance(value, str) and value.strip() in MISSING):
+        return None
+    if task == "classification":
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -9,7 +9,7 @@ from typing import Any
 import onnxruntime
 import orjson
 
-from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError
+from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, ObjectNotFoundError
 from pipeline.contracts.ports import ObjectStore, Table
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key
@@ -56,7 +56,7 @@ class ModelLoader:
         return version
 
     def load(self, tenant: str, model: str, version: int, *, unproven: bool = False) -> LoadedModel:
-        """Raise NotFoundError when the tenant has no such version, IntegrityError when its file is not what it was.
+        """Raise NotFoundError when the tenant has no such version, IntegrityError when its file is gone or changed.
 
         Raises ConflictError when it has not passed its smoke test, unless ``unproven`` ones are welcome.
         """
@@ -77,7 +77,10 @@ class ModelLoader:
         )
 
     def _file(self, artifact: Mapping[str, Any]) -> bytes:
-        file = self._artifacts.get(artifact["key"])
+        try:
+            file = self._artifacts.get(artifact["key"])
+        except ObjectNotFoundError as error:  # no mistake of the caller's: the version is there
+            raise IntegrityError(f"the artefact {artifact['key']} is gone") from error
         if hashlib.sha256(file).hexdigest() != artifact["sha256"]:
             raise IntegrityError(f"the artefact {artifact['key']} does not have the sha256 that was registered")
         return file

@@ -113,12 +113,14 @@ class Stage:
     def select(self, run: str) -> None:
         self.artifacts.put(RunKeys.of(run).selection, selection().to_bytes())
 
-    def serve(self, model: str = "m", *, tenant: str = "demo", live: bool = True) -> ModelVersion:
+    def serve(
+        self, model: str = "m", *, tenant: str = "demo", live: bool = True, signature: Signature = SIGNATURE
+    ) -> ModelVersion:
         """Register one more version, and promote it."""
         key = artifact_key(tenant, "a" * 64)
         self.artifacts.put_if_absent(key, b"onnx")
         run = f"{tenant}_{model}_{len(self.registry.versions(tenant, model))}"
-        version = self.registry.register(_draft(tenant, model, run, key))
+        version = self.registry.register(_draft(tenant, model, run, key).model_copy(update={"signature": signature}))
         version = self.registry.ready(tenant, model, version.version)
         if live:
             self.registry.promote(tenant, model, version.version, by=run)

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.errors import UnauthenticatedError
+from pipeline.contracts.signature import Column, Signature
 from tests.unit.cli.conftest import Stage
 
 ROW = {"width": 1.5, "colour": "red"}
@@ -114,6 +115,30 @@ def test_predict_scores_a_file_that_holds_the_target(stage: Stage, tmp_path: Pat
     assert "accuracy 0.5000: 1 of 2 rows" in output
     assert "✓" in output
     assert "✗" in output
+
+
+def test_predict_scores_the_rows_whose_target_is_known(stage: Stage, tmp_path: Path) -> None:
+    stage.serve()
+    file = tmp_path / "rows.csv"
+    file.write_text("width,colour,kind\n1,red,yes\n2,red,NA\n3,red,\n")
+    assert "accuracy 1.0000: 1 of 1 rows" in stage.run("predict", "m", str(file)).stdout
+
+
+@pytest.mark.parametrize(
+    ("truths", "said"),
+    [(("3", "NA", "1", "unknown"), "root mean squared error 1 on 2 rows"), (("NA", "", "nan", "?"), "m version 1\n")],
+)
+def test_predict_scores_a_regression_where_the_target_is_a_number(
+    stage: Stage, tmp_path: Path, truths: tuple[str, ...], said: str
+) -> None:
+    stage.serve(signature=Signature(task="regression", target="price", columns=(Column(name="width", kind="numeric"),)))
+    answer = {"model": "m", "version": 1, "predictions": [{"value": 2.0}] * len(truths)}
+    stage.answer = lambda body: httpx.Response(200, json=answer)
+    file = tmp_path / "rows.csv"
+    file.write_text("width,price\n" + "".join(f"1,{truth}\n" for truth in truths))
+    result = stage.run("predict", "m", str(file))
+    assert result.exit_code == 0
+    assert result.stdout.rstrip().endswith(said.rstrip())
 
 
 def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_asked_for(stage: Stage, tmp_path: Path) -> None:

@@ -159,6 +159,14 @@ def test_a_file_that_was_changed_is_refused(world: World) -> None:
     assert world.sessions == 0
 
 
+def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(world: World) -> None:
+    world.publish()
+    (key,) = world.artifacts.keys("tenants/demo/artifacts/")
+    world.artifacts.delete(key)
+    with pytest.raises(IntegrityError, match="is gone"):
+        world.store().live("demo", "adult")
+
+
 def test_only_the_versions_that_were_asked_for_last_stay_loaded(world: World) -> None:
     for number in (1, 2, 3):
         world.publish(number)
