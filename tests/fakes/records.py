@@ -6,12 +6,26 @@ import hashlib
 from datetime import UTC, datetime
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.model_version import Golden, Lineage, ModelCard, ModelVersion
-from pipeline.contracts.names import artifact_key
+from pipeline.contracts.names import RunKeys, artifact_key
+from pipeline.contracts.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.record import Record
 from pipeline.contracts.run import Upload
-from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Variant
+from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Variant, VariantSet
 
-__all__ = ["MODEL_BYTES", "NOW", "artifact", "card", "dataset", "golden", "model_version", "selection", "upload"]
+__all__ = [
+    "MODEL_BYTES",
+    "NOW",
+    "artifact",
+    "card",
+    "dataset",
+    "documents",
+    "golden",
+    "model_version",
+    "selection",
+    "upload",
+]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MODEL_BYTES = b"onnx"
@@ -116,3 +130,26 @@ def model_version(run: str = "demo_adult_000000000001", model: str = "adult") ->
         card_key="card.json",
         created_at=NOW,
     )
+
+
+def _plan() -> Plan:
+    """One candidate, on the GPU queue."""
+    return Plan(
+        metric="accuracy",
+        candidates=(Candidate(name="mlp", algorithm="mlp"),),
+        jobs=(TrainingJob(name="gpu", queue="gpu", candidates=("mlp",)),),
+    )
+
+
+def documents(run: str) -> dict[str, Record]:
+    """By its key, what the stages of a run leave that went well, but for the selection."""
+    keys = RunKeys.of(run)
+    return {
+        keys.upload: upload(),
+        keys.spec: JobSpec(),
+        keys.dataset: dataset(),
+        keys.plan: _plan(),
+        keys.variants: VariantSet(variants=(selection().winner,), cpu="test"),
+        keys.card: card(run),
+        keys.golden: golden(),
+    }

@@ -12,16 +12,13 @@ from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
 from pipeline.contracts.errors import JobCrashedError, NoCandidateSurvivedError, SmokeTestFailedError
-from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
-from pipeline.contracts.plan import Candidate, Plan, TrainingJob
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import Run
-from pipeline.contracts.variant import VariantSet
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
-from tests.fakes.records import MODEL_BYTES, NOW, artifact, card, dataset, golden, selection, upload
+from tests.fakes.records import MODEL_BYTES, NOW, artifact, documents, golden, selection
 from tests.function_files import event
 from tests.integration.conftest import ARTIFACTS, REGION, TABLE
 from tests.integration.handlers import handler
@@ -41,14 +38,8 @@ class World:
         self.registry = ModelRegistry(table, self.artifacts)
         self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
         self.artifacts.put(artifact().key, MODEL_BYTES)
-        jobs = (TrainingJob(name="gpu", queue="gpu", candidates=("mlp",)),)
-        self.keep(KEYS.plan, Plan(metric="accuracy", candidates=(Candidate(name="mlp", algorithm="mlp"),), jobs=jobs))
-        self.keep(KEYS.upload, upload())
-        self.keep(KEYS.spec, JobSpec())
-        self.keep(KEYS.dataset, dataset())
-        self.keep(KEYS.variants, VariantSet(variants=(selection().winner,), cpu="test"))
-        self.keep(KEYS.card, card(RUN))
-        self.keep(KEYS.golden, golden())
+        for key, record in documents(RUN).items():
+            self.keep(key, record)
 
     def keep(self, key: str, record: Record) -> None:
         self.artifacts.put(key, record.to_bytes())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,14 @@ def run_server(path: Path) -> Local:
         "app", package(APP / "template.yaml", bucket=CODE_BUCKET, digest="1")
     )
     return Local(home=home, server=server, outputs=outputs)
+
+
+def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.02)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from pipeline.local.batch.job import Job
 from pipeline.local.batch.request import Attempt, JobRequest, request_of
 from pipeline.local.batch.runner import JobRunner
+from tests.local.conftest import until
 
 DEFINITION = {
     "jobDefinitionName": "train",
@@ -91,13 +90,6 @@ def runner(tmp_path: Path) -> JobRunner:
 
 def submit(runner: JobRunner, text: str, **options: Any) -> Job:
     return runner.submit(script(text, **options), changed=lambda job: None)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_jobs_of_one_queue_take_turns_and_those_of_another_do_not_wait(runner: JobRunner) -> None:

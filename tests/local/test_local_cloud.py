@@ -7,14 +7,13 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.conftest import Local
+from tests.local.conftest import Local, until
 
 pytestmark = pytest.mark.cloud
 
@@ -33,14 +32,6 @@ def execute(local: Local, **document: Any) -> str:
         stateMachineArn=local.outputs["Machine"], name=f"run-{uuid.uuid4()}", input=json.dumps(document)
     )
     return str(started["executionArn"])
-
-
-def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.05)
-    return found
 
 
 def ended(local: Local, arn: str) -> dict[str, Any]:

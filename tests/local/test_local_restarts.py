@@ -16,8 +16,8 @@ from pipeline.local.deploy import CODE_BUCKET, Deployer
 from pipeline.local.home import Home
 from pipeline.local.launch import end, start, wait_for
 from pipeline.local.package import Package, package
-from tests.local.conftest import APP, Local, run_server
-from tests.local.test_local_cloud import ended, event_of, execute, invoke, running_job, until
+from tests.local.conftest import APP, Local, run_server, until
+from tests.local.test_local_cloud import ended, event_of, execute, invoke, running_job
 
 pytestmark = pytest.mark.cloud
 

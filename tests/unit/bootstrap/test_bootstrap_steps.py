@@ -12,24 +12,18 @@ from pipeline.contracts.errors import NoCandidateSurvivedError, SmokeTestFailedE
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
-from pipeline.contracts.plan import Candidate, Plan, TrainingJob
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import Run, StageName
-from pipeline.contracts.variant import Selection, VariantSet
+from pipeline.contracts.variant import Selection
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.objects import FakeObjectStore
-from tests.fakes.records import MODEL_BYTES, NOW, artifact, card, dataset, golden, selection, upload
+from tests.fakes.records import MODEL_BYTES, NOW, artifact, dataset, documents, golden, selection, upload
 from tests.fakes.table import FakeTable
 
 RUN = "demo_adult_0123456789ab"
 KEYS = RunKeys.of(RUN)
-PLAN = Plan(
-    metric="accuracy",
-    candidates=(Candidate(name="mlp", algorithm="mlp"),),
-    jobs=(TrainingJob(name="gpu", queue="gpu", candidates=("mlp",)),),
-)
 
 
 @dataclass
@@ -44,17 +38,7 @@ class World:
         self.registry = ModelRegistry(self.table, self.artifacts)
         self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
         self.artifacts.put(artifact().key, MODEL_BYTES)
-        documents: dict[str, Record] = {
-            KEYS.upload: upload(),
-            KEYS.spec: JobSpec(),
-            KEYS.dataset: dataset(),
-            KEYS.plan: PLAN,
-            KEYS.variants: VariantSet(variants=(selection().winner,), cpu="test"),
-            KEYS.selection: selection(),
-            KEYS.card: card(RUN),
-            KEYS.golden: golden(),
-        }
-        for key, record in documents.items():
+        for key, record in (documents(RUN) | {KEYS.selection: selection()}).items():
             self.keep(key, record)
 
     def keep(self, key: str, record: Record) -> None:
