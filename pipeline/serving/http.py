@@ -17,6 +17,7 @@ from pipeline.contracts.errors import (
     InputError,
     InvalidRequestError,
     NotFoundError,
+    ObjectNotFoundError,
     TransientError,
     UnauthenticatedError,
 )
@@ -32,6 +33,7 @@ _STATUS: dict[type[BaseException], int] = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    ObjectNotFoundError: 500,  # what we keep is gone: no mistake of the caller's
     ConflictError: 409,
     TransientError: 503,
     BaseException: 500,

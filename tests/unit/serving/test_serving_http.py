@@ -104,7 +104,7 @@ def test_a_key_without_the_permission_may_not_predict(permissions: str) -> None:
         ("UnauthenticatedError", 401),
         ("ForbiddenError", 403),
         ("NotFoundError", 404),
-        ("ObjectNotFoundError", 404),
+        ("ObjectNotFoundError", 500),
         ("ConflictError", 409),
         ("TransientError", 503),
         ("IntegrityError", 500),
