@@ -12,6 +12,7 @@ from pipeline.contracts.places import places
 
 __all__ = ["log_to_stdout"]
 
+_OURS = ("pipeline", "__main__")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -20,7 +21,7 @@ def log_to_stdout(*, run: str, job: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines(run=run, job=job))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for ours in ("pipeline", "__main__"):
+    for ours in _OURS:
         logging.getLogger(ours).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
@@ -34,7 +35,7 @@ class _JsonLines(logging.Formatter):
         line = {
             "level": record.levelname,
             "location": f"{record.funcName}:{record.lineno}",
-            "message": record.getMessage(),
+            "message": _said(record),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             **self._about,
             **{name: value for name, value in vars(record).items() if name not in _OWN},
@@ -45,3 +46,10 @@ class _JsonLines(logging.Formatter):
             if isinstance(record.exc_info[1], ModeldropError):
                 line["reason"] = record.exc_info[1].message
         return json.dumps(line, default=str)
+
+
+def _said(record: logging.LogRecord) -> str:
+    """A library's words may quote the data that it warns of: only whose they are is said."""
+    if record.name.partition(".")[0] in _OURS:
+        return record.getMessage()
+    return f"a line of {record.name}, left out: it may quote the data"

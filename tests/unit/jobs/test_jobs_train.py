@@ -230,3 +230,16 @@ def test_no_candidate_begins_after_the_minutes_are_over() -> None:
     assert {(one.status, one.error.type if one.error else None) for one in house.outcome().candidates} == {
         ("failed", "CandidateFailedError")
     }
+
+
+def test_a_librarys_words_are_left_out_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    def warn(context: JobContext) -> list[CandidateOutcome]:
+        logging.getLogger("sklearn").warning("unknown category 'secret'")
+        return []
+
+    house = House()
+    house.plan(LINEAR)
+    house.run(warn)
+    text = capsys.readouterr().out
+    assert "secret" not in text
+    assert "a line of sklearn, left out" in [line["message"].partition(":")[0] for line in _lines(text)]
