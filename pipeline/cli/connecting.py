@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap import command_settings, operator
-from pipeline.cli.session import DEFAULT_TENANT, Choice, Connection, Session, StackStatus, World
+from pipeline.cli.session import Choice, Connection, Session, World
 from pipeline.contracts.errors import NotFoundError, NotRunningError
+from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
 from pipeline.local import control
 from pipeline.local.processes import CREDENTIALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
 
 __all__ = ["real_session"]
@@ -23,20 +23,7 @@ def real_session(choice: Choice) -> Session:
     """What options leave open is taken from the environment."""
     settings = command_settings()
     completed = replace(choice, api_key=choice.api_key or settings.api_key, home=choice.home or settings.home)
-    return Session(choice=completed, world=World(control=_EmbeddedControl(), connect=_connect))
-
-
-class _EmbeddedControl:
-    """pipeline.local.control, in the command's terms."""
-
-    def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus:
-        return _status(control.up(home=home, bind=bind, foreground=foreground, report=report))
-
-    def down(self, *, home: Path | None, wipe: bool) -> bool:
-        return control.down(home=home, wipe=wipe)
-
-    def status(self, *, home: Path | None) -> StackStatus:
-        return _status(control.status(home=home))
+    return Session(choice=completed, world=World(control=control, connect=_connect))
 
 
 def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
@@ -70,7 +57,3 @@ def _aws_status(outputs: Mapping[str, str]) -> StackStatus:
         api_url=outputs["ApiUrl"],
         tenant=DEFAULT_TENANT,
     )
-
-
-def _status(status: control.Status) -> StackStatus:
-    return StackStatus(embedded=True, **asdict(status))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.cli.session import StackStatus
     from pipeline.contracts.model_version import ModelSummary, ModelVersion
     from pipeline.contracts.run import Run
+    from pipeline.contracts.stack import StackStatus
 
 __all__ = ["model_document", "run_document", "status_document"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from pipeline.contracts.errors import NotRunningError, UnauthenticatedError
+from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
 
 if TYPE_CHECKING:
     import httpx
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
 
-__all__ = ["Choice", "Connection", "Control", "Session", "StackStatus", "World", "session_of"]
-
-DEFAULT_TENANT = "demo"
+__all__ = ["Choice", "Connection", "Control", "Session", "World", "session_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,23 +34,6 @@ class Choice:
     region: str | None = None
     api_key: str | None = None
     home: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StackStatus:
-    """What ``modeldrop status`` says; all but ``running`` are None where nothing runs."""
-
-    running: bool
-    embedded: bool
-    endpoint_url: str | None = None
-    region: str | None = None
-    uploads_bucket: str | None = None
-    artifacts_bucket: str | None = None
-    api_url: str | None = None
-    tenant: str | None = None
-    api_key: str | None = None
-    home: Path | None = None
-    logs: Path | None = None
 
 
 class Control(Protocol):

@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.session import StackStatus
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
+from pipeline.contracts.stack import StackStatus
 from pipeline.contracts.variant import LeaderboardRow, Selection
 from pipeline.registry.api_keys import ApiKey
 

@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.bootstrap import operator
 from pipeline.contracts.errors import UnauthenticatedError
+from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
 from pipeline.local.home import Deployed, Home, Server
 from pipeline.local.launch import end, start, stay, wait_for
 from pipeline.local.processes import CREDENTIALS, REGION, ROOT
 
-__all__ = ["DEFAULT_HOME", "Status", "down", "status", "up"]
+__all__ = ["DEFAULT_HOME", "down", "status", "up"]
 
 DEFAULT_HOME = Path("~/.modeldrop")
 STACK = "modeldrop"
-TENANT = "demo"
 TEMPLATE = ROOT / "template.yaml"
 
 Report = Callable[[str], None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Status:
-    """Where the embedded cloud is; when it does not run, only ``home`` and ``logs`` are told."""
-
-    running: bool
-    home: Path
-    logs: Path
-    endpoint_url: str | None = None
-    region: str | None = None
-    uploads_bucket: str | None = None
-    artifacts_bucket: str | None = None
-    api_url: str | None = None
-    tenant: str | None = None
-    api_key: str | None = None
-
-
 def up(
     *, home: Path | None = None, bind: str = "127.0.0.1", foreground: bool = False, report: Report = lambda text: None
-) -> Status:
+) -> StackStatus:
     """Start the server, or find the one that runs; deploy what has changed; return when it answers.
 
     With ``foreground`` it returns when the server has ended, which Ctrl-C does. Raises ConfigurationError when the
@@ -81,13 +64,13 @@ def down(*, home: Path | None = None, wipe: bool = False) -> bool:
     return server is not None
 
 
-def status(*, home: Path | None = None) -> Status:
+def status(*, home: Path | None = None) -> StackStatus:
     """Whether the server runs and its stack is deployed, and where."""
     place = Home(home or DEFAULT_HOME)
     server, deployed = place.server(), place.deployed()
     if server is None or deployed is None:
-        return Status(running=False, home=place.path, logs=place.logs)
-    return Status(
+        return StackStatus(running=False, home=place.path, logs=place.logs)
+    return StackStatus(
         running=True,
         home=place.path,
         logs=place.logs,
@@ -96,7 +79,7 @@ def status(*, home: Path | None = None) -> Status:
         uploads_bucket=deployed.uploads_bucket,
         artifacts_bucket=deployed.artifacts_bucket,
         api_url=server.endpoint_url + deployed.api_path,
-        tenant=TENANT,
+        tenant=DEFAULT_TENANT,
         api_key=place.api_key(),
     )
 
@@ -133,7 +116,7 @@ def _with_api_key(place: Home, server: Server) -> Mapping[str, str]:
     try:
         stack.keys.resolve(place.api_key() or "")
     except UnauthenticatedError:
-        place.remember_api_key(stack.keys.create(TENANT, "laptop"))
+        place.remember_api_key(stack.keys.create(DEFAULT_TENANT, "laptop"))
     return stack.outputs
 
 

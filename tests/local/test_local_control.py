@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.contracts.stack import StackStatus
 from pipeline.local import control
 
 pytestmark = pytest.mark.cloud
@@ -65,6 +66,6 @@ def test_in_the_foreground_it_stays_until_it_is_told_to_end(home: Path, number: 
     assert control.status(home=home).running is False
 
 
-def live(status: control.Status) -> int:
+def live(status: StackStatus) -> int:
     key = status.api_key or ""
     return httpx.get(f"{status.api_url}/v2/health/live", headers={"x-api-key": key}, timeout=30).status_code

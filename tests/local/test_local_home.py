@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contracts.stack import StackStatus
 from pipeline.local import control
 from pipeline.local.home import Deployed, Home, Server
 
@@ -62,7 +63,7 @@ def test_status_says_where_everything_is(home: Home) -> None:
     home.remember_api_key("md_secret")
     with home.occupied(SERVER):
         found = control.status(home=home.path)
-    assert found == control.Status(
+    assert found == StackStatus(
         running=True,
         home=home.path,
         logs=home.path / "logs",

@@ -14,10 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.main import app
-from pipeline.cli.session import Choice, Connection, Session, StackStatus, World
+from pipeline.cli.session import Choice, Connection, Session, World
 from pipeline.contracts.model_version import Lineage, ModelVersion
 from pipeline.contracts.names import RunKeys, artifact_key
 from pipeline.contracts.signature import Column, Signature
+from pipeline.contracts.stack import StackStatus
 from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Variant
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
