@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import JobOutcome
 from pipeline.contracts.ports import ObjectStore
+from pipeline.intake.causes import document_of
 
 __all__ = ["check_job", "check_survivors", "outcome_of"]
 
@@ -30,7 +30,8 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
     outcome = outcome_of(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
         return  # the machine was taken back, or the container would not stop, after the outcome was written
-    described = _described(cause)
+    document = document_of(cause)
+    described = {"StatusReason": cause} if document is None else document
     if _NO_CAPACITY in described.get("StatusReason", ""):
         raise CapacityUnavailableError(f"the job '{job}' got no machine in the time that it may wait for one")
     if outcome is not None and outcome.error is not None:
@@ -60,14 +61,6 @@ def outcome_of(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
         return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
     except ObjectNotFoundError:
         return None
-
-
-def _described(cause: str) -> dict[str, Any]:
-    try:
-        document = json.loads(cause)
-    except json.JSONDecodeError:  # not Batch but the state itself, as when it timed out: a plain sentence
-        return {"StatusReason": cause}
-    return document if isinstance(document, dict) else {"StatusReason": cause}
 
 
 def _why(described: dict[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.contracts.errors import error_named
 from pipeline.contracts.run import RunError
+from pipeline.intake.causes import document_of
 
 __all__ = ["Failure", "failure_of"]
 
@@ -50,8 +50,4 @@ def _of_state(name: str, cause: str) -> RunError:
 
 def _message(cause: str) -> str:
     """A function's Cause is JSON with its errorMessage; that of a Fail state is the sentence itself."""
-    try:
-        document = json.loads(cause)
-    except json.JSONDecodeError:
-        return cause
-    return str(document.get("errorMessage", cause)) if isinstance(document, dict) else cause
+    return str((document_of(cause) or {}).get("errorMessage", cause))
