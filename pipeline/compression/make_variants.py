@@ -26,7 +26,7 @@ from pipeline.contracts.errors import (
 )
 from pipeline.contracts.job_spec import JobSpec, default_metric
 from pipeline.contracts.names import RunKeys, artifact_key
-from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TrainedCandidate
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Artifact, Precision, Status, Variant, VariantSet
@@ -143,10 +143,10 @@ class _Bench:
         ]
 
     def _verified_export(self, candidate: TrainedCandidate) -> bytes:
-        content = self.artifacts.get(self.keys.candidate(candidate.candidate, "model.onnx"))
+        content = self.artifacts.get(self.keys.candidate(candidate.candidate, MODEL))
         if hashlib.sha256(content).hexdigest() != candidate.model_sha256:
             raise IntegrityError(f"the exported file of {candidate.candidate} is not the one that training recorded")
-        reference = np.load(BytesIO(self.artifacts.get(self.keys.candidate(candidate.candidate, "reference.npz"))))
+        reference = np.load(BytesIO(self.artifacts.get(self.keys.candidate(candidate.candidate, REFERENCE))))
         scale = float(np.std(self.truth)) if self.signature.task == "regression" else 1.0
         verify = VerifyExport(self.signature, self.rows, reference, tolerance=candidate.tolerance, scale=scale)
         return verify(content).model
@@ -155,7 +155,7 @@ class _Bench:
         """The first recipe that keeps the gates, else the one that misses fewest; raise NotApplicableError."""
         if not candidate.quantizable:
             raise NotApplicableError(_WHY_NOT_INT8[candidate.algorithm])
-        body = self.artifacts.get(self.keys.candidate(candidate.candidate, "body.onnx"))
+        body = self.artifacts.get(self.keys.candidate(candidate.candidate, BODY))
         tried: list[_Tried] = []
         for recipe in RECIPES:
             try:

@@ -7,8 +7,10 @@ from typing import Literal
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import RunError
 
-__all__ = ["TRAINED", "CandidateOutcome", "JobOutcome", "TrainedCandidate"]
+__all__ = ["BODY", "MODEL", "REFERENCE", "TRAINED", "CandidateOutcome", "JobOutcome", "TrainedCandidate"]
 
+# A candidate's files (names.RunKeys.candidate); what is in them is said by TrainedCandidate.
+MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
 TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 

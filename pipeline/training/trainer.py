@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
@@ -137,9 +137,9 @@ class Trainer:
             mean, std = self._scale
             body = rescaled(body, mean=mean, std=std)
         model = wrap(body, self.dataset, self.dataset.signature).SerializeToString()
-        (workdir / "model.onnx").write_bytes(model)
+        (workdir / MODEL).write_bytes(model)
         if recipe.quantizable:
-            (workdir / "body.onnx").write_bytes(body.SerializeToString())
+            (workdir / BODY).write_bytes(body.SerializeToString())
         if fitted.weights is not None:
             from safetensors.torch import save_file
 
@@ -148,6 +148,6 @@ class Trainer:
 
     def _keep_reference(self, predicted: Floats, workdir: Path) -> None:
         if self.dataset.task == "classification":
-            np.savez(workdir / "reference.npz", probabilities=predicted.astype(np.float32))
+            np.savez(workdir / REFERENCE, probabilities=predicted.astype(np.float32))
         else:
-            np.savez(workdir / "reference.npz", value=predicted.astype(np.float64))
+            np.savez(workdir / REFERENCE, value=predicted.astype(np.float64))
