@@ -11,7 +11,8 @@ __all__ = ["ColumnProfile", "Dataset", "LeftOut", "SplitRows"]
 class ColumnProfile(Record):
     """A feature column.
 
-    In the split files numeric is Float32, boolean is Float32 (0, 1), categorical is String; missing is null.
+    In the split files numeric is Float32, boolean is Float32 (0, 1), categorical and text are String, datetime is
+    Float64 (seconds since 1970 UTC), an image is Binary (its bytes, row by row, channels last); missing is null.
     ``vocabulary`` (categorical only) holds the values seen in the training split, most frequent first; what is not
     in it is unknown to the model. Statistics are of the training split.
     """
@@ -26,6 +27,7 @@ class ColumnProfile(Record):
     median: float | None = None
     maximum: float | None = None
     vocabulary: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()  # image only: height, width, channels
 
 
 class LeftOut(Record):
@@ -45,6 +47,8 @@ class Dataset(Record):
     """The splits are parquet files (names.RunKeys.split) of the feature columns and the target.
 
     The target is String for classification (values are those of ``classes``), Float64 for regression; it has no nulls.
+    Clustering has no target: its name is empty. ``weight`` names the column of the rows' weights (Float32, positive),
+    which is in the split files and no feature.
     """
 
     task: Task
@@ -57,9 +61,14 @@ class Dataset(Record):
     set_aside: int = 0  # rows that could not be read, or that have no target
     warnings: tuple[str, ...] = ()
     sha256: str  # of the uploaded file
+    weight: str | None = None
 
     @property
     def signature(self) -> Signature:
-        """What a model that was trained on it takes and gives."""
-        columns = tuple(Column(name=column.name, kind=column.kind) for column in self.columns)
-        return Signature(task=self.task, target=self.target, columns=columns, classes=self.classes)
+        """What a model that was trained on it takes and gives; a clustering's clusters are its candidate's own."""
+        return self.signature_of(self.classes)
+
+    def signature_of(self, classes: tuple[str, ...], quantiles: tuple[float, ...] = ()) -> Signature:
+        """The signature of a model that answers with these classes, or quantiles."""
+        columns = tuple(Column(name=column.name, kind=column.kind, shape=column.shape) for column in self.columns)
+        return Signature(task=self.task, target=self.target, columns=columns, classes=classes, quantiles=quantiles)

@@ -6,23 +6,31 @@ editors complete it: ``# yaml-language-server: $schema=...``.
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from pipeline.contracts.catalogue import catalogue
+from pipeline.contracts.declaration import Settings, Space, near_name
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.plan import Algorithm
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
 from pipeline.contracts.variant import Precision
 
 __all__ = [
+    "Algorithm",
     "Compression",
     "JobSpec",
     "Limits",
+    "Loss",
     "Metric",
+    "Optimizer",
+    "Parallel",
+    "Privacy",
+    "Schedule",
+    "Search",
     "Split",
     "Training",
     "check_metric",
@@ -31,28 +39,128 @@ __all__ = [
     "parse_job_spec",
 ]
 
-Metric = Literal["accuracy", "auc", "log_loss", "rmse", "mae", "r2"]
+Metric = Literal["accuracy", "auc", "log_loss", "rmse", "mae", "r2", "silhouette"]
+Optimizer = Literal[
+    "gd", "normalized_gd", "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "muon",
+]  # fmt: skip
+Schedule = Literal["constant", "step", "exponential", "cosine", "warmup", "one_cycle", "plateau"]
+Loss = Literal["cross_entropy", "focal", "mse", "mae", "huber", "quantile"]
+
 _LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
-_CLASSIFICATION = frozenset({"accuracy", "auc", "log_loss"})
+_METRICS: dict[Task, tuple[Metric, ...]] = {
+    "classification": ("accuracy", "auc", "log_loss"),
+    "regression": ("rmse", "mae", "r2"),
+    "clustering": ("silhouette",),
+}
+_CATALOGUED = {"items": {"enum": list(catalogue())}}
+
+
+def _known_algorithm(name: str) -> str:
+    if name not in catalogue():
+        raise ValueError(f"unknown algorithm '{name}': {near_name(name, catalogue())}")
+    return name
+
+
+Share = Annotated[float, Field(gt=0, lt=0.5)]
+Batch = Annotated[int, Field(ge=1, le=65536)]
+Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
 
 
 class Split(Record):
-    """Shares of the rows; what remains trains. Stratified by the class, or by quantiles of a regression target."""
+    """Shares of the rows; what remains trains. Stratified by the class, or by quantiles of a regression target.
 
-    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    ``by`` time: the latest rows test, those before them validate; by group: rows of one group stay together. ``column``
+    holds the time or the group.
+    """
+
+    validation: Share = 0.1
+    test: Share = 0.1
+    by: Literal["random", "time", "group"] = "random"
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _has_its_column(self) -> Self:
+        if (self.by == "random") != (self.column is None):
+            raise ValueError("split.by time or group needs split.column, and random needs none")
+        return self
+
+
+class Parallel(Record):
+    """Training on several machines: data parallel, sharded (FSDP2), or model parallel."""
+
+    strategy: Literal["ddp", "fsdp", "tensor"] = "ddp"
+    nodes: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Privacy(Record):
+    """Differentially private training (DP-SGD, Abadi et al. 2016): at most ``epsilon`` is spent at this ``delta``."""
+
+    epsilon: Annotated[float, Field(gt=0)]
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    max_gradient_norm: Annotated[float, Field(gt=0)] = 1.0
 
 
 class Training(Record):
-    """The torch candidates' knobs; None lets the plan choose from the data's shape."""
+    """The torch candidates' knobs; None lets the plan choose from the data's shape.
+
+    ``batching``: ``batch_size`` is fixed, or its two numbers are the range that is drawn from, or grown through; full
+    takes all rows at once. ``class_weights``: balanced, or a weight for each class that is named (others 1).
+    """
 
     epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
-    batch_size: Annotated[int, Field(ge=1, le=65536)] | None = None
+    optimizer: Optimizer | None = None
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    schedule: Schedule | None = None
+    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None  # share of all steps
+    decay: Annotated[float, Field(gt=0, le=1)] | None = None  # step, exponential, plateau: times the rate
+    step_epochs: Annotated[int, Field(ge=1, le=1000)] | None = (
+        None  # step: after so many; plateau: without a better one
+    )
+    batch_size: Batch | tuple[Batch, Batch] | None = None
+    batching: Literal["fixed", "full", "random", "growing"] | None = None
+    loss: Loss | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] | None = None
+    huber_delta: Annotated[float, Field(gt=0)] | None = None  # in standard deviations of the target
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
     hidden: tuple[Annotated[int, Field(ge=1, le=8192)], ...] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    weight_decay: Annotated[float, Field(ge=0, le=10)] | None = None
+    l1: Annotated[float, Field(ge=0, le=10)] | None = None
+    l2: Annotated[float, Field(ge=0, le=10)] | None = None
+    weight_decay: Annotated[float, Field(ge=0, le=10)] | None = None  # decoupled from the gradient, as adamw has it
+    max_gradient_norm: Annotated[float, Field(gt=0)] | None = None
+    mixup: Annotated[float, Field(ge=0, le=10)] | None = None  # alpha; images
+    averaging: Literal["none", "ema", "swa"] | None = None
     early_stopping: Annotated[int, Field(ge=1, le=1000)] | None = None  # epochs without a better validation loss
+    precision: Literal["fp32", "bf16"] | None = None
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0  # at least; 0: after each epoch
+    privacy: Privacy | None = None
+    parallel: Parallel = Parallel()
+    base_model: str | None = None  # tenant/model@alias: fine-tuning from a registered model
+    freeze: bool = False  # its weights stay, only the last layer learns
+
+    @property
+    def knobs(self) -> Settings:
+        """The settings of a network that were given a value."""
+        return self.model_dump(exclude_none=True, exclude=_NO_KNOBS)
+
+
+_NO_KNOBS = {"class_weights", "checkpoint_seconds", "privacy", "parallel", "base_model", "freeze"}
+
+
+class Search(Record):
+    """How settings are searched for. ``space``: algorithm -> setting -> values, or a range; None: its own.
+
+    grid tries all; random and bayesian (Optuna's TPE) ``trials``; halving begins with so many on few rows or trees and
+    goes on with the better ones (Jamieson and Talwalkar 2016). ``folds``: each is scored by cross-validation.
+    """
+
+    method: Literal["none", "grid", "random", "halving", "bayesian"] = "none"
+    space: dict[Algorithm, Space] | None = None
+    trials: Annotated[int, Field(ge=1, le=1000)] = 20
+    cv: Annotated[int, Field(ge=2, le=20)] | None = None
 
 
 class Compression(Record):
@@ -70,27 +178,33 @@ class Limits(Record):
     max_bytes: Annotated[int, Field(gt=0)] | None = None
     max_latency_us: Annotated[float, Field(gt=0)] | None = None
     min_quality: float | None = None  # of the metric (for rmse, mae, log_loss: at most)
-    minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # after which a training job begins no candidate
+    minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # of a training job: what it has by then is the best so far
+    dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
 
 
 class JobSpec(Record):
     """``train.yaml``. An unknown field is an error that names the nearest known one."""
 
     task: Task | None = None  # None: told from the target's values
-    target: str | None = None  # None: the object's metadata, else the last column
-    metric: Metric | None = None  # None: accuracy, or rmse
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] | None = None  # None: all that fit
+    target: str | None = None  # None: the object's metadata, else the last column; of clustering none
+    metric: Metric | None = None  # None: accuracy, rmse or silhouette
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
+    blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
+    clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
+    weight: str | None = None  # a column of the rows' weights
     drop: tuple[str, ...] = ()  # columns that no model may read
+    segments: tuple[str, ...] = ()  # columns by whose values the card shows quality; empty: chosen
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     split: Split = Split()
     training: Training = Training()
+    search: Search = Search()
     compression: Compression = Compression()
     limits: Limits = Limits()
     promote: Literal["auto", "manual"] = "auto"
 
 
 def default_metric(task: Task) -> Metric:
-    return "accuracy" if task == "classification" else "rmse"
+    return _METRICS[task][0]
 
 
 def greater_is_better(metric: str) -> bool:
@@ -99,8 +213,8 @@ def greater_is_better(metric: str) -> bool:
 
 def check_metric(metric: Metric, task: Task) -> Metric:
     """Return ``metric``, or raise InvalidJobSpecError when it does not measure ``task``."""
-    if (metric in _CLASSIFICATION) != (task == "classification"):
-        fitting = "accuracy, auc, log_loss" if task == "classification" else "rmse, mae, r2"
+    if metric not in _METRICS[task]:
+        fitting = ", ".join(_METRICS[task])
         raise InvalidJobSpecError(f"metric '{metric}' does not measure {task}: one of {fitting} is expected")
     return metric
 
@@ -120,23 +234,38 @@ def parse_job_spec(document: bytes) -> JobSpec:
     try:
         return JobSpec.model_validate(content)
     except ValidationError as error:
-        raise InvalidJobSpecError("; ".join(_sentence(problem) for problem in error.errors()[:3])) from error
+        raise InvalidJobSpecError("; ".join(_sentences(error))) from error
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Of the first problems; a list is not too short beside its wrong items, which is how pydantic counts."""
+    found = error.errors()
+    within = {problem["loc"][:-1] for problem in found}
+    told = [one for one in found if not (one["type"] == "too_short" and one["loc"] in within)]
+    return [_sentence(problem) for problem in told[:3]]
 
 
 def _sentence(problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
-    if problem["type"] != "extra_forbidden":
-        return f"train.yaml: {'.'.join(path)}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
-    known = _fields_at(path[:-1])
-    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"one of {', '.join(known)} is expected"
-    return f"train.yaml: unknown field '{'.'.join(path)}': {hint}"
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(path[:-1])
+        return f"train.yaml: unknown field '{'.'.join(path)}': {near_name(path[-1], known)}"
+    where = f"train.yaml: {'.'.join(path)}: " if path else "train.yaml: "
+    if problem["type"] == "value_error":
+        return f"{where}{problem['ctx']['error']}"
+    if problem["type"] == "literal_error" and isinstance(problem["input"], str):
+        known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        return f"{where}unknown value '{problem['input'][:60]}': {near_name(problem['input'], known)}"
+    return f"{where}{problem['msg'][:1].lower()}{problem['msg'][1:]}"
 
 
 def _fields_at(path: list[str]) -> list[str]:
-    model: type[Record] = JobSpec
+    model: type[BaseModel] = JobSpec
     for part in path:
+        if part not in model.model_fields:
+            break
         annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, Record):
-            model = annotation
+        for inner in (annotation, *get_args(annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                model = inner
     return list(model.model_fields)

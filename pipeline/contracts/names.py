@@ -159,7 +159,10 @@ class RunKeys:
         return f"{self.root}/jobs/{job}/outcome.json"
 
     def candidate(self, candidate: str, file: str) -> str:
-        """A trained candidate's files: trained.json, model.onnx, body.onnx, reference.npz, checkpoint.safetensors."""
+        """A trained candidate's files: trained.json, model.onnx, body.onnx, reference.npz, checkpoint.safetensors.
+
+        While it trains: checkpoint.pt, which a later attempt goes on from, and curves.json (contracts.curves).
+        """
         return f"{self.root}/candidates/{candidate}/{file}"
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pipeline.contracts.declaration import Settings
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import RunError
 
-__all__ = ["BODY", "MODEL", "REFERENCE", "TRAINED", "CandidateOutcome", "JobOutcome", "TrainedCandidate"]
+__all__ = ["BODY", "MODEL", "REFERENCE", "TRAINED", "CandidateOutcome", "JobOutcome", "TrainedCandidate", "Trial"]
 
 # A candidate's files (names.RunKeys.candidate); what is in them is said by TrainedCandidate.
 MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
@@ -35,6 +36,20 @@ class JobOutcome(Record):
     candidates: tuple[CandidateOutcome, ...] = ()
 
 
+class Trial(Record):
+    """One settings of a search. ``quality``: of the plan's metric, the mean over the folds where there are any.
+
+    ``rung``: how far it came in halving. ``reason``: why it was kept or dropped.
+    """
+
+    settings: Settings
+    quality: float | None
+    seconds: float
+    status: Literal["best", "kept", "dropped", "failed"]
+    rung: int = 0
+    reason: str = ""
+
+
 class TrainedCandidate(Record):
     """``trained.json`` beside the candidate's files.
 
@@ -52,5 +67,10 @@ class TrainedCandidate(Record):
     quantizable: bool
     tolerance: float  # what the export's answers may differ by: absolute in probabilities, relative to the target's std
     history: tuple[dict[str, float], ...] = ()  # one record an epoch, for those that have epochs
-    settings: dict[str, int | float | str | bool | tuple[int, ...]] = {}
+    settings: Settings = {}
+    trials: tuple[Trial, ...] = ()
+    notes: tuple[str, ...] = ()  # what had to be done otherwise: a rate lowered, a batch halved, a budget used up
+    classes: tuple[str, ...] = ()  # of a clustering: its clusters
+    quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
+    privacy: dict[str, float] = {}  # epsilon spent, delta
     model_sha256: str

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pipeline.contracts.declaration import Settings, Space
 from pipeline.contracts.record import Record
 
-__all__ = ["Algorithm", "Candidate", "Plan", "Skipped", "TrainingJob"]
+__all__ = ["Candidate", "Plan", "Skipped", "TrainingJob", "Trials"]
 
-Algorithm = Literal["linear", "random_forest", "gradient_boosting", "mlp"]
+
+class Trials(Record):
+    """The search of one candidate's settings, as job_spec.Search has it: ``space`` names what is not fixed."""
+
+    method: Literal["grid", "random", "halving", "bayesian"]
+    space: Space
+    trials: int
+    cv: int | None = None
 
 
 class Candidate(Record):
-    """One thing to train. ``settings`` are the recipe's, complete: the same settings and seed give the same model."""
+    """One thing to train. ``settings`` are the recipe's, complete: the same settings and seed give the same model.
+
+    ``trials``: what of them is searched for first, within the job.
+    """
 
     name: str
-    algorithm: Algorithm
-    settings: dict[str, int | float | str | bool | tuple[int, ...]] = {}
+    algorithm: str
+    settings: Settings = {}
     reason: str = ""
+    trials: Trials | None = None
 
 
 class Skipped(Record):
     """An algorithm that was thought of and not tried, and why."""
 
-    algorithm: Algorithm
+    algorithm: str
     reason: str
 
 
 class TrainingJob(Record):
-    """One Batch job; the CPU candidates share one, a torch candidate asks for the GPU queue."""
+    """One Batch job; the CPU candidates share one, a torch candidate asks for the GPU queue.
+
+    ``nodes``: above 1 it is a multi-node job, whose processes train each candidate together.
+    """
 
     name: str
     queue: Literal["cpu", "gpu"]
     candidates: tuple[str, ...]
+    nodes: int = 1
 
 
 class Plan(Record):

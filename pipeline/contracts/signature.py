@@ -1,9 +1,11 @@
 """What a served model takes and gives. Standard library only: the predict function loads it on a cold start.
 
-The served ONNX file agrees with it: one input per column, in this order, named as the column, shape ``[batch]``
-(``float`` for numeric and boolean, ``string`` for categorical); a missing value is NaN or the empty string.
-The outputs, by position: classification gives label ``string[batch]`` and probabilities ``float[batch, classes]``,
-regression gives value ``float[batch]``. They are named ``label``, ``probabilities``, ``value`` unless a column has
+The served ONNX file agrees with it: one input per column, in this order, named as the column, shape ``[batch]``:
+``float`` for numeric and boolean, ``string`` for categorical and text, ``double`` for datetime (seconds since 1970
+UTC); an image is ``uint8[batch, height, width, channels]``. A missing value is NaN or the empty string.
+The outputs, by position: classification and clustering give label ``string[batch]`` and probabilities
+``float[batch, classes]``, regression gives value ``float[batch]``, and where the signature has quantiles also these,
+``float[batch, quantiles]``. They are named ``label``, ``probabilities``, ``value``, ``quantiles`` unless a column has
 that name.
 """
 
@@ -15,31 +17,45 @@ from typing import Any, Literal
 
 __all__ = ["Column", "ColumnKind", "Signature", "Task"]
 
-ColumnKind = Literal["numeric", "categorical", "boolean"]
-Task = Literal["classification", "regression"]
+ColumnKind = Literal["numeric", "categorical", "boolean", "text", "datetime", "image"]
+Task = Literal["classification", "regression", "clustering"]
+
+_DATATYPES = {
+    "numeric": "FP32",
+    "categorical": "BYTES",
+    "boolean": "BOOL",
+    "text": "BYTES",
+    "datetime": "BYTES",  # as ISO 8601
+    "image": "UINT8",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """One raw column of the user's file that the model reads."""
+    """One raw column of the user's file that the model reads. ``shape``: an image's height, width, channels."""
 
     name: str
     kind: ColumnKind
+    shape: tuple[int, ...] = ()
 
     @property
     def datatype(self) -> str:
         """Its datatype in the Open Inference Protocol."""
-        return {"numeric": "FP32", "categorical": "BYTES", "boolean": "BOOL"}[self.kind]
+        return _DATATYPES[self.kind]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
-    """``classes`` are the labels in the order of the probabilities; empty for regression."""
+    """``classes`` are the labels in the order of the probabilities (of clustering, its clusters); regression has none.
+
+    ``target`` is empty for clustering. ``quantiles``: of a regression that answers with intervals.
+    """
 
     task: Task
     target: str
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
+    quantiles: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,15 +65,21 @@ class Signature:
         return cls(
             task=document["task"],
             target=document["target"],
-            columns=tuple(Column(name=c["name"], kind=c["kind"]) for c in document["columns"]),
+            columns=tuple(
+                Column(name=c["name"], kind=c["kind"], shape=tuple(c.get("shape", ()))) for c in document["columns"]
+            ),
             classes=tuple(document["classes"]),
+            quantiles=tuple(document.get("quantiles", ())),
         )
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the ONNX outputs; an underscore is added where a column has taken the name."""
         taken = {column.name for column in self.columns}
-        wanted = ("label", "probabilities") if self.task == "classification" else ("value",)
+        if self.task == "regression":
+            wanted = ("value", "quantiles") if self.quantiles else ("value",)
+        else:
+            wanted = ("label", "probabilities")
         return tuple(_free(name, taken) for name in wanted)
 
 

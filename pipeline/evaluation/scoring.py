@@ -16,7 +16,7 @@ from pipeline.evaluation.answers import Answers
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Answers", "Feeds", "OnnxModel", "feeds", "one_row", "truth"]
+__all__ = ["Answers", "Feeds", "OnnxModel", "feeds", "one_row", "pixels", "truth"]
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 
@@ -54,7 +54,7 @@ _NO_VALUES = np.empty(0, np.float32)
 
 
 def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
-    """One array [rows] a column: float32 with NaN for null, or str objects with '' for null."""
+    """One array [rows] a column, of its type in contracts.signature: NaN, or '' where it is text, for null."""
     return {column.name: _feed(frame, column) for column in signature.columns}
 
 
@@ -62,6 +62,11 @@ def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
     """The target as metrics.measure takes it: labels [rows] (str), or values float64 [rows]."""
     target = frame[signature.target].to_numpy()
     return target.astype(object if signature.task == "classification" else np.float64)
+
+
+def pixels(images: pl.Series, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """uint8 [rows, height, width, channels] from a Binary column as contracts.dataset has it."""
+    return np.frombuffer(b"".join(images), np.uint8).reshape(len(images), *shape)
 
 
 def one_row(feeds: Feeds, index: int = 0) -> Feeds:
@@ -73,6 +78,10 @@ def _feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
     import polars as pl  # noqa: PLC0415 - the predict function builds its feeds itself and has no polars
 
     series = frame[column.name]
-    if column.kind == "categorical":
+    if column.kind == "image":
+        return pixels(series, column.shape)
+    if column.kind == "datetime":
+        return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    if column.kind in ("categorical", "text"):
         return series.cast(pl.String).fill_null("").to_numpy().astype(object)
     return series.cast(pl.Float32).fill_null(float("nan")).to_numpy()

@@ -1,8 +1,9 @@
-"""How raw columns become a body's two inputs: in numpy here for training, in the graph by raw_inputs.wrap.
+"""How raw columns become a body's inputs: in numpy here for training, in the graph by raw_inputs.wrap.
 
 ``num`` float32 [batch, numeric and boolean columns], missing is NaN; ``cat`` int64 [batch, categorical columns],
-0 is missing, 1..n are the vocabulary in its order, n + 1 is unknown. Both follow the order of the data set's columns;
-a body has no input for what the data set has no column of.
+0 is missing, 1..n are the vocabulary in its order, n + 1 is unknown; ``text`` str [batch, text columns], missing is
+''; ``image`` uint8 [batch, height, width, channels], of the one image column. Each follows the order of the data set's
+columns; a body has those inputs that it reads.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
+from pipeline.evaluation.scoring import pixels
 
-__all__ = ["CAT", "NUM", "Encoding"]
+__all__ = ["CAT", "IMAGE", "NUM", "TEXT", "Encoding"]
 
-NUM, CAT = "num", "cat"
+NUM, CAT, TEXT, IMAGE = "num", "cat", "text", "image"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,12 +29,20 @@ class Encoding:
 
     numeric: tuple[ColumnProfile, ...]
     categorical: tuple[ColumnProfile, ...]
+    text: tuple[ColumnProfile, ...] = ()
+    image: ColumnProfile | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
+        def those(*kinds: str) -> tuple[ColumnProfile, ...]:
+            return tuple(column for column in dataset.columns if column.kind in kinds)
+
+        images = those("image")
         return cls(
-            numeric=tuple(column for column in dataset.columns if column.kind != "categorical"),
-            categorical=tuple(column for column in dataset.columns if column.kind == "categorical"),
+            numeric=those("numeric", "boolean"),
+            categorical=those("categorical"),
+            text=those("text"),
+            image=images[0] if images else None,
         )
 
     @property
@@ -41,17 +51,21 @@ class Encoding:
         return tuple(len(column.vocabulary) + 2 for column in self.categorical)
 
     def encode(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
-        """The body's feeds of the rows of ``frame``; ``num`` and ``cat`` may have no columns."""
+        """All inputs of the rows of ``frame``; of what there are no columns the array is of size 0."""
         num = [frame[column.name].cast(pl.Float32).fill_null(float("nan")).to_numpy() for column in self.numeric]
         cat = [_ids(frame[column.name], column) for column in self.categorical]
         return {
             NUM: np.stack(num, axis=1) if num else np.empty((frame.height, 0), np.float32),
             CAT: np.stack(cat, axis=1) if cat else np.empty((frame.height, 0), np.int64),
+            TEXT: _texts(frame, self.text),
+            IMAGE: pixels(frame[self.image.name], self.image.shape) if self.image else np.empty((0, 0, 0, 0), np.uint8),
         }
 
-    def needed(self, feeds: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Without the input that a body does not have."""
-        return {name: values for name, values in feeds.items() if values.shape[1]}
+
+def _texts(frame: pl.DataFrame, columns: tuple[ColumnProfile, ...]) -> npt.NDArray[np.object_]:
+    if not columns:
+        return np.empty((frame.height, 0), object)
+    return np.stack([frame[column.name].fill_null("").to_numpy().astype(object) for column in columns], axis=1)
 
 
 def _ids(series: pl.Series, column: ColumnProfile) -> npt.NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """Raw columns into a body, labels or values out of it: the served file of contracts.signature.
 
-A body is an ONNX graph over encoded columns (graphs.encoding): inputs ``num`` and ``cat``, one output: probabilities
-float32 [batch, classes] in the order of the classes, or values float32 [batch] or [batch, 1].
+A body is an ONNX graph over encoded columns (graphs.encoding): of the inputs ``num``, ``cat``, ``text`` and ``image``
+those that it reads; one output: probabilities float32 [batch, classes] in the order of the classes, or values float32
+[batch] or [batch, 1]; with quantiles [batch, 1 + quantiles], the value first.
 """
 
 from __future__ import annotations
@@ -15,19 +16,28 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
 from pipeline.contracts.signature import Signature
-from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.graphs.joining import join, make_model, normalise
 
 __all__ = ["normalise", "wrap"]
 
 _value = helper.make_tensor_value_info
+_TYPES = {
+    "numeric": TensorProto.FLOAT,
+    "boolean": TensorProto.FLOAT,
+    "categorical": TensorProto.STRING,
+    "text": TensorProto.STRING,
+    "datetime": TensorProto.DOUBLE,
+    "image": TensorProto.UINT8,
+}
 
 
 def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.ModelProto:
     """The served file around ``body``, which stays as it is. Categories are matched exactly as they are written."""
     encoding = Encoding.of(dataset)
     prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
-    model = join(_before(encoding, signature, prefix), body, prefix=f"{prefix}body/")
+    reads = [given.name for given in body.graph.input]
+    model = join(_before(encoding, signature, prefix, reads), body, prefix=f"{prefix}body/")
     model = join(model, _after(signature, prefix), prefix="")
     onnx.checker.check_model(model)
     return model
@@ -42,23 +52,31 @@ def _free_prefix(taken: Iterable[str]) -> str:
     return prefix
 
 
-def _before(encoding: Encoding, signature: Signature, prefix: str) -> onnx.ModelProto:
+def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
+    """The inputs that the body ``reads``, in their order."""
     ids = [f"{prefix}id_{index}" for index, _ in enumerate(encoding.categorical)]
-    nodes = [_id_node(column, name) for column, name in zip(encoding.categorical, ids, strict=True)]
-    parts = [
-        _stack(names, f"{prefix}{output}", kind)
-        for names, output, kind in (
-            ([column.name for column in encoding.numeric], NUM, TensorProto.FLOAT),
-            (ids, CAT, TensorProto.INT64),
-        )
-        if names
-    ]
-    inputs = [
-        _value(column.name, TensorProto.STRING if column.kind == "categorical" else TensorProto.FLOAT, ["batch"])
-        for column in signature.columns
-    ]
+    parts: list[_Part] = []
+    nodes: list[onnx.NodeProto] = []
+    for read in reads:
+        if read == IMAGE:
+            assert encoding.image is not None, "a body that reads images was trained on some"
+            parts.append(_image(encoding.image, f"{prefix}{IMAGE}"))
+        elif read == CAT:
+            nodes += [_id_node(column, name) for column, name in zip(encoding.categorical, ids, strict=True)]
+            parts.append(_stack(ids, f"{prefix}{CAT}", TensorProto.INT64))
+        elif read == TEXT:
+            parts.append(_stack([column.name for column in encoding.text], f"{prefix}{TEXT}", TensorProto.STRING))
+        else:
+            parts.append(_stack([column.name for column in encoding.numeric], f"{prefix}{NUM}", TensorProto.FLOAT))
+    inputs = [_value(column.name, _TYPES[column.kind], ["batch", *column.shape]) for column in signature.columns]
     nodes += [node for part in parts for node in part.nodes]
-    return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], [part.shape for part in parts])
+    constants = [constant for part in parts for constant in part.constants]
+    return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], constants)
+
+
+def _image(column: ColumnProfile, output: str) -> _Part:
+    node = helper.make_node("Identity", [column.name], [output])
+    return _Part(nodes=[node], output=_value(output, TensorProto.UINT8, ["batch", *column.shape]))
 
 
 def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
@@ -75,13 +93,15 @@ def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Stack:
+class _Part:
+    """What makes one of the body's inputs."""
+
     nodes: Sequence[onnx.NodeProto]
     output: onnx.ValueInfoProto
-    shape: onnx.TensorProto
+    constants: Sequence[onnx.TensorProto] = ()
 
 
-def _stack(names: Sequence[str], output: str, kind: int) -> _Stack:
+def _stack(names: Sequence[str], output: str, kind: int) -> _Part:
     """Columns [batch] -> one matrix [batch, columns], in three nodes whatever their number."""
     shape = numpy_helper.from_array(np.array([len(names), -1], np.int64), f"{output}_shape")
     nodes = [
@@ -89,7 +109,7 @@ def _stack(names: Sequence[str], output: str, kind: int) -> _Stack:
         helper.make_node("Reshape", [f"{output}_flat", shape.name], [f"{output}_rows"]),
         helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]),
     ]
-    return _Stack(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), shape=shape)
+    return _Part(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), constants=[shape])
 
 
 def _after(signature: Signature, prefix: str) -> onnx.ModelProto:

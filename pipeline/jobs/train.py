@@ -29,11 +29,12 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
 
     None begins after the spec's ``limits.minutes``: what was trained until then is what there is to choose from.
     """
-    minutes = JobSpec.from_bytes(context.artifacts.get(context.keys.spec)).limits.minutes
+    spec = JobSpec.from_bytes(context.artifacts.get(context.keys.spec))
+    minutes = spec.limits.minutes
     deadline = time.monotonic() + 60 * minutes
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
     (names,) = (job.candidates for job in plan.jobs if job.name == context.job)
-    trainer = _trainer(context, plan.seed)
+    trainer = _trainer(context, plan, spec, deadline)
     return [
         _outcome(context, trainer, candidate) if time.monotonic() < deadline else _too_late(candidate, minutes)
         for candidate in plan.candidates
@@ -46,7 +47,7 @@ def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 
-def _trainer(context: JobContext, seed: int) -> Trainer:
+def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float) -> Trainer:
     import polars as pl
 
     from pipeline.training.trainer import Trainer
@@ -57,7 +58,15 @@ def _trainer(context: JobContext, seed: int) -> Trainer:
         context.artifacts.download(context.keys.split(name), file)
         splits[name] = pl.read_parquet(file)
     dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
-    return Trainer(dataset=dataset, splits=splits, machine=context.machine, seed=seed)
+    return Trainer(
+        dataset=dataset,
+        splits=splits,
+        machine=context.machine,
+        seed=plan.seed,
+        metric=plan.metric,
+        class_weights=spec.training.class_weights,
+        deadline=deadline,
+    )
 
 
 def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> CandidateOutcome:

@@ -1,43 +1,100 @@
-"""What a recipe declares, what it is given, and what it gives back. Imports nothing heavy."""
+"""What a recipe is, what it is given, and what it gives back. Imports nothing heavy."""
 
 from __future__ import annotations
 
-import difflib
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.contracts.declaration import Declaration, near_name
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.plan import Algorithm
 from pipeline.contracts.signature import Task
 
 if TYPE_CHECKING:
     import onnx
     import torch
 
-__all__ = ["Fitted", "Problem", "Recipe", "Report", "Rows", "Settings"]
+__all__ = ["Checkpoints", "Declaration", "Fitted", "NoCheckpoints", "Problem", "Recipe", "Report", "Rows", "Settings"]
 
 Report = Callable[[str], None]
-Settings = Mapping[str, Any]  # int, float, str, bool or tuple[int, ...], as contracts.plan.Candidate has them
+Settings = Mapping[str, Any]  # as contracts.declaration.Setting
+
+
+def _no_text() -> npt.NDArray[np.object_]:
+    return np.empty((0, 0), object)
+
+
+def _no_image() -> npt.NDArray[np.uint8]:
+    return np.empty((0, 0, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """``num`` and ``cat`` as graphs.encoding has them; ``target`` [rows]: class numbers, or standardised values."""
+    """``num``, ``cat``, ``text``, ``image`` as graphs.encoding has them (of size 0 where there are none).
+
+    ``target`` [rows]: class numbers, or standardised values; of clustering zeros. ``weight`` [rows], float32 with a
+    mean of 1: what the rows, and their classes, count; None: all the same.
+    """
 
     num: npt.NDArray[np.float32]
     cat: npt.NDArray[np.int64]
     target: npt.NDArray[Any]
+    text: npt.NDArray[np.object_] = field(default_factory=_no_text)
+    image: npt.NDArray[np.uint8] = field(default_factory=_no_image)
+    weight: npt.NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, chosen: npt.NDArray[Any]) -> Rows:
+        """The rows at these places, or where the mask is true."""
+        return Rows(
+            num=self.num[chosen],
+            cat=self.cat[chosen],
+            target=self.target[chosen],
+            text=self.text[chosen] if self.text.size else self.text,
+            image=self.image[chosen] if self.image.size else self.image,
+            weight=None if self.weight is None else self.weight[chosen],
+        )
+
+
+class Checkpoints(Protocol):
+    """Where a candidate's unfinished training is kept, so that a later attempt goes on from it."""
+
+    seconds: float  # between two, at least
+
+    def load(self) -> bytes | None: ...
+
+    def save(self, state: bytes) -> None: ...
+
+
+class NoCheckpoints:
+    """Nothing is kept."""
+
+    seconds = math.inf
+
+    def load(self) -> bytes | None:
+        return None
+
+    def save(self, state: bytes) -> None:
+        """Forget it."""
+
+
+def _unwatched(point: Mapping[str, float]) -> None:
+    """Nobody looks at the curve."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """What there is to learn, and on what machine. ``classes``: how many; 0 for regression.
+    """What there is to learn, and on what machine. ``classes``: how many; 0 for regression and clustering.
 
-    ``cardinalities``: how many ids each categorical column has. ``device``: as torch names it.
+    ``cardinalities``: how many ids each categorical column has. ``metric``: what candidates are compared by.
+    ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
+    ``watch`` is shown a point of the learning curve (contracts.curves).
     """
 
     classes: int
@@ -48,6 +105,11 @@ class Problem:
     device: str
     threads: int
     report: Report
+    task: Task = "classification"
+    metric: str = "accuracy"
+    deadline: float = math.inf
+    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    watch: Callable[[Mapping[str, float]], None] = _unwatched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,34 +117,39 @@ class Fitted:
     """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardised values [rows].
 
     ``body`` exports it (graphs.raw_inputs). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
+    ``notes``, ``classes``, ``quantiles``, ``privacy``: as contracts.outcome.TrainedCandidate has them.
     """
 
     predict: Callable[[Rows], npt.NDArray[np.floating[Any]]]
     body: Callable[[], onnx.ModelProto]
     history: tuple[dict[str, float], ...] = ()
     weights: Mapping[str, torch.Tensor] | None = None
+    notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    quantiles: tuple[float, ...] = ()
+    privacy: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """An algorithm. ``needs``: the queue it profits from. ``settings``: their names and defaults.
+    """An algorithm: what it declares, and how it is trained.
 
     ``quantizable``: its body has weight matrices that int8 applies to. ``tolerance``: as TrainedCandidate has it.
     """
 
-    name: Algorithm
-    tasks: tuple[Task, ...]
-    needs: Literal["cpu", "gpu"]
+    declares: Declaration
     quantizable: bool
     tolerance: float
-    settings: Settings
     train: Callable[[Settings, Problem], Fitted]
+
+    @property
+    def name(self) -> str:
+        return self.declares.name
 
     def complete(self, chosen: Settings) -> dict[str, Any]:
         """``chosen`` with the defaults of what it leaves open; raise CandidateFailedError on an unknown name."""
+        known = self.declares.defaults
         for name in chosen:
-            if name not in self.settings:
-                near = difflib.get_close_matches(name, self.settings, n=1)
-                hint = f"did the plan mean '{near[0]}'?" if near else f"one of {', '.join(self.settings)} is expected"
-                raise CandidateFailedError(f"{self.name} has no setting '{name}': {hint}")
-        return {**self.settings, **chosen}
+            if name not in known:
+                raise CandidateFailedError(f"{self.name} has no setting '{name}': {near_name(name, known)}")
+        return {**known, **chosen}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,13 @@ from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
+from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import truth
-from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.machine import Machine
-from pipeline.training.recipe import Fitted, Problem, Recipe, Report, Rows
+from pipeline.training.recipe import Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows
 from pipeline.training.recipes import RECIPES
 
 __all__ = ["Trainer"]
@@ -31,14 +33,31 @@ __all__ = ["Trainer"]
 Floats = npt.NDArray[np.floating[Any]]
 
 
+def _none_kept(candidate: Candidate) -> Checkpoints:
+    return NoCheckpoints()
+
+
+def _unwatched(candidate: Candidate, point: Mapping[str, float]) -> None:
+    """Nobody looks at the curves."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """``splits``: train and validation, as contracts.dataset has them."""
+    """``splits``: train and validation, as contracts.dataset has them. ``metric`` is the plan's.
+
+    ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``: as recipe.Problem has
+    them, the candidate's own.
+    """
 
     dataset: Dataset
     splits: Mapping[str, pl.DataFrame]
     machine: Machine
     seed: int
+    metric: str = ""
+    class_weights: Literal["balanced"] | Mapping[str, float] | None = None
+    deadline: float = math.inf
+    checkpoints: Callable[[Candidate], Checkpoints] = _none_kept
+    watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Write model.onnx, reference.npz, for a network also checkpoint.safetensors, body.onnx; last trained.json.
@@ -48,26 +67,31 @@ class Trainer:
         started = time.perf_counter()
         recipe = RECIPES[candidate.algorithm]
         settings = recipe.complete(candidate.settings)
-        problem = self._problem(report)
+        problem = self._problem(candidate, report)
         report("begins")
         fitted = recipe.train(settings, problem)
         seconds = time.perf_counter() - started
         predicted = self._unscaled(fitted.predict(problem.validation))
+        signature = self.dataset.signature_of(fitted.classes or self.dataset.classes, fitted.quantiles)
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its answers to the validation rows are not all numbers")
         report("exports")
-        model_sha256 = self._export(fitted, recipe, workdir)
+        model_sha256 = self._export(fitted, recipe, signature, workdir)
         self._keep_reference(predicted, workdir)
         trained = TrainedCandidate(
             candidate=candidate.name,
             algorithm=recipe.name,
             device=self.machine.description,
             seconds=round(seconds, 3),
-            quality=self._quality(predicted),
+            quality=self._quality(predicted, signature),
             quantizable=recipe.quantizable,
             tolerance=recipe.tolerance + self._resolution,
             history=fitted.history,
             settings=settings,
+            notes=fitted.notes,
+            classes=fitted.classes,
+            quantiles=fitted.quantiles,
+            privacy=dict(fitted.privacy),
             model_sha256=model_sha256,
         )
         (workdir / TRAINED).write_bytes(trained.to_bytes())
@@ -82,7 +106,7 @@ class Trainer:
     @cached_property
     def _resolution(self) -> float:
         """What a float32 of the target's size cannot tell, in units of its standard deviation; 0 for classification."""
-        if self.dataset.task == "classification":
+        if self.dataset.task != "regression":
             return 0.0
         mean, std = self._scale
         return 2 * float(np.spacing(np.float32(abs(mean) + std))) / std
@@ -93,10 +117,37 @@ class Trainer:
         found = {}
         for name in ("train", "validation"):
             encoded = encoding.encode(self.splits[name])
-            found[name] = Rows(num=encoded[NUM], cat=encoded[CAT], target=self._target(self.splits[name]))
+            found[name] = Rows(
+                num=encoded[NUM],
+                cat=encoded[CAT],
+                text=encoded[TEXT],
+                image=encoded[IMAGE],
+                target=self._target(self.splits[name]),
+                weight=self._weight(self.splits[name]),
+            )
         return found
 
+    def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:
+        """Of the rows times that of their classes."""
+        given = self.dataset.weight
+        if given is None and self.class_weights is None:
+            return None
+        weight = np.ones(split.height) if given is None else split[given].cast(pl.Float64).to_numpy()
+        if self.class_weights is not None:
+            weight = weight * self._weight_of_class[self._target(split)]
+        scaled: npt.NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
+        return scaled
+
+    @cached_property
+    def _weight_of_class(self) -> Floats:
+        if self.class_weights == "balanced":
+            return sum(self.dataset.class_rows) / np.maximum(1, np.array(self.dataset.class_rows, np.float64))
+        assert self.class_weights is not None, "asked for only where there are some"
+        return np.array([self.class_weights.get(label, 1.0) for label in self.dataset.classes])
+
     def _target(self, split: pl.DataFrame) -> npt.NDArray[Any]:
+        if self.dataset.task == "clustering":
+            return np.zeros(split.height, np.int64)
         values = truth(split, self.dataset.signature)
         if self.dataset.task == "regression":
             mean, std = self._scale
@@ -105,8 +156,13 @@ class Trainer:
         number = {label: index for index, label in enumerate(self.dataset.classes)}
         return np.array([number[label] for label in values], np.int64)
 
-    def _problem(self, report: Report) -> Problem:
+    def _problem(self, candidate: Candidate, report: Report) -> Problem:
         return Problem(
+            task=self.dataset.task,
+            metric=self.metric,
+            deadline=self.deadline,
+            checkpoints=self.checkpoints(candidate),
+            watch=partial(self.watch, candidate),
             classes=len(self.dataset.classes),
             cardinalities=Encoding.of(self.dataset).cardinalities,
             train=self._rows["train"],
@@ -118,16 +174,15 @@ class Trainer:
         )
 
     def _unscaled(self, predicted: Floats) -> Floats:
-        if self.dataset.task == "classification":
+        if self.dataset.task != "regression":
             return predicted
         mean, std = self._scale
         return predicted.astype(np.float64) * std + mean
 
-    def _quality(self, predicted: Floats) -> dict[str, float]:
-        signature = self.dataset.signature
+    def _quality(self, predicted: Floats, signature: Signature) -> dict[str, float]:
         return measure(signature, truth(self.splits["validation"], signature), Answers.of(signature, predicted))
 
-    def _export(self, fitted: Fitted, recipe: Recipe, workdir: Path) -> str:
+    def _export(self, fitted: Fitted, recipe: Recipe, signature: Signature, workdir: Path) -> str:
         """Write the graphs and the weights; the sha256 of the served file."""
         from pipeline.graphs.raw_inputs import wrap
         from pipeline.training.exporting import rescaled
@@ -136,7 +191,7 @@ class Trainer:
         if self.dataset.task == "regression":
             mean, std = self._scale
             body = rescaled(body, mean=mean, std=std)
-        model = wrap(body, self.dataset, self.dataset.signature).SerializeToString()
+        model = wrap(body, self.dataset, signature).SerializeToString()
         (workdir / MODEL).write_bytes(model)
         if recipe.quantizable:
             (workdir / BODY).write_bytes(body.SerializeToString())
@@ -147,7 +202,7 @@ class Trainer:
         return hashlib.sha256(model).hexdigest()
 
     def _keep_reference(self, predicted: Floats, workdir: Path) -> None:
-        if self.dataset.task == "classification":
+        if self.dataset.task != "regression":
             np.savez(workdir / REFERENCE, probabilities=predicted.astype(np.float32))
         else:
             np.savez(workdir / REFERENCE, value=predicted.astype(np.float64))

@@ -1,15 +1,27 @@
-"""The recipes, an algorithm a file. A declaration imports nothing heavy; what it runs is imported inside."""
+"""The recipes, an algorithm a file. A declaration imports nothing heavy; what it runs is imported inside.
+
+A module here that has a ``RECIPE`` is one. ``python -m pipeline.training.recipes`` writes the catalogue anew.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from pipeline.contracts.plan import Algorithm
 from pipeline.training.recipe import Recipe
-from pipeline.training.recipes import gradient_boosting, linear, mlp, random_forest
 
 __all__ = ["RECIPES"]
 
-RECIPES: Mapping[Algorithm, Recipe] = {
-    module.RECIPE.name: module.RECIPE for module in (linear, random_forest, gradient_boosting, mlp)
-}
+
+def _recipes() -> list[Recipe]:
+    names = [module.name for module in pkgutil.iter_modules(__path__) if module.name != "__main__"]
+    modules = [
+        importlib.import_module(f"{__name__}.{name}")  # noqa: TID251 - of this folder alone: a recipe is one file
+        for name in names
+    ]
+    return sorted((one.RECIPE for one in modules), key=lambda recipe: (recipe.declares.turn, recipe.name))
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _recipes()})

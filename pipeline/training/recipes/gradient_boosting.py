@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from pipeline.training.recipe import Fitted, Problem, Recipe, Rows, Settings
+from pipeline.contracts.declaration import Adjustment, Range
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 if TYPE_CHECKING:
     import lightgbm
@@ -24,8 +25,13 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     preprocessing, features = boosting_features(problem)
     options = _options(settings, problem)
-    rows = lightgbm.Dataset(features, problem.train.target, params=options)
-    held_out = lightgbm.Dataset(preprocessing.apply(problem.validation), problem.validation.target, reference=rows)
+    rows = lightgbm.Dataset(features, problem.train.target, weight=problem.train.weight, params=options)
+    held_out = lightgbm.Dataset(
+        preprocessing.apply(problem.validation),
+        problem.validation.target,
+        weight=problem.validation.weight,
+        reference=rows,
+    )
     booster = lightgbm.train(
         options,
         rows,
@@ -115,17 +121,38 @@ def _body(booster: lightgbm.Booster, preprocessing: Preprocessing) -> onnx.Model
 
 
 RECIPE = Recipe(
-    name="gradient_boosting",
-    tasks=("classification", "regression"),
-    needs="cpu",
+    declares=Declaration(
+        name="gradient_boosting",
+        tasks=("classification", "regression"),
+        reads=("num", "cat"),
+        needs="cpu",
+        good_at="most often the best on tables; stops when the validation rows no longer improve",
+        defaults={
+            "n_estimators": 2000,
+            "learning_rate": 0.05,
+            "num_leaves": 31,
+            "min_child_samples": 20,
+            "early_stopping_rounds": 50,
+        },
+        adjustments=(
+            Adjustment(rows_up_to=2_000, settings={"num_leaves": 15, "min_child_samples": 10}),
+            Adjustment(rows_up_to=500, settings={"min_child_samples": 5}),
+            Adjustment(rows_up_to=100, settings={"min_child_samples": 2}),
+            # A tree a class each round: faster rounds keep time and size in hand.
+            Adjustment(
+                classes_over=2, settings={"n_estimators": 400, "learning_rate": 0.1, "early_stopping_rounds": 30}
+            ),
+        ),
+        space={
+            "learning_rate": Range(low=0.01, high=0.2, log=True),
+            "num_leaves": Range(low=7, high=127, log=True, whole=True),
+            "min_child_samples": Range(low=2, high=100, log=True, whole=True),
+        },
+        least_rows=50,
+        most_classes=50,
+        turn=30,
+    ),
     quantizable=False,
     tolerance=1e-4,  # a thousand leaves are summed, in float32 where LightGBM has float64
-    settings={
-        "n_estimators": 1000,
-        "learning_rate": 0.05,
-        "num_leaves": 31,
-        "min_child_samples": 20,
-        "early_stopping_rounds": 50,
-    },
     train=_train,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.training.recipe import Fitted, Problem, Recipe, Rows, Settings
+from pipeline.contracts.declaration import Range
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 if TYPE_CHECKING:
     from pipeline.training.preprocessing import Preprocessing
@@ -26,13 +27,18 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     with warnings.catch_warnings():
         # A model that has not converged is a candidate like any other: its metric says what it is worth.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, problem.train.target)
+        model.fit(features, problem.train.target, **_weighted(model, problem))
     answer = model.predict_proba if problem.classes else model.predict
 
     def predict(rows: Rows) -> Any:
         return answer(preprocessing.apply(rows))
 
     return Fitted(predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes)))
+
+
+def _weighted(model: Any, problem: Problem) -> dict[str, Any]:
+    """The rows' weights, as the last step of ``model`` is given them."""
+    return {} if problem.train.weight is None else {f"{model.steps[-1][0]}__sample_weight": problem.train.weight}
 
 
 def _pipeline(settings: Settings, problem: Problem, preprocessing: Preprocessing) -> Any:
@@ -56,11 +62,19 @@ def _pipeline(settings: Settings, problem: Problem, preprocessing: Preprocessing
 
 
 RECIPE = Recipe(
-    name="linear",
-    tasks=("classification", "regression"),
-    needs="cpu",
+    declares=Declaration(
+        name="linear",
+        tasks=("classification", "regression"),
+        reads=("num", "cat"),
+        needs="cpu",
+        good_at="the floor that the others must beat; small and fast",
+        defaults={"max_iter": 200, "C": 1.0, "alpha": 1.0},
+        space={"C": Range(low=1e-3, high=1e2, log=True), "alpha": Range(low=1e-3, high=1e3, log=True)},
+        most_classes=1000,
+        most_weights=5_000_000,
+        turn=10,
+    ),
     quantizable=False,
     tolerance=1e-4,  # float32 sums over as many columns as there are categories
-    settings={"max_iter": 200, "C": 1.0, "alpha": 1.0},
     train=_train,
 )

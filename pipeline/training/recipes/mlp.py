@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.training.recipe import Fitted, Problem, Recipe, Settings
+from pipeline.contracts.declaration import Adjustment, Range
+from pipeline.training.knobs import NETWORK_KNOBS
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
 
 __all__ = ["RECIPE"]
 
@@ -23,19 +25,49 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
 
 RECIPE = Recipe(
-    name="mlp",
-    tasks=("classification", "regression"),
-    needs="gpu",
+    declares=Declaration(
+        name="mlp",
+        tasks=("classification", "regression"),
+        reads=("num", "cat"),
+        needs="gpu",
+        good_at="a network with embeddings for categories; it can be quantized to int8",
+        defaults={
+            **NETWORK_KNOBS,
+            "hidden": (512, 256),
+            "dropout": 0.1,
+            "epochs": 15,
+            "batch_size": 1024,
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-4,
+            "early_stopping": 3,
+        },
+        # Few rows: small steps and more dropout; many: fewer, larger batches.
+        adjustments=(
+            Adjustment(
+                rows_up_to=200_000,
+                settings={"hidden": (256, 128), "epochs": 30, "batch_size": 256, "early_stopping": 5},
+            ),
+            Adjustment(
+                rows_up_to=20_000,
+                settings={"hidden": (128, 64), "epochs": 60, "batch_size": 128, "early_stopping": 8},
+            ),
+            Adjustment(
+                rows_up_to=2_000,
+                settings={"hidden": (64, 32), "dropout": 0.2, "epochs": 100, "batch_size": 32, "early_stopping": 15},
+            ),
+        ),
+        space={
+            "learning_rate": Range(low=1e-4, high=1e-2, log=True),
+            "hidden": ((64, 32), (128, 64), (256, 128), (256, 256)),
+            "dropout": Range(low=0.0, high=0.5),
+            "weight_decay": Range(low=1e-6, high=1e-1, log=True),
+        },
+        least_rows=100,
+        most_classes=1000,
+        knobs=True,
+        turn=60,
+    ),
     quantizable=True,
     tolerance=1e-4,  # the same float32 sums in another order
-    settings={
-        "hidden": (128, 64),
-        "dropout": 0.1,
-        "epochs": 50,
-        "batch_size": 256,
-        "learning_rate": 2e-3,
-        "weight_decay": 1e-4,
-        "early_stopping": 6,
-    },
     train=_train,
 )

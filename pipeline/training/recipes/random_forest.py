@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.training.recipe import Fitted, Problem, Recipe, Rows, Settings
+from pipeline.contracts.declaration import Range
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 __all__ = ["RECIPE", "most_leaves"]
 
@@ -23,13 +24,13 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     model = forest(
         n_estimators=settings["n_estimators"],
         max_depth=settings["max_depth"],
-        min_samples_leaf=settings["min_samples_leaf"],
+        min_samples_leaf=settings["min_samples_leaf"] or max(2, len(problem.train) // 5_000),
         max_leaf_nodes=most_leaves(settings["n_estimators"], problem.classes),
         max_features="sqrt" if problem.classes else 0.5,
         n_jobs=problem.threads,
         random_state=problem.seed,
     )
-    model.fit(features, problem.train.target)
+    model.fit(features, problem.train.target, sample_weight=problem.train.weight)
     answer = model.predict_proba if problem.classes else model.predict
 
     def predict(rows: Rows) -> Any:
@@ -44,11 +45,23 @@ def most_leaves(trees: int, classes: int) -> int:
 
 
 RECIPE = Recipe(
-    name="random_forest",
-    tasks=("classification", "regression"),
-    needs="cpu",
+    declares=Declaration(
+        name="random_forest",
+        tasks=("classification", "regression"),
+        reads=("num", "cat"),
+        needs="cpu",
+        good_at="robust without tuning, good at interactions",
+        # min_samples_leaf 0: by the rows, so that the file stays at some megabytes
+        defaults={"n_estimators": 100, "max_depth": 16, "min_samples_leaf": 0},
+        space={
+            "n_estimators": (100, 200, 400),
+            "max_depth": (8, 12, 16, 24),
+            "min_samples_leaf": Range(low=1, high=50, log=True, whole=True),
+        },
+        most_classes=100,  # a number a class in each leaf: size goes with classes
+        turn=20,
+    ),
     quantizable=False,
     tolerance=1e-4,  # hundreds of float32 shares are summed
-    settings={"n_estimators": 200, "max_depth": 16, "min_samples_leaf": 3},
     train=_train,
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.plan import Algorithm, Candidate
+from pipeline.contracts.plan import Candidate
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table
 from tests.fakes.training import CPU, QUICK, Run, TrainIt
@@ -12,7 +12,7 @@ from tests.fakes.training import CPU, QUICK, Run, TrainIt
 
 @pytest.fixture(scope="session")
 def train(tmp_path_factory: pytest.TempPathFactory) -> TrainIt:
-    def train_it(algorithm: Algorithm, table: Table, *, seed: int = 0, **settings: Any) -> Run:
+    def train_it(algorithm: str, table: Table, *, seed: int = 0, **settings: Any) -> Run:
         folder, reports = tmp_path_factory.mktemp(algorithm), list[str]()
         trainer = Trainer(dataset=table.dataset, splits=table.splits, machine=CPU, seed=seed)
         candidate = Candidate(name="one", algorithm=algorithm, settings={**QUICK[algorithm], **settings})

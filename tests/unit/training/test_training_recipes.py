@@ -11,16 +11,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.contracts.catalogue import CATALOGUE_FILE, catalogue, catalogue_bytes
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.outcome import TrainedCandidate
-from pipeline.contracts.plan import Algorithm
 from pipeline.contracts.signature import Task
 from pipeline.training.recipes import RECIPES
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
 
-ALGORITHMS: list[Algorithm] = ["linear", "random_forest", "gradient_boosting", "mlp"]
-CASES: list[tuple[Algorithm, Task, int]] = [
+ALGORITHMS: list[str] = ["linear", "random_forest", "gradient_boosting", "mlp"]
+CASES: list[tuple[str, Task, int]] = [
     (algorithm, task, classes)
     for algorithm in ALGORITHMS
     for task, classes in (("classification", 2), ("classification", 3), ("regression", 0))
@@ -75,7 +75,7 @@ def test_what_training_never_saw_gets_an_answer(run: Run) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_the_same_seed_gives_the_same_file(algorithm: Algorithm, train: TrainIt) -> None:
+def test_the_same_seed_gives_the_same_file(algorithm: str, train: TrainIt) -> None:
     rows = table("regression", rows=200)
     first, second = (train(algorithm, rows, seed=7).trained.model_sha256 for _ in range(2))
     assert first == second
@@ -83,20 +83,20 @@ def test_the_same_seed_gives_the_same_file(algorithm: Algorithm, train: TrainIt)
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("kind", ["numeric", "categorical"])
-def test_columns_may_be_of_one_kind_alone(algorithm: Algorithm, kind: str, train: TrainIt) -> None:
+def test_columns_may_be_of_one_kind_alone(algorithm: str, kind: str, train: TrainIt) -> None:
     rows = table(rows=200, numeric=kind == "numeric", categorical=kind == "categorical")
     assert train(algorithm, rows).difference() < 1e-5
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_one_column_and_two_dozen_rows_are_enough(algorithm: Algorithm, train: TrainIt) -> None:
+def test_one_column_and_two_dozen_rows_are_enough(algorithm: str, train: TrainIt) -> None:
     rows = table(rows=32)
     few = profiled({name: split.select("plan", "target") for name, split in rows.splits.items()}, "classification")
     assert train(algorithm, few).difference() < 1e-5
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_the_validation_rows_need_not_hold_every_class(algorithm: Algorithm, train: TrainIt) -> None:
+def test_the_validation_rows_need_not_hold_every_class(algorithm: str, train: TrainIt) -> None:
     rows = table(classes=3, rows=200)
     lacking = rows.validation.filter(pl.col("target") != "class 2")
     run = train(algorithm, profiled({"train": rows.splits["train"], "validation": lacking}, "classification"))
@@ -105,7 +105,7 @@ def test_the_validation_rows_need_not_hold_every_class(algorithm: Algorithm, tra
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm: Algorithm, train: TrainIt) -> None:
+def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm: str, train: TrainIt) -> None:
     rows = table("regression", rows=300)
     gap = rows.validation.with_columns(age=pl.lit(None, pl.Float32))
     holed = profiled({"train": rows.splits["train"], "validation": gap}, "regression")
@@ -114,7 +114,7 @@ def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: Algorithm, train: TrainIt) -> None:
+def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: str, train: TrainIt) -> None:
     random = np.random.default_rng(0)
     year = random.integers(1950, 2020, 300)
     frame = pl.DataFrame(
@@ -130,10 +130,16 @@ def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: Algorith
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_an_unknown_setting_is_refused_by_name(algorithm: Algorithm, train: TrainIt) -> None:
-    known = next(iter(RECIPES[algorithm].settings))
+def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -> None:
+    known = next(iter(RECIPES[algorithm].declares.defaults))
     with pytest.raises(CandidateFailedError, match=f"{algorithm} has no setting '{known}x': .*'{known}'"):
         train(algorithm, table(rows=40), **{f"{known}x": 1})
+
+
+def test_the_catalogue_is_what_the_recipes_declare() -> None:
+    declared = tuple(recipe.declares for recipe in RECIPES.values())
+    assert CATALOGUE_FILE.read_bytes() == catalogue_bytes(declared), "python -m pipeline.training.recipes writes it"
+    assert tuple(catalogue().values()) == declared
 
 
 def test_declarations_import_no_training_library() -> None:
@@ -141,7 +147,7 @@ def test_declarations_import_no_training_library() -> None:
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
         "from pipeline.training.recipes import RECIPES\n"
-        "assert all(recipe.settings and recipe.tasks for recipe in RECIPES.values())"
+        "assert all(recipe.declares.defaults and recipe.declares.tasks for recipe in RECIPES.values())"
     )
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)

@@ -1,0 +1,19 @@
+"""What is seen of a candidate while it trains."""
+
+from __future__ import annotations
+
+from pipeline.contracts.record import Record
+
+__all__ = ["CURVES", "Curves"]
+
+CURVES = "curves.json"  # a candidate's file (names.RunKeys.candidate), written anew every few seconds
+
+
+class Curves(Record):
+    """``points``: one an epoch (or some trees), each with ``epoch`` or ``tree``, ``loss``, ``validation_loss``.
+
+    A network's also have ``learning_rate``, ``rows_per_second``, ``memory_mb``, ``seconds`` and the plan's metric.
+    """
+
+    candidate: str
+    points: tuple[dict[str, float], ...]

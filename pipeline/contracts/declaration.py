@@ -1,0 +1,89 @@
+"""What an algorithm declares of itself. Planning reads it from the catalogue, training from the recipe's own file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.contracts.record import Record
+from pipeline.contracts.signature import Task
+
+__all__ = ["Adjustment", "Declaration", "Input", "Range", "Setting", "Settings", "Space", "near_name"]
+
+Setting = int | float | str | bool | None | tuple[int | float | str, ...]
+Settings = dict[str, Setting]
+Input = Literal["num", "cat", "text", "image"]
+
+
+class Range(Record):
+    """Numbers from ``low`` to ``high``; ``log``: their logarithm is drawn evenly; ``whole``: integers only."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+Space = dict[str, Range | Annotated[tuple[Setting, ...], Field(min_length=1)]]
+
+
+class Adjustment(Record):
+    """``settings`` for data of a certain shape. Those that apply are taken in their order, the last word counts."""
+
+    settings: Settings
+    rows_up_to: int | None = None  # training rows
+    rows_over: int | None = None
+    classes_over: int | None = None
+    task: Task | None = None
+
+    def applies(self, *, rows: int, classes: int, task: Task) -> bool:
+        return (
+            (self.rows_up_to is None or rows <= self.rows_up_to)
+            and (self.rows_over is None or rows > self.rows_over)
+            and (self.classes_over is None or classes > self.classes_over)
+            and (self.task is None or task == self.task)
+        )
+
+
+class Declaration(Record):
+    """An algorithm: ``reads`` are the kinds of input that it can take (graphs.encoding), it needs one of them there.
+
+    ``needs``: the queue it profits from. ``good_at`` is the reason that a plan gives for it. ``defaults`` name all of
+    its settings; ``space`` is what a search tries. ``by_request``: only tried when it is asked for by name.
+    ``knobs``: settings that ``training`` of a JobSpec sets (networks: those of the one loop).
+    """
+
+    name: str
+    tasks: tuple[Task, ...]
+    reads: tuple[Input, ...]
+    needs: Literal["cpu", "gpu"]
+    good_at: str
+    defaults: Settings
+    adjustments: tuple[Adjustment, ...] = ()
+    space: Space = {}
+    least_rows: int = 1
+    most_rows: int | None = None
+    most_classes: int | None = None
+    most_weights: int | None = None  # of a linear model over one-hot categories: above it a solver's step takes seconds
+    must_read: tuple[Input, ...] = ()  # it is nothing without each of these
+    by_request: bool = False
+    knobs: bool = False
+    turn: int = 50  # its place among a job's candidates: the quick first, so that a small budget ends with something
+
+    def settings_for(self, *, rows: int, classes: int, task: Task) -> Settings:
+        """Complete settings for data of that shape."""
+        settings = dict(self.defaults)
+        for adjustment in self.adjustments:
+            if adjustment.applies(rows=rows, classes=classes, task=task):
+                settings |= adjustment.settings
+        return settings
+
+
+def near_name(name: str, known: Iterable[str]) -> str:
+    """How a sentence ends that says that there is no ``name``."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"one of {', '.join(names)} is expected"
