@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.bootstrap.settings import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SmokeTester,
         Validator,
     )
+    from pipeline.cloud.assumed_role import RunRole
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
     from pipeline.contracts.ports import Executions, ObjectStore, Table
@@ -79,12 +80,17 @@ class Starter:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a Batch container works with. ``attempt`` counts from 1."""
+    """What a Batch container works with. ``attempt`` counts from 1.
+
+    ``isolation`` and ``environment`` are for the process of a user's code (jobs.isolation).
+    """
 
     artifacts: ObjectStore
     runs: RunLog
-    queue: Literal["cpu", "gpu"]
+    queue: Literal["cpu", "gpu", "code"]
     attempt: int
+    isolation: Literal["user", "none", "refused"] = "refused"
+    environment: Environ = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,9 +234,24 @@ def authorizer(environ: Environ = os.environ) -> Authorizer:
     return Authorizer(ApiKeys(_table(_clients(environ), settings.table)), settings.gateway_key)
 
 
-def job(environ: Environ = os.environ) -> Job:
+def job(run: str, environ: Environ = os.environ) -> Job:
+    """The job of ``run``; one that has a run's role works with that, narrowed to ``run``."""
     settings = JobSettings.from_env(environ)
-    return Job(**_step(_clients(environ), settings), queue=settings.queue, attempt=settings.attempt)
+    return Job(
+        **_step(_clients(environ, _run_role(settings, run)), settings),
+        queue=settings.queue,
+        attempt=settings.attempt,
+        isolation=settings.isolation,
+        environment=environ,
+    )
+
+
+def _run_role(settings: JobSettings, run: str) -> RunRole | None:
+    if settings.run_role is None:
+        return None
+    from pipeline.cloud.assumed_role import RunRole
+
+    return RunRole(role=settings.run_role, run=run, bucket=settings.artifacts, table=settings.table)
 
 
 def command_settings(environ: Environ = os.environ) -> CommandSettings:
@@ -271,10 +292,11 @@ def operator(
     )
 
 
-def _clients(environ: Environ) -> Clients:
+def _clients(environ: Environ, role: RunRole | None = None) -> Clients:
     from pipeline.cloud.clients import Clients
 
     return Clients(
+        role=role,
         endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
         region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
     )

@@ -157,11 +157,25 @@ class AuthorizerSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobSettings(_Settings):
-    """Of a Batch container. ``attempt`` counts from 1 and is set by Batch."""
+    """Of a Batch container. ``attempt`` counts from 1 and is set by Batch.
+
+    ``isolation``: how a user's code is kept apart; ``run_role``: the role that is narrowed to the run before.
+    """
 
     table: str = _table()
     artifacts: str = _artifacts()
-    queue: Literal["cpu", "gpu"] = _setting("MODELDROP_QUEUE", pattern="cpu|gpu", expected="cpu or gpu")
+    queue: Literal["cpu", "gpu", "code"] = _setting(
+        "MODELDROP_QUEUE", pattern="cpu|gpu|code", expected="cpu, gpu or code"
+    )
+    isolation: Literal["user", "none", "refused"] = _setting(
+        "MODELDROP_CODE", pattern="user|none|refused", expected="user, none or refused", default="refused"
+    )
+    run_role: str | None = _setting(
+        "MODELDROP_RUN_ROLE",
+        pattern=r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}",
+        expected="the ARN of a role",
+        optional=True,
+    )
     attempt: int = _setting("AWS_BATCH_JOB_ATTEMPT", pattern=r"\d{1,2}", expected="a number", read=int, default="1")
 
 

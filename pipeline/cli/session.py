@@ -39,7 +39,15 @@ class Choice:
 class Control(Protocol):
     """The embedded cloud's switches (pipeline.local.control)."""
 
-    def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus: ...
+    def up(
+        self,
+        *,
+        home: Path | None,
+        bind: str,
+        foreground: bool,
+        allow_code: bool = False,
+        report: Callable[[str], None],
+    ) -> StackStatus: ...
 
     def down(self, *, home: Path | None, wipe: bool) -> bool:
         """False when nothing was running."""

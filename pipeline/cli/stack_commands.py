@@ -41,11 +41,18 @@ def up(
     ctx: typer.Context,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and end with Ctrl-C.")] = False,
     bind: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as you.")
+    ] = False,
 ) -> None:
     """Start the embedded cloud and deploy the template to it."""
     session = _embedded(ctx)
     found = session.world.control.up(
-        home=session.choice.home, bind=bind, foreground=foreground, report=lambda text: message(text, style="dim")
+        home=session.choice.home,
+        bind=bind,
+        foreground=foreground,
+        allow_code=allow_code,
+        report=lambda text: message(text, style="dim"),
     )
     if not foreground:
         from pipeline.cli.consoles import show

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
+    from pipeline.cloud.assumed_role import RunRole
+
 __all__ = ["Clients"]
 
 _POOL = 32  # connections a client; transfers use ten threads each
@@ -32,7 +34,8 @@ class Clients:
     """The clients of one account and region.
 
     ``endpoint_url`` replaces AWS by another cloud, whose buckets are then addressed by path. What is None is found as
-    every AWS program finds it. Raises ConfigurationError where credentials, region or profile are missing.
+    every AWS program finds it; with ``role`` nothing but its run can be reached. Raises ConfigurationError where
+    credentials, region or profile are missing.
     """
 
     def __init__(
@@ -42,12 +45,15 @@ class Clients:
         region: str | None = None,
         profile: str | None = None,
         credentials: tuple[str, str] | None = None,
+        role: RunRole | None = None,
     ) -> None:
         self._session = Session(profile=profile)
         self._endpoint_url = endpoint_url
         self._region = region
         if credentials is not None:
             self._session.set_credentials(*credentials)
+        if role is not None:
+            self._session = role.session(self._session, endpoint_url)
 
     @cached_property
     def s3(self) -> S3Client:

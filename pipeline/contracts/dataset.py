@@ -62,6 +62,7 @@ class Dataset(Record):
     warnings: tuple[str, ...] = ()
     sha256: str  # of the uploaded file
     weight: str | None = None
+    code_sha256: str | None = None  # of the model.py that was brought along
 
     @property
     def signature(self) -> Signature:

@@ -70,6 +70,7 @@ class Declaration(Record):
     most_weights: int | None = None  # of a linear model over one-hot categories: above it a solver's step takes seconds
     must_read: tuple[Input, ...] = ()  # it is nothing without each of these
     by_request: bool = False
+    brings_code: bool = False  # it is the model.py that was put beside the data
     knobs: bool = False
     turn: int = 50  # its place among a job's candidates: the quick first, so that a small budget ends with something
 

@@ -4,6 +4,7 @@
     ├── InputError                   what a user sent is wrong; never retried
     │   ├── InvalidUploadError       the object's key: tenant, model or file name
     │   ├── InvalidJobSpecError      train.yaml or the object's metadata
+    │   ├── InvalidModelCodeError    model.py: not Python, or without the factory that is expected
     │   ├── DatasetError             the data file; it is quarantined with a report
     │   │   ├── UnreadableDatasetError   not the format that its name says, truncated, not text
     │   │   ├── MalformedRowsError       too many ragged or broken rows
@@ -54,6 +55,7 @@ __all__ = [
     "InternalError",
     "InvalidColumnsError",
     "InvalidJobSpecError",
+    "InvalidModelCodeError",
     "InvalidRequestError",
     "InvalidTargetError",
     "InvalidUploadError",
@@ -97,6 +99,10 @@ class InvalidUploadError(InputError):
 
 class InvalidJobSpecError(InputError):
     """``train.yaml``, or the metadata of the object, is not a JobSpec."""
+
+
+class InvalidModelCodeError(InputError):
+    """The model.py that was put beside the data."""
 
 
 class DatasetError(InputError):

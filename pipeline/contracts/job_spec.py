@@ -193,6 +193,7 @@ class JobSpec(Record):
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
     weight: str | None = None  # a column of the rows' weights
     drop: tuple[str, ...] = ()  # columns that no model may read
+    code: Settings = {}  # what the Settings of a model.py beside the data are given
     segments: tuple[str, ...] = ()  # columns by whose values the card shows quality; empty: chosen
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     split: Split = Split()

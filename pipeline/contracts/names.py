@@ -17,6 +17,7 @@ from pipeline.contracts.errors import InvalidUploadError
 
 __all__ = [
     "COMPANIONS",
+    "MODEL_CODE",
     "RESERVED",
     "SMOKE_TEST",
     "RunKeys",
@@ -34,7 +35,8 @@ RESERVED = frozenset(
     {"tenants", "runs", "artifacts", "quarantine", "versions", "aliases", "infer", "ready", "live", "health"}
 )
 SMOKE_TEST = "smoke_test"  # the principal of the state machine's own calls; no key may bear it
-COMPANIONS = ("train.yaml", "train.yml", "model.py", "_SUCCESS")
+MODEL_CODE = "model.py"
+COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, "_SUCCESS")
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # no underscore: it separates the parts of a run's name
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")
 
@@ -139,6 +141,11 @@ class RunKeys:
     def dataset(self) -> str:
         """contracts.dataset.Dataset."""
         return f"{self.root}/dataset.json"
+
+    @property
+    def code(self) -> str:
+        """model.py, as it was when the run began."""
+        return f"{self.root}/{MODEL_CODE}"
 
     def split(self, name: str) -> str:
         """One of train, validation, test: parquet with the typed feature columns and the target."""

@@ -40,13 +40,14 @@ class Skipped(Record):
 
 
 class TrainingJob(Record):
-    """One Batch job; the CPU candidates share one, a torch candidate asks for the GPU queue.
+    """One Batch job; the CPU candidates share one, a torch candidate asks for the GPU queue. On ``code`` runs what a
+    user's model.py says, kept apart from all else.
 
     ``nodes``: above 1 it is a multi-node job, whose processes train each candidate together.
     """
 
     name: str
-    queue: Literal["cpu", "gpu"]
+    queue: Literal["cpu", "gpu", "code"]
     candidates: tuple[str, ...]
     nodes: int = 1
 

@@ -10,9 +10,9 @@ import logging
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +23,7 @@ from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import RunError
 from pipeline.intake.run_log import RunLog
+from pipeline.jobs.isolation import Isolation
 from pipeline.jobs.logs import log_to_stdout
 from pipeline.training.machine import Machine, this_machine
 
@@ -35,7 +36,10 @@ _PROGRESS_SECONDS = 1.0  # no more writes to the run's log than a person can fol
 
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage."""
+    """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage.
+
+    ``isolation``, ``environment``: for the process of a user's code (jobs.isolation).
+    """
 
     run: str
     job: str
@@ -43,6 +47,8 @@ class JobContext:
     machine: Machine
     workdir: Path
     report: Callable[[str], None]
+    isolation: Isolation = "refused"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keys(self) -> RunKeys:
@@ -57,7 +63,7 @@ class _TakenBackError(BaseException):
 
 
 def run_job(
-    work: JobWork, arguments: Sequence[str] | None = None, *, connect: Callable[[], bootstrap.Job] = bootstrap.job
+    work: JobWork, arguments: Sequence[str] | None = None, *, connect: Callable[[str], bootstrap.Job] = bootstrap.job
 ) -> int:
     """Do ``work`` for the run and the job that the arguments name, write its outcome; the process's exit code.
 
@@ -65,7 +71,7 @@ def run_job(
     """
     named = _parse(arguments)
     log_to_stdout(run=named.run, job=named.job)
-    given = connect()
+    given = connect(named.run)
     machine = this_machine(given.queue)
     _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": given.attempt})
     started = time.perf_counter()
@@ -111,6 +117,8 @@ def _attempt(
                 machine=machine,
                 workdir=Path(folder),
                 report=_reporter(given.runs, run),
+                isolation=given.isolation,
+                environment=given.environment,
             )
             return tuple(work(context)), None
     except _TakenBackError:

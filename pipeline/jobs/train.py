@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
+from pipeline.jobs.code import train_apart
 from pipeline.jobs.job import JobContext, run_error, run_job
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> Can
     folder = context.workdir / candidate.name
     folder.mkdir()
     try:
-        trained = trainer.train(candidate, folder, lambda text: context.report(f"{candidate.name}: {text}"))
+        trained = _train(context, trainer, candidate, folder)
     except Exception as error:  # noqa: BLE001 - whatever a library raises costs this candidate, not its neighbours
         _log.error("candidate failed", extra={"candidate": candidate.name}, exc_info=error)
         seconds = time.perf_counter() - started
@@ -86,6 +88,15 @@ def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> Can
     _upload(context, candidate, folder)
     _log.info("candidate trained", extra={"candidate": candidate.name, "seconds": trained.seconds, **trained.quality})
     return CandidateOutcome(candidate=candidate.name, status="trained", seconds=trained.seconds)
+
+
+def _train(context: JobContext, trainer: Trainer, candidate: Candidate, folder: Path) -> TrainedCandidate:
+    def report(text: str) -> None:
+        context.report(f"{candidate.name}: {text}")
+
+    if not catalogue()[candidate.algorithm].brings_code:
+        return trainer.train(candidate, folder, report)
+    return train_apart(context, trainer, candidate, folder, report)
 
 
 def _earlier(context: JobContext, candidate: Candidate) -> TrainedCandidate | None:

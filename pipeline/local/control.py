@@ -23,10 +23,16 @@ Report = Callable[[str], None]
 
 
 def up(
-    *, home: Path | None = None, bind: str = "127.0.0.1", foreground: bool = False, report: Report = lambda text: None
+    *,
+    home: Path | None = None,
+    bind: str = "127.0.0.1",
+    foreground: bool = False,
+    allow_code: bool = False,
+    report: Report = lambda text: None,
 ) -> StackStatus:
     """Start the server, or find the one that runs; deploy what has changed; return when it answers.
 
+    ``allow_code``: a model.py that is dropped beside its data runs here, as the user that you are.
     With ``foreground`` it returns when the server has ended, which Ctrl-C does. Raises ConfigurationError when the
     server cannot start or the template cannot be deployed.
     """
@@ -38,7 +44,7 @@ def up(
             process = start(place, bind)
         server = wait_for(place, process)
         try:
-            _deploy(place, server, report)
+            _deploy(place, server, report, model_code="none" if allow_code else "refused")
         except BaseException:
             if process is not None:  # half a stack is of no use; one that ran before is let run
                 end(place, server)
@@ -84,19 +90,19 @@ def status(*, home: Path | None = None) -> StackStatus:
     )
 
 
-def _deploy(place: Home, server: Server, report: Report) -> None:
+def _deploy(place: Home, server: Server, report: Report, *, model_code: str) -> None:
     """Deploy when code or template are others than what is deployed, or the state was lost; keep a key that works."""
     from pipeline.local.deploy import CODE_BUCKET, Deployer  # botocore takes longer to import than the server to start
     from pipeline.local.package import digest_of, package
 
     deployer = Deployer(server.endpoint_url)
-    digest, deployed = digest_of(ROOT, TEMPLATE), place.deployed()
+    digest, deployed = f"{digest_of(ROOT, TEMPLATE)}-{model_code}", place.deployed()
     if deployed is not None and deployed.digest == digest and deployer.is_deployed(STACK):
         functions = deployed.functions
     else:
         report("deploying template.yaml")
         made = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
-        deployer.deploy(STACK, made)
+        deployer.deploy(STACK, made, {"ModelCode": model_code})
         functions = deployer.functions(STACK, made)
     outputs = _with_api_key(place, server)
     place.remember(

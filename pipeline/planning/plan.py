@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.declaration import Declaration, Input, Settings
@@ -42,6 +44,8 @@ def _candidate(declared: Declaration, dataset: Dataset, spec: JobSpec) -> Candid
     settings = declared.settings_for(rows=dataset.rows.train, classes=len(dataset.classes), task=dataset.task)
     given = _knobs(spec.training) if declared.knobs else {}
     settings |= {name: value for name, value in given.items() if name in settings}
+    if declared.brings_code:
+        settings["code"] = json.dumps(spec.code)
     return Candidate(name=declared.name, algorithm=declared.name, settings=settings, reason=declared.good_at)
 
 
@@ -62,6 +66,8 @@ def _knobs(training: Training) -> Settings:
 
 
 def _why_not(declared: Declaration, dataset: Dataset, *, asked: bool) -> str | None:
+    if declared.brings_code and dataset.code_sha256 is None:
+        return "there is no model.py beside the data"
     if declared.by_request and not asked:
         return "only tried when it is asked for in algorithms"
     if dataset.task not in declared.tasks:
@@ -94,9 +100,11 @@ def _linear_weights(dataset: Dataset) -> int:
 
 def _jobs(fitting: list[Declaration], training: Training) -> tuple[TrainingJob, ...]:
     cpu = tuple(one.name for one in fitting if one.needs == "cpu")
-    gpu = tuple(one.name for one in fitting if one.needs == "gpu")
+    gpu = tuple(one.name for one in fitting if one.needs == "gpu" and not one.brings_code)
+    code = tuple(one.name for one in fitting if one.brings_code)
     jobs = (
         TrainingJob(name="cpu", queue="cpu", candidates=cpu),
         TrainingJob(name="gpu", queue="gpu", candidates=gpu, nodes=training.parallel.nodes),
+        TrainingJob(name="code", queue="code", candidates=code),
     )
     return tuple(job for job in jobs if job.candidates)

@@ -18,7 +18,7 @@ class Machine:
     threads: int
 
 
-def this_machine(queue: Literal["cpu", "gpu"]) -> Machine:
+def this_machine(queue: Literal["cpu", "gpu", "code"]) -> Machine:
     """A GPU when the queue promises one and there is one, else the CPU.
 
     A thread for every second processor: in the cloud two of them share a core, on a laptop two jobs share the machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -94,7 +95,7 @@ class Problem:
 
     ``cardinalities``: how many ids each categorical column has. ``metric``: what candidates are compared by.
     ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
-    ``watch`` is shown a point of the learning curve (contracts.curves).
+    ``watch`` is shown a point of the learning curve (contracts.curves). ``code``: the model.py that was brought along.
     """
 
     classes: int
@@ -110,6 +111,7 @@ class Problem:
     deadline: float = math.inf
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     watch: Callable[[Mapping[str, float]], None] = _unwatched
+    code: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,8 +45,8 @@ def _unwatched(candidate: Candidate, point: Mapping[str, float]) -> None:
 class Trainer:
     """``splits``: train and validation, as contracts.dataset has them. ``metric`` is the plan's.
 
-    ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``: as recipe.Problem has
-    them, the candidate's own.
+    ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``, ``code``: as in
+    recipe.Problem, the candidate's own.
     """
 
     dataset: Dataset
@@ -58,6 +58,7 @@ class Trainer:
     deadline: float = math.inf
     checkpoints: Callable[[Candidate], Checkpoints] = _none_kept
     watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
+    code: Path | None = None
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Write model.onnx, reference.npz, for a network also checkpoint.safetensors, body.onnx; last trained.json.
@@ -163,6 +164,7 @@ class Trainer:
             deadline=self.deadline,
             checkpoints=self.checkpoints(candidate),
             watch=partial(self.watch, candidate),
+            code=self.code,
             classes=len(self.dataset.classes),
             cardinalities=Encoding.of(self.dataset).cardinalities,
             train=self._rows["train"],

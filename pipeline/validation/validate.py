@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.contracts.dataset import Dataset
@@ -12,6 +13,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
 from pipeline.validation.formats import format_of
 from pipeline.validation.limits import MOST_BYTES
+from pipeline.validation.model_code import read_code
 from pipeline.validation.prepare import Prepared, prepare
 from pipeline.validation.set_aside import SetAside
 from pipeline.validation.spec import read_spec
@@ -28,6 +30,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     name = parse_upload_key(upload.key).file
     form = format_of(name)
     spec = read_spec(upload, uploads)
+    code = read_code(upload, uploads)
     path = _download(name, upload, uploads, workdir)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -39,6 +42,12 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
         raise
     if aside.rows:
         artifacts.upload(aside.path, RunKeys.of(run).set_aside)
+    if code is not None:
+        artifacts.put(RunKeys.of(run).code, code)
+        prepared = replace(
+            prepared,
+            dataset=prepared.dataset.model_copy(update={"code_sha256": hashlib.sha256(code).hexdigest()}),
+        )
     _write(prepared, RunKeys.of(run), artifacts, workdir)
     return prepared.dataset
 

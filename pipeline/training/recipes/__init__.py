@@ -1,6 +1,7 @@
 """The recipes, an algorithm a file. A declaration imports nothing heavy; what it runs is imported inside.
 
-A module here that has a ``RECIPE`` is one. ``python -m pipeline.training.recipes`` writes the catalogue anew.
+A module here that has a ``RECIPE`` is one. ``python -m pipeline.training.recipes`` writes the catalogue and the
+JobSpec's schema anew, after a declaration (or the JobSpec) has changed.
 """
 
 from __future__ import annotations

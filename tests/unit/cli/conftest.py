@@ -54,8 +54,16 @@ class FakeControl:
     stopped: StackStatus = DOWN
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def up(self, *, home: Path | None, bind: str, foreground: bool, report: Callable[[str], None]) -> StackStatus:
-        self.calls.append(("up", bind, foreground))
+    def up(
+        self,
+        *,
+        home: Path | None,
+        bind: str,
+        foreground: bool,
+        allow_code: bool = False,
+        report: Callable[[str], None],
+    ) -> StackStatus:
+        self.calls.append(("up", bind, foreground, *(["code"] if allow_code else [])))
         report("starting")
         self.now = self.running
         return self.now

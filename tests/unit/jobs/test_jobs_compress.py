@@ -44,7 +44,7 @@ def artifacts(network: Trained, tmp_path: Path) -> FakeObjectStore:
 
 def run(artifacts: FakeObjectStore) -> tuple[int, JobOutcome]:
     job = Job(artifacts=artifacts, runs=RunLog(FakeTable()), queue="cpu", attempt=1)
-    code = run_job(compress, ["--run", RUN, "--job", "compress"], connect=lambda: job)
+    code = run_job(compress, ["--run", RUN, "--job", "compress"], connect=lambda run: job)
     return code, JobOutcome.from_bytes(artifacts.get(KEYS.outcome("compress")))
 
 

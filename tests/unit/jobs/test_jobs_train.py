@@ -72,7 +72,7 @@ class House:
 
     def run(self, work: JobWork = train) -> int:
         job = Job(artifacts=self.artifacts, runs=self.runs, queue=self.queue, attempt=1)
-        return run_job(work, ["--run", RUN, "--job", "cpu"], connect=lambda: job)
+        return run_job(work, ["--run", RUN, "--job", "cpu"], connect=lambda run: job)
 
     def outcome(self) -> JobOutcome:
         return JobOutcome.from_bytes(self.artifacts.get(KEYS.outcome("cpu")))

@@ -1,0 +1,67 @@
+"""The candidate that is a user's model.py: its folder is filled, its process run, and what comes back taken over."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.contracts.names import MODEL_CODE
+from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.plan import Candidate
+from pipeline.jobs.isolated import TASK, Task
+from pipeline.jobs.isolation import run_isolated
+from pipeline.jobs.job import JobContext
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["train_apart"]
+
+_LONGEST_SECONDS = 7 * 86400.0
+
+
+def train_apart(
+    context: JobContext, trainer: Trainer, candidate: Candidate, folder: Path, report: Callable[[str], None]
+) -> TrainedCandidate:
+    """As Trainer.train, in a process apart. Raise CandidateFailedError, IntegrityError when what it gave is no data."""
+    apart = context.workdir / f"{candidate.name}.apart"
+    apart.mkdir()
+    context.artifacts.download(context.keys.code, apart / MODEL_CODE)
+    (apart / "dataset.json").write_bytes(trainer.dataset.to_bytes())
+    for name, split in trainer.splits.items():
+        split.write_parquet(apart / f"{name}.parquet")
+    task = Task(
+        candidate=candidate,
+        metric=trainer.metric,
+        seed=trainer.seed,
+        seconds=max(0.0, min(_LONGEST_SECONDS, trainer.deadline - time.monotonic())),
+        class_weights=trainer.class_weights,
+        device=context.machine.device,
+        description=context.machine.description,
+        threads=context.machine.threads,
+    )
+    (apart / TASK).write_bytes(task.to_bytes())
+    context.workdir.chmod(0o755)  # another user must come through
+    trained = run_isolated(
+        apart,
+        isolation=context.isolation,
+        environment=context.environment,
+        report=report,
+        watch=lambda point: trainer.watch(candidate, point),
+    )
+    own = trained.model_copy(
+        update={
+            "candidate": candidate.name,
+            "algorithm": candidate.algorithm,
+            "settings": candidate.settings,
+            "device": context.machine.description,
+        }
+    )
+    for path in (apart / "out").iterdir():
+        if path.is_file():
+            shutil.move(path, folder / path.name)
+    (folder / TRAINED).write_bytes(own.to_bytes())
+    return own

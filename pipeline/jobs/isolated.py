@@ -1,0 +1,90 @@
+"""``python -m pipeline.jobs.isolated FOLDER``: the process that a user's model.py runs in.
+
+``FOLDER`` holds task.json, dataset.json, model.py and the splits; what is made goes to ``FOLDER/out``. It knows no
+bucket, no table and no credentials. On stdout: a JSON line for progress, a point of the curve, an error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import ModeldropError
+from pipeline.contracts.names import MODEL_CODE
+from pipeline.contracts.plan import Candidate
+from pipeline.contracts.record import Record
+
+__all__ = ["TASK", "Task", "main"]
+
+TASK = "task.json"
+
+
+class Task(Record):
+    """What to train, and with what. ``seconds``: until the deadline."""
+
+    candidate: Candidate
+    metric: str
+    seed: int
+    seconds: float
+    class_weights: Literal["balanced"] | dict[str, float] | None
+    device: str
+    description: str
+    threads: int
+
+
+def main(folder: Path) -> int:
+    """0 when it is trained; what it failed with is told, with the traceback of model.py's own lines."""
+    try:
+        _train(folder)
+    except ModeldropError as error:
+        _say(error=error.message)
+        return 1
+    except BaseException as error:  # noqa: BLE001 - the outermost edge: whatever a user's code raises is told
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}" for frame in frames]
+        at = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
+        _say(traceback=[*lines, *traceback.format_exception_only(error)])
+        where = f" (line {at})" if at else ""
+        _say(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
+        return 1
+    return 0
+
+
+def _train(folder: Path) -> None:
+    import polars as pl
+
+    from pipeline.training.machine import Machine
+    from pipeline.training.trainer import Trainer
+
+    task = Task.from_bytes((folder / TASK).read_bytes())
+    trainer = Trainer(
+        dataset=Dataset.from_bytes((folder / "dataset.json").read_bytes()),
+        splits={name: pl.read_parquet(folder / f"{name}.parquet") for name in ("train", "validation")},
+        machine=Machine(device=task.device, description=task.description, threads=task.threads),
+        seed=task.seed,
+        metric=task.metric,
+        class_weights=task.class_weights,
+        deadline=time.monotonic() + task.seconds,
+        watch=_watch,
+        code=folder / MODEL_CODE,
+    )
+    trainer.train(task.candidate, folder / "out", lambda text: _say(report=text))
+
+
+def _watch(candidate: Candidate, point: Mapping[str, float]) -> None:
+    _say(point=dict(point))
+
+
+def _say(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,103 @@
+"""An architecture brought along: ``model.py``, run in this process, which must be one that nothing is lost with.
+
+    import torch
+    from pydantic import BaseModel, Field
+
+    class Settings(BaseModel):                     # optional: what train.yaml's ``code`` may say
+        width: int = Field(64, ge=1)
+
+    def build(shape, settings) -> torch.nn.Module:  # forward(num, cat), forward(num), forward(cat) or forward(image)
+        ...
+
+``shape`` is a Shape. What forward takes are, in this order, those inputs that the data has: ``num`` float32
+[batch, shape.numbers], standardised, missing is 0; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image`` float32
+[batch, channels, height, width] in [0, 1]. It answers [batch, shape.outputs]: logits, or one standardised value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.names import MODEL_CODE
+
+__all__ = ["Brought", "Shape", "bring"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """What a network reads and answers. ``image``: height, width, channels; empty where there is none."""
+
+    numbers: int
+    cardinalities: tuple[int, ...]
+    image: tuple[int, ...]
+    outputs: int
+
+
+class Brought(nn.Module):
+    """The user's module, behind what makes its inputs clean: ``forward`` takes those of graphs.encoding."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, module: nn.Module, num: npt.NDArray[np.float32], *, reads: tuple[str, ...]) -> None:
+        """``num``: the training rows, of which mean and deviation are taken."""
+        super().__init__()
+        self.module = module
+        self._reads = reads
+        known = np.isfinite(num).any(axis=0)
+        filled = np.where(known, num, 0)
+        self.register_buffer("mean", torch.from_numpy(np.nanmean(filled, axis=0, dtype=np.float64).astype(np.float32)))
+        scale = np.nanstd(filled, axis=0, dtype=np.float64).astype(np.float32)
+        self.register_buffer("scale", torch.from_numpy(np.where(scale > 0, scale, 1).astype(np.float32)))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        answer: Tensor = self.module(*map(self._clean, self._reads, inputs))
+        return answer
+
+    def _clean(self, name: str, given: Tensor) -> Tensor:
+        if name == "num":
+            standard = (given - self.mean) / self.scale
+            return torch.where(torch.isnan(standard), torch.zeros_like(standard), standard)
+        return given.permute(0, 3, 1, 2).float() / 255 if name == "image" else given
+
+
+def bring(code: Path, settings: str, shape: Shape) -> nn.Module:
+    """The module that ``code`` builds. ``settings``: JSON of what it is given.
+
+    Raise CandidateFailedError when the settings are refused or no module comes back; what the code raises is let
+    through, so that its own traceback can be told.
+    """
+    space = ModuleType("model")
+    exec(compile(code.read_bytes(), MODEL_CODE, "exec"), space.__dict__)  # noqa: S102 - this process is for it alone
+    factory: Callable[..., Any] = space.build
+    module = factory(shape, _settings(getattr(space, "Settings", None), json.loads(settings)))
+    if not isinstance(module, nn.Module):
+        raise CandidateFailedError(f"{MODEL_CODE}: build gave a {type(module).__name__}: a torch.nn.Module is expected")
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise CandidateFailedError(f"{MODEL_CODE}: the module has no parameters to train")
+    return module
+
+
+class _NoSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def _settings(schema: type[BaseModel] | None, given: dict[str, Any]) -> BaseModel:
+    try:
+        return (schema or _NoSettings).model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CandidateFailedError(f"train.yaml: code.{where}: {MODEL_CODE} does not take it: {first['msg']}") from None

@@ -1,0 +1,46 @@
+"""model.py beside the data: an architecture brought along. Here it is read as text; it runs in its own job alone."""
+
+from __future__ import annotations
+
+import ast
+
+from pipeline.contracts.errors import InvalidModelCodeError, ObjectNotFoundError
+from pipeline.contracts.names import MODEL_CODE, parse_upload_key
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.run import Upload
+
+__all__ = ["check_code", "read_code"]
+
+_MOST_BYTES = 256 << 10
+_FACTORY = "build"
+
+
+def read_code(upload: Upload, uploads: ObjectStore) -> bytes | None:
+    """The file, or None when there is none. Raise InvalidModelCodeError when it cannot be a model's code."""
+    key = parse_upload_key(upload.key).sibling(MODEL_CODE)
+    try:
+        size = uploads.head(key).bytes
+    except ObjectNotFoundError:
+        return None
+    if size > _MOST_BYTES:
+        raise InvalidModelCodeError(f"{MODEL_CODE} has {size:,} bytes: at most {_MOST_BYTES:,} are expected")
+    return check_code(uploads.get(key))
+
+
+def check_code(code: bytes) -> bytes:
+    """``code`` itself when it is Python with a function ``build``; nothing of it is run."""
+    try:
+        module = ast.parse(code.decode("utf-8-sig"))
+    except SyntaxError as error:
+        where = f" (line {error.lineno})" if error.lineno else ""
+        raise InvalidModelCodeError(f"{MODEL_CODE} is not Python{where}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:  # ValueError: not UTF-8, or a null byte
+        raise InvalidModelCodeError(
+            f"{MODEL_CODE} is not Python: UTF-8 source of moderate depth is expected"
+        ) from error
+    if not any(isinstance(node, ast.FunctionDef) and node.name == _FACTORY for node in module.body):
+        raise InvalidModelCodeError(
+            f"{MODEL_CODE} has no function '{_FACTORY}': def {_FACTORY}(shape, settings) that gives a torch.nn.Module "
+            "is expected"
+        )
+    return code

@@ -1,0 +1,30 @@
+"""A model.py beside the data is read as text: what cannot be a model's code is refused before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.errors import InvalidModelCodeError
+from pipeline.validation.model_code import check_code
+
+
+def test_code_with_a_factory_is_kept_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code = b"print('it ran')\ndef build(shape, settings):\n    raise SystemExit\n"
+    assert check_code(code) == code
+    assert capsys.readouterr().out == "", "nothing of it was run"
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (b"def build(shape, settings:\n    pass", r"model\.py is not Python \(line 1\)"),
+        (b"def make(): ...", "has no function 'build'"),
+        (b"build = 3", "has no function 'build'"),
+        (b"\xff\xfe", "UTF-8 source"),
+        (b"x = 1\0", "not Python"),
+        (b"x = " + b"(" * 50_000 + b")" * 50_000, "not Python"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_a_sentence(code: bytes, sentence: str) -> None:
+    with pytest.raises(InvalidModelCodeError, match=sentence):
+        check_code(code)
