@@ -12,4 +12,4 @@ plan = planner()
 
 @state_function
 def handler(run: str) -> dict[str, Any]:
-    return {"jobs": [{"name": job.name, "queue": job.queue} for job in plan(run).jobs]}
+    return {"jobs": [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in plan(run).jobs]}

@@ -27,6 +27,7 @@
     ├── SmokeTestFailedError         the served version does not give the golden answers
     ├── JobError
     │   ├── JobCrashedError          a Batch job ended without an outcome
+    │   ├── NodeLostError            one of the processes of a job of several nodes; the job goes on with fewer
     │   └── CapacityUnavailableError a Batch job that never got a machine
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── TransientError               a service was slow or busy; retried
@@ -64,6 +65,7 @@ __all__ = [
     "MalformedRowsError",
     "ModeldropError",
     "NoCandidateSurvivedError",
+    "NodeLostError",
     "NotApplicableError",
     "NotFoundError",
     "NotRunningError",
@@ -191,6 +193,12 @@ class JobError(ModeldropError):
 
 class JobCrashedError(JobError):
     """A Batch job ended without writing an outcome: killed, out of memory, no image."""
+
+
+class NodeLostError(JobError):
+    """A process that others train together with is gone, or failed of itself: one cannot tell which from outside."""
+
+    retryable = True
 
 
 class CapacityUnavailableError(JobError):

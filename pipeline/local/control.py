@@ -18,6 +18,7 @@ __all__ = ["DEFAULT_HOME", "down", "status", "up"]
 DEFAULT_HOME = Path("~/.modeldrop")
 STACK = "modeldrop"
 TEMPLATE = ROOT / "template.yaml"
+_PARAMETERS = {"MultiNode": "cpu"}  # nodes are processes here, which cost nothing and share the one GPU, if any, badly
 
 Report = Callable[[str], None]
 
@@ -102,7 +103,7 @@ def _deploy(place: Home, server: Server, report: Report, *, model_code: str) -> 
     else:
         report("deploying template.yaml")
         made = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
-        deployer.deploy(STACK, made, {"ModelCode": model_code})
+        deployer.deploy(STACK, made, {"ModelCode": model_code, **_PARAMETERS})
         functions = deployer.functions(STACK, made)
     outputs = _with_api_key(place, server)
     place.remember(

@@ -30,6 +30,7 @@ from pipeline.local.hooks import (
     batch_states,
     execution_ends,
     lambda_runtime,
+    nothing_here,
     object_version_ids,
     rest_api_settings,
     state_flush,
@@ -45,6 +46,7 @@ PRIVATE_NAMES = (
     *batch_states.PRIVATE_NAMES,
     *execution_ends.PRIVATE_NAMES,
     *lambda_runtime.PRIVATE_NAMES,
+    *nothing_here.PRIVATE_NAMES,
     *object_version_ids.PRIVATE_NAMES,
     *rest_api_settings.PRIVATE_NAMES,
     *state_flush.PRIVATE_NAMES,
@@ -78,6 +80,7 @@ class Emulator:
         lambda_runtime.install(self._functions, self._code)
         batch_jobs.install(self._jobs)
         batch_cloudformation.install()
+        nothing_here.install()
         execution_ends.install()
         batch_states.install(self._jobs)
         object_version_ids.install()

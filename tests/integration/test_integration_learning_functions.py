@@ -69,7 +69,7 @@ def test_a_good_file_is_validated_and_planned_for(clients: Clients, artifacts: S
     dataset = Dataset.from_bytes(artifacts.get(KEYS.dataset))
     assert (dataset.target, dataset.classes) == ("income", ("high", "low"))
     jobs = handler("plan_training")(event("plan_training"))["jobs"]
-    assert {"name": "cpu", "queue": "cpu"} in jobs
+    assert {"name": "cpu", "queue": "cpu", "nodes": 1} in jobs
     assert [job["name"] for job in jobs] == [job.name for job in Plan.from_bytes(artifacts.get(KEYS.plan)).jobs]
     assert [stage.status for stage in runs.get(RUN).stages[:3]] == ["SUCCEEDED", "SUCCEEDED", "RUNNING"]
 

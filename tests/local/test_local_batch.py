@@ -67,7 +67,23 @@ def test_without_rules_a_failed_job_is_tried_again() -> None:
     assert request(retryStrategy={"attempts": 2}).retries(attempt) is True
 
 
-def script(text: str, name: str = "job", queue: str = "cpu", vcpus: int = 64) -> JobRequest:
+SEVERAL = {
+    "jobDefinitionName": "nodes",
+    "nodeProperties": {
+        "mainNode": 0,
+        "numNodes": 2,
+        "nodeRangeProperties": [{"targetNodes": "0:", "container": DEFINITION["containerProperties"]}],
+    },
+}
+
+
+def test_a_job_of_several_nodes_has_as_many_as_its_submission_says() -> None:
+    found = request_of({"jobName": "n", "jobQueue": "q", "nodeOverrides": {"numNodes": 3}}, SEVERAL)
+    assert (found.nodes, found.vcpus, found.log_group) == (3, 12, "/jobs")
+    assert request_of({"jobName": "n", "jobQueue": "q"}, SEVERAL).nodes == 2
+
+
+def script(text: str, name: str = "job", queue: str = "cpu", vcpus: int = 64, nodes: int = 1) -> JobRequest:
     return JobRequest(
         name=name,
         queue=queue,
@@ -80,6 +96,7 @@ def script(text: str, name: str = "job", queue: str = "cpu", vcpus: int = 64) ->
         attempt_seconds=None,
         log_group="g",
         log_prefix="p",
+        nodes=nodes,
     )
 
 
@@ -122,6 +139,44 @@ def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(runner: JobRunner,
     runner.stop(job.id, "stop")
     assert job.ended.wait(10)
     assert job.attempts[0].exit_code == -9
+
+
+_TELL = (
+    "import os; e = os.environ; print(*(e.get(f'AWS_BATCH_JOB_{name}') for name in ("
+    "'NODE_INDEX', 'NUM_NODES', 'MAIN_NODE_INDEX', 'MAIN_NODE_PRIVATE_IPV4_ADDRESS')), flush=True); "
+)
+
+
+def test_each_node_is_a_process_and_all_but_the_main_one_know_its_address(runner: JobRunner, tmp_path: Path) -> None:
+    job = submit(runner, _TELL, nodes=3)
+    assert job.ended.wait(10)
+    lines = (tmp_path / "job.log").read_text().splitlines()
+    assert job.status == "SUCCEEDED"
+    assert "0 3 0 None" in lines
+    assert set(lines) <= {"0 3 0 None", "1 3 0 127.0.0.1", "2 3 0 127.0.0.1"}
+
+
+@pytest.mark.parametrize(("main_code", "status"), [(0, "SUCCEEDED"), (3, "FAILED")])
+def test_the_main_nodes_end_is_that_of_the_job(runner: JobRunner, main_code: int, status: str) -> None:
+    text = f"import os, time; time.sleep(30) if os.environ['AWS_BATCH_JOB_NODE_INDEX'] != '0' else exit({main_code})"
+    job = submit(runner, text, nodes=2)
+    assert job.ended.wait(10)
+    assert (job.status, job.attempts[0].exit_code) == (status, main_code)
+
+
+def test_a_lost_node_is_for_the_main_node_to_notice(runner: JobRunner) -> None:
+    text = "import os, time; time.sleep(0.5) if os.environ['AWS_BATCH_JOB_NODE_INDEX'] == '0' else exit(1)"
+    job = submit(runner, text, nodes=2)
+    assert job.ended.wait(10)
+    assert job.status == "SUCCEEDED"
+
+
+def test_a_job_of_several_nodes_that_is_stopped_ends_with_all_of_them(runner: JobRunner, tmp_path: Path) -> None:
+    job = submit(runner, _TELL + "import time; time.sleep(60)", nodes=2)
+    until(lambda: (tmp_path / "job.log").exists() and len((tmp_path / "job.log").read_text().splitlines()) == 2)
+    runner.stop(job.id, "stop")
+    assert job.ended.wait(10)
+    assert (job.status, job.status_reason) == ("FAILED", "stop")
 
 
 def test_what_a_job_leaves_running_does_not_hold_it_open(runner: JobRunner) -> None:

@@ -1,18 +1,16 @@
-"""One job: its attempts as processes, its status as Batch tells it."""
+"""One job: its attempts as processes, one a node, its status as Batch tells it."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
+import socket
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Literal
 
+from pipeline.local.batch.container import Container
 from pipeline.local.batch.request import Attempt, JobRequest
 from pipeline.local.processes import child_environment
 
@@ -28,7 +26,8 @@ _TIMED_OUT = "Job attempt duration exceeded timeout"
 class Job:
     """A job from its submission on. ``changed`` is called after each change of its status.
 
-    A job that is stopped has ``grace_seconds`` between SIGTERM and SIGKILL.
+    A job that is stopped has ``grace_seconds`` between SIGTERM and SIGKILL. Of several nodes, the main one (0) decides:
+    when it ends the others are stopped, and its exit code is the job's; that another is lost it must notice itself.
     """
 
     def __init__(self, request: JobRequest, *, changed: Callable[[Job], None], grace_seconds: float = 30.0) -> None:
@@ -44,7 +43,7 @@ class Job:
         self._changed = changed
         self._grace_seconds = grace_seconds
         self._stopped: str | None = None  # why it was asked to stop
-        self._process: subprocess.Popen[str] | None = None
+        self._containers: list[Container] = []
         self._lock = threading.Lock()
 
     @property
@@ -52,19 +51,16 @@ class Job:
         return self._stopped is not None
 
     def stop(self, reason: str) -> None:
-        """Ask the process to end, later make it; a job that waits for its turn never starts."""
+        """Ask its processes to end, later make them; a job that waits for its turn never starts."""
         with self._lock:
             self._stopped = self._stopped or reason
-            if self._process is not None:
-                self._process.send_signal(signal.SIGTERM)
-                _later(self._grace_seconds, self.kill)
+            _stop(self._containers, self._grace_seconds)
 
     def kill(self) -> None:
-        """End the process and all that it started."""
+        """End its processes and all that they started."""
         with self._lock:
-            if self._process is not None:
-                with suppress(ProcessLookupError):  # it has just ended
-                    os.killpg(self._process.pid, signal.SIGKILL)
+            for container in self._containers:
+                container.kill()
 
     def run(self, endpoint_url: str, say: Say) -> None:
         """Attempt it until it succeeds, is stopped, or may not be tried again."""
@@ -89,42 +85,38 @@ class Job:
         self._changed(self)
 
     def _attempt(self, number: int, endpoint_url: str, say: Say) -> Attempt:
-        started, stream = now_ms(), f"{self.request.log_prefix}/default/{self.id}-{number}"
-        process = self._start(self._environment(number, endpoint_url))
-        if process is None:
-            return self._ended(started, stream, None)
+        started = now_ms()
+        main, *others = self._start(number, endpoint_url) or (None,)
+        if main is None:
+            return self._ended(started, self._stream(number, 0), None)
         timer = _later(self.request.attempt_seconds, self.stop, _TIMED_OUT)
-        assert process.stdout is not None
-        for line in process.stdout:
-            say(stream, line.rstrip("\n"))
-        code = process.wait()
+        waiting = [threading.Thread(target=one.wait, args=(say,), daemon=True) for one in others]
+        for thread in waiting:
+            thread.start()
+        code = main.wait(say)
+        _stop(others, self._grace_seconds)
+        for thread in waiting:
+            thread.join()
         timer.cancel()
-        self._forget(process)
-        return self._ended(started, stream, code)
+        return self._ended(started, main.stream, code)
 
-    def _start(self, environment: dict[str, str]) -> subprocess.Popen[str] | None:
-        """None when it was stopped before."""
+    def _start(self, number: int, endpoint_url: str) -> list[Container]:
+        """A container a node; none when it was stopped before."""
         with self._lock:
-            if self.stopped:
-                return None
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.local.supervise", str(os.getpid()), *self.request.command],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-            return self._process
+            nodes = range(0 if self.stopped else self.request.nodes)
+            port = _free_port()
+            self._containers = [
+                Container(
+                    self.request.command,
+                    self._environment(number, endpoint_url) | self._environment_of_node(node, port),
+                    stream=self._stream(number, node),
+                )
+                for node in nodes
+            ]
+            return self._containers
 
-    def _forget(self, process: subprocess.Popen[str]) -> None:
-        """Nobody signals a process id that may be another's by now."""
-        with self._lock:
-            self._process = None
-        assert process.stdout is not None
-        process.stdout.close()
+    def _stream(self, number: int, node: int) -> str:
+        return f"{self.request.log_prefix}/default/{self.id}-{number}" + (f"-node-{node}" if node else "")
 
     def _ended(self, started: int, stream: str, code: int | None) -> Attempt:
         reason = self._stopped or _EXITED
@@ -136,6 +128,20 @@ class Job:
             "AWS_BATCH_JOB_ATTEMPT": str(number),
             "AWS_BATCH_JQ_NAME": self.request.queue,
             "AWS_BATCH_CE_NAME": self.request.queue,
+        }
+
+    def _environment_of_node(self, node: int, port: int) -> dict[str, str]:
+        """As Batch has it, which does not tell the main node its own address; and what is due to one shared machine."""
+        if self.request.nodes == 1:
+            return {}
+        return {
+            "AWS_BATCH_JOB_ID": f"{self.id}#{node}",
+            "AWS_BATCH_JOB_NODE_INDEX": str(node),
+            "AWS_BATCH_JOB_NUM_NODES": str(self.request.nodes),
+            "AWS_BATCH_JOB_MAIN_NODE_INDEX": "0",
+            **({"AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS": "127.0.0.1"} if node else {}),
+            "MODELDROP_PORT": str(port),
+            "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
         }
 
 
@@ -150,3 +156,15 @@ def _later(seconds: float | None, what: Callable[..., None], *arguments: Any) ->
     if seconds is not None:
         timer.start()
     return timer
+
+
+def _stop(containers: list[Container], grace_seconds: float) -> None:
+    for container in containers:
+        container.stop()
+        _later(grace_seconds, container.kill)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-__all__ = ["Attempt", "ExitRule", "JobRequest", "request_of"]
+__all__ = ["Attempt", "ExitRule", "JobRequest", "container_of", "request_of"]
 
 Document = Mapping[str, Any]
 
@@ -42,7 +42,10 @@ class ExitRule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobRequest:
-    """One job. ``command`` has its parameters filled in; ``attempt_seconds`` is None for no limit."""
+    """One job. ``command`` has its parameters filled in; ``attempt_seconds`` is None for no limit.
+
+    ``vcpus`` are those of all its ``nodes``, which share this machine.
+    """
 
     name: str
     queue: str
@@ -55,6 +58,7 @@ class JobRequest:
     attempt_seconds: float | None
     log_group: str
     log_prefix: str
+    nodes: int = 1
 
     def retries(self, attempt: Attempt) -> bool:
         """Whether Batch tries again after ``attempt`` if attempts are left; what no rule matches is retried."""
@@ -63,7 +67,8 @@ class JobRequest:
 
 def request_of(submitted: Document, definition: Document) -> JobRequest:
     """The job that Batch makes of SubmitJob's request and the definition that it names."""
-    container = definition.get("containerProperties") or {}
+    container = container_of(definition)
+    nodes = _nodes(submitted, definition)
     overrides = submitted.get("containerOverrides") or {}
     retry = submitted.get("retryStrategy") or definition.get("retryStrategy") or {}
     timeout = submitted.get("timeout") or definition.get("timeout") or {}
@@ -76,13 +81,28 @@ def request_of(submitted: Document, definition: Document) -> JobRequest:
         command=_command(overrides.get("command") or container.get("command") or [], parameters),
         environment=_variables(container) | _variables(overrides),
         parameters=parameters,
-        vcpus=_vcpus(overrides) or _vcpus(container) or 1,
+        vcpus=nodes * (_vcpus(overrides) or _vcpus(container) or 1),
         attempts=int(retry.get("attempts") or 1),
         exit_rules=tuple(_exit_rule(rule) for rule in retry.get("evaluateOnExit") or []),
         attempt_seconds=float(seconds) if seconds is not None else None,
         log_group=options.get("awslogs-group") or "/aws/batch/job",
         log_prefix=options.get("awslogs-stream-prefix") or definition["jobDefinitionName"],
+        nodes=nodes,
     )
+
+
+def container_of(definition: Document) -> Document:
+    """That of a job; of several nodes the first range's, which is all nodes' here."""
+    if "nodeProperties" not in definition:
+        return definition.get("containerProperties") or {}
+    container: Document = definition["nodeProperties"]["nodeRangeProperties"][0].get("container") or {}
+    return container
+
+
+def _nodes(submitted: Document, definition: Document) -> int:
+    """What is submitted goes before what is defined."""
+    several = {**(definition.get("nodeProperties") or {}), **(submitted.get("nodeOverrides") or {})}
+    return int(several.get("numNodes") or 1)
 
 
 def _command(command: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:

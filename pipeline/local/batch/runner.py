@@ -63,10 +63,12 @@ class JobRunner:
             del self._jobs[job.id]
 
     def _run_now(self, job: Job) -> None:
+        lines = threading.Lock()  # several nodes speak at once
         with (self._logs / f"{job.request.name}.log").open("a", buffering=1) as file:
 
             def say(stream: str, line: str) -> None:
-                file.write(f"{line}\n")
-                self._tell(job.request.log_group, stream, line)
+                with lines:
+                    file.write(f"{line}\n")
+                    self._tell(job.request.log_group, stream, line)
 
             job.run(self._endpoint_url, say)

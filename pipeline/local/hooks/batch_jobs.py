@@ -1,7 +1,7 @@
 """Gap: Batch is a stub whose jobs succeed at once, and which cannot end or cancel them.
 
-Jobs are processes (pipeline.local.batch). Not simulated: arrays, dependencies, multi-node jobs, Spot reclaims,
-JobStateTimeLimitActions.
+Jobs are processes (pipeline.local.batch), those of several nodes several. Not simulated: arrays, dependencies, Spot
+reclaims, JobStateTimeLimitActions, nodes that differ, DescribeJobs of one node.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ministack.core import responses
 from ministack.services import batch, cloudwatch_logs
 
 from pipeline.local.batch.job import Job
-from pipeline.local.batch.request import Attempt, request_of
+from pipeline.local.batch.request import Attempt, container_of, request_of
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.private_names import PrivateName
 
@@ -47,6 +47,7 @@ Document = Mapping[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
 _JOB_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+_FORGOTTEN = ("parameters", "retryStrategy", "timeout", "nodeProperties")
 _ENDED = ("SUCCEEDED", "FAILED")
 
 
@@ -61,7 +62,7 @@ def install(runner: JobRunner) -> None:
         """The original forgets what it does not know."""
         answer: Response = register(document)
         if answer[0] == 200:
-            kept = {name: document[name] for name in ("parameters", "retryStrategy", "timeout") if name in document}
+            kept = {name: document[name] for name in _FORGOTTEN if name in document}
             batch._job_definitions[document["jobDefinitionName"]][-1].update(kept)
         return answer
 
@@ -147,8 +148,9 @@ def _described(job: Job, document: Document, definition: Document) -> dict[str, 
         "parameters": dict(job.request.parameters),
         "dependsOn": [],
         "tags": document.get("tags") or {},
+        **({"nodeProperties": {"mainNode": 0, "numNodes": job.request.nodes}} if job.request.nodes > 1 else {}),
         "container": {
-            "image": (definition.get("containerProperties") or {}).get("image", ""),
+            "image": container_of(definition).get("image", ""),
             "command": list(job.request.command),
             "vcpus": job.request.vcpus,
             "environment": [{"name": name, "value": value} for name, value in job.request.environment.items()],

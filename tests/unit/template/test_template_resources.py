@@ -137,6 +137,8 @@ def test_an_event_waits_in_a_queue_that_outlasts_the_function_with_dead_letters_
 
 def test_a_spot_machine_taken_back_is_tried_again_and_nothing_else_is() -> None:
     for job in resources("AWS::Batch::JobDefinition").values():
+        if job["Type"] == "multinode":
+            continue
         first, *_, last = job["RetryStrategy"]["EvaluateOnExit"]
         assert first == {"OnStatusReason": "Host EC2*", "Action": "RETRY"}
         assert last == {"OnReason": "*", "Action": "EXIT"}
@@ -145,7 +147,7 @@ def test_a_spot_machine_taken_back_is_tried_again_and_nothing_else_is() -> None:
 
 def test_a_job_that_gets_no_machine_is_cancelled_by_its_queue() -> None:
     queues = resources("AWS::Batch::JobQueue")
-    assert len(queues) == 4
+    assert len(queues) == 5
     for queue in queues.values():
         reasons = {action["Reason"] for action in queue["JobStateTimeLimitActions"]}
         assert "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY" in reasons
@@ -153,7 +155,8 @@ def test_a_job_that_gets_no_machine_is_cancelled_by_its_queue() -> None:
 
 
 def test_nothing_costs_while_it_is_idle() -> None:
-    kinds = {resource["Type"] for resource in template()["Resources"].values()}
+    always = [resource for resource in template()["Resources"].values() if "Condition" not in resource]
+    kinds = {resource["Type"] for resource in always}
     assert not kinds & {"AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::KMS::Key", "AWS::EC2::Instance"}
     assert all(e.get("VpcEndpointType", "Gateway") == "Gateway" for e in resources("AWS::EC2::VPCEndpoint").values())
     assert all(t["BillingMode"] == "PAY_PER_REQUEST" for t in resources("AWS::DynamoDB::Table").values())
@@ -163,9 +166,29 @@ def test_nothing_costs_while_it_is_idle() -> None:
 
 
 def test_nothing_comes_in_to_the_jobs_machines() -> None:
-    (group,) = resources("AWS::EC2::SecurityGroup").values()
-    assert "SecurityGroupIngress" not in group
-    assert [rule["ToPort"] for rule in group["SecurityGroupEgress"]] == [443]
+    for group in resources("AWS::EC2::SecurityGroup").values():
+        assert "SecurityGroupIngress" not in group
+        assert [rule["ToPort"] for rule in group["SecurityGroupEgress"]] == [443]
+
+
+def test_several_nodes_are_an_opt_in_on_demand_in_a_private_subnet_and_hear_each_other_alone() -> None:
+    assert template()["Parameters"]["MultiNode"]["Default"] == "none"
+    for kind in ("EIP", "NatGateway", "SecurityGroupIngress", "SecurityGroupEgress"):
+        (one,) = [one for one in template()["Resources"].values() if one["Type"] == f"AWS::EC2::{kind}"]
+        assert one["Condition"] == "HasMultiNode"
+    machines = resources("AWS::Batch::ComputeEnvironment")["MultiNodeMachines"]["ComputeResources"]
+    subnet = resources("AWS::EC2::Subnet")["PrivateSubnet"]
+    assert (machines["Type"], machines["Subnets"]) == ("EC2", [{"Ref": "PrivateSubnet"}])
+    assert "MapPublicIpOnLaunch" not in subnet
+    (hears,) = resources("AWS::EC2::SecurityGroupIngress").values()
+    assert hears["GroupId"] == hears["SourceSecurityGroupId"] == {"Ref": "NodesSecurityGroup"}
+
+
+def test_a_job_of_several_nodes_is_tried_again_by_the_state_machine_alone() -> None:
+    job = resources("AWS::Batch::JobDefinition")["MultiNodeTrainJob"]
+    (nodes,) = job["NodeProperties"]["NodeRangeProperties"]
+    assert job["RetryStrategy"] == {"Attempts": 1}
+    assert (job["NodeProperties"]["MainNode"], nodes["TargetNodes"]) == (0, "0:")
 
 
 def _references(value: Any) -> set[str]:

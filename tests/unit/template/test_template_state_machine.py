@@ -67,6 +67,23 @@ def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
     assert "demand" in str(again["Parameters"].get("JobQueue.$", again["Parameters"].get("JobQueue"))).lower()
 
 
+def test_a_job_that_lost_a_node_is_submitted_again_with_one_less_and_at_last_to_one_machine() -> None:
+    inner = state_machine()["States"]["Train"]["ItemProcessor"]["States"]
+    assert inner["TrainOnNodes"]["Parameters"]["NodeOverrides"] == {"NumNodes.$": "$.nodes"}
+    lost = inner["CollectNodesJob"]["Catch"][0]
+    assert {"NodeLostError", "JobCrashedError", "CapacityUnavailableError"} <= set(lost["ErrorEquals"])
+    assert inner[lost["Next"]]["Parameters"]["nodes.$"] == "States.MathAdd($.nodes, -1)"
+    assert inner[inner[lost["Next"]]["Next"]]["Default"] == "WhichQueue"
+
+
+def test_a_stack_without_nodes_trains_on_one_machine() -> None:
+    inner = state_machine()["States"]["Train"]["ItemProcessor"]["States"]
+    (none,) = inner["AreThereNodes"]["Choices"]
+    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    assert (none["StringEquals"], none["Next"]) == ("none", "WhichQueue")
+    assert machine["DefinitionSubstitutions"]["MultiNodeQueue"]["Fn::If"][2] == "none"
+
+
 def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
     named = {
         error

@@ -1,0 +1,56 @@
+"""One container, as a process and all that it starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+__all__ = ["Container"]
+
+
+class Container:
+    """Runs from now on. ``stream``: of the log, where its lines go."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, stream: str) -> None:
+        self.stream = stream
+        self._lock = threading.Lock()
+        self._over = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.local.supervise", str(os.getpid()), *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def wait(self, say: Callable[[str, str], None]) -> int:
+        """Hand on its lines until it ends; the exit code."""
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                say(self.stream, line.rstrip("\n"))
+        code = self._process.wait()
+        with self._lock:
+            self._over = True  # nobody signals a process id that may be another's by now
+        return code
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self._signal(self._process.send_signal, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it, and all that it started."""
+        self._signal(lambda number: os.killpg(self._process.pid, number), signal.SIGKILL)
+
+    def _signal(self, send: Callable[[int], None], number: int) -> None:
+        with self._lock, suppress(ProcessLookupError):  # it has just ended
+            if not self._over:
+                send(number)

@@ -1,0 +1,46 @@
+"""Gap: CloudFormation refuses resource types that it does not know, though nothing here would come of them.
+
+A network and permissions are not enforced by the embedded cloud: such a resource is a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.services.cloudformation import provisioners
+
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=provisioners, name="_RESOURCE_HANDLERS", keys=("AWS::ApiGateway::RestApi",)),
+    PrivateName(
+        module=provisioners,
+        name="_physical_name",
+        parameters=("stack_name", "logical_id", "lowercase", "max_len", "seeded"),
+    ),
+)
+
+_TYPES = (
+    "AWS::EC2::EIP",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::IAM::RolePolicy",
+)
+
+
+def install() -> None:
+    for kind in _TYPES:
+        provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": _made, "delete": _deleted})
+
+
+def _made(logical_id: str, properties: Mapping[str, Any], stack: str) -> tuple[str, dict[str, str]]:
+    name = provisioners._physical_name(stack, logical_id, max_len=100)
+    return name, {"AllocationId": name, "Id": name}
+
+
+def _deleted(physical_id: str, properties: Mapping[str, Any]) -> None:
+    """There is nothing to delete."""
