@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,14 +10,16 @@ import polars as pl
 from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.errors import InvalidColumnsError, TooFewRowsError
 from pipeline.contracts.job_spec import JobSpec
+from pipeline.validation.given_test import GivenTest, read_test_rows
 from pipeline.validation.kinds import Typed, tell_kind, trimmed
 from pipeline.validation.limits import LEAST_CLASS_ROWS, LEAST_ROWS, MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
+from pipeline.validation.roles import Roles, needed_values
 from pipeline.validation.set_aside import SetAside
-from pipeline.validation.spec import check_drop
-from pipeline.validation.splits import SPLITS, assign_splits, group_copies
+from pipeline.validation.spec import check_columns
+from pipeline.validation.splits import SPLITS, assign_by_group, assign_by_time, assign_splits, group_copies
 from pipeline.validation.table import Table
-from pipeline.validation.target import Target, read_target, target_name, without_rare_classes
+from pipeline.validation.target import Target, read_target, target_name, trained_target, without_rare_classes
 from pipeline.validation.words import counted
 
 __all__ = ["Prepared", "prepare"]
@@ -36,35 +38,75 @@ class Prepared:
     spec: JobSpec
 
 
-def prepare(table: Table, spec: JobSpec, aside: SetAside, *, sha256: str) -> Prepared:
-    """Type, split and profile the rows. Raise DatasetError kin, or InvalidJobSpecError for ``spec.drop``."""
+def prepare(
+    table: Table, spec: JobSpec, aside: SetAside, *, sha256: str, given_test: GivenTest | None = None
+) -> Prepared:
+    """Type, split and profile the rows. Raise DatasetError kin, or InvalidJobSpecError for a column of ``spec``.
+
+    ``given_test``: the rows that test; those of ``table`` then train and validate.
+    """
     raw = table.frame
     name = target_name(raw.columns, spec.target)
-    check_drop(spec, raw.columns, name)
+    check_columns(spec, raw.columns, name)
     _check_rows(raw.height, aside)
     target, usable = _usable(raw[name], table, spec, aside)
-    typed, left_out = _type_columns(raw.drop(name).filter(usable), spec.drop, decimal_comma=table.decimal_comma)
-    rows = pl.DataFrame([*(one.values for one in typed), target.values])
-    groups, copied = group_copies(rows)
-    assigned = assign_splits(target.values, groups, spec.split, spec.seed)
-    train = rows.filter(assigned == "train")
-    profiles, untold = _profile(typed, train)
-    _check_usable(profiles, left_out := [*left_out, *untold], target.values.name)
-    columns = [*(profile.name for profile in profiles), name]
+    raw, roles = raw.filter(usable), Roles.of(raw.filter(usable), spec, decimal_comma=table.decimal_comma)
+    features = raw.drop({name, *roles.no_features})
+    typed, left_out = _type_columns(features, spec.drop, decimal_comma=table.decimal_comma)
+    given = pl.DataFrame([*(one.values for one in typed), target.values, *roles.weight])
+    rows, assigned, copied = _split(given, target, roles, spec, aside, given_test=given_test is not None)
+    splits = {split: rows.filter(assigned == split) for split in SPLITS}
+    target = trained_target(target, splits["train"][name])
+    told: tuple[str, ...] = ()
+    if given_test is not None:
+        splits["test"], told = read_test_rows(given_test, target, typed, spec.weight)
+        told = (*given_test.aside.warnings, *told, *_shared(given_test, splits))
+    profiles, untold = _profile(typed, splits["train"])
+    _check_usable(profiles, left_out := [*roles.left_out, *left_out, *untold], name)
+    columns = [*(profile.name for profile in profiles), name, *([spec.weight] if spec.weight else [])]
     dataset = Dataset(
         task=target.task,
         target=name,
         columns=tuple(profiles),
         left_out=tuple(left_out),
         classes=target.classes,
-        class_rows=_class_rows(train[name], target.classes),
-        rows=SplitRows(**{split: int((assigned == split).sum()) for split in SPLITS}),
-        set_aside=aside.rows,
-        warnings=_capped([*aside.warnings, *_told(typed, profiles), *copied, *_few(target)]),
+        class_rows=_class_rows(splits["train"][name], target.classes),
+        rows=SplitRows(**{split: part.height for split, part in splits.items()}),
+        set_aside=aside.rows + (given_test.aside.rows if given_test else 0),
+        warnings=_capped([*aside.warnings, *_told(typed, profiles), *copied, *told, *_few(rows.height)]),
         sha256=sha256,
+        weight=spec.weight,
     )
-    splits = {split: rows.filter(assigned == split).select(columns) for split in SPLITS}
-    return Prepared(dataset=dataset, splits=splits, spec=spec.model_copy(update={"target": name, "task": target.task}))
+    understood = spec.model_copy(update={"target": name, "task": target.task})
+    return Prepared(
+        dataset=dataset, splits={split: part.select(columns) for split, part in splits.items()}, spec=understood
+    )
+
+
+def _split(  # noqa: PLR0913 - what decides of it, each by its name
+    rows: pl.DataFrame, target: Target, roles: Roles, spec: JobSpec, aside: SetAside, *, given_test: bool
+) -> tuple[pl.DataFrame, pl.Series, tuple[str, ...]]:
+    """The rows that can be placed, the split of each, and warnings; a class that no training row has cannot be."""
+    copied: tuple[str, ...] = ()
+    if roles.times is not None:
+        assigned = assign_by_time(roles.times, spec.split, given_test=given_test)
+    elif roles.groups is not None:
+        assigned = assign_by_group(roles.groups, spec.split, spec.seed, given_test=given_test)
+    else:
+        copies, copied = group_copies(rows)
+        assigned = assign_splits(target.values, copies, spec.split, spec.seed, given_test=given_test)
+    if target.task != "classification":
+        return rows, assigned, copied
+    unseen = ~target.values.is_in(target.values.filter(assigned == "train").unique().to_list())
+    aside.add_dropped(unseen, f"a class of the target '{target.values.name}' that no training row has")
+    return rows.filter(~unseen), assigned.filter(~unseen), copied
+
+
+def _shared(given: GivenTest, splits: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    test = splits["test"]
+    known = pl.concat([splits["train"], splits["validation"]]).select(test.columns).hash_rows()
+    if shared := int(test.hash_rows().is_in(known.unique().implode()).sum()):
+        yield f"{shared:,} of {counted(test.height, 'row')} of '{given.file}' are in the data too"
 
 
 def _check_rows(rows: int, aside: SetAside) -> None:
@@ -78,14 +120,25 @@ def _check_rows(rows: int, aside: SetAside) -> None:
 
 def _usable(column: pl.Series, table: Table, spec: JobSpec, aside: SetAside) -> tuple[Target, pl.Series]:
     """The target of the rows that can be learnt from, and which of all rows these are; the others are set aside."""
+    placed = _placed(table, spec, aside)
     told = read_target(column, spec.task, decimal_comma=table.decimal_comma)
+    told = Target(task=told.task, values=told.values.set(~placed, None))
     target = without_rare_classes(told)
     without = told.values.is_null()
     usable = target.values.is_not_null()
-    aside.add_dropped(without, f"no value in the target '{column.name}' that can be learnt")
+    aside.add_dropped(without & placed, f"no value in the target '{column.name}' that can be learnt")
     aside.add_dropped(~usable & ~without, f"a class of the target with fewer than {LEAST_CLASS_ROWS} rows")
     _check_rows(int(usable.sum()), aside)
     return Target(task=target.task, values=target.values.filter(usable)), usable
+
+
+def _placed(table: Table, spec: JobSpec, aside: SetAside) -> pl.Series:
+    """Rows with a weight, and a time or group, where these are asked for; the others are set aside."""
+    placed = pl.Series([True]).new_from_index(0, table.frame.height)
+    for values, reason in needed_values(table.frame, spec, decimal_comma=table.decimal_comma):
+        aside.add_dropped(placed & values.is_null(), reason)
+        placed &= values.is_not_null()
+    return placed
 
 
 def _type_columns(
@@ -93,7 +146,7 @@ def _type_columns(
 ) -> tuple[list[Typed], list[LeftOut]]:
     left_out = [LeftOut(name=name, reason="dropped by train.yaml") for name in drop]
     typed = []
-    for column in features.drop(drop):
+    for column in features.drop(drop, strict=False):
         kind = tell_kind(trimmed(column), decimal_comma=decimal_comma)
         if isinstance(kind, Typed):
             typed.append(kind)
@@ -134,8 +187,7 @@ def _told(typed: Sequence[Typed], profiles: Sequence[ColumnProfile]) -> list[str
     return warnings
 
 
-def _few(target: Target) -> list[str]:
-    rows = len(target.values)
+def _few(rows: int) -> list[str]:
     return [f"only {counted(rows, 'row')}: measured quality is rough"] if rows < _FEW_ROWS else []
 
 

@@ -21,9 +21,13 @@ _MOST_KEPT = 100_000  # rows
 
 @dataclass(slots=True)
 class SetAside:
-    """One JSON object a row in ``path``: ``line`` and ``text`` of what could not be read, ``row`` of what could."""
+    """One JSON object a row in ``path``: ``line`` and ``text`` of what could not be read, ``row`` of what could.
+
+    ``file``: of which they are, where it is not the data's own; two may share a ``path``.
+    """
 
     path: Path
+    file: str = ""
     broken: int = 0
     dropped: int = 0
     _places: list[str] = field(default_factory=list)
@@ -54,21 +58,28 @@ class SetAside:
         rows = good + self.broken
         if self.broken > (allowed := broken_rows_allowed(rows)):
             raise MalformedRowsError(
-                f"{self.broken:,} of {counted(rows, 'row')} cannot be read: {self._named()}; {expected} expected "
+                f"{self._of}{self.broken:,} of {counted(rows, 'row')} cannot be read: {self._named()}; "
+                f"{expected} expected "
                 f"(at most {allowed:,} such rows are set aside)"
             )
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        reasons = [f"{self._of}{reason}" for reason in self._reasons]
         if not self.broken:
-            return tuple(self._reasons)
-        return (f"{counted(self.broken, 'row')} set aside that cannot be read: {self._named()}", *self._reasons)
+            return tuple(reasons)
+        return (f"{self._of}{counted(self.broken, 'row')} set aside that cannot be read: {self._named()}", *reasons)
+
+    @property
+    def _of(self) -> str:
+        return f"'{self.file}': " if self.file else ""
 
     def _named(self) -> str:
         return "; ".join(self._places) + ("; ..." if self.broken > len(self._places) else "")
 
     def _keep(self, rows: list[dict[str, object]]) -> None:
+        about = {"file": self.file} if self.file else {}
         room = _MOST_KEPT - self._kept
         with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows[:room])
+            file.writelines(json.dumps({**about, **row}) + "\n" for row in rows[:room])
         self._kept += len(rows[:room])

@@ -10,7 +10,7 @@ from pipeline.contracts.run import Upload
 from pipeline.validation.columns import nearest
 from pipeline.validation.limits import MOST_SPEC_BYTES
 
-__all__ = ["check_drop", "read_spec"]
+__all__ = ["check_columns", "read_spec"]
 
 _NAMES = ("train.yaml", "train.yml")
 
@@ -22,13 +22,18 @@ def read_spec(upload: Upload, uploads: ObjectStore) -> JobSpec:
     return spec.model_copy(update={"target": wanted}) if spec.target is None and wanted else spec
 
 
-def check_drop(spec: JobSpec, names: list[str], target: str) -> None:
-    """Raise InvalidJobSpecError when a column that is to be dropped is not there, or is the target."""
-    for name in spec.drop:
+def check_columns(spec: JobSpec, names: list[str], target: str) -> None:
+    """Raise InvalidJobSpecError when a column that the spec names is not there, or is the target and may not be."""
+    named = [("drop", name) for name in spec.drop]
+    named += [("split.column", spec.split.column)] if spec.split.column else []
+    named += [("weight", spec.weight)] if spec.weight else []
+    for field, name in named:
         if name not in names:
-            raise InvalidJobSpecError(f"train.yaml: drop: there is no column '{name}': {nearest(name, names)}")
+            raise InvalidJobSpecError(f"train.yaml: {field}: there is no column '{name}': {nearest(name, names)}")
         if name == target:
-            raise InvalidJobSpecError(f"train.yaml: drop: column '{name}' is the target, which must stay")
+            raise InvalidJobSpecError(f"train.yaml: {field}: column '{name}' is the target, which must stay")
+    if spec.weight is not None and spec.weight == spec.split.column:
+        raise InvalidJobSpecError(f"train.yaml: weight: column '{spec.weight}' is split.column too: two are expected")
 
 
 def _read_companion(upload: Upload, uploads: ObjectStore) -> JobSpec:

@@ -13,7 +13,7 @@ from pipeline.validation.columns import nearest
 from pipeline.validation.kinds import numbers_of, trimmed
 from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_CLASSES, MOST_RARE_SHARE
 
-__all__ = ["Target", "read_target", "target_name", "without_rare_classes"]
+__all__ = ["Target", "read_target", "target_name", "trained_target", "without_rare_classes"]
 
 _MOST_NUMBER_CLASSES = 20  # distinct whole numbers that are taken for labels when nobody says the task
 _LEAST_NUMBER_ROWS = 5  # rows to each of them, in the mean
@@ -76,6 +76,16 @@ def without_rare_classes(target: Target) -> Target:
         )
     kept = target.values.set(target.values.is_in(rare["class"].to_list()), None)
     return Target(task=target.task, values=kept)
+
+
+def trained_target(target: Target, train: pl.Series) -> Target:
+    """``target`` as the training rows have it; raise InvalidTargetError when these have one value alone."""
+    if train.n_unique() < 2:
+        raise InvalidTargetError(
+            f"the target '{train.name}' is constant in the training rows: at least two different values are expected "
+            "there; another split may have them"
+        )
+    return Target(task=target.task, values=train)
 
 
 def _numbers(values: pl.Series, *, decimal_comma: bool) -> pl.Series | None:

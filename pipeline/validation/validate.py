@@ -12,6 +12,7 @@ from pipeline.contracts.names import RunKeys, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
 from pipeline.validation.formats import format_of
+from pipeline.validation.given_test import GivenTest
 from pipeline.validation.limits import MOST_BYTES
 from pipeline.validation.model_code import read_code
 from pipeline.validation.prepare import Prepared, prepare
@@ -34,13 +35,15 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     path = _download(name, upload, uploads, workdir)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    aside = SetAside(workdir / "set_aside.jsonl")
+    aside = SetAside(_set_aside(workdir))
     try:
-        prepared = prepare(read_table(name, path, form, aside), spec, aside, sha256=sha256)
+        table = read_table(name, path, form, aside)
+        given = _given_test(upload, uploads, workdir)
+        prepared = prepare(table, spec, aside, sha256=sha256, given_test=given)
     except DatasetError as error:
         error.details["sha256"] = sha256
         raise
-    if aside.rows:
+    if aside.path.exists():
         artifacts.upload(aside.path, RunKeys.of(run).set_aside)
     if code is not None:
         artifacts.put(RunKeys.of(run).code, code)
@@ -52,12 +55,35 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     return prepared.dataset
 
 
+def _set_aside(workdir: Path) -> Path:
+    return workdir / "set_aside.jsonl"
+
+
 def _download(name: str, upload: Upload, uploads: ObjectStore, workdir: Path) -> Path:
     if upload.bytes > MOST_BYTES:
         raise UnreadableDatasetError(f"'{name}' has {upload.bytes:,} bytes: at most {MOST_BYTES:,} are expected")
     path = workdir / "upload"
     uploads.download(upload.key, path, version_id=upload.version_id)
     return path
+
+
+def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path) -> GivenTest | None:
+    """The file of test rows beside the data; None when there is none."""
+    beside = parse_upload_key(upload.key).sibling("")
+    found = sorted(key.removeprefix(beside) for key in uploads.keys(f"{beside}test."))
+    if not found:
+        return None
+    if len(found) > 1:
+        raise UnreadableDatasetError(f"'{found[0]}' and '{found[1]}' are both there: one file of test rows is expected")
+    (name,) = found
+    form, size = format_of(name), uploads.head(beside + name).bytes
+    if size > MOST_BYTES:
+        raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {MOST_BYTES:,} are expected")
+    folder = workdir / "test"
+    folder.mkdir()
+    uploads.download(beside + name, folder / "upload")
+    aside = SetAside(_set_aside(workdir), file=name)
+    return GivenTest(file=name, table=read_table(name, folder / "upload", form, aside), aside=aside)
 
 
 def _write(prepared: Prepared, keys: RunKeys, artifacts: ObjectStore, workdir: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,18 @@ class Validated:
 
 @pytest.fixture
 def drop(tmp_path: Path) -> Callable[..., Validated]:
-    """``drop(file, body, spec="...", target="...")``: the metadata are keywords."""
+    """``drop(file, body, spec="...", companions={"test.csv": "..."}, target="...")``: the metadata are keywords."""
 
-    def dropped(file: str, body: str | bytes, spec: str | None = None, **metadata: str) -> Validated:
+    def dropped(
+        file: str,
+        body: str | bytes,
+        spec: str | None = None,
+        companions: Mapping[str, str] | None = None,
+        **metadata: str,
+    ) -> Validated:
         uploads, artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
+        for name, text in (companions or {}).items():
+            uploads.put(f"demo/model/{name}", text.encode())
         if spec is not None:
             uploads.put("demo/model/train.yaml", spec.encode())
         key = f"demo/model/{file}"

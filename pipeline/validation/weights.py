@@ -1,0 +1,25 @@
+"""What each row counts: a column of positive numbers."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.contracts.errors import InvalidColumnsError
+from pipeline.validation.kinds import NUMBERS_SHARE, trimmed
+from pipeline.validation.reading import numbers_in
+
+__all__ = ["read_weights"]
+
+
+def read_weights(raw: pl.Series, *, file: str = "", decimal_comma: bool = False) -> pl.Series:
+    """Float32, null where there is no positive number; raise InvalidColumnsError when nearly all should be and are not.
+
+    A row without a weight cannot be learnt from: who calls sets it aside.
+    """
+    column = trimmed(raw)
+    numbers = numbers_in(column, decimal_comma=decimal_comma)
+    weights = numbers.set(numbers <= 0, None).cast(pl.Float32, strict=False)
+    if (numbers.len() - numbers.null_count()) < len(raw) * NUMBERS_SHARE or weights.null_count() == len(raw):
+        where = f"'{file}': " if file else ""
+        raise InvalidColumnsError(f"{where}the weight column '{raw.name}' does not hold positive numbers in every row")
+    return weights
