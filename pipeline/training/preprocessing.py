@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.graphs.joining import make_model
 from pipeline.training.recipe import Problem, Rows
+from pipeline.training.turning import Turned
 
 __all__ = ["FEATURES", "Preprocessing", "boosting_features", "forest_features", "linear_features"]
 
@@ -20,15 +22,36 @@ FEATURES = "features"
 
 Matrix = npt.NDArray[np.float32]
 
+_MOST_SHOWN = 64  # categories of a column
+_LEAST_SHOWN_ROWS = 30  # of the training rows, that a category must have
 _CONTRASTS = 5  # of how many classes, each against the rest, a category's share is a feature
+
+
+def _none_shown() -> npt.NDArray[np.int64]:
+    return np.empty((0, 2), np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Features:
+    """Some of the graph: ``parts`` are the outputs of ``nodes`` that become features."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def add(self, part: str, *nodes: onnx.NodeProto, **constants: npt.NDArray[Any]) -> None:
+        self.parts.append(part)
+        self.nodes.extend(nodes)
+        self.constants.extend(numpy_helper.from_array(values, name) for name, values in constants.items())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preprocessing:
     """``fill`` [numeric columns] replaces NaN (NaN: it stays), then ``centre`` is subtracted.
 
-    The ``flagged`` columns get a 0/1 column of their own. ``codes`` [ids of all categorical columns, numbers for each]
-    are what the ids become.
+    The ``flagged`` columns get a 0/1 column of their own, and so does each category of ``shown`` [categories, 2]: its
+    categorical column and its id. ``turned`` are pairs of the numbers seen from other angles. ``codes`` [ids of all
+    categorical columns, numbers for each] are what the ids become.
     """
 
     fill: Matrix
@@ -36,56 +59,88 @@ class Preprocessing:
     flagged: npt.NDArray[np.int64]
     codes: Matrix
     cardinalities: tuple[int, ...]
+    shown: npt.NDArray[np.int64] = field(default_factory=_none_shown)
+    turned: Turned | None = None
 
     @property
     def width(self) -> int:
         """How many features there are."""
         numbers: int = self.codes.shape[1]
-        return len(self.fill) + len(self.flagged) + len(self.cardinalities) * numbers
+        return self.uncoded + len(self.cardinalities) * numbers
+
+    @property
+    def uncoded(self) -> int:
+        """How many features come before the codes."""
+        return len(self.fill) + len(self.flagged) + (len(self.turned) if self.turned else 0) + len(self.shown)
 
     def apply(self, rows: Rows) -> Matrix:
-        """The features [rows, width]: the numbers, the flags, the codes column by column."""
+        """The features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by column."""
         missing = np.isnan(rows.num)
         numbers = np.where(missing, self.fill, rows.num) - self.centre
+        turned = [self.turned.apply(numbers)] if self.turned else []
+        shown = rows.cat[:, self.shown[:, 0]] == self.shown[:, 1]
         codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
-        return np.concatenate([numbers, missing[:, self.flagged], codes], axis=1, dtype=np.float32)
+        return np.concatenate([numbers, missing[:, self.flagged], *turned, shown, codes], axis=1, dtype=np.float32)
 
     def graph(self) -> onnx.ModelProto:
         """``num`` and ``cat``, as far as there are such columns, -> ``features``."""
-        nodes: list[onnx.NodeProto] = []
-        inputs, constants, parts = [], [], []
+        numeric, categorical = self._of_numbers(), self._of_categories()
+        inputs = []
         if len(self.fill):
             inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", len(self.fill)]))
-            constants.append(numpy_helper.from_array(self.fill, "fill"))
-            constants.append(numpy_helper.from_array(self.centre, "centre"))
-            nodes += [
-                _node("IsNaN", [NUM], "missing"),
-                _node("Where", ["missing", "fill", NUM], "filled"),
-                _node("Sub", ["filled", "centre"], "numbers"),
-            ]
-            parts.append("numbers")
-        if len(self.flagged):
-            constants.append(numpy_helper.from_array(self.flagged, "flagged"))
-            nodes += [
-                _node("Gather", ["missing", "flagged"], "flags", axis=1),
-                _node("Cast", ["flags"], "flag_numbers", to=TensorProto.FLOAT),
-            ]
-            parts.append("flag_numbers")
         if self.cardinalities:
             inputs.append(helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", len(self.cardinalities)]))
-            constants += [
-                numpy_helper.from_array(self._offsets, "offsets"),
-                numpy_helper.from_array(self.codes, "codes"),
-            ]
-            nodes += [
+        nodes = [*numeric.nodes, *categorical.nodes]
+        nodes.append(_node("Concat", [*numeric.parts, *categorical.parts], FEATURES, axis=1))
+        outputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", self.width])]
+        return make_model("preprocessing", nodes, inputs, outputs, [*numeric.constants, *categorical.constants])
+
+    def _of_numbers(self) -> _Features:
+        made = _Features()
+        if not len(self.fill):
+            return made
+        made.add(
+            "numbers",
+            _node("IsNaN", [NUM], "missing"),
+            _node("Where", ["missing", "fill", NUM], "filled"),
+            _node("Sub", ["filled", "centre"], "numbers"),
+            fill=self.fill,
+            centre=self.centre,
+        )
+        if len(self.flagged):
+            made.add(
+                "flag_numbers",
+                _node("Gather", ["missing", "flagged"], "flags", axis=1),
+                _node("Cast", ["flags"], "flag_numbers", to=TensorProto.FLOAT),
+                flagged=self.flagged,
+            )
+        if self.turned:
+            nodes, constants = self.turned.graph("numbers", "turned")
+            made.add("turned", *nodes)
+            made.constants.extend(constants)
+        return made
+
+    def _of_categories(self) -> _Features:
+        made = _Features()
+        if len(self.shown):
+            made.add(
+                "shown_numbers",
+                _node("Gather", [CAT, "shown_columns"], "shown_from", axis=1),
+                _node("Equal", ["shown_from", "shown_ids"], "shown"),
+                _node("Cast", ["shown"], "shown_numbers", to=TensorProto.FLOAT),
+                shown_columns=self.shown[:, 0],
+                shown_ids=self.shown[:, 1],
+            )
+        if self.cardinalities:
+            made.add(
+                "code_numbers",
                 _node("Add", [CAT, "offsets"], "ids"),
                 _node("Gather", ["codes", "ids"], "looked_up", axis=0),
                 _node("Flatten", ["looked_up"], "code_numbers", axis=1),
-            ]
-            parts.append("code_numbers")
-        nodes.append(_node("Concat", parts, FEATURES, axis=1))
-        outputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", self.width])]
-        return make_model("preprocessing", nodes, inputs, outputs, constants)
+                offsets=self._offsets,
+                codes=self.codes,
+            )
+        return made
 
     @property
     def _offsets(self) -> npt.NDArray[np.int64]:
@@ -110,29 +165,52 @@ def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
 
 def forest_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
     """As boosting_features, but what is missing is the median and a flag: skl2onnx exports no tree that knows NaN."""
-    return _with_target_codes(problem, fill=_medians(problem.train.num), flagged=_with_gaps(problem.train.num))
+    preprocessing, own_codes = _with_target_codes(
+        problem, fill=_medians(problem.train.num), flagged=_with_gaps(problem.train.num)
+    )
+    return preprocessing, _training_matrix(preprocessing, problem, own_codes)
 
 
-def boosting_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
-    """A category becomes the mean of its rows' targets; what is missing stays so where training has seen it.
+def boosting_features(problem: Problem, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
+    """A category becomes the mean of its rows' targets, a frequent one has a 0/1 column too; a gap stays one.
 
-    A column that misses nothing in training gets its median: LightGBM would take 0.
+    A column that misses nothing in training gets its median: LightGBM would take 0. ``pairs`` of numeric columns are
+    turned (training.turning).
     """
     fill = _medians(problem.train.num)
     fill[_with_gaps(problem.train.num)] = np.nan
-    return _with_target_codes(problem, fill=fill, flagged=np.empty(0, np.int64))
+    preprocessing, own_codes = _with_target_codes(problem, fill=fill, flagged=np.empty(0, np.int64))
+    preprocessing = replace(
+        preprocessing,
+        shown=_frequent(problem),
+        turned=Turned.of(pairs, problem.train.num) if pairs else None,
+    )
+    return preprocessing, _training_matrix(preprocessing, problem, own_codes)
 
 
 def _with_target_codes(
     problem: Problem, *, fill: Matrix, flagged: npt.NDArray[np.int64]
 ) -> tuple[Preprocessing, Matrix]:
-    """The training rows' own codes are cross-fitted, so that a category of three rows does not tell their targets."""
+    """And the training rows' own codes, cross-fitted, so that a category of three rows does not tell their targets."""
     codes, own_codes = _target_codes(problem)
     preprocessing = Preprocessing(
         fill=fill, centre=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=problem.cardinalities
     )
-    numbers = preprocessing.apply(problem.train)[:, : len(fill) + len(flagged)]
-    return preprocessing, np.concatenate([numbers, own_codes], axis=1)
+    return preprocessing, own_codes
+
+
+def _training_matrix(preprocessing: Preprocessing, problem: Problem, own_codes: Matrix) -> Matrix:
+    return np.concatenate([preprocessing.apply(problem.train)[:, : preprocessing.uncoded], own_codes], axis=1)
+
+
+def _frequent(problem: Problem) -> npt.NDArray[np.int64]:
+    """The categories [categories, 2] (column, id) that enough training rows have, the most frequent of each column."""
+    shown = []
+    for column, count in enumerate(problem.cardinalities):
+        rows = np.bincount(problem.train.cat[:, column], minlength=count)
+        often = np.argsort(-rows, kind="stable")[:_MOST_SHOWN]
+        shown += [(column, one) for one in often if rows[one] >= _LEAST_SHOWN_ROWS]
+    return np.array(shown, np.int64).reshape(-1, 2)
 
 
 def _with_gaps(num: Matrix) -> npt.NDArray[np.int64]:

@@ -21,7 +21,7 @@ CPU = Machine(device="cpu", description="cpu", threads=1)
 QUICK: dict[str, dict[str, Any]] = {
     "linear": {},
     "random_forest": {"n_estimators": 20},
-    "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1},
+    "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1, "folds": 2},
     "mlp": {"hidden": (16,), "epochs": 15, "batch_size": 64, "learning_rate": 0.01},
 }
 

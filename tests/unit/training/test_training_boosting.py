@@ -25,6 +25,7 @@ def test_neighbouring_numbers_go_the_same_way_in_both(train: TrainIt) -> None:
         n_estimators=200,
         learning_rate=0.3,
         min_child_samples=1,
+        folds=1,
     )
     assert run.trained.quality["r2"] > 0.99
     assert run.difference() < 1e-5
@@ -43,7 +44,27 @@ def test_missing_goes_the_way_that_training_chose(train: TrainIt) -> None:
 def test_trees_stop_when_the_validation_rows_say_so(train: TrainIt) -> None:
     noise = table("regression", rows=200)
     shuffled = {name: split.with_columns(pl.col("target").shuffle(seed=1)) for name, split in noise.splits.items()}
-    run = train("gradient_boosting", profiled(shuffled, "regression"), n_estimators=500, early_stopping_rounds=5)
+    few = {"n_estimators": 500, "early_stopping_rounds": 5, "folds": 1}
+    run = train("gradient_boosting", profiled(shuffled, "regression"), **few)
     (trees,) = (n for n in onnx.load(run.folder / "model.onnx").graph.node if n.op_type == "TreeEnsembleRegressor")
     (ids,) = (attribute.ints for attribute in trees.attribute if attribute.name == "nodes_treeids")
     assert len(set(ids)) < 30
+
+
+def test_each_fold_has_trees_and_each_training_row_an_answer_of_trees_that_have_not_seen_it(train: TrainIt) -> None:
+    rows = table("regression", rows=300)
+    run = train("gradient_boosting", rows, folds=3)
+    nodes = onnx.load(run.folder / "model.onnx").graph.node
+    assert sum(node.op_type == "TreeEnsembleRegressor" for node in nodes) == 3
+    assert run.difference() < 1e-5
+
+
+def test_a_slanting_border_turns_the_pair_of_columns_that_it_runs_between(train: TrainIt) -> None:
+    random = np.random.default_rng(0)
+    numbers = random.normal(size=(1500, 3)).astype(np.float32)
+    target = np.where(numbers[:, 0] + numbers[:, 2] > 0, 5.0, 0.0) + numbers[:, 1]
+    frame = pl.DataFrame({name: pl.Series(numbers[:, i]) for i, name in enumerate("abc")} | {"target": target})
+    rows = profiled({"train": frame[:1000], "validation": frame[1000:]}, "regression")
+    plain, turned = (train("gradient_boosting", rows, folds=1, turn=turn) for turn in (False, True))
+    assert turned.trained.quality["rmse"] < 0.8 * plain.trained.quality["rmse"]
+    assert turned.difference() < 1e-5

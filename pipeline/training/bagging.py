@@ -1,0 +1,76 @@
+"""Bagging over folds: a model for each fold, trained on the other rows; together they answer with their mean.
+
+All rows are used, each model stops by rows that it has not learnt from, and each training row has an answer of a model
+that has not seen it (van der Laan, Polley and Hubbard 2007; Erickson et al. 2020, AutoGluon).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.training.recipe import Fitted, Problem, Rows
+
+__all__ = ["bagged"]
+
+
+def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]) -> Fitted:
+    """``train(problem, fold)`` for each fold, whose ``validation`` are the fold's rows. One fold: ``problem`` itself.
+
+    At the deadline those there are so far answer, and ``notes`` says so; rows of a fold that was not trained have NaN
+    in ``out_of_fold``.
+    """
+    if folds < 2:
+        return train(problem, 0)
+    members: list[Fitted] = []
+    out_of_fold: npt.NDArray[Any] = np.full(
+        (len(problem.train), problem.classes)[: 2 if problem.classes else 1], np.nan
+    )
+    notes: tuple[str, ...] = ()
+    for number, held in enumerate(_folds(problem, folds)):
+        if members and time.monotonic() > problem.deadline:
+            notes = (f"the time was over after {number} of {folds} folds, whose models answer",)
+            break
+        part = replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
+        members.append(train(part, number))
+        out_of_fold[held] = members[-1].predict(part.validation)
+    return Fitted(
+        predict=lambda rows: _mean(members, rows),
+        body=lambda: _blended(members, problem.classes),
+        out_of_fold=out_of_fold,
+        notes=(*dict.fromkeys(note for member in members for note in member.notes), *notes),
+    )
+
+
+def _folds(problem: Problem, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
+    """Which rows each holds: stratified by class, or by the target's order; every class keeps a row in each rest."""
+    target = problem.train.target
+    random = np.random.default_rng(problem.seed)
+    order = np.lexsort((random.random(len(target)), target))
+    fold = np.empty(len(target), np.int64)
+    if problem.classes:
+        fold[order] = np.arange(len(target)) % folds
+    else:  # the rows that are next to each other go to the folds in random order
+        dealt = np.argsort(random.random((-(-len(target) // folds), folds)), axis=1).ravel()
+        fold[order] = dealt[: len(target)]
+    alone = (
+        np.isin(target, np.flatnonzero(np.bincount(target) == 1)) if problem.classes else np.zeros(len(target), bool)
+    )
+    for number in range(folds):
+        yield (fold == number) & ~alone
+
+
+def _mean(members: list[Fitted], rows: Rows) -> npt.NDArray[Any]:
+    total: npt.NDArray[Any] = sum((one.predict(rows).astype(np.float64) for one in members), np.zeros(()))
+    return total / len(members)
+
+
+def _blended(members: list[Fitted], classes: int) -> Any:
+    from pipeline.graphs.blending import blend
+
+    return blend([one.body() for one in members], [1 / len(members)] * len(members), classes=classes)

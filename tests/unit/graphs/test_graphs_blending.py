@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.evaluation.scoring import OnnxModel
+from pipeline.graphs.blending import blend
+from pipeline.graphs.encoding import CAT, NUM
+from pipeline.graphs.joining import make_model
+
+
+def _times(factor: float) -> onnx.ModelProto:
+    """A body: ``num`` [batch, 1] times ``factor``."""
+    given, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in (NUM, "answer"))
+    constant = numpy_helper.from_array(np.array(factor, np.float32), "factor")
+    return make_model("times", [helper.make_node("Mul", [NUM, "factor"], ["answer"])], [given], [answer], [constant])
+
+
+def _category() -> onnx.ModelProto:
+    """A body: ``cat`` [batch, 1] as a number [batch]."""
+    given = helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", 1])
+    answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch"])
+    flat = numpy_helper.from_array(np.array([-1], np.int64), "flat")
+    nodes = [
+        helper.make_node("Cast", [CAT], ["number"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["number", "flat"], ["answer"]),
+    ]
+    return make_model("category", nodes, [given], [answer], [flat])
+
+
+def test_a_blend_answers_the_weighted_mean_whatever_shape_its_members_answer_in() -> None:
+    blended = blend([_times(2), _category(), _times(10)], [0.5, 0.3, 0.2], classes=0)
+    onnx.checker.check_model(blended)
+    num, cat = np.array([[1.0], [3.0]], np.float32), np.array([[4], [5]])
+    (answers,) = OnnxModel(blended.SerializeToString()).run_raw({NUM: num, CAT: cat})
+    np.testing.assert_allclose(answers, 0.5 * 2 * num + 0.3 * cat + 0.2 * 10 * num, rtol=1e-6)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.training.bagging import bagged
+from pipeline.training.recipe import Fitted, Problem, Rows
+
+FOLDS = 4
+
+
+def _problem(classes: int, rows: int = 42) -> Problem:
+    random = np.random.default_rng(0)
+    target = np.arange(rows) % classes if classes else random.normal(size=rows)
+    part = Rows(num=random.normal(size=(rows, 1)).astype(np.float32), cat=np.empty((rows, 0), np.int64), target=target)
+    return Problem(
+        classes=classes,
+        cardinalities=(),
+        train=part,
+        validation=part,
+        seed=0,
+        device="cpu",
+        threads=1,
+        report=lambda text: None,
+    )
+
+
+def _mean_of_targets(problem: Problem, number: int) -> Fitted:
+    """A model whose answer is the mean target of the rows that it was trained on."""
+    mean = problem.train.target.mean()
+    return Fitted(predict=lambda rows: np.full(len(rows), mean), body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported here
+
+
+def test_every_row_is_answered_by_a_model_that_has_not_seen_it() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def note(problem: Problem, number: int) -> Fitted:
+        seen.append((len(problem.train), len(problem.validation)))
+        return _mean_of_targets(problem, number)
+
+    problem = _problem(0)
+    fitted = bagged(FOLDS, problem, note)
+    assert [train + held for train, held in seen] == [42] * FOLDS
+    assert sum(held for _, held in seen) == 42
+    assert fitted.out_of_fold is not None
+    assert np.isfinite(fitted.out_of_fold).all()
+    np.testing.assert_allclose(fitted.predict(problem.train), np.unique(fitted.out_of_fold).mean(), atol=0.01)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_each_fold_has_its_share_of_each_class(classes: int) -> None:
+    held: list[list[int]] = []
+
+    def note(problem: Problem, number: int) -> Fitted:
+        held.append(np.bincount(problem.validation.target, minlength=classes).tolist())
+        return Fitted(
+            predict=lambda rows: np.full((len(rows), classes), 1 / classes),
+            body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
+        )
+
+    bagged(FOLDS, _problem(classes), note)
+    assert np.ptp(np.array(held), axis=0).max() <= 1
+
+
+def test_a_class_of_one_row_trains_in_every_fold() -> None:
+    problem = _problem(2)
+    target = np.append(problem.train.target[:-1], 2)
+    problem = replace(problem, classes=3, train=replace(problem.train, target=target))
+
+    def note(fold: Problem, number: int) -> Fitted:
+        assert 2 in fold.train.target
+        return Fitted(
+            predict=lambda rows: np.full((len(rows), 3), 1 / 3),
+            body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
+        )
+
+    fitted = bagged(FOLDS, problem, note)
+    assert fitted.out_of_fold is not None
+    assert np.isnan(fitted.out_of_fold).any(axis=1).sum() == 1
+
+
+def test_at_the_deadline_the_folds_so_far_answer() -> None:
+    problem = replace(_problem(0), deadline=time.monotonic() - 1)
+    fitted = bagged(FOLDS, problem, _mean_of_targets)
+    assert fitted.notes == ("the time was over after 1 of 4 folds, whose models answer",)
+    assert fitted.out_of_fold is not None
+    assert 0 < np.isfinite(fitted.out_of_fold).sum() < 42
+
+
+def test_one_fold_is_the_problem_itself() -> None:
+    problem = _problem(0)
+
+    def same(fold: Problem, number: int) -> Fitted:
+        assert fold is problem
+        return _mean_of_targets(fold, number)
+
+    assert bagged(1, problem, same).out_of_fold is None
