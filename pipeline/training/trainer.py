@@ -6,10 +6,10 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.machine import Machine
 from pipeline.training.recipe import Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows
 from pipeline.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from pipeline.training.search.search import Searched
 
 __all__ = ["Trainer"]
 
@@ -70,6 +73,10 @@ class Trainer:
         settings = recipe.complete(candidate.settings)
         problem = self._problem(candidate, report)
         report("begins")
+        searched = self._search(recipe, candidate, problem)
+        if searched is not None:
+            settings, problem = searched.settings, replace(problem, checkpoints=searched.checkpoints)
+            report("trains with the best settings found")
         fitted = recipe.train(settings, problem)
         seconds = time.perf_counter() - started
         predicted = self._unscaled(fitted.predict(problem.validation))
@@ -89,7 +96,8 @@ class Trainer:
             tolerance=recipe.tolerance + self._resolution,
             history=fitted.history,
             settings=settings,
-            notes=fitted.notes,
+            trials=searched.trials if searched else (),
+            notes=(*searched.notes, *fitted.notes) if searched else fitted.notes,
             classes=fitted.classes,
             quantiles=fitted.quantiles,
             privacy=dict(fitted.privacy),
@@ -174,6 +182,23 @@ class Trainer:
             threads=self.machine.threads,
             report=report,
         )
+
+    def _search(self, recipe: Recipe, candidate: Candidate, problem: Problem) -> Searched | None:
+        if candidate.trials is None:
+            return None
+        from pipeline.training.search.search import search
+
+        return search(recipe, candidate.settings, candidate.trials, problem, self._score)
+
+    def _score(self, fitted: Fitted, rows: Rows) -> float:
+        """The plan's metric of these rows' answers, in the target's own units."""
+        answers = self._unscaled(fitted.predict(rows))
+        if self.dataset.task == "regression":
+            wanted = self._unscaled(rows.target)
+        else:
+            wanted = np.array(self.dataset.classes, object)[rows.target]
+        signature = self.dataset.signature_of(self.dataset.classes)
+        return measure(signature, wanted, Answers.of(signature, answers))[self.metric]
 
     def _unscaled(self, predicted: Floats) -> Floats:
         if self.dataset.task != "regression":

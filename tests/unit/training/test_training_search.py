@@ -1,0 +1,278 @@
+"""The search of settings: what is tried, on which rows, what is kept, and when it ends."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.contracts.declaration import Range, Space
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.plan import Candidate, Trials
+from pipeline.training.recipe import Declaration, Fitted, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.search.folds import folds_of, sample
+from pipeline.training.search.search import Searched, search
+from pipeline.training.search.spaces import drawn, grid
+from pipeline.training.trainer import Trainer
+from tests.fakes.tabular import table
+from tests.fakes.training import CPU
+
+
+def _rows(target: Any) -> Rows:
+    target = np.asarray(target)
+    return Rows(
+        num=np.arange(len(target), dtype=np.float32)[:, None], cat=np.empty((len(target), 0), np.int64), target=target
+    )
+
+
+def _problem(labels: Any = (0, 1) * 50, **given: Any) -> Problem:
+    target = np.asarray(labels)
+    return Problem(**{
+        "classes": 2, "cardinalities": (), "train": _rows(target), "validation": _rows(target[:20]), "seed": 3,
+        "device": "cpu", "threads": 1, "report": lambda text: None, "metric": "accuracy", **given,
+    })  # fmt: skip
+
+
+def _recipe(train: Callable[[Mapping[str, Any], Problem], Any] = lambda settings, problem: settings["a"]) -> Recipe:
+    """What it gives as its answers is what it is worth: a trial's score."""
+
+    def fit(settings: Mapping[str, Any], problem: Problem) -> Fitted:
+        value = train(settings, problem)
+        return Fitted(predict=lambda rows: np.array([value]), body=lambda: pytest.fail("not exported"))
+
+    declares = Declaration(
+        name="fake", tasks=("classification",), reads=("num",), needs="cpu", good_at="tests",
+        defaults={"a": 0.5, "b": 1, "epochs": 8},
+    )  # fmt: skip
+    return Recipe(declares=declares, quantizable=False, tolerance=0, train=fit)
+
+
+def _score(fitted: Fitted, rows: Rows) -> float:
+    return float(fitted.predict(rows)[0])
+
+
+def _search(space: Space, method: str = "random", recipe: Recipe | None = None, **given: Any) -> Searched:
+    asked = Trials(method=method, space=space, trials=given.pop("trials", 20), cv=given.pop("cv", None))
+    return search(recipe or _recipe(), {}, asked, _problem(**given), _score)
+
+
+UNIT: Space = {"a": Range(low=0.0, high=1.0)}
+
+
+def test_a_grid_search_over_a_forests_trees_and_depth_with_five_folds(tmp_path) -> None:
+    rows, told = table(rows=240), list[str]()
+    space: Space = {"n_estimators": (2, 10), "max_depth": (1, 6)}
+    candidate = Candidate(
+        name="forest", algorithm="random_forest", trials=Trials(method="grid", space=space, trials=1, cv=5)
+    )
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy")
+    trained = trainer.train(candidate, tmp_path, told.append)
+    assert [one.settings for one in trained.trials] == list(grid(space))
+    assert all(one.quality is not None and 0.4 < one.quality <= 1 for one in trained.trials)
+    best = max(trained.trials, key=lambda one: one.quality or 0)
+    assert best.status == "best"
+    assert best.settings.items() <= trained.settings.items()
+    assert best.settings["max_depth"] == 6
+    assert {"trial 1 of 4, fold 1 of 5", "trial 4 of 4, fold 5 of 5"} <= set(told)
+
+
+def test_a_regressions_trials_are_scored_in_the_targets_units(tmp_path) -> None:
+    rows = table("regression", rows=240)
+    asked = Trials(method="grid", space={"alpha": (1.0, 1e6)}, trials=1, cv=3)
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="rmse")
+    trained = trainer.train(Candidate(name="l", algorithm="linear", trials=asked), tmp_path, lambda text: None)
+    assert [one.status for one in trained.trials] == ["best", "kept"]
+    assert trained.trials[0].quality == pytest.approx(trained.quality["rmse"], rel=0.3)
+
+
+def test_a_grid_has_a_ranges_ends_and_middle() -> None:
+    found = list(grid({"b": Range(low=1, high=100, log=True, whole=True), "a": (True, None)}))
+    assert [one["b"] for one in found] == [1, 1, 10, 10, 100, 100]
+    assert [one["a"] for one in found] == [True, None] * 3
+
+
+def test_draws_are_seeded_different_and_no_more_than_there_are() -> None:
+    space: Space = {"a": Range(low=1e-4, high=1.0, log=True), "b": Range(low=1, high=9, whole=True)}
+    found = list(drawn(space, 30, seed=1))
+    assert found == list(drawn(space, 30, seed=1)) != list(drawn(space, 30, seed=2))
+    assert all(1e-4 <= one["a"] <= 1 and isinstance(one["b"], int) for one in found)
+    assert sum(one["a"] < 0.01 for one in found) > 8
+    assert len(list(drawn({"a": ((1, 2), (3,))}, 20, seed=0))) == 2
+
+
+@pytest.mark.parametrize("method", ["random", "halving", "bayesian"])
+def test_the_plans_own_settings_are_tried_first_and_the_same_seed_tries_the_same(method) -> None:
+    space: Space = {"a": Range(low=0.0, high=1.0), "b": ((1, 2), 1)}
+    first, again = _search(space, method), _search(space, method)
+    assert first.trials[0].settings == {"a": 0.5, "b": 1}
+    assert [one.settings for one in first.trials] == [one.settings for one in again.trials]
+    assert first.settings["a"] == max(one.settings["a"] for one in first.trials)
+    assert first.settings["epochs"] == 8
+    assert [one.status for one in first.trials].count("best") == 1
+
+
+def test_bayesian_search_closes_in_on_the_best() -> None:
+    hill = _recipe(lambda settings, problem: -((settings["a"] - 0.83) ** 2))
+    found = _search(UNIT, "bayesian", hill, trials=40)
+    assert abs(found.settings["a"] - 0.83) < 0.05
+    later = [abs(one.settings["a"] - 0.83) for one in found.trials[20:]]
+    assert np.median(later) < 0.15
+
+
+def test_a_lower_loss_is_better() -> None:
+    assert _search({"a": (0.1, 0.9)}, "grid", metric="log_loss").settings["a"] == 0.1
+
+
+def test_halving_goes_on_with_the_better_third_on_three_times_the_rows() -> None:
+    seen = []
+
+    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+        seen.append(len(problem.train))
+        return settings["a"]
+
+    found = _search(UNIT, "halving", _recipe(train), trials=9, labels=(0, 1) * 1350)
+    assert seen == [300] * 9 + [900] * 3 + [2700]
+    assert [one.rung for one in found.trials] == [0] * 9 + [1] * 3 + [2]
+    assert found.trials[-1].status == "best"
+    dropped = [one for one in found.trials if one.status == "dropped"]
+    assert len(dropped) == 8
+    assert all("not among the best of rung" in one.reason for one in dropped)
+
+
+def test_halving_of_few_rows_has_one_rung() -> None:
+    assert {one.rung for one in _search(UNIT, "halving", trials=9).trials} == {0}
+
+
+def test_a_sample_keeps_its_order_and_a_row_of_every_class() -> None:
+    rows = _rows([0] * 90 + [1] * 9 + [2])
+    taken = sample(rows, 1 / 3, classes=3, seed=0)
+    assert np.bincount(taken.target).tolist() == [30, 3, 1]
+    assert (np.diff(taken.num[:, 0]) > 0).all()
+
+
+def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
+    problem = _problem([0] * 90 + [1] * 7 + [2], classes=3)
+    folds, note = folds_of(problem, 5)
+    assert (len(folds), note) == (5, "")
+    assert all(set(fold.train.target) == {0, 1, 2} for fold in folds)
+    assert all({0, 1} <= set(fold.validation.target) for fold in folds)
+    held_out = np.concatenate([fold.validation.num[:, 0] for fold in folds])
+    assert sorted(held_out) == list(range(97))  # but for the only row of its class
+
+
+def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_said() -> None:
+    folds, note = folds_of(_problem([0] * 97 + [1] * 3), 10)
+    assert len(folds) == 3
+    assert "10 would leave folds whose rows are of one class" in note
+    folds, note = folds_of(_problem([0] * 99 + [1]), 10)
+    assert len(folds) == 1
+    assert "compared on the validation rows" in note
+    assert _search(UNIT, cv=10, labels=[0] * 99 + [1], trials=2).notes == (note,)
+
+
+def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None:
+    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+        if settings["a"] == 1:
+            raise CandidateFailedError("too wide")
+        if settings["a"] == 2:
+            raise ValueError("a secret")
+        return math.nan if settings["a"] == 3 else 0.1
+
+    found = _search({"a": (1, 2, 3, 4)}, "grid", _recipe(train))
+    assert [one.status for one in found.trials] == ["failed"] * 3 + ["best"]
+    assert [one.reason for one in found.trials[:3]] == ["too wide", "ValueError", "its score is no number"]
+    with pytest.raises(CandidateFailedError, match="every trial failed, the first because: too wide"):
+        _search({"a": (1, 2)}, "grid", _recipe(train))
+
+
+def test_a_setting_that_does_not_exist_is_named_with_its_nearest() -> None:
+    with pytest.raises(CandidateFailedError, match="no setting 'epoch': did you mean 'epochs'"):
+        _search({"epoch": (1, 2)}, "grid")
+
+
+def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_train() -> None:
+    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+        time.sleep(0.05)
+        return settings["a"]
+
+    deadline = time.monotonic() + 0.4
+    found = _search(UNIT, "random", _recipe(train), deadline=deadline)
+    assert 2 <= len(found.trials) <= 7
+    assert found.settings["a"] == max(one.settings["a"] for one in found.trials)
+    assert "the time was over after" in found.notes[0]
+    assert deadline - time.monotonic() > 0.03
+
+
+def test_without_any_time_the_plans_settings_are_taken_and_it_is_said() -> None:
+    found = _search(UNIT, deadline=time.monotonic() - 1)
+    assert (found.trials, found.settings["a"]) == ((), 0.5)
+    assert "no time for a single trial" in found.notes[0]
+
+
+def test_what_is_behind_in_each_fold_is_stopped_but_for_a_grid() -> None:
+    space: Space = {"a": (0.5, 0.1, 0.9)}
+    raced = _search(space, "random", cv=6)
+    stopped = [one for one in raced.trials if one.status == "dropped"]
+    assert [one.settings["a"] for one in stopped] == [0.1] or not stopped
+    best_first = _search({"a": (0.5, 0.1)}, "random", cv=6)
+    assert [one.reason for one in best_first.trials[1:]] == [
+        "stopped after 3 of 6 folds: behind the best in each of them"
+    ]
+    assert all(one.status != "dropped" for one in _search(space, "grid", cv=6).trials)
+
+
+def test_a_curve_behind_half_of_the_others_is_stopped() -> None:
+    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+        for epoch in range(1, 9):
+            problem.watch({"epoch": epoch, "validation_loss": (1.5 - settings["a"]) / epoch})
+        return settings["a"]
+
+    found = _search(UNIT, "random", _recipe(train), trials=20)
+    stopped = [one for one in found.trials if "its loss was behind" in one.reason]
+    assert stopped
+    assert found.settings["a"] == max(one.settings["a"] for one in found.trials)
+
+
+class _Kept(NoCheckpoints):
+    seconds = 0.0
+    state: bytes | None = None
+
+    def load(self) -> bytes | None:
+        return self.state
+
+    def save(self, state: bytes) -> None:
+        self.state = state
+
+
+@pytest.mark.parametrize("method", ["random", "halving", "bayesian"])
+def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(method) -> None:
+    trained, kept = [], _Kept()
+
+    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+        trained.append(settings["a"])
+        if len(trained) == 6:
+            raise KeyboardInterrupt
+        return settings["a"]
+
+    recipe, given = _recipe(train), {"checkpoints": kept, "labels": (0, 1) * 1350, "trials": 9}
+    with pytest.raises(KeyboardInterrupt):
+        _search(UNIT, method, recipe, **given)
+    before = len(json.loads((kept.state or b"").partition(b"\n")[0]))
+    found = _search(UNIT, method, recipe, **given)
+    whole = _search(UNIT, method, labels=given["labels"], trials=9)
+    assert before == 5
+    assert len(trained) == len(whole.trials) + 1
+    assert [replaced(one) for one in found.trials] == [replaced(one) for one in whole.trials]
+    assert found.checkpoints.load() is None
+    found.checkpoints.save(b"the\nnetwork")
+    assert _search(UNIT, method, recipe, **given).checkpoints.load() == b"the\nnetwork"
+    assert len(trained) == len(whole.trials) + 1
+
+
+def replaced(trial: Any) -> Any:
+    return trial.model_copy(update={"seconds": 0.0})
