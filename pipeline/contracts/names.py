@@ -1,6 +1,7 @@
 """Names that users choose, and where objects lie. Every key carries its tenant.
 
-Uploads bucket:    ``<tenant>/<model>/<file>``
+Uploads bucket:    ``<tenant>/<model>/<file>``, or part files: ``<tenant>/<model>/<dataset>/<part>``, and at last an
+                   empty ``_SUCCESS`` beside them
 Artefacts bucket:  ``tenants/<tenant>/runs/<run>/...``        what one run hands from stage to stage
                    ``tenants/<tenant>/artifacts/<sha256>``    content-addressed, immutable
                    ``tenants/<tenant>/quarantine/<run>/...``  a refused file beside its ``report.json``
@@ -18,6 +19,7 @@ from pipeline.contracts.errors import InvalidUploadError
 __all__ = [
     "COMPANIONS",
     "MODEL_CODE",
+    "MOST_PARTS",
     "RESERVED",
     "SMOKE_TEST",
     "RunKeys",
@@ -36,7 +38,9 @@ RESERVED = frozenset(
 )
 SMOKE_TEST = "smoke_test"  # the principal of the state machine's own calls; no key may bear it
 MODEL_CODE = "model.py"
-COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, "_SUCCESS")
+MOST_PARTS = 1_000  # files of one data set
+_DONE = "_SUCCESS"  # Spark writes it when all parts are there
+COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, _DONE)
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # no underscore: it separates the parts of a run's name
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")
 
@@ -67,7 +71,7 @@ def _shown(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UploadKey:
-    """``<tenant>/<model>/<file>``; ``starts_run`` is false for companions and for anything deeper."""
+    """``<tenant>/<model>/<file>``, or ``<tenant>/<model>/<dataset>/_SUCCESS``, which stands for a set of part files."""
 
     tenant: str
     model: str
@@ -76,7 +80,29 @@ class UploadKey:
     @property
     def starts_run(self) -> bool:
         """Companions (train.yaml, test.*, model.py) wait for their data file; part files wait for their _SUCCESS."""
-        return not (self.file in COMPANIONS or self.file.startswith("test.") or "/" in self.file or not self.file)
+        return self.dataset is not None or self.is_data(self.file)
+
+    @property
+    def dataset(self) -> str | None:
+        """The folder of the part files that this key ends; None for any other key."""
+        folder, _, done = self.file.partition("/")
+        return folder if folder and done == _DONE else None
+
+    @property
+    def shown(self) -> str:
+        """How a user calls it."""
+        return self.file if self.dataset is None else f"{self.dataset}/"
+
+    @staticmethod
+    def is_data(file: str) -> bool:
+        """A file in the model's folder, or a part in the data set's, that is no companion."""
+        return bool(file) and not (file in COMPANIONS or file.startswith("test.") or "/" in file)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where companions may lie, the nearest first; each ends with a slash."""
+        model = self.sibling("")
+        return (model,) if self.dataset is None else (f"{model}{self.dataset}/", model)
 
     def sibling(self, file: str) -> str:
         """The key of another file of the same model."""

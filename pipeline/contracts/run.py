@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.contracts.record import Record
 
-__all__ = ["STAGES", "Run", "RunError", "RunStatus", "Stage", "StageName", "StageStatus", "Upload"]
+__all__ = ["STAGES", "Part", "Run", "RunError", "RunStatus", "Stage", "StageName", "StageStatus", "Upload"]
 
 StageName = Literal["validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote"]
 STAGES: tuple[StageName, ...] = (
@@ -17,8 +17,20 @@ RunStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "NEEDS_DECISION"]
 StageStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]
 
 
+class Part(Record):
+    """One file of a set of part files, as it was when the run started."""
+
+    key: str
+    version_id: str
+    bytes: int
+
+
 class Upload(Record):
-    """The object that started a run. ``metadata`` is the object's user metadata (x-amz-meta-*), keys in lower case."""
+    """The object that started a run. ``metadata`` is the object's user metadata (x-amz-meta-*), keys in lower case.
+
+    ``parts``: of an object that stands for a set of part files (names.UploadKey.dataset), sorted by key; ``bytes`` is
+    of all of them.
+    """
 
     bucket: str
     key: str
@@ -26,6 +38,7 @@ class Upload(Record):
     bytes: int
     etag: str
     metadata: dict[str, str] = {}
+    parts: tuple[Part, ...] = ()
 
 
 class RunError(Record):

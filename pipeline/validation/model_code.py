@@ -17,14 +17,16 @@ _FACTORY = "build"
 
 def read_code(upload: Upload, uploads: ObjectStore) -> bytes | None:
     """The file, or None when there is none. Raise InvalidModelCodeError when it cannot be a model's code."""
-    key = parse_upload_key(upload.key).sibling(MODEL_CODE)
-    try:
-        size = uploads.head(key).bytes
-    except ObjectNotFoundError:
-        return None
-    if size > _MOST_BYTES:
-        raise InvalidModelCodeError(f"{MODEL_CODE} has {size:,} bytes: at most {_MOST_BYTES:,} are expected")
-    return check_code(uploads.get(key))
+    for folder in parse_upload_key(upload.key).folders:
+        key = folder + MODEL_CODE
+        try:
+            size = uploads.head(key).bytes
+        except ObjectNotFoundError:
+            continue
+        if size > _MOST_BYTES:
+            raise InvalidModelCodeError(f"{MODEL_CODE} has {size:,} bytes: at most {_MOST_BYTES:,} are expected")
+        return check_code(uploads.get(key))
+    return None
 
 
 def check_code(code: bytes) -> bytes:

@@ -23,15 +23,19 @@ def quarantine(
     uploads: ObjectStore,
     artifacts: ObjectStore,
 ) -> None:
-    """Copy the upload to ``RunKeys.quarantine(file)`` and write ``report.json`` beside it.
+    """Copy the upload to ``RunKeys.quarantine(file)`` and write ``report.json`` beside it; of part files, copy each.
 
     The report is a JSON object: ``run``, ``error`` {``type``, ``message``, ``details``}, ``upload`` (bucket, key,
     version_id, bytes, etag), ``file`` (where it is kept), ``sha256`` (null when it was refused unread), ``at`` (UTC).
     """
     keys = RunKeys.of(run)
-    name = parse_upload_key(upload.key).file
+    named = parse_upload_key(upload.key)
+    name = named.file
     kept = keys.quarantine(name if name != _REPORT else f"{name}.upload")
     artifacts.copy_from(uploads, upload.key, kept, version_id=upload.version_id)
+    for part in upload.parts:
+        file = f"{named.dataset}/{part.key.rsplit('/', 1)[1]}"
+        artifacts.copy_from(uploads, part.key, keys.quarantine(file), version_id=part.version_id)
     details = dict(error.details)
     report = {
         "run": run,

@@ -53,6 +53,15 @@ class SetAside:
             self._reasons.append(f"{len(rows):,} of {counted(len(which), 'row')} set aside: {reason}")
             self._keep([{"row": row + 1, "reason": reason} for row in rows.head(_MOST_KEPT)])
 
+    def absorb(self, part: SetAside) -> None:
+        """Count what was set aside of one file of several; it is in the same ``path`` already."""
+        self.broken += part.broken
+        self.dropped += part.dropped
+        self._kept += part._kept
+        room = max(0, _NAMED - len(self._places))
+        self._places += [f"'{part.file}' {place}" for place in part._places[:room]]
+        self._reasons += part._reasons
+
     def check(self, *, good: int, expected: str) -> None:
         """Raise MalformedRowsError when the broken rows are more than a small share."""
         rows = good + self.broken

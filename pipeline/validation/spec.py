@@ -37,13 +37,12 @@ def check_columns(spec: JobSpec, names: list[str], target: str) -> None:
 
 
 def _read_companion(upload: Upload, uploads: ObjectStore) -> JobSpec:
-    for name in _NAMES:
-        key = parse_upload_key(upload.key).sibling(name)
+    for key in (folder + name for folder in parse_upload_key(upload.key).folders for name in _NAMES):
         try:
             size = uploads.head(key).bytes
         except ObjectNotFoundError:
             continue
         if size > MOST_SPEC_BYTES:
-            raise InvalidJobSpecError(f"{name} has {size:,} bytes: at most {MOST_SPEC_BYTES:,} are expected")
+            raise InvalidJobSpecError(f"train.yaml has {size:,} bytes: at most {MOST_SPEC_BYTES:,} are expected")
         return parse_job_spec(uploads.get(key))
     return JobSpec()

@@ -17,6 +17,7 @@ from pipeline.validation.limits import MOST_BYTES
 from pipeline.validation.model_code import read_code
 from pipeline.validation.prepare import Prepared, prepare
 from pipeline.validation.set_aside import SetAside
+from pipeline.validation.source import fetch, files_of, read_source
 from pipeline.validation.spec import read_spec
 from pipeline.validation.table import read_table
 
@@ -28,20 +29,18 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
 
     Raise InvalidJobSpecError, or DatasetError kin, with ``details["sha256"]`` when the file was downloaded.
     """
-    name = parse_upload_key(upload.key).file
-    form = format_of(name)
+    _check_bytes(parse_upload_key(upload.key).shown, upload.bytes)
+    files_of(upload)
     spec = read_spec(upload, uploads)
     code = read_code(upload, uploads)
-    path = _download(name, upload, uploads, workdir)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    source = fetch(upload, uploads, workdir)
     aside = SetAside(_set_aside(workdir))
     try:
-        table = read_table(name, path, form, aside)
+        table = read_source(source, aside)
         given = _given_test(upload, uploads, workdir)
-        prepared = prepare(table, spec, aside, sha256=sha256, given_test=given)
+        prepared = prepare(table, spec, aside, sha256=source.sha256, given_test=given)
     except DatasetError as error:
-        error.details["sha256"] = sha256
+        error.details["sha256"] = source.sha256
         raise
     if aside.path.exists():
         artifacts.upload(aside.path, RunKeys.of(run).set_aside)
@@ -59,29 +58,26 @@ def _set_aside(workdir: Path) -> Path:
     return workdir / "set_aside.jsonl"
 
 
-def _download(name: str, upload: Upload, uploads: ObjectStore, workdir: Path) -> Path:
-    if upload.bytes > MOST_BYTES:
-        raise UnreadableDatasetError(f"'{name}' has {upload.bytes:,} bytes: at most {MOST_BYTES:,} are expected")
-    path = workdir / "upload"
-    uploads.download(upload.key, path, version_id=upload.version_id)
-    return path
+def _check_bytes(name: str, size: int) -> None:
+    if size > MOST_BYTES:
+        raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {MOST_BYTES:,} are expected")
 
 
 def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path) -> GivenTest | None:
     """The file of test rows beside the data; None when there is none."""
-    beside = parse_upload_key(upload.key).sibling("")
-    found = sorted(key.removeprefix(beside) for key in uploads.keys(f"{beside}test."))
+    folders = parse_upload_key(upload.key).folders
+    found = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
+    names = [key.rsplit("/", 1)[1] for key in found]
     if not found:
         return None
     if len(found) > 1:
-        raise UnreadableDatasetError(f"'{found[0]}' and '{found[1]}' are both there: one file of test rows is expected")
-    (name,) = found
-    form, size = format_of(name), uploads.head(beside + name).bytes
-    if size > MOST_BYTES:
-        raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {MOST_BYTES:,} are expected")
+        raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
+    (key,), (name,) = found, names
+    form = format_of(name)
+    _check_bytes(name, uploads.head(key).bytes)
     folder = workdir / "test"
     folder.mkdir()
-    uploads.download(beside + name, folder / "upload")
+    uploads.download(key, folder / "upload")
     aside = SetAside(_set_aside(workdir), file=name)
     return GivenTest(file=name, table=read_table(name, folder / "upload", form, aside), aside=aside)
 

@@ -21,7 +21,7 @@ class _Version:
 
 @dataclass
 class FakeObjectStore:
-    """An ObjectStore: versioned like the real bucket; ``keys`` are sorted, ``delete`` is a test's own hand."""
+    """An ObjectStore: versioned like the real bucket; ``keys`` are sorted, ``clear``, ``delete`` are a test's hand."""
 
     bucket: str = "bucket"
     _versions: dict[str, list[_Version]] = field(default_factory=dict)
@@ -69,6 +69,9 @@ class FakeObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         yield from sorted(key for key in self._versions if key.startswith(prefix))
+
+    def clear(self) -> None:
+        self._versions.clear()
 
     def delete(self, key: str) -> None:
         self._versions.pop(key, None)

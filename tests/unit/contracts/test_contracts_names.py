@@ -38,10 +38,12 @@ def test_the_same_object_version_is_the_same_run_and_another_version_is_another(
         ("demo/adult/test.csv", False),
         ("demo/adult/", False),
         ("demo/adult/parts/part-0.csv", False),
-        ("demo/adult/parts/_SUCCESS", False),
+        ("demo/adult/parts/_SUCCESS", True),
+        ("demo/adult/parts/more/_SUCCESS", False),
+        ("demo/adult/_SUCCESS", False),
     ],
 )
-def test_only_a_data_file_directly_under_the_model_starts_a_run(key: str, starts: bool) -> None:
+def test_a_data_file_under_the_model_or_the_success_of_a_set_of_parts_starts_a_run(key: str, starts: bool) -> None:
     assert parse_upload_key(key).starts_run is starts
 
 

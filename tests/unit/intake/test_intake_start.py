@@ -12,7 +12,7 @@ from pipeline.contracts.errors import TransientError
 from pipeline.contracts.names import RunKeys, rejected_key, run_name
 from pipeline.contracts.run import Upload
 from pipeline.intake.run_log import RunLog
-from pipeline.intake.start import UploadReference, start_run
+from pipeline.intake.start import LARGE_BYTES, UploadReference, start_run
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
@@ -27,6 +27,7 @@ class World:
     artifacts: FakeObjectStore = field(default_factory=lambda: FakeObjectStore("artifacts"))
     runs: RunLog = field(default_factory=lambda: RunLog(FakeTable()))
     executions: FakeExecutions = field(default_factory=FakeExecutions)
+    large_bytes: int = LARGE_BYTES
 
     def drop(self, key: str = KEY, **metadata: str) -> str:
         self.uploads.put(key, b"a,b\n1,2\n", metadata=metadata)
@@ -40,6 +41,7 @@ class World:
             runs=self.runs,
             executions=self.executions,
             now=NOW,
+            large_bytes=self.large_bytes,
         )
 
 
@@ -52,7 +54,7 @@ def test_a_dropped_file_starts_one_execution_named_as_its_run(world: World) -> N
     version_id = world.drop(target="income")
     run = world.start(version_id=version_id)
     assert run == run_name("demo", "adult", "uploads", KEY, version_id)
-    assert world.executions.started == {run: {"run": run}}
+    assert world.executions.started == {run: {"run": run, "large": False}}
     assert world.runs.get(run).file == "train.csv"
     kept = Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload))
     assert (kept.key, kept.version_id, kept.bytes, kept.metadata) == (KEY, version_id, 8, {"target": "income"})
@@ -109,6 +111,27 @@ def test_companions_part_files_and_folders_start_nothing(world: World, key: str)
     assert world.start(key) is None
     assert not world.executions.started
     assert not world.runs.list()
+
+
+def test_part_files_are_one_data_set_that_starts_on_its_success(world: World) -> None:
+    for name in ("part-1.csv", "part-0.csv", "_committed", ".part-0.csv.crc", "train.yaml", "test.csv"):
+        world.drop(f"demo/adult/big/{name}")
+    world.drop("demo/adult/big/deep/part-9.csv")
+    key = "demo/adult/big/_SUCCESS"
+    run = world.start(key, world.drop(key))
+    assert run is not None
+    upload = Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload))
+    assert [part.key for part in upload.parts] == ["demo/adult/big/part-0.csv", "demo/adult/big/part-1.csv"]
+    assert upload.bytes == 3 * 8
+    assert world.runs.get(run).file == "big/"
+
+
+@pytest.mark.parametrize(("file", "large"), [("a.csv", False), ("a.parquet", True), ("a.csv.gz", True)])
+def test_the_execution_is_told_whether_the_data_is_large_once_unpacked(world: World, file: str, large: bool) -> None:
+    world.large_bytes = 8
+    run = world.start(f"demo/adult/{file}", world.drop(f"demo/adult/{file}"))
+    assert run is not None
+    assert world.executions.started[run]["large"] is large
 
 
 @pytest.mark.parametrize("key", ["train.csv", "demo/train.csv", "De mo/adult/train.csv", "runs/adult/train.csv"])

@@ -16,7 +16,7 @@ import pytest
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
-from pipeline.contracts.run import Upload
+from pipeline.contracts.run import Part, Upload
 from pipeline.validation.validate import validate
 from tests.fakes.objects import FakeObjectStore
 
@@ -56,7 +56,47 @@ class Validated:
 
 
 @pytest.fixture
-def drop(tmp_path: Path) -> Callable[..., Validated]:
+def stores() -> tuple[FakeObjectStore, FakeObjectStore]:
+    """Uploads and artefacts."""
+    return FakeObjectStore("uploads"), FakeObjectStore("artifacts")
+
+
+@pytest.fixture
+def uploaded() -> list[Upload]:
+    """What was validated, or tried to be."""
+    return []
+
+
+@pytest.fixture
+def validated(
+    stores: tuple[FakeObjectStore, FakeObjectStore], tmp_path: Path, uploaded: list[Upload]
+) -> Callable[..., Validated]:
+    def validated(key: str, parts: tuple[Part, ...] = ()) -> Validated:
+        uploads, artifacts = stores
+        head = uploads.head(key)
+        uploaded.append(
+            Upload(
+                bucket="uploads",
+                key=key,
+                version_id=head.version_id,
+                bytes=head.bytes + sum(part.bytes for part in parts),
+                etag=head.etag,
+                metadata=dict(head.metadata),
+                parts=parts,
+            )
+        )
+        workdir = tmp_path / str(len(uploaded))
+        workdir.mkdir()
+        dataset = validate(RUN, uploaded[-1], uploads=uploads, artifacts=artifacts, workdir=workdir)
+        return Validated(dataset, artifacts)
+
+    return validated
+
+
+@pytest.fixture
+def drop(
+    stores: tuple[FakeObjectStore, FakeObjectStore], validated: Callable[..., Validated]
+) -> Callable[..., Validated]:
     """``drop(file, body, spec="...", companions={"test.csv": "..."}, target="...")``: the metadata are keywords."""
 
     def dropped(
@@ -66,23 +106,35 @@ def drop(tmp_path: Path) -> Callable[..., Validated]:
         companions: Mapping[str, str] | None = None,
         **metadata: str,
     ) -> Validated:
-        uploads, artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
-        for name, text in (companions or {}).items():
-            uploads.put(f"demo/model/{name}", text.encode())
-        if spec is not None:
-            uploads.put("demo/model/train.yaml", spec.encode())
+        for store in stores:
+            store.clear()
+        beside = {**(companions or {}), **({} if spec is None else {"train.yaml": spec})}
+        for name, text in beside.items():
+            stores[0].put(f"demo/model/{name}", text.encode())
         key = f"demo/model/{file}"
-        uploads.put(key, body.encode() if isinstance(body, str) else body, metadata=metadata)
-        head = uploads.head(key)
-        upload = Upload(
-            bucket="uploads",
-            key=key,
-            version_id=head.version_id,
-            bytes=head.bytes,
-            etag=head.etag,
-            metadata=dict(head.metadata),
-        )
-        return Validated(validate(RUN, upload, uploads=uploads, artifacts=artifacts, workdir=tmp_path), artifacts)
+        stores[0].put(key, body.encode() if isinstance(body, str) else body, metadata=metadata)
+        return validated(key)
+
+    return dropped
+
+
+@pytest.fixture
+def drop_parts(
+    stores: tuple[FakeObjectStore, FakeObjectStore], validated: Callable[..., Validated]
+) -> Callable[..., Validated]:
+    """``drop_parts({"0.csv": "..."}, companions={"train.yaml": "...", "big/test.csv": "..."})``."""
+
+    def dropped(files: Mapping[str, str | bytes], companions: Mapping[str, str] | None = None) -> Validated:
+        for name, text in (companions or {}).items():
+            stores[0].put(f"demo/model/{name}", text.encode())
+        parts = []
+        for name, body in sorted(files.items()):
+            key = f"demo/model/big/{name}"
+            stores[0].put(key, body.encode() if isinstance(body, str) else body)
+            head = stores[0].head(key)
+            parts.append(Part(key=key, version_id=head.version_id, bytes=head.bytes))
+        stores[0].put("demo/model/big/_SUCCESS", b"")
+        return validated("demo/model/big/_SUCCESS", tuple(parts))
 
     return dropped
 

@@ -1,0 +1,127 @@
+"""What was uploaded, on this machine's disk: one file, or a set of part files that are one data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
+from pipeline.contracts.names import MOST_PARTS, UploadKey, parse_upload_key
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.run import Part, Upload
+from pipeline.validation.columns import check_cells, nearest
+from pipeline.validation.formats import Format, format_of
+from pipeline.validation.set_aside import SetAside
+from pipeline.validation.table import Table, read_table
+
+__all__ = ["File", "Source", "check_agree", "fetch", "files_of", "read_source"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """``name`` as a user calls it."""
+
+    name: str
+    path: Path
+    form: Format
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """``sha256``: of the one file; of several, of the lines ``<sha256>  <name>``, as ``sha256sum *`` writes them."""
+
+    name: str
+    files: tuple[File, ...]
+    sha256: str
+
+
+def files_of(upload: Upload) -> list[tuple[Part, str, Format]]:
+    """The uploaded files with their names and formats; raise UnreadableDatasetError for a name or a number of them."""
+    named = parse_upload_key(upload.key)
+    if named.dataset is None:
+        part = Part(key=upload.key, version_id=upload.version_id, bytes=upload.bytes)
+        return [(part, named.file, format_of(named.file))]
+    return _parts_of(upload, named)
+
+
+def _parts_of(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]]:
+    if not upload.parts:
+        raise UnreadableDatasetError(
+            f"'{named.shown}' has no part files beside its _SUCCESS: files such as part-0.parquet are expected"
+        )
+    if len(upload.parts) > MOST_PARTS:
+        raise UnreadableDatasetError(f"'{named.shown}' has more than {MOST_PARTS:,} part files, which are the most")
+    files = [(part, name := part.key.rsplit("/", 1)[1], format_of(name)) for part in upload.parts]
+    _, first, form = files[0]
+    for _, name, other in files:
+        if other.kind != form.kind:
+            raise UnreadableDatasetError(
+                f"'{named.shown}' holds '{first}' and '{name}': parts of one format are expected"
+            )
+    return files
+
+
+def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
+    """Download what ``files_of`` names into ``folder``."""
+    files, digests = [], []
+    for number, (part, name, form) in enumerate(files_of(upload)):
+        path = folder / f"part-{number:05}"
+        uploads.download(part.key, path, version_id=part.version_id)
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        files.append(File(name=name, path=path, form=form))
+    named = parse_upload_key(upload.key)
+    sha256 = digests[0] if named.dataset is None else _sha256_of(digests, files)
+    return Source(name=named.shown, files=tuple(files), sha256=sha256)
+
+
+def _sha256_of(digests: Sequence[str], files: Sequence[File]) -> str:
+    lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(digests, files, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def read_source(source: Source, aside: SetAside) -> Table:
+    """All rows, in the order of the files; raise DatasetError kin, naming the file when it is one of several."""
+    if len(source.files) == 1:
+        (file,) = source.files
+        return read_table(file.name, file.path, file.form, aside)
+    tables: list[Table] = []
+    cells = 0
+    for file in source.files:
+        part = SetAside(aside.path, file=file.name)
+        table = read_table(file.name, file.path, file.form, part)
+        aside.absorb(part)
+        if tables:
+            check_agree(file.name, table.frame.schema, source.files[0].name, tables[0].frame.schema)
+            table = Table(frame=table.frame.select(tables[0].frame.columns), decimal_comma=table.decimal_comma)
+        check_cells(source.name, cells := cells + table.frame.width * table.frame.height)
+        tables.append(table)
+    frame = pl.concat([table.frame for table in tables], how="vertical_relaxed")
+    return Table(frame=frame, decimal_comma=any(table.decimal_comma for table in tables))
+
+
+def check_agree(name: str, schema: pl.Schema, first: str, wanted: pl.Schema) -> None:
+    """Raise InvalidColumnsError when the part ``name`` has other columns than the ``first``, or others' types."""
+    for column in wanted:
+        if column not in schema:
+            raise InvalidColumnsError(
+                f"the part '{name}' has no column '{column}', which '{first}' has: {nearest(column, schema.names())}"
+            )
+    for column, dtype in schema.items():
+        if column not in wanted:
+            raise InvalidColumnsError(
+                f"the part '{name}' has a column '{column}', which '{first}' has not: {nearest(column, wanted.names())}"
+            )
+        if _family(dtype) != _family(wanted[column]) and pl.Null not in (dtype, wanted[column]):
+            raise InvalidColumnsError(
+                f"the part '{name}': column '{column}' holds {dtype} values, where '{first}' has {wanted[column]}"
+            )
+
+
+def _family(dtype: pl.DataType) -> object:
+    """Of types that polars brings to one."""
+    return "numeric" if dtype.is_numeric() else dtype
