@@ -81,7 +81,7 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
 
     return Fitted(
         predict=predict,
-        body=lambda: _body(booster, preprocessing),
+        body=lambda: _body(booster, preprocessing, classes=problem.classes),
         notes=("the time was over before the trees stopped improving",) if late else (),
     )
 
@@ -143,20 +143,12 @@ def _rounded_down(line: re.Match[str]) -> str:
     return "threshold=" + " ".join(repr(float(value)) for value in down)
 
 
-def _body(booster: lightgbm.Booster, preprocessing: Preprocessing) -> onnx.ModelProto:
-    from onnxmltools import convert_lightgbm
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
+def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: int) -> onnx.ModelProto:
     from pipeline.training.exporting import body_of
     from pipeline.training.preprocessing import FEATURES
+    from pipeline.training.tree_graph import tree_graph
 
-    graph = convert_lightgbm(
-        booster,
-        name="trees",
-        initial_types=[(FEATURES, FloatTensorType([None, preprocessing.width]))],
-        target_opset=15,  # the newest that onnxmltools writes; what it uses has not changed since
-        zipmap=False,
-    )
+    graph = tree_graph(booster.model_to_string(), features=FEATURES, width=preprocessing.width, classes=classes)
     return body_of(preprocessing, graph)
 
 
