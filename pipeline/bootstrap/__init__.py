@@ -128,6 +128,7 @@ def starter(environ: Environ = os.environ) -> Starter:
             runs=runs,
             executions=executions,
             now=datetime.now(UTC),
+            large_bytes=settings.large_bytes,
         )
 
     return Starter(start=start, idempotency_table=settings.idempotency_table)

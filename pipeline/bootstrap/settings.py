@@ -93,6 +93,9 @@ class StarterSettings(_Settings):
         expected="the ARN of a state machine",
     )
     idempotency_table: str = _setting("IDEMPOTENCY_TABLE", **_TABLE)
+    large_bytes: int = _setting(
+        "LARGE_BYTES", pattern=r"\d{1,15}", expected="a number of bytes", read=int, default="268435456"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,9 +15,8 @@ from pipeline.contracts.ports import Executions, ObjectInfo, ObjectStore
 from pipeline.contracts.run import Part, Upload
 from pipeline.intake.run_log import RunLog
 
-__all__ = ["LARGE_BYTES", "UploadReference", "start_run"]
+__all__ = ["UploadReference", "start_run"]
 
-LARGE_BYTES = 256 << 20  # in 15 minutes, and its 3 GB of memory, the function does twice as much
 _GROWS = {".gz": 5, ".parquet": 3}  # usual factors: a small file may be a large table
 
 _log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
     runs: RunLog,
     executions: Executions,
     now: datetime,
-    large_bytes: int = LARGE_BYTES,
+    large_bytes: int,
 ) -> str | None:
     """Start the run of one object version and return its name; None when the object starts none.
 

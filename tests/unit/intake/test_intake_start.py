@@ -12,7 +12,7 @@ from pipeline.contracts.errors import TransientError
 from pipeline.contracts.names import RunKeys, rejected_key, run_name
 from pipeline.contracts.run import Upload
 from pipeline.intake.run_log import RunLog
-from pipeline.intake.start import LARGE_BYTES, UploadReference, start_run
+from pipeline.intake.start import UploadReference, start_run
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
@@ -27,7 +27,7 @@ class World:
     artifacts: FakeObjectStore = field(default_factory=lambda: FakeObjectStore("artifacts"))
     runs: RunLog = field(default_factory=lambda: RunLog(FakeTable()))
     executions: FakeExecutions = field(default_factory=FakeExecutions)
-    large_bytes: int = LARGE_BYTES
+    large_bytes: int = 1 << 20
 
     def drop(self, key: str = KEY, **metadata: str) -> str:
         self.uploads.put(key, b"a,b\n1,2\n", metadata=metadata)

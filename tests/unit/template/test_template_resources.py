@@ -36,6 +36,7 @@ FILLED_IN = {
     "PREDICT_FUNCTION": "modeldrop-predict",
     "CODE_VERSION": "0.1.0",
     "ALIAS_SECONDS": "5",
+    "LARGE_BYTES": "268435456",
     "GATEWAY_KEY": "315c1398-40ff-a850-213b-158f73e60175",
 }
 

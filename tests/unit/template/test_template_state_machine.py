@@ -59,7 +59,7 @@ def test_a_lost_job_costs_its_candidates_and_not_the_run() -> None:
     assert inner["JobLost"] == {"Comment": inner["JobLost"]["Comment"], "Type": "Pass", "End": True}
 
 
-@pytest.mark.parametrize("spot", ["CollectSpotJob", "CollectSpotCompression"])
+@pytest.mark.parametrize("spot", ["CollectSpotValidation", "CollectSpotJob", "CollectSpotCompression"])
 def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
     catcher = TASKS[spot]["Catch"][0]
     again = TASKS[catcher["Next"]]
@@ -135,4 +135,4 @@ def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
 
 def test_collected_stages_are_stages() -> None:
     stages = {task["Parameters"]["Payload"].get("stage") for task in TASKS.values() if function_of(task)} - {None}
-    assert stages == {"train", "compress"} <= set(STAGES)
+    assert stages == {"validate", "train", "compress"} <= set(STAGES)
