@@ -11,61 +11,78 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
+from onnx import compose
 from torch import Tensor, nn
 
-from pipeline.graphs.encoding import CAT, NUM
 from pipeline.graphs.joining import OPSETS
-from pipeline.training.network import Network
+from pipeline.training.inputs import Reads, blocks
 from pipeline.training.recipe import Rows
 
-__all__ = ["Answering"]
+__all__ = ["Answering", "merged"]
 
-_BLOCK = 16_384  # rows that are answered at once
+_INPUT = "input/"
+
+
+def merged(answers: Tensor, *, classes: int) -> Tensor:
+    """A network's answers [batch, outputs], or [batch, members, outputs] of an ensemble -> what its model says.
+
+    Classification: probabilities [batch, classes], the mean of the members'; else values [batch, outputs].
+    """
+    found = answers.softmax(dim=-1) if classes else answers
+    return found.mean(dim=1) if found.ndim == 3 else found
 
 
 class Answering(nn.Module):
-    """``forward(num, cat)`` -> probabilities [batch, classes], or standardised values [batch, 1]."""
+    """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardised values [batch, 1].
 
-    def __init__(self, network: Network, *, classes: int) -> None:
+    ``reads``: how those are made of rows; their names are those of the body's inputs.
+    """
+
+    def __init__(self, network: nn.Module, reads: Reads, *, classes: int) -> None:
         super().__init__()
         self.network = network
         self.classes = classes
+        self._reads = reads
 
-    def forward(self, num: Tensor, cat: Tensor) -> Tensor:
-        answer: Tensor = self.network(num, cat)
-        return answer.softmax(dim=1) if self.classes else answer
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return merged(self.network(*inputs), classes=self.classes)
 
     def answers(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Probabilities [rows, classes], or standardised values [rows]."""
-        blocks = zip(*(torch.split(torch.from_numpy(part), _BLOCK) for part in (rows.num, rows.cat)), strict=True)
         with torch.no_grad():
-            found = torch.cat([self(num, cat) for num, cat in blocks])
+            found = torch.cat([self(*block) for block in blocks(*self._reads(rows).values())])
         return (found if self.classes else found.squeeze(1)).numpy()
 
     def body(self, example: Rows) -> onnx.ModelProto:
-        """``num`` and ``cat``, as far as there are such columns, in; the answer out."""
+        """The network's inputs, as far as there are such columns, in; the answer out. ``example``: 2 rows or more."""
+        given = self._reads(example.take(np.arange(2)))
         batch = torch.export.Dim("batch")
         with _quiet():
             program = torch.onnx.export(
                 self.eval(),
-                (torch.from_numpy(example.num[:2]), torch.from_numpy(example.cat[:2])),
+                tuple(given.values()),
                 dynamo=True,
                 opset_version=OPSETS[""],
-                input_names=[NUM, CAT],
+                input_names=[f"{_INPUT}{name}" for name in given],
                 output_names=["answer"],
-                dynamic_shapes=({0: batch}, {0: batch}),
+                dynamic_shapes=(tuple({0: batch} for _ in given),),
                 external_data=False,
                 verbose=False,
             )
         assert program is not None, "dynamo=True gives a program"
-        return _without_unused_inputs(program.model_proto)
+        return _with_its_inputs(program.model_proto)
 
 
-def _without_unused_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Of no columns, ``num`` or ``cat`` is nothing that a body has."""
+def _with_its_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Its own values within get another name, as torch calls one ``cat`` too; an input that nothing reads is gone."""
+    model = compose.add_prefix(model, "network/", rename_inputs=False, rename_outputs=False)
     used = {name for node in model.graph.node for name in node.input}
     for given in [given for given in model.graph.input if given.name not in used]:
         model.graph.input.remove(given)
+    for node in model.graph.node:
+        node.input[:] = [name.removeprefix(_INPUT) for name in node.input]
+    for given in model.graph.input:
+        given.name = given.name.removeprefix(_INPUT)
     return model
 
 

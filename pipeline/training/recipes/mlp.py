@@ -12,15 +12,25 @@ __all__ = ["RECIPE"]
 def _train(settings: Settings, problem: Problem) -> Fitted:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     from pipeline.training.answering import Answering
+    from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
+    from pipeline.training.network import Network
 
-    network, history = train_network(settings, problem)
-    answering = Answering(network, classes=problem.classes)
+    def build() -> Network:
+        return Network(
+            problem.train.num, problem.cardinalities,
+            outputs=problem.classes or 1, hidden=settings["hidden"], dropout=settings["dropout"],
+        )  # fmt: skip
+
+    reads = columns("num", "cat")
+    learned = train_network(build, reads, settings, problem)
+    answering = Answering(learned.network, reads, classes=problem.classes)
     return Fitted(
         predict=answering.answers,
         body=lambda: answering.body(problem.train),
-        history=history,
-        weights=network.state_dict(),
+        history=learned.history,
+        notes=learned.notes,
+        weights=learned.network.state_dict(),
     )
 
 
