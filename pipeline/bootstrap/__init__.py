@@ -13,6 +13,7 @@ from pipeline.bootstrap.settings import (
     CommandSettings,
     FailureSettings,
     JobSettings,
+    NodeSettings,
     PredictorSettings,
     RegistrarSettings,
     SmokeTestSettings,
@@ -20,6 +21,7 @@ from pipeline.bootstrap.settings import (
     StarterSettings,
     ValidatorSettings,
 )
+from pipeline.training.cluster import Cluster, Process
 
 if TYPE_CHECKING:
     from pipeline.bootstrap.steps import (
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Job",
+    "Node",
     "Operator",
     "Starter",
     "authorizer",
@@ -56,6 +59,7 @@ __all__ = [
     "failure_recorder",
     "job",
     "model_catalogue",
+    "node",
     "operator",
     "planner",
     "predictor",
@@ -80,7 +84,7 @@ class Starter:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a Batch container works with. ``attempt`` counts from 1.
+    """What a Batch container works with. ``attempt`` counts from 1. ``process``: which it is of those of the job.
 
     ``isolation`` and ``environment`` are for the process of a user's code (jobs.isolation).
     """
@@ -89,8 +93,17 @@ class Job:
     runs: RunLog
     queue: Literal["cpu", "gpu", "code"]
     attempt: int
+    process: Process = field(default_factory=Process)
     isolation: Literal["user", "none", "refused"] = "refused"
     environment: Environ = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One container of a job of several nodes."""
+
+    cluster: Cluster
+    queue: Literal["cpu", "gpu"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,9 +255,18 @@ def job(run: str, environ: Environ = os.environ) -> Job:
         **_step(_clients(environ, _run_role(settings, run)), settings),
         queue=settings.queue,
         attempt=settings.attempt,
+        process=Process(rank=settings.rank, size=settings.size, local_rank=settings.local_rank),
         isolation=settings.isolation,
         environment=environ,
     )
+
+
+def node(environ: Environ = os.environ) -> Node:
+    settings = NodeSettings.from_env(environ)
+    cluster = Cluster(
+        nodes=settings.nodes, node_index=settings.node_index, address=settings.address, port=settings.port
+    )
+    return Node(cluster=cluster, queue=settings.queue)
 
 
 def _run_role(settings: JobSettings, run: str) -> RunRole | None:

@@ -15,6 +15,7 @@ __all__ = [
     "CommandSettings",
     "FailureSettings",
     "JobSettings",
+    "NodeSettings",
     "PredictorSettings",
     "RegistrarSettings",
     "SmokeTestSettings",
@@ -54,6 +55,10 @@ _TABLE = {"pattern": r"[A-Za-z0-9_.-]{3,255}", "expected": "the name of a table"
 
 def _setting(name: str, *, pattern: str, expected: str, **options: Any) -> Any:
     return field(metadata={"variable": _Variable(name=name, pattern=pattern, expected=expected, **options)})
+
+
+def _number(name: str, default: str) -> Any:
+    return _setting(name, pattern=r"\d{1,5}", expected="a number", read=int, default=default)
 
 
 def _table() -> Any:
@@ -179,7 +184,26 @@ class JobSettings(_Settings):
         expected="the ARN of a role",
         optional=True,
     )
-    attempt: int = _setting("AWS_BATCH_JOB_ATTEMPT", pattern=r"\d{1,2}", expected="a number", read=int, default="1")
+    attempt: int = _number("AWS_BATCH_JOB_ATTEMPT", default="1")
+    rank: int = _number("RANK", default="0")  # these three are set by torchrun
+    size: int = _number("WORLD_SIZE", default="1")
+    local_rank: int = _number("LOCAL_RANK", default="0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeSettings(_Settings):
+    """Of one node of a Batch job of several; Batch does not tell the main node its own address."""
+
+    queue: Literal["cpu", "gpu"] = _setting("MODELDROP_QUEUE", pattern="cpu|gpu", expected="cpu or gpu")
+    nodes: int = _number("AWS_BATCH_JOB_NUM_NODES", default="1")
+    node_index: int = _number("AWS_BATCH_JOB_NODE_INDEX", default="0")
+    address: str = _setting(
+        "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS",
+        pattern=r"\d{1,3}(\.\d{1,3}){3}",
+        expected="an IPv4 address",
+        default="127.0.0.1",
+    )
+    port: int = _number("MODELDROP_PORT", default="29500")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

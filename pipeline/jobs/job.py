@@ -25,6 +25,7 @@ from pipeline.contracts.run import RunError
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.isolation import Isolation
 from pipeline.jobs.logs import log_to_stdout
+from pipeline.training.cluster import Process
 from pipeline.training.machine import Machine, this_machine
 
 __all__ = ["JobContext", "JobWork", "run_error", "run_job"]
@@ -38,6 +39,8 @@ _PROGRESS_SECONDS = 1.0  # no more writes to the run's log than a person can fol
 class JobContext:
     """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage.
 
+    ``process``: which it is of those that do the job together; what the main one leaves is the job's.
+
     ``isolation``, ``environment``: for the process of a user's code (jobs.isolation).
     """
 
@@ -47,6 +50,7 @@ class JobContext:
     machine: Machine
     workdir: Path
     report: Callable[[str], None]
+    process: Process = field(default_factory=Process)
     isolation: Isolation = "refused"
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,10 +76,12 @@ def run_job(
     named = _parse(arguments)
     log_to_stdout(run=named.run, job=named.job)
     given = connect(named.run)
-    machine = this_machine(given.queue)
+    machine = this_machine(given.queue, given.process.local_rank)
     _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": given.attempt})
     started = time.perf_counter()
     candidates, error = _attempt(work, named.run, named.job, given, machine)
+    if not given.process.is_main:
+        return 1 if error else 0
     outcome = JobOutcome(
         job=named.job,
         status="FAILED" if error else "SUCCEEDED",
@@ -116,7 +122,8 @@ def _attempt(
                 artifacts=given.artifacts,
                 machine=machine,
                 workdir=Path(folder),
-                report=_reporter(given.runs, run),
+                report=_reporter(given.runs, run) if given.process.is_main else _unheard,
+                process=given.process,
                 isolation=given.isolation,
                 environment=given.environment,
             )
@@ -142,6 +149,10 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _unheard(text: str) -> None:
+    """Only the main process reports."""
 
 
 def _reporter(runs: RunLog, run: str) -> Callable[[str], None]:

@@ -6,12 +6,13 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.errors import CandidateFailedError, ObjectNotFoundError
+from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
@@ -37,11 +38,30 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
     (names,) = (job.candidates for job in plan.jobs if job.name == context.job)
     trainer = _trainer(context, plan, spec, deadline)
-    return [
-        _outcome(context, trainer, candidate) if time.monotonic() < deadline else _too_late(candidate, minutes)
-        for candidate in plan.candidates
-        if candidate.name in names
-    ]
+    with _joined(context):
+        return [
+            _outcome(context, trainer, candidate) if _in_time(context, deadline) else _too_late(candidate, minutes)
+            for candidate in plan.candidates
+            if candidate.name in names
+        ]
+
+
+def _joined(context: JobContext) -> AbstractContextManager[None]:
+    if context.process.size == 1:
+        return nullcontext()
+    from pipeline.training.launching import joined
+
+    return joined(context.process, context.machine.device)
+
+
+def _in_time(context: JobContext, deadline: float) -> bool:
+    """By the main process's clock: all begin a candidate, or none."""
+    if context.process.size == 1:
+        return time.monotonic() < deadline
+    from pipeline.training.parallel import parallel_of
+
+    together = parallel_of("ddp", context.process, context.machine.device)
+    return together.from_main(time.monotonic() < deadline)
 
 
 def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
@@ -64,6 +84,7 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float) ->
         dataset=dataset,
         splits=splits,
         machine=context.machine,
+        process=context.process,
         seed=plan.seed,
         metric=plan.metric,
         class_weights=spec.training.class_weights,
@@ -80,9 +101,14 @@ def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> Can
     folder = context.workdir / candidate.name
     folder.mkdir()
     try:
+        if not context.process.is_main:
+            trainer.follow(candidate)
+            return CandidateOutcome(candidate=candidate.name, status="trained", seconds=time.perf_counter() - started)
         trained = _train(context, trainer, candidate, folder)
-    except Exception as error:  # noqa: BLE001 - whatever a library raises costs this candidate, not its neighbours
+    except Exception as error:
         _log.error("candidate failed", extra={"candidate": candidate.name}, exc_info=error)
+        if context.process.size > 1 and not isinstance(error, CandidateFailedError):
+            raise NodeLostError(f"a process that trained '{candidate.name}' with others was lost or failed") from error
         seconds = time.perf_counter() - started
         return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=seconds)
     _upload(context, candidate, folder)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Machine", "this_machine"]
+__all__ = ["Machine", "processes_of", "this_machine"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,8 +18,8 @@ class Machine:
     threads: int
 
 
-def this_machine(queue: Literal["cpu", "gpu", "code"]) -> Machine:
-    """A GPU when the queue promises one and there is one, else the CPU.
+def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> Machine:
+    """A GPU when the queue promises one and there is one, else the CPU; the GPU of the process's ``local_rank``.
 
     A thread for every second processor: in the cloud two of them share a core, on a laptop two jobs share the machine
     (there, threads that wait for each other's turn make a step of the network ten times slower).
@@ -30,9 +30,18 @@ def this_machine(queue: Literal["cpu", "gpu", "code"]) -> Machine:
     import torch
 
     if torch.cuda.is_available():
-        name = torch.cuda.get_device_name(0)
-        return Machine(device="cuda:0", description=f"cuda:0 ({name})", threads=threads)
+        device = f"cuda:{local_rank}"
+        return Machine(device=device, description=f"{device} ({torch.cuda.get_device_name(device)})", threads=threads)
     return Machine(device="cpu", description="cpu, standing in for the GPU queue", threads=threads)
+
+
+def processes_of(queue: Literal["cpu", "gpu"]) -> int:
+    """That train together on one node: one a GPU; one where there is none, with all of its threads."""
+    if queue == "cpu":
+        return 1
+    import torch
+
+    return max(1, torch.cuda.device_count())
 
 
 def _processors() -> int:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pipeline.contracts.declaration import Declaration, near_name
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.signature import Task
+from pipeline.training.cluster import Process
 
 if TYPE_CHECKING:
     import onnx
@@ -95,6 +96,7 @@ class Problem:
 
     ``cardinalities``: how many ids each categorical column has. ``metric``: what candidates are compared by.
     ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
+    ``process``: which it is of those that train this together (training.parallel).
     ``watch`` is shown a point of the learning curve (contracts.curves). ``code``: the model.py that was brought along.
     """
 
@@ -111,6 +113,7 @@ class Problem:
     deadline: float = math.inf
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     watch: Callable[[Mapping[str, float]], None] = _unwatched
+    process: Process = field(default_factory=Process)
     code: Path | None = None
 
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,8 +24,9 @@ from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
+from pipeline.training.cluster import Process
 from pipeline.training.machine import Machine
-from pipeline.training.recipe import Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows
+from pipeline.training.recipe import Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
 from pipeline.training.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Trainer:
     checkpoints: Callable[[Candidate], Checkpoints] = _none_kept
     watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
     code: Path | None = None
+    process: Process = field(default_factory=Process)
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Write model.onnx, reference.npz, for a network also checkpoint.safetensors, body.onnx; last trained.json.
@@ -73,11 +75,11 @@ class Trainer:
         settings = recipe.complete(candidate.settings)
         problem = self._problem(candidate, report)
         report("begins")
-        searched = self._search(recipe, candidate, problem)
+        searched = self._search(recipe, candidate, replace(problem, process=Process()))
         if searched is not None:
             settings, problem = searched.settings, replace(problem, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
-        fitted = recipe.train(settings, problem)
+        fitted = recipe.train(self._agreed(settings), problem)
         seconds = time.perf_counter() - started
         predicted = self._unscaled(fitted.predict(problem.validation))
         signature = self.dataset.signature_of(fitted.classes or self.dataset.classes, fitted.quantiles)
@@ -105,6 +107,20 @@ class Trainer:
         )
         (workdir / TRAINED).write_bytes(trained.to_bytes())
         return trained
+
+    def follow(self, candidate: Candidate) -> None:
+        """Take part in a training whose results the main process keeps; it searches for the settings alone."""
+        recipe = RECIPES[candidate.algorithm]
+        problem = self._problem(candidate, lambda text: None)
+        recipe.train(self._agreed(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None))
+
+    def _agreed(self, settings: Settings) -> Settings:
+        """Those of the main process."""
+        if self.process.size == 1:
+            return settings
+        from pipeline.training.parallel import parallel_of
+
+        return parallel_of("ddp", self.process, self.machine.device).from_main(settings)
 
     @cached_property
     def _scale(self) -> tuple[float, float]:
@@ -173,6 +189,7 @@ class Trainer:
             checkpoints=self.checkpoints(candidate),
             watch=partial(self.watch, candidate),
             code=self.code,
+            process=self.process,
             classes=len(self.dataset.classes),
             cardinalities=Encoding.of(self.dataset).cardinalities,
             train=self._rows["train"],

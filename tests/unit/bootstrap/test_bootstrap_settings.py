@@ -11,6 +11,7 @@ from pipeline.bootstrap import settings
 from pipeline.bootstrap.settings import (
     CommandSettings,
     JobSettings,
+    NodeSettings,
     PredictorSettings,
     SmokeTestSettings,
     StageSettings,
@@ -58,6 +59,9 @@ def test_a_missing_variable_is_named(name: str, value: str | None) -> None:
         (PredictorSettings, "ALIAS_SECONDS", "soon"),
         (JobSettings, "MODELDROP_QUEUE", "tpu"),
         (JobSettings, "AWS_BATCH_JOB_ATTEMPT", "first"),
+        (JobSettings, "RANK", "first"),
+        (NodeSettings, "AWS_BATCH_JOB_NUM_NODES", "-2"),
+        (NodeSettings, "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS", "a node"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_variables_name_and_not_quoted(

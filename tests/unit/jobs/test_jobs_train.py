@@ -21,6 +21,7 @@ from pipeline.contracts.plan import Candidate, Plan, TrainingJob
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.job import JobContext, JobWork, run_job
 from pipeline.jobs.train import train
+from pipeline.training.cluster import Process
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
 from tests.fakes.table import FakeTable
@@ -94,6 +95,19 @@ def test_each_candidate_leaves_its_files_and_the_job_its_outcome() -> None:
         assert files == {"model.onnx", "reference.npz", "trained.json"}
         trained = TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate(name, "trained.json")))
         assert trained.quality["accuracy"] > 0.5
+
+
+def test_a_process_that_is_not_the_main_one_leaves_nothing_and_reports_nothing() -> None:
+    house = House()
+    house.plan(LINEAR)
+    before = set(house.artifacts.keys(""))
+    job = Job(artifacts=house.artifacts, runs=house.runs, queue="cpu", attempt=1, process=Process(rank=1, size=2))
+    assert (
+        run_job(lambda context: context.report("words") or (), ["--run", RUN, "--job", "cpu"], connect=lambda _: job)
+        == 0
+    )
+    assert set(house.artifacts.keys("")) == before
+    assert all(stage.progress is None for stage in house.runs.get(RUN).stages)
 
 
 def test_only_the_jobs_own_candidates_are_trained() -> None:

@@ -1,0 +1,33 @@
+"""``python -m pipeline.jobs.train_together --run RUN --job JOB``: one node of a job of several.
+
+torchrun starts ``pipeline.jobs.train`` in each of its processes; the main one's results are the job's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pipeline import bootstrap
+from pipeline.training.cluster import Cluster
+from pipeline.training.launching import launch
+from pipeline.training.machine import processes_of
+
+__all__ = ["train_together"]
+
+
+def train_together(
+    arguments: Sequence[str],
+    *,
+    connect: Callable[[], bootstrap.Node] = bootstrap.node,
+    start: Callable[[Cluster, str, Sequence[str]], int] = launch,
+) -> int:
+    """The node's exit code."""
+    node = connect()
+    cluster = replace(node.cluster, processes_per_node=processes_of(node.queue))
+    return start(cluster, "pipeline.jobs.train", arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(train_together(sys.argv[1:]))

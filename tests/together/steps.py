@@ -1,0 +1,91 @@
+"""What each process of test_together_processes runs: a few steps alone and together; the main one writes what it found.
+
+python -m tests.together.steps FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.training.cluster import Process
+from pipeline.training.launching import joined
+from pipeline.training.network import Network
+from pipeline.training.parallel import Parallel, parallel_of
+
+ROWS, BATCH = 101, 25  # neither is a multiple of two
+State = dict[str, Any]
+
+
+def data() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    num = torch.randn(ROWS, 6, generator=generator)
+    num[::7, 0] = torch.nan
+    cat = torch.randint(0, 4, (ROWS, 2), generator=generator)
+    return num, cat, (num[:, 1] > 0).long() + (cat[:, 0] == 2)
+
+
+def network() -> Network:
+    torch.manual_seed(0)
+    return Network(data()[0].numpy().astype(np.float32), [4, 4], outputs=3, hidden=(16, 8), dropout=0.0)
+
+
+def steps(parallel: Parallel, count: int, start: State | None = None) -> tuple[list[float], State]:
+    """The losses of so many steps, and the state after them; from a state or from the beginning."""
+    num, cat, target = data()
+    model = parallel.wrap(network())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    generator = torch.Generator().manual_seed(2 if start is None else 3)
+    if start is not None:
+        parallel.load(model, start["weights"])
+        parallel.load_optimizer(optimizer, start["optimizer"])
+    losses = []
+    for _ in range(count):
+        rows, weight = parallel.share(torch.randperm(ROWS, generator=generator)[:BATCH])
+        loss = nn.functional.cross_entropy(model(num[rows], cat[rows]), target[rows]) * weight
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(parallel.mean(loss).item())
+    return losses, {"weights": parallel.weights(model), "optimizer": parallel.whole(optimizer.state_dict())}
+
+
+def difference(one: State, other: State) -> float:
+    return max((one["weights"][name] - other["weights"][name]).abs().max().item() for name in one["weights"])
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    process = Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"]))
+    alone = Parallel(Process())
+    found: dict[str, Any] = {}
+    with joined(process, "cpu"):
+        for strategy in ("ddp", "fsdp", "tensor"):
+            parallel = parallel_of(strategy, process, "cpu")
+            losses, state = steps(parallel, 8)
+            further, later = steps(parallel, 4, start=state)
+            found[strategy] = {"losses": losses, "further": further, "from_main": parallel.from_main(process.is_main)}
+            del parallel
+            one, state_of_one = steps(alone, 8)
+            resumed, later_of_one = steps(alone, 4, start=state)
+            found[strategy] |= {
+                "losses_of_one": one,
+                "weights": difference(state, state_of_one),
+                "resumed_by_one": resumed,
+                "weights_resumed_by_one": difference(later, later_of_one),
+            }
+        left = parallel_of("ddp", process, "cpu").share(torch.arange(1))[1]
+        found["weight_of_no_row"] = left
+    (folder / f"{process.rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

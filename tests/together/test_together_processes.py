@@ -1,0 +1,94 @@
+"""Two processes by torchrun and gloo reach what one reaches."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.training.cluster import Process
+from pipeline.training.parallel import Parallel, parallel_of
+from tests.local.conftest import until
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = (
+    "import sys; from pipeline.training.cluster import Cluster; from pipeline.training.launching import launch; "
+    "sys.exit(launch(Cluster(processes_per_node={processes}, nodes={nodes}, node_index={index}, port={port}), "
+    "sys.argv[1], sys.argv[2:]))"
+)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(module: str, *arguments: str, processes: int = 1, nodes: int = 1, index: int = 0, port: int = 0) -> Any:
+    script = LAUNCH.format(processes=processes, nodes=nodes, index=index, port=port or free_port())
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, module, *arguments], env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the main process wrote; a launch that fails is tried again (FSDP's end sometimes does, after its result)."""
+    folder = tmp_path_factory.mktemp("together")
+    for _ in range(3):
+        _, errors = start("tests.together.steps", str(folder), processes=2).communicate(timeout=120)
+        if all((folder / f"{rank}.json").exists() for rank in (0, 1)):
+            return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+    raise AssertionError(errors)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
+def test_two_processes_reach_the_loss_and_the_weights_of_one(found: Any, strategy: str) -> None:
+    of_two = found[0][strategy]
+    assert of_two["losses"] == pytest.approx(of_two["losses_of_one"], abs=1e-5)
+    assert of_two["weights"] < 1e-4
+    assert of_two["losses"] == found[1][strategy]["losses"]  # both decide by the same number
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
+def test_one_process_goes_on_from_what_two_have_left(found: Any, strategy: str) -> None:
+    of_two = found[0][strategy]
+    assert of_two["resumed_by_one"] == pytest.approx(of_two["further"], abs=1e-4)
+    assert of_two["weights_resumed_by_one"] < 1e-3
+
+
+def test_the_main_process_decides_for_all(found: Any) -> None:
+    assert [one["ddp"]["from_main"] for one in found] == [True, True]
+
+
+def test_a_process_for_which_no_row_is_left_counts_nothing(found: Any) -> None:
+    assert [one["weight_of_no_row"] for one in found] == [2.0, 0.0]
+
+
+@pytest.mark.parametrize("strategy", ["none", "ddp", "fsdp", "tensor"])
+def test_alone_nothing_is_cut(strategy: str) -> None:
+    alone = parallel_of(strategy, Process(), "cpu")
+    network, batch = torch.nn.Linear(2, 1), torch.arange(3)
+    assert type(alone) is Parallel
+    assert alone.wrap(network) is network
+    assert alone.share(batch) == (batch, 1.0)
+
+
+def test_a_process_ends_when_its_node_is_killed() -> None:
+    """Of two nodes of one process each; the other one then hears that it is alone."""
+    port = free_port()
+    nodes = [start("tests.together.waiting", nodes=2, index=index, port=port) for index in (0, 1)]
+    until(lambda: "together" in nodes[0].stderr.readline(), 60)
+    nodes[1].kill()
+    assert nodes[0].wait(60) == 1
+    nodes[1].communicate()
+    nodes[0].communicate()
