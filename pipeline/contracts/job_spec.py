@@ -203,6 +203,12 @@ class JobSpec(Record):
     limits: Limits = Limits()
     promote: Literal["auto", "manual"] = "auto"
 
+    @model_validator(mode="after")
+    def _clusters_are_of_clustering(self) -> Self:
+        if self.clusters is not None and self.task != "clustering":
+            raise ValueError("clusters is of task: clustering, which is expected beside it")
+        return self
+
 
 def default_metric(task: Task) -> Metric:
     return _METRICS[task][0]

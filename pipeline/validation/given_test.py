@@ -37,12 +37,12 @@ def read_test_rows(
     Raise InvalidColumnsError or InvalidTargetError when a column is not there or cannot be read so, TooFewRowsError.
     """
     raw, name = given.table.frame, target.values.name
-    _check_names(given, [name, *(one.values.name for one in columns)], name)
+    _check_names(given, [*filter(None, [name]), *(one.values.name for one in columns)], name)
     read, warnings = _features(given, columns)
     values, unseen = _target(given, target)
     given.aside.add_dropped(values.is_null() & ~unseen, f"no value in the target '{name}'")
     given.aside.add_dropped(unseen, "a class of the target that no training row has")
-    rows = pl.DataFrame([*read, values])
+    rows = pl.DataFrame({one.name: one for one in (*read, values)})
     if weight is not None:
         told = raw[weight] if weight in raw.columns else pl.Series(weight, [1.0]).new_from_index(0, raw.height)
         rows = rows.with_columns(read_weights(told, file=given.file, decimal_comma=given.table.decimal_comma))
@@ -102,6 +102,9 @@ def _features(given: GivenTest, columns: Sequence[Typed]) -> tuple[list[pl.Serie
 
 
 def _target(given: GivenTest, target: Target) -> tuple[pl.Series, pl.Series]:
+    if target.task == "clustering":
+        values = pl.Series(target.values.name, [0.0]).new_from_index(0, given.table.frame.height)
+        return values, values != 0
     raw = given.table.frame[target.values.name]
     if target.task == "regression":
         values = numbers_in(trimmed(raw), decimal_comma=given.table.decimal_comma)

@@ -45,15 +45,15 @@ def prepare(
 
     ``given_test``: the rows that test; those of ``table`` then train and validate.
     """
-    raw = table.frame
-    name = target_name(raw.columns, spec.target)
-    check_columns(spec, raw.columns, name)
+    name = target_name(table.frame.columns, spec)
+    check_columns(spec, table.frame.columns, name)
+    raw = table.frame if name else table.frame.with_columns(pl.lit(0.0).alias(name))
     _check_rows(raw.height, aside)
     target, usable = _usable(raw[name], table, spec, aside)
     raw, roles = raw.filter(usable), Roles.of(raw.filter(usable), spec, decimal_comma=table.decimal_comma)
     features = raw.drop({name, *roles.no_features})
     typed, left_out = _type_columns(features, spec.drop, decimal_comma=table.decimal_comma)
-    given = pl.DataFrame([*(one.values for one in typed), target.values, *roles.weight])
+    given = pl.DataFrame({one.name: one for one in (*(one.values for one in typed), target.values, *roles.weight)})
     rows, assigned, copied = _split(given, target, roles, spec, aside, given_test=given_test is not None)
     splits = {split: rows.filter(assigned == split) for split in SPLITS}
     target = trained_target(target, splits["train"][name])
@@ -63,7 +63,7 @@ def prepare(
         told = (*given_test.aside.warnings, *told, *_shared(given_test, splits))
     profiles, untold = _profile(typed, splits["train"])
     _check_usable(profiles, left_out := [*roles.left_out, *left_out, *untold], name)
-    columns = [*(profile.name for profile in profiles), name, *([spec.weight] if spec.weight else [])]
+    columns = [*(profile.name for profile in profiles), *filter(None, (name, spec.weight))]
     dataset = Dataset(
         task=target.task,
         target=name,
@@ -77,7 +77,7 @@ def prepare(
         sha256=sha256,
         weight=spec.weight,
     )
-    understood = spec.model_copy(update={"target": name, "task": target.task})
+    understood = spec.model_copy(update={"target": name or None, "task": target.task})
     return Prepared(
         dataset=dataset, splits={split: part.select(columns) for split, part in splits.items()}, spec=understood
     )
@@ -164,8 +164,9 @@ def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
     if not profiles:
         reasons = "; ".join(f"'{one.name}': {one.reason}" for one in left_out[:_NAMED])
         more = "; ..." if len(left_out) > _NAMED else ""
+        purpose = f"predict '{target}'" if target else "tell clusters by"
         raise InvalidColumnsError(
-            f"no column can be used to predict '{target}' ({reasons}{more}): at least one of numbers, categories or "
+            f"no column can be used to {purpose} ({reasons}{more}): at least one of numbers, categories or "
             "truth values is expected"
         )
 

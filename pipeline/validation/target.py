@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.contracts.errors import InvalidTargetError
+from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
+from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Task
 from pipeline.validation.columns import nearest
 from pipeline.validation.kinds import numbers_of, trimmed
@@ -21,7 +22,10 @@ _LEAST_NUMBER_ROWS = 5  # rows to each of them, in the mean
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """``values``: String for classification, Float64 for regression; null where a row has none."""
+    """``values``: String for classification, Float64 for regression; null where a row has none.
+
+    Of clustering they are zeros, under the name that a user's column cannot have: the empty one.
+    """
 
     task: Task
     values: pl.Series
@@ -32,8 +36,19 @@ class Target:
         return tuple(self.values.drop_nulls().unique().sort()) if self.task == "classification" else ()
 
 
-def target_name(names: Sequence[str], wanted: str | None) -> str:
-    """``wanted``, or the last column; raise InvalidTargetError with the nearest name when there is none such."""
+def target_name(names: Sequence[str], spec: JobSpec) -> str:
+    """The target of ``spec``, or the last column; of clustering the empty name.
+
+    Raise InvalidTargetError with the nearest name when there is none such, InvalidJobSpecError for one of clustering.
+    """
+    wanted = spec.target
+    if spec.task == "clustering":
+        if wanted is not None:
+            raise InvalidJobSpecError(
+                f"train.yaml: target: clustering has no target, and '{wanted}' is given: leave it out, or name it in "
+                "drop when no model may read it"
+            )
+        return ""
     if wanted is None:
         return names[-1]
     if wanted not in names:
@@ -46,6 +61,8 @@ def read_target(column: pl.Series, task: Task | None, *, decimal_comma: bool = F
 
     Raise InvalidTargetError when there are no values, one value, too many classes, or values that do not fit ``task``.
     """
+    if task == "clustering":
+        return Target(task=task, values=column)
     name, values = column.name, trimmed(column)
     if values.null_count() == len(values):
         raise InvalidTargetError(f"the target '{name}' has no values: all {len(values):,} rows are missing it")
@@ -62,7 +79,7 @@ def read_target(column: pl.Series, task: Task | None, *, decimal_comma: bool = F
 
 def without_rare_classes(target: Target) -> Target:
     """The same with null for classes of too few rows; raise InvalidTargetError when these are more than a few."""
-    if target.task == "regression":
+    if target.task != "classification":
         return target
     counts = target.values.rename("class").drop_nulls().value_counts(name="rows")
     rare = counts.filter(pl.col("rows") < LEAST_CLASS_ROWS)
@@ -80,7 +97,7 @@ def without_rare_classes(target: Target) -> Target:
 
 def trained_target(target: Target, train: pl.Series) -> Target:
     """``target`` as the training rows have it; raise InvalidTargetError when these have one value alone."""
-    if train.n_unique() < 2:
+    if target.task != "clustering" and train.n_unique() < 2:
         raise InvalidTargetError(
             f"the target '{train.name}' is constant in the training rows: at least two different values are expected "
             "there; another split may have them"
