@@ -176,7 +176,7 @@ class Registrar(_Step):
 
     def __call__(self, run: str) -> int:
         keys = RunKeys.of(run)
-        dataset = self._read(Dataset, keys.dataset)
+        dataset, selection = self._read(Dataset, keys.dataset), self._read(Selection, keys.selection)
         lineage = lineage_of(
             run,
             upload=self._read(Upload, keys.upload),
@@ -186,8 +186,8 @@ class Registrar(_Step):
         )
         draft = draft_version(
             self._read(ModelCard, keys.card),
-            self._read(Selection, keys.selection),
-            signature=dataset.signature,
+            selection,
+            signature=dataset.signature_of(selection.winner.classes, selection.winner.quantiles),
             lineage=lineage,
             now=self.now(),
         )

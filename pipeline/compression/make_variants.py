@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -39,6 +39,8 @@ __all__ = ["make_variants"]
 _WHY_NOT_INT8 = {
     "linear": "a linear model is one small matrix, and integer operators would add more than it saves",
     "random_forest": "trees compare columns with thresholds: there are no weight matrices to quantize",
+    "k_means": "the distances to a few centres are one small matrix, and integers would add more than they save",
+    "gaussian_mixture": "densities saturate: what an integer rounds away moves a row to another cluster",
     "gradient_boosting": "trees compare columns with thresholds: there are no weight matrices to quantize",
 }
 
@@ -72,7 +74,8 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     errors: list[ModeldropError] = []
     for candidate in trained:
         try:
-            variants += bench.variants(candidate)
+            own = dataset.signature_of(candidate.classes, candidate.quantiles)
+            variants += replace(bench, signature=own).variants(candidate)
         except (ExportMismatchError, IntegrityError) as error:
             errors.append(error)
             variants.append(_row(candidate, "fp32", status="rejected", reason=error.message))
@@ -114,7 +117,7 @@ class _Tried:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Bench:
-    """The validation rows, read once, and what every candidate is tried on them for."""
+    """The validation rows, read once, and what every candidate is tried on them for; ``signature``: the candidate's."""
 
     artifacts: ObjectStore
     keys: RunKeys
@@ -217,4 +220,6 @@ def _row(candidate: TrainedCandidate, precision: Precision, *, status: Status, r
         status=status,
         reason=reason,
         train_seconds=candidate.seconds,
+        classes=candidate.classes,
+        quantiles=candidate.quantiles,
     )

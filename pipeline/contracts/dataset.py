@@ -70,6 +70,12 @@ class Dataset(Record):
         return self.signature_of(self.classes)
 
     def signature_of(self, classes: tuple[str, ...], quantiles: tuple[float, ...] = ()) -> Signature:
-        """The signature of a model that answers with these classes, or quantiles."""
+        """The signature of a model that answers with these classes (none: the data set's own), or quantiles."""
         columns = tuple(Column(name=column.name, kind=column.kind, shape=column.shape) for column in self.columns)
-        return Signature(task=self.task, target=self.target, columns=columns, classes=classes, quantiles=quantiles)
+        return Signature(
+            task=self.task,
+            target=self.target,
+            columns=columns,
+            classes=classes or self.classes,
+            quantiles=quantiles,
+        )

@@ -36,6 +36,8 @@ class Variant(Record):
     agreement: float | None = None  # share of rows with the fp32 file's label; regression: correlation with its values
     latency_us: float | None = None  # one row, one thread, median
     train_seconds: float = 0.0
+    classes: tuple[str, ...] = ()  # of a clustering: its clusters
+    quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
 
 
 class VariantSet(Record):

@@ -48,7 +48,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     assert winner.artifact is not None, "a winner was made"
     if hashlib.sha256(model_bytes).hexdigest() != winner.artifact.sha256:
         raise IntegrityError(f"the file of {winner.candidate} ({winner.precision}) is not the one that was selected")
-    signature, served = dataset.signature, OnnxModel(model_bytes)
+    signature, served = dataset.signature_of(winner.classes, winner.quantiles), OnnxModel(model_bytes)
     answers = served.run(feeds(test, signature))
     wanted = truth(test, signature)
     card = ModelCard(

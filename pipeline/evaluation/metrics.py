@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.clusters import silhouettes
 
 __all__ = ["interval", "measure"]
 
@@ -23,9 +24,10 @@ _FEWEST_DRAWS, _MOST_DRAWS = 200, 1000
 
 
 def measure(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> dict[str, float]:
-    """Classification: accuracy, auc, log_loss; regression: rmse, mae, r2. Always finite for finite answers.
+    """Classification: accuracy, auc, log_loss; regression: rmse, mae, r2; clustering: silhouette.
 
-    ``truth`` is as scoring.truth gives it: labels, each one of the signature's classes, or values. ``auc`` of two
+    Always finite for finite answers. ``truth`` is as scoring.truth gives it: labels, each one of the signature's
+    classes, or values; of clustering, which has none, where the rows lie. ``auc`` of two
     classes is the area under the ROC curve, ties counting half; of more, the mean over the classes of one against the
     rest, each weighted by its rows (scikit-learn's ``ovr``, ``weighted``), so that a class of three rows does not
     decide. It is 0.5 where the rows are of one class. ``r2`` of a constant truth is 0, or 1 when it is met exactly.
@@ -60,6 +62,8 @@ def _middle(values: Floats) -> tuple[float, float]:
 
 
 def _metrics(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> Mapping[str, _Metric]:
+    if signature.task == "clustering":
+        return _clustering(truth, answers.labels)
     if signature.task == "regression":
         return _regression(truth.astype(np.float64), answers.values.astype(np.float64))
     number = {label: index for index, label in enumerate(signature.classes)}
@@ -77,6 +81,17 @@ def _classification(right: Floats, truth: npt.NDArray[np.int64], probabilities: 
         "auc": _auc(truth, probabilities),
         "log_loss": lambda weights: _mean(surprise, weights),
     }
+
+
+def _clustering(places: Floats, labels: npt.NDArray[np.object_]) -> Mapping[str, _Metric]:
+    """Drawn rows keep the silhouette that they have among all: drawing would only move rows onto themselves."""
+    sample, widths = silhouettes(places, labels)
+
+    def silhouette(weights: Floats) -> Floats:
+        drawn = weights[:, sample]
+        return np.asarray(drawn @ widths / np.maximum(drawn.sum(axis=1), 1), dtype=np.float64)
+
+    return {"silhouette": silhouette}
 
 
 def _regression(truth: Floats, values: Floats) -> Mapping[str, _Metric]:

@@ -12,6 +12,7 @@ import onnxruntime
 
 from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.clusters import places
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,7 +60,12 @@ def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
 
 
 def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
-    """The target as metrics.measure takes it: labels [rows] (str), or values float64 [rows]."""
+    """The target as metrics.measure takes it: labels [rows] (str), or values float64 [rows].
+
+    Of clustering, which has none: clusters.places.
+    """
+    if signature.task == "clustering":
+        return places(frame, signature)
     target = frame[signature.target].to_numpy()
     return target.astype(object if signature.task == "classification" else np.float64)
 

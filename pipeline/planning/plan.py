@@ -27,7 +27,8 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     """
     metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
     asked = spec.algorithms is not None
-    wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or catalogue())]
+    of_the_task = [name for name, declared in catalogue().items() if dataset.task in declared.tasks]
+    wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
     reasons = {one.name: _why_not(one, dataset, asked=asked) for one in wanted}
     skipped = tuple(Skipped(algorithm=name, reason=why) for name, why in reasons.items() if why)
     fitting = [one for one in wanted if reasons[one.name] is None]
@@ -43,6 +44,8 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
 def _candidate(declared: Declaration, dataset: Dataset, spec: JobSpec) -> Candidate:
     settings = declared.settings_for(rows=dataset.rows.train, classes=len(dataset.classes), task=dataset.task)
     given = _knobs(spec.training) if declared.knobs else {}
+    if spec.clusters is not None:
+        given = {**given, "clusters": spec.clusters}
     settings |= {name: value for name, value in given.items() if name in settings}
     if declared.brings_code:
         settings["code"] = json.dumps(spec.code)

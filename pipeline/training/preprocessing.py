@@ -16,7 +16,15 @@ from pipeline.graphs.joining import make_model
 from pipeline.training.recipe import Problem, Rows
 from pipeline.training.turning import Turned
 
-__all__ = ["FEATURES", "Preprocessing", "boosting_features", "forest_features", "linear_features"]
+__all__ = [
+    "FEATURES",
+    "Preprocessing",
+    "boosting_features",
+    "forest_features",
+    "linear_features",
+    "one_hot_features",
+    "scaled_and_one_hot",
+]
 
 FEATURES = "features"
 
@@ -161,6 +169,29 @@ def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
         cardinalities=problem.cardinalities,
     )
     return preprocessing, preprocessing.apply(problem.train)
+
+
+def one_hot_features(problem: Problem) -> tuple[Preprocessing, Matrix, Any]:
+    """As linear_features, but without flags, and what scales the numbers and makes the ids one-hot, not yet fitted."""
+    preprocessing, _ = linear_features(problem)
+    unflagged = replace(preprocessing, flagged=np.empty(0, np.int64))
+    return unflagged, unflagged.apply(problem.train), scaled_and_one_hot(unflagged)
+
+
+def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
+    """Of the features of ``preprocessing``, whose last ones are ids."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    # The unknown is none of them.
+    ids = [np.arange(count - 1, dtype=np.float32) for count in preprocessing.cardinalities]
+    one_hot = OneHotEncoder(categories=ids, handle_unknown="ignore", dtype=np.float32)
+    first_id = preprocessing.width - len(ids)
+    parts = [
+        ("scale", StandardScaler(), list(range(first_id))),
+        ("one_hot", one_hot, list(range(first_id, preprocessing.width))),
+    ]
+    return ColumnTransformer([part for part in parts if part[2]])
 
 
 def forest_features(problem: Problem) -> tuple[Preprocessing, Matrix]:

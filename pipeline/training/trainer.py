@@ -82,7 +82,7 @@ class Trainer:
         fitted = recipe.train(self._agreed(settings), problem)
         seconds = time.perf_counter() - started
         predicted = self._unscaled(fitted.predict(problem.validation))
-        signature = self.dataset.signature_of(fitted.classes or self.dataset.classes, fitted.quantiles)
+        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its answers to the validation rows are not all numbers")
         report("exports")

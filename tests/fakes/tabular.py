@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.signature import Task
 
-__all__ = ["Table", "profiled", "table"]
+__all__ = ["Table", "column_profile", "profiled", "table"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ def profiled(splits: dict[str, pl.DataFrame], task: Task, target: str = "target"
     dataset = Dataset(
         task=task,
         target=target,
-        columns=tuple(_profile(train[name]) for name in train.columns if name != target),
+        columns=tuple(column_profile(train[name]) for name in train.columns if name != target),
         classes=labels,
         class_rows=tuple(int((train[target] == label).sum()) for label in labels),
         rows=SplitRows(train=train.height, validation=splits["validation"].height, test=0),
@@ -73,7 +73,7 @@ def profiled(splits: dict[str, pl.DataFrame], task: Task, target: str = "target"
     return Table(dataset=dataset, splits=splits)
 
 
-def _profile(series: pl.Series) -> ColumnProfile:
+def column_profile(series: pl.Series) -> ColumnProfile:
     seen = {"name": series.name, "missing": series.null_count(), "distinct": series.n_unique()}
     if series.dtype == pl.String:
         counts = series.drop_nulls().value_counts(sort=True)

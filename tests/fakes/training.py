@@ -20,6 +20,8 @@ __all__ = ["CPU", "QUICK", "Run", "TrainIt"]
 CPU = Machine(device="cpu", description="cpu", threads=1)
 QUICK: dict[str, dict[str, Any]] = {
     "linear": {},
+    "k_means": {},
+    "gaussian_mixture": {},
     "random_forest": {"n_estimators": 20},
     "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1, "folds": 2},
     "mlp": {"hidden": (16,), "epochs": 15, "batch_size": 64, "learning_rate": 0.01},
@@ -42,7 +44,7 @@ class Run:
         """Of the served file from the trained model's own answers, in probability or in standard deviations."""
         answers = self.served(self.table.validation)
         with np.load(self.folder / "reference.npz") as reference:
-            if self.table.dataset.task == "classification":
+            if self.table.dataset.task != "regression":
                 return float(np.abs(answers.probabilities - reference["probabilities"]).max())
             spread = np.std(self.table.splits["train"][self.table.dataset.target].to_numpy())
             return float(np.abs(answers.values - reference["value"]).max() / spread)

@@ -42,20 +42,12 @@ def _weighted(model: Any, problem: Problem) -> dict[str, Any]:
 
 
 def _pipeline(settings: Settings, problem: Problem, preprocessing: Preprocessing) -> Any:
-    import numpy as np
-    from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    ids = [np.arange(count - 1, dtype=np.float32) for count in problem.cardinalities]  # the unknown is none of them
-    one_hot = OneHotEncoder(categories=ids, handle_unknown="ignore", dtype=np.float32)
-    first_id = preprocessing.width - len(ids)
-    parts = [
-        ("scale", StandardScaler(), list(range(first_id))),
-        ("one_hot", one_hot, list(range(first_id, preprocessing.width))),
-    ]
-    columns = ColumnTransformer([part for part in parts if part[2]])
+    from pipeline.training.preprocessing import scaled_and_one_hot
+
+    columns = scaled_and_one_hot(preprocessing)
     if problem.classes:
         return make_pipeline(columns, LogisticRegression(C=settings["C"], max_iter=settings["max_iter"]))
     return make_pipeline(columns, Ridge(alpha=settings["alpha"], max_iter=settings["max_iter"]))

@@ -101,3 +101,27 @@ def test_an_interval_over_sixteen_thousand_rows_takes_seconds_at_most() -> None:
     started = time.process_time()
     interval(*case)
     assert time.process_time() - started < 10
+
+
+def _clustered(rows: int = 400) -> Case:
+    random = np.random.default_rng(2)
+    which = random.choice(3, rows, p=(0.6, 0.3, 0.1))
+    signature = Signature(task="clustering", target="", columns=(), classes=("0", "1", "2"))
+    return signature, which[:, None] + random.normal(0, 0.4, (rows, 2)), Answers.of(signature, np.eye(3)[which])
+
+
+def test_the_silhouette_agrees_with_scikit_learn() -> None:
+    signature, places, answers = _clustered()
+    wanted = metrics.silhouette_score(places, answers.labels)
+    assert measure(signature, places, answers) == {"silhouette": pytest.approx(wanted)}
+    low, high = interval(signature, places, answers)["silhouette"]
+    assert wanted - 0.1 < low < wanted < high < wanted + 0.1
+
+
+def test_one_cluster_tells_nothing_and_many_rows_are_sampled() -> None:
+    signature, places, answers = _clustered(12_000)
+    assert measure(signature, places, answers)["silhouette"] == pytest.approx(
+        metrics.silhouette_score(places, answers.labels, sample_size=5000, random_state=0), abs=0.02
+    )
+    alone = Answers.of(signature, np.eye(3)[np.zeros(12_000, int)])
+    assert measure(signature, places, alone) == {"silhouette": 0.0}

@@ -1,0 +1,88 @@
+"""How well clusters are told apart: where rows lie, and their silhouettes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.signature import Signature
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["places", "silhouettes"]
+
+Floats = npt.NDArray[np.floating[Any]]
+
+_MOST_ROWS = 5000  # that are compared with one another
+_BLOCK = 500  # rows whose distances are held at once
+_MOST_VALUES = 50  # of a categorical column that have a coordinate of their own
+_REACH = 20.0  # standard deviations: what lies beyond counts as lying there
+
+
+def places(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]:
+    """Where the rows lie [rows, coordinates]: numbers, truth values and times standardised over these rows.
+
+    Missing is the mean. Categories are one-hot, their most frequent values; texts and images are left out.
+    """
+    import polars as pl  # noqa: PLC0415 - the predict function has no polars
+
+    coordinates: list[Floats] = [np.zeros((frame.height, 0))]
+    for column in signature.columns:
+        series = frame[column.name]
+        if column.kind == "categorical":
+            common = series.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MOST_VALUES)
+            coordinates += [(series == value).fill_null(False).to_numpy()[:, None] for value in sorted(common)]
+        elif column.kind in ("numeric", "boolean", "datetime"):
+            coordinates.append(_standardised(series.cast(pl.Float64).to_numpy())[:, None])
+    return np.concatenate(coordinates, axis=1).astype(np.float32)
+
+
+def _standardised(values: Floats) -> Floats:
+    values = np.where(np.isfinite(values), values, np.nan)
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return np.zeros(len(values))
+    scaled = (values - known.mean()) / (known.std() or 1.0)
+    return np.asarray(np.clip(np.nan_to_num(scaled, nan=0.0), -_REACH, _REACH))
+
+
+def silhouettes(
+    places: Floats, labels: npt.NDArray[Any], *, seed: int = 0
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Of a seeded sample of the rows: which they are, and the silhouette of each (Rousseeuw 1987), in [-1, 1].
+
+    0 for the only row of its cluster, and for all rows where there is one cluster: that tells nothing.
+    """
+    rows = len(places)
+    sample = np.arange(rows)
+    if rows > _MOST_ROWS:
+        sample = np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False))
+    _, cluster = np.unique(labels[sample].astype(str), return_inverse=True)
+    sizes = np.bincount(cluster)
+    if len(sizes) < 2:
+        return sample, np.zeros(len(sample))
+    points, member = places[sample].astype(np.float64), np.eye(len(sizes))[cluster]
+    return sample, np.concatenate(
+        [
+            _widths(points[start : start + _BLOCK], cluster[start : start + _BLOCK], points, member, sizes)
+            for start in range(0, len(points), _BLOCK)
+        ]
+    )
+
+
+def _widths(
+    block: Floats, own: npt.NDArray[np.int64], points: Floats, member: Floats, sizes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    squares = (block**2).sum(axis=1)[:, None] + (points**2).sum(axis=1)[None] - 2 * block @ points.T
+    sums = np.sqrt(np.maximum(squares, 0)) @ member  # distances to each cluster's rows [block, clusters]
+    rows = np.arange(len(block))
+    within = sums[rows, own] / np.maximum(sizes[own] - 1, 1)
+    means = sums / sizes
+    means[rows, own] = np.inf
+    nearest = means.min(axis=1)
+    largest = np.maximum(within, nearest)
+    widths = (nearest - within) / np.where(largest > 0, largest, 1)
+    return np.where(sizes[own] > 1, widths, 0.0)
