@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
 
-__all__ = ["Adjustment", "Declaration", "Input", "Range", "Setting", "Settings", "Space", "near_name"]
+__all__ = ["Adjustment", "Cost", "Declaration", "Input", "Range", "Setting", "Settings", "Space", "near_name"]
 
 Setting = int | float | str | bool | None | tuple[int | float | str, ...]
 Settings = dict[str, Setting]
@@ -48,12 +48,32 @@ class Adjustment(Record):
         )
 
 
+class Cost(Record):
+    """What a candidate with default settings costs, as it was ``measured`` (when, and on what). A choice is made by it
+    where it says so clearly (planning.estimates); it is no promise: another machine, other data, three times of it.
+
+    ``seconds`` of one thread, and those that a million cells (training rows x columns) add; a tree or a weight a class:
+    ``each_class`` multiplies them. ``bytes`` of the served fp32 file, those that a training row adds, and the most.
+    """
+
+    measured: str
+    seconds: float
+    seconds_per_million_cells: float
+    each_class: bool = False
+    bytes: int
+    bytes_per_row: float = 0
+    most_bytes: int | None = None
+    latency_us: float
+
+
 class Declaration(Record):
     """An algorithm: ``reads`` are the kinds of input that it can take (graphs.encoding), it needs one of them there.
 
     ``needs``: the queue it profits from. ``good_at`` is the reason that a plan gives for it. ``defaults`` name all of
     its settings; ``space`` is what a search tries. ``by_request``: only tried when it is asked for by name.
-    ``knobs``: settings that ``training`` of a JobSpec sets (networks: those of the one loop).
+    ``knobs``: settings that ``training`` of a JobSpec sets (networks: those of the one loop). ``in_trials``: settings
+    that a search's trials take, to be cheap; what is trained in the end has its own. ``cost`` None: unknown, so that
+    nothing is decided by it.
     """
 
     name: str
@@ -64,6 +84,8 @@ class Declaration(Record):
     defaults: Settings
     adjustments: tuple[Adjustment, ...] = ()
     space: Space = {}
+    in_trials: Settings = {}
+    cost: Cost | None = None
     least_rows: int = 1
     most_rows: int | None = None
     most_classes: int | None = None

@@ -17,6 +17,7 @@ class Trials(Record):
     space: Space
     trials: int
     cv: int | None = None
+    cheaper: Settings = {}  # what the trials take in place of the candidate's own settings
 
 
 class Candidate(Record):
@@ -50,6 +51,10 @@ class TrainingJob(Record):
     queue: Literal["cpu", "gpu", "code"]
     candidates: tuple[str, ...]
     nodes: int = 1
+    minutes: float | None = None  # that it may train; None: the JobSpec's
+    audition_rows: int = (
+        0  # the candidates are first compared on so many rows, and the hopeless dropped; 0: they are not
+    )
 
 
 class Plan(Record):
@@ -59,4 +64,5 @@ class Plan(Record):
     candidates: tuple[Candidate, ...]
     jobs: tuple[TrainingJob, ...]
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()  # what the limits made of it
     seed: int = 0

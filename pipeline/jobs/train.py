@@ -30,19 +30,20 @@ _log = logging.getLogger(__name__)
 def train(context: JobContext) -> Sequence[CandidateOutcome]:
     """Train the job's candidates that an earlier attempt has not; one that fails costs itself.
 
-    None begins after the spec's ``limits.minutes``: what was trained until then is what there is to choose from.
+    None begins after the job's minutes (by ``limits.minutes`` and ``limits.dollars``): what was trained until then is
+    what there is to choose from.
     """
     spec = JobSpec.from_bytes(context.artifacts.get(context.keys.spec))
-    minutes = spec.limits.minutes
-    deadline = time.monotonic() + 60 * minutes
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
-    (names,) = (job.candidates for job in plan.jobs if job.name == context.job)
+    (job,) = (job for job in plan.jobs if job.name == context.job)
+    minutes = job.minutes or spec.limits.minutes
+    deadline = time.monotonic() + 60 * minutes
     trainer = _trainer(context, plan, spec, deadline)
     with _joined(context):
         return [
             _outcome(context, trainer, candidate) if _in_time(context, deadline) else _too_late(candidate, minutes)
             for candidate in plan.candidates
-            if candidate.name in names
+            if candidate.name in job.candidates
         ]
 
 
@@ -65,7 +66,7 @@ def _in_time(context: JobContext, deadline: float) -> bool:
 
 
 def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
-    error = CandidateFailedError(f"{candidate.name} was not begun: the {minutes:g} minutes of limits.minutes were over")
+    error = CandidateFailedError(f"{candidate.name} was not begun: the {minutes:g} minutes of its job were over")
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 

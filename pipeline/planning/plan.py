@@ -3,53 +3,111 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import Declaration, Input, Settings
+from pipeline.contracts.declaration import Declaration, Settings
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, Training, check_metric, default_metric
-from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob
+from pipeline.contracts.plan import Candidate, Plan, Skipped, Trials
+from pipeline.planning.estimates import minutes_for, seconds_of
+from pipeline.planning.jobs import Planned, jobs_of
+from pipeline.planning.rules import Case, beyond_limits, does_not_fit
+from pipeline.planning.trials import check_search, trials_of
 
 __all__ = ["plan"]
 
-_INPUT_OF_KIND: dict[str, Input] = {
-    "numeric": "num", "boolean": "num", "datetime": "num", "categorical": "cat", "text": "text", "image": "image",
-}  # fmt: skip
-_WORDS: dict[Input, str] = {"num": "numbers", "cat": "categories", "text": "texts", "image": "images"}
-
 
 def plan(dataset: Dataset, spec: JobSpec) -> Plan:
-    """Choose the candidates for ``dataset`` among ``spec.algorithms`` (None: all that fit).
+    """Choose the candidates for ``dataset`` among ``spec.algorithms`` (None: all that fit), and the jobs for them.
 
-    What was asked for by name is tried with few rows too. Raise InvalidJobSpecError when the metric does not measure
-    the task, or no algorithm fits.
+    What was asked for by name is tried with few rows, and beyond what is estimated to keep the limits, too. Raise
+    InvalidJobSpecError when the metric does not measure the task, no algorithm fits, or a search cannot be made.
     """
     metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
-    asked = spec.algorithms is not None
-    of_the_task = [name for name, declared in catalogue().items() if dataset.task in declared.tasks]
-    wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
-    reasons = {one.name: _why_not(one, dataset, asked=asked) for one in wanted}
-    skipped = tuple(Skipped(algorithm=name, reason=why) for name, why in reasons.items() if why)
-    fitting = [one for one in wanted if reasons[one.name] is None]
-    if not fitting:
-        told = "; ".join(f"{one.algorithm}: {one.reason}" for one in skipped)
-        raise InvalidJobSpecError(f"none of the algorithms fits this data set ({told})")
-    candidates = tuple(_candidate(one, dataset, spec) for one in fitting)
+    cases, skipped = _fitting(dataset, spec)
+    kept, beyond, notes = _within_limits(cases)
+    planned = [_planned(case, spec) for case in kept]
+    jobs, of_jobs = jobs_of(planned, spec, rows=dataset.rows.train)
     return Plan(
-        metric=metric, candidates=candidates, jobs=_jobs(fitting, spec.training), skipped=skipped, seed=spec.seed
+        metric=metric,
+        candidates=tuple(one.candidate for one in planned),
+        jobs=jobs,
+        skipped=(*skipped, *beyond),
+        notes=(*notes, *of_jobs),
+        seed=spec.seed,
     )
 
 
-def _candidate(declared: Declaration, dataset: Dataset, spec: JobSpec) -> Candidate:
-    settings = declared.settings_for(rows=dataset.rows.train, classes=len(dataset.classes), task=dataset.task)
+def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]]:
+    """Those that the data's shape allows; raise InvalidJobSpecError when it allows none."""
+    of_the_task = [name for name, declared in catalogue().items() if dataset.task in declared.tasks]
+    wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
+    asked = spec.algorithms is not None
+    cases = [
+        Case(declared=one, dataset=dataset, asked=asked, limits=spec.limits, minutes=spec.limits.minutes)
+        for one in wanted
+    ]
+    reasons = {case.declared.name: does_not_fit(case) for case in cases}
+    skipped = [Skipped(algorithm=name, reason=why) for name, why in reasons.items() if why]
+    fitting = [case for case in cases if reasons[case.declared.name] is None]
+    if not fitting:
+        told = "; ".join(f"{one.algorithm}: {one.reason}" for one in skipped)
+        raise InvalidJobSpecError(f"none of the algorithms fits this data set ({told})")
+    check_search(spec, [case.declared for case in fitting])
+    minutes = minutes_for(spec.limits, sorted({_queue(case.declared) for case in fitting}))
+    return [
+        replace(case, trials=trials_of(case.declared, spec, dataset.task), minutes=minutes) for case in fitting
+    ], skipped
+
+
+def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[str]]:
+    """Those that are estimated to keep the limits; the quickest to train stays whatever is estimated of it."""
+    reasons = {case.declared.name: beyond_limits(case) for case in cases}
+    kept = [case for case in cases if reasons[case.declared.name] is None]
+    notes = []
+    if not kept:
+        kept = [min(cases, key=_estimated)]
+        name = kept[0].declared.name
+        why = f"{name}, the quickest, is tried for all that ({reasons[name]})"
+        notes.append(f"no algorithm is estimated to keep the limits: {why}")
+    names = {case.declared.name for case in kept}
+    return kept, [Skipped(algorithm=n, reason=why) for n, why in reasons.items() if why and n not in names], notes
+
+
+def _estimated(case: Case) -> float:
+    seconds = seconds_of(case.declared, case.dataset, case.trials)
+    return math.inf if seconds is None else seconds
+
+
+def _queue(declared: Declaration) -> str:
+    return "code" if declared.brings_code else declared.needs
+
+
+def _planned(case: Case, spec: JobSpec) -> Planned:
+    seconds = seconds_of(case.declared, case.dataset, case.trials)
+    candidate = _candidate(case, spec)
+    return Planned(candidate=candidate, queue=_queue(case.declared), seconds=seconds)
+
+
+def _candidate(case: Case, spec: JobSpec) -> Candidate:
+    declared = case.declared
+    settings = declared.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
     given = _knobs(spec.training) if declared.knobs else {}
     if spec.clusters is not None:
         given = {**given, "clusters": spec.clusters}
     settings |= {name: value for name, value in given.items() if name in settings}
     if declared.brings_code:
         settings["code"] = json.dumps(spec.code)
-    return Candidate(name=declared.name, algorithm=declared.name, settings=settings, reason=declared.good_at)
+    reason = declared.good_at if case.trials is None else f"{declared.good_at}; {_searched(case.trials)}"
+    return Candidate(name=declared.name, algorithm=declared.name, settings=settings, reason=reason, trials=case.trials)
+
+
+def _searched(trials: Trials) -> str:
+    among = f"{trials.method} search over {', '.join(trials.space)}"
+    return among if trials.cv is None else f"{among} in {trials.cv} folds"
 
 
 def _knobs(training: Training) -> Settings:
@@ -66,48 +124,3 @@ def _knobs(training: Training) -> Settings:
     if training.base_model:
         knobs |= {"base_model": training.base_model, "freeze": training.freeze}
     return knobs
-
-
-def _why_not(declared: Declaration, dataset: Dataset, *, asked: bool) -> str | None:
-    if declared.brings_code and dataset.code_sha256 is None:
-        return "there is no model.py beside the data"
-    if declared.by_request and not asked:
-        return "only tried when it is asked for in algorithms"
-    if dataset.task not in declared.tasks:
-        return f"{dataset.task} is none of its tasks ({', '.join(declared.tasks)})"
-    there = {_INPUT_OF_KIND[column.kind] for column in dataset.columns}
-    if not there & set(declared.reads) or not set(declared.must_read) <= there:
-        read = declared.must_read or declared.reads
-        return f"it reads {' and '.join(_WORDS[one] for one in read)}, which are not there"
-    return _too_small_or_large(declared, dataset, asked=asked)
-
-
-def _too_small_or_large(declared: Declaration, dataset: Dataset, *, asked: bool) -> str | None:
-    classes, rows = len(dataset.classes), dataset.rows.train
-    if declared.most_classes is not None and classes > declared.most_classes:
-        return f"{classes:,} classes, {declared.most_classes:,} are its most"
-    if declared.most_rows is not None and rows > declared.most_rows and not asked:
-        return f"{rows:,} training rows, {declared.most_rows:,} are its most"
-    if rows < declared.least_rows and not asked:
-        return f"{rows:,} training rows, {declared.least_rows:,} are its least"
-    if declared.most_weights is not None and (weights := _linear_weights(dataset)) > declared.most_weights:
-        return f"{weights:,} weights over one-hot categories and classes, {declared.most_weights:,} are its most"
-    return None
-
-
-def _linear_weights(dataset: Dataset) -> int:
-    # A category has a column of its own for each value, one for missing and one for unknown.
-    width = sum(len(column.vocabulary) + 2 if column.kind == "categorical" else 1 for column in dataset.columns)
-    return width * max(1, len(dataset.classes))
-
-
-def _jobs(fitting: list[Declaration], training: Training) -> tuple[TrainingJob, ...]:
-    cpu = tuple(one.name for one in fitting if one.needs == "cpu")
-    gpu = tuple(one.name for one in fitting if one.needs == "gpu" and not one.brings_code)
-    code = tuple(one.name for one in fitting if one.brings_code)
-    jobs = (
-        TrainingJob(name="cpu", queue="cpu", candidates=cpu),
-        TrainingJob(name="gpu", queue="gpu", candidates=gpu, nodes=training.parallel.nodes),
-        TrainingJob(name="code", queue="code", candidates=code),
-    )
-    return tuple(job for job in jobs if job.candidates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.declaration import Range
+from pipeline.contracts.declaration import Cost, Range
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ RECIPE = Recipe(
         good_at="the floor that the others must beat; small and fast",
         defaults={"max_iter": 200, "C": 1.0, "alpha": 1.0},
         space={"C": Range(low=1e-3, high=1e2, log=True), "alpha": Range(low=1e-3, high=1e3, log=True)},
+        cost=Cost(
+            measured="2026-11-24, one thread of a 2-core EPYC, tables of 2,000 to 60,000 rows",
+            seconds=1,
+            seconds_per_million_cells=5,
+            each_class=True,
+            bytes=5_000,
+            latency_us=20,
+        ),
         most_classes=1000,
         most_weights=5_000_000,
         turn=10,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.declaration import Adjustment, Range
+from pipeline.contracts.declaration import Adjustment, Cost, Range
 from pipeline.training.knobs import NETWORK_KNOBS
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
 
@@ -72,6 +72,15 @@ RECIPE = Recipe(
             "dropout": Range(low=0.0, high=0.5),
             "weight_decay": Range(low=1e-6, high=1e-1, log=True),
         },
+        cost=Cost(
+            measured="2026-11-24, one thread of a 2-core EPYC, tables of 2,000 to 60,000 rows",
+            seconds=5,
+            seconds_per_million_cells=60,
+            bytes=30_000,
+            bytes_per_row=2,
+            most_bytes=1_000_000,
+            latency_us=26,
+        ),
         least_rows=100,
         most_classes=1000,
         knobs=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.contracts.declaration import Range
+from pipeline.contracts.declaration import Cost, Range
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 __all__ = ["RECIPE", "most_leaves"]
@@ -58,6 +58,15 @@ RECIPE = Recipe(
             "max_depth": (8, 12, 16, 24),
             "min_samples_leaf": Range(low=1, high=50, log=True, whole=True),
         },
+        cost=Cost(
+            measured="2026-11-24, one thread of a 2-core EPYC, tables of 2,000 to 60,000 rows",
+            seconds=0.5,
+            seconds_per_million_cells=20,
+            bytes=100_000,
+            bytes_per_row=600,
+            most_bytes=_BYTES,
+            latency_us=20,
+        ),
         most_classes=100,  # a number a class in each leaf: size goes with classes
         turn=20,
     ),

@@ -40,7 +40,7 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
     asked = Asked(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)
     trying = Trying(
         recipe=recipe,
-        base=base,
+        base=base | trials.cheaper,
         folds=folds,
         score=score,
         greater=greater,

@@ -1,0 +1,132 @@
+"""Why an algorithm is not tried: two tables of reasons, read from top to bottom, the first that speaks counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.declaration import Declaration, Input
+from pipeline.contracts.job_spec import Limits
+from pipeline.contracts.plan import Trials
+from pipeline.planning.estimates import UNSURE, bytes_of, latency_of, seconds_of
+
+__all__ = ["Case", "beyond_limits", "does_not_fit"]
+
+_INPUT_OF_KIND: dict[str, Input] = {
+    "numeric": "num", "boolean": "num", "datetime": "num", "categorical": "cat", "text": "text", "image": "image",
+}  # fmt: skip
+_WORDS: dict[Input, str] = {"num": "numbers", "cat": "categories", "text": "texts", "image": "images"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One algorithm before one data set. ``asked``: it was named in ``algorithms``."""
+
+    declared: Declaration
+    dataset: Dataset
+    asked: bool
+    limits: Limits
+    minutes: float  # of its job
+    trials: Trials | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.dataset.rows.train
+
+    @property
+    def classes(self) -> int:
+        return len(self.dataset.classes)
+
+
+def does_not_fit(case: Case) -> str | None:
+    """By the data's shape; None: it fits."""
+    return next((why for rule in _BY_SHAPE if (why := rule(case))), None)
+
+
+def beyond_limits(case: Case) -> str | None:
+    """By the spec's limits, as far as estimates can tell. What was asked for by name is tried all the same."""
+    if case.asked:
+        return None
+    return next((why for rule in _BY_LIMITS if (why := rule(case))), None)
+
+
+def _no_code(case: Case) -> str | None:
+    if case.declared.brings_code and case.dataset.code_sha256 is None:
+        return "there is no model.py beside the data"
+    return None
+
+
+def _not_asked(case: Case) -> str | None:
+    return "only tried when it is asked for in algorithms" if case.declared.by_request and not case.asked else None
+
+
+def _other_task(case: Case) -> str | None:
+    if case.dataset.task in case.declared.tasks:
+        return None
+    return f"{case.dataset.task} is none of its tasks ({', '.join(case.declared.tasks)})"
+
+
+def _nothing_to_read(case: Case) -> str | None:
+    there = {_INPUT_OF_KIND[column.kind] for column in case.dataset.columns}
+    if there & set(case.declared.reads) and set(case.declared.must_read) <= there:
+        return None
+    read = case.declared.must_read or case.declared.reads
+    return f"it reads {' and '.join(_WORDS[one] for one in read)}, which are not there"
+
+
+def _too_many_classes(case: Case) -> str | None:
+    most = case.declared.most_classes
+    return f"{case.classes:,} classes, {most:,} are its most" if most is not None and case.classes > most else None
+
+
+def _too_many_rows(case: Case) -> str | None:
+    most = case.declared.most_rows
+    if most is None or case.rows <= most or case.asked:
+        return None
+    return f"{case.rows:,} training rows, {most:,} are its most"
+
+
+def _too_few_rows(case: Case) -> str | None:
+    if case.rows >= case.declared.least_rows or case.asked:
+        return None
+    return f"{case.rows:,} training rows, {case.declared.least_rows:,} are its least"
+
+
+def _too_many_weights(case: Case) -> str | None:
+    # A category has a column of its own for each value, one for missing and one for unknown.
+    columns = case.dataset.columns
+    width = sum(len(column.vocabulary) + 2 if column.kind == "categorical" else 1 for column in columns)
+    weights, most = width * max(1, case.classes), case.declared.most_weights
+    if most is None or weights <= most:
+        return None
+    return f"{weights:,} weights over one-hot categories and classes, {most:,} are its most"
+
+
+def _file_too_large(case: Case) -> str | None:
+    most, about = case.limits.max_bytes, bytes_of(case.declared, case.dataset)
+    if most is None or about is None or about <= UNSURE * most:
+        return None
+    return f"its file is estimated at {about:,.0f} bytes, limits.max_bytes is {most:,}"
+
+
+def _too_slow_to_answer(case: Case) -> str | None:
+    most, about = case.limits.max_latency_us, latency_of(case.declared)
+    if most is None or about is None or about <= UNSURE * most:
+        return None
+    return f"one row is estimated at {about:.0f} us, limits.max_latency_us is {most:g}"
+
+
+def _too_long_to_train(case: Case) -> str | None:
+    about = seconds_of(case.declared, case.dataset, case.trials)
+    if about is None or about <= UNSURE * 60 * case.minutes:
+        return None
+    return f"its training is estimated at {about / 60:.3g} minutes, its job has {case.minutes:.3g}"
+
+
+_Rule = Callable[[Case], str | None]
+_BY_SHAPE: tuple[_Rule, ...] = (
+    _no_code, _not_asked, _other_task, _nothing_to_read,
+    _too_many_classes, _too_many_rows, _too_few_rows, _too_many_weights,
+)  # fmt: skip
+_BY_LIMITS: tuple[_Rule, ...] = (_file_too_large, _too_slow_to_answer, _too_long_to_train)

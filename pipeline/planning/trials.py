@@ -1,0 +1,109 @@
+"""The search that a spec asks for, as one candidate's Trials; what does not fit the algorithm is refused."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.contracts.declaration import Declaration, Range, Setting, Space, near_name
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.plan import Trials
+from pipeline.contracts.signature import Task
+
+__all__ = ["check_search", "trials_of"]
+
+_MOST_OF_A_GRID = 1000
+_RANGE_IN_A_GRID = 3  # its ends and its middle
+
+
+def check_search(spec: JobSpec, planned: list[Declaration]) -> None:
+    """Raise InvalidJobSpecError when the search's space does not fit the algorithms, or those that are tried."""
+    names = [one.name for one in planned]
+    for name in spec.search.space or {}:
+        if name not in names:
+            raise InvalidJobSpecError(f"search.space: {name} is not tried here: {near_name(name, names)}")
+    if spec.search.space and spec.search.method == "none":
+        raise InvalidJobSpecError(
+            "search.space is given and search.method is none: grid, random, halving or bayesian is expected"
+        )
+
+
+def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None:
+    """The search of ``declared``; None where nothing is to be searched.
+
+    Raise InvalidJobSpecError naming the setting that the algorithm does not have, or whose values are of a wrong type.
+    """
+    search = spec.search
+    given = (search.space or {}).get(declared.name)
+    if search.method == "none" or task == "clustering" or (search.space is not None and given is None):
+        return None
+    space = given if given is not None else _own(declared, spec)
+    if not space:
+        return None
+    if declared.needs == "gpu" and spec.training.parallel.nodes > 1:
+        raise InvalidJobSpecError(
+            f"search and training.parallel.nodes: {declared.name} is searched on one machine, or trained by several"
+        )
+    space = {name: _checked(declared, name, among) for name, among in space.items()}
+    if search.method == "grid" and (count := _size(space)) > _MOST_OF_A_GRID:
+        raise InvalidJobSpecError(
+            f"search.space.{declared.name}: a grid of {count:,} settings, {_MOST_OF_A_GRID:,} are the most: "
+            "fewer values are expected, or the method random, halving or bayesian"
+        )
+    cheaper = {name: value for name, value in declared.in_trials.items() if name not in space}
+    return Trials(method=search.method, space=space, trials=search.trials, cv=search.cv, cheaper=cheaper)
+
+
+def _own(declared: Declaration, spec: JobSpec) -> Space:
+    """The algorithm's own space, without what the spec has fixed."""
+    fixed = spec.training.knobs if declared.knobs else {}
+    return {name: among for name, among in declared.space.items() if name not in fixed}
+
+
+def _checked(declared: Declaration, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:
+    """``among``; a range of a setting that is a whole number is one of whole numbers."""
+    where = f"search.space.{declared.name}"
+    if name not in declared.defaults:
+        raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {near_name(name, declared.defaults)}")
+    where, default = f"{where}.{name}", declared.defaults[name]
+    if isinstance(among, Range):
+        _check_range(where, among, default)
+        return among.model_copy(update={"whole": True}) if isinstance(default, int) else among
+    for value in among:
+        if not _like(value, default):
+            raise InvalidJobSpecError(f"{where}: a value is {_kind(value)}, {_kind(default)} is expected")
+    return among
+
+
+def _check_range(where: str, among: Range, default: Setting) -> None:
+    if isinstance(default, bool | str | tuple):
+        raise InvalidJobSpecError(f"{where}: a range is of numbers, and {_kind(default)} is expected: name the values")
+    if among.low >= among.high:
+        raise InvalidJobSpecError(f"{where}: low is {among.low:g} and high {among.high:g}: low < high is expected")
+    if among.log and among.low <= 0:
+        raise InvalidJobSpecError(f"{where}: a range with log begins above 0, and low is {among.low:g}")
+
+
+def _like(value: Setting, default: Setting) -> bool:
+    if default is None or value is None:
+        return True  # the recipe decides what no value means
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, int):
+        return isinstance(value, int)
+    if isinstance(default, tuple) and default:
+        return isinstance(value, tuple) and all(isinstance(one, type(default[0])) for one in value)
+    return isinstance(value, type(default))
+
+
+def _kind(value: Setting) -> str:
+    if isinstance(value, tuple):
+        return f"a list ({', '.join(dict.fromkeys(map(_kind, value))) or 'empty'})"
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+    return kinds.get(type(value), "nothing")
+
+
+def _size(space: Space) -> int:
+    return math.prod(_RANGE_IN_A_GRID if isinstance(among, Range) else len(among) for among in space.values())

@@ -1,0 +1,171 @@
+"""What searches and limits make of a plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.catalogue import catalogue
+from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.declaration import Cost, Declaration, Range
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec, Limits, parse_job_spec
+from pipeline.contracts.plan import Candidate, Plan
+from pipeline.planning.estimates import bytes_of, minutes_for, seconds_of
+from pipeline.planning.jobs import Planned, jobs_of
+from pipeline.planning.plan import plan
+
+
+def _dataset(train: int = 5_000, columns: int = 10, classes: int = 2) -> Dataset:
+    return Dataset(
+        task="classification" if classes else "regression",
+        target="y",
+        columns=tuple(ColumnProfile(name=f"x{n}", kind="numeric", missing=0, distinct=9) for n in range(columns)),
+        classes=tuple(f"c{number}" for number in range(classes)),
+        class_rows=tuple(train // classes for _ in range(classes)),
+        rows=SplitRows(train=train, validation=10, test=10),
+        sha256="",
+    )
+
+
+def _searched(text: str) -> Plan:
+    return plan(_dataset(), parse_job_spec(text.encode()))
+
+
+GRID = """
+algorithms: [random_forest, linear]
+search: {method: grid, cv: 5, space: {random_forest: {n_estimators: [10, 20], max_depth: {low: 4, high: 12}}}}
+"""
+
+
+def test_the_space_that_is_given_is_searched_for_its_algorithm_alone() -> None:
+    forest, linear = sorted(_searched(GRID).candidates, key=lambda one: one.name, reverse=True)
+    assert forest.trials is not None
+    assert (forest.trials.method, forest.trials.cv) == ("grid", 5)
+    assert forest.trials.space == {"n_estimators": (10, 20), "max_depth": Range(low=4, high=12, whole=True)}
+    assert forest.reason.endswith("grid search over n_estimators, max_depth in 5 folds")
+    assert linear.trials is None
+
+
+def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed() -> None:
+    planned = _searched("{search: {method: bayesian, trials: 7}, training: {dropout: 0.2}}")
+    spaces = {one.algorithm: one.trials.space for one in planned.candidates if one.trials}
+    assert spaces["random_forest"] == catalogue()["random_forest"].space
+    assert set(spaces["mlp"]) == set(catalogue()["mlp"].space) - {"dropout"}
+    boosting = next(one.trials for one in planned.candidates if one.algorithm == "gradient_boosting")
+    assert boosting is not None
+    assert boosting.cheaper == {"folds": 1}
+
+
+@pytest.mark.parametrize(
+    ("search", "sentence"),
+    [
+        ("method: grid, space: {random_forest: {max_deepth: [3]}}", "'max_deepth': did you mean 'max_depth'?"),
+        ("method: grid, space: {random_forests: {}}", "'random_forests': did you mean 'random_forest'?"),
+        ("method: grid, space: {gaussian_mixture: {clusters: [3]}}", "is not tried here|unknown algorithm"),
+        ("method: gird", "unknown value 'gird': did you mean 'grid'?"),
+        ("method: random, space: {mlp: {optimizer: [3]}}", "a value is a whole number, a word is expected"),
+        ("method: random, space: {mlp: {epochs: [2.5]}}", "epochs: a value is a number, a whole number is expected"),
+        ("method: random, space: {mlp: {hidden: [[ten]]}}", "a whole number. is expected"),
+        ("method: random, space: {mlp: {optimizer: {low: 1, high: 2}}}", "of numbers, and a word is expected"),
+        ("method: random, space: {mlp: {dropout: {low: 0.5, high: 0.1}}}", "low is 0.5 and high 0.1: low < high"),
+        ("method: random, space: {mlp: {dropout: {low: 0, high: 1, log: true}}}", "a range with log begins above 0"),
+        ("method: none, space: {mlp: {dropout: [0.1]}}", "search.method is none: grid, random, halving or bayesian"),
+    ],
+)  # fmt: skip
+def test_a_search_that_cannot_be_made_is_refused_with_a_sentence(search: str, sentence: str) -> None:
+    with pytest.raises(InvalidJobSpecError, match=sentence.replace("?", r"\?")):
+        _searched(f"search: {{{search}}}")
+
+
+def test_a_search_is_of_one_machine() -> None:
+    with pytest.raises(InvalidJobSpecError, match="mlp is searched on one machine, or trained by several"):
+        _searched("{algorithms: [mlp], search: {method: random}, training: {parallel: {nodes: 2}}}")
+
+
+def test_a_grid_that_has_no_end_is_refused() -> None:
+    values = list(range(1, 41))
+    with pytest.raises(InvalidJobSpecError, match="a grid of 1,600 settings, 1,000 are the most"):
+        _searched(
+            f"search: {{method: grid, space: {{random_forest: {{n_estimators: {values}, max_depth: {values}}}}}}}"
+        )
+
+
+def test_what_cannot_keep_a_limit_is_left_out_with_the_estimate() -> None:
+    planned = plan(_dataset(train=50_000), JobSpec(limits=Limits(max_bytes=50_000)))
+    reasons = {one.algorithm: one.reason for one in planned.skipped}
+    assert "limits.max_bytes is 50,000" in reasons["random_forest"]
+    assert "linear" in {one.algorithm for one in planned.candidates}
+
+
+def test_what_was_asked_for_by_name_is_tried_whatever_is_estimated() -> None:
+    spec = JobSpec(algorithms=("random_forest",), limits=Limits(max_bytes=50_000))
+    assert [one.name for one in plan(_dataset(train=50_000), spec).candidates] == ["random_forest"]
+
+
+def test_what_takes_too_long_is_left_out_and_one_always_stays() -> None:
+    short = plan(_dataset(train=3_000_000, columns=50), JobSpec(limits=Limits(minutes=3)))
+    assert "minutes, its job has 3" in {one.algorithm: one.reason for one in short.skipped}["gradient_boosting"]
+    none = plan(_dataset(train=50_000_000, columns=200), JobSpec(limits=Limits(minutes=0.1)))
+    known = [one for one in none.candidates if catalogue()[one.algorithm].cost]
+    assert len(known) <= 1
+    assert none.candidates
+    if known:
+        assert "is tried for all that" in none.notes[0]
+
+
+def test_dollars_become_minutes_of_each_job() -> None:
+    assert minutes_for(Limits(minutes=60), ["cpu", "gpu"]) == 60
+    assert minutes_for(Limits(minutes=60, dollars=100), ["cpu", "gpu"]) == 60
+    assert minutes_for(Limits(minutes=60, dollars=0.5), ["cpu", "gpu"]) == pytest.approx(60 * 0.5 / 1.212 - 2)
+    planned = plan(_dataset(), JobSpec(limits=Limits(dollars=0.5)))
+    assert [job.minutes for job in planned.jobs] == [pytest.approx(22.75, abs=0.01)] * 2
+    assert "by the list prices of us-east-1" in planned.notes[-1]
+
+
+def test_few_dollars_put_all_on_one_cpu_machine_and_hardly_any_train_a_minute() -> None:
+    planned = plan(_dataset(), JobSpec(limits=Limits(dollars=0.05)))
+    assert [(job.name, job.queue) for job in planned.jobs] == [("cpu", "cpu")]
+    assert "no time for a GPU's job" in planned.notes[0]
+    assert 10 < (planned.jobs[0].minutes or 0) < 15
+    nothing = plan(_dataset(), JobSpec(limits=Limits(dollars=0.001)))
+    assert nothing.jobs[0].minutes == 1
+    assert "hardly pays for a machine's start" in nothing.notes[1]
+
+
+def _planned(name: str, seconds: float | None, queue: str = "cpu") -> Planned:
+    return Planned(candidate=Candidate(name=name, algorithm=name), queue=queue, seconds=seconds)
+
+
+def test_heavy_candidates_go_side_by_side_when_it_pays() -> None:
+    light = [_planned("a", 10), _planned("b", 100), _planned("c", None), _planned("d", 5, "gpu")]
+    assert [job.name for job in jobs_of(light, JobSpec(), rows=100)[0]] == ["cpu", "gpu"]
+    heavy = [_planned("a", 10), _planned("b", 900), _planned("c", 800), _planned("d", 50)]
+    jobs, _ = jobs_of(heavy, JobSpec(), rows=100)
+    assert [(job.name, job.candidates) for job in jobs] == [("cpu", ("a", "c", "d")), ("cpu_2", ("b",))]
+    assert len(jobs_of([_planned(str(n), 1e5) for n in range(9)], JobSpec(), rows=100)[0]) == 4
+    assert len(jobs_of(heavy, JobSpec(limits=Limits(dollars=9)), rows=100)[0]) == 1
+
+
+def test_many_candidates_of_many_rows_are_compared_on_few_first_unless_asked_for_by_name() -> None:
+    four = [_planned(name, 1) for name in ("linear", "random_forest", "gradient_boosting", "mlp")]
+    assert jobs_of(four, JobSpec(), rows=50_000)[0][0].audition_rows == 4_000
+    assert jobs_of(four, JobSpec(), rows=5_000)[0][0].audition_rows == 0
+    assert jobs_of(four[:3], JobSpec(), rows=50_000)[0][0].audition_rows == 0
+    asked = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
+    assert jobs_of(four, asked, rows=50_000)[0][0].audition_rows == 0
+
+
+def test_estimates_grow_with_the_data_and_the_search() -> None:
+    cost = Cost(
+        measured="", seconds=1, seconds_per_million_cells=2, each_class=True, bytes=10, bytes_per_row=1, most_bytes=40,
+        latency_us=1,
+    )  # fmt: skip
+    declared = Declaration(
+        name="a", tasks=("classification",), reads=("num",), needs="cpu", good_at="", defaults={}, cost=cost
+    )
+    assert seconds_of(declared, _dataset(train=500_000, columns=2), None) == 3
+    assert seconds_of(declared, _dataset(train=500_000, columns=2, classes=5), None) == 11
+    trials = plan(_dataset(), parse_job_spec(GRID.encode())).candidates
+    searched = next(one.trials for one in trials if one.trials)
+    assert seconds_of(declared, _dataset(train=500_000, columns=2), searched) == 3 * (1 + 6 * 5)
+    assert [bytes_of(declared, _dataset(train=rows)) for rows in (0, 10, 1000)] == [10, 20, 40]
