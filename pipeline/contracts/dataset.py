@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Column, ColumnKind, Signature, Task
 
-__all__ = ["ColumnProfile", "Dataset", "LeftOut", "SplitRows"]
+__all__ = ["ColumnProfile", "Dataset", "DatePart", "LeftOut", "SplitRows"]
+
+DatePart = Literal["trend", "year", "month", "day", "weekday", "hour", "season", "clock"]
 
 
 class ColumnProfile(Record):
@@ -28,10 +32,12 @@ class ColumnProfile(Record):
     maximum: float | None = None
     vocabulary: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()  # image only: height, width, channels
+    parts: tuple[DatePart, ...] = ()  # datetime only: what of it differs from row to row (graphs.dates)
+    day_first: bool = False  # datetime only: how 3/4/2024 was read, and is read in a request
 
 
 class LeftOut(Record):
-    """A column that no model reads, and why: date, free text, identifier, constant, empty."""
+    """A column that no model reads, and why: row number, constant, empty, arrays, dropped."""
 
     name: str
     reason: str
@@ -71,7 +77,10 @@ class Dataset(Record):
 
     def signature_of(self, classes: tuple[str, ...], quantiles: tuple[float, ...] = ()) -> Signature:
         """The signature of a model that answers with these classes (none: the data set's own), or quantiles."""
-        columns = tuple(Column(name=column.name, kind=column.kind, shape=column.shape) for column in self.columns)
+        columns = tuple(
+            Column(name=column.name, kind=column.kind, shape=column.shape, day_first=column.day_first)
+            for column in self.columns
+        )
         return Signature(
             task=self.task,
             target=self.target,

@@ -32,11 +32,15 @@ _DATATYPES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """One raw column of the user's file that the model reads. ``shape``: an image's height, width, channels."""
+    """One raw column of the user's file that the model reads. ``shape``: an image's height, width, channels.
+
+    ``day_first``: of a datetime column, how 3/4/2024 is read (contracts.dates).
+    """
 
     name: str
     kind: ColumnKind
     shape: tuple[int, ...] = ()
+    day_first: bool = False
 
     @property
     def datatype(self) -> str:
@@ -65,9 +69,7 @@ class Signature:
         return cls(
             task=document["task"],
             target=document["target"],
-            columns=tuple(
-                Column(name=c["name"], kind=c["kind"], shape=tuple(c.get("shape", ()))) for c in document["columns"]
-            ),
+            columns=tuple(_column(column) for column in document["columns"]),
             classes=tuple(document["classes"]),
             quantiles=tuple(document.get("quantiles", ())),
         )
@@ -81,6 +83,15 @@ class Signature:
         else:
             wanted = ("label", "probabilities")
         return tuple(_free(name, taken) for name in wanted)
+
+
+def _column(document: Mapping[str, Any]) -> Column:
+    return Column(
+        name=document["name"],
+        kind=document["kind"],
+        shape=tuple(document.get("shape", ())),
+        day_first=document.get("day_first", False),
+    )
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -1,9 +1,9 @@
 """How raw columns become a body's inputs: in numpy here for training, in the graph by raw_inputs.wrap.
 
-``num`` float32 [batch, numeric and boolean columns], missing is NaN; ``cat`` int64 [batch, categorical columns],
-0 is missing, 1..n are the vocabulary in its order, n + 1 is unknown; ``text`` str [batch, text columns], missing is
-''; ``image`` uint8 [batch, height, width, channels], of the one image column. Each follows the order of the data set's
-columns; a body has those inputs that it reads.
+``num`` float32 [batch, numeric and boolean columns, then the numbers of each date (graphs.dates)], missing is NaN;
+``cat`` int64 [batch, categorical columns], 0 is missing, 1..n are the vocabulary in its order, n + 1 is unknown;
+``text`` str [batch, text columns], missing is ''; ``image`` uint8 [batch, height, width, channels], of the one image
+column. Each follows the order of the data set's columns; a body has those inputs that it reads.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import polars as pl
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
 from pipeline.evaluation.scoring import pixels
+from pipeline.graphs.dates import date_numbers
 
 __all__ = ["CAT", "IMAGE", "NUM", "TEXT", "Encoding"]
 
@@ -29,6 +30,7 @@ class Encoding:
 
     numeric: tuple[ColumnProfile, ...]
     categorical: tuple[ColumnProfile, ...]
+    dates: tuple[ColumnProfile, ...] = ()
     text: tuple[ColumnProfile, ...] = ()
     image: ColumnProfile | None = None
 
@@ -41,6 +43,7 @@ class Encoding:
         return cls(
             numeric=those("numeric", "boolean"),
             categorical=those("categorical"),
+            dates=those("datetime"),
             text=those("text"),
             image=images[0] if images else None,
         )
@@ -52,14 +55,20 @@ class Encoding:
 
     def encode(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         """All inputs of the rows of ``frame``; of what there are no columns the array is of size 0."""
-        num = [frame[column.name].cast(pl.Float32).fill_null(float("nan")).to_numpy() for column in self.numeric]
+        num = [_numbers(frame[column.name], pl.Float32())[:, None] for column in self.numeric]
+        if self.dates:
+            num.append(date_numbers([_numbers(frame[one.name], pl.Float64()) for one in self.dates], self.dates))
         cat = [_ids(frame[column.name], column) for column in self.categorical]
         return {
-            NUM: np.stack(num, axis=1) if num else np.empty((frame.height, 0), np.float32),
+            NUM: np.concatenate(num, axis=1) if num else np.empty((frame.height, 0), np.float32),
             CAT: np.stack(cat, axis=1) if cat else np.empty((frame.height, 0), np.int64),
             TEXT: _texts(frame, self.text),
             IMAGE: pixels(frame[self.image.name], self.image.shape) if self.image else np.empty((0, 0, 0, 0), np.uint8),
         }
+
+
+def _numbers(series: pl.Series, kind: pl.DataType) -> npt.NDArray[Any]:
+    return series.cast(kind).fill_null(float("nan")).to_numpy()
 
 
 def _texts(frame: pl.DataFrame, columns: tuple[ColumnProfile, ...]) -> npt.NDArray[np.object_]:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
 from pipeline.contracts.signature import Signature
+from pipeline.graphs.dates import date_graph, names_of
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.graphs.joining import join, make_model, normalise
 
@@ -67,11 +68,26 @@ def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequen
         elif read == TEXT:
             parts.append(_stack([column.name for column in encoding.text], f"{prefix}{TEXT}", TensorProto.STRING))
         else:
-            parts.append(_stack([column.name for column in encoding.numeric], f"{prefix}{NUM}", TensorProto.FLOAT))
+            parts.append(_numbers(encoding, f"{prefix}{NUM}"))
     inputs = [_value(column.name, _TYPES[column.kind], ["batch", *column.shape]) for column in signature.columns]
     nodes += [node for part in parts for node in part.nodes]
     constants = [constant for part in parts for constant in part.constants]
     return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], constants)
+
+
+def _numbers(encoding: Encoding, output: str) -> _Part:
+    """The numeric columns, then what the dates become."""
+    names = [column.name for column in encoding.numeric]
+    if not encoding.dates:
+        return _stack(names, output, TensorProto.FLOAT)
+    parts = [f"{output}_dates"]
+    nodes, constants = date_graph(encoding.dates, parts[0])
+    if names:
+        plain = _stack(names, f"{output}_plain", TensorProto.FLOAT)
+        nodes, constants, parts = [*plain.nodes, *nodes], [*plain.constants, *constants], [plain.output.name, *parts]
+    width = len(names) + sum(len(names_of(column)) for column in encoding.dates)
+    nodes = [*nodes, helper.make_node("Concat", parts, [output], axis=1)]
+    return _Part(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", width]), constants=constants)
 
 
 def _image(column: ColumnProfile, output: str) -> _Part:

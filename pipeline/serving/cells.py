@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.contracts.dates import EARLIEST, LATEST, seconds_of
 from pipeline.contracts.missing import FALSE, MISSING, TRUE
-from pipeline.contracts.signature import ColumnKind
+from pipeline.contracts.signature import Column, ColumnKind
 
-__all__ = ["KINDS", "Kind", "RefusedCellError", "json_kind"]
+__all__ = ["Kind", "RefusedCellError", "json_kind", "kind_of"]
 
 Cells = Sequence[Any]
 
@@ -97,8 +98,44 @@ def _flag(cell: object) -> float:
     raise RefusedCellError("true, false or null is expected")
 
 
-KINDS: Mapping[ColumnKind, Kind] = {
+def _moments(*, day_first: bool) -> Callable[[Cells], Cells]:
+    """Seconds since 1970 UTC of dates as text, and of numbers, which are seconds already; NaN for a missing value."""
+
+    def read(cells: Cells) -> Cells:
+        return [_moment(cell, day_first=day_first) for cell in cells]
+
+    return read
+
+
+def _moment(cell: object, *, day_first: bool) -> float:
+    if cell is None:
+        return np.nan
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text in MISSING:
+            return np.nan
+        if (seconds := seconds_of(text, day_first=day_first)) is None:
+            raise RefusedCellError(_MOMENT, "another text")
+        return seconds
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise RefusedCellError(_MOMENT)
+    if not EARLIEST <= cell <= LATEST:
+        raise RefusedCellError(_MOMENT, "a number beyond the years 1 to 9999")
+    return cell
+
+
+_MOMENT = "a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected"
+_STRINGS = Kind(read=_texts, dtype=object)
+_KIND_OF: Mapping[ColumnKind, Kind] = {
     "numeric": Kind(read=_numbers, dtype=np.float32),
-    "categorical": Kind(read=_texts, dtype=object),
+    "categorical": _STRINGS,
+    "text": _STRINGS,
     "boolean": Kind(read=_flags, dtype=np.float32),
+    "datetime": Kind(read=_moments(day_first=False), dtype=np.float64),
 }
+_DAY_FIRST = Kind(read=_moments(day_first=True), dtype=np.float64)
+
+
+def kind_of(column: Column) -> Kind:
+    """How the cells of ``column`` are read; columns of one Kind are read together."""
+    return _DAY_FIRST if column.day_first else _KIND_OF[column.kind]

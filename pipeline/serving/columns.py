@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import ColumnKind, Signature
-from pipeline.serving.cells import KINDS, Kind, RefusedCellError, json_kind
+from pipeline.serving.cells import Kind, RefusedCellError, json_kind, kind_of
 
 __all__ = ["Columns", "Feeds", "shown"]
 
@@ -24,7 +24,7 @@ _SHOWN = 10  # names in one message
 
 
 class _Group(NamedTuple):
-    """The columns of one kind, and how to take a row's cells of them."""
+    """The columns that are read in one way, and how to take a row's cells of them."""
 
     names: Sequence[str]
     cells_of: Callable[[Row], Sequence[Any]]
@@ -52,11 +52,11 @@ class Columns:
         self.kinds: dict[str, ColumnKind] = {column.name: column.kind for column in signature.columns}
         self._target = signature.target
         self._most_rows = most_rows
-        self._groups = [
-            _Group(names, _cells_of(names), kind)
-            for name_of_kind, kind in KINDS.items()
-            if (names := [name for name, its_kind in self.kinds.items() if its_kind == name_of_kind])
-        ]
+        self._readers = {column.name: kind_of(column) for column in signature.columns}
+        self._groups = []
+        for kind in dict.fromkeys(self._readers.values()):
+            names = [name for name, reader in self._readers.items() if reader == kind]
+            self._groups.append(_Group(names, _cells_of(names), kind))
         self._one_row = _OneRow(self._groups)
 
     def feeds(self, rows: Sequence[Row], where: Where) -> Feeds:
@@ -87,9 +87,9 @@ class Columns:
 
     def _first_refused(self, rows: Sequence[Row], where: Where) -> InvalidRequestError:
         for number, row in enumerate(rows):
-            for name, kind in self.kinds.items():
+            for name, kind in self._readers.items():
                 try:
-                    KINDS[kind].read([row[name]])
+                    kind.read([row[name]])
                 except RefusedCellError as error:
                     found = error.found or json_kind(row[name])
                     return InvalidRequestError(f"{where(number, name)}: {error}, this is {found}")

@@ -18,14 +18,18 @@ _parts_of = itemgetter(*_PARTS)
 _Types = frozenset[type]
 _FLOATS: _Types = frozenset({float, int, type(None)})
 _INTEGERS: _Types = frozenset({int, type(None)})
+_TEXTS: Mapping[str, _Types] = {"BYTES": frozenset({str, type(None)})}
+_NUMBERS: Mapping[str, _Types] = {
+    **dict.fromkeys(("FP32", "FP64"), _FLOATS),
+    **{f"{sign}{bits}": _INTEGERS for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)},
+}
 # What a kind of column takes: datatype -> the types of its elements in JSON; null is a missing value, as an extension.
 _ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
-    "numeric": {
-        **dict.fromkeys(("FP32", "FP64"), _FLOATS),
-        **{f"{sign}{bits}": _INTEGERS for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)},
-    },
+    "numeric": _NUMBERS,
     "boolean": {"BOOL": frozenset({bool, type(None)})},
-    "categorical": {"BYTES": frozenset({str, type(None)})},
+    "categorical": _TEXTS,
+    "text": _TEXTS,
+    "datetime": {**_TEXTS, **_NUMBERS},
 }
 
 

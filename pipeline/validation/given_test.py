@@ -88,7 +88,7 @@ def _features(given: GivenTest, columns: Sequence[Typed]) -> tuple[list[pl.Serie
     for one in columns:
         name = one.values.name
         raw = trimmed(given.table.frame[name])
-        values = read_as(raw, one.kind, decimal_comma=given.table.decimal_comma)
+        values = read_as(raw, one.kind, decimal_comma=given.table.decimal_comma, day_first=one.day_first)
         known = len(raw) - raw.null_count()
         lost = known - (len(values) - values.null_count())
         if known and lost == known:

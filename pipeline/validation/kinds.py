@@ -1,4 +1,4 @@
-"""What a column holds: numbers, truth values, categories, or something that no model reads yet."""
+"""What a column holds: numbers, truth values, dates, categories, texts, or something that no model reads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.missing import FALSE, MISSING, TRUE
 from pipeline.contracts.signature import ColumnKind
+from pipeline.validation.dates import read_dates, temporal_seconds
 from pipeline.validation.words import counted
 
 __all__ = ["NUMBERS_SHARE", "Typed", "numbers_of", "tell_kind", "trimmed"]
@@ -20,14 +21,7 @@ _NO_NUMBER = ("-", "--", ".", "..", "na", "none", "NONE", "nil", "Null", "NAN", 
 _CODES_SHARE = 0.01  # of values such as 007, from which numbers would lose their zeros
 _CODE = r"^0\d+$"
 _COMMA_NUMBER = r"^[+-]?\d+(,\d+)?$"
-_DATE = (
-    r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4})"
-    r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?(?: ?Z| ?UTC| ?[+-]\d{2}:?\d{2})?)?$"
-    r"|^\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?$"
-)
-_DATES_SHARE = 0.99
-_DATES = "dates or times, which no model reads yet"
-_IDENTIFIER_SHARE = 0.9  # of values that are distinct: too few repeat for a category to be learnt
+_IDENTIFIER_SHARE = 0.9  # of values that are distinct: too few repeat to be categories, so it is read as a text
 _TEXT_SHARE = 0.5
 _TEXT_WORDS = 4.0  # in the mean
 _IDENTIFIER_NAME = re.compile(
@@ -39,10 +33,11 @@ _EXACT_INTEGERS = 2**24  # float32 holds every whole number up to it
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Typed:
-    """A column as the split files hold it: Float32 for numeric and boolean, String for categorical; missing is null."""
+    """A column as the split files hold it (contracts.dataset); missing is null. ``day_first``: as contracts.dates."""
 
     kind: ColumnKind
     values: pl.Series
+    day_first: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -78,6 +73,10 @@ def tell_kind(column: pl.Series, *, decimal_comma: bool = False) -> Typed | Left
         return Typed(kind="boolean", values=column.cast(pl.Float32))
     if column.dtype == pl.String:
         return _text(column, decimal_comma=decimal_comma)
+    if column.dtype.is_temporal() and column.dtype != pl.Duration:
+        return Typed(kind="datetime", values=temporal_seconds(column))
+    if column.dtype == pl.Duration:
+        column = temporal_seconds(column)
     return _numeric(_finite(column.cast(pl.Float64)), known=len(column) - column.null_count())
 
 
@@ -87,9 +86,7 @@ def _why_unread(column: pl.Series) -> str | None:
         return "arrays or objects, which no model reads"
     if column.null_count() == len(column):
         return "only missing values"
-    if dtype.is_temporal():
-        return _DATES
-    if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.String):
+    if not (dtype.is_numeric() or dtype.is_temporal() or dtype in (pl.Boolean, pl.String)):
         return f"{dtype.base_type().__name__} values, which no model reads"
     return None
 
@@ -103,21 +100,21 @@ def _finite(numbers: pl.Series) -> pl.Series:
 
 
 def _text(column: pl.Series, *, decimal_comma: bool) -> Typed | LeftOut:
-    name = column.name
     if (flags := _flags(column)) is not None:
         return Typed(kind="boolean", values=flags)
     if (numbers := numbers_of(column, decimal_comma=decimal_comma)) is not None:
         known = len(column) - column.set(column.is_in(_NO_NUMBER), None).null_count()
         return _numeric(numbers, known=known)
-    values = column.drop_nulls()
-    if _mean(values.str.contains(_DATE)) >= _DATES_SHARE:
-        return LeftOut(name=name, reason=_DATES)
+    if (dates := read_dates(column)) is not None:
+        return Typed(kind="datetime", values=dates.seconds, day_first=dates.day_first, warnings=dates.warnings)
+    return Typed(kind="text" if _is_text(column.drop_nulls()) else "categorical", values=column)
+
+
+def _is_text(values: pl.Series) -> bool:
+    """Free text, or what identifies a row: in neither do whole values repeat so that they could be learnt."""
     distinct = values.n_unique() / len(values)
-    if distinct > _TEXT_SHARE and _mean(values.str.count_matches(r"\s+")) + 1 >= _TEXT_WORDS:
-        return LeftOut(name=name, reason="free text, which no model reads yet")
-    if distinct > _IDENTIFIER_SHARE:
-        return LeftOut(name=name, reason="an identifier: nearly every value is there once")
-    return Typed(kind="categorical", values=column)
+    words = _mean(values.str.count_matches(r"\s+")) + 1
+    return distinct > _IDENTIFIER_SHARE or (distinct > _TEXT_SHARE and words >= _TEXT_WORDS)
 
 
 def _flags(column: pl.Series) -> pl.Series | None:
@@ -131,10 +128,15 @@ def _numeric(numbers: pl.Series, *, known: int) -> Typed | LeftOut:
     name = numbers.name
     if numbers.null_count() == len(numbers):
         return LeftOut(name=name, reason="no number that float32 can hold")
-    if _is_identifier(numbers):
-        return LeftOut(name=name, reason="an identifier: whole numbers, each there once, in sequence or named so")
-    values = _finite(numbers.cast(pl.Float32, strict=False))
     warnings = []
+    if _each_there_once(numbers):
+        if _in_sequence(numbers):
+            return LeftOut(name=name, reason="a row number: whole numbers in sequence, each there once")
+        if _IDENTIFIER_NAME.fullmatch(name):
+            warnings.append(
+                f"column '{name}' is named like an identifier, and read as a number: drop: [{name}] leaves it out"
+            )
+    values = _finite(numbers.cast(pl.Float32, strict=False))
     if broken := known - (len(values) - values.null_count()):
         warnings.append(
             f"column '{name}': {counted(broken, 'cell')} without a number that float32 can hold, taken as missing"
@@ -144,11 +146,13 @@ def _numeric(numbers: pl.Series, *, known: int) -> Typed | LeftOut:
     return Typed(kind="numeric", values=values, warnings=tuple(warnings))
 
 
-def _is_identifier(numbers: pl.Series) -> bool:
-    if numbers.null_count() or len(numbers) < 3 or not _whole(numbers).all() or not numbers.is_unique().all():
-        return False
-    in_sequence = _float(numbers.max()) - _float(numbers.min()) == len(numbers) - 1
-    return in_sequence or _IDENTIFIER_NAME.fullmatch(numbers.name) is not None
+def _each_there_once(numbers: pl.Series) -> bool:
+    """Whole numbers, none of them twice."""
+    return len(numbers) >= 3 and not numbers.null_count() and _whole(numbers).all() and numbers.is_unique().all()
+
+
+def _in_sequence(numbers: pl.Series) -> bool:
+    return _float(numbers.max()) - _float(numbers.min()) == len(numbers) - 1
 
 
 def _exceeds_float32(numbers: pl.Series) -> bool:

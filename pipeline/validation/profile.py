@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import polars as pl
 
-from pipeline.contracts.dataset import ColumnProfile, LeftOut
+from pipeline.contracts.dataset import ColumnProfile, DatePart, LeftOut
+from pipeline.contracts.dates import SECONDS_A_DAY
 from pipeline.validation.kinds import Typed
 from pipeline.validation.limits import MOST_VOCABULARY
 
@@ -25,12 +27,36 @@ def profile_column(typed: Typed, train: pl.Series) -> ColumnProfile | LeftOut:
     profile = ColumnProfile(name=train.name, kind=typed.kind, missing=missing, distinct=distinct)
     if typed.kind == "categorical":
         return profile.model_copy(update={"vocabulary": _vocabulary(known)})
+    if typed.kind == "text":
+        return profile
+    if typed.kind == "datetime":
+        profile = profile.model_copy(update={"parts": _parts(known), "day_first": typed.day_first})
     return profile.model_copy(update=_statistics(known))
 
 
 def _vocabulary(known: pl.Series) -> Sequence[str]:
     counts = known.rename("value").value_counts(name="rows").sort("rows", "value", descending=[True, False])
     return tuple(counts["value"].head(MOST_VOCABULARY))
+
+
+def _parts(seconds: pl.Series) -> tuple[DatePart, ...]:
+    """Those that differ from row to row; of a time of day without a date only the clock's do."""
+    time = pl.from_epoch(pl.col("seconds").floor().cast(pl.Int64), time_unit="s")
+    differ = (
+        pl.DataFrame({"seconds": seconds})
+        .select(
+            trend=pl.col("seconds"),
+            year=time.dt.year(),
+            month=time.dt.month(),
+            day=time.dt.day(),
+            weekday=time.dt.weekday(),
+            hour=time.dt.hour(),
+            season=time.dt.ordinal_day(),
+            clock=pl.col("seconds") % SECONDS_A_DAY,
+        )
+        .select(pl.all().n_unique() > 1)
+    )
+    return tuple(part for part in get_args(DatePart) if differ[part].item()) or ("trend",)
 
 
 def _statistics(known: pl.Series) -> dict[str, float | None]:

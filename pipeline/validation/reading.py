@@ -6,6 +6,7 @@ import polars as pl
 
 from pipeline.contracts.missing import FALSE, TRUE
 from pipeline.contracts.signature import ColumnKind
+from pipeline.validation.dates import seconds_in, temporal_seconds
 from pipeline.validation.kinds import trimmed
 
 __all__ = ["numbers_in", "read_as", "text_of"]
@@ -13,13 +14,15 @@ __all__ = ["numbers_in", "read_as", "text_of"]
 _WHOLE_TEXT = r"^([+-]?\d+)\.0+$"
 
 
-def read_as(raw: pl.Series, kind: ColumnKind, *, decimal_comma: bool = False) -> pl.Series:
-    """As contracts.dataset.ColumnProfile has it; what cannot be read so is null."""
+def read_as(raw: pl.Series, kind: ColumnKind, *, decimal_comma: bool = False, day_first: bool = False) -> pl.Series:
+    """As contracts.dataset.ColumnProfile has it; what cannot be read so is null. ``day_first``: as contracts.dates."""
     column = trimmed(raw)
     if kind == "numeric":
         return _finite(numbers_in(column, decimal_comma=decimal_comma).cast(pl.Float32, strict=False))
     if kind == "boolean":
         return _flags(column)
+    if kind == "datetime":
+        return _seconds(column, day_first=day_first)
     return text_of(column)
 
 
@@ -40,6 +43,12 @@ def text_of(column: pl.Series) -> pl.Series:
         return _nothing(column, pl.String)
     text = column.cast(pl.String, strict=False)
     return text.str.replace(_WHOLE_TEXT, "$1") if column.dtype.is_float() else text
+
+
+def _seconds(column: pl.Series, *, day_first: bool) -> pl.Series:
+    if column.dtype.is_temporal():
+        return temporal_seconds(column)
+    return seconds_in(column, day_first=day_first) if column.dtype == pl.String else numbers_in(column)
 
 
 def _flags(column: pl.Series) -> pl.Series:

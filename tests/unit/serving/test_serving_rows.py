@@ -12,6 +12,7 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.missing import MISSING
 from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.answers import predictions, to_json
+from pipeline.serving.columns import Columns
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, ROWS, direct, loaded
 
 NAN = float("nan")
@@ -161,3 +162,46 @@ def test_a_model_of_many_classes_takes_fewer_rows_so_that_its_answer_fits() -> N
     most = int(raised.value.message.split("1 to ")[1].split()[0])
     answer = model.answer({"rows": [{"x": 0.1}] * most})
     assert 1_000_000 < len(answer.body) < 6_000_000
+
+
+def _fed(*rows: dict[str, Any], day_first: bool = False) -> Any:
+    columns = (Column(name="when", kind="datetime", day_first=day_first), Column(name="note", kind="text"))
+    return Columns(Signature(task="regression", target="y", columns=columns), 100).feeds(
+        list(rows), lambda row, name: f"rows[{row}], {name}"
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [
+        ("2024-01-31T10:30:00+02:00", 1706689800.0),
+        ("31/1/2024", 1706659200.0),
+        ("3/4/2024", 1709510400.0),
+        (" 12:30 ", 45000.0),
+        (1706659200, 1706659200.0),
+        (-0.5, -0.5),
+        (None, NAN),
+        ("", NAN),
+    ],
+)
+def test_a_date_is_text_or_seconds(cell: Any, seconds: float, rows: int) -> None:
+    found = _fed(*[{"when": cell, "note": None}] * rows, day_first=cell == "31/1/2024")
+    assert found["when"].dtype == np.float64
+    np.testing.assert_array_equal(found["when"], [seconds] * rows)
+
+
+def test_a_text_keeps_its_inner_white_space() -> None:
+    found = _fed({"when": None, "note": " two  words\n"}, {"when": None, "note": None})
+    assert found["note"].tolist() == ["two  words", ""]
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [("soon", "another text"), ("31/1/2024", "another text"), (True, "a boolean"), (1e30, "a number beyond"),
+     (NAN, "a number beyond"), ([1], "an array")],
+)  # fmt: skip
+def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:
+    message = r"rows\[0\], when: a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected, this is "
+    with pytest.raises(InvalidRequestError, match=message + found):
+        _fed({"when": cell, "note": "x"})

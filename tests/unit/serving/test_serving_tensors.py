@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.columns import Columns
+from pipeline.serving.tensors import TensorDecoder
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, direct, loaded
 
 NAN = float("nan")
@@ -155,3 +158,11 @@ def test_an_id_is_text() -> None:
 )
 def test_a_request_is_of_one_protocol(document: Any, message: str) -> None:
     assert refused(document) == message
+
+
+@pytest.mark.parametrize(("datatype", "data"), [("BYTES", ["1970-01-01T00:01Z", None]), ("FP64", [60.0, None])])
+def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any]) -> None:
+    signature = Signature(task="regression", target="y", columns=(Column(name="when", kind="datetime"),))
+    decode = TensorDecoder(Columns(signature, 10))
+    found = decode([{"name": "when", "shape": [2], "datatype": datatype, "data": data}])
+    np.testing.assert_array_equal(found["when"], [60.0, NAN])

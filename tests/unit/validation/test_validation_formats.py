@@ -130,8 +130,14 @@ def test_types_of_a_parquet_file_are_kept(drop):
     file = io.BytesIO()
     frame.write_parquet(file)
     found = drop("a.parquet", file.getvalue())
-    assert found.kinds == {"whole": "numeric", "truth": "boolean", "category": "categorical", "price": "numeric"}
-    assert set(found.left_out) == {"day", "list"}
+    assert found.kinds == {
+        "whole": "numeric",
+        "truth": "boolean",
+        "category": "categorical",
+        "price": "numeric",
+        "day": "datetime",
+    }
+    assert set(found.left_out) == {"list"}
     assert found.dataset.classes == ("0", "1")
     assert found.split("train").schema["whole"] == found.split("train").schema["truth"] == pl.Float32
 

@@ -1,0 +1,148 @@
+"""What a date says to a model: seconds since 1970 UTC as numbers. One arithmetic, in numpy and as a graph.
+
+The calendar is Howard Hinnant's civil_from_days (https://howardhinnant.github.io/date_algorithms.html), in doubles,
+which hold all of its whole numbers exactly, before 1970 too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.contracts.dataset import ColumnProfile, DatePart
+from pipeline.contracts.dates import SECONDS_A_DAY
+
+__all__ = ["date_graph", "date_numbers", "names_of"]
+
+Doubles = npt.NDArray[np.float64]
+
+_OF_PART: dict[DatePart, tuple[str, ...]] = {
+    "trend": ("trend",),  # days since the training rows' median
+    "year": ("year",),
+    "month": ("month",),
+    "day": ("day",),
+    "weekday": ("weekday",),  # Monday is 0
+    "hour": ("hour",),
+    "season": ("season_sine", "season_cosine"),
+    "clock": ("clock_sine", "clock_cosine"),
+}
+_ALL = tuple(name for names in _OF_PART.values() for name in names)
+
+
+def names_of(column: ColumnProfile) -> tuple[str, ...]:
+    """The numbers that a datetime column becomes."""
+    return tuple(name for part in column.parts for name in _OF_PART[part])
+
+
+def date_numbers(seconds: Sequence[Doubles], columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float32]:
+    """[rows] a column -> [rows, numbers of all columns], column by column; NaN where the date is missing."""
+    found = _numbers(np.stack(seconds), _medians(columns), floor=np.floor, sine=np.sin)
+    return np.concatenate([found[name] for name in _ALL]).astype(np.float32)[_places(columns)].T
+
+
+def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """The columns' own inputs, double [batch], -> ``output``, float [batch, numbers]; names begin with ``output``."""
+    graph = _Graph(prefix=f"{output}_")
+    rows = graph.node("Concat", [column.name for column in columns], axis=0)
+    stacked = graph.node("Reshape", [rows, graph.constant(np.array([len(columns), -1], np.int64))])
+    found = _numbers(
+        _Value(graph, stacked), _Value(graph, graph.constant(_medians(columns))), floor=_Value.floor, sine=_Value.sine
+    )
+    together = graph.node("Concat", [found[name].name for name in _ALL], axis=0)
+    chosen = graph.node("Gather", [together, graph.constant(_places(columns))], axis=0)
+    turned = graph.node("Transpose", [chosen], perm=[1, 0])
+    graph.nodes.append(helper.make_node("Cast", [turned], [output], to=TensorProto.FLOAT))
+    return graph.nodes, graph.constants
+
+
+def _medians(columns: Sequence[ColumnProfile]) -> Doubles:
+    return np.array([[column.median or 0.0] for column in columns])
+
+
+def _places(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
+    """Where the wanted numbers are among all numbers of all columns, which stand number by number."""
+    places = [_ALL.index(name) * len(columns) + at for at, column in enumerate(columns) for name in names_of(column)]
+    return np.array(places, np.int64)
+
+
+def _numbers(seconds: Any, median: Any, *, floor: Callable[[Any], Any], sine: Callable[[Any], Any]) -> dict[str, Any]:
+    """Of arrays, or of a graph's values: whatever adds, multiplies and divides."""
+    days = floor(seconds / SECONDS_A_DAY)
+    second = seconds - days * SECONDS_A_DAY
+    shifted = days + 719_468  # since 0000-03-01, so that a leap day ends its year
+    era = floor(shifted / 146_097)
+    of_era = shifted - era * 146_097
+    leaps = floor(of_era / 1_460) - floor(of_era / 36_524) + floor(of_era / 146_096)
+    year_of_era = floor((of_era - leaps) / 365)
+    of_year = of_era - (year_of_era * 365 + floor(year_of_era / 4) - floor(year_of_era / 100))
+    month = floor((of_year * 5 + 2) / 153)  # March is 0
+    wrapped = floor(month / 10)  # 1 in January and February, which belong to the year before
+    season, clock = of_year * (math.tau / 365.25), second * (math.tau / SECONDS_A_DAY)
+    return {
+        "trend": (seconds - median) / SECONDS_A_DAY,
+        "year": year_of_era + era * 400 + wrapped,
+        "month": month + 3 - wrapped * 12,
+        "day": of_year - floor((month * 153 + 2) / 5) + 1,
+        "weekday": days + 3 - floor((days + 3) / 7) * 7,
+        "hour": floor(second / 3_600),
+        "season_sine": sine(season),
+        "season_cosine": sine(season + math.pi / 2),
+        "clock_sine": sine(clock),
+        "clock_cosine": sine(clock + math.pi / 2),
+    }
+
+
+@dataclass(kw_only=True, slots=True)
+class _Graph:
+    """Nodes and constants as they are asked for."""
+
+    prefix: str
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
+        output = f"{self.prefix}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, values: npt.NDArray[Any]) -> str:
+        name = f"{self.prefix}constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A double tensor of the graph; its arithmetic appends nodes."""
+
+    graph: _Graph
+    name: str
+
+    def __add__(self, other: _Value | float) -> _Value:
+        return self._with("Add", other)
+
+    def __sub__(self, other: _Value | float) -> _Value:
+        return self._with("Sub", other)
+
+    def __mul__(self, other: _Value | float) -> _Value:
+        return self._with("Mul", other)
+
+    def __truediv__(self, other: _Value | float) -> _Value:
+        return self._with("Div", other)
+
+    def floor(self) -> _Value:
+        return _Value(self.graph, self.graph.node("Floor", [self.name]))
+
+    def sine(self) -> _Value:
+        return _Value(self.graph, self.graph.node("Sin", [self.name]))
+
+    def _with(self, operator: str, other: _Value | float) -> _Value:
+        right = other.name if isinstance(other, _Value) else self.graph.constant(np.array(other, np.float64))
+        return _Value(self.graph, self.graph.node(operator, [self.name, right]))

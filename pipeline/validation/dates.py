@@ -1,0 +1,154 @@
+"""A column of dates or times -> seconds since 1970 UTC, in polars: what contracts.dates reads one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.contracts.dates import CLOCK, FORMS, MONTHS, SECONDS_A_DAY, TWO_DIGITS
+from pipeline.validation.words import counted
+
+__all__ = ["Dates", "read_dates", "seconds_in", "temporal_seconds"]
+
+_SHARE = 0.9  # of the values that are dates; the others count as missing
+_LOOK = 100  # values that are looked at before all are
+_ORDERED = next(form for form in FORMS if "<first>" in form)  # the values must tell its order
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dates:
+    """``seconds``: Float64, null for what is missing or no date. ``day_first``: as contracts.dates has it."""
+
+    seconds: pl.Series
+    day_first: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def read_dates(column: pl.Series) -> Dates | None:
+    """None when too few of the trimmed texts are dates or times of day."""
+    known = column.drop_nulls()
+    head = known.head(_LOOK)
+    if not _are_dates(head):
+        return None
+    day_first, told = _day_first(column)
+    seconds = seconds_in(column, day_first=day_first)
+    broken = len(known) - (len(seconds) - seconds.null_count())
+    if broken > len(known) * (1 - _SHARE):
+        return None
+    warnings = [told] if told else []
+    if broken:
+        warnings.append(
+            f"column '{column.name}': {counted(broken, 'cell')} without a date that there is, taken as missing"
+        )
+    if (bare := _without_zone(known)) is not None:
+        warnings.append(f"column '{column.name}': {counted(bare, 'time')} without a time zone, taken as UTC")
+    return Dates(seconds=seconds, day_first=day_first, warnings=tuple(warnings))
+
+
+def temporal_seconds(column: pl.Series) -> pl.Series:
+    """Of a Date, Datetime, Time or Duration; without a zone it is UTC, a time of day counts as of 1970-01-01."""
+    if column.dtype == pl.Date:
+        return column.cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
+    if column.dtype == pl.Time:
+        return column.cast(pl.Int64).cast(pl.Float64) / 1e9
+    unit = column.dtype.time_unit  # type: ignore[attr-defined]  # Datetime and Duration have one
+    return column.cast(pl.Int64).cast(pl.Float64) / {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit or "us"]
+
+
+def seconds_in(column: pl.Series, *, day_first: bool) -> pl.Series:
+    """Float64, null where the text is no date."""
+    texts = pl.DataFrame({"text": column})
+    readings = [_of_form(form, day_first=day_first) for form in FORMS]
+    clock = _Groups(CLOCK)
+    alone = pl.when(clock("hour").is_not_null()).then(_clock(clock, zoned=False))
+    return texts.select(pl.coalesce(*readings, alone).alias(column.name)).to_series()
+
+
+class _Groups:
+    """What an expression's groups hold of each text, by name; null where it does not match."""
+
+    def __init__(self, form: str) -> None:
+        self._found = pl.col("text").str.extract_groups(form)
+
+    def __call__(self, name: str) -> pl.Expr:
+        return self._found.struct.field(name)
+
+
+def _of_form(form: str, *, day_first: bool) -> pl.Expr:
+    groups = _Groups(form)
+    year = groups("year").cast(pl.Int64, strict=False)
+    century = pl.when(year >= TWO_DIGITS).then(1900).otherwise(2000)
+    year = pl.when(groups("year").str.len_chars() == 2).then(year + century).otherwise(year)
+    if "<first>" in form:
+        day, month = (groups("first"), groups("then")) if day_first else (groups("then"), groups("first"))
+    elif "<name>" in form:
+        known = groups("name").str.slice(0, 3).str.to_lowercase()
+        numbers = [f"{number:02}" for number in range(1, 13)]
+        day, month = groups("day"), known.replace_strict(list(MONTHS), numbers, default=None, return_dtype=pl.String)
+    else:
+        day, month = groups("day") if "<day>" in form else pl.lit("1"), groups("month")
+    written = pl.concat_str(year.cast(pl.String).str.zfill(4), month.str.zfill(2), day.str.zfill(2), separator="-")
+    days = written.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
+    if "<hour>" not in form:
+        return days * SECONDS_A_DAY
+    clock = pl.when(groups("hour").is_null()).then(0.0).otherwise(_clock(groups, zoned=True))
+    return days * SECONDS_A_DAY + clock
+
+
+def _clock(groups: _Groups, *, zoned: bool) -> pl.Expr:
+    """Seconds of the day less its zone's; null where there is none such."""
+    hour = groups("hour").cast(pl.Float64, strict=False)
+    half = groups("half").str.to_lowercase()
+    of_twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
+    hour = pl.when(half.is_not_null()).then(of_twelve).otherwise(pl.when(hour <= 23).then(hour))
+    second = groups("second").str.replace(",", ".").cast(pl.Float64, strict=False).fill_null(0.0)
+    seconds = hour * 3600 + groups("minute").cast(pl.Float64, strict=False) * 60 + second
+    if not zoned:
+        return seconds
+    zone = groups("zone")
+    away = (
+        zone.str.slice(1, 2).cast(pl.Float64, strict=False) * 3600
+        + zone.str.slice(-2).cast(pl.Float64, strict=False) * 60
+    )
+    signed = pl.when(zone.str.starts_with("-")).then(-away).when(zone.str.starts_with("+")).then(away).otherwise(0.0)
+    return seconds - signed.fill_null(0.0)
+
+
+def _are_dates(values: pl.Series) -> bool:
+    text = pl.col("text").str
+    fits = pl.DataFrame({"text": values}).select(pl.any_horizontal(text.contains(form) for form in (*FORMS, CLOCK)))
+    return int(fits.to_series().sum()) >= len(values) * _SHARE
+
+
+def _day_first(column: pl.Series) -> tuple[bool, str | None]:
+    """Told by the values: what is above 12 is a day. What they do not tell is assumed, and said."""
+    groups = _Groups(_ORDERED)
+    numbers = (
+        pl.DataFrame({"text": column})
+        .select(
+            first=groups("first").cast(pl.Int64, strict=False),
+            then=groups("then").cast(pl.Int64, strict=False),
+            dotted=pl.col("text").str.contains(r"^\d+\."),
+        )
+        .drop_nulls()
+    )
+    if numbers.is_empty():
+        return False, None
+    days_first, months_first = int((numbers["first"] > 12).sum()), int((numbers["then"] > 12).sum())
+    if days_first != months_first:
+        return days_first > months_first, None
+    day_first = bool(numbers["dotted"].all())
+    example = "3.4.2024 is 3 April" if day_first else "3/4/2024 is 4 March"
+    return day_first, (
+        f"column '{column.name}': its dates do not tell whether the day or the month comes first: the "
+        f"{'day' if day_first else 'month'} is assumed ({example})"
+    )
+
+
+def _without_zone(known: pl.Series) -> int | None:
+    """How many times name no zone where others do; None when all or none do."""
+    timed = known.str.contains(r"\d:\d\d")
+    zoned = known.str.contains(r":\d\d.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
+    bare = int((timed & ~zoned).sum())
+    return bare if bare and zoned.any() else None

@@ -1,0 +1,119 @@
+"""Columns of dates: which forms are read, what their order is told by, and what the data set keeps of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.contracts.dates import seconds_of
+from pipeline.validation.dates import read_dates, seconds_in
+from pipeline.validation.kinds import Typed, tell_kind, trimmed
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _told(*values, name="day"):
+    told = tell_kind(trimmed(pl.Series(name, values)))
+    assert isinstance(told, Typed)
+    assert told.kind == "datetime"
+    return told
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-01-31", "2024-01-31T00:00:00+00:00"),
+        ("2024/1/31 10:30", "2024-01-31T10:30:00+00:00"),
+        ("2024-01-31T10:30:00.125Z", "2024-01-31T10:30:00.125000+00:00"),
+        ("2024-01-31 10:30:00+02:00", "2024-01-31T08:30:00+00:00"),
+        ("2024-01-31 10:30:00,5 -0330", "2024-01-31T14:00:00.500000+00:00"),
+        ("31.1.24 23:59:59 UTC", "2024-01-31T23:59:59+00:00"),
+        ("31/12/1969", "1969-12-31T00:00:00+00:00"),
+        ("3 Jan 2024", "2024-01-03T00:00:00+00:00"),
+        ("14-February-68 12:05 am", "2068-02-14T00:05:00+00:00"),
+        ("Sept 9, 2024, 1:15PM", "2024-09-09T13:15:00+00:00"),
+        ("2024-02", "2024-02-01T00:00:00+00:00"),
+        ("0001-01-01", "0001-01-01T00:00:00+00:00"),
+        ("12:30", "1970-01-01T12:30:00+00:00"),
+    ],
+)
+def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
+    wanted = (datetime.fromisoformat(moment) - EPOCH) / timedelta(seconds=1)
+    assert seconds_of(text, day_first=True) == wanted
+    assert seconds_in(pl.Series("d", [text]), day_first=True).to_list() == [wanted]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-02-30", "0000-00-00", "2024-13-01", "2024-01-31 24:00", "31/1/024", "3 Foo 2024", "10:61", "13:00 pm",
+     "٢٠٢٤-01-31", "2024-01-31 or so", "20240131", "", "1:2:3", "0:00 am"],
+)  # fmt: skip
+def test_what_is_no_date_is_none_to_both(text):
+    assert seconds_of(text, day_first=True) is None
+    assert seconds_in(pl.Series("d", [text]), day_first=True).to_list() == [None]
+
+
+_DAY = r"[0-9]{1,4}[-/. ]([0-9]{1,2}|Jan|december)[-/., ][0-9]{1,4}"
+_TIME = r"[T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9])?)?( ?[aP]m)?(Z| ?[+-][0-9]{2}:?[0-9]{2})?"
+
+
+@settings(deadline=None)  # the first one compiles the expressions
+@given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.booleans())
+def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first):
+    one = seconds_of(text, day_first=day_first)
+    assert seconds_in(pl.Series("d", [text]), day_first=day_first).to_list() == [one]
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "day_first"),
+    [(("3/4/2024", "31/1/2024"), "2024-04-03", True), (("3/4/2024", "1/31/2024"), "2024-03-04", False)],
+)
+def test_the_values_tell_whether_the_day_comes_first(values, first, day_first):
+    told = _told(*values)
+    assert (told.day_first, told.warnings) == (day_first, ())
+    assert told.values[0] == date.fromisoformat(first).toordinal() * 86400 - EPOCH.toordinal() * 86400
+
+
+@pytest.mark.parametrize(("values", "assumed"), [(("3/4/2024", "1/2/2024"), "month"), (("3.4.2024",), "day")])
+def test_what_they_do_not_tell_is_assumed_and_said(values, assumed):
+    (warning,) = _told(*values).warnings
+    assert f"the {assumed} is assumed" in warning
+
+
+def test_a_few_that_are_no_dates_count_as_missing_with_a_warning():
+    told = _told(*["2024-01-31"] * 19, "0000-00-00")
+    assert told.values.null_count() == 1
+    assert told.warnings == ("column 'day': 1 cell without a date that there is, taken as missing",)
+
+
+def test_times_without_a_zone_among_others_with_one_are_said():
+    assert "1 time without a time zone" in _told("2024-01-31 10:30Z", "2024-01-31 10:30").warnings[0]
+
+
+def test_many_words_among_dates_are_no_dates():
+    assert read_dates(pl.Series(["2024-01-31"] * 8 + ["soon"] * 2)) is None
+
+
+def test_a_typed_time_with_a_zone_is_in_utc():
+    values = pl.Series("t", [datetime(2024, 1, 31, 10, 30)], dtype=pl.Datetime("ms")).dt.replace_time_zone("Asia/Tokyo")
+    assert tell_kind(values).values.to_list() == [datetime(2024, 1, 31, 1, 30, tzinfo=UTC).timestamp()]
+
+
+def test_the_data_set_keeps_seconds_and_says_what_differs(drop):
+    rows = [f"2024-{1 + n % 12:02}-01 12:00,{n % 7 / 7:.2f},{'ab'[n % 2]}" for n in range(300)]
+    found = drop("a.csv", "when,size,y\n" + "\n".join(rows))
+    when = found.dataset.columns[0]
+    assert (when.kind, when.parts) == ("datetime", ("trend", "month", "weekday", "season"))
+    assert found.split("train")["when"].dtype == pl.Float64
+    assert when.median == pytest.approx(found.split("train")["when"].median())
+    assert found.dataset.signature.columns[0].kind == "datetime"
+
+
+def test_of_a_time_of_day_only_the_clock_differs(drop):
+    rows = [f"{n % 24}:{n % 60:02},{n % 7 / 7:.2f},{'ab'[n % 2]}" for n in range(300)]
+    found = drop("a.csv", "when,size,y\n" + "\n".join(rows))
+    assert found.dataset.columns[0].parts == ("trend", "hour", "clock")
