@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import resource
 import sys
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.answering import merged
 from pipeline.training.inputs import Reads, blocks
+from pipeline.training.parallel import parallel_of
 from pipeline.training.recipe import Problem, Rows, Settings
 
 __all__ = ["Learned", "train_network"]
@@ -44,30 +44,35 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     torch.set_num_threads(problem.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
 
+    together = parallel_of(settings["parallel"], problem.process, problem.device)
     network = build().to(problem.device)
+    model = together.wrap(network)
     inputs, target, weight = _tensors(reads, problem.train, problem.device)
     held_out = _tensors(reads, problem.validation, problem.device)
     loss_of = _cross_entropy if problem.classes else _squared_error
     rate, epochs = settings["learning_rate"], settings["epochs"]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=settings["weight_decay"], fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=settings["weight_decay"], fused=True)
 
+    order = torch.Generator().manual_seed(problem.seed)  # its own: processes draw unequally for dropout
     history: list[dict[str, float]] = []
-    best_loss, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
+    best_loss, best_epoch, best_weights = math.inf, 0, together.weights(model)
     for epoch in range(1, epochs + 1):
         started = time.perf_counter()
-        network.train()
+        model.train()
         total = torch.zeros((), device=problem.device)
-        for batch in torch.split(torch.randperm(len(target)).to(problem.device), settings["batch_size"]):
-            losses = loss_of(network(*(part[batch] for part in inputs)), target[batch])
-            loss = (losses if weight is None else losses * weight[batch]).mean()
+        shuffled = torch.randperm(len(target), generator=order).to(problem.device)
+        for batch in torch.split(shuffled, settings["batch_size"]):
+            rows, part_of_mean = together.share(batch)
+            losses = loss_of(model(*(part[rows] for part in inputs)), target[rows])
+            loss = (losses if weight is None else losses * weight[rows]).mean() * part_of_mean
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             optimizer.step()
             total += loss.detach() * len(batch)
-        train_loss = total.item() / len(target)
+        train_loss = together.mean(total).item() / len(target)
         seconds = time.perf_counter() - started
 
-        validation_loss = _validation_loss(network, held_out, loss_of, problem)
+        validation_loss = together.mean(_validation_loss(model, held_out, loss_of, problem)).item()
         if not math.isfinite(train_loss + validation_loss):
             raise CandidateFailedError(
                 f"the loss was no number any more in epoch {epoch}, at a learning rate of {rate:g}: try a lower one"
@@ -84,7 +89,7 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
         problem.watch(history[-1])
         problem.report(f"epoch {epoch} of {epochs}, validation loss {validation_loss:.4f}")
         if validation_loss < best_loss:
-            best_loss, best_epoch, best_weights = validation_loss, epoch, copy.deepcopy(network.state_dict())
+            best_loss, best_epoch, best_weights = validation_loss, epoch, together.weights(model)
         elif epoch - best_epoch >= settings["early_stopping"]:
             break
 
@@ -103,14 +108,14 @@ def _tensors(reads: Reads, rows: Rows, device: str) -> tuple[tuple[Tensor, ...],
 
 def _validation_loss(
     network: nn.Module, held_out: tuple[tuple[Tensor, ...], Tensor, Tensor | None], loss_of: _Loss, problem: Problem
-) -> float:
+) -> Tensor:
     """Of what the members of an ensemble answer together."""
     inputs, target, weight = held_out
     network.eval()
     with torch.no_grad():
         answers = torch.cat([_together(network(*block), classes=problem.classes) for block in blocks(*inputs)])
         losses = loss_of(answers, target)
-        return (losses if weight is None else losses * weight).mean().item()
+        return (losses if weight is None else losses * weight).mean()
 
 
 def _together(answers: Tensor, *, classes: int) -> Tensor:

@@ -1,36 +1,23 @@
-"""Training by several processes: what the loop asks of its neighbours, however the work is cut between them.
+"""What the training loop asks of its neighbours. Here it has none; training.together has what several do.
 
-``ddp``: each has the whole network and a share of every batch (Li et al. 2020). ``fsdp``: the same, and each keeps a
-share of the weights, gradients and optimizer state (FSDP2; Rajbhandari et al. 2020, Zhao et al. 2023). ``tensor``: all
-see the whole batch, and each has a share of the linear layers' units (Shoeybi et al. 2019). Batches are those of one
-process in the same order, and gradients are their exact means, so that the losses agree up to rounding; only dropout
-draws other numbers.
+Batches are those of one process in the same order, and gradients are their exact means, so that losses agree up to
+rounding whatever the number of processes; only dropout draws other numbers.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, Replicate, distribute_tensor
-from torch.distributed.tensor.experimental import implicit_replication
-from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.training.cluster import Process
 
-__all__ = ["Parallel", "parallel_of"]
+__all__ = ["Parallel", "copied", "parallel_of"]
 
 T = TypeVar("T")
-
-_WORTH_A_SHARD = 1_000_000  # parameters; smaller parts of a network are gathered together
-_ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Dropout, nn.Identity)  # what a share of the units can go through
 
 
 def parallel_of(strategy: str, process: Process, device: str) -> Parallel:
@@ -40,7 +27,9 @@ def parallel_of(strategy: str, process: Process, device: str) -> Parallel:
     """
     if process.size == 1 or strategy == "none":
         return Parallel(process)
-    return {"ddp": _DataParallel, "fsdp": _Sharded, "tensor": _TensorParallel}[strategy](process, device)
+    from pipeline.training.together import STRATEGIES  # half a second that one process does not need
+
+    return STRATEGIES[strategy](process, device)
 
 
 class Parallel:
@@ -75,7 +64,7 @@ class Parallel:
 
     def whole(self, tree: Any) -> Any:
         """A copy on the CPU of what holds tensors (a state_dict), as one process would have it; all must ask for it."""
-        return _mapped(tree, lambda tensor: tensor.detach().to("cpu", copy=True))
+        return copied(tree, lambda tensor: tensor.detach().to("cpu", copy=True))
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Those of the network that ``model`` was made of, whole, on the CPU."""
@@ -85,134 +74,32 @@ class Parallel:
     def load(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         """Give ``model`` the network's weights."""
         own = _network_of(model).state_dict()
-        _network_of(model).load_state_dict({name: _part(weights[name], own[name]) for name in own})
+        _network_of(model).load_state_dict({name: self._part(weights[name], own[name]) for name in own})
 
     def load_optimizer(self, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
         """Give it what ``whole`` made of a state_dict, be it of one process or of many."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         parts = {
-            number: {name: _part(value, parameters[number]) for name, value in values.items()}
+            number: {name: self._part(value, parameters[number]) for name, value in values.items()}
             for number, values in state["state"].items()
         }
         optimizer.load_state_dict({**state, "state": parts})
 
-
-class _Together(Parallel):
-    """Several processes that see the same numbers (a mean that is a mean of equals changes nothing)."""
-
-    def __init__(self, process: Process, device: str) -> None:
-        super().__init__(process)
-        self._device = device
-
-    @property
-    def _mesh(self) -> DeviceMesh:
-        return init_device_mesh(self._device.split(":", maxsplit=1)[0], (self.process.size,))
-
-    def mean(self, value: Tensor) -> Tensor:
-        total = value.detach().clone()
-        dist.all_reduce(total)
-        return total / self.process.size
-
-    def from_main(self, value: T) -> T:
-        said = [value]
-        dist.broadcast_object_list(said, src=0)
-        return said[0]
-
-    def whole(self, tree: Any) -> Any:
-        return _mapped(tree, lambda tensor: _full(tensor).detach().to("cpu", copy=True))
+    def _part(self, value: Any, like: Tensor) -> Any:
+        """A copy of this process's share of a whole tensor, cut as ``like`` is."""
+        return value.clone() if isinstance(value, Tensor) else value
 
 
-class _DataParallel(_Together):
-    def wrap(self, network: nn.Module) -> nn.Module:
-        return DistributedDataParallel(copy.deepcopy(network))
-
-    def share(self, batch: Tensor) -> tuple[Tensor, float]:
-        """Neighbours in the batch stay together. A process for which no row is left lends one, which counts nothing."""
-        mine = torch.tensor_split(batch, self.process.size)[self.process.rank]
-        if not len(mine):
-            return batch[:1], 0.0
-        return mine, len(mine) * self.process.size / len(batch)
-
-
-class _Sharded(_DataParallel):
-    def wrap(self, network: nn.Module) -> nn.Module:
-        model, mesh = copy.deepcopy(network), self._mesh
-        for part in _parts(model):
-            if sum(parameter.numel() for parameter in part.parameters()) >= _WORTH_A_SHARD:
-                fully_shard(part, mesh=mesh)
-        fully_shard(model, mesh=mesh)
-        return model
-
-
-class _TensorParallel(_Together):
-    def __init__(self, process: Process, device: str) -> None:
-        super().__init__(process, device)
-        self._implied = implicit_replication()  # a plain tensor that meets a shared one is the same in all processes
-        self._implied.__enter__()  # as long as this object lives: forward, backward and the optimizer's step
-
-    def wrap(self, network: nn.Module) -> nn.Module:
-        model, mesh = copy.deepcopy(network), self._mesh
-        plan = {name: style for part, module in model.named_modules() for name, style in self._plan(part, module)}
-        parallelize_module(model, mesh, plan)
-        for module in model.modules():
-            for name, parameter in list(module.named_parameters(recurse=False)):
-                if not isinstance(parameter, DTensor):
-                    replica = distribute_tensor(parameter.detach(), mesh, [Replicate()], src_data_rank=None)
-                    setattr(module, name, nn.Parameter(replica, requires_grad=parameter.requires_grad))
-        model.register_forward_hook(lambda module, inputs, output: _full(output))
-        return model
-
-    def _plan(self, prefix: str, module: nn.Module) -> Iterator[tuple[str, ParallelStyle]]:
-        """Of each sequence, its linear layers: a pair with nothing but elementwise functions between speaks once."""
-        if not isinstance(module, nn.Sequential):
-            return
-        waiting: str | None = None  # a layer whose units are shared, and not gathered yet
-        for name, layer in module.named_children():
-            place = f"{prefix}.{name}" if prefix else name
-            if isinstance(layer, nn.Linear):
-                if waiting is not None:
-                    yield waiting, ColwiseParallel(use_local_output=False)
-                    yield place, RowwiseParallel(use_local_output=False)
-                    waiting = None
-                elif layer.out_features % self.process.size == 0:
-                    waiting = place
-            elif waiting is not None and not isinstance(layer, _ELEMENTWISE):
-                yield waiting, ColwiseParallel(output_layouts=Replicate(), use_local_output=False)
-                waiting = None
-        if waiting is not None:
-            yield waiting, ColwiseParallel(output_layouts=Replicate(), use_local_output=False)
+def copied(tree: Any, of_tensor: Callable[[Tensor], Tensor]) -> Any:
+    """The tree (mappings, lists) with what ``of_tensor`` makes of each tensor."""
+    if isinstance(tree, Tensor):
+        return of_tensor(tree)
+    if isinstance(tree, Mapping):
+        return {name: copied(value, of_tensor) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [copied(value, of_tensor) for value in tree]
+    return tree
 
 
 def _network_of(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, DistributedDataParallel) else model
-
-
-def _parts(model: nn.Module) -> Iterator[nn.Module]:
-    """The layers of its sequences, the inner ones first."""
-    for module in reversed(list(model.modules())):
-        if isinstance(module, nn.Sequential | nn.ModuleList):
-            yield from (layer for layer in module if not isinstance(layer, nn.Sequential | nn.ModuleList))
-
-
-def _full(tensor: Tensor) -> Tensor:
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def _part(value: Any, like: Tensor) -> Any:
-    """A copy of this process's share of a whole tensor, cut as ``like`` is; of a count of steps, all of it."""
-    if not isinstance(value, Tensor):
-        return value
-    if not (isinstance(like, DTensor) and value.shape == like.shape):
-        return value.clone()
-    whole = value.to(like.to_local().device, copy=True)
-    return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
-
-
-def _mapped(tree: Any, of_tensor: Any) -> Any:
-    if isinstance(tree, Tensor):
-        return of_tensor(tree)
-    if isinstance(tree, Mapping):
-        return {name: _mapped(value, of_tensor) for name, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_mapped(value, of_tensor) for value in tree]
-    return tree

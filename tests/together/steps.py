@@ -19,6 +19,8 @@ from pipeline.training.cluster import Process
 from pipeline.training.launching import joined
 from pipeline.training.network import Network
 from pipeline.training.parallel import Parallel, parallel_of
+from pipeline.training.recipe import Problem, Rows
+from pipeline.training.recipes import RECIPES
 
 ROWS, BATCH = 101, 25  # neither is a multiple of two
 State = dict[str, Any]
@@ -58,6 +60,21 @@ def steps(parallel: Parallel, count: int, start: State | None = None) -> tuple[l
     return losses, {"weights": parallel.weights(model), "optimizer": parallel.whole(optimizer.state_dict())}
 
 
+def history(strategy: str, process: Process) -> list[float]:
+    """The losses of the loop itself, an epoch each: training, validation."""
+    num, cat, target = (tensor.numpy() for tensor in data())
+    rows = Rows(num=num, cat=cat, target=target, weight=(np.arange(ROWS) / (ROWS - 1) + 0.5).astype(np.float32))
+    problem = Problem(
+        classes=3, cardinalities=(4, 4), train=rows, validation=rows, seed=5, device="cpu", threads=1,
+        report=lambda text: None, process=process,
+    )  # fmt: skip
+    settings = RECIPES["mlp"].complete({
+        "hidden": (16, 8), "dropout": 0.0, "epochs": 3, "batch_size": 20, "parallel": strategy,
+    })  # fmt: skip
+    fitted = RECIPES["mlp"].train(settings, problem)
+    return [point[name] for point in fitted.history for name in ("loss", "validation_loss")]
+
+
 def difference(one: State, other: State) -> float:
     return max((one["weights"][name] - other["weights"][name]).abs().max().item() for name in one["weights"])
 
@@ -75,6 +92,8 @@ def main(folder: Path) -> None:
             found[strategy] = {"losses": losses, "further": further, "from_main": parallel.from_main(process.is_main)}
             del parallel
             one, state_of_one = steps(alone, 8)
+            found[strategy]["history"] = history(strategy, process)
+            found[strategy]["history_of_one"] = history("none", Process())
             resumed, later_of_one = steps(alone, 4, start=state)
             found[strategy] |= {
                 "losses_of_one": one,

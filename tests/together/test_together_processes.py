@@ -60,6 +60,12 @@ def test_two_processes_reach_the_loss_and_the_weights_of_one(found: Any, strateg
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
+def test_the_loop_of_two_processes_goes_as_that_of_one(found: Any, strategy: str) -> None:
+    assert found[0][strategy]["history"] == pytest.approx(found[0][strategy]["history_of_one"], abs=1e-4)
+    assert found[0][strategy]["history"] == found[1][strategy]["history"]
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
 def test_one_process_goes_on_from_what_two_have_left(found: Any, strategy: str) -> None:
     of_two = found[0][strategy]
     assert of_two["resumed_by_one"] == pytest.approx(of_two["further"], abs=1e-4)
