@@ -12,9 +12,9 @@ __all__ = ["Format", "format_of"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """``delimiter`` None: it is told from the first rows."""
+    """``delimiter`` None: it is told from the first rows. arrays and folders are images."""
 
-    kind: Literal["delimited", "json_lines", "parquet"]
+    kind: Literal["delimited", "json_lines", "parquet", "arrays", "folders"]
     delimiter: str | None = None
     gzipped: bool = False
 
@@ -27,7 +27,7 @@ _TEXT = {
     ".ndjson": Format(kind="json_lines"),
 }
 _FORMATS = (
-    {".parquet": Format(kind="parquet")}
+    {".parquet": Format(kind="parquet"), ".npz": Format(kind="arrays"), ".zip": Format(kind="folders")}
     | _TEXT
     | {f"{ending}.gz": Format(kind=one.kind, delimiter=one.delimiter, gzipped=True) for ending, one in _TEXT.items()}
 )

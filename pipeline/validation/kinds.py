@@ -38,6 +38,7 @@ class Typed:
     kind: ColumnKind
     values: pl.Series
     day_first: bool = False
+    shape: tuple[int, ...] = ()  # of an image: height, width, channels
     warnings: tuple[str, ...] = ()
 
 

@@ -10,8 +10,12 @@ __all__ = [
     "MOST_CLASSES",
     "MOST_COLUMNS",
     "MOST_FIELD_CHARACTERS",
+    "MOST_IMAGES",
+    "MOST_IMAGE_BYTES",
+    "MOST_IMAGE_SIDE",
     "MOST_LINE_BYTES",
     "MOST_NAME_CHARACTERS",
+    "MOST_PICTURE_BYTES",
     "MOST_RARE_SHARE",
     "MOST_SPEC_BYTES",
     "MOST_VOCABULARY",
@@ -28,6 +32,11 @@ MOST_FIELD_CHARACTERS = 1 << 20  # where a quote that is never closed is given u
 MOST_COLUMNS = 10_000
 MOST_NAME_CHARACTERS = 200
 MOST_SPEC_BYTES = 1 << 20
+
+MOST_IMAGES = 1_000_000
+MOST_IMAGE_SIDE = 96  # pixels; larger ones are made smaller
+MOST_IMAGE_BYTES = 400 << 20  # of all images' pixels together: they are in memory three times while they are split
+MOST_PICTURE_BYTES = 32 << 20  # of one png or jpg
 
 LEAST_ROWS = 30  # with the usual shares 3 rows choose and 3 rows test; fewer say nothing about a model
 MOST_CLASSES = 1_000

@@ -52,7 +52,7 @@ def prepare(
     target, usable = _usable(raw[name], table, spec, aside)
     raw, roles = raw.filter(usable), Roles.of(raw.filter(usable), spec, decimal_comma=table.decimal_comma)
     features = raw.drop({name, *roles.no_features})
-    typed, left_out = _type_columns(features, spec.drop, decimal_comma=table.decimal_comma)
+    typed, left_out = _type_columns(features, spec.drop, table)
     given = pl.DataFrame({one.name: one for one in (*(one.values for one in typed), target.values, *roles.weight)})
     rows, assigned, copied = _split(given, target, roles, spec, aside, given_test=given_test is not None)
     splits = {split: rows.filter(assigned == split) for split in SPLITS}
@@ -60,7 +60,7 @@ def prepare(
     told: tuple[str, ...] = ()
     if given_test is not None:
         splits["test"], told = read_test_rows(given_test, target, typed, spec.weight)
-        told = (*given_test.aside.warnings, *told, *_shared(given_test, splits))
+        told = (*given_test.table.warnings, *given_test.aside.warnings, *told, *_shared(given_test, splits))
     profiles, untold = _profile(typed, splits["train"])
     _check_usable(profiles, left_out := [*roles.left_out, *left_out, *untold], name)
     columns = [*(profile.name for profile in profiles), *filter(None, (name, spec.weight))]
@@ -73,7 +73,9 @@ def prepare(
         class_rows=_class_rows(splits["train"][name], target.classes),
         rows=SplitRows(**{split: part.height for split, part in splits.items()}),
         set_aside=aside.rows + (given_test.aside.rows if given_test else 0),
-        warnings=_capped([*aside.warnings, *_told(typed, profiles), *copied, *told, *_few(rows.height)]),
+        warnings=_capped(
+            [*table.warnings, *aside.warnings, *_told(typed, profiles), *copied, *told, *_few(rows.height)]
+        ),
         sha256=sha256,
         weight=spec.weight,
     )
@@ -121,7 +123,7 @@ def _check_rows(rows: int, aside: SetAside) -> None:
 def _usable(column: pl.Series, table: Table, spec: JobSpec, aside: SetAside) -> tuple[Target, pl.Series]:
     """The target of the rows that can be learnt from, and which of all rows these are; the others are set aside."""
     placed = _placed(table, spec, aside)
-    told = read_target(column, spec.task, decimal_comma=table.decimal_comma)
+    told = read_target(column, spec.task or table.task, decimal_comma=table.decimal_comma)
     told = Target(task=told.task, values=told.values.set(~placed, None))
     target = without_rare_classes(told)
     without = told.values.is_null()
@@ -141,13 +143,14 @@ def _placed(table: Table, spec: JobSpec, aside: SetAside) -> pl.Series:
     return placed
 
 
-def _type_columns(
-    features: pl.DataFrame, drop: Sequence[str], *, decimal_comma: bool
-) -> tuple[list[Typed], list[LeftOut]]:
+def _type_columns(features: pl.DataFrame, drop: Sequence[str], table: Table) -> tuple[list[Typed], list[LeftOut]]:
     left_out = [LeftOut(name=name, reason="dropped by train.yaml") for name in drop]
     typed = []
     for column in features.drop(drop, strict=False):
-        kind = tell_kind(trimmed(column), decimal_comma=decimal_comma)
+        if table.image and column.dtype == pl.Binary:
+            typed.append(Typed(kind="image", values=column, shape=table.image))
+            continue
+        kind = tell_kind(trimmed(column), decimal_comma=table.decimal_comma)
         if isinstance(kind, Typed):
             typed.append(kind)
         else:

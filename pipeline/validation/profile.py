@@ -24,7 +24,9 @@ def profile_column(typed: Typed, train: pl.Series) -> ColumnProfile | LeftOut:
         return LeftOut(name=train.name, reason="only missing values in the training rows")
     if distinct == 1 and missing == 0:
         return LeftOut(name=train.name, reason="constant: one value in all training rows")
-    profile = ColumnProfile(name=train.name, kind=typed.kind, missing=missing, distinct=distinct)
+    profile = ColumnProfile(name=train.name, kind=typed.kind, missing=missing, distinct=distinct, shape=typed.shape)
+    if typed.kind == "image":
+        return profile
     if typed.kind == "categorical":
         return profile.model_copy(update={"vocabulary": _vocabulary(known)})
     if typed.kind == "text":

@@ -16,6 +16,8 @@ _WHOLE_TEXT = r"^([+-]?\d+)\.0+$"
 
 def read_as(raw: pl.Series, kind: ColumnKind, *, decimal_comma: bool = False, day_first: bool = False) -> pl.Series:
     """As contracts.dataset.ColumnProfile has it; what cannot be read so is null. ``day_first``: as contracts.dates."""
+    if kind == "image":
+        return raw if raw.dtype == pl.Binary else _nothing(raw, pl.Binary)
     column = trimmed(raw)
     if kind == "numeric":
         return _finite(numbers_in(column, decimal_comma=decimal_comma).cast(pl.Float32, strict=False))

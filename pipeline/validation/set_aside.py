@@ -23,6 +23,8 @@ _MOST_KEPT = 100_000  # rows
 class SetAside:
     """One JSON object a row in ``path``: ``line`` and ``text`` of what could not be read, ``row`` of what could.
 
+    ``image`` says which of an archive's.
+
     ``file``: of which they are, where it is not the data's own; two may share a ``path``.
     """
 
@@ -33,6 +35,7 @@ class SetAside:
     _places: list[str] = field(default_factory=list)
     _reasons: list[str] = field(default_factory=list)
     _kept: int = 0
+    _noun: str = "row"
 
     @property
     def rows(self) -> int:
@@ -44,6 +47,14 @@ class SetAside:
         if len(self._places) < _NAMED:
             self._places.append(f"line {line:,} {reason}")
         self._keep([{"line": line, "reason": reason, "text": text[:_MOST_TEXT]}])
+
+    def add_file(self, name: str, reason: str) -> None:
+        """An image of an archive that could not be read."""
+        self._noun = "image"
+        self.broken += 1
+        if len(self._places) < _NAMED:
+            self._places.append(f"'{name}' {reason}")
+        self._keep([{"image": name, "reason": reason}])
 
     def add_dropped(self, which: pl.Series, reason: str) -> None:
         """Rows that were read and cannot be used; they are numbered from 1, the header and broken rows not counted."""
@@ -67,9 +78,8 @@ class SetAside:
         rows = good + self.broken
         if self.broken > (allowed := broken_rows_allowed(rows)):
             raise MalformedRowsError(
-                f"{self._of}{self.broken:,} of {counted(rows, 'row')} cannot be read: {self._named()}; "
-                f"{expected} expected "
-                f"(at most {allowed:,} such rows are set aside)"
+                f"{self._of}{self.broken:,} of {counted(rows, self._noun)} cannot be read: {self._named()}; "
+                f"{expected} expected (at most {allowed:,} such {self._noun}s are set aside)"
             )
 
     @property
@@ -77,7 +87,10 @@ class SetAside:
         reasons = [f"{self._of}{reason}" for reason in self._reasons]
         if not self.broken:
             return tuple(reasons)
-        return (f"{self._of}{counted(self.broken, 'row')} set aside that cannot be read: {self._named()}", *reasons)
+        return (
+            f"{self._of}{counted(self.broken, self._noun)} set aside that cannot be read: {self._named()}",
+            *reasons,
+        )
 
     @property
     def _of(self) -> str:

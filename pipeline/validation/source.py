@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -93,15 +93,20 @@ def read_source(source: Source, aside: SetAside) -> Table:
     cells = 0
     for file in source.files:
         part = SetAside(aside.path, file=file.name)
-        table = read_table(file.name, file.path, file.form, part)
+        table = read_table(file.name, file.path, file.form, part, image=tables[0].image if tables else ())
         aside.absorb(part)
         if tables:
             check_agree(file.name, table.frame.schema, source.files[0].name, tables[0].frame.schema)
-            table = Table(frame=table.frame.select(tables[0].frame.columns), decimal_comma=table.decimal_comma)
+            table = replace(table, frame=table.frame.select(tables[0].frame.columns))
         check_cells(source.name, cells := cells + table.frame.width * table.frame.height)
         tables.append(table)
     frame = pl.concat([table.frame for table in tables], how="vertical_relaxed")
-    return Table(frame=frame, decimal_comma=any(table.decimal_comma for table in tables))
+    return replace(
+        tables[0],
+        frame=frame,
+        decimal_comma=any(table.decimal_comma for table in tables),
+        warnings=tuple(dict.fromkeys(warning for table in tables for warning in table.warnings)),
+    )
 
 
 def check_agree(name: str, schema: pl.Schema, first: str, wanted: pl.Schema) -> None:

@@ -37,7 +37,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     aside = SetAside(_set_aside(workdir))
     try:
         table = read_source(source, aside)
-        given = _given_test(upload, uploads, workdir)
+        given = _given_test(upload, uploads, workdir, image=table.image)
         prepared = prepare(table, spec, aside, sha256=source.sha256, given_test=given)
     except DatasetError as error:
         error.details["sha256"] = source.sha256
@@ -63,7 +63,7 @@ def _check_bytes(name: str, size: int) -> None:
         raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {MOST_BYTES:,} are expected")
 
 
-def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path) -> GivenTest | None:
+def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path, *, image: tuple[int, ...]) -> GivenTest | None:
     """The file of test rows beside the data; None when there is none."""
     folders = parse_upload_key(upload.key).folders
     found = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
@@ -79,7 +79,7 @@ def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path) -> GivenTes
     folder.mkdir()
     uploads.download(key, folder / "upload")
     aside = SetAside(_set_aside(workdir), file=name)
-    return GivenTest(file=name, table=read_table(name, folder / "upload", form, aside), aside=aside)
+    return GivenTest(file=name, table=read_table(name, folder / "upload", form, aside, image=image), aside=aside)
 
 
 def _write(prepared: Prepared, keys: RunKeys, artifacts: ObjectStore, workdir: Path) -> None:

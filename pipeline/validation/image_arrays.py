@@ -1,0 +1,170 @@
+"""npz: an array of images and one of labels."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, UnreadableDatasetError
+from pipeline.validation.images import Images, common_size, fitted
+from pipeline.validation.limits import MOST_BYTES, MOST_IMAGE_BYTES, MOST_IMAGE_SIDE, MOST_IMAGES
+
+__all__ = ["read_image_arrays"]
+
+_IMAGES = ("images", "image", "x", "x_train", "data", "arr_0")
+_LABELS = ("labels", "label", "y", "y_train", "target", "targets", "arr_1")
+_KINDS = "uifb"  # of numpy's dtypes; labels may be text too
+_CHANNELS = {1: 1, 3: 3, 4: 3}  # what is there -> what is read: how opaque a pixel is, is left out
+_BLOCK = 4096  # images that are converted at once
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    """An array of the file, by its header."""
+
+    entry: zipfile.ZipInfo
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def read_image_arrays(name: str, path: Path, wanted: tuple[int, ...] = ()) -> Images:
+    """``wanted``: the size that they are made to have. Nothing in the file is run, and its sizes are checked first.
+
+    Raise UnreadableDatasetError, InvalidColumnsError for arrays that are not there or of other shapes,
+    InvalidTargetError for labels that do not fit them.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _members(name, archive)
+            images = _named(name, members, _IMAGES, "images")
+            labels = _named(name, members, _LABELS, "labels")
+            _check(name, members[images], members[labels])
+            raw = _read(archive, members[images])
+            found = _read(archive, members[labels])
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise UnreadableDatasetError(
+            f"'{name}' is not a whole npz file of plain arrays, as numpy.savez writes it"
+        ) from error
+    pixels = _pixels(name, _channels_last(name, raw))
+    count, height, width, channels = pixels.shape
+    size = wanted or (height, width, channels)
+    if not wanted and max(height, width) > MOST_IMAGE_SIDE:
+        size = common_size([height] * count, [width] * count, channels)
+    warnings = () if size == (height, width, channels) else (_resized(height, width, size),)
+    return Images(pixels=fitted(name, pixels, size), labels=_labels(found), warnings=warnings)
+
+
+def _resized(height: int, width: int, size: tuple[int, ...]) -> str:
+    return f"images of {height} x {width} pixels are resized to {size[0]} x {size[1]}"
+
+
+def _members(name: str, archive: zipfile.ZipFile) -> Mapping[str, _Member]:
+    """Name without ``.npy`` -> what its header says."""
+    found = {}
+    for entry in archive.infolist():
+        if entry.filename.endswith(".npy"):
+            with archive.open(entry) as file:
+                shape, dtype = _header(file)
+            found[entry.filename.removesuffix(".npy")] = _Member(entry=entry, shape=shape, dtype=dtype)
+    return found
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _named(name: str, members: Mapping[str, _Member], known: Sequence[str], what: str) -> str:
+    folded = {one.casefold(): one for one in members}
+    for one in known:
+        if one in folded:
+            return folded[one]
+    there = ", ".join(f"'{one[:60]}'" for one in list(members)[:10]) or "none"
+    raise InvalidColumnsError(
+        f"'{name}' has no array of {what}: one named {', '.join(known)} is expected (its arrays: {there})"
+    )
+
+
+def _check(name: str, images: _Member, labels: _Member) -> None:
+    """All that the headers tell."""
+    for one, kinds, what in ((images, _KINDS, "numbers"), (labels, _KINDS + "U", "numbers or text")):
+        shown = one.entry.filename.removesuffix(".npy")
+        if one.dtype.kind not in kinds:
+            raise UnreadableDatasetError(f"'{name}': the array '{shown}' is of {one.dtype}: {what} are expected")
+        if (size := math.prod(one.shape) * one.dtype.itemsize) > MOST_BYTES:
+            raise UnreadableDatasetError(
+                f"'{name}': the array '{shown}' has {size:,} bytes: at most {MOST_BYTES:,} are expected"
+                + (" (uint8 takes the least)" if one.dtype.itemsize > 1 else "")
+            )
+    if len(images.shape) not in (3, 4):
+        raise InvalidColumnsError(
+            f"'{name}': the images are of shape {_by(images.shape)}: images x height x width, or images x height x "
+            "width x channels, is expected"
+        )
+    if min(images.shape) == 0 or images.shape[0] > MOST_IMAGES or math.prod(images.shape) > MOST_IMAGE_BYTES:
+        raise UnreadableDatasetError(
+            f"'{name}': the images are of shape {_by(images.shape)}: 1 to {MOST_IMAGES:,} images are expected, and "
+            f"{MOST_IMAGE_BYTES >> 20} MiB of pixels at most"
+        )
+    if labels.shape not in (images.shape[:1], (images.shape[0], 1)):
+        raise InvalidTargetError(
+            f"'{name}': there are {images.shape[0]:,} images, and labels of shape {_by(labels.shape)}: one label an "
+            "image is expected"
+        )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(f"{length:,}" for length in shape) or "one number"
+
+
+def _read(archive: zipfile.ZipFile, member: _Member) -> NDArray[Any]:
+    with archive.open(member.entry) as file:
+        found: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return found
+
+
+def _channels_last(name: str, raw: NDArray[Any]) -> NDArray[Any]:
+    """[images, height, width, channels]; torch puts the channels before the height."""
+    if raw.ndim == 3:
+        return raw[..., None]
+    if raw.shape[3] in _CHANNELS:
+        return raw
+    if raw.shape[1] in _CHANNELS:
+        return raw.transpose(0, 2, 3, 1)
+    raise InvalidColumnsError(
+        f"'{name}': the images are of shape {_by(raw.shape)}: 1 (grey) or 3 (red, green, blue) channels are expected"
+    )
+
+
+def _pixels(name: str, raw: NDArray[Any]) -> NDArray[np.uint8]:
+    """uint8; fractions from 0 to 1 are shares of white."""
+    channels = _CHANNELS[raw.shape[3]]
+    if raw.dtype == np.uint8:
+        return np.ascontiguousarray(raw[..., :channels])
+    low, high = float(raw.min()), float(raw.max())
+    if not (low >= 0 and high <= 255):  # NaN too
+        raise UnreadableDatasetError(
+            f"'{name}': the pixels are from {low:g} to {high:g}: 0 to 255, or 0 to 1, is expected"
+        )
+    scale = 255.0 if raw.dtype.kind in "fb" and high <= 1 else 1.0
+    pixels = np.empty((*raw.shape[:3], channels), np.uint8)
+    for start in range(0, len(raw), _BLOCK):
+        block = raw[start : start + _BLOCK, ..., :channels].astype(np.float32)
+        pixels[start : start + _BLOCK] = np.rint(block * scale)
+    return pixels
+
+
+def _labels(found: NDArray[Any]) -> pl.Series:
+    flat = found.reshape(-1)
+    return pl.Series(flat.tolist(), dtype=pl.String) if flat.dtype.kind == "U" else pl.Series(flat)
