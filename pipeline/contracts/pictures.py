@@ -1,6 +1,6 @@
 """A png or jpg -> the pixels of an image column: once for the files that train, and once for those of a request.
 
-Pillow and numpy are imported where a picture is read, so that a table costs no cold start of theirs.
+Import it where there are pictures, so that a table costs no cold start of Pillow's.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 __all__ = ["PICTURE_ENDINGS", "Look", "UnreadablePictureError", "fit_pixels", "look_at", "read_picture"]
 
@@ -23,8 +22,15 @@ PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 _FORMATS = ("PNG", "JPEG")
 _MOST_PIXELS = 50_000_000  # decoded they are up to 200 MB
+_TOO_LARGE = f"has more than {_MOST_PIXELS // 10**6} megapixels"
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
 _DEEP_MODES = frozenset({"I", "I;16", "I;16B", "F"})  # 16 bits a pixel
+
+# What Pillow raises for bytes that are damaged in one place or another.
+_BROKEN = (
+    OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError,
+    struct.error, zlib.error,
+)  # fmt: skip
 
 
 class UnreadablePictureError(ValueError):
@@ -50,9 +56,6 @@ def read_picture(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
     Raise UnreadablePictureError when it is no whole png or jpg.
     """
-    import numpy as np
-    from PIL import Image, ImageOps
-
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"
     with _opened(body) as image:
@@ -65,18 +68,12 @@ def read_picture(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 def fit_pixels(pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """uint8 [height, width, channels] -> ``shape``, of as many channels."""
-    import numpy as np
-    from PIL import Image
-
     height, width, channels = shape
     image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8).reshape(shape)
 
 
 def _of_mode(image: Image.Image, mode: str) -> Image.Image:
-    import numpy as np
-    from PIL import Image
-
     if image.mode in _DEEP_MODES:
         return Image.fromarray((np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8)).convert(mode)
     if not image.has_transparency_data:
@@ -88,17 +85,18 @@ def _of_mode(image: Image.Image, mode: str) -> Image.Image:
 
 @contextmanager
 def _opened(body: bytes) -> Iterator[Any]:
-    from PIL import Image
-
-    broken = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError, struct.error)
     try:
         with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise UnreadablePictureError(f"has more than {_MOST_PIXELS // 10**6} megapixels")
+            _check_size(image)
             yield image
     except UnreadablePictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadablePictureError(f"has more than {_MOST_PIXELS // 10**6} megapixels") from error
-    except (*broken, zlib.error) as error:
+        raise UnreadablePictureError(_TOO_LARGE) from error
+    except _BROKEN as error:
         raise UnreadablePictureError("is no whole png or jpg") from error
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > _MOST_PIXELS:
+        raise UnreadablePictureError(_TOO_LARGE)

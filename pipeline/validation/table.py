@@ -40,8 +40,8 @@ def read_table(name: str, path: Path, form: Format, aside: SetAside, *, image: t
     if form.kind == "parquet":
         return Table(frame=read_parquet(name, path))
     if form.kind in ("arrays", "folders"):
-        from pipeline.validation.image_arrays import read_image_arrays  # numpy only where there are images
-        from pipeline.validation.image_folders import read_image_folders
+        from pipeline.validation.image_arrays import read_image_arrays  # noqa: PLC0415 - tables need no Pillow
+        from pipeline.validation.image_folders import read_image_folders  # noqa: PLC0415 - the same
 
         arrays = form.kind == "arrays"
         read = read_image_arrays(name, path, image) if arrays else read_image_folders(name, path, aside, image)

@@ -103,14 +103,14 @@ def drop(
         file: str,
         body: str | bytes,
         spec: str | None = None,
-        companions: Mapping[str, str] | None = None,
+        companions: Mapping[str, str | bytes] | None = None,
         **metadata: str,
     ) -> Validated:
         for store in stores:
             store.clear()
         beside = {**(companions or {}), **({} if spec is None else {"train.yaml": spec})}
         for name, text in beside.items():
-            stores[0].put(f"demo/model/{name}", text.encode())
+            stores[0].put(f"demo/model/{name}", text.encode() if isinstance(text, str) else text)
         key = f"demo/model/{file}"
         stores[0].put(key, body.encode() if isinstance(body, str) else body, metadata=metadata)
         return validated(key)
@@ -124,9 +124,9 @@ def drop_parts(
 ) -> Callable[..., Validated]:
     """``drop_parts({"0.csv": "..."}, companions={"train.yaml": "...", "big/test.csv": "..."})``."""
 
-    def dropped(files: Mapping[str, str | bytes], companions: Mapping[str, str] | None = None) -> Validated:
+    def dropped(files: Mapping[str, str | bytes], companions: Mapping[str, str | bytes] | None = None) -> Validated:
         for name, text in (companions or {}).items():
-            stores[0].put(f"demo/model/{name}", text.encode())
+            stores[0].put(f"demo/model/{name}", text.encode() if isinstance(text, str) else text)
         parts = []
         for name, body in sorted(files.items()):
             key = f"demo/model/big/{name}"

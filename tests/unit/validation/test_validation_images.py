@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_an_array_that_claims_more_than_memory_is_refused_unread(drop: Drop) -> 
 @pytest.mark.parametrize("cut", [0, 10, 200, -40])
 def test_a_broken_npz_is_refused(drop: Drop, cut: int) -> None:
     images, labels = digits()
-    with pytest.raises(DatasetError, match="'digits.npz' is not a whole npz file"):
+    with pytest.raises(DatasetError, match=r"'digits\.npz' is not a whole npz file"):
         drop("digits.npz", arrays(images=images, labels=labels)[:cut])
 
 
@@ -216,7 +217,7 @@ def test_archives_that_cannot_be_learnt_are_refused(drop: Drop, files: dict[str,
 
 
 def test_a_file_that_is_no_zip_is_refused(drop: Drop) -> None:
-    with pytest.raises(DatasetError, match="'animals.zip' is not a whole zip file"):
+    with pytest.raises(DatasetError, match=r"'animals\.zip' is not a whole zip file"):
         drop("animals.zip", zipped(pictures())[:-30])
 
 
@@ -237,10 +238,8 @@ def test_a_damaged_picture_is_an_error_of_its_own_or_has_its_shape(form: str) ->
         body = bytearray(picture(form=form, seed=n))
         for place in random.integers(8, len(body), 4):
             body[place] = random.integers(0, 256)
-        try:
+        with suppress(UnreadablePictureError):
             assert read_picture(bytes(body), (8, 9, 3)).shape == (8, 9, 3)
-        except UnreadablePictureError as error:
-            assert str(error) in ("is no whole png or jpg", "has more than 50 megapixels")
 
 
 def test_test_images_of_another_size_become_those_of_the_data(drop: Drop) -> None:
