@@ -43,7 +43,11 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
 
 def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]]:
     """Those that the data's shape allows; raise InvalidJobSpecError when it allows none."""
-    of_the_task = [name for name, declared in catalogue().items() if dataset.task in declared.tasks]
+    of_the_task = [
+        name
+        for name, declared in catalogue().items()
+        if dataset.task in declared.tasks and (dataset.code_sha256 or not declared.brings_code)
+    ]
     wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
     asked = spec.algorithms is not None
     cases = [

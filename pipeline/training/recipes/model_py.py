@@ -1,0 +1,60 @@
+"""The architecture that a user put beside the data: ``model.py`` (training.brought says what is in it)."""
+
+from __future__ import annotations
+
+from pipeline.training.knobs import NETWORK_KNOBS
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
+
+__all__ = ["RECIPE"]
+
+
+def _train(settings: Settings, problem: Problem) -> Fitted:
+    """By the one loop, as the networks here. Only in a process that a user's code may run in (jobs.isolated)."""
+    from pipeline.training.answering import Answering
+    from pipeline.training.brought import Brought, Shape, bring
+    from pipeline.training.inputs import columns
+    from pipeline.training.loop import train_network
+
+    assert problem.code is not None, "a plan has this candidate only beside a model.py"
+    code = problem.code
+    rows = problem.train
+    shape = Shape(
+        numbers=rows.num.shape[1],
+        cardinalities=problem.cardinalities,
+        image=tuple(rows.image.shape[1:]) if rows.image.size else (),
+        outputs=problem.classes or 1,
+    )
+    there = {"num": shape.numbers, "cat": len(shape.cardinalities), "image": len(shape.image)}
+    read = tuple(name for name, count in there.items() if count)
+
+    def build() -> Brought:
+        return Brought(bring(code, settings["code"], shape), rows.num, reads=read)
+
+    reads = columns(*read)
+    learned = train_network(build, reads, settings, problem)
+    answering = Answering(learned.network, reads, classes=problem.classes)
+    return Fitted(
+        predict=answering.answers,
+        body=lambda: answering.body(rows),
+        history=learned.history,
+        notes=learned.notes,
+        weights=learned.network.state_dict(),
+    )
+
+
+RECIPE = Recipe(
+    declares=Declaration(
+        name="model_py",
+        tasks=("classification", "regression"),
+        reads=("num", "cat", "image"),
+        needs="gpu",
+        good_at="the architecture that you put beside the data",
+        defaults={**NETWORK_KNOBS, "code": "{}", "epochs": 50, "early_stopping": 8},
+        brings_code=True,
+        knobs=True,
+        turn=90,
+    ),
+    quantizable=True,
+    tolerance=1e-4,  # the same float32 sums in another order
+    train=_train,
+)

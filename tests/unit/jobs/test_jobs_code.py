@@ -1,0 +1,159 @@
+"""A user's model.py: trained in a process apart, its failures told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.contracts.errors import CandidateFailedError, InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.names import MODEL_CODE
+from pipeline.contracts.outcome import MODEL, TrainedCandidate
+from pipeline.contracts.plan import Candidate
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.jobs.isolated import TASK, Task
+from pipeline.jobs.isolation import run_isolated
+from pipeline.planning.plan import plan
+from tests.fakes.tabular import table
+
+CODE = """
+import torch
+from pydantic import BaseModel, Field
+
+class Settings(BaseModel):
+    width: int = Field(8, ge=1)
+
+class Net(torch.nn.Module):
+    def __init__(self, shape, width):
+        super().__init__()
+        self.categories = torch.nn.ModuleList(torch.nn.Embedding(count, 4) for count in shape.cardinalities)
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(shape.numbers + 4 * len(self.categories), width), torch.nn.ReLU(),
+            torch.nn.Linear(width, shape.outputs))
+
+    def forward(self, num, cat):
+        return self.layers(torch.cat([num, *(one(cat[:, i]) for i, one in enumerate(self.categories))], dim=1))
+
+def build(shape, settings):
+    print("building")
+    return Net(shape, settings.width)
+"""
+ROOT = Path(__file__).parents[3]
+
+
+def _apart(folder: Path, code: str, settings: str = "{}") -> TrainedCandidate:
+    """As the job does it, without a bucket."""
+    rows = table(rows=120)
+    (folder / MODEL_CODE).write_text(code)
+    (folder / "dataset.json").write_bytes(rows.dataset.to_bytes())
+    for name, split in rows.splits.items():
+        split.write_parquet(folder / f"{name}.parquet")
+    task = Task(
+        candidate=Candidate(name="model_py", algorithm="model_py", settings={"code": settings, "epochs": 2}),
+        metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu", description="cpu", threads=1,
+    )  # fmt: skip
+    (folder / TASK).write_bytes(task.to_bytes())
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    points: list[object] = []
+    trained = run_isolated(
+        folder, isolation="none", environment=environment, report=lambda text: None, watch=points.append
+    )
+    assert len(points) == 2, "a point an epoch"
+    return trained
+
+
+def test_it_is_trained_by_the_one_loop_and_served_as_onnx(tmp_path: Path) -> None:
+    trained = _apart(tmp_path, CODE, '{"width": 16}')
+    assert trained.algorithm == "model_py"
+    rows = table(rows=120)
+    answers = OnnxModel(tmp_path / "out" / MODEL).run(feeds(rows.validation, rows.dataset.signature))
+    assert np.isfinite(answers.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("code", "settings", "sentence"),
+    [
+        (CODE, '{"width": 0}', r"train\.yaml: code\.width: model\.py does not take it"),
+        (CODE, '{"depth": "two"}', "ended|does not take"),
+        ("def build(shape, settings):\n    return 3\n", "{}", "build gave a int: a torch.nn.Module is expected"),
+        ("import torch\ndef build(shape, settings):\n    return torch.nn.ReLU()\n", "{}", "no parameters"),
+        ("import os\ndef build(shape, settings):\n    os._exit(7)\n", "{}", "exit code 7"),
+    ],
+)
+def test_what_it_does_wrong_is_told_in_a_sentence(tmp_path: Path, code: str, settings: str, sentence: str) -> None:
+    if "depth" in settings:
+        code = CODE.replace("class Settings(BaseModel):", "class Settings(BaseModel, extra='forbid'):")
+    with pytest.raises(CandidateFailedError, match=sentence):
+        _apart(tmp_path, code, settings)
+
+
+def test_what_it_raises_is_in_the_log_with_its_own_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code = "def build(shape, settings):\n    return layers()\n\ndef layers():\n    raise KeyError('no such layer')\n"
+    caplog.set_level(logging.ERROR)
+    with pytest.raises(CandidateFailedError, match=r"model\.py \(line 5\) raised KeyError: the log of this job"):
+        _apart(tmp_path, code)
+    traceback = next(record for record in caplog.records if record.message == "model.py raised").traceback  # type: ignore[attr-defined]
+    assert any("model.py, line 2, in build" in line for line in traceback)
+    assert traceback[-1].startswith("KeyError: 'no such layer'")
+
+
+def _nobody_can_run_python() -> bool:
+    command = [sys.executable, "-c", ""]
+    try:
+        done = subprocess.run(command, user=65534, group=65534, extra_groups=[], cwd="/", check=False)
+        return done.returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not _nobody_can_run_python(), reason="only root can give it another user, who must reach Python")
+def test_as_another_user_it_cannot_read_what_is_the_jobs(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("key")
+    secret.chmod(0o600)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.owner() != "root" or folder == Path("/"):
+            break
+        folder.chmod(0o755)
+    code = (
+        "import os\ndef build(shape, settings):\n"
+        f"    assert os.getuid() == 65534\n    for path in ({str(secret)!r}, f'/proc/{{os.getppid()}}/environ'):\n"
+        "        try:\n            open(path).read()\n        except PermissionError:\n            continue\n"
+        "        raise SystemExit('it read ' + path)\n    raise RuntimeError('closed')\n"
+    )
+    (tmp_path / MODEL_CODE).write_text(code)
+    (tmp_path / TASK).write_text("{}")
+    with pytest.raises(CandidateFailedError) as caught:
+        _as_user(tmp_path, code)
+    assert "RuntimeError" in caught.value.message
+
+
+def _as_user(folder: Path, code: str) -> None:
+    rows = table(rows=120)
+    (folder / "dataset.json").write_bytes(rows.dataset.to_bytes())
+    for name, split in rows.splits.items():
+        split.write_parquet(folder / f"{name}.parquet")
+    task = Task(
+        candidate=Candidate(name="model_py", algorithm="model_py", settings={"epochs": 1}),
+        metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu", description="cpu", threads=1,
+    )  # fmt: skip
+    (folder / TASK).write_bytes(task.to_bytes())
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run_isolated(folder, isolation="user", environment=environment, report=print, watch=print)
+
+
+def test_it_is_planned_in_a_job_of_its_own_only_beside_its_code() -> None:
+    dataset = table(rows=120).dataset
+    assert "model_py" not in {one.algorithm for one in plan(dataset, JobSpec()).candidates}
+    with pytest.raises(InvalidJobSpecError, match=r"there is no model\.py beside the data"):
+        plan(dataset, JobSpec(algorithms=("model_py",)))
+    planned = plan(dataset.model_copy(update={"code_sha256": "0" * 64}), JobSpec(code={"width": 4}))
+    assert [(job.name, job.candidates) for job in planned.jobs if job.queue == "code"] == [("code", ("model_py",))]
+    (candidate,) = (one for one in planned.candidates if one.algorithm == "model_py")
+    assert candidate.settings["code"] == '{"width": 4}'
