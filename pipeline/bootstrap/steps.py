@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.errors import InputError
+from pipeline.contracts.errors import InputError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.model_version import Golden, ModelCard
 from pipeline.contracts.names import RunKeys, parse_upload_key
-from pipeline.contracts.outcome import JobOutcome
+from pipeline.contracts.outcome import TRAINED, JobOutcome, TrainedCandidate
 from pipeline.contracts.plan import Plan
 from pipeline.contracts.ports import FunctionCalls, ObjectStore
 from pipeline.contracts.record import Record
@@ -115,12 +116,25 @@ class Selector(_Step):
 
     def __call__(self, run: str) -> None:
         from pipeline.selection.select import select
+        from pipeline.selection.tried import what_was_tried
 
         keys = RunKeys.of(run)
-        metric = self._read(Plan, keys.plan).metric
-        chosen = select(self._read(VariantSet, keys.variants), metric=metric, spec=self._read(JobSpec, keys.spec))
+        plan = self._read(Plan, keys.plan)
+        outcomes = [found for job in plan.jobs if (found := outcome_of(run, job.name, self.artifacts))]
+        chosen = select(
+            self._read(VariantSet, keys.variants),
+            metric=plan.metric,
+            spec=self._read(JobSpec, keys.spec),
+            tried=what_was_tried(plan, outcomes, list(self._trained(plan, keys))),
+            notes=plan.notes,
+        )
         self._write(chosen, keys.selection)
         self.runs.finish_stage(run, "select")
+
+    def _trained(self, plan: Plan, keys: RunKeys) -> Iterator[TrainedCandidate]:
+        for candidate in plan.candidates:
+            with suppress(ObjectNotFoundError):
+                yield self._read(TrainedCandidate, keys.candidate(candidate.name, TRAINED))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TrainedCandidate
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Artifact, Precision, Status, Variant, VariantSet
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_row, truth
 from pipeline.graphs.raw_inputs import wrap
 
@@ -92,6 +92,7 @@ class _Served:
     model: OnnxModel
     answers: Answers
     quality: dict[str, float]
+    interval: dict[str, tuple[float, float]]
 
     def measured(self, latency_us: float) -> Measured:
         return Measured(bytes=len(self.content), quality=self.quality, latency_us=latency_us)
@@ -127,6 +128,10 @@ class _Bench:
     rows: Feeds
     truth: npt.NDArray[Any]
     report: Callable[[str], None]
+
+    @property
+    def _metric(self) -> str:
+        return self.spec.metric or default_metric(self.dataset.task)
 
     def variants(self, candidate: TrainedCandidate) -> list[Variant]:
         """fp32 first. Raise ExportMismatchError, IntegrityError."""
@@ -180,7 +185,7 @@ class _Bench:
             full.measured(before),
             small.measured(after),
             agreement=agreed,
-            metric=self.spec.metric or default_metric(self.dataset.task),
+            metric=self._metric,
             limits=self.spec.compression,
         )
         return _Tried(
@@ -196,13 +201,19 @@ class _Bench:
         model = OnnxModel(content)
         answers = model.run(self.rows)
         quality = measure(self.signature, self.truth, answers)
-        return _Served(content=content, model=model, answers=answers, quality=quality)
+        spread = interval(self.signature, self.truth, answers, only=self._metric)
+        return _Served(content=content, model=model, answers=answers, quality=quality, interval=spread)
 
     def _latency(self, served: _Served) -> float:
         return interleaved_latency_us((served.model,), one_row(self.rows))[0]
 
     def _made(self, candidate: TrainedCandidate, precision: Precision, served: _Served, latency_us: float) -> Variant:
-        kept = {"artifact": self._keep(served.content), "quality": served.quality, "latency_us": latency_us}
+        kept = {
+            "artifact": self._keep(served.content),
+            "quality": served.quality,
+            "interval": served.interval,
+            "latency_us": latency_us,
+        }
         return _row(candidate, precision, status="ok").model_copy(update=kept)
 
     def _keep(self, content: bytes) -> Artifact:

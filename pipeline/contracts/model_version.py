@@ -78,6 +78,8 @@ class ModelCard(Record):
     columns: int
     left_out: tuple[dict[str, str], ...]
     leaderboard: tuple[dict[str, Any], ...]
+    tried: tuple[dict[str, Any], ...] = ()  # as contracts.variant.Tried
+    plan_notes: tuple[str, ...] = ()
     devices: dict[str, str]  # job -> the device that really ran
     warnings: tuple[str, ...]
     created_at: datetime

@@ -16,11 +16,12 @@ TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 
 class CandidateOutcome(Record):
-    """A candidate that trained, or the error that it cost."""
+    """A candidate that trained, or was dropped (``reason``) before it was, or the error that it cost."""
 
     candidate: str
-    status: Literal["trained", "failed"]
+    status: Literal["trained", "dropped", "failed"]
     error: RunError | None = None
+    reason: str = ""
     seconds: float
 
 

@@ -52,9 +52,7 @@ class TrainingJob(Record):
     candidates: tuple[str, ...]
     nodes: int = 1
     minutes: float | None = None  # that it may train; None: the JobSpec's
-    audition_rows: int = (
-        0  # the candidates are first compared on so many rows, and the hopeless dropped; 0: they are not
-    )
+    audition_rows: int = 0  # all are tried on so many rows first, and the hopeless dropped; 0: they are not
 
 
 class Plan(Record):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pipeline.contracts.declaration import Settings
+from pipeline.contracts.outcome import Trial
 from pipeline.contracts.record import Record
 
-__all__ = ["Artifact", "LeaderboardRow", "Precision", "Selection", "Status", "Variant", "VariantSet"]
+__all__ = ["Artifact", "LeaderboardRow", "Precision", "Selection", "Status", "Tried", "Variant", "VariantSet"]
 
 Precision = Literal["fp32", "int8"]
 Status = Literal["ok", "rejected", "not_applicable"]
@@ -33,6 +35,7 @@ class Variant(Record):
     reason: str = ""
     artifact: Artifact | None = None
     quality: dict[str, float] = {}
+    interval: dict[str, tuple[float, float]] = {}  # 95 %, of the plan's metric
     agreement: float | None = None  # share of rows with the fp32 file's label; regression: correlation with its values
     latency_us: float | None = None  # one row, one thread, median
     train_seconds: float = 0.0
@@ -56,11 +59,32 @@ class LeaderboardRow(Record):
     winner: bool = False
 
 
+class Tried(Record):
+    """An algorithm that was thought of. ``reason``: why it was tried, or why it is not among the trained.
+
+    ``trials``, ``notes``, ``settings``: as TrainedCandidate has them.
+    """
+
+    candidate: str
+    algorithm: str
+    status: Literal["trained", "dropped", "failed", "skipped"]
+    reason: str
+    seconds: float = 0.0
+    settings: Settings = {}
+    trials: tuple[Trial, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Selection(Record):
-    """``unmet`` lists the limits of the JobSpec that even the winner misses: the run then needs a decision."""
+    """``unmet`` lists the limits of the JobSpec that even the winner misses: the run then needs a decision.
+
+    ``notes``: what the limits made of the plan.
+    """
 
     metric: str
     winner: Variant
     leaderboard: tuple[LeaderboardRow, ...]
     reason: str
     unmet: tuple[str, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -37,11 +37,13 @@ def measure(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> 
 
 
 def interval(
-    signature: Signature, truth: npt.NDArray[Any], answers: Answers, *, seed: int = 0
+    signature: Signature, truth: npt.NDArray[Any], answers: Answers, *, only: str | None = None, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Each metric's 95 % interval: percentiles over rows drawn anew with replacement (200 to 1,000 times)."""
+    """Each metric's 95 % interval (``only``: of that one): percentiles over rows drawn anew (200 to 1,000 times)."""
     rows = len(truth)
     metrics = _metrics(signature, truth, answers)
+    if only is not None:
+        metrics = {only: metrics[only]}
     draws = int(np.clip(_WORK // rows, _FEWEST_DRAWS, _MOST_DRAWS))
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
     generator = np.random.default_rng(seed)

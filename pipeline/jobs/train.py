@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 def train(context: JobContext) -> Sequence[CandidateOutcome]:
     """Train the job's candidates that an earlier attempt has not; one that fails costs itself.
 
-    None begins after the job's minutes (by ``limits.minutes`` and ``limits.dollars``): what was trained until then is
-    what there is to choose from.
+    None but the first begins after the job's minutes (by ``limits.minutes`` and ``limits.dollars``): what was trained
+    until then is what there is to choose from.
     """
     spec = JobSpec.from_bytes(context.artifacts.get(context.keys.spec))
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
@@ -39,12 +39,31 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     minutes = job.minutes or spec.limits.minutes
     deadline = time.monotonic() + 60 * minutes
     trainer = _trainer(context, plan, spec, deadline)
+    candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
+    hopeless = _hopeless(context, trainer, candidates, job.audition_rows)
+    candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
     with _joined(context):
-        return [
-            _outcome(context, trainer, candidate) if _in_time(context, deadline) else _too_late(candidate, minutes)
-            for candidate in plan.candidates
-            if candidate.name in job.candidates
+        trained = [
+            _outcome(context, trainer, candidate)
+            if not number or _in_time(context, deadline)
+            else _too_late(candidate, minutes)
+            for number, candidate in enumerate(candidates)
         ]
+    dropped = [
+        CandidateOutcome(candidate=name, status="dropped", reason=why, seconds=0) for name, why in hopeless.items()
+    ]
+    return [*trained, *dropped]
+
+
+def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candidate], rows: int) -> Mapping[str, str]:
+    """Which are not worth a training: name -> why. It is seeded: a later attempt drops the same."""
+    if not rows or context.process.size > 1:
+        return {}
+    found = trainer.audition(candidates, rows, context.report)
+    hopeless = {name: why for name, why in found.items() if _earlier(context, name) is None}
+    for name in hopeless:
+        _log.info("candidate dropped", extra={"candidate": name})
+    return hopeless
 
 
 def _joined(context: JobContext) -> AbstractContextManager[None]:
@@ -94,7 +113,7 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float) ->
 
 
 def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> CandidateOutcome:
-    earlier = _earlier(context, candidate)
+    earlier = _earlier(context, candidate.name)
     if earlier is not None:
         _log.info("trained by an earlier attempt", extra={"candidate": candidate.name})
         return CandidateOutcome(candidate=candidate.name, status="trained", seconds=earlier.seconds)
@@ -126,9 +145,9 @@ def _train(context: JobContext, trainer: Trainer, candidate: Candidate, folder: 
     return train_apart(context, trainer, candidate, folder, report)
 
 
-def _earlier(context: JobContext, candidate: Candidate) -> TrainedCandidate | None:
+def _earlier(context: JobContext, candidate: str) -> TrainedCandidate | None:
     try:
-        return TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate.name, TRAINED)))
+        return TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate, TRAINED)))
     except ObjectNotFoundError:
         return None
 

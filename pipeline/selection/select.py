@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.variant import LeaderboardRow, Selection, Variant, VariantSet
+from pipeline.contracts.variant import LeaderboardRow, Selection, Tried, Variant, VariantSet
 from pipeline.selection.limits import misses
 from pipeline.selection.pareto import costs, front
 
 __all__ = ["select"]
 
 
-def select(variants: VariantSet, *, metric: str, spec: JobSpec) -> Selection:
+def select(
+    variants: VariantSet, *, metric: str, spec: JobSpec, tried: tuple[Tried, ...] = (), notes: tuple[str, ...] = ()
+) -> Selection:
     """Choose the candidate whose fp32 file has the best ``metric``, and of it the smallest file that kept its gates.
 
     Only files that keep the limits of ``spec`` and that no other such file dominates are chosen from; where none keeps
@@ -27,6 +29,8 @@ def select(variants: VariantSet, *, metric: str, spec: JobSpec) -> Selection:
         leaderboard=_leaderboard(variants.variants, winner, metric),
         reason=_reason(winner, made, metric, fitting=len(within)),
         unmet=misses(winner, metric, spec.limits),
+        tried=tried,
+        notes=notes,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,11 +17,12 @@ import polars as pl
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.job_spec import greater_is_better
 from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.cluster import Process
@@ -107,6 +108,14 @@ class Trainer:
         )
         (workdir / TRAINED).write_bytes(trained.to_bytes())
         return trained
+
+    def audition(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
+        """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
+        from pipeline.training.search.audition import audition
+
+        problem = self._problem(candidates[0], report)
+        heard = [(candidate, RECIPES[candidate.algorithm]) for candidate in candidates]
+        return audition(heard, problem, rows, self._judged, greater=greater_is_better(self.metric))
 
     def follow(self, candidate: Candidate) -> None:
         """Take part in a training whose results the main process keeps; it searches for the settings alone."""
@@ -209,13 +218,21 @@ class Trainer:
 
     def _score(self, fitted: Fitted, rows: Rows) -> float:
         """The plan's metric of these rows' answers, in the target's own units."""
+        return measure(*self._answered(fitted, rows))[self.metric]
+
+    def _judged(self, fitted: Fitted, rows: Rows) -> tuple[float, tuple[float, float]]:
+        """The same, and its 95 % interval."""
+        answered = self._answered(fitted, rows)
+        return measure(*answered)[self.metric], interval(*answered, only=self.metric)[self.metric]
+
+    def _answered(self, fitted: Fitted, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
         answers = self._unscaled(fitted.predict(rows))
+        signature = self.dataset.signature_of(fitted.classes)
         if self.dataset.task == "regression":
-            wanted = self._unscaled(rows.target)
+            wanted: npt.NDArray[Any] = self._unscaled(rows.target)
         else:
             wanted = np.array(self.dataset.classes, object)[rows.target]
-        signature = self.dataset.signature_of(self.dataset.classes)
-        return measure(signature, wanted, Answers.of(signature, answers))[self.metric]
+        return signature, wanted, Answers.of(signature, answers)
 
     def _unscaled(self, predicted: Floats) -> Floats:
         if self.dataset.task != "regression":

@@ -25,7 +25,7 @@ from pipeline.training.cluster import Process
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
 from tests.fakes.table import FakeTable
-from tests.fakes.tabular import table
+from tests.fakes.tabular import Table, table
 
 RUN = "demo_adult_0123456789ab"
 KEYS = RunKeys.of(RUN)
@@ -59,8 +59,10 @@ class House:
     def runs(self) -> RunLog:
         return RunLog(self.table)
 
-    def plan(self, *candidates: Candidate, spec: JobSpec = JobSpec()) -> None:  # noqa: B008 - frozen
-        rows = table(rows=80)
+    def plan(self, *candidates: Candidate, spec: JobSpec = JobSpec(), rows: int = 80) -> None:  # noqa: B008 - frozen
+        self._plan(candidates, spec, table(rows=rows))
+
+    def _plan(self, candidates: tuple[Candidate, ...], spec: JobSpec, rows: Table) -> None:
         self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
         self.artifacts.put(KEYS.spec, spec.to_bytes())
         self.artifacts.put(KEYS.dataset, rows.dataset.to_bytes())
@@ -237,12 +239,33 @@ def test_without_a_gpu_the_cpu_stands_in_and_says_so() -> None:
     assert (seen, device) == (["cpu"], "cpu, standing in for the GPU queue") or device.startswith("cuda:0 (")
 
 
-def test_no_candidate_begins_after_the_minutes_are_over() -> None:
+def test_no_candidate_but_the_first_begins_after_the_minutes_are_over() -> None:
     house = House()
     house.plan(LINEAR, TREES, spec=JobSpec(limits=Limits(minutes=1e-9)))
     assert house.run() == 0
-    assert {(one.status, one.error.type if one.error else None) for one in house.outcome().candidates} == {
-        ("failed", "CandidateFailedError")
+    first, second = house.outcome().candidates
+    assert (first.status, second.status) == ("trained", "failed")
+    assert second.error is not None
+    assert "minutes of its job were over" in second.error.message
+
+
+def test_what_is_hopeless_on_few_rows_is_dropped_with_the_reason_and_a_later_attempt_drops_the_same() -> None:
+    house = House()
+    bad = Candidate(name="bad", algorithm="random_forest", settings={"n_estimators": 1, "max_depth": 1})
+    house.plan(bad, LINEAR, TREES, LINEAR.model_copy(update={"name": "again"}), rows=3_000)
+    plan = Plan.from_bytes(house.artifacts.get(KEYS.plan))
+    job = plan.jobs[0].model_copy(update={"audition_rows": 700})
+    house.artifacts.put(KEYS.plan, plan.model_copy(update={"jobs": (job,)}).to_bytes())
+    assert house.run() == 0
+    outcomes = {one.candidate: one for one in house.outcome().candidates}
+    assert {name: one.status for name, one in outcomes.items()} == {
+        "linear": "trained", "trees": "trained", "again": "trained", "bad": "dropped",
+    }  # fmt: skip
+    assert "on 700 rows its accuracy was" in outcomes["bad"].reason
+    house.artifacts.delete(KEYS.candidate("trees", "trained.json"))
+    assert house.run() == 0
+    assert {one.candidate: one.status for one in house.outcome().candidates} == {
+        name: one.status for name, one in outcomes.items()
     }
 
 
