@@ -41,6 +41,8 @@ _WHY_NOT_INT8 = {
     "random_forest": "trees compare columns with thresholds: there are no weight matrices to quantize",
     "k_means": "the distances to a few centres are one small matrix, and integers would add more than they save",
     "gaussian_mixture": "densities saturate: what an integer rounds away moves a row to another cluster",
+    "blend": "its members have int8 files of their own, where that applies to them",
+    "student": "it is of trees, which compare columns with thresholds: there are no weight matrices to quantize",
     "gradient_boosting": "trees compare columns with thresholds: there are no weight matrices to quantize",
 }
 

@@ -1,8 +1,9 @@
-"""Several bodies as one: the weighted mean of what they answer."""
+"""Several bodies as one graph: the weighted mean of what they answer, or their answers side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
@@ -10,9 +11,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from pipeline.graphs.joining import IR_VERSION, OPSETS, normalise
 
-__all__ = ["blend"]
-
-_ANSWER = "blended"
+__all__ = ["blend", "side_by_side"]
 
 
 def blend(bodies: Sequence[onnx.ModelProto], weights: Sequence[float], *, classes: int) -> onnx.ModelProto:
@@ -20,36 +19,56 @@ def blend(bodies: Sequence[onnx.ModelProto], weights: Sequence[float], *, classe
 
     ``classes``: how many; 0: the bodies answer values. Of two bodies' inputs those of one name are one.
     """
-    width = max(1, classes)
-    shape = numpy_helper.from_array(np.array([-1, width], np.int64), "shape")
-    nodes: list[onnx.NodeProto] = []
-    constants, shares = [shape], []
-    functions: dict[tuple[str, str], onnx.FunctionProto] = {}
-    domains: dict[str, int] = {}
-    inputs: dict[str, onnx.ValueInfoProto] = {}
-    for index, (body, weight) in enumerate(zip(bodies, weights, strict=True)):
-        part = compose.add_prefix(normalise(body), f"member_{index}/", rename_inputs=False)
-        inputs |= {value.name: value for value in part.graph.input}
-        functions |= {(one.domain, one.name): one for one in part.functions}
-        domains |= {opset.domain: opset.version for opset in part.opset_import}
-        nodes += part.graph.node
-        constants += [*part.graph.initializer, numpy_helper.from_array(np.array(weight, np.float32), f"weight_{index}")]
-        (answer,) = (value.name for value in part.graph.output)
-        shares.append(f"share_{index}")
-        nodes += [
-            helper.make_node("Reshape", [answer, shape.name], [f"answer_{index}"]),
-            helper.make_node("Mul", [f"answer_{index}", f"weight_{index}"], [shares[-1]]),
-        ]
-    nodes.append(helper.make_node("Sum", shares, [_ANSWER]))
-    output = helper.make_tensor_value_info(_ANSWER, TensorProto.FLOAT, ["batch", width])
-    graph = helper.make_graph(
-        nodes, "blend", [inputs[name] for name in sorted(inputs, reverse=True)], [output], constants
-    )
-    opsets = [helper.make_opsetid(domain, version) for domain, version in ({"": OPSETS[""]} | domains).items()]
-    return helper.make_model(
-        graph,
-        ir_version=IR_VERSION,
-        opset_imports=opsets,
-        functions=list(functions.values()),
-        producer_name="modeldrop",
-    )
+    members = _Members.of(bodies, width=max(1, classes))
+    shares = [f"share_{index}" for index, _ in enumerate(weights)]
+    for index, weight in enumerate(weights):
+        members.constants.append(numpy_helper.from_array(np.array(weight, np.float32), f"weight_{index}"))
+        members.nodes.append(helper.make_node("Mul", [members.answers[index], f"weight_{index}"], [shares[index]]))
+    members.nodes.append(helper.make_node("Sum", shares, ["blended"]))
+    return members.model("blended", max(1, classes))
+
+
+def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
+    """A graph that answers [batch, bodies]: what each body, which answers values, says."""
+    members = _Members.of(bodies, width=1)
+    members.nodes.append(helper.make_node("Concat", members.answers, ["all_answers"], axis=1))
+    return members.model("all_answers", len(bodies))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Members:
+    """The bodies in one graph, before it has an output. ``answers``: a name each, [batch, width]."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    inputs: dict[str, onnx.ValueInfoProto] = field(default_factory=dict)
+    functions: dict[tuple[str, str], onnx.FunctionProto] = field(default_factory=dict)
+    domains: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, bodies: Sequence[onnx.ModelProto], *, width: int) -> _Members:
+        made = cls(constants=[numpy_helper.from_array(np.array([-1, width], np.int64), "shape")])
+        for index, body in enumerate(bodies):
+            part = compose.add_prefix(normalise(body), f"member_{index}/", rename_inputs=False)
+            made.inputs.update({value.name: value for value in part.graph.input})
+            made.functions.update({(one.domain, one.name): one for one in part.functions})
+            made.domains.update({opset.domain: opset.version for opset in part.opset_import})
+            made.constants.extend(part.graph.initializer)
+            made.nodes.extend(part.graph.node)
+            (answer,) = (value.name for value in part.graph.output)
+            made.answers.append(f"answer_{index}")
+            made.nodes.append(helper.make_node("Reshape", [answer, "shape"], [made.answers[-1]]))
+        return made
+
+    def model(self, output: str, width: int) -> onnx.ModelProto:
+        inputs = [self.inputs[name] for name in sorted(self.inputs)]
+        answer = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])
+        graph = helper.make_graph(self.nodes, "members", inputs, [answer], self.constants)
+        return helper.make_model(
+            graph,
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid(*one) for one in ({"": OPSETS[""]} | self.domains).items()],
+            functions=list(self.functions.values()),
+            producer_name="modeldrop",
+        )

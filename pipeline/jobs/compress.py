@@ -1,4 +1,4 @@
-"""``python -m pipeline.jobs.compress --run RUN --job compress``: verifies, compresses and measures what was trained."""
+"""``python -m pipeline.jobs.compress --run RUN --job compress``: what was trained is blended, verified, measured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Plan
+from pipeline.contracts.variant import Variant
+from pipeline.jobs.ensembling import NotMade, make_ensemble
 from pipeline.jobs.job import JobContext, run_job
 
 __all__ = ["compress"]
@@ -25,22 +27,30 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     from pipeline.compression.make_variants import make_variants
 
     keys, artifacts = context.keys, context.artifacts
+    trained = list(_trained(context))
+    spec = JobSpec.from_bytes(artifacts.get(keys.spec))
+    ensemble, left_out = make_ensemble(context, trained) if spec.blend and len(trained) > 1 else ([], [])
     file = context.workdir / "validation.parquet"
     artifacts.download(keys.split("validation"), file)
     made = make_variants(
-        list(_trained(context)),
+        [*trained, *ensemble],
         artifacts=artifacts,
         keys=keys,
         dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
         validation=pl.read_parquet(file),
-        spec=JobSpec.from_bytes(artifacts.get(keys.spec)),
+        spec=spec,
         report=context.report,
     )
+    made = made.model_copy(update={"variants": (*made.variants, *map(_absent, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})
         _log.info("variant", extra=shown)
     artifacts.put(keys.variants, made.to_bytes(), content_type="application/json")
     return ()
+
+
+def _absent(one: NotMade) -> Variant:
+    return Variant(candidate=one.name, algorithm=one.name, precision="fp32", status="not_applicable", reason=one.reason)
 
 
 def _trained(context: JobContext) -> Iterator[TrainedCandidate]:

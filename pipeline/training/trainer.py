@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ import polars as pl
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
-from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
@@ -67,14 +66,14 @@ class Trainer:
     process: Process = field(default_factory=Process)
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
-        """Write model.onnx, reference.npz, for a network also checkpoint.safetensors, body.onnx; last trained.json.
+        """Write model.onnx, body.onnx, reference.npz, for a network also checkpoint.safetensors; last trained.json.
 
         ``report`` is told a few words of how far it is. Raise CandidateFailedError when it cannot be trained so.
         """
         started = time.perf_counter()
         recipe = RECIPES[candidate.algorithm]
         settings = recipe.complete(candidate.settings)
-        problem = self._problem(candidate, report)
+        problem = self.problem(candidate, report)
         report("begins")
         searched = self._search(recipe, candidate, replace(problem, process=Process()))
         if searched is not None:
@@ -87,8 +86,7 @@ class Trainer:
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its answers to the validation rows are not all numbers")
         report("exports")
-        model_sha256 = self._export(fitted, recipe, signature, workdir)
-        self._keep_reference(predicted, workdir)
+        model_sha256 = self._export(fitted, predicted, signature, workdir)
         trained = TrainedCandidate(
             candidate=candidate.name,
             algorithm=recipe.name,
@@ -113,14 +111,14 @@ class Trainer:
         """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
         from pipeline.training.search.audition import audition
 
-        problem = self._problem(candidates[0], report)
+        problem = self.problem(candidates[0], report)
         heard = [(candidate, RECIPES[candidate.algorithm]) for candidate in candidates]
         return audition(heard, problem, rows, self._judged, greater=greater_is_better(self.metric))
 
     def follow(self, candidate: Candidate) -> None:
         """Take part in a training whose results the main process keeps; it searches for the settings alone."""
         recipe = RECIPES[candidate.algorithm]
-        problem = self._problem(candidate, lambda text: None)
+        problem = self.problem(candidate, lambda text: None)
         recipe.train(self._agreed(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None))
 
     def _agreed(self, settings: Settings) -> Settings:
@@ -190,7 +188,7 @@ class Trainer:
         number = {label: index for index, label in enumerate(self.dataset.classes)}
         return np.array([number[label] for label in values], np.int64)
 
-    def _problem(self, candidate: Candidate, report: Report) -> Problem:
+    def problem(self, candidate: Candidate, report: Report) -> Problem:
         return Problem(
             task=self.dataset.task,
             metric=self.metric,
@@ -243,27 +241,18 @@ class Trainer:
     def _quality(self, predicted: Floats, signature: Signature) -> dict[str, float]:
         return measure(signature, truth(self.splits["validation"], signature), Answers.of(signature, predicted))
 
-    def _export(self, fitted: Fitted, recipe: Recipe, signature: Signature, workdir: Path) -> str:
-        """Write the graphs and the weights; the sha256 of the served file."""
-        from pipeline.graphs.raw_inputs import wrap
+    def _export(self, fitted: Fitted, predicted: Floats, signature: Signature, workdir: Path) -> str:
+        """Write the graphs, the answers and the weights; the sha256 of the served file."""
         from pipeline.training.exporting import rescaled
+        from pipeline.training.keeping import keep_files
 
         body = fitted.body()
         if self.dataset.task == "regression":
             mean, std = self._scale
             body = rescaled(body, mean=mean, std=std)
-        model = wrap(body, self.dataset, signature).SerializeToString()
-        (workdir / MODEL).write_bytes(model)
-        if recipe.quantizable:
-            (workdir / BODY).write_bytes(body.SerializeToString())
+        model_sha256 = keep_files(body, predicted, dataset=self.dataset, signature=signature, workdir=workdir)
         if fitted.weights is not None:
             from safetensors.torch import save_file
 
             save_file(dict(fitted.weights), workdir / "checkpoint.safetensors")
-        return hashlib.sha256(model).hexdigest()
-
-    def _keep_reference(self, predicted: Floats, workdir: Path) -> None:
-        if self.dataset.task != "regression":
-            np.savez(workdir / REFERENCE, probabilities=predicted.astype(np.float32))
-        else:
-            np.savez(workdir / REFERENCE, value=predicted.astype(np.float64))
+        return model_sha256

@@ -1,0 +1,91 @@
+"""The compress job's first step: candidates made of the trained ones, a blend of them and its student."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.outcome import BODY, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.plan import Plan
+from pipeline.jobs.job import JobContext, run_error
+
+if TYPE_CHECKING:
+    from pipeline.training.ensembling import Member
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["NotMade", "make_ensemble"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotMade:
+    """A blend or a student that there is not, and why."""
+
+    name: str
+    reason: str
+
+
+def make_ensemble(
+    context: JobContext, trained: Sequence[TrainedCandidate]
+) -> tuple[list[TrainedCandidate], list[NotMade]]:
+    """Those that are worth it, their files beside the other candidates'; what goes wrong here costs these alone."""
+    from pipeline.training.ensembling import BLEND, Ensembling
+
+    folder = context.workdir / "ensemble"
+    folder.mkdir()
+    try:
+        members = _members(context, trained)
+        ensembling = Ensembling(trainer=_trainer(context), workdir=folder, report=context.report)
+        made, left_out = ensembling.make(members)
+    except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
+        _log.error("no blend", exc_info=error)
+        return [], [NotMade(name=BLEND, reason=run_error(error).message)]
+    for one in made:
+        for file in sorted((folder / one.candidate).iterdir(), key=lambda file: file.name == TRAINED):
+            context.artifacts.upload(file, context.keys.candidate(one.candidate, file.name))
+        _log.info("made of others", extra={"candidate": one.candidate, "why": "; ".join(one.notes), **one.quality})
+    return made, [NotMade(name=one.name, reason=one.reason) for one in left_out]
+
+
+def _members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
+    """Those whose body is there: model code's may have answered with the served file alone."""
+    import numpy as np
+
+    from pipeline.training.ensembling import Member
+
+    found = []
+    for one in trained:
+        try:
+            body = context.artifacts.get(context.keys.candidate(one.candidate, BODY))
+        except ObjectNotFoundError:
+            continue
+        reference = np.load(BytesIO(context.artifacts.get(context.keys.candidate(one.candidate, REFERENCE))))
+        (answers,) = (reference[name] for name in reference.files)
+        found.append(Member(trained=one, body=body, answers=answers))
+    return found
+
+
+def _trainer(context: JobContext) -> Trainer:
+    import polars as pl
+
+    from pipeline.training.trainer import Trainer
+
+    splits = {}
+    for name in ("train", "validation"):
+        file = context.workdir / f"ensembling_{name}.parquet"
+        context.artifacts.download(context.keys.split(name), file)
+        splits[name] = pl.read_parquet(file)
+    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
+    return Trainer(
+        dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
+        splits=splits,
+        machine=context.machine,
+        seed=plan.seed,
+        metric=plan.metric,
+    )

@@ -1,0 +1,196 @@
+"""What candidates are together: their blend, and a student of it; candidates like any other from then on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.job_spec import greater_is_better
+from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.plan import Candidate
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import OnnxModel, truth
+from pipeline.graphs.blending import blend
+from pipeline.graphs.encoding import CAT, NUM
+from pipeline.training.blending import Blend, find_blend
+from pipeline.training.distilling import Student, distil
+from pipeline.training.keeping import keep_files
+from pipeline.training.recipe import Problem, Report, Rows
+from pipeline.training.recipes import RECIPES
+from pipeline.training.trainer import Trainer
+
+__all__ = ["BLEND", "STUDENT", "Ensembling", "LeftOut", "Member"]
+
+BLEND, STUDENT = "blend", "student"
+
+Floats = npt.NDArray[np.floating[Any]]
+
+_MOST_STUDENT_CLASSES = 10  # a model each
+# A student is to be small: of boosting a few trees, of a network one narrow layer after another.
+_STUDENTS: dict[str, dict[str, Any]] = {
+    "gradient_boosting": {"n_estimators": 300, "learning_rate": 0.1, "num_leaves": 31, "feature_fraction": 0.8,
+                          "early_stopping_rounds": 20, "folds": 1},
+    "mlp": {"hidden": (64, 64), "dropout": 0.0, "epochs": 15, "batch_size": 256, "learning_rate": 2e-3,
+            "early_stopping": 3},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A trained candidate. ``body``: body.onnx. ``answers``: reference.npz's, of the trained model itself."""
+
+    trained: TrainedCandidate
+    body: bytes
+    answers: Floats
+
+    @property
+    def name(self) -> str:
+        return self.trained.candidate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """Which of blend and student there is not, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensembling:
+    """``trainer``: as the members' own; its metric chooses."""
+
+    trainer: Trainer
+    workdir: Path
+    report: Report
+
+    def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[LeftOut]]:
+        """The blend and the student that are worth it, each with its files in a folder of its name in ``workdir``."""
+        started = time.perf_counter()
+        members = [one for one in members if not (one.trained.quantiles or one.trained.classes)]
+        if len(members) < 2:
+            return [], [LeftOut(name=BLEND, reason="there are no two candidates whose answers have a mean")]
+        self.report("blend")
+        found = find_blend({one.name: one.answers for one in members}, self._truth, self._signature, self._metric)
+        if not found.better:
+            return [], [LeftOut(name=BLEND, reason=found.why)]
+        chosen = [one for name in found.weights for one in members if one.name == name]
+        body = blend(
+            [onnx.load_from_string(one.body) for one in chosen],
+            list(found.weights.values()),
+            classes=len(self.trainer.dataset.classes),
+        )
+        blended = self._keep_blend(found, chosen, body, time.perf_counter() - started)
+        try:
+            return [blended, self._student(body)], []
+        except CandidateFailedError as error:
+            return [blended], [LeftOut(name=STUDENT, reason=error.message)]
+
+    def _keep_blend(
+        self, found: Blend, chosen: Sequence[Member], body: onnx.ModelProto, seconds: float
+    ) -> TrainedCandidate:
+        return self._keep(
+            BLEND,
+            body,
+            found.answers,
+            seconds=sum(one.trained.seconds for one in chosen) + seconds,
+            tolerance=max(one.trained.tolerance for one in chosen),
+            settings=dict(found.weights),
+            notes=(found.why,),
+        )
+
+    def _student(self, teacher: onnx.ModelProto) -> TrainedCandidate:
+        """The best of those that were tried. Raise CandidateFailedError where there is none."""
+        problem = self.trainer.problem(Candidate(name=STUDENT, algorithm="gradient_boosting"), self.report)
+        if problem.train.text.size or problem.train.image.size:
+            raise CandidateFailedError("a student learns from rows of numbers and categories alone")
+        if problem.classes > _MOST_STUDENT_CLASSES:
+            raise CandidateFailedError(f"{problem.classes} classes, {_MOST_STUDENT_CLASSES} are a student's most")
+        started = time.perf_counter()
+        tried = {name: self._taught(name, teacher, problem) for name in self._algorithms(problem)}
+        sign = 1 if greater_is_better(self._metric) else -1
+        answers = {name: one.predict(problem.validation) for name, one in tried.items()}
+        scores = {name: sign * self._quality(given)[self._metric] for name, given in answers.items()}
+        best = max(scores, key=lambda name: scores[name])
+        return self._keep(
+            STUDENT,
+            tried[best].body(),
+            answers[best],
+            seconds=time.perf_counter() - started,
+            tolerance=RECIPES[best].tolerance * 10,  # a logit's or a spread's worth of it
+            settings={"algorithm": best, **_STUDENTS[best]},
+            notes=(f"{best} that learnt what the blend answers, to the training rows and to as many new ones",),
+            quantizable=RECIPES[best].quantizable,
+        )
+
+    def _taught(self, algorithm: str, teacher: onnx.ModelProto, problem: Problem) -> Student:
+        self.report(f"student: {algorithm}")
+        reads = {given.name for given in teacher.graph.input}
+        model = OnnxModel(teacher.SerializeToString(), threads=problem.threads)
+
+        def answer(rows: Rows) -> Floats:
+            (given,) = model.run_raw({name: part for name, part in ((NUM, rows.num), (CAT, rows.cat)) if name in reads})
+            return given if problem.classes else given.reshape(-1)
+
+        return distil(RECIPES[algorithm], _STUDENTS[algorithm], problem, answer)
+
+    @staticmethod
+    def _algorithms(problem: Problem) -> list[str]:
+        """Of many classes trees alone, which are quick."""
+        return list(_STUDENTS) if problem.classes <= 2 else ["gradient_boosting"]
+
+    def _keep(  # noqa: PLR0913 - the record's fields
+        self,
+        name: str,
+        body: onnx.ModelProto,
+        answers: Floats,
+        *,
+        seconds: float,
+        tolerance: float,
+        settings: dict[str, Any],
+        notes: tuple[str, ...],
+        quantizable: bool = False,
+    ) -> TrainedCandidate:
+        folder = self.workdir / name
+        folder.mkdir()
+        model_sha256 = keep_files(
+            body, answers, dataset=self.trainer.dataset, signature=self._signature, workdir=folder
+        )
+        trained = TrainedCandidate(
+            candidate=name,
+            algorithm=name,
+            device=self.trainer.machine.description,
+            seconds=round(seconds, 3),
+            quality=self._quality(answers),
+            quantizable=quantizable,
+            tolerance=tolerance,
+            settings=settings,
+            notes=notes,
+            model_sha256=model_sha256,
+        )
+        (folder / TRAINED).write_bytes(trained.to_bytes())
+        return trained
+
+    def _quality(self, answers: Floats) -> dict[str, float]:
+        return measure(self._signature, self._truth, Answers.of(self._signature, answers))
+
+    @property
+    def _metric(self) -> str:
+        return self.trainer.metric
+
+    @property
+    def _signature(self) -> Any:
+        return self.trainer.dataset.signature
+
+    @property
+    def _truth(self) -> npt.NDArray[Any]:
+        return truth(self.trainer.splits["validation"], self._signature)

@@ -1,0 +1,40 @@
+"""A candidate's files, as every candidate leaves them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.outcome import BODY, MODEL, REFERENCE
+from pipeline.contracts.signature import Signature
+from pipeline.graphs.raw_inputs import wrap
+
+__all__ = ["keep_files"]
+
+
+def keep_files(
+    body: onnx.ModelProto,
+    predicted: npt.NDArray[np.floating[Any]],
+    *,
+    dataset: Dataset,
+    signature: Signature,
+    workdir: Path,
+) -> str:
+    """Write body.onnx, model.onnx and reference.npz (contracts.outcome.TrainedCandidate); the sha256 of the model.
+
+    ``predicted``: on the validation rows, on the target's own scale.
+    """
+    model = wrap(body, dataset, signature).SerializeToString()
+    (workdir / MODEL).write_bytes(model)
+    (workdir / BODY).write_bytes(body.SerializeToString())
+    if dataset.task == "regression":
+        np.savez(workdir / REFERENCE, value=predicted.astype(np.float64))
+    else:
+        np.savez(workdir / REFERENCE, probabilities=predicted.astype(np.float32))
+    return hashlib.sha256(model).hexdigest()

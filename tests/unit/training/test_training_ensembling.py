@@ -1,0 +1,90 @@
+"""The blend and its student are candidates like the others: same files, same parity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.contracts.signature import Task
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import truth
+from pipeline.training.ensembling import Ensembling, Member
+from pipeline.training.trainer import Trainer
+from tests.fakes.tabular import Table, profiled, table
+from tests.fakes.training import CPU, Run, TrainIt
+
+
+def _member(run: Run, name: str, answers: np.ndarray | None = None) -> Member:
+    with np.load(run.folder / "reference.npz") as reference:
+        (own,) = (reference[key] for key in reference.files)
+    trained = run.trained.model_copy(update={"candidate": name})
+    return Member(
+        trained=trained, body=(run.folder / "body.onnx").read_bytes(), answers=own if answers is None else answers
+    )
+
+
+def _ensembling(rows: Table, metric: str, folder: Path) -> Ensembling:
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric)
+    return Ensembling(trainer=trainer, workdir=folder, report=lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "metric"),
+    [("regression", 0, "rmse"), ("classification", 2, "log_loss"), ("classification", 3, "log_loss")],
+)
+def test_they_answer_as_they_were_made(task: Task, classes: int, metric: str, train: TrainIt, tmp_path: Path) -> None:
+    rows = table(task, classes=classes, rows=800)
+    members = [_member(train(name, rows), name) for name in ("random_forest", "linear")]
+    rows = _with_truth_between(rows, members)
+    made, left_out = _ensembling(rows, metric, tmp_path).make(members)
+    assert not left_out
+    assert [one.candidate for one in made] == ["blend", "student"]
+    for one in made:
+        run = Run(table=rows, trained=one, folder=tmp_path / one.candidate, reports=[])
+        assert run.difference() <= one.tolerance
+        assert {file.name for file in run.folder.iterdir()} == {
+            "model.onnx",
+            "body.onnx",
+            "reference.npz",
+            "trained.json",
+        }
+    blend, student = made
+    signature = rows.dataset.signature
+    alone = [
+        measure(signature, truth(rows.validation, signature), Answers.of(signature, one.answers))[metric]
+        for one in members
+    ]
+    assert blend.quality[metric] < min(alone)
+    assert student.quality[metric] < 1.5 * max(alone)
+
+
+def _with_truth_between(rows: Table, members: list[Member]) -> Table:
+    """The validation rows with a target that lies between what two members say."""
+    between = np.mean([one.answers for one in members], axis=0)
+    random = np.random.default_rng(0)
+    classes = rows.dataset.classes
+    drawn = (
+        [classes[random.choice(len(classes), p=odds**2 / (odds**2).sum())] for odds in between] if classes else between
+    )
+    kept = rows.validation.with_columns(target=pl.Series(drawn))
+    return profiled({"train": rows.splits["train"], "validation": kept}, rows.dataset.task)
+
+
+def test_a_blend_of_twins_is_left_out(train: TrainIt, tmp_path: Path) -> None:
+    rows = table("regression", rows=200)
+    twins = [_member(train("linear", rows), name) for name in ("one", "other")]
+    made, (left_out,) = _ensembling(rows, "rmse", tmp_path).make(twins)
+    assert not made
+    assert left_out.name == "blend"
+    assert "no better than" in left_out.reason
+
+
+def test_one_candidate_has_no_blend(train: TrainIt, tmp_path: Path) -> None:
+    rows = table("regression", rows=200)
+    made, (left_out,) = _ensembling(rows, "rmse", tmp_path).make([_member(train("linear", rows), "one")])
+    assert not made
+    assert "no two candidates" in left_out.reason
