@@ -26,6 +26,8 @@ _PREDICT = """Examples:
 
   modeldrop predict houses '{"rooms": 4, "town": "Bergen"}'
 
+  modeldrop predict digits seven.png
+
   modeldrop predict houses test.parquet --json | jq '.predictions[].value'
 
   cat rows.jsonl | modeldrop predict houses -
@@ -83,7 +85,7 @@ def predict(
         str,
         typer.Argument(
             metavar="FILE_OR_JSON",
-            help="A csv, tsv, parquet, jsonl or json file, a row or rows as JSON, or - for stdin.",
+            help="A csv, tsv, parquet, jsonl, json or npz file, a png or jpg, a row or rows as JSON, or - for stdin.",
         ),
     ],
     rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first so many rows.")] = None,

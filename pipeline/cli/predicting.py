@@ -63,7 +63,8 @@ def predict_rows(rows: Rows, session: Session, connection: Connection, *, model:
 
 
 def _batch_rows(signature: Signature) -> int:
-    return max(1, min(most_rows(signature), _CELLS // len(signature.columns)))
+    cells = sum(math.prod(column.shape) for column in signature.columns)  # of no shape: 1
+    return max(1, min(most_rows(signature), _CELLS // cells))
 
 
 def request_rows(batch: list[Row], signature: Signature, *, typed: bool) -> list[Row]:

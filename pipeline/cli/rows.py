@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import gzip
 import io
@@ -22,7 +23,9 @@ __all__ = ["Row", "Rows", "read_rows"]
 
 Row = dict[str, Any]
 _DELIMITERS = ",;\t|"
-_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
+_PICTURES = (".png", ".jpg", ".jpeg")
+_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".npz", *_PICTURES)
+_IMAGE = "image"  # the column of a model that reads images
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +73,11 @@ def _of_file(path: Path) -> Rows:
                 return _of_text(path.read_text("utf-8-sig"))
         case ".parquet":
             return Rows(rows=_parquet(path), typed=True)
+        case ".npz":
+            return Rows(rows=_image_arrays(path), typed=True)
+        case _ if suffix in _PICTURES:
+            picture = base64.b64encode(path.read_bytes()).decode()
+            return Rows(rows=iter([{_IMAGE: {"b64": picture}}]), typed=True)
         case _:
             raise typer.BadParameter(
                 f"'{path.name}' is of an unknown kind: one of {', '.join(_SUFFIXES)} is expected",
@@ -146,6 +154,15 @@ def _parquet(path: Path) -> Iterator[Row]:
     except pl.exceptions.PolarsError as error:
         raise InvalidRequestError(f"{path.name} is not a parquet file, or is cut off") from error
     return frame.iter_rows(named=True)
+
+
+def _image_arrays(path: Path) -> Iterator[Row]:
+    """Images as nested arrays, beside their labels."""
+    from pipeline.validation.image_arrays import read_image_arrays
+
+    found = read_image_arrays(path.name, path)
+    for image, label in zip(found.pixels, found.labels, strict=True):
+        yield {_IMAGE: image.tolist(), found.labels.name: label}
 
 
 def _opened(path: Path) -> IO[str]:

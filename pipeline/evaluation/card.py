@@ -16,7 +16,7 @@ from pipeline.contracts.names import tenant_of_run
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import LeaderboardRow, Precision, Selection
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, truth
+from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels, truth
 
 __all__ = ["evaluate"]
 
@@ -115,9 +115,14 @@ def _telling_rows(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, Any]]:
-    """As a user would send them: missing is null, a boolean is true or false."""
+    """As a user would send them: missing is null, a boolean is true or false, an image nested arrays."""
     booleans = [column.name for column in signature.columns if column.kind == "boolean"]
-    return features.with_columns(pl.col(booleans).cast(pl.Boolean)).to_dicts()
+    rows = features.with_columns(pl.col(booleans).cast(pl.Boolean)).to_dicts()
+    for column in signature.columns:
+        if column.kind == "image":
+            for row, image in zip(rows, pixels(features[column.name], column.shape).tolist(), strict=True):
+                row[column.name] = image
+    return rows
 
 
 def _predictions(answers: Answers, signature: Signature) -> list[dict[str, Any]]:

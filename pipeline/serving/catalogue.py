@@ -37,7 +37,9 @@ class Catalogue:
             "name": model,
             "versions": [str(one.version) for one in self._registry.versions(tenant, model) if one.status == "READY"],
             "platform": "onnx_onnxv1",
-            "inputs": [{"name": c.name, "datatype": c.datatype, "shape": [-1]} for c in found.signature.columns],
+            "inputs": [
+                {"name": c.name, "datatype": c.datatype, "shape": [-1, *c.shape]} for c in found.signature.columns
+            ],
             "outputs": _outputs(found.signature),
         }
 

@@ -20,10 +20,14 @@ Cells = Sequence[Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """``read`` makes elements of a ``dtype`` array of cells; it raises RefusedCellError when one is of another kind."""
+    """``read`` makes elements of a ``dtype`` array of cells; it raises RefusedCellError when one is of another kind.
+
+    ``shape``: of one element, where it is an array itself.
+    """
 
     read: Callable[[Cells], Cells]
     dtype: type
+    shape: tuple[int, ...] = ()
 
 
 _NUMBERS = frozenset({float, int, NoneType})
@@ -138,4 +142,8 @@ _DAY_FIRST = Kind(read=_moments(day_first=True), dtype=np.float64)
 
 def kind_of(column: Column) -> Kind:
     """How the cells of ``column`` are read; columns of one Kind are read together."""
+    if column.kind == "image":
+        from pipeline.serving.image_cells import images_of  # noqa: PLC0415 - a table pays nothing for it
+
+        return Kind(read=images_of(column.shape), dtype=np.uint8, shape=column.shape)
     return _DAY_FIRST if column.day_first else _KIND_OF[column.kind]

@@ -36,7 +36,7 @@ class _OneRow(threading.local):
 
     def __init__(self, groups: Sequence[_Group]) -> None:
         self.arrays: list[list[NDArray[Any]]] = [
-            [np.zeros(1, group.kind.dtype) for _ in group.names] for group in groups
+            [np.zeros((1, *group.kind.shape), group.kind.dtype) for _ in group.names] for group in groups
         ]
         self.feeds = {
             name: array
@@ -50,6 +50,7 @@ class Columns:
 
     def __init__(self, signature: Signature, most_rows: int) -> None:
         self.kinds: dict[str, ColumnKind] = {column.name: column.kind for column in signature.columns}
+        self.shapes = {column.name: column.shape for column in signature.columns}
         self._target = signature.target
         self._most_rows = most_rows
         self._readers = {column.name: kind_of(column) for column in signature.columns}
@@ -81,7 +82,7 @@ class Columns:
         found: Feeds = {}
         for names, cells_of, kind in self._groups:
             cells = kind.read(list(chain.from_iterable(map(cells_of, rows))))
-            columns: NDArray[Any] = np.array(cells, kind.dtype).reshape(len(rows), -1).T
+            columns: NDArray[Any] = np.array(cells, kind.dtype).reshape(len(rows), -1, *kind.shape).swapaxes(0, 1)
             found.update(zip(names, columns, strict=True))
         return found
 

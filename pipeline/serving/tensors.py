@@ -10,6 +10,7 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import ColumnKind
 from pipeline.serving.cells import json_kind
 from pipeline.serving.columns import Columns, Feeds, shown
+from pipeline.serving.image_cells import split_images
 
 __all__ = ["TensorDecoder"]
 
@@ -30,6 +31,7 @@ _ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
     "categorical": _TEXTS,
     "text": _TEXTS,
     "datetime": {**_TEXTS, **_NUMBERS},
+    "image": {"UINT8": frozenset({int})},
 }
 
 
@@ -66,6 +68,8 @@ class TensorDecoder:
             return _explain(tensor, f"inputs[{number}]", self._columns.kinds), []
         if type(data) is not list:
             raise InvalidRequestError(f"input '{shown(name)}', data: an array is expected, not {json_kind(data)}")
+        if self._columns.kinds[name] == "image":
+            return name, split_images(data, shape, self._columns.shapes[name], f"input '{shown(name)}'")
         if list in map(type, data):
             data = _flat(data, name)
         if shape not in ([len(data)], [len(data), 1]):

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, UnreadableDatasetError
-from pipeline.validation.images import Images, common_size, fitted
+from pipeline.validation.images import LABEL, Images, common_size, fitted
 from pipeline.validation.limits import MOST_BYTES, MOST_IMAGE_BYTES, MOST_IMAGE_SIDE, MOST_IMAGES
 
 __all__ = ["read_image_arrays"]
@@ -167,4 +167,4 @@ def _pixels(name: str, raw: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _labels(found: NDArray[Any]) -> pl.Series:
     flat = found.reshape(-1)
-    return pl.Series(flat.tolist(), dtype=pl.String) if flat.dtype.kind == "U" else pl.Series(flat)
+    return pl.Series(LABEL, flat.tolist(), dtype=pl.String) if flat.dtype.kind == "U" else pl.Series(LABEL, flat)

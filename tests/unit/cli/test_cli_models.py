@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.contracts.signature import Column, Signature
@@ -245,3 +248,28 @@ def test_a_revoked_key_is_refused_from_then_on(stage: Stage) -> None:
 
 def test_a_key_for_a_name_that_is_no_tenants_is_wrong_usage(stage: Stage) -> None:
     assert stage.run("keys", "create", "No_Tenant").exit_code == 2
+
+IMAGES = Signature(
+    task="classification",
+    target="label",
+    columns=(Column(name="image", kind="image", shape=(4, 5, 1)),),
+    classes=("no", "yes"),
+)
+
+
+def test_predict_sends_a_picture_as_base64(stage: Stage, tmp_path: Path) -> None:
+    stage.serve(signature=IMAGES)
+    file = tmp_path / "seven.PNG"
+    Image.new("L", (5, 4), 7).save(file)
+    stage.run("predict", "m", str(file))
+    (row,) = stage.requests[0]["rows"]
+    assert base64.b64decode(row["image"]["b64"]) == file.read_bytes()
+
+
+def test_predict_scores_the_images_of_an_npz_file(stage: Stage, tmp_path: Path) -> None:
+    stage.serve(signature=IMAGES)
+    images = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
+    np.savez(tmp_path / "test.npz", images=images, labels=["yes", "no", "yes"])
+    output = stage.run("predict", "m", str(tmp_path / "test.npz")).stdout
+    assert [np.array(row["image"]).reshape(4, 5).tolist() for row in stage.requests[0]["rows"]] == images.tolist()
+    assert "2 of 3 rows" in output

@@ -1,0 +1,155 @@
+"""Images in requests."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.model_loader import onnx_session
+
+GREY, COLOUR = (4, 5, 1), (3, 2, 3)
+
+
+def model(shape: tuple[int, ...]) -> LoadedModel:
+    """Its value is the sum of the pixels, each times its place."""
+    size = int(np.prod(shape))
+    signature = Signature(task="regression", target="sum", columns=(Column(name="image", kind="image", shape=shape),))
+    nodes = [
+        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["numbers"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "places"], ["sums"]),
+        helper.make_node("Reshape", ["sums", "one"], ["value"]),
+    ]
+    constants = {"places": np.arange(1, size + 1, dtype=np.float32)[:, None], "one": np.array([-1])}
+    graph = helper.make_graph(
+        nodes,
+        "served",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", *shape])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    file = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+    onnx.checker.check_model(file)
+    session = onnx_session(1)(file.SerializeToString())
+    return LoadedModel(tenant="demo", model="sums", version=1, signature=signature, session=session)
+
+
+MODELS = {shape: model(shape) for shape in (GREY, COLOUR)}
+
+
+def pixels(shape: tuple[int, ...], seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def png(image: np.ndarray[Any, Any], form: str = "PNG") -> str:
+    body = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(body, form)
+    return base64.b64encode(body.getvalue()).decode()
+
+
+def value(image: np.ndarray[Any, Any]) -> float:
+    return float((image.reshape(-1) * np.arange(1.0, image.size + 1)).sum())
+
+
+def values(answer: str) -> list[float]:
+    return [one["value"] for one in json.loads(answer)["predictions"]]
+
+
+@pytest.mark.parametrize("shape", [GREY, COLOUR])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rows_hold_numbers_or_pictures(shape: tuple[int, ...], rows: int) -> None:
+    images = [pixels(shape, seed) for seed in range(rows)]
+    wanted = [value(image) for image in images]
+    for given_as in (lambda image: image.tolist(), lambda image: {"b64": png(image)}):
+        document = {"rows": [{"image": given_as(image)} for image in images]}
+        assert values(MODELS[shape].answer(document).body) == wanted
+
+
+def test_grey_may_leave_its_channel_out() -> None:
+    image = pixels(GREY)
+    assert values(MODELS[GREY].answer({"rows": [{"image": image[:, :, 0].tolist()}]}).body) == [value(image)]
+
+
+def test_a_picture_of_another_size_and_mode_is_made_to_fit() -> None:
+    picture = np.full((30, 40, 3), 200, np.uint8)
+    for form in ("PNG", "JPEG"):
+        (found,) = values(MODELS[GREY].answer({"rows": [{"image": {"b64": png(picture, form)}}]}).body)
+        assert found == pytest.approx(value(np.full(GREY, 200)), rel=0.01)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("shape", [GREY, COLOUR])
+def test_tensors_are_uint8_of_images(shape: tuple[int, ...], *, nested: bool) -> None:
+    images = np.stack([pixels(shape, seed) for seed in range(3)])
+    data = images.tolist() if nested else images.reshape(-1).tolist()
+    tensor = {"name": "image", "shape": list(images.shape), "datatype": "UINT8", "data": data}
+    (output,) = json.loads(MODELS[shape].answer({"inputs": [tensor]}).body)["outputs"]
+    assert output["data"] == [value(image) for image in images]
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (None, "an image of 4 x 5 numbers .height x width., or .* is expected, this is null"),
+        (7, "this is a number"),
+        ([[1, 2], [3, 4]], "this is one of 2 x 2"),
+        ([[1, 2], [3]], "whole numbers from 0 to 255 is expected, this is one whose rows are of different lengths"),
+        ([["a"] * 5] * 4, "this is one with something else"),
+        ([[256] * 5] * 4, "this is one with other numbers"),
+        ([[0.5] * 5] * 4, "this is one with other numbers"),
+        ([[True] * 5] * 4, "this is one with something else"),
+        ([[2**70] * 5] * 4, "this is one with something else"),
+        ({"b64": 3}, "a png or jpg is expected of an object, this is one whose b64 is a number"),
+        ({"png": "x"}, "this is one with other keys"),
+        ({"b64": "!"}, "base64 of a png or jpg is expected, this is another text"),
+        ({"b64": "aGVsbG8="}, "a png or jpg is expected, this is one that is no whole png or jpg"),
+    ],
+)
+def test_what_is_no_image_is_refused_by_its_place(cell: Any, message: str) -> None:
+    good = {"image": pixels(GREY).tolist()}
+    with pytest.raises(InvalidRequestError, match=rf"rows\[1\], column 'image': .*{message}"):
+        MODELS[GREY].answer({"rows": [good, {"image": cell}]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": [1, 5, 4, 1]}, r"input 'image': the shape \[n, 4, 5, 1\] is expected"),
+        ({"shape": [2, 4, 5, 1]}, "its shape has 40 elements, its data 20"),
+        ({"shape": [0, 4, 5, 1], "data": []}, r"the shape \[n, 4, 5, 1\] is expected"),
+        ({"shape": 20}, r"the shape \[n, 4, 5, 1\] is expected"),
+        ({"data": [0.5] * 20}, "whole numbers from 0 to 255 is expected"),
+        ({"datatype": "FP32"}, "datatype: one of UINT8 is expected"),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
+    tensor = {"name": "image", "shape": [1, 4, 5, 1], "datatype": "UINT8", "data": [0] * 20}
+    with pytest.raises(InvalidRequestError, match=message):
+        MODELS[GREY].answer({"inputs": [tensor | change]})
+
+
+numbers = st.integers(-1, 256) | st.floats(0, 255) | st.none() | st.text(max_size=2)
+cells = st.recursive(numbers, lambda inner: st.lists(inner, max_size=5), max_leaves=25)
+pictures = st.fixed_dictionaries({"b64": st.binary(max_size=20).map(lambda body: base64.b64encode(body).decode())})
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.fixed_dictionaries({"image": cells | pictures}), min_size=1, max_size=2))
+def test_any_cell_is_answered_or_refused(rows: list[dict[str, Any]]) -> None:
+    try:
+        assert MODELS[GREY].answer({"rows": rows}).rows == len(rows)
+    except InvalidRequestError as error:
+        assert "column 'image'" in str(error)  # noqa: PT017 - either is right
