@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.tried_views import tried_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
@@ -93,9 +94,10 @@ def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
 
 
 def leaderboard(selection: Selection) -> RenderableType:
-    """What was tried: quality on the validation rows, latency of one row, size; the winner and the front are marked."""
-    table = _table("candidate", "precision", selection.metric, "one row", "size", "agrees", "")
-    for column in table.columns[2:6]:
+    """What was tried: quality on the validation rows with its 95 % interval, seconds of training, latency of one row,
+    size; the winner and the front are marked."""
+    table = _table("candidate", "precision", selection.metric, "95 %", "trained", "one row", "size", "agrees", "")
+    for column in table.columns[2:8]:
         column.justify = "right"
     for row in selection.leaderboard:
         table.add_row(*_leaderboard_cells(row, selection.metric), style=_leaderboard_style(row))
@@ -108,6 +110,7 @@ def leaderboard(selection: Selection) -> RenderableType:
         ),
         Text(f"★ {selection.reason}", style="green"),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
+        *tried_lines(selection),
     )
 
 
@@ -193,11 +196,17 @@ def _leaderboard_cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType
         Text(variant.candidate),
         variant.precision,
         f"{quality:.4f}" if quality is not None else "",
+        _interval(variant.interval.get(metric)),
+        duration(variant.train_seconds) if variant.artifact else "",
         f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
         size(variant.artifact.bytes) if variant.artifact else "",
         f"{variant.agreement:.1%}" if variant.agreement is not None else "",
         _verdict(row),
     )
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.4g}–{interval[1]:.4g}"
 
 
 def _verdict(row: LeaderboardRow) -> str:

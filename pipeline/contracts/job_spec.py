@@ -153,8 +153,8 @@ _NO_KNOBS = {"class_weights", "checkpoint_seconds", "privacy", "parallel", "base
 class Search(Record):
     """How settings are searched for. ``space``: algorithm -> setting -> values, or a range; None: its own.
 
-    grid tries all; random and bayesian (Optuna's TPE) ``trials``; halving begins with so many on few rows or trees and
-    goes on with the better ones (Jamieson and Talwalkar 2016). ``folds``: each is scored by cross-validation.
+    grid tries all; random and bayesian (Optuna's TPE) ``trials``; halving begins with so many on few rows and goes on
+    with the better ones (Jamieson and Talwalkar 2016). ``cv``: each is scored by cross-validation in so many folds.
     """
 
     method: Literal["none", "grid", "random", "halving", "bayesian"] = "none"

@@ -17,9 +17,10 @@ from pipeline.cli.main import app
 from pipeline.cli.session import Choice, Connection, Session, World
 from pipeline.contracts.model_version import Lineage, ModelVersion
 from pipeline.contracts.names import RunKeys, artifact_key
+from pipeline.contracts.outcome import Trial
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.stack import StackStatus
-from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Variant
+from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Tried, Variant
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.model_registry import ModelRegistry
@@ -182,6 +183,8 @@ def selection() -> Selection:
         status="ok",
         artifact=artifact,
         quality={"accuracy": 0.975},
+        interval={"accuracy": (0.961, 0.984)},
+        train_seconds=12.3,
         agreement=0.998,
         latency_us=41.0,
     )
@@ -196,7 +199,24 @@ def selection() -> Selection:
         LeaderboardRow(rank=1, variant=winner, on_front=True, winner=True),
         LeaderboardRow(rank=None, variant=none),
     )
-    return Selection(metric="accuracy", winner=winner, leaderboard=rows, reason="the best accuracy on the front")
+    trials = (
+        Trial(settings={"hidden": (64,), "dropout": 0.25}, quality=0.97512, seconds=2, status="best"),
+        Trial(settings={"hidden": (8,), "dropout": 0.5}, quality=0.5, seconds=1, status="dropped", reason="behind"),
+    )
+    tried = (
+        Tried(candidate="mlp", algorithm="mlp", status="trained", reason="a network", trials=trials, notes=("short",)),
+        Tried(candidate="linear", algorithm="linear", status="dropped", reason="far behind on 4,000 rows"),
+        Tried(candidate="one", algorithm="one", status="skipped", reason="too few rows"),
+        Tried(candidate="two", algorithm="two", status="skipped", reason="too few rows"),
+    )
+    return Selection(
+        metric="accuracy",
+        winner=winner,
+        leaderboard=rows,
+        reason="the best accuracy on the front",
+        tried=tried,
+        notes=("a job has 12 minutes",),
+    )
 
 
 def _draft(tenant: str, model: str, run: str, key: str) -> ModelVersion:

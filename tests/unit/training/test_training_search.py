@@ -15,6 +15,7 @@ from pipeline.contracts.declaration import Range, Space
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.plan import Candidate, Trials
 from pipeline.training.recipe import Declaration, Fitted, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.search.audition import audition
 from pipeline.training.search.folds import folds_of, sample
 from pipeline.training.search.search import Searched, search
 from pipeline.training.search.spaces import drawn, grid
@@ -276,3 +277,26 @@ def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(meth
 
 def replaced(trial: Any) -> Any:
     return trial.model_copy(update={"seconds": 0.0})
+
+
+def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str]:
+    def judge(fitted: Fitted, rows: Rows) -> tuple[float, tuple[float, float]]:
+        value = float(fitted.predict(rows)[0])
+        return value, (value - half, value + half)
+
+    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+        assert len(problem.train) <= 20
+        if settings["a"] < 0:
+            raise ValueError
+        return settings["a"]
+
+    heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _recipe(train)) for n, q in qualities.items()]
+    return audition(heard, _problem(), 20, judge, greater=True)
+
+
+def test_an_audition_drops_what_is_far_behind_and_lets_three_stay() -> None:
+    qualities = {"best": 0.9, "near": 0.85, "behind": 0.4, "far": 0.3, "broken": -1}
+    assert _auditioned(qualities, half=0.2) == {}
+    (name,) = dropped = _auditioned(qualities, half=0.02)
+    assert name == "far"
+    assert "on 20 rows its accuracy was 0.3, and 0.9 the best (best)" in dropped["far"]

@@ -1,0 +1,49 @@
+"""What was tried and why, under the leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from pipeline.contracts.declaration import Settings
+from pipeline.contracts.variant import Selection, Tried
+
+__all__ = ["tried_lines"]
+
+_STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "dim"}
+
+
+def tried_lines(selection: Selection) -> Iterator[Text]:
+    """A line a candidate: why it was tried and what its search found, or why it is not there; skips of one reason
+    share a line."""
+    for one in selection.tried:
+        if one.status != "skipped":
+            yield Text(f"{one.candidate}: {one.status}: {one.reason}", style=_STYLES[one.status])
+            yield from (Text(f"  {line}", style="dim") for line in (*_search(one, selection.metric), *one.notes))
+    yield from _skipped(selection.tried)
+    yield from (Text(f"! {note}", style="yellow") for note in selection.notes)
+
+
+def _search(one: Tried, metric: str) -> Iterator[str]:
+    best = next((trial for trial in one.trials if trial.status == "best"), None)
+    if best is None:
+        return
+    counts = {status: sum(trial.status == status for trial in one.trials) for status in ("dropped", "failed")}
+    others = "".join(f", {count} {status}" for status, count in counts.items() if count)
+    yield f"{len(one.trials)} trials{others}; best {metric} {best.quality:.4g} with {_settings(best.settings)}"
+
+
+def _settings(settings: Settings) -> str:
+    return ", ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()
+    )
+
+
+def _skipped(tried: Sequence[Tried]) -> Iterator[Text]:
+    reasons: dict[str, list[str]] = {}
+    for one in tried:
+        if one.status == "skipped":
+            reasons.setdefault(one.reason, []).append(one.candidate)
+    for reason, names in reasons.items():
+        yield Text(f"{', '.join(names)}: not tried: {reason}", style=_STYLES["skipped"])

@@ -1,0 +1,35 @@
+"""What a person sees of a selection."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from pipeline.cli.views import leaderboard
+from tests.unit.cli.conftest import selection
+
+
+def _shown(width: int) -> str:
+    console = Console(width=width, no_color=True)
+    with console.capture() as captured:
+        console.print(leaderboard(selection()))
+    return captured.get()
+
+
+def test_the_leaderboard_shows_metric_interval_seconds_latency_and_size() -> None:
+    (row,) = (line for line in _shown(140).splitlines() if "★ winner" in line)
+    assert row.split() == [
+        "mlp", "int8", "0.9750", "0.961–0.984", "12.3", "s", "41", "µs", "12.3", "kB", "99.8%", "★", "winner",
+    ]  # fmt: skip
+
+
+def test_what_was_tried_is_told_with_the_reasons_and_what_a_search_found() -> None:
+    lines = [line.rstrip() for line in _shown(140).splitlines()]
+    told = lines[lines.index("mlp: trained: a network") :]
+    assert told == [
+        "mlp: trained: a network",
+        "  2 trials, 1 dropped; best accuracy 0.9751 with hidden=(64,), dropout=0.25",
+        "  short",
+        "linear: dropped: far behind on 4,000 rows",
+        "one, two: not tried: too few rows",
+        "! a job has 12 minutes",
+    ]

@@ -1,0 +1,42 @@
+"""What became of everything that was thought of."""
+
+from __future__ import annotations
+
+from pipeline.contracts.outcome import CandidateOutcome, JobOutcome, TrainedCandidate, Trial
+from pipeline.contracts.plan import Candidate, Plan, Skipped
+from pipeline.contracts.run import RunError
+from pipeline.selection.tried import what_was_tried
+
+
+def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_last() -> None:
+    names = ("won", "far", "broke", "lost")
+    plan = Plan(
+        metric="accuracy",
+        candidates=tuple(Candidate(name=name, algorithm=name, reason=f"{name} is good") for name in names),
+        jobs=(),
+        skipped=(Skipped(algorithm="other", reason="too few rows"),),
+    )
+    error = RunError(type="CandidateFailedError", message="the loss was no number")
+    outcome = JobOutcome(
+        job="cpu", status="SUCCEEDED", device="cpu", seconds=3,
+        candidates=(
+            CandidateOutcome(candidate="won", status="trained", seconds=1),
+            CandidateOutcome(candidate="far", status="dropped", reason="far behind", seconds=0),
+            CandidateOutcome(candidate="broke", status="failed", error=error, seconds=2),
+        ),
+    )  # fmt: skip
+    trials = (Trial(settings={"a": 1}, quality=0.9, seconds=1, status="best"),)
+    trained = TrainedCandidate(
+        candidate="won", algorithm="won", device="cpu", seconds=1.5, quality={"accuracy": 0.9}, quantizable=False,
+        tolerance=0, trials=trials, notes=("a note",), settings={"a": 1}, model_sha256="",
+    )  # fmt: skip
+    won, *rest = what_was_tried(plan, [outcome], [trained])
+    assert (won.status, won.reason, won.seconds, won.trials, won.notes) == (
+        "trained", "won is good", 1.5, trials, ("a note",),
+    )  # fmt: skip
+    assert [(one.candidate, one.status, one.reason) for one in rest] == [
+        ("far", "dropped", "far behind"),
+        ("broke", "failed", "the loss was no number"),
+        ("lost", "failed", "its job ended before it was done"),
+        ("other", "skipped", "too few rows"),
+    ]
