@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -76,7 +76,7 @@ def run_job(
     named = _parse(arguments)
     log_to_stdout(run=named.run, job=named.job)
     given = connect(named.run)
-    machine = this_machine(given.queue, given.process.local_rank)
+    machine = _machine(given)
     _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": given.attempt})
     started = time.perf_counter()
     candidates, error = _attempt(work, named.run, named.job, given, machine)
@@ -94,6 +94,13 @@ def run_job(
     given.artifacts.put(RunKeys.of(named.run).outcome(named.job), outcome.to_bytes(), content_type="application/json")
     _log.info("finished", extra={"status": outcome.status, "seconds": outcome.seconds})
     return 1 if error else 0
+
+
+def _machine(given: bootstrap.Job) -> Machine:
+    machine = this_machine(given.queue, given.process.local_rank)
+    if given.process.size == 1:
+        return machine
+    return replace(machine, description=f"{given.process.size} processes, each on {machine.description}")
 
 
 def run_error(error: Exception) -> RunError:

@@ -35,7 +35,7 @@ def launch(cluster: Cluster, module: str, arguments: Sequence[str]) -> int:
             *("--nnodes", str(cluster.nodes), "--node-rank", str(cluster.node_index)),
             *("--nproc-per-node", str(cluster.processes_per_node), "--max-restarts", "0"),
             *("--master-addr", cluster.address, "--master-port", str(cluster.port)),
-            *("--module", module, *arguments),
+            *("--module", "--", module, *arguments),  # what follows is not for torchrun to read
         ])  # fmt: skip
     except ChildFailedError:
         return 1

@@ -1,0 +1,112 @@
+"""Two processes of DDP on this machine beside one: rows a second and the loss, as they are.
+
+    python benchmarks/parallel.py [--rows 60000] [--epochs 3]
+
+One thread a process; torchrun starts the one too. The networks: that of MNIST (784-128-10, Adam, batch 32), and a wide
+one (784-2048-2048-10, batch 1024), whose steps are worth the talk between processes. The rows are generated. One JSON
+line last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+
+import torch
+from common import report
+from torch import nn
+
+from pipeline.training.cluster import Cluster, Process
+from pipeline.training.launching import joined, launch
+from pipeline.training.parallel import parallel_of
+
+ROOT = Path(__file__).resolve().parents[1]
+SAME_LOSS = 1e-3  # the same float32 sums in another order, which Adam's first steps make much of
+NETWORKS = {"mnist": ((784, 128, 10), 32), "wide": ((784, 2048, 2048, 10), 1024)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--strategy", choices=("ddp", "fsdp", "tensor"), default="ddp")
+    parser.add_argument("--network", choices=NETWORKS, help=argparse.SUPPRESS)  # these three: of a process
+    parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--processes", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if "RANK" in os.environ:
+        _train(arguments)
+    elif arguments.processes:
+        sys.exit(launch(Cluster(processes_per_node=arguments.processes), "parallel", sys.argv[1:]))
+    else:
+        _compare(arguments.strategy)
+
+
+def _compare(strategy: str) -> None:
+    one, two = ({name: _run(name, processes) for name in NETWORKS} for processes in (1, 2))
+    for name in NETWORKS:
+        for said, found in (("1 process", one[name]), (f"2, {strategy}", two[name])):
+            print(f"{name:>5}, {said:<9}: {found['rows_per_second']:>8,.0f} rows/s, loss {found['loss']:.6f}")
+    report(
+        "parallel",
+        results={strategy: two},
+        floor=None,
+        peers={"one process": one},
+        ratios={name: round(two[name]["rows_per_second"] / one[name]["rows_per_second"], 3) for name in NETWORKS},
+        met=all(abs(two[name]["loss"] - one[name]["loss"]) < SAME_LOSS for name in NETWORKS),
+    )
+
+
+def _run(network: str, processes: int) -> dict[str, float]:
+    """Both go through torchrun, so that only their number differs."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        command = [sys.executable, __file__, *sys.argv[1:], "--network", network]
+        command += ["--processes", str(processes), "--result", str(result)]
+        environ = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'benchmarks'}", "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, check=True, cwd=ROOT, env=environ)
+        return dict(json.loads(result.read_text()))
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    """The main process writes rows a second, and the last epoch's loss."""
+    process = Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"]))
+    widths, batch_size = NETWORKS[arguments.network]
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(arguments.rows, widths[0], generator=generator)
+    target = (rows[:, :100] @ torch.randn(100, widths[-1], generator=generator)).argmax(dim=1)
+    torch.manual_seed(0)
+    layers = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())][:-1]
+    with joined(process, "cpu"):
+        together = parallel_of(arguments.strategy, process, "cpu")
+        model = together.wrap(nn.Sequential(*layers))
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+        seconds, loss = 0.0, 0.0
+        for _ in range(arguments.epochs):
+            started, total = time.perf_counter(), torch.zeros(())
+            for batch in torch.split(torch.randperm(len(rows), generator=generator), batch_size):
+                mine, part_of_mean = together.share(batch)
+                of_batch = nn.functional.cross_entropy(model(rows[mine]), target[mine]) * part_of_mean
+                optimizer.zero_grad(set_to_none=True)
+                of_batch.backward()
+                optimizer.step()
+                total += of_batch.detach() * len(batch)
+            loss = together.mean(total).item() / len(rows)
+            seconds += time.perf_counter() - started
+    if process.is_main:
+        found = {"rows_per_second": round(arguments.epochs * len(rows) / seconds), "loss": loss}
+        arguments.result.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
