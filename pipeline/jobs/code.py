@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.declaration import Settings
 from pipeline.contracts.names import MODEL_CODE
 from pipeline.contracts.outcome import TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
@@ -56,7 +57,7 @@ def train_apart(
         update={
             "candidate": candidate.name,
             "algorithm": candidate.algorithm,
-            "settings": candidate.settings,
+            "settings": {**candidate.settings, **_found(candidate, trained)},
             "device": context.machine.description,
         }
     )
@@ -65,3 +66,9 @@ def train_apart(
             shutil.move(path, folder / path.name)
     (folder / TRAINED).write_bytes(own.to_bytes())
     return own
+
+
+def _found(candidate: Candidate, trained: TrainedCandidate) -> Settings:
+    """What its search chose, of what was to be searched."""
+    best = next((trial.settings for trial in trained.trials if trial.status == "best"), {})
+    return {name: value for name, value in best.items() if candidate.trials and name in candidate.trials.space}

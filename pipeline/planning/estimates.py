@@ -82,4 +82,5 @@ def _trainings(trials: Trials | None) -> float:
 
 
 def _shape(dataset: Dataset) -> _Shape:
-    return _Shape(rows=dataset.rows.train, columns=len(dataset.columns), classes=len(dataset.classes))
+    columns = sum(math.prod(column.shape) for column in dataset.columns)  # an image has many, all else has one
+    return _Shape(rows=dataset.rows.train, columns=columns, classes=len(dataset.classes))

@@ -23,7 +23,7 @@ _LEAST_MINUTES = 10.0  # a job that has fewer is not worth a machine of its own
 _SHORTEST_MINUTES = 1.0
 _AUDITION_FROM_ROWS = 20_000
 _AUDITION_ROWS = 4_000
-_AUDITION_FROM = 4  # candidates
+_AUDITION_FROM = 4  # candidates; or one fewer, where half of the job's minutes would hardly do for all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,14 +57,15 @@ def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tu
         _job("gpu", "gpu", gpu, nodes=nodes),
         _job("code", "code", code),
     ]
-    audition = 0 if spec.algorithms or rows < _AUDITION_FROM_ROWS else _AUDITION_ROWS
-    return tuple(
-        job.model_copy(
-            update={"minutes": minutes, "audition_rows": audition if len(job.candidates) >= _AUDITION_FROM else 0}
-        )
-        for job in jobs
-        if job.candidates
-    ), tuple(notes)
+    auditions = not spec.algorithms and rows >= _AUDITION_FROM_ROWS
+    seconds = {one.candidate.name: one.seconds or 0 for one in planned}
+
+    def rows_of(job: TrainingJob) -> int:
+        short = 2 * math.fsum(seconds[name] for name in job.candidates) > 60 * minutes
+        return _AUDITION_ROWS if auditions and len(job.candidates) >= _AUDITION_FROM - short else 0
+
+    timed = [job.model_copy(update={"minutes": minutes, "audition_rows": rows_of(job)}) for job in jobs]
+    return tuple(job for job in timed if job.candidates), tuple(notes)
 
 
 def _job(name: str, queue: str, planned: Sequence[Planned], nodes: int = 1) -> TrainingJob:

@@ -20,7 +20,7 @@ __all__ = ["Judge", "audition"]
 Judge = Callable[[Fitted, Rows], tuple[float, tuple[float, float]]]  # the plan's metric and its 95 % interval
 
 _FAR = 2.0  # times the two intervals' half widths
-_STAY = 3  # candidates, whatever they are worth
+_STAY = 2  # candidates, whatever they are worth
 _SHARE_OF_TIME = 0.1  # of what is left, for all of them
 
 _log = logging.getLogger(__name__)

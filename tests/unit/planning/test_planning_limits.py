@@ -151,6 +151,9 @@ def test_many_candidates_of_many_rows_are_compared_on_few_first_unless_asked_for
     assert jobs_of(four, JobSpec(), rows=50_000)[0][0].audition_rows == 4_000
     assert jobs_of(four, JobSpec(), rows=5_000)[0][0].audition_rows == 0
     assert jobs_of(four[:3], JobSpec(), rows=50_000)[0][0].audition_rows == 0
+    short = JobSpec(limits=Limits(minutes=0.05))
+    assert jobs_of(four[:3], short, rows=50_000)[0][0].audition_rows == 4_000
+    assert jobs_of(four[:2], short, rows=50_000)[0][0].audition_rows == 0
     asked = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
     assert jobs_of(four, asked, rows=50_000)[0][0].audition_rows == 0
 

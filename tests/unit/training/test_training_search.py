@@ -294,8 +294,8 @@ def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str
     return audition(heard, _problem(), 20, judge, greater=True)
 
 
-def test_an_audition_drops_what_is_far_behind_and_lets_three_stay() -> None:
-    qualities = {"best": 0.9, "near": 0.85, "behind": 0.4, "far": 0.3, "broken": -1}
+def test_an_audition_drops_what_is_far_behind_and_lets_two_stay() -> None:
+    qualities = {"best": 0.9, "behind": 0.4, "far": 0.3, "broken": -1}
     assert _auditioned(qualities, half=0.2) == {}
     (name,) = dropped = _auditioned(qualities, half=0.02)
     assert name == "far"
