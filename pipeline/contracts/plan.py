@@ -17,6 +17,7 @@ class Trials(Record):
     space: Space
     trials: int
     cv: int | None = None
+    share: float = 1.0  # of the time that its job has left when it begins: later candidates have theirs
     cheaper: Settings = {}  # what the trials take in place of the candidate's own settings
 
 

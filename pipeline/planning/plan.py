@@ -11,7 +11,7 @@ from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.declaration import Declaration, Settings
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, Training, check_metric, default_metric
-from pipeline.contracts.plan import Candidate, Plan, Skipped, Trials
+from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.planning.estimates import minutes_for, seconds_of
 from pipeline.planning.jobs import Planned, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
@@ -33,7 +33,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     jobs, of_jobs = jobs_of(planned, spec, rows=dataset.rows.train)
     return Plan(
         metric=metric,
-        candidates=tuple(one.candidate for one in planned),
+        candidates=tuple(_with_its_share(one.candidate, jobs) for one in planned),
         jobs=jobs,
         skipped=(*skipped, *beyond),
         notes=(*notes, *of_jobs),
@@ -94,6 +94,15 @@ def _planned(case: Case, spec: JobSpec) -> Planned:
     seconds = seconds_of(case.declared, case.dataset, case.trials)
     candidate = _candidate(case, spec)
     return Planned(candidate=candidate, queue=_queue(case.declared), seconds=seconds)
+
+
+def _with_its_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
+    """Its search may take an equal part of the time that its job has left."""
+    if candidate.trials is None:
+        return candidate
+    (job,) = (job for job in jobs if candidate.name in job.candidates)
+    left = len(job.candidates) - job.candidates.index(candidate.name)
+    return candidate.model_copy(update={"trials": candidate.trials.model_copy(update={"share": 1 / left})})
 
 
 def _candidate(case: Case, spec: JobSpec) -> Candidate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ class Searched:
 def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, score: Score) -> Searched:
     """The best of ``trials.space`` with all else as ``fixed`` has it, by ``score``, which is of ``problem.metric``.
 
-    It ends while there is time left, before ``problem.deadline``, to train with the best. Raise CandidateFailedError
+    It ends while there is time left, of its share of that until ``problem.deadline``, to train with the best. Raise CandidateFailedError
     on a setting that the recipe does not have, and when every trial failed.
     """
     base = recipe.complete({**fixed, **dict.fromkeys(trials.space)}) | recipe.complete(fixed)
@@ -46,7 +47,7 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
         greater=greater,
         memory=Memory(problem.checkpoints),
         racing=trials.method in ("random", "bayesian"),
-        deadline=problem.deadline,
+        deadline=_until(problem, trials),
         searched=frozenset(trials.space),
         planned=planned(asked),
     )
@@ -67,6 +68,11 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
         notes=tuple(one for one in (note, late) if one),
         checkpoints=trying.memory,
     )
+
+
+def _until(problem: Problem, trials: Trials) -> float:
+    now = time.monotonic()
+    return now + trials.share * (problem.deadline - now)
 
 
 def _best(done: Sequence[Trial], *, greater: bool) -> Trial | None:

@@ -77,6 +77,12 @@ def test_a_search_that_cannot_be_made_is_refused_with_a_sentence(search: str, se
         _searched(f"search: {{{search}}}")
 
 
+def test_a_search_leaves_the_later_candidates_of_its_job_their_time() -> None:
+    planned = _searched("{algorithms: [linear, random_forest, gradient_boosting, mlp], search: {method: random}}")
+    shares = {one.name: one.trials.share for one in planned.candidates if one.trials}
+    assert shares == {"linear": 1 / 3, "random_forest": 1 / 2, "gradient_boosting": 1, "mlp": 1}
+
+
 def test_a_search_is_of_one_machine() -> None:
     with pytest.raises(InvalidJobSpecError, match="mlp is searched on one machine, or trained by several"):
         _searched("{algorithms: [mlp], search: {method: random}, training: {parallel: {nodes: 2}}}")

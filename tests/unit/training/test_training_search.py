@@ -209,6 +209,17 @@ def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_trai
     assert deadline - time.monotonic() > 0.03
 
 
+def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
+    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+        time.sleep(0.03)
+        return settings["a"]
+
+    started = time.monotonic()
+    asked = Trials(method="random", space=UNIT, trials=500, share=0.02)
+    search(_recipe(train), {}, asked, _problem(deadline=started + 20), _score)
+    assert time.monotonic() - started < 2
+
+
 def test_without_any_time_the_plans_settings_are_taken_and_it_is_said() -> None:
     found = _search(UNIT, deadline=time.monotonic() - 1)
     assert (found.trials, found.settings["a"]) == ((), 0.5)
