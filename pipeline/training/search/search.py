@@ -32,8 +32,8 @@ class Searched:
 def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, score: Score) -> Searched:
     """The best of ``trials.space`` with all else as ``fixed`` has it, by ``score``, which is of ``problem.metric``.
 
-    It ends while there is time left, of its share of that until ``problem.deadline``, to train with the best. Raise CandidateFailedError
-    on a setting that the recipe does not have, and when every trial failed.
+    It ends while there is time left to train with the best, of its share of that until ``problem.deadline``. Raise
+    CandidateFailedError on a setting that the recipe does not have, and when every trial failed.
     """
     base = recipe.complete({**fixed, **dict.fromkeys(trials.space)}) | recipe.complete(fixed)
     greater = greater_is_better(problem.metric)
