@@ -176,7 +176,8 @@ def selector(environ: Environ = os.environ) -> Selector:
 def evaluator(environ: Environ = os.environ) -> Evaluator:
     from pipeline.bootstrap.steps import Evaluator
 
-    return Evaluator(**_step(_clients(environ), StageSettings.from_env(environ)))
+    paid = not environ.get("AWS_ENDPOINT_URL")  # another endpoint is a cloud on somebody's own machine
+    return Evaluator(**_step(_clients(environ), StageSettings.from_env(environ)), paid=paid)
 
 
 def registrar(environ: Environ = os.environ) -> Registrar:

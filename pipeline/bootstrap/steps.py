@@ -7,15 +7,16 @@ Stages do not know each other, so the ways between them are here. Each step may 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import InputError, ObjectNotFoundError
+from pipeline.contracts.findings import JobCost
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.model_version import Golden, ModelCard
 from pipeline.contracts.names import RunKeys, parse_upload_key
@@ -32,6 +33,11 @@ from pipeline.registry.promotion import why_not
 from pipeline.registry.registration import draft_version, lineage_of
 from pipeline.registry.smoke_test import smoke_test
 
+if TYPE_CHECKING:
+    import polars
+
+    from pipeline.evaluation.card import Background
+
 __all__ = [
     "Collector",
     "Evaluator",
@@ -44,6 +50,8 @@ __all__ = [
 ]
 
 _R = TypeVar("_R", bound=Record)
+
+_MOST_COMPARED = 100_000  # rows of a split that the card compares with the others
 
 
 def _utc_now() -> datetime:
@@ -139,8 +147,9 @@ class Selector(_Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluator(_Step):
-    """The winner on the test rows, read this once -> ModelCard and Golden."""
+    """The winner on the test rows, read this once -> ModelCard and Golden. ``paid``: its machines cost money."""
 
+    paid: bool = False
     now: Callable[[], datetime] = _utc_now
 
     def __call__(self, run: str) -> None:
@@ -151,7 +160,6 @@ class Evaluator(_Step):
         keys = RunKeys.of(run)
         selection = self._read(Selection, keys.selection)
         assert selection.winner.artifact is not None, "a winner was made"
-        outcomes = self._outcomes(run)
         card, golden = evaluate(
             selection,
             run=run,
@@ -159,17 +167,57 @@ class Evaluator(_Step):
             dataset=self._read(Dataset, keys.dataset),
             model_bytes=self.artifacts.get(selection.winner.artifact.key),
             test=polars.read_parquet(self.artifacts.get(keys.split("test"))),
-            devices={outcome.job: outcome.device for outcome in outcomes},
-            warnings=[warning for outcome in outcomes for warning in _losses(outcome)],
+            background=self._background(run, selection),
             now=self.now(),
         )
         self._write(card, keys.card)
         self._write(golden, keys.golden)
         self.runs.finish_stage(run, "evaluate")
 
-    def _outcomes(self, run: str) -> list[JobOutcome]:
+    def _background(self, run: str, selection: Selection) -> Background:
+        from pipeline.evaluation.card import Background
+        from pipeline.planning.estimates import PRICES_OF
+
+        keys, planned = RunKeys.of(run), self._read(Plan, RunKeys.of(run).plan)
+        outcomes = self._outcomes(run, planned)
+        return Background(
+            splits={name: self._sample(keys.split(name)) for name in ("train", "validation")},
+            privacy=self._privacy(keys.candidate(selection.winner.candidate, TRAINED)),
+            segments=self._read(JobSpec, keys.spec).segments,
+            jobs=tuple(self._cost(outcome, planned) for outcome in outcomes),
+            prices=PRICES_OF if self.paid else "nothing is paid for on this machine",
+            warnings=[warning for outcome in outcomes for warning in _losses(outcome)],
+        )
+
+    def _sample(self, key: str) -> polars.DataFrame:
+        """Of a split that may be larger than this function's memory: evenly, at most so many rows."""
+        import polars
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "split.parquet"
+            self.artifacts.download(key, path)
+            rows = polars.scan_parquet(path)
+            count = rows.select(polars.len()).collect().item()
+            every = max(1, -(-count // _MOST_COMPARED))
+            return rows.gather_every(every).collect(engine="streaming")
+
+    def _privacy(self, key: str) -> Mapping[str, float]:
+        with suppress(ObjectNotFoundError):
+            return self._read(TrainedCandidate, key).privacy
+        return {}
+
+    def _cost(self, outcome: JobOutcome, planned: Plan) -> JobCost:
+        """Of its seconds on all of its nodes; on a laptop nothing."""
+        from pipeline.planning.estimates import DOLLARS_AN_HOUR
+
+        ((queue, nodes),) = [(one.queue, one.nodes) for one in planned.jobs if one.name == outcome.job] or [("cpu", 1)]
+        an_hour = DOLLARS_AN_HOUR[queue] if self.paid else 0.0
+        dollars = round(outcome.seconds * nodes * an_hour / 3600, 4)
+        return JobCost(job=outcome.job, device=outcome.device, seconds=outcome.seconds, dollars=dollars)
+
+    def _outcomes(self, run: str, planned: Plan) -> list[JobOutcome]:
         """Of the run's jobs, those that left one."""
-        jobs = [one.name for one in self._read(Plan, RunKeys.of(run).plan).jobs]
+        jobs = [one.name for one in planned.jobs]
         found = [outcome_of(run, name, self.artifacts) for name in [*jobs, "compress"]]
         return [outcome for outcome in found if outcome is not None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pipeline.contracts.findings import Calibration, Confusion, Coverage, Drift, Importance, JobCost, Segment
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Artifact
@@ -83,3 +84,16 @@ class ModelCard(Record):
     devices: dict[str, str]  # job -> the device that really ran
     warnings: tuple[str, ...]
     created_at: datetime
+    classes: dict[str, int] = {}  # class -> training rows
+    set_aside: int = 0  # rows
+    upload_sha256: str = ""
+    privacy: dict[str, float] = {}  # of the winner: epsilon spent, delta
+    confusion: Confusion | None = None
+    calibration: Calibration | None = None
+    coverage: Coverage | None = None
+    importance: tuple[Importance, ...] = ()  # the greatest first
+    segments: tuple[Segment, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    jobs: tuple[JobCost, ...] = ()
+    dollars: float = 0.0  # of all jobs
+    prices: str = ""  # which list prices, of when

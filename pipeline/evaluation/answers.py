@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -12,17 +12,21 @@ from pipeline.contracts.signature import Signature
 
 __all__ = ["Answers"]
 
+_EMPTY: npt.NDArray[np.floating[Any]] = np.empty(0, np.float32)
+_NO_LABELS = np.empty(0, object)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
     """Classification: ``labels`` [rows] (str) and ``probabilities`` [rows, classes]; regression: ``values`` [rows].
 
-    What the task does not have is empty.
+    ``quantiles`` [rows, quantiles] where the signature has some. What the task does not have is empty.
     """
 
     labels: npt.NDArray[np.object_]
     probabilities: npt.NDArray[np.floating[Any]]
     values: npt.NDArray[np.floating[Any]]
+    quantiles: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: _EMPTY.reshape(0, 0))
 
     @classmethod
     def of(cls, signature: Signature, predicted: npt.NDArray[np.floating[Any]]) -> Self:
@@ -31,7 +35,3 @@ class Answers:
             labels = np.array(signature.classes, dtype=object)[predicted.argmax(axis=1)]
             return cls(labels=labels, probabilities=predicted, values=_EMPTY)
         return cls(labels=_NO_LABELS, probabilities=_EMPTY.reshape(0, 0), values=predicted)
-
-
-_EMPTY = np.empty(0, np.float32)
-_NO_LABELS = np.empty(0, object)

@@ -1,9 +1,10 @@
-"""The winner on the test rows, which nothing was chosen by: its card, and the golden rows that it must answer again."""
+"""The winner on the test rows, which nothing was chosen by: its card."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,20 +12,41 @@ import polars as pl
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import IntegrityError
+from pipeline.contracts.findings import JobCost
 from pipeline.contracts.model_version import Golden, ModelCard
 from pipeline.contracts.names import tenant_of_run
-from pipeline.contracts.signature import Signature
-from pipeline.contracts.variant import LeaderboardRow, Precision, Selection
-from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels, truth
+from pipeline.contracts.variant import LeaderboardRow, Selection
+from pipeline.evaluation.calibration import calibration, coverage
+from pipeline.evaluation.cautions import cautions, shared_rows
+from pipeline.evaluation.confusion import confusion
+from pipeline.evaluation.drift import drift
+from pipeline.evaluation.exam import Exam
+from pipeline.evaluation.golden import golden
+from pipeline.evaluation.importance import importance
+from pipeline.evaluation.leakage import leaks
+from pipeline.evaluation.segments import chosen_columns, segments
 
-__all__ = ["evaluate"]
+__all__ = ["Background", "evaluate"]
 
-_Documents = tuple[dict[str, Any], ...]
+_IMPORTANCE_SECONDS = 30.0
 
-_GOLDEN_ROWS = 10
-# Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
-_GOLDEN_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 1e-2}
+_Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Background:
+    """What else the card tells. ``splits``: train (or a sample of it) and validation; None: they are not compared.
+
+    ``privacy``: what the winner spent. ``segments``: columns that the JobSpec names. ``warnings`` go beside the data
+    set's own.
+    """
+
+    splits: Mapping[str, pl.DataFrame] | None = None
+    privacy: Mapping[str, float] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+    jobs: tuple[JobCost, ...] = ()
+    prices: str = ""
+    warnings: Sequence[str] = ()
 
 
 def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
@@ -35,47 +57,99 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     dataset: Dataset,
     model_bytes: bytes,
     test: pl.DataFrame,
-    devices: Mapping[str, str],
-    warnings: Sequence[str] = (),
+    background: Background,
     now: datetime,
 ) -> tuple[ModelCard, Golden]:
     """Score the winner's served bytes on the test rows, once.
 
-    ``devices``: job -> the device that really ran. ``warnings`` go beside the data set's own. Raise IntegrityError
-    when ``model_bytes`` are not what was selected.
+    Raise IntegrityError when ``model_bytes`` are not what was selected.
     """
     winner = selection.winner
     assert winner.artifact is not None, "a winner was made"
     if hashlib.sha256(model_bytes).hexdigest() != winner.artifact.sha256:
         raise IntegrityError(f"the file of {winner.candidate} ({winner.precision}) is not the one that was selected")
-    signature, served = dataset.signature_of(winner.classes, winner.quantiles), OnnxModel(model_bytes)
-    answers = served.run(feeds(test, signature))
-    wanted = truth(test, signature)
+    signature = dataset.signature_of(winner.classes, winner.quantiles)
+    exam = Exam.of(signature, selection.metric, model_bytes, test)
+    findings = _findings(exam, dataset, background)
+    told = cautions(
+        exam,
+        dataset,
+        validation_quality=winner.quality.get(selection.metric),
+        drifts=findings["drift"],
+        parts=findings["segments"],
+    )
     card = ModelCard(
         tenant=tenant_of_run(run),
         model=model,
         run=run,
         algorithm=winner.algorithm,
         precision=winner.precision,
-        task=dataset.task,
-        target=dataset.target,
         metric=selection.metric,
-        test_quality=measure(signature, wanted, answers),
-        test_interval=interval(signature, wanted, answers),
+        test_quality=exam.quality,
+        test_interval=exam.bounds,
         test_rows=test.height,
         validation_quality=winner.quality,
-        rows=dataset.rows.model_dump(),
-        columns=len(dataset.columns),
-        left_out=tuple({"name": column.name, "reason": column.reason} for column in dataset.left_out),
-        leaderboard=tuple(_shown(row) for row in selection.leaderboard),
         tried=tuple(one.model_dump(mode="json") for one in selection.tried),
         plan_notes=selection.notes,
-        devices=dict(devices),
-        warnings=(*dataset.warnings, *warnings),
+        leaderboard=tuple(_shown(row) for row in selection.leaderboard),
+        warnings=(*dataset.warnings, *background.warnings, *_of_splits(exam, dataset, background), *told),
         created_at=now,
+        **_data(dataset),
+        **_training(background),
+        **findings,
     )
-    rows, predictions = _golden(served, test, signature)
-    return card, Golden(rows=rows, predictions=predictions, tolerance=_GOLDEN_TOLERANCE[winner.precision])
+    return card, golden(exam.served, test, signature, winner.precision)
+
+
+def _findings(exam: Exam, dataset: Dataset, background: Background) -> _Document:
+    """Fields of the card, by the task."""
+    found: _Document = {"segments": (), "importance": (), "drift": ()}
+    exams = exam.signature, exam.truth, exam.answers
+    if dataset.task == "classification":
+        found |= {"confusion": confusion(*exams), "calibration": calibration(*exams)}
+    if exam.signature.quantiles:
+        found["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles)
+    if background.splits is not None:
+        others = {"validation": background.splits["validation"], "test": exam.test}
+        found["drift"] = drift(dataset, background.splits["train"], others)
+    if dataset.task != "clustering":  # where rows lie does not tell what the file reads
+        found["importance"] = importance(exam, seconds=_IMPORTANCE_SECONDS)
+        found["segments"] = segments(exam, chosen_columns(dataset, background.segments, found["importance"]))
+    return found
+
+
+def _of_splits(exam: Exam, dataset: Dataset, background: Background) -> Iterator[str]:
+    usable = {column.name for column in dataset.columns}
+    for name in background.segments:
+        if name not in usable:
+            yield f"segments: column '{name}' is none that the model reads, so that no quality is shown by it"
+    if background.splits is not None:
+        yield from leaks(dataset, background.splits["train"])
+        others = {"validation": background.splits["validation"], "test": exam.test}
+        yield from shared_rows(background.splits["train"], others)
+
+
+def _data(dataset: Dataset) -> _Document:
+    return {
+        "task": dataset.task,
+        "target": dataset.target,
+        "rows": dataset.rows.model_dump(),
+        "columns": len(dataset.columns),
+        "left_out": tuple({"name": column.name, "reason": column.reason} for column in dataset.left_out),
+        "classes": dict(zip(dataset.classes, dataset.class_rows, strict=False)),
+        "set_aside": dataset.set_aside,
+        "upload_sha256": dataset.sha256,
+    }
+
+
+def _training(background: Background) -> _Document:
+    return {
+        "devices": {job.job: job.device for job in background.jobs},
+        "jobs": background.jobs,
+        "dollars": round(sum(job.dollars or 0 for job in background.jobs), 4),
+        "prices": background.prices,
+        "privacy": dict(background.privacy),
+    }
 
 
 def _shown(row: LeaderboardRow) -> dict[str, Any]:
@@ -96,40 +170,3 @@ def _shown(row: LeaderboardRow) -> dict[str, Any]:
         "on_front": row.on_front,
         "winner": row.winner,
     }
-
-
-def _golden(served: OnnxModel, test: pl.DataFrame, signature: Signature) -> tuple[_Documents, _Documents]:
-    """Rows and their answers, asked for on their own: a dynamically quantized file scales by what is in the batch."""
-    rows = _telling_rows(test.select(column.name for column in signature.columns))
-    answers = served.run(feeds(rows, signature))
-    return tuple(_raw_rows(rows, signature)), tuple(_predictions(answers, signature))
-
-
-def _telling_rows(features: pl.DataFrame) -> pl.DataFrame:
-    """The first rows; the last of them gives way to one with a missing value when the others have none."""
-    head = features.head(_GOLDEN_ROWS)
-    gaps = features.filter(pl.any_horizontal(pl.all().is_null()))
-    if gaps.is_empty() or sum(head.null_count().row(0)):
-        return head
-    return pl.concat([head.head(_GOLDEN_ROWS - 1), gaps.head(1)])
-
-
-def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, Any]]:
-    """As a user would send them: missing is null, a boolean is true or false, an image nested arrays."""
-    booleans = [column.name for column in signature.columns if column.kind == "boolean"]
-    rows = features.with_columns(pl.col(booleans).cast(pl.Boolean)).to_dicts()
-    for column in signature.columns:
-        if column.kind == "image":
-            for row, image in zip(rows, pixels(features[column.name], column.shape).tolist(), strict=True):
-                row[column.name] = image
-    return rows
-
-
-def _predictions(answers: Answers, signature: Signature) -> list[dict[str, Any]]:
-    """In the shape that the predict function answers in."""
-    if signature.task == "regression":
-        return [{"value": value} for value in answers.values.tolist()]
-    return [
-        {"label": label, "probabilities": dict(zip(signature.classes, row, strict=True))}
-        for label, row in zip(answers.labels.tolist(), answers.probabilities.tolist(), strict=True)
-    ]

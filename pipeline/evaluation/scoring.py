@@ -41,6 +41,8 @@ class OnnxModel:
         outputs = self.run_raw(feeds)
         if len(outputs) == 1:
             return Answers(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0])
+        if outputs[0].dtype != object:
+            return Answers(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0], quantiles=outputs[1])
         return Answers(labels=outputs[0], probabilities=outputs[1], values=_NO_VALUES)
 
     def run_raw(self, feeds: Feeds) -> list[npt.NDArray[Any]]:

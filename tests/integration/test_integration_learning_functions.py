@@ -113,9 +113,10 @@ def compressed(artifacts: S3ObjectStore) -> None:
     )
     artifacts.put(KEYS.dataset, dataset.to_bytes())
     ages = np.arange(30, dtype=np.float32)
-    test = io.BytesIO()
-    pl.DataFrame({"age": ages, "twice": (ages * 2 + 1).astype(np.float64)}).write_parquet(test)
-    artifacts.put(KEYS.split("test"), test.getvalue())
+    split = io.BytesIO()
+    pl.DataFrame({"age": ages, "twice": (ages * 2 + 1).astype(np.float64)}).write_parquet(split)
+    for name in ("train", "validation", "test"):
+        artifacts.put(KEYS.split(name), split.getvalue())
     chosen = selection(body=model).model_copy(update={"metric": "rmse"})
     artifacts.put(KEYS.selection, chosen.to_bytes())
     jobs = (TrainingJob(name="gpu", queue="gpu", candidates=("mlp",)),)

@@ -15,9 +15,10 @@ from onnx import TensorProto, helper
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.errors import IntegrityError
+from pipeline.contracts.findings import JobCost
 from pipeline.contracts.model_version import Golden, ModelCard
 from pipeline.contracts.variant import Artifact, LeaderboardRow, Precision, Selection, Variant
-from pipeline.evaluation.card import evaluate
+from pipeline.evaluation.card import Background, evaluate
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.raw_inputs import wrap
 from tests.unit.compression.networks import Trained, trained
@@ -46,8 +47,21 @@ def selection(model: bytes, *, metric: str = "accuracy", precision: Precision = 
     return Selection(metric=metric, winner=winner, leaderboard=rows, reason="the best")
 
 
+BACKGROUND = Background(
+    jobs=(
+        JobCost(job="cpu", device="cpu", seconds=36, dollars=0.002),
+        JobCost(job="gpu", device="cpu, standing in for the GPU queue", seconds=1.5),
+    ),
+    warnings=["a candidate was lost"],
+)
+
+
 def evaluated(
-    dataset: Dataset, model: bytes, test: pl.DataFrame, chosen: Selection | None = None
+    dataset: Dataset,
+    model: bytes,
+    test: pl.DataFrame,
+    chosen: Selection | None = None,
+    background: Background = BACKGROUND,
 ) -> tuple[ModelCard, Golden]:
     return evaluate(
         chosen or selection(model),
@@ -56,8 +70,7 @@ def evaluated(
         dataset=dataset,
         model_bytes=model,
         test=test,
-        devices={"cpu": "cpu", "gpu": "cpu, standing in for the GPU queue"},
-        warnings=["a candidate was lost"],
+        background=background,
         now=NOW,
     )
 
@@ -84,7 +97,8 @@ def test_the_card_says_whose_it_is_and_what_was_tried(wine: Trained) -> None:
     card, _ = evaluated(dataset, wine.model, wine.validation)
     assert (card.tenant, card.model, card.run) == ("demo", "wine", "demo_wine_0123456789ab")
     assert card.left_out == ({"name": "born", "reason": "date"},)
-    assert card.warnings == ("12 rows were set aside", "a candidate was lost")
+    assert card.warnings[:2] == ("12 rows were set aside", "a candidate was lost")
+    assert card.dollars == 0.002
     assert card.devices["gpu"] == "cpu, standing in for the GPU queue"
     assert card.validation_quality == {"accuracy": 0.75}
     assert [(row["rank"], row["candidate"], row["status"], row["winner"]) for row in card.leaderboard] == [

@@ -1,0 +1,90 @@
+"""What a model card says of the winner on rows that nothing was chosen by. ModelCard holds them."""
+
+from __future__ import annotations
+
+from pipeline.contracts.record import Record
+
+__all__ = ["Bin", "Calibration", "Confusion", "Coverage", "Drift", "Importance", "JobCost", "Segment"]
+
+
+class Confusion(Record):
+    """``counts[i][j]``: test rows of class i that were answered with class j.
+
+    Beyond the most frequent classes the last one, ``others``, stands for the rest of them.
+    """
+
+    classes: tuple[str, ...]
+    others: bool = False
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Bin(Record):
+    """Rows whose answer's probability lies in [low, high): its mean, and the share that was right."""
+
+    low: float
+    high: float
+    rows: int
+    confidence: float
+    accuracy: float
+
+
+class Calibration(Record):
+    """Whether probabilities can be taken at their word: bins of the answered label's probability.
+
+    ``error``: the expected calibration error (Naeini et al. 2015), the mean gap of the bins by their rows. ``brier``:
+    the mean square of all probabilities' errors (Brier 1950), 0 to 2.
+    """
+
+    bins: tuple[Bin, ...]
+    error: float
+    brier: float
+
+
+class Coverage(Record):
+    """Of a quantile: which share of the test rows lies at or below it. ``width``: between the outermost two, in the
+    target's unit; ``within``: the share of rows between them."""
+
+    below: tuple[tuple[float, float], ...]
+    wanted: float
+    within: float
+    width: float
+
+
+class Segment(Record):
+    """The metric of the test rows with this value of a column, with a 95 % interval; ``worse``: it ends before the
+    metric of all rows."""
+
+    column: str
+    value: str
+    rows: int
+    quality: float
+    interval: tuple[float, float]
+    worse: bool = False
+
+
+class Importance(Record):
+    """By how much the metric gets worse when the column's values are dealt to other rows (Breiman 2001).
+
+    ``spread``: the standard deviation over the repeats.
+    """
+
+    column: str
+    drop: float
+    spread: float
+
+
+class Drift(Record):
+    """The population stability index of a column (or the target) between the training rows and a split's."""
+
+    column: str
+    split: str
+    index: float
+
+
+class JobCost(Record):
+    """``dollars``: the seconds at the list price of the queue's dearest machine; None: of no known price."""
+
+    job: str
+    device: str
+    seconds: float
+    dollars: float | None = None

@@ -1,0 +1,70 @@
+"""What a reader of the card should know before believing its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.findings import Drift, Segment
+from pipeline.evaluation.exam import Exam
+
+__all__ = ["cautions", "shared_rows"]
+
+_ROUGH = 0.1  # of the metric: the width of an interval beyond which its quality is rough
+_RARE = 0.05  # of the training rows
+
+
+def cautions(
+    exam: Exam,
+    dataset: Dataset,
+    *,
+    validation_quality: float | None,
+    drifts: Sequence[Drift],
+    parts: Sequence[Segment],
+) -> Iterator[str]:
+    """Few rows, rare classes, luck on the validation rows, drift, and segments that the model is worse on."""
+    metric, quality = exam.metric, exam.quality[exam.metric]
+    low, high = exam.bounds[metric]
+    if high - low > _ROUGH * max(abs(quality), 1e-12):
+        yield f"too few rows: {exam.test.height:,} test rows tell {metric} only to within {low:.4g} to {high:.4g}"
+    yield from _rare_classes(dataset)
+    if validation_quality is not None and exam.sign * validation_quality > max(exam.sign * low, exam.sign * high):
+        yield (
+            f"{metric} on the validation rows ({validation_quality:.4g}) is better than the test rows allow "
+            f"({low:.4g} to {high:.4g}): the choice among many candidates, or drift, flatters it"
+        )
+    for one in drifts:
+        what = "the target" if one.column == dataset.target else f"column '{one.column}'"
+        yield f"drift: {what} is distributed otherwise in the {one.split} rows (stability index {one.index:.2f})"
+    for part in (part for part in parts if part.worse):
+        first, last = part.interval
+        yield (
+            f"segment: where '{part.column}' is {part.value}, {metric} is {part.quality:.4g} ({first:.4g} to "
+            f"{last:.4g}, {part.rows:,} rows); of all test rows it is {quality:.4g}"
+        )
+
+
+def _rare_classes(dataset: Dataset) -> Iterator[str]:
+    total = sum(dataset.class_rows)
+    if len(dataset.classes) < 2 or not total:
+        return
+    rows, label = min(zip(dataset.class_rows, dataset.classes, strict=True))
+    if rows < _RARE * total and rows < total / (2 * len(dataset.classes)):
+        yield (
+            f"imbalance: class '{label}' has {rows:,} of {total:,} training rows ({rows / total:.1%}): accuracy says "
+            "little of it; metric: auc, or training.class_weights: balanced, does"
+        )
+
+
+def shared_rows(train: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    """Rows of the other splits that training rows repeat in all columns, the target too."""
+    known = train.hash_rows().unique().implode()
+    for name, frame in others.items():
+        shared = int(frame.select(train.columns).hash_rows().is_in(known).sum())
+        if shared:
+            yield (
+                f"duplicates: {shared:,} of {frame.height:,} {name} rows repeat training rows in every column: "
+                "its quality is partly memory"
+            )

@@ -1,0 +1,59 @@
+"""Rows that the served model must answer again as it did when it was evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from pipeline.contracts.model_version import Golden
+from pipeline.contracts.signature import Signature
+from pipeline.contracts.variant import Precision
+from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
+
+__all__ = ["golden"]
+
+_ROWS = 10
+# Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
+_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 1e-2}
+
+
+def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision) -> Golden:
+    """Rows and their answers, asked for on their own: a dynamically quantized file scales by what is in the batch."""
+    rows = _telling_rows(test.select(column.name for column in signature.columns))
+    answers = served.run(feeds(rows, signature))
+    return Golden(
+        rows=tuple(_raw_rows(rows, signature)),
+        predictions=tuple(_predictions(answers, signature)),
+        tolerance=_TOLERANCE[precision],
+    )
+
+
+def _telling_rows(features: pl.DataFrame) -> pl.DataFrame:
+    """The first rows; the last of them gives way to one with a missing value when the others have none."""
+    head = features.head(_ROWS)
+    gaps = features.filter(pl.any_horizontal(pl.all().is_null()))
+    if gaps.is_empty() or sum(head.null_count().row(0)):
+        return head
+    return pl.concat([head.head(_ROWS - 1), gaps.head(1)])
+
+
+def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, Any]]:
+    """As a user would send them: missing is null, a boolean is true or false, an image nested arrays."""
+    booleans = [column.name for column in signature.columns if column.kind == "boolean"]
+    rows = features.with_columns(pl.col(booleans).cast(pl.Boolean)).to_dicts()
+    for column in signature.columns:
+        if column.kind == "image":
+            for row, image in zip(rows, pixels(features[column.name], column.shape).tolist(), strict=True):
+                row[column.name] = image
+    return rows
+
+
+def _predictions(answers: Answers, signature: Signature) -> list[dict[str, Any]]:
+    """In the shape that the predict function answers in."""
+    if signature.task == "regression":
+        return [{"value": value} for value in answers.values.tolist()]
+    return [
+        {"label": label, "probabilities": dict(zip(signature.classes, row, strict=True))}
+        for label, row in zip(answers.labels.tolist(), answers.probabilities.tolist(), strict=True)
+    ]

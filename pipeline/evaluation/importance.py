@@ -1,0 +1,46 @@
+"""What the served file reads: how much worse it answers when a column's values are dealt to other rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline.contracts.findings import Importance
+from pipeline.evaluation.exam import Exam
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import Feeds
+
+__all__ = ["importance"]
+
+_MOST_ROWS = 2000
+_REPEATS = 3
+
+
+def importance(exam: Exam, *, seconds: float, now: Callable[[], float] = time.monotonic) -> tuple[Importance, ...]:
+    """Permutation importance (Breiman 2001) of each column but images, the greatest first, on at most 2,000 rows.
+
+    Where ``seconds`` are over before all columns had their turn, those that had it.
+    """
+    end = now() + seconds
+    random = np.random.default_rng(0)
+    chosen = np.sort(random.permutation(len(exam.truth))[:_MOST_ROWS])
+    feeds, truth = {name: values[chosen] for name, values in exam.rows.items()}, exam.truth[chosen]
+
+    def quality(asked: Feeds) -> float:
+        return exam.sign * measure(exam.signature, truth, exam.served.run(asked))[exam.metric]
+
+    whole = quality(feeds)
+    found: list[Importance] = []
+    for column in exam.signature.columns:
+        if column.kind == "image":
+            continue
+        if found and now() > end:
+            break
+        drops = [
+            whole - quality({**feeds, column.name: feeds[column.name][random.permutation(len(truth))]})
+            for _ in range(_REPEATS)
+        ]
+        found.append(Importance(column=column.name, drop=float(np.mean(drops)), spread=float(np.std(drops))))
+    return tuple(sorted(found, key=lambda one: -one.drop))

@@ -1,0 +1,254 @@
+"""What the card says beyond the metrics, each finding on rows that are made to have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.findings import Drift
+from pipeline.contracts.signature import Column, Signature
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.calibration import calibration, coverage
+from pipeline.evaluation.cautions import cautions, shared_rows
+from pipeline.evaluation.confusion import confusion
+from pipeline.evaluation.drift import drift, stability_index
+from pipeline.evaluation.exam import Exam
+from pipeline.evaluation.importance import importance
+from pipeline.evaluation.leakage import leaks
+from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.scoring import feeds, truth
+from pipeline.evaluation.segments import chosen_columns, segments
+
+ROWS = 800
+
+
+class ByAge:
+    """Stands for a served file: it reads ``age`` alone, and is wrong about Oslo."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+
+    def run(self, rows: dict[str, Any]) -> Answers:
+        old = (rows["age"] > 50) ^ (rows["city"] == "Oslo")
+        return Answers.of(self.signature, np.stack([np.where(old, 0.2, 0.9), np.where(old, 0.8, 0.1)], axis=1))
+
+
+def people(rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
+    random = np.random.default_rng(seed)
+    age = random.uniform(20, 80, rows)
+    return pl.DataFrame(
+        {
+            "age": pl.Series(age, dtype=pl.Float32),
+            "noise": pl.Series(random.normal(size=rows), dtype=pl.Float32),
+            "city": random.choice(["Rome", "Oslo", "Lima"], rows, p=[0.6, 0.2, 0.2]),
+            "alive": np.where(age > 50, "no", "yes"),
+            "target": np.where(age > 50, "old", "young"),
+        }
+    )
+
+
+def dataset(frame: pl.DataFrame, **changes: Any) -> Dataset:
+    columns = tuple(
+        ColumnProfile(name=name, kind="categorical" if kind == pl.String else "numeric", missing=0, distinct=9)
+        for name, kind in frame.schema.items()
+        if name != "target"
+    )
+    young = int((frame["target"] == "young").sum())
+    made = Dataset(
+        task="classification",
+        target="target",
+        columns=columns,
+        classes=("old", "young"),
+        class_rows=(frame.height - young, young),
+        rows=SplitRows(train=frame.height, validation=9, test=9),
+        sha256="0" * 64,
+    )
+    return made.model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def exam() -> Exam:
+    test = people()
+    signature = Signature(
+        task="classification",
+        target="target",
+        columns=(
+            Column(name="age", kind="numeric"),
+            Column(name="noise", kind="numeric"),
+            Column(name="city", kind="categorical"),
+        ),
+        classes=("young", "old"),
+    )
+    served, rows, wanted = ByAge(signature), feeds(test, signature), truth(test, signature)
+    answers = served.run(dict(rows))
+    return Exam(
+        signature=signature,
+        metric="accuracy",
+        served=served,  # type: ignore[arg-type]
+        test=test,
+        rows=rows,
+        truth=wanted,
+        answers=answers,
+        quality=measure(signature, wanted, answers),
+        bounds=interval(signature, wanted, answers),
+    )
+
+
+def test_a_confusion_matrix_counts_every_row_once(exam: Exam) -> None:
+    found = confusion(exam.signature, exam.truth, exam.answers)
+    assert (found.classes, found.others) == (("young", "old"), False)
+    assert sum(map(sum, found.counts)) == ROWS
+    right = found.counts[0][0] + found.counts[1][1]
+    assert right / ROWS == pytest.approx(exam.quality["accuracy"])
+
+
+def test_the_rarest_of_many_classes_are_one() -> None:
+    classes = tuple(f"c{n:02d}" for n in range(30))
+    labels = np.array([name for n, name in enumerate(classes) for _ in range(30 - n)], object)
+    signature = Signature(task="classification", target="t", columns=(), classes=classes)
+    answers = Answers(labels=labels, probabilities=np.empty((0, 0)), values=np.empty(0))
+    found = confusion(signature, labels, answers)
+    assert (found.classes, found.others) == (classes[:20], True)
+    assert found.counts[20][20] == sum(range(1, 11))
+
+
+def test_calibration_tells_the_gap_between_confidence_and_truth() -> None:
+    random = np.random.default_rng(0)
+    signature = Signature(task="classification", target="t", columns=(), classes=("a", "b"))
+    sure = random.uniform(0.5, 1, 4000)
+    truth_of = np.where(random.random(4000) < sure, "a", "b").astype(object)
+    honest = calibration(signature, truth_of, Answers.of(signature, np.stack([sure, 1 - sure], axis=1)))
+    assert honest.error < 0.03
+    assert sum(one.rows for one in honest.bins) == 4000
+    assert honest.brier == pytest.approx(2 * np.mean((sure - (truth_of == "a")) ** 2))
+    boaster = Answers.of(signature, np.stack([np.full(4000, 0.99), np.full(4000, 0.01)], axis=1))
+    assert calibration(signature, truth_of, boaster).error == pytest.approx(0.99 - np.mean(truth_of == "a"))
+
+
+def test_coverage_counts_rows_below_and_between() -> None:
+    values = np.arange(100.0)
+    answered = np.stack([np.full(100, 89.5), np.full(100, 9.5)], axis=1)
+    found = coverage((0.9, 0.1), values, answered)
+    assert found.below == ((0.1, 0.1), (0.9, 0.9))
+    assert (found.wanted, found.within, found.width) == (pytest.approx(0.8), 0.8, 80)
+
+
+def test_importance_is_of_the_columns_that_the_served_file_reads(exam: Exam) -> None:
+    found = importance(exam, seconds=60)
+    assert [one.column for one in found] == ["age", "noise", "city"]
+    assert found[0].drop > 0.2
+    assert found[1].drop == found[2].drop == 0  # whichever fifth is from Oslo, it is wrong about
+
+
+def test_importance_ends_when_its_time_is_over(exam: Exam) -> None:
+    times = iter(range(100))
+    assert len(importance(exam, seconds=0.5, now=lambda: float(next(times)))) == 1
+
+
+def test_a_segment_that_is_worse_is_found(exam: Exam) -> None:
+    columns = chosen_columns(dataset(people()), (), importance(exam, seconds=60))
+    assert columns == ["age", "noise", "city"]
+    found = {(one.column, one.value): one for one in segments(exam, columns)}
+    assert {value for column, value in found if column == "city"} == {"Rome", "Oslo", "Lima"}
+    assert found["city", "Oslo"].worse
+    assert (found["city", "Oslo"].quality, found["city", "Rome"].quality) == (0.0, 1.0)
+    assert len([1 for column, _ in found if column == "age"]) == 4
+    told = list(cautions(exam, dataset(people()), validation_quality=1.0, drifts=(), parts=tuple(found.values())))
+    assert any(one.startswith("segment: where 'city' is Oslo, accuracy is 0 ") for one in told)
+    assert any("better than the test rows allow" in one for one in told)
+
+
+def test_named_segments_come_in_their_order_and_texts_are_none(exam: Exam) -> None:
+    assert chosen_columns(dataset(people()), ("city", "nothing", "age"), ()) == ["city", "age"]
+
+
+def test_a_feature_that_tells_the_target_alone_is_a_leak() -> None:
+    train = people()
+    told = list(leaks(dataset(train), train))
+    assert [one.split("'")[1] for one in told] == ["age", "alive"]
+    assert "column 'alive' alone tells the target 'target'" in told[1]
+    honest = train.with_columns(target=pl.Series(np.random.default_rng(1).choice(["old", "young"], ROWS)))
+    assert list(leaks(dataset(honest), honest)) == []
+
+
+def test_a_name_for_each_row_tells_nothing() -> None:
+    train = people(400).with_columns(alive=pl.Series([f"id {n}" for n in range(400)])).drop("age")
+    assert list(leaks(dataset(train), train)) == []
+
+
+@pytest.mark.parametrize(("spread", "leak"), [(0.01, True), (1.0, False)])
+def test_a_number_that_is_the_value_in_other_words_is_a_leak(spread: float, leak: bool) -> None:
+    random = np.random.default_rng(0)
+    price = random.normal(size=4000)
+    cents = pl.Series(100 * price + random.normal(0, 100 * spread, 4000), dtype=pl.Float32)
+    train = pl.DataFrame({"cents": cents, "target": price})
+    of = dataset(people(), task="regression", classes=(), class_rows=(), columns=(_numeric("cents"),))
+    assert bool(list(leaks(of, train))) == leak
+
+
+def test_two_samples_of_one_distribution_do_not_drift_and_a_shift_does() -> None:
+    train = people(4000)
+    for seed in range(1, 20):
+        assert drift(dataset(train), train, {"test": people(60, seed), "validation": people(400, seed)}) == ()
+    older = people(400, 1).with_columns(age=pl.col("age") + 15)
+    assert [(one.column, one.split) for one in drift(dataset(train), train, {"test": older})] == [("age", "test")]
+    moved = people(400, 1).with_columns(city=pl.lit("Bern"))
+    (found,) = drift(dataset(train), train, {"test": moved})
+    assert found.column == "city"
+    told = cautions_of(drifts=(found,))
+    assert any("column 'city' is distributed otherwise in the test rows" in one for one in told)
+
+
+def test_missing_values_are_a_bin_of_their_own() -> None:
+    known = pl.Series("x", np.arange(1000.0))
+    half = known.set(pl.Series(np.arange(1000) % 2 == 0), None)
+    index, noise = stability_index(known, half)
+    assert index > 1 > noise
+
+
+def test_rows_that_train_and_test_are_counted() -> None:
+    train = people(100)
+    assert list(shared_rows(train, {"test": people(50, 1)})) == []
+    mixed = pl.concat([people(48, 1), train.head(2)])
+    (told,) = shared_rows(train, {"test": mixed})
+    assert told.startswith("duplicates: 2 of 50 test rows repeat training rows")
+
+
+def cautions_of(**changes: Any) -> list[str]:
+    test = people(30)
+    signature = dataset(test).signature_of(("young", "old"))
+    answers = Answers.of(signature, np.tile([0.9, 0.1], (30, 1)))
+    wanted = truth(test, signature)
+    few = Exam(
+        signature=signature,
+        metric="accuracy",
+        served=ByAge(signature),  # type: ignore[arg-type]
+        test=test,
+        rows={},
+        truth=wanted,
+        answers=answers,
+        quality=measure(signature, wanted, answers),
+        bounds=interval(signature, wanted, answers),
+    )
+    of = changes.pop("of", dataset(test))
+    return list(cautions(few, of, **{"validation_quality": None, "drifts": (), "parts": (), **changes}))
+
+
+def test_few_test_rows_and_a_rare_class_are_told() -> None:
+    rare = dataset(people(), class_rows=(12, 9988))
+    told = cautions_of(of=rare)
+    assert told[0].startswith("too few rows: 30 test rows tell accuracy only to within")
+    assert told[1].startswith("imbalance: class 'old' has 12 of 10,000 training rows (0.1%)")
+
+
+def test_a_drift_of_the_target_is_called_so() -> None:
+    told = cautions_of(drifts=(Drift(column="target", split="validation", index=0.5),))
+    assert any(one.startswith("drift: the target is distributed otherwise in the validation rows") for one in told)
+
+
+def _numeric(name: str) -> ColumnProfile:
+    return ColumnProfile(name=name, kind="numeric", missing=0, distinct=9)
