@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.training.cluster import Process
 
@@ -68,13 +67,14 @@ class Parallel:
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """Those of the network that ``model`` was made of, whole, on the CPU."""
-        state: dict[str, Tensor] = self.whole(_network_of(model).state_dict())
+        state: dict[str, Tensor] = self.whole(self._network_of(model).state_dict())
         return state
 
     def load(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         """Give ``model`` the network's weights."""
-        own = _network_of(model).state_dict()
-        _network_of(model).load_state_dict({name: self._part(weights[name], own[name]) for name in own})
+        network = self._network_of(model)
+        own = network.state_dict()
+        network.load_state_dict({name: self._part(weights[name], own[name]) for name in own})
 
     def load_optimizer(self, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
         """Give it what ``whole`` made of a state_dict, be it of one process or of many."""
@@ -84,6 +84,10 @@ class Parallel:
             for number, values in state["state"].items()
         }
         optimizer.load_state_dict({**state, "state": parts})
+
+    def _network_of(self, model: nn.Module) -> nn.Module:
+        """That which ``wrap`` put into ``model``."""
+        return model
 
     def _part(self, value: Any, like: Tensor) -> Any:
         """A copy of this process's share of a whole tensor, cut as ``like`` is."""
@@ -99,7 +103,3 @@ def copied(tree: Any, of_tensor: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(tree, list | tuple):
         return [copied(value, of_tensor) for value in tree]
     return tree
-
-
-def _network_of(model: nn.Module) -> nn.Module:
-    return model.module if isinstance(model, DistributedDataParallel) else model

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Replicate, distribute_tensor
-from torch.distributed.tensor.experimental import implicit_replication
 from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
+from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.training.cluster import Process
@@ -55,6 +55,9 @@ class _Together(Parallel):
     def whole(self, tree: Any) -> Any:
         return copied(tree, lambda tensor: _full(tensor).detach().to("cpu", copy=True))
 
+    def _network_of(self, model: nn.Module) -> nn.Module:
+        return cast("nn.Module", model.module) if isinstance(model, DistributedDataParallel | _Local) else model
+
     def _part(self, value: Any, like: Tensor) -> Any:
         """What has another shape than ``like`` (a count of steps) is everywhere the same."""
         if not (isinstance(value, Tensor) and isinstance(like, DTensor) and value.shape == like.shape):
@@ -82,26 +85,16 @@ class _Sharded(_DataParallel):
             if sum(parameter.numel() for parameter in part.parameters()) >= _WORTH_A_SHARD:
                 fully_shard(part, mesh=mesh)
         fully_shard(model, mesh=mesh)
+        model.register_forward_pre_hook(_with_one_opinion)
         return model
 
 
 class _TensorParallel(_Together):
-    def __init__(self, process: Process, device: str) -> None:
-        super().__init__(process, device)
-        self._implied = implicit_replication()  # a plain tensor that meets a shared one is the same in all processes
-        self._implied.__enter__()  # as long as this object lives: forward, backward and the optimizer's step
-
     def wrap(self, network: nn.Module) -> nn.Module:
         model, mesh = copy.deepcopy(network), self._mesh
         plan = {name: style for part, module in model.named_modules() for name, style in self._plan(part, module)}
         parallelize_module(model, mesh, plan)
-        for module in model.modules():
-            for name, parameter in list(module.named_parameters(recurse=False)):
-                if not isinstance(parameter, DTensor):
-                    replica = distribute_tensor(parameter.detach(), mesh, [Replicate()], src_data_rank=None)
-                    setattr(module, name, nn.Parameter(replica, requires_grad=parameter.requires_grad))
-        model.register_forward_hook(lambda module, inputs, output: _full(output))
-        return model
+        return _Local(model, mesh)
 
     def _plan(self, prefix: str, module: nn.Module) -> Iterator[tuple[str, ParallelStyle]]:
         """Of each sequence, its linear layers: a pair with nothing but elementwise functions between speaks once."""
@@ -112,16 +105,44 @@ class _TensorParallel(_Together):
             place = f"{prefix}.{name}" if prefix else name
             if isinstance(layer, nn.Linear):
                 if waiting is not None:
-                    yield waiting, ColwiseParallel(use_local_output=False)
-                    yield place, RowwiseParallel(use_local_output=False)
+                    yield waiting, ColwiseParallel()
+                    yield place, RowwiseParallel()
                     waiting = None
                 elif layer.out_features % self.process.size == 0:
                     waiting = place
             elif waiting is not None and not isinstance(layer, _ELEMENTWISE):
-                yield waiting, ColwiseParallel(output_layouts=Replicate(), use_local_output=False)
+                yield waiting, ColwiseParallel(output_layouts=Replicate())
                 waiting = None
         if waiting is not None:
-            yield waiting, ColwiseParallel(output_layouts=Replicate(), use_local_output=False)
+            yield waiting, ColwiseParallel(output_layouts=Replicate())
+
+
+def _with_one_opinion(model: nn.Module, inputs: Any) -> None:
+    """What a batch norm has seen differs between processes: the main one's is what all answer by, as DDP has it."""
+    if not model.training and any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules()):
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
+
+
+class _Local(nn.Module):
+    """A network some of whose weights are cut. The others are whole in each process, and computed with as usual.
+
+    An optimizer sees distributed tensors alone: it cannot take both kinds at once.
+    """
+
+    def __init__(self, network: nn.Module, mesh: DeviceMesh) -> None:
+        super().__init__()
+        self.module = network
+        self._whole = [name for name, parameter in network.named_parameters() if not isinstance(parameter, DTensor)]
+        for name in self._whole:
+            owner, _, own_name = name.rpartition(".")
+            parameter = network.get_parameter(name)
+            replica = distribute_tensor(parameter.detach(), mesh, [Replicate()], src_data_rank=None)
+            setattr(network.get_submodule(owner), own_name, nn.Parameter(replica, parameter.requires_grad))
+
+    def forward(self, *inputs: Tensor) -> Any:
+        local = {name: cast("DTensor", self.module.get_parameter(name)).to_local() for name in self._whole}
+        return functional_call(self.module, local, inputs)
 
 
 def _parts(model: nn.Module) -> Iterator[nn.Module]:
