@@ -23,7 +23,8 @@ def make_model(
 ) -> onnx.ModelProto:
     """A graph of our own, in the versions that every graph here has."""
     graph = helper.make_graph(nodes, name, inputs, outputs, constants)
-    opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in ("", "ai.onnx.ml")]
+    domains = ("", "ai.onnx.ml", *sorted(_domains(graph) - {"", "ai.onnx.ml"}))
+    opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in domains]
     return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opsets, producer_name="modeldrop")
 
 
@@ -35,7 +36,7 @@ def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    used = {node.domain for node in copy.graph.node} | {""}
+    used = _domains(copy.graph) | {""}
     versions = {opset.domain: opset.version for opset in copy.opset_import if opset.domain in used}
     del copy.opset_import[:]
     copy.opset_import.extend(helper.make_opsetid(domain, OPSETS.get(domain, versions[domain])) for domain in versions)
@@ -45,6 +46,12 @@ def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
     ordered = ONNXModel(copy)
     ordered.topological_sort()
     return ordered.model
+
+
+def _domains(graph: onnx.GraphProto) -> set[str]:
+    """Of its nodes, and of those of the graphs within."""
+    inner = (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
+    return {node.domain for node in graph.node}.union(*map(_domains, inner))
 
 
 def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output: str | None = None) -> onnx.ModelProto:

@@ -20,6 +20,7 @@ __all__ = ["CPU", "QUICK", "Run", "TrainIt"]
 CPU = Machine(device="cpu", description="cpu", threads=1)
 QUICK: dict[str, dict[str, Any]] = {
     "linear": {},
+    "text_linear": {},
     "k_means": {},
     "gaussian_mixture": {},
     "random_forest": {"n_estimators": 20},

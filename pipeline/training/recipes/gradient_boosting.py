@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.declaration import Adjustment, Cost, Range
+from pipeline.training.reading_texts import reads_texts
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 if TYPE_CHECKING:
@@ -205,5 +206,5 @@ RECIPE = Recipe(
     ),
     quantizable=False,
     tolerance=1e-4,  # a thousand leaves are summed, in float32 where LightGBM has float64
-    train=_train,
+    train=reads_texts(_train),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.declaration import Cost, Range
+from pipeline.training.reading_texts import reads_texts
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 if TYPE_CHECKING:
@@ -76,5 +77,5 @@ RECIPE = Recipe(
     ),
     quantizable=False,
     tolerance=1e-4,  # float32 sums over as many columns as there are categories
-    train=_train,
+    train=reads_texts(_train),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.contracts.declaration import Adjustment, Cost, Range
 from pipeline.training.knobs import NETWORK_KNOBS
+from pipeline.training.reading_texts import reads_texts
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
 
 __all__ = ["RECIPE"]
@@ -88,5 +89,5 @@ RECIPE = Recipe(
     ),
     quantizable=True,
     tolerance=1e-4,  # the same float32 sums in another order
-    train=_train,
+    train=reads_texts(_train),
 )

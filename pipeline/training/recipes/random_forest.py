@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.contracts.declaration import Cost, Range
+from pipeline.training.reading_texts import reads_texts
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
 
 __all__ = ["RECIPE", "most_leaves"]
@@ -72,5 +73,5 @@ RECIPE = Recipe(
     ),
     quantizable=False,
     tolerance=1e-4,  # hundreds of float32 shares are summed
-    train=_train,
+    train=reads_texts(_train),
 )

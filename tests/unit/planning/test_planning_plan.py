@@ -30,6 +30,11 @@ def _dataset(train: int = 5_000, classes: int = 2, words: int = 10) -> Dataset:
     )
 
 
+def _misfits(planned: Plan):
+    """Skipped for another reason than that there is nothing to read for them (texts, images)."""
+    return [one for one in planned.skipped if not one.reason.endswith("which are not there")]
+
+
 def _settings(planned: Plan, algorithm: str):
     return next(one.settings for one in planned.candidates if one.algorithm == algorithm)
 
@@ -42,7 +47,7 @@ def test_all_four_are_tried_and_the_network_asks_for_the_gpu_queue():
         ("cpu", "cpu", ("linear", "random_forest", "gradient_boosting")),
         ("gpu", "gpu", ("mlp",)),
     ]
-    assert planned.skipped == ()
+    assert _misfits(planned) == []
 
 
 @pytest.mark.parametrize(("algorithms", "jobs"), [(("mlp",), ["gpu"]), (("linear", "linear"), ["cpu"])])
@@ -79,8 +84,8 @@ def test_a_metric_of_another_task_is_an_error_of_the_spec():
 )
 def test_what_does_not_fit_the_data_is_skipped_with_the_reason(dataset, skipped, words):
     planned = plan(dataset, JobSpec())
-    assert [one.algorithm for one in planned.skipped] == skipped
-    assert words in planned.skipped[0].reason
+    assert [one.algorithm for one in _misfits(planned)] == skipped
+    assert words in _misfits(planned)[0].reason
     assert not {one.algorithm for one in planned.candidates} & set(skipped)
 
 

@@ -1,0 +1,152 @@
+"""Texts as tokens and as counted terms, in plain onnxruntime. Texts are read one row at a time (Scan), so that neither
+the longest text of a batch nor the size of the vocabulary multiplies by its rows. A batch has one row at least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.graphs.encoding import TEXT
+from pipeline.graphs.joining import make_model
+
+__all__ = ["LEAST_LENGTH", "Terms", "Unit", "over_rows", "score_graph", "token_graph", "token_nodes"]
+
+Unit = Literal["word", "letter"]
+Matrix = npt.NDArray[np.float32]
+
+# RE2's \w is ASCII alone: words are letters, marks and digits of any script; each other sign is a token of its own.
+_WORDS = r"[\p{L}\p{M}\p{N}_']+|[^\s\p{L}\p{M}\p{N}]"
+LEAST_LENGTH = 1e-6  # that a text is scaled by: one without a known term is of length 0
+_value = helper.make_tensor_value_info
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What of a text column is counted: ``grams``, each some tokens in a row, sorted by their number of tokens.
+
+    ``idf`` [terms]: a term of ``n`` occurrences in a text is worth ``(1 + log n) * idf``; a text is then scaled to unit
+    length. ``weights`` [terms, scores].
+    """
+
+    unit: Unit
+    grams: Sequence[tuple[str, ...]]
+    idf: Matrix
+    weights: Matrix
+
+
+def token_nodes(text: str, tokens: str, unit: Unit) -> list[onnx.NodeProto]:
+    """``text`` [rows] -> ``tokens`` [rows, tokens], in lower case, '' after a row's last one.
+
+    Letters are marked where the text begins and where it ends.
+    """
+    form = {"tokenexp": _WORDS} if unit == "word" else {"separators": [""]}
+    lower, marked = f"{tokens}_lower", int(unit == "letter")
+    return [
+        helper.make_node("StringNormalizer", [text], [lower], case_change_action="LOWER", locale="C.UTF-8"),
+        helper.make_node(
+            "Tokenizer", [lower], [tokens], domain="com.microsoft", mark=marked, mincharnum=1, pad_value="", **form
+        ),
+    ]
+
+
+def token_graph(unit: Unit) -> onnx.ModelProto:
+    """One column's texts [rows] -> tokens [rows, tokens]: what training reads, so that serving reads the same."""
+    return make_model(
+        "tokens",
+        token_nodes("texts", "tokens", unit),
+        [_value("texts", TensorProto.STRING, ["rows"])],
+        [_value("tokens", TensorProto.STRING, ["rows", "tokens"])],
+    )
+
+
+def score_graph(columns: Sequence[Terms | None], bias: Matrix) -> onnx.ModelProto:
+    """``text`` -> ``scores`` float [batch, scores]: ``bias`` [scores] and what the terms of each column add.
+
+    A column of None is not read.
+    """
+    parts = [_ColumnScores(at, terms) for at, terms in enumerate(columns) if terms is not None]
+    nodes = [node for part in parts for node in part.nodes()]
+    nodes += [
+        helper.make_node("Sum", ["bias", *(part.name("scores") for part in parts)], ["sum"]),
+        helper.make_node("Squeeze", ["sum", "first"], ["row_scores"]),
+    ]
+    constants = {"bias": bias[None].astype(np.float32), "first": np.array([0]), "second": np.array(1)}
+    constants |= {name: values for part in parts for name, values in part.constants().items()}
+    row = helper.make_graph(
+        nodes,
+        "row",
+        [_value("row", TensorProto.STRING, [len(columns)])],
+        [_value("row_scores", TensorProto.FLOAT, [len(bias)])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )
+    return over_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
+
+
+def over_rows(row: onnx.GraphProto, text: str, output: onnx.ValueInfoProto, *, columns: int) -> onnx.ModelProto:
+    """``text`` [batch, columns] -> ``output``, by a graph that makes of one row's texts [columns] its part of it."""
+    scan = helper.make_node("Scan", [text], [output.name], body=row, num_scan_inputs=1)
+    return make_model("texts", [scan], [_value(text, TensorProto.STRING, ["batch", columns])], [output])
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnScores:
+    """``row`` [columns] -> scores [1, scores]. Of the counts [1, terms] only those that are there are worked on."""
+
+    column: int
+    terms: Terms
+
+    def name(self, part: str) -> str:
+        return f"{part}_{self.column}"
+
+    def nodes(self) -> list[onnx.NodeProto]:
+        name = self.name
+        return [
+            helper.make_node("Gather", ["row", name("column")], [name("text")]),
+            *token_nodes(name("text"), name("tokens"), self.terms.unit),
+            helper.make_node("TfIdfVectorizer", [name("tokens")], [name("counts")], **self._counting()),
+            helper.make_node("NonZero", [name("counts")], [name("there")]),
+            helper.make_node("Gather", [name("there"), "second"], [name("found")], axis=0),
+            helper.make_node("Gather", [name("counts"), name("found")], [name("times")], axis=1),
+            helper.make_node("Log", [name("times")], [name("more")]),
+            helper.make_node("Add", [name("more"), name("one")], [name("worth")]),
+            helper.make_node("Gather", [name("idf"), name("found")], [name("rare")]),
+            helper.make_node("Mul", [name("worth"), name("rare")], [name("values")]),
+            helper.make_node("ReduceL2", [name("values")], [name("length")], keepdims=1),
+            helper.make_node("Max", [name("length"), name("least")], [name("scale")]),
+            helper.make_node("Gather", [name("weights"), name("found")], [name("told")], axis=0),
+            helper.make_node("MatMul", [name("values"), name("told")], [name("whole")]),
+            helper.make_node("Div", [name("whole"), name("scale")], [name("scores")]),
+        ]
+
+    def constants(self) -> dict[str, npt.NDArray[np.generic]]:
+        return {
+            self.name("column"): np.array([self.column]),
+            self.name("one"): np.array(1, np.float32),
+            self.name("least"): np.array(LEAST_LENGTH, np.float32),
+            self.name("idf"): self.terms.idf.astype(np.float32),
+            self.name("weights"): self.terms.weights.astype(np.float32),
+        }
+
+    def _counting(self) -> dict[str, Any]:
+        sizes = [len(gram) for gram in self.terms.grams]
+        assert sizes == sorted(sizes), "the pool holds the shorter ones first"
+        starts, place = [], 0
+        for size in range(1, sizes[-1] + 1):
+            starts.append(place)
+            place += size * sizes.count(size)
+        return {
+            "mode": "TF",
+            "min_gram_length": sizes[0],
+            "max_gram_length": sizes[-1],
+            "max_skip_count": 0,
+            "ngram_counts": starts,
+            "ngram_indexes": list(range(len(sizes))),
+            "pool_strings": [token for gram in self.terms.grams for token in gram],
+        }

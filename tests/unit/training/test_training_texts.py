@@ -1,0 +1,140 @@
+"""Texts: terms and scores in the graph as in training; texts beside a table, for every algorithm that reads tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.evaluation.scoring import OnnxModel
+from pipeline.graphs.texts import Unit
+from pipeline.training.reading_texts import TEXT_SETTINGS
+from pipeline.training.recipe import Problem, Rows
+from pipeline.training.terms import Vocabulary, tokens_of, unit_of
+from pipeline.training.texts import codes_of, every_target, fit_scores
+from tests.fakes.tabular import Table, profiled
+from tests.fakes.training import TrainIt
+
+GOOD, BAD = ["great", "lovely", "superb", "kind"], ["awful", "broken", "late", "rude"]
+STRANGE = ["", None, "   ", "Größe ☃ 日本語 great", "?!", "great " * 5000, "\u0130stanbul", "a\x00b"]
+
+
+def texts(
+    task: str = "classification", *, rows: int = 240, table: bool = False, classes: int = 2, seed: int = 0
+) -> Table:
+    """A remark that tells the class by one of its words, a code whose letters tell it too; a few are missing."""
+    random = np.random.default_rng(seed)
+    kind = random.integers(0, classes, rows)
+    filler = [" ".join(random.choice(["the", "box", "came", "on", "it's", "Monday,"], 8)) for _ in range(rows)]
+    words = [*zip(GOOD, BAD, strict=True), ("so-so", "fine"), ("one", "two")]
+    remark = [f"{text} {random.choice(words)[k] if k < 2 else 'odd'}." for text, k in zip(filler, kind, strict=True)]
+    code = [f"{'XYZ'[k] if random.random() < 0.8 else 'W'}-{random.integers(1000, 9999)}" for k in kind]
+    gaps = pl.Series(random.random(rows) < 0.05)
+    columns: dict[str, pl.Series] = {"remark": pl.Series(remark).set(gaps, None)}
+    if table:
+        columns["code"] = pl.Series(code)
+        columns["size"] = pl.Series(random.normal(kind * 0.5, 1), dtype=pl.Float32)
+        columns["shop"] = pl.Series(random.choice(["Rome", "Oslo"], rows))
+    noise = random.normal(0, 0.1, rows)
+    values = pl.Series(3 + kind + noise) if task == "regression" else pl.Series([f"class {k}" for k in kind])
+    frame = pl.DataFrame({**columns, "target": values})
+    cut = rows * 3 // 4
+    return profiled({"train": frame[:cut], "validation": frame[cut:]}, task, texts=("remark", "code"))
+
+
+@pytest.mark.parametrize(("task", "classes"), [("classification", 2), ("classification", 3), ("regression", 2)])
+@pytest.mark.parametrize("table", [False, True])
+def test_text_linear_learns_and_is_served_as_it_was_trained(
+    task: str, classes: int, table: bool, train: TrainIt
+) -> None:
+    run = train("text_linear", texts(task, classes=classes, table=table))
+    assert run.trained.quality["r2" if task == "regression" else "accuracy"] > 0.8
+    assert run.difference() < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ["linear", "random_forest", "gradient_boosting", "mlp"])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_an_algorithm_for_tables_reads_the_texts_beside_them(algorithm: str, task: str, train: TrainIt) -> None:
+    run = train(algorithm, texts(task, table=True))
+    assert run.trained.quality["r2" if task == "regression" else "accuracy"] > 0.8
+    assert run.difference() < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ["text_linear", "gradient_boosting"])
+def test_every_text_gets_an_answer(algorithm: str, train: TrainIt) -> None:
+    run = train(algorithm, texts(table=True))
+    rows = pl.DataFrame(
+        {"remark": STRANGE, "code": STRANGE[::-1], "size": [None] * 8, "shop": ["Rome", None] * 4},
+        schema_overrides={"size": pl.Float32},
+    )
+    found = run.served(rows).probabilities
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    one_by_one = np.concatenate([run.served(rows[at]).probabilities for at in range(rows.height)])
+    np.testing.assert_array_equal(found, one_by_one)
+
+
+def test_the_same_seed_gives_the_same_file(train: TrainIt) -> None:
+    first, second = (train("text_linear", texts(rows=120, table=True)).trained.model_sha256 for _ in range(2))
+    assert first == second
+
+
+def test_a_column_is_read_by_words_or_by_letters() -> None:
+    assert unit_of(np.array(["it came late", "very good, would buy again", ""], object)) == "word"
+    assert unit_of(np.array(["A-1234", "", "B-99"], object)) == "letter"
+    assert unit_of(np.array(["これは良い品です。また買います"], object)) == "letter"
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted"),
+    [("word", ["it's", "größe", "2", "!"]), ("letter", ["\x02", *"it's größe 2!", "\x03"])],
+)
+def test_tokens_are_lower_case_words_and_signs_or_letters(unit: Unit, wanted: list[str]) -> None:
+    found = tokens_of(np.array(["", "It's GRÖSSE 2!".replace("SS", "ß"), "a"], object), unit)
+    assert found[:2] == [[], wanted]
+
+
+def test_a_rows_terms_are_of_unit_length_and_rare_ones_count_more() -> None:
+    tokens = [["a", "b"], ["a", "c"], ["a"], []]
+    vocabulary = Vocabulary.of(tokens, "word", longest=2, least_rows=1, most=99)
+    assert list(vocabulary.places) == [("a",), ("b",), ("c",), ("a", "b"), ("a", "c")]
+    matrix = vocabulary.matrix(tokens).toarray()
+    np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), [1, 1, 1, 0], atol=1e-6)
+    assert matrix[0, 1] > matrix[0, 0]
+    assert list(Vocabulary.of(tokens, "word", longest=2, least_rows=2, most=99).places) == [("a",)]
+
+
+def _problem(classes: int = 3, rows: int = 90) -> Problem:
+    random = np.random.default_rng(0)
+    words = np.array([" ".join(random.choice(list("abcdefgh"), 6)) for _ in range(rows)], object)
+    part = Rows(
+        num=random.normal(size=(rows, 1)).astype(np.float32),
+        cat=np.empty((rows, 0), np.int64),
+        target=random.integers(0, classes, rows),
+        text=words[:, None],
+    )
+    return Problem(
+        classes=classes, cardinalities=(), train=part, validation=part, seed=0, device="cpu", threads=1,
+        report=lambda text: None,
+    )  # fmt: skip
+
+
+def test_the_graph_scores_as_training_does() -> None:
+    problem = _problem()
+    scores = fit_scores(TEXT_SETTINGS, problem, every_target(problem))
+    (found,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": problem.train.text})
+    np.testing.assert_allclose(found, scores.apply(problem.train.text), atol=1e-5)
+
+
+def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
+    problem = _problem(classes=2, rows=300)
+    codes = codes_of(problem, TEXT_SETTINGS, every_class=False)
+    own, seen = codes.train.num[:, 1], codes.widened(problem.train).num[:, 1]
+    assert abs(np.corrcoef(own, problem.train.target)[0, 1]) < 0.2
+    assert np.corrcoef(seen, problem.train.target)[0, 1] > 0.3
+
+
+def test_codes_are_made_once_for_the_same_rows() -> None:
+    problem = _problem()
+    first = codes_of(problem, TEXT_SETTINGS, every_class=True)
+    assert codes_of(problem, TEXT_SETTINGS, every_class=True) is first
+    assert codes_of(_problem(), TEXT_SETTINGS, every_class=True) is not first
