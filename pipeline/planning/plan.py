@@ -15,7 +15,7 @@ from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trial
 from pipeline.planning.estimates import minutes_for, seconds_of
 from pipeline.planning.jobs import Planned, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
-from pipeline.planning.trials import check_search, trials_of
+from pipeline.planning.trials import check_search, notes_of, trials_of
 
 __all__ = ["plan"]
 
@@ -36,7 +36,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
         candidates=tuple(_with_its_share(one.candidate, jobs) for one in planned),
         jobs=jobs,
         skipped=(*skipped, *beyond),
-        notes=(*notes, *of_jobs),
+        notes=(*notes, *notes_of(spec, [case.trials for case in kept]), *of_jobs),
         seed=spec.seed,
     )
 

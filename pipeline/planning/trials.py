@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from pipeline.contracts.declaration import Declaration, Range, Setting, Space, near_name
 from pipeline.contracts.errors import InvalidJobSpecError
@@ -10,7 +11,7 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Trials
 from pipeline.contracts.signature import Task
 
-__all__ = ["check_search", "trials_of"]
+__all__ = ["check_search", "notes_of", "trials_of"]
 
 _MOST_OF_A_GRID = 1000
 _RANGE_IN_A_GRID = 3  # its ends and its middle
@@ -51,7 +52,18 @@ def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None
             "fewer values are expected, or the method random, halving or bayesian"
         )
     cheaper = {name: value for name, value in declared.in_trials.items() if name not in space}
-    return Trials(method=search.method, space=space, trials=search.trials, cv=search.cv, cheaper=cheaper)
+    cv = search.cv if spec.split.by == "random" else None
+    return Trials(method=search.method, space=space, trials=search.trials, cv=cv, cheaper=cheaper)
+
+
+def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
+    """What of the search is done otherwise than it was asked for."""
+    if spec.search.cv is None or spec.split.by == "random" or not any(trials):
+        return ()
+    return (
+        f"search.cv draws its folds at random, which a split by {spec.split.by} forbids: "
+        "settings are compared on the validation rows",
+    )
 
 
 def _own(declared: Declaration, spec: JobSpec) -> Space:

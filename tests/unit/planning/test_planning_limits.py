@@ -83,6 +83,12 @@ def test_a_search_leaves_the_later_candidates_of_its_job_their_time() -> None:
     assert shares == {"linear": 1 / 3, "random_forest": 1 / 2, "gradient_boosting": 1, "mlp": 1}
 
 
+def test_a_split_by_group_or_time_is_not_broken_by_random_folds() -> None:
+    planned = _searched("{search: {method: random, cv: 5}, split: {by: group, column: who}}")
+    assert {one.trials.cv for one in planned.candidates if one.trials} == {None}
+    assert "a split by group forbids" in planned.notes[0]
+
+
 def test_a_search_is_of_one_machine() -> None:
     with pytest.raises(InvalidJobSpecError, match="mlp is searched on one machine, or trained by several"):
         _searched("{algorithms: [mlp], search: {method: random}, training: {parallel: {nodes: 2}}}")
