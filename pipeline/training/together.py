@@ -84,7 +84,7 @@ class _Sharded(_DataParallel):
         for part in _parts(model):
             if sum(parameter.numel() for parameter in part.parameters()) >= _WORTH_A_SHARD:
                 fully_shard(part, mesh=mesh)
-        fully_shard(model, mesh=mesh)
+        fully_shard(model, mesh=mesh, reshard_after_forward=True)  # parameters are shares whenever one looks
         model.register_forward_pre_hook(_with_one_opinion)
         return model
 
