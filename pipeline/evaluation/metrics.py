@@ -23,7 +23,9 @@ _WORK = 16_000_000  # rows x draws that an interval may cost: about a second
 _FEWEST_DRAWS, _MOST_DRAWS = 200, 1000
 
 
-def measure(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> dict[str, float]:
+def measure(
+    signature: Signature, truth: npt.NDArray[Any], answers: Answers, *, only: str | None = None
+) -> dict[str, float]:
     """Classification: accuracy, auc, log_loss; regression: rmse, mae, r2; clustering: silhouette.
 
     Always finite for finite answers. ``truth`` is as scoring.truth gives it: labels, each one of the signature's
@@ -31,9 +33,11 @@ def measure(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> 
     classes is the area under the ROC curve, ties counting half; of more, the mean over the classes of one against the
     rest, each weighted by its rows (scikit-learn's ``ovr``, ``weighted``), so that a class of three rows does not
     decide. It is 0.5 where the rows are of one class. ``r2`` of a constant truth is 0, or 1 when it is met exactly.
+    ``only``: the one that is wanted.
     """
     weights = np.ones((1, len(truth)))
-    return {name: float(metric(weights)[0]) for name, metric in _metrics(signature, truth, answers).items()}
+    metrics = _metrics(signature, truth, answers, only)
+    return {name: float(metric(weights)[0]) for name, metric in metrics.items() if only in (None, name)}
 
 
 def interval(
@@ -63,7 +67,10 @@ def _middle(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _metrics(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> Mapping[str, _Metric]:
+def _metrics(
+    signature: Signature, truth: npt.NDArray[Any], answers: Answers, only: str | None = None
+) -> Mapping[str, _Metric]:
+    """``only``: the one that is wanted; what would cost more is then left out."""
     if signature.task == "clustering":
         return _clustering(truth, answers.labels)
     if signature.task == "regression":
@@ -71,16 +78,19 @@ def _metrics(signature: Signature, truth: npt.NDArray[Any], answers: Answers) ->
     number = {label: index for index, label in enumerate(signature.classes)}
     right = (answers.labels == truth).astype(np.float64)
     return _classification(
-        right, np.array([number[label] for label in truth]), answers.probabilities.astype(np.float64)
+        right, np.array([number[label] for label in truth]), answers.probabilities.astype(np.float64), only
     )
 
 
-def _classification(right: Floats, truth: npt.NDArray[np.int64], probabilities: Floats) -> Mapping[str, _Metric]:
+def _classification(
+    right: Floats, truth: npt.NDArray[np.int64], probabilities: Floats, only: str | None
+) -> Mapping[str, _Metric]:
     of_truth = probabilities[np.arange(len(truth)), truth]
     surprise = -np.log(np.clip(of_truth, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
+    area = {"auc": _auc(truth, probabilities)} if only in (None, "auc") else {}
     return {
         "accuracy": lambda weights: _mean(right, weights),
-        "auc": _auc(truth, probabilities),
+        **area,
         "log_loss": lambda weights: _mean(surprise, weights),
     }
 

@@ -33,9 +33,10 @@ def merged(answers: Tensor, *, classes: int) -> Tensor:
 
 
 class Answering(nn.Module):
-    """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardised values [batch, 1].
+    """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardised values [batch, 1], or
+    with quantiles [batch, 1 + quantiles], which are put in order (Chernozhukov et al. 2010): none crosses another.
 
-    ``reads``: how those are made of rows; their names are those of the body's inputs.
+    ``reads``: how the inputs are made of rows; their names are those of the body's.
     """
 
     def __init__(self, network: nn.Module, reads: Reads, *, classes: int) -> None:
@@ -45,13 +46,16 @@ class Answering(nn.Module):
         self._reads = reads
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return merged(self.network(*inputs), classes=self.classes)
+        found = merged(self.network(*inputs), classes=self.classes)
+        if self.classes or found.shape[1] == 1:
+            return found
+        return torch.cat([found[:, :1], found[:, 1:].sort(dim=1).values], dim=1)
 
     def answers(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Probabilities [rows, classes], or standardised values [rows]."""
+        """Probabilities [rows, classes], or standardised values [rows], or with quantiles [rows, 1 + quantiles]."""
         with torch.no_grad():
             found = torch.cat([self(*block) for block in blocks(*self._reads(rows).values())])
-        return (found if self.classes else found.squeeze(1)).numpy()
+        return (found if self.classes or found.shape[1] > 1 else found.squeeze(1)).numpy()
 
     def body(self, example: Rows) -> onnx.ModelProto:
         """The network's inputs, as far as there are such columns, in; the answer out. ``example``: 2 rows or more."""

@@ -27,8 +27,8 @@ def columns(*names: str) -> Reads:
     return read
 
 
-def blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Parts of all of them, of as many rows as are answered at once."""
+def blocks(*tensors: Tensor, most: int = _MOST_ROWS) -> Iterator[tuple[Tensor, ...]]:
+    """Parts of all of them, of as many rows as are answered at once, at ``most`` so many."""
     widest = max(max(1, tensor[:1].numel()) for tensor in tensors)
-    size = max(1, min(_MOST_ROWS, _MOST_NUMBERS // widest))
+    size = max(1, min(most, _MOST_ROWS, _MOST_NUMBERS // widest))
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)

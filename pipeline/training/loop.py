@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import math
-import resource
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.answering import merged
-from pipeline.training.inputs import Reads, blocks
+from pipeline.training.averaging import Averaged
+from pipeline.training.batching import Batch, batches
+from pipeline.training.checkpoints import keep, resumed
+from pipeline.training.inputs import Reads
+from pipeline.training.losses import loss_of
+from pipeline.training.optimizers import Descent
 from pipeline.training.parallel import parallel_of
-from pipeline.training.recipe import Problem, Rows, Settings
+from pipeline.training.privacy import Private
+from pipeline.training.progress import Progress, Training
+from pipeline.training.recipe import Problem, Settings
+from pipeline.training.schedules import factor
+from pipeline.training.steps import Data, finish, gradient, measured, see_again, within_memory
+from pipeline.training.watching import memory_mb
 
 __all__ = ["Learned", "train_network"]
 
-_Loss = Callable[[Tensor, Tensor], Tensor]
+_LOWERED = 0.1  # what the rate of a training that diverged is multiplied with, once
+_STEPS_BETWEEN_QUESTIONS = 64  # of several processes to their main one
+_Due = Literal["nothing", "checkpoint", "end"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,127 +41,147 @@ class Learned:
     network: nn.Module
     history: tuple[dict[str, float], ...]
     notes: tuple[str, ...] = ()
+    privacy: dict[str, float] = field(default_factory=dict)
 
 
 def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settings, problem: Problem) -> Learned:
     """Train what ``build`` makes (after the seed is set) until the validation loss gets no better.
 
     ``reads`` makes of rows what the network's forward takes: on the device, all rows. It answers logits
-    [batch, classes] or standardised values [batch, 1]; an ensemble [batch, members, outputs], whose members learn
-    each by themselves and answer together. Augmentation is the network's own, in training mode.
-    Raise CandidateFailedError when the loss is no number any more.
+    [batch, classes] or standardised values [batch, losses.outputs_of]; an ensemble [batch, members, outputs], whose
+    members learn each by themselves and answer together. Augmentation is the network's own, in training mode.
+    Raise CandidateFailedError when the loss is no number any more at a tenth of the rate either, when one row is too
+    much for the memory, or when a setting does not fit.
     """
     torch.manual_seed(problem.seed)
     torch.set_num_threads(problem.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_float32_matmul_precision("high")  # TF32, where there is a GPU that has it
 
     together = parallel_of(settings["parallel"], problem.process, problem.device)
     network = build().to(problem.device)
     model = together.wrap(network)
-    inputs, target, weight = _tensors(reads, problem.train, problem.device)
-    held_out = _tensors(reads, problem.validation, problem.device)
-    loss_of = _cross_entropy if problem.classes else _squared_error
-    rate, epochs = settings["learning_rate"], settings["epochs"]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=settings["weight_decay"], fused=True)
+    descent = Descent(model, settings)
+    training = Training(
+        settings=settings, problem=problem, model=model, descent=descent, together=together,
+        loss_of=loss_of(settings, problem),
+        averaged=Averaged(model, settings),
+        private=Private(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
+    )  # fmt: skip
+    train, held_out = (Data.of(reads, rows, problem.device) for rows in (problem.train, problem.validation))
+    nothing = torch.zeros((), device=problem.device)
+    at = resumed(training, Progress(rate=settings["learning_rate"], loss=nothing, best=together.weights(model)))
+    for point in at.history:
+        problem.watch(point)
+    _train(training, train, held_out, at)
+    if training.private:
+        training.private.close()
+        at.note(training.private.note)
+    network.load_state_dict(at.best)
+    return Learned(
+        network=network.cpu().eval(),
+        history=tuple(at.history),
+        notes=tuple(at.notes),
+        privacy=training.private.spent(at.all_steps) if training.private else {},
+    )
 
-    order = torch.Generator().manual_seed(problem.seed)  # its own: processes draw unequally for dropout
-    history: list[dict[str, float]] = []
-    best_loss, best_epoch, best_weights = math.inf, 0, together.weights(model)
-    for epoch in range(1, epochs + 1):
-        started = time.perf_counter()
-        model.train()
-        total = torch.zeros((), device=problem.device)
-        shuffled = torch.randperm(len(target), generator=order).to(problem.device)
-        for batch in torch.split(shuffled, settings["batch_size"]):
-            rows, part_of_mean = together.share(batch)
-            losses = loss_of(model(*(part[rows] for part in inputs)), target[rows])
-            loss = (losses if weight is None else losses * weight[rows]).mean() * part_of_mean
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
-            optimizer.step()
-            total += loss.detach() * len(batch)
-        train_loss = together.mean(total).item() / len(target)
+
+def _train(training: Training, train: Data, held_out: Data, at: Progress) -> None:
+    """All epochs that are left, from wherever ``at`` is, until time, patience or privacy is used up."""
+    settings, problem, together, averaged = training.settings, training.problem, training.together, training.averaged
+    due, kept_at = "nothing", time.monotonic()
+    while due != "end" and at.epoch <= settings["epochs"] and not _out_of_patience(training, at):
+        started = time.perf_counter() - at.seconds
+        training.model.train()
+        for passed, batch in _batches(training, at):
+            rows, share = together.share(batch)
+            loss = within_memory(training, at, len(rows), partial(gradient, training, train, rows, share))
+            finish(training)
+            training.descent.step(at.rate * factor(settings, at.epoch - 1 + passed, at.losses))
+            averaged.after_step()
+            at.count(loss, len(batch))
+            due = _due(training, at, kept_at)
+            if due == "end":
+                break
+            if due == "checkpoint":
+                at.seconds = time.perf_counter() - started
+                keep(training, at)
+                kept_at = time.monotonic()
+        train_loss = together.mean(at.loss).item() / max(1, at.rows)  # waits for the device
         seconds = time.perf_counter() - started
 
-        validation_loss = together.mean(_validation_loss(model, held_out, loss_of, problem)).item()
+        averaged.after_epoch(at.epoch)
+        with averaged.applied():
+            if averaged.needs_statistics:
+                see_again(training, train, at)
+            loss, metric = within_memory(training, at, len(held_out), partial(measured, training, held_out))
+            validation_loss = together.mean(loss).item()
+            if math.isfinite(train_loss) and validation_loss < at.best_loss:
+                at.best_loss, at.best_epoch, at.best = validation_loss, at.epoch, together.weights(training.model)
         if not math.isfinite(train_loss + validation_loss):
-            raise CandidateFailedError(
-                f"the loss was no number any more in epoch {epoch}, at a learning rate of {rate:g}: try a lower one"
-            )
-        history.append({
-            "epoch": epoch,
+            _lower_the_rate(training, at, last=due == "end")
+            continue
+
+        at.history.append({
+            "epoch": at.epoch,
             "loss": train_loss,
             "validation_loss": validation_loss,
-            "learning_rate": rate,
-            "rows_per_second": len(target) / seconds,
-            "memory_mb": _memory_mb(problem.device),
+            **metric,
+            "learning_rate": at.rate * factor(settings, at.epoch - 1, at.losses),
+            "rows_per_second": at.rows / seconds,
+            "memory_mb": memory_mb(problem.device),
             "seconds": time.perf_counter() - started,
         })  # fmt: skip
-        problem.watch(history[-1])
-        problem.report(f"epoch {epoch} of {epochs}, validation loss {validation_loss:.4f}")
-        if validation_loss < best_loss:
-            best_loss, best_epoch, best_weights = validation_loss, epoch, together.weights(model)
-        elif epoch - best_epoch >= settings["early_stopping"]:
-            break
-
-    network.load_state_dict(best_weights)
-    return Learned(network=network.cpu().eval(), history=tuple(history))
+        problem.watch(at.history[-1])
+        problem.report(f"epoch {at.epoch} of {settings['epochs']}, validation loss {validation_loss:.4f}")
+        at.begin(at.epoch + 1)
+        if due != "end" and _due(training, at, kept_at, epoch_ended=True) == "checkpoint":
+            keep(training, at)
+            kept_at = time.monotonic()
 
 
-def _tensors(reads: Reads, rows: Rows, device: str) -> tuple[tuple[Tensor, ...], Tensor, Tensor | None]:
-    """Inputs, target and weight."""
-    target = torch.from_numpy(rows.target)
-    kind = torch.float32 if target.is_floating_point() else torch.int64
-    inputs = tuple(tensor.to(device) for tensor in reads(rows).values())
-    weight = None if rows.weight is None else torch.from_numpy(rows.weight).to(device)
-    return inputs, target.to(device, kind), weight
+def _batches(training: Training, at: Progress) -> Iterator[Batch]:
+    """Those of the epoch that are left."""
+    if training.private:
+        return training.private.batches(at.steps)
+    return batches(training.settings, training.problem, epoch=at.epoch, done=at.steps)
 
 
-def _validation_loss(
-    network: nn.Module, held_out: tuple[tuple[Tensor, ...], Tensor, Tensor | None], loss_of: _Loss, problem: Problem
-) -> Tensor:
-    """Of what the members of an ensemble answer together."""
-    inputs, target, weight = held_out
-    network.eval()
-    with torch.no_grad():
-        answers = torch.cat([_together(network(*block), classes=problem.classes) for block in blocks(*inputs)])
-        losses = loss_of(answers, target)
-        return (losses if weight is None else losses * weight).mean()
+def _out_of_patience(training: Training, at: Progress) -> bool:
+    """Whether so many epochs have brought no better validation loss, since there is an average to be measured."""
+    since = max(at.best_epoch, training.averaged.first_epoch - 1)
+    return at.epoch - 1 - since >= int(training.settings["early_stopping"])
 
 
-def _together(answers: Tensor, *, classes: int) -> Tensor:
-    """The logits, or values, [batch, outputs] of an ensemble; a network's own stay as they are."""
-    if answers.ndim == 2:
-        return answers
-    found = merged(answers, classes=classes)
-    return found.clamp_min(torch.finfo(found.dtype).tiny).log() if classes else found
+def _due(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
+    """As the main process sees it."""
+    together = training.together
+    if together.process.size > 1 and not epoch_ended and at.steps % _STEPS_BETWEEN_QUESTIONS:
+        return "nothing"
+    return together.from_main(_due_here(training, at, kept_at, epoch_ended=epoch_ended))
 
 
-def _each(loss_of: _Loss) -> _Loss:
-    """The mean loss [batch] of an ensemble's members, each by itself."""
-
-    def mean_of_members(answers: Tensor, target: Tensor) -> Tensor:
-        if answers.ndim == 2:
-            return loss_of(answers, target)
-        members = answers.shape[1]
-        return loss_of(answers.flatten(0, 1), target.repeat_interleave(members)).view(-1, members).mean(dim=1)
-
-    return mean_of_members
-
-
-@_each
-def _cross_entropy(answers: Tensor, target: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(answers, target, reduction="none")
+def _due_here(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool) -> _Due:
+    now, problem = time.monotonic(), training.problem
+    if now >= problem.deadline and not epoch_ended:
+        at.note(f"the time was over in epoch {at.epoch} of {training.settings['epochs']}: the best until then was kept")
+        return "end"
+    if training.private and training.private.is_spent(at.all_steps):
+        return "end"
+    between = problem.checkpoints.seconds
+    return "checkpoint" if (epoch_ended if between == 0 else now - kept_at >= between) else "nothing"
 
 
-@_each
-def _squared_error(answers: Tensor, target: Tensor) -> Tensor:
-    return nn.functional.mse_loss(answers.squeeze(1), target, reduction="none")
-
-
-def _memory_mb(device: str) -> float:
-    """The most that was in use so far: of the GPU, or of this process."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated() / 2**20
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB on Linux
+def _lower_the_rate(training: Training, at: Progress, *, last: bool) -> None:
+    """Go on from the best weights at a tenth of the rate, once; raise CandidateFailedError when that was done."""
+    where = f"in epoch {at.epoch}, at a learning rate of {at.rate:g}"
+    if at.diverged or last:
+        before = f" (before that {at.diverged})" if at.diverged else ""
+        raise CandidateFailedError(f"the loss was no number any more {where}{before}: a lower one is expected")
+    at.diverged = where
+    at.rate *= _LOWERED
+    at.note(f"the loss was no number any more {where}: it went on from the best weights at {at.rate:g}")
+    training.together.load(training.model, at.best)
+    training.descent.restart()
+    training.averaged.restart()
+    at.begin(at.epoch)

@@ -98,6 +98,7 @@ class Problem:
     ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
     ``process``: which it is of those that train this together (training.parallel).
     ``watch`` is shown a point of the learning curve (contracts.curves). ``code``: the model.py that was brought along.
+    ``unit``: the standard deviation of a regression's target, in which its values are given.
     """
 
     classes: int
@@ -115,6 +116,7 @@ class Problem:
     watch: Callable[[Mapping[str, float]], None] = _unwatched
     process: Process = field(default_factory=Process)
     code: Path | None = None
+    unit: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

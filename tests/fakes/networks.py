@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipeline.training.knobs import NETWORK_KNOBS
 from pipeline.training.loop import Learned, train_network
 from pipeline.training.recipe import Problem, Rows
 
-__all__ = ["SMALL", "Ensemble", "flat", "learn", "points", "problem", "weights"]
+__all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "problem", "weights"]
 
 SMALL: dict[str, Any] = {**NETWORK_KNOBS, "epochs": 4, "batch_size": 16, "learning_rate": 0.01}
 
@@ -58,6 +59,50 @@ class Ensemble(nn.Module):
 
     def forward(self, num: Tensor) -> Tensor:
         return torch.stack([member(num) for member in self.each], dim=1)
+
+
+class Fragile(nn.Module):
+    """Answers no number after a step that was too large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.start = self.layer.weight.detach().clone()
+
+    def forward(self, num: Tensor) -> Tensor:
+        answer: Tensor = self.layer(num)
+        far = (self.layer.weight - self.start).abs().max() > 0.3
+        return torch.where(far, torch.nan, answer)
+
+
+class Kept:
+    """Checkpoints in memory. ``saving``, if any, is told before each which one it is, from 1."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        self.seconds = seconds
+        self.held: bytes | None = None
+        self.saving: Callable[[int], None] | None = None
+        self._count = 0
+
+    def load(self) -> bytes | None:
+        return self.held
+
+    def save(self, state: bytes) -> None:
+        self._count += 1
+        if self.saving:
+            self.saving(self._count)
+        self.held = state
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        assert self.held is not None
+        found: Mapping[str, Any] = torch.load(io.BytesIO(self.held[32:]), weights_only=True)
+        return found
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """As they were when the last was saved."""
+        found: Mapping[str, Tensor] = self.state["weights"]
+        return found
 
 
 def learn(given: Problem, build: Callable[[], nn.Module] | None = None, **settings: Any) -> Learned:

@@ -15,12 +15,13 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.answering import Answering
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
+    from pipeline.training.losses import outputs_of, quantiles_of
     from pipeline.training.network import Network
 
     def build() -> Network:
         return Network(
             problem.train.num, problem.cardinalities,
-            outputs=problem.classes or 1, hidden=settings["hidden"], dropout=settings["dropout"],
+            outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
         )  # fmt: skip
 
     reads = columns("num", "cat")
@@ -31,6 +32,8 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         body=lambda: answering.body(problem.train),
         history=learned.history,
         notes=learned.notes,
+        quantiles=quantiles_of(settings, problem),
+        privacy=learned.privacy,
         weights=learned.network.state_dict(),
     )
 

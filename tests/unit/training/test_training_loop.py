@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.training.answering import Answering
 from pipeline.training.inputs import columns
-from tests.fakes.networks import Ensemble, learn, points, problem, weights
+from pipeline.training.loop import train_network
+from tests.fakes.networks import SMALL, Ensemble, Fragile, Kept, learn, points, problem, weights
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
@@ -83,3 +87,156 @@ def test_a_body_takes_the_inputs_that_its_network_reads_by_their_names() -> None
     assert [given.name for given in body.graph.input] == ["image", "num"]
     (answer,) = OnnxModel(body.SerializeToString()).run_raw({"image": rows.image, "num": rows.num})
     np.testing.assert_allclose(answer, answering.answers(rows), atol=1e-6)
+
+
+def test_a_training_that_diverges_goes_on_once_at_a_tenth_of_the_rate() -> None:
+    seen: list[float] = []
+
+    learned = learn(
+        problem(watch=lambda point: seen.append(point["learning_rate"])),
+        Fragile, optimizer="adam", learning_rate=0.1, epochs=2,
+    )  # fmt: skip
+    (note,) = learned.notes
+    assert note == (
+        "the loss was no number any more in epoch 1, at a learning rate of 0.1: "
+        "it went on from the best weights at 0.01"
+    )
+    assert seen == pytest.approx([0.01, 0.01])
+    with pytest.raises(CandidateFailedError, match=r"in epoch 1, at a learning rate of 1 \(before that in epoch 1, at"):
+        learn(problem(), Fragile, optimizer="adam", learning_rate=10.0, epochs=2)
+
+
+class Greedy(nn.Module):
+    """Has memory for 5 rows."""
+
+    def __init__(self, room: int = 5) -> None:
+        super().__init__()
+        self.layer, self.room = nn.Linear(2, 2), room
+
+    def forward(self, num: Tensor) -> Tensor:
+        if len(num) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        answer: Tensor = self.layer(num)
+        return answer
+
+
+def test_what_memory_has_no_room_for_is_learned_in_halves_from_the_same_gradients() -> None:
+    short = learn(problem(), Greedy, batch_size=32)
+    ample = learn(problem(), lambda: Greedy(1000), batch_size=32)
+    assert short.notes == ("memory ran out: the batch was halved, to 4 rows at once",)
+    assert ample.notes == ()
+    for one, other in zip(short.network.parameters(), ample.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_one_row_that_memory_has_no_room_for_costs_the_candidate() -> None:
+    with pytest.raises(CandidateFailedError, match="memory ran out with 1 rows at once"):
+        learn(problem(), lambda: Greedy(0))
+
+
+def test_when_time_is_over_the_best_so_far_is_kept_and_it_is_said() -> None:
+    learned = learn(problem(deadline=time.monotonic() + 0.3), epochs=100_000, early_stopping=100_000)
+    (note,) = learned.notes
+    assert re.fullmatch(r"the time was over in epoch \d+ of 100000: the best until then was kept", note)
+    assert 1 <= len(learned.history) < 100_000
+
+
+def test_without_any_time_something_is_there() -> None:
+    learned = learn(problem(deadline=time.monotonic() - 1))
+    assert len(learned.history) == 1
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "auc", "log_loss", "rmse", "mae", "r2"])
+def test_a_point_has_the_metric_of_the_plan(metric: str) -> None:
+    regression = metric in ("rmse", "mae", "r2")
+    given = problem(classes=0 if regression else 2, metric=metric, unit=100.0)
+    learned = learn(given, epochs=1, early_stopping=1)
+    found = learned.history[-1][metric]
+    loss = learned.history[-1]["validation_loss"]
+    expected = {"rmse": 100 * loss**0.5, "log_loss": loss}.get(metric)
+    assert found == pytest.approx(expected, rel=1e-4) if expected else 0 < abs(found) < 1000
+
+
+def test_l2_is_the_gradient_of_half_the_squared_weights_and_l1_of_their_sizes() -> None:
+    silent = replace(points(32), weight=np.zeros(32, np.float32))  # the rows say nothing: only the penalties pull
+    for name, expected in (("l2", lambda w: w - 0.1 * 0.5 * w), ("l1", lambda w: w - 0.1 * 0.5 * w.sign())):
+        settings = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 1, "batch_size": 32, name: 0.5}
+        torch.manual_seed(3)
+        start = nn.Linear(2, 2)
+        learned = learn(problem(train=silent), lambda: nn.Linear(2, 2), **settings)
+        # Of one epoch the best may be the beginning: it ends where its checkpoint says.
+        kept = Kept()
+        learn(problem(train=silent, checkpoints=kept), lambda: nn.Linear(2, 2), **settings)
+        torch.testing.assert_close(kept.weights()["weight"], expected(start.weight.detach()))
+        assert learned.history
+
+
+def test_a_gradient_is_bounded() -> None:
+    torch.manual_seed(3)
+    start = nn.Linear(2, 2)
+    kept = Kept()
+    settings = {"optimizer": "sgd", "learning_rate": 1.0, "epochs": 1, "batching": "full", "max_gradient_norm": 0.01}
+    learn(problem(checkpoints=kept), lambda: nn.Linear(2, 2), **settings)
+    moved = torch.cat([(kept.weights()[name] - was).flatten() for name, was in start.state_dict().items()])
+    assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_the_average_answers_in_place_of_the_weights(averaging: str) -> None:
+    kept = Kept()
+    learned = learn(
+        problem(rows=200, checkpoints=kept), averaging=averaging, epochs=8, learning_rate=0.05, early_stopping=8
+    )
+    last = kept.weights()
+    averaged = kept.state["averaged"]
+    assert any(not torch.equal(last[name], averaged[name]) for name in last)
+    assert learned.history[-1]["validation_loss"] < 0.3
+
+
+def test_averaged_batch_norms_see_the_rows_again() -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+
+    learned = learn(problem(rows=200), build, averaging="swa", epochs=8, learning_rate=0.05, early_stopping=8)
+    given = problem(rows=200)
+    with torch.no_grad():
+        seen = learned.network[0](torch.from_numpy(given.train.num))  # type: ignore[index]
+    if learned.history[-1]["validation_loss"] == min(point["validation_loss"] for point in learned.history):
+        torch.testing.assert_close(learned.network[1].running_mean, seen.mean(dim=0), atol=1e-4, rtol=1e-4)  # type: ignore[index]
+    assert learned.history[-1]["validation_loss"] < 0.3
+
+
+def test_mixup_learns_from_two_pictures_in_one() -> None:
+    class Seen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.values = nn.Linear(16, 2), set[float]()
+
+        def forward(self, image: Tensor) -> Tensor:
+            if self.training:
+                self.values |= set(image.flatten().tolist())
+            answer: Tensor = self.layer(image.flatten(1).float() / 255)
+            return answer
+
+    random = np.random.default_rng(0)
+    image = np.where(np.arange(64)[:, None, None, None] % 2 == 0, 0, 255).astype(np.uint8) * np.ones(
+        (1, 4, 4, 1), np.uint8
+    )
+    rows = replace(
+        points(64), target=np.arange(64) % 2, image=image, num=random.normal(size=(64, 0)).astype(np.float32)
+    )
+    given = problem(train=rows, validation=rows)
+    learned = train_network(Seen, columns("image"), {**SMALL, "mixup": 0.4, "epochs": 8, "learning_rate": 0.05}, given)
+    seen = learned.network.values  # type: ignore[union-attr]
+    assert len(seen) > 10
+    assert min(seen) >= 0
+    assert max(seen) <= 255
+    answers = Answering(learned.network, columns("image"), classes=2).answers(rows).argmax(axis=1)
+    assert (answers == rows.target).all()
+
+
+def test_bf16_learns_and_answers_in_fp32() -> None:
+    learned = learn(problem(rows=200), precision="bf16", epochs=20, learning_rate=0.03)
+    assert min(point["validation_loss"] for point in learned.history) < 0.3
+    assert {parameter.dtype for parameter in learned.network.parameters()} == {torch.float32}
+    assert weights(learned.network) != weights(learn(problem(rows=200), epochs=20, learning_rate=0.03).network)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.training.batching import batches, sizes
+from tests.fakes.networks import SMALL, problem
+
+
+def _sizes(epoch: int = 1, rows: int = 1000, **settings: Any) -> list[int]:
+    return sizes({**SMALL, "epochs": 9, **settings}, epoch, rows)
+
+
+def test_a_fixed_batch_ends_with_what_is_left() -> None:
+    assert _sizes(batch_size=300) == [300, 300, 300, 100]
+
+
+def test_a_last_row_by_itself_joins_the_batch_before() -> None:
+    assert _sizes(batch_size=333) == [333, 333, 334]
+    assert _sizes(rows=1, batch_size=1) == [1]
+
+
+def test_full_takes_all_rows_at_once() -> None:
+    assert _sizes(batching="full") == _sizes(optimizer="gd") == _sizes(optimizer="normalized_gd") == [1000]
+
+
+def test_random_sizes_lie_in_their_range_and_are_each_epoch_others() -> None:
+    first, again, second = (_sizes(epoch, batching="random", batch_size=(10, 50)) for epoch in (1, 1, 2))
+    assert first == again != second
+    assert sum(first) == sum(second) == 1000
+    assert all(10 <= size <= 50 for size in first[:-1])
+    assert len(set(first)) > 5
+
+
+def test_growing_goes_from_the_one_size_to_the_other() -> None:
+    first, middle, last = (_sizes(epoch, batching="growing", batch_size=(16, 256))[0] for epoch in (1, 5, 9))
+    assert (first, middle, last) == (16, 64, 256)
+
+
+def test_an_epoch_is_every_row_once_in_an_order_of_its_own() -> None:
+    given = problem(rows=100)
+    orders = [torch.cat([batch for _, batch in batches(SMALL, given, epoch=n, done=0)]) for n in (1, 2)]
+    assert orders[0].tolist() != orders[1].tolist()
+    assert all(sorted(order.tolist()) == list(range(100)) for order in orders)
+
+
+@pytest.mark.parametrize("batching", ["fixed", "random"])
+def test_what_is_left_of_an_epoch_is_the_end_of_the_whole_one(batching: str) -> None:
+    given, settings = problem(rows=100), {**SMALL, "batching": batching, "batch_size": (8, 20)}
+    whole = [(passed, batch.tolist()) for passed, batch in batches(settings, given, epoch=3, done=0)]
+    left = [(passed, batch.tolist()) for passed, batch in batches(settings, given, epoch=3, done=2)]
+    assert left == whole[2:]
+    assert [passed for passed, _ in whole][:2] == [0, len(whole[0][1]) / 100]

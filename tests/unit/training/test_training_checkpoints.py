@@ -1,0 +1,126 @@
+"""A training that is taken back ends as if it had not been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from torch import nn
+
+from pipeline.training.optimizers import OPTIMIZERS
+from pipeline.training.schedules import SCHEDULES
+from tests.fakes.networks import Fragile, Kept, flat, learn, problem, weights
+
+
+class TakenBackError(Exception):
+    pass
+
+
+def _taken_back(kept: Kept, *, at_save: int, **settings: Any) -> None:
+    """Trained until that many checkpoints were saved, and a little further."""
+
+    def stop(count: int) -> None:
+        if count == at_save + 1:
+            raise TakenBackError
+
+    kept.saving = stop
+    with pytest.raises(TakenBackError):
+        learn(problem(checkpoints=kept), **settings)
+    kept.saving = None
+
+
+CASES = [
+    *({"optimizer": name} for name in OPTIMIZERS),
+    *({"schedule": name, "step_epochs": 1} for name in SCHEDULES),
+    *({"averaging": name, "epochs": 5} for name in ("ema", "swa")),
+    {"batching": "random", "batch_size": (4, 20)},
+    {"batching": "growing", "batch_size": (4, 20)},
+    {"precision": "bf16"},
+    {"loss": "focal", "l1": 0.001, "l2": 0.01, "max_gradient_norm": 0.5, "label_smoothing": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", CASES, ids=str)
+@pytest.mark.parametrize("inside", [False, True], ids=["between epochs", "inside an epoch"])
+def test_an_interrupted_training_ends_with_the_same_weights(settings: dict[str, Any], inside: bool) -> None:
+    settings = {"epochs": 4, "learning_rate": 0.02, **settings}
+    whole = learn(problem(), **settings)
+    kept = Kept(seconds=1e-9 if inside else 0)
+    _taken_back(
+        kept, at_save=5 if inside and settings.get("optimizer") not in ("gd", "normalized_gd") else 2, **settings
+    )
+    resumed = learn(problem(checkpoints=kept), **settings)
+    assert weights(resumed.network) == weights(whole.network)
+    told = ("loss", "validation_loss", "learning_rate")
+    assert [[one[k] for k in told] for one in resumed.history] == [[one[k] for k in told] for one in whole.history]
+    assert resumed.notes[0].startswith("taken back, it went on from a checkpoint in epoch")
+
+
+def test_batch_norms_go_on_from_what_they_saw() -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+
+    kept = Kept(seconds=1e-9)
+    _taken_back(kept, at_save=4, build=build)
+    assert weights(learn(problem(checkpoints=kept), build).network) == weights(learn(problem(), build).network)
+
+
+def test_a_crash_loses_the_epoch_that_was_not_kept_and_its_earlier_ones_are_watched_again() -> None:
+    seen: list[float] = []
+
+    def crash(point: Any) -> None:
+        if point["epoch"] == 3:
+            raise TakenBackError
+
+    kept = Kept()
+    with pytest.raises(TakenBackError):
+        learn(problem(checkpoints=kept, watch=crash))
+    learned = learn(problem(checkpoints=kept, watch=lambda point: seen.append(point["epoch"])))
+    assert seen == [1, 2, 3, 4]
+    assert weights(learned.network) == weights(learn(problem()).network)
+
+
+def test_one_that_was_out_of_patience_learns_no_further() -> None:
+    settings: dict[str, Any] = {"epochs": 60, "early_stopping": 2, "learning_rate": 0.3}
+    kept = Kept()
+    whole = learn(problem(checkpoints=kept), **settings)
+    again = learn(problem(checkpoints=kept), **settings)
+    assert len(again.history) == len(whole.history) < 60
+    assert weights(again.network) == weights(whole.network)
+
+
+def test_a_lowered_rate_stays_lowered() -> None:
+    settings: dict[str, Any] = {"optimizer": "adam", "learning_rate": 0.1, "epochs": 3}
+    whole = learn(problem(), Fragile, **settings)
+    kept = Kept()
+    _taken_back(kept, at_save=1, build=Fragile, **settings)
+    again = learn(problem(checkpoints=kept), Fragile, **settings)
+    assert weights(again.network) == weights(whole.network)
+    assert set(whole.notes) < set(again.notes)
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut", "empty"])
+def test_a_damaged_checkpoint_is_not_used_and_it_is_said(harm: str) -> None:
+    kept = Kept()
+    whole = learn(problem(checkpoints=kept))
+    assert kept.held is not None
+    held = bytearray(kept.held)
+    held[len(held) // 2] ^= 1
+    kept.held = {"flipped": bytes(held), "cut": kept.held[:1000], "empty": b"x"}[harm]
+    learned = learn(problem(checkpoints=kept))
+    assert weights(learned.network) == weights(whole.network)
+    assert learned.notes == ("the checkpoint of an earlier attempt was damaged: training began anew",)
+
+
+def test_a_checkpoint_of_another_training_is_not_used() -> None:
+    kept = Kept()
+    learn(problem(checkpoints=kept))
+    learned = learn(problem(checkpoints=kept), learning_rate=0.02)
+    assert learned.notes == ("the checkpoint of an earlier attempt was of another training: this one began anew",)
+    assert weights(learned.network) == weights(learn(problem(), learning_rate=0.02).network)
+
+
+def test_a_checkpoint_is_read_as_data_alone() -> None:
+    kept = Kept()
+    learn(problem(checkpoints=kept), flat())
+    assert {"weights", "optimizers", "random", "progress"} < set(kept.state), "Kept reads with weights_only"

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.job_spec import Loss
+from pipeline.training.answering import Answering
+from pipeline.training.inputs import columns
+from pipeline.training.losses import LOSSES, loss_of, outputs_of, quantiles_of
+from pipeline.training.recipe import Rows
+from tests.fakes.networks import SMALL, flat, learn, problem
+
+LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0]])
+LABELS = torch.tensor([0, 1])
+VALUES, TRUTH = torch.tensor([[1.0], [-2.0], [0.2]]), torch.tensor([0.0, 1.0, 0.0])
+
+
+def _loss(name: str | None, answers: torch.Tensor, target: torch.Tensor, **settings: Any) -> list[float]:
+    given = problem(classes=0 if target.is_floating_point() else 3)
+    found: list[float] = loss_of({**SMALL, "loss": name, **settings}, given)(answers, target).tolist()
+    return found
+
+
+def test_the_names_are_those_of_the_job_spec() -> None:
+    assert set(LOSSES) == set(get_args(Loss))
+
+
+def test_focal_without_gamma_is_cross_entropy_and_with_it_forgets_what_is_sure() -> None:
+    entropy = _loss("cross_entropy", LOGITS, LABELS)
+    assert _loss("focal", LOGITS, LABELS, focal_gamma=0.0) == pytest.approx(entropy)
+    sure, unsure = (np.array(_loss("focal", LOGITS, LABELS)) / entropy).tolist()
+    assert sure == pytest.approx((1 - np.exp(-entropy[0])) ** 2)
+    assert sure < 0.1 < unsure
+
+
+def test_label_smoothing_is_that_of_torch() -> None:
+    expected = nn.functional.cross_entropy(LOGITS, LABELS, reduction="none", label_smoothing=0.1)
+    assert _loss("cross_entropy", LOGITS, LABELS, label_smoothing=0.1) == pytest.approx(expected.tolist())
+
+
+def test_the_losses_of_values() -> None:
+    assert _loss(None, VALUES, TRUTH) == pytest.approx([1, 9, 0.04])
+    assert _loss("mae", VALUES, TRUTH) == pytest.approx([1, 3, 0.2])
+    assert _loss("huber", VALUES, TRUTH, huber_delta=0.5) == pytest.approx([0.375, 1.375, 0.02])
+    with_median = torch.cat([VALUES, VALUES], dim=1)
+    assert _loss("quantile", with_median, TRUTH, quantiles=(0.5,)) == pytest.approx([1, 3, 0.2])
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.8])
+def test_the_pinball_loss_is_least_at_the_quantile(quantile: float) -> None:
+    target = torch.arange(101.0)
+    tried = torch.arange(0.0, 101.0)
+    answers = torch.stack([tried, tried], dim=1)
+    given = {"quantiles": (quantile,), "loss": "mae"}
+    both = [sum(_loss(None, one.expand(101, 2), target, **given)) for one in answers]
+    alone = [sum(_loss("mae", one[:1].expand(101, 1), target)) for one in answers]
+    pinball = np.array(both) - np.array(alone)
+    assert int(pinball.argmin()) == pytest.approx(100 * quantile, abs=1)
+
+
+def test_a_loss_of_another_task_is_refused_with_those_that_fit() -> None:
+    with pytest.raises(CandidateFailedError, match="'mse' is not for classification: one of cross_entropy, focal is"):
+        loss_of({**SMALL, "loss": "mse"}, problem())
+    with pytest.raises(CandidateFailedError, match="'focal' is not for regression: one of mse, mae, huber, quantile"):
+        loss_of({**SMALL, "loss": "focal"}, problem(classes=0))
+
+
+def test_a_regression_answers_the_quantiles_that_are_asked_for() -> None:
+    regression = problem(classes=0)
+    assert quantiles_of(SMALL, regression) == ()
+    assert quantiles_of({**SMALL, "quantiles": (0.9, 0.1)}, regression) == (0.1, 0.9)
+    assert quantiles_of({**SMALL, "loss": "quantile"}, regression) == (0.05, 0.5, 0.95)
+    assert outputs_of({**SMALL, "loss": "quantile"}, regression) == 4
+    assert outputs_of({**SMALL, "quantiles": (0.1,)}, problem(classes=3)) == 3
+
+
+def test_intervals_hold_the_share_of_rows_that_they_say() -> None:
+    random = np.random.default_rng(0)
+
+    def rows(count: int) -> Rows:
+        num = random.uniform(-1, 1, (count, 2)).astype(np.float32)
+        noise = random.normal(0, 0.2 + 0.5 * (num[:, 0] > 0))
+        return Rows(num=num, cat=np.empty((count, 0), np.int64), target=(num[:, 1] + noise).astype(np.float64))
+
+    given = problem(classes=0, train=rows(1500), validation=rows(500))
+    settings = {"quantiles": (0.1, 0.9), "epochs": 40, "batch_size": 64, "learning_rate": 0.02}
+    learned = learn(given, flat(3), **settings)
+    answers = Answering(learned.network, columns("num"), classes=0).answers(given.validation)
+    within = (answers[:, 1] <= given.validation.target) & (given.validation.target <= answers[:, 2])
+    assert answers.shape == (500, 3)
+    assert within.mean() == pytest.approx(0.8, abs=0.06)
+    wide = answers[:, 2] - answers[:, 1]
+    assert wide[given.validation.num[:, 0] > 0.2].mean() > 1.5 * wide[given.validation.num[:, 0] < -0.2].mean()
+    assert (np.diff(answers[:, 1:], axis=1) >= 0).all(), "no quantile crosses another"

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.contracts.job_spec import Optimizer
+from pipeline.training.optimizers import FULL_BATCH, OPTIMIZERS, Descent
+from tests.fakes.networks import SMALL, flat, learn, problem
+
+
+def _layer(**settings: Any) -> tuple[nn.Linear, Descent]:
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 2)
+    return layer, Descent(layer, {**SMALL, "weight_decay": 0.0, **settings})
+
+
+def _gradient(layer: nn.Linear) -> None:
+    layer.zero_grad()
+    layer(torch.arange(12.0).view(4, 3)).square().sum().backward()
+
+
+def _flat(layer: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in layer.parameters()])
+
+
+def _slope(layer: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.grad.flatten() for parameter in layer.parameters() if parameter.grad is not None])
+
+
+def test_the_names_are_those_of_the_job_spec() -> None:
+    assert set(OPTIMIZERS) == set(get_args(Optimizer))
+
+
+def test_a_normalized_step_has_the_length_of_the_rate_and_goes_against_the_gradient() -> None:
+    layer, descent = _layer(optimizer="normalized_gd")
+    _gradient(layer)
+    before = _flat(layer).clone()
+    descent.step(0.25)
+    step = _flat(layer) - before
+    assert step.norm().item() == pytest.approx(0.25, rel=1e-5)
+    assert nn.functional.cosine_similarity(step, -_slope(layer), dim=0).item() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_normalized_step_of_no_gradient_goes_nowhere() -> None:
+    layer, descent = _layer(optimizer="normalized_gd")
+    before = _flat(layer).clone()
+    for parameter in layer.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    descent.step(0.25)
+    assert torch.equal(_flat(layer), before)
+
+
+@pytest.mark.parametrize("name", ["gd", "sgd"])
+def test_a_plain_step_is_the_rate_times_the_gradient(name: str) -> None:
+    layer, descent = _layer(optimizer=name)
+    _gradient(layer)
+    before = _flat(layer).clone()
+    descent.step(0.01)
+    torch.testing.assert_close(_flat(layer), before - 0.01 * _slope(layer))
+
+
+@pytest.mark.parametrize(("name", "second"), [("momentum", 1.9), ("nesterov", 1 + 0.9 * 1.9)])
+def test_momentum_adds_what_earlier_steps_had(name: str, second: float) -> None:
+    layer, descent = _layer(optimizer=name, momentum=0.9)
+    for parameter in layer.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    descent.step(0.1)
+    before = _flat(layer).clone()
+    descent.step(0.1)
+    torch.testing.assert_close(_flat(layer), before - 0.1 * second)
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"adamw", "muon"}))
+def test_weights_decay_by_themselves_whatever_the_optimizer(name: str) -> None:
+    layer, descent = _layer(optimizer=name, weight_decay=0.5)
+    for parameter in layer.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    before = _flat(layer).clone()
+    descent.step(0.1)
+    torch.testing.assert_close(_flat(layer), before * 0.95)
+
+
+def test_muon_turns_hidden_matrices_only() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
+    descent = Descent(network, {**SMALL, "optimizer": "muon", "weight_decay": 0.0})
+    for parameter in network.parameters():
+        parameter.grad = torch.diag(torch.tensor([4.0, 3.0, 2.0, 1.0])) if parameter.ndim == 2 else torch.ones(4)
+    before = [layer.weight.detach().clone() for layer in network]  # type: ignore[union-attr, operator]
+    descent.step(0.1)
+    first, hidden, last = (was - layer.weight.detach() for was, layer in zip(before, network, strict=True))  # type: ignore[operator]
+    stretch = torch.linalg.svdvals(hidden) / (0.1 * 0.2 * 4**0.5)
+    assert ((stretch > 0.6) & (stretch < 1.3)).all(), "next to orthogonal, whatever the gradient's own lengths"
+    for other in (first, last):
+        torch.testing.assert_close(other.diagonal(), torch.full((4,), 0.1)), "as AdamW begins"
+
+
+@pytest.mark.parametrize("name", sorted(FULL_BATCH))
+def test_full_batch_descent_takes_one_step_an_epoch(name: str) -> None:
+    given = problem(rows=64)
+    learned = learn(given, optimizer=name, epochs=1, learning_rate=0.5, averaging="none", weight_decay=0.0)
+    torch.manual_seed(given.seed)
+    network = flat()()
+    start = _flat(network)
+    step = (_flat(learned.network) - start).norm().item()
+    assert step == pytest.approx(0.5, rel=1e-4) if name == "normalized_gd" else 0 < step < 0.5
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_every_optimizer_learns(name: str) -> None:
+    slow = {"gd": 1.0, "normalized_gd": 0.3, "sgd": 0.3, "adadelta": 3.0, "adagrad": 0.1}
+    learned = learn(problem(rows=200), optimizer=name, epochs=25, learning_rate=slow.get(name, 0.03))
+    assert min(point["validation_loss"] for point in learned.history) < 0.35

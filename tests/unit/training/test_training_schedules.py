@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from pipeline.contracts.job_spec import Schedule
+from pipeline.training.schedules import SCHEDULES, factor
+from tests.fakes.networks import SMALL, learn, problem
+
+
+def _at(name: str, epochs: float, losses: tuple[float, ...] = (), **settings: Any) -> float:
+    return factor({**SMALL, "schedule": name, "epochs": 10, **settings}, epochs, losses)
+
+
+def test_the_names_are_those_of_the_job_spec() -> None:
+    assert set(SCHEDULES) == set(get_args(Schedule))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("constant", {0: 1, 9.9: 1}),
+        ("step", {0: 1, 3.99: 1, 4: 0.5, 8: 0.25}),
+        ("exponential", {0: 1, 2: 0.5**0.5, 4: 0.5, 8: 0.25}),
+        ("cosine", {0: 1, 5: 0.5, 10: 0}),
+        ("warmup", {0.5: 0.51 / 1.01, 1: 1, 7: 1}),
+        ("one_cycle", {0: 1 / 25, 1.5: (1 + 1 / 25) / 2, 3: 1, 10: 1e-4 / 25}),
+    ],
+)
+def test_a_schedule_has_its_values(name: str, values: dict[float, float]) -> None:
+    for epochs, expected in values.items():
+        assert _at(name, epochs, decay=0.5, step_epochs=4) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_rate_falls_when_the_loss_stays() -> None:
+    losses = (3.0, 2.0, 2.0, 2.5, 1.0, 1.0, 1.0)
+    found = [_at("plateau", n, losses[:n], decay=0.1, step_epochs=2) for n in range(len(losses) + 1)]
+    assert found == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01])
+
+
+def test_any_schedule_may_warm_up() -> None:
+    assert _at("cosine", 0, warmup=0.2) < 0.01
+    assert _at("cosine", 2, warmup=0.2) == pytest.approx(_at("cosine", 2))
+
+
+def test_the_loop_follows_it_and_says_so() -> None:
+    learned = learn(problem(), schedule="step", decay=0.5, step_epochs=1, epochs=3, learning_rate=0.02)
+    assert [point["learning_rate"] for point in learned.history] == pytest.approx([0.02, 0.01, 0.005])
