@@ -23,7 +23,7 @@ from pipeline.validation.set_aside import SetAside
 from pipeline.validation.text import DELIMITERS, TextFile
 from pipeline.validation.words import counted
 
-__all__ = ["read_delimited", "tell_delimiter"]
+__all__ = ["check_rows", "header_of", "read_block", "read_delimited", "tell_delimiter"]
 
 _SAMPLE_ROWS = 50
 _NUMBER = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.IGNORECASE)
@@ -36,12 +36,13 @@ def read_delimited(text: TextFile, delimiter: str, aside: SetAside) -> pl.DataFr
     UnreadableDatasetError when there are too many cells.
     """
     csv.field_size_limit(MOST_FIELD_CHARACTERS)
-    names = _header(text, delimiter)
+    names = header_of(text, delimiter)
     check_cells(text.name, text.counts[delimiter] + text.counts["\n"])
     frame = None if text.lone_returns else _read_regular(text, delimiter, names)
     if frame is None:
         regular = text.path.with_suffix(".regular")
-        _write_regular(text, delimiter, len(names), regular, aside)
+        good = _write_regular(text, delimiter, len(names), regular, aside)
+        check_rows(aside, good - 1, len(names))
         frame = _read(regular, ",", names)
     return frame
 
@@ -73,7 +74,7 @@ def _fit(text: TextFile, delimiter: str) -> tuple[float, int]:
     return Counter(widths)[widths[0]] / len(widths), widths[0]
 
 
-def _header(text: TextFile, delimiter: str) -> list[str]:
+def header_of(text: TextFile, delimiter: str) -> list[str]:
     with text.path.open(encoding="utf-8-sig", newline="") as file:
         try:
             names = next(row for row in csv.reader(file, delimiter=delimiter, strict=True) if row)
@@ -107,7 +108,24 @@ def _read(path: Path, delimiter: str, names: list[str]) -> pl.DataFrame:
     return pl.read_csv(path, separator=delimiter, infer_schema=False, new_columns=names, glob=False)
 
 
-def _write_regular(text: TextFile, delimiter: str, width: int, regular: Path, aside: SetAside) -> None:
+def read_block(text: TextFile, delimiter: str, names: list[str], aside: SetAside, *, first_line: int) -> pl.DataFrame:
+    """As read_delimited, of rows without a header from ``first_line`` on; who calls checks how many are broken."""
+    regular = text.path.with_suffix(".regular")
+    good = _write_regular(text, delimiter, len(names), regular, aside, first_line=first_line)
+    if not good:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    return pl.read_csv(regular, has_header=False, infer_schema=False, new_columns=names, glob=False)
+
+
+def check_rows(aside: SetAside, good: int, width: int) -> None:
+    """Raise MalformedRowsError when more rows are broken than can be set aside."""
+    aside.check(good=good, expected=f"{counted(width, 'field')}, as in the header, are")
+
+
+def _write_regular(  # noqa: PLR0913 - a file as it is, and as it shall be
+    text: TextFile, delimiter: str, width: int, regular: Path, aside: SetAside, *, first_line: int = 1
+) -> int:
+    """How many rows, the header too where there is one, are as wide as it says."""
     good = 0
     with regular.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
@@ -116,8 +134,8 @@ def _write_regular(text: TextFile, delimiter: str, width: int, regular: Path, as
                 good += 1
                 writer.writerow(row.fields)
             elif row.text.strip():
-                aside.add_broken(line=row.line, reason=row.reason, text=row.text, lines=row.lines)
-    aside.check(good=good - 1, expected=f"{counted(width, 'field')}, as in the header, are")
+                aside.add_broken(line=row.line + first_line - 1, reason=row.reason, text=row.text, lines=row.lines)
+    return good
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,11 @@ class Format:
     delimiter: str | None = None
     gzipped: bool = False
 
+    @property
+    def streamed(self) -> bool:
+        """Its rows can be read some at a time."""
+        return self.kind in ("delimited", "json_lines", "parquet")
+
 
 _TEXT = {
     ".csv": Format(kind="delimited"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
+    "LARGE_BYTES",
+    "LARGE_CELLS",
     "LEAST_CLASS_ROWS",
     "LEAST_ROWS",
     "MOST_BYTES",
@@ -13,6 +15,7 @@ __all__ = [
     "MOST_IMAGES",
     "MOST_IMAGE_BYTES",
     "MOST_IMAGE_SIDE",
+    "MOST_LARGE_BYTES",
     "MOST_LINE_BYTES",
     "MOST_NAME_CHARACTERS",
     "MOST_PICTURE_BYTES",
@@ -22,7 +25,11 @@ __all__ = [
     "broken_rows_allowed",
 ]
 
-# The function has 3 GB of memory and 4 GB of disk; polars holds a text file at about twice its size.
+# From here on rows are read some at a time (validation.streaming), which needs memory for some blocks alone.
+LARGE_BYTES = 48 << 20  # of text; parquet is three times as large in memory
+LARGE_CELLS = 10_000_000
+MOST_LARGE_BYTES = 40 << 30  # a job's machine has a disk for it twice
+# Of a file that is read as one. The function has 3 GB of memory and 4 GB of disk.
 MOST_BYTES = 1 << 30  # after decompression, so that a small gzip file cannot fill the disk
 MOST_CELLS = (
     50_000_000  # 16 bytes each at least: a file of commas, or a parquet file of one value, is small at any size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -9,20 +11,33 @@ import polars as pl
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.columns import check_cells, check_names
 
-__all__ = ["read_parquet"]
+__all__ = ["damaged", "read_parquet", "scan_parquet"]
 
 _MAGIC = b"PAR1"
 
 
 def read_parquet(name: str, path: Path) -> pl.DataFrame:
     """The whole file. Raise UnreadableDatasetError when it is empty, cut, damaged or too large; InvalidColumnsError."""
-    _check_ends(name, path)
-    try:
-        scan = pl.scan_parquet(path, glob=False)
-        names = scan.collect_schema().names()
-        check_names(names)
-        check_cells(name, len(names) * scan.select(pl.len()).collect().item())
+    scan, rows = scan_parquet(name, path)
+    with damaged(name):
+        check_cells(name, len(scan.collect_schema()) * rows)
         return scan.collect()
+
+
+def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
+    """The file, and how many rows it has; raise UnreadableDatasetError for its ends, InvalidColumnsError."""
+    _check_ends(name, path)
+    with damaged(name):
+        scan = pl.scan_parquet(path, glob=False)
+        check_names(scan.collect_schema().names())
+        return scan, int(scan.select(pl.len()).collect().item())
+
+
+@contextmanager
+def damaged(name: str) -> Iterator[None]:
+    """What polars says of a file's pages is an UnreadableDatasetError."""
+    try:
+        yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise UnreadableDatasetError(
             f"'{name}' is a damaged parquet file: its pages or its schema cannot be read"

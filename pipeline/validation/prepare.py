@@ -22,7 +22,16 @@ from pipeline.validation.table import Table
 from pipeline.validation.target import Target, read_target, target_name, trained_target, without_rare_classes
 from pipeline.validation.words import counted
 
-__all__ = ["Prepared", "prepare"]
+__all__ = [
+    "Prepared",
+    "capped",
+    "check_rows",
+    "check_usable",
+    "prepare",
+    "told_of",
+    "type_columns",
+    "usable_rows",
+]
 
 _MOST_WARNINGS = 50
 _FEW_ROWS = 300
@@ -48,11 +57,11 @@ def prepare(
     name = target_name(table.frame.columns, spec)
     check_columns(spec, table.frame.columns, name)
     raw = table.frame if name else table.frame.with_columns(pl.lit(0.0).alias(name))
-    _check_rows(raw.height, aside)
-    target, usable = _usable(raw[name], table, spec, aside)
+    check_rows(raw.height, aside)
+    target, usable = usable_rows(raw[name], table, spec, aside)
     raw, roles = raw.filter(usable), Roles.of(raw.filter(usable), spec, decimal_comma=table.decimal_comma)
     features = raw.drop({name, *roles.no_features})
-    typed, left_out = _type_columns(features, spec.drop, table)
+    typed, left_out = type_columns(features, spec.drop, table)
     given = pl.DataFrame({one.name: one for one in (*(one.values for one in typed), target.values, *roles.weight)})
     rows, assigned, copied = _split(given, target, roles, spec, aside, given_test=given_test is not None)
     splits = {split: rows.filter(assigned == split) for split in SPLITS}
@@ -62,7 +71,7 @@ def prepare(
         splits["test"], told = read_test_rows(given_test, target, typed, spec.weight)
         told = (*given_test.table.warnings, *given_test.aside.warnings, *told, *_shared(given_test, splits))
     profiles, untold = _profile(typed, splits["train"])
-    _check_usable(profiles, left_out := [*roles.left_out, *left_out, *untold], name)
+    check_usable(profiles, left_out := [*roles.left_out, *left_out, *untold], name)
     columns = [*(profile.name for profile in profiles), *filter(None, (name, spec.weight))]
     dataset = Dataset(
         task=target.task,
@@ -73,8 +82,8 @@ def prepare(
         class_rows=_class_rows(splits["train"][name], target.classes),
         rows=SplitRows(**{split: part.height for split, part in splits.items()}),
         set_aside=aside.rows + (given_test.aside.rows if given_test else 0),
-        warnings=_capped(
-            [*table.warnings, *aside.warnings, *_told(typed, profiles), *copied, *told, *_few(rows.height)]
+        warnings=capped(
+            [*table.warnings, *aside.warnings, *told_of(typed, profiles), *copied, *told, *few_rows(rows.height)]
         ),
         sha256=sha256,
         weight=spec.weight,
@@ -111,7 +120,7 @@ def _shared(given: GivenTest, splits: Mapping[str, pl.DataFrame]) -> Iterator[st
         yield f"{shared:,} of {counted(test.height, 'row')} of '{given.file}' are in the data too"
 
 
-def _check_rows(rows: int, aside: SetAside) -> None:
+def check_rows(rows: int, aside: SetAside) -> None:
     if rows < LEAST_ROWS:
         without = f" ({aside.rows:,} more are set aside)" if aside.rows else ""
         raise TooFewRowsError(
@@ -120,7 +129,7 @@ def _check_rows(rows: int, aside: SetAside) -> None:
         )
 
 
-def _usable(column: pl.Series, table: Table, spec: JobSpec, aside: SetAside) -> tuple[Target, pl.Series]:
+def usable_rows(column: pl.Series, table: Table, spec: JobSpec, aside: SetAside) -> tuple[Target, pl.Series]:
     """The target of the rows that can be learnt from, and which of all rows these are; the others are set aside."""
     placed = _placed(table, spec, aside)
     told = read_target(column, spec.task or table.task, decimal_comma=table.decimal_comma)
@@ -130,7 +139,7 @@ def _usable(column: pl.Series, table: Table, spec: JobSpec, aside: SetAside) -> 
     usable = target.values.is_not_null()
     aside.add_dropped(without & placed, f"no value in the target '{column.name}' that can be learnt")
     aside.add_dropped(~usable & ~without, f"a class of the target with fewer than {LEAST_CLASS_ROWS} rows")
-    _check_rows(int(usable.sum()), aside)
+    check_rows(int(usable.sum()), aside)
     return Target(task=target.task, values=target.values.filter(usable)), usable
 
 
@@ -143,7 +152,7 @@ def _placed(table: Table, spec: JobSpec, aside: SetAside) -> pl.Series:
     return placed
 
 
-def _type_columns(features: pl.DataFrame, drop: Sequence[str], table: Table) -> tuple[list[Typed], list[LeftOut]]:
+def type_columns(features: pl.DataFrame, drop: Sequence[str], table: Table) -> tuple[list[Typed], list[LeftOut]]:
     left_out = [LeftOut(name=name, reason="dropped by train.yaml") for name in drop]
     typed = []
     for column in features.drop(drop, strict=False):
@@ -163,7 +172,7 @@ def _profile(typed: Sequence[Typed], train: pl.DataFrame) -> tuple[list[ColumnPr
     return [one for one in found if isinstance(one, ColumnProfile)], [one for one in found if isinstance(one, LeftOut)]
 
 
-def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
+def check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
     if not profiles:
         reasons = "; ".join(f"'{one.name}': {one.reason}" for one in left_out[:_NAMED])
         more = "; ..." if len(left_out) > _NAMED else ""
@@ -180,7 +189,7 @@ def _class_rows(train: pl.Series, classes: Sequence[str]) -> tuple[int, ...]:
     return tuple(rows[one] for one in classes)
 
 
-def _told(typed: Sequence[Typed], profiles: Sequence[ColumnProfile]) -> list[str]:
+def told_of(typed: Sequence[Typed], profiles: Sequence[ColumnProfile]) -> list[str]:
     warnings = [warning for one in typed for warning in one.warnings]
     for profile in profiles:
         if profile.kind == "categorical" and profile.distinct > MOST_VOCABULARY:
@@ -191,10 +200,10 @@ def _told(typed: Sequence[Typed], profiles: Sequence[ColumnProfile]) -> list[str
     return warnings
 
 
-def _few(rows: int) -> list[str]:
+def few_rows(rows: int) -> list[str]:
     return [f"only {counted(rows, 'row')}: measured quality is rough"] if rows < _FEW_ROWS else []
 
 
-def _capped(warnings: list[str]) -> tuple[str, ...]:
+def capped(warnings: list[str]) -> tuple[str, ...]:
     more = len(warnings) - _MOST_WARNINGS
     return (*warnings[:_MOST_WARNINGS], *([f"and {more:,} warnings more"] if more > 0 else []))

@@ -56,6 +56,12 @@ class SetAside:
             self._places.append(f"'{name}' {reason}")
         self._keep([{"image": name, "reason": reason}])
 
+    def add_counted(self, dropped: int, of: int, reason: str) -> None:
+        """Rows of data that is too large to keep them: they are told alone."""
+        if dropped:
+            self.dropped += dropped
+            self._reasons.append(f"{dropped:,} of {counted(of, 'row')} set aside: {reason}")
+
     def add_dropped(self, which: pl.Series, reason: str) -> None:
         """Rows that were read and cannot be used; they are numbered from 1, the header and broken rows not counted."""
         rows = which.arg_true()
@@ -70,7 +76,7 @@ class SetAside:
         self.dropped += part.dropped
         self._kept += part._kept
         room = max(0, _NAMED - len(self._places))
-        self._places += [f"'{part.file}' {place}" for place in part._places[:room]]
+        self._places += [f"'{part.file}' {place}" if part.file else place for place in part._places[:room]]
         self._reasons += part._reasons
 
     def check(self, *, good: int, expected: str) -> None:

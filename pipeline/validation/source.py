@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,14 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Part, Upload
 from pipeline.validation.columns import check_cells, nearest
 from pipeline.validation.formats import Format, format_of
+from pipeline.validation.limits import LARGE_BYTES, LARGE_CELLS
+from pipeline.validation.parquet import scan_parquet
 from pipeline.validation.set_aside import SetAside
 from pipeline.validation.table import Table, read_table
 
-__all__ = ["File", "Source", "check_agree", "fetch", "files_of", "read_source"]
+_GZIP_BYTES = 18  # the least
+
+__all__ = ["File", "Source", "check_agree", "fetch", "files_of", "is_large", "read_source"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +82,30 @@ def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
     named = parse_upload_key(upload.key)
     sha256 = digests[0] if named.dataset is None else _sha256_of(digests, files)
     return Source(name=named.shown, files=tuple(files), sha256=sha256)
+
+
+def is_large(source: Source) -> bool:
+    """Too large to be read at once: by its bytes once they are unpacked, or its cells."""
+    if not all(file.form.streamed for file in source.files):
+        return False
+    if source.files[0].form.kind == "parquet":
+        return sum(_cells(file) for file in source.files) > LARGE_CELLS
+    return sum(_plain_bytes(file) for file in source.files) > LARGE_BYTES
+
+
+def _cells(file: File) -> int:
+    scan, rows = scan_parquet(file.name, file.path)
+    return rows * len(scan.collect_schema())
+
+
+def _plain_bytes(file: File) -> int:
+    """The last four bytes of a gzip file say it, modulo 2**32: less than four times of what is packed is no answer."""
+    packed = file.path.stat().st_size
+    if not file.form.gzipped or packed < _GZIP_BYTES:
+        return packed
+    with file.path.open("rb") as opened:
+        opened.seek(-4, os.SEEK_END)
+        return max(4 * packed, int.from_bytes(opened.read(4), "little"))
 
 
 def _sha256_of(digests: Sequence[str], files: Sequence[File]) -> str:

@@ -14,7 +14,7 @@ from pipeline.validation.columns import nearest
 from pipeline.validation.kinds import numbers_of, trimmed
 from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_CLASSES, MOST_RARE_SHARE
 
-__all__ = ["Target", "read_target", "target_name", "trained_target", "without_rare_classes"]
+__all__ = ["Target", "check_distinct", "read_target", "target_name", "trained_target", "without_rare_classes"]
 
 _MOST_NUMBER_CLASSES = 20  # distinct whole numbers that are taken for labels when nobody says the task
 _LEAST_NUMBER_ROWS = 5  # rows to each of them, in the mean
@@ -73,7 +73,7 @@ def read_target(column: pl.Series, task: Task | None, *, decimal_comma: bool = F
         target = Target(task="regression", values=_check_numbers(values, numbers))
     else:
         target = Target(task="classification", values=_labels(values, numbers))
-    _check_distinct(target)
+    check_distinct(target)
     return target
 
 
@@ -156,7 +156,7 @@ def _labels(values: pl.Series, numbers: pl.Series | None) -> pl.Series:
     return spelt.zip_with(numbers.is_not_null(), values)
 
 
-def _check_distinct(target: Target) -> None:
+def check_distinct(target: Target) -> None:
     name, distinct = target.values.name, target.values.drop_nulls().n_unique()
     if distinct < 2:
         raise InvalidTargetError(f"the target '{name}' is constant: at least two different values are expected")

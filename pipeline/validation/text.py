@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.limits import MOST_BYTES, MOST_LINE_BYTES
 
-__all__ = ["DELIMITERS", "TextFile", "check_text"]
+__all__ = ["DELIMITERS", "TextFile", "check_start", "check_text", "unpack"]
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -55,7 +55,7 @@ class _Checker:
 
     def check(self, chunk: bytes) -> None:
         if self.size == 0:
-            self._check_start(chunk)
+            check_start(self.name, chunk)
         if (nul := chunk.find(0)) >= 0:
             raise self._not_text("a NUL byte", self.size + nul, chunk[:nul])
         self._decode(chunk)
@@ -68,11 +68,6 @@ class _Checker:
         self._decode(b"", final=True)
         if self.blank:
             raise UnreadableDatasetError(f"'{self.name}' is empty: a header line and rows are expected")
-
-    def _check_start(self, chunk: bytes) -> None:
-        for magic, what in _MAGIC.items():
-            if chunk.startswith(magic):
-                raise UnreadableDatasetError(f"'{self.name}' looks like {what}: UTF-8 text is expected under this name")
 
     def _decode(self, chunk: bytes, *, final: bool = False) -> None:
         pending = self.decoder.getstate()[0]
@@ -104,6 +99,13 @@ class _Checker:
         )
 
 
+def check_start(name: str, chunk: bytes) -> None:
+    """Raise UnreadableDatasetError when the first bytes are another format's."""
+    for magic, what in _MAGIC.items():
+        if chunk.startswith(magic):
+            raise UnreadableDatasetError(f"'{name}' looks like {what}: UTF-8 text is expected under this name")
+
+
 def check_text(name: str, path: Path, *, gzipped: bool) -> TextFile:
     """Check ``path`` and return it as a plain file, beside it when it was compressed.
 
@@ -111,7 +113,7 @@ def check_text(name: str, path: Path, *, gzipped: bool) -> TextFile:
     """
     checker = _Checker(name)
     plain = path.with_suffix(".plain") if gzipped else path
-    for chunk in _unpacked(name, path, plain) if gzipped else _chunks(path):
+    for chunk in unpack(name, path, plain, MOST_BYTES) if gzipped else _chunks(path):
         checker.check(chunk)
     checker.end()
     return TextFile(name=name, path=plain, counts=checker.counts)
@@ -123,15 +125,14 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _unpacked(name: str, path: Path, plain: Path) -> Iterator[bytes]:
+def unpack(name: str, path: Path, plain: Path, most: int) -> Iterator[bytes]:
+    """Write ``plain`` and give its chunks; raise UnreadableDatasetError when it is damaged or larger than ``most``."""
     size = 0
     try:
         with gzip.open(path) as packed, plain.open("wb") as file:
             while chunk := packed.read(_CHUNK):
-                if (size := size + len(chunk)) > MOST_BYTES:
-                    raise UnreadableDatasetError(
-                        f"'{name}' holds more than {MOST_BYTES >> 20:,} MiB, which is the most"
-                    )
+                if (size := size + len(chunk)) > most:
+                    raise UnreadableDatasetError(f"'{name}' holds more than {most >> 20:,} MiB, which is the most")
                 file.write(chunk)
                 yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import DatasetError, UnreadableDatasetError
+from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
 from pipeline.validation.formats import format_of
 from pipeline.validation.given_test import GivenTest
-from pipeline.validation.limits import MOST_BYTES
+from pipeline.validation.limits import MOST_BYTES, MOST_LARGE_BYTES
 from pipeline.validation.model_code import read_code
-from pipeline.validation.prepare import Prepared, prepare
+from pipeline.validation.prepare import prepare
 from pipeline.validation.set_aside import SetAside
-from pipeline.validation.source import fetch, files_of, read_source
+from pipeline.validation.source import Source, fetch, files_of, is_large, read_source
 from pipeline.validation.spec import read_spec
+from pipeline.validation.streaming.prepare import PreparedFiles, prepare_large
 from pipeline.validation.table import read_table
 
 __all__ = ["validate"]
@@ -29,16 +32,14 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
 
     Raise InvalidJobSpecError, or DatasetError kin, with ``details["sha256"]`` when the file was downloaded.
     """
-    _check_bytes(parse_upload_key(upload.key).shown, upload.bytes)
-    files_of(upload)
+    most = MOST_LARGE_BYTES if all(form.streamed for _, _, form in files_of(upload)) else MOST_BYTES
+    _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, most)
     spec = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
     aside = SetAside(_set_aside(workdir))
     try:
-        table = read_source(source, aside)
-        given = _given_test(upload, uploads, workdir, image=table.image)
-        prepared = prepare(table, spec, aside, sha256=source.sha256, given_test=given)
+        prepared = _prepare(source, spec, aside, upload, uploads, workdir)
     except DatasetError as error:
         error.details["sha256"] = source.sha256
         raise
@@ -50,7 +51,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
             prepared,
             dataset=prepared.dataset.model_copy(update={"code_sha256": hashlib.sha256(code).hexdigest()}),
         )
-    _write(prepared, RunKeys.of(run), artifacts, workdir)
+    _write(prepared, RunKeys.of(run), artifacts)
     return prepared.dataset
 
 
@@ -58,9 +59,25 @@ def _set_aside(workdir: Path) -> Path:
     return workdir / "set_aside.jsonl"
 
 
-def _check_bytes(name: str, size: int) -> None:
-    if size > MOST_BYTES:
-        raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {MOST_BYTES:,} are expected")
+def _prepare(  # noqa: PLR0913, PLR0917 - what there is, and where it lies
+    source: Source, spec: JobSpec, aside: SetAside, upload: Upload, uploads: ObjectStore, workdir: Path
+) -> PreparedFiles:
+    if is_large(source):
+        room = min(MOST_LARGE_BYTES, shutil.disk_usage(workdir).free // 2)
+        given = _given_test(upload, uploads, workdir, image=())
+        return prepare_large(source, spec, aside, workdir, given_test=given, most_bytes=room)
+    table = read_source(source, aside)
+    given = _given_test(upload, uploads, workdir, image=table.image)
+    prepared = prepare(table, spec, aside, sha256=source.sha256, given_test=given)
+    files = {split: workdir / f"{split}.parquet" for split in prepared.splits}
+    for split, frame in prepared.splits.items():
+        frame.write_parquet(files[split])
+    return PreparedFiles(dataset=prepared.dataset, splits=files, spec=prepared.spec)
+
+
+def _check_bytes(name: str, size: int, most: int) -> None:
+    if size > most:
+        raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {most:,} are expected")
 
 
 def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path, *, image: tuple[int, ...]) -> GivenTest | None:
@@ -74,7 +91,7 @@ def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path, *, image: t
         raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
     (key,), (name,) = found, names
     form = format_of(name)
-    _check_bytes(name, uploads.head(key).bytes)
+    _check_bytes(name, uploads.head(key).bytes, MOST_BYTES)
     folder = workdir / "test"
     folder.mkdir()
     uploads.download(key, folder / "upload")
@@ -82,10 +99,8 @@ def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path, *, image: t
     return GivenTest(file=name, table=read_table(name, folder / "upload", form, aside, image=image), aside=aside)
 
 
-def _write(prepared: Prepared, keys: RunKeys, artifacts: ObjectStore, workdir: Path) -> None:
-    for split, frame in prepared.splits.items():
-        path = workdir / f"{split}.parquet"
-        frame.write_parquet(path)
+def _write(prepared: PreparedFiles, keys: RunKeys, artifacts: ObjectStore) -> None:
+    for split, path in prepared.splits.items():
         artifacts.upload(path, keys.split(split))
     artifacts.put(keys.spec, prepared.spec.to_bytes(), content_type="application/json")
     artifacts.put(keys.dataset, prepared.dataset.to_bytes(), content_type="application/json")

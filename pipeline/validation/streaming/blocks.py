@@ -1,0 +1,105 @@
+"""Blocks of a text file: whole rows, about as many bytes at a time, checked to be UTF-8 text."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.validation.limits import MOST_LINE_BYTES
+
+__all__ = ["BLOCK_BYTES", "Block", "blocks_of", "heads_of", "line_at"]
+
+BLOCK_BYTES = 16 << 20  # polars holds four or five times as much while it reads one
+_LEAST_HEAD = 1 << 10
+_LOOK = 10_000  # line ends, from the last one on, at which a block may be cut
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``data`` begins at byte ``offset`` of the file, and ends where a row does."""
+
+    offset: int
+    data: bytes
+
+    def check(self, name: str, path: Path) -> None:
+        """Raise UnreadableDatasetError, naming byte and line, for what is no text."""
+        if (nul := self.data.find(0)) >= 0:
+            raise self._not_text(name, path, "a NUL byte", nul)
+        if self.data.isascii():
+            return
+        try:
+            self.data.decode()
+        except UnicodeDecodeError as error:
+            raise self._not_text(name, path, "a byte that is not UTF-8", error.start) from None
+
+    def _not_text(self, name: str, path: Path, what: str, at: int) -> UnreadableDatasetError:
+        byte = self.offset + at
+        line = line_at(path, byte)
+        return UnreadableDatasetError(
+            f"'{name}' is not UTF-8 text: {what} at byte {byte:,} (line {line:,}); save the file as UTF-8",
+            byte=byte,
+            line=line,
+        )
+
+
+def blocks_of(name: str, path: Path, start: int, size: int) -> Iterator[Block]:
+    """All of the file from byte ``start`` on; raise UnreadableDatasetError for a line that is too long."""
+    offset = start
+    with path.open("rb", buffering=0) as file:
+        while True:
+            file.seek(offset)
+            data = file.read(size)
+            end = _row_end(data)
+            if len(data) == size and not end:
+                data += file.read(MOST_LINE_BYTES)
+                end = _row_end(data)
+            if len(data) < size:
+                end = len(data)  # the last row may end with the file
+            if not data:
+                return
+            if not end:
+                raise UnreadableDatasetError(
+                    f"'{name}': line {line_at(path, offset):,} is longer than {MOST_LINE_BYTES >> 20} MiB: rows of "
+                    "text are expected"
+                )
+            yield Block(offset, data if end == len(data) else data[:end])
+            offset += end
+
+
+def heads_of(blocks: Iterator[Block], share: float) -> Iterator[Block]:
+    """The first ``share`` of each block, at least a row and some."""
+    for block in blocks:
+        size, end = max(_LEAST_HEAD, int(len(block.data) * share)), 0
+        while not end and size < len(block.data):
+            end = _row_end(block.data[:size])
+            size *= 4
+        yield Block(block.offset, block.data[:end] if end else block.data)
+
+
+def line_at(path: Path, byte: int) -> int:
+    """The number of the line that holds ``byte``, from 1."""
+    with path.open("rb") as file:
+        chunks = itertools.takewhile(bool, (file.read(min(1 << 20, byte - at)) for at in range(0, byte, 1 << 20)))
+        return 1 + sum(chunk.count(b"\n") for chunk in chunks)
+
+
+def _row_end(data: bytes) -> int:
+    """Behind the last line end that is not within quotes; 0 when there is none.
+
+    A block begins outside quotes, and a quote within quotes is written twice: an even number of quotes lies before a
+    row's end. Where quotes are broken, the last line end is taken.
+    """
+    last = end = data.rfind(b"\n") + 1
+    if b'"' not in data:
+        return end
+    before = data.count(b'"', 0, end)
+    for _ in range(_LOOK):
+        if before % 2 == 0 or end == 0:
+            return end or last
+        earlier = data.rfind(b"\n", 0, end - 1) + 1
+        before -= data.count(b'"', earlier, end)
+        end = earlier
+    return last

@@ -1,0 +1,179 @@
+"""Statistics of training rows, a batch at a time: means, extremes and missing values are exact, the rest is bounded.
+
+Distinct values are counted by their hashes: the smallest few thousand are kept, and how far these reach says how
+many there are in all (K minimum values; Bar-Yossef et al. 2002): exact up to that many, then within about 2 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from pipeline.contracts.dataset import ColumnProfile, LeftOut
+from pipeline.validation.kinds import Typed
+from pipeline.validation.limits import MOST_VOCABULARY
+from pipeline.validation.profile import profile_column
+
+__all__ = ["BatchStatistics", "Statistics"]
+
+_SKETCH = 4096  # hashes: the estimate's standard error is 1 / sqrt(_SKETCH)
+_SAMPLE_ROWS = 200_000
+_MOST_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
+_SLACK = 0.05  # three standard errors
+_TOP = float(2**64)
+_NUMBERS = ("numeric", "boolean", "datetime")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatistics:
+    """Of one batch, as a thread made them: what ``Statistics.add`` takes."""
+
+    rows: int
+    moments: dict[str, float | None]
+    hashes: dict[str, pl.Series]
+    counts: dict[str, pl.DataFrame]
+    sample: pl.DataFrame
+
+
+@dataclass(slots=True)
+class _Column:
+    missing: int = 0
+    known: int = 0
+    mean: float = 0.0
+    squares: float = 0.0  # of the deviations from the mean
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    hashes: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.UInt64))
+    counts: pl.DataFrame | None = None
+    counted: bool = True
+
+    @property
+    def reach(self) -> int:
+        """Hashes above it can tell nothing more."""
+        return int(self.hashes[-1]) if len(self.hashes) == _SKETCH else 2**64 - 1
+
+    @property
+    def distinct(self) -> int:
+        if len(self.hashes) < _SKETCH:
+            return len(self.hashes)
+        return round((_SKETCH - 1) / (self.reach / _TOP))
+
+
+@dataclass(slots=True)
+class Statistics:
+    """``step``: every so many-th row is in the sample."""
+
+    typed: Sequence[Typed]
+    step: int
+    rows: int = 0
+    _columns: dict[str, _Column] = field(default_factory=dict)
+    _sample: list[pl.DataFrame] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, typed: Sequence[Typed], expected: int) -> Statistics:
+        found = cls(typed=typed, step=max(1, expected // _SAMPLE_ROWS))
+        found._columns = {one.values.name: _Column() for one in typed}
+        return found
+
+    def of_batch(self, train: pl.DataFrame) -> BatchStatistics:
+        """The work of a thread: nothing is changed."""
+        counted = [one.values.name for one in self.typed if one.kind == "categorical"]
+        return BatchStatistics(
+            rows=train.height,
+            moments=train.select(expression for one in self.typed for expression in _moments(one)).row(0, named=True),
+            hashes={name: self._hashes(train[name], column.reach) for name, column in self._columns.items()},
+            counts={name: _counts(train[name]) for name in counted if self._columns[name].counted},
+            sample=train.select(list(self._columns)).gather_every(self.step),
+        )
+
+    def add(self, batch: BatchStatistics) -> None:
+        """One batch after another."""
+        self.rows += batch.rows
+        self._sample.append(batch.sample)
+        for name, column in self._columns.items():
+            _add_moments(column, {key: batch.moments.get(f"{key} {name}") for key in _MOMENTS}, batch.rows)
+            hashes = pl.concat([column.hashes, batch.hashes[name]]).unique().sort()
+            column.hashes = hashes.head(_SKETCH)
+            if name in batch.counts and column.counted:
+                column.counts = _together(column.counts, batch.counts[name])
+                column.counted = column.counts.height <= _MOST_COUNTED
+
+    def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
+        """As profile.profile_column has it of each column; medians, and what is told of dates, are the sample's."""
+        sample = pl.concat(self._sample)
+        found = [self._profile(one, sample[one.values.name]) for one in self.typed]
+        profiles = [one for one in found if isinstance(one, ColumnProfile)]
+        return profiles, [one for one in found if isinstance(one, LeftOut)]
+
+    def _profile(self, one: Typed, sample: pl.Series) -> ColumnProfile | LeftOut:
+        name, column = one.values.name, self._columns[one.values.name]
+        if not column.known:
+            return LeftOut(name=name, reason="only missing values in the training rows")
+        if one.kind == "numeric" and self._is_row_number(column, sample):
+            return LeftOut(name=name, reason="a row number: whole numbers in sequence, each there once")
+        profile = profile_column(one, sample)
+        if isinstance(profile, LeftOut):
+            if column.distinct == 1 and not column.missing:
+                return profile
+            profile = ColumnProfile(name=name, kind=one.kind, missing=0, distinct=0, median=column.mean)
+        update: dict[str, object] = {"missing": column.missing, "distinct": column.distinct}
+        if one.kind in _NUMBERS:
+            deviation = math.sqrt(column.squares / (column.known - 1)) if column.known > 1 else None
+            update |= {"mean": column.mean, "std": deviation, "minimum": column.minimum, "maximum": column.maximum}
+        if one.kind == "categorical" and column.counted and column.counts is not None:
+            frequent = column.counts.sort("rows", "value", descending=[True, False]).head(MOST_VOCABULARY)
+            update["vocabulary"] = tuple(frequent["value"])
+        return profile.model_copy(update=update)
+
+    def _is_row_number(self, column: _Column, sample: pl.Series) -> bool:
+        """Whole numbers, each there once, without gaps but for the rows that do not train."""
+        span = column.maximum - column.minimum + 1
+        each_once = column.distinct >= self.rows * (1 - _SLACK) and self.rows <= span <= 2 * self.rows
+        return each_once and not column.missing and bool((sample == sample.floor()).all())
+
+    @staticmethod
+    def _hashes(values: pl.Series, reach: int) -> pl.Series:
+        hashes = values.drop_nulls().hash()
+        if reach < 2**64 - 1:
+            hashes = hashes.filter(hashes < reach)
+        found = hashes.unique()
+        return found if len(found) <= _SKETCH else found.sort().head(_SKETCH)
+
+
+_MOMENTS = ("known", "mean", "var", "min", "max")
+
+
+def _moments(one: Typed) -> list[pl.Expr]:
+    column = pl.col(one.values.name)
+    found = {"known": column.count()}
+    if one.kind in _NUMBERS:
+        wide = column.cast(pl.Float64)
+        found |= {"mean": wide.mean(), "var": wide.var(ddof=0), "min": column.min(), "max": column.max()}
+    return [expression.alias(f"{key} {one.values.name}") for key, expression in found.items()]
+
+
+def _add_moments(column: _Column, batch: dict[str, float | None], rows: int) -> None:
+    """Mean and squares of two sets together (Chan et al. 1979)."""
+    known, mean = int(batch["known"] or 0), batch["mean"]
+    column.missing += rows - known
+    column.known += known
+    if not known or mean is None:
+        return
+    apart, before = mean - column.mean, column.known - known
+    column.mean += apart * known / column.known
+    column.squares += (batch["var"] or 0.0) * known + apart**2 * before * known / column.known
+    column.minimum = min(column.minimum, float(batch["min"] or 0.0))
+    column.maximum = max(column.maximum, float(batch["max"] or 0.0))
+
+
+def _counts(values: pl.Series) -> pl.DataFrame:
+    return values.drop_nulls().alias("value").value_counts(name="rows")
+
+
+def _together(counts: pl.DataFrame | None, more: pl.DataFrame) -> pl.DataFrame:
+    if counts is None:
+        return more
+    return pl.concat([counts, more]).group_by("value").agg(pl.col("rows").sum())

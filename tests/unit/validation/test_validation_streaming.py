@@ -1,0 +1,242 @@
+"""Data larger than memory: read some rows at a time, it becomes what small data becomes."""
+
+from __future__ import annotations
+
+import gzip
+import random
+
+import polars as pl
+import pytest
+
+from pipeline.contracts.errors import (
+    InputError,
+    InvalidColumnsError,
+    MalformedRowsError,
+    UnreadableDatasetError,
+)
+from pipeline.contracts.job_spec import JobSpec, Split
+from pipeline.validation.formats import format_of
+from pipeline.validation.given_test import GivenTest
+from pipeline.validation.prepare import prepare
+from pipeline.validation.set_aside import SetAside
+from pipeline.validation.source import File, Source, is_large, read_source
+from pipeline.validation.splits import SPLITS
+from pipeline.validation.streaming.prepare import prepare_large
+
+ROWS = 3_000
+BLOCK = 8_000  # bytes: some twenty blocks
+
+
+@pytest.fixture
+def rows():
+    chance = random.Random(0)
+    return [
+        {
+            "size": round(chance.gauss(0, 1), 4),
+            "count": chance.randrange(1000),
+            "colour": chance.choice(["red", "green", "blue", ""]),
+            "paid": chance.choice(["yes", "no"]),
+            "day": f"2024-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}",
+            "row": number,
+            "shop": f"s{chance.randrange(60)}",
+            "sold": chance.choice(["a", "a", "b"]),
+        }
+        for number in range(ROWS)
+    ]
+
+
+def csv(rows, delimiter=","):
+    lines = [delimiter.join(rows[0]), *(delimiter.join(str(value) for value in row.values()) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def source(tmp_path):
+    def source(**files):
+        found = []
+        for number, (name, body) in enumerate(files.items()):
+            path = tmp_path / f"part-{number}"
+            path.write_bytes(body.encode() if isinstance(body, str) else body)
+            found.append(File(name=name, path=path, form=format_of(name)))
+        return Source(name=found[0].name, files=tuple(found), sha256="0" * 64)
+
+    return source
+
+
+@pytest.fixture
+def stream(tmp_path):
+    def stream(found, spec=None, given_test=None):
+        workdir = tmp_path / f"work-{len(list(tmp_path.iterdir()))}"
+        workdir.mkdir()
+        made = prepare_large(
+            found, spec or JobSpec(), SetAside(workdir / "aside"), workdir, given_test=given_test, most_bytes=1 << 30,
+            block_bytes=BLOCK,
+        )  # fmt: skip
+        return made.dataset, {split: pl.read_parquet(path) for split, path in made.splits.items()}
+
+    return stream
+
+
+def test_it_becomes_what_it_becomes_when_it_is_read_at_once(source, stream, rows, tmp_path):
+    found = source(**{"a.csv": csv(rows)})
+    dataset, splits = stream(found)
+    whole = prepare(read_source(found, SetAside(tmp_path / "aside")), JobSpec(), SetAside(tmp_path / "b"), sha256="0")
+    assert [(one.name, one.kind) for one in dataset.columns] == [(one.name, one.kind) for one in whole.dataset.columns]
+    assert dataset.left_out == whole.dataset.left_out
+    assert (dataset.task, dataset.target, dataset.classes) == ("classification", "sold", ("a", "b"))
+    order = ["size", "count", "day"]
+    streamed, at_once = (pl.concat(parts.values()).sort(order) for parts in (splits, whole.splits))
+    assert streamed.equals(at_once.select(streamed.columns))
+    assert dataset.rows.model_dump() == {split: splits[split].height for split in SPLITS}
+    assert dataset.rows.test == pytest.approx(ROWS / 10, rel=0.25)
+    assert sum(dataset.class_rows) == dataset.rows.train
+
+
+def test_statistics_are_of_the_training_rows(source, stream, rows):
+    dataset, splits = stream(source(**{"a.csv": csv(rows)}))
+    size, count, colour, *_ = dataset.columns
+    train = splits["train"]
+    assert size.mean == pytest.approx(train["size"].mean(), abs=1e-6)
+    assert size.std == pytest.approx(train["size"].std(), rel=1e-6)
+    assert (count.minimum, count.maximum) == (train["count"].min(), train["count"].max())
+    assert count.distinct == pytest.approx(train["count"].n_unique(), rel=0.03)
+    assert colour.missing == train["colour"].null_count()
+    counts = train["colour"].drop_nulls().value_counts(sort=True)
+    assert colour.vocabulary == tuple(counts["colour"])
+
+
+def test_the_seed_decides_and_the_size_of_the_blocks_does_not(source, stream, rows):
+    found = source(**{"a.csv": csv(rows)})
+    first, again, other = (stream(found, JobSpec(seed=seed))[1]["test"] for seed in (1, 1, 2))
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_copies_of_a_row_are_in_one_split(source, stream, rows):
+    copied = [{**row, "row": 0} for row in rows] + [{**row, "row": 0} for row in rows[:500]]
+    _, splits = stream(source(**{"a.csv": csv(copied)}), JobSpec(drop=("row",)))
+    places = pl.concat(part.with_columns(split=pl.lit(split)) for split, part in splits.items())
+    assert places.group_by(pl.exclude("split")).agg(pl.col("split").n_unique())["split"].max() == 1
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.tsv", "a.parquet", "a.jsonl"])
+def test_every_format_is_streamed(source, stream, rows, name, tmp_path):
+    if name.endswith("gz"):
+        body = gzip.compress(csv(rows).encode())
+    elif name.endswith("tsv"):
+        body = csv(rows, "\t").encode()
+    else:
+        write = "write_parquet" if name.endswith("parquet") else "write_ndjson"
+        getattr(pl.DataFrame(rows), write)(tmp_path / "body")
+        body = (tmp_path / "body").read_bytes()
+    dataset, splits = stream(source(**{name: body}))
+    assert {one.name: one.kind for one in dataset.columns} == {
+        "size": "numeric", "count": "numeric", "colour": "categorical", "paid": "boolean", "day": "datetime",
+        "shop": "categorical",
+    }  # fmt: skip
+    assert sum(part.height for part in splits.values()) == ROWS
+
+
+def test_part_files_are_one_stream_and_must_agree(source, stream, rows):
+    halves = csv(rows[:1500]), csv(rows[1500:])
+    dataset, _ = stream(source(**{"0.csv": halves[0], "1.csv": halves[1]}))
+    assert sum(dataset.rows.model_dump().values()) == ROWS
+    with pytest.raises(InvalidColumnsError, match=r"the part '1.csv' has no column 'size'"):
+        stream(source(**{"0.csv": halves[0], "1.csv": halves[1].replace("size", "sise")}))
+
+
+def test_quoted_line_ends_and_commas_belong_to_their_row(source, stream, rows):
+    quoted = [{**row, "colour": f'"{row["colour"]},\n""new"""'} for row in rows]
+    dataset, _ = stream(source(**{"a.csv": csv(quoted)}))
+    assert sum(dataset.rows.model_dump().values()) == ROWS
+    assert dataset.set_aside == 0
+    assert 'red,\n"new"' in next(one for one in dataset.columns if one.name == "colour").vocabulary
+
+
+def test_broken_rows_are_set_aside_with_their_lines(source, stream, rows):
+    lines = csv(rows).splitlines()
+    lines[2_000] += ",1,2"
+    dataset, _ = stream(source(**{"a.csv": "\n".join(lines)}))
+    assert dataset.set_aside == 1
+    assert "line 2,001 has 10 fields" in " ".join(dataset.warnings)
+    ragged = [line + ",1" if number % 9 == 8 else line for number, line in enumerate(lines)]
+    with pytest.raises(MalformedRowsError, match="cannot be read: line 9 has 9 fields"):
+        stream(source(**{"a.csv": "\n".join(ragged)}))
+
+
+def test_a_byte_that_is_no_text_is_named_with_its_place(source, stream, rows):
+    body = csv(rows).encode()
+    at = body.index(b"\n", 60_000) + 1
+    with pytest.raises(UnreadableDatasetError, match=rf"byte {at:,} \(line {body[:at].count(10) + 1:,}\)"):
+        stream(source(**{"a.csv": body[:at] + b"\xff" + body[at:]}))
+
+
+def test_words_for_a_missing_number_are_missing_wherever_they_come(source, stream, rows):
+    late = [{**row, "size": "n/a" if 2_900 < number < 2_910 else row["size"]} for number, row in enumerate(rows)]
+    dataset, _ = stream(source(**{"a.csv": csv(late)}))
+    assert dataset.columns[0].kind == "numeric"
+    assert dataset.columns[0].missing > 0
+
+
+def test_a_column_that_all_rows_say_is_no_number_is_read_again(source, stream, rows):
+    """The sample is the first rows of each block: here only others hold words."""
+    misled = [{**row, "size": "big" if number % 97 > 80 else row["size"]} for number, row in enumerate(rows)]
+    body = csv(misled)
+    dataset, splits = stream(source(**{"a.csv": body}))
+    assert dataset.columns[0].kind == "categorical"
+    assert (pl.concat(splits.values())["size"] == "big").sum() == sum(row["size"] == "big" for row in misled)
+
+
+def test_by_time_and_by_group_hold_in_a_stream(source, stream, rows):
+    found = source(**{"a.csv": csv(rows)})
+    _, splits = stream(found, JobSpec(split=Split(by="time", column="day")))
+    assert splits["train"]["day"].max() < splits["validation"]["day"].min()
+    assert splits["validation"]["day"].max() < splits["test"]["day"].min()
+    dataset, _ = stream(found, JobSpec(split=Split(by="group", column="shop")))
+    assert dataset.left_out[0].name == "shop"
+
+
+def test_rows_without_a_target_or_of_a_rare_class_are_counted(source, stream, rows):
+    rows[10]["sold"] = rows[1_000]["sold"] = ""
+    rows[2_000]["sold"] = "rare"
+    dataset, splits = stream(source(**{"a.csv": csv(rows)}))
+    assert dataset.set_aside == 3
+    assert dataset.classes == ("a", "b")
+    assert sum(part.height for part in splits.values()) == ROWS - 3
+
+
+def test_regression_weights_and_clustering(source, stream, rows):
+    found = source(**{"a.csv": csv(rows)})
+    dataset, splits = stream(found, JobSpec(target="size", weight="count"))
+    assert (dataset.task, dataset.weight, splits["train"]["size"].dtype) == ("regression", "count", pl.Float64)
+    assert dataset.set_aside == sum(row["count"] == 0 for row in rows)
+    dataset, splits = stream(found, JobSpec(task="clustering"))
+    assert (dataset.target, dataset.classes) == ("", ())
+    assert "" not in splits["train"].columns
+
+
+def test_a_given_test_file_tests(source, stream, rows, tmp_path):
+    test = source(**{"test.csv": csv(rows[:200])})
+    aside = SetAside(tmp_path / "test-aside", file="test.csv")
+    given = GivenTest(file="test.csv", table=read_source(test, aside), aside=aside)
+    dataset, splits = stream(source(**{"a.csv": csv(rows)}), given_test=given)
+    assert (dataset.rows.test, splits["test"].height) == (200, 200)
+    assert dataset.rows.train + dataset.rows.validation == ROWS
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (JobSpec(target="sould"), "did you mean 'sold'"),
+        (JobSpec(drop=("nothing",)), "there is no column 'nothing'"),
+        (JobSpec(task="regression"), "does not hold numbers"),
+    ],
+)
+def test_what_small_data_would_be_refused_for_is_refused(source, stream, rows, spec, words):
+    with pytest.raises(InputError, match=words):
+        stream(source(**{"a.csv": csv(rows)}), spec)
+
+
+def test_small_files_are_not_large_and_a_gzip_file_is_what_it_unpacks_to(source):
+    assert not is_large(source(**{"a.csv": "a,b\n1,2\n"}))
+    assert is_large(source(**{"a.csv.gz": gzip.compress(b"a,b\n" + b"1,2\n" * (13 << 20), compresslevel=1)}))
