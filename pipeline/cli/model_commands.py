@@ -1,4 +1,4 @@
-"""models, promote, predict."""
+"""models, card, promote, predict."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ _PROMOTE = """Examples:
   modeldrop promote houses 3              # its run ended NEEDS_DECISION: take it
 
   modeldrop promote houses 2              # roll back"""
+_CARD = """Examples:
+
+  modeldrop card houses
+
+  modeldrop card houses 3 --json | jq .importance"""
 _PREDICT = """Examples:
 
   modeldrop predict houses new_houses.csv --rows 5
@@ -42,6 +47,7 @@ ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model's n
 def register(app: typer.Typer) -> None:
     panel = "Models"
     app.command(rich_help_panel=panel)(models)
+    app.command(epilog=_CARD, rich_help_panel=panel)(card)
     app.command(epilog=_PREDICT, rich_help_panel=panel)(predict)
     app.command(epilog=_PROMOTE, rich_help_panel=panel)(promote)
 
@@ -62,6 +68,33 @@ def models(
         print_json([model_document(summary, live) for summary, live in found])
     else:
         show(models_table(found))
+
+
+def card(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="The live one by default.")] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what is known of a version: its quality with intervals, what it reads, what to beware of, what it cost."""
+    from pipeline.cli.card_views import card_view
+    from pipeline.cli.consoles import print_json, show
+    from pipeline.contracts.errors import NotFoundError
+    from pipeline.contracts.model_version import ModelCard
+
+    connection = session_of(ctx).connection()
+    holder, registry = connection.tenant(tenant), connection.registry
+    live = next((one.live_version for one in registry.models(holder) if one.model == model), None)
+    wanted = version or live
+    if wanted is None:
+        raise NotFoundError(f"model '{model}' has no live version: 'modeldrop card {model} VERSION' shows another")
+    found = registry.get(holder, model, wanted)
+    known = ModelCard.from_bytes(connection.artifacts.get(found.card_key))
+    if json:
+        print_json({"version": found.version, "live": found.version == live, **known.model_dump(mode="json")})
+    else:
+        show(card_view(found, known, live=found.version == live))
 
 
 def promote(

@@ -7,22 +7,22 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from pipeline.contracts.declaration import Settings
-from pipeline.contracts.variant import Selection, Tried
+from pipeline.contracts.variant import Tried
 
 __all__ = ["tried_lines"]
 
 _STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "dim"}
 
 
-def tried_lines(selection: Selection) -> Iterator[Text]:
+def tried_lines(tried: Sequence[Tried], metric: str, notes: Sequence[str]) -> Iterator[Text]:
     """A line a candidate: why it was tried and what its search found, or why it is not there; skips of one reason
     share a line."""
-    for one in selection.tried:
+    for one in tried:
         if one.status != "skipped":
             yield Text(f"{one.candidate}: {one.status}: {one.reason}", style=_STYLES[one.status])
-            yield from (Text(f"  {line}", style="dim") for line in (*_search(one, selection.metric), *one.notes))
-    yield from _skipped(selection.tried)
-    yield from (Text(f"! {note}", style="yellow") for note in selection.notes)
+            yield from (Text(f"  {line}", style="dim") for line in (*_search(one, metric), *one.notes))
+    yield from _skipped(tried)
+    yield from (Text(f"! {note}", style="yellow") for note in notes)
 
 
 def _search(one: Tried, metric: str) -> Iterator[str]:

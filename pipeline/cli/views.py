@@ -110,7 +110,7 @@ def leaderboard(selection: Selection) -> RenderableType:
         ),
         Text(f"★ {selection.reason}", style="green"),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
-        *tried_lines(selection),
+        *tried_lines(selection.tried, selection.metric, selection.notes),
     )
 
 

@@ -41,7 +41,7 @@ def segments(exam: Exam, columns: Sequence[str]) -> tuple[Segment, ...]:
             if inside.sum() < _FEWEST_ROWS:
                 continue
             part = exam.signature, exam.truth[inside], _of(exam.answers, inside)
-            bounds = interval(*part)[exam.metric]
+            bounds = interval(*part, only=exam.metric)[exam.metric]
             best = max(exam.sign * bound for bound in bounds)
             found.append(
                 Segment(
@@ -67,8 +67,8 @@ def _parts(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     if column.dtype == pl.String:
         common = column.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MOST_VALUES)
         yield from ((value, _mask(column == value)) for value in common)
-    elif set(column.drop_nulls().unique()) <= {0.0, 1.0}:
-        yield from ((str(value == 1).lower(), _mask(column == value)) for value in (0.0, 1.0))
+    elif (distinct := column.drop_nulls().unique().sort()).len() <= _MOST_VALUES:
+        yield from ((f"{value:g}", _mask(column == value)) for value in distinct)
     else:
         yield from _quarters(column)
     yield _MISSING, column.is_null().to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,11 @@ def test_a_segment_that_is_worse_is_found(exam: Exam) -> None:
     told = list(cautions(exam, dataset(people()), validation_quality=1.0, drifts=(), parts=tuple(found.values())))
     assert any(one.startswith("segment: where 'city' is Oslo, accuracy is 0 ") for one in told)
     assert any("better than the test rows allow" in one for one in told)
+
+
+def test_a_number_of_few_values_is_shown_by_its_values(exam: Exam) -> None:
+    test = exam.test.with_columns(floor=pl.Series(np.arange(ROWS) % 3, dtype=pl.Float32))
+    assert [one.value for one in segments(replace(exam, test=test), ["floor"])] == ["0", "1", "2"]
 
 
 def test_named_segments_come_in_their_order_and_texts_are_none(exam: Exam) -> None:

@@ -125,3 +125,11 @@ def test_one_cluster_tells_nothing_and_many_rows_are_sampled() -> None:
     )
     alone = Answers.of(signature, np.eye(3)[np.zeros(12_000, int)])
     assert measure(signature, places, alone) == {"silhouette": 0.0}
+
+
+def test_a_few_rows_that_are_all_right_do_not_make_it_certain() -> None:
+    signature = _classification(2)
+    answers = Answers.of(signature, np.tile(np.array([[0.9, 0.1]]), (30, 1)))
+    low, high = interval(signature, np.array(["a"] * 30, object), answers)["accuracy"]
+    assert high == 1.0
+    assert 0.85 < low < 0.92  # one wrong of 30 would not surprise

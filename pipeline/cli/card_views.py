@@ -1,0 +1,215 @@
+"""A model card as a person reads it: first what to beware of, then how good it is, why, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.tried_views import tried_lines
+from pipeline.cli.views import duration
+from pipeline.contracts.findings import Calibration, Confusion, Coverage, Importance, JobCost, Segment
+from pipeline.contracts.model_version import ModelCard, ModelVersion
+from pipeline.contracts.variant import Tried
+
+__all__ = ["card_view"]
+
+_BAR = 24  # characters
+_MOST_CLASSES = 10  # of a confusion matrix in a terminal
+_MOST_COLUMNS = 15
+
+
+def card_view(version: ModelVersion, card: ModelCard, *, live: bool) -> RenderableType:
+    """All that is known of a version, in sections; those that the card does not have are left out."""
+    return Group(_title(version, card, live=live), *_sections(card))
+
+
+def _sections(card: ModelCard) -> Iterator[RenderableType]:
+    if card.warnings:
+        yield _heading("Beware")
+        yield from (Text(f"! {warning}", style="yellow") for warning in card.warnings)
+    yield _heading(f"Quality on {card.test_rows:,} test rows, which nothing was chosen by")
+    yield _quality(card)
+    if card.confusion is not None:
+        yield from _confusion(card.confusion)
+    if card.calibration is not None:
+        yield from _calibration(card.calibration)
+    if card.coverage is not None:
+        yield _coverage(card.coverage)
+    if card.importance:
+        yield _heading(f"What it reads: {card.metric} lost when a column's values are dealt to other rows")
+        yield _importance(card.importance)
+    if card.segments:
+        yield _heading(f"{card.metric} by part of the test rows")
+        yield _segments(card.segments)
+    yield _heading("Data")
+    yield _data(card)
+    yield _heading("What was tried")
+    yield _tried(card)
+    yield _jobs(card.jobs)
+    yield Text(f"{_dollars(card.dollars)} in all; {card.prices}" if card.prices else "", style="dim")
+
+
+def _title(version: ModelVersion, card: ModelCard, *, live: bool) -> Text:
+    target = f"tells {card.target}" if card.target else "tells clusters"
+    return Text.assemble(
+        (f"{version.model} version {version.version}", "bold"),
+        ("  live" if live else f"  {version.status.lower()}", "green" if live else "dim"),
+        f"  {card.algorithm} {card.precision}, {card.task}, {target}",
+        (f"  {card.created_at:%Y-%m-%d %H:%M} run {card.run}", "dim"),
+    )
+
+
+def _heading(text: str) -> RenderableType:
+    return Group(Text(""), Rule(Text(text, style="bold"), align="left", style="dim"))
+
+
+def _quality(card: ModelCard) -> RenderableType:
+    table = _table("metric", "test", "95 % interval", "validation", right=(1, 2, 3))
+    for metric, value in card.test_quality.items():
+        low, high = card.test_interval.get(metric, (value, value))
+        seen = card.validation_quality.get(metric)
+        table.add_row(
+            metric,
+            f"{value:.5g}",
+            f"{low:.5g} – {high:.5g}",
+            "" if seen is None else f"{seen:.5g}",
+            style="bold" if metric == card.metric else None,
+        )
+    return table
+
+
+def _confusion(found: Confusion) -> Iterator[RenderableType]:
+    """Rows are the truth. In a terminal a matrix of many classes says less than its greatest mistakes."""
+    names = [*found.classes, *(["(others)"] if found.others else [])]
+    if len(names) > _MOST_CLASSES:
+        mistakes = [
+            (count, names[i], names[j]) for i, row in enumerate(found.counts) for j, count in enumerate(row) if i != j
+        ]
+        yield _heading("The most frequent mistakes")
+        table = _table("rows", "truth", "answer", right=(0,))
+        for count, truth, answer in sorted(mistakes, reverse=True)[:_MOST_CLASSES]:
+            if count:
+                table.add_row(f"{count:,}", Text(truth), Text(answer))
+        yield table
+        return
+    yield _heading("Confusion: truth down, answers across")
+    table = _table("", *names, "right", right=tuple(range(1, len(names) + 2)))
+    for index, row in enumerate(found.counts):
+        total = sum(row)
+        cells = [
+            Text(f"{count:,}" if count else "·", style="green" if index == at else "red" if count else "dim")
+            for at, count in enumerate(row)
+        ]
+        table.add_row(Text(names[index]), *cells, f"{row[index] / total:.1%}" if total else "")
+    yield table
+
+
+def _calibration(found: Calibration) -> Iterator[RenderableType]:
+    yield _heading(f"Calibration: error {found.error:.3f}, Brier {found.brier:.3f}")
+    table = _table("it says", "it is right", "", "rows", right=(0, 1, 3))
+    for one in found.bins:
+        table.add_row(f"{one.confidence:.1%}", f"{one.accuracy:.1%}", _bar(one.accuracy, "blue"), f"{one.rows:,}")
+    yield table
+
+
+def _coverage(found: Coverage) -> RenderableType:
+    told = ", ".join(f"{share:.1%} below the {quantile:g} quantile" for quantile, share in found.below)
+    return Text(
+        f"Intervals: {found.within:.1%} of the rows lie within, {found.wanted:.0%} are expected; {told}; "
+        f"{found.width:.4g} wide in the mean"
+    )
+
+
+def _importance(found: Sequence[Importance]) -> RenderableType:
+    table = _table("column", "lost", "±", "", right=(1, 2))
+    most = max(found[0].drop, 1e-12)
+    telling = [one for one in found if one.drop > 0][:_MOST_COLUMNS]
+    for one in telling:
+        table.add_row(Text(one.column), f"{one.drop:.4f}", f"{one.spread:.4f}", _bar(one.drop / most, "cyan"))
+    if left := len(found) - len(telling):
+        table.add_row(Text(f"and {left:,} more that change less, or nothing", style="dim"))
+    return table
+
+
+def _segments(found: Sequence[Segment]) -> RenderableType:
+    table = _table("column", "value", "rows", "quality", "95 % interval", right=(2, 3, 4))
+    before = ""
+    for one in found:
+        low, high = one.interval
+        table.add_row(
+            Text(one.column if one.column != before else "", style="bold"),
+            Text(one.value),
+            f"{one.rows:,}",
+            f"{one.quality:.4g}",
+            f"{low:.4g} – {high:.4g}",
+            style="yellow" if one.worse else None,
+        )
+        before = one.column
+    return table
+
+
+def _data(card: ModelCard) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    splits = ", ".join(f"{rows:,} {name}" for name, rows in card.rows.items())
+    total = sum(card.classes.values())
+    facts = {
+        "rows": splits + (f", {card.set_aside:,} set aside" if card.set_aside else ""),
+        "columns": f"{card.columns:,} read"
+        + "".join(f"; {one['name']} left out: {one['reason']}" for one in card.left_out[:_MOST_COLUMNS]),
+        "classes": ", ".join(f"{name} {rows / total:.1%}" for name, rows in list(card.classes.items())[:_MOST_COLUMNS]),
+        "drift": ", ".join(f"{one.column} ({one.split}, {one.index:.2f})" for one in card.drift)
+        or "none between the splits that chance does not explain",
+        "privacy": ", ".join(f"{name} {value:g}" for name, value in card.privacy.items()),
+        "file": f"sha256 {card.upload_sha256[:16]}…" if card.upload_sha256 else "",
+    }
+    for name, fact in facts.items():
+        if fact:
+            table.add_row(Text(name, style="dim"), Text(fact, overflow="fold"))
+    return table
+
+
+def _tried(card: ModelCard) -> RenderableType:
+    """The files that were made, by their rank; then why each candidate was tried, or not."""
+    table = _table("candidate", "precision", card.metric, "one row", "trained in", "", right=(2, 3, 4))
+    for row in card.leaderboard:
+        if row["status"] == "not_applicable":
+            continue
+        quality, latency = row["quality"].get(card.metric), row["latency_us"]
+        table.add_row(
+            Text(row["candidate"]),
+            row["precision"],
+            "" if quality is None else f"{quality:.4f}",
+            "" if latency is None else f"{latency:.0f} µs",
+            duration(row["train_seconds"]),
+            Text("★ winner" if row["winner"] else row["reason"], style="" if row["winner"] else "dim"),
+            style="bold green" if row["winner"] else "yellow" if row["status"] == "rejected" else None,
+        )
+    tried = [Tried.model_validate(one) for one in card.tried]
+    return Group(table, *tried_lines(tried, card.metric, card.plan_notes))
+
+
+def _jobs(jobs: Sequence[JobCost]) -> RenderableType:
+    table = _table("job", "ran on", "for", "list price", right=(2, 3))
+    for one in jobs:
+        table.add_row(one.job, Text(one.device), duration(one.seconds), _dollars(one.dollars))
+    return table
+
+
+def _dollars(amount: float | None) -> str:
+    return "" if amount is None else f"${amount:.4f}"
+
+
+def _bar(share: float, style: str) -> Text:
+    return Text("█" * max(0, min(_BAR, round(share * _BAR))), style=style)
+
+
+def _table(*columns: str, right: tuple[int, ...] = ()) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for index, column in enumerate(columns):
+        table.add_column(Text(column), justify="right" if index in right else "left", overflow="fold")
+    return table

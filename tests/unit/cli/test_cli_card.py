@@ -1,0 +1,106 @@
+"""A model card in a terminal, and for a script."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.findings import (
+    Bin,
+    Calibration,
+    Confusion,
+    Coverage,
+    Drift,
+    Importance,
+    JobCost,
+    Segment,
+)
+from pipeline.contracts.model_version import ModelCard
+from tests.fakes.records import card
+from tests.unit.cli.conftest import Stage
+
+WHOLE = card("demo_m_0").model_copy(
+    update={
+        "warnings": ("leakage: column 'alive' alone tells the target",),
+        "classes": {"no": 60, "yes": 20},
+        "confusion": Confusion(classes=("no", "yes"), counts=((40, 3), (2, 11))),
+        "calibration": Calibration(
+            bins=(Bin(low=0.9, high=1.0, rows=56, confidence=0.93, accuracy=0.91),), error=0.02, brier=0.15
+        ),
+        "importance": (
+            Importance(column="age", drop=0.21, spread=0.01),
+            Importance(column="noise", drop=0, spread=0),
+        ),
+        "segments": (
+            Segment(column="city", value="Oslo", rows=31, quality=0.5, interval=(0.33, 0.67), worse=True),
+            Segment(column="city", value="Rome", rows=25, quality=1.0, interval=(0.87, 1.0)),
+        ),
+        "drift": (Drift(column="age", split="test", index=0.42),),
+        "jobs": (JobCost(job="cpu", device="cpu", seconds=130, dollars=0.0074),),
+        "dollars": 0.0074,
+        "prices": "list prices of us-east-1, June 2026",
+        "privacy": {"epsilon": 3.2, "delta": 1e-5},
+    }
+)
+
+
+def keep(stage: Stage, document: ModelCard) -> None:
+    stage.artifacts.put(stage.serve().card_key, document.to_bytes())
+
+
+def test_a_card_shows_what_to_beware_of_and_how_good_the_model_is(stage: Stage) -> None:
+    keep(stage, WHOLE)
+    result = stage.run("card", "m")
+    assert result.exit_code == 0, result.stderr
+    shown = result.stdout
+    assert shown.index("! leakage: column 'alive'") < shown.index("0.86 – 0.9") < shown.index("What was tried")
+    for words in (
+        "m version 1  live",
+        "Confusion",
+        "84.6%",
+        "it says",
+        "91.0%",
+        "Oslo",
+        "0.33 – 0.67",
+        "age (test, 0.42)",
+    ):
+        assert words in shown
+    for words in ("epsilon 3.2", "2 min 10 s", "$0.0074 in all; list prices of us-east-1, June 2026", "no 75.0%"):
+        assert words in shown
+    assert "and 1 more that change less, or nothing" in shown
+
+
+def test_a_card_of_before_has_only_what_it_has(stage: Stage) -> None:
+    keep(stage, card("demo_m_0"))
+    shown = stage.run("card", "m", "1").stdout
+    assert "95 % interval" in shown
+    assert "Confusion" not in shown
+
+
+def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:
+    names = tuple(f"digit {n}" for n in range(12))
+    counts = tuple(tuple(9 if i == j else int((i, j) == (4, 9)) * 7 for j in range(12)) for i in range(12))
+    keep(stage, WHOLE.model_copy(update={"confusion": Confusion(classes=names, counts=counts)}))
+    shown = stage.run("card", "m").stdout
+    assert "most frequent mistakes" in shown
+    assert [line.split() for line in shown.splitlines() if "digit" in line] == [["7", "digit", "4", "digit", "9"]]
+
+
+def test_the_coverage_of_intervals_is_told(stage: Stage) -> None:
+    told = Coverage(below=((0.1, 0.12), (0.9, 0.88)), wanted=0.8, within=0.76, width=12.5)
+    keep(stage, WHOLE.model_copy(update={"coverage": told, "confusion": None}))
+    assert "76.0% of the rows lie within, 80% are expected" in stage.run("card", "m").stdout
+
+
+def test_a_card_as_json_is_the_whole_record(stage: Stage) -> None:
+    keep(stage, WHOLE)
+    document = stage.json("card", "m", "--json")
+    assert (document["version"], document["live"]) == (1, True)
+    assert document["importance"][0] == {"column": "age", "drop": 0.21, "spread": 0.01}
+
+
+@pytest.mark.parametrize(("arguments", "words"), [(("m",), "no live version"), (("m", "9"), "no version 9")])
+def test_a_card_that_is_not_there_is_an_error(stage: Stage, arguments: tuple[str, ...], words: str) -> None:
+    stage.serve(live=False)
+    result = stage.run("card", *arguments)
+    assert result.exit_code == 1
+    assert words in result.stderr
