@@ -84,6 +84,7 @@ class Declaration(Record):
     defaults: Settings
     adjustments: tuple[Adjustment, ...] = ()
     space: Space = {}
+    matters_to: dict[str, Task] = {}  # a setting that says nothing to other tasks
     in_trials: Settings = {}
     cost: Cost | None = None
     least_rows: int = 1

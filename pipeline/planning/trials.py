@@ -38,9 +38,12 @@ def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None
     given = (search.space or {}).get(declared.name)
     if search.method == "none" or task == "clustering" or (search.space is not None and given is None):
         return None
-    space = given if given is not None else _own(declared, spec)
+    space = given if given is not None else _own(declared, spec, task)
     if not space:
         return None
+    for name in space:
+        if (other := declared.matters_to.get(name, task)) != task:
+            raise InvalidJobSpecError(f"search.space.{declared.name}.{name}: it matters to {other} alone")
     if declared.needs == "gpu" and spec.training.parallel.nodes > 1:
         raise InvalidJobSpecError(
             f"search and training.parallel.nodes: {declared.name} is searched on one machine, or trained by several"
@@ -66,10 +69,14 @@ def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
     )
 
 
-def _own(declared: Declaration, spec: JobSpec) -> Space:
-    """The algorithm's own space, without what the spec has fixed."""
+def _own(declared: Declaration, spec: JobSpec, task: Task) -> Space:
+    """The algorithm's own space, without what the spec has fixed and what says nothing to the task."""
     fixed = spec.training.knobs if declared.knobs else {}
-    return {name: among for name, among in declared.space.items() if name not in fixed}
+    return {
+        name: among
+        for name, among in declared.space.items()
+        if name not in fixed and declared.matters_to.get(name, task) == task
+    }
 
 
 def _checked(declared: Declaration, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:

@@ -63,6 +63,7 @@ RECIPE = Recipe(
         good_at="the floor that the others must beat; small and fast",
         defaults={"max_iter": 200, "C": 1.0, "alpha": 1.0},
         space={"C": Range(low=1e-3, high=1e2, log=True), "alpha": Range(low=1e-3, high=1e3, log=True)},
+        matters_to={"C": "classification", "alpha": "regression"},
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, tables of 2,000 to 60,000 rows",
             seconds=1,

@@ -81,7 +81,7 @@ RECIPE = Recipe(
             seconds=5,
             seconds_per_million_cells=60,
             bytes=30_000,
-            bytes_per_row=2,
+            bytes_per_row=5,
             most_bytes=1_000_000,
             latency_us=26,
         ),

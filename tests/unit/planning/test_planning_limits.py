@@ -50,6 +50,7 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
     planned = _searched("{search: {method: bayesian, trials: 7}, training: {dropout: 0.2}}")
     spaces = {one.algorithm: one.trials.space for one in planned.candidates if one.trials}
     assert spaces["random_forest"] == catalogue()["random_forest"].space
+    assert set(spaces["linear"]) == {"C"}
     assert set(spaces["mlp"]) == set(catalogue()["mlp"].space) - {"dropout"}
     boosting = next(one.trials for one in planned.candidates if one.algorithm == "gradient_boosting")
     assert boosting is not None
@@ -69,6 +70,7 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
         ("method: random, space: {mlp: {optimizer: {low: 1, high: 2}}}", "of numbers, and a word is expected"),
         ("method: random, space: {mlp: {dropout: {low: 0.5, high: 0.1}}}", "low is 0.5 and high 0.1: low < high"),
         ("method: random, space: {mlp: {dropout: {low: 0, high: 1, log: true}}}", "a range with log begins above 0"),
+        ("method: grid, space: {linear: {alpha: [1]}}", "linear.alpha: it matters to regression alone"),
         ("method: none, space: {mlp: {dropout: [0.1]}}", "search.method is none: grid, random, halving or bayesian"),
     ],
 )  # fmt: skip
