@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RECIPE"]
 
+_MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
 _PASSED_ON = ("learning_rate", "num_leaves", "min_child_samples", "feature_fraction", "bagging_fraction")
 
 
@@ -98,7 +99,7 @@ def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, An
         **{name: settings[name] for name in _PASSED_ON},
         "bagging_freq": 1,
         "bin_construct_sample_cnt": max(len(problem.train), 200_000),  # lest the only missing values be overlooked
-        "num_threads": problem.threads,
+        "num_threads": problem.threads if problem.train.num.size + problem.train.cat.size > _MANY_CELLS else 1,
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,  # which of the two is faster would be tried out, and differ from run to run

@@ -1,0 +1,77 @@
+"""The data sets of quality.py: the rows to learn from, and those that test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+__all__ = ["TABLES", "DataSet"]
+
+DATA = Path(os.environ.get("MODELDROP_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """``learn`` and ``test`` are as files would be read. ``drop``: what no model may read."""
+
+    learn: pl.DataFrame
+    test: pl.DataFrame
+    target: str
+    drop: tuple[str, ...] = ()
+
+
+def _file(name: str) -> Path:
+    file = DATA / name
+    if not file.exists():
+        sys.exit(f"there is no {file}: MODELDROP_DATA names the folder of the data sets")
+    return file
+
+
+def _read(name: str) -> pl.DataFrame:
+    return pl.read_csv(_file(name), null_values=["?", ""], infer_schema_length=None)
+
+
+def _given(folder: str, target: str) -> Callable[[], DataSet]:
+    return lambda: DataSet(learn=_read(f"{folder}/train.csv"), test=_read(f"{folder}/test.csv"), target=target)
+
+
+def _parted(frame: pl.DataFrame, target: str, drop: tuple[str, ...] = ()) -> DataSet:
+    """Every fourth row of a seeded shuffle tests."""
+    order = np.random.default_rng(0).permutation(frame.height)
+    cut = frame.height // 4
+    return DataSet(learn=frame[order[cut:]], test=frame[order[:cut]], target=target, drop=drop)
+
+
+def _titanic() -> DataSet:
+    """Without ``alive``, which is the target in words."""
+    return _parted(_read("titanic/titanic.csv"), "survived", drop=("alive",))
+
+
+def _of_sklearn(name: str, *, classes: bool, scaled: dict[str, Any] | None = None) -> Callable[[], DataSet]:
+    def load() -> DataSet:
+        from sklearn import datasets
+
+        bunch = getattr(datasets, f"load_{name}")(**(scaled or {}))
+        columns = {f"x{index}": bunch.data[:, index] for index in range(bunch.data.shape[1])}
+        target = [f"class {value}" for value in bunch.target] if classes else bunch.target.astype(float)
+        return _parted(pl.DataFrame({**columns, "target": target}), "target")
+
+    return load
+
+
+TABLES: dict[str, Callable[[], DataSet]] = {
+    "adult": _given("adult", "income"),
+    "california_housing": _given("california_housing", "median_house_value"),
+    "titanic": _titanic,
+    "breast_cancer": _of_sklearn("breast_cancer", classes=True),
+    "diabetes": _of_sklearn("diabetes", classes=False, scaled={"scaled": False}),
+    "wine": _of_sklearn("wine", classes=True),
+    "digits": _of_sklearn("digits", classes=True),
+}

@@ -1,0 +1,139 @@
+"""What the pipeline makes of a data set, by its own functions one after another in this process, within a budget."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from quality_data import DataSet
+
+from pipeline.compression.make_variants import make_variants
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.plan import Plan
+from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
+from pipeline.planning.plan import plan
+from pipeline.selection.select import select
+from pipeline.training.ensembling import Ensembling, Member
+from pipeline.training.machine import Machine
+from pipeline.training.trainer import Trainer
+from pipeline.validation.given_test import GivenTest
+from pipeline.validation.prepare import Prepared, prepare
+from pipeline.validation.set_aside import SetAside
+from pipeline.validation.table import Table
+
+__all__ = ["Made", "make"]
+
+KEYS = RunKeys.of("quality_0")
+BLENDING_SHARE = 0.15  # of the budget, that is left for the blend, its student and their variants
+
+
+class Memory(dict[str, bytes]):
+    """Where compression looks for what training wrote, and leaves its files."""
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        return self.setdefault(key, body) is body
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """``answers``: of the served file, to the rows that test, by onnxruntime. ``board``: candidate -> what is shown."""
+
+    data: Prepared
+    answers: Answers
+    chosen: str
+    seconds: float
+    board: dict[str, Any]
+
+
+def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
+    began = time.monotonic()
+    data = _prepared(given, folder)
+    planned = plan(data.dataset, data.spec)
+    trainer = Trainer(
+        dataset=data.dataset,
+        splits=data.splits,
+        machine=Machine(device="cpu", description="cpu", threads=threads),
+        seed=planned.seed,
+        metric=planned.metric,
+        deadline=began + budget * (1 - BLENDING_SHARE),
+    )
+    files, trained, seconds = _trained(trainer, planned, folder)
+    ensembling = Ensembling(trainer=trainer, workdir=folder / "ensemble", report=lambda text: None)
+    ensembling.workdir.mkdir()
+    made, left_out = ensembling.make([_member(one, files) for one in trained])
+    for one in made:
+        files |= _files(one.candidate, ensembling.workdir / one.candidate)
+        seconds[one.candidate] = one.seconds
+    variants = make_variants(
+        [*trained, *made],
+        artifacts=files,
+        keys=KEYS,
+        dataset=data.dataset,
+        validation=data.splits["validation"],
+        spec=data.spec,
+        report=lambda text: None,
+    )
+    chosen = select(variants, metric=planned.metric, spec=data.spec).winner
+    assert chosen.artifact is not None, "a winner was made"
+    served = OnnxModel(files[chosen.artifact.key], threads=threads)
+    answers = served.run(feeds(data.splits["test"], data.dataset.signature))
+    taken = time.monotonic() - began
+    board: dict[str, Any] = {
+        f"{one.candidate} {one.precision}": {
+            planned.metric: round(one.quality[planned.metric], 5),
+            "bytes": one.artifact.bytes if one.artifact else None,
+            "latency_us": round(one.latency_us or 0),
+            "seconds": round(seconds[one.candidate], 1),
+        }
+        for one in variants.variants
+        if one.status == "ok"
+    }
+    board |= {one.name: one.reason for one in left_out} | {one.candidate: one.notes for one in made}
+    return Made(data=data, answers=answers, chosen=f"{chosen.candidate} {chosen.precision}", seconds=taken, board=board)
+
+
+def _prepared(given: DataSet, folder: Path) -> Prepared:
+    aside, of_test = (SetAside(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
+    return prepare(
+        Table(frame=given.learn),
+        JobSpec(target=given.target, drop=given.drop),
+        aside,
+        sha256="0" * 64,
+        given_test=GivenTest(file="test.csv", table=Table(frame=given.test), aside=of_test),
+    )
+
+
+def _trained(trainer: Trainer, planned: Plan, folder: Path) -> tuple[Memory, list[TrainedCandidate], dict[str, float]]:
+    """In the plan's order; none but the first begins after the deadline, as in a training job."""
+    files, trained, seconds = Memory(), list[TrainedCandidate](), dict[str, float]()
+    for candidate in planned.candidates:
+        if trained and time.monotonic() > trainer.deadline:
+            break
+        place = folder / candidate.name
+        place.mkdir()
+        try:
+            one = trainer.train(candidate, place, lambda text: None)
+        except CandidateFailedError:
+            continue
+        trained.append(one)
+        seconds[one.candidate] = one.seconds
+        files |= _files(one.candidate, place)
+    return files, trained, seconds
+
+
+def _files(candidate: str, place: Path) -> dict[str, bytes]:
+    return {KEYS.candidate(candidate, file.name): file.read_bytes() for file in place.iterdir()}
+
+
+def _member(one: TrainedCandidate, files: Memory) -> Member:
+    reference = np.load(BytesIO(files[KEYS.candidate(one.candidate, "reference.npz")]))
+    (answers,) = (reference[name] for name in reference.files)
+    body = files[KEYS.candidate(one.candidate, "body.onnx")]
+    return Member(trained=one, body=body, answers=answers)
