@@ -69,7 +69,10 @@ class Averaged:
 
     @torch.no_grad()
     def _towards(self, share: float) -> None:
-        torch._foreach_lerp_(self._shadow, self._tensors(), share)
+        # The weights apart from what norms have seen: shares of them (training.together) and plain tensors do not mix.
+        shadow, tensors, weights = self._shadow, self._tensors(), len(list(self._model.parameters()))
+        torch._foreach_lerp_(shadow[:weights], tensors[:weights], share)
+        torch._foreach_lerp_(shadow[weights:], tensors[weights:], share)
 
     @torch.no_grad()
     def _set(self, values: list[Tensor]) -> None:

@@ -77,9 +77,15 @@ def _learning(network: nn.Module) -> list[Tensor]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
+def _fast(network: nn.Module) -> dict[str, bool]:
+    """SGD's fast way. Of a share of the weights (training.together) torch has no fused one."""
+    whole = all(type(parameter) is nn.Parameter for parameter in network.parameters())
+    return {"fused": True} if whole else {"foreach": True}
+
+
 def _plain(network: nn.Module, settings: Settings) -> Optimizers:
     """Against the gradient: of all rows (Cauchy 1847), or of a batch of them (Robbins and Monro 1951)."""
-    return (torch.optim.SGD(_learning(network), lr=settings["learning_rate"], fused=True),)
+    return (torch.optim.SGD(_learning(network), lr=settings["learning_rate"], **_fast(network)),)
 
 
 def _normalized_gd(network: nn.Module, settings: Settings) -> Optimizers:
@@ -89,14 +95,14 @@ def _normalized_gd(network: nn.Module, settings: Settings) -> Optimizers:
 def _momentum(network: nn.Module, settings: Settings) -> Optimizers:
     """Heavy ball (Polyak 1964)."""
     rate, momentum = settings["learning_rate"], settings["momentum"]
-    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, fused=True),)
+    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, **_fast(network)),)
 
 
 def _nesterov(network: nn.Module, settings: Settings) -> Optimizers:
     """Nesterov 1983, as Sutskever et al. 2013 write it."""
     rate, momentum = settings["learning_rate"], settings["momentum"]
     nesterov = momentum > 0  # of no momentum there is nothing to look ahead by
-    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, nesterov=nesterov, fused=True),)
+    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, nesterov=nesterov, **_fast(network)),)
 
 
 def _adagrad(network: nn.Module, settings: Settings) -> Optimizers:

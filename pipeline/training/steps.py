@@ -123,8 +123,9 @@ def within_memory(training: Training, at: Progress, rows: int, work: Callable[[i
         try:
             return work(at_once)
         except torch.OutOfMemoryError as error:
-            # Neighbours would wait for the gradients of other parts.
-            if at_once == 1 or training.together.process.size > 1:
+            if training.together.process.size > 1:
+                raise  # neighbours would wait for the gradients of other parts: the job ends, and goes on with fewer
+            if at_once == 1:
                 raise CandidateFailedError(
                     f"{_SHORT} with {at_once} rows at once: a smaller network or batch is expected"
                 ) from error

@@ -9,12 +9,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.job_spec import Optimizer
 from pipeline.training.cluster import Process
 from pipeline.training.launching import joined
 from pipeline.training.network import Network
@@ -23,6 +24,7 @@ from pipeline.training.recipe import Problem, Rows
 from pipeline.training.recipes import RECIPES
 
 ROWS, BATCH = 101, 25  # neither is a multiple of two
+OPTIMIZERS = get_args(Optimizer)
 State = dict[str, Any]
 
 
@@ -60,19 +62,45 @@ def steps(parallel: Parallel, count: int, start: State | None = None) -> tuple[l
     return losses, {"weights": parallel.weights(model), "optimizer": parallel.whole(optimizer.state_dict())}
 
 
-def history(strategy: str, process: Process) -> list[float]:
+class Kept:
+    """Checkpoints in memory, one an epoch."""
+
+    seconds = 0.0
+
+    def __init__(self, given: bytes | None = None) -> None:
+        self.given, self.saved = given, list[bytes]()
+
+    def load(self) -> bytes | None:
+        return self.given
+
+    def save(self, state: bytes) -> None:
+        self.saved.append(state)
+
+
+def history(process: Process, kept: Kept, **settings: Any) -> list[float]:
     """The losses of the loop itself, an epoch each: training, validation."""
     num, cat, target = (tensor.numpy() for tensor in data())
     rows = Rows(num=num, cat=cat, target=target, weight=(np.arange(ROWS) / (ROWS - 1) + 0.5).astype(np.float32))
     problem = Problem(
         classes=3, cardinalities=(4, 4), train=rows, validation=rows, seed=5, device="cpu", threads=1,
-        report=lambda text: None, process=process,
+        report=lambda text: None, process=process, checkpoints=kept,
     )  # fmt: skip
-    settings = RECIPES["mlp"].complete({
-        "hidden": (16, 8), "dropout": 0.0, "epochs": 3, "batch_size": 20, "parallel": strategy,
-    })  # fmt: skip
-    fitted = RECIPES["mlp"].train(settings, problem)
+    complete = RECIPES["mlp"].complete({"hidden": (16, 8), "dropout": 0.0, "epochs": 3, "batch_size": 20, **settings})
+    fitted = RECIPES["mlp"].train(complete, problem)
     return [point[name] for point in fitted.history for name in ("loss", "validation_loss")]
+
+
+def loops(process: Process, strategy: str, optimizer: str) -> dict[str, list[float]]:
+    """By two, by one, and by one from the first checkpoint of two."""
+    more = {"optimizer": optimizer, "averaging": "ema", "max_gradient_norm": 1.0}
+    kept = Kept()
+    found = {
+        "two": history(process, kept, parallel=strategy, **more),
+        "one": history(Process(), Kept(), **more),
+    }
+    if process.is_main:
+        found["resumed"] = history(Process(), Kept(kept.saved[0]), parallel=strategy, **more)
+    return found
 
 
 def difference(one: State, other: State) -> float:
@@ -92,8 +120,7 @@ def main(folder: Path) -> None:
             found[strategy] = {"losses": losses, "further": further, "from_main": parallel.from_main(process.is_main)}
             del parallel
             one, state_of_one = steps(alone, 8)
-            found[strategy]["history"] = history(strategy, process)
-            found[strategy]["history_of_one"] = history("none", Process())
+            found[strategy]["loops"] = {optimizer: loops(process, strategy, optimizer) for optimizer in OPTIMIZERS}
             resumed, later_of_one = steps(alone, 4, start=state)
             found[strategy] |= {
                 "losses_of_one": one,

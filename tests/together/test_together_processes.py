@@ -15,6 +15,7 @@ import torch
 from pipeline.training.cluster import Process
 from pipeline.training.parallel import Parallel, parallel_of
 from tests.local.conftest import until
+from tests.together.steps import OPTIMIZERS
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = (
@@ -59,10 +60,15 @@ def test_two_processes_reach_the_loss_and_the_weights_of_one(found: Any, strateg
     assert of_two["losses"] == found[1][strategy]["losses"]  # both decide by the same number
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
-def test_the_loop_of_two_processes_goes_as_that_of_one(found: Any, strategy: str) -> None:
-    assert found[0][strategy]["history"] == pytest.approx(found[0][strategy]["history_of_one"], abs=1e-4)
-    assert found[0][strategy]["history"] == found[1][strategy]["history"]
+def test_the_loop_of_two_processes_goes_as_that_of_one_and_resumes_as_one(
+    found: Any, strategy: str, optimizer: str
+) -> None:
+    loops, other = (one[strategy]["loops"][optimizer] for one in found)
+    assert loops["two"] == pytest.approx(loops["one"], abs=1e-4)
+    assert loops["resumed"] == pytest.approx(loops["two"], abs=1e-4)
+    assert loops["two"] == other["two"]
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
