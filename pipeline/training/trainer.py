@@ -224,7 +224,10 @@ class Trainer:
         return measure(*answered)[self.metric], interval(*answered, only=self.metric)[self.metric]
 
     def _answered(self, fitted: Fitted, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
-        answers = self._unscaled(fitted.predict(rows))
+        predicted = fitted.predict(rows)
+        if fitted.quantiles:
+            predicted = predicted[:, 0]  # the value; its quantiles follow
+        answers = self._unscaled(predicted)
         signature = self.dataset.signature_of(fitted.classes)
         if self.dataset.task == "regression":
             wanted: npt.NDArray[Any] = self._unscaled(rows.target)

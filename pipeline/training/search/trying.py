@@ -37,8 +37,12 @@ class Memory:
 
     def __init__(self, kept: Checkpoints) -> None:
         self._kept, self.seconds = kept, kept.seconds
-        head, _, self._state = (kept.load() or b"").partition(b"\n")
-        self._scores: dict[str, list[float]] = json.loads(head) if head else {}
+        head, _, state = (kept.load() or b"").partition(b"\n")
+        try:
+            self._scores: dict[str, list[float]] = json.loads(head or b"{}")
+            self._state = state
+        except ValueError:  # damaged, or not UTF-8: the search begins anew
+            self._scores, self._state = {}, b""
         self._saved = time.monotonic()
 
     def __getitem__(self, key: str) -> list[float] | None:

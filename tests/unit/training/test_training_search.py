@@ -286,6 +286,31 @@ def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(meth
     assert len(trained) == len(whole.trials) + 1
 
 
+def test_a_damaged_memory_is_as_none() -> None:
+    kept = _Kept()
+    kept.state = b"\xff{broken\nstate"
+    assert len(_search(UNIT, trials=3, checkpoints=kept).trials) == 3
+
+
+def test_a_networks_search_stops_what_its_curves_call_hopeless_and_trains_with_the_best(tmp_path) -> None:
+    rows, points = table(rows=240), list[Mapping[str, float]]()
+    asked = Trials(method="random", space={"learning_rate": Range(low=1e-6, high=1e-1, log=True)}, trials=10)
+    trainer = Trainer(
+        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy",
+        watch=lambda candidate, point: points.append(point),
+    )  # fmt: skip
+    settings = {"epochs": 4, "hidden": (8,), "batch_size": 64}
+    trained = trainer.train(
+        Candidate(name="n", algorithm="mlp", settings=settings, trials=asked), tmp_path, lambda text: None
+    )
+    assert any("its loss was behind half of the trials" in one.reason for one in trained.trials)
+    best = next(one for one in trained.trials if one.status == "best")
+    assert best.settings["learning_rate"] > 1e-3
+    assert trained.settings["learning_rate"] == best.settings["learning_rate"]
+    assert trained.quality["accuracy"] == pytest.approx(best.quality)
+    assert len(points) <= 4  # the curve is that of the last training alone
+
+
 def replaced(trial: Any) -> Any:
     return trial.model_copy(update={"seconds": 0.0})
 
