@@ -36,7 +36,11 @@ def answers_table(answers: Answers, *, shown: int = _SHOWN) -> RenderableType:
 
 
 def answer_text(prediction: dict[str, Any]) -> Text:
-    """``setosa 98.1 %``, or the value."""
+    """``setosa 98.1 %``, or the value, and its lowest and highest quantile."""
+    if "quantiles" in prediction:
+        ends = list(prediction["quantiles"].items())
+        (low, least), (high, most) = ends[0], ends[-1]
+        return Text.assemble(f"{prediction['value']:g}", (f"  {low}: {least:g}, {high}: {most:g}", "dim"))
     if "label" not in prediction:
         return Text(f"{prediction['value']:g}")
     probability = prediction["probabilities"].get(prediction["label"], math.nan)

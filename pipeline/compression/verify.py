@@ -58,12 +58,15 @@ class VerifyExport(GraphPass):
 
 
 def largest_difference(answers: Answers, reference: Reference, signature: Signature) -> float:
-    """The largest difference in a value or a probability; NaN when an answer is no number.
+    """The largest difference in a value, a quantile or a probability; NaN when an answer is no number.
 
     A label counts by how much less probable the trained model holds it than its own: 0 when they agree.
     """
     if signature.task == "regression":
-        return float(np.max(np.abs(answers.values - reference["value"])))
+        difference = float(np.max(np.abs(answers.values - reference["value"])))
+        if signature.quantiles:
+            return float(np.maximum(difference, np.max(np.abs(answers.quantiles - reference["quantiles"]))))
+        return difference
     wanted = reference["probabilities"]
     column = {label: index for index, label in enumerate(signature.classes)}
     given = wanted[np.arange(len(wanted)), [column[label] for label in answers.labels]]

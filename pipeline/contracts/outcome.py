@@ -56,7 +56,8 @@ class TrainedCandidate(Record):
 
     ``model.onnx`` takes raw columns (contracts.signature); ``reference.npz`` holds the *trained* model's own answers on
     the validation rows, in their order (classification: ``probabilities`` float32 [rows, classes]; regression:
-    ``value`` float64 [rows]), so that another process can verify the export.
+    ``value`` float64 [rows], and ``quantiles`` [rows, quantiles] where there are some), so that another process can
+    verify the export.
     ``body.onnx`` is the model without the reading of raw columns. ``quantizable``: it has MatMul/Gemm weights that
     dynamic int8 applies to.
     """

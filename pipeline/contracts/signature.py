@@ -75,6 +75,11 @@ class Signature:
         )
 
     @property
+    def quantile_names(self) -> tuple[str, ...]:
+        """As an answer calls them: ``0.05``."""
+        return tuple(f"{quantile:g}" for quantile in self.quantiles)
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the ONNX outputs; an underscore is added where a column has taken the name."""
         taken = {column.name for column in self.columns}

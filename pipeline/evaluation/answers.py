@@ -30,8 +30,13 @@ class Answers:
 
     @classmethod
     def of(cls, signature: Signature, predicted: npt.NDArray[np.floating[Any]]) -> Self:
-        """From probabilities [rows, classes], each row's label being the first most probable; or from values [rows]."""
+        """From probabilities [rows, classes], each row's label being the first most probable; or from values [rows],
+        or with quantiles [rows, 1 + quantiles].
+        """
         if signature.task != "regression":
             labels = np.array(signature.classes, dtype=object)[predicted.argmax(axis=1)]
             return cls(labels=labels, probabilities=predicted, values=_EMPTY)
-        return cls(labels=_NO_LABELS, probabilities=_EMPTY.reshape(0, 0), values=predicted)
+        none = _EMPTY.reshape(0, 0)
+        if predicted.ndim == 2:
+            return cls(labels=_NO_LABELS, probabilities=none, values=predicted[:, 0], quantiles=predicted[:, 1:])
+        return cls(labels=_NO_LABELS, probabilities=none, values=predicted)

@@ -51,6 +51,12 @@ def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, An
 
 def _predictions(answers: Answers, signature: Signature) -> list[dict[str, Any]]:
     """In the shape that the predict function answers in."""
+    if signature.quantiles:
+        names, values = signature.quantile_names, answers.values.tolist()
+        return [
+            {"value": value, "quantiles": dict(zip(names, row, strict=True))}
+            for value, row in zip(values, answers.quantiles.tolist(), strict=True)
+        ]
     if signature.task == "regression":
         return [{"value": value} for value in answers.values.tolist()]
     return [

@@ -130,6 +130,8 @@ def _stack(names: Sequence[str], output: str, kind: int) -> _Part:
 
 def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
     answer = f"{prefix}answer"
+    if signature.quantiles:
+        return _value_and_quantiles(signature, prefix, answer)
     if signature.task == "regression":
         (value,) = signature.outputs
         flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
@@ -146,3 +148,18 @@ def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
     ]
     outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
     return make_model(f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes])
+
+
+def _value_and_quantiles(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:
+    """[batch, 1 + quantiles] -> both."""
+    value, quantiles = signature.outputs
+    count = len(signature.quantiles)
+    sizes = numpy_helper.from_array(np.array([1, count], np.int64), f"{prefix}sizes")
+    flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
+    nodes = [
+        helper.make_node("Split", [answer, sizes.name], [f"{prefix}first", quantiles], axis=1),
+        helper.make_node("Reshape", [f"{prefix}first", flat.name], [value]),
+    ]
+    outputs = [_value(value, TensorProto.FLOAT, ["batch"]), _value(quantiles, TensorProto.FLOAT, ["batch", count])]
+    given = _value(answer, TensorProto.FLOAT, ["batch", 1 + count])
+    return make_model(f"{prefix}after", nodes, [given], outputs, [sizes, flat])

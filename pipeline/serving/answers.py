@@ -22,11 +22,20 @@ def most_rows(signature: Signature) -> int:
     """How many rows one request may have: so many that their answer fits into Lambda's, whatever it is."""
     labels = [len(orjson.dumps(name)) for name in signature.classes]
     a_row = 64 + max(labels, default=0) + sum(label + _NUMBER_BYTES for label in labels)
+    a_row += sum(len(name) + 2 + _NUMBER_BYTES for name in signature.quantile_names)
     return max(1, min(_ROWS, _BYTES // a_row))
 
 
-def predictions(outputs: Sequence[NDArray[Any]], classes: Sequence[str]) -> list[dict[str, Any]]:
-    """One a row: ``{"label", "probabilities"}``; ``{"value"}`` without classes."""
+def predictions(
+    outputs: Sequence[NDArray[Any]], classes: Sequence[str], quantiles: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """One a row: ``{"label", "probabilities"}``; ``{"value"}`` without classes, also ``{"quantiles"}`` by name."""
+    if quantiles:
+        values, rows = outputs
+        return [
+            {"value": value, "quantiles": dict(zip(quantiles, row))}  # noqa: B905 - as below
+            for value, row in zip(values, rows)  # noqa: B905 - the same
+        ]
     if not classes:
         return [{"value": value} for value in outputs[0]]
     labels, probabilities = outputs

@@ -82,7 +82,9 @@ class Catalogue:
 
 def _outputs(signature: Signature) -> list[Document]:
     if signature.task == "regression":
-        return [{"name": signature.outputs[0], "datatype": "FP32", "shape": [-1]}]
+        shapes = ([-1], [-1, len(signature.quantiles)])
+        named = zip(signature.outputs, shapes, strict=False)
+        return [{"name": name, "datatype": "FP32", "shape": shape} for name, shape in named]
     label, probabilities = signature.outputs
     return [
         {"name": label, "datatype": "BYTES", "shape": [-1]},

@@ -45,6 +45,7 @@ class LoadedModel:
         self._columns = Columns(signature, most_rows(signature))
         self._decode_tensors = TensorDecoder(self._columns)
         self._outputs = list(signature.outputs)
+        self._quantiles = signature.quantile_names
 
     def answer(self, document: Any) -> Answer:
         """``document`` is a request's JSON: ``{"rows"}``, or ``{"inputs"}`` as the Open Inference Protocol has it.
@@ -60,7 +61,7 @@ class LoadedModel:
 
     def _of_rows(self, document: Mapping[str, Any]) -> Answer:
         outputs = self.session.run(self._outputs, decode_rows(document["rows"], self._columns))
-        found = predictions(outputs, self.signature.classes)
+        found = predictions(outputs, self.signature.classes, self._quantiles)
         body = {"model": self.model, "version": self.version, "predictions": found}
         return Answer(self.model, self.version, len(found), to_json(body))
 

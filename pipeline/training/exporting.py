@@ -33,8 +33,8 @@ def body_of(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelP
     return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
 
 
-def rescaled(body: onnx.ModelProto, *, mean: float, std: float) -> onnx.ModelProto:
-    """Standardised values -> the target's own scale."""
+def rescaled(body: onnx.ModelProto, *, mean: float, std: float, outputs: int = 1) -> onnx.ModelProto:
+    """Standardised values [batch, outputs] -> the target's own scale."""
     constants = [
         numpy_helper.from_array(np.array(std, np.float32), "std"),
         numpy_helper.from_array(np.array(mean, np.float32), "mean"),
@@ -44,6 +44,6 @@ def rescaled(body: onnx.ModelProto, *, mean: float, std: float) -> onnx.ModelPro
         helper.make_node("Add", ["spread", "mean"], ["value"]),
     ]
     scaled, value = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("scaled", "value")
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", outputs]) for name in ("scaled", "value")
     )
     return join(body, make_model("rescale", nodes, [scaled], [value], constants), prefix="target/")

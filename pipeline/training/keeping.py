@@ -33,7 +33,10 @@ def keep_files(
     model = wrap(body, dataset, signature).SerializeToString()
     (workdir / MODEL).write_bytes(model)
     (workdir / BODY).write_bytes(body.SerializeToString())
-    if dataset.task == "regression":
+    if signature.quantiles:
+        both = predicted.astype(np.float64)
+        np.savez(workdir / REFERENCE, value=both[:, 0], quantiles=both[:, 1:])
+    elif dataset.task == "regression":
         np.savez(workdir / REFERENCE, value=predicted.astype(np.float64))
     else:
         np.savez(workdir / REFERENCE, probabilities=predicted.astype(np.float32))

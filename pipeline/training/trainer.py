@@ -205,6 +205,7 @@ class Trainer:
             device=self.machine.device,
             threads=self.machine.threads,
             report=report,
+            unit=self._scale[1] if self.dataset.task == "regression" else 1.0,
         )
 
     def _search(self, recipe: Recipe, candidate: Candidate, problem: Problem) -> Searched | None:
@@ -252,7 +253,7 @@ class Trainer:
         body = fitted.body()
         if self.dataset.task == "regression":
             mean, std = self._scale
-            body = rescaled(body, mean=mean, std=std)
+            body = rescaled(body, mean=mean, std=std, outputs=1 + len(fitted.quantiles))
         model_sha256 = keep_files(body, predicted, dataset=self.dataset, signature=signature, workdir=workdir)
         if fitted.weights is not None:
             from safetensors.torch import save_file

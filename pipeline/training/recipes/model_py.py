@@ -14,6 +14,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.brought import Brought, Shape, bring
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
+    from pipeline.training.losses import outputs_of, quantiles_of
 
     assert problem.code is not None, "a plan has this candidate only beside a model.py"
     code = problem.code
@@ -22,7 +23,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         numbers=rows.num.shape[1],
         cardinalities=problem.cardinalities,
         image=tuple(rows.image.shape[1:]) if rows.image.size else (),
-        outputs=problem.classes or 1,
+        outputs=outputs_of(settings, problem),
     )
     there = {"num": shape.numbers, "cat": len(shape.cardinalities), "image": len(shape.image)}
     read = tuple(name for name, count in there.items() if count)
@@ -38,6 +39,8 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         body=lambda: answering.body(rows),
         history=learned.history,
         notes=learned.notes,
+        quantiles=quantiles_of(settings, problem),
+        privacy=learned.privacy,
         weights=learned.network.state_dict(),
     )
 

@@ -130,6 +130,27 @@ def test_the_label_is_the_most_probable_class() -> None:
     assert answers.labels.tolist() == ["c0", "c39"]
 
 
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_value_may_have_quantiles(rows: int) -> None:
+    dataset = _dataset(["a", "quantiles"], {}, "regression")
+    signature = dataset.signature_of((), (0.1, 0.9))
+    assert signature.outputs == ("value", "quantiles_")
+    frame = pl.DataFrame(
+        {"a": [float(n) for n in range(rows)], "quantiles": [7.0] * rows}, schema_overrides={"a": pl.Float32}
+    )
+    weights = numpy_helper.from_array(np.array([[1, 2, 3], [0, 0, 1]], np.float32), "weights")
+    body = make_model(
+        "body",
+        [helper.make_node("MatMul", [NUM, "weights"], ["answer"])],
+        [helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", 2])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 3])],
+        [weights],
+    )
+    answers = OnnxModel(wrap(body, dataset, signature).SerializeToString()).run(feeds(frame, signature))
+    assert answers.values.tolist() == [float(n) for n in range(rows)]
+    assert answers.quantiles.tolist() == [[2.0 * n, 3.0 * n + 7] for n in range(rows)]
+
+
 def test_a_vocabulary_may_be_huge() -> None:
     known = tuple(f"value {n}" for n in range(20_000))
     dataset = _dataset([], {"id": known}, "regression")

@@ -58,6 +58,15 @@ def test_an_answer_that_is_no_number_is_null() -> None:
     assert to_json({"predictions": predictions(outputs, ())}) == '{"predictions":[{"value":null},{"value":0.1}]}'
 
 
+def test_a_value_may_have_quantiles() -> None:
+    outputs = [np.array([0.5, 2], np.float32), np.array([[0, 1], [1.5, np.nan]], np.float32)]
+    found = to_json({"predictions": predictions(outputs, (), ("0.1", "0.9"))})
+    assert json.loads(found)["predictions"] == [
+        {"value": 0.5, "quantiles": {"0.1": 0.0, "0.9": 1.0}},
+        {"value": 2.0, "quantiles": {"0.1": 1.5, "0.9": None}},
+    ]
+
+
 def test_columns_may_come_in_any_order() -> None:
     shuffled = dict(reversed(ROWS[0].items()))
     assert answered([shuffled]) == answered([ROWS[0]])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pipeline.compression.verify import largest_difference
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM, Encoding
@@ -81,3 +82,25 @@ def test_an_unknown_category_begins_as_nothing() -> None:
     known = network(num, torch.tensor([[1]]))
     assert torch.equal(unknown, missing)
     assert not torch.equal(unknown, known)
+
+
+def test_intervals_are_served_in_order_and_agree_with_the_trained_model(train: TrainIt) -> None:
+    rows = table("regression", rows=300)
+    run = train("mlp", rows, quantiles=(0.9, 0.1))
+    assert run.trained.quantiles == (0.1, 0.9)
+    signature = rows.dataset.signature_of((), run.trained.quantiles)
+    assert signature.outputs == ("value", "quantiles")
+    answers = run.served(rows.validation)
+    with np.load(run.folder / "reference.npz") as reference:
+        assert largest_difference(answers, reference, signature) < 1e-5 * np.std(reference["value"])
+    low, high = answers.quantiles.T
+    assert (low <= high).all()
+    target = rows.validation["target"].to_numpy()
+    assert 0.5 < ((low <= target) & (target <= high)).mean() < 1
+
+
+def test_what_is_watched_of_a_regression_is_in_its_own_units(train: TrainIt) -> None:
+    run = train("mlp", table("regression", rows=200), metric="rmse")
+    losses = [point["validation_loss"] for point in run.trained.history]
+    spread = np.std(run.table.splits["train"]["target"].to_numpy())
+    assert run.trained.history[-1]["rmse"] == pytest.approx(losses[-1] ** 0.5 * spread, rel=1e-3)
