@@ -8,10 +8,21 @@ from pipeline.contracts.declaration import Settings
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import RunError
 
-__all__ = ["BODY", "MODEL", "REFERENCE", "TRAINED", "CandidateOutcome", "JobOutcome", "TrainedCandidate", "Trial"]
+__all__ = [
+    "BODY",
+    "CHECKPOINT",
+    "MODEL",
+    "REFERENCE",
+    "TRAINED",
+    "CandidateOutcome",
+    "JobOutcome",
+    "TrainedCandidate",
+    "Trial",
+]
 
 # A candidate's files (names.RunKeys.candidate); what is in them is said by TrainedCandidate.
 MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
+CHECKPOINT = "checkpoint.pt"  # while it trains: a later attempt goes on from it
 TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 

@@ -14,8 +14,9 @@ from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
+from pipeline.contracts.outcome import CHECKPOINT, TRAINED, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
+from pipeline.jobs.checkpoints import StoredCheckpoints
 from pipeline.jobs.code import train_apart
 from pipeline.jobs.job import JobContext, run_error, run_job
 
@@ -109,6 +110,11 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float) ->
         metric=plan.metric,
         class_weights=spec.training.class_weights,
         deadline=deadline,
+        checkpoints=lambda candidate: StoredCheckpoints(
+            artifacts=context.artifacts,
+            key=context.keys.candidate(candidate.name, CHECKPOINT),
+            seconds=spec.training.checkpoint_seconds,
+        ),
     )
 
 

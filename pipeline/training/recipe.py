@@ -67,7 +67,10 @@ class Rows:
 class Checkpoints(Protocol):
     """Where a candidate's unfinished training is kept, so that a later attempt goes on from it."""
 
-    seconds: float  # between two, at least
+    @property
+    def seconds(self) -> float:
+        """Between two, at least."""
+        ...
 
     def load(self) -> bytes | None: ...
 

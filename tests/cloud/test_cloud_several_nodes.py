@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,19 +40,23 @@ def _jobs_of(cloud: Cloud, run: str) -> list[tuple[int, str]]:
     return [(one.get("nodeProperties", {}).get("numNodes", 1), one["status"]) for one in described]
 
 
+def _trained(cloud: Cloud, run: str) -> Any:
+    key = RunKeys.of(run).candidate("mlp", "trained.json")
+    return json.loads(cloud.s3.get_object(Bucket=cloud.artifacts, Key=key)["Body"].read())
+
+
 def test_two_nodes_train_one_model(cloud: Cloud) -> None:
     run = cloud.ended(_drop(cloud, "nodes", "ddp", "epochs: 5"))
     assert (run.status, run.error) == ("SUCCEEDED", None)
     assert _jobs_of(cloud, run.run) == [(2, "SUCCEEDED")]
-    key = RunKeys.of(run.run).candidate("mlp", "trained.json")
-    trained = json.loads(cloud.s3.get_object(Bucket=cloud.artifacts, Key=key)["Body"].read())
+    trained = _trained(cloud, run.run)
     assert (trained["settings"]["parallel"], trained["device"]) == ("ddp", "2 processes, each on cpu")
     assert trained["quality"]["accuracy"] > 0.85
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the node's processes as Linux tells them")
 def test_a_run_whose_node_is_lost_goes_on_with_fewer_and_ends_with_a_model(cloud: Cloud) -> None:
-    run = _drop(cloud, "lost", "ddp", "epochs: 400, early_stopping: 400, batch_size: 8")
+    run = _drop(cloud, "lost", "ddp", "epochs: 40, early_stopping: 40, batch_size: 8, checkpoint_seconds: 0")
     endpoint = cloud.s3.meta.endpoint_url
     cloud.until(run, lambda found: any("epoch" in (stage.progress or "") for stage in found.stages))
     (node,) = until(lambda: list(_processes_of_node(endpoint, run)))
@@ -59,6 +64,7 @@ def test_a_run_whose_node_is_lost_goes_on_with_fewer_and_ends_with_a_model(cloud
     ended = cloud.ended(run)
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert _jobs_of(cloud, run) == [(2, "FAILED"), (1, "SUCCEEDED")]
+    assert any("went on from a checkpoint" in note for note in _trained(cloud, run)["notes"])
 
 
 def _processes_of_node(endpoint: str, run: str) -> Iterator[int]:
