@@ -73,8 +73,8 @@ def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
 
 
 def pixels(images: pl.Series, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """uint8 [rows, height, width, channels] from a Binary column as contracts.dataset has it."""
-    return np.frombuffer(b"".join(images), np.uint8).reshape(len(images), *shape)
+    """uint8 [rows, height, width, channels], writable, from a Binary column as contracts.dataset has it."""
+    return np.frombuffer(bytearray().join(images), np.uint8).reshape(len(images), *shape)
 
 
 def one_row(feeds: Feeds, index: int = 0) -> Feeds:

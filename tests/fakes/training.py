@@ -26,6 +26,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "random_forest": {"n_estimators": 20},
     "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1, "folds": 2},
     "mlp": {"hidden": (16,), "epochs": 15, "batch_size": 64, "learning_rate": 0.01},
+    "cnn": {"hidden": (8, 16), "epochs": 12, "batch_size": 32, "learning_rate": 0.01, "dropout": 0.1},
+    "resnet": {"hidden": (8, 16), "epochs": 12, "batch_size": 32, "learning_rate": 0.01},
 }
 
 

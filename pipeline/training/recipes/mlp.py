@@ -1,4 +1,4 @@
-"""A neural network with embeddings for the categories; its weight matrices can be int8."""
+"""A neural network, with embeddings for the categories, or over an image's pixels; its weight matrices can be int8."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ __all__ = ["RECIPE"]
 
 def _train(settings: Settings, problem: Problem) -> Fitted:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
+    if problem.train.image.size:
+        return _train_on_images(settings, problem)
     from pipeline.training.answering import Answering
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
@@ -38,11 +40,22 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     )
 
 
+def _train_on_images(settings: Settings, problem: Problem) -> Fitted:
+    from pipeline.training.image_networks import PixelNet, train_images
+
+    def build() -> PixelNet:
+        return PixelNet(
+            problem.train.image, outputs=problem.classes or 1, hidden=settings["hidden"], dropout=settings["dropout"]
+        )
+
+    return train_images(build, settings, problem)
+
+
 RECIPE = Recipe(
     declares=Declaration(
         name="mlp",
         tasks=("classification", "regression"),
-        reads=("num", "cat"),
+        reads=("num", "cat", "image"),
         needs="gpu",
         good_at="a network with embeddings for categories; it can be quantized to int8",
         defaults={

@@ -1,0 +1,65 @@
+"""A small residual network; images are shifted, turned and scaled a little while it learns."""
+
+from __future__ import annotations
+
+from pipeline.contracts.declaration import Adjustment, Range
+from pipeline.training.knobs import NETWORK_KNOBS
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
+
+__all__ = ["RECIPE"]
+
+
+def _train(settings: Settings, problem: Problem) -> Fitted:
+    """``hidden``: the channels of each group, of ``blocks`` residual blocks."""
+    from pipeline.training.image_networks import ResNet, train_images
+
+    def build() -> ResNet:
+        return ResNet(
+            problem.train.image, outputs=problem.classes or 1, widths=settings["hidden"], blocks=settings["blocks"],
+            dropout=settings["dropout"], jitter=settings["jitter"],
+        )  # fmt: skip
+
+    return train_images(build, settings, problem)
+
+
+RECIPE = Recipe(
+    declares=Declaration(
+        name="resnet",
+        tasks=("classification", "regression"),
+        reads=("image",),
+        must_read=("image",),
+        needs="gpu",
+        good_at="a residual network: deeper than cnn, for what its fewer layers cannot tell apart",
+        defaults={
+            **NETWORK_KNOBS,
+            "hidden": (16, 32, 64),
+            "blocks": 1,
+            "dropout": 0.1,
+            "jitter": True,
+            "epochs": 12,
+            "batch_size": 128,
+            "learning_rate": 3e-3,
+            "weight_decay": 1e-2,
+            "schedule": "one_cycle",
+            "early_stopping": 12,  # the last epochs of one_cycle are the best
+        },
+        adjustments=(
+            Adjustment(rows_up_to=20_000, settings={"epochs": 30, "batch_size": 64, "early_stopping": 30}),
+            Adjustment(rows_up_to=2_000, settings={"epochs": 60, "batch_size": 32, "early_stopping": 60}),
+        ),
+        space={
+            "learning_rate": Range(low=3e-4, high=1e-2, log=True),
+            "hidden": ((16, 32, 64), (32, 64, 128)),
+            "blocks": (1, 2, 3),
+            "weight_decay": Range(low=1e-4, high=1e-1, log=True),
+            "mixup": (0.0, 0.2),
+        },
+        least_rows=30,
+        most_classes=1000,
+        knobs=True,
+        turn=65,
+    ),
+    quantizable=False,  # dynamic int8 never pays on convolutions
+    tolerance=1e-4,  # the same float32 sums in another order
+    train=_train,
+)

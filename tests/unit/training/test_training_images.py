@@ -1,0 +1,67 @@
+"""What holds for the algorithms that read images."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+import torch
+
+from pipeline.planning.plan import plan
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.training.image_networks import ConvNet, Pixels, ResNet
+from tests.fakes.imaging import pictures
+from tests.fakes.training import TrainIt
+
+ALGORITHMS = ["mlp", "cnn", "resnet"]
+
+
+@pytest.mark.parametrize(("algorithm", "channels"), [("mlp", 1), ("cnn", 1), ("resnet", 3)])
+def test_it_learns_shapes_and_is_served_as_it_was_trained(algorithm: str, channels: int, train: TrainIt) -> None:
+    run = train(algorithm, pictures(channels=channels))
+    assert run.trained.quality["accuracy"] > (0.5 if algorithm == "mlp" else 0.9)
+    assert run.difference() < 1e-5
+    served = onnx.load(run.folder / "model.onnx")
+    (given,) = served.graph.input
+    assert (given.name, given.type.tensor_type.elem_type) == ("image", onnx.TensorProto.UINT8)
+
+
+def test_an_image_may_have_a_value(train: TrainIt) -> None:
+    run = train("cnn", pictures(regression=True))
+    assert run.trained.quality["r2"] > 0.5
+    assert run.difference() < 1e-5
+
+
+def test_the_same_seed_gives_the_same_file(train: TrainIt) -> None:
+    rows = pictures(rows=60)
+    first, second = (train("cnn", rows, seed=7, epochs=2).trained.model_sha256 for _ in range(2))
+    assert first == second
+
+
+def test_mixup_blends_images_and_their_losses(train: TrainIt) -> None:
+    assert train("cnn", pictures(), mixup=0.2).trained.quality["accuracy"] > 0.8
+
+
+def test_the_plan_of_images_names_what_reads_them() -> None:
+    planned = plan(pictures(rows=300).dataset, JobSpec())
+    assert {candidate.algorithm for candidate in planned.candidates} >= set(ALGORITHMS)
+    reasons = {skipped.algorithm: skipped.reason for skipped in planned.skipped}
+    assert reasons["random_forest"].startswith("it reads numbers and categories")
+
+
+@pytest.mark.parametrize("height", [5, 8, 33])
+def test_networks_take_images_of_any_size(height: int) -> None:
+    image = torch.randint(0, 256, (4, height, 9, 3), dtype=torch.uint8)
+    how = {"outputs": 2, "widths": (4, 8, 8, 8), "dropout": 0.1, "jitter": True}
+    for network in (ConvNet(image.numpy(), **how), ResNet(image.numpy(), blocks=2, **how)):
+        assert network(image).shape == (4, 2)
+
+
+def test_pixels_are_moved_in_training_alone() -> None:
+    torch.manual_seed(0)
+    image = torch.randint(0, 256, (40, 9, 9, 1), dtype=torch.uint8)
+    pixels = Pixels(image.numpy(), jitter=True)
+    moved = pixels(image)
+    still = pixels.eval()(image)
+    assert not torch.equal(moved, still)
+    assert (still.mean().item(), still.std().item()) == pytest.approx((0, 1), abs=0.01)
+    assert moved.mean().item() == pytest.approx(0, abs=0.1)
