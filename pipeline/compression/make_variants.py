@@ -36,6 +36,7 @@ from pipeline.graphs.raw_inputs import wrap
 
 __all__ = ["make_variants"]
 
+_CONVOLUTIONS = "convolutions are slower with weights that are quantized as they run, and static int8 is not made yet"
 _WHY_NOT_INT8 = {
     "linear": "a linear model is one small matrix, and integer operators would add more than it saves",
     "random_forest": "trees compare columns with thresholds: there are no weight matrices to quantize",
@@ -44,6 +45,8 @@ _WHY_NOT_INT8 = {
     "blend": "its members have int8 files of their own, where that applies to them",
     "student": "it is of trees, which compare columns with thresholds: there are no weight matrices to quantize",
     "gradient_boosting": "trees compare columns with thresholds: there are no weight matrices to quantize",
+    "cnn": _CONVOLUTIONS,
+    "resnet": _CONVOLUTIONS,
 }
 
 

@@ -95,7 +95,7 @@ def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module
 class ResNet(nn.Module):
     """Residual blocks (He et al. 2016), each group half the size of the one before; the mean of the places answers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a network's settings, each by its name
         self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], blocks: int, dropout: float,
         jitter: bool,
     ) -> None:  # fmt: skip
@@ -128,7 +128,8 @@ class _Residual(nn.Module):
         self.past = nn.Sequential(*(past if stride > 1 or channels != wide else []))
 
     def forward(self, found: Tensor) -> Tensor:
-        return (self.inner(found) + self.past(found)).relu()
+        both: Tensor = self.inner(found) + self.past(found)
+        return both.relu()
 
 
 class PixelNet(nn.Module):

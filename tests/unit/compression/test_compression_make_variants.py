@@ -8,13 +8,14 @@ from typing import Any
 import onnx
 import pytest
 
-from pipeline.compression.make_variants import make_variants
+from pipeline.compression.make_variants import _WHY_NOT_INT8, make_variants
 from pipeline.compression.quantize_int8 import INTEGER_OPERATORS
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.job_spec import Compression, JobSpec
 from pipeline.contracts.names import RunKeys, artifact_key
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.variant import VariantSet
+from pipeline.training.recipes import RECIPES as ALGORITHMS
 from tests.fakes.objects import FakeObjectStore
 from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight
 
@@ -154,3 +155,8 @@ def test_it_says_what_it_is_at(artifacts: FakeObjectStore) -> None:
         report=said.append,
     )
     assert said == ["mlp: verify", "mlp: int8"]
+
+
+def test_every_algorithm_that_has_no_int8_says_why() -> None:
+    without = {name for name, recipe in ALGORITHMS.items() if not recipe.quantizable}
+    assert without <= _WHY_NOT_INT8.keys()

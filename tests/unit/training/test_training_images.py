@@ -6,8 +6,8 @@ import onnx
 import pytest
 import torch
 
-from pipeline.planning.plan import plan
 from pipeline.contracts.job_spec import JobSpec
+from pipeline.planning.plan import plan
 from pipeline.training.image_networks import ConvNet, Pixels, ResNet
 from tests.fakes.imaging import pictures
 from tests.fakes.training import TrainIt
