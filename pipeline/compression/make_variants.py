@@ -46,6 +46,7 @@ _WHY_NOT_INT8 = {
     "student": "it is of trees, which compare columns with thresholds: there are no weight matrices to quantize",
     "gradient_boosting": "trees compare columns with thresholds: there are no weight matrices to quantize",
     "cnn": _CONVOLUTIONS,
+    "text_linear": "a linear model over words is one small matrix, and integers would add more than they save",
     "resnet": _CONVOLUTIONS,
 }
 
