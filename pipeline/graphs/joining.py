@@ -8,7 +8,7 @@ import onnx
 from onnx import compose, helper
 from onnxruntime.quantization.onnx_model import ONNXModel
 
-__all__ = ["IR_VERSION", "OPSETS", "join", "make_model", "normalise"]
+__all__ = ["IR_VERSION", "OPSETS", "join", "make_model", "normalise", "with_input"]
 
 IR_VERSION = 10
 OPSETS = {"": 20, "ai.onnx.ml": 3, "com.microsoft": 1}
@@ -68,3 +68,24 @@ def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output
         outputs=None if output is None else [f"{prefix}{output}"],
         producer_name="modeldrop",
     )
+
+
+def with_input(body: onnx.ModelProto, name: str, made: onnx.ModelProto, *, prefix: str) -> onnx.ModelProto:
+    """``body``, its input ``name`` being what ``made`` makes of its own inputs; the body's others stay.
+
+    ``made`` has one output, and no name that is one of them; the names of ``body`` get ``prefix``.
+    """
+    reads = [given.name for given in body.graph.input]
+    nodes, inputs, outputs = list(made.graph.node), list(made.graph.input), []
+    for given in body.graph.input:
+        if given.name == name:
+            outputs.append(made.graph.output[0])
+            continue
+        passed = onnx.ValueInfoProto()
+        passed.CopyFrom(given)
+        passed.name = f"{given.name}_as_it_is"
+        nodes.append(helper.make_node("Identity", [given.name], [passed.name]))
+        inputs.append(given)
+        outputs.append(passed)
+    assert name in reads, "what it does not read need not be made"
+    return join(make_model("before", nodes, inputs, outputs, made.graph.initializer), body, prefix=prefix)

@@ -4,7 +4,7 @@ the longest text of a batch nor the size of the vocabulary multiplies by its row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.encoding import TEXT
 from pipeline.graphs.joining import make_model
 
-__all__ = ["LEAST_LENGTH", "Terms", "Unit", "over_rows", "score_graph", "token_graph", "token_nodes"]
+__all__ = ["LEAST_LENGTH", "Terms", "Unit", "id_graph", "over_rows", "score_graph", "token_graph", "token_nodes"]
 
 Unit = Literal["word", "letter"]
 Matrix = npt.NDArray[np.float32]
@@ -79,14 +79,60 @@ def score_graph(columns: Sequence[Terms | None], bias: Matrix) -> onnx.ModelProt
     ]
     constants = {"bias": bias[None].astype(np.float32), "first": np.array([0]), "second": np.array(1)}
     constants |= {name: values for part in parts for name, values in part.constants().items()}
-    row = helper.make_graph(
+    row = _of_row(nodes, _value("row_scores", TensorProto.FLOAT, [len(bias)]), constants, len(columns))
+    return over_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
+
+
+def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output: str) -> onnx.ModelProto:
+    """``text`` -> ``output`` int64 [batch, columns x length]: of each column the ids of its first ``length`` tokens.
+
+    ``columns``: how a column is read, and the tokens that are known, whose ids are 2, 3 ...; 1 is unknown, 0 is none.
+    """
+    nodes: list[onnx.NodeProto] = []
+    constants = {"none": np.zeros((1, length), np.int64), "start": np.array([0]), "end": np.array([length])}
+    constants |= {"along": np.array([1])}
+    for at, (unit, known) in enumerate(columns):
+        constants[f"column_{at}"] = np.array([at])
+        nodes += [
+            helper.make_node("Gather", ["row", f"column_{at}"], [f"text_{at}"]),
+            *token_nodes(f"text_{at}", f"tokens_{at}", unit),
+            helper.make_node(
+                "LabelEncoder",
+                [f"tokens_{at}"],
+                [f"ids_{at}"],
+                domain="ai.onnx.ml",
+                keys_strings=list(known),
+                values_int64s=list(range(2, len(known) + 2)),
+                default_int64=1,
+            ),
+            helper.make_node("Concat", [f"ids_{at}", "none"], [f"padded_{at}"], axis=1),
+            helper.make_node("Slice", [f"padded_{at}", "start", "end", "along"], [f"first_{at}"]),
+        ]
+    nodes += [
+        helper.make_node("Concat", [f"first_{at}" for at in range(len(columns))], ["together"], axis=1),
+        helper.make_node("Squeeze", ["together", "start"], ["row_ids"]),
+    ]
+    width = length * len(columns)
+    row = _of_row(nodes, _value("row_ids", TensorProto.INT64, [width]), constants, len(columns))
+    return over_rows(row, TEXT, _value(output, TensorProto.INT64, ["batch", width]), columns=len(columns))
+
+
+def _of_row(
+    nodes: Sequence[onnx.NodeProto],
+    output: onnx.ValueInfoProto,
+    constants: Mapping[str, npt.NDArray[Any]],
+    columns: int,
+) -> onnx.GraphProto:
+    """What is done for one row's texts. That tokens are texts is said: onnx crashes on what Tokenizer leaves unsaid."""
+    tokens = [node.output[0] for node in nodes if node.op_type == "Tokenizer"]
+    return helper.make_graph(
         nodes,
         "row",
-        [_value("row", TensorProto.STRING, [len(columns)])],
-        [_value("row_scores", TensorProto.FLOAT, [len(bias)])],
+        [_value("row", TensorProto.STRING, [columns])],
+        [output],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
+        value_info=[_value(name, TensorProto.STRING, [1, None]) for name in tokens],
     )
-    return over_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
 
 
 def over_rows(row: onnx.GraphProto, text: str, output: onnx.ValueInfoProto, *, columns: int) -> onnx.ModelProto:

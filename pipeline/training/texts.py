@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from pipeline.graphs.encoding import NUM
-from pipeline.graphs.joining import join, make_model
+from pipeline.graphs.joining import make_model, with_input
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.training.recipe import Problem, Rows, Settings
 from pipeline.training.terms import Vocabulary, tokens_of, unit_of
@@ -180,25 +180,16 @@ class TextCodes:
 
     def before(self, body: onnx.ModelProto) -> onnx.ModelProto:
         """``body`` reads the widened numbers; what comes back reads the texts and the numbers."""
-        reads = [given.name for given in body.graph.input]
-        if NUM not in reads:
+        if NUM not in [given.name for given in body.graph.input]:
             return body
-        others = [given for given in body.graph.input if given.name != NUM]
         texts = self.scores.graph()
-        numbers = helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", self.numbers])
         wide = helper.make_tensor_value_info("wide", TensorProto.FLOAT, ["batch", None])
-        parts = [NUM, "scores"] if self.numbers else ["scores"]
+        inputs, parts = list(texts.graph.input), ["scores"]
+        if self.numbers:
+            inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", self.numbers]))
+            parts.insert(0, NUM)
         nodes = [*texts.graph.node, helper.make_node("Concat", parts, ["wide"], axis=1)]
-        outputs = {NUM: wide}
-        for other in others:
-            output = onnx.ValueInfoProto()
-            output.CopyFrom(other)
-            output.name = f"{other.name}_as_it_is"
-            nodes.append(helper.make_node("Identity", [other.name], [output.name]))
-            outputs[other.name] = output
-        inputs = [*texts.graph.input, *([numbers] if self.numbers else []), *others]
-        first = make_model("text_codes", nodes, inputs, [outputs[name] for name in reads])
-        return join(first, body, prefix="table/")
+        return with_input(body, NUM, make_model("text_codes", nodes, inputs, [wide]), prefix="table/")
 
 
 def _without_texts(rows: Rows, scores: Doubles) -> Rows:

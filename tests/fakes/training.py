@@ -21,6 +21,18 @@ CPU = Machine(device="cpu", description="cpu", threads=1)
 QUICK: dict[str, dict[str, Any]] = {
     "linear": {},
     "text_linear": {},
+    "transformer": {
+        "hidden": (16,),
+        "width": 16,
+        "layers": 1,
+        "heads": 2,
+        "places": 32,
+        "epochs": 20,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        "dropout": 0.0,
+        "word_dropout": 0.0,
+    },
     "k_means": {},
     "gaussian_mixture": {},
     "random_forest": {"n_estimators": 20},

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import polars as pl
 import pytest
 
-from pipeline.evaluation.scoring import OnnxModel
+from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.raw_inputs import wrap
 from pipeline.graphs.texts import Unit
 from pipeline.training.reading_texts import TEXT_SETTINGS
 from pipeline.training.recipe import Problem, Rows
@@ -58,6 +61,16 @@ def test_an_algorithm_for_tables_reads_the_texts_beside_them(algorithm: str, tas
     run = train(algorithm, texts(task, table=True))
     assert run.trained.quality["r2" if task == "regression" else "accuracy"] > 0.8
     assert run.difference() < 1e-5
+
+
+def test_a_network_that_reads_texts_is_quantized_like_any_other(train: TrainIt) -> None:
+    run = train("mlp", texts(table=True))
+    pipe, body = QuantizeInt8(RECIPES[0]), (run.folder / "body.onnx").read_bytes()
+    pipe.ensures(small := pipe.call(body).model)
+    signature = run.table.dataset.signature
+    served = OnnxModel(wrap(onnx.load_from_string(small), run.table.dataset, signature).SerializeToString())
+    found = served.run(feeds(run.table.validation, signature)).labels
+    assert (found == run.served(run.table.validation).labels).mean() > 0.9
 
 
 @pytest.mark.parametrize("algorithm", ["text_linear", "gradient_boosting"])
