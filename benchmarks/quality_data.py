@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-__all__ = ["TABLES", "DataSet"]
+__all__ = ["TABLES", "TEXTS", "DataSet"]
 
 DATA = Path(os.environ.get("MODELDROP_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -75,3 +75,5 @@ TABLES: dict[str, Callable[[], DataSet]] = {
     "wine": _of_sklearn("wine", classes=True),
     "digits": _of_sklearn("digits", classes=True),
 }
+
+TEXTS: dict[str, Callable[[], DataSet]] = {"ag_news": _given("ag_news", "topic")}

@@ -1,0 +1,42 @@
+"""What people fit to texts: TF-IDF with a linear support vector machine, and naive Bayes; all rows to learn from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+__all__ = ["TEXT_PEERS", "text_answer_of"]
+
+TEXT_PEERS = ("TF-IDF + LinearSVC", "TF-IDF of pairs + LinearSVC", "naive Bayes")
+
+
+def text_answer_of(  # noqa: PLR0913 - as quality_peers.answer_of
+    peer: str, learn: pl.DataFrame, test: pl.DataFrame, *, target: str, classes: tuple[str, ...], threads: int
+) -> npt.NDArray[np.floating[Any]]:
+    """Of the one text column: shares [rows, classes]; a margin's are its softmax."""
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.naive_bayes import MultinomialNB
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    (column,) = [name for name in test.columns if name != target]
+    models = {
+        "TF-IDF + LinearSVC": lambda: make_pipeline(TfidfVectorizer(), LinearSVC()),
+        "TF-IDF of pairs + LinearSVC": lambda: make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LinearSVC()
+        ),
+        "naive Bayes": lambda: make_pipeline(CountVectorizer(), MultinomialNB()),
+    }
+    model = models[peer]()
+    model.fit(learn[column].fill_null("").to_list(), learn[target].to_numpy().astype(str))
+    rows = test[column].fill_null("").to_list()
+    if peer == "naive Bayes":
+        told = model.predict_proba(rows)
+    else:
+        odds = np.exp(model.decision_function(rows))
+        told = odds / odds.sum(axis=1, keepdims=True)
+    order = [list(model.classes_).index(label) for label in classes]
+    return told[:, order]
