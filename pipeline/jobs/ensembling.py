@@ -13,6 +13,7 @@ from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.outcome import BODY, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Plan
 from pipeline.jobs.job import JobContext, run_error
+from pipeline.jobs.splits import read_splits
 
 if TYPE_CHECKING:
     from pipeline.training.ensembling import Member
@@ -71,19 +72,14 @@ def _members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[M
 
 
 def _trainer(context: JobContext) -> Trainer:
-    import polars as pl
-
     from pipeline.training.trainer import Trainer
 
-    splits = {}
-    for name in ("train", "validation"):
-        file = context.workdir / f"ensembling_{name}.parquet"
-        context.artifacts.download(context.keys.split(name), file)
-        splits[name] = pl.read_parquet(file)
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
+    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed)
     return Trainer(
         dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
-        splits=splits,
+        splits=splits.frames,
+        notes=splits.notes,
         machine=context.machine,
         seed=plan.seed,
         metric=plan.metric,

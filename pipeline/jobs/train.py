@@ -19,6 +19,7 @@ from pipeline.contracts.plan import Candidate, Plan
 from pipeline.jobs.checkpoints import StoredCheckpoints
 from pipeline.jobs.code import train_apart
 from pipeline.jobs.job import JobContext, run_error, run_job
+from pipeline.jobs.splits import read_splits
 
 if TYPE_CHECKING:
     from pipeline.training.trainer import Trainer
@@ -91,19 +92,14 @@ def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
 
 
 def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float) -> Trainer:
-    import polars as pl
-
     from pipeline.training.trainer import Trainer
 
-    splits = {}
-    for name in ("train", "validation"):
-        file = context.workdir / f"{name}.parquet"
-        context.artifacts.download(context.keys.split(name), file)
-        splits[name] = pl.read_parquet(file)
+    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed)
     dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
     return Trainer(
         dataset=dataset,
-        splits=splits,
+        splits=splits.frames,
+        notes=splits.notes,
         machine=context.machine,
         process=context.process,
         seed=plan.seed,

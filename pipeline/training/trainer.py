@@ -50,7 +50,7 @@ class Trainer:
     """``splits``: train and validation, as contracts.dataset has them. ``metric`` is the plan's.
 
     ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``, ``code``: as in
-    recipe.Problem, the candidate's own.
+    recipe.Problem, the candidate's own. ``notes`` are of every candidate: what is known of the rows.
     """
 
     dataset: Dataset
@@ -64,6 +64,7 @@ class Trainer:
     watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
     code: Path | None = None
     process: Process = field(default_factory=Process)
+    notes: tuple[str, ...] = ()
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Write model.onnx, body.onnx, reference.npz, for a network also checkpoint.safetensors; last trained.json.
@@ -98,7 +99,7 @@ class Trainer:
             history=fitted.history,
             settings=settings,
             trials=searched.trials if searched else (),
-            notes=(*searched.notes, *fitted.notes) if searched else fitted.notes,
+            notes=(*self.notes, *(searched.notes if searched else ()), *fitted.notes),
             classes=fitted.classes,
             quantiles=fitted.quantiles,
             privacy=dict(fitted.privacy),

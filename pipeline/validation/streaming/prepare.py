@@ -133,7 +133,7 @@ def _pass(rows: Rows, understood: Understood, aside: SetAside, train: Path) -> _
             refused.append(error)
 
     schema = understood.read(rows.sample.head(0), 0).frame.schema
-    register_io_source(produce, schema=schema).sink_parquet(train, compression="lz4", statistics=False)
+    register_io_source(produce, schema=schema).sink_parquet(train, compression="snappy", statistics=False)
     if refused:
         raise refused[0]
     return _Passed(understood=understood, statistics=statistics, train=train, held=held, tally=tally, aside=aside)
@@ -260,7 +260,7 @@ def _write(passed: _Passed, columns: Sequence[str], classes: tuple[str, ...], wo
     scan = pl.scan_parquet(passed.train)
     unseen = {label for (split, label), rows in passed.tally.classes.items() if split == "train"} - {*classes}
     if unseen or list(scan.collect_schema()) != list(columns):
-        scan.filter(some).select(columns).sink_parquet(files["train"], compression="lz4", statistics=False)
+        scan.filter(some).select(columns).sink_parquet(files["train"], compression="snappy", statistics=False)
         passed.train.unlink()
     else:
         passed.train.rename(files["train"])

@@ -20,7 +20,7 @@ from pipeline.validation.profile import profile_column
 __all__ = ["BatchStatistics", "Statistics"]
 
 _SKETCH = 4096  # hashes: the estimate's standard error is 1 / sqrt(_SKETCH)
-_SAMPLE_ROWS = 200_000
+_SAMPLE_ROWS = 50_000
 _MOST_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
 _SLACK = 0.05  # three standard errors
 _TOP = float(2**64)
@@ -55,8 +55,16 @@ class _Column:
         """Hashes above it can tell nothing more."""
         return int(self.hashes[-1]) if len(self.hashes) == _SKETCH else 2**64 - 1
 
+    def count(self, counts: pl.DataFrame) -> None:
+        """Keep them, or, where they are too many, only their hashes from now on."""
+        self.counts, self.counted = counts, counts.height <= _MOST_COUNTED
+        if not self.counted:
+            self.hashes = counts["value"].hash().sort().head(_SKETCH)
+
     @property
     def distinct(self) -> int:
+        if self.counts is not None and self.counted:
+            return self.counts.height
         if len(self.hashes) < _SKETCH:
             return len(self.hashes)
         return round((_SKETCH - 1) / (self.reach / _TOP))
@@ -84,7 +92,11 @@ class Statistics:
         return BatchStatistics(
             rows=train.height,
             moments=train.select(expression for one in self.typed for expression in _moments(one)).row(0, named=True),
-            hashes={name: self._hashes(train[name], column.reach) for name, column in self._columns.items()},
+            hashes={
+                name: self._hashes(train[name], column.reach)
+                for name, column in self._columns.items()
+                if name not in counted or not column.counted
+            },
             counts={name: _counts(train[name]) for name in counted if self._columns[name].counted},
             sample=train.select(list(self._columns)).gather_every(self.step),
         )
@@ -95,11 +107,10 @@ class Statistics:
         self._sample.append(batch.sample)
         for name, column in self._columns.items():
             _add_moments(column, {key: batch.moments.get(f"{key} {name}") for key in _MOMENTS}, batch.rows)
-            hashes = pl.concat([column.hashes, batch.hashes[name]]).unique().sort()
-            column.hashes = hashes.head(_SKETCH)
+            if name in batch.hashes:
+                column.hashes = pl.concat([column.hashes, batch.hashes[name]]).unique().sort().head(_SKETCH)
             if name in batch.counts and column.counted:
-                column.counts = _together(column.counts, batch.counts[name])
-                column.counted = column.counts.height <= _MOST_COUNTED
+                column.count(_together(column.counts, batch.counts[name]))
 
     def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
         """As profile.profile_column has it of each column; medians, and what is told of dates, are the sample's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -98,8 +99,10 @@ class Understood:
     def _column(self, raw: pl.Series, one: Typed, lost: Counter[str]) -> pl.Series:
         if one.kind == "numeric" and raw.dtype == pl.Float64:  # as a reader of text gives it
             numbers = raw.cast(pl.Float32)
-            if numbers.is_finite().all():
+            if math.isfinite(float(numbers.sum())) or numbers.is_finite().all():
                 return numbers
+        if one.kind == "categorical" and raw.dtype == pl.String and _is_trimmed(raw):
+            return raw
         values = read_as(raw, one.kind, decimal_comma=self.decimal_comma, day_first=one.day_first)
         if one.kind in _READ:
             lost[raw.name] = values.null_count() - trimmed(raw).null_count()
@@ -108,7 +111,9 @@ class Understood:
     def _labels(self, raw: pl.DataFrame) -> pl.Series:
         if self.task == "clustering":
             return pl.Series(self.target, [0.0]).new_from_index(0, raw.height)
-        column = trimmed(raw[self.target])
+        column = raw[self.target]
+        if self.task == "regression" or column.dtype != pl.String or not _is_trimmed(column):
+            column = trimmed(column)
         if self.task == "regression":
             return numbers_in(column, decimal_comma=self.decimal_comma)
         text = text_of(column)
@@ -190,6 +195,12 @@ def _shares(split: Split, expected: int, *, given_test: bool) -> tuple[float, fl
 def _latest(times: pl.Series, test: float, until: float) -> tuple[float, float]:
     ends = [times.quantile(1 - share, "higher") if share else float("inf") for share in (test, until)]
     return float(ends[0] or 0), float(ends[1] or 0)
+
+
+def _is_trimmed(raw: pl.Series) -> bool:
+    """Of values that repeat this is known sooner than each of them is trimmed."""
+    values = raw.unique()
+    return trimmed(values).equals(values, null_equal=True)
 
 
 def _is_whole(label: str) -> bool:

@@ -1,0 +1,38 @@
+"""Training rows that are more than a machine's memory is good for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.jobs.splits import memory_bytes, sampled
+
+ROWS = 20_000
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "train.parquet"
+    pl.DataFrame({"x": range(ROWS), "y": ["a", "b"] * (ROWS // 2)}).write_parquet(path)
+    return path
+
+
+def test_rows_that_fit_are_all_taken(file: Path) -> None:
+    frame, notes = sampled(file, 1 << 30, 0)
+    assert (frame.height, notes) == (ROWS, ())
+
+
+def test_of_more_a_seeded_sample_is_taken_and_said(file: Path) -> None:
+    frame, notes = sampled(file, 1 << 18, 0)
+    assert 0 < frame.height < ROWS / 2
+    assert notes[0].startswith(f"trained on {frame.height:,} of 20,000 rows")
+    assert frame.equals(sampled(file, 1 << 18, 0)[0])
+    assert not frame.equals(sampled(file, 1 << 18, 1)[0])
+    assert frame["x"].is_sorted()
+    assert frame["x"].mean() == pytest.approx(ROWS / 2, rel=0.1)
+
+
+def test_a_machine_has_memory() -> None:
+    assert memory_bytes() > 1 << 28
