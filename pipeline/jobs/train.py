@@ -8,24 +8,25 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import CHECKPOINT, TRAINED, CandidateOutcome, TrainedCandidate
-from pipeline.contracts.plan import Candidate, Plan
+from pipeline.contracts.plan import Candidate, Plan, TrainingJob
 from pipeline.jobs.checkpoints import StoredCheckpoints
 from pipeline.jobs.code import train_apart
 from pipeline.jobs.job import JobContext, run_error, run_job
-from pipeline.jobs.splits import read_splits
+from pipeline.jobs.splits import memory_bytes, read_splits
 
 if TYPE_CHECKING:
     from pipeline.training.trainer import Trainer
 
 __all__ = ["train"]
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -40,14 +41,14 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     (job,) = (job for job in plan.jobs if job.name == context.job)
     minutes = job.minutes or spec.limits.minutes
     deadline = time.monotonic() + 60 * minutes
-    trainer = _trainer(context, plan, spec, deadline)
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
-    hopeless = _hopeless(context, trainer, candidates, job.audition_rows)
-    candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
     with _joined(context):
+        trainer = _trainer(context, plan, spec, deadline, notes=_notes(context, job))
+        hopeless = _hopeless(context, trainer, candidates, job.audition_rows)
+        candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
         trained = [
             _outcome(context, trainer, candidate)
-            if not number or _in_time(context, deadline)
+            if not number or _from_main(context, time.monotonic() < deadline)
             else _too_late(candidate, minutes)
             for number, candidate in enumerate(candidates)
         ]
@@ -76,14 +77,13 @@ def _joined(context: JobContext) -> AbstractContextManager[None]:
     return joined(context.process, context.machine.device)
 
 
-def _in_time(context: JobContext, deadline: float) -> bool:
-    """By the main process's clock: all begin a candidate, or none."""
+def _from_main(context: JobContext, value: T) -> T:
+    """By the main process's clock and memory: all begin a candidate, or none, and with the same rows."""
     if context.process.size == 1:
-        return time.monotonic() < deadline
+        return value
     from pipeline.training.parallel import parallel_of
 
-    together = parallel_of("ddp", context.process, context.machine.device)
-    return together.from_main(time.monotonic() < deadline)
+    return parallel_of("ddp", context.process, context.machine.device).from_main(value)
 
 
 def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
@@ -91,15 +91,23 @@ def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 
-def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float) -> Trainer:
+def _notes(context: JobContext, job: TrainingJob) -> tuple[str, ...]:
+    size = context.process.size
+    if size >= job.nodes:
+        return ()
+    return (f"{job.nodes} nodes were asked for, and {size} trained it: the others were lost, or the stack has none",)
+
+
+def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, *, notes: tuple[str, ...]) -> Trainer:
     from pipeline.training.trainer import Trainer
 
-    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed)
+    most_bytes = _from_main(context, memory_bytes())
+    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed, most_bytes=most_bytes)
     dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
     return Trainer(
         dataset=dataset,
         splits=splits.frames,
-        notes=splits.notes,
+        notes=(*notes, *splits.notes),
         machine=context.machine,
         process=context.process,
         seed=plan.seed,

@@ -127,6 +127,17 @@ def test_a_later_attempt_goes_on_from_the_checkpoint_of_an_earlier_one() -> None
     assert again.model_sha256 == first.model_sha256
 
 
+def test_it_is_said_when_fewer_nodes_trained_than_were_asked_for() -> None:
+    house = House()
+    house.plan(LINEAR)
+    plan = Plan.from_bytes(house.artifacts.get(KEYS.plan))
+    jobs = (plan.jobs[0].model_copy(update={"nodes": 3}),)
+    house.artifacts.put(KEYS.plan, plan.model_copy(update={"jobs": jobs}).to_bytes())
+    house.run()
+    trained = TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("linear", "trained.json")))
+    assert trained.notes[0].startswith("3 nodes were asked for, and 1 trained it")
+
+
 def test_only_the_jobs_own_candidates_are_trained() -> None:
     house = House()
     house.plan(LINEAR)
