@@ -158,7 +158,9 @@ def validator(environ: Environ = os.environ) -> Validator:
 def planner(environ: Environ = os.environ) -> Planner:
     from pipeline.bootstrap.steps import Planner
 
-    return Planner(**_step(_clients(environ), StageSettings.from_env(environ)))
+    settings = StageSettings.from_env(environ)
+    clients = _clients(environ)
+    return Planner(**_step(clients, settings), registry=_registry(clients, settings))
 
 
 def collector(environ: Environ = os.environ) -> Collector:

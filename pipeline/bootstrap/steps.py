@@ -28,6 +28,7 @@ from pipeline.contracts.run import RunStatus, StageName, Upload
 from pipeline.contracts.variant import Selection, VariantSet
 from pipeline.intake.collect import check_job, check_survivors, outcome_of
 from pipeline.intake.run_log import RunLog
+from pipeline.registry.bases import find_base
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.registry.promotion import why_not
 from pipeline.registry.registration import draft_version, lineage_of
@@ -92,13 +93,23 @@ class Validator(_Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Planner(_Step):
-    """Dataset and JobSpec -> Plan."""
+    """Dataset and JobSpec -> Plan. Of a base model the data set is from here on read as that reads it."""
+
+    registry: ModelRegistry
 
     def __call__(self, run: str) -> Plan:
+        from pipeline.planning.fine_tuning import as_the_base_reads, fine_tuned, of_the_base
         from pipeline.planning.plan import plan
 
         keys = RunKeys.of(run)
-        planned = plan(self._read(Dataset, keys.dataset), self._read(JobSpec, keys.spec))
+        dataset, spec = self._read(Dataset, keys.dataset), self._read(JobSpec, keys.spec)
+        if (wanted := spec.training.base_model) is None:
+            planned = plan(dataset, spec)
+        else:
+            base = find_base(wanted, tenant=keys.tenant, registry=self.registry, artifacts=self.artifacts)
+            dataset = as_the_base_reads(dataset, base)
+            planned = fine_tuned(plan(dataset, of_the_base(spec, base)), base)
+            self._write(dataset, keys.dataset)
         self._write(planned, keys.plan)
         self.runs.finish_stage(run, "plan")
         return planned

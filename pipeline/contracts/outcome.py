@@ -14,6 +14,7 @@ __all__ = [
     "MODEL",
     "REFERENCE",
     "TRAINED",
+    "WEIGHTS",
     "CandidateOutcome",
     "JobOutcome",
     "TrainedCandidate",
@@ -23,6 +24,7 @@ __all__ = [
 # A candidate's files (names.RunKeys.candidate); what is in them is said by TrainedCandidate.
 MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
 CHECKPOINT = "checkpoint.pt"  # while it trains: a later attempt goes on from it
+WEIGHTS = "checkpoint.safetensors"  # of a network: data alone
 TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 

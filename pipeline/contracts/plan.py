@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pipeline.contracts.base import Base
 from pipeline.contracts.declaration import Settings, Space
 from pipeline.contracts.record import Record
 
@@ -65,3 +66,4 @@ class Plan(Record):
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()  # what the limits made of it
     seed: int = 0
+    base: Base | None = None  # what its network goes on from

@@ -14,7 +14,8 @@ from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.outcome import CHECKPOINT, TRAINED, CandidateOutcome, TrainedCandidate
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import CHECKPOINT, TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan, TrainingJob
 from pipeline.jobs.checkpoints import StoredCheckpoints
 from pipeline.jobs.code import train_apart
@@ -22,6 +23,7 @@ from pipeline.jobs.job import JobContext, run_error, run_job
 from pipeline.jobs.splits import memory_bytes, read_splits
 
 if TYPE_CHECKING:
+    from pipeline.training.recipe import Base
     from pipeline.training.trainer import Trainer
 
 __all__ = ["train"]
@@ -119,7 +121,19 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, *,
             key=context.keys.candidate(candidate.name, CHECKPOINT),
             seconds=spec.training.checkpoint_seconds,
         ),
+        base=_base(context, plan, dataset),
     )
+
+
+def _base(context: JobContext, plan: Plan, dataset: Dataset) -> Base | None:
+    if plan.base is None:
+        return None
+    from pipeline.training.recipe import Base
+
+    weights = context.workdir / f"base_{WEIGHTS}"
+    context.artifacts.download(RunKeys.of(plan.base.run).candidate(plan.base.candidate, WEIGHTS), weights)
+    same_answers = plan.base.classes == dataset.classes
+    return Base(version=plan.base.version, weights=weights, same_answers=same_answers)
 
 
 def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> CandidateOutcome:

@@ -72,7 +72,8 @@ class Averaged:
         # The weights apart from what norms have seen: shares of them (training.together) and plain tensors do not mix.
         shadow, tensors, weights = self._shadow, self._tensors(), len(list(self._model.parameters()))
         torch._foreach_lerp_(shadow[:weights], tensors[:weights], share)
-        torch._foreach_lerp_(shadow[weights:], tensors[weights:], share)
+        if len(tensors) > weights:
+            torch._foreach_lerp_(shadow[weights:], tensors[weights:], share)
 
     @torch.no_grad()
     def _set(self, values: list[Tensor]) -> None:

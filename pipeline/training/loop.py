@@ -16,6 +16,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.averaging import Averaged
 from pipeline.training.batching import Batch, batches
 from pipeline.training.checkpoints import keep, resumed
+from pipeline.training.fine_tuning import begin_from
 from pipeline.training.inputs import Reads
 from pipeline.training.losses import loss_of
 from pipeline.training.optimizers import Descent
@@ -59,7 +60,9 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     torch.set_float32_matmul_precision("high")  # TF32, where there is a GPU that has it
 
     together = parallel_of(settings["parallel"], problem.process, problem.device)
-    network = build().to(problem.device)
+    network = build()
+    begun = begin_from(network, settings, problem)
+    network.to(problem.device)
     model = together.wrap(network)
     descent = Descent(model, settings)
     training = Training(
@@ -81,7 +84,7 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     return Learned(
         network=network.cpu().eval(),
         history=tuple(at.history),
-        notes=tuple(at.notes),
+        notes=(*begun, *at.notes),
         privacy=training.private.spent(at.all_steps) if training.private else {},
     )
 

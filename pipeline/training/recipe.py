@@ -94,6 +94,15 @@ def _unwatched(point: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """A registered network. ``weights``: its checkpoint; ``same_answers``: it tells the same classes, or values."""
+
+    version: str
+    weights: Path
+    same_answers: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
     """What there is to learn, and on what machine. ``classes``: how many; 0 for regression and clustering.
 
@@ -101,7 +110,8 @@ class Problem:
     ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
     ``process``: which it is of those that train this together (training.parallel).
     ``watch`` is shown a point of the learning curve (contracts.curves). ``code``: the model.py that was brought along.
-    ``unit``: the standard deviation of a regression's target, in which its values are given.
+    ``unit``: the standard deviation of a regression's target, in which its values are given. ``base``: what a network
+    with the setting ``base_model`` begins from.
     """
 
     classes: int
@@ -120,6 +130,7 @@ class Problem:
     process: Process = field(default_factory=Process)
     code: Path | None = None
     unit: float = 1.0
+    base: Base | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

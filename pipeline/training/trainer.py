@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
-from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
@@ -26,7 +26,7 @@ from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.cluster import Process
 from pipeline.training.machine import Machine
-from pipeline.training.recipe import Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
+from pipeline.training.recipe import Base, Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
 from pipeline.training.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def _unwatched(candidate: Candidate, point: Mapping[str, float]) -> None:
 class Trainer:
     """``splits``: train and validation, as contracts.dataset has them. ``metric`` is the plan's.
 
-    ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``, ``code``: as in
-    recipe.Problem, the candidate's own. ``notes`` are of every candidate: what is known of the rows.
+    ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``, ``code``, ``base``: as
+    in recipe.Problem, the candidate's own. ``notes`` are of every candidate: what is known of the rows.
     """
 
     dataset: Dataset
@@ -63,6 +63,7 @@ class Trainer:
     checkpoints: Callable[[Candidate], Checkpoints] = _none_kept
     watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
     code: Path | None = None
+    base: Base | None = None
     process: Process = field(default_factory=Process)
     notes: tuple[str, ...] = ()
 
@@ -197,6 +198,7 @@ class Trainer:
             checkpoints=self.checkpoints(candidate),
             watch=partial(self.watch, candidate),
             code=self.code,
+            base=self.base,
             process=self.process,
             classes=len(self.dataset.classes),
             cardinalities=Encoding.of(self.dataset).cardinalities,
@@ -259,5 +261,5 @@ class Trainer:
         if fitted.weights is not None:
             from safetensors.torch import save_file
 
-            save_file(dict(fitted.weights), workdir / "checkpoint.safetensors")
+            save_file(dict(fitted.weights), workdir / WEIGHTS)
         return model_sha256

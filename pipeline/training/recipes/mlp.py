@@ -15,6 +15,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     if problem.train.image.size:
         return _train_on_images(settings, problem)
     from pipeline.training.answering import Answering
+    from pipeline.training.fine_tuning import base_weights
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
     from pipeline.training.losses import outputs_of, quantiles_of
@@ -24,6 +25,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         return Network(
             problem.train.num, problem.cardinalities,
             outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
+            flagged=base_weights(settings, problem).get("numbers.flagged"),
         )  # fmt: skip
 
     reads = columns("num", "cat")

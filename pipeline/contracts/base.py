@@ -1,0 +1,26 @@
+"""A registered version that a network goes on from."""
+
+from __future__ import annotations
+
+from pipeline.contracts.dataset import ColumnProfile
+from pipeline.contracts.declaration import Settings
+from pipeline.contracts.record import Record
+from pipeline.contracts.signature import Task
+
+__all__ = ["Base"]
+
+
+class Base(Record):
+    """``version``: ``tenant/model@number``. Its weights are the checkpoint of ``candidate`` of ``run`` (names.RunKeys).
+
+    ``columns``: as it reads them, its vocabularies among them.
+    """
+
+    version: str
+    run: str
+    candidate: str
+    algorithm: str
+    task: Task
+    classes: tuple[str, ...] = ()
+    settings: Settings
+    columns: tuple[ColumnProfile, ...]

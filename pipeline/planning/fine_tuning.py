@@ -1,0 +1,98 @@
+"""A plan that goes on from a registered network: the data is read as it was, its architecture is kept."""
+
+from __future__ import annotations
+
+from pipeline.contracts.base import Base
+from pipeline.contracts.catalogue import catalogue
+from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec, Training
+from pipeline.contracts.plan import Candidate, Plan
+
+__all__ = ["as_the_base_reads", "fine_tuned", "of_the_base"]
+
+_NUMBERS = {"numeric", "boolean"}
+# What a network learns by; its other settings are what it is built by, which its weights fit.
+_LEARNING = frozenset(Training.model_fields) - {"hidden"} | {"privacy_epsilon", "privacy_delta", "privacy_norm"}
+
+
+def as_the_base_reads(dataset: Dataset, base: Base) -> Dataset:
+    """Its columns in the order of ``base``, with the vocabularies that its weights are for; others are left out.
+
+    Raise InvalidJobSpecError when the task is another, or a column is not there, or of another kind.
+    """
+    if dataset.task != base.task:
+        raise InvalidJobSpecError(
+            f"training.base_model: {base.version} is a {base.task}, and this data set is a {dataset.task}: the same "
+            "task is expected"
+        )
+    own = {column.name: column for column in dataset.columns}
+    columns = tuple(_as_read(own.get(column.name), column, dataset, base) for column in base.columns)
+    read = {column.name for column in columns}
+    spare = tuple(
+        LeftOut(name=name, reason=f"the base model {base.version} does not read it") for name in own if name not in read
+    )
+    unknown = tuple(
+        f"column '{column.name}': {count:,} of its values are unknown to the base model {base.version}"
+        for column in columns
+        if (count := len(set(own[column.name].vocabulary) - set(column.vocabulary)))
+    )
+    return dataset.model_copy(
+        update={
+            "columns": columns,
+            "left_out": (*dataset.left_out, *spare),
+            "warnings": (*dataset.warnings, *unknown),
+        }
+    )
+
+
+def of_the_base(spec: JobSpec, base: Base) -> JobSpec:
+    """Where no algorithms are asked for: the network's own alone, however few the rows are."""
+    return spec if spec.algorithms else spec.model_copy(update={"algorithms": (base.algorithm,)})
+
+
+def fine_tuned(plan: Plan, base: Base) -> Plan:
+    """The network's candidate is built as ``base`` was; the others have nothing to go on from.
+
+    Raise InvalidJobSpecError when the network is not among the candidates.
+    """
+    if not catalogue()[base.algorithm].knobs or base.algorithm not in {one.algorithm for one in plan.candidates}:
+        names = ", ".join(sorted({one.algorithm for one in plan.candidates}))
+        raise InvalidJobSpecError(
+            f"training.base_model: {base.version} is a {base.algorithm}, no such network is trained here ({names}): "
+            "algorithms with it, or none, are expected"
+        )
+    candidates = tuple(
+        _of_base(one, base) if one.algorithm == base.algorithm else _alone(one) for one in plan.candidates
+    )
+    return plan.model_copy(update={"candidates": candidates, "base": base})
+
+
+def _of_base(candidate: Candidate, base: Base) -> Candidate:
+    built = {name: value for name, value in base.settings.items() if name not in _LEARNING}
+    settings = candidate.settings | {name: value for name, value in built.items() if name in candidate.settings}
+    settings["base_model"] = base.version
+    trials = candidate.trials
+    if trials is not None:
+        space = {name: values for name, values in trials.space.items() if name not in built}
+        trials = trials.model_copy(update={"space": space}) if space else None
+    reason = f"goes on from {base.version}"
+    return candidate.model_copy(update={"settings": settings, "trials": trials, "reason": reason})
+
+
+def _alone(candidate: Candidate) -> Candidate:
+    without = {"base_model": "", "freeze": False}
+    own = {name: without.get(name, value) for name, value in candidate.settings.items()}
+    return candidate.model_copy(update={"settings": own})
+
+
+def _as_read(own: ColumnProfile | None, column: ColumnProfile, dataset: Dataset, base: Base) -> ColumnProfile:
+    where = f"training.base_model: {base.version} reads the column '{column.name}'"
+    if own is None:
+        why = next((one.reason for one in dataset.left_out if one.name == column.name), "it is not there")
+        raise InvalidJobSpecError(f"{where}, which this data set does not give ({why}): the same columns are expected")
+    if (own.kind != column.kind and {own.kind, column.kind} != _NUMBERS) or own.shape != column.shape:
+        raise InvalidJobSpecError(
+            f"{where} as {column.kind}, and here it is {own.kind}: the same kinds and shapes are expected"
+        )
+    return own.model_copy(update={"vocabulary": column.vocabulary})

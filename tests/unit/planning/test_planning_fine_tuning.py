@@ -1,0 +1,98 @@
+"""What a plan makes of a base model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.contracts.base import Base
+from pipeline.contracts.dataset import ColumnProfile, Dataset
+from pipeline.contracts.declaration import Range
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec, Search, Training
+from pipeline.contracts.plan import Plan
+from pipeline.planning.fine_tuning import as_the_base_reads, fine_tuned, of_the_base
+from pipeline.planning.plan import plan
+from tests.fakes.records import dataset
+
+
+def base(**changes: Any) -> Base:
+    columns = (
+        ColumnProfile(name="job", kind="categorical", missing=0, distinct=2, vocabulary=("clerk", "smith")),
+        ColumnProfile(name="age", kind="numeric", missing=0, distinct=60),
+    )
+    made = Base(
+        version="demo/adult@3",
+        run="demo_adult_1",
+        candidate="mlp",
+        algorithm="mlp",
+        task="classification",
+        classes=("high", "low"),
+        settings={"hidden": (7, 5), "dropout": 0.4, "learning_rate": 0.5, "epochs": 3},
+        columns=columns,
+    )
+    return made.model_copy(update=changes)
+
+
+def planned(of: Base, data: Dataset | None = None, **spec: Any) -> Plan:
+    asked = JobSpec(training=Training(base_model="demo/adult@live", freeze=True), **spec)
+    return fine_tuned(plan(as_the_base_reads(data or dataset(), of), of_the_base(asked, of)), of)
+
+
+def test_the_data_is_read_as_the_base_reads_it() -> None:
+    spare = ColumnProfile(name="height", kind="numeric", missing=0, distinct=9)
+    own = dataset()
+    found = as_the_base_reads(own.model_copy(update={"columns": (*own.columns, spare)}), base())
+    assert [column.name for column in found.columns] == ["job", "age"]
+    assert found.columns[0].vocabulary == ("clerk", "smith")
+    assert [(one.name, one.reason) for one in found.left_out] == [
+        ("height", "the base model demo/adult@3 does not read it")
+    ]
+    assert found.warnings == ("column 'job': 1 of its values are unknown to the base model demo/adult@3",)
+    assert as_the_base_reads(found, base()) == found
+
+
+def test_the_network_alone_is_tried_as_the_base_was_built_and_learns_as_it_is_told() -> None:
+    found = planned(base())
+    (candidate,) = found.candidates
+    settings = candidate.settings
+    assert (settings["hidden"], settings["base_model"], settings["freeze"]) == ((7, 5), "demo/adult@3", True)
+    assert settings["learning_rate"] != 0.5
+    assert settings["epochs"] != 3
+    assert found.base == base()
+
+
+def test_others_that_are_asked_for_begin_from_nothing() -> None:
+    found = planned(base(), algorithms=("linear", "mlp"))
+    assert {one.algorithm: one.settings.get("base_model") for one in found.candidates} == {
+        "linear": None,
+        "mlp": "demo/adult@3",
+    }
+
+
+def test_what_it_is_built_by_is_not_searched() -> None:
+    space = {"hidden": ((4,), (8,)), "learning_rate": Range(low=1e-4, high=1e-2, log=True)}
+    (candidate,) = planned(base(), search=Search(method="random", trials=3, space={"mlp": space})).candidates
+    assert candidate.trials is not None
+    assert list(candidate.trials.space) == ["learning_rate"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"task": "regression", "classes": ()}, "is a regression, and this data set is a classification"),
+        ({"algorithm": "random_forest"}, "is a random_forest, no such network is trained here"),
+        (
+            {"columns": (ColumnProfile(name="wage", kind="numeric", missing=0, distinct=9),)},
+            r"reads the column 'wage', which this data set does not give \(it is not there\)",
+        ),
+        (
+            {"columns": (ColumnProfile(name="age", kind="categorical", missing=0, distinct=9),)},
+            "'age' as categorical, and here it is numeric",
+        ),
+    ],
+)
+def test_a_base_that_does_not_fit_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidJobSpecError, match=words):
+        planned(base(**changes))

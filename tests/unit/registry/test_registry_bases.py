@@ -1,0 +1,78 @@
+"""Which version ``training.base_model`` names."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.base import Base
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.registry.bases import find_base
+from pipeline.registry.model_registry import ModelRegistry
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import MODEL_BYTES, artifact, dataset, model_version, selection
+from tests.fakes.table import FakeTable
+
+RUN = "demo_adult_000000000001"
+KEYS = RunKeys.of(RUN)
+
+
+class Kept:
+    """A live version 1 of demo/adult, and what its run has left."""
+
+    def __init__(self, *, weights: bool = True) -> None:
+        self.artifacts = FakeObjectStore()
+        self.registry = ModelRegistry(FakeTable(), self.artifacts)
+        self.artifacts.put(artifact().key, MODEL_BYTES)
+        self.artifacts.put(KEYS.selection, selection().to_bytes())
+        self.artifacts.put(KEYS.dataset, dataset().to_bytes())
+        trained = TrainedCandidate(
+            candidate="mlp",
+            algorithm="mlp",
+            device="cpu",
+            seconds=1,
+            quality={},
+            quantizable=True,
+            tolerance=1e-4,
+            settings={"hidden": (8,)},
+            model_sha256="a" * 64,
+        )
+        self.artifacts.put(KEYS.candidate("mlp", TRAINED), trained.to_bytes())
+        if weights:
+            self.artifacts.put(KEYS.candidate("mlp", WEIGHTS), b"weights")
+        version = self.registry.register(model_version(RUN)).version
+        self.registry.ready("demo", "adult", version)
+        self.registry.promote("demo", "adult", version, by="a test")
+
+    def find(self, wanted: str) -> Base:
+        return find_base(wanted, tenant="demo", registry=self.registry, artifacts=self.artifacts)
+
+
+@pytest.mark.parametrize("wanted", ["demo/adult", "demo/adult@live", "demo/adult@1"])
+def test_an_alias_and_a_number_name_the_version_itself(wanted: str) -> None:
+    found = Kept().find(wanted)
+    assert (found.version, found.run, found.candidate) == ("demo/adult@1", RUN, "mlp")
+    assert (found.algorithm, found.settings["hidden"]) == ("mlp", (8,))
+    assert found.columns == dataset().columns
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("adult", "'adult' names no version: demo/model@live, or @3, is expected"),
+        ("other/adult@live", "'other/adult@live' is not a model of this tenant: one of 'demo/...' is expected"),
+        ("demo/adult@9", "model 'adult' has no version 9"),
+        ("demo/adult@best", "no version under the alias 'best'"),
+        ("demo/nothing", "no version under the alias 'live'"),
+    ],
+)
+def test_what_names_no_version_of_this_tenant_is_refused(wanted: str, words: str) -> None:
+    with pytest.raises(InvalidJobSpecError, match=r"train\.yaml: training\.base_model: ") as raised:
+        Kept().find(wanted)
+    assert words in raised.value.message
+
+
+def test_a_version_without_weights_is_no_base() -> None:
+    with pytest.raises(InvalidJobSpecError, match="demo/adult@1 is a mlp, of which no weights are kept"):
+        Kept(weights=False).find("demo/adult")

@@ -1,0 +1,99 @@
+"""A network that goes on from a registered one's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.torch import load_file
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.plan import Candidate
+from pipeline.training.recipe import Base
+from pipeline.training.trainer import Trainer
+from tests.fakes.tabular import Table, profiled, table
+from tests.fakes.training import CPU, QUICK, Run, TrainIt
+
+Tune = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def base(train: TrainIt) -> Run:
+    return train("mlp", table(rows=1200))
+
+
+@pytest.fixture
+def tune(base: Run, tmp_path: Path) -> Tune:
+    """Train on few rows from the base's weights."""
+
+    def tune_it(rows: Table, *, same_answers: bool = True, **settings: Any) -> Run:
+        weights = base.folder / "checkpoint.safetensors"
+        begun = Base(version="demo/m@1", weights=weights, same_answers=same_answers)
+        trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun)
+        chosen = {**QUICK["mlp"], "base_model": "demo/m@1", **settings}
+        candidate = Candidate(name="one", algorithm="mlp", settings=chosen)
+        trained = trainer.train(candidate, tmp_path, lambda text: None)
+        return Run(table=rows, trained=trained, folder=tmp_path, reports=[])
+
+    return tune_it
+
+
+def few(base: Run, rows: int = 48) -> Table:
+    """Other rows of the same kind, read as the base reads them."""
+    other = table(rows=rows * 2, seed=5)
+    splits = {"train": other.splits["train"][:rows], "validation": table(rows=400, seed=6).validation}
+    made = profiled(splits, "classification")
+    columns = tuple(
+        own.model_copy(update={"vocabulary": one.vocabulary})
+        for own, one in zip(made.dataset.columns, base.table.dataset.columns, strict=True)
+    )
+    return Table(dataset=made.dataset.model_copy(update={"columns": columns}), splits=splits)
+
+
+def test_frozen_weights_stay_and_the_last_layer_learns(base: Run, tune: Tune) -> None:
+    run = tune(few(base), freeze=True)
+    before, after = (load_file(one.folder / "checkpoint.safetensors") for one in (base, run))
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    last = sorted(name for name in before if name.startswith("layers."))[-2:]
+    assert moved == set(last)
+    assert run.difference() < 1e-5
+    assert run.trained.notes[0].startswith("began from the weights of demo/m@1")
+    assert "only the last layer has learnt" in run.trained.notes
+
+
+def test_few_rows_go_further_from_there_than_from_nothing(base: Run, tune: Tune, train: TrainIt) -> None:
+    rows = few(base)
+    assert tune(rows).trained.quality["auc"] > train("mlp", rows).trained.quality["auc"] + 0.02
+
+
+def test_other_answers_get_a_last_layer_of_their_own(base: Run, tune: Tune) -> None:
+    renamed = few(base)
+    splits = {
+        name: split.with_columns(target=pl.col("target").replace_strict({"class 0": "low", "class 1": "top"}))
+        for name, split in renamed.splits.items()
+    }
+    dataset = renamed.dataset.model_copy(update={"classes": ("low", "top")})
+    run = tune(Table(dataset=dataset, splits=splits), same_answers=False)
+    assert "its answers are others: the last layer began anew" in run.trained.notes
+    assert run.trained.quality["auc"] > 0.8
+
+
+def test_an_architecture_that_does_not_fit_is_taken_in_part_or_refused(base: Run, tune: Tune) -> None:
+    rows = few(base)
+    assert "did not fit, and began anew" in " ".join(tune(rows, hidden=(24,)).trained.notes)
+    with pytest.raises(CandidateFailedError, match=r"freeze: the weights of demo/m@1 do not fit .* layers\.0"):
+        tune(rows, hidden=(24,), freeze=True)
+
+
+def test_gaps_that_the_base_has_not_seen_need_no_flag(base: Run, tune: Tune) -> None:
+    rows = few(base)
+    holed = {
+        name: split.with_columns(age=pl.when(pl.int_range(pl.len()) % 5 == 0).then(None).otherwise(pl.col("age")))
+        for name, split in rows.splits.items()
+    }
+    run = tune(Table(dataset=rows.dataset, splits=holed), freeze=True)
+    assert run.difference() < 1e-5
