@@ -19,7 +19,7 @@ from pipeline.training.recipes import RECIPES
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
 
-ALGORITHMS: list[str] = ["linear", "random_forest", "gradient_boosting", "mlp"]
+ALGORITHMS: list[str] = ["linear", "random_forest", "gradient_boosting", "tabm", "resnet_mlp", "mlp"]
 CASES: list[tuple[str, Task, int]] = [
     (algorithm, task, classes)
     for algorithm in ALGORITHMS
@@ -49,7 +49,7 @@ def test_the_served_file_answers_as_the_trained_model(run: Run) -> None:
 
 def test_its_record_and_its_files_agree(run: Run) -> None:
     names = {file.name for file in run.folder.iterdir()}
-    network = {"checkpoint.safetensors"} if run.trained.algorithm == "mlp" else set()
+    network = {"checkpoint.safetensors"} if run.trained.algorithm in ("mlp", "tabm", "resnet_mlp") else set()
     assert names == {"model.onnx", "body.onnx", "reference.npz", "trained.json"} | network
     assert TrainedCandidate.from_bytes((run.folder / "trained.json").read_bytes()) == run.trained
     assert hashlib.sha256((run.folder / "model.onnx").read_bytes()).hexdigest() == run.trained.model_sha256

@@ -1,0 +1,178 @@
+"""Networks for tables from the literature, around one encoding of the columns, filled and scaled."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ResNet", "Scaled", "TabMNetwork"]
+
+_EMBEDDING = 16  # numbers that a column becomes
+_MOST_EMBEDDED = 32  # numbers that a category becomes
+
+
+class Scaled(nn.Module):
+    """[batch, columns] with NaN -> [batch, width]: standardised within the training rows' range, and flags of gaps.
+
+    A column that is the same in all training rows is left out; what is missing is the median.
+    """
+
+    median: Tensor
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    scale: Tensor
+    kept: Tensor
+    flagged: Tensor
+
+    def __init__(self, num: npt.NDArray[np.float32]) -> None:
+        super().__init__()
+        gaps = np.isnan(num)
+        medians = [np.median(column[~gap]) if (~gap).any() else 0.0 for column, gap in zip(num.T, gaps.T, strict=True)]
+        filled = np.where(gaps, np.array(medians, np.float32), num).astype(np.float64)
+        varies = filled.max(axis=0) > filled.min(axis=0) if medians else np.zeros(0, bool)
+        filled = filled[:, varies]
+        self._keep("kept", np.flatnonzero(varies))
+        self._keep("flagged", np.flatnonzero(gaps.any(axis=0) & ~gaps.all(axis=0)))
+        self._keep("median", np.array(medians)[varies].astype(np.float32))
+        self._keep("low", filled.min(axis=0, initial=np.inf).astype(np.float32))
+        self._keep("high", filled.max(axis=0, initial=-np.inf).astype(np.float32))
+        self._keep("mean", filled.mean(axis=0).astype(np.float32))
+        self._keep("scale", np.maximum(filled.std(axis=0), 1e-30).astype(np.float32))
+
+    @property
+    def width(self) -> int:
+        return len(self.kept) + len(self.flagged)
+
+    def forward(self, num: Tensor) -> Tensor:
+        missing = torch.isnan(num)
+        chosen = num.index_select(1, self.kept)
+        filled = torch.where(torch.isnan(chosen), self.median, chosen)
+        standard = (torch.minimum(torch.maximum(filled, self.low), self.high) - self.mean) / self.scale
+        return torch.cat([standard, missing.index_select(1, self.flagged).to(num.dtype)], dim=1)
+
+    def _keep(self, name: str, values: npt.NDArray[np.generic]) -> None:
+        self.register_buffer(name, torch.from_numpy(values))
+
+
+class _OneHot(nn.Module):
+    """[batch, columns] of ids -> [batch, all ids]. TabM's own becomes a loop in ONNX."""
+
+    ids: Tensor
+    columns: Tensor
+
+    def __init__(self, cardinalities: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("ids", torch.cat([torch.arange(count) for count in cardinalities]))
+        columns = [torch.full((count,), index) for index, count in enumerate(cardinalities)]
+        self.register_buffer("columns", torch.cat(columns))
+
+    def forward(self, cat: Tensor) -> Tensor:
+        return (cat.index_select(1, self.columns) == self.ids).to(torch.float32)
+
+
+class TabMNetwork(nn.Module):
+    """TabM-mini (Gorishniy, Kotelnikov and Babenko 2025) with piecewise-linear embeddings (Gorishniy et al. 2022).
+
+    ``forward(num, cat)`` -> [batch, members, outputs]: networks that share all weights but a scaling of their input.
+    """
+
+    def __init__(  # noqa: PLR0913 - the architecture's own sizes
+        self,
+        num: npt.NDArray[np.float32],
+        cardinalities: Sequence[int],
+        *,
+        outputs: int,
+        members: int,
+        hidden: Sequence[int],
+        bins: int,
+        dropout: float,
+    ) -> None:
+        """``num``: the training rows. ``hidden``: blocks of one width, which the first says."""
+        import rtdl_num_embeddings
+        from tabm import TabM
+
+        super().__init__()
+        self.scaled = Scaled(num)
+        self.categories = len(cardinalities)
+        embeddings = None
+        if self.scaled.width:
+            with torch.no_grad():
+                rows = self.scaled(torch.from_numpy(num))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a flag, or a column of two values, there is one piece alone
+                edges = rtdl_num_embeddings.compute_bins(rows, n_bins=max(2, min(bins, len(rows) - 1)))
+                embeddings = rtdl_num_embeddings.PiecewiseLinearEmbeddings(
+                    edges, _EMBEDDING, activation=False, version="B"
+                )
+        self.tabm = TabM.make(
+            n_num_features=self.scaled.width,
+            cat_cardinalities=list(cardinalities),
+            d_out=outputs,
+            num_embeddings=embeddings,
+            k=members,
+            d_block=hidden[0],
+            n_blocks=len(hidden),
+            dropout=dropout,
+            arch_type="tabm-mini",
+        )
+        if cardinalities:
+            self.tabm.cat_module = _OneHot(cardinalities)
+
+    def forward(self, num: Tensor, cat: Tensor) -> Tensor:
+        # As TabM.forward does, whose column_stack becomes a loop in ONNX too.
+        parts = [self.tabm.num_module(self.scaled(num)).flatten(1)] if self.scaled.width else []
+        parts += [self.tabm.cat_module(cat)] if self.categories else []
+        members = self.tabm.ensemble_view(torch.cat(parts, dim=1))
+        answer: Tensor = self.tabm.output(self.tabm.backbone(members))
+        return answer
+
+
+class ResNet(nn.Module):
+    """The ResNet for tables of Gorishniy et al. 2021: x + Dropout(Linear(Dropout(ReLU(Linear(BatchNorm(x)))))).
+
+    ``forward(num, cat)`` -> [batch, outputs]. The norm is LayerNorm, which needs no batch of more than one row.
+    """
+
+    def __init__(
+        self,
+        num: npt.NDArray[np.float32],
+        cardinalities: Sequence[int],
+        *,
+        outputs: int,
+        hidden: Sequence[int],
+        dropout: float,
+    ) -> None:
+        """``hidden``: a block each; blocks are of the first width, and twice as wide within."""
+        super().__init__()
+        self.scaled = Scaled(num)
+        sizes = [min(_MOST_EMBEDDED, 1 + count // 2) for count in cardinalities]
+        self.embeddings = nn.ModuleList(nn.Embedding(*one) for one in zip(cardinalities, sizes, strict=True))
+        width = hidden[0]
+        self.first = nn.Linear(self.scaled.width + sum(sizes), width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.LayerNorm(width),
+                nn.Linear(width, 2 * width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+                nn.Linear(2 * width, width),
+                nn.Dropout(dropout),
+            )
+            for _ in hidden
+        )
+        self.last = nn.Sequential(nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, outputs))
+
+    def forward(self, num: Tensor, cat: Tensor) -> Tensor:
+        parts = [self.scaled(num)] if self.scaled.width else []
+        parts += [embedding(cat[:, index]) for index, embedding in enumerate(self.embeddings)]
+        x = self.first(torch.cat(parts, dim=1))
+        for block in self.blocks:
+            x = x + block(x)
+        answer: Tensor = self.last(x)
+        return answer
