@@ -14,12 +14,13 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.answering import Answering
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
+    from pipeline.training.losses import outputs_of, quantiles_of
     from pipeline.training.tables import ResNet
 
     def build() -> ResNet:
         return ResNet(
             problem.train.num, problem.cardinalities,
-            outputs=problem.classes or 1, hidden=settings["hidden"], dropout=settings["dropout"],
+            outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
         )  # fmt: skip
 
     reads = columns("num", "cat")
@@ -30,6 +31,8 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         body=lambda: answering.body(problem.train),
         history=learned.history,
         notes=learned.notes,
+        quantiles=quantiles_of(settings, problem),
+        privacy=learned.privacy,
         weights=learned.network.state_dict(),
     )
 

@@ -14,11 +14,12 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.answering import Answering
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
+    from pipeline.training.losses import outputs_of, quantiles_of
     from pipeline.training.tables import TabMNetwork
 
     def build() -> TabMNetwork:
         return TabMNetwork(
-            problem.train.num, problem.cardinalities, outputs=problem.classes or 1, members=settings["members"],
+            problem.train.num, problem.cardinalities, outputs=outputs_of(settings, problem), members=settings["members"],
             hidden=settings["hidden"], bins=settings["bins"], dropout=settings["dropout"],
         )  # fmt: skip
 
@@ -30,6 +31,8 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         body=lambda: answering.body(problem.train),
         history=learned.history,
         notes=learned.notes,
+        quantiles=quantiles_of(settings, problem),
+        privacy=learned.privacy,
         weights=learned.network.state_dict(),
     )
 
