@@ -98,7 +98,7 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
     run = drop_file(data.file, connection, tenant=tenant, model=act.model, target=TARGET, spec=act.spec)
     assert run is not None, "a csv starts a run"
     wait_for_start(run, connection.runs, sleep=session.world.sleep)
-    ended = follow(run, connection.runs, sleep=session.world.sleep)
+    ended = follow(run, connection, sleep=session.world.sleep)
     code = report_end(ended, connection)
     if code is not ExitCode.OK:
         raise typer.Exit(code)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.cli.consoles import err, show
+from pipeline.cli.curves import curves_of, curves_table
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.views import leaderboard, plain_stage, run_panel
+from pipeline.contracts.curves import Curves
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.run import Run
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["exit_code", "follow", "report_end", "wait_for_start"]
 
 POLL_SECONDS = 0.5
+_POLLS_A_CURVE = 4  # a job writes them every two seconds
 _START_SECONDS = 60.0
 _ENDS: dict[str, ExitCode] = {
     "SUCCEEDED": ExitCode.OK,
@@ -44,11 +47,13 @@ def wait_for_start(run: str, runs: RunLog, *, sleep: Callable[[float], None], se
     )
 
 
-def follow(run: str, runs: RunLog, *, sleep: Callable[[float], None]) -> Run:
-    """Show each stage until the run has ended; raise NotFoundError for an unknown run."""
+def follow(run: str, connection: Connection, *, sleep: Callable[[float], None]) -> Run:
+    """Show each stage until the run has ended, and what is trained; raise NotFoundError for an unknown run."""
     console = err()
-    updates = _updates(run, runs, sleep)
-    return _follow_live(updates, console) if console.is_terminal else _follow_plainly(updates)
+    updates = _updates(run, connection.runs, sleep)
+    if not console.is_terminal:
+        return _follow_plainly(updates)
+    return _follow_live(updates, console, curves_of(run, connection.artifacts))
 
 
 def exit_code(run: Run) -> ExitCode:
@@ -81,25 +86,36 @@ def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator
         sleep(POLL_SECONDS)
 
 
-def _follow_live(updates: Iterator[Run], console: Console) -> Run:
+def _follow_live(updates: Iterator[Run], console: Console, read: Callable[[], Sequence[Curves]]) -> Run:
+    from rich.console import Group
     from rich.live import Live
     from rich.spinner import Spinner
 
     run = next(updates)
     spinner = Spinner("dots", style="cyan")
+    curves: Sequence[Curves] = ()
     with Live(
         console=console,
         refresh_per_second=8,
-        get_renderable=lambda: run_panel(run, now=datetime.now(UTC), mark=spinner),
+        get_renderable=lambda: Group(run_panel(run, now=datetime.now(UTC), mark=spinner), curves_table(curves)),
     ):
-        for run in updates:  # noqa: B007 - the live view draws the latest one
-            pass
+        for number, run in enumerate(updates):
+            if number % _POLLS_A_CURVE == 0 or not _is_training(run):
+                curves = read() if _is_training(run) else ()
     return run
+
+
+def _is_training(run: Run) -> bool:
+    return any(stage.name == "train" and stage.status == "RUNNING" for stage in run.stages)
 
 
 def _follow_plainly(updates: Iterator[Run]) -> Run:
     told: dict[str, str] = {}
+    events = 0
     for run in updates:
+        for event in run.events[events:]:
+            message(event.text)
+        events = len(run.events)
         for stage in run.stages:
             if stage.status != "PENDING" and told.get(stage.name) != stage.status:
                 told[stage.name] = stage.status

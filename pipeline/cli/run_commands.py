@@ -151,7 +151,7 @@ def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) 
     sleep = session_of(ctx).world.sleep
     try:
         wait_for_start(run, connection.runs, sleep=sleep)
-        ended = follow(run, connection.runs, sleep=sleep)
+        ended = follow(run, connection, sleep=sleep)
     except KeyboardInterrupt:
         message(f"the run goes on without you: 'modeldrop watch {run}' finds it again")
         raise typer.Abort from None

@@ -67,7 +67,8 @@ def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> Rende
             Text(stage.progress or "", style="italic", overflow="ellipsis", no_wrap=True),
             style="dim" if stage.status == "PENDING" else None,
         )
-    return Group(_title(run), table)
+    events = [Text(f"  {event.at:%H:%M:%S} {event.text}", style="yellow") for event in run.events]
+    return Group(_title(run), table, *events)
 
 
 def plain_stage(stage: Stage) -> str:

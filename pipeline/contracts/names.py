@@ -191,10 +191,15 @@ class RunKeys:
         """contracts.outcome.JobOutcome of one Batch job."""
         return f"{self.root}/jobs/{job}/outcome.json"
 
+    def attempts(self, job: str) -> str:
+        """contracts.outcome.Attempts of one Batch job."""
+        return f"{self.root}/jobs/{job}/attempts.json"
+
     def candidate(self, candidate: str, file: str) -> str:
         """A trained candidate's files: trained.json, model.onnx, body.onnx, reference.npz, checkpoint.safetensors.
 
-        While it trains: checkpoint.pt, which a later attempt goes on from, and curves.json (contracts.curves).
+        While it trains: checkpoint.pt, which a later attempt goes on from (empty when it is over), and curves.json
+        (contracts.curves).
         """
         return f"{self.root}/candidates/{candidate}/{file}"
 

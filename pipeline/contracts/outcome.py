@@ -15,6 +15,7 @@ __all__ = [
     "REFERENCE",
     "TRAINED",
     "WEIGHTS",
+    "Attempts",
     "CandidateOutcome",
     "JobOutcome",
     "TrainedCandidate",
@@ -38,6 +39,12 @@ class CandidateOutcome(Record):
     seconds: float
 
 
+class Attempts(Record):
+    """How long each attempt of a job lasted, the last one so far; one that was lost may lack its last seconds."""
+
+    seconds: tuple[float, ...]
+
+
 class JobOutcome(Record):
     """Written last by the job, beside its results. ``candidates`` is empty for a compression job."""
 
@@ -46,7 +53,8 @@ class JobOutcome(Record):
     error: RunError | None = None
     retryable: bool = False
     device: str  # what really ran: "cpu", "cuda:0 (NVIDIA L4)", "cpu, standing in for the GPU queue"
-    seconds: float
+    seconds: float  # of all its attempts
+    attempts: int = 1
     candidates: tuple[CandidateOutcome, ...] = ()
 
 

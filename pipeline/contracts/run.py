@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.contracts.record import Record
 
-__all__ = ["STAGES", "Part", "Run", "RunError", "RunStatus", "Stage", "StageName", "StageStatus", "Upload"]
+__all__ = ["STAGES", "Part", "Run", "RunError", "RunEvent", "RunStatus", "Stage", "StageName", "StageStatus", "Upload"]
 
 StageName = Literal["validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote"]
 STAGES: tuple[StageName, ...] = (
@@ -57,6 +57,13 @@ class Stage(Record):
     progress: str | None = None
 
 
+class RunEvent(Record):
+    """What happened to a run beside its stages: a machine that was taken back, another attempt."""
+
+    at: datetime
+    text: str
+
+
 class Run(Record):
     """What ``modeldrop runs`` lists."""
 
@@ -71,3 +78,4 @@ class Run(Record):
     started_at: datetime
     ended_at: datetime | None = None
     stages: tuple[Stage, ...]
+    events: tuple[RunEvent, ...] = ()

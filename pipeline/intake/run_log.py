@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.names import tenant_of_run
 from pipeline.contracts.ports import Item, Table
-from pipeline.contracts.run import STAGES, Run, RunError, Stage, StageName, StageStatus
+from pipeline.contracts.run import STAGES, Run, RunError, RunEvent, Stage, StageName, StageStatus
 from pipeline.contracts.table_keys import run_key
 
 __all__ = ["RunLog"]
@@ -44,6 +44,7 @@ class RunLog:
                 "status": "RUNNING",
                 "started_at": _time(started_at),
                 "stages": {},
+                "events": {},
                 "progress": "",
             }
         )
@@ -55,6 +56,12 @@ class RunLog:
     def progress(self, run: str, text: str) -> None:
         """Show a short text beside the running stage, until it finishes."""
         self._update(run, {"progress": text})
+
+    def event(self, run: str, text: str) -> None:
+        """Put a text on the run's timeline; nothing happens to a run that has ended meanwhile."""
+        now = self._now()
+        # An attribute's name is a path, so the time in it has no point; several jobs may write at once.
+        self._update(run, {f"events.{round(now.timestamp() * 1e6)}": f"{_time(now)} {text}"})
 
     def succeed(self, run: str, version: int) -> bool:
         """End the run with a version that is live; false when it has ended before."""
@@ -101,8 +108,15 @@ def _time(moment: datetime) -> str:
 
 
 def _run(item: Item) -> Run:
-    fields = {name: item[name] for name in Run.model_fields if name in item and name != "stages"}
-    return Run.model_validate({**fields, "stages": tuple(_stages(item))})
+    fields = {name: item[name] for name in Run.model_fields if name in item and name not in ("stages", "events")}
+    return Run.model_validate({**fields, "stages": tuple(_stages(item)), "events": tuple(_events(item))})
+
+
+def _events(item: Item) -> Iterator[RunEvent]:
+    """In the order in which they were."""
+    for _, told in sorted(item.get("events", {}).items()):
+        at, _, text = told.partition(" ")
+        yield RunEvent(at=datetime.fromisoformat(at), text=text)
 
 
 def _stages(item: Item) -> Iterator[Stage]:

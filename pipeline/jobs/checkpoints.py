@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from pipeline.contracts.errors import ObjectNotFoundError, TransientError
 from pipeline.contracts.ports import ObjectStore
@@ -13,23 +13,35 @@ __all__ = ["StoredCheckpoints"]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StoredCheckpoints:
-    """As training.recipe.Checkpoints has it. ``seconds``: between two, at least."""
+    """As training.recipe.Checkpoints: the last one of a candidate, in the artefacts bucket.
 
-    artifacts: ObjectStore
-    key: str
-    seconds: float
+    ``resumes`` is called when there is one. A job may write and not delete: one that is over is left empty.
+    """
+
+    def __init__(self, artifacts: ObjectStore, key: str, *, seconds: float, resumes: Callable[[], None]) -> None:
+        self.seconds = seconds
+        self._artifacts, self._key, self._resumes = artifacts, key, resumes
+        self._is_there = False
 
     def load(self) -> bytes | None:
         try:
-            return self.artifacts.get(self.key)
+            found = self._artifacts.get(self._key)
         except ObjectNotFoundError:
             return None
+        if found:
+            self._is_there = True
+            self._resumes()
+        return found or None
 
     def save(self, state: bytes) -> None:
-        """One that the store is too busy for costs an interval, not the training."""
+        """One that is not kept costs the next attempt some time, and this one nothing."""
         try:
-            self.artifacts.put(self.key, state)
+            self._artifacts.put(self._key, state)
+            self._is_there = True
         except TransientError as error:
             _log.warning("a checkpoint was not kept", exc_info=error)
+
+    def forget(self) -> None:
+        if self._is_there:
+            self._artifacts.put(self._key, b"")

@@ -23,6 +23,7 @@ from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import RunError
 from pipeline.intake.run_log import RunLog
+from pipeline.jobs.attempts import Spend
 from pipeline.jobs.isolation import Isolation
 from pipeline.jobs.logs import log_to_stdout
 from pipeline.training.cluster import Process
@@ -35,9 +36,14 @@ _log = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 1.0  # no more writes to the run's log than a person can follow
 
 
+def _unheard(text: str) -> None:
+    """Only the main process reports."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage.
+    """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage;
+    ``event`` puts some on its timeline, where they stay.
 
     ``process``: which it is of those that do the job together; what the main one leaves is the job's.
 
@@ -50,6 +56,7 @@ class JobContext:
     machine: Machine
     workdir: Path
     report: Callable[[str], None]
+    event: Callable[[str], None] = _unheard
     process: Process = field(default_factory=Process)
     isolation: Isolation = "refused"
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -78,20 +85,26 @@ def run_job(
     given = connect(named.run)
     machine = _machine(given)
     _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": given.attempt})
-    started = time.perf_counter()
-    candidates, error = _attempt(work, named.run, named.job, given, machine)
     if not given.process.is_main:
+        _, error = _attempt(work, named, given, machine)
         return 1 if error else 0
+    keys = RunKeys.of(named.run)
+    spend = Spend(given.artifacts, keys.attempts(named.job))
+    timeline = _Timeline(given.runs, named.run, named.job, spend)
+    timeline.begin()
+    candidates, error = _attempt(work, named, given, machine, timeline)
+    spend.close()
     outcome = JobOutcome(
         job=named.job,
         status="FAILED" if error else "SUCCEEDED",
         error=run_error(error) if error else None,
         retryable=isinstance(error, ModeldropError) and error.retryable,
         device=machine.description,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=spend.seconds,
+        attempts=spend.attempt,
         candidates=candidates,
     )
-    given.artifacts.put(RunKeys.of(named.run).outcome(named.job), outcome.to_bytes(), content_type="application/json")
+    given.artifacts.put(keys.outcome(named.job), outcome.to_bytes(), content_type="application/json")
     _log.info("finished", extra={"status": outcome.status, "seconds": outcome.seconds})
     return 1 if error else 0
 
@@ -119,17 +132,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _attempt(
-    work: JobWork, run: str, job: str, given: bootstrap.Job, machine: Machine
+    work: JobWork, named: argparse.Namespace, given: bootstrap.Job, machine: Machine, timeline: _Timeline | None = None
 ) -> tuple[tuple[CandidateOutcome, ...], Exception | None]:
     try:
         with _terminable(), tempfile.TemporaryDirectory() as folder:
             context = JobContext(
-                run=run,
-                job=job,
+                run=named.run,
+                job=named.job,
                 artifacts=given.artifacts,
                 machine=machine,
                 workdir=Path(folder),
-                report=_reporter(given.runs, run) if given.process.is_main else _unheard,
+                report=timeline.report if timeline else _unheard,
+                event=timeline.event if timeline else _unheard,
                 process=given.process,
                 isolation=given.isolation,
                 environment=given.environment,
@@ -137,6 +151,8 @@ def _attempt(
             return tuple(work(context)), None
     except _TakenBackError:
         _log.warning("taken back")
+        if timeline:
+            timeline.taken_back()
         return (), TransientError("the machine was taken back before the job was done")
     except Exception as error:  # noqa: BLE001 - the outermost edge: the outcome says what became of it
         _log.error("failed", exc_info=error)
@@ -158,21 +174,36 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _unheard(text: str) -> None:
-    """Only the main process reports."""
+class _Timeline:
+    """What is told of the job while it runs."""
 
+    def __init__(self, runs: RunLog, run: str, job: str, spend: Spend) -> None:
+        self._runs, self._run, self._job, self._spend = runs, run, job, spend
+        self._last = float("-inf")
+        self._words = ""
 
-def _reporter(runs: RunLog, run: str) -> Callable[[str], None]:
-    last = float("-inf")
+    def begin(self) -> None:
+        if self._spend.earlier:
+            spent = f"{sum(self._spend.earlier):.0f} s were spent before"
+            self.event(f"attempt {self._spend.attempt} begins, {spent}")
 
-    def report(text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last < _PROGRESS_SECONDS:
+    def taken_back(self) -> None:
+        at = f" ({self._words})" if self._words else ""
+        self.event(f"the machine was taken back in attempt {self._spend.attempt}{at}")
+
+    def report(self, text: str) -> None:
+        self._words = text
+        self._spend.note()
+        if time.monotonic() - self._last < _PROGRESS_SECONDS:
             return
-        last = time.monotonic()
+        self._last = time.monotonic()
         try:
-            runs.progress(run, text)
+            self._runs.progress(self._run, text)
         except TransientError as error:
             _log.warning("progress was not noted", exc_info=error)
 
-    return report
+    def event(self, text: str) -> None:
+        try:
+            self._runs.event(self._run, f"{self._job}: {text}")
+        except TransientError as error:
+            _log.warning("an event was not noted", exc_info=error)

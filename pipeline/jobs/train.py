@@ -15,11 +15,11 @@ from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CHECKPOINT, TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
-from pipeline.contracts.plan import Candidate, Plan, TrainingJob
-from pipeline.jobs.checkpoints import StoredCheckpoints
+from pipeline.contracts.outcome import TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
+from pipeline.contracts.plan import Candidate, Plan
 from pipeline.jobs.code import train_apart
 from pipeline.jobs.job import JobContext, run_error, run_job
+from pipeline.jobs.live import Live
 from pipeline.jobs.splits import memory_bytes, read_splits
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     (job,) = (job for job in plan.jobs if job.name == context.job)
     minutes = job.minutes or spec.limits.minutes
     deadline = time.monotonic() + 60 * minutes
+    seconds = spec.training.checkpoint_seconds
+    live = Live(context.artifacts, context.keys, seconds=seconds, event=context.event)
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
     with _joined(context):
-        trainer = _trainer(context, plan, spec, deadline, notes=_notes(context, job))
+        trainer = _trainer(context, plan, spec, deadline, live)
         hopeless = _hopeless(context, trainer, candidates, job.audition_rows)
         candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
         trained = [
-            _outcome(context, trainer, candidate)
+            _outcome(context, trainer, live, candidate)
             if not number or _from_main(context, time.monotonic() < deadline)
             else _too_late(candidate, minutes)
             for number, candidate in enumerate(candidates)
@@ -93,34 +95,32 @@ def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 
-def _notes(context: JobContext, job: TrainingJob) -> tuple[str, ...]:
+def _notes(context: JobContext, plan: Plan) -> tuple[str, ...]:
+    (job,) = (job for job in plan.jobs if job.name == context.job)
     size = context.process.size
     if size >= job.nodes:
         return ()
     return (f"{job.nodes} nodes were asked for, and {size} trained it: the others were lost, or the stack has none",)
 
 
-def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, *, notes: tuple[str, ...]) -> Trainer:
+def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live) -> Trainer:
     from pipeline.training.trainer import Trainer
 
     most_bytes = _from_main(context, memory_bytes())
     splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed, most_bytes=most_bytes)
     dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
     return Trainer(
+        checkpoints=live.checkpoint,
+        watch=live.watch,
         dataset=dataset,
         splits=splits.frames,
-        notes=(*notes, *splits.notes),
+        notes=(*_notes(context, plan), *splits.notes),
         machine=context.machine,
         process=context.process,
         seed=plan.seed,
         metric=plan.metric,
         class_weights=spec.training.class_weights,
         deadline=deadline,
-        checkpoints=lambda candidate: StoredCheckpoints(
-            artifacts=context.artifacts,
-            key=context.keys.candidate(candidate.name, CHECKPOINT),
-            seconds=spec.training.checkpoint_seconds,
-        ),
         base=_base(context, plan, dataset),
     )
 
@@ -136,7 +136,7 @@ def _base(context: JobContext, plan: Plan, dataset: Dataset) -> Base | None:
     return Base(version=plan.base.version, weights=weights, same_answers=same_answers)
 
 
-def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> CandidateOutcome:
+def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candidate) -> CandidateOutcome:
     earlier = _earlier(context, candidate.name)
     if earlier is not None:
         _log.info("trained by an earlier attempt", extra={"candidate": candidate.name})
@@ -151,11 +151,13 @@ def _outcome(context: JobContext, trainer: Trainer, candidate: Candidate) -> Can
         trained = _train(context, trainer, candidate, folder)
     except Exception as error:
         _log.error("candidate failed", extra={"candidate": candidate.name}, exc_info=error)
+        live.end(candidate, trained=False)
         if context.process.size > 1 and not isinstance(error, CandidateFailedError):
             raise NodeLostError(f"a process that trained '{candidate.name}' with others was lost or failed") from error
         seconds = time.perf_counter() - started
         return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=seconds)
     _upload(context, candidate, folder)
+    live.end(candidate, trained=True)
     _log.info("candidate trained", extra={"candidate": candidate.name, "seconds": trained.seconds, **trained.quality})
     return CandidateOutcome(candidate=candidate.name, status="trained", seconds=trained.seconds)
 

@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -16,69 +14,18 @@ from pipeline.bootstrap import Job
 from pipeline.contracts.errors import TransientError
 from pipeline.contracts.job_spec import JobSpec, Limits, Training
 from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CandidateOutcome, JobOutcome, TrainedCandidate
+from pipeline.contracts.outcome import CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan, TrainingJob
-from pipeline.intake.run_log import RunLog
-from pipeline.jobs.job import JobContext, JobWork, run_job
-from pipeline.jobs.train import train
+from pipeline.jobs.job import JobContext, run_job
 from pipeline.training.cluster import Process
-from tests.fakes.objects import FakeObjectStore
-from tests.fakes.records import NOW
+from tests.fakes.planned import RUN, House
 from tests.fakes.table import FakeTable
-from tests.fakes.tabular import Table, table
+from tests.fakes.tabular import table
 
-RUN = "demo_adult_0123456789ab"
 KEYS = RunKeys.of(RUN)
 LINEAR = Candidate(name="linear", algorithm="linear")
 TREES = Candidate(name="trees", algorithm="gradient_boosting", settings={"n_estimators": 5})
 WRONG = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """A job has its process, and its logging, to itself; here the functions' edge may have been before it."""
-    root, library = logging.getLogger(), logging.getLogger("pipeline")
-    before = [(one, one.handlers[:], one.level, one.propagate) for one in (root, library)]
-    library.handlers, library.propagate = [], True
-    yield
-    for one, handlers, level, propagate in before:
-        one.handlers[:], one.propagate = handlers, propagate
-        one.setLevel(level)
-    logging.captureWarnings(capture=False)
-
-
-@dataclass
-class House:
-    """A run that is planned, as a job finds it."""
-
-    artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
-    table: FakeTable = field(default_factory=FakeTable)
-    queue: Any = "cpu"
-
-    @property
-    def runs(self) -> RunLog:
-        return RunLog(self.table)
-
-    def plan(self, *candidates: Candidate, spec: JobSpec = JobSpec(), rows: int = 80) -> None:  # noqa: B008 - frozen
-        self._plan(candidates, spec, table(rows=rows))
-
-    def _plan(self, candidates: tuple[Candidate, ...], spec: JobSpec, rows: Table) -> None:
-        self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
-        self.artifacts.put(KEYS.spec, spec.to_bytes())
-        self.artifacts.put(KEYS.dataset, rows.dataset.to_bytes())
-        for name, split in rows.splits.items():
-            stream = io.BytesIO()
-            split.write_parquet(stream)
-            self.artifacts.put(KEYS.split(name), stream.getvalue())
-        jobs = (TrainingJob(name="cpu", queue="cpu", candidates=tuple(one.name for one in candidates)),)
-        self.artifacts.put(KEYS.plan, Plan(metric="accuracy", candidates=candidates, jobs=jobs).to_bytes())
-
-    def run(self, work: JobWork = train) -> int:
-        job = Job(artifacts=self.artifacts, runs=self.runs, queue=self.queue, attempt=1)
-        return run_job(work, ["--run", RUN, "--job", "cpu"], connect=lambda run: job)
-
-    def outcome(self) -> JobOutcome:
-        return JobOutcome.from_bytes(self.artifacts.get(KEYS.outcome("cpu")))
 
 
 def _lines(text: str) -> list[dict[str, Any]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,3 +128,29 @@ def test_a_checkpoint_is_read_as_data_alone() -> None:
     kept = Kept()
     learn(problem(checkpoints=kept), flat())
     assert {"weights", "optimizers", "random", "progress"} < set(kept.state), "Kept reads with weights_only"
+
+
+KILLED = """
+import os, signal, sys
+from tests.fakes.networks import Kept, learn, problem
+
+class Lost(Kept):
+    def save(self, state):
+        open(sys.argv[1], "wb").write(state)
+        self.count = getattr(self, "count", 0) + 1
+        if self.count == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+learn(problem(checkpoints=Lost()))
+"""
+
+
+def test_a_process_that_was_killed_is_gone_on_from(tmp_path: Path) -> None:
+    file, root = tmp_path / "checkpoint", Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file)], cwd=root, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    kept = Kept()
+    kept.held = file.read_bytes()
+    learned = learn(problem(checkpoints=kept))
+    assert learned.notes == ("taken back, it went on from a checkpoint in epoch 3",)
+    assert weights(learned.network) == weights(learn(problem()).network)

@@ -1,0 +1,76 @@
+"""What is seen of candidates while they train: a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.contracts.curves import CURVES, Curves
+from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.ports import ObjectStore
+
+__all__ = ["curves_of", "curves_table", "sparkline"]
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 24
+_METRICS = ("accuracy", "auc", "log_loss", "rmse", "mae", "r2")
+
+
+def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[Curves]]:
+    """What reads the curves that there are at the moment."""
+    prefix = RunKeys.of(run).candidate("", "")
+
+    def read() -> list[Curves]:
+        found = []
+        for key in artifacts.keys(prefix.rstrip("/") + "/"):
+            if key.endswith(f"/{CURVES}"):
+                try:
+                    found.append(Curves.from_bytes(artifacts.get(key)))
+                except ObjectNotFoundError:
+                    continue
+        return found
+
+    return read
+
+
+def curves_table(curves: Sequence[Curves]) -> RenderableType:
+    """The validation loss as a line of bars, and the last point's other numbers."""
+    table = Table.grid(padding=(0, 2))
+    for one in curves:
+        if one.points:
+            last = one.points[-1]
+            losses = [point["validation_loss"] for point in one.points if "validation_loss" in point]
+            table.add_row(
+                Text(f"  {one.candidate}", style="dim"),
+                Text(sparkline(losses), style="cyan"),
+                *(Text(text, style="dim", no_wrap=True) for text in _numbers(last)),
+            )
+    return table
+
+
+def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
+    """At most ``width`` bars, each the mean of its part of the values."""
+    if not values:
+        return ""
+    count = min(width, len(values))
+    parts = [values[len(values) * n // count : len(values) * (n + 1) // count] for n in range(count)]
+    means = [sum(part) / len(part) for part in parts]
+    low, span = min(means), max(means) - min(means)
+    return "".join(_BARS[round((mean - low) / span * (len(_BARS) - 1)) if span else 0] for mean in means)
+
+
+def _numbers(point: Mapping[str, float]) -> list[str]:
+    where = "epoch" if "epoch" in point else "tree"
+    metric = next((f"{name} {point[name]:.4f}" for name in _METRICS if name in point), "")
+    return [
+        f"{where} {point.get(where, 0):.0f}",
+        f"loss {point['validation_loss']:.4f}" if "validation_loss" in point else "",
+        metric,
+        f"rate {point['learning_rate']:.2g}" if "learning_rate" in point else "",
+        f"{point['rows_per_second']:,.0f} rows/s" if "rows_per_second" in point else "",
+        f"{point['memory_mb']:,.0f} MB" if "memory_mb" in point else "",
+    ]

@@ -1,0 +1,41 @@
+"""What is seen of a run while it trains."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from pipeline.cli.curves import curves_of, curves_table, sparkline
+from pipeline.contracts.curves import CURVES, Curves
+from pipeline.contracts.names import RunKeys
+from tests.fakes.objects import FakeObjectStore
+
+RUN = "demo_adult_0123456789ab"
+
+
+def test_a_sparkline_goes_from_the_lowest_to_the_highest_bar() -> None:
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([5, 5]) == "▁▁"
+    assert sparkline([]) == ""
+    assert len(sparkline([float(n) for n in range(1000)])) == 24
+
+
+def test_each_candidate_is_a_line_with_its_last_point() -> None:
+    store = FakeObjectStore()
+    points = tuple(
+        {"epoch": n, "validation_loss": 1 / n, "accuracy": 1 - 0.5 / n, "learning_rate": 0.001,
+         "rows_per_second": 12345.6, "memory_mb": 321.0, "loss": 1.0, "seconds": 0.1}
+        for n in (1, 2, 4)
+    )  # fmt: skip
+    for name, shown in (("mlp", points), ("trees", ({"tree": 50, "loss": 0.4, "validation_loss": 0.5},))):
+        key = RunKeys.of(RUN).candidate(name, CURVES)
+        store.put(key, Curves(candidate=name, points=shown).to_bytes())
+        store.put(RunKeys.of(RUN).candidate(name, "model.onnx"), b"")
+    console = Console(width=140, no_color=True)
+    with console.capture() as captured:
+        console.print(curves_table(curves_of(RUN, store)()))
+    mlp, trees = (line.split() for line in captured.get().splitlines())
+    assert mlp == [
+        "mlp", "█▃▁", "epoch", "4", "loss", "0.2500", "accuracy", "0.8750", "rate", "0.001", "12,346", "rows/s", "321",
+        "MB",
+    ]  # fmt: skip
+    assert trees == ["trees", "▁", "tree", "50", "loss", "0.5000"]

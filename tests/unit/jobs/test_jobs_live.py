@@ -1,0 +1,112 @@
+"""What is seen and kept of a candidate while it trains, and what a machine that is taken back leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from pipeline.contracts.curves import Curves
+from pipeline.contracts.job_spec import JobSpec, Training
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.outcome import Attempts, TrainedCandidate
+from pipeline.contracts.plan import Candidate
+from pipeline.jobs.attempts import Spend
+from pipeline.jobs.live import LiveCurves
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.planned import RUN, House
+
+KEYS = RunKeys.of(RUN)
+MLP = Candidate(name="mlp", algorithm="mlp", settings={"hidden": (8,), "epochs": 6, "batch_size": 32})
+EACH_EPOCH = JobSpec(training=Training(checkpoint_seconds=0))
+
+
+class Preempted(FakeObjectStore):
+    """The machine is taken back when so many checkpoints were written."""
+
+    def __init__(self, checkpoints: int, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.left, self.number = checkpoints, number
+
+    def put(self, key: str, body: bytes, *, content_type: str = "", metadata: Mapping[str, str] | None = None) -> None:
+        super().put(key, body, content_type=content_type, metadata=metadata)
+        if key.endswith("/checkpoint.pt"):
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), self.number)
+
+
+def test_a_machine_that_is_taken_back_loses_one_epoch_and_the_model_is_the_same() -> None:
+    whole = House()
+    whole.plan(MLP, spec=EACH_EPOCH)
+    assert whole.run() == 0
+    taken = House(artifacts=Preempted(3))
+    taken.plan(MLP, spec=EACH_EPOCH)
+    assert taken.run() == 1
+    first = taken.outcome()
+    assert (first.status, first.retryable, first.attempts) == ("FAILED", True, 1)
+    assert taken.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt"))
+    assert taken.run() == 0
+    second = taken.outcome()
+    assert (second.status, second.attempts) == ("SUCCEEDED", 2)
+    assert second.seconds > first.seconds, "what all attempts took"
+    one, other = (
+        TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "trained.json")))
+        for house in (whole, taken)
+    )
+    assert one.model_sha256 == other.model_sha256
+    assert [point["epoch"] for point in other.history] == [1, 2, 3, 4, 5, 6]
+    assert other.notes == ("taken back, it went on from a checkpoint in epoch 4",)
+    assert taken.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt")) == b"", "there is nothing to go on from any more"
+    events = [event.text for event in taken.runs.get(RUN).events]
+    assert events[0].startswith("cpu: the machine was taken back in attempt 1 (mlp: epoch 3 of 6")
+    assert events[1].startswith("cpu: attempt 2 begins, ")
+    assert events[2:] == ["cpu: mlp goes on from its checkpoint"]
+
+
+def test_the_curves_are_there_when_it_is_trained() -> None:
+    house = House()
+    house.plan(MLP)
+    assert house.run() == 0
+    curves = Curves.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "curves.json")))
+    assert [point["epoch"] for point in curves.points] == [1, 2, 3, 4, 5, 6]
+    assert {"loss", "validation_loss", "accuracy", "rows_per_second"} < set(curves.points[-1])
+    assert np.isfinite([list(point.values()) for point in curves.points]).all()
+
+
+def test_curves_are_written_every_two_seconds_and_begin_anew_with_their_first_point() -> None:
+    store, now = FakeObjectStore(), [0.0]
+    curves = LiveCurves(store, KEYS, clock=lambda: now[0])
+
+    def seen() -> list[float]:
+        found = Curves.from_bytes(store.get(KEYS.candidate("mlp", "curves.json")))
+        return [point["epoch"] for point in found.points]
+
+    for epoch, moment in ((1, 0.0), (2, 1.0), (3, 1.9)):
+        now[0] = moment
+        curves.watch(MLP, {"epoch": epoch, "loss": 1.0})
+    assert seen() == [1]
+    now[0] = 2.1
+    curves.watch(MLP, {"epoch": 4, "loss": 1.0})
+    assert seen() == [1, 2, 3, 4]
+    curves.watch(MLP, {"epoch": 1, "loss": 1.0})
+    curves.finish(MLP)
+    assert seen() == [1]
+
+
+def test_seconds_are_kept_now_and_then_and_added_up() -> None:
+    store, now = FakeObjectStore(), [100.0]
+    first = Spend(store, "key", clock=lambda: now[0])
+    now[0] = 105
+    first.note()
+    assert Attempts.from_bytes(store.get("key")).seconds == (0,)
+    now[0] = 112
+    first.note()
+    now[0] = 119  # and there it is lost
+    second = Spend(store, "key", clock=lambda: now[0])
+    assert (second.attempt, second.earlier) == (2, (12,))
+    now[0] = 120
+    assert second.seconds == pytest.approx(13)
