@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.bootstrap import Job
 from pipeline.contracts.errors import TransientError
-from pipeline.contracts.job_spec import JobSpec, Limits, Training
+from pipeline.contracts.job_spec import JobSpec, Limits
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan, TrainingJob
@@ -57,21 +57,6 @@ def test_a_process_that_is_not_the_main_one_leaves_nothing_and_reports_nothing()
     )
     assert set(house.artifacts.keys("")) == before
     assert all(stage.progress is None for stage in house.runs.get(RUN).stages)
-
-
-def test_a_later_attempt_goes_on_from_the_checkpoint_of_an_earlier_one() -> None:
-    house = House()
-    settings = {"hidden": (4,), "epochs": 2, "batch_size": 32}
-    network = Candidate(name="mlp", algorithm="mlp", settings=settings)
-    house.plan(network, spec=JobSpec(training=Training(checkpoint_seconds=0)))
-    house.run()
-    first = TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "trained.json")))
-    house.artifacts.delete(KEYS.candidate("mlp", "trained.json"))  # as if it had been taken back before its end
-    house.run()
-    again = TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "trained.json")))
-    assert first.notes == ()
-    assert again.notes[0].startswith("taken back, it went on")
-    assert again.model_sha256 == first.model_sha256
 
 
 def test_it_is_said_when_fewer_nodes_trained_than_were_asked_for() -> None:
