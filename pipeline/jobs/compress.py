@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
@@ -14,6 +15,7 @@ from pipeline.contracts.plan import Plan
 from pipeline.contracts.variant import Variant
 from pipeline.jobs.ensembling import NotMade, make_ensemble
 from pipeline.jobs.job import JobContext, run_job
+from pipeline.jobs.refitting import refit
 
 __all__ = ["compress"]
 
@@ -32,8 +34,8 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     ensemble, left_out = make_ensemble(context, trained) if spec.blend and len(trained) > 1 else ([], [])
     file = context.workdir / "validation.parquet"
     artifacts.download(keys.split("validation"), file)
-    made = make_variants(
-        [*trained, *ensemble],
+    make = partial(
+        make_variants,
         artifacts=artifacts,
         keys=keys,
         dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
@@ -41,6 +43,9 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         spec=spec,
         report=context.report,
     )
+    made = make([*trained, *ensemble])
+    if spec.refit:
+        made = refit(context, made, trained, spec, make)
     made = made.model_copy(update={"variants": (*made.variants, *map(_absent, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})

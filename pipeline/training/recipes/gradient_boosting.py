@@ -204,6 +204,7 @@ RECIPE = Recipe(
         least_rows=50,
         most_classes=50,
         turn=30,
+        refits="folded",
     ),
     quantizable=False,
     tolerance=1e-4,  # a thousand leaves are summed, in float32 where LightGBM has float64

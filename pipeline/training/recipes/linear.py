@@ -75,6 +75,7 @@ RECIPE = Recipe(
         most_classes=1000,
         most_weights=5_000_000,
         turn=10,
+        refits="always",
     ),
     quantizable=False,
     tolerance=1e-4,  # float32 sums over as many columns as there are categories

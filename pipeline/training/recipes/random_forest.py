@@ -70,6 +70,7 @@ RECIPE = Recipe(
         ),
         most_classes=100,  # a number a class in each leaf: size goes with classes
         turn=20,
+        refits="always",
     ),
     quantizable=False,
     tolerance=1e-4,  # hundreds of float32 shares are summed

@@ -98,6 +98,7 @@ RECIPE = Recipe(
         most_rows=1_000_000,
         must_read=("text",),
         turn=15,
+        refits="always",
     ),
     quantizable=False,
     tolerance=1e-4,  # hundreds of float32 weights are summed

@@ -1,0 +1,121 @@
+"""The compress job's last step: the winner is trained once more, on the validation rows too.
+
+What is said of it was measured before, on rows that it had not seen; the test rows are the judge of what is served.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.contracts.catalogue import catalogue
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.declaration import Settings
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.plan import Candidate, Plan
+from pipeline.contracts.variant import Variant, VariantSet
+from pipeline.jobs.job import JobContext
+from pipeline.jobs.splits import read_splits
+from pipeline.selection.limits import misses
+from pipeline.selection.select import select
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["refit"]
+
+_log = logging.getLogger(__name__)
+
+_AGAIN = "trained once more, on the validation rows too; its quality was measured before"
+_MOST_SECONDS = 600.0  # that the first training took
+MakeVariants = Callable[[Sequence[TrainedCandidate]], VariantSet]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Winner:
+    variant: Variant
+    trained: TrainedCandidate
+
+
+def refit(
+    context: JobContext, made: VariantSet, trained: Sequence[TrainedCandidate], spec: JobSpec, make: MakeVariants
+) -> VariantSet:
+    """``made``, its winner's file replaced; as it is where there is nothing to gain, or it did not succeed.
+
+    ``make``: as compression.make_variants does, verified and measured.
+    """
+    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
+    winner = _winner(made, trained, plan, spec)
+    if winner is None:
+        return made
+    try:
+        again = _train(context, winner, plan, spec)
+        (variant, *_) = make([again]).variants
+    except Exception as error:  # noqa: BLE001 - what was made before is there, whatever a library raises here
+        _log.error("not trained again", extra={"candidate": winner.trained.candidate}, exc_info=error)
+        return made
+    kept = {"artifact": variant.artifact, "latency_us": variant.latency_us, "reason": _AGAIN}
+    replaced = winner.variant.model_copy(update=kept)
+    before, after = (misses(one, plan.metric, spec.limits) for one in (winner.variant, replaced))
+    if variant.status != "ok" or len(after) > len(before):
+        return made
+    _log.info("trained again", extra={"candidate": winner.trained.candidate, "seconds": again.seconds})
+    variants = tuple(replaced if one == winner.variant else one for one in made.variants)
+    return made.model_copy(update={"variants": variants})
+
+
+def _winner(made: VariantSet, trained: Sequence[TrainedCandidate], plan: Plan, spec: JobSpec) -> _Winner | None:
+    """The one that selection will choose, if its training looks at the validation rows only to be measured."""
+    variant = select(made, metric=plan.metric, spec=spec).winner
+    found = next((one for one in trained if one.candidate == variant.candidate), None)
+    if found is None or variant.precision != "fp32" or found.seconds > _MOST_SECONDS:
+        return None
+    return _Winner(variant=variant, trained=found) if _learns_from_all(found.algorithm, found.settings) else None
+
+
+def _learns_from_all(algorithm: str, settings: Settings) -> bool:
+    declared = catalogue().get(algorithm)
+    if declared is None or declared.refits == "never":
+        return False
+    folds = settings.get("folds")
+    return declared.refits == "always" or (isinstance(folds, int) and folds > 1)
+
+
+def _train(context: JobContext, winner: _Winner, plan: Plan, spec: JobSpec) -> TrainedCandidate:
+    """With the settings that were found, its files beside the others' under a name of its own."""
+    candidate = Candidate(
+        name=f"{winner.trained.candidate}.again",
+        algorithm=winner.trained.algorithm,
+        settings=winner.trained.settings,
+    )
+    folder = context.workdir / candidate.name
+    folder.mkdir()
+    context.report(f"{winner.trained.candidate}: trains on the validation rows too")
+    again = _trainer(context, plan, spec).train(candidate, folder, lambda text: context.report(f"again: {text}"))
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
+        context.artifacts.upload(file, context.keys.candidate(candidate.name, file.name))
+    return again
+
+
+def _trainer(context: JobContext, plan: Plan, spec: JobSpec) -> Trainer:
+    import polars as pl
+
+    from pipeline.training.trainer import Trainer
+
+    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed)
+    frames: Mapping[str, pl.DataFrame] = {
+        "train": pl.concat([splits.frames["train"], splits.frames["validation"]]),
+        "validation": splits.frames["validation"],
+    }
+    return Trainer(
+        dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
+        splits=frames,
+        notes=splits.notes,
+        machine=context.machine,
+        seed=plan.seed,
+        metric=plan.metric,
+        class_weights=spec.training.class_weights,
+    )
