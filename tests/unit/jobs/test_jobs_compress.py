@@ -76,3 +76,24 @@ def test_it_may_run_again(artifacts: FakeObjectStore) -> None:
     assert run(artifacts)[0] == 0
     second = VariantSet.from_bytes(artifacts.get(KEYS.variants))
     assert [variant.artifact for variant in first.variants] == [variant.artifact for variant in second.variants]
+
+
+def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_of_it(
+    network: Trained, artifacts: FakeObjectStore, tmp_path: Path
+) -> None:
+    network.validation.write_parquet(tmp_path / "train.parquet")
+    artifacts.upload(tmp_path / "train.parquet", KEYS.split("train"))
+    network.stored(artifacts, KEYS, "linear", algorithm="linear", quantizable=False)
+    assert run(artifacts)[0] == 0
+    variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
+    (blend,) = (one for one in variants if one.candidate == "blend")
+    assert blend.status == "not_applicable"
+    assert "no better than" in blend.reason
+
+
+def test_a_spec_may_ask_for_no_blend(network: Trained, artifacts: FakeObjectStore) -> None:
+    network.stored(artifacts, KEYS, "linear", algorithm="linear", quantizable=False)
+    artifacts.put(KEYS.spec, JobSpec(compression=Compression(max_slowdown=100), blend=False).to_bytes())
+    assert run(artifacts)[0] == 0
+    variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
+    assert not [one for one in variants if one.candidate == "blend"]
