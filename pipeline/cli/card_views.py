@@ -119,6 +119,8 @@ def _calibration(found: Calibration) -> Iterator[RenderableType]:
 
 def _coverage(found: Coverage) -> RenderableType:
     told = ", ".join(f"{share:.1%} below the {quantile:g} quantile" for quantile, share in found.below)
+    if not found.wanted:
+        return Text(f"Quantiles: {told}")
     return Text(
         f"Intervals: {found.within:.1%} of the rows lie within, {found.wanted:.0%} are expected; {told}; "
         f"{found.width:.4g} wide in the mean"

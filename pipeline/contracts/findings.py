@@ -52,7 +52,7 @@ class Coverage(Record):
 
 class Segment(Record):
     """The metric of the test rows with this value of a column, with a 95 % interval; ``worse``: it ends before the
-    metric of all rows."""
+    metric of all rows, from which it is more than 5 % away."""
 
     column: str
     value: str

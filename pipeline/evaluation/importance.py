@@ -29,7 +29,7 @@ def importance(exam: Exam, *, seconds: float, now: Callable[[], float] = time.mo
     feeds, truth = {name: values[chosen] for name, values in exam.rows.items()}, exam.truth[chosen]
 
     def quality(asked: Feeds) -> float:
-        return exam.sign * measure(exam.signature, truth, exam.served.run(asked))[exam.metric]
+        return exam.sign * measure(exam.signature, truth, exam.served.run(asked), only=exam.metric)[exam.metric]
 
     whole = quality(feeds)
     found: list[Importance] = []

@@ -49,9 +49,16 @@ def interval(
     Accuracy's is Wilson's (1927): rows that are all right, drawn anew, are all right, however few they are.
     """
     rows = len(truth)
-    metrics = _metrics(signature, truth, answers)
-    if only is not None:
-        metrics = {only: metrics[only]}
+    metrics = _metrics(signature, truth, answers, only)
+    wanted = {name: metric for name, metric in metrics.items() if only in (None, name)}
+    share = wanted.pop("accuracy", None)
+    found = {} if share is None else {"accuracy": _wilson(float(share(np.ones((1, rows)))[0]), rows)}
+    return found | _bootstrapped(wanted, rows, seed)
+
+
+def _bootstrapped(metrics: Mapping[str, _Metric], rows: int, seed: int) -> dict[str, tuple[float, float]]:
+    if not metrics:
+        return {}
     draws = int(np.clip(_WORK // rows, _FEWEST_DRAWS, _MOST_DRAWS))
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
     generator = np.random.default_rng(seed)
@@ -59,10 +66,7 @@ def interval(
         weights = np.stack([np.bincount(generator.integers(rows, size=rows), minlength=rows) for _ in range(size)])
         for name, metric in metrics.items():
             drawn[name].append(metric(weights.astype(np.float64)))
-    found = {name: _middle(np.concatenate(values)) for name, values in drawn.items()}
-    if "accuracy" in metrics:
-        found["accuracy"] = _wilson(float(metrics["accuracy"](np.ones((1, rows)))[0]), rows)
-    return found
+    return {name: _middle(np.concatenate(values)) for name, values in drawn.items()}
 
 
 def _blocks(total: int, size: int) -> list[int]:

@@ -22,6 +22,8 @@ _COLUMNS = 4  # that are chosen where nobody names any
 _MOST_VALUES = 8  # of a column
 _FEWEST_ROWS = 20  # of a segment: fewer say nothing
 _BINS = 4
+_WORSE = 0.05  # of the metric: less is of no use to anybody, however sure it is
+_MOST_ROWS = 20_000  # of a segment that it is measured by: its interval is narrow enough then
 _MISSING = "(missing)"
 _KINDS = ("categorical", "boolean", "numeric")
 
@@ -38,27 +40,36 @@ def segments(exam: Exam, columns: Sequence[str]) -> tuple[Segment, ...]:
     found = []
     for name in columns:
         for value, inside in _parts(exam.test[name]):
-            if inside.sum() < _FEWEST_ROWS:
+            count = int(inside.sum())
+            if count < _FEWEST_ROWS:
                 continue
-            part = exam.signature, exam.truth[inside], _of(exam.answers, inside)
+            chosen = _chosen(inside)
+            part = exam.signature, exam.truth[chosen], _of(exam.answers, chosen)
             bounds = interval(*part, only=exam.metric)[exam.metric]
+            quality, whole = measure(*part, only=exam.metric)[exam.metric], exam.quality[exam.metric]
             best = max(exam.sign * bound for bound in bounds)
             found.append(
                 Segment(
                     column=name,
                     value=value,
-                    rows=int(inside.sum()),
-                    quality=measure(*part)[exam.metric],
+                    rows=count,
+                    quality=quality,
                     interval=bounds,
-                    worse=best < exam.sign * exam.quality[exam.metric],
+                    worse=best < exam.sign * whole and abs(quality - whole) > _WORSE * abs(whole),
                 )
             )
     return tuple(found)
 
 
-def _of(answers: Answers, inside: npt.NDArray[np.bool_]) -> Answers:
+def _chosen(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The rows of a segment, or a seeded sample of them."""
+    rows = np.flatnonzero(inside)
+    return rows if len(rows) <= _MOST_ROWS else np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False)
+
+
+def _of(answers: Answers, rows: npt.NDArray[np.int64]) -> Answers:
     def part(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return array[inside] if len(array) else array
+        return array[rows] if len(array) else array
 
     return Answers(labels=part(answers.labels), probabilities=part(answers.probabilities), values=part(answers.values))
 
