@@ -37,7 +37,7 @@ def read_delimited(text: TextFile, delimiter: str, aside: SetAside) -> pl.DataFr
     """
     csv.field_size_limit(MOST_FIELD_CHARACTERS)
     names = header_of(text, delimiter)
-    check_cells(text.name, text.counts[delimiter] + text.counts["\n"])
+    check_cells(text.name, len(names) * text.counts["\n"])
     frame = None if text.lone_returns else _read_regular(text, delimiter, names)
     if frame is None:
         regular = text.path.with_suffix(".regular")
@@ -100,7 +100,7 @@ def _read_regular(text: TextFile, delimiter: str, names: list[str]) -> pl.DataFr
     if frame[names[-1]].null_count() == 0:
         return frame
     rows = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # what is left out was a blank line, if all adds up
-    whole = text.counts['"'] == 0 and text.counts[delimiter] == (len(names) - 1) * (rows.height + 1)
+    whole = text.counts['"'] == 0 and text.count(delimiter) == (len(names) - 1) * (rows.height + 1)
     return rows if whole else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -20,6 +21,7 @@ from pipeline.validation.spec import check_columns
 from pipeline.validation.splits import SPLITS, assign_by_group, assign_by_time, assign_splits, group_copies
 from pipeline.validation.table import Table
 from pipeline.validation.target import Target, read_target, target_name, trained_target, without_rare_classes
+from pipeline.validation.threads import side_by_side
 from pipeline.validation.words import counted
 
 __all__ = [
@@ -59,7 +61,8 @@ def prepare(
     raw = table.frame if name else table.frame.with_columns(pl.lit(0.0).alias(name))
     check_rows(raw.height, aside)
     target, usable = usable_rows(raw[name], table, spec, aside)
-    raw, roles = raw.filter(usable), Roles.of(raw.filter(usable), spec, decimal_comma=table.decimal_comma)
+    raw = raw if usable.all() else raw.filter(usable)
+    roles = Roles.of(raw, spec, decimal_comma=table.decimal_comma)
     features = raw.drop({name, *roles.no_features})
     typed, left_out = type_columns(features, spec.drop, table)
     given = pl.DataFrame({one.name: one for one in (*(one.values for one in typed), target.values, *roles.weight)})
@@ -109,6 +112,8 @@ def _split(  # noqa: PLR0913 - what decides of it, each by its name
     if target.task != "classification":
         return rows, assigned, copied
     unseen = ~target.values.is_in(target.values.filter(assigned == "train").unique().to_list())
+    if not unseen.any():
+        return rows, assigned, copied
     aside.add_dropped(unseen, f"a class of the target '{target.values.name}' that no training row has")
     return rows.filter(~unseen), assigned.filter(~unseen), copied
 
@@ -154,21 +159,19 @@ def _placed(table: Table, spec: JobSpec, aside: SetAside) -> pl.Series:
 
 def type_columns(features: pl.DataFrame, drop: Sequence[str], table: Table) -> tuple[list[Typed], list[LeftOut]]:
     left_out = [LeftOut(name=name, reason="dropped by train.yaml") for name in drop]
-    typed = []
-    for column in features.drop(drop, strict=False):
-        if table.image and column.dtype == pl.Binary:
-            typed.append(Typed(kind="image", values=column, shape=table.image))
-            continue
-        kind = tell_kind(trimmed(column), decimal_comma=table.decimal_comma)
-        if isinstance(kind, Typed):
-            typed.append(kind)
-        else:
-            left_out.append(kind)
-    return typed, left_out
+    told = side_by_side(partial(_kind_of, table), list(features.drop(drop, strict=False)))
+    typed = [one for one in told if isinstance(one, Typed)]
+    return typed, [*left_out, *(one for one in told if isinstance(one, LeftOut))]
+
+
+def _kind_of(table: Table, column: pl.Series) -> Typed | LeftOut:
+    if table.image and column.dtype == pl.Binary:
+        return Typed(kind="image", values=column, shape=table.image)
+    return tell_kind(trimmed(column), decimal_comma=table.decimal_comma)
 
 
 def _profile(typed: Sequence[Typed], train: pl.DataFrame) -> tuple[list[ColumnProfile], list[LeftOut]]:
-    found = [profile_column(one, train[one.values.name]) for one in typed]
+    found = side_by_side(lambda one: profile_column(one, train[one.values.name]), typed)
     return [one for one in found if isinstance(one, ColumnProfile)], [one for one in found if isinstance(one, LeftOut)]
 
 

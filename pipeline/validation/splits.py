@@ -36,12 +36,15 @@ def assign_splits(
     ``target`` without nulls: its classes (String) or quantiles (Float64) are the strata. ``given_test``: the test rows
     are others. Raise TooFewRowsError when a split would be empty.
     """
-    rows = pl.DataFrame({"stratum": _strata(target), "group": groups})
-    units = rows.unique("group", keep="first", maintain_order=True)
+    rows = pl.DataFrame({"stratum": _strata(target), "group": groups}).with_row_index("row")
+    units = rows.filter(groups.is_first_distinct())
     units = units.with_columns(order=pl.int_range(pl.len()).shuffle(seed)).sort("stratum", "order")
     wanted = _shares(shares, given_test=given_test)
     units = units.with_columns(split=_deal(units["stratum"].is_first_distinct(), wanted))
-    assigned = rows.join(units.select("group", "split"), on="group", how="left", maintain_order="left")["split"]
+    if units.height == rows.height:
+        assigned = units.sort("row")["split"]
+    else:
+        assigned = rows.join(units.select("group", "split"), on="group", how="left", maintain_order="left")["split"]
     for name in ("train", *wanted):
         if name not in assigned:
             raise TooFewRowsError(

@@ -71,7 +71,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what there is, and where it lies
     prepared = prepare(table, spec, aside, sha256=source.sha256, given_test=given)
     files = {split: workdir / f"{split}.parquet" for split in prepared.splits}
     for split, frame in prepared.splits.items():
-        frame.write_parquet(files[split])
+        frame.write_parquet(files[split], compression="snappy")
     return PreparedFiles(dataset=prepared.dataset, splits=files, spec=prepared.spec)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
@@ -14,6 +15,7 @@ __all__ = ["BLOCK_BYTES", "Block", "blocks_of", "heads_of", "line_at"]
 
 BLOCK_BYTES = 8 << 20  # polars holds four or five times as much while it reads one; larger ones are no faster
 _LEAST_HEAD = 1 << 10
+_TAIL = 64 << 10
 _LOOK = 10_000  # line ends, from the last one on, at which a block may be cut
 
 
@@ -47,19 +49,18 @@ class Block:
 
 def blocks_of(name: str, path: Path, start: int, size: int) -> Iterator[Block]:
     """All of the file from byte ``start`` on; raise UnreadableDatasetError for a line that is too long."""
-    offset = start
+    offset, last = start, path.stat().st_size
     with path.open("rb", buffering=0) as file:
         while True:
-            file.seek(offset)
-            data = file.read(size)
-            end = _row_end(data)
-            if len(data) == size and not end:
-                data += file.read(MOST_LINE_BYTES)
-                end = _row_end(data)
-            if len(data) < size:
-                end = len(data)  # the last row may end with the file
+            data = _read(file, offset, size)
+            end = len(data) if data.endswith(b"\n") and data.count(b'"') % 2 == 0 else _row_end(data)
             if not data:
                 return
+            if not end:
+                data += file.read(MOST_LINE_BYTES)
+                end = _row_end(data)
+            if offset + len(data) == last:
+                end = len(data)  # the last row may end with the file
             if not end:
                 raise UnreadableDatasetError(
                     f"'{name}': line {line_at(path, offset):,} is longer than {MOST_LINE_BYTES >> 20} MiB: rows of "
@@ -67,6 +68,16 @@ def blocks_of(name: str, path: Path, start: int, size: int) -> Iterator[Block]:
                 )
             yield Block(offset, data if end == len(data) else data[:end])
             offset += end
+
+
+def _read(file: FileIO, offset: int, size: int) -> bytes:
+    """At most ``size`` bytes, up to the last line end among them, so that nothing of them need be copied again."""
+    file.seek(max(offset, offset + size - _TAIL))
+    tail = file.read(_TAIL)
+    if offset + size - _TAIL > offset and len(tail) == _TAIL:
+        size -= _TAIL - (tail.rfind(b"\n") + 1 or _TAIL)
+    file.seek(offset)
+    return file.read(size)
 
 
 def heads_of(blocks: Iterator[Block], share: float) -> Iterator[Block]:

@@ -8,7 +8,6 @@ target is counted, not kept.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +32,7 @@ from pipeline.validation.streaming.rows import Batch, Rows, rows_of
 from pipeline.validation.streaming.statistics import BatchStatistics, Statistics
 from pipeline.validation.streaming.understood import Understood, understand
 from pipeline.validation.target import Target, check_distinct
+from pipeline.validation.threads import processors
 from pipeline.validation.words import counted
 
 __all__ = ["PreparedFiles", "prepare_large"]
@@ -141,7 +141,7 @@ def _pass(rows: Rows, understood: Understood, aside: SetAside, train: Path) -> _
 
 def _in_threads(rows: Rows, understood: Understood, statistics: Statistics, aside: SetAside) -> Iterator[_Done]:
     """Each batch, in their order; as many are in memory as there are threads, and one."""
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    threads = min(_MOST_THREADS, processors())
     waiting: deque[Future[_Done]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for number, batch in enumerate(rows.batches()):

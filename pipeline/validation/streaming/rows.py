@@ -17,7 +17,7 @@ from pipeline.validation.streaming.texts import Delimited, JsonLines, TextRows
 
 __all__ = ["Batch", "Rows", "rows_of"]
 
-_SAMPLE_SHARE = 0.5  # of a block, in bytes of text
+_SAMPLE_SHARE = 0.25  # of a block, in bytes of text
 _SAMPLE_ROWS = 60_000
 _CELL_BYTES = 8  # of text, in the mean: so many of a block's are as many cells of parquet
 _STRETCHES = 25  # of parquet files, that are sampled

@@ -16,11 +16,12 @@ from pipeline.contracts.dataset import ColumnProfile, LeftOut
 from pipeline.validation.kinds import Typed
 from pipeline.validation.limits import MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
+from pipeline.validation.threads import side_by_side
 
 __all__ = ["BatchStatistics", "Statistics"]
 
 _SKETCH = 4096  # hashes: the estimate's standard error is 1 / sqrt(_SKETCH)
-_SAMPLE_ROWS = 50_000
+_SAMPLE_ROWS = 25_000
 _MOST_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
 _SLACK = 0.05  # three standard errors
 _TOP = float(2**64)
@@ -115,7 +116,7 @@ class Statistics:
     def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
         """As profile.profile_column has it of each column; medians, and what is told of dates, are the sample's."""
         sample = pl.concat(self._sample)
-        found = [self._profile(one, sample[one.values.name]) for one in self.typed]
+        found = side_by_side(lambda one: self._profile(one, sample[one.values.name]), self.typed)
         profiles = [one for one in found if isinstance(one, ColumnProfile)]
         return profiles, [one for one in found if isinstance(one, LeftOut)]
 

@@ -59,6 +59,7 @@ class Understood:
     until: tuple[float, float]
     time: Typed | None = None
     latest: tuple[float, float] = (0.0, 0.0)
+    telling: tuple[str, ...]  # columns by which the sample's rows differ as they do by all
     alone: bool = False  # most rows are copies, so each is dealt by itself
 
     @property
@@ -94,7 +95,9 @@ class Understood:
             dropped[reason] = int((usable & values.is_null()).sum())
             usable &= values.is_not_null()
         splits = self._splits(frame, placed, number)
-        return ReadBatch(frame=frame.filter(usable), splits=splits.filter(usable), dropped=dropped, lost=lost)
+        if not usable.all():
+            frame, splits = frame.filter(usable), splits.filter(usable)
+        return ReadBatch(frame=frame, splits=splits, dropped=dropped, lost=lost)
 
     def _column(self, raw: pl.Series, one: Typed, lost: Counter[str]) -> pl.Series:
         if one.kind == "numeric" and raw.dtype == pl.Float64:  # as a reader of text gives it
@@ -143,7 +146,7 @@ class Understood:
             elif self.alone:
                 hashes = pl.int_range(number << 40, (number << 40) + frame.height, eager=True).hash(self.spec.seed)
             else:
-                hashes = frame.hash_rows(self.spec.seed)
+                hashes = frame.select(self.telling).hash_rows(self.spec.seed)
             part = (
                 hashes.hash(self.spec.seed).cast(pl.Float64) / _TOP
             )  # again: a row's hash is not even in its first bits
@@ -166,7 +169,7 @@ def understand(rows: Rows, spec: JobSpec, workdir: Path, *, given_test: bool) ->
     roles = Roles.of(raw, spec, decimal_comma=rows.decimal_comma)
     typed, left_out = type_columns(raw.drop({target, *roles.no_features}), spec.drop, table)
     test, until = _shares(spec.split, rows.expected, given_test=given_test)
-    copies = raw.hash_rows()
+    telling, distinct = _telling(typed, told.values)
     time = None
     if roles.times is not None:
         kind = tell_kind(trimmed(raw[str(spec.split.column)]))
@@ -182,7 +185,8 @@ def understand(rows: Rows, spec: JobSpec, workdir: Path, *, given_test: bool) ->
         until=(test, until),
         time=time,
         latest=(0.0, 0.0) if roles.times is None else _latest(roles.times, test, until),
-        alone=copies.n_unique() < len(copies) / 2,
+        telling=telling,
+        alone=distinct < raw.height / 2,
     )
 
 
@@ -190,6 +194,17 @@ def _shares(split: Split, expected: int, *, given_test: bool) -> tuple[float, fl
     most = _MOST_HELD / max(1, expected)
     test = 0.0 if given_test else min(split.test, most)
     return test, test + min(split.validation, most)
+
+
+def _telling(typed: Sequence[Typed], target: pl.Series) -> tuple[tuple[str, ...], int]:
+    """A few columns that tell the sample's rows apart as well as all do, or all; and how many rows differ."""
+    rows = pl.DataFrame({one.name: one for one in (*(one.values for one in typed), target)})
+    distinct = rows.hash_rows().n_unique()
+    for few in (4, 8):
+        most = sorted(rows.columns, key=lambda name: rows[name].n_unique(), reverse=True)[:few]
+        if rows.select(most).hash_rows().n_unique() == distinct:
+            return tuple(most), distinct
+    return tuple(rows.columns), distinct
 
 
 def _latest(times: pl.Series, test: float, until: float) -> tuple[float, float]:

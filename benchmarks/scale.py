@@ -1,0 +1,237 @@
+"""What does it cost to validate tables of 10^5, 10^6, 10^7 rows x 20 columns, and to train on them?
+
+Beside it, on the same file: a bare polars scan that computes the same statistics (floor). Validation besides checks,
+types, splits and writes every row, and must do with 1.5 GB whatever the size, at half the scan's speed or better. Each
+measurement is a process of its own, in turn, the best of the rounds; times are without imports, memory is the
+process's peak. Training: gradient_boosting with fixed settings, on the rows that validation left for it, as the train
+job reads them (a sample where they are too many for ``--memory``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import polars as pl
+from common import report
+
+MOST_BYTES = 1.5e9  # of memory
+LEAST_SPEED = 0.5  # of the scan's
+LINEAR = 1.15  # times as many seconds a row
+RUN, KEY = "demo_scale_0123456789ab", "demo/scale/table.csv"
+SETTINGS = {"n_estimators": 100, "folds": 1, "learning_rate": 0.1}
+_CHUNK = 500_000
+_EVERY = 100  # row of large data, for a median
+
+
+def generate(path: Path, rows: int) -> None:
+    """12 normal variables, 4 whole numbers, 3 categories of 5, 50 and 500 values, and a label that depends on some."""
+    import numpy as np
+
+    draw = np.random.default_rng(0)
+    words = [np.array([f"v{number}" for number in range(5 * 10**power)]) for power in range(3)]
+    with path.open("wb") as file:
+        for begun in range(0, rows, _CHUNK):
+            size = min(_CHUNK, rows - begun)
+            table: dict[str, Any] = {f"x{i}": draw.normal(size=size).astype(np.float32).round(5) for i in range(12)}
+            table |= {f"n{i}": draw.integers(0, 10 ** (i + 1), size) for i in range(4)}
+            table |= {f"c{i}": known[draw.integers(0, len(known), size)] for i, known in enumerate(words)}
+            score = table["x0"] + table["x1"] * table["x2"] + draw.normal(size=size)
+            table["y"] = np.where(score > 0, "yes", "no")
+            pl.DataFrame(table).write_csv(file, include_header=begun == 0)
+
+
+def scan(path: Path, _: Path) -> dict[str, Any]:
+    """The floor: missing and distinct values, mean, deviation, extremes, median; how often each word is there.
+
+    Exact where validation is; of large data distinct values are estimated, and medians a sample's.
+    """
+    from pipeline.validation.limits import LARGE_BYTES
+
+    table, large = pl.scan_csv(path), path.stat().st_size > LARGE_BYTES
+    expressions = [pl.len()]
+    for name, dtype in table.collect_schema().items():
+        column = pl.col(name)
+        found = {"missing": column.null_count(), "distinct": column.approx_n_unique() if large else column.n_unique()}
+        if dtype.is_numeric():
+            found |= {"mean": column.mean(), "std": column.std(), "min": column.min(), "max": column.max()}
+            found["median"] = (column.gather_every(_EVERY) if large else column).median()
+        else:
+            found["words"] = column.value_counts().implode()
+        expressions += [expression.alias(f"{key} {name}") for key, expression in found.items()]
+    return {"rows": table.select(expressions).collect(engine="streaming")["len"].item()}
+
+
+def validation(path: Path, folder: Path) -> dict[str, Any]:
+    from pipeline.contracts.run import Upload
+    from pipeline.validation.validate import validate
+
+    upload = Upload(bucket="uploads", key=KEY, version_id="1", bytes=path.stat().st_size, etag="")
+    uploads, artifacts = Folder(folder / "uploads"), Folder(folder / "artifacts")
+    uploads.take(path, KEY)
+    with tempfile.TemporaryDirectory(dir=folder) as workdir:
+        dataset = validate(RUN, upload, uploads=uploads, artifacts=artifacts, workdir=Path(workdir))
+    return {"rows": sum(dataset.rows.model_dump().values()), "columns": len(dataset.columns)}
+
+
+def training(_: Path, folder: Path, *, memory: int) -> dict[str, Any]:
+    from pipeline.contracts.dataset import Dataset
+    from pipeline.contracts.names import RunKeys
+    from pipeline.contracts.plan import Candidate
+    from pipeline.jobs.splits import read_splits
+    from pipeline.training.machine import Machine
+    from pipeline.training.trainer import Trainer
+
+    artifacts, keys = Folder(folder / "artifacts"), RunKeys.of(RUN)
+    with tempfile.TemporaryDirectory(dir=folder) as workdir:
+        splits = read_splits(artifacts, keys, Path(workdir), seed=0, most_bytes=memory)
+        trainer = Trainer(
+            dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
+            splits=splits.frames,
+            machine=Machine(device="cpu", description="cpu", threads=1),
+            seed=0,
+            metric="accuracy",
+        )
+        candidate = Candidate(name="trees", algorithm="gradient_boosting", settings=dict(SETTINGS))
+        trained = trainer.train(candidate, Path(workdir), lambda text: None)
+    return {"rows": splits.train.height, "accuracy": trained.quality["accuracy"], "notes": splits.notes}
+
+
+class Folder:
+    """Objects as files: what a bucket costs is not measured. A file goes in and out by its name, uncopied."""
+
+    bucket = "folder"
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def take(self, path: Path, key: str) -> None:
+        at = self._at(key)
+        at.unlink(missing_ok=True)
+        at.symlink_to(path)
+
+    def get(self, key: str, *, version_id: str | None = None) -> bytes:
+        return self._at(key).read_bytes()
+
+    def put(self, key: str, body: bytes, **_: object) -> None:
+        self._at(key).write_bytes(body)
+
+    def head(self, key: str, *, version_id: str | None = None) -> object:
+        from pipeline.contracts.errors import ObjectNotFoundError
+
+        raise ObjectNotFoundError(f"there is no companion {key}")
+
+    def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
+        path.symlink_to(self._at(key).resolve())
+
+    def upload(self, path: Path, key: str, **_: object) -> None:
+        shutil.move(path, self._at(key))
+
+    def keys(self, prefix: str) -> list[str]:
+        return []
+
+    def _at(self, key: str) -> Path:
+        path = self._root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+WORK: dict[str, Callable[..., dict[str, Any]]] = {"scan": scan, "validation": validation, "training": training}
+
+
+def measure(name: str, path: Path, folder: Path, memory: int) -> None:
+    """In a process of its own: print what was found, the seconds without imports, and the peak of its memory."""
+
+    if name == "training":
+        pass
+    more = {"memory": memory} if name == "training" else {}
+    began, burnt = time.perf_counter(), time.process_time()
+    found = WORK[name](path, folder, **more)
+    seconds, processor = time.perf_counter() - began, time.process_time() - burnt
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({**found, "seconds": seconds, "processor_seconds": processor, "peak_bytes": peak}))
+
+
+def apart(name: str, path: Path, folder: Path, memory: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--measure", name, "--file", path, "--folder", folder, "--memory", memory]
+    done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def of_size(rows: int, folder: Path, rounds: int, memory: int, *, train: bool) -> dict[str, Any]:
+    path = folder / f"{rows}.csv"
+    generate(path, rows)
+    try:
+        measured: dict[str, list[dict[str, Any]]] = {"scan": [], "validation": []}
+        for _ in range(rounds):
+            for name, taken in measured.items():
+                taken.append(apart(name, path, folder, memory))
+        best = {name: min(taken, key=lambda one: one["seconds"]) for name, taken in measured.items()}
+        found = {
+            "bytes": path.stat().st_size,
+            **best,
+            "speed": round(best["scan"]["seconds"] / best["validation"]["seconds"], 3),
+            "peak_bytes": max(one["peak_bytes"] for one in measured["validation"]),
+        }
+        if train:
+            found["training"] = apart("training", path, folder, memory)
+        return found
+    finally:
+        path.unlink()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=float, nargs="+", default=[1e5, 1e6, 1e7])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", type=float, default=4e9, help="bytes that training may take")
+    parser.add_argument("--no-training", action="store_true")
+    parser.add_argument("--folder", type=Path, help="where the tables are made, and removed")
+    parser.add_argument("--measure", choices=WORK, help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    memory = int(chosen.memory)
+    if chosen.measure:
+        measure(chosen.measure, chosen.file, chosen.folder, memory)
+        return
+    results = {}
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        for rows in map(int, chosen.rows):
+            results[rows] = of_size(rows, Path(folder), chosen.rounds, memory, train=not chosen.no_training)
+            print(f"{rows:,} rows: {json.dumps(results[rows])}", file=sys.stderr)
+    growth = _growth([one["training"] for one in results.values() if "training" in one])
+    report(
+        "scale",
+        results={str(rows): one for rows, one in results.items()},
+        floor={str(rows): one["scan"]["seconds"] for rows, one in results.items()},
+        peers={},
+        ratios={f"speed at {rows:,} rows": one["speed"] for rows, one in results.items()} | growth,
+        met=all(one["speed"] >= LEAST_SPEED and one["peak_bytes"] <= MOST_BYTES for one in results.values())
+        and all(ratio <= LINEAR for ratio in growth.values()),
+    )
+
+
+def _growth(trainings: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds a row, from one size to the next: 1 is linear."""
+    paces = [(one["rows"], one["seconds"] / one["rows"]) for one in trainings]
+    return {
+        f"seconds a row, {rows:,} against {before:,} rows": round(pace / earlier, 3)
+        for (before, earlier), (rows, pace) in pairwise(paces)
+    }
+
+
+if __name__ == "__main__":
+    main()
