@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import TrainedCandidate
-from pipeline.contracts.plan import Plan
+from pipeline.contracts.plan import Candidate, Plan
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
+from pipeline.jobs.refitting import refit
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.ensembling import Ensembling, Member
@@ -71,14 +73,24 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     for one in made:
         files |= _files(one.candidate, ensembling.workdir / one.candidate)
         seconds[one.candidate] = one.seconds
-    variants = make_variants(
-        [*trained, *made],
+    variants_of = partial(
+        make_variants,
         artifacts=files,
         keys=KEYS,
         dataset=data.dataset,
         validation=data.splits["validation"],
         spec=data.spec,
         report=lambda text: None,
+    )
+
+    def again(candidate: Candidate) -> TrainedCandidate:
+        (place := folder / candidate.name).mkdir()
+        one = trainer.with_all_rows().train(candidate, place, lambda text: None)
+        files.update(_files(candidate.name, place))
+        return one
+
+    variants = refit(
+        variants_of([*trained, *made]), trained=trained, plan=planned, spec=data.spec, train=again, make=variants_of
     )
     chosen = select(variants, metric=planned.metric, spec=data.spec).winner
     assert chosen.artifact is not None, "a winner was made"

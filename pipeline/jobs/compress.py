@@ -15,7 +15,7 @@ from pipeline.contracts.plan import Plan
 from pipeline.contracts.variant import Variant
 from pipeline.jobs.ensembling import NotMade, make_ensemble
 from pipeline.jobs.job import JobContext, run_job
-from pipeline.jobs.refitting import refit
+from pipeline.jobs.refitting import refit, trained_again
 
 __all__ = ["compress"]
 
@@ -45,7 +45,9 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     )
     made = make([*trained, *ensemble])
     if spec.refit:
-        made = refit(context, made, trained, spec, make)
+        plan = Plan.from_bytes(artifacts.get(keys.plan))
+        train = trained_again(context, plan, spec)
+        made = refit(made, trained=trained, plan=plan, spec=spec, train=train, make=make)
     made = made.model_copy(update={"variants": (*made.variants, *map(_absent, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})

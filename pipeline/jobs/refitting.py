@@ -6,7 +6,7 @@ What is said of it was measured before, on rows that it had not seen; the test r
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,13 @@ from pipeline.selection.select import select
 if TYPE_CHECKING:
     from pipeline.training.trainer import Trainer
 
-__all__ = ["refit"]
+__all__ = ["refit", "trained_again"]
 
 _log = logging.getLogger(__name__)
 
 _AGAIN = "trained once more, on the validation rows too; its quality was measured before"
 _MOST_SECONDS = 600.0  # that the first training took
+TrainAgain = Callable[[Candidate], TrainedCandidate]
 MakeVariants = Callable[[Sequence[TrainedCandidate]], VariantSet]
 
 
@@ -39,20 +40,31 @@ class _Winner:
     variant: Variant
     trained: TrainedCandidate
 
+    def again(self) -> Candidate:
+        """With the settings that were found, its files under a name of its own."""
+        name, settings = f"{self.trained.candidate}.again", self.trained.settings
+        return Candidate(name=name, algorithm=self.trained.algorithm, settings=settings)
 
-def refit(
-    context: JobContext, made: VariantSet, trained: Sequence[TrainedCandidate], spec: JobSpec, make: MakeVariants
+
+def refit(  # noqa: PLR0913 - the doors of a step, each by its name
+    made: VariantSet,
+    *,
+    trained: Sequence[TrainedCandidate],
+    plan: Plan,
+    spec: JobSpec,
+    train: TrainAgain,
+    make: MakeVariants,
 ) -> VariantSet:
     """``made``, its winner's file replaced; as it is where there is nothing to gain, or it did not succeed.
 
-    ``make``: as compression.make_variants does, verified and measured.
+    ``train`` learns from all rows but the test's and keeps the files; ``make``: as compression.make_variants does,
+    verified and measured.
     """
-    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
     winner = _winner(made, trained, plan, spec)
     if winner is None:
         return made
     try:
-        again = _train(context, winner, plan, spec)
+        again = train(winner.again())
         (variant, *_) = make([again]).variants
     except Exception as error:  # noqa: BLE001 - what was made before is there, whatever a library raises here
         _log.error("not trained again", extra={"candidate": winner.trained.candidate}, exc_info=error)
@@ -77,42 +89,32 @@ def _winner(made: VariantSet, trained: Sequence[TrainedCandidate], plan: Plan, s
 
 
 def _learns_from_all(algorithm: str, settings: Settings) -> bool:
-    declared = catalogue().get(algorithm)
-    if declared is None or declared.refits == "never":
-        return False
-    folds = settings.get("folds")
-    return declared.refits == "always" or (isinstance(folds, int) and folds > 1)
+    refits, folds = catalogue()[algorithm].refits, settings.get("folds")
+    return refits == "always" or (refits == "folded" and isinstance(folds, int) and folds > 1)
 
 
-def _train(context: JobContext, winner: _Winner, plan: Plan, spec: JobSpec) -> TrainedCandidate:
-    """With the settings that were found, its files beside the others' under a name of its own."""
-    candidate = Candidate(
-        name=f"{winner.trained.candidate}.again",
-        algorithm=winner.trained.algorithm,
-        settings=winner.trained.settings,
-    )
-    folder = context.workdir / candidate.name
-    folder.mkdir()
-    context.report(f"{winner.trained.candidate}: trains on the validation rows too")
-    again = _trainer(context, plan, spec).train(candidate, folder, lambda text: context.report(f"again: {text}"))
-    for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
-        context.artifacts.upload(file, context.keys.candidate(candidate.name, file.name))
-    return again
+def trained_again(context: JobContext, plan: Plan, spec: JobSpec) -> TrainAgain:
+    """``train`` of refit, in a job."""
+
+    def train(candidate: Candidate) -> TrainedCandidate:
+        context.report(f"{candidate.name}: trains on the validation rows too")
+        folder = context.workdir / candidate.name
+        folder.mkdir()
+        again = _trainer(context, plan, spec).with_all_rows().train(candidate, folder, lambda text: None)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
+            context.artifacts.upload(file, context.keys.candidate(candidate.name, file.name))
+        return again
+
+    return train
 
 
 def _trainer(context: JobContext, plan: Plan, spec: JobSpec) -> Trainer:
-    import polars as pl
-
     from pipeline.training.trainer import Trainer
 
     splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed)
-    frames: Mapping[str, pl.DataFrame] = {
-        "train": pl.concat([splits.frames["train"], splits.frames["validation"]]),
-        "validation": splits.frames["validation"],
-    }
     return Trainer(
         dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
-        splits=frames,
+        splits=splits.frames,
         notes=splits.notes,
         machine=context.machine,
         seed=plan.seed,

@@ -109,6 +109,11 @@ class Trainer:
         (workdir / TRAINED).write_bytes(trained.to_bytes())
         return trained
 
+    def with_all_rows(self) -> Trainer:
+        """One that learns from the validation rows too: what it measures there is of rows that it has seen."""
+        rows = pl.concat([self.splits["train"], self.splits["validation"]])
+        return replace(self, splits={**self.splits, "train": rows})
+
     def audition(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
         """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
         from pipeline.training.search.audition import audition
