@@ -57,7 +57,8 @@ def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tu
         _job("gpu", "gpu", gpu, nodes=nodes),
         _job("code", "code", code),
     ]
-    auditions = not spec.algorithms and rows >= _AUDITION_FROM_ROWS
+    # Of private training each would spend its epsilon anew.
+    auditions = not spec.algorithms and rows >= _AUDITION_FROM_ROWS and not spec.training.privacy
     seconds = {one.candidate.name: one.seconds or 0 for one in planned}
 
     def rows_of(job: TrainingJob) -> int:

@@ -51,7 +51,14 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
     wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
     asked = spec.algorithms is not None
     cases = [
-        Case(declared=one, dataset=dataset, asked=asked, limits=spec.limits, minutes=spec.limits.minutes)
+        Case(
+            declared=one,
+            dataset=dataset,
+            asked=asked,
+            limits=spec.limits,
+            minutes=spec.limits.minutes,
+            training=spec.training,
+        )
         for one in wanted
     ]
     reasons = {case.declared.name: does_not_fit(case) for case in cases}

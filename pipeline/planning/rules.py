@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.declaration import Declaration, Input
-from pipeline.contracts.job_spec import Limits
+from pipeline.contracts.job_spec import Limits, Training
 from pipeline.contracts.plan import Trials
 from pipeline.planning.estimates import UNSURE, bytes_of, latency_of, seconds_of
 
@@ -29,6 +29,7 @@ class Case:
     limits: Limits
     minutes: float  # of its job
     trials: Trials | None = None
+    training: Training = field(default_factory=Training)
 
     @property
     def rows(self) -> int:
@@ -65,6 +66,19 @@ def _other_task(case: Case) -> str | None:
     if case.dataset.task in case.declared.tasks:
         return None
     return f"{case.dataset.task} is none of its tasks ({', '.join(case.declared.tasks)})"
+
+
+def _not_private(case: Case) -> str | None:
+    if case.training.privacy is None or case.declared.knobs:
+        return None
+    return "training.privacy is asked for, and it has no private training"
+
+
+def _no_intervals(case: Case) -> str | None:
+    wanted = case.training.quantiles or case.training.loss == "quantile"
+    if not wanted or case.declared.knobs or case.asked or case.dataset.task != "regression":
+        return None
+    return "quantiles are asked for, and it answers with none"
 
 
 def _nothing_to_read(case: Case) -> str | None:
@@ -126,7 +140,7 @@ def _too_long_to_train(case: Case) -> str | None:
 
 _Rule = Callable[[Case], str | None]
 _BY_SHAPE: tuple[_Rule, ...] = (
-    _no_code, _not_asked, _other_task, _nothing_to_read,
+    _no_code, _not_asked, _other_task, _not_private, _no_intervals, _nothing_to_read,
     _too_many_classes, _too_many_rows, _too_few_rows, _too_many_weights,
 )  # fmt: skip
 _BY_LIMITS: tuple[_Rule, ...] = (_file_too_large, _too_slow_to_answer, _too_long_to_train)

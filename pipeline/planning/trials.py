@@ -19,6 +19,10 @@ _RANGE_IN_A_GRID = 3  # its ends and its middle
 
 def check_search(spec: JobSpec, planned: list[Declaration]) -> None:
     """Raise InvalidJobSpecError when the search's space does not fit the algorithms, or those that are tried."""
+    if spec.search.method != "none" and spec.training.privacy:
+        raise InvalidJobSpecError(
+            "search and training.privacy: each trial would spend the whole epsilon: no search is expected"
+        )
     names = [one.name for one in planned]
     for name in spec.search.space or {}:
         if name not in names:

@@ -21,7 +21,7 @@ from pipeline.training.inputs import Reads
 from pipeline.training.losses import loss_of
 from pipeline.training.optimizers import Descent
 from pipeline.training.parallel import parallel_of
-from pipeline.training.privacy import Private
+from pipeline.training.privacy import Private, without_mixing
 from pipeline.training.progress import Progress, Training
 from pipeline.training.recipe import Problem, Settings
 from pipeline.training.schedules import factor
@@ -60,7 +60,7 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     torch.set_float32_matmul_precision("high")  # TF32, where there is a GPU that has it
 
     together = parallel_of(settings["parallel"], problem.process, problem.device)
-    network = build()
+    network, changed = without_mixing(build()) if settings["privacy_epsilon"] else (build(), ())
     begun = begin_from(network, settings, problem)
     network.to(problem.device)
     model = together.wrap(network)
@@ -84,7 +84,7 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     return Learned(
         network=network.cpu().eval(),
         history=tuple(at.history),
-        notes=(*begun, *at.notes),
+        notes=(*changed, *begun, *at.notes),
         privacy=training.private.spent(at.all_steps) if training.private else {},
     )
 
@@ -138,7 +138,7 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
         problem.watch(at.history[-1])
         problem.report(f"epoch {at.epoch} of {settings['epochs']}, validation loss {validation_loss:.4f}")
         at.begin(at.epoch + 1)
-        if due != "end" and _due(training, at, kept_at, epoch_ended=True) == "checkpoint":
+        if _due(training, at, kept_at, epoch_ended=True) == "checkpoint":
             keep(training, at)
             kept_at = time.monotonic()
 
@@ -169,7 +169,7 @@ def _due_here(training: Training, at: Progress, kept_at: float, *, epoch_ended: 
     if now >= problem.deadline and not epoch_ended:
         at.note(f"the time was over in epoch {at.epoch} of {training.settings['epochs']}: the best until then was kept")
         return "end"
-    if training.private and training.private.is_spent(at.all_steps):
+    if training.private and training.private.is_spent(at.all_steps) and not epoch_ended:
         return "end"
     between = problem.checkpoints.seconds
     return "checkpoint" if (epoch_ended if between == 0 else now - kept_at >= between) else "nothing"

@@ -76,8 +76,10 @@ def gradient(training: Training, data: Data, rows: Tensor, share: float, most: i
     for part in torch.split(rows, most):
         losses = _losses(training, *data.take(part))
         loss = losses.sum()
-        # A private gradient is cut row by row: Opacus wants those of their sum.
-        (loss if private else loss * scale).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+        if private:
+            private.backward(loss)
+        else:
+            (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         total += loss.detach() * scale
     return total
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Training
+from pipeline.contracts.job_spec import JobSpec, Privacy, Search, Training
 from pipeline.contracts.plan import Plan
 from pipeline.planning.plan import plan
 
@@ -129,3 +129,26 @@ def test_more_rows_get_larger_batches_and_fewer_epochs():
 def test_a_plan_survives_its_way_through_the_bucket():
     planned = plan(_dataset(), JobSpec())
     assert Plan.from_bytes(planned.to_bytes()) == planned
+
+
+def test_what_has_no_private_training_is_not_trained_when_privacy_is_asked_for():
+    spec = JobSpec(training=Training(privacy=Privacy(epsilon=3)))
+    planned = plan(_dataset(train=50_000), spec)
+    assert [one.name for one in planned.candidates] == ["mlp"]
+    reasons = {one.algorithm: one.reason for one in _misfits(planned)}
+    assert reasons["gradient_boosting"] == "training.privacy is asked for, and it has no private training"
+    assert _settings(planned, "mlp")["privacy_epsilon"] == 3
+    assert all(not job.audition_rows for job in planned.jobs)
+    with pytest.raises(InvalidJobSpecError, match="it has no private training"):
+        plan(_dataset(), spec.model_copy(update={"algorithms": ("linear",)}))
+    with pytest.raises(InvalidJobSpecError, match="each trial would spend the whole epsilon"):
+        plan(_dataset(), spec.model_copy(update={"search": Search(method="random")}))
+
+
+def test_quantiles_are_asked_of_those_that_answer_with_some():
+    spec = JobSpec(training=Training(quantiles=(0.1, 0.9)))
+    planned = plan(_dataset(classes=0), spec)
+    assert "gradient_boosting" not in [one.name for one in planned.candidates]
+    assert _settings(planned, "mlp")["quantiles"] == (0.1, 0.9)
+    named = plan(_dataset(classes=0), spec.model_copy(update={"algorithms": ("linear", "mlp")}))
+    assert [one.name for one in named.candidates] == ["linear", "mlp"]
