@@ -13,11 +13,13 @@ __all__ = ["Base"]
 class Base(Record):
     """``version``: ``tenant/model@number``. Its weights are the checkpoint of ``candidate`` of ``run`` (names.RunKeys).
 
-    ``columns``: as it reads them, its vocabularies among them.
+    ``columns``: as it reads them, its vocabularies among them. ``built_from``: the run whose training rows its ranges,
+    bins and words were taken from; its own, unless it goes on from another one itself.
     """
 
     version: str
     run: str
+    built_from: str
     candidate: str
     algorithm: str
     task: Task

@@ -20,7 +20,7 @@ from pipeline.contracts.plan import Candidate, Plan
 from pipeline.jobs.code import train_apart
 from pipeline.jobs.job import JobContext, run_error, run_job
 from pipeline.jobs.live import Live
-from pipeline.jobs.splits import memory_bytes, read_splits
+from pipeline.jobs.splits import memory_bytes, read_splits, sampled
 
 if TYPE_CHECKING:
     from pipeline.training.recipe import Base
@@ -30,6 +30,8 @@ __all__ = ["train"]
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+
+_BASE_ROWS = "base_train.parquet"
 
 
 def train(context: JobContext) -> Sequence[CandidateOutcome]:
@@ -128,12 +130,14 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, li
 def _base(context: JobContext, plan: Plan, dataset: Dataset) -> Base | None:
     if plan.base is None:
         return None
-    from pipeline.training.recipe import Base
+    from pipeline.training.fine_tuning import read_base
 
-    weights = context.workdir / f"base_{WEIGHTS}"
-    context.artifacts.download(RunKeys.of(plan.base.run).candidate(plan.base.candidate, WEIGHTS), weights)
+    keys, weights, rows = RunKeys.of(plan.base.run), context.workdir / f"base_{WEIGHTS}", context.workdir / _BASE_ROWS
+    context.artifacts.download(keys.candidate(plan.base.candidate, WEIGHTS), weights)
+    context.artifacts.download(RunKeys.of(plan.base.built_from).split("train"), rows)
+    frame, _ = sampled(rows, memory_bytes() // 4, plan.seed)
     same_answers = plan.base.classes == dataset.classes
-    return Base(version=plan.base.version, weights=weights, same_answers=same_answers)
+    return read_base(plan.base.version, weights, frame, dataset, same_answers=same_answers)
 
 
 def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candidate) -> CandidateOutcome:

@@ -10,6 +10,7 @@ from pipeline.contracts.errors import InvalidJobSpecError, NotFoundError, Object
 from pipeline.contracts.model_version import ModelVersion
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.contracts.plan import Plan
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.variant import Selection
 from pipeline.registry.model_registry import ModelRegistry
@@ -42,6 +43,7 @@ def find_base(wanted: str, *, tenant: str, registry: ModelRegistry, artifacts: O
         artifacts.head(keys.candidate(candidate, WEIGHTS))
         trained = TrainedCandidate.from_bytes(artifacts.get(keys.candidate(candidate, TRAINED)))
         dataset = Dataset.from_bytes(artifacts.get(keys.dataset))
+        earlier = Plan.from_bytes(artifacts.get(keys.plan)).base
     except ObjectNotFoundError as error:
         raise InvalidJobSpecError(
             f"{_FIELD}: {version} is a {found.algorithm}, of which no weights are kept to go on from: a version that "
@@ -50,6 +52,7 @@ def find_base(wanted: str, *, tenant: str, registry: ModelRegistry, artifacts: O
     return Base(
         version=version,
         run=found.lineage.run,
+        built_from=earlier.built_from if earlier and trained.settings.get("base_model") else found.lineage.run,
         candidate=candidate,
         algorithm=trained.algorithm,
         task=dataset.task,

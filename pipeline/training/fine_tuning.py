@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
+import polars as pl
 from torch import Tensor, nn
 
+from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.recipe import Base, Problem, Settings
+from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
+from pipeline.training.recipe import Base, Problem, Rows, Settings
 
-__all__ = ["base_weights", "begin_from"]
+__all__ = ["begin_from", "read_base"]
 
 _NAMED = 5  # arrays that a message names
 
 
-def base_weights(settings: Settings, problem: Problem) -> Mapping[str, Tensor]:
-    """The registered network's, by their names; none where training begins from nothing."""
-    if not settings["base_model"]:
-        return {}
-    from safetensors.torch import load_file
-
-    assert problem.base is not None, "the plan names it too"
-    weights: Mapping[str, Tensor] = load_file(problem.base.weights)
-    return weights
+def read_base(version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset, *, same_answers: bool) -> Base:
+    """``frame``: the rows that it was trained on; ``dataset``: how they are read (planning.as_the_base_reads)."""
+    encoded = Encoding.of(dataset).encode(frame)
+    rows = Rows(
+        num=encoded[NUM],
+        cat=encoded[CAT],
+        text=encoded[TEXT],
+        image=encoded[IMAGE],
+        target=np.zeros(frame.height, np.int64),
+    )
+    return Base(version=version, weights=weights, same_answers=same_answers, rows=rows)
 
 
 def begin_from(network: nn.Module, settings: Settings, problem: Problem) -> tuple[str, ...]:
@@ -31,10 +38,12 @@ def begin_from(network: nn.Module, settings: Settings, problem: Problem) -> tupl
     The last layer is taken over where the answers are the same. What was done, in words.
     Raise CandidateFailedError when nothing fits, or what is to be frozen does not.
     """
-    given = base_weights(settings, problem)
-    if not given:
+    if not settings["base_model"]:
         return ()
-    assert problem.base is not None, "that is where they are from"
+    from safetensors.torch import load_file
+
+    assert problem.base is not None, "the plan names it too"
+    given = load_file(problem.base.weights)
     last = _last_layer(network)
     fitting = {
         name: given[name]

@@ -28,7 +28,7 @@ class Network(nn.Module):
     int8 scale serves. A category is a row of its column's embedding.
     """
 
-    def __init__(  # noqa: PLR0913 - each by its name
+    def __init__(
         self,
         num: npt.NDArray[np.float32],
         cardinalities: Sequence[int],
@@ -36,14 +36,10 @@ class Network(nn.Module):
         outputs: int,
         hidden: Sequence[int],
         dropout: float,
-        flagged: Tensor | None = None,
     ) -> None:
-        """``num``: the training rows, which the columns' ranges are taken from.
-
-        ``flagged``: the columns whose gaps have a flag; None: those that have any.
-        """
+        """``num``: the training rows, which the columns' ranges are taken from."""
         super().__init__()
-        self.numbers = _Numbers(num, flagged)
+        self.numbers = _Numbers(num)
         self.embeddings = nn.ModuleList(_embedding(count) for count in cardinalities)
         width = self.numbers.width + sum(_dimensions(count) for count in cardinalities)
         layers: list[nn.Module] = []
@@ -69,7 +65,7 @@ class _Numbers(nn.Module):
     slope: Tensor
     flagged: Tensor
 
-    def __init__(self, num: npt.NDArray[np.float32], flagged: Tensor | None) -> None:
+    def __init__(self, num: npt.NDArray[np.float32]) -> None:
         super().__init__()
         columns = num.shape[1]
         pieces = min(_MOST_PIECES, max(2, _ALL_PIECES // max(1, columns)))
@@ -80,8 +76,7 @@ class _Numbers(nn.Module):
         self._keep("scale", [_REACH * (column.std() or 1.0) for column in filled])
         self._keep("start", [start for start, _ in cuts])
         self._keep("slope", [slope for _, slope in cuts])
-        with_gaps = torch.from_numpy(np.flatnonzero(np.isnan(num).any(axis=0)))
-        self.register_buffer("flagged", with_gaps if flagged is None else flagged)
+        self.register_buffer("flagged", torch.from_numpy(np.flatnonzero(np.isnan(num).any(axis=0))))
         self.width = columns * (1 + pieces) + len(self.flagged)
 
     def forward(self, num: Tensor) -> Tensor:

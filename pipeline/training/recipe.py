@@ -95,11 +95,15 @@ def _unwatched(point: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """A registered network. ``weights``: its checkpoint; ``same_answers``: it tells the same classes, or values."""
+    """A registered network. ``weights``: its checkpoint; ``same_answers``: it tells the same classes, or values.
+
+    ``rows``: those that it was trained on, without their target.
+    """
 
     version: str
     weights: Path
     same_answers: bool
+    rows: Rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +135,11 @@ class Problem:
     code: Path | None = None
     unit: float = 1.0
     base: Base | None = None
+
+    def built_from(self, settings: Settings) -> Rows:
+        """The rows that a network's ranges, bins and vocabularies are taken from: where it goes on from another one,
+        that one's, so that it is built as that was and the weights mean the same."""
+        return self.base.rows if self.base is not None and settings["base_model"] else self.train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     def build() -> ConvNet:
         return ConvNet(
-            problem.train.image, outputs=problem.classes or 1, widths=settings["hidden"],
+            problem.built_from(settings).image, outputs=problem.classes or 1, widths=settings["hidden"],
             dropout=settings["dropout"], jitter=settings["jitter"],
         )  # fmt: skip
 

@@ -15,7 +15,6 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     if problem.train.image.size:
         return _train_on_images(settings, problem)
     from pipeline.training.answering import Answering
-    from pipeline.training.fine_tuning import base_weights
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
     from pipeline.training.losses import outputs_of, quantiles_of
@@ -23,9 +22,8 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     def build() -> Network:
         return Network(
-            problem.train.num, problem.cardinalities,
+            problem.built_from(settings).num, problem.cardinalities,
             outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
-            flagged=base_weights(settings, problem).get("numbers.flagged"),
         )  # fmt: skip
 
     reads = columns("num", "cat")
@@ -47,7 +45,10 @@ def _train_on_images(settings: Settings, problem: Problem) -> Fitted:
 
     def build() -> PixelNet:
         return PixelNet(
-            problem.train.image, outputs=problem.classes or 1, hidden=settings["hidden"], dropout=settings["dropout"]
+            problem.built_from(settings).image,
+            outputs=problem.classes or 1,
+            hidden=settings["hidden"],
+            dropout=settings["dropout"],
         )
 
     return train_images(build, settings, problem)

@@ -15,7 +15,8 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     def build() -> ResNet:
         return ResNet(
-            problem.train.image, outputs=problem.classes or 1, widths=settings["hidden"], blocks=settings["blocks"],
+            problem.built_from(settings).image, outputs=problem.classes or 1,
+            widths=settings["hidden"], blocks=settings["blocks"],
             dropout=settings["dropout"], jitter=settings["jitter"],
         )  # fmt: skip
 

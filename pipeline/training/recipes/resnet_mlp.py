@@ -19,7 +19,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     def build() -> ResNet:
         return ResNet(
-            problem.train.num, problem.cardinalities,
+            problem.built_from(settings).num, problem.cardinalities,
             outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     def build() -> TabMNetwork:
         return TabMNetwork(
-            problem.train.num, problem.cardinalities,
+            problem.built_from(settings).num, problem.cardinalities,
             outputs=outputs_of(settings, problem), members=settings["members"],
             hidden=settings["hidden"], bins=settings["bins"], dropout=settings["dropout"],
         )  # fmt: skip

@@ -26,7 +26,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.token_ids import TOKENS, TokenIds
 
     problem.report("reads the texts")
-    ids = TokenIds.of(problem.train.text, most_places=settings["places"], most_tokens=settings["tokens"])
+    ids = TokenIds.of(problem.built_from(settings).text, most_places=settings["places"], most_tokens=settings["tokens"])
     table = problem.train.num.shape[1] or problem.cardinalities
 
     def reads(rows: Rows) -> dict[str, Tensor]:
@@ -35,7 +35,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     def build() -> TextNetwork:
         beside = (
             Network(
-                problem.train.num, problem.cardinalities,
+                problem.built_from(settings).num, problem.cardinalities,
                 outputs=TextNetwork.beside_width(), hidden=settings["hidden"], dropout=settings["dropout"],
             )
             if table

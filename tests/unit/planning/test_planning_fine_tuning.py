@@ -25,6 +25,7 @@ def base(**changes: Any) -> Base:
     made = Base(
         version="demo/adult@3",
         run="demo_adult_1",
+        built_from="demo_adult_1",
         candidate="mlp",
         algorithm="mlp",
         task="classification",

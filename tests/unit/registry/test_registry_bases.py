@@ -8,6 +8,7 @@ from pipeline.contracts.base import Base
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.contracts.plan import Plan
 from pipeline.registry.bases import find_base
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
@@ -21,11 +22,12 @@ KEYS = RunKeys.of(RUN)
 class Kept:
     """A live version 1 of demo/adult, and what its run has left."""
 
-    def __init__(self, *, weights: bool = True) -> None:
+    def __init__(self, *, weights: bool = True, first: Base | None = None) -> None:
         self.artifacts = FakeObjectStore()
         self.registry = ModelRegistry(FakeTable(), self.artifacts)
         self.artifacts.put(artifact().key, MODEL_BYTES)
         self.artifacts.put(KEYS.selection, selection().to_bytes())
+        self.artifacts.put(KEYS.plan, Plan(metric="accuracy", candidates=(), jobs=(), base=first).to_bytes())
         self.artifacts.put(KEYS.dataset, dataset().to_bytes())
         trained = TrainedCandidate(
             candidate="mlp",
@@ -35,7 +37,7 @@ class Kept:
             quality={},
             quantizable=True,
             tolerance=1e-4,
-            settings={"hidden": (8,)},
+            settings={"hidden": (8,), "base_model": "demo/first@1"},
             model_sha256="a" * 64,
         )
         self.artifacts.put(KEYS.candidate("mlp", TRAINED), trained.to_bytes())
@@ -71,6 +73,13 @@ def test_what_names_no_version_of_this_tenant_is_refused(wanted: str, words: str
     with pytest.raises(InvalidJobSpecError, match=r"train\.yaml: training\.base_model: ") as raised:
         Kept().find(wanted)
     assert words in raised.value.message
+
+
+def test_of_a_base_that_went_on_from_another_the_first_ones_rows_count() -> None:
+    own = Kept().find("demo/adult")
+    assert own.built_from == RUN
+    first = own.model_copy(update={"version": "demo/first@1", "run": "demo_first_2", "built_from": "demo_first_1"})
+    assert Kept(first=first).find("demo/adult").built_from == "demo_first_1"
 
 
 def test_a_version_without_weights_is_no_base() -> None:

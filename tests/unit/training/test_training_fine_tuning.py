@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.plan import Candidate
-from pipeline.training.recipe import Base
+from pipeline.training.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled, table
 from tests.fakes.training import CPU, QUICK, Run, TrainIt
+from tests.unit.training.test_training_texts import texts
 
 Tune = Callable[..., Run]
 
@@ -28,18 +29,27 @@ def base(train: TrainIt) -> Run:
 
 @pytest.fixture
 def tune(base: Run, tmp_path: Path) -> Tune:
-    """Train on few rows from the base's weights."""
+    """Train on few rows from the weights of ``base``, or another."""
 
-    def tune_it(rows: Table, *, same_answers: bool = True, **settings: Any) -> Run:
-        weights = base.folder / "checkpoint.safetensors"
-        begun = Base(version="demo/m@1", weights=weights, same_answers=same_answers)
+    def tune_it(rows: Table, *, of: Run = base, same_answers: bool = True, **settings: Any) -> Run:
+        known = of.table
+        weights = of.folder / "checkpoint.safetensors"
+        begun = read_base("demo/m@1", weights, known.splits["train"], known.dataset, same_answers=same_answers)
         trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun)
-        chosen = {**QUICK["mlp"], "base_model": "demo/m@1", **settings}
-        candidate = Candidate(name="one", algorithm="mlp", settings=chosen)
+        algorithm = of.trained.algorithm
+        chosen = {**QUICK[algorithm], "base_model": "demo/m@1", **settings}
+        candidate = Candidate(name="one", algorithm=algorithm, settings=chosen)
         trained = trainer.train(candidate, tmp_path, lambda text: None)
         return Run(table=rows, trained=trained, folder=tmp_path, reports=[])
 
     return tune_it
+
+
+def moved(of: Run, run: Run) -> set[str]:
+    """The modules whose weights are others than before."""
+    before, after = (load_file(one.folder / "checkpoint.safetensors") for one in (of, run))
+    assert before.keys() == after.keys()
+    return {name.rpartition(".")[0] for name in before if not np.array_equal(before[name], after[name])}
 
 
 def few(base: Run, rows: int = 48) -> Table:
@@ -56,13 +66,32 @@ def few(base: Run, rows: int = 48) -> Table:
 
 def test_frozen_weights_stay_and_the_last_layer_learns(base: Run, tune: Tune) -> None:
     run = tune(few(base), freeze=True)
-    before, after = (load_file(one.folder / "checkpoint.safetensors") for one in (base, run))
-    moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    last = sorted(name for name in before if name.startswith("layers."))[-2:]
-    assert moved == set(last)
+    assert moved(base, run) == {"layers.4"}
     assert run.difference() < 1e-5
     assert run.trained.notes[0].startswith("began from the weights of demo/m@1")
     assert "only the last layer has learnt" in run.trained.notes
+
+
+@pytest.mark.parametrize("algorithm", ["tabm", "resnet_mlp"])
+def test_a_network_is_built_as_its_base_was_whatever_the_new_rows_are(
+    algorithm: str, tune: Tune, train: TrainIt
+) -> None:
+    other = train(algorithm, table(rows=300))
+    run = tune(few(other), of=other, freeze=True)
+    assert len(moved(other, run)) == 1
+    assert run.difference() < 1e-5
+
+
+def test_words_keep_the_meaning_that_they_had(tune: Tune, train: TrainIt) -> None:
+    other = train("transformer", texts())
+    seen = texts(rows=80, seed=3)
+    odd = {
+        name: split.with_columns(pl.col("remark") + pl.lit(" never seen before")) for name, split in seen.splits.items()
+    }
+    run = tune(Table(dataset=other.table.dataset, splits=odd), of=other, freeze=True)
+    assert len(moved(other, run)) == 1
+    assert run.difference() < 1e-5
+    assert run.trained.quality["accuracy"] > 0.85
 
 
 def test_few_rows_go_further_from_there_than_from_nothing(base: Run, tune: Tune, train: TrainIt) -> None:
