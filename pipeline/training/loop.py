@@ -57,6 +57,7 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     torch.manual_seed(problem.seed)
     torch.set_num_threads(problem.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch does not type it
     torch.set_float32_matmul_precision("high")  # TF32, where there is a GPU that has it
 
     together = parallel_of(settings["parallel"], problem.process, problem.device)

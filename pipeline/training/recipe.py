@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -168,12 +168,14 @@ class Recipe:
     """An algorithm: what it declares, and how it is trained.
 
     ``quantizable``: its body has weight matrices that int8 applies to. ``tolerance``: as TrainedCandidate has it.
+    ``side_by_side``: several settings at once, in less time than one after the other; None where these cannot be.
     """
 
     declares: Declaration
     quantizable: bool
     tolerance: float
     train: Callable[[Settings, Problem], Fitted]
+    side_by_side: Callable[[Sequence[Settings], Problem], Sequence[Fitted] | None] | None = None
 
     @property
     def name(self) -> str:

@@ -70,17 +70,17 @@ def gradient(training: Training, data: Data, rows: Tensor, share: float, most: i
     private = training.private
     if private:
         private.zero()
-    training.model.zero_grad(set_to_none=True)
-    scale = share / max(1, len(rows))
+    for parameter in training.descent.parameters:
+        parameter.grad = None
+    scale = torch.tensor(share / max(1, len(rows)), device=training.device)
     total = torch.zeros((), device=training.device)
-    for part in torch.split(rows, most):
-        losses = _losses(training, *data.take(part))
-        loss = losses.sum()
+    for part in torch.split(rows, most) if len(rows) > most else (rows,):
+        loss = _losses(training, *data.take(part)).sum()
         if private:
             private.backward(loss)
         else:
-            (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
-        total += loss.detach() * scale
+            loss.backward(scale)  # type: ignore[no-untyped-call]  # torch has no types for it
+        total = torch.addcmul(total, loss.detach(), scale)
     return total
 
 
@@ -169,7 +169,9 @@ def _losses(training: Training, inputs: list[Tensor], target: Tensor, weight: Te
 
 
 def _answers(training: Training, inputs: list[Tensor]) -> Tensor:
-    bf16 = training.settings["precision"] == "bf16"
-    with torch.autocast(torch.device(training.device).type, torch.bfloat16, enabled=bf16):
+    if training.settings["precision"] != "bf16":
+        found: Tensor = training.model(*inputs)
+        return found
+    with torch.autocast(torch.device(training.device).type, torch.bfloat16):
         answers: Tensor = training.model(*inputs)
     return answers.float()

@@ -13,9 +13,9 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     """``hidden``: the channels of each pair of convolutions."""
     from pipeline.training.image_networks import ConvNet, train_images
 
-    def build() -> ConvNet:
+    def build(outputs: int) -> ConvNet:
         return ConvNet(
-            problem.built_from(settings).image, outputs=problem.classes or 1, widths=settings["hidden"],
+            problem.built_from(settings).image, outputs=outputs, widths=settings["hidden"],
             dropout=settings["dropout"], jitter=settings["jitter"],
         )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.contracts.declaration import Adjustment, Cost, Range
 from pipeline.training.knobs import NETWORK_KNOBS
 from pipeline.training.reading_texts import reads_texts
@@ -43,15 +45,21 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 def _train_on_images(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.image_networks import PixelNet, train_images
 
-    def build() -> PixelNet:
+    plain = not settings["privacy_epsilon"] and settings["parallel"] == "none" and settings["precision"] == "fp32"
+
+    def build(outputs: int) -> PixelNet:
         return PixelNet(
-            problem.built_from(settings).image,
-            outputs=problem.classes or 1,
-            hidden=settings["hidden"],
-            dropout=settings["dropout"],
-        )
+            problem.built_from(settings).image, outputs=outputs, hidden=settings["hidden"],
+            dropout=settings["dropout"], quick=plain,
+        )  # fmt: skip
 
     return train_images(build, settings, problem)
+
+
+def _side_by_side(trials: Sequence[Settings], problem: Problem) -> Sequence[Fitted] | None:
+    from pipeline.training.side_by_side import fit_side_by_side, may_be_side_by_side
+
+    return fit_side_by_side(trials, problem) if may_be_side_by_side(trials, problem) else None
 
 
 RECIPE = Recipe(
@@ -109,4 +117,5 @@ RECIPE = Recipe(
     quantizable=True,
     tolerance=1e-4,  # the same float32 sums in another order
     train=reads_texts(_train),
+    side_by_side=_side_by_side,
 )

@@ -13,10 +13,9 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     """``hidden``: the channels of each group, of ``blocks`` residual blocks."""
     from pipeline.training.image_networks import ResNet, train_images
 
-    def build() -> ResNet:
+    def build(outputs: int) -> ResNet:
         return ResNet(
-            problem.built_from(settings).image, outputs=problem.classes or 1,
-            widths=settings["hidden"], blocks=settings["blocks"],
+            problem.built_from(settings).image, outputs=outputs, widths=settings["hidden"], blocks=settings["blocks"],
             dropout=settings["dropout"], jitter=settings["jitter"],
         )  # fmt: skip
 

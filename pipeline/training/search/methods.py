@@ -76,6 +76,7 @@ def quality(trial: Trial, *, greater: bool) -> float:
 
 
 def _one_by_one(asked: Asked, trying: Trying) -> Iterator[Trial]:
+    trying.several(asked.settings)
     yield from map(trying, asked.settings)
 
 

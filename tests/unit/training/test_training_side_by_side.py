@@ -1,0 +1,110 @@
+"""Trials that are trained at once learn what they would learn alone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.contracts.plan import Trials
+from pipeline.graphs.encoding import Encoding
+from pipeline.training.image_networks import PixelNet
+from pipeline.training.recipe import Problem, Rows
+from pipeline.training.recipes import RECIPES
+from pipeline.training.search.search import search
+from pipeline.training.side_by_side import fit_side_by_side, may_be_side_by_side
+from tests.fakes.imaging import SHAPES, pictures
+
+MLP = RECIPES["mlp"]
+QUICK = {"hidden": (16, 8), "epochs": 6, "batch_size": 32, "dropout": 0.0}
+
+
+def rows_of(frame: Any, dataset: Any) -> Rows:
+    encoded = Encoding.of(dataset).encode(frame)
+    target = np.array([SHAPES.index(label) for label in frame["label"]], np.int64)
+    return Rows(num=encoded["num"], cat=encoded["cat"], image=encoded["image"], target=target)
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    table = pictures()
+    train, validation = (rows_of(table.splits[name], table.dataset) for name in ("train", "validation"))
+    return Problem(
+        classes=3, cardinalities=(), train=train, validation=validation, seed=1, device="cpu", threads=1,
+        report=lambda text: None,
+    )  # fmt: skip
+
+
+def settings(**changed: Any) -> dict[str, Any]:
+    return MLP.complete({**QUICK, **changed})
+
+
+@pytest.mark.parametrize("shared", [{}, {"optimizer": "adam", "schedule": "one_cycle"}, {"early_stopping": 1}])
+def test_each_learns_what_it_learns_alone(problem: Problem, shared: dict[str, Any]) -> None:
+    trials = [settings(**shared, learning_rate=rate, weight_decay=decay) for rate, decay in ((3e-3, 0), (1e-2, 0.1))]
+    together = fit_side_by_side(trials, problem)
+    assert together is not None
+    for trial, fitted in zip(trials, together, strict=True):
+        alone = MLP.train(trial, problem)
+        np.testing.assert_allclose(fitted.predict(problem.validation), alone.predict(problem.validation), atol=1e-4)
+        points = zip(alone.history, fitted.history, strict=False)
+        assert all(a["loss"] == pytest.approx(b["loss"], rel=1e-3) for a, b in points)
+
+
+def test_dropout_is_each_ones_own(problem: Problem) -> None:
+    trials = [settings(dropout=0.3, learning_rate=rate) for rate in (5e-3, 5e-3)]
+    together = fit_side_by_side(trials, problem)
+    assert together is not None
+    first, second = (fitted.predict(problem.validation) for fitted in together)
+    assert np.abs(first - second).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hidden": (4,)}, {"optimizer": "sgd"}, {"mixup": 0.2}, {"averaging": "ema"}, {"batching": "full"}]
+)
+def test_what_cannot_be_together_is_told(problem: Problem, changed: dict[str, Any]) -> None:
+    trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
+    assert may_be_side_by_side(trials, problem)
+    assert not may_be_side_by_side([trials[0], settings(**changed)], problem)
+    assert not may_be_side_by_side([settings(**changed)] * 2, problem) or "hidden" in changed
+    assert not may_be_side_by_side(trials[:1], problem)
+
+
+def test_where_the_time_is_over_nothing_is_known(problem: Problem) -> None:
+    trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
+    assert fit_side_by_side(trials, replace(problem, deadline=time.monotonic())) is None
+
+
+def test_a_grid_of_rates_is_searched_at_once(problem: Problem) -> None:
+    said: list[str] = []
+    trials = Trials(method="grid", space={"learning_rate": (1e-4, 3e-3, 1e-2)}, trials=3)
+
+    def score(fitted: Any, rows: Rows) -> float:
+        return float((fitted.predict(rows).argmax(axis=1) == rows.target).mean())
+
+    timed = replace(problem, report=said.append, deadline=time.monotonic() + 600)
+    found = search(MLP, QUICK, trials, timed, score)
+    assert [trial.status for trial in found.trials].count("best") == 1
+    assert any("3 trials" in text for text in said)
+    best = max(found.trials, key=lambda trial: trial.quality or 0)
+    assert score(MLP.train({**settings(), **best.settings}, problem), problem.validation) == pytest.approx(
+        best.quality, abs=0.02
+    )
+
+
+def test_the_quick_gradient_is_the_gradient() -> None:
+    torch.manual_seed(0)
+    image = torch.randint(0, 256, (9, 4, 5, 1), dtype=torch.uint8)
+    network = PixelNet(image.numpy(), outputs=3, hidden=(7, 6), dropout=0.0, quick=True)
+    gradients = []
+    for quick in (True, False):
+        network.quick = quick
+        network.zero_grad()
+        network(image).square().sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
