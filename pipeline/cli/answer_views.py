@@ -21,7 +21,8 @@ def answers_table(answers: Answers, *, shown: int = _SHOWN) -> RenderableType:
     """The first ``shown`` answers, and how good all of them are."""
     scored = bool(answers.truths)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    for header in ("row", f"{answers.signature.target}: answer", *(["truth", ""] if scored else [])):
+    target = answers.signature.target or "cluster"
+    for header in ("row", f"{target}: answer", *(["truth", ""] if scored else [])):
         table.add_column(Text(header), justify="right" if header == "row" else "left")
     for index, prediction in enumerate(answers.predictions[:shown]):
         truth = answers.truths[index] if scored else None

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pipeline.cli.tried_views import tried_lines
 from pipeline.cli.views import duration
-from pipeline.contracts.findings import Calibration, Confusion, Coverage, Importance, JobCost, Segment
+from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Importance, JobCost, Segment
 from pipeline.contracts.model_version import ModelCard, ModelVersion
 from pipeline.contracts.variant import Tried
 
@@ -21,6 +21,7 @@ __all__ = ["card_view"]
 _BAR = 24  # characters
 _MOST_CLASSES = 10  # of a confusion matrix in a terminal
 _MOST_COLUMNS = 15
+_MOST_CLUSTER_COLUMNS = 8
 
 
 def card_view(version: ModelVersion, card: ModelCard, *, live: bool) -> RenderableType:
@@ -34,6 +35,9 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
         yield from (Text(f"! {warning}", style="yellow") for warning in card.warnings)
     yield _heading(f"Quality on {card.test_rows:,} test rows, which nothing was chosen by")
     yield _quality(card)
+    if card.clusters:
+        yield _heading("What is in each cluster: the median, or the most frequent value, of its test rows")
+        yield _clusters(card.clusters)
     if card.confusion is not None:
         yield from _confusion(card.confusion)
     if card.calibration is not None:
@@ -80,6 +84,16 @@ def _quality(card: ModelCard) -> RenderableType:
             "" if seen is None else f"{seen:.5g}",
             style="bold" if metric == card.metric else None,
         )
+    return table
+
+
+def _clusters(found: Sequence[Cluster]) -> RenderableType:
+    columns = list(dict.fromkeys(column for one in found for column in one.middle))[:_MOST_CLUSTER_COLUMNS]
+    table = _table("cluster", "rows", *columns, right=tuple(range(1, len(columns) + 2)))
+    for one in found:
+        cells = [one.middle.get(column, "") for column in columns]
+        told = [Text(f"{cell:.4g}" if isinstance(cell, float) else cell) for cell in cells]
+        table.add_row(Text(one.name, style="bold"), f"{one.rows:,}", *told)
     return table
 
 

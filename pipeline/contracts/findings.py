@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pipeline.contracts.record import Record
 
-__all__ = ["Bin", "Calibration", "Confusion", "Coverage", "Drift", "Importance", "JobCost", "Segment"]
+__all__ = ["Bin", "Calibration", "Cluster", "Confusion", "Coverage", "Drift", "Importance", "JobCost", "Segment"]
+
+
+class Cluster(Record):
+    """A cluster of the test rows. ``middle``: of its rows, a number's median and a category's most frequent value."""
+
+    name: str
+    rows: int
+    middle: dict[str, float | str]
 
 
 class Confusion(Record):

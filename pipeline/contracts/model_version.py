@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pipeline.contracts.findings import Calibration, Confusion, Coverage, Drift, Importance, JobCost, Segment
+from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Drift, Importance, JobCost, Segment
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Artifact
@@ -88,6 +88,7 @@ class ModelCard(Record):
     set_aside: int = 0  # rows
     upload_sha256: str = ""
     privacy: dict[str, float] = {}  # of the winner: epsilon spent, delta
+    clusters: tuple[Cluster, ...] = ()
     confusion: Confusion | None = None
     calibration: Calibration | None = None
     coverage: Coverage | None = None

@@ -18,6 +18,7 @@ from pipeline.contracts.names import tenant_of_run
 from pipeline.contracts.variant import LeaderboardRow, Selection
 from pipeline.evaluation.calibration import calibration, coverage
 from pipeline.evaluation.cautions import cautions, shared_rows
+from pipeline.evaluation.clusters import middles
 from pipeline.evaluation.confusion import confusion
 from pipeline.evaluation.drift import drift
 from pipeline.evaluation.exam import Exam
@@ -105,6 +106,8 @@ def _findings(exam: Exam, dataset: Dataset, background: Background) -> _Document
     """Fields of the card, by the task."""
     found: _Document = {"segments": (), "importance": (), "drift": ()}
     exams = exam.signature, exam.truth, exam.answers
+    if dataset.task == "clustering":
+        found["clusters"] = middles(exam.test, exam.signature, exam.answers.labels)
     if dataset.task == "classification":
         found |= {"confusion": confusion(*exams), "calibration": calibration(*exams)}
     if exam.signature.quantiles:

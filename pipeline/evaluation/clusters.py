@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.contracts.findings import Cluster
 from pipeline.contracts.signature import Signature
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["places", "silhouettes"]
+__all__ = ["middles", "places", "silhouettes"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -86,3 +87,21 @@ def _widths(
     largest = np.maximum(within, nearest)
     widths = (nearest - within) / np.where(largest > 0, largest, 1)
     return np.where(sizes[own] > 1, widths, 0.0)
+
+
+def middles(frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any]) -> tuple[Cluster, ...]:
+    """What is typical of each cluster, in their order; one that no row is in has no middle."""
+    found = []
+    for name in signature.classes:
+        rows = frame.filter(labels == name)
+        middle: dict[str, float | str] = {}
+        for column in signature.columns:
+            known = rows[column.name].drop_nulls()
+            if known.is_empty():
+                continue
+            if column.kind == "categorical":
+                middle[column.name] = str(known.mode().sort()[0])
+            elif column.kind in ("numeric", "boolean"):
+                middle[column.name] = float(np.median(known.to_numpy()))
+        found.append(Cluster(name=name, rows=rows.height, middle=middle))
+    return tuple(found)

@@ -7,6 +7,7 @@ import pytest
 from pipeline.contracts.findings import (
     Bin,
     Calibration,
+    Cluster,
     Confusion,
     Coverage,
     Drift,
@@ -89,6 +90,15 @@ def test_the_coverage_of_intervals_is_told(stage: Stage) -> None:
     told = Coverage(below=((0.1, 0.12), (0.9, 0.88)), wanted=0.8, within=0.76, width=12.5)
     keep(stage, WHOLE.model_copy(update={"coverage": told, "confusion": None}))
     assert "76.0% of the rows lie within, 80% are expected" in stage.run("card", "m").stdout
+
+
+def test_clusters_are_shown_by_what_is_in_them(stage: Stage) -> None:
+    clusters = (Cluster(name="0", rows=30, middle={"x": 9.0, "shop": "d"}), Cluster(name="1", rows=0, middle={}))
+    keep(stage, WHOLE.model_copy(update={"clusters": clusters, "confusion": None}))
+    shown = stage.run("card", "m").stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["0", "30", "9", "d"] in lines
+    assert ["1", "0"] in lines
 
 
 def test_a_card_as_json_is_the_whole_record(stage: Stage) -> None:

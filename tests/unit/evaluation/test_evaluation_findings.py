@@ -15,6 +15,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.calibration import calibration, coverage
 from pipeline.evaluation.cautions import cautions, shared_rows
+from pipeline.evaluation.clusters import middles
 from pipeline.evaluation.confusion import confusion
 from pipeline.evaluation.drift import drift, stability_index
 from pipeline.evaluation.exam import Exam
@@ -97,6 +98,18 @@ def exam() -> Exam:
         quality=measure(signature, wanted, answers),
         bounds=interval(signature, wanted, answers),
     )
+
+
+def test_a_cluster_is_told_by_its_middle() -> None:
+    frame = pl.DataFrame({"x": [1.0, 2.0, 30.0], "city": ["Oslo", "Oslo", None]})
+    columns = (Column(name="x", kind="numeric"), Column(name="city", kind="categorical"))
+    signature = Signature(task="clustering", target="", columns=columns, classes=("0", "1", "2"))
+    found = middles(frame, signature, np.array(["0", "0", "1"], object))
+    assert [(one.name, one.rows, one.middle) for one in found] == [
+        ("0", 2, {"x": 1.5, "city": "Oslo"}),
+        ("1", 1, {"x": 30.0}),
+        ("2", 0, {}),
+    ]
 
 
 def test_a_confusion_matrix_counts_every_row_once(exam: Exam) -> None:
