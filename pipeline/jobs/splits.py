@@ -18,7 +18,7 @@ __all__ = ["Splits", "memory_bytes", "read_splits", "sampled"]
 
 _log = logging.getLogger(__name__)
 
-_COPIES = 8  # of a row while it is learnt: the frame, its encoding, an algorithm's own, and what these need meanwhile
+_COPIES = 12  # of a row while it is learnt, as measured: the frame, its encoding, an algorithm's own, what these need
 _LOOK_ROWS = 10_000
 _ROW = "\0row"  # no column of a user's is called so
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")

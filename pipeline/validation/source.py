@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,11 +38,16 @@ class File:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """``sha256``: of the one file; of several, of the lines ``<sha256>  <name>``, as ``sha256sum *`` writes them."""
+    """``digest`` is told while the files are read."""
 
     name: str
     files: tuple[File, ...]
-    sha256: str
+    digest: Future[str]
+
+    @property
+    def sha256(self) -> str:
+        """Of the one file; of several, of the lines ``<sha256>  <name>``, as ``sha256sum *`` writes them."""
+        return self.digest.result()
 
 
 def files_of(upload: Upload) -> list[tuple[Part, str, Format]]:
@@ -72,16 +78,16 @@ def _parts_of(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]
 
 def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
     """Download what ``files_of`` names into ``folder``."""
-    files, digests = [], []
+    files = []
     for number, (part, name, form) in enumerate(files_of(upload)):
         path = folder / f"part-{number:05}"
         uploads.download(part.key, path, version_id=part.version_id)
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
         files.append(File(name=name, path=path, form=form))
     named = parse_upload_key(upload.key)
-    sha256 = digests[0] if named.dataset is None else _sha256_of(digests, files)
-    return Source(name=named.shown, files=tuple(files), sha256=sha256)
+    pool = ThreadPoolExecutor(1)
+    digest = pool.submit(_sha256_of, files, several=named.dataset is not None)
+    pool.shutdown(wait=False)
+    return Source(name=named.shown, files=tuple(files), digest=digest)
 
 
 def is_large(source: Source) -> bool:
@@ -108,7 +114,13 @@ def _plain_bytes(file: File) -> int:
         return max(4 * packed, int.from_bytes(opened.read(4), "little"))
 
 
-def _sha256_of(digests: Sequence[str], files: Sequence[File]) -> str:
+def _sha256_of(files: Sequence[File], *, several: bool) -> str:
+    digests = []
+    for file in files:
+        with file.path.open("rb") as opened:
+            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+    if not several:
+        return digests[0]
     lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(digests, files, strict=True))
     return hashlib.sha256(lines.encode()).hexdigest()
 

@@ -108,7 +108,7 @@ def prepare_large(  # noqa: PLR0913 - as prepare has it, and the machine's room
         said = "is read as categories: most cells that were looked at are numbers or dates, but too few of all are"
         passed = replace(passed, warnings=tuple(f"column '{name}' {said}" for name in misled))
     passed.aside.check(good=passed.tally.read, expected=f"{counted(rows.sample.width, 'field')}, as in the header, are")
-    return _finish(passed, source.sha256, workdir, given_test)
+    return _finish(passed, source, workdir, given_test)
 
 
 def _pass(rows: Rows, understood: Understood, aside: SetAside, train: Path) -> _Passed:
@@ -179,7 +179,7 @@ def _check_distinct_so_far(tally: _Tally, understood: Understood) -> None:
         check_distinct(_target(understood, tuple({label for _, label in tally.classes})))
 
 
-def _finish(passed: _Passed, sha256: str, workdir: Path, given_test: GivenTest | None) -> PreparedFiles:
+def _finish(passed: _Passed, source: Source, workdir: Path, given_test: GivenTest | None) -> PreparedFiles:
     understood, tally, aside = passed.understood, passed.tally, passed.aside
     for reason, dropped in tally.dropped.items():
         aside.add_counted(dropped, tally.read, reason)
@@ -207,7 +207,7 @@ def _finish(passed: _Passed, sha256: str, workdir: Path, given_test: GivenTest |
         rows=SplitRows(**heights),
         set_aside=aside.rows + (given_test.aside.rows if given_test else 0),
         warnings=capped([*_notes(passed), *aside.warnings, *told_of((), profiles), *passed.warnings, *told]),
-        sha256=sha256,
+        sha256=source.sha256,
         weight=understood.spec.weight,
     )
     return PreparedFiles(dataset=dataset, splits=files, spec=understood.spec)

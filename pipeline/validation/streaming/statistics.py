@@ -50,11 +50,23 @@ class _Column:
     hashes: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.UInt64))
     counts: pl.DataFrame | None = None
     counted: bool = True
+    waiting: list[pl.Series] = field(default_factory=list)  # hashes that are not among ``hashes`` yet
 
     @property
     def reach(self) -> int:
         """Hashes above it can tell nothing more."""
         return int(self.hashes[-1]) if len(self.hashes) == _SKETCH else 2**64 - 1
+
+    def keep(self, hashes: pl.Series) -> None:
+        self.waiting.append(hashes)
+        if sum(map(len, self.waiting)) > _SKETCH:
+            self.settle()
+
+    def settle(self) -> None:
+        """Of all hashes the smallest stay; it takes as long for many as for few."""
+        if self.waiting:
+            self.hashes = pl.concat([self.hashes, *self.waiting]).unique().sort().head(_SKETCH)
+            self.waiting.clear()
 
     def count(self, counts: pl.DataFrame) -> None:
         """Keep them, or, where they are too many, only their hashes from now on."""
@@ -79,12 +91,14 @@ class Statistics:
     step: int
     rows: int = 0
     _columns: dict[str, _Column] = field(default_factory=dict)
+    _moments: list[pl.Expr] = field(default_factory=list)
     _sample: list[pl.DataFrame] = field(default_factory=list)
 
     @classmethod
     def of(cls, typed: Sequence[Typed], expected: int) -> Statistics:
         found = cls(typed=typed, step=max(1, expected // _SAMPLE_ROWS))
         found._columns = {one.values.name: _Column() for one in typed}
+        found._moments = [expression for one in typed for expression in _moments(one)]
         return found
 
     def of_batch(self, train: pl.DataFrame) -> BatchStatistics:
@@ -92,7 +106,7 @@ class Statistics:
         counted = [one.values.name for one in self.typed if one.kind == "categorical"]
         return BatchStatistics(
             rows=train.height,
-            moments=train.select(expression for one in self.typed for expression in _moments(one)).row(0, named=True),
+            moments=train.select(self._moments).row(0, named=True),
             hashes={
                 name: self._hashes(train[name], column.reach)
                 for name, column in self._columns.items()
@@ -109,7 +123,7 @@ class Statistics:
         for name, column in self._columns.items():
             _add_moments(column, {key: batch.moments.get(f"{key} {name}") for key in _MOMENTS}, batch.rows)
             if name in batch.hashes:
-                column.hashes = pl.concat([column.hashes, batch.hashes[name]]).unique().sort().head(_SKETCH)
+                column.keep(batch.hashes[name])
             if name in batch.counts and column.counted:
                 column.count(_together(column.counts, batch.counts[name]))
 
@@ -122,6 +136,7 @@ class Statistics:
 
     def _profile(self, one: Typed, sample: pl.Series) -> ColumnProfile | LeftOut:
         name, column = one.values.name, self._columns[one.values.name]
+        column.settle()
         if not column.known:
             return LeftOut(name=name, reason="only missing values in the training rows")
         if one.kind == "numeric" and self._is_row_number(column, sample):

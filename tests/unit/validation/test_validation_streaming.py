@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+from concurrent.futures import Future
 
 import polars as pl
 import pytest
@@ -58,7 +59,9 @@ def source(tmp_path):
             path = tmp_path / f"part-{number}"
             path.write_bytes(body.encode() if isinstance(body, str) else body)
             found.append(File(name=name, path=path, form=format_of(name)))
-        return Source(name=found[0].name, files=tuple(found), sha256="0" * 64)
+        digest = Future()
+        digest.set_result("0" * 64)
+        return Source(name=found[0].name, files=tuple(found), digest=digest)
 
     return source
 
