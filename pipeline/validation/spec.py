@@ -27,6 +27,7 @@ def check_columns(spec: JobSpec, names: list[str], target: str) -> None:
     named = [("drop", name) for name in spec.drop]
     named += [("split.column", spec.split.column)] if spec.split.column else []
     named += [("weight", spec.weight)] if spec.weight else []
+    named += [("segments", name) for name in spec.segments]
     for field, name in named:
         if name not in names:
             raise InvalidJobSpecError(f"train.yaml: {field}: there is no column '{name}': {nearest(name, names)}")

@@ -119,3 +119,9 @@ def test_a_word_among_the_numbers_of_a_regression_target_costs_its_row(drop):
 def test_a_target_may_have_a_name_that_polars_uses_itself(drop, good):
     for name in ("rows", "class", "group", "split", "stratum", "order", "literal", "count"):
         assert drop("a.csv", good.replace("sold", name, 1)).dataset.class_rows > (0, 0)
+
+
+def test_a_segment_is_a_column_that_is_there(drop, good):
+    assert drop("a.csv", good, spec="segments: [colour]").spec.segments == ("colour",)
+    with pytest.raises(InvalidJobSpecError, match="segments: there is no column 'color': did you mean 'colour'"):
+        drop("a.csv", good, spec="segments: [color]")
