@@ -58,7 +58,8 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     torch.set_num_threads(problem.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch does not type it
-    torch.set_float32_matmul_precision("high")  # TF32, where there is a GPU that has it
+    if problem.device.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")  # TF32
 
     together = parallel_of(settings["parallel"], problem.process, problem.device)
     network, changed = without_mixing(build()) if settings["privacy_epsilon"] else (build(), ())
