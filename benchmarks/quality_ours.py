@@ -16,7 +16,7 @@ from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
 from pipeline.jobs.refitting import refit
@@ -148,4 +148,7 @@ def _member(one: TrainedCandidate, files: Memory) -> Member:
     reference = np.load(BytesIO(files[KEYS.candidate(one.candidate, "reference.npz")]))
     (answers,) = (reference[name] for name in reference.files)
     body = files[KEYS.candidate(one.candidate, "body.onnx")]
-    return Member(trained=one, body=body, answers=answers)
+    known = (
+        np.load(BytesIO(files[KEYS.candidate(one.candidate, OUT_OF_FOLD)]))["answers"] if one.cross_quality else None
+    )
+    return Member(trained=one, body=body, answers=answers, out_of_fold=known)

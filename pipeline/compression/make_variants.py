@@ -75,6 +75,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         rows=feeds(validation, signature),
         truth=truth(validation, signature),
         report=report,
+        compared_by_folds=all(candidate.cross_quality for candidate in trained),
     )
     variants: list[Variant] = []
     errors: list[ModeldropError] = []
@@ -134,6 +135,7 @@ class _Bench:
     rows: Feeds
     truth: npt.NDArray[Any]
     report: Callable[[str], None]
+    compared_by_folds: bool
 
     @property
     def _metric(self) -> str:
@@ -153,7 +155,7 @@ class _Bench:
             return [self._made(candidate, "fp32", full, self._latency(full)), absent]
         return [
             self._made(candidate, "fp32", full, small.full_latency_us),
-            self._made(candidate, "int8", small.served, small.latency_us).model_copy(update=small.verdict),
+            self._made(candidate, "int8", small.served, small.latency_us, full).model_copy(update=small.verdict),
         ]
 
     def _verified_export(self, candidate: TrainedCandidate) -> bytes:
@@ -213,11 +215,23 @@ class _Bench:
     def _latency(self, served: _Served) -> float:
         return interleaved_latency_us((served.model,), one_row(self.rows))[0]
 
-    def _made(self, candidate: TrainedCandidate, precision: Precision, served: _Served, latency_us: float) -> Variant:
+    def _made(
+        self,
+        candidate: TrainedCandidate,
+        precision: Precision,
+        served: _Served,
+        latency_us: float,
+        full: _Served | None = None,
+    ) -> Variant:
+        """Of few rows its quality is the candidate's out of its folds, less what the file loses beside ``full``."""
+        crossed = self.compared_by_folds and candidate.cross_quality
+        lost = {name: value - (full or served).quality[name] for name, value in served.quality.items()}
         kept = {
             "artifact": self._keep(served.content),
-            "quality": served.quality,
-            "interval": served.interval,
+            "quality": {name: candidate.cross_quality[name] + lost[name] for name in lost}
+            if crossed
+            else served.quality,
+            "interval": candidate.cross_interval if crossed else served.interval,
             "latency_us": latency_us,
         }
         return _row(candidate, precision, status="ok").model_copy(update=kept)

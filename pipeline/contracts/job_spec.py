@@ -190,6 +190,7 @@ class JobSpec(Record):
     metric: Metric | None = None  # None: accuracy, rmse or silhouette
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
+    cross_validate: bool | None = None  # candidates are compared over all rows, in five folds; None: where rows are few
     refit: bool = True  # the winner is trained once more, on the validation rows too
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
     weight: str | None = None  # a column of the rows' weights

@@ -12,6 +12,7 @@ __all__ = [
     "BODY",
     "CHECKPOINT",
     "MODEL",
+    "OUT_OF_FOLD",
     "REFERENCE",
     "TRAINED",
     "WEIGHTS",
@@ -26,6 +27,7 @@ __all__ = [
 MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
 CHECKPOINT = "checkpoint.pt"  # while it trains: a later attempt goes on from it
 WEIGHTS = "checkpoint.safetensors"  # of a network: data alone
+OUT_OF_FOLD = "out_of_fold.npz"  # of few rows: ``answers`` to those that train, then to those that validate
 TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 
@@ -93,6 +95,8 @@ class TrainedCandidate(Record):
     history: tuple[dict[str, float], ...] = ()  # one record an epoch, for those that have epochs
     settings: Settings = {}
     trials: tuple[Trial, ...] = ()
+    cross_quality: dict[str, float] = {}  # of few rows: metric -> value over all rows, each answered out of its fold
+    cross_interval: dict[str, tuple[float, float]] = {}  # 95 %
     notes: tuple[str, ...] = ()  # what had to be done otherwise: a rate lowered, a batch halved, a budget used up
     classes: tuple[str, ...] = ()  # of a clustering: its clusters
     quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals

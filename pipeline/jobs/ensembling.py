@@ -6,16 +6,19 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.outcome import BODY, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Plan
 from pipeline.jobs.job import JobContext, run_error
 from pipeline.jobs.splits import read_splits
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from pipeline.training.ensembling import Member
     from pipeline.training.trainer import Trainer
 
@@ -67,8 +70,23 @@ def _members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[M
         except ObjectNotFoundError:
             continue
         reference = np.load(BytesIO(context.artifacts.get(context.keys.candidate(one.candidate, REFERENCE))))
-        found.append(Member(trained=one, body=body, answers=reference[reference.files[0]]))
+        found.append(
+            Member(
+                trained=one, body=body, answers=reference[reference.files[0]], out_of_fold=_out_of_fold(context, one)
+            )
+        )
     return found
+
+
+def _out_of_fold(context: JobContext, one: TrainedCandidate) -> npt.NDArray[np.floating[Any]] | None:
+    import numpy as np
+
+    if not one.cross_quality:
+        return None
+    answers: npt.NDArray[np.floating[Any]] = np.load(
+        BytesIO(context.artifacts.get(context.keys.candidate(one.candidate, OUT_OF_FOLD)))
+    )["answers"]
+    return answers
 
 
 def _trainer(context: JobContext) -> Trainer:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.contracts.errors import CandidateFailedError, ConfigurationError, IntegrityError
-from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TRAINED, WEIGHTS, TrainedCandidate
 
 __all__ = ["Isolation", "run_isolated"]
 
@@ -27,8 +27,9 @@ Isolation = Literal["user", "none", "refused"]
 _log = logging.getLogger(__name__)
 
 _USER, _GROUP = 65534, 65534  # nobody; template.yaml closes the metadata addresses to this user
-_WEIGHTS = "checkpoint.safetensors"
-_MOST_BYTES = {MODEL: 2 << 30, BODY: 2 << 30, REFERENCE: 2 << 30, TRAINED: 16 << 20, _WEIGHTS: 4 << 30}
+_MOST_BYTES = {
+    **dict.fromkeys((MODEL, BODY, REFERENCE, OUT_OF_FOLD), 2 << 30), TRAINED: 16 << 20, WEIGHTS: 4 << 30,
+}  # fmt: skip
 _MOST_LINE, _MOST_TRACEBACK = 10_000, 100
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _KEPT_OF = ("CUDA_", "NVIDIA_", "OMP_")

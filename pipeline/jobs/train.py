@@ -122,6 +122,7 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, li
         seed=plan.seed,
         metric=plan.metric,
         class_weights=spec.training.class_weights,
+        cross_validate=spec.cross_validate,
         deadline=deadline,
         base=_base(context, plan, dataset),
     )

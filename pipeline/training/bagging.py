@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pipeline.training.recipe import Fitted, Problem, Rows
 
-__all__ = ["bagged"]
+__all__ = ["bagged", "held_out_by_fold"]
 
 
 def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]) -> Fitted:
@@ -32,7 +32,7 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]
         (len(problem.train), problem.classes)[: 2 if problem.classes else 1], np.nan
     )
     notes: tuple[str, ...] = ()
-    for number, held in enumerate(_folds(problem, folds)):
+    for number, held in enumerate(held_out_by_fold(problem, folds)):
         if members and time.monotonic() > problem.deadline:
             notes = (f"the time was over after {number} of {folds} folds, whose models answer",)
             break
@@ -47,7 +47,7 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]
     )
 
 
-def _folds(problem: Problem, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
+def held_out_by_fold(problem: Problem, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
     """Which rows each holds: stratified by class, or by the target's order; every class keeps a row in each rest."""
     target = problem.train.target
     random = np.random.default_rng(problem.seed)

@@ -28,12 +28,14 @@ _SURE = 1e-7  # a probability no smaller than this, so that one row's mistake is
 class Blend:
     """``weights``: candidate -> its share, the largest first. ``answers``: as one of its members'.
 
+    ``cross_fitted``: likewise, each row by weights that it had no part in.
     ``why``: what it was kept or left out for. ``better``: it beats the best single candidate on rows that its weights
     were not fitted to.
     """
 
     weights: dict[str, float]
     answers: Floats
+    cross_fitted: Floats
     why: str
     better: bool
 
@@ -69,6 +71,7 @@ def find_blend(answers: dict[str, Floats], truth: npt.NDArray[Any], signature: S
     return Blend(
         weights=shares,
         answers=np.tensordot(fitted, stacked, axes=1),
+        cross_fitted=honest,
         better=better,
         why=(
             f"{told}: cross-fitted {metric} {found:.6g}, {'better than' if better else 'no better than'} "

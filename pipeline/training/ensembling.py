@@ -17,7 +17,7 @@ from pipeline.contracts.job_spec import greater_is_better
 from pipeline.contracts.outcome import TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
@@ -46,11 +46,15 @@ _STUDENTS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """A trained candidate. ``body``: body.onnx. ``answers``: reference.npz's, of the trained model itself."""
+    """A trained candidate. ``body``: body.onnx. ``answers``: reference.npz's, of the trained model itself.
+
+    ``out_of_fold``: of few rows, its answers to all of them (contracts.outcome.OUT_OF_FOLD).
+    """
 
     trained: TrainedCandidate
     body: bytes
     answers: Floats
+    out_of_fold: Floats | None = None
 
     @property
     def name(self) -> str:
@@ -80,7 +84,11 @@ class Ensembling:
         if len(members) < 2:
             return [], [LeftOut(name=BLEND, reason="there are no two candidates whose answers have a mean")]
         self.report("blend")
-        found = find_blend({one.name: one.answers for one in members}, self._truth, self._signature, self._metric)
+        known = {one.name: one.out_of_fold for one in members if one.out_of_fold is not None}
+        if crossed := len(known) == len(members):  # all rows tell more than the validation rows
+            found = find_blend(known, self._all_truth, self._signature, self._metric)
+        else:
+            found = find_blend({one.name: one.answers for one in members}, self._truth, self._signature, self._metric)
         if not found.better:
             return [], [LeftOut(name=BLEND, reason=found.why)]
         chosen = [one for name in found.weights for one in members if one.name == name]
@@ -89,26 +97,29 @@ class Ensembling:
             list(found.weights.values()),
             classes=len(self.trainer.dataset.classes),
         )
-        blended = self._keep_blend(found, chosen, body, time.perf_counter() - started)
+        cross = self._measured(found.cross_fitted, self._all_truth) if crossed else {}
+        blended = self._keep_blend(found, chosen, body, time.perf_counter() - started, cross)
         try:
-            return [blended, self._student(body)], []
+            return [blended, self._student(body, blended)], []
         except CandidateFailedError as error:
             return [blended], [LeftOut(name=STUDENT, reason=error.message)]
 
     def _keep_blend(
-        self, found: Blend, chosen: Sequence[Member], body: onnx.ModelProto, seconds: float
+        self, found: Blend, chosen: Sequence[Member], body: onnx.ModelProto, seconds: float, cross: dict[str, Any]
     ) -> TrainedCandidate:
+        answers = np.sum([found.weights[one.name] * one.answers.astype(np.float64) for one in chosen], axis=0)
         return self._keep(
             BLEND,
             body,
-            found.answers,
+            answers,
+            cross=cross,
             seconds=sum(one.trained.seconds for one in chosen) + seconds,
             tolerance=max(one.trained.tolerance for one in chosen),
             settings=dict(found.weights),
             notes=(found.why,),
         )
 
-    def _student(self, teacher: onnx.ModelProto) -> TrainedCandidate:
+    def _student(self, teacher: onnx.ModelProto, blended: TrainedCandidate) -> TrainedCandidate:
         """The best of those that were tried. Raise CandidateFailedError where there is none."""
         problem = self.trainer.problem(Candidate(name=STUDENT, algorithm="gradient_boosting"), self.report)
         if problem.train.text.size or problem.train.image.size:
@@ -125,6 +136,7 @@ class Ensembling:
             STUDENT,
             tried[best].body(),
             answers[best],
+            cross=self._beside(blended, answers[best]),
             seconds=time.perf_counter() - started,
             tolerance=RECIPES[best].tolerance * 10,  # a logit's or a spread's worth of it
             settings={"algorithm": best, **_STUDENTS[best]},
@@ -154,6 +166,7 @@ class Ensembling:
         body: onnx.ModelProto,
         answers: Floats,
         *,
+        cross: dict[str, Any],
         seconds: float,
         tolerance: float,
         settings: dict[str, Any],
@@ -171,6 +184,7 @@ class Ensembling:
             device=self.trainer.machine.description,
             seconds=round(seconds, 3),
             quality=self._quality(answers),
+            **cross,
             quantizable=quantizable,
             tolerance=tolerance,
             settings=settings,
@@ -179,6 +193,25 @@ class Ensembling:
         )
         (folder / TRAINED).write_bytes(trained.to_bytes())
         return trained
+
+    def _measured(self, answers: Floats, wanted: npt.NDArray[Any]) -> dict[str, Any]:
+        """A candidate's cross_quality and cross_interval."""
+        given = Answers.of(self._signature, answers)
+        spread = interval(self._signature, wanted, given, only=self._metric)
+        return {"cross_quality": measure(self._signature, wanted, given), "cross_interval": spread}
+
+    def _beside(self, blended: TrainedCandidate, answers: Floats) -> dict[str, Any]:
+        """What the student's would be: the blend's, less what it loses to it on the validation rows."""
+        if not blended.cross_quality:
+            return {}
+        own = self._quality(answers)
+        lost = {name: own[name] - blended.quality[name] for name in own}
+        return {
+            "cross_quality": {name: value + lost[name] for name, value in blended.cross_quality.items()},
+            "cross_interval": {
+                name: (low + lost[name], high + lost[name]) for name, (low, high) in blended.cross_interval.items()
+            },
+        }
 
     def _quality(self, answers: Floats) -> dict[str, float]:
         return measure(self._signature, self._truth, Answers.of(self._signature, answers))
@@ -190,6 +223,11 @@ class Ensembling:
     @property
     def _signature(self) -> Any:
         return self.trainer.dataset.signature
+
+    @property
+    def _all_truth(self) -> npt.NDArray[Any]:
+        """Of the rows that train, then of those that validate."""
+        return np.concatenate([truth(self.trainer.splits[name], self._signature) for name in ("train", "validation")])
 
     @property
     def _truth(self) -> npt.NDArray[Any]:

@@ -52,6 +52,18 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
+    def joined(self, more: Rows) -> Rows:
+        """These rows, then ``more``."""
+        weights = (self.weight, more.weight)
+        return Rows(
+            num=np.concatenate([self.num, more.num]),
+            cat=np.concatenate([self.cat, more.cat]),
+            target=np.concatenate([self.target, more.target]),
+            text=np.concatenate([self.text, more.text]) if self.text.size else self.text,
+            image=np.concatenate([self.image, more.image]) if self.image.size else self.image,
+            weight=None if weights[0] is None or weights[1] is None else np.concatenate([weights[0], weights[1]]),
+        )
+
     def take(self, chosen: npt.NDArray[Any]) -> Rows:
         """The rows at these places, or where the mask is true."""
         return Rows(

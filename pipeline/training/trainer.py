@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
-from pipeline.contracts.outcome import TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.contracts.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 Floats = npt.NDArray[np.floating[Any]]
+
+_FEW_ROWS = 2_000  # of which a tenth is too few to choose by
 
 
 def _none_kept(candidate: Candidate) -> Checkpoints:
@@ -66,6 +68,7 @@ class Trainer:
     base: Base | None = None
     process: Process = field(default_factory=Process)
     notes: tuple[str, ...] = ()
+    cross_validate: bool | None = None
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Write model.onnx, body.onnx, reference.npz, for a network also checkpoint.safetensors; last trained.json.
@@ -100,6 +103,7 @@ class Trainer:
             history=fitted.history,
             settings=settings,
             trials=searched.trials if searched else (),
+            **self._cross_validated(recipe, settings, problem, workdir),
             notes=(*self.notes, *(searched.notes if searched else ()), *fitted.notes),
             classes=fitted.classes,
             quantiles=fitted.quantiles,
@@ -112,7 +116,7 @@ class Trainer:
     def with_all_rows(self) -> Trainer:
         """One that learns from the validation rows too: what it measures there is of rows that it has seen."""
         rows = pl.concat([self.splits["train"], self.splits["validation"]])
-        return replace(self, splits={**self.splits, "train": rows})
+        return replace(self, splits={**self.splits, "train": rows}, cross_validate=False)
 
     def audition(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
         """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
@@ -127,6 +131,23 @@ class Trainer:
         recipe = RECIPES[candidate.algorithm]
         problem = self.problem(candidate, lambda text: None)
         recipe.train(self._agreed(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None))
+
+    def _cross_validated(
+        self, recipe: Recipe, settings: Settings, problem: Problem, workdir: Path
+    ) -> dict[str, dict[str, Any]]:
+        """The candidate's cross_quality and cross_interval, its answers written; nothing where rows are many."""
+        rows = len(problem.train) + len(problem.validation)
+        wanted = rows <= _FEW_ROWS if self.cross_validate is None else self.cross_validate
+        if not wanted or self.dataset.task == "clustering" or problem.train.image.size or self.process.size > 1:
+            return {}
+        from pipeline.training.cross_validation import all_rows, out_of_fold
+
+        answers = out_of_fold(recipe, settings, problem)
+        if answers is None or not np.isfinite(answers).all():
+            return {}
+        answered = self._told(answers, all_rows(problem))
+        np.savez(workdir / OUT_OF_FOLD, answers=self._unscaled(answers))
+        return {"cross_quality": measure(*answered), "cross_interval": interval(*answered, only=self.metric or None)}
 
     def _agreed(self, settings: Settings) -> Settings:
         """Those of the main process."""
@@ -233,11 +254,16 @@ class Trainer:
         return measure(*answered)[self.metric], interval(*answered, only=self.metric)[self.metric]
 
     def _answered(self, fitted: Fitted, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
-        predicted = fitted.predict(rows)
-        if fitted.quantiles:
+        return self._told(fitted.predict(rows), rows, classes=fitted.classes)
+
+    def _told(
+        self, predicted: Floats, rows: Rows, classes: tuple[str, ...] = ()
+    ) -> tuple[Signature, npt.NDArray[Any], Answers]:
+        """What metrics are measured by."""
+        if self.dataset.task == "regression" and predicted.ndim == 2:
             predicted = predicted[:, 0]  # the value; its quantiles follow
         answers = self._unscaled(predicted)
-        signature = self.dataset.signature_of(fitted.classes)
+        signature = self.dataset.signature_of(classes)
         if self.dataset.task == "regression":
             wanted: npt.NDArray[Any] = self._unscaled(rows.target)
         else:

@@ -41,7 +41,7 @@ def test_each_candidate_leaves_its_files_and_the_job_its_outcome() -> None:
     assert [(one.candidate, one.status) for one in outcome.candidates] == [("linear", "trained"), ("trees", "trained")]
     for name in ("linear", "trees"):
         files = {key.rsplit("/", 1)[-1] for key in house.artifacts.keys(KEYS.candidate(name, ""))}
-        assert files == {"model.onnx", "body.onnx", "reference.npz", "trained.json"}
+        assert files == {"model.onnx", "body.onnx", "reference.npz", "out_of_fold.npz", "trained.json"}
         trained = TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate(name, "trained.json")))
         assert trained.quality["accuracy"] > 0.5
 
