@@ -12,19 +12,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-__all__ = ["TABLES", "TEXTS", "DataSet"]
+from pipeline.validation.image_arrays import read_image_arrays
+from pipeline.validation.images import LABEL
+
+__all__ = ["DATA", "IMAGES", "TABLES", "TEXTS", "DataSet"]
 
 DATA = Path(os.environ.get("MODELDROP_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """``learn`` and ``test`` are as files would be read. ``drop``: what no model may read."""
+    """``learn`` and ``test`` are as files would be read. ``drop``: what no model may read. ``image``: as Table's."""
 
     learn: pl.DataFrame
     test: pl.DataFrame
     target: str
     drop: tuple[str, ...] = ()
+    image: tuple[int, ...] = ()
 
 
 def _file(name: str) -> Path:
@@ -77,3 +81,14 @@ TABLES: dict[str, Callable[[], DataSet]] = {
 }
 
 TEXTS: dict[str, Callable[[], DataSet]] = {"ag_news": _given("ag_news", "topic")}
+
+
+def _arrays(folder: str) -> Callable[[], DataSet]:
+    def load() -> DataSet:
+        learn, test = (read_image_arrays(f"{name}.npz", _file(f"{folder}/{name}.npz")) for name in ("train", "test"))
+        return DataSet(learn=learn.frame, test=test.frame, target=LABEL, image=learn.shape)
+
+    return load
+
+
+IMAGES: dict[str, Callable[[], DataSet]] = {"mnist": _arrays("mnist")}

@@ -114,11 +114,11 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
 def _prepared(given: DataSet, folder: Path) -> Prepared:
     aside, of_test = (SetAside(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
     return prepare(
-        Table(frame=given.learn),
+        Table(frame=given.learn, image=given.image),
         JobSpec(target=given.target, drop=given.drop),
         aside,
         sha256="0" * 64,
-        given_test=GivenTest(file="test.csv", table=Table(frame=given.test), aside=of_test),
+        given_test=GivenTest(file="test.csv", table=Table(frame=given.test, image=given.image), aside=of_test),
     )
 
 

@@ -26,6 +26,7 @@ _READS = columns("image")
 _SHIFT = 0.1  # of the side, at most
 _TURN = math.radians(12)
 _GROW = 0.1  # of the size, either way
+_LARGE_SIDE = 24  # from which on a residual network begins at half the size
 _LEAST_SIDE = 4  # below it there is nothing left to halve
 
 
@@ -108,7 +109,9 @@ class ResNet(nn.Module):
         super().__init__()
         self.pixels = Pixels(image, jitter=jitter)
         side, channels = min(image.shape[1:3]), widths[0]
-        layers: list[nn.Module] = _convolution(self.pixels.channels, channels)
+        large = side >= _LARGE_SIDE
+        side = -(-side // 2) if large else side
+        layers: list[nn.Module] = _convolution(self.pixels.channels, channels, stride=2 if large else 1)
         for place, wide in enumerate(widths):
             for block in range(blocks):
                 halves = place > 0 and block == 0 and side >= _LEAST_SIDE

@@ -70,11 +70,10 @@ def fit_side_by_side(trials: Sequence[Settings], problem: Problem) -> list[Fitte
             started = time.perf_counter()
             total = torch.zeros(len(trials))
             losses = [[point["validation_loss"] for point in history] for history in histories]
+            alike = settings["schedule"] != "plateau"  # which alone looks at a trial's losses
             for passed, rows in batches(settings, problem, epoch=epoch, done=0):
-                rates = [
-                    one["learning_rate"] * factor(one, epoch - 1 + passed, known)
-                    for one, known in zip(trials, losses, strict=True)
-                ]
+                factors = [factor(settings, epoch - 1 + passed, known) for known in (losses[:1] if alike else losses)]
+                rates = [one["learning_rate"] * factors[0 if alike else place] for place, one in enumerate(trials)]
                 total += stack.step(as_shares(image[rows]), target[rows], rates) * len(rows)
             found = _validation_losses(stack, problem)
             for place, loss in enumerate(found):
@@ -105,7 +104,7 @@ class _Stack:
     trials: Sequence[Settings]
     parts: list[Tensor]
     gradients: list[Tensor]
-    moments: tuple[list[Tensor], list[Tensor]]
+    each: list[list[list[Tensor]]]  # of a trial its parts, gradients, and both of Adam's means
     steps: list[Tensor]
 
     @classmethod
@@ -114,14 +113,10 @@ class _Stack:
         for layer in network.linears:
             for one in (layer.weight.detach().t(), layer.bias.detach().unsqueeze(0)):
                 parts.append(one.expand(len(trials), *one.shape).contiguous())
-        like = [[torch.zeros_like(part) for part in parts] for _ in range(3)]
-        return cls(
-            trials=trials,
-            parts=parts,
-            gradients=like[0],
-            moments=(like[1], like[2]),
-            steps=[torch.zeros(()) for _ in parts],
-        )
+        kept = [parts, *([torch.zeros_like(part) for part in parts] for _ in range(3))]
+        each = [[[tensor[place] for tensor in tensors] for tensors in kept] for place in range(len(trials))]
+        steps = [torch.zeros(()) for _ in parts]
+        return cls(trials=trials, parts=parts, gradients=kept[1], each=each, steps=steps)
 
     def weights(self) -> list[Tensor]:
         return [part.clone() for part in self.parts]
@@ -164,23 +159,14 @@ class _Stack:
     def _adam(self, rates: Sequence[float]) -> None:
         """Kingma and Ba 2015; weight decay decoupled from it (Loshchilov and Hutter 2019), as Descent has it."""
         torch._foreach_add_(self.steps, 1)
-        own = [(rate, float(one["weight_decay"])) for rate, one in zip(rates, self.trials, strict=True)]
-        if len(set(own)) == 1:
-            self._fused(slice(None), *own[0])
-            return
-        for place, (rate, decay) in enumerate(own):
-            self._fused(slice(place, place + 1), rate, decay)
-
-    def _fused(self, which: slice, rate: float, decay: float) -> None:
-        parts, gradients, first, second = (
-            [tensor[which] for tensor in tensors] for tensors in (self.parts, self.gradients, *self.moments)
-        )
-        if decay:
-            torch._foreach_mul_(parts, 1 - rate * decay)
-        torch._fused_adam_(
-            parts, gradients, first, second, [], self.steps,
-            lr=rate, beta1=_FIRST, beta2=_SECOND, weight_decay=0.0, eps=_LEAST, amsgrad=False, maximize=False,
-        )  # fmt: skip
+        for own, rate, one in zip(self.each, rates, self.trials, strict=True):
+            parts, gradients, first, second = own
+            if decay := one["weight_decay"]:
+                torch._foreach_mul_(parts, 1 - rate * decay)
+            torch._fused_adam_(
+                parts, gradients, first, second, [], self.steps,
+                lr=rate, beta1=_FIRST, beta2=_SECOND, weight_decay=0.0, eps=_LEAST, amsgrad=False, maximize=False,
+            )  # fmt: skip
 
 
 def _validation_losses(stack: _Stack, problem: Problem) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.declaration import Adjustment, Range
+from pipeline.contracts.declaration import Adjustment, Cost, Range
 from pipeline.training.knobs import NETWORK_KNOBS
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
 
@@ -32,19 +32,19 @@ RECIPE = Recipe(
         good_at="a convolutional network, small and quick: what it learns at one place it knows at all",
         defaults={
             **NETWORK_KNOBS,
-            "hidden": (32, 64, 128),
+            "hidden": (16, 32, 64),
             "dropout": 0.3,
             "jitter": True,
-            "epochs": 12,
+            "epochs": 20,
             "batch_size": 128,
             "learning_rate": 3e-3,
             "weight_decay": 1e-2,
             "schedule": "one_cycle",
-            "early_stopping": 12,  # the last epochs of one_cycle are the best
+            "early_stopping": 20,  # the last epochs of one_cycle are the best
         },
         adjustments=(
-            Adjustment(rows_up_to=20_000, settings={"epochs": 30, "batch_size": 64, "early_stopping": 30}),
-            Adjustment(rows_up_to=2_000, settings={"epochs": 60, "batch_size": 32, "early_stopping": 60}),
+            Adjustment(rows_up_to=20_000, settings={"epochs": 40, "batch_size": 64, "early_stopping": 40}),
+            Adjustment(rows_up_to=2_000, settings={"epochs": 80, "batch_size": 32, "early_stopping": 80}),
         ),
         space={
             "learning_rate": Range(low=3e-4, high=1e-2, log=True),
@@ -53,6 +53,13 @@ RECIPE = Recipe(
             "weight_decay": Range(low=1e-4, high=1e-1, log=True),
             "mixup": (0.0, 0.2),
         },
+        cost=Cost(
+            measured="2026-11-24, one thread of a 2-core EPYC, 54,000 images of 28 x 28",
+            seconds=5,
+            seconds_per_million_cells=3.5,
+            bytes=330_000,
+            latency_us=120,
+        ),
         least_rows=30,
         most_classes=1000,
         knobs=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.declaration import Adjustment, Range
+from pipeline.contracts.declaration import Adjustment, Cost, Range
 from pipeline.training.knobs import NETWORK_KNOBS
 from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
 
@@ -49,11 +49,18 @@ RECIPE = Recipe(
         ),
         space={
             "learning_rate": Range(low=3e-4, high=1e-2, log=True),
-            "hidden": ((16, 32, 64), (32, 64, 128)),
+            "hidden": ((16, 32, 64), (32, 64, 128), (64, 128, 256)),
             "blocks": (1, 2, 3),
             "weight_decay": Range(low=1e-4, high=1e-1, log=True),
             "mixup": (0.0, 0.2),
         },
+        cost=Cost(
+            measured="2026-11-24, one thread of a 2-core EPYC, 54,000 images of 28 x 28",
+            seconds=5,
+            seconds_per_million_cells=3.5,
+            bytes=320_000,
+            latency_us=200,
+        ),
         least_rows=30,
         most_classes=1000,
         knobs=True,

@@ -1,0 +1,219 @@
+"""How fast is training? MNIST's 784-128-10 network with Adam in batches of 32, on one thread, samples a second.
+
+Ours: the mlp recipe, as a training job calls it. The peers: a plain PyTorch DataLoader loop, and scikit-learn's
+MLPClassifier as users call it; one epoch of each in turn, so that a busy machine slows all alike, by the processor's
+seconds. Then five seeds of 10 epochs each: the accuracies on the test images, all of them. Then eight trials of the
+network one after another and side by side (training.side_by_side). On a GPU where there is one: the seconds of ours
+and of the DataLoader loop there. Asked for: 1.5 times the DataLoader loop, 2.4 times scikit-learn, 2 times one after
+another, 10 times on a GPU; and the mean of our accuracies not below scikit-learn's by more than its standard error.
+Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+import argparse
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+
+import numpy as np
+import torch
+from common import report
+from quality_data import DATA
+from torch import nn
+
+from pipeline.training.recipe import Fitted, Problem, Rows
+from pipeline.training.recipes import RECIPES
+from pipeline.training.side_by_side import fit_side_by_side
+
+SEEDS = (0, 1, 2, 3, 4)
+TRIALS = 8
+SETTINGS = {
+    "hidden": (128,), "optimizer": "adam", "batch_size": 32, "dropout": 0.0, "weight_decay": 0.0,
+    "learning_rate": 1e-3, "early_stopping": 1000,
+}  # fmt: skip
+ASKED = {"DataLoader": 1.5, "MLPClassifier": 2.4, "side by side": 2.0, "on the GPU": 10.0}
+
+
+def read(name: str) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(DATA / "mnist" / f"{name}.npz") as arrays:
+        return arrays["images"], arrays["labels"].astype(np.int64)
+
+
+def rows(images: np.ndarray, labels: np.ndarray) -> Rows:
+    none = len(labels), 0
+    return Rows(num=np.empty(none, np.float32), cat=np.empty(none, np.int64), image=images[..., None], target=labels)
+
+
+def problem(seed: int, device: str = "cpu") -> Problem:
+    """All 60,000 images train; the loss of the first 1,000 of them tells the best epoch: no others are looked at."""
+    images, labels = read("train")
+    return Problem(
+        classes=10, cardinalities=(), train=rows(images, labels), validation=rows(images[:1000], labels[:1000]),
+        seed=seed, device=device, threads=1, report=lambda text: None,
+    )  # fmt: skip
+
+
+def ours(given: Problem, epochs: int, **changed: Any) -> Fitted:
+    mlp = RECIPES["mlp"]
+    return mlp.train(mlp.complete({**SETTINGS, "epochs": epochs, **changed}), given)
+
+
+def loader_loop(seed: int, epochs: int, device: str = "cpu") -> nn.Module:
+    """As PyTorch's tutorials have it."""
+    images, labels = read("train")
+    torch.manual_seed(seed)
+    pixels = torch.from_numpy(images).float().div(255).flatten(1)
+    data = torch.utils.data.TensorDataset(pixels, torch.from_numpy(labels))
+    batches = torch.utils.data.DataLoader(data, batch_size=32, shuffle=True)
+    network = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10)).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    for _ in range(epochs):
+        total = 0.0
+        for given, target in batches:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(given.to(device)), target.to(device))
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+    return network
+
+
+def classifier(seed: int, epochs: int) -> Any:
+    from sklearn.neural_network import MLPClassifier
+
+    images, labels = read("train")
+    model = MLPClassifier(hidden_layer_sizes=(128,), batch_size=32, max_iter=epochs, random_state=seed)
+    return model.fit(images.reshape(len(images), -1) / 255, labels)
+
+
+def seconds_of(work: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """One after the other in every round."""
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, call in work.items():
+            began = clock()
+            call()
+            found[name].append(clock() - began)
+    return found
+
+
+def ratio(found: dict[str, list[float]], peer: str, own: str) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(one / other for one, other in zip(found[peer], found[own], strict=True))
+
+
+def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    given = problem(0)
+    return seconds_of(
+        {
+            "ours": lambda: ours(given, 1),
+            "DataLoader": lambda: loader_loop(0, 1),
+            "MLPClassifier": lambda: classifier(0, 1),
+        },
+        rounds,
+        clock,
+    )
+
+
+def side_by_side(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """Eight learning rates."""
+    given, mlp = problem(0), RECIPES["mlp"]
+    rates = [1e-3 * (1 + place / 10) for place in range(TRIALS)]
+    trials = [mlp.complete({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
+    return seconds_of(
+        {
+            "one after another": lambda: [mlp.train(trial, given) for trial in trials],
+            "side by side": lambda: fit_side_by_side(trials, given),
+        },
+        rounds,
+        clock,
+    )
+
+
+def accuracies(epochs: int) -> dict[str, list[float]]:
+    images, labels = read("test")
+    tested = rows(images, labels)
+    pixels = torch.from_numpy(images).float().div(255).flatten(1)
+    found: dict[str, list[float]] = {"ours": [], "DataLoader": [], "MLPClassifier": []}
+    for seed in SEEDS:
+        own = ours(problem(seed), epochs)
+        found["ours"].append(float((own.predict(tested).argmax(1) == labels).mean()))
+        with torch.no_grad():
+            told = loader_loop(seed, epochs)(pixels).argmax(1).numpy()
+        found["DataLoader"].append(float((told == labels).mean()))
+        found["MLPClassifier"].append(
+            float(classifier(seed, epochs).score(images.reshape(len(images), -1) / 255, labels))
+        )
+        print(f"seed {seed}: " + ", ".join(f"{name} {values[-1]:.4f}" for name, values in found.items()), flush=True)
+    return found
+
+
+def on_the_gpu(rounds: int) -> dict[str, list[float]]:
+    given = problem(0, "cuda:0")
+
+    def own() -> None:
+        ours(given, 1)
+        torch.cuda.synchronize()
+
+    own()  # the device wakes up
+    work = {"ours": own, "DataLoader": lambda: loader_loop(0, 1, "cuda:0")}
+    return seconds_of(work, rounds, time.perf_counter)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument(
+        "--epochs", type=int, default=10, help="of the five seeds; 0: their accuracies are not measured"
+    )
+    asked = arguments.parse_args()
+    warnings.simplefilter("ignore")  # MLPClassifier's, that one epoch is few
+    torch.set_num_threads(1)
+    ours(replace(problem(0), train=problem(0).train.take(np.arange(3200))), 1)  # what is imported once
+    alone = speed(asked.rounds, time.process_time)
+    both = side_by_side(max(3, asked.rounds // 2), time.process_time)
+    ratios = {peer: ratio(alone, peer, "ours") for peer in ("DataLoader", "MLPClassifier")}
+    ratios["side by side"] = ratio(both, "one after another", "side by side")
+    results: dict[str, Any] = {
+        "seconds an epoch": {name: round(statistics.median(taken), 3) for name, taken in alone.items()},
+        "samples a second": {name: round(60_000 / statistics.median(taken)) for name, taken in alone.items()},
+        "eight trials, seconds an epoch": {name: round(statistics.median(taken), 3) for name, taken in both.items()},
+    }
+    if torch.cuda.is_available():
+        there = on_the_gpu(asked.rounds)
+        ratios["on the GPU"] = ratio(there, "DataLoader", "ours")
+        results["GPU"] = torch.cuda.get_device_name(0)
+        results["GPU, seconds an epoch"] = {name: round(statistics.median(taken), 3) for name, taken in there.items()}
+    met = all(ratios[name] >= wanted for name, wanted in ASKED.items() if name in ratios)
+    if asked.epochs:
+        found = accuracies(asked.epochs)
+        peer = found["MLPClassifier"]
+        error = statistics.stdev(peer) / len(peer) ** 0.5
+        results["accuracy"] = {name: [round(value, 4) for value in values] for name, values in found.items()}
+        results["mean accuracy"] = {name: round(statistics.mean(values), 5) for name, values in found.items()}
+        results["standard error of MLPClassifier's"] = round(error, 5)
+        met = met and statistics.mean(found["ours"]) >= statistics.mean(peer) - error
+    report(
+        "training",
+        results=results,
+        floor=None,
+        peers={name: results["samples a second"][name] for name in ("DataLoader", "MLPClassifier")},
+        ratios={name: round(value, 2) for name, value in ratios.items()},
+        met=met,
+    )
+
+
+if __name__ == "__main__":
+    main()
