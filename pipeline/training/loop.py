@@ -30,6 +30,7 @@ from pipeline.training.watching import memory_mb
 
 __all__ = ["Learned", "train_network"]
 
+_SURE_SHARE = 0.95  # of the time that is left: epochs differ
 _LOWERED = 0.1  # what the rate of a training that diverged is multiplied with, once
 _STEPS_BETWEEN_QUESTIONS = 64  # of several processes to their main one
 _Due = Literal["nothing", "checkpoint", "end"]
@@ -79,6 +80,8 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
     for point in at.history:
         problem.watch(point)
     _train(training, train, held_out, at)
+    if at.planned and at.epoch > at.planned:
+        at.note(_time_was_over(at.planned, settings))
     if training.private:
         training.private.close()
         at.note(training.private.note)
@@ -95,14 +98,14 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
     """All epochs that are left, from wherever ``at`` is, until time, patience or privacy is used up."""
     settings, problem, together, averaged = training.settings, training.problem, training.together, training.averaged
     due, kept_at = "nothing", time.monotonic()
-    while due != "end" and at.epoch <= settings["epochs"] and not _out_of_patience(training, at):
+    while due != "end" and at.epoch <= (at.planned or settings["epochs"]) and not _out_of_patience(training, at):
         started = time.perf_counter() - at.seconds
         training.model.train()
         for passed, batch in _batches(training, at):
             rows, share = together.share(batch)
             loss = within_memory(training, at, len(rows), partial(gradient, training, train, rows, share))
             finish(training)
-            training.descent.step(at.rate * factor(settings, at.epoch - 1 + passed, at.losses))
+            training.descent.step(at.rate * factor(settings, _position(settings, at, passed), at.losses))
             averaged.after_step()
             at.count(loss, len(batch))
             due = _due(training, at, kept_at)
@@ -132,7 +135,7 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
             "loss": train_loss,
             "validation_loss": validation_loss,
             **metric,
-            "learning_rate": at.rate * factor(settings, at.epoch - 1, at.losses),
+            "learning_rate": at.rate * factor(settings, _position(settings, at), at.losses),
             "rows_per_second": at.rows / seconds,
             "memory_mb": memory_mb(problem.device),
             "seconds": time.perf_counter() - started,
@@ -140,9 +143,26 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
         problem.watch(at.history[-1])
         problem.report(f"epoch {at.epoch} of {settings['epochs']}, validation loss {validation_loss:.4f}")
         at.begin(at.epoch + 1)
+        _plan_the_time(training, at)
         if _due(training, at, kept_at, epoch_ended=True) == "checkpoint":
             keep(training, at)
             kept_at = time.monotonic()
+
+
+def _position(settings: Settings, at: Progress, passed: float = 0.0) -> float:
+    """Where in its schedule the training is, in epochs: where the time is short the schedule is too."""
+    return float((at.epoch - 1 + passed) * settings["epochs"] / (at.planned or settings["epochs"]))
+
+
+def _plan_the_time(training: Training, at: Progress) -> None:
+    """As many epochs as there is time for, so that a schedule that ends low does so: cut off, it has hardly learned."""
+    epochs, done = training.settings["epochs"], at.epoch - 1
+    if done >= (at.planned or epochs) or training.problem.deadline == math.inf:
+        return
+    each = sum(point["seconds"] for point in at.history) / len(at.history)
+    left = _SURE_SHARE * (training.problem.deadline - time.monotonic())
+    possible = training.together.from_main(max(done + 1, min(epochs, done + int(left / each))))
+    at.planned = possible if possible < epochs else 0
 
 
 def _batches(training: Training, at: Progress) -> Iterator[Batch]:
@@ -158,6 +178,10 @@ def _out_of_patience(training: Training, at: Progress) -> bool:
     return at.epoch - 1 - since >= int(training.settings["early_stopping"])
 
 
+def _time_was_over(epoch: int, settings: Settings) -> str:
+    return f"the time was over in epoch {epoch} of {settings['epochs']}: the best until then was kept"
+
+
 def _due(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
     """As the main process sees it."""
     together = training.together
@@ -169,7 +193,7 @@ def _due(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool 
 def _due_here(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool) -> _Due:
     now, problem = time.monotonic(), training.problem
     if now >= problem.deadline and not epoch_ended:
-        at.note(f"the time was over in epoch {at.epoch} of {training.settings['epochs']}: the best until then was kept")
+        at.note(_time_was_over(at.epoch, training.settings))
         return "end"
     if training.private and training.private.is_spent(at.all_steps) and not epoch_ended:
         return "end"

@@ -42,13 +42,15 @@ class Progress:
     """``epoch``: the one that is being learned; ``steps``, ``rows``, ``loss`` (their sum), ``seconds`` of it are done.
 
     ``rate``: what the schedule multiplies. ``most``: rows that memory was found to have room for. ``best_epoch`` 0: the
-    weights that it began with. ``diverged``: where, in words. Plain numbers and texts, but for ``loss`` and ``best``.
+    weights that it began with. ``planned``: epochs that there is time for; 0: all. ``diverged``: where, in words. Plain
+    numbers and texts, but for ``loss`` and ``best``.
     """
 
     rate: float
     loss: Tensor
     best: Mapping[str, Tensor]
     epoch: int = 1
+    planned: int = 0
     steps: int = 0
     all_steps: int = 0
     rows: int = 0

@@ -141,6 +141,19 @@ def test_when_time_is_over_the_best_so_far_is_kept_and_it_is_said() -> None:
     assert 1 <= len(learned.history) < 100_000
 
 
+def test_where_time_is_short_a_schedule_is_too() -> None:
+    class Slow(nn.Linear):
+        def forward(self, num: Tensor) -> Tensor:
+            time.sleep(0.005)
+            return super().forward(num)
+
+    given = problem(deadline=time.monotonic() + 0.8)
+    learned = learn(given, lambda: Slow(2, 2), epochs=1000, early_stopping=1000, schedule="cosine", batch_size=64)
+    rates = [point["learning_rate"] for point in learned.history]
+    assert 3 < len(rates) < 100
+    assert rates[-1] < rates[0] / 2
+
+
 def test_without_any_time_something_is_there() -> None:
     learned = learn(problem(deadline=time.monotonic() - 1))
     assert len(learned.history) == 1
