@@ -28,7 +28,9 @@ def _member(run: Run, name: str, answers: np.ndarray | None = None) -> Member:
 
 
 def _ensembling(rows: Table, metric: str, folder: Path) -> Ensembling:
-    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric)
+    trainer = Trainer(
+        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric, cross_validate=False
+    )
     return Ensembling(trainer=trainer, workdir=folder, report=lambda text: None)
 
 

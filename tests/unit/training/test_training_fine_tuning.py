@@ -35,7 +35,9 @@ def tune(base: Run, tmp_path: Path) -> Tune:
         known = of.table
         weights = of.folder / "checkpoint.safetensors"
         begun = read_base("demo/m@1", weights, known.splits["train"], known.dataset, same_answers=same_answers)
-        trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun)
+        trainer = Trainer(
+            dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun, cross_validate=False
+        )
         algorithm = of.trained.algorithm
         chosen = {**QUICK[algorithm], "base_model": "demo/m@1", **settings}
         candidate = Candidate(name="one", algorithm=algorithm, settings=chosen)
