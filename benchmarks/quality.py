@@ -10,6 +10,11 @@ Data: the folder MODELDROP_DATA, or ../shared/data beside the repository; some c
 
 from __future__ import annotations
 
+import os
+
+# Threads that wait for each other sleep: on a machine that has other work a network's steps take 30 times as long else.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import argparse
 import json
 import sys
