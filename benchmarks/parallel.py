@@ -25,7 +25,7 @@ import torch
 from common import report
 from torch import nn
 
-from pipeline.training.cluster import Cluster, Process
+from pipeline.contracts.cluster import Cluster, Process
 from pipeline.training.launching import joined, launch
 from pipeline.training.parallel import parallel_of
 

@@ -21,7 +21,7 @@ from pipeline.bootstrap.settings import (
     StarterSettings,
     ValidatorSettings,
 )
-from pipeline.training.cluster import Cluster, Process
+from pipeline.contracts.cluster import Cluster, Process
 
 if TYPE_CHECKING:
     from pipeline.bootstrap.steps import (

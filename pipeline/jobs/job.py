@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline import bootstrap
+from pipeline.contracts.cluster import Process
 from pipeline.contracts.errors import InternalError, ModeldropError, TransientError
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
@@ -26,7 +27,6 @@ from pipeline.intake.run_log import RunLog
 from pipeline.jobs.attempts import Spend
 from pipeline.jobs.isolation import Isolation
 from pipeline.jobs.logs import log_to_stdout
-from pipeline.training.cluster import Process
 from pipeline.training.machine import Machine, this_machine
 
 __all__ = ["JobContext", "JobWork", "run_error", "run_job"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline import bootstrap
-from pipeline.training.cluster import Cluster
+from pipeline.contracts.cluster import Cluster
 from pipeline.training.launching import launch
 from pipeline.training.machine import processes_of
 

@@ -15,8 +15,8 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main as torchrun
 
+from pipeline.contracts.cluster import Cluster, Process
 from pipeline.contracts.errors import NodeLostError
-from pipeline.training.cluster import Cluster, Process
 
 __all__ = ["joined", "launch"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.contracts.cluster import Process
 from pipeline.contracts.declaration import Declaration, near_name
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.signature import Task
-from pipeline.training.cluster import Process
 
 if TYPE_CHECKING:
     import onnx

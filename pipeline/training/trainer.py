@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.contracts.cluster import Process
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
@@ -24,7 +25,6 @@ from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.cluster import Process
 from pipeline.training.machine import Machine
 from pipeline.training.recipe import Base, Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
 from pipeline.training.recipes import RECIPES

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.cluster import Process
 from pipeline.contracts.job_spec import Optimizer
-from pipeline.training.cluster import Process
 from pipeline.training.launching import joined
 from pipeline.training.network import Network
 from pipeline.training.parallel import Parallel, parallel_of

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.training.cluster import Process
+from pipeline.contracts.cluster import Process
 from pipeline.training.parallel import Parallel, parallel_of
 from tests.local.conftest import until
 from tests.together.steps import OPTIMIZERS
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = (
-    "import sys; from pipeline.training.cluster import Cluster; from pipeline.training.launching import launch; "
+    "import sys; from pipeline.contracts.cluster import Cluster; from pipeline.training.launching import launch; "
     "sys.exit(launch(Cluster(processes_per_node={processes}, nodes={nodes}, node_index={index}, port={port}), "
     "sys.argv[1], sys.argv[2:]))"
 )

@@ -9,7 +9,7 @@ import time
 import torch
 import torch.distributed as dist
 
-from pipeline.training.cluster import Process
+from pipeline.contracts.cluster import Process
 from pipeline.training.launching import joined
 
 with joined(Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"])), "cpu"):

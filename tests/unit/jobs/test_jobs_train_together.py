@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline import bootstrap
+from pipeline.contracts.cluster import Cluster
 from pipeline.jobs.train_together import train_together
-from pipeline.training.cluster import Cluster
 
 CHILD = {
     "MODELDROP_QUEUE": "cpu",
