@@ -14,9 +14,14 @@ TARGET = "digit"
 _HELD_OUT = 0.1
 _SHADES = " ░▒▓█"
 _SIDE = 8  # pixels
+_QUICK = """# For a demo: those that are quick, compared on the validation rows. Without a train.yaml all that fit are tried.
+algorithms: [linear, random_forest, gradient_boosting, mlp]
+cross_validate: false
+"""
 _SPEC = """# Only the network, and not for long. Its int8 file goes live if it keeps the gates, as always.
 algorithms: [mlp]
 training: {epochs: 30}
+cross_validate: false
 """
 
 Row = dict[str, Any]
@@ -27,6 +32,7 @@ class Data:
     """Files to drop, and the rows that no model sees."""
 
     file: Path
+    quick_spec: Path
     spec: Path
     held_out_file: Path
     held_out: Sequence[Row]
@@ -46,6 +52,7 @@ def prepare(folder: Path) -> Data:
     folder.mkdir(parents=True, exist_ok=True)
     data = Data(
         file=folder / "digits.csv",
+        quick_spec=folder / "quick.yaml",
         spec=folder / "train.yaml",
         held_out_file=folder / "held_out.csv",
         held_out=held_out,
@@ -53,6 +60,7 @@ def prepare(folder: Path) -> Data:
     _write_csv(data.file, dropped)
     _write_csv(data.held_out_file, held_out)
     data.spec.write_text(_SPEC)
+    data.quick_spec.write_text(_QUICK)
     return data
 
 
