@@ -14,7 +14,7 @@ TARGET = "digit"
 _HELD_OUT = 0.1
 _SHADES = " ░▒▓█"
 _SIDE = 8  # pixels
-_QUICK = """# For a demo: those that are quick, compared on the validation rows. Without a train.yaml all that fit are tried.
+_QUICK = """# The quick ones, compared on the validation rows. Without a train.yaml all that fit are tried.
 algorithms: [linear, random_forest, gradient_boosting, mlp]
 cross_validate: false
 """
