@@ -54,6 +54,7 @@ def plain(csv: Path) -> dict[str, Any]:
 def dropped(csv: Path, stack: Operator, status: control.Status) -> dict[str, Any]:
     """From the put of the file to the run's end, when the alias ``live`` has moved; then one row is asked for."""
     key = f"{TENANT}/{MODEL}/train.csv"
+    stack.uploads.put(f"{TENANT}/{MODEL}/train.yaml", b"blend: false\nrefit: false\n")  # which the script does not do
     began = time.perf_counter()
     stack.uploads.put(key, csv.read_bytes(), metadata={"target": TARGET})
     run = run_name(TENANT, MODEL, stack.uploads.bucket, key, stack.uploads.head(key).version_id)

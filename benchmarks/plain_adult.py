@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
-from pipeline.evaluation.card import evaluate
+from pipeline.evaluation.card import Background, evaluate
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.machine import Machine, this_machine
@@ -93,7 +93,7 @@ def main(csv: Path, target: str, folder: Path) -> None:
         dataset=data.dataset,
         model_bytes=files[chosen.winner.artifact.key],
         test=data.splits["test"],
-        devices={},
+        background=Background(splits={name: data.splits[name] for name in ("train", "validation")}),
         now=datetime.now(UTC),
     )
     clock.lap("evaluate")
