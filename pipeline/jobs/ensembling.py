@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import BODY, OUT_OF_FOLD, REFERENCE, TrainedCandidate
 from pipeline.contracts.plan import Plan
 from pipeline.jobs.job import JobContext, run_error
 from pipeline.jobs.splits import read_splits
@@ -51,8 +51,7 @@ def make_ensemble(
         _log.error("no blend", exc_info=error)
         return [], [NotMade(name=BLEND, reason=run_error(error).message)]
     for one in made:
-        for file in sorted((folder / one.candidate).iterdir(), key=lambda file: file.name == TRAINED):
-            context.artifacts.upload(file, context.keys.candidate(one.candidate, file.name))
+        context.keep_candidate(one.candidate, folder / one.candidate)
         _log.info("made of others", extra={"candidate": one.candidate, "why": "; ".join(one.notes), **one.quality})
     return made, [NotMade(name=one.name, reason=one.reason) for one in left_out]
 

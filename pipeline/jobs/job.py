@@ -20,7 +20,7 @@ from pipeline import bootstrap
 from pipeline.contracts.cluster import Process
 from pipeline.contracts.errors import InternalError, ModeldropError, TransientError
 from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.outcome import TRAINED, CandidateOutcome, JobOutcome
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import RunError
 from pipeline.intake.run_log import RunLog
@@ -64,6 +64,11 @@ class JobContext:
     @property
     def keys(self) -> RunKeys:
         return RunKeys.of(self.run)
+
+    def keep_candidate(self, candidate: str, folder: Path) -> None:
+        """Its files, trained.json last: a candidate that has it is whole."""
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
+            self.artifacts.upload(file, self.keys.candidate(candidate, file.name))
 
 
 JobWork = Callable[[JobContext], Sequence[CandidateOutcome]]

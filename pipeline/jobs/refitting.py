@@ -14,7 +14,7 @@ from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.declaration import Settings
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.contracts.variant import Variant, VariantSet
 from pipeline.jobs.job import JobContext
@@ -101,8 +101,7 @@ def trained_again(context: JobContext, plan: Plan, spec: JobSpec) -> TrainAgain:
         folder = context.workdir / candidate.name
         folder.mkdir()
         again = _trainer(context, plan, spec).with_all_rows().train(candidate, folder, lambda text: None)
-        for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
-            context.artifacts.upload(file, context.keys.candidate(candidate.name, file.name))
+        context.keep_candidate(candidate.name, folder)
         return again
 
     return train

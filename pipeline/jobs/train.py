@@ -161,7 +161,7 @@ def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candi
             raise NodeLostError(f"a process that trained '{candidate.name}' with others was lost or failed") from error
         seconds = time.perf_counter() - started
         return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=seconds)
-    _upload(context, candidate, folder)
+    context.keep_candidate(candidate.name, folder)
     live.end(candidate, trained=True)
     _log.info("candidate trained", extra={"candidate": candidate.name, "seconds": trained.seconds, **trained.quality})
     return CandidateOutcome(candidate=candidate.name, status="trained", seconds=trained.seconds)
@@ -181,11 +181,6 @@ def _earlier(context: JobContext, candidate: str) -> TrainedCandidate | None:
         return TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate, TRAINED)))
     except ObjectNotFoundError:
         return None
-
-
-def _upload(context: JobContext, candidate: Candidate, folder: Path) -> None:
-    for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
-        context.artifacts.upload(file, context.keys.candidate(candidate.name, file.name))
 
 
 if __name__ == "__main__":

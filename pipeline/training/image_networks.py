@@ -13,15 +13,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.answering import Answering
+from pipeline.training.fitting import fit_network
 from pipeline.training.inputs import columns
-from pipeline.training.loop import Learned, train_network
-from pipeline.training.losses import outputs_of, quantiles_of
+from pipeline.training.losses import outputs_of
 from pipeline.training.recipe import Fitted, Problem, Settings
 
-__all__ = ["ConvNet", "PixelNet", "Pixels", "ResNet", "as_shares", "fitted_network", "train_images"]
+__all__ = ["READS", "ConvNet", "PixelNet", "Pixels", "ResNet", "as_shares", "train_images"]
 
-_READS = columns("image")
+READS = columns("image")
 
 _SHIFT = 0.1  # of the side, at most
 _TURN = math.radians(12)
@@ -206,19 +205,4 @@ class _Dense(torch.autograd.Function):
 
 def train_images(build: Callable[[int], nn.Module], settings: Settings, problem: Problem) -> Fitted:
     """What a network learns from the images, by the one loop; ``build`` makes it, of so many outputs."""
-    learned = train_network(partial(build, outputs_of(settings, problem)), _READS, settings, problem)
-    return fitted_network(learned, settings, problem)
-
-
-def fitted_network(learned: Learned, settings: Settings, problem: Problem) -> Fitted:
-    """What a network that reads images is to a recipe."""
-    answering = Answering(learned.network, _READS, classes=problem.classes)
-    return Fitted(
-        predict=answering.answers,
-        body=lambda: answering.body(problem.train),
-        history=learned.history,
-        notes=learned.notes,
-        quantiles=quantiles_of(settings, problem),
-        privacy=learned.privacy,
-        weights=learned.network.state_dict(),
-    )
+    return fit_network(partial(build, outputs_of(settings, problem)), READS, settings, problem)

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from pipeline.training.batching import batches
-from pipeline.training.image_networks import PixelNet, as_shares, fitted_network
+from pipeline.training.fitting import fitted_network
+from pipeline.training.image_networks import READS, PixelNet, as_shares
 from pipeline.training.inputs import blocks
 from pipeline.training.loop import Learned
 from pipeline.training.recipe import Fitted, Problem, Settings
@@ -94,7 +95,7 @@ def fit_side_by_side(trials: Sequence[Settings], problem: Problem) -> list[Fitte
             if time.monotonic() >= problem.deadline:
                 return None
     learned = [_alone(network, best, place, histories[place]) for place in range(len(trials))]
-    return [fitted_network(one, settings, problem) for one in learned]
+    return [fitted_network(one, READS, settings, problem) for one in learned]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

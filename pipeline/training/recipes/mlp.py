@@ -16,10 +16,9 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     if problem.train.image.size:
         return _train_on_images(settings, problem)
-    from pipeline.training.answering import Answering
+    from pipeline.training.fitting import fit_network
     from pipeline.training.inputs import columns
-    from pipeline.training.loop import train_network
-    from pipeline.training.losses import outputs_of, quantiles_of
+    from pipeline.training.losses import outputs_of
     from pipeline.training.network import Network
 
     def build() -> Network:
@@ -28,18 +27,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
             outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
         )  # fmt: skip
 
-    reads = columns("num", "cat")
-    learned = train_network(build, reads, settings, problem)
-    answering = Answering(learned.network, reads, classes=problem.classes)
-    return Fitted(
-        predict=answering.answers,
-        body=lambda: answering.body(problem.train),
-        history=learned.history,
-        notes=learned.notes,
-        quantiles=quantiles_of(settings, problem),
-        privacy=learned.privacy,
-        weights=learned.network.state_dict(),
-    )
+    return fit_network(build, columns("num", "cat"), settings, problem)
 
 
 def _train_on_images(settings: Settings, problem: Problem) -> Fitted:

@@ -10,11 +10,10 @@ __all__ = ["RECIPE"]
 
 def _train(settings: Settings, problem: Problem) -> Fitted:
     """By the one loop, as the networks here. Only in a process that a user's code may run in (jobs.isolated)."""
-    from pipeline.training.answering import Answering
     from pipeline.training.brought import Brought, Shape, bring
+    from pipeline.training.fitting import fit_network
     from pipeline.training.inputs import columns
-    from pipeline.training.loop import train_network
-    from pipeline.training.losses import outputs_of, quantiles_of
+    from pipeline.training.losses import outputs_of
 
     assert problem.code is not None, "a plan has this candidate only beside a model.py"
     code = problem.code
@@ -31,18 +30,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     def build() -> Brought:
         return Brought(bring(code, settings["code"], shape), rows.num, reads=read)
 
-    reads = columns(*read)
-    learned = train_network(build, reads, settings, problem)
-    answering = Answering(learned.network, reads, classes=problem.classes)
-    return Fitted(
-        predict=answering.answers,
-        body=lambda: answering.body(rows),
-        history=learned.history,
-        notes=learned.notes,
-        quantiles=quantiles_of(settings, problem),
-        privacy=learned.privacy,
-        weights=learned.network.state_dict(),
-    )
+    return fit_network(build, columns(*read), settings, problem)
 
 
 RECIPE = Recipe(

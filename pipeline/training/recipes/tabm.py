@@ -11,10 +11,9 @@ __all__ = ["RECIPE"]
 
 def _train(settings: Settings, problem: Problem) -> Fitted:
     """Each member learns by itself; the loop stops by what they answer together, which the exported graph does too."""
-    from pipeline.training.answering import Answering
+    from pipeline.training.fitting import fit_network
     from pipeline.training.inputs import columns
-    from pipeline.training.loop import train_network
-    from pipeline.training.losses import outputs_of, quantiles_of
+    from pipeline.training.losses import outputs_of
     from pipeline.training.tables import TabMNetwork
 
     def build() -> TabMNetwork:
@@ -24,18 +23,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
             hidden=settings["hidden"], bins=settings["bins"], dropout=settings["dropout"],
         )  # fmt: skip
 
-    reads = columns("num", "cat")
-    learned = train_network(build, reads, settings, problem)
-    answering = Answering(learned.network, reads, classes=problem.classes)
-    return Fitted(
-        predict=answering.answers,
-        body=lambda: answering.body(problem.train),
-        history=learned.history,
-        notes=learned.notes,
-        quantiles=quantiles_of(settings, problem),
-        privacy=learned.privacy,
-        weights=learned.network.state_dict(),
-    )
+    return fit_network(build, columns("num", "cat"), settings, problem)
 
 
 RECIPE = Recipe(
