@@ -53,40 +53,51 @@ def generate(path: Path, rows: int) -> None:
             pl.DataFrame(table).write_csv(file, include_header=begun == 0)
 
 
-def scan(path: Path, _: Path) -> dict[str, Any]:
+Work = Callable[[Path, Path, int], dict[str, Any]]  # the table, a folder, the bytes of memory that training may take
+
+
+def scan() -> Work:
     """The floor: missing and distinct values, mean, deviation, extremes, median; how often each word is there.
 
     Exact where validation is; of large data distinct values are estimated, and medians a sample's.
     """
     from pipeline.validation.limits import LARGE_BYTES
 
-    table, large = pl.scan_csv(path), path.stat().st_size > LARGE_BYTES
-    expressions = [pl.len()]
-    for name, dtype in table.collect_schema().items():
-        column = pl.col(name)
-        found = {"missing": column.null_count(), "distinct": column.approx_n_unique() if large else column.n_unique()}
-        if dtype.is_numeric():
-            found |= {"mean": column.mean(), "std": column.std(), "min": column.min(), "max": column.max()}
-            found["median"] = (column.gather_every(_EVERY) if large else column).median()
-        else:
-            found["words"] = column.value_counts().implode()
-        expressions += [expression.alias(f"{key} {name}") for key, expression in found.items()]
-    return {"rows": table.select(expressions).collect(engine="streaming")["len"].item()}
+    def work(path: Path, folder: Path, memory: int) -> dict[str, Any]:
+        table, large = pl.scan_csv(path), path.stat().st_size > LARGE_BYTES
+        expressions = [pl.len()]
+        for name, dtype in table.collect_schema().items():
+            column = pl.col(name)
+            found = {"missing": column.null_count(), "distinct": column.approx_n_unique() if large else column.n_unique()}
+            if dtype.is_numeric():
+                found |= {"mean": column.mean(), "std": column.std(), "min": column.min(), "max": column.max()}
+                found["median"] = (column.gather_every(_EVERY) if large else column).median()
+            else:
+                found["words"] = column.value_counts().implode()
+            expressions += [expression.alias(f"{key} {name}") for key, expression in found.items()]
+        return {"rows": table.select(expressions).collect(engine="streaming")["len"].item()}
+
+    return work
 
 
-def validation(path: Path, folder: Path) -> dict[str, Any]:
+def validation() -> Work:
     from pipeline.contracts.run import Upload
     from pipeline.validation.validate import validate
 
-    upload = Upload(bucket="uploads", key=KEY, version_id="1", bytes=path.stat().st_size, etag="")
-    uploads, artifacts = Folder(folder / "uploads"), Folder(folder / "artifacts")
-    uploads.take(path, KEY)
-    with tempfile.TemporaryDirectory(dir=folder) as workdir:
-        dataset = validate(RUN, upload, uploads=uploads, artifacts=artifacts, workdir=Path(workdir))
-    return {"rows": sum(dataset.rows.model_dump().values()), "columns": len(dataset.columns)}
+    def work(path: Path, folder: Path, memory: int) -> dict[str, Any]:
+        upload = Upload(bucket="uploads", key=KEY, version_id="1", bytes=path.stat().st_size, etag="")
+        uploads, artifacts = Folder(folder / "uploads"), Folder(folder / "artifacts")
+        uploads.take(path, KEY)
+        with tempfile.TemporaryDirectory(dir=folder) as workdir:
+            dataset = validate(RUN, upload, uploads=uploads, artifacts=artifacts, workdir=Path(workdir))
+        return {"rows": sum(dataset.rows.model_dump().values()), "columns": len(dataset.columns)}
+
+    return work
 
 
-def training(_: Path, folder: Path, *, memory: int) -> dict[str, Any]:
+def training() -> Work:
+    import lightgbm  # noqa: F401 - a recipe imports it when it trains
+
     from pipeline.contracts.dataset import Dataset
     from pipeline.contracts.names import RunKeys
     from pipeline.contracts.plan import Candidate
@@ -94,19 +105,22 @@ def training(_: Path, folder: Path, *, memory: int) -> dict[str, Any]:
     from pipeline.training.machine import Machine
     from pipeline.training.trainer import Trainer
 
-    artifacts, keys = Folder(folder / "artifacts"), RunKeys.of(RUN)
-    with tempfile.TemporaryDirectory(dir=folder) as workdir:
-        splits = read_splits(artifacts, keys, Path(workdir), seed=0, most_bytes=memory)
-        trainer = Trainer(
-            dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
-            splits=splits.frames,
-            machine=Machine(device="cpu", description="cpu", threads=1),
-            seed=0,
-            metric="accuracy",
-        )
-        candidate = Candidate(name="trees", algorithm="gradient_boosting", settings=dict(SETTINGS))
-        trained = trainer.train(candidate, Path(workdir), lambda text: None)
-    return {"rows": splits.train.height, "accuracy": trained.quality["accuracy"], "notes": splits.notes}
+    def work(path: Path, folder: Path, memory: int) -> dict[str, Any]:
+        artifacts, keys = Folder(folder / "artifacts"), RunKeys.of(RUN)
+        with tempfile.TemporaryDirectory(dir=folder) as workdir:
+            splits = read_splits(artifacts, keys, Path(workdir), seed=0, most_bytes=memory)
+            trainer = Trainer(
+                dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
+                splits=splits.frames,
+                machine=Machine(device="cpu", description="cpu", threads=1),
+                seed=0,
+                metric="accuracy",
+            )
+            candidate = Candidate(name="trees", algorithm="gradient_boosting", settings=dict(SETTINGS))
+            trained = trainer.train(candidate, Path(workdir), lambda text: None)
+        return {"rows": splits.train.height, "accuracy": trained.quality["accuracy"], "notes": splits.notes}
+
+    return work
 
 
 class Folder:
@@ -148,17 +162,14 @@ class Folder:
         return path
 
 
-WORK: dict[str, Callable[..., dict[str, Any]]] = {"scan": scan, "validation": validation, "training": training}
+WORK: dict[str, Callable[[], Work]] = {"scan": scan, "validation": validation, "training": training}  # imports first
 
 
 def measure(name: str, path: Path, folder: Path, memory: int) -> None:
     """In a process of its own: print what was found, the seconds without imports, and the peak of its memory."""
-
-    if name == "training":
-        pass
-    more = {"memory": memory} if name == "training" else {}
+    work = WORK[name]()
     began, burnt = time.perf_counter(), time.process_time()
-    found = WORK[name](path, folder, **more)
+    found = work(path, folder, memory)
     seconds, processor = time.perf_counter() - began, time.process_time() - burnt
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({**found, "seconds": seconds, "processor_seconds": processor, "peak_bytes": peak}))

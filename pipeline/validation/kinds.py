@@ -23,11 +23,12 @@ _CODE = r"^0\d+$"
 _COMMA_NUMBER = r"^[+-]?\d+(,\d+)?$"
 _IDENTIFIER_SHARE = 0.9  # of values that are distinct: too few repeat to be categories, so it is read as a text
 _TEXT_SHARE = 0.5
-_TEXT_WORDS = 4.0  # in the mean
+_TEXT_WORDS = 4.0
 _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[_\W])?(?:id|uuid|guid)|index|row_?(?:id|num(?:ber)?)|unnamed: 0|__index_level_\d+__)|.*[a-z]I[Dd]"
 )
-_FLAGS_LOOK = 100  # values that are looked at before all are
+_LOOK = 100  # values that are looked at before all are
+_REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
 _EXACT_INTEGERS = 2**24  # float32 holds every whole number up to it
 
 
@@ -48,26 +49,33 @@ def trimmed(column: pl.Series) -> pl.Series:
         column = column.cast(pl.String)
     if column.dtype.is_float():
         return column.fill_nan(None)
-    if column.dtype != pl.String:
+    if column.dtype != pl.String or _needs_no_trimming(column):
         return column
-    text = column.str.strip_chars()
-    return text.set(text.is_in(list(MISSING)), None)
+    return _trimmed_text(column)
 
 
 def numbers_of(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series | None:
     """Float64 when nearly all values are numbers (the others null), else None; codes such as 007 are no numbers."""
+    numbers = text.cast(pl.Float64, strict=False)
+    if _all_numbers(numbers, text):
+        return None if _are_codes(text, numbers) else numbers
+    if not decimal_comma and numbers.null_count() == len(numbers):
+        return None
     values = text.set(text.is_in(_NO_NUMBER), None)
     known = len(values) - values.null_count()
-    if known == 0 or values.str.contains(_CODE).sum() > known * _CODES_SHARE:
-        return None
     numbers = _finite(values.cast(pl.Float64, strict=False))
+    if known == 0 or _are_codes(values, numbers):
+        return None
     if decimal_comma and _too_few(numbers, known):
         numbers = values.set(~values.str.contains(_COMMA_NUMBER), None).str.replace(",", ".").cast(pl.Float64)
     return None if _too_few(numbers, known) else numbers
 
 
 def tell_kind(column: pl.Series, *, decimal_comma: bool = False) -> Typed | LeftOut:
-    """``column`` is trimmed. ``decimal_comma``: 3,14 may be a number, since no comma separates the fields."""
+    """``decimal_comma``: 3,14 may be a number, since no comma separates the fields."""
+    if (numbers := _plain_numbers(column)) is not None:
+        return _numeric(numbers, known=len(numbers) - numbers.null_count())
+    column = trimmed(column)
     if (reason := _why_unread(column)) is not None:
         return LeftOut(name=column.name, reason=reason)
     if column.dtype == pl.Boolean:
@@ -79,6 +87,43 @@ def tell_kind(column: pl.Series, *, decimal_comma: bool = False) -> Typed | Left
     if column.dtype == pl.Duration:
         column = temporal_seconds(column)
     return _numeric(_finite(column.cast(pl.Float64)), known=len(column) - column.null_count())
+
+
+def _needs_no_trimming(text: pl.Series) -> bool:
+    """Of values that repeat this is known sooner than each of them is trimmed."""
+    if text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
+        return False
+    values = text.unique()
+    return _trimmed_text(values).equals(values, null_equal=True)
+
+
+def _trimmed_text(text: pl.Series) -> pl.Series:
+    text = text.str.strip_chars()
+    return text.set(text.is_in(list(MISSING)), None)
+
+
+def _plain_numbers(column: pl.Series) -> pl.Series | None:
+    """Text whose every cell is a number as it stands: most columns of numbers are, and need not be trimmed."""
+    if column.dtype != pl.String:
+        return None
+    for text in (column.head(_LOOK), column):
+        numbers = text.cast(pl.Float64, strict=False)
+        if not _all_numbers(numbers, text):
+            return None
+    return None if _are_codes(column, numbers) else numbers
+
+
+def _all_numbers(numbers: pl.Series, text: pl.Series) -> bool:
+    """Finite ones, wherever the text has a value, and it has some."""
+    return len(numbers) > numbers.null_count() == text.null_count() and numbers.is_finite().all()
+
+
+def _are_codes(text: pl.Series, numbers: pl.Series) -> bool:
+    """Whether so many are such as 007 that zeros would be lost. ``numbers``: what the text says, where it says some."""
+    known = len(text) - text.null_count()
+    whole = text.filter(_whole(numbers) | numbers.is_null())
+    zeros = whole.filter(whole.str.starts_with("0"))
+    return int(zeros.str.contains(_CODE).sum()) > known * _CODES_SHARE
 
 
 def _why_unread(column: pl.Series) -> str | None:
@@ -114,12 +159,16 @@ def _text(column: pl.Series, *, decimal_comma: bool) -> Typed | LeftOut:
 def _is_text(values: pl.Series) -> bool:
     """Free text, or what identifies a row: in neither do whole values repeat so that they could be learnt."""
     distinct = values.n_unique() / len(values)
-    words = _mean(values.str.count_matches(r"\s+")) + 1
-    return distinct > _IDENTIFIER_SHARE or (distinct > _TEXT_SHARE and words >= _TEXT_WORDS)
+    return distinct > _IDENTIFIER_SHARE or (distinct > _TEXT_SHARE and _words(values) >= _TEXT_WORDS)
+
+
+def _words(values: pl.Series) -> float:
+    """In the mean."""
+    return _float(values.str.count_matches(r"\s+").mean()) + 1
 
 
 def _flags(column: pl.Series) -> pl.Series | None:
-    if not set(column.drop_nulls().head(_FLAGS_LOOK).str.to_lowercase()) <= TRUE | FALSE:
+    if not set(column.drop_nulls().head(_LOOK).str.to_lowercase()) <= TRUE | FALSE:
         return None
     words = column.str.to_lowercase()
     return words.is_in(list(TRUE)).cast(pl.Float32) if words.is_in([*TRUE, *FALSE]).all() else None
@@ -149,11 +198,17 @@ def _numeric(numbers: pl.Series, *, known: int) -> Typed | LeftOut:
 
 def _each_there_once(numbers: pl.Series) -> bool:
     """Whole numbers, none of them twice."""
-    return len(numbers) >= 3 and not numbers.null_count() and _whole(numbers).all() and numbers.is_unique().all()
+    if len(numbers) < 3 or numbers.null_count() or _span(numbers) < len(numbers) - 1:
+        return False
+    return _whole(numbers).all() and numbers.is_unique().all()
 
 
 def _in_sequence(numbers: pl.Series) -> bool:
-    return _float(numbers.max()) - _float(numbers.min()) == len(numbers) - 1
+    return _span(numbers) == len(numbers) - 1
+
+
+def _span(numbers: pl.Series) -> float:
+    return _float(numbers.max()) - _float(numbers.min())
 
 
 def _exceeds_float32(numbers: pl.Series) -> bool:
@@ -162,10 +217,6 @@ def _exceeds_float32(numbers: pl.Series) -> bool:
 
 def _whole(numbers: pl.Series) -> pl.Series:
     return numbers == numbers.floor()
-
-
-def _mean(values: pl.Series) -> float:
-    return _float(values.mean())
 
 
 def _float(value: object) -> float:

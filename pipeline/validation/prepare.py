@@ -12,7 +12,7 @@ from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRow
 from pipeline.contracts.errors import InvalidColumnsError, TooFewRowsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.given_test import GivenTest, read_test_rows
-from pipeline.validation.kinds import Typed, tell_kind, trimmed
+from pipeline.validation.kinds import Typed, tell_kind
 from pipeline.validation.limits import LEAST_CLASS_ROWS, LEAST_ROWS, MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.roles import Roles, needed_values
@@ -167,7 +167,7 @@ def type_columns(features: pl.DataFrame, drop: Sequence[str], table: Table) -> t
 def _kind_of(table: Table, column: pl.Series) -> Typed | LeftOut:
     if table.image and column.dtype == pl.Binary:
         return Typed(kind="image", values=column, shape=table.image)
-    return tell_kind(trimmed(column), decimal_comma=table.decimal_comma)
+    return tell_kind(column, decimal_comma=table.decimal_comma)
 
 
 def _profile(typed: Sequence[Typed], train: pl.DataFrame) -> tuple[list[ColumnProfile], list[LeftOut]]:

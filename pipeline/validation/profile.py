@@ -19,6 +19,8 @@ def profile_column(typed: Typed, train: pl.Series) -> ColumnProfile | LeftOut:
     """``train``: the column's values in the training rows; LeftOut when these tell nothing."""
     missing = train.null_count()
     known = train.drop_nulls()
+    if known.dtype.is_float():
+        known = known.sort()  # then the median is at hand, and distinct values are neighbours
     distinct = known.n_unique()
     if distinct == 0:
         return LeftOut(name=train.name, reason="only missing values in the training rows")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -36,15 +36,14 @@ def assign_splits(
     ``target`` without nulls: its classes (String) or quantiles (Float64) are the strata. ``given_test``: the test rows
     are others. Raise TooFewRowsError when a split would be empty.
     """
-    rows = pl.DataFrame({"stratum": _strata(target), "group": groups}).with_row_index("row")
-    units = rows.filter(groups.is_first_distinct())
-    units = units.with_columns(order=pl.int_range(pl.len()).shuffle(seed)).sort("stratum", "order")
     wanted = _shares(shares, given_test=given_test)
-    units = units.with_columns(split=_deal(units["stratum"].is_first_distinct(), wanted))
-    if units.height == rows.height:
-        assigned = units.sort("row")["split"]
+    first = groups.is_first_distinct()  # one row of each group: it stands for the group
+    dealt = _dealt(_strata(target).filter(first), wanted, seed)
+    if len(dealt) == len(groups):
+        assigned = dealt
     else:
-        assigned = rows.join(units.select("group", "split"), on="group", how="left", maintain_order="left")["split"]
+        units = pl.DataFrame({"group": groups.filter(first), "split": dealt})
+        assigned = groups.alias("group").to_frame().join(units, on="group", how="left", maintain_order="left")["split"]
     for name in ("train", *wanted):
         if name not in assigned:
             raise TooFewRowsError(
@@ -100,18 +99,28 @@ def _shares(shares: Split, *, given_test: bool) -> Mapping[str, float]:
 
 
 def _strata(target: pl.Series) -> pl.Series:
+    """A number for each row, in the order of its class's name or of its value."""
     if target.dtype == pl.String:
-        return target
+        return target.cast(pl.Enum(target.unique().sort())).to_physical()
     return (target.rank("ordinal").cast(pl.Int64) - 1) * _QUANTILES // len(target)
 
 
-def _deal(always_train: pl.Series, shares: Mapping[str, float]) -> pl.Series:
-    """Every n-th of the sorted units, so that each stratum gives its share to within one."""
-    split = pl.Series(["train"] * len(always_train))
-    for name, share in shares.items():
-        free = (split == "train") & ~always_train
+def _dealt(strata: pl.Series, shares: Mapping[str, float], seed: int) -> pl.Series:
+    """The name of each unit's split: of the units sorted by stratum, within it by chance, every n-th."""
+    order = pl.int_range(len(strata), eager=True).shuffle(seed)
+    places = (strata.cast(pl.Int64) * len(strata) + order).arg_sort()
+    dealt = _every_nth(strata.gather(places).is_first_distinct(), list(shares.values()))
+    numbers = pl.zeros(len(strata), dtype=pl.UInt8, eager=True).scatter(places, dealt)
+    return pl.Series(["train", *shares]).gather(numbers)
+
+
+def _every_nth(always_train: pl.Series, shares: Sequence[float]) -> pl.Series:
+    """Which split each of the sorted units goes to, so that each stratum gives its share to within one; 0: it trains."""
+    split = pl.zeros(len(always_train), dtype=pl.UInt8, eager=True)
+    for number, share in enumerate(shares, 1):
+        free = (split == 0) & ~always_train
         place = free.cast(pl.Int64).cum_sum()  # 1, 2, 3 ... along the free ones
         rate = min(1.0, share * len(split) / max(1, int(free.sum())))
         taken = (place * rate + 0.5).floor() > ((place - 1) * rate + 0.5).floor()
-        split = split.set(free & taken, name)
+        split = split.set(free & taken, number)
     return split

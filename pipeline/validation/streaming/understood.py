@@ -104,8 +104,6 @@ class Understood:
             numbers = raw.cast(pl.Float32)
             if math.isfinite(float(numbers.sum())) or numbers.is_finite().all():
                 return numbers
-        if one.kind == "categorical" and raw.dtype == pl.String and _is_trimmed(raw):
-            return raw
         values = read_as(raw, one.kind, decimal_comma=self.decimal_comma, day_first=one.day_first)
         if one.kind in _READ:
             lost[raw.name] = values.null_count() - trimmed(raw).null_count()
@@ -114,9 +112,7 @@ class Understood:
     def _labels(self, raw: pl.DataFrame) -> pl.Series:
         if self.task == "clustering":
             return pl.Series(self.target, [0.0]).new_from_index(0, raw.height)
-        column = raw[self.target]
-        if self.task == "regression" or column.dtype != pl.String or not _is_trimmed(column):
-            column = trimmed(column)
+        column = trimmed(raw[self.target])
         if self.task == "regression":
             return numbers_in(column, decimal_comma=self.decimal_comma)
         text = text_of(column)
@@ -172,7 +168,7 @@ def understand(rows: Rows, spec: JobSpec, workdir: Path, *, given_test: bool) ->
     telling, distinct = _telling(typed, told.values)
     time = None
     if roles.times is not None:
-        kind = tell_kind(trimmed(raw[str(spec.split.column)]))
+        kind = tell_kind(raw[str(spec.split.column)])
         time = kind if isinstance(kind, Typed) else Typed(kind="numeric", values=roles.times)
     return Understood(
         spec=spec.model_copy(update={"target": target or None, "task": told.task}),
@@ -210,12 +206,6 @@ def _telling(typed: Sequence[Typed], target: pl.Series) -> tuple[tuple[str, ...]
 def _latest(times: pl.Series, test: float, until: float) -> tuple[float, float]:
     ends = [times.quantile(1 - share, "higher") if share else float("inf") for share in (test, until)]
     return float(ends[0] or 0), float(ends[1] or 0)
-
-
-def _is_trimmed(raw: pl.Series) -> bool:
-    """Of values that repeat this is known sooner than each of them is trimmed."""
-    values = raw.unique()
-    return trimmed(values).equals(values, null_equal=True)
 
 
 def _is_whole(label: str) -> bool:
