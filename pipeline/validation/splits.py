@@ -115,7 +115,7 @@ def _dealt(strata: pl.Series, shares: Mapping[str, float], seed: int) -> pl.Seri
 
 
 def _every_nth(always_train: pl.Series, shares: Sequence[float]) -> pl.Series:
-    """Which split each of the sorted units goes to, so that each stratum gives its share to within one; 0: it trains."""
+    """Which split each of the sorted units goes to, 0: it trains; each stratum gives its share to within one."""
     split = pl.zeros(len(always_train), dtype=pl.UInt8, eager=True)
     for number, share in enumerate(shares, 1):
         free = (split == 0) & ~always_train

@@ -80,14 +80,37 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def heads_of(blocks: Iterator[Block], share: float) -> Iterator[Block]:
-    """The first ``share`` of each block, at least a row and some."""
-    for block in blocks:
-        size, end = max(_LEAST_HEAD, int(len(block.data) * share)), 0
-        while not end and size < len(block.data):
-            end = _row_end(block.data[:size])
-            size *= 4
-        yield Block(block.offset, block.data[:end] if end else block.data)
+def heads_of(name: str, path: Path, start: int, size: int, share: float) -> list[Block]:
+    """The first ``share`` of each block, at least a row and some. What lies between is not read, if need be not.
+
+    Without quotes each line is a row; where there are some, all that is before a row tells where it begins.
+    """
+    length = max(_LEAST_HEAD, int(size * min(1.0, share)))
+    heads = list(_lines_at(path, start, size, length))
+    if any(b'"' in head.data for head in heads):
+        return [_head(block, length) for block in blocks_of(name, path, start, size)]
+    return heads
+
+
+def _lines_at(path: Path, start: int, size: int, length: int) -> Iterator[Block]:
+    """About ``length`` bytes of whole lines from every ``size``-th byte on."""
+    with path.open("rb") as file:
+        for offset in range(start, path.stat().st_size, size):
+            file.seek(offset)
+            begin = offset if offset == start else offset + len(file.readline(MOST_LINE_BYTES))
+            data = file.read(length)
+            if not data.endswith(b"\n"):
+                data += file.readline(MOST_LINE_BYTES)
+            if data:
+                yield Block(begin, data)
+
+
+def _head(block: Block, length: int) -> Block:
+    end = 0
+    while not end and length < len(block.data):
+        end = _row_end(block.data[:length])
+        length *= 4
+    return Block(block.offset, block.data[:end]) if end else block
 
 
 def line_at(path: Path, byte: int) -> int:

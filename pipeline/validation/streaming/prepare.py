@@ -132,7 +132,8 @@ def _pass(rows: Rows, understood: Understood, aside: SetAside, train: Path) -> _
         except ModeldropError as error:  # polars would make another of it
             refused.append(error)
 
-    schema = understood.read(rows.sample.head(0), 0).frame.schema
+    none = rows.sample.head(0).cast(dict.fromkeys(understood.numbers, pl.Float64))
+    schema = understood.read(none, 0).frame.schema
     register_io_source(produce, schema=schema).sink_parquet(train, compression="snappy", statistics=False)
     if refused:
         raise refused[0]
@@ -141,7 +142,7 @@ def _pass(rows: Rows, understood: Understood, aside: SetAside, train: Path) -> _
 
 def _in_threads(rows: Rows, understood: Understood, statistics: Statistics, aside: SetAside) -> Iterator[_Done]:
     """Each batch, in their order; as many are in memory as there are threads, and one."""
-    threads = min(_MOST_THREADS, processors())
+    threads = min(_MOST_THREADS, processors() + 1)  # one works while another waits for polars' own threads
     waiting: deque[Future[_Done]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for number, batch in enumerate(rows.batches()):
@@ -256,7 +257,7 @@ def _write(passed: _Passed, columns: Sequence[str], classes: tuple[str, ...], wo
     target = pl.col(passed.understood.target)
     some = target.is_in(list(classes)) if classes else pl.lit(True)
     for split, parts in passed.held.items():
-        pl.concat(parts).filter(some).select(columns).write_parquet(files[split])
+        pl.concat(parts).filter(some).select(columns).write_parquet(files[split], compression="snappy")
     scan = pl.scan_parquet(passed.train)
     unseen = {label for (split, label), rows in passed.tally.classes.items() if split == "train"} - {*classes}
     if unseen or list(scan.collect_schema()) != list(columns):

@@ -64,12 +64,8 @@ def _of_texts(texts: list[TextRows], block_bytes: int) -> Rows:
     names = list(dict.fromkeys(name for text in texts for name in text.names))
     size = sum(text.path.stat().st_size for text in texts)
     share = block_bytes * _SAMPLE_SHARE / size
-    sampled, read = [], 0
-    for text in texts:
-        for block in text.heads(share):
-            sampled.append(text.read(block, names, (), SetAside(text.scratch / "aside")))
-            read += len(block.data)
-    sample = pl.concat(sampled)
+    sampled = [text.sample(names, share) for text in texts]
+    sample, read = pl.concat([frame for frame, _ in sampled]), sum(length for _, length in sampled)
 
     def batches() -> Iterator[Batch]:
         for text in texts:

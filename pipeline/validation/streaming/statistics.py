@@ -59,7 +59,7 @@ class _Column:
 
     def keep(self, hashes: pl.Series) -> None:
         self.waiting.append(hashes)
-        if sum(map(len, self.waiting)) > _SKETCH:
+        if sum(map(len, self.waiting)) >= _SKETCH:
             self.settle()
 
     def settle(self) -> None:
@@ -107,11 +107,9 @@ class Statistics:
         return BatchStatistics(
             rows=train.height,
             moments=train.select(self._moments).row(0, named=True),
-            hashes={
-                name: self._hashes(train[name], column.reach)
-                for name, column in self._columns.items()
-                if name not in counted or not column.counted
-            },
+            hashes=self._hashes(
+                train, [name for name in self._columns if name not in counted or not self._columns[name].counted]
+            ),
             counts={name: _counts(train[name]) for name in counted if self._columns[name].counted},
             sample=train.select(list(self._columns)).gather_every(self.step),
         )
@@ -161,13 +159,17 @@ class Statistics:
         each_once = column.distinct >= self.rows * (1 - _SLACK) and self.rows <= span <= 2 * self.rows
         return each_once and not column.missing and bool((sample == sample.floor()).all())
 
-    @staticmethod
-    def _hashes(values: pl.Series, reach: int) -> pl.Series:
-        hashes = values.drop_nulls().hash()
-        if reach < 2**64 - 1:
-            hashes = hashes.filter(hashes < reach)
-        found = hashes.unique()
-        return found if len(found) <= _SKETCH else found.sort().head(_SKETCH)
+    def _hashes(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
+        """Of each column the smallest, as far as they can tell something."""
+        found = train.select(_smallest(name, self._columns[name].reach) for name in names)
+        return {name: found[name].explode() for name in names}
+
+
+def _smallest(name: str, reach: int) -> pl.Expr:
+    hashes = pl.col(name).drop_nulls().hash()
+    if reach < _TOP - 1:
+        hashes = hashes.filter(hashes < reach)
+    return hashes.unique().bottom_k(_SKETCH).implode().alias(name)
 
 
 _MOMENTS = ("known", "mean", "var", "min", "max")

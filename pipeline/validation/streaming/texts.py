@@ -47,8 +47,16 @@ class TextRows(ABC):
     def blocks(self) -> Iterator[Block]:
         return blocks_of(self.name, self.path, self.start, self.block_bytes)
 
-    def heads(self, share: float) -> Iterator[Block]:
-        return heads_of(self.blocks(), share)
+    def heads(self, share: float) -> list[Block]:
+        return heads_of(self.name, self.path, self.start, self.block_bytes, share)
+
+    def sample(self, names: Sequence[str], share: float) -> tuple[pl.DataFrame, int]:
+        """Rows from the head of each block, and how many bytes they have."""
+        heads = self.heads(share)
+        for head in heads:
+            head.check(self.name, self.path)
+        together = Block(heads[0].offset, b"".join(head.data for head in heads))
+        return self.read(together, names, (), SetAside(self.scratch / "aside")), len(together.data)
 
     @abstractmethod
     def read(self, block: Block, names: Sequence[str], numbers: Collection[str], aside: SetAside) -> pl.DataFrame:
