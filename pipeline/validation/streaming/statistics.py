@@ -103,14 +103,13 @@ class Statistics:
 
     def of_batch(self, train: pl.DataFrame) -> BatchStatistics:
         """The work of a thread: nothing is changed."""
-        counted = [one.values.name for one in self.typed if one.kind == "categorical"]
+        categories = [one.values.name for one in self.typed if one.kind == "categorical"]
+        counts = {name: _counts(train[name]) for name in categories if self._columns[name].counted}
         return BatchStatistics(
             rows=train.height,
             moments=train.select(self._moments).row(0, named=True),
-            hashes=self._hashes(
-                train, [name for name in self._columns if name not in counted or not self._columns[name].counted]
-            ),
-            counts={name: _counts(train[name]) for name in counted if self._columns[name].counted},
+            hashes=self._hashes(train, [name for name in self._columns if name not in counts]),
+            counts=counts,
             sample=train.select(list(self._columns)).gather_every(self.step),
         )
 
