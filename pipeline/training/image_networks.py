@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from pipeline.training.dense import Dense
 from pipeline.training.fitting import fit_network
 from pipeline.training.inputs import columns
 from pipeline.training.losses import outputs_of
@@ -140,67 +139,22 @@ class _Residual(nn.Module):
         return both.relu()
 
 
-class PixelNet(nn.Module):
+class PixelNet(Dense):
     """Each pixel, as a share of white, into layers of ReLUs."""
 
-    def __init__(
-        self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], dropout: float, quick: bool
-    ) -> None:
-        """``quick``: learn by _Dense, where nothing looks into the layers (dropout, hooks, weights that are shared)."""
-        super().__init__()
-        widths = [math.prod(image.shape[1:]), *hidden, outputs]
-        self.dense = nn.ModuleList(nn.Linear(one, next_one) for one, next_one in pairwise(widths))
-        self.dropout = nn.Dropout(dropout)
-        self.quick = quick and not dropout
+    def __init__(self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], dropout: float) -> None:
+        super().__init__([math.prod(image.shape[1:]), *hidden, outputs], dropout)
 
     def forward(self, image: Tensor) -> Tensor:
-        found = as_shares(image)
-        if self.quick and self.training:
-            parts = [part for layer in self.linears for part in (layer.weight, layer.bias)]
-            answers: Tensor = _Dense.apply(found, *parts)  # type: ignore[no-untyped-call]  # torch has no types for it
-            return answers
-        *hidden, last = self.linears
-        for layer in hidden:
-            found = self.dropout(layer(found).relu())
-        answer: Tensor = last(found)
-        return answer
+        return super().forward(as_shares(image))
 
-    @property
-    def linears(self) -> list[nn.Linear]:
-        """The layers, in their order."""
-        return [layer for layer in self.dense if isinstance(layer, nn.Linear)]
+    def learn(self, image: Tensor, target: Tensor, share: float) -> Tensor:
+        return super().learn(as_shares(image), target, share)
 
 
 def as_shares(image: Tensor) -> Tensor:
     """[batch, pixels]: each as a share of white."""
-    return image.flatten(1) / 255
-
-
-class _Dense(torch.autograd.Function):
-    """Layers of ReLUs and a last one without, as one step of the gradient: of a small network on one thread a third of
-    the time goes to the dozen steps that it takes else. ``given`` needs no gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, given: Tensor, *parts: Tensor) -> Tensor:
-        """``parts``: weight, bias, weight, bias ..."""
-        found = [given]
-        for place in range(0, len(parts), 2):
-            answer = torch.addmm(parts[place + 1], found[-1], parts[place].t())
-            found.append(answer.relu_() if place < len(parts) - 2 else answer)
-        ctx.save_for_backward(*found[:-1], *parts[::2])
-        return found[-1]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = gradients
-        count = len(ctx.saved_tensors) // 2
-        found, weights = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        parts: list[Tensor] = []
-        for place in reversed(range(count)):
-            parts[:0] = [gradient.t() @ found[place], gradient.sum(0)]
-            if place:
-                gradient = torch.ops.aten.threshold_backward(gradient @ weights[place], found[place], 0)
-        return (None, *parts)
+    return image.flatten(1).float() / 255
 
 
 def train_images(build: Callable[[int], nn.Module], settings: Settings, problem: Problem) -> Fitted:

@@ -16,6 +16,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.averaging import Averaged
 from pipeline.training.batching import Batch, batches
 from pipeline.training.checkpoints import keep, resumed
+from pipeline.training.dense import Dense, is_plain
 from pipeline.training.fine_tuning import begin_from
 from pipeline.training.inputs import Reads
 from pipeline.training.losses import loss_of
@@ -73,6 +74,7 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
         loss_of=loss_of(settings, problem),
         averaged=Averaged(model, settings),
         private=Private(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
+        written_out=network if isinstance(network, Dense) and is_plain(settings, problem) else None,
     )  # fmt: skip
     train, held_out = (Data.of(reads, rows, problem.device) for rows in (problem.train, problem.validation))
     nothing = torch.zeros((), device=problem.device)

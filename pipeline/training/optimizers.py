@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ __all__ = ["FULL_BATCH", "OPTIMIZERS", "Descent", "NormalizedGD"]
 FULL_BATCH = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
 _OWN_DECAY = frozenset({"adamw", "muon"})  # that decay the weights themselves
 _MUON_MOMENTUM = 0.95
+_ONE = torch.tensor(1.0)
 
 Optimizers = tuple[torch.optim.Optimizer, ...]
 
@@ -45,7 +46,10 @@ class Descent:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            optimizer.step()
+            if isinstance(optimizer, FusedAdam):
+                optimizer.step_at_once()
+            else:
+                optimizer.step()
 
     def state(self) -> list[dict[str, Any]]:
         return [optimizer.state_dict() for optimizer in self._optimizers]
@@ -54,6 +58,43 @@ class Descent:
         """``state``: as it was, whole (Parallel.whole)."""
         for optimizer, one in zip(self._optimizers, state, strict=True):
             together.load_optimizer(optimizer, one)
+
+
+class FusedAdam(torch.optim.Adam):
+    """Kingma and Ba 2015, or with ``decoupled_weight_decay`` Loshchilov and Hutter 2019.
+
+    torch's own step looks for its tensors each time, which takes a small network as long as the step itself.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], *, lr: float, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, fused=True, decoupled_weight_decay=True)
+        self._known: list[list[Tensor]] = []  # of each parameter, in turn: both means, and the steps taken
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._known = []
+
+    def step_at_once(self) -> None:
+        """``step``, in the same arithmetic."""
+        (group,) = self.param_groups
+        gradients = [one.grad for one in group["params"]]
+        if not self._known or any(one is None for one in gradients):
+            self.step()
+            self._known = self._all_known(group["params"])
+            return
+        first, second, steps = self._known
+        beta1, beta2 = group["betas"]
+        torch._foreach_add_(steps, _ONE, alpha=1.0)
+        torch._fused_adamw_(
+            group["params"], gradients, first, second, [], steps, lr=group["lr"], beta1=beta1, beta2=beta2,
+            weight_decay=group["weight_decay"], eps=group["eps"], amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    def _all_known(self, parameters: Sequence[Tensor]) -> list[list[Tensor]]:
+        """None, where a parameter has had no gradient, or is one of a GPU, or a share of one (training.together)."""
+        if any(type(one) is not nn.Parameter or one.is_cuda or one not in self.state for one in parameters):
+            return []
+        return [[self.state[one][name] for one in parameters] for name in ("exp_avg", "exp_avg_sq", "step")]
 
 
 class NormalizedGD(torch.optim.Optimizer):
@@ -121,14 +162,11 @@ def _rmsprop(network: nn.Module, settings: Settings) -> Optimizers:
 
 
 def _adam(network: nn.Module, settings: Settings) -> Optimizers:
-    """Kingma and Ba 2015."""
-    return (torch.optim.Adam(_learning(network), lr=settings["learning_rate"], fused=True),)
+    return (FusedAdam(_learning(network), lr=settings["learning_rate"]),)
 
 
 def _adamw(network: nn.Module, settings: Settings) -> Optimizers:
-    """Loshchilov and Hutter 2019."""
-    rate, decay = settings["learning_rate"], settings["weight_decay"]
-    return (torch.optim.AdamW(_learning(network), lr=rate, weight_decay=decay, fused=True),)
+    return (FusedAdam(_learning(network), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]),)
 
 
 def _muon(network: nn.Module, settings: Settings) -> Optimizers:
@@ -138,7 +176,7 @@ def _muon(network: nn.Module, settings: Settings) -> Optimizers:
     matrices = [m.weight for m in network.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad][1:-1]
     inner = {id(matrix) for matrix in matrices}
     rest = [parameter for parameter in _learning(network) if id(parameter) not in inner]
-    found: Optimizers = (torch.optim.AdamW(rest, lr=rate, weight_decay=decay, fused=True),)
+    found: Optimizers = (FusedAdam(rest, lr=rate, weight_decay=decay),)
     if matrices:
         muon = torch.optim.Muon(
             matrices, lr=rate, weight_decay=decay, momentum=_MUON_MOMENTUM, adjust_lr_fn="match_rms_adamw"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.training.averaging import Averaged
+from pipeline.training.dense import Dense
 from pipeline.training.losses import Loss
 from pipeline.training.optimizers import Descent
 from pipeline.training.parallel import Parallel
@@ -21,7 +22,10 @@ __all__ = ["Progress", "Training"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
-    """What takes part. ``model``: the network, or what several processes have in its place."""
+    """What takes part. ``model``: the network, or what several processes have in its place.
+
+    ``written_out``: the network, where its gradient is written out for what it learns here.
+    """
 
     settings: Settings
     problem: Problem
@@ -31,6 +35,7 @@ class Training:
     averaged: Averaged
     together: Parallel
     private: Private | None
+    written_out: Dense | None
 
     @property
     def device(self) -> str:

@@ -1,22 +1,25 @@
-"""Trials of one small network side by side: each step is taken by all of them at once.
+"""Trials of one small network side by side: each step is taken by several of them at once.
 
-Alone, a small network on one thread spends more time between its operations than in them. So trials that differ in
-their learning rate and weight decay alone are stacked into one network; each keeps its own best epoch and its own
-patience, and learns what it would have learned alone, from the same weights and the same batches.
+More threads make the step of a small network no faster, and on one thread it spends more time between its operations
+than in them. So trials that differ in their learning rate and weight decay alone are stacked, a stack a thread; their
+gradient is written out, as in training.dense. Each keeps its own best epoch and its own patience, and learns what it
+would have learned alone, from the same weights and the same batches.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
 from pipeline.training.batching import batches
+from pipeline.training.dense import cross_entropies
 from pipeline.training.fitting import fitted_network
 from pipeline.training.image_networks import READS, PixelNet, as_shares
 from pipeline.training.inputs import blocks
@@ -59,131 +62,140 @@ def fit_side_by_side(trials: Sequence[Settings], problem: Problem) -> list[Fitte
     None when the time is over first.
     """
     torch.manual_seed(problem.seed)
-    torch.set_num_threads(problem.threads)
+    torch.set_num_threads(1)  # each thread has trials of its own
     settings = trials[0]
-    network = PixelNet(problem.train.image, outputs=problem.classes, hidden=settings["hidden"], dropout=0.0, quick=True)
-    stack = _Stack.of(network, trials)
-    image, target = torch.from_numpy(problem.train.image), torch.from_numpy(problem.train.target)
-    histories: list[list[dict[str, float]]] = [[] for _ in trials]
-    best, best_loss, best_epoch = stack.weights(), [math.inf] * len(trials), [0] * len(trials)
-    with torch.inference_mode():
+    network = PixelNet(problem.train.image, outputs=problem.classes, hidden=settings["hidden"], dropout=0.0)
+    share = -(-len(trials) // problem.threads)
+    stacks = [_Stack(network, trials[first : first + share], problem, first) for first in range(0, len(trials), share)]
+    with ThreadPoolExecutor(len(stacks)) as pool:
         for epoch in range(1, settings["epochs"] + 1):
-            started = time.perf_counter()
-            total = torch.zeros(len(trials))
-            losses = [[point["validation_loss"] for point in history] for history in histories]
-            alike = settings["schedule"] != "plateau"  # which alone looks at a trial's losses
-            for passed, rows in batches(settings, problem, epoch=epoch, done=0):
-                factors = [factor(settings, epoch - 1 + passed, known) for known in (losses[:1] if alike else losses)]
-                rates = [one["learning_rate"] * factors[0 if alike else place] for place, one in enumerate(trials)]
-                total += stack.step(as_shares(image[rows]), target[rows], rates) * len(rows)
-            found = _validation_losses(stack, problem)
-            for place, loss in enumerate(found):
-                histories[place].append({
-                    "epoch": epoch,
-                    "loss": total[place].item() / len(target),
-                    "validation_loss": loss,
-                    "learning_rate": rates[place],
-                    "seconds": (time.perf_counter() - started) / len(trials),
-                })  # fmt: skip
-                if loss < best_loss[place] and epoch - best_epoch[place] <= settings["early_stopping"]:
-                    best_loss[place], best_epoch[place] = loss, epoch
-                    for kept, now in zip(best, stack.weights(), strict=True):
-                        kept[place] = now[place]
-            problem.report(f"epoch {epoch} of {settings['epochs']}, {len(trials)} trials, loss {min(best_loss):.4f}")
-            if min(epoch - one for one in best_epoch) >= settings["early_stopping"]:
+            list(pool.map(_Stack.learn, stacks, itertools.repeat(epoch)))
+            least = min(loss for stack in stacks for loss in stack.best_loss)
+            problem.report(f"epoch {epoch} of {settings['epochs']}, {len(trials)} trials, loss {least:.4f}")
+            if all(epoch - one >= settings["early_stopping"] for stack in stacks for one in stack.best_epoch):
                 break
             if time.monotonic() >= problem.deadline:
                 return None
-    learned = [_alone(network, best, place, histories[place]) for place in range(len(trials))]
-    return [fitted_network(one, READS, settings, problem) for one in learned]
+    torch.set_num_threads(problem.threads)
+    return [fitted_network(one, READS, settings, problem) for stack in stacks for one in stack.learned(network)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Stack:
-    """The trials' weights [trials, from, to] and biases [trials, 1, to], in turn, and what Adam keeps of each."""
+    """Trials that one thread trains: of each layer the weights [trials, to, from] and biases [trials, 1, to]."""
 
-    trials: Sequence[Settings]
-    parts: list[Tensor]
-    gradients: list[Tensor]
-    each: list[list[list[Tensor]]]  # of a trial its parts, gradients, and both of Adam's means
-    steps: list[Tensor]
+    def __init__(self, network: PixelNet, trials: Sequence[Settings], problem: Problem, first: int) -> None:
+        """``first``: the place of the first of ``trials`` among all."""
+        self._problem, self._trials, self._settings = problem, trials, trials[0]
+        weights = [layer.weight.detach() for layer in network.layers]
+        biases = [layer.bias.detach().unsqueeze(0) for layer in network.layers]
+        self._weights, self._biases = _stacked(weights, len(trials)), _stacked(biases, len(trials))
+        self._parts = [*self._weights, *self._biases]
+        self._gradients = [torch.zeros_like(part) for part in self._parts]
+        means = [[torch.zeros_like(part) for part in self._parts] for _ in range(2)]
+        kept = [self._parts, self._gradients, *means]
+        self._each = [[[part[place] for part in parts] for parts in kept] for place in range(len(trials))]
+        self._steps = [torch.zeros(())] * len(self._parts)  # all have taken the same steps
+        self._drops = torch.Generator().manual_seed(problem.seed + first)
+        self._histories: list[list[dict[str, float]]] = [[] for _ in trials]
+        self._best = [part.clone() for part in self._parts]
+        self.best_loss, self.best_epoch = [math.inf] * len(trials), [0] * len(trials)
 
-    @classmethod
-    def of(cls, network: PixelNet, trials: Sequence[Settings]) -> _Stack:
-        parts: list[Tensor] = []
-        for layer in network.linears:
-            for one in (layer.weight.detach().t(), layer.bias.detach().unsqueeze(0)):
-                parts.append(one.expand(len(trials), *one.shape).contiguous())
-        kept = [parts, *([torch.zeros_like(part) for part in parts] for _ in range(3))]
-        each = [[[tensor[place] for tensor in tensors] for tensors in kept] for place in range(len(trials))]
-        steps = [torch.zeros(()) for _ in parts]
-        return cls(trials=trials, parts=parts, gradients=kept[1], each=each, steps=steps)
+    @torch.inference_mode()
+    def learn(self, epoch: int) -> None:
+        """All batches of it; then each trial is measured, and what is its best is kept."""
+        started, problem, settings = time.perf_counter(), self._problem, self._settings
+        image, target = torch.from_numpy(problem.train.image), torch.from_numpy(problem.train.target)
+        total = torch.zeros(len(self._trials))
+        losses = [[point["validation_loss"] for point in history] for history in self._histories]
+        alike = settings["schedule"] != "plateau"  # which alone looks at a trial's losses
+        for passed, rows in batches(settings, problem, epoch=epoch, done=0):
+            factors = [factor(settings, epoch - 1 + passed, known) for known in (losses[:1] if alike else losses)]
+            rates = [one["learning_rate"] * factors[0 if alike else place] for place, one in enumerate(self._trials)]
+            given, wanted = as_shares(image.index_select(0, rows)), target.index_select(0, rows)
+            total += self._step(given, wanted, rates) * len(rows)
+        found = self._validation_losses()
+        for place, (loss, history) in enumerate(zip(found, self._histories, strict=True)):
+            history.append({
+                "epoch": epoch,
+                "loss": total[place].item() / len(target),
+                "validation_loss": loss,
+                "learning_rate": rates[place],
+                "seconds": (time.perf_counter() - started) / len(found),
+            })  # fmt: skip
+            if loss < self.best_loss[place] and epoch - self.best_epoch[place] <= settings["early_stopping"]:
+                self.best_loss[place], self.best_epoch[place] = loss, epoch
+                for best, part in zip(self._best, self._parts, strict=True):
+                    best[place] = part[place]
 
-    def weights(self) -> list[Tensor]:
-        return [part.clone() for part in self.parts]
+    def learned(self, network: PixelNet) -> Iterator[Learned]:
+        """Of each trial the best."""
+        for place, history in enumerate(self._histories):
+            own = copy.deepcopy(network)
+            parts = [*(layer.weight for layer in own.layers), *(layer.bias for layer in own.layers)]
+            with torch.no_grad():
+                for part, best in zip(parts, self._best, strict=True):
+                    part.copy_(best[place].view_as(part))
+            yield Learned(network=own.eval(), history=tuple(history))
 
-    def answers(self, given: Tensor) -> Tensor:
-        """[trials, rows, classes]."""
-        found = given.expand(len(self.trials), *given.shape)
-        for place in range(0, len(self.parts), 2):
-            found = torch.baddbmm(self.parts[place + 1], found, self.parts[place])
-            found = found.relu_() if place < len(self.parts) - 2 else found
+    def _answers(self, given: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
+        """What each layer but the first is given, and last what is answered: [trials, rows, ...].
+
+        The first layer is wide, and all trials are given the same: one at a time its weights stay near the processor.
+        """
+        answer = torch.empty(len(self._trials), len(given), self._weights[0].shape[1])
+        for own, weight, bias in zip(answer.unbind(), self._weights[0].unbind(), self._biases[0].unbind(), strict=True):
+            torch.addmm(bias, given, weight.t(), out=own)
+        found = [answer]
+        for weight, bias in zip(self._weights[1:], self._biases[1:], strict=True):
+            found[-1].relu_()
+            if masks is not None and self._settings["dropout"]:
+                stay = 1 - self._settings["dropout"]
+                masks.append(torch.empty_like(found[-1]).bernoulli_(stay, generator=self._drops).div_(stay))
+                found[-1].mul_(masks[-1])
+            found.append(torch.baddbmm(bias, found[-1], weight.transpose(1, 2)))
         return found
 
-    def step(self, given: Tensor, target: Tensor, rates: Sequence[float]) -> Tensor:
+    def _step(self, given: Tensor, target: Tensor, rates: Sequence[float]) -> Tensor:
         """Learn from a batch; the mean loss [trials] before. The gradient is written where it is kept."""
-        trials, rows, dropped = len(self.trials), len(target), self.trials[0]["dropout"]
-        found, masks = [given.expand(trials, *given.shape)], list[Tensor]()
-        for place in range(0, len(self.parts), 2):
-            answer = torch.baddbmm(self.parts[place + 1], found[-1], self.parts[place])
-            if place < len(self.parts) - 2:
-                answer.relu_()
-                if dropped:
-                    masks.append(torch.empty_like(answer).bernoulli_(1 - dropped).div_(1 - dropped))
-                    answer.mul_(masks[-1])
-            found.append(answer)
-        logs = found.pop().log_softmax(2)
-        places = target.view(1, rows, 1).expand(trials, rows, 1)
-        losses = logs.gather(2, places).mean((1, 2)).neg_()
-        gradient = logs.exp_().scatter_add_(2, places, torch.tensor(-1.0).expand(trials, rows, 1)).div_(rows)
-        for place in reversed(range(len(found))):
-            torch.bmm(found[place].transpose(1, 2), gradient, out=self.gradients[2 * place])
-            torch.sum(gradient, 1, keepdim=True, out=self.gradients[2 * place + 1])
-            if place:
-                back = torch.bmm(gradient, self.parts[2 * place].transpose(1, 2))
-                gradient = torch.ops.aten.threshold_backward(back, found[place], 0)
-                if dropped:
-                    gradient.mul_(masks[place - 1])
+        masks: list[Tensor] = []
+        *found, answers = self._answers(given, masks)
+        rows = target.repeat(len(self._trials))
+        losses, gradient = cross_entropies(answers.flatten(0, 1), rows, each=1 / len(target))
+        gradient = gradient.view_as(answers)
+        weights, biases = self._gradients[: len(self._weights)], self._gradients[len(self._weights) :]
+        for place in reversed(range(1, len(self._weights))):
+            torch.bmm(gradient.transpose(1, 2), found[place - 1], out=weights[place])
+            torch.sum(gradient, 1, keepdim=True, out=biases[place])
+            back = torch.bmm(gradient, self._weights[place])
+            gradient = torch.ops.aten.threshold_backward(back, found[place - 1], 0)
+            if masks:
+                gradient.mul_(masks[place - 1])
+        for own, weight in zip(gradient.unbind(), weights[0].unbind(), strict=True):
+            torch.mm(own.t(), given, out=weight)
+        torch.sum(gradient, 1, keepdim=True, out=biases[0])
         self._adam(rates)
-        return losses
+        return losses.view(len(self._trials), -1).mean(1)
 
     def _adam(self, rates: Sequence[float]) -> None:
         """Kingma and Ba 2015; weight decay decoupled from it (Loshchilov and Hutter 2019), as Descent has it."""
-        torch._foreach_add_(self.steps, 1)
-        for own, rate, one in zip(self.each, rates, self.trials, strict=True):
-            parts, gradients, first, second = own
-            if decay := one["weight_decay"]:
-                torch._foreach_mul_(parts, 1 - rate * decay)
-            torch._fused_adam_(
-                parts, gradients, first, second, [], self.steps,
-                lr=rate, beta1=_FIRST, beta2=_SECOND, weight_decay=0.0, eps=_LEAST, amsgrad=False, maximize=False,
+        self._steps[0].add_(1)
+        for (parts, gradients, first, second), rate, one in zip(self._each, rates, self._trials, strict=True):
+            torch._fused_adamw_(
+                parts, gradients, first, second, [], self._steps, lr=rate, weight_decay=one["weight_decay"],
+                beta1=_FIRST, beta2=_SECOND, eps=_LEAST, amsgrad=False, maximize=False,
             )  # fmt: skip
 
+    def _validation_losses(self) -> list[float]:
+        rows = self._problem.validation
+        image, target = torch.from_numpy(rows.image), torch.from_numpy(rows.target)
+        total = torch.zeros(len(self._trials))
+        for part, wanted in blocks(image, target, most=_MOST_ROWS):
+            answers = self._answers(as_shares(part))[-1].flatten(0, 1)
+            losses, _ = cross_entropies(answers, wanted.repeat(len(self._trials)), each=1.0)
+            total += losses.view(len(self._trials), -1).sum(1)
+        found: list[float] = (total / len(target)).tolist()
+        return found
 
-def _validation_losses(stack: _Stack, problem: Problem) -> list[float]:
-    image, target = torch.from_numpy(problem.validation.image), torch.from_numpy(problem.validation.target)
-    total = torch.zeros(len(stack.trials))
-    for part, wanted in blocks(image, target, most=_MOST_ROWS):
-        logs = stack.answers(as_shares(part)).log_softmax(2)
-        total -= logs.gather(2, wanted.view(1, -1, 1).expand(len(stack.trials), -1, 1)).sum((1, 2))
-    found: list[float] = (total / len(target)).tolist()
-    return found
 
-
-def _alone(network: PixelNet, best: Sequence[Tensor], place: int, history: list[dict[str, float]]) -> Learned:
-    own = copy.deepcopy(network)
-    with torch.no_grad():
-        for number, layer in enumerate(own.linears):
-            layer.weight.copy_(best[2 * number][place].t())
-            layer.bias.copy_(best[2 * number + 1][place, 0])
-    return Learned(network=own.eval(), history=tuple(history))
+def _stacked(parts: Sequence[Tensor], trials: int) -> list[Tensor]:
+    return [torch.stack([part] * trials) for part in parts]

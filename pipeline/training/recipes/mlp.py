@@ -33,12 +33,10 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 def _train_on_images(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.image_networks import PixelNet, train_images
 
-    plain = not settings["privacy_epsilon"] and settings["parallel"] == "none" and settings["precision"] == "fp32"
-
     def build(outputs: int) -> PixelNet:
         return PixelNet(
             problem.built_from(settings).image, outputs=outputs, hidden=settings["hidden"],
-            dropout=settings["dropout"], quick=plain,
+            dropout=settings["dropout"],
         )  # fmt: skip
 
     return train_images(build, settings, problem)

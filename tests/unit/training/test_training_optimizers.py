@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import copy
 from typing import Any, get_args
 
 import pytest
 import torch
 from torch import nn
 
+from pipeline.contracts.cluster import Process
 from pipeline.contracts.job_spec import Optimizer
 from pipeline.training.optimizers import FULL_BATCH, OPTIMIZERS, Descent
+from pipeline.training.parallel import parallel_of
 from tests.fakes.networks import SMALL, flat, learn, problem
 
 
@@ -114,3 +117,43 @@ def test_every_optimizer_learns(name: str) -> None:
     slow = {"gd": 1.0, "normalized_gd": 0.3, "sgd": 0.3, "adadelta": 3.0, "adagrad": 0.1}
     learned = learn(problem(rows=200), optimizer=name, epochs=25, learning_rate=slow.get(name, 0.03))
     assert min(point["validation_loss"] for point in learned.history) < 0.35
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_a_quick_step_of_adam_is_torchs(decay: float) -> None:
+    own, theirs = (copy.deepcopy(flat()()) for _ in range(2))
+    theirs.load_state_dict(own.state_dict())
+    descent = Descent(own, {**SMALL, "optimizer": "adamw", "weight_decay": decay})
+    usual = torch.optim.AdamW(theirs.parameters(), weight_decay=decay, fused=True)
+    state: list[dict[str, Any]] = []
+    for number in range(6):
+        if number == 3:  # it goes on from what was kept
+            state = copy.deepcopy(descent.state())
+            descent.restart()
+            descent.load(state, parallel_of("none", Process(), "cpu"))
+        for one, other in zip(own.parameters(), theirs.parameters(), strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        for group in usual.param_groups:
+            group["lr"] = 0.01 / (1 + number)
+        usual.step()
+        descent.step(0.01 / (1 + number))
+    for one, other in zip(own.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_adam_leaves_a_parameter_without_a_gradient_as_it_is() -> None:
+    network = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
+    descent = Descent(network, {**SMALL, "optimizer": "adam"})
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    for number in range(4):
+        for place, parameter in enumerate(network.parameters()):
+            parameter.grad = torch.ones_like(parameter) if number % 2 or place < 2 else None
+        if number == 0:
+            descent.step(0.1)
+            assert [torch.equal(*pair) for pair in zip(before, network.parameters(), strict=True)] == [False] * 2 + [
+                True
+            ] * 2
+        else:
+            descent.step(0.1)
+    assert not any(torch.equal(*pair) for pair in zip(before, network.parameters(), strict=True))

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from pipeline.contracts.plan import Trials
 from pipeline.graphs.encoding import Encoding
-from pipeline.training.image_networks import PixelNet
 from pipeline.training.recipe import Problem, Rows
 from pipeline.training.recipes import RECIPES
 from pipeline.training.search.search import search
@@ -96,15 +94,12 @@ def test_a_grid_of_rates_is_searched_at_once(problem: Problem) -> None:
     )
 
 
-def test_the_quick_gradient_is_the_gradient() -> None:
-    torch.manual_seed(0)
-    image = torch.randint(0, 256, (9, 4, 5, 1), dtype=torch.uint8)
-    network = PixelNet(image.numpy(), outputs=3, hidden=(7, 6), dropout=0.0, quick=True)
-    gradients = []
-    for quick in (True, False):
-        network.quick = quick
-        network.zero_grad()
-        network(image).square().sum().backward()
-        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other)
+def test_trials_learn_the_same_however_many_threads_there_are(problem: Problem) -> None:
+    trials = [settings(learning_rate=rate) for rate in (1e-3, 3e-3, 1e-2)]
+    answers = []
+    for threads in (1, 2, 8):
+        together = fit_side_by_side(trials, replace(problem, threads=threads))
+        assert together is not None
+        answers.append(np.stack([fitted.predict(problem.validation) for fitted in together]))
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)
+    np.testing.assert_allclose(answers[0], answers[2], atol=1e-5)

@@ -1,0 +1,52 @@
+"""A gradient that is written out is autograd's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.training.dense import Dense, is_plain
+from pipeline.training.image_networks import PixelNet
+from tests.fakes.networks import SMALL, problem
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_what_learn_leaves_is_the_gradient_of_the_cross_entropy(share: float) -> None:
+    torch.manual_seed(0)
+    image = torch.randint(0, 256, (9, 4, 5, 1), dtype=torch.uint8)
+    target = torch.randint(0, 3, (9,))
+    network = PixelNet(image.numpy(), outputs=3, hidden=(7, 6), dropout=0.0)
+    loss = nn.functional.cross_entropy(network(image), target) * share
+    loss.backward()
+    wanted = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
+    network.zero_grad()
+    torch.testing.assert_close(network.learn(image, target, share), loss.detach())
+    for parameter, gradient in zip(network.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
+    network = Dense([4, 2], 0.0)
+    network.learn(torch.ones(3, 4), torch.tensor([0, 1, 1]), 1.0)
+    assert [parameter.grad is not None for parameter in network.parameters()] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"label_smoothing": 0.1}, {"loss": "focal"}, {"mixup": 0.2}, {"precision": "bf16"}, {"dropout": 0.1},
+     {"privacy_epsilon": 8.0}, {"parallel": "ddp"}, {"freeze": True}],
+)  # fmt: skip
+def test_whatever_else_is_asked_for_is_autograds(changed: dict[str, object]) -> None:
+    assert is_plain(SMALL, problem())
+    assert not is_plain({**SMALL, **changed}, problem())
+
+
+def test_values_and_weighted_rows_are_autograds() -> None:
+    assert not is_plain(SMALL, problem(classes=0))
+    given = problem()
+    weight = np.ones(len(given.train), np.float32)
+    assert not is_plain(SMALL, replace(given, train=replace(given.train, weight=weight)))
