@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ _DROP = """Examples:
   modeldrop drop adult/train.csv          # the model's name is then adult
 
   modeldrop drop houses.csv --spec train.yaml --model houses2 --tenant acme
+
+  modeldrop drop clicks/                  # part-*.parquet, one data set; or folders of pictures, one a class
 
   run=$(modeldrop drop houses.csv --no-watch)
 
@@ -54,7 +57,10 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, a
 FileArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", exists=True, dir_okay=False, readable=True, help="csv, tsv, csv.gz, tsv.gz, parquet or jsonl."
+        metavar="FILE",
+        exists=True,
+        readable=True,
+        help="csv, tsv or jsonl (also .gz), parquet, npz, a zip of pictures; or a folder of parts or of pictures.",
     ),
 ]
 
@@ -85,12 +91,13 @@ def drop(
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
     json: JsonOption = False,
 ) -> None:
-    """Drop a data file into the uploads bucket, and watch it become a model."""
-    from pipeline.cli.dropping import drop_file, model_of
+    """Drop a data file, or a folder of them, into the uploads bucket, and watch it become a model."""
+    from pipeline.cli.dropping import drop_file, drop_folder, model_of
 
     session = session_of(ctx)
     connection = session.connection()
-    run = drop_file(
+    put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
+    run = put(
         file,
         connection,
         tenant=connection.tenant(tenant),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
@@ -16,6 +16,7 @@ from pipeline.contracts.variant import Variant
 from pipeline.jobs.ensembling import NotMade, make_ensemble
 from pipeline.jobs.job import JobContext, run_job
 from pipeline.jobs.refitting import refit, trained_again
+from pipeline.jobs.splits import read_trainer, read_validation
 
 __all__ = ["compress"]
 
@@ -24,32 +25,28 @@ _log = logging.getLogger(__name__)
 
 def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     """Write the run's VariantSet; raise ExportMismatchError or IntegrityError when no candidate's export is right."""
-    import polars as pl
-
     from pipeline.compression.make_variants import make_variants
 
     keys, artifacts = context.keys, context.artifacts
-    trained = list(_trained(context))
-    spec = JobSpec.from_bytes(artifacts.get(keys.spec))
+    spec, plan = JobSpec.from_bytes(artifacts.get(keys.spec)), Plan.from_bytes(artifacts.get(keys.plan))
+    trained = list(_trained(context, plan))
+    trainer = cache(partial(read_trainer, context, plan, spec))  # whoever needs it first reads the rows
     # A student would learn from the rows once more, and that is not private.
     blended = spec.blend and not spec.training.privacy and len(trained) > 1
-    ensemble, left_out = make_ensemble(context, trained) if blended else ([], [])
-    file = context.workdir / "validation.parquet"
-    artifacts.download(keys.split("validation"), file)
+    ensemble, left_out = make_ensemble(context, trained, trainer) if blended else ([], [])
     make = partial(
         make_variants,
         artifacts=artifacts,
         keys=keys,
         dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
-        validation=pl.read_parquet(file),
+        validation=read_validation(artifacts, keys, context.workdir),
         spec=spec,
         report=context.report,
     )
     made = make([*trained, *ensemble])
     if spec.refit:
-        plan = Plan.from_bytes(artifacts.get(keys.plan))
-        train = trained_again(context, plan, spec)
-        made = refit(made, trained=trained, plan=plan, spec=spec, train=train, make=make)
+        again = trained_again(context, trainer)
+        made = refit(made, trained=trained, plan=plan, spec=spec, train=again, make=make)
     made = made.model_copy(update={"variants": (*made.variants, *map(_absent, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})
@@ -62,9 +59,9 @@ def _absent(one: NotMade) -> Variant:
     return Variant(candidate=one.name, algorithm=one.name, precision="fp32", status="not_applicable", reason=one.reason)
 
 
-def _trained(context: JobContext) -> Iterator[TrainedCandidate]:
+def _trained(context: JobContext, plan: Plan) -> Iterator[TrainedCandidate]:
     """Of the plan's candidates, in its order, those that were trained."""
-    for candidate in Plan.from_bytes(context.artifacts.get(context.keys.plan)).candidates:
+    for candidate in plan.candidates:
         try:
             yield TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate.name, TRAINED)))
         except ObjectNotFoundError:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.outcome import BODY, OUT_OF_FOLD, REFERENCE, TrainedCandidate
-from pipeline.contracts.plan import Plan
 from pipeline.jobs.job import JobContext, run_error
-from pipeline.jobs.splits import read_splits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +33,7 @@ class NotMade:
 
 
 def make_ensemble(
-    context: JobContext, trained: Sequence[TrainedCandidate]
+    context: JobContext, trained: Sequence[TrainedCandidate], trainer: Callable[[], Trainer]
 ) -> tuple[list[TrainedCandidate], list[NotMade]]:
     """Those that are worth it, their files beside the other candidates'; what goes wrong here costs these alone."""
     from pipeline.training.ensembling import BLEND, Ensembling
@@ -45,7 +42,7 @@ def make_ensemble(
     folder.mkdir()
     try:
         members = _members(context, trained)
-        ensembling = Ensembling(trainer=_trainer(context), workdir=folder, report=context.report)
+        ensembling = Ensembling(trainer=trainer(), workdir=folder, report=context.report)
         made, left_out = ensembling.make(members)
     except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
         _log.error("no blend", exc_info=error)
@@ -86,18 +83,3 @@ def _out_of_fold(context: JobContext, one: TrainedCandidate) -> npt.NDArray[np.f
         BytesIO(context.artifacts.get(context.keys.candidate(one.candidate, OUT_OF_FOLD)))
     )["answers"]
     return answers
-
-
-def _trainer(context: JobContext) -> Trainer:
-    from pipeline.training.trainer import Trainer
-
-    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
-    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed)
-    return Trainer(
-        dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
-        splits=splits.frames,
-        notes=splits.notes,
-        machine=context.machine,
-        seed=plan.seed,
-        metric=plan.metric,
-    )

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.declaration import Settings
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.contracts.variant import Variant, VariantSet
 from pipeline.jobs.job import JobContext
-from pipeline.jobs.splits import read_splits
 from pipeline.selection.limits import misses
 from pipeline.selection.select import select
 
@@ -93,30 +91,15 @@ def _learns_from_all(algorithm: str, settings: Settings) -> bool:
     return refits == "always" or (refits == "folded" and isinstance(folds, int) and folds > 1)
 
 
-def trained_again(context: JobContext, plan: Plan, spec: JobSpec) -> TrainAgain:
+def trained_again(context: JobContext, trainer: Callable[[], Trainer]) -> TrainAgain:
     """``train`` of refit, in a job."""
 
     def train(candidate: Candidate) -> TrainedCandidate:
         context.report(f"{candidate.name}: trains on the validation rows too")
         folder = context.workdir / candidate.name
         folder.mkdir()
-        again = _trainer(context, plan, spec).with_all_rows().train(candidate, folder, lambda text: None)
+        again = trainer().with_all_rows().train(candidate, folder, lambda text: None)
         context.keep_candidate(candidate.name, folder)
         return again
 
     return train
-
-
-def _trainer(context: JobContext, plan: Plan, spec: JobSpec) -> Trainer:
-    from pipeline.training.trainer import Trainer
-
-    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed)
-    return Trainer(
-        dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
-        splits=splits.frames,
-        notes=splits.notes,
-        machine=context.machine,
-        seed=plan.seed,
-        metric=plan.metric,
-        class_weights=spec.training.class_weights,
-    )

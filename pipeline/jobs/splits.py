@@ -1,4 +1,4 @@
-"""The splits that a job learns from: all training rows, or as many as its machine's memory is good for."""
+"""The splits that a job learns from: all training rows, or as many as its memory is good for; what trains on them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
+from pipeline.contracts.plan import Plan
 from pipeline.contracts.ports import ObjectStore
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Splits", "memory_bytes", "read_splits", "sampled"]
+    from pipeline.jobs.job import JobContext
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["Splits", "memory_bytes", "read_splits", "read_trainer", "read_validation", "sampled"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +47,36 @@ def read_splits(
     artifacts: ObjectStore, keys: RunKeys, folder: Path, *, seed: int, most_bytes: int | None = None
 ) -> Splits:
     """Download both into ``folder``; the training rows take at most half of ``most_bytes`` (None: this machine's)."""
+    file = folder / "train.parquet"
+    artifacts.download(keys.split("train"), file)
+    train, notes = sampled(file, (memory_bytes() if most_bytes is None else most_bytes) // 2, seed)
+    return Splits(train=train, validation=read_validation(artifacts, keys, folder), notes=notes)
+
+
+def read_validation(artifacts: ObjectStore, keys: RunKeys, folder: Path) -> pl.DataFrame:
+    """The rows that validate, downloaded into ``folder``."""
     import polars as pl
 
-    for name in ("train", "validation"):
-        artifacts.download(keys.split(name), folder / f"{name}.parquet")
-    most = (memory_bytes() if most_bytes is None else most_bytes) // 2
-    train, notes = sampled(folder / "train.parquet", most, seed)
-    return Splits(train=train, validation=pl.read_parquet(folder / "validation.parquet"), notes=notes)
+    file = folder / "validation.parquet"
+    artifacts.download(keys.split("validation"), file)
+    return pl.read_parquet(file)
+
+
+def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, most_bytes: int | None = None) -> Trainer:
+    """What trains on the run's splits; ``most_bytes`` as read_splits has it."""
+    from pipeline.training.trainer import Trainer
+
+    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed, most_bytes=most_bytes)
+    return Trainer(
+        dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
+        splits=splits.frames,
+        notes=splits.notes,
+        machine=context.machine,
+        process=context.process,
+        seed=plan.seed,
+        metric=plan.metric,
+        class_weights=spec.training.class_weights,
+    )
 
 
 def sampled(file: Path, most_bytes: int, seed: int) -> tuple[pl.DataFrame, tuple[str, ...]]:

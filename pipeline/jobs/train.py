@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +21,7 @@ from pipeline.contracts.plan import Candidate, Plan
 from pipeline.jobs.code import train_apart
 from pipeline.jobs.job import JobContext, run_error, run_job
 from pipeline.jobs.live import Live
-from pipeline.jobs.splits import memory_bytes, read_splits, sampled
+from pipeline.jobs.splits import memory_bytes, read_trainer, sampled
 
 if TYPE_CHECKING:
     from pipeline.training.recipe import Base
@@ -106,25 +107,15 @@ def _notes(context: JobContext, plan: Plan) -> tuple[str, ...]:
 
 
 def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live) -> Trainer:
-    from pipeline.training.trainer import Trainer
-
-    most_bytes = _from_main(context, memory_bytes())
-    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed, most_bytes=most_bytes)
-    dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
-    return Trainer(
+    trainer = read_trainer(context, plan, spec, most_bytes=_from_main(context, memory_bytes()))
+    return replace(
+        trainer,
         checkpoints=live.checkpoint,
         watch=live.watch,
-        dataset=dataset,
-        splits=splits.frames,
-        notes=(*_notes(context, plan), *splits.notes),
-        machine=context.machine,
-        process=context.process,
-        seed=plan.seed,
-        metric=plan.metric,
-        class_weights=spec.training.class_weights,
+        notes=(*_notes(context, plan), *trainer.notes),
         cross_validate=spec.cross_validate,
         deadline=deadline,
-        base=_base(context, plan, dataset),
+        base=_base(context, plan, trainer.dataset),
     )
 
 

@@ -7,16 +7,17 @@ that has not seen it (van der Laan, Polley and Hubbard 2007; Erickson et al. 202
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.training.folds import held_out_by_fold
 from pipeline.training.recipe import Fitted, Problem, Rows
 
-__all__ = ["bagged", "held_out_by_fold"]
+__all__ = ["bagged"]
 
 
 def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]) -> Fitted:
@@ -45,24 +46,6 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]
         out_of_fold=out_of_fold,
         notes=(*dict.fromkeys(note for member in members for note in member.notes), *notes),
     )
-
-
-def held_out_by_fold(problem: Problem, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
-    """Which rows each holds: stratified by class, or by the target's order; every class keeps a row in each rest."""
-    target = problem.train.target
-    random = np.random.default_rng(problem.seed)
-    order = np.lexsort((random.random(len(target)), target))
-    fold = np.empty(len(target), np.int64)
-    if problem.classes:
-        fold[order] = np.arange(len(target)) % folds
-    else:  # the rows that are next to each other go to the folds in random order
-        dealt = np.argsort(random.random((-(-len(target) // folds), folds)), axis=1).ravel()
-        fold[order] = dealt[: len(target)]
-    alone = (
-        np.isin(target, np.flatnonzero(np.bincount(target) == 1)) if problem.classes else np.zeros(len(target), bool)
-    )
-    for number in range(folds):
-        yield (fold == number) & ~alone
 
 
 def _mean(members: list[Fitted], rows: Rows) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.bagging import held_out_by_fold
+from pipeline.training.folds import held_out_by_fold
 from pipeline.training.recipe import NoCheckpoints, Problem, Recipe, Rows
 
 __all__ = ["all_rows", "out_of_fold"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.training.folds import held_out_by_fold
 from pipeline.training.recipe import Problem, Rows
 
 __all__ = ["folds_of", "sample"]
@@ -32,10 +33,9 @@ def folds_of(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], str
             f"cross-validation in {cv} folds would leave folds whose rows are of one class (or none): "
             "the settings were compared on the validation rows"
         )
-    parts = _parts(problem, possible)
     problems = tuple(
-        replace(problem, train=problem.train.take(parts != part), validation=problem.train.take(parts == part))
-        for part in range(possible)
+        replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
+        for held in held_out_by_fold(problem, possible)
     )
     if possible == cv:
         return problems, ""
@@ -56,16 +56,6 @@ def _most_folds(problem: Problem) -> int:
         return len(problem.train) // 2
     counts = np.sort(np.bincount(problem.train.target, minlength=problem.classes))
     return int(counts[-2])
-
-
-def _parts(problem: Problem, folds: int) -> npt.NDArray[np.int64]:
-    """[rows]: the fold that holds a row out, -1 for the only row of its class, which is learnt from in all."""
-    generator = np.random.default_rng(problem.seed)
-    parts = np.full(len(problem.train), -1, np.int64)
-    for group in _groups(problem.train, problem.classes):
-        if len(group) > 1 or not problem.classes:
-            parts[generator.permutation(group)] = np.arange(len(group)) % folds
-    return parts
 
 
 def _groups(rows: Rows, classes: int) -> list[_Places]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +58,46 @@ def test_drop_of_a_companion_starts_no_run(stage: Stage, houses: Path) -> None:
 )
 def test_drop_refuses_a_bad_name_before_anything_is_sent(stage: Stage, houses: Path, option: list[str]) -> None:
     assert stage.run("drop", str(houses), *option).exit_code == 2
+    assert list(stage.uploads.keys("")) == []
+
+
+def test_drop_of_a_folder_of_parts_is_one_data_set_of_its_own(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "clicks"
+    folder.mkdir()
+    for name in ("part-0.csv", "part-1.csv", "test.csv", "train.yaml", "_SUCCESS", ".part-0.csv.crc"):
+        (folder / name).write_text("a,b\n1,2\n")
+    result = stage.run("drop", str(folder), "--target", "b", "--no-watch")
+    assert result.exit_code == 0
+    keys = list(stage.uploads.keys("demo/clicks/"))
+    (end,) = (key for key in keys if key.endswith("/_SUCCESS"))
+    dataset = end.removesuffix("_SUCCESS")
+    assert {key.removeprefix(dataset) for key in keys} == {
+        "part-0.csv", "part-1.csv", "test.csv", "train.yaml", "_SUCCESS"
+    }  # fmt: skip
+    found = stage.uploads.head(end)
+    assert found.metadata == {"target": "b"}
+    assert all(stage.uploads.head(key).version_id <= found.version_id for key in keys)
+    assert result.stdout.strip() == run_name("demo", "clicks", "uploads", end, found.version_id)
+    assert "part-1.csv, 8 B, 4 of 4" in result.stderr
+
+
+def test_drop_of_a_folder_of_pictures_is_a_zip_of_it(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "pets"
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        (folder / label / "1.png").write_bytes(b"png")
+    (folder / "train.yaml").write_text("seed: 1\n")
+    result = stage.run("drop", str(folder), "--no-watch")
+    assert result.exit_code == 0
+    archive = zipfile.ZipFile(io.BytesIO(stage.uploads.get("demo/pets/pets.zip")))
+    assert archive.namelist() == ["cat/1.png", "dog/1.png"]
+    assert stage.uploads.get("demo/pets/train.yaml") == b"seed: 1\n"
+
+
+def test_drop_of_a_folder_of_nothing_is_wrong_usage(stage: Stage, tmp_path: Path) -> None:
+    result = stage.run("drop", str(tmp_path), "--model", "pets")
+    assert result.exit_code == 2
+    assert "neither data files" in result.stderr
     assert list(stage.uploads.keys("")) == []
 
 
