@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -83,15 +84,11 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         report=lambda text: None,
     )
 
-    def again(candidate: Candidate) -> TrainedCandidate:
-        (place := folder / candidate.name).mkdir()
-        one = trainer.with_all_rows().train(candidate, place, lambda text: None)
-        files.update(_files(candidate.name, place))
-        return one
-
+    everyone, again = [*trained, *made], _Again(trainer=trainer, ensembling=ensembling, files=files)
     variants = refit(
-        variants_of([*trained, *made]), trained=trained, plan=planned, spec=data.spec, train=again, make=variants_of
-    )
+        variants_of(everyone), trained=everyone, dataset=data.dataset, plan=planned, spec=data.spec, again=again,
+        make=variants_of,
+    )  # fmt: skip
     chosen = select(variants, metric=planned.metric, spec=data.spec).winner
     assert chosen.artifact is not None, "a winner was made"
     served = OnnxModel(files[chosen.artifact.key], threads=threads)
@@ -109,6 +106,26 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     }
     board |= {one.name: one.reason for one in left_out} | {one.candidate: one.notes for one in made}
     return Made(data=data, answers=answers, chosen=f"{chosen.candidate} {chosen.precision}", seconds=taken, board=board)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Again:
+    """As jobs.refitting.InJob."""
+
+    trainer: Trainer
+    ensembling: Ensembling
+    files: Memory
+
+    def train(self, candidate: Candidate) -> TrainedCandidate:
+        (place := self.ensembling.workdir / candidate.name).mkdir()
+        one = self.trainer.with_all_rows().train(candidate, place, lambda text: None)
+        self.files.update(_files(candidate.name, place))
+        return one
+
+    def blend(self, name: str, parts: Sequence[TrainedCandidate], weights: Mapping[str, float]) -> TrainedCandidate:
+        blended = self.ensembling.blended(name, [_member(one, self.files) for one in parts], weights)
+        self.files.update(_files(name, self.ensembling.workdir / name))
+        return blended
 
 
 def _prepared(given: DataSet, folder: Path) -> Prepared:

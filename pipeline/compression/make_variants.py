@@ -36,20 +36,6 @@ from pipeline.graphs.raw_inputs import wrap
 
 __all__ = ["make_variants"]
 
-_CONVOLUTIONS = "convolutions are slower with weights that are quantized as they run, and static int8 is not made yet"
-_WHY_NOT_INT8 = {
-    "linear": "a linear model is one small matrix, and integer operators would add more than it saves",
-    "random_forest": "trees compare columns with thresholds: there are no weight matrices to quantize",
-    "k_means": "the distances to a few centres are one small matrix, and integers would add more than they save",
-    "gaussian_mixture": "densities saturate: what an integer rounds away moves a row to another cluster",
-    "blend": "its members have int8 files of their own, where that applies to them",
-    "student": "it is of trees, which compare columns with thresholds: there are no weight matrices to quantize",
-    "gradient_boosting": "trees compare columns with thresholds: there are no weight matrices to quantize",
-    "cnn": _CONVOLUTIONS,
-    "text_linear": "a linear model over words is one small matrix, and integers would add more than they save",
-    "resnet": _CONVOLUTIONS,
-}
-
 
 def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     trained: Sequence[TrainedCandidate],
@@ -169,8 +155,8 @@ class _Bench:
 
     def _int8(self, candidate: TrainedCandidate, full: _Served) -> _Tried:
         """The first recipe that keeps the gates, else the one that misses fewest; raise NotApplicableError."""
-        if not candidate.quantizable:
-            raise NotApplicableError(_WHY_NOT_INT8[candidate.algorithm])
+        if candidate.no_int8:
+            raise NotApplicableError(candidate.no_int8)
         body = self.artifacts.get(self.keys.candidate(candidate.candidate, BODY))
         tried: list[_Tried] = []
         for recipe in RECIPES:

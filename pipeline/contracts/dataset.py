@@ -49,6 +49,9 @@ class SplitRows(Record):
     test: int
 
 
+FEW_ROWS = 2_000
+
+
 class Dataset(Record):
     """The splits are parquet files (names.RunKeys.split) of the feature columns and the target.
 
@@ -69,6 +72,11 @@ class Dataset(Record):
     sha256: str  # of the uploaded file
     weight: str | None = None
     code_sha256: str | None = None  # of the model.py that was brought along
+
+    @property
+    def few_rows(self) -> bool:
+        """So few to learn from that a tenth of them is too few to choose by."""
+        return self.rows.train + self.rows.validation <= FEW_ROWS
 
     @property
     def signature(self) -> Signature:

@@ -81,8 +81,8 @@ class TrainedCandidate(Record):
     the validation rows, in their order (classification: ``probabilities`` float32 [rows, classes]; regression:
     ``value`` float64 [rows], and ``quantiles`` [rows, quantiles] where there are some), so that another process can
     verify the export.
-    ``body.onnx`` is the model without the reading of raw columns. ``quantizable``: it has MatMul/Gemm weights that
-    dynamic int8 applies to.
+    ``body.onnx`` is the model without the reading of raw columns. ``no_int8``: why its weights are not quantized; "" of
+    one with matrices that int8 applies to.
     """
 
     candidate: str
@@ -90,7 +90,7 @@ class TrainedCandidate(Record):
     device: str
     seconds: float
     quality: dict[str, float]  # metric -> value on the validation rows, of the trained model itself
-    quantizable: bool
+    no_int8: str = ""
     tolerance: float  # what the export's answers may differ by: absolute in probabilities, relative to the target's std
     history: tuple[dict[str, float], ...] = ()  # one record an epoch, for those that have epochs
     settings: Settings = {}

@@ -15,7 +15,7 @@ from pipeline.contracts.plan import Plan
 from pipeline.contracts.variant import Variant
 from pipeline.jobs.ensembling import NotMade, make_ensemble
 from pipeline.jobs.job import JobContext, run_job
-from pipeline.jobs.refitting import refit, trained_again
+from pipeline.jobs.refitting import InJob, refit
 from pipeline.jobs.splits import read_trainer, read_validation
 
 __all__ = ["compress"]
@@ -29,7 +29,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
 
     keys, artifacts = context.keys, context.artifacts
     spec, plan = JobSpec.from_bytes(artifacts.get(keys.spec)), Plan.from_bytes(artifacts.get(keys.plan))
-    trained = list(_trained(context, plan))
+    dataset, trained = Dataset.from_bytes(artifacts.get(keys.dataset)), list(_trained(context, plan))
     trainer = cache(partial(read_trainer, context, plan, spec))  # whoever needs it first reads the rows
     # A student would learn from the rows once more, and that is not private.
     blended = spec.blend and not spec.training.privacy and len(trained) > 1
@@ -38,15 +38,16 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         make_variants,
         artifacts=artifacts,
         keys=keys,
-        dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
+        dataset=dataset,
         validation=read_validation(artifacts, keys, context.workdir),
         spec=spec,
         report=context.report,
     )
     made = make([*trained, *ensemble])
     if spec.refit:
-        again = trained_again(context, trainer)
-        made = refit(made, trained=trained, plan=plan, spec=spec, train=again, make=make)
+        again = InJob(context=context, trainer=trainer)
+        everyone = [*trained, *ensemble]
+        made = refit(made, trained=everyone, dataset=dataset, plan=plan, spec=spec, again=again, make=make)
     made = made.model_copy(update={"variants": (*made.variants, *map(_absent, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.training.ensembling import Member
     from pipeline.training.trainer import Trainer
 
-__all__ = ["NotMade", "make_ensemble"]
+__all__ = ["NotMade", "make_ensemble", "members_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def make_ensemble(
     folder = context.workdir / "ensemble"
     folder.mkdir()
     try:
-        members = _members(context, trained)
+        members = members_of(context, trained)
         ensembling = Ensembling(trainer=trainer(), workdir=folder, report=context.report)
         made, left_out = ensembling.make(members)
     except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
@@ -53,7 +53,7 @@ def make_ensemble(
     return made, [NotMade(name=one.name, reason=one.reason) for one in left_out]
 
 
-def _members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
+def members_of(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
     """Those whose body is there: model code's may have answered with the served file alone."""
     import numpy as np
 

@@ -1,21 +1,25 @@
 """The compress job's last step: the winner is trained once more, on the validation rows too.
 
 What is said of it was measured before, on rows that it had not seen; the test rows are the judge of what is served.
+Of few rows a network, which needs rows to stop by, becomes the mean of five that stop by a fifth each; of a blend each
+member is trained once more, and its weight stays.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.declaration import Settings
+from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
-from pipeline.contracts.variant import Variant, VariantSet
+from pipeline.contracts.variant import VariantSet
+from pipeline.jobs.ensembling import members_of
 from pipeline.jobs.job import JobContext
 from pipeline.selection.limits import misses
 from pipeline.selection.select import select
@@ -23,83 +27,126 @@ from pipeline.selection.select import select
 if TYPE_CHECKING:
     from pipeline.training.trainer import Trainer
 
-__all__ = ["refit", "trained_again"]
+__all__ = ["Again", "InJob", "refit"]
 
 _log = logging.getLogger(__name__)
 
 _AGAIN = "trained once more, on the validation rows too; its quality was measured before"
-_MOST_SECONDS = 600.0  # that the first training took
-TrainAgain = Callable[[Candidate], TrainedCandidate]
+_BLEND = "blend"
+_FOLDS = 5  # trainings of a network
+_MOST_SECONDS = 600.0  # that it may take, by what the first trainings took
+_How = Literal["whole", "folds", "no"]
+
 MakeVariants = Callable[[Sequence[TrainedCandidate]], VariantSet]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Winner:
-    variant: Variant
-    trained: TrainedCandidate
+class Again(Protocol):
+    """Trains on all rows but the test's, and keeps the files."""
 
-    def again(self) -> Candidate:
-        """With the settings that were found, its files under a name of its own."""
-        name, settings = f"{self.trained.candidate}.again", self.trained.settings
-        return Candidate(name=name, algorithm=self.trained.algorithm, settings=settings)
+    def train(self, candidate: Candidate) -> TrainedCandidate: ...
+
+    def blend(self, name: str, parts: Sequence[TrainedCandidate], weights: Mapping[str, float]) -> TrainedCandidate:
+        """``parts`` in the order of ``weights``."""
+        ...
 
 
 def refit(  # noqa: PLR0913 - the doors of a step, each by its name
     made: VariantSet,
     *,
     trained: Sequence[TrainedCandidate],
+    dataset: Dataset,
     plan: Plan,
     spec: JobSpec,
-    train: TrainAgain,
+    again: Again,
     make: MakeVariants,
 ) -> VariantSet:
     """``made``, its winner's file replaced; as it is where there is nothing to gain, or it did not succeed.
 
-    ``train`` learns from all rows but the test's and keeps the files; ``make``: as compression.make_variants does,
-    verified and measured.
+    ``trained``: with the blend. ``make``: as compression.make_variants does, verified and measured.
     """
-    winner = _winner(made, trained, plan, spec)
-    if winner is None:
+    winner = select(made, metric=plan.metric, spec=spec).winner
+    refitting = _Refitting(trained={one.candidate: one for one in trained}, dataset=dataset, again=again)
+    found = refitting.trained.get(winner.candidate)
+    if found is None or not 0 < refitting.seconds(found) <= _MOST_SECONDS:
         return made
     try:
-        again = train(winner.again())
-        (variant, *_) = make([again]).variants
+        variants = make([refitting.of(found)]).variants
     except Exception as error:  # noqa: BLE001 - what was made before is there, whatever a library raises here
-        _log.error("not trained again", extra={"candidate": winner.trained.candidate}, exc_info=error)
+        _log.error("not trained again", extra={"candidate": found.candidate}, exc_info=error)
         return made
-    kept = {"artifact": variant.artifact, "latency_us": variant.latency_us, "reason": _AGAIN}
-    replaced = winner.variant.model_copy(update=kept)
-    before, after = (misses(one, plan.metric, spec.limits) for one in (winner.variant, replaced))
-    if variant.status != "ok" or len(after) > len(before):
+    better = next((one for one in variants if one.precision == winner.precision and one.status == "ok"), None)
+    if better is None:
         return made
-    _log.info("trained again", extra={"candidate": winner.trained.candidate, "seconds": again.seconds})
-    variants = tuple(replaced if one == winner.variant else one for one in made.variants)
-    return made.model_copy(update={"variants": variants})
+    kept = {"artifact": better.artifact, "latency_us": better.latency_us, "reason": _AGAIN}
+    replaced = winner.model_copy(update=kept)
+    before, after = (misses(one, plan.metric, spec.limits) for one in (winner, replaced))
+    if len(after) > len(before):
+        return made
+    _log.info("trained again", extra={"candidate": found.candidate})
+    return made.model_copy(update={"variants": tuple(replaced if one == winner else one for one in made.variants)})
 
 
-def _winner(made: VariantSet, trained: Sequence[TrainedCandidate], plan: Plan, spec: JobSpec) -> _Winner | None:
-    """The one that selection will choose, if its training looks at the validation rows only to be measured."""
-    variant = select(made, metric=plan.metric, spec=spec).winner
-    found = next((one for one in trained if one.candidate == variant.candidate), None)
-    if found is None or variant.precision != "fp32" or found.seconds > _MOST_SECONDS:
-        return None
-    return _Winner(variant=variant, trained=found) if _learns_from_all(found.algorithm, found.settings) else None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Refitting:
+    trained: Mapping[str, TrainedCandidate]
+    dataset: Dataset
+    again: Again
+
+    def seconds(self, one: TrainedCandidate) -> float:
+        """What it will take; 0 where there is nothing to gain."""
+        if one.algorithm == _BLEND:
+            return sum(self.seconds(self.trained[name]) for name in one.settings)
+        return {"whole": 1, "folds": _FOLDS, "no": 0}[_how(one, self.dataset)] * one.seconds
+
+    def of(self, one: TrainedCandidate) -> TrainedCandidate:
+        """Its files under a name of its own; with the settings, or weights, that were found."""
+        name = f"{one.candidate}.again"
+        if one.algorithm != _BLEND:
+            return self.again.train(Candidate(name=name, algorithm=one.algorithm, settings=one.settings))
+        weights = {member: float(str(weight)) for member, weight in one.settings.items()}
+        members = [self.trained[member] for member in weights]
+        parts = [self.of(member) if self.seconds(member) else member for member in members]
+        return self.again.blend(name, parts, weights)
 
 
-def _learns_from_all(algorithm: str, settings: Settings) -> bool:
-    refits, folds = catalogue()[algorithm].refits, settings.get("folds")
-    return refits == "always" or (refits == "folded" and isinstance(folds, int) and folds > 1)
+def _how(one: TrainedCandidate, dataset: Dataset) -> _How:
+    """Whether it can learn from all rows: its training looks at the validation rows only to be measured; or in folds,
+    the mean of whose models answers."""
+    declared, folds = catalogue().get(one.algorithm), one.settings.get("folds")
+    if declared is None or one.classes or declared.brings_code:
+        return "no"
+    if declared.refits != "never":
+        return "whole" if declared.refits == "always" or (isinstance(folds, int) and folds > 1) else "no"
+    table = {column.kind for column in dataset.columns}.isdisjoint({"text", "image"})
+    alone = not (one.quantiles or one.settings.get("base_model") or one.settings.get("privacy_epsilon"))
+    return "folds" if dataset.few_rows and table and alone else "no"
 
 
-def trained_again(context: JobContext, trainer: Callable[[], Trainer]) -> TrainAgain:
-    """``train`` of refit, in a job."""
+@dataclass(frozen=True, kw_only=True)
+class InJob:
+    """Again, in a job: the trainer is made when it is needed."""
 
-    def train(candidate: Candidate) -> TrainedCandidate:
-        context.report(f"{candidate.name}: trains on the validation rows too")
-        folder = context.workdir / candidate.name
+    context: JobContext
+    trainer: Callable[[], Trainer]
+
+    def train(self, candidate: Candidate) -> TrainedCandidate:
+        self.context.report(f"{candidate.name}: trains on the validation rows too")
+        folder = self._folder() / candidate.name
         folder.mkdir()
-        again = trainer().with_all_rows().train(candidate, folder, lambda text: None)
-        context.keep_candidate(candidate.name, folder)
-        return again
+        trained = self.trainer().with_all_rows().train(candidate, folder, lambda text: None)
+        self.context.keep_candidate(candidate.name, folder)
+        return trained
 
-    return train
+    def blend(self, name: str, parts: Sequence[TrainedCandidate], weights: Mapping[str, float]) -> TrainedCandidate:
+        from pipeline.training.ensembling import Ensembling
+
+        folder = self._folder()
+        ensembling = Ensembling(trainer=self.trainer(), workdir=folder, report=self.context.report)
+        blended = ensembling.blended(name, members_of(self.context, parts), weights)
+        self.context.keep_candidate(name, folder / name)
+        return blended
+
+    def _folder(self) -> Path:
+        folder = self.context.workdir / "again"
+        folder.mkdir(exist_ok=True)
+        return folder

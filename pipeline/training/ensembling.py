@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,14 @@ import onnx
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
-from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import BODY, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.blending import Blend, find_blend
+from pipeline.training.blending import find_blend
 from pipeline.training.distilling import Student, distil
 from pipeline.training.keeping import keep_files
 from pipeline.training.recipe import Problem, Report, Rows
@@ -92,31 +93,45 @@ class Ensembling:
         if not found.better:
             return [], [LeftOut(name=BLEND, reason=found.why)]
         chosen = [one for name in found.weights for one in members if one.name == name]
-        body = blend(
-            [onnx.load_from_string(one.body) for one in chosen],
-            list(found.weights.values()),
-            classes=len(self.trainer.dataset.classes),
-        )
         cross = self._measured(found.cross_fitted, self._all_truth) if crossed else {}
-        blended = self._keep_blend(found, chosen, body, time.perf_counter() - started, cross)
+        seconds = time.perf_counter() - started
+        blended = self.blended(BLEND, chosen, found.weights, seconds=seconds, notes=(found.why,), cross=cross)
+        body = onnx.load(self.workdir / BLEND / BODY)
         try:
             return [blended, self._student(body, blended)], []
         except CandidateFailedError as error:
             return [blended], [LeftOut(name=STUDENT, reason=error.message)]
 
-    def _keep_blend(
-        self, found: Blend, chosen: Sequence[Member], body: onnx.ModelProto, seconds: float, cross: dict[str, Any]
+    def blended(  # noqa: PLR0913 - what is blended, and what is said of it
+        self,
+        name: str,
+        members: Sequence[Member],
+        weights: Mapping[str, float],
+        *,
+        seconds: float = 0.0,
+        notes: tuple[str, ...] = (),
+        cross: Mapping[str, Any] = MappingProxyType({}),
     ) -> TrainedCandidate:
-        answers = np.sum([found.weights[one.name] * one.answers.astype(np.float64) for one in chosen], axis=0)
+        """The mean of the members' answers with these ``weights``, in their order; its files in a folder ``name``.
+
+        ``seconds`` that it took to find them.
+        """
+        shares = list(weights.values())
+        body = blend(
+            [onnx.load_from_string(one.body) for one in members], shares, classes=len(self.trainer.dataset.classes)
+        )
+        answers = [share * one.answers.astype(np.float64) for share, one in zip(shares, members, strict=True)]
         return self._keep(
+            name,
             BLEND,
             body,
-            answers,
+            np.sum(answers, axis=0),
             cross=cross,
-            seconds=sum(one.trained.seconds for one in chosen) + seconds,
-            tolerance=max(one.trained.tolerance for one in chosen),
-            settings=dict(found.weights),
-            notes=(found.why,),
+            seconds=sum(one.trained.seconds for one in members) + seconds,
+            tolerance=max(one.trained.tolerance for one in members),
+            settings=dict(weights),
+            notes=notes,
+            no_int8="its members have int8 files of their own, where that applies to them",
         )
 
     def _student(self, teacher: onnx.ModelProto, blended: TrainedCandidate) -> TrainedCandidate:
@@ -134,6 +149,7 @@ class Ensembling:
         best = max(scores, key=lambda name: scores[name])
         return self._keep(
             STUDENT,
+            STUDENT,
             tried[best].body(),
             answers[best],
             cross=self._beside(blended, answers[best]),
@@ -141,7 +157,7 @@ class Ensembling:
             tolerance=RECIPES[best].tolerance * 10,  # a logit's or a spread's worth of it
             settings={"algorithm": best, **_STUDENTS[best]},
             notes=(f"{best} that learnt what the blend answers, to the training rows and to as many new ones",),
-            quantizable=RECIPES[best].quantizable,
+            no_int8=RECIPES[best].no_int8,
         )
 
     def _taught(self, algorithm: str, teacher: onnx.ModelProto, problem: Problem) -> Student:
@@ -163,15 +179,16 @@ class Ensembling:
     def _keep(  # noqa: PLR0913 - the record's fields
         self,
         name: str,
+        algorithm: str,
         body: onnx.ModelProto,
         answers: Floats,
         *,
-        cross: dict[str, Any],
+        cross: Mapping[str, Any],
         seconds: float,
         tolerance: float,
         settings: dict[str, Any],
         notes: tuple[str, ...],
-        quantizable: bool = False,
+        no_int8: str,
     ) -> TrainedCandidate:
         folder = self.workdir / name
         folder.mkdir()
@@ -180,12 +197,12 @@ class Ensembling:
         )
         trained = TrainedCandidate(
             candidate=name,
-            algorithm=name,
+            algorithm=algorithm,
             device=self.trainer.machine.description,
             seconds=round(seconds, 3),
             quality=self._quality(answers),
             **cross,
-            quantizable=quantizable,
+            no_int8=no_int8,
             tolerance=tolerance,
             settings=settings,
             notes=notes,

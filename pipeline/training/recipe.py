@@ -179,14 +179,14 @@ class Fitted:
 class Recipe:
     """An algorithm: what it declares, and how it is trained.
 
-    ``quantizable``: its body has weight matrices that int8 applies to. ``tolerance``: as TrainedCandidate has it.
+    ``no_int8``, ``tolerance``: as TrainedCandidate has them.
     ``side_by_side``: several settings at once, in less time than one after the other; None where these cannot be.
     """
 
     declares: Declaration
-    quantizable: bool
     tolerance: float
     train: Callable[[Settings, Problem], Fitted]
+    no_int8: str = ""
     side_by_side: Callable[[Sequence[Settings], Problem], Sequence[Fitted] | None] | None = None
 
     @property

@@ -36,7 +36,7 @@ __all__ = ["Trainer"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_FEW_ROWS = 2_000  # of which a tenth is too few to choose by
+_FOLDS = 5  # whose models answer together, where a network learns from all rows
 
 
 def _none_kept(candidate: Candidate) -> Checkpoints:
@@ -69,6 +69,7 @@ class Trainer:
     process: Process = field(default_factory=Process)
     notes: tuple[str, ...] = ()
     cross_validate: bool | None = None
+    all_rows: bool = False
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Write model.onnx, body.onnx, reference.npz, for a network also checkpoint.safetensors; last trained.json.
@@ -84,7 +85,7 @@ class Trainer:
         if searched is not None:
             settings, problem = searched.settings, replace(problem, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
-        fitted = recipe.train(self._agreed(settings), problem)
+        fitted = self._fitted(recipe, self._agreed(settings), problem)
         seconds = time.perf_counter() - started
         predicted = self._unscaled(fitted.predict(problem.validation))
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
@@ -98,7 +99,7 @@ class Trainer:
             device=self.machine.description,
             seconds=round(seconds, 3),
             quality=self._quality(predicted, signature),
-            quantizable=recipe.quantizable,
+            no_int8=recipe.no_int8,
             tolerance=recipe.tolerance + self._resolution,
             history=fitted.history,
             settings=settings,
@@ -114,9 +115,12 @@ class Trainer:
         return trained
 
     def with_all_rows(self) -> Trainer:
-        """One that learns from the validation rows too: what it measures there is of rows that it has seen."""
+        """One that learns from the validation rows too: what it measures there is of rows that it has seen.
+
+        What needs rows to stop by is trained in folds, whose models answer together.
+        """
         rows = pl.concat([self.splits["train"], self.splits["validation"]])
-        return replace(self, splits={**self.splits, "train": rows}, cross_validate=False)
+        return replace(self, splits={**self.splits, "train": rows}, cross_validate=False, all_rows=True)
 
     def audition(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
         """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
@@ -132,12 +136,20 @@ class Trainer:
         problem = self.problem(candidate, lambda text: None)
         recipe.train(self._agreed(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None))
 
+    def _fitted(self, recipe: Recipe, settings: Settings, problem: Problem) -> Fitted:
+        if not self.all_rows or recipe.declares.refits != "never":
+            return recipe.train(settings, problem)
+        from pipeline.training.bagging import bagged
+
+        return bagged(
+            _FOLDS, problem, lambda fold, number: recipe.train(settings, replace(fold, seed=self.seed + number))
+        )
+
     def _cross_validated(
         self, recipe: Recipe, settings: Settings, problem: Problem, workdir: Path
     ) -> dict[str, dict[str, Any]]:
         """The candidate's cross_quality and cross_interval, its answers written; nothing where rows are many."""
-        rows = len(problem.train) + len(problem.validation)
-        wanted = rows <= _FEW_ROWS if self.cross_validate is None else self.cross_validate
+        wanted = self.dataset.few_rows if self.cross_validate is None else self.cross_validate
         if not wanted or self.dataset.task == "clustering" or problem.train.image.size or self.process.size > 1:
             return {}
         from pipeline.training.cross_validation import all_rows, out_of_fold

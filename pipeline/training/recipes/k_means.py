@@ -54,7 +54,7 @@ RECIPE = Recipe(
         most_weights=2000,
         turn=10,
     ),
-    quantizable=False,
+    no_int8="the distances to a few centres are one small matrix, and integers would add more than they save",
     tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32
     train=_train,
 )

@@ -100,7 +100,6 @@ RECIPE = Recipe(
         knobs=True,
         turn=60,
     ),
-    quantizable=True,
     tolerance=1e-4,  # the same float32 sums in another order
     train=reads_texts(_train),
     side_by_side=_side_by_side,

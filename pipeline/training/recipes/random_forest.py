@@ -1,48 +1,20 @@
-"""A random forest: robust, hardly anything to tune, larger and slower to answer than boosting."""
+"""A random forest: robust, hardly anything to tune, larger and slower to answer than boosting (Breiman 2001)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipeline.contracts.declaration import Cost, Range
+from pipeline.training.forests import MOST_BYTES, fit_forest
 from pipeline.training.reading_texts import reads_texts
-from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Rows, Settings
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
 
-__all__ = ["RECIPE", "most_leaves"]
-
-_BYTES = 10_000_000  # what the ONNX file may come to; deeper trees gain less than they cost to load
-_BYTES_PER_LEAF, _BYTES_PER_LEAF_AND_CLASS = 60, 14  # as skl2onnx writes a leaf and the split above it
+__all__ = ["RECIPE"]
 
 
 def _train(settings: Settings, problem: Problem) -> Fitted:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    from pipeline.training.exporting import sklearn_body
-    from pipeline.training.preprocessing import forest_features
-
-    preprocessing, features = forest_features(problem)
-    forest = RandomForestClassifier if problem.classes else RandomForestRegressor
-    model = forest(
-        n_estimators=settings["n_estimators"],
-        max_depth=settings["max_depth"],
-        min_samples_leaf=settings["min_samples_leaf"] or max(2, len(problem.train) // 5_000),
-        max_leaf_nodes=most_leaves(settings["n_estimators"], problem.classes),
-        max_features="sqrt" if problem.classes else 0.5,
-        n_jobs=problem.threads,
-        random_state=problem.seed,
-    )
-    model.fit(features, problem.train.target, sample_weight=problem.train.weight)
-    answer = model.predict_proba if problem.classes else model.predict
-
-    def predict(rows: Rows) -> Any:
-        return answer(preprocessing.apply(rows))
-
-    return Fitted(predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes)))
-
-
-def most_leaves(trees: int, classes: int) -> int:
-    """How many leaves a tree may have."""
-    return max(8, _BYTES // (trees * (_BYTES_PER_LEAF + _BYTES_PER_LEAF_AND_CLASS * max(1, classes))))
+    kind = RandomForestClassifier if problem.classes else RandomForestRegressor
+    return fit_forest(kind, settings, problem, least=2, share=0.5)
 
 
 RECIPE = Recipe(
@@ -65,14 +37,14 @@ RECIPE = Recipe(
             seconds_per_million_cells=20,
             bytes=100_000,
             bytes_per_row=600,
-            most_bytes=_BYTES,
+            most_bytes=MOST_BYTES,
             latency_us=20,
         ),
         most_classes=100,  # a number a class in each leaf: size goes with classes
         turn=20,
         refits="always",
     ),
-    quantizable=False,
+    no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     tolerance=1e-4,  # hundreds of float32 shares are summed
     train=reads_texts(_train),
 )

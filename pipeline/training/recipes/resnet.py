@@ -66,7 +66,7 @@ RECIPE = Recipe(
         knobs=True,
         turn=65,
     ),
-    quantizable=False,  # dynamic int8 never pays on convolutions
+    no_int8="convolutions are slower with weights that are quantized as they run, and static int8 is not made yet",
     tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

@@ -69,7 +69,6 @@ RECIPE = Recipe(
         knobs=True,
         turn=65,
     ),
-    quantizable=True,
     tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

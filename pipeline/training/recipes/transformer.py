@@ -126,7 +126,6 @@ RECIPE = Recipe(
         knobs=True,
         turn=70,
     ),
-    quantizable=True,
     tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

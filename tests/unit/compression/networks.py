@@ -58,7 +58,6 @@ class Trained:
             "device": "cpu",
             "seconds": 1.5,
             "quality": {},
-            "quantizable": True,
             "tolerance": 1e-4,
             "model_sha256": hashlib.sha256(content).hexdigest(),
         }

@@ -8,14 +8,13 @@ from typing import Any
 import onnx
 import pytest
 
-from pipeline.compression.make_variants import _WHY_NOT_INT8, make_variants
+from pipeline.compression.make_variants import make_variants
 from pipeline.compression.quantize_int8 import INTEGER_OPERATORS
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.job_spec import Compression, JobSpec
 from pipeline.contracts.names import RunKeys, artifact_key
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.variant import VariantSet
-from pipeline.training.recipes import RECIPES as ALGORITHMS
 from tests.fakes.objects import FakeObjectStore
 from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight
 
@@ -78,16 +77,13 @@ def test_the_fp32_file_is_the_export_itself_measured_on_validation_rows(artifact
     assert full.train_seconds == 1.5
 
 
-@pytest.mark.parametrize("algorithm", ["linear", "random_forest", "gradient_boosting"])
-def test_int8_does_not_apply_to_what_has_no_matrices_and_the_reason_says_so(
-    algorithm: str, artifacts: FakeObjectStore
-) -> None:
+def test_int8_does_not_apply_to_what_has_no_matrices_and_the_reason_says_so(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
-    candidate = network.stored(artifacts, KEYS, algorithm, algorithm=algorithm, quantizable=False)
+    candidate = network.stored(artifacts, KEYS, "trees", no_int8="there are no weight matrices")
     full, absent = make(network, artifacts, candidate).variants
     assert full.status == "ok"
     assert (absent.status, absent.artifact, absent.precision) == ("not_applicable", None, "int8")
-    assert "matri" in absent.reason
+    assert absent.reason == "there are no weight matrices"
 
 
 def test_only_what_was_asked_for_is_made_and_fp32_always(artifacts: FakeObjectStore) -> None:
@@ -155,8 +151,3 @@ def test_it_says_what_it_is_at(artifacts: FakeObjectStore) -> None:
         report=said.append,
     )
     assert said == ["mlp: verify", "mlp: int8"]
-
-
-def test_every_algorithm_that_has_no_int8_says_why() -> None:
-    without = {name for name, recipe in ALGORITHMS.items() if not recipe.quantizable}
-    assert without <= _WHY_NOT_INT8.keys()

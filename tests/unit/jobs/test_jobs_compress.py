@@ -83,7 +83,7 @@ def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_
 ) -> None:
     network.validation.write_parquet(tmp_path / "train.parquet")
     artifacts.upload(tmp_path / "train.parquet", KEYS.split("train"))
-    network.stored(artifacts, KEYS, "linear", algorithm="linear", quantizable=False)
+    network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
     (blend,) = (one for one in variants if one.candidate == "blend")
@@ -92,7 +92,7 @@ def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_
 
 
 def test_a_spec_may_ask_for_no_blend(network: Trained, artifacts: FakeObjectStore) -> None:
-    network.stored(artifacts, KEYS, "linear", algorithm="linear", quantizable=False)
+    network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
     artifacts.put(KEYS.spec, JobSpec(compression=Compression(max_slowdown=100), blend=False).to_bytes())
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants

@@ -27,7 +27,7 @@ def out(tmp_path: Path) -> Path:
     (tmp_path / MODEL).write_bytes(_graph().SerializeToString())
     np.savez(tmp_path / REFERENCE, value=np.zeros(1))
     trained = TrainedCandidate(
-        candidate="model_py", algorithm="model_py", device="cpu", seconds=1, quality={}, quantizable=False,
+        candidate="model_py", algorithm="model_py", device="cpu", seconds=1, quality={}, no_int8="trees",
         tolerance=1e-4, model_sha256="",
     )  # fmt: skip
     (tmp_path / TRAINED).write_bytes(trained.to_bytes())

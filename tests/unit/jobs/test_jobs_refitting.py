@@ -3,47 +3,71 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
 
 from pipeline.bootstrap import Job
+from pipeline.contracts.dataset import SplitRows
 from pipeline.contracts.job_spec import Compression, JobSpec
 from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import TRAINED
+from pipeline.contracts.outcome import TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.contracts.variant import Variant, VariantSet
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
 from pipeline.jobs.job import run_job
-from pipeline.training.machine import Machine
 from pipeline.training.trainer import Trainer
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.fakes.tabular import table
+from tests.fakes.training import CPU
 
+QUICK: dict[str, dict[str, Any]] = {"mlp": {"epochs": 2, "hidden": (8,)}, "random_forest": {"n_estimators": 20}}
 RUN = "demo_wine_0123456789ab"
 KEYS = RunKeys.of(RUN)
 
 
-def _winner(tmp_path: Path, algorithm: str, **spec: object) -> Variant:
+class Stage:
+    """A run whose candidates were trained; ``compress`` gives the variants after the compress job."""
+
+    def __init__(
+        self, folder: Path, *algorithms: str, rows: int = 200, told_rows: SplitRows | None = None, **spec: object
+    ):
+        folder.mkdir(exist_ok=True)
+        self.store, self.table = FakeObjectStore(), table("regression", rows=rows)
+        self.dataset = self.table.dataset.model_copy(update={"rows": told_rows} if told_rows else {})
+        candidates = tuple(
+            Candidate(name=name, algorithm=name, settings=dict(QUICK.get(name, {}))) for name in algorithms
+        )
+        self.store.put(KEYS.plan, Plan(metric="rmse", candidates=candidates, jobs=()).to_bytes())
+        self.store.put(KEYS.spec, JobSpec(compression=Compression(precisions=("fp32",)), **spec).to_bytes())  # type: ignore[arg-type]
+        self.store.put(KEYS.dataset, self.dataset.to_bytes())
+        for name, split in self.table.splits.items():
+            split.write_parquet(folder / f"{name}.parquet")
+            self.store.upload(folder / f"{name}.parquet", KEYS.split(name))
+        trainer = Trainer(dataset=self.table.dataset, splits=self.table.splits, machine=CPU, seed=0, metric="rmse")
+        for candidate in candidates:
+            (own := folder / candidate.name).mkdir()
+            trainer.train(candidate, own, lambda text: None)
+            for file in sorted(own.iterdir(), key=lambda file: file.name == TRAINED):
+                self.store.upload(file, KEYS.candidate(candidate.name, file.name))
+
+    def compress(self) -> dict[str, Variant]:
+        job = Job(artifacts=self.store, runs=RunLog(FakeTable()), queue="cpu", attempt=1)
+        assert run_job(compress, ["--run", RUN, "--job", "compress"], connect=lambda run: job) == 0
+        found = VariantSet.from_bytes(self.store.get(KEYS.variants)).variants
+        return {one.candidate: one for one in found}
+
+    def graph(self, variant: Variant) -> onnx.ModelProto:
+        assert variant.artifact is not None
+        return onnx.load_from_string(self.store.get(variant.artifact.key))
+
+
+def _winner(folder: Path, algorithm: str, **changed: Any) -> Variant:
     """The one candidate's file after the compress job."""
-    store, rows = FakeObjectStore(), table(rows=200)
-    candidate = Candidate(name=algorithm, algorithm=algorithm, settings={"epochs": 1} if algorithm == "mlp" else {})
-    store.put(KEYS.plan, Plan(metric="accuracy", candidates=(candidate,), jobs=()).to_bytes())
-    store.put(KEYS.spec, JobSpec(compression=Compression(precisions=("fp32",)), **spec).to_bytes())  # type: ignore[arg-type]
-    store.put(KEYS.dataset, rows.dataset.to_bytes())
-    for name, split in rows.splits.items():
-        split.write_parquet(tmp_path / f"{name}.parquet")
-        store.upload(tmp_path / f"{name}.parquet", KEYS.split(name))
-    trainer = Trainer(
-        dataset=rows.dataset, splits=rows.splits, machine=Machine(device="cpu", description="cpu", threads=1), seed=0
-    )
-    folder = tmp_path / "candidate"
-    folder.mkdir()
-    trainer.train(candidate, folder, lambda text: None)
-    for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
-        store.upload(file, KEYS.candidate(algorithm, file.name))
-    job = Job(artifacts=store, runs=RunLog(FakeTable()), queue="cpu", attempt=1)
-    assert run_job(compress, ["--run", RUN, "--job", "compress"], connect=lambda run: job) == 0
-    (variant,) = VariantSet.from_bytes(store.get(KEYS.variants)).variants
+    (variant,) = Stage(folder, algorithm, **changed).compress().values()
     return variant
 
 
@@ -57,8 +81,40 @@ def test_its_file_is_another_and_its_quality_the_one_of_rows_it_had_not_seen(tmp
     assert again.reason.startswith("trained once more, on the validation rows too")
 
 
-def test_a_network_that_stops_by_the_validation_rows_stays_as_it_is(tmp_path: Path) -> None:
+def test_of_few_rows_a_network_becomes_the_mean_of_five_that_stop_by_a_fifth_each(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "mlp")
+    variant = stage.compress()["mlp"]
+    assert variant.reason.startswith("trained once more")
+    once = onnx.load_from_string(stage.store.get(KEYS.candidate("mlp", "model.onnx")))
+    matrices = [
+        sum(node.op_type in ("Gemm", "MatMul") for node in graph.graph.node) for graph in (once, stage.graph(variant))
+    ]
+    assert matrices[1] == 5 * matrices[0] > 0
+
+
+def test_of_many_rows_a_network_that_stops_by_the_validation_rows_stays_as_it_is(tmp_path: Path) -> None:
+    assert _winner(tmp_path, "mlp", told_rows=SplitRows(train=9_000, validation=500, test=500)).reason == ""
+
+
+def test_a_network_that_answers_with_intervals_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(QUICK, "mlp", {**QUICK["mlp"], "quantiles": [0.1, 0.9]})
     assert _winner(tmp_path, "mlp").reason == ""
+
+
+def test_of_a_blend_each_member_is_trained_once_more_and_its_weight_stays(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "linear", "random_forest", "mlp")
+    variants = stage.compress()
+    blend = variants["blend"]
+    assert blend.status == "ok"
+    assert blend.reason.startswith("trained once more")
+    once, again = (
+        TrainedCandidate.from_bytes(stage.store.get(KEYS.candidate(name, TRAINED))) for name in ("blend", "blend.again")
+    )
+    assert again.settings == once.settings
+    assert len(once.settings) > 1
+    assert blend.quality["rmse"] == pytest.approx(once.cross_quality["rmse"])
+    members = [name for name in once.settings if stage.store.head(KEYS.candidate(f"{name}.again", TRAINED))]
+    assert members == list(once.settings)
 
 
 def _new(folder: Path) -> Path:

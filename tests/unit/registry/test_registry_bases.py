@@ -35,7 +35,6 @@ class Kept:
             device="cpu",
             seconds=1,
             quality={},
-            quantizable=True,
             tolerance=1e-4,
             settings={"hidden": (8,), "base_model": "demo/first@1"},
             model_sha256="a" * 64,

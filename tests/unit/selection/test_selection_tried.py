@@ -27,7 +27,7 @@ def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_
     )  # fmt: skip
     trials = (Trial(settings={"a": 1}, quality=0.9, seconds=1, status="best"),)
     trained = TrainedCandidate(
-        candidate="won", algorithm="won", device="cpu", seconds=1.5, quality={"accuracy": 0.9}, quantizable=False,
+        candidate="won", algorithm="won", device="cpu", seconds=1.5, quality={"accuracy": 0.9}, no_int8="trees",
         tolerance=0, trials=trials, notes=("a note",), settings={"a": 1}, model_sha256="",
     )  # fmt: skip
     won, *rest = what_was_tried(plan, [outcome], [trained])

@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
+from pipeline.training.forests import most_leaves
 from pipeline.training.preprocessing import boosting_features, forest_features, linear_features
 from pipeline.training.recipe import Problem, Rows
-from pipeline.training.recipes import random_forest
 
 
 def _problem(classes: int = 0, rows: int = 400, categories: int = 5) -> Problem:
@@ -70,6 +70,6 @@ def test_what_is_missing_stays_for_boosting_and_is_flagged_for_the_others() -> N
 
 @pytest.mark.parametrize(("trees", "classes"), [(200, 0), (200, 2), (1000, 100), (100_000, 1000)])
 def test_a_forest_is_no_larger_than_it_may_be(trees: int, classes: int) -> None:
-    assert random_forest.most_leaves(trees, classes) >= 8
+    assert most_leaves(trees, classes) >= 8
     if trees < 100_000:
-        assert trees * random_forest.most_leaves(trees, classes) * (60 + 14 * max(1, classes)) <= 12_000_000
+        assert trees * most_leaves(trees, classes) * (60 + 14 * max(1, classes)) <= 12_000_000

@@ -50,7 +50,7 @@ def _recipe(train: Callable[[Mapping[str, Any], Problem], Any] = lambda settings
         name="fake", tasks=("classification",), reads=("num",), needs="cpu", good_at="tests",
         defaults={"a": 0.5, "b": 1, "epochs": 8},
     )  # fmt: skip
-    return Recipe(declares=declares, quantizable=False, tolerance=0, train=fit)
+    return Recipe(declares=declares, tolerance=0, train=fit)
 
 
 def _score(fitted: Fitted, rows: Rows) -> float:
