@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -35,6 +36,8 @@ from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_ro
 from pipeline.graphs.raw_inputs import wrap
 
 __all__ = ["make_variants"]
+
+_log = logging.getLogger(__name__)
 
 
 def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
@@ -159,18 +162,32 @@ class _Bench:
             raise NotApplicableError(candidate.no_int8)
         body = self.artifacts.get(self.keys.candidate(candidate.candidate, BODY))
         tried: list[_Tried] = []
+        refused: NotApplicableError | None = None
         for recipe in RECIPES:
             try:
-                quantized = onnx.load_from_string(QuantizeInt8(recipe)(body).model)
-            except NotApplicableError:
-                if not tried:
-                    raise
-                break
-            served = wrap(quantized, self.dataset, self.signature).SerializeToString()
-            tried.append(self._try(full, self._score(served), recipe))
+                served = self._score(self._quantized(recipe, body))
+            except NotApplicableError as error:
+                refused = refused or error
+                continue
+            tried.append(self._try(full, served, recipe))
             if not tried[-1].failed:
                 break
+        if not tried:
+            raise refused or NotApplicableError("no int8 file was made")
         return min(tried, key=lambda one: len(one.failed))
+
+    def _quantized(self, recipe: Int8Recipe, body: bytes) -> bytes:
+        """Raise NotApplicableError also where the quantizer or onnxruntime gives up: the fp32 file is there."""
+        try:
+            quantized = onnx.load_from_string(QuantizeInt8(recipe)(body).model)
+            served: bytes = wrap(quantized, self.dataset, self.signature).SerializeToString()
+            OnnxModel(served).run(one_row(self.rows))
+        except ModeldropError:
+            raise
+        except Exception as error:  # both raise what they like
+            _log.warning("no int8", exc_info=error)
+            raise NotApplicableError(f"it could not be quantized, or not be run so ({type(error).__name__})") from error
+        return served
 
     def _try(self, full: _Served, small: _Served, recipe: Int8Recipe) -> _Tried:
         before, after = interleaved_latency_us((full.model, small.model), one_row(self.rows))

@@ -60,8 +60,8 @@ class QuantizeInt8(GraphPass):
         self._recipe = recipe
 
     def requires(self, model: bytes) -> None:
-        layers = _layers(onnx.load_from_string(model))
-        if len(self._exact(layers)) == len(layers):
+        graph = onnx.load_from_string(model)
+        if self._exact(graph) >= _layers(graph).keys():
             raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
 
     def call(self, model: bytes) -> PassResult:
@@ -80,7 +80,7 @@ class QuantizeInt8(GraphPass):
                 per_channel=self._recipe.per_channel,
                 reduce_range=True,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=self._exact(_layers(graph)),
+                nodes_to_exclude=sorted(self._exact(graph)),
             )
             return PassResult(model=quantized.read_bytes(), modified=True)
 
@@ -90,14 +90,18 @@ class QuantizeInt8(GraphPass):
         if not INTEGER_OPERATORS & {node.op_type for node in graph.graph.node}:
             raise CompressionError("the quantized graph has no integer operator")
 
-    def _exact(self, layers: list[str]) -> list[str]:
-        """Those of ``layers`` that stay fp32."""
-        first, last = int(self._recipe.exact_first), int(self._recipe.exact_last)
-        return layers[:first] + layers[max(first, len(layers) - last) :]
+    def _exact(self, model: onnx.ModelProto) -> set[str]:
+        """The layers that stay fp32. onnxruntime multiplies no stack of matrices that has a scale for each output."""
+        layers = _layers(model)
+        names, first, last = list(layers), int(self._recipe.exact_first), int(self._recipe.exact_last)
+        stacked = {name for name, dimensions in layers.items() if dimensions > 2 and self._recipe.per_channel}
+        return {*names[:first], *names[max(first, len(names) - last) :], *stacked}
 
 
-def _layers(model: onnx.ModelProto) -> list[str]:
-    """Names of the MatMul and Gemm nodes whose weights are constants, in the order of the graph."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    constants |= {node.output[0] for node in model.graph.node if node.op_type == "Constant"}
-    return [node.name for node in model.graph.node if node.op_type in _WEIGHTED and node.input[1] in constants]
+def _layers(model: onnx.ModelProto) -> dict[str, int]:
+    """The MatMul and Gemm nodes whose weights are constants, in the order of the graph: name -> their dimensions."""
+    constants = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    values = [(node.output[0], node.attribute[0].t.dims) for node in model.graph.node if node.op_type == "Constant"]
+    constants |= {name: len(dims) for name, dims in values}
+    weighted = (node for node in model.graph.node if node.op_type in _WEIGHTED)
+    return {node.name: constants[node.input[1]] for node in weighted if node.input[1] in constants}

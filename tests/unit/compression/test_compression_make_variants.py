@@ -151,3 +151,13 @@ def test_it_says_what_it_is_at(artifacts: FakeObjectStore) -> None:
         report=said.append,
     )
     assert said == ["mlp: verify", "mlp: int8"]
+
+
+def test_a_body_that_cannot_be_quantized_leaves_the_full_file(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    candidate = network.stored(artifacts, KEYS)
+    artifacts.put(KEYS.candidate("mlp", "body.onnx"), b"no graph")
+    full, absent = make(network, artifacts, candidate).variants
+    assert full.status == "ok"
+    assert absent.status == "not_applicable"
+    assert absent.reason.startswith("it could not be quantized")

@@ -6,10 +6,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import helper, numpy_helper
 
 from pipeline.compression.quantize_int8 import INTEGER_OPERATORS, RECIPES, Int8Recipe, QuantizeInt8
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.encoding import CAT, NUM
+from pipeline.graphs.joining import make_model
 from tests.unit.compression.networks import embedding_body, trained, treeless_body
 
 
@@ -100,3 +102,25 @@ def test_shapes_and_domains_that_exporters_write_down_needlessly_do_not_matter()
         node.attribute.append(onnx.helper.make_attribute("transB", 1))
     quantized = QuantizeInt8(Int8Recipe())(body.SerializeToString()).model
     assert operators(quantized).count("MatMulInteger") == 3
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_stack_of_matrices_is_run_whatever_the_recipe(recipe: Int8Recipe) -> None:
+    """As TabM has them: a matrix for each member."""
+    random = np.random.default_rng(0)
+    parts = {"first": (4, 16), "middle": (16, 16), "stack": (3, 16, 16), "last": (16, 2)}
+    weights = [
+        numpy_helper.from_array(random.normal(size=shape).astype(np.float32), name) for name, shape in parts.items()
+    ]
+    chain = [NUM, *(f"after_{name}" for name in parts)]
+    nodes = [
+        helper.make_node("MatMul", [chain[place], name], [chain[place + 1]], name=name)
+        for place, name in enumerate(parts)
+    ]
+    given = helper.make_tensor_value_info(NUM, onnx.TensorProto.FLOAT, ["batch", 4])
+    answers = helper.make_tensor_value_info(chain[-1], onnx.TensorProto.FLOAT, [3, "batch", 2])
+    body = make_model("stacked", nodes, [given], [answers], weights).SerializeToString()
+    rows = {NUM: random.normal(size=(5, 4)).astype(np.float32)}
+    exact = answer(body, **rows)
+    found = answer(QuantizeInt8(recipe)(body).model, **rows)
+    np.testing.assert_allclose(found, exact, atol=0.1 * np.abs(exact).max())
