@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline.cli.consoles import err
 from pipeline.cli.exits import message
 from pipeline.cli.views import size
 from pipeline.contracts.errors import ObjectNotFoundError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["drop_file", "drop_folder", "model_of"]
 
+_SHOWN_BYTES = 8 << 20  # from which on an upload has a bar
 _SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
 
 
@@ -47,7 +49,7 @@ def drop_file(
     elif key.starts_run and _is_there(key.sibling("train.yaml"), connection):
         message(f"the train.yaml that lies in {tenant}/{model} goes with it", style="yellow")
     where = key.sibling(key.file)
-    connection.uploads.upload(file, where, metadata=metadata)
+    _upload(file, where, connection, metadata)
     message(f"{size(file.stat().st_size)} to s3://{connection.uploads.bucket}/{where}", style="dim")
     return _run(where, key, connection) if key.starts_run else None
 
@@ -84,7 +86,7 @@ def drop_folder(
         connection.uploads.upload(spec, key.sibling(f"{dataset}/train.yaml"))
     where = f"s3://{connection.uploads.bucket}/{key.sibling(dataset)}/"
     for number, file in enumerate([*companions, *parts], 1):
-        connection.uploads.upload(file, key.sibling(f"{dataset}/{file.name}"))
+        _upload(file, key.sibling(f"{dataset}/{file.name}"), connection)
         told = f"{file.name}, {size(file.stat().st_size)}, {number} of {len(files)}"
         message(f"{told} to {where}", style="dim")
     end = key.sibling(key.file)
@@ -109,6 +111,20 @@ def _zipped(folder: Path) -> Iterator[Path]:
             for file in pictures:
                 archive.write(file, file.relative_to(folder))
         yield packed
+
+
+def _upload(file: Path, key: str, connection: Connection, metadata: dict[str, str] | None = None) -> None:
+    """With a bar, of a file that takes a while."""
+    console, bytes_ = err(), file.stat().st_size
+    if not console.is_terminal or bytes_ < _SHOWN_BYTES:
+        connection.uploads.upload(file, key, metadata=metadata)
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(file.name, total=bytes_)
+        connection.uploads.upload(file, key, metadata=metadata, progress=lambda more: bar.advance(task, more))
 
 
 def _metadata(target: str | None) -> dict[str, str] | None:

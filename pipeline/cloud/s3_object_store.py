@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from pipeline.contracts.ports import ObjectInfo, ObjectStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from s3transfer.futures import TransferFuture
     from s3transfer.manager import TransferManager
+    from s3transfer.subscribers import BaseSubscriber
 
 __all__ = ["S3ObjectStore"]
 
@@ -73,10 +75,18 @@ class S3ObjectStore:
         with self._transfers() as transfers:
             transfers.download(self._bucket, key, str(path), extra_args=_version(version_id)).result()
 
-    def upload(self, path: Path, key: str, *, metadata: Mapping[str, str] | None = None) -> None:
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         with self._transfers() as transfers:
             extra = {"Metadata": dict(metadata)} if metadata else {}
-            transfers.upload(str(path), self._bucket, key, extra_args=extra).result()
+            told = [_told(progress)] if progress else []
+            transfers.upload(str(path), self._bucket, key, extra_args=extra, subscribers=told).result()
 
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
         origin = {"Bucket": source.bucket, "Key": source_key, **_version(version_id)}
@@ -102,3 +112,13 @@ class S3ObjectStore:
 
 def _version(version_id: str | None) -> dict[str, Any]:
     return {"VersionId": version_id} if version_id else {}
+
+
+def _told(progress: Callable[[int], None]) -> BaseSubscriber:
+    from s3transfer.subscribers import BaseSubscriber  # noqa: PLC0415 - as TransferManager
+
+    class Subscriber(BaseSubscriber):
+        def on_progress(self, future: TransferFuture, bytes_transferred: int, **_: object) -> None:
+            progress(bytes_transferred)
+
+    return Subscriber()

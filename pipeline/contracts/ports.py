@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,7 +48,16 @@ class ObjectStore(Protocol):
 
     def download(self, key: str, path: Path, *, version_id: str | None = None) -> None: ...
 
-    def upload(self, path: Path, key: str, *, metadata: Mapping[str, str] | None = None) -> None: ...
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """``progress`` is told how many bytes more are there, as often as some are."""
+        ...
 
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
         """Copy server-side from another bucket."""

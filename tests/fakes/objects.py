@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,8 +60,18 @@ class FakeObjectStore:
     def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
         path.write_bytes(self.get(key, version_id=version_id))
 
-    def upload(self, path: Path, key: str, *, metadata: Mapping[str, str] | None = None) -> None:
-        self.put(key, path.read_bytes(), metadata=metadata)
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        body = path.read_bytes()
+        self.put(key, body, metadata=metadata)
+        if progress:
+            progress(len(body))
 
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
         metadata = source.head(source_key, version_id=version_id).metadata

@@ -66,7 +66,9 @@ def test_a_missing_object_is_not_found(store: ObjectStore, tmp_path: Path) -> No
 def test_a_file_of_many_parts_goes_up_and_comes_down_whole(store: ObjectStore, tmp_path: Path) -> None:
     up, down = tmp_path / "up", tmp_path / "down"
     up.write_bytes(os.urandom(PARTS))
-    store.upload(up, "big", metadata={"rows": "9"})
+    told: list[int] = []
+    store.upload(up, "big", metadata={"rows": "9"}, progress=told.append)
+    assert sum(told) == PARTS
     store.download("big", down)
     assert down.read_bytes() == up.read_bytes()
     assert (store.head("big").bytes, store.head("big").metadata) == (PARTS, {"rows": "9"})

@@ -42,10 +42,12 @@ def _settings(planned: Plan, algorithm: str):
 
 def test_all_are_tried_and_the_networks_ask_for_the_gpu_queue():
     planned = plan(_dataset(), JobSpec())
-    assert [one.name for one in planned.candidates] == ["linear", "random_forest", "gradient_boosting", "mlp", "tabm"]
+    assert [one.name for one in planned.candidates] == [
+        "linear", "random_forest", "extra_trees", "gradient_boosting", "mlp", "tabm"
+    ]  # fmt: skip
     assert all(one.reason for one in planned.candidates)
     assert [(job.name, job.queue, job.candidates) for job in planned.jobs] == [
-        ("cpu", "cpu", ("linear", "random_forest", "gradient_boosting")),
+        ("cpu", "cpu", ("linear", "random_forest", "extra_trees", "gradient_boosting")),
         ("gpu", "gpu", ("mlp", "tabm")),
     ]
     assert _misfits(planned) == []
@@ -77,12 +79,12 @@ def test_a_metric_of_another_task_is_an_error_of_the_spec():
         (_dataset(classes=60), ["gradient_boosting"], "60 classes, 50 are its most"),
         (
             _dataset(classes=900, words=900),
-            ["random_forest", "gradient_boosting", "tabm"],
+            ["random_forest", "extra_trees", "gradient_boosting", "tabm"],
             "900 classes, 100 are its most",
         ),
         (
             _dataset(classes=1000, words=5000),
-            ["linear", "random_forest", "gradient_boosting", "tabm"],
+            ["linear", "random_forest", "extra_trees", "gradient_boosting", "tabm"],
             "5,003,000 weights over one-hot categories and classes",
         ),
     ],
