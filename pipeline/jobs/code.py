@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.contracts.declaration import Settings
 from pipeline.contracts.names import MODEL_CODE
-from pipeline.contracts.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.outcome import CHECKPOINT, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.jobs.isolated import TASK, Task
 from pipeline.jobs.isolation import run_isolated
@@ -34,6 +34,9 @@ def train_apart(
     (apart / "dataset.json").write_bytes(trainer.dataset.to_bytes())
     for name, split in trainer.splits.items():
         split.write_parquet(apart / f"{name}.parquet")
+    checkpoints = trainer.checkpoints(candidate)
+    if (state := checkpoints.load()) is not None:
+        (apart / CHECKPOINT).write_bytes(state)
     task = Task(
         candidate=candidate,
         metric=trainer.metric,
@@ -43,6 +46,7 @@ def train_apart(
         device=context.machine.device,
         description=context.machine.description,
         threads=context.machine.threads,
+        checkpoint_seconds=checkpoints.seconds,
     )
     (apart / TASK).write_bytes(task.to_bytes())
     context.workdir.chmod(0o755)  # another user must come through
@@ -52,6 +56,7 @@ def train_apart(
         environment=context.environment,
         report=report,
         watch=lambda point: trainer.watch(candidate, point),
+        keep=checkpoints.save,
     )
     own = trained.model_copy(
         update={

@@ -1,12 +1,14 @@
 """``python -m pipeline.jobs.isolated FOLDER``: the process that a user's model.py runs in.
 
-``FOLDER`` holds task.json, dataset.json, model.py and the splits; what is made goes to ``FOLDER/out``. It knows no
-bucket, no table and no credentials. On stdout: a JSON line for progress, a point of the curve, an error.
+``FOLDER`` holds task.json, dataset.json, model.py, the splits, and the checkpoint of an earlier attempt; what is made
+goes to ``FOLDER/out``. It knows no bucket, no table and no credentials. On stdout: a JSON line for progress, a point of
+the curve, a checkpoint that is there, an error.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 import traceback
@@ -17,6 +19,7 @@ from typing import Any, Literal
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.names import MODEL_CODE
+from pipeline.contracts.outcome import CHECKPOINT
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.record import Record
 
@@ -36,6 +39,23 @@ class Task(Record):
     device: str
     description: str
     threads: int
+    checkpoint_seconds: float = math.inf
+
+
+class _Checkpoints:
+    """As training.recipe.Checkpoints, in files: who started this process brings them on."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.seconds, self._earlier, self._kept = seconds, folder / CHECKPOINT, folder / "out" / CHECKPOINT
+
+    def load(self) -> bytes | None:
+        return self._earlier.read_bytes() if self._earlier.exists() else None
+
+    def save(self, state: bytes) -> None:
+        written = self._kept.with_suffix(".part")
+        written.write_bytes(state)
+        written.replace(self._kept)
+        _say(checkpoint=True)
 
 
 def main(folder: Path) -> int:
@@ -71,6 +91,7 @@ def _train(folder: Path) -> None:
         metric=task.metric,
         class_weights=task.class_weights,
         deadline=time.monotonic() + task.seconds,
+        checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds),
         watch=_watch,
         code=folder / MODEL_CODE,
     )

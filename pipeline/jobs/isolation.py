@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.contracts.errors import CandidateFailedError, ConfigurationError, IntegrityError
-from pipeline.contracts.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.contracts.outcome import (
+    BODY,
+    CHECKPOINT,
+    MODEL,
+    OUT_OF_FOLD,
+    REFERENCE,
+    TRAINED,
+    WEIGHTS,
+    TrainedCandidate,
+)
 
 __all__ = ["Isolation", "run_isolated"]
 
@@ -35,17 +44,25 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORK
 _KEPT_OF = ("CUDA_", "NVIDIA_", "OMP_")
 
 
-def run_isolated(
+def _not_kept(state: bytes) -> None:
+    """Nobody goes on from it."""
+
+
+def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears of it
     folder: Path,
     *,
     isolation: Isolation,
     environment: Mapping[str, str],
     report: Callable[[str], None],
     watch: Callable[[Mapping[str, float]], None],
+    keep: Callable[[bytes], None] = _not_kept,
 ) -> TrainedCandidate:
     """Train what ``folder`` holds (jobs.isolated says what), and check what comes back in ``folder/out``.
 
-    Raise CandidateFailedError with what the code said when it failed, ConfigurationError where it may not run.
+    ``keep`` is given each checkpoint: bytes that nobody but such a process may read.
+
+    Raise CandidateFailedError with what the code said when it failed, ConfigurationError where it may not run,
+    IntegrityError for what is no plain data.
     """
     if isolation == "refused":
         raise CandidateFailedError(
@@ -60,7 +77,7 @@ def run_isolated(
     ) as process:  # fmt: skip
         assert process.stdout is not None, "it is piped"
         try:
-            error = _listen(process.stdout, report, watch)
+            error = _listen(process.stdout, report, watch, lambda: keep(_plain_file(out / CHECKPOINT)))
         except BaseException:
             process.kill()
             raise
@@ -84,7 +101,12 @@ def _environment(given: Mapping[str, str], home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _listen(lines: IO[str], report: Callable[[str], None], watch: Callable[[Mapping[str, float]], None]) -> str | None:
+def _listen(
+    lines: IO[str],
+    report: Callable[[str], None],
+    watch: Callable[[Mapping[str, float]], None],
+    checkpoint: Callable[[], None],
+) -> str | None:
     """Until it ends: its progress on, its traceback to the log; the sentence that it failed with."""
     error = None
     while line := lines.readline(_MOST_LINE):
@@ -93,6 +115,8 @@ def _listen(lines: IO[str], report: Callable[[str], None], watch: Callable[[Mapp
             report(str(said["report"])[:200])
         elif "point" in said:
             watch({str(name)[:40]: float(value) for name, value in list(said["point"].items())[:20]})
+        elif "checkpoint" in said:
+            checkpoint()
         elif "traceback" in said:
             _log.error(
                 "model.py raised", extra={"traceback": [str(one)[:500] for one in said["traceback"]][-_MOST_TRACEBACK:]}
@@ -100,6 +124,19 @@ def _listen(lines: IO[str], report: Callable[[str], None], watch: Callable[[Mapp
         elif "error" in said:
             error = str(said["error"])[:500]
     return error
+
+
+def _plain_file(path: Path) -> bytes:
+    """Its bytes, whatever was put there meanwhile: no link is followed, and none is waited for."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise IntegrityError(f"model.py: its {path.name} is no file that can be read") from error
+    with os.fdopen(opened, "rb") as file:
+        told = os.fstat(opened)
+        if not stat.S_ISREG(told.st_mode) or told.st_nlink > 1 or told.st_size > _MOST_BYTES[WEIGHTS]:
+            raise IntegrityError(f"model.py: its {path.name} is not a file of an expected size")
+        return file.read()
 
 
 def _message(line: str) -> dict[str, Any]:

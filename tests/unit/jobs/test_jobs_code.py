@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.contracts.errors import CandidateFailedError, InvalidJobSpecError
+from pipeline.contracts.errors import CandidateFailedError, IntegrityError, InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import MODEL_CODE
-from pipeline.contracts.outcome import MODEL, TrainedCandidate
+from pipeline.contracts.outcome import CHECKPOINT, MODEL, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.jobs.isolated import TASK, Task
@@ -47,7 +47,9 @@ def build(shape, settings):
 ROOT = Path(__file__).parents[3]
 
 
-def _apart(folder: Path, code: str, settings: str = "{}") -> TrainedCandidate:
+def _apart(
+    folder: Path, code: str, settings: str = "{}", *, state: bytes | None = None, kept: list[bytes] | None = None
+) -> TrainedCandidate:
     """As the job does it, without a bucket."""
     rows = table(rows=120)
     (folder / MODEL_CODE).write_text(code)
@@ -57,13 +59,17 @@ def _apart(folder: Path, code: str, settings: str = "{}") -> TrainedCandidate:
     task = Task(
         candidate=Candidate(name="model_py", algorithm="model_py", settings={"code": settings, "epochs": 2}),
         metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu", description="cpu", threads=1,
+        checkpoint_seconds=0 if kept is not None else 1e9,
     )  # fmt: skip
+    if state is not None:
+        (folder / CHECKPOINT).write_bytes(state)
     (folder / TASK).write_bytes(task.to_bytes())
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     points: list[object] = []
     trained = run_isolated(
-        folder, isolation="none", environment=environment, report=lambda text: None, watch=points.append
-    )
+        folder, isolation="none", environment=environment, report=lambda text: None, watch=points.append,
+        keep=(kept if kept is not None else []).append,
+    )  # fmt: skip
     assert len(points) == 2, "a point an epoch"
     return trained
 
@@ -74,6 +80,31 @@ def test_it_is_trained_by_the_one_loop_and_served_as_onnx(tmp_path: Path) -> Non
     rows = table(rows=120)
     answers = OnnxModel(tmp_path / "out" / MODEL).run(feeds(rows.validation, rows.dataset.signature))
     assert np.isfinite(answers.probabilities).all()
+
+
+def test_a_later_attempt_goes_on_from_a_checkpoint_and_ends_with_the_same_model(tmp_path: Path) -> None:
+    folders = [tmp_path / "whole", tmp_path / "later"]
+    for folder in folders:
+        folder.mkdir()
+    kept: list[bytes] = []
+    whole = _apart(folders[0], CODE, kept=kept)
+    assert len(kept) == 2, "one an epoch"
+    later = _apart(folders[1], CODE, state=kept[0])
+    assert any("went on from a checkpoint in epoch 2" in note for note in later.notes)
+    assert later.model_sha256 == whole.model_sha256
+
+
+@pytest.mark.parametrize("trick", ["os.symlink(secret, name)", "os.link(secret, name)", "os.mkfifo(name)"])
+def test_a_checkpoint_that_is_no_plain_file_of_its_own_is_not_read(tmp_path: Path, trick: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a key")
+    code = (
+        f"import os\nsecret, name = {str(secret)!r}, {CHECKPOINT!r}\n{trick}\nprint('{{\"checkpoint\": true}}')\n{CODE}"
+    )
+    kept: list[bytes] = []
+    with pytest.raises(IntegrityError, match=r"is no file that can be read|is not a file of an expected size"):
+        _apart(tmp_path, code, kept=kept)
+    assert not kept
 
 
 @pytest.mark.parametrize(
