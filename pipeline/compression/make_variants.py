@@ -55,6 +55,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     Raise ExportMismatchError or IntegrityError, the first candidate's, when none survives.
     """
     signature = dataset.signature
+    by_folds = all(candidate.cross_quality for candidate in trained)
     bench = _Bench(
         artifacts=artifacts,
         keys=keys,
@@ -64,7 +65,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         rows=feeds(validation, signature),
         truth=truth(validation, signature),
         report=report,
-        compared_by_folds=all(candidate.cross_quality for candidate in trained),
+        by_folds=by_folds,
     )
     variants: list[Variant] = []
     errors: list[ModeldropError] = []
@@ -77,7 +78,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
             variants.append(_row(candidate, "fp32", status="rejected", reason=error.message))
     if len(errors) == len(trained):
         raise errors[0]
-    return VariantSet(variants=tuple(variants), cpu=cpu_name())
+    return VariantSet(variants=tuple(variants), cpu=cpu_name(), by_folds=by_folds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +125,7 @@ class _Bench:
     rows: Feeds
     truth: npt.NDArray[Any]
     report: Callable[[str], None]
-    compared_by_folds: bool
+    by_folds: bool
 
     @property
     def _metric(self) -> str:
@@ -227,7 +228,7 @@ class _Bench:
         full: _Served | None = None,
     ) -> Variant:
         """Of few rows its quality is the candidate's out of its folds, less what the file loses beside ``full``."""
-        crossed = self.compared_by_folds and candidate.cross_quality
+        crossed = self.by_folds and candidate.cross_quality
         lost = {name: value - (full or served).quality[name] for name, value in served.quality.items()}
         kept = {
             "artifact": self._keep(served.content),

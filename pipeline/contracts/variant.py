@@ -44,10 +44,11 @@ class Variant(Record):
 
 
 class VariantSet(Record):
-    """What compression leaves for selection."""
+    """What compression leaves for selection. ``by_folds``: of few rows, qualities are of answers out of folds."""
 
     variants: tuple[Variant, ...]
     cpu: str  # the machine that measured latency
+    by_folds: bool = False
 
 
 class LeaderboardRow(Record):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.variant import LeaderboardRow, Selection, Tried, Variant, VariantSet
+from pipeline.evaluation.standing import shown
 from pipeline.selection.limits import misses
 from pipeline.selection.pareto import costs, front
 
@@ -22,62 +24,76 @@ def select(
     """
     made = [variant for variant in variants.variants if variant.status == "ok"]
     within = [variant for variant in made if not misses(variant, metric, spec.limits)]
-    winner = _winner(within or made, made, metric)
+    compared = _Compared(metric=metric, by_folds=variants.by_folds)
+    winner = compared.winner(within or made, made)
     return Selection(
         metric=metric,
         winner=winner,
-        leaderboard=_leaderboard(variants.variants, winner, metric),
-        reason=_reason(winner, made, metric, fitting=len(within)),
+        leaderboard=compared.leaderboard(variants.variants, winner),
+        reason=compared.reason(winner, made, fitting=len(within)),
         unmet=misses(winner, metric, spec.limits),
         tried=tried,
         notes=notes,
     )
 
 
-def _winner(eligible: Sequence[Variant], made: Sequence[Variant], metric: str) -> Variant:
-    """From the front alone: a quantized file that lost a little may be beaten by another candidate in everything."""
-    full = _full_precision(made)
-    best = front(eligible, metric)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Compared:
+    """What variants are compared by."""
 
-    def standing(variant: Variant) -> tuple[tuple[float, float, float], str]:
-        return costs(full.get(variant.candidate, variant), metric), variant.candidate
+    metric: str
+    by_folds: bool
 
-    leader = min(best, key=standing).candidate
-    return min((v for v in best if v.candidate == leader), key=lambda v: (*reversed(costs(v, metric)), v.precision))
+    def costs(self, variant: Variant) -> tuple[float, float, float]:
+        return costs(variant, self.metric, by_folds=self.by_folds)
+
+    def front(self, variants: Sequence[Variant]) -> list[Variant]:
+        return front(variants, self.metric, by_folds=self.by_folds)
+
+    def winner(self, eligible: Sequence[Variant], made: Sequence[Variant]) -> Variant:
+        """From the front alone: a quantized file that lost a little may be beaten by another candidate in all."""
+        full = _full_precision(made)
+        best = self.front(eligible)
+
+        def place(variant: Variant) -> tuple[tuple[float, float, float], str]:
+            return self.costs(full.get(variant.candidate, variant)), variant.candidate
+
+        leader = min(best, key=place).candidate
+        return min((v for v in best if v.candidate == leader), key=lambda v: (*reversed(self.costs(v)), v.precision))
+
+    def leaderboard(self, variants: Sequence[Variant], winner: Variant) -> tuple[LeaderboardRow, ...]:
+        """Those that are ok by the metric, then what was rejected, then what does not apply."""
+        made = [variant for variant in variants if variant.status == "ok"]
+        on_front = self.front(made)
+        ranked = sorted(made, key=lambda v: (*self.costs(v), v.candidate, v.precision))
+        rest = sorted(
+            (variant for variant in variants if variant.status != "ok"),
+            key=lambda v: (v.status == "not_applicable", v.candidate, v.precision),
+        )
+        rows = [
+            LeaderboardRow(rank=rank, variant=variant, on_front=variant in on_front, winner=variant == winner)
+            for rank, variant in enumerate(ranked, start=1)
+        ]
+        return (*rows, *(LeaderboardRow(rank=None, variant=variant) for variant in rest))
+
+    def reason(self, winner: Variant, made: Sequence[Variant], *, fitting: int) -> str:
+        full = _full_precision(made).get(winner.candidate, winner)
+        if not fitting:
+            among = "no file keeps the limits; of all"
+        elif fitting < len(made):
+            among = f"of the files that keep the limits ({fitting} of {len(made)})"
+        else:
+            among = f"of {len({variant.candidate for variant in made})} candidates"
+        found = shown(full.quality, self.metric, by_folds=self.by_folds)
+        rows = "cross-validated" if self.by_folds else "validation"
+        sentence = f"{among}, {winner.candidate} has the best {rows} {self.metric} ({found})"
+        if full == winner:
+            return sentence
+        assert winner.artifact is not None, "a winner was made"
+        assert full.artifact is not None, "so was the file that it came from"
+        times = full.artifact.bytes / winner.artifact.bytes
+        return f"{sentence}; its {winner.precision} file kept the gates and is {times:.1f} times smaller than fp32"
 
 
 def _full_precision(variants: Sequence[Variant]) -> dict[str, Variant]:
     return {variant.candidate: variant for variant in variants if variant.precision == "fp32"}
-
-
-def _leaderboard(variants: Sequence[Variant], winner: Variant, metric: str) -> tuple[LeaderboardRow, ...]:
-    """Those that are ok by the metric, then what was rejected, then what does not apply."""
-    made = [variant for variant in variants if variant.status == "ok"]
-    on_front = front(made, metric)
-    ranked = sorted(made, key=lambda v: (*costs(v, metric), v.candidate, v.precision))
-    rest = sorted(
-        (variant for variant in variants if variant.status != "ok"),
-        key=lambda v: (v.status == "not_applicable", v.candidate, v.precision),
-    )
-    rows = [
-        LeaderboardRow(rank=rank, variant=variant, on_front=variant in on_front, winner=variant == winner)
-        for rank, variant in enumerate(ranked, start=1)
-    ]
-    return (*rows, *(LeaderboardRow(rank=None, variant=variant) for variant in rest))
-
-
-def _reason(winner: Variant, made: Sequence[Variant], metric: str, *, fitting: int) -> str:
-    full = _full_precision(made).get(winner.candidate, winner)
-    if not fitting:
-        among = "no file keeps the limits; of all"
-    elif fitting < len(made):
-        among = f"of the files that keep the limits ({fitting} of {len(made)})"
-    else:
-        among = f"of {len({variant.candidate for variant in made})} candidates"
-    sentence = f"{among}, {winner.candidate} has the best validation {metric} ({full.quality[metric]:.6g})"
-    if full == winner:
-        return sentence
-    assert winner.artifact is not None, "a winner was made"
-    assert full.artifact is not None, "so was the file that it came from"
-    times = full.artifact.bytes / winner.artifact.bytes
-    return f"{sentence}; its {winner.precision} file kept the gates and is {times:.1f} times smaller than fp32"

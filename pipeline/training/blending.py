@@ -1,26 +1,30 @@
-"""A weighted blend of the best candidates: greedy ensemble selection (Caruana et al. 2004) on the validation rows."""
+"""A weighted blend of the best candidates: greedy ensemble selection (Caruana et al. 2004) on the validation rows.
+
+Of few rows, on answers out of folds, it is bagged as they propose: the mean of the weights that halves of them give.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.job_spec import greater_is_better
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.standing import shown, standing
 
 __all__ = ["Blend", "blend_weights", "find_blend"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
 _ROUNDS = 40  # of the selection: weights are multiples of 1/40
-_LEAST_WEIGHT = 0.04  # below it a member costs size and latency for nothing
+_LEAST_WEIGHT = 0.04
 _FOLDS = 5
+_HALVES = 10
 _SURE = 1e-7  # a probability no smaller than this, so that one row's mistake is no infinity
 
 
@@ -40,44 +44,69 @@ class Blend:
     better: bool
 
 
-def find_blend(answers: dict[str, Floats], truth: npt.NDArray[Any], signature: Signature, metric: str) -> Blend:
+def find_blend(
+    answers: dict[str, Floats], truth: npt.NDArray[Any], signature: Signature, metric: str, *, by_folds: bool = False
+) -> Blend:
     """``answers``: of two candidates or more on the same rows, probabilities [rows, classes] or values [rows].
 
     The weights are fitted on all rows; whether they are worth it is told by cross-fitting: each fifth of the rows is
-    answered with weights that were found on the others.
+    answered with weights that were found on the others. ``by_folds``: as evaluation.standing has it.
     """
     names = list(answers)
     stacked = np.stack([answers[name].astype(np.float64) for name in names])
     losses = _losses(truth, signature, metric)
-    fitted = blend_weights(stacked, losses)
+    weigh = _bagged_weights if by_folds else _weights_of
+    everything = np.arange(len(truth))
+    fitted = weigh(stacked, losses, everything)
     honest = np.empty_like(stacked[0])
     fold = np.random.default_rng(0).permutation(len(truth)) % _FOLDS
     for number in range(_FOLDS):
         held = fold == number
-        weights = blend_weights(stacked[:, ~held], lambda given, rest=~held: losses(given, rest))
-        honest[held] = np.tensordot(weights, stacked[:, held], axes=1)
+        honest[held] = np.tensordot(weigh(stacked, losses, everything[~held]), stacked[:, held], axes=1)
 
-    def quality(given: Floats) -> float:
-        return measure(signature, truth, Answers.of(signature, given))[metric]
+    def quality(given: Floats) -> dict[str, float]:
+        return measure(signature, truth, Answers.of(signature, given))
 
-    sign = 1 if greater_is_better(metric) else -1
     singles = {name: quality(given) for name, given in zip(names, stacked, strict=True)}
-    best = max(singles, key=lambda name: sign * singles[name])
+    best = max(singles, key=lambda name: standing(singles[name], metric, by_folds=by_folds))
     found = quality(honest)
-    shares = {name: round(float(weight), 4) for name, weight in zip(names, fitted, strict=True) if weight > 0}
-    shares = dict(sorted(shares.items(), key=lambda one: -one[1]))
-    better = len(shares) > 1 and sign * found > sign * singles[best]
+    shares = _shares(names, fitted)
+    places = (standing(one, metric, by_folds=by_folds) for one in (found, singles[best]))
+    better = len(shares) > 1 and next(places) > next(places)
     told = " + ".join(f"{share:.2f} {name}" for name, share in shares.items())
+    own, other = (shown(one, metric, by_folds=by_folds) for one in (found, singles[best]))
     return Blend(
         weights=shares,
         answers=np.tensordot(fitted, stacked, axes=1),
         cross_fitted=honest,
         better=better,
-        why=(
-            f"{told}: cross-fitted {metric} {found:.6g}, {'better than' if better else 'no better than'} "
-            f"{singles[best]:.6g} of {best}"
-        ),
+        why=f"{told}: cross-fitted {metric} {own}, {'better than' if better else 'no better than'} {other} of {best}",
     )
+
+
+def _shares(names: Sequence[str], weights: Floats) -> dict[str, float]:
+    """The largest first, in ten thousandths that sum to 1."""
+    most, *others = sorted(zip(names, weights, strict=True), key=lambda one: -one[1])
+    rest = {name: round(float(weight), 4) for name, weight in others if weight > 0}
+    return {most[0]: round(1 - sum(rest.values()), 4), **rest}
+
+
+def _weights_of(stacked: Floats, losses: Callable[..., float], rows: npt.NDArray[np.int64]) -> Floats:
+    return blend_weights(stacked[:, rows], lambda given: losses(given, rows))
+
+
+def _bagged_weights(stacked: Floats, losses: Callable[..., float], rows: npt.NDArray[np.int64]) -> Floats:
+    random = np.random.default_rng(0)
+    halves = [np.sort(random.permutation(rows)[: len(rows) // 2]) for _ in range(_HALVES)]
+    weights: Floats = np.mean([_weights_of(stacked, losses, half) for half in halves], axis=0)
+    return _without_the_least(weights)
+
+
+def _without_the_least(weights: Floats) -> Floats:
+    """Those that cost size and latency for nothing are 0; the others sum to 1."""
+    kept = np.where(weights < _LEAST_WEIGHT * weights.sum(), 0.0, weights)
+    found: Floats = kept / kept.sum()
+    return found
 
 
 def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
@@ -91,9 +120,7 @@ def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
         one = int(np.argmin([losses((total + member) / count) for member in stacked]))
         taken[one] += 1
         total = total + stacked[one]
-    taken[taken < _LEAST_WEIGHT * _ROUNDS] = 0
-    weights: Floats = taken / taken.sum()
-    return weights
+    return _without_the_least(taken)
 
 
 def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str) -> Callable[..., float]:

@@ -36,6 +36,7 @@ BLEND, STUDENT = "blend", "student"
 Floats = npt.NDArray[np.floating[Any]]
 
 _MOST_STUDENT_CLASSES = 10  # a model each
+_LOST = 1e-3  # of the blend's quality, at least, by a student of few rows
 # A student is to be small: of boosting a few trees, of a network one narrow layer after another.
 _STUDENTS: dict[str, dict[str, Any]] = {
     "gradient_boosting": {"n_estimators": 300, "learning_rate": 0.1, "num_leaves": 31, "feature_fraction": 0.8,
@@ -87,7 +88,7 @@ class Ensembling:
         self.report("blend")
         known = {one.name: one.out_of_fold for one in members if one.out_of_fold is not None}
         if crossed := len(known) == len(members):  # all rows tell more than the validation rows
-            found = find_blend(known, self._all_truth, self._signature, self._metric)
+            found = find_blend(known, self._all_truth, self._signature, self._metric, by_folds=True)
         else:
             found = find_blend({one.name: one.answers for one in members}, self._truth, self._signature, self._metric)
         if not found.better:
@@ -218,11 +219,17 @@ class Ensembling:
         return {"cross_quality": measure(self._signature, wanted, given), "cross_interval": spread}
 
     def _beside(self, blended: TrainedCandidate, answers: Floats) -> dict[str, Any]:
-        """What the student's would be: the blend's, less what it loses to it on the validation rows."""
+        """What the student's would be: the blend's, less what it loses to it on the validation rows.
+
+        These are few: where it seems as good as what it learnt from, or better, that is chance.
+        """
         if not blended.cross_quality:
             return {}
         own = self._quality(answers)
-        lost = {name: own[name] - blended.quality[name] for name in own}
+        lost = {}
+        for name, value in own.items():
+            sign = 1 if greater_is_better(name) else -1
+            lost[name] = min(sign * (value - blended.quality[name]), -_LOST * abs(blended.quality[name])) * sign
         return {
             "cross_quality": {name: value + lost[name] for name, value in blended.cross_quality.items()},
             "cross_interval": {

@@ -51,6 +51,19 @@ def test_the_best_candidate_wins_by_its_fp32_file() -> None:
     assert chosen.unmet == ()
 
 
+def test_of_few_rows_it_is_chosen_by_what_the_candidates_are_sure_of_too() -> None:
+    sure = variant("sure", quality=0.90).model_copy(update={"quality": {"accuracy": 0.90, "log_loss": 0.2}})
+    right = variant("right", quality=0.91).model_copy(update={"quality": {"accuracy": 0.91, "log_loss": 0.5}})
+    found = {}
+    for by_folds in (False, True):
+        variants = VariantSet(variants=(sure, right), cpu="a cpu", by_folds=by_folds)
+        found[by_folds] = select(variants, metric="accuracy", spec=JobSpec())
+    assert found[False].winner.candidate == "right"
+    assert found[True].winner.candidate == "sure"
+    assert found[True].leaderboard[0].variant.candidate == "sure"
+    assert found[True].reason == "of 2 candidates, sure has the best cross-validated accuracy (0.9, log loss 0.2)"
+
+
 @pytest.mark.parametrize(("metric", "best"), [("accuracy", "b"), ("rmse", "a")])
 def test_the_direction_of_the_metric_counts(metric: str, best: str) -> None:
     assert choose(variant("a", quality=1.0), variant("b", quality=2.0), metric=metric).winner.candidate == best

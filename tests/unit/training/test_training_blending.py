@@ -49,3 +49,28 @@ def test_of_classes_the_mean_of_probabilities_is_judged_by_the_metric() -> None:
     found = find_blend({"one": model(), "other": model()}, truth, LABELS, "auc")
     assert found.better
     np.testing.assert_allclose(found.answers.sum(axis=1), 1)
+
+
+def test_of_few_rows_weights_are_the_mean_of_what_halves_of_them_say_and_sum_to_one() -> None:
+    random = np.random.default_rng(2)
+    truth = random.normal(size=60)
+    answers = {name: truth + random.normal(scale=0.5, size=60) for name in ("a", "b", "c", "d")}
+    once = find_blend(answers, truth, VALUES, "rmse")
+    bagged = find_blend(answers, truth, VALUES, "rmse", by_folds=True)
+    assert bagged.weights != once.weights
+    assert sum(bagged.weights.values()) == pytest.approx(1, abs=1e-9)
+    assert list(bagged.weights.values()) == sorted(bagged.weights.values(), reverse=True)
+    again = find_blend(answers, truth, VALUES, "rmse", by_folds=True)
+    assert again.weights == bagged.weights
+
+
+def test_of_few_rows_a_blend_that_is_surer_is_better_though_no_more_rows_are_right() -> None:
+    truth = np.array(["a", "b"] * 40, object)
+    second = np.where(truth == "b", 0.9, 0.1)
+    sure_of_half = [np.where(np.arange(80) % 4 < 2, second, 0.5 + (second - 0.5) / 10), None]
+    sure_of_half[1] = np.where(np.arange(80) % 4 >= 2, second, 0.5 + (second - 0.5) / 10)
+    answers = {str(place): np.stack([1 - one, one], axis=1) for place, one in enumerate(sure_of_half)}
+    assert not find_blend(answers, truth, LABELS, "accuracy").better
+    found = find_blend(answers, truth, LABELS, "accuracy", by_folds=True)
+    assert found.better
+    assert "log loss" in found.why
