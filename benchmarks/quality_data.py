@@ -15,7 +15,7 @@ import polars as pl
 from pipeline.validation.image_arrays import read_image_arrays
 from pipeline.validation.images import LABEL
 
-__all__ = ["DATA", "IMAGES", "TABLES", "TEXTS", "DataSet"]
+__all__ = ["DATA", "IMAGES", "SMALL_TABLES", "TABLES", "TEXTS", "DataSet", "Load"]
 
 DATA = Path(os.environ.get("MODELDROP_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -31,6 +31,9 @@ class DataSet:
     image: tuple[int, ...] = ()
 
 
+Load = Callable[[int], DataSet]  # the split's number; a set that has its own test rows has one split
+
+
 def _file(name: str) -> Path:
     file = DATA / name
     if not file.exists():
@@ -42,37 +45,41 @@ def _read(name: str) -> pl.DataFrame:
     return pl.read_csv(_file(name), null_values=["?", ""], infer_schema_length=None)
 
 
-def _given(folder: str, target: str) -> Callable[[], DataSet]:
-    return lambda: DataSet(learn=_read(f"{folder}/train.csv"), test=_read(f"{folder}/test.csv"), target=target)
+def _given(folder: str, target: str) -> Load:
+    return lambda split: DataSet(learn=_read(f"{folder}/train.csv"), test=_read(f"{folder}/test.csv"), target=target)
 
 
-def _parted(frame: pl.DataFrame, target: str, drop: tuple[str, ...] = ()) -> DataSet:
-    """Every fourth row of a seeded shuffle tests."""
-    order = np.random.default_rng(0).permutation(frame.height)
+def _parted(frame: pl.DataFrame, target: str, split: int, drop: tuple[str, ...] = ()) -> DataSet:
+    """Every fourth row of a shuffle, seeded by ``split``, tests."""
+    order = np.random.default_rng(split).permutation(frame.height)
     cut = frame.height // 4
     return DataSet(learn=frame[order[cut:]], test=frame[order[:cut]], target=target, drop=drop)
 
 
-def _titanic() -> DataSet:
+def _titanic(split: int) -> DataSet:
     """Without ``alive``, which is the target in words."""
-    return _parted(_read("titanic/titanic.csv"), "survived", drop=("alive",))
+    return _parted(_read("titanic/titanic.csv"), "survived", split, drop=("alive",))
 
 
-def _of_sklearn(name: str, *, classes: bool, scaled: dict[str, Any] | None = None) -> Callable[[], DataSet]:
-    def load() -> DataSet:
+def _of_sklearn(name: str, *, classes: bool, scaled: dict[str, Any] | None = None) -> Load:
+    def load(split: int) -> DataSet:
         from sklearn import datasets
 
         bunch = getattr(datasets, f"load_{name}")(**(scaled or {}))
         columns = {f"x{index}": bunch.data[:, index] for index in range(bunch.data.shape[1])}
         target = [f"class {value}" for value in bunch.target] if classes else bunch.target.astype(float)
-        return _parted(pl.DataFrame({**columns, "target": target}), "target")
+        return _parted(pl.DataFrame({**columns, "target": target}), "target", split)
 
     return load
 
 
-TABLES: dict[str, Callable[[], DataSet]] = {
+TABLES: dict[str, Load] = {
     "adult": _given("adult", "income"),
     "california_housing": _given("california_housing", "median_house_value"),
+}
+
+# Few rows test, so that one of them is a percent: several splits tell more than one.
+SMALL_TABLES: dict[str, Load] = {
     "titanic": _titanic,
     "breast_cancer": _of_sklearn("breast_cancer", classes=True),
     "diabetes": _of_sklearn("diabetes", classes=False, scaled={"scaled": False}),
@@ -80,15 +87,15 @@ TABLES: dict[str, Callable[[], DataSet]] = {
     "digits": _of_sklearn("digits", classes=True),
 }
 
-TEXTS: dict[str, Callable[[], DataSet]] = {"ag_news": _given("ag_news", "topic")}
+TEXTS: dict[str, Load] = {"ag_news": _given("ag_news", "topic")}
 
 
-def _arrays(folder: str) -> Callable[[], DataSet]:
-    def load() -> DataSet:
+def _arrays(folder: str) -> Load:
+    def load(split: int) -> DataSet:
         learn, test = (read_image_arrays(f"{name}.npz", _file(f"{folder}/{name}.npz")) for name in ("train", "test"))
         return DataSet(learn=learn.frame, test=test.frame, target=LABEL, image=learn.shape)
 
     return load
 
 
-IMAGES: dict[str, Callable[[], DataSet]] = {"mnist": _arrays("mnist")}
+IMAGES: dict[str, Load] = {"mnist": _arrays("mnist")}
