@@ -24,6 +24,7 @@ __all__ = [
     "linear_features",
     "one_hot_features",
     "scaled_and_one_hot",
+    "shown_features",
 ]
 
 FEATURES = "features"
@@ -139,7 +140,7 @@ class Preprocessing:
                 shown_columns=self.shown[:, 0],
                 shown_ids=self.shown[:, 1],
             )
-        if self.cardinalities:
+        if self.codes.size:
             made.add(
                 "code_numbers",
                 _node("Add", [CAT, "offsets"], "ids"),
@@ -219,6 +220,20 @@ def boosting_features(problem: Problem, pairs: Sequence[tuple[int, int]] = ()) -
     return preprocessing, _training_matrix(preprocessing, problem, own_codes)
 
 
+def shown_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+    """Medians and flags for what is missing, and a 0/1 column for each category that two training rows have."""
+    fill = _medians(problem.train.num)
+    preprocessing = Preprocessing(
+        fill=fill,
+        centre=np.zeros_like(fill),
+        flagged=_with_gaps(problem.train.num),
+        codes=np.empty((sum(problem.cardinalities), 0), np.float32),
+        cardinalities=problem.cardinalities,
+        shown=_frequent(problem, least=2),
+    )
+    return preprocessing, preprocessing.apply(problem.train)
+
+
 def _with_target_codes(
     problem: Problem, *, fill: Matrix, flagged: npt.NDArray[np.int64]
 ) -> tuple[Preprocessing, Matrix]:
@@ -234,13 +249,13 @@ def _training_matrix(preprocessing: Preprocessing, problem: Problem, own_codes: 
     return np.concatenate([preprocessing.apply(problem.train)[:, : preprocessing.uncoded], own_codes], axis=1)
 
 
-def _frequent(problem: Problem) -> npt.NDArray[np.int64]:
+def _frequent(problem: Problem, least: int = _LEAST_SHOWN_ROWS) -> npt.NDArray[np.int64]:
     """The categories [categories, 2] (column, id) that enough training rows have, the most frequent of each column."""
     shown = []
     for column, count in enumerate(problem.cardinalities):
         rows = np.bincount(problem.train.cat[:, column], minlength=count)
         often = np.argsort(-rows, kind="stable")[:_MOST_SHOWN]
-        shown += [(column, one) for one in often if rows[one] >= _LEAST_SHOWN_ROWS]
+        shown += [(column, one) for one in often if rows[one] >= least]
     return np.array(shown, np.int64).reshape(-1, 2)
 
 

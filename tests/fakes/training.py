@@ -35,6 +35,7 @@ QUICK: dict[str, dict[str, Any]] = {
     },
     "k_means": {},
     "gaussian_mixture": {},
+    "kernel_ridge": {},
     "random_forest": {"n_estimators": 20},
     "extra_trees": {"n_estimators": 20},
     "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1, "folds": 2},

@@ -12,7 +12,7 @@ from pipeline.contracts.plan import Plan
 from pipeline.planning.plan import plan
 
 
-def _dataset(train: int = 5_000, classes: int = 2, words: int = 10) -> Dataset:
+def _dataset(train: int = 2_500, classes: int = 2, words: int = 10) -> Dataset:
     names = tuple(f"c{number}" for number in range(classes))
     return Dataset(
         task="classification" if classes else "regression",
@@ -43,11 +43,11 @@ def _settings(planned: Plan, algorithm: str):
 def test_all_are_tried_and_the_networks_ask_for_the_gpu_queue():
     planned = plan(_dataset(), JobSpec())
     assert [one.name for one in planned.candidates] == [
-        "linear", "random_forest", "extra_trees", "gradient_boosting", "mlp", "tabm"
+        "linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "mlp", "tabm"
     ]  # fmt: skip
     assert all(one.reason for one in planned.candidates)
     assert [(job.name, job.queue, job.candidates) for job in planned.jobs] == [
-        ("cpu", "cpu", ("linear", "random_forest", "extra_trees", "gradient_boosting")),
+        ("cpu", "cpu", ("linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting")),
         ("gpu", "gpu", ("mlp", "tabm")),
     ]
     assert _misfits(planned) == []
@@ -76,15 +76,15 @@ def test_a_metric_of_another_task_is_an_error_of_the_spec():
     [
         (_dataset(train=60), ["mlp", "tabm"], "60 training rows, 100 are its least"),
         (_dataset(train=24), ["gradient_boosting", "mlp", "tabm"], "24 training rows, 50 are its least"),
-        (_dataset(classes=60), ["gradient_boosting"], "60 classes, 50 are its most"),
+        (_dataset(classes=60), ["kernel_ridge", "gradient_boosting"], "60 classes, 50 are its most"),
         (
             _dataset(classes=900, words=900),
-            ["random_forest", "extra_trees", "gradient_boosting", "tabm"],
-            "900 classes, 100 are its most",
+            ["kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "tabm"],
+            "900 classes, 50 are its most",
         ),
         (
             _dataset(classes=1000, words=5000),
-            ["linear", "random_forest", "extra_trees", "gradient_boosting", "tabm"],
+            ["linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "tabm"],
             "5,003,000 weights over one-hot categories and classes",
         ),
     ],

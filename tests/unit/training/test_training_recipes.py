@@ -19,7 +19,16 @@ from pipeline.training.recipes import RECIPES
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
 
-ALGORITHMS: list[str] = ["linear", "random_forest", "extra_trees", "gradient_boosting", "tabm", "resnet_mlp", "mlp"]
+ALGORITHMS: list[str] = [
+    "linear",
+    "kernel_ridge",
+    "random_forest",
+    "extra_trees",
+    "gradient_boosting",
+    "tabm",
+    "resnet_mlp",
+    "mlp",
+]
 CASES: list[tuple[str, Task, int]] = [
     (algorithm, task, classes)
     for algorithm in ALGORITHMS

@@ -1,0 +1,74 @@
+"""Kernel ridge regression, and classification: smooth, in closed form, of few rows often the best."""
+
+from __future__ import annotations
+
+from pipeline.contracts.declaration import Cost, Range
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.training.reading_texts import reads_texts
+from pipeline.training.recipe import Declaration, Fitted, Problem, Recipe, Settings
+
+__all__ = ["RECIPE"]
+
+_MOST_ROWS = 10_000  # whose matrix of rows x rows has 800 MB
+
+
+def _train(settings: Settings, problem: Problem) -> Fitted:
+    """What is left open (``auto``, 0) is chosen by the answers to each row of all others."""
+    from pipeline.training.exporting import body_of
+    from pipeline.training.kernels import KERNELS, KernelMachine
+    from pipeline.training.preprocessing import shown_features
+
+    if len(problem.train) > _MOST_ROWS:
+        raise CandidateFailedError(
+            f"kernel_ridge weighs every row against every other: {_MOST_ROWS:,} training rows are its most, and these "
+            f"are {len(problem.train):,}"
+        )
+    preprocessing, features = shown_features(problem)
+    machine = KernelMachine.of(
+        features,
+        problem.train.target,
+        problem.train.weight,
+        classes=problem.classes,
+        scaled=preprocessing.width - len(preprocessing.shown),  # a category's 0 or 1 is of that size already
+        kinds=KERNELS if settings["kernel"] == "auto" else (settings["kernel"],),
+        widths=(settings["width"],) if settings["width"] else (),
+        penalties=(settings["penalty"],) if settings["penalty"] else (),
+        seed=problem.seed,
+    )
+    return Fitted(
+        predict=lambda rows: machine.answers(preprocessing.apply(rows)),
+        body=lambda: body_of(preprocessing, machine.graph()),
+    )
+
+
+RECIPE = Recipe(
+    declares=Declaration(
+        name="kernel_ridge",
+        tasks=("classification", "regression"),
+        reads=("num", "cat"),
+        needs="cpu",
+        good_at="few rows: smooth answers in closed form, its width chosen by leaving each row out",
+        # width: of one over the median squared distance of the rows
+        defaults={"kernel": "auto", "width": 0.0, "penalty": 0.0},
+        space={
+            "kernel": ("gaussian", "exponential"),
+            "width": Range(low=0.01, high=10.0, log=True),
+            "penalty": Range(low=1e-3, high=10.0, log=True),
+        },
+        cost=Cost(
+            measured="2026-11-28, one thread of a 2-core EPYC, tables of 130 to 1,400 rows",
+            seconds=1.5,
+            seconds_per_million_cells=20,
+            bytes=20_000,
+            bytes_per_row=500,
+            latency_us=100,
+        ),
+        most_rows=2_500,  # of more the others are better, and smaller: asked for by name it takes them
+        most_classes=50,
+        turn=15,
+        refits="always",
+    ),
+    no_int8="its sums of many kernels, large and of both signs, need exact numbers",
+    tolerance=1e-4,  # its numbers are float64 until the last
+    train=reads_texts(_train),
+)
