@@ -95,8 +95,9 @@ def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
 
 
 def leaderboard(selection: Selection) -> RenderableType:
-    """What was tried: quality on the validation rows with its 95 % interval, seconds of training, latency of one row,
-    size; the winner and the front are marked."""
+    """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
+    front are marked."""
+    rows = "by cross-validation, of few rows" if selection.by_folds else "on the validation rows"
     table = _table("candidate", "precision", selection.metric, "95 %", "trained", "one row", "size", "agrees", "")
     for column in table.columns[2:8]:
         column.justify = "right"
@@ -106,7 +107,7 @@ def leaderboard(selection: Selection) -> RenderableType:
         table,
         *_footnotes(selection.leaderboard),
         Text(
-            f"{selection.metric} on the validation rows; ● front: none is better in quality, speed and size at once",
+            f"{selection.metric} {rows}; ● front: none is better in quality, speed and size at once",
             style="dim",
         ),
         Text(f"★ {selection.reason}", style="green"),

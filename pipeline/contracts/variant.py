@@ -79,10 +79,11 @@ class Tried(Record):
 class Selection(Record):
     """``unmet`` lists the limits of the JobSpec that even the winner misses: the run then needs a decision.
 
-    ``notes``: what the limits made of the plan.
+    ``notes``: what the limits made of the plan. ``by_folds``: as VariantSet has it.
     """
 
     metric: str
+    by_folds: bool = False
     winner: Variant
     leaderboard: tuple[LeaderboardRow, ...]
     reason: str

@@ -18,7 +18,7 @@ from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
-from pipeline.contracts.variant import VariantSet
+from pipeline.contracts.variant import Variant, VariantSet
 from pipeline.jobs.ensembling import members_of
 from pipeline.jobs.job import JobContext
 from pipeline.selection.limits import misses
@@ -60,7 +60,7 @@ def refit(  # noqa: PLR0913 - the doors of a step, each by its name
     again: Again,
     make: MakeVariants,
 ) -> VariantSet:
-    """``made``, its winner's file replaced; as it is where there is nothing to gain, or it did not succeed.
+    """``made``, its winner's files replaced; as it is where there is nothing to gain, or it did not succeed.
 
     ``trained``: with the blend. ``make``: as compression.make_variants does, verified and measured.
     """
@@ -74,16 +74,29 @@ def refit(  # noqa: PLR0913 - the doors of a step, each by its name
     except Exception as error:  # noqa: BLE001 - what was made before is there, whatever a library raises here
         _log.error("not trained again", extra={"candidate": found.candidate}, exc_info=error)
         return made
-    better = next((one for one in variants if one.precision == winner.precision and one.status == "ok"), None)
-    if better is None:
-        return made
-    kept = {"artifact": better.artifact, "latency_us": better.latency_us, "reason": _AGAIN}
-    replaced = winner.model_copy(update=kept)
-    before, after = (misses(one, plan.metric, spec.limits) for one in (winner, replaced))
-    if len(after) > len(before):
+    # Of every precision: beside a file of the first training one of five models would seem large and slow.
+    files = {one.precision: one for one in variants}
+    replaced = made.model_copy(
+        update={
+            "variants": tuple(
+                _again(one, files[one.precision]) if one.candidate == winner.candidate else one for one in made.variants
+            )
+        }
+    )
+    chosen = select(replaced, metric=plan.metric, spec=spec).winner
+    before, after = (len(misses(one, plan.metric, spec.limits)) for one in (winner, chosen))
+    if chosen.candidate != winner.candidate or after > before:
         return made
     _log.info("trained again", extra={"candidate": found.candidate})
-    return made.model_copy(update={"variants": tuple(replaced if one == winner else one for one in made.variants)})
+    return replaced
+
+
+def _again(one: Variant, other: Variant) -> Variant:
+    """The file of the further training, with what was measured of the first one's answers."""
+    if one.status != "ok":
+        return one
+    kept = {name: getattr(one, name) for name in ("candidate", "quality", "interval", "train_seconds")}
+    return other.model_copy(update={**kept, "reason": "; ".join(filter(None, (_AGAIN, other.reason)))})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

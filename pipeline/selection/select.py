@@ -28,6 +28,7 @@ def select(
     winner = compared.winner(within or made, made)
     return Selection(
         metric=metric,
+        by_folds=variants.by_folds,
         winner=winner,
         leaderboard=compared.leaderboard(variants.variants, winner),
         reason=compared.reason(winner, made, fitting=len(within)),

@@ -18,6 +18,7 @@ from pipeline.contracts.variant import Variant, VariantSet
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
 from pipeline.jobs.job import run_job
+from pipeline.selection.select import select
 from pipeline.training.trainer import Trainer
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -42,7 +43,8 @@ class Stage:
             Candidate(name=name, algorithm=name, settings=dict(QUICK.get(name, {}))) for name in algorithms
         )
         self.store.put(KEYS.plan, Plan(metric="rmse", candidates=candidates, jobs=()).to_bytes())
-        self.store.put(KEYS.spec, JobSpec(compression=Compression(precisions=("fp32",)), **spec).to_bytes())  # type: ignore[arg-type]
+        asked = {"compression": Compression(precisions=("fp32",)), **spec}
+        self.store.put(KEYS.spec, JobSpec.model_validate(asked).to_bytes())
         self.store.put(KEYS.dataset, self.dataset.to_bytes())
         for name, split in self.table.splits.items():
             split.write_parquet(folder / f"{name}.parquet")
@@ -57,8 +59,10 @@ class Stage:
     def compress(self) -> dict[str, Variant]:
         job = Job(artifacts=self.store, runs=RunLog(FakeTable()), queue="cpu", attempt=1)
         assert run_job(compress, ["--run", RUN, "--job", "compress"], connect=lambda run: job) == 0
-        found = VariantSet.from_bytes(self.store.get(KEYS.variants)).variants
-        return {one.candidate: one for one in found}
+        return {one.candidate: one for one in self.variants().variants}
+
+    def variants(self) -> VariantSet:
+        return VariantSet.from_bytes(self.store.get(KEYS.variants))
 
     def graph(self, variant: Variant) -> onnx.ModelProto:
         assert variant.artifact is not None
@@ -90,6 +94,20 @@ def test_of_few_rows_a_network_becomes_the_mean_of_five_that_stop_by_a_fifth_eac
         sum(node.op_type in ("Gemm", "MatMul") for node in graph.graph.node) for graph in (once, stage.graph(variant))
     ]
     assert matrices[1] == 5 * matrices[0] > 0
+
+
+def test_its_int8_file_is_of_the_further_training_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(QUICK, "mlp", {"epochs": 2, "hidden": (128, 64)})
+    spec = JobSpec(
+        compression=Compression(precisions=("fp32", "int8"), max_quality_drop=1, min_agreement=0, max_slowdown=100)
+    )
+    stage = Stage(tmp_path, "mlp", compression=spec.compression)
+    stage.compress()
+    found = {one.precision: one for one in stage.variants().variants}
+    assert not [one.reason for one in found.values() if not one.reason.startswith("trained once more")]
+    matrices = [sum("MatMul" in node.op_type for node in stage.graph(one).graph.node) for one in found.values()]
+    assert matrices[0] == matrices[1]
+    assert select(stage.variants(), metric="rmse", spec=spec).winner.precision == "int8"
 
 
 def test_of_many_rows_a_network_that_stops_by_the_validation_rows_stays_as_it_is(tmp_path: Path) -> None:
