@@ -10,7 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.tried_views import tried_lines
+from pipeline.cli.tried_views import served_lines, tried_lines
 from pipeline.cli.views import duration
 from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Importance, JobCost, Segment
 from pipeline.contracts.model_version import ModelCard, ModelVersion
@@ -205,8 +205,9 @@ def _tried(card: ModelCard) -> RenderableType:
             Text("★ winner" if row["winner"] else row["reason"], style="" if row["winner"] else "dim"),
             style="bold green" if row["winner"] else "yellow" if row["status"] == "rejected" else None,
         )
+    served = [line for row in card.leaderboard if row["winner"] for line in served_lines(row["reason"])]
     tried = [Tried.model_validate(one) for one in card.tried]
-    return Group(table, *tried_lines(tried, card.metric, card.plan_notes))
+    return Group(table, *served, *tried_lines(tried, card.metric, card.plan_notes))
 
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:

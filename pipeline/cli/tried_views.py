@@ -1,4 +1,4 @@
-"""What was tried and why, under the leaderboard."""
+"""What stands under the leaderboard and under the card's: what is served, what was tried and why."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from rich.text import Text
 from pipeline.contracts.declaration import Settings
 from pipeline.contracts.variant import Tried
 
-__all__ = ["tried_lines"]
+__all__ = ["served_lines", "tried_lines"]
 
 _STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "dim"}
+
+
+def served_lines(reason: str) -> Iterator[Text]:
+    """How the winner's file came to be, beyond its first training: ``reason`` is its variant's."""
+    if reason:
+        yield Text(f"★ the served file: {reason}", style="green")
 
 
 def tried_lines(tried: Sequence[Tried], metric: str, notes: Sequence[str]) -> Iterator[Text]:

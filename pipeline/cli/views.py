@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.tried_views import tried_lines
+from pipeline.cli.tried_views import served_lines, tried_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
@@ -111,6 +111,7 @@ def leaderboard(selection: Selection) -> RenderableType:
             style="dim",
         ),
         Text(f"★ {selection.reason}", style="green"),
+        *served_lines(selection.winner.reason),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
         *tried_lines(selection.tried, selection.metric, selection.notes),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipeline.contracts.findings import (
@@ -75,6 +77,24 @@ def test_a_card_of_before_has_only_what_it_has(stage: Stage) -> None:
     shown = stage.run("card", "m", "1").stdout
     assert "95 % interval" in shown
     assert "Confusion" not in shown
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """Of the leaderboard, as evaluation.card writes it."""
+    told = {
+        "rank": 1, "candidate": "mlp", "algorithm": "mlp", "precision": "fp32", "status": "ok", "reason": "",
+        "quality": {"accuracy": 0.9}, "interval": {"accuracy": (0.86, 0.93)}, "agreement": None, "latency_us": 41.0,
+        "bytes": 12_345, "train_seconds": 12.3, "on_front": True, "winner": True,
+    }  # fmt: skip
+    return told | changes
+
+
+def test_a_winner_that_was_trained_once_more_is_told_in_one_line(stage: Stage) -> None:
+    again = "trained once more, on the validation rows too; its quality was measured before"
+    for reason in ("", again):
+        keep(stage, WHOLE.model_copy(update={"leaderboard": (row(reason=reason),)}))
+        shown = " ".join(stage.run("card", "m").stdout.split())
+        assert shown.count(f"★ the served file: {again}") == bool(reason)
 
 
 def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 
 from pipeline.cli.views import leaderboard
+from pipeline.contracts.variant import Selection
 from tests.unit.cli.conftest import selection
 
 
-def _shown(width: int) -> str:
+def _shown(width: int, chosen: Selection | None = None) -> str:
     console = Console(width=width, no_color=True)
     with console.capture() as captured:
-        console.print(leaderboard(selection()))
+        console.print(leaderboard(chosen or selection()))
     return captured.get()
 
 
@@ -33,3 +34,11 @@ def test_what_was_tried_is_told_with_the_reasons_and_what_a_search_found() -> No
         "one, two: not tried: too few rows",
         "! a job has 12 minutes",
     ]
+
+
+def test_a_winner_that_was_trained_once_more_is_told_in_one_line() -> None:
+    chosen, again = selection(), "trained once more, on the validation rows too; its quality was measured before"
+    served = chosen.winner.model_copy(update={"reason": again})
+    lines = [line.rstrip() for line in _shown(140, chosen.model_copy(update={"winner": served})).splitlines()]
+    assert lines.count(f"★ the served file: {again}") == 1
+    assert "the served file" not in _shown(140, chosen)
