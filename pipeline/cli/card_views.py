@@ -73,7 +73,8 @@ def _heading(text: str) -> RenderableType:
 
 
 def _quality(card: ModelCard) -> RenderableType:
-    table = _table("metric", "test", "95 % interval", "validation", right=(1, 2, 3))
+    chosen_by = "cross-validation" if card.by_folds else "validation"
+    table = _table("metric", "test", "95 % interval", chosen_by, right=(1, 2, 3))
     for metric, value in card.test_quality.items():
         low, high = card.test_interval.get(metric, (value, value))
         seen = card.validation_quality.get(metric)

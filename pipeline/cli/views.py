@@ -97,7 +97,7 @@ def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
 def leaderboard(selection: Selection) -> RenderableType:
     """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
     front are marked."""
-    rows = "by cross-validation, of few rows" if selection.by_folds else "on the validation rows"
+    rows = "by cross-validation" if selection.by_folds else "on the validation rows"
     table = _table("candidate", "precision", selection.metric, "95 %", "trained", "one row", "size", "agrees", "")
     for column in table.columns[2:8]:
         column.justify = "right"

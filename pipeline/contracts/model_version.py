@@ -75,6 +75,7 @@ class ModelCard(Record):
     test_interval: dict[str, tuple[float, float]]  # 95 % bootstrap
     test_rows: int
     validation_quality: dict[str, float]
+    by_folds: bool = False  # ``validation_quality`` and ``leaderboard``: as contracts.variant.VariantSet has it
     rows: dict[str, int]
     columns: int
     left_out: tuple[dict[str, str], ...]

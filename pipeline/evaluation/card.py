@@ -75,7 +75,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     told = cautions(
         exam,
         dataset,
-        validation_quality=winner.quality.get(selection.metric),
+        selection=selection,
         drifts=findings["drift"],
         parts=findings["segments"],
     )
@@ -90,6 +90,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         test_interval=exam.bounds,
         test_rows=test.height,
         validation_quality=winner.quality,
+        by_folds=selection.by_folds,
         tried=tuple(one.model_dump(mode="json") for one in selection.tried),
         plan_notes=selection.notes,
         leaderboard=tuple(_shown(row) for row in selection.leaderboard),

@@ -8,6 +8,7 @@ import polars as pl
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.findings import Drift, Segment
+from pipeline.contracts.variant import Selection
 from pipeline.evaluation.exam import Exam
 
 __all__ = ["cautions", "shared_rows"]
@@ -20,19 +21,21 @@ def cautions(
     exam: Exam,
     dataset: Dataset,
     *,
-    validation_quality: float | None,
+    selection: Selection,
     drifts: Sequence[Drift],
     parts: Sequence[Segment],
 ) -> Iterator[str]:
-    """Few rows, rare classes, luck on the validation rows, drift, and segments that the model is worse on."""
+    """Few rows, rare classes, luck where the choice was made, drift, and segments that the model is worse on."""
     metric, quality = exam.metric, exam.quality[exam.metric]
     low, high = exam.bounds[metric]
     if high - low > _ROUGH * max(abs(quality), 1e-12):
         yield f"too few rows: {exam.test.height:,} test rows tell {metric} only to within {low:.4g} to {high:.4g}"
     yield from _rare_classes(dataset)
-    if validation_quality is not None and exam.sign * validation_quality > max(exam.sign * low, exam.sign * high):
+    chosen_by = selection.winner.quality.get(metric)
+    if chosen_by is not None and exam.sign * chosen_by > max(exam.sign * low, exam.sign * high):
+        rows = "by cross-validation" if selection.by_folds else "on the validation rows"
         yield (
-            f"{metric} on the validation rows ({validation_quality:.4g}) is better than the test rows allow "
+            f"{metric} {rows} ({chosen_by:.4g}) is better than the test rows allow "
             f"({low:.4g} to {high:.4g}): the choice among many candidates, or drift, flatters it"
         )
     for one in drifts:

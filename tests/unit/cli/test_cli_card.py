@@ -97,6 +97,13 @@ def test_a_winner_that_was_trained_once_more_is_told_in_one_line(stage: Stage) -
         assert shown.count(f"★ the served file: {again}") == bool(reason)
 
 
+def test_cross_validated_numbers_are_called_so(stage: Stage) -> None:
+    for by_folds, title in ((False, "validation"), (True, "cross-validation")):
+        keep(stage, WHOLE.model_copy(update={"by_folds": by_folds}))
+        (titles,) = (line for line in stage.run("card", "m").stdout.splitlines() if line.startswith(" metric"))
+        assert titles.split()[-1] == title
+
+
 def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:
     names = tuple(f"digit {n}" for n in range(12))
     counts = tuple(tuple(9 if i == j else int((i, j) == (4, 9)) * 7 for j in range(12)) for i in range(12))

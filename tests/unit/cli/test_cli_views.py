@@ -42,3 +42,8 @@ def test_a_winner_that_was_trained_once_more_is_told_in_one_line() -> None:
     lines = [line.rstrip() for line in _shown(140, chosen.model_copy(update={"winner": served})).splitlines()]
     assert lines.count(f"★ the served file: {again}") == 1
     assert "the served file" not in _shown(140, chosen)
+
+
+def test_cross_validated_numbers_are_called_so_however_many_the_rows_are() -> None:
+    assert "accuracy on the validation rows; ● front" in _shown(140)
+    assert "accuracy by cross-validation; ● front" in _shown(140, selection().model_copy(update={"by_folds": True}))

@@ -109,6 +109,12 @@ def test_the_card_says_whose_it_is_and_what_was_tried(wine: Trained) -> None:
     assert ModelCard.from_bytes(card.to_bytes()) == card
 
 
+def test_the_card_says_that_the_choice_was_made_by_cross_validation(wine: Trained) -> None:
+    of_folds = selection(wine.model).model_copy(update={"by_folds": True})
+    assert evaluated(wine.dataset, wine.model, wine.validation, of_folds)[0].by_folds
+    assert not evaluated(wine.dataset, wine.model, wine.validation)[0].by_folds
+
+
 def test_the_same_rows_give_the_same_intervals(wine: Trained) -> None:
     first, second = (evaluated(wine.dataset, wine.model, wine.validation)[0] for _ in range(2))
     assert first == second

@@ -12,6 +12,7 @@ import pytest
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.findings import Drift
 from pipeline.contracts.signature import Column, Signature
+from pipeline.contracts.variant import Selection
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.calibration import calibration, coverage
 from pipeline.evaluation.cautions import cautions, shared_rows
@@ -24,6 +25,7 @@ from pipeline.evaluation.leakage import leaks
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import feeds, truth
 from pipeline.evaluation.segments import chosen_columns, segments
+from tests.fakes.records import selection
 
 ROWS = 800
 
@@ -171,9 +173,15 @@ def test_a_segment_that_is_worse_is_found(exam: Exam) -> None:
     assert found["city", "Oslo"].worse
     assert (found["city", "Oslo"].quality, found["city", "Rome"].quality) == (0.0, 1.0)
     assert len([1 for column, _ in found if column == "age"]) == 4
-    told = list(cautions(exam, dataset(people()), validation_quality=1.0, drifts=(), parts=tuple(found.values())))
+    told = list(cautions(exam, dataset(people()), selection=chosen(1.0), drifts=(), parts=tuple(found.values())))
     assert any(one.startswith("segment: where 'city' is Oslo, accuracy is 0 ") for one in told)
-    assert any("better than the test rows allow" in one for one in told)
+    assert any(one.startswith("accuracy on the validation rows (1) is better than the test rows") for one in told)
+
+
+def test_luck_in_cross_validation_is_not_put_down_to_the_validation_rows() -> None:
+    told = cautions_of(selection=chosen(1.0, by_folds=True))
+    assert any(one.startswith("accuracy by cross-validation (1) is better than the test rows allow") for one in told)
+    assert not any("validation rows" in one for one in told)
 
 
 def test_a_number_of_few_values_is_shown_by_its_values(exam: Exam) -> None:
@@ -237,6 +245,11 @@ def test_rows_that_train_and_test_are_counted() -> None:
     assert told.startswith("duplicates: 2 of 50 test rows repeat training rows")
 
 
+def chosen(quality: float, *, by_folds: bool = False) -> Selection:
+    winner = selection().winner.model_copy(update={"quality": {"accuracy": quality}})
+    return selection().model_copy(update={"winner": winner, "by_folds": by_folds})
+
+
 def cautions_of(**changes: Any) -> list[str]:
     test = people(30)
     signature = dataset(test).signature_of(("young", "old"))
@@ -254,7 +267,7 @@ def cautions_of(**changes: Any) -> list[str]:
         bounds=interval(signature, wanted, answers),
     )
     of = changes.pop("of", dataset(test))
-    return list(cautions(few, of, **{"validation_quality": None, "drifts": (), "parts": (), **changes}))
+    return list(cautions(few, of, **{"selection": chosen(0), "drifts": (), "parts": (), **changes}))
 
 
 def test_few_test_rows_and_a_rare_class_are_told() -> None:
