@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +28,13 @@ __all__ = ["drop_file", "drop_folder", "model_of"]
 
 _SHOWN_BYTES = 8 << 20  # from which on an upload has a bar
 _SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
+_SETTINGS = COMPANIONS[:2]
+_MOST_NAMED = 5
 
 
 def model_of(file: Path) -> str:
     """A name for the model of ``file``: the file's, or its folder's when it is called train or data."""
-    stem = file.name.split(".", 1)[0]
+    stem = (file.name.split(".", 1)[0] or file.resolve().name).split(".", 1)[0]  # '.' and '..' have none of their own
     name = file.resolve().parent.name if stem.lower() in _SAYS_NOTHING else stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:32].rstrip("-_")
 
@@ -66,48 +70,126 @@ def drop_folder(
 ) -> str | None:
     """Put what ``folder`` holds as one data set: its part files, or a zip of its folders of pictures.
 
-    Companions in it go with them. Raises typer.BadParameter for a folder that is neither.
+    Companions in it go with them; ``spec`` is put in place of its own settings. What else is there is left out, and
+    named. Raises typer.BadParameter for a folder that is neither, or both.
     """
-    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
-    parts = [file for file in files if UploadKey.is_data(file.name)]
-    if not parts:
-        with _zipped(folder) as pictures:
-            for companion in files:
-                drop_file(companion, connection, tenant=tenant, model=model, target=None, spec=None)
-            return drop_file(pictures, connection, tenant=tenant, model=model, target=target, spec=spec)
-    if len(parts) > MOST_PARTS:
-        raise typer.BadParameter(f"{folder} holds {len(parts):,} files: {MOST_PARTS:,} are the most of one data set")
-    dataset = f"{model_of(folder) or 'parts'}-{now:%Y%m%dT%H%M%SZ}"  # of its own, lest an earlier drop's are among them
-    key = UploadKey(tenant=check_tenant(tenant), model=check_model(model), file=f"{dataset}/_SUCCESS")
-    metadata = _metadata(target)
-    companions = [file for file in files if file not in parts]
-    if spec is not None:
-        companions = [file for file in companions if file.name not in COMPANIONS[:2]]
-        connection.uploads.upload(spec, key.sibling(f"{dataset}/train.yaml"))
-    where = f"s3://{connection.uploads.bucket}/{key.sibling(dataset)}/"
-    for number, file in enumerate([*companions, *parts], 1):
-        _upload(file, key.sibling(f"{dataset}/{file.name}"), connection)
-        told = f"{file.name}, {size(file.stat().st_size)}, {number} of {len(files)}"
-        message(f"{told} to {where}", style="dim")
-    end = key.sibling(key.file)
-    connection.uploads.put(end, b"", metadata=metadata)
-    return _run(end, key, connection)
+    found = _Contents.of(folder)
+    found.check(folder)
+    replaced = [file for file in found.companions if spec is not None and file.name in _SETTINGS]
+    companions = [file for file in found.companions if file not in replaced]
+    if left_out := [*replaced, *found.rest]:
+        message(f"left out: {_named(folder, left_out)}", style="yellow")
+    if found.parts:
+        put = _Parts(folder=folder, parts=found.parts, companions=companions, spec=spec)
+        return put.drop(connection, tenant=tenant, model=model, target=target, now=now)
+    with _zipped(folder, found.pictures) as packed:
+        for companion in companions:
+            drop_file(companion, connection, tenant=tenant, model=model, target=None, spec=None)
+        return drop_file(packed, connection, tenant=tenant, model=model, target=target, spec=spec)
 
 
-@contextmanager
-def _zipped(folder: Path) -> Iterator[Path]:
-    """Its pictures in a zip, as long as it is needed."""
-    from pipeline.contracts.pictures import PICTURE_ENDINGS
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Contents:
+    """Of a folder: ``parts`` and ``companions`` lie directly in it, ``pictures`` in the folders of their classes."""
 
-    pictures = sorted(file for file in folder.rglob("*") if file.name.lower().endswith(PICTURE_ENDINGS))
-    if not pictures:
+    parts: list[Path] = field(default_factory=list)
+    companions: list[Path] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list)
+    rest: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, folder: Path) -> _Contents:
+        """Hidden files and folders are not looked at, nor Spark's own files, such as _SUCCESS."""
+        from pipeline.contracts.pictures import PICTURE_ENDINGS
+        from pipeline.validation.formats import has_format
+
+        found = cls()
+        for file in _files(folder):
+            name, inside = file.name, file.parent != folder
+            if inside:
+                (found.pictures if name.lower().endswith(PICTURE_ENDINGS) else found.rest).append(file)
+            elif name.startswith("_"):
+                continue
+            elif name in COMPANIONS:
+                found.companions.append(file)
+            elif not has_format(name):
+                found.rest.append(file)
+            else:
+                (found.parts if UploadKey.is_data(name) else found.companions).append(file)
+        return found
+
+    def check(self, folder: Path) -> None:
+        """Raise typer.BadParameter where it is not clear what is meant."""
+        from pipeline.validation.formats import has_format
+
+        if self.parts and self.pictures:
+            raise typer.BadParameter(
+                f"{folder} holds data files ({_named(folder, self.parts)}) and pictures in folders "
+                f"({_named(folder, self.pictures)}): only one kind is expected, so move the other out of it"
+            )
+        if len(self.parts) > MOST_PARTS:
+            raise typer.BadParameter(
+                f"{folder} holds {len(self.parts):,} data files: {MOST_PARTS:,} are the most of one data set"
+            )
+        if self.parts or self.pictures:
+            return
+        if deeper := [file for file in self.rest if has_format(file.name)]:
+            raise typer.BadParameter(
+                f"{folder} holds data files in folders inside it ({_named(folder, deeper)}): the parts of a data set "
+                "must lie directly in the folder that is dropped"
+            )
         raise typer.BadParameter(
             f"{folder} holds neither data files (csv, parquet, ...) nor folders of pictures (png or jpg), one a class"
         )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))  # os.walk goes into these
+        files = (Path(where) / name for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in files if file.is_file())
+
+
+def _named(folder: Path, files: Sequence[Path]) -> str:
+    named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_MOST_NAMED])
+    return f"{named} and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else named
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Parts:
+    """Part files of ``folder``, and what accompanies them."""
+
+    folder: Path
+    parts: list[Path]
+    companions: list[Path]
+    spec: Path | None
+
+    def drop(self, connection: Connection, *, tenant: str, model: str, target: str | None, now: datetime) -> str:
+        # In a folder of its own, lest an earlier drop's are among them.
+        dataset = f"{model_of(self.folder) or 'parts'}-{now:%Y%m%dT%H%M%SZ}"
+        key = UploadKey(tenant=check_tenant(tenant), model=check_model(model), file=f"{dataset}/_SUCCESS")
+        metadata = _metadata(target)
+        if self.spec is not None:
+            connection.uploads.upload(self.spec, key.sibling(f"{dataset}/train.yaml"))
+        where = f"s3://{connection.uploads.bucket}/{key.sibling(dataset)}/"
+        files = [*self.companions, *self.parts]
+        for number, file in enumerate(files, 1):
+            _upload(file, key.sibling(f"{dataset}/{file.name}"), connection)
+            told = f"{file.name}, {size(file.stat().st_size)}, {number} of {len(files)}"
+            message(f"{told} to {where}", style="dim")
+        end = key.sibling(key.file)
+        connection.uploads.put(end, b"", metadata=metadata)
+        return _run(end, key, connection)
+
+
+@contextmanager
+def _zipped(folder: Path, pictures: Sequence[Path]) -> Iterator[Path]:
+    """``pictures`` in a zip, as long as it is needed."""
     message(f"{len(pictures):,} pictures into a zip", style="dim")
     with tempfile.TemporaryDirectory() as scratch:
         packed = Path(scratch) / f"{model_of(folder) or 'pictures'}.zip"
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # png and jpg are compressed already
+        # png and jpg are compressed already; a zip knows no date before 1980, which some files bear
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
             for file in pictures:
                 archive.write(file, file.relative_to(folder))
         yield packed

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.contracts.errors import UnreadableDatasetError
 
-__all__ = ["Format", "format_of"]
+__all__ = ["Format", "format_of", "has_format"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +38,17 @@ _FORMATS = (
 )
 
 
+def has_format(file: str) -> bool:
+    """Its name ends in one that is known."""
+    return _known(file) is not None
+
+
 def format_of(file: str) -> Format:
     """Raise UnreadableDatasetError for a name that ends in nothing known."""
-    for ending, found in _FORMATS.items():
-        if file.lower().endswith(ending):
-            return found
+    if found := _known(file):
+        return found
     raise UnreadableDatasetError(f"'{file}' has no known ending: one of {', '.join(_FORMATS)} is expected")
+
+
+def _known(file: str) -> Format | None:
+    return next((found for ending, found in _FORMATS.items() if file.lower().endswith(ending)), None)

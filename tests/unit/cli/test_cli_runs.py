@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,84 @@ def test_drop_of_a_folder_of_pictures_is_a_zip_of_it(stage: Stage, tmp_path: Pat
     archive = zipfile.ZipFile(io.BytesIO(stage.uploads.get("demo/pets/pets.zip")))
     assert archive.namelist() == ["cat/1.png", "dog/1.png"]
     assert stage.uploads.get("demo/pets/train.yaml") == b"seed: 1\n"
+
+
+def _folder(where: Path, *files: str) -> Path:
+    for name in files:
+        file = where / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a,b\n1,2\n")
+    return where
+
+
+def test_of_a_folder_of_pictures_other_files_are_left_out_and_named(stage: Stage, tmp_path: Path) -> None:
+    others = ("README.md", "Thumbs.db", "logo.png", "test.md", "cat/notes.doc")
+    folder = _folder(tmp_path / "pets", "cat/1.png", "dog/1.jpg", ".git/x/1.png", "cat/.2.png", *others)
+    (folder / "dog" / "odd.png").mkdir()
+    result = stage.run("drop", str(folder), "--no-watch")
+    assert result.exit_code == 0
+    assert list(stage.uploads.keys("")) == ["demo/pets/pets.zip"]
+    archive = zipfile.ZipFile(io.BytesIO(stage.uploads.get("demo/pets/pets.zip")))
+    assert archive.namelist() == ["cat/1.png", "dog/1.jpg"]
+    assert "left out: README.md, Thumbs.db, logo.png, test.md, cat/notes.doc\n" in result.stderr
+
+
+def test_of_a_folder_of_parts_other_files_are_left_out_and_named(stage: Stage, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "clicks", "0.csv", "1.csv", "README.md", "old/2.csv", "model.py")
+    result = stage.run("drop", str(folder), "--no-watch")
+    names = {key.rsplit("/", 1)[1] for key in stage.uploads.keys("")}
+    assert names == {"0.csv", "1.csv", "model.py", "_SUCCESS"}
+    assert "left out: README.md, old/2.csv\n" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (("0.csv", "cat/1.png"), "holds data files (0.csv) and pictures in folders (cat/1.png)"),
+        (
+            tuple(f"year=202{year}/0.parquet" for year in range(7)),
+            "(year=2020/0.parquet, year=2021/0.parquet, year=2022/0.parquet, year=2023/0.parquet, year=2024/0.parquet "
+            "and 2 more): the parts of a data set must lie directly in the folder",
+        ),
+        (("README.md", "1.png"), "holds neither data files"),
+    ],
+)
+def test_a_folder_that_may_be_meant_otherwise_is_asked_about(
+    stage: Stage, tmp_path: Path, files: tuple[str, ...], words: str
+) -> None:
+    result = stage.run("drop", str(_folder(tmp_path / "d", *files)), "--no-watch")
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.replace("\u2502", " ").split())
+    assert "".join(words.split()) in "".join(told.split())
+    assert list(stage.uploads.keys("")) == []
+
+
+@pytest.mark.parametrize("files", [("0.csv", "1.csv"), ("cat/1.png", "dog/1.png")])
+def test_given_settings_are_put_in_place_of_the_folders_own(
+    stage: Stage, tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    folder, spec = _folder(tmp_path / "d", "train.yaml", "model.py", *files), tmp_path / "mine.yaml"
+    spec.write_text("seed: 2\n")
+    result = stage.run("drop", str(folder), "--spec", str(spec), "--no-watch")
+    (settings,) = (key for key in stage.uploads.keys("") if key.endswith("train.yaml"))
+    assert stage.uploads.get(settings) == b"seed: 2\n"
+    assert stage.uploads.head(settings).version_id in ("v1", "v2"), "the folder's own was not put there"
+    assert "left out: train.yaml\n" in result.stderr
+    assert "3 of 3" in result.stderr or files[0] == "cat/1.png"
+
+
+def test_pictures_from_before_1980_are_zipped(stage: Stage, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "pets", "cat/1.png", "dog/1.png")
+    os.utime(folder / "cat" / "1.png", (0, 0))
+    assert stage.run("drop", str(folder), "--no-watch").exit_code == 0
+
+
+def test_the_folder_that_one_is_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "pets")
+    assert model_of(Path()) == "pets"
+    monkeypatch.chdir("cat")
+    assert model_of(Path("..")) == "pets"
 
 
 def test_drop_of_a_folder_of_nothing_is_wrong_usage(stage: Stage, tmp_path: Path) -> None:
