@@ -16,6 +16,7 @@ from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
 from pipeline.contracts.variant import LeaderboardRow, Selection
+from pipeline.evaluation.standing import compared_by
 from pipeline.registry.api_keys import ApiKey
 
 __all__ = [
@@ -97,7 +98,6 @@ def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
 def leaderboard(selection: Selection) -> RenderableType:
     """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
     front are marked."""
-    rows = "by cross-validation" if selection.by_folds else "on the validation rows"
     table = _table("candidate", "precision", selection.metric, "95 %", "trained", "one row", "size", "agrees", "")
     for column in table.columns[2:8]:
         column.justify = "right"
@@ -106,10 +106,7 @@ def leaderboard(selection: Selection) -> RenderableType:
     return Group(
         table,
         *_footnotes(selection.leaderboard),
-        Text(
-            f"{selection.metric} {rows}; ● front: none is better in quality, speed and size at once",
-            style="dim",
-        ),
+        Text(f"{_quality_of(selection)}; ● front: none is better in quality, speed and size at once", style="dim"),
         Text(f"★ {selection.reason}", style="green"),
         *served_lines(selection.winner.reason),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
@@ -190,6 +187,13 @@ def _notes(run: Run) -> Iterator[Text]:
         yield Text(f"{run.run}: {run.error.message} ({run.error.type})", style="red")
     elif run.reason:
         yield Text(f"{run.run}: {run.reason}", style="yellow")
+
+
+def _quality_of(selection: Selection) -> str:
+    metric, by_folds = selection.metric, selection.by_folds
+    by = compared_by(metric, by_folds=by_folds)
+    ranked = f", ranked by {by}" if by != metric else ""
+    return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}{ranked}"
 
 
 def _leaderboard_cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType, ...]:

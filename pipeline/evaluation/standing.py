@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from pipeline.contracts.job_spec import greater_is_better
 
-__all__ = ["shown", "standing"]
+__all__ = ["compared_by", "shown", "standing"]
 
-_OF_LOG_LOSS = 0.2  # of few rows a row is half a percent: what they are sure of tells more than how many are right
+# Of few rows a row is half a percent: what they are sure of tells more than how many are right.
+_OF_LOG_LOSS, _SHARE = 0.2, "a fifth"
 
 
 def standing(quality: Mapping[str, float], metric: str, *, by_folds: bool = False) -> float:
@@ -16,12 +17,21 @@ def standing(quality: Mapping[str, float], metric: str, *, by_folds: bool = Fals
 
     On 18 small tables such a choice errs less on rows that test than that by accuracy alone (decision 12).
     """
-    if by_folds and metric == "accuracy":
+    if _with_log_loss(metric, by_folds=by_folds):
         return quality["accuracy"] - _OF_LOG_LOSS * quality["log_loss"]
     return quality[metric] if greater_is_better(metric) else -quality[metric]
 
 
+def compared_by(metric: str, *, by_folds: bool = False) -> str:
+    """What standing is, in words: the best accuracy may be another candidate's."""
+    return f"accuracy less {_SHARE} of the log loss" if _with_log_loss(metric, by_folds=by_folds) else metric
+
+
 def shown(quality: Mapping[str, float], metric: str, *, by_folds: bool = False) -> str:
-    """What standing looks at, in words."""
+    """The numbers that standing looks at."""
     told = f"{quality[metric]:.6g}"
-    return f"{told}, log loss {quality['log_loss']:.4g}" if by_folds and metric == "accuracy" else told
+    return f"{told}, log loss {quality['log_loss']:.4g}" if _with_log_loss(metric, by_folds=by_folds) else told
+
+
+def _with_log_loss(metric: str, *, by_folds: bool) -> bool:
+    return by_folds and metric == "accuracy"

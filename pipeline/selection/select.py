@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.variant import LeaderboardRow, Selection, Tried, Variant, VariantSet
-from pipeline.evaluation.standing import shown
+from pipeline.evaluation.standing import compared_by, shown
 from pipeline.selection.limits import misses
 from pipeline.selection.pareto import costs, front
 
@@ -87,7 +87,8 @@ class _Compared:
             among = f"of {len({variant.candidate for variant in made})} candidates"
         found = shown(full.quality, self.metric, by_folds=self.by_folds)
         rows = "cross-validated" if self.by_folds else "validation"
-        sentence = f"{among}, {winner.candidate} has the best {rows} {self.metric} ({found})"
+        by = compared_by(self.metric, by_folds=self.by_folds)
+        sentence = f"{among}, {winner.candidate} has the best {rows} {by} ({found})"
         if full == winner:
             return sentence
         assert winner.artifact is not None, "a winner was made"

@@ -46,4 +46,10 @@ def test_a_winner_that_was_trained_once_more_is_told_in_one_line() -> None:
 
 def test_cross_validated_numbers_are_called_so_however_many_the_rows_are() -> None:
     assert "accuracy on the validation rows; ● front" in _shown(140)
-    assert "accuracy by cross-validation; ● front" in _shown(140, selection().model_copy(update={"by_folds": True}))
+    auc = selection().model_copy(update={"metric": "auc", "by_folds": True})
+    assert "auc by cross-validation; ● front" in _shown(140, auc)
+
+
+def test_of_cross_validated_accuracies_it_is_told_what_the_rank_is_by() -> None:
+    told = "accuracy by cross-validation, ranked by accuracy less a fifth of the log loss; ● front"
+    assert told in _shown(160, selection().model_copy(update={"by_folds": True}))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.standing import shown, standing
+from pipeline.evaluation.standing import compared_by, shown, standing
 
 BETTER_SURE = {"accuracy": 0.90, "log_loss": 0.20, "auc": 0.95}
 MORE_RIGHT = {"accuracy": 0.91, "log_loss": 0.40, "auc": 0.90}
@@ -28,3 +28,11 @@ def test_another_metric_is_itself_however_few_the_rows_are(metric: str) -> None:
 def test_what_counted_is_shown() -> None:
     assert shown(BETTER_SURE, "accuracy") == "0.9"
     assert shown(BETTER_SURE, "accuracy", by_folds=True) == "0.9, log loss 0.2"
+
+
+def test_what_is_compared_is_named() -> None:
+    assert compared_by("accuracy") == "accuracy"
+    assert compared_by("auc", by_folds=True) == "auc"
+    assert compared_by("accuracy", by_folds=True) == "accuracy less a fifth of the log loss"
+    fifth = BETTER_SURE["accuracy"] - BETTER_SURE["log_loss"] / 5
+    assert standing(BETTER_SURE, "accuracy", by_folds=True) == pytest.approx(fifth)
