@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -10,8 +11,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.tried_views import served_lines, tried_lines
-from pipeline.cli.views import duration
+from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
+from pipeline.cli.views import duration, interval, size
 from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Importance, JobCost, Segment
 from pipeline.contracts.model_version import ModelCard, ModelVersion
 from pipeline.contracts.variant import Tried
@@ -192,23 +193,37 @@ def _data(card: ModelCard) -> RenderableType:
 
 def _tried(card: ModelCard) -> RenderableType:
     """The files that were made, by their rank; then why each candidate was tried, or not."""
-    table = _table("candidate", "precision", card.metric, "one row", "trained in", "", right=(2, 3, 4))
-    for row in card.leaderboard:
-        if row["status"] == "not_applicable":
-            continue
-        quality, latency = row["quality"].get(card.metric), row["latency_us"]
+    table = _table(
+        "candidate", "precision", card.metric, "95 %", "trained", "one row", "size", "", right=(2, 3, 4, 5, 6)
+    )  # as the leaderboard has them
+    made = [row for row in card.leaderboard if row["status"] != "not_applicable"]
+    for row in made:
+        quality, latency, count = row["quality"].get(card.metric), row["latency_us"], row["bytes"]
         table.add_row(
             Text(row["candidate"]),
             row["precision"],
             "" if quality is None else f"{quality:.4f}",
-            "" if latency is None else f"{latency:.0f} µs",
+            interval(row["interval"].get(card.metric)),
             duration(row["train_seconds"]),
-            Text("★ winner" if row["winner"] else row["reason"], style="" if row["winner"] else "dim"),
+            "" if latency is None else f"{latency:.0f} µs",
+            "" if count is None else size(count),
+            _verdict(row),
             style="bold green" if row["winner"] else "yellow" if row["status"] == "rejected" else None,
         )
-    served = [line for row in card.leaderboard if row["winner"] for line in served_lines(row["reason"])]
+    reasons = reason_lines(
+        (f"{row['candidate']} {row['precision']}", row["status"], row["reason"])
+        for row in made
+        if row["reason"] and not row["winner"]
+    )
+    served = [line for row in made if row["winner"] for line in served_lines(row["reason"])]
     tried = [Tried.model_validate(one) for one in card.tried]
-    return Group(table, *served, *tried_lines(tried, card.metric, card.plan_notes))
+    return Group(table, *reasons, *served, *tried_lines(tried, card.metric, card.plan_notes))
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    if row["winner"]:
+        return "★ winner"
+    return "rejected" if row["status"] == "rejected" else "● front" if row["on_front"] else ""
 
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:

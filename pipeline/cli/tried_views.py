@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
 from pipeline.contracts.declaration import Settings
 from pipeline.contracts.variant import Tried
 
-__all__ = ["served_lines", "tried_lines"]
+__all__ = ["reason_lines", "served_lines", "tried_lines"]
 
 _STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "dim"}
+
+
+def reason_lines(told: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
+    """Of (a variant's name, its status, its reason): those of one reason share a line."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for name, status, reason in told:
+        reasons.setdefault((status, reason), []).append(name)
+    for (status, reason), names in reasons.items():
+        said = "" if status == "ok" else f"{status.replace('_', ' ')}: "
+        yield Text(f"{', '.join(names)}: {said}{reason}", style="yellow" if status == "rejected" else "dim")
 
 
 def served_lines(reason: str) -> Iterator[Text]:

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.tried_views import served_lines, tried_lines
+from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
@@ -21,6 +21,7 @@ from pipeline.registry.api_keys import ApiKey
 
 __all__ = [
     "duration",
+    "interval",
     "keys_table",
     "leaderboard",
     "models_table",
@@ -52,6 +53,11 @@ def size(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """``0.8612–0.9``, ``44111–46222``; nothing for None."""
+    return "" if bounds is None else "–".join(f"{b:.0f}" if abs(b) >= 10_000 else f"{b:.4g}" for b in bounds)
 
 
 def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> RenderableType:
@@ -105,7 +111,11 @@ def leaderboard(selection: Selection) -> RenderableType:
         table.add_row(*_leaderboard_cells(row, selection.metric), style=_leaderboard_style(row))
     return Group(
         table,
-        *_footnotes(selection.leaderboard),
+        *reason_lines(
+            (f"{variant.candidate} {variant.precision}", variant.status, variant.reason)
+            for variant in (row.variant for row in selection.leaderboard)
+            if variant.status != "ok"
+        ),
         Text(f"{_quality_of(selection)}; ● front: none is better in quality, speed and size at once", style="dim"),
         Text(f"★ {selection.reason}", style="green"),
         *served_lines(selection.winner.reason),
@@ -203,7 +213,7 @@ def _leaderboard_cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType
         Text(variant.candidate),
         variant.precision,
         f"{quality:.4f}" if quality is not None else "",
-        _interval(variant.interval.get(metric)),
+        interval(variant.interval.get(metric)),
         duration(variant.train_seconds) if variant.artifact else "",
         f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
         size(variant.artifact.bytes) if variant.artifact else "",
@@ -212,27 +222,12 @@ def _leaderboard_cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType
     )
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.4g}–{interval[1]:.4g}"
-
-
 def _verdict(row: LeaderboardRow) -> str:
     if row.winner:
         return "★ winner"
     if row.on_front:
         return "● front"
     return {"ok": "", "rejected": "rejected", "not_applicable": "n/a"}[row.variant.status]
-
-
-def _footnotes(rows: Sequence[LeaderboardRow]) -> Iterator[Text]:
-    """Why a variant is out; those with one reason share a line."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for variant in (row.variant for row in rows if row.variant.status != "ok"):
-        names = reasons.setdefault((variant.status.replace("_", " "), variant.reason), [])
-        names.append(f"{variant.candidate} {variant.precision}")
-    for (status, reason), names in reasons.items():
-        style = "yellow" if status == "rejected" else "dim"
-        yield Text(f"{', '.join(names)}: {status}: {reason}", style=style)
 
 
 def _leaderboard_style(row: LeaderboardRow) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from pipeline.cli.card_views import card_view
 from pipeline.contracts.findings import (
     Bin,
     Calibration,
@@ -18,7 +20,7 @@ from pipeline.contracts.findings import (
     Segment,
 )
 from pipeline.contracts.model_version import ModelCard
-from tests.fakes.records import card
+from tests.fakes.records import card, model_version
 from tests.unit.cli.conftest import Stage
 
 WHOLE = card("demo_m_0").model_copy(
@@ -95,6 +97,28 @@ def test_a_winner_that_was_trained_once_more_is_told_in_one_line(stage: Stage) -
         keep(stage, WHOLE.model_copy(update={"leaderboard": (row(reason=reason),)}))
         shown = " ".join(stage.run("card", "m").stdout.split())
         assert shown.count(f"★ the served file: {again}") == bool(reason)
+
+
+def test_what_was_tried_shows_interval_size_and_verdict_and_under_it_the_reasons() -> None:
+    rows = (
+        row(),
+        row(candidate="trees", winner=False, quality={"accuracy": 0.89}, bytes=1_200_000),
+        row(precision="int8", winner=False, on_front=False, status="rejected", reason="agreement 96.2 %"),
+        row(candidate="lost", winner=False, status="rejected", quality={}, interval={}, bytes=None, latency_us=None),
+    )
+    console = Console(width=120, no_color=True)
+    with console.capture() as captured:
+        console.print(card_view(model_version(), WHOLE.model_copy(update={"leaderboard": rows}), live=True))
+    lines = [line.split() for line in captured.get().splitlines()]
+    at = lines.index(["candidate", "precision", "accuracy", "95", "%", "trained", "one", "row", "size"]) + 2
+    mlp = ["0.9000", "0.86–0.93", "12.3", "s", "41", "µs", "12.3", "kB"]
+    assert lines[at : at + 4] == [
+        ["mlp", "fp32", *mlp, "★", "winner"],
+        ["trees", "fp32", "0.8900", "0.86–0.93", "12.3", "s", "41", "µs", "1.2", "MB", "●", "front"],
+        ["mlp", "int8", *mlp, "rejected"],
+        ["lost", "fp32", "12.3", "s", "rejected"],
+    ]
+    assert ["mlp", "int8:", "rejected:", "agreement", "96.2", "%"] in lines
 
 
 def test_cross_validated_numbers_are_called_so(stage: Stage) -> None:

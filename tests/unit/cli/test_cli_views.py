@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from pipeline.cli.views import leaderboard
+from pipeline.cli.views import interval, leaderboard
 from pipeline.contracts.variant import Selection
 from tests.unit.cli.conftest import selection
 
@@ -53,3 +53,9 @@ def test_cross_validated_numbers_are_called_so_however_many_the_rows_are() -> No
 def test_of_cross_validated_accuracies_it_is_told_what_the_rank_is_by() -> None:
     told = "accuracy by cross-validation, ranked by accuracy less a fifth of the log loss; ● front"
     assert told in _shown(160, selection().model_copy(update={"by_folds": True}))
+
+
+def test_an_interval_of_large_numbers_has_no_exponents() -> None:
+    assert interval((44111.16, 46222.2)) == "44111–46222"
+    assert interval((0.86123, 0.9)) == "0.8612–0.9"
+    assert interval(None) == ""
