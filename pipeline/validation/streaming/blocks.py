@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
@@ -81,15 +82,22 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
 
 
 def heads_of(name: str, path: Path, start: int, size: int, share: float) -> list[Block]:
-    """The first ``share`` of each block, at least a row and some. What lies between is not read, if need be not.
+    """The first ``share`` of each block, at least a row and some. What lies between is only searched, if it may be.
 
-    Without quotes each line is a row; where there are some, all that is before a row tells where it begins.
+    Without quotes each line is a row; where there are some, all that is before a row tells where it begins. One that
+    is in no head counts too: a head may begin within its cell.
     """
     length = max(_LEAST_HEAD, int(size * min(1.0, share)))
     heads = list(_lines_at(path, start, size, length))
-    if any(b'"' in head.data for head in heads):
+    if any(b'"' in head.data for head in heads) or _has_quote(path, start):
         return [_head(block, length) for block in blocks_of(name, path, start, size)]
     return heads
+
+
+def _has_quote(path: Path, start: int) -> bool:
+    """Up to the first one: 200 MB without any take 10 ms, once they are in memory."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return text.find(b'"', start) >= 0
 
 
 def _lines_at(path: Path, start: int, size: int, length: int) -> Iterator[Block]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.parquet import damaged, scan_parquet
 from pipeline.validation.set_aside import SetAside
 from pipeline.validation.source import Source, check_agree
@@ -52,7 +53,11 @@ def rows_of(source: Source, workdir: Path, most_bytes: int, block_bytes: int = B
     if kind == "parquet":
         return _of_parquet(source, block_bytes // _CELL_BYTES)
     reader = Delimited if kind == "delimited" else JsonLines
-    return _of_texts([reader.of(file, workdir, most_bytes, block_bytes) for file in source.files], block_bytes)
+    read = (reader.of(file, workdir, most_bytes, block_bytes) for file in source.files)
+    texts: list[TextRows] = [text for text in read if text is not None]
+    if not texts:
+        raise UnreadableDatasetError(f"'{source.name}' is empty: a header line and rows are expected")
+    return _of_texts(texts, block_bytes)
 
 
 def _of_texts(texts: list[TextRows], block_bytes: int) -> Rows:

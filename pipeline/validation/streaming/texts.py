@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -12,7 +13,6 @@ from typing import Self
 
 import polars as pl
 
-from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.contracts.missing import MISSING
 from pipeline.validation.delimited import header_of, read_block, tell_delimiter
 from pipeline.validation.json_lines import read_json_lines
@@ -23,7 +23,6 @@ from pipeline.validation.text import TextFile, check_start, unpack
 
 __all__ = ["Delimited", "JsonLines", "TextRows"]
 
-_BOM = 3  # bytes
 _LOOK_BYTES = 1 << 20
 
 
@@ -55,7 +54,7 @@ class TextRows(ABC):
         heads = self.heads(share)
         for head in heads:
             head.check(self.name, self.path)
-        together = Block(heads[0].offset, b"".join(head.data for head in heads))
+        together = Block(heads[0].offset if heads else self.start, b"".join(head.data for head in heads))
         return self.read(together, names, (), SetAside(self.scratch / "aside")), len(together.data)
 
     @abstractmethod
@@ -73,9 +72,11 @@ class Delimited(TextRows):
     """With a header, which says which columns there are."""
 
     @classmethod
-    def of(cls, file: File, workdir: Path, most_bytes: int, block_bytes: int) -> Self:
-        """Raise UnreadableDatasetError or InvalidColumnsError for what its first rows tell."""
+    def of(cls, file: File, workdir: Path, most_bytes: int, block_bytes: int) -> Self | None:
+        """None of an empty file. Raise UnreadableDatasetError or InvalidColumnsError for what its first rows tell."""
         text, scratch = _plain(file, workdir, most_bytes)
+        if text is None:
+            return None
         delimiter = file.form.delimiter or tell_delimiter(text)
         names, start = tuple(header_of(text, delimiter)), _header_bytes(text.path, delimiter)
         return cls(
@@ -122,9 +123,14 @@ class JsonLines(TextRows):
     """The columns are the keys of the first rows of each block; another that comes later is not read."""
 
     @classmethod
-    def of(cls, file: File, workdir: Path, most_bytes: int, block_bytes: int) -> Self:
-        """Raise UnreadableDatasetError, InvalidColumnsError or MalformedRowsError for what its first rows tell."""
+    def of(cls, file: File, workdir: Path, most_bytes: int, block_bytes: int) -> Self | None:
+        """None of an empty file.
+
+        Raise UnreadableDatasetError, InvalidColumnsError or MalformedRowsError for what its first rows tell.
+        """
         text, scratch = _plain(file, workdir, most_bytes)
+        if text is None:
+            return None
         rows = cls(
             name=file.name,
             path=text.path,
@@ -152,8 +158,8 @@ class JsonLines(TextRows):
         return frame
 
 
-def _plain(file: File, workdir: Path, most_bytes: int) -> tuple[TextFile, Path]:
-    """The file as plain text, its first bytes checked, and a folder for what is made of it."""
+def _plain(file: File, workdir: Path, most_bytes: int) -> tuple[TextFile | None, Path]:
+    """The file as plain text, its first bytes checked (None: it is empty), and a folder for what is made of it."""
     scratch = workdir / f"{file.path.name}-scratch"
     scratch.mkdir()
     path = file.path
@@ -164,15 +170,15 @@ def _plain(file: File, workdir: Path, most_bytes: int) -> tuple[TextFile, Path]:
     with path.open("rb") as opened:
         first = opened.read(_LOOK_BYTES)
     check_start(file.name, first)
-    if not first.strip():
-        raise UnreadableDatasetError(f"'{file.name}' is empty: a header line and rows are expected")
+    if not first.removeprefix(codecs.BOM_UTF8).strip() and len(first) < _LOOK_BYTES:
+        return None, scratch
     next(blocks_of(file.name, path, 0, _LOOK_BYTES)).check(file.name, path)
     return TextFile(name=file.name, path=path, counts=Counter()), scratch
 
 
 def _bom(path: Path) -> int:
     with path.open("rb") as file:
-        return _BOM if file.read(_BOM) == b"\xef\xbb\xbf" else 0
+        return len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
 
 def _header_bytes(path: Path, delimiter: str) -> int:

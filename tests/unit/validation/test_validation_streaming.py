@@ -23,6 +23,7 @@ from pipeline.validation.set_aside import SetAside
 from pipeline.validation.source import File, Source, is_large, read_source
 from pipeline.validation.splits import SPLITS
 from pipeline.validation.streaming.prepare import prepare_large
+from pipeline.validation.streaming.rows import rows_of
 
 ROWS = 3_000
 BLOCK = 8_000  # bytes: some twenty blocks
@@ -146,6 +147,34 @@ def test_part_files_are_one_stream_and_must_agree(source, stream, rows):
     assert sum(dataset.rows.model_dump().values()) == ROWS
     with pytest.raises(InvalidColumnsError, match=r"the part '1.csv' has no column 'size'"):
         stream(source(**{"0.csv": halves[0], "1.csv": halves[1].replace("size", "sise")}))
+
+
+@pytest.mark.parametrize("empty", [b"", b"\n", b"\xef\xbb\xbf\n", b"a,b\n", b"a,b", b"a,b\n\n", b"\xef\xbb\xbfa,b\r\n"])
+@pytest.mark.parametrize("first", [True, False])
+def test_an_empty_part_or_one_of_a_header_alone_counts_as_no_rows(source, tmp_path, empty, first):
+    bodies = [empty, b"a,b\n1,2\n3,4\n", gzip.compress(empty)]
+    names = ["0.csv", "1.csv", "2.csv.gz"] if first else ["1.csv", "0.csv", "2.csv.gz"]
+    rows = rows_of(source(**dict(sorted(zip(names, bodies, strict=True)))), tmp_path, 1 << 20, BLOCK)
+    assert rows.sample.rows() == [("1", "2"), ("3", "4")]
+    read = [batch.read((), SetAside(tmp_path / "aside")).rows() for batch in rows.batches()]
+    assert [row for some in read for row in some] == [("1", "2"), ("3", "4")]
+
+
+def test_a_file_of_json_lines_may_be_empty_too_but_not_every_one(source, tmp_path):
+    (other := tmp_path / "other").mkdir()
+    with pytest.raises(UnreadableDatasetError, match=r"'0.jsonl' is empty"):
+        rows_of(source(**{"0.jsonl": b"", "1.jsonl": b"\n"}), other, 1 << 20, BLOCK)
+    rows = rows_of(source(**{"0.jsonl": b"", "1.jsonl": b'{"a": 1, "b": 2}\n'}), tmp_path, 1 << 20, BLOCK)
+    assert rows.sample.rows() == [("1", "2")]
+
+
+def test_a_quoted_cell_that_no_head_begins_in_is_still_one_cell(source, tmp_path):
+    """Without it the lines of the second block's head would be rows of their own."""
+    filler = "\n".join(f"{number},{number}" for number in range(200))
+    cell = "\n".join(f"line {number},of a poem" for number in range(1_000))
+    body = f'a,b\n{filler}\n0,"{cell}"\n{filler}\n'
+    rows = rows_of(source(**{"a.csv": body}), tmp_path, 1 << 20, BLOCK)
+    assert all(row[0].isdecimal() for row in rows.sample.rows())
 
 
 def test_quoted_line_ends_and_commas_belong_to_their_row(source, stream, rows):
