@@ -38,15 +38,15 @@ def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[Curves]
 
 
 def curves_table(curves: Sequence[Curves]) -> RenderableType:
-    """The validation loss as a line of bars, and the last point's other numbers."""
+    """The validation loss (without one, the metric) as a line of bars, and the last point's other numbers."""
     table = Table.grid(padding=(0, 2))
     for one in curves:
         if one.points:
             last = one.points[-1]
-            losses = [point["validation_loss"] for point in one.points if "validation_loss" in point]
+            drawn = next((name for name in ("validation_loss", *_METRICS) if name in last), "")
             table.add_row(
                 Text(f"  {one.candidate}", style="dim"),
-                Text(sparkline(losses), style="cyan"),
+                Text(sparkline([point[drawn] for point in one.points if drawn in point]), style="cyan"),
                 *(Text(text, style="dim", no_wrap=True) for text in _numbers(last)),
             )
     return table
@@ -65,9 +65,10 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
 
 def _numbers(point: Mapping[str, float]) -> list[str]:
     where = "epoch" if "epoch" in point else "tree"
+    fold = f"fold {point['fold']:.0f}, " if "fold" in point else ""
     metric = next((f"{name} {point[name]:.4f}" for name in _METRICS if name in point), "")
     return [
-        f"{where} {point.get(where, 0):.0f}",
+        f"{fold}{where} {point.get(where, 0):.0f}",
         f"loss {point['validation_loss']:.4f}" if "validation_loss" in point else "",
         metric,
         f"rate {point['learning_rate']:.2g}" if "learning_rate" in point else "",

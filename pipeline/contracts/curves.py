@@ -10,9 +10,11 @@ CURVES = "curves.json"  # a candidate's file (names.RunKeys.candidate), written 
 
 
 class Curves(Record):
-    """``points``: one an epoch (or some trees), each with ``epoch`` or ``tree``, ``loss``, ``validation_loss``.
+    """``points``: one an epoch, or some trees, each with ``epoch`` or ``tree``, and ``validation_loss``.
 
-    A network's also have ``learning_rate``, ``rows_per_second``, ``memory_mb``, ``seconds`` and the plan's metric.
+    A network's also have ``loss``, ``learning_rate``, ``rows_per_second``, ``memory_mb``, ``seconds`` and the plan's
+    metric. Boosting that stops by ``auc`` has that and no loss; of a model a fold it has ``fold``, and the points are
+    those of the fold that trains.
     """
 
     candidate: str

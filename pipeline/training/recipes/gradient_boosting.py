@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE"]
 
 _MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
+_WATCHED_EVERY = 50  # trees
 _PASSED_ON = (
     "learning_rate", "num_leaves", "min_child_samples", "feature_fraction", "bagging_fraction", "extra_trees",
 )  # fmt: skip
@@ -32,8 +33,12 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     pairs = _pairs(settings, problem) if settings["turn"] else ()
 
     def train_fold(fold: Problem, number: int) -> Fitted:
-        if settings["folds"] > 1:
-            fold = replace(fold, report=lambda text: problem.report(f"fold {number + 1}, {text}"))
+        if fold is not problem:
+            fold = replace(
+                fold,
+                report=lambda text: problem.report(f"fold {number + 1}, {text}"),
+                watch=lambda point: problem.watch({"fold": number + 1, **point}),
+            )
         return _train_once(settings, fold, pairs, seed=problem.seed + number)
 
     return bagged(settings["folds"], problem, train_fold)
@@ -110,13 +115,15 @@ def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, An
 
 
 def _watching(problem: Problem) -> Any:
-    """Say how far it is; at the deadline stop."""
+    """Say and show how far it is; at the deadline stop."""
     from lightgbm.callback import EarlyStopException
 
     def watch(env: Any) -> None:
-        ((_, _, loss, _),) = env.evaluation_result_list
-        if env.iteration % 50 == 49:
-            problem.report(f"tree {env.iteration + 1} of {env.end_iteration}, held-out loss {loss:.4f}")
+        ((_, metric, held_out, greater_is_better),) = env.evaluation_result_list
+        if env.iteration % _WATCHED_EVERY == _WATCHED_EVERY - 1:
+            tree, name = env.iteration + 1, metric if greater_is_better else "loss"
+            problem.report(f"tree {tree} of {env.end_iteration}, held-out {name} {held_out:.4f}")
+            problem.watch({"tree": tree, name if greater_is_better else "validation_loss": held_out})
         if time.monotonic() > problem.deadline:
             raise EarlyStopException(env.iteration, env.evaluation_result_list)
 

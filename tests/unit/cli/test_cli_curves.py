@@ -39,3 +39,11 @@ def test_each_candidate_is_a_line_with_its_last_point() -> None:
         "MB",
     ]  # fmt: skip
     assert trees == ["trees", "▁", "tree", "50", "loss", "0.5000"]
+
+
+def test_of_boosting_by_auc_the_auc_is_drawn_and_of_a_model_a_fold_the_fold_is_named() -> None:
+    points = tuple({"fold": 2.0, "tree": 50.0 * n, "auc": auc} for n, auc in enumerate((0.7, 0.8, 0.9), start=1))
+    console = Console(width=140, no_color=True)
+    with console.capture() as captured:
+        console.print(curves_table([Curves(candidate="trees", points=points)]))
+    assert captured.get().split() == ["trees", "▁▅█", "fold", "2,", "tree", "150", "auc", "0.9000"]

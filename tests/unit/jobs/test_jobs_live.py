@@ -97,6 +97,16 @@ def test_curves_are_written_every_two_seconds_and_begin_anew_with_their_first_po
     assert seen() == [1]
 
 
+def test_of_trees_in_folds_the_curve_is_that_of_the_fold_that_trains() -> None:
+    store, trees = FakeObjectStore(), Candidate(name="trees", algorithm="gradient_boosting")
+    curves = LiveCurves(store, KEYS)
+    for fold, tree in ((1, 50), (1, 100), (2, 50), (2, 100), (2, 150)):
+        curves.watch(trees, {"fold": fold, "tree": tree, "validation_loss": 1.0})
+    curves.finish(trees)
+    found = Curves.from_bytes(store.get(KEYS.candidate("trees", "curves.json")))
+    assert [(point["fold"], point["tree"]) for point in found.points] == [(2, 50), (2, 100), (2, 150)]
+
+
 def test_seconds_are_kept_now_and_then_and_added_up() -> None:
     store, now = FakeObjectStore(), [100.0]
     first = Spend(store, "key", clock=lambda: now[0])

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import onnx
 import polars as pl
+import pytest
 
+from pipeline.contracts.plan import Candidate
+from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import profiled, table
-from tests.fakes.training import TrainIt
+from tests.fakes.training import CPU, QUICK, TrainIt
 
 
 def test_neighbouring_numbers_go_the_same_way_in_both(train: TrainIt) -> None:
@@ -68,3 +74,20 @@ def test_a_slanting_border_turns_the_pair_of_columns_that_it_runs_between(train:
     plain, turned = (train("gradient_boosting", rows, folds=1, turn=turn) for turn in (False, True))
     assert turned.trained.quality["rmse"] < 0.8 * plain.trained.quality["rmse"]
     assert turned.difference() < 1e-5
+
+
+@pytest.mark.parametrize(("metric", "shown"), [("log_loss", "validation_loss"), ("auc", "auc")])
+@pytest.mark.parametrize("folds", [1, 2])
+def test_the_curve_is_shown_every_fifty_trees_of_each_fold(tmp_path: Path, metric: str, shown: str, folds: int) -> None:
+    points, told = list[Mapping[str, float]](), list[str]()
+    rows = table("classification", rows=300)
+    trainer = Trainer(
+        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric, cross_validate=False,
+        watch=lambda candidate, point: points.append(point),
+    )  # fmt: skip
+    quick = {**QUICK["gradient_boosting"], "n_estimators": 120, "early_stopping_rounds": 120, "folds": folds}
+    trainer.train(Candidate(name="one", algorithm="gradient_boosting", settings=quick), tmp_path, told.append)
+    assert [point["tree"] for point in points] == [50, 100] * folds
+    assert [point["fold"] for point in points if "fold" in point] == ([1, 1, 2, 2] if folds == 2 else [])
+    assert all(0 < point[shown] <= 1 for point in points)
+    assert any(f"held-out {shown.removeprefix('validation_')} {points[-1][shown]:.4f}" in line for line in told)
