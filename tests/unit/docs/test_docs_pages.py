@@ -53,3 +53,12 @@ def test_every_field_of_train_yaml_is_on_its_page_and_the_example_is_valid() -> 
             assert f".{word}`" in page or f"`{word}`" in page, f"{name}: {word}"
     for example in _blocks(ROOT / "docs" / "train_yaml.md", "yaml"):
         parse_job_spec(example.encode())
+
+
+def test_make_bench_runs_every_benchmark_that_ends_in_a_json_line() -> None:
+    done = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True, check=True)
+    (loop,) = re.findall(r"for script in (.*?);", done.stdout)
+    reporting = {
+        one.stem for one in (ROOT / "benchmarks").glob("*.py") if re.search(r"^    report\($", one.read_text(), re.M)
+    }
+    assert set(loop.split()) == reporting
