@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize_scalar
 
 from pipeline.graphs.joining import make_model
@@ -45,10 +46,16 @@ class Kernel:
     width: float
     penalty: float
 
-    def of(self, squared: Floats) -> Floats:
+    def of(self, squared: Floats, out: Floats | None = None) -> Floats:
+        """``out``: where it is written, which may be ``squared``; None: a matrix of its own."""
         if self.kind == "gaussian":
-            return np.exp(-self.width * squared)
-        return np.exp(-np.sqrt(self.width * (squared + _CORNER)))
+            found = np.multiply(squared, -self.width, out=out)
+        else:
+            found = np.add(squared, _CORNER, out=out)
+            found *= self.width
+            np.sqrt(found, out=found)
+            np.negative(found, out=found)
+        return np.exp(found, out=found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +114,8 @@ class KernelMachine:
     def answers(self, features: npt.NDArray[np.float32]) -> Floats:
         """Probabilities [rows, classes], or values [rows]."""
         given = (features.astype(np.float64) - self.centre) * self.scale
-        scores = self.kernel.of(_squared(given, self.rows)) @ self.weights + self.offset
+        squared = _squared(given, self.rows)
+        scores = self.kernel.of(squared, out=squared) @ self.weights + self.offset
         return _softmax(self.sharpness * scores) if self.sharpness else scores[:, 0]
 
     def graph(self) -> onnx.ModelProto:
@@ -164,7 +172,7 @@ class _Known:
         self, kind: Any, width: float, squared: Floats, penalties: Sequence[float]
     ) -> Iterator[tuple[float, Kernel]]:
         """The error of each penalty: one decomposition serves them all."""
-        matrix = Kernel(kind=kind, width=width, penalty=0).of(squared) * np.outer(self.root, self.root)
+        matrix = self._weighted(Kernel(kind=kind, width=width, penalty=0).of(squared))
         values, vectors = np.linalg.eigh(matrix)
         weighted = self.wanted * self.root[:, None]
         turned = vectors.T @ weighted
@@ -175,13 +183,25 @@ class _Known:
             yield float(np.square(missed).mean()), Kernel(kind=kind, width=width, penalty=penalty)
 
     def solved(self, kernel: Kernel) -> tuple[Floats, Floats]:
-        """The weights, and what is answered to each row by all others."""
-        matrix = kernel.of(_squared(self.rows, self.rows)) * np.outer(self.root, self.root)
+        """The weights, and what is answered to each row by all others.
+
+        All of it takes place in one matrix [rows, rows]: distances, their kernel, its factor, the inverse's half.
+        """
+        squared = _squared(self.rows, self.rows)
+        matrix = self._weighted(kernel.of(squared, out=squared))
         matrix[np.diag_indices_from(matrix)] += kernel.penalty
-        inverse = cho_solve(cho_factor(matrix, lower=True), np.eye(len(matrix)))
-        weights = inverse @ (self.wanted * self.root[:, None])
+        # It is symmetric, so its transpose, which LAPACK need not copy to write into it, is the same.
+        factor, lower = cho_factor(matrix.T, lower=True, overwrite_a=True)
+        weights = cho_solve((factor, lower), self.wanted * self.root[:, None])
+        inverse, _ = dpotri(factor, lower=lower, overwrite_c=True)
         missed = weights / np.diagonal(inverse)[:, None] / self.root[:, None]
         return weights * self.root[:, None], self.wanted - missed
+
+    def _weighted(self, matrix: Floats) -> Floats:
+        """In its place."""
+        matrix *= self.root[:, None]
+        matrix *= self.root
+        return matrix
 
 
 class _Graph:
@@ -199,9 +219,10 @@ class _Graph:
 
 def _squared(one: Floats, other: Floats) -> Floats:
     """Of the distances [rows of one, rows of the other]."""
-    own, others = np.square(one).sum(axis=1), np.square(other).sum(axis=1)
-    found: Floats = np.maximum(own[:, None] + others - 2 * one @ other.T, 0)
-    return found
+    found: Floats = (-2 * one) @ other.T
+    found += np.square(one).sum(axis=1)[:, None]
+    found += np.square(other).sum(axis=1)
+    return np.maximum(found, 0, out=found)
 
 
 def _sharpness(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:

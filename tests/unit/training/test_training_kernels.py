@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -109,3 +110,43 @@ def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentenc
     many = np.zeros(10_001, np.int64)
     with pytest.raises(CandidateFailedError, match=r"10,000 training rows are its most, and these are 10,001"):
         RECIPE.train(RECIPE.complete({}), replace(given, train=given.train.take(many)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"kernel": "rbf"}, "has no kernel 'rbf': one of auto, gaussian, exponential is expected"),
+        ({"kernel": "gausian"}, "has no kernel 'gausian': did you mean 'gaussian'"),
+        ({"width": -1.0}, r"width is -1.0: a number above 0, or 0 to have one chosen, is expected"),
+        ({"penalty": -0.5}, "penalty is -0.5: a number above 0"),
+        ({"width": float("nan")}, "width is nan: a number above 0"),
+    ],
+)
+def test_a_setting_that_it_cannot_train_with_is_refused_in_a_sentence(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(CandidateFailedError, match=sentence):
+        RECIPE.train(RECIPE.complete(settings), problem())
+
+
+def test_a_penalty_that_is_too_small_to_solve_with_is_told_in_a_sentence() -> None:
+    given = problem(classes=0)
+    twice = replace(given, train=given.train.take(np.repeat(np.arange(40), 5)))
+    with pytest.raises(CandidateFailedError, match="with penalty 1e-30 its matrix has no inverse"):
+        RECIPE.train(RECIPE.complete({"kernel": "gaussian", "penalty": 1e-30}), twice)
+
+
+def test_a_table_of_categories_that_no_two_rows_share_is_refused_in_a_sentence() -> None:
+    given = problem(classes=0)
+    names = replace(given.train, num=np.empty((96, 0), np.float32), cat=np.arange(96)[:, None])
+    with pytest.raises(CandidateFailedError, match="categories that two of them share: there are none"):
+        RECIPE.train(RECIPE.complete({}), replace(given, train=names, cardinalities=(97,)))
+
+
+def test_it_takes_little_more_memory_than_one_matrix_of_rows_by_rows() -> None:
+    features, target = _rows(2_500)
+    tracemalloc.start()
+    try:
+        _machine(features, target)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * 8 * len(target) ** 2
