@@ -57,7 +57,7 @@ class Dataset(Record):
 
     The target is String for classification (values are those of ``classes``), Float64 for regression; it has no nulls.
     Clustering has no target: its name is empty. ``weight`` names the column of the rows' weights (Float32, positive),
-    which is in the split files and no feature.
+    which is in the split files and no feature. ``split_by``: as job_spec.Split has it.
     """
 
     task: Task
@@ -72,11 +72,17 @@ class Dataset(Record):
     sha256: str  # of the uploaded file
     weight: str | None = None
     code_sha256: str | None = None  # of the model.py that was brought along
+    split_by: Literal["random", "time", "group"] = "random"
 
     @property
     def few_rows(self) -> bool:
         """So few to learn from that a tenth of them is too few to choose by."""
         return self.rows.train + self.rows.validation <= FEW_ROWS
+
+    @property
+    def may_be_dealt(self) -> bool:
+        """Whether rows may go to folds by chance: a split by time or group keeps them apart for a reason."""
+        return self.split_by == "random"
 
     @property
     def signature(self) -> Signature:

@@ -10,7 +10,7 @@ import re
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.declaration import Settings, Space, near_name
@@ -36,6 +36,7 @@ __all__ = [
     "check_metric",
     "default_metric",
     "greater_is_better",
+    "knob_error",
     "parse_job_spec",
 ]
 
@@ -61,6 +62,7 @@ def _known_algorithm(name: str) -> str:
     return name
 
 
+Label = Annotated[str, BeforeValidator(lambda label: label if isinstance(label, str) else str(label).lower())]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Batch = Annotated[int, Field(ge=1, le=65536)]
 Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
@@ -90,6 +92,12 @@ class Parallel(Record):
 
     strategy: Literal["ddp", "fsdp", "tensor"] = "ddp"
     nodes: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _has_its_nodes(self) -> Self:
+        if self.strategy != "ddp" and self.nodes == 1:
+            raise ValueError(f"strategy {self.strategy} is of several machines: nodes is expected")
+        return self
 
 
 class Privacy(Record):
@@ -124,7 +132,7 @@ class Training(Record):
     focal_gamma: Annotated[float, Field(ge=0, le=10)] | None = None
     huber_delta: Annotated[float, Field(gt=0)] | None = None  # in standard deviations of the target
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
-    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
+    class_weights: Literal["balanced"] | dict[Label, Annotated[float, Field(gt=0)]] | None = None
     hidden: tuple[Annotated[int, Field(ge=1, le=8192)], ...] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     l1: Annotated[float, Field(ge=0, le=10)] | None = None
@@ -140,6 +148,17 @@ class Training(Record):
     parallel: Parallel = Parallel()
     base_model: str | None = None  # tenant/model@alias: fine-tuning from a registered model
     freeze: bool = False  # its weights stay, only the last layer learns
+
+    @model_validator(mode="after")
+    def _each_has_what_it_is_of(self) -> Self:
+        if self.freeze and self.base_model is None:
+            raise ValueError("freeze is of a base model: base_model is expected beside it")
+        ranged = self.batching in ("random", "growing")
+        if ranged and not isinstance(self.batch_size, tuple):
+            raise ValueError(f"batching {self.batching} is between two sizes: batch_size: [32, 256], say")
+        if isinstance(self.batch_size, tuple) and not ranged:
+            raise ValueError("batch_size has two numbers: batching random or growing is expected beside them")
+        return self
 
     @property
     def knobs(self) -> Settings:
@@ -161,6 +180,13 @@ class Search(Record):
     space: dict[Algorithm, Space] | None = None
     trials: Annotated[int, Field(ge=1, le=1000)] = 20
     cv: Annotated[int, Field(ge=2, le=20)] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_method(self) -> Self:
+        given = [name for name in ("space", "cv") if getattr(self, name) is not None]
+        if given and self.method == "none":
+            raise ValueError(f"{given[0]} is given and method is none: grid, random, halving or bayesian is expected")
+        return self
 
 
 class Compression(Record):
@@ -195,6 +221,7 @@ class JobSpec(Record):
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
     weight: str | None = None  # a column of the rows' weights
     drop: tuple[str, ...] = ()  # columns that no model may read
+    settings: dict[Algorithm, Settings] = {}  # of an algorithm, by its name: what it is not to choose by itself
     code: Settings = {}  # what the Settings of a model.py beside the data are given
     segments: tuple[str, ...] = ()  # columns by whose values the card shows quality; empty: chosen
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -228,6 +255,16 @@ def check_metric(metric: Metric, task: Task) -> Metric:
     return metric
 
 
+def knob_error(name: str, value: object) -> str | None:
+    """Why ``training.<name>`` cannot be ``value``; None: it can, beside others that fit it."""
+    try:
+        Training.model_validate({name: value})
+    except ValidationError as error:
+        own = [problem for problem in error.errors() if problem["loc"]]
+        return _sentence(own[0]).removeprefix(f"train.yaml: {name}: ") if own else None
+    return None
+
+
 def parse_job_spec(document: bytes) -> JobSpec:
     """Read ``train.yaml``; raise InvalidJobSpecError naming the field, what was expected and the nearest known name."""
     try:
@@ -246,35 +283,54 @@ def parse_job_spec(document: bytes) -> JobSpec:
         raise InvalidJobSpecError("; ".join(_sentences(error))) from error
 
 
+_IN_A_UNION = re.compile(r"[\[\]({]|^(constrained-|(int|str|float|bool|Range)$)")  # pydantic's names of its choices
+
+
 def _sentences(error: ValidationError) -> list[str]:
     """Of the first problems; a list is not too short beside its wrong items, which is how pydantic counts."""
     found = error.errors()
     within = {problem["loc"][:-1] for problem in found}
     told = [one for one in found if not (one["type"] == "too_short" and one["loc"] in within)]
-    return [_sentence(problem) for problem in told[:3]]
+    return list(dict.fromkeys(_sentence(problem) for problem in told))[:3]
 
 
 def _sentence(problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
-        known = _fields_at(path[:-1])
-        return f"train.yaml: unknown field '{'.'.join(path)}': {near_name(path[-1], known)}"
+        return f"train.yaml: unknown field '{'.'.join(path)}': {_nearest(path)}"
+    path = [part for part in path if not _IN_A_UNION.search(part)]
     where = f"train.yaml: {'.'.join(path)}: " if path else "train.yaml: "
     if problem["type"] == "value_error":
         return f"{where}{problem['ctx']['error']}"
     if problem["type"] == "literal_error" and isinstance(problem["input"], str):
         known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         return f"{where}unknown value '{problem['input'][:60]}': {near_name(problem['input'], known)}"
-    return f"{where}{problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    message = re.sub(" or instance of .*", "", problem["msg"])
+    message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
+    return f"{where}{message[:1].lower()}{message[1:]}"
+
+
+def _nearest(path: list[str]) -> str:
+    """What was meant: a field further in, or an algorithm's settings, written where they are not."""
+    name, fields = path[-1], _fields_at(path[:-1])
+    if len(path) > 1:
+        return near_name(name, fields)
+    if name in catalogue():
+        return f"did you mean 'settings.{name}'?"
+    within = [outer for outer in fields if name in _fields_at([outer])]
+    return f"did you mean '{within[0]}.{name}'?" if within else near_name(name, fields)
 
 
 def _fields_at(path: list[str]) -> list[str]:
+    """Of the record there; none where the path ends at no record."""
     model: type[BaseModel] = JobSpec
     for part in path:
         if part not in model.model_fields:
-            break
+            return []
         annotation = model.model_fields[part].annotation
-        for inner in (annotation, *get_args(annotation)):
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                model = inner
+        kinds = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
+        records = [one for one in kinds if issubclass(one, BaseModel)]
+        if not records:
+            return []
+        model = records[0]
     return list(model.model_fields)

@@ -128,8 +128,12 @@ def _how(one: TrainedCandidate, dataset: Dataset) -> _How:
     declared, folds = catalogue().get(one.algorithm), one.settings.get("folds")
     if declared is None or one.classes or declared.brings_code:
         return "no"
+    if declared.refits == "always":
+        return "whole"
+    if not dataset.may_be_dealt:
+        return "no"
     if declared.refits != "never":
-        return "whole" if declared.refits == "always" or (isinstance(folds, int) and folds > 1) else "no"
+        return "whole" if isinstance(folds, int) and folds > 1 else "no"
     table = {column.kind for column in dataset.columns}.isdisjoint({"text", "image"})
     alone = not (one.quantiles or one.settings.get("base_model") or one.settings.get("privacy_epsilon"))
     return "folds" if dataset.few_rows and table and alone else "no"

@@ -56,6 +56,11 @@ def fine_tuned(plan: Plan, base: Base) -> Plan:
 
     Raise InvalidJobSpecError when the network is not among the candidates.
     """
+    if catalogue()[base.algorithm].brings_code:
+        raise InvalidJobSpecError(
+            f"training.base_model: {base.version} is a model.py, whose network is its own code: a network of the "
+            "catalogue is expected"
+        )
     if not catalogue()[base.algorithm].knobs or base.algorithm not in {one.algorithm for one in plan.candidates}:
         names = ", ".join(sorted({one.algorithm for one in plan.candidates}))
         raise InvalidJobSpecError(

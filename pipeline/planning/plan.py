@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import Declaration, Settings
+from pipeline.contracts.declaration import Declaration
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Training, check_metric, default_metric
+from pipeline.contracts.job_spec import JobSpec, check_metric, default_metric
 from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.planning.estimates import minutes_for, seconds_of
 from pipeline.planning.jobs import Planned, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
+from pipeline.planning.settings import check_training, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
 
 __all__ = ["plan"]
@@ -27,6 +27,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     InvalidJobSpecError when the metric does not measure the task, no algorithm fits, or a search cannot be made.
     """
     metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
+    check_training(spec, dataset)
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)
     planned = [_planned(case, spec) for case in kept]
@@ -36,8 +37,25 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
         candidates=tuple(_with_its_share(one.candidate, jobs) for one in planned),
         jobs=jobs,
         skipped=(*skipped, *beyond),
-        notes=(*notes, *notes_of(spec, [case.trials for case in kept]), *of_jobs),
+        notes=(
+            *notes,
+            *notes_of(spec, [case.trials for case in kept]),
+            *unread(spec, [case.declared for case in kept]),
+            *_together(spec, len(planned)),
+            *of_jobs,
+        ),
         seed=spec.seed,
+    )
+
+
+def _together(spec: JobSpec, candidates: int) -> tuple[str, ...]:
+    """What all of a private plan spends: the sum (Dwork and Roth 2014, theorem 3.16)."""
+    if spec.training.privacy is None or candidates < 2:
+        return ()
+    epsilon = spec.training.privacy.epsilon
+    return (
+        f"training.privacy: each of the {candidates} candidates spends up to {epsilon:g} of the same rows, which are "
+        f"{candidates * epsilon:g} together: one algorithm alone spends it once",
     )
 
 
@@ -113,14 +131,7 @@ def _with_its_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Cand
 
 
 def _candidate(case: Case, spec: JobSpec) -> Candidate:
-    declared = case.declared
-    settings = declared.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
-    given = _knobs(spec.training) if declared.knobs else {}
-    if spec.clusters is not None:
-        given = {**given, "clusters": spec.clusters}
-    settings |= {name: value for name, value in given.items() if name in settings}
-    if declared.brings_code:
-        settings["code"] = json.dumps(spec.code)
+    declared, settings = case.declared, settings_of(case, spec)
     reason = declared.good_at if case.trials is None else f"{declared.good_at}; {_searched(case.trials)}"
     return Candidate(name=declared.name, algorithm=declared.name, settings=settings, reason=reason, trials=case.trials)
 
@@ -128,19 +139,3 @@ def _candidate(case: Case, spec: JobSpec) -> Candidate:
 def _searched(trials: Trials) -> str:
     among = f"{trials.method} search over {', '.join(trials.space)}"
     return among if trials.cv is None else f"{among} in {trials.cv} folds"
-
-
-def _knobs(training: Training) -> Settings:
-    """What ``training`` says of a network, as its settings."""
-    knobs = training.knobs
-    if training.privacy:
-        knobs |= {
-            "privacy_epsilon": training.privacy.epsilon,
-            "privacy_delta": training.privacy.delta,
-            "privacy_norm": training.privacy.max_gradient_norm,
-        }
-    if training.parallel.nodes > 1:
-        knobs["parallel"] = training.parallel.strategy
-    if training.base_model:
-        knobs |= {"base_model": training.base_model, "freeze": training.freeze}
-    return knobs

@@ -69,9 +69,11 @@ def _other_task(case: Case) -> str | None:
 
 
 def _not_private(case: Case) -> str | None:
-    if case.training.privacy is None or case.declared.knobs:
+    if case.training.privacy is None:
         return None
-    return "training.privacy is asked for, and it has no private training"
+    if any(column.kind == "text" for column in case.dataset.columns):
+        return "training.privacy is asked for, and what it reads texts by is no private training"
+    return None if case.declared.knobs else "training.privacy is asked for, and it has no private training"
 
 
 def _no_intervals(case: Case) -> str | None:

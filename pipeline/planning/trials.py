@@ -10,6 +10,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Trials
 from pipeline.contracts.signature import Task
+from pipeline.planning.settings import check_setting, kind_of
 
 __all__ = ["check_search", "notes_of", "trials_of"]
 
@@ -18,19 +19,16 @@ _RANGE_IN_A_GRID = 3  # its ends and its middle
 
 
 def check_search(spec: JobSpec, planned: list[Declaration]) -> None:
-    """Raise InvalidJobSpecError when the search's space does not fit the algorithms, or those that are tried."""
+    """Raise InvalidJobSpecError when the search cannot be made, or it or ``settings`` is of what is not tried."""
     if spec.search.method != "none" and spec.training.privacy:
         raise InvalidJobSpecError(
             "search and training.privacy: each trial would spend the whole epsilon: no search is expected"
         )
     names = [one.name for one in planned]
-    for name in spec.search.space or {}:
-        if name not in names:
-            raise InvalidJobSpecError(f"search.space: {name} is not tried here: {near_name(name, names)}")
-    if spec.search.space and spec.search.method == "none":
-        raise InvalidJobSpecError(
-            "search.space is given and search.method is none: grid, random, halving or bayesian is expected"
-        )
+    for field, given in (("search.space", spec.search.space or {}), ("settings", spec.settings)):
+        for name in given:
+            if name not in names:
+                raise InvalidJobSpecError(f"{field}: {name} is not tried here: {near_name(name, names)}")
 
 
 def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None:
@@ -46,6 +44,8 @@ def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None
     if not space:
         return None
     for name in space:
+        if name in spec.settings.get(declared.name, {}):
+            raise InvalidJobSpecError(f"search.space.{declared.name}.{name}: settings has its value already")
         if (other := declared.matters_to.get(name, task)) != task:
             raise InvalidJobSpecError(f"search.space.{declared.name}.{name}: it matters to {other} alone")
     if declared.needs == "gpu" and spec.training.parallel.nodes > 1:
@@ -65,17 +65,20 @@ def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None
 
 def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
     """What of the search is done otherwise than it was asked for."""
-    if spec.search.cv is None or spec.split.by == "random" or not any(trials):
+    if spec.split.by == "random":
         return ()
-    return (
-        f"search.cv draws its folds at random, which a split by {spec.split.by} forbids: "
-        "settings are compared on the validation rows",
+    asked = (("cross_validate", bool(spec.cross_validate)), ("search.cv", spec.search.cv is not None and any(trials)))
+    return tuple(
+        f"{field} draws its folds at random, which a split by {spec.split.by} forbids: "
+        "the validation rows are what is compared by"
+        for field, is_asked in asked
+        if is_asked
     )
 
 
 def _own(declared: Declaration, spec: JobSpec, task: Task) -> Space:
     """The algorithm's own space, without what the spec has fixed and what says nothing to the task."""
-    fixed = spec.training.knobs if declared.knobs else {}
+    fixed = {**(spec.training.knobs if declared.knobs else {}), **spec.settings.get(declared.name, {})}
     return {
         name: among
         for name, among in declared.space.items()
@@ -86,46 +89,23 @@ def _own(declared: Declaration, spec: JobSpec, task: Task) -> Space:
 def _checked(declared: Declaration, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:
     """``among``; a range of a setting that is a whole number is one of whole numbers."""
     where = f"search.space.{declared.name}"
-    if name not in declared.defaults:
-        raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {near_name(name, declared.defaults)}")
-    where, default = f"{where}.{name}", declared.defaults[name]
+    check_setting(where, name, () if isinstance(among, Range) else among, declared)
     if isinstance(among, Range):
-        _check_range(where, among, default)
+        default = declared.defaults[name]
+        _check_range(f"{where}.{name}", among, default)
         return among.model_copy(update={"whole": True}) if isinstance(default, int) else among
-    for value in among:
-        if not _like(value, default):
-            raise InvalidJobSpecError(f"{where}: a value is {_kind(value)}, {_kind(default)} is expected")
     return among
 
 
 def _check_range(where: str, among: Range, default: Setting) -> None:
     if isinstance(default, bool | str | tuple):
-        raise InvalidJobSpecError(f"{where}: a range is of numbers, and {_kind(default)} is expected: name the values")
+        raise InvalidJobSpecError(
+            f"{where}: a range is of numbers, and {kind_of(default)} is expected: name the values"
+        )
     if among.low >= among.high:
         raise InvalidJobSpecError(f"{where}: low is {among.low:g} and high {among.high:g}: low < high is expected")
     if among.log and among.low <= 0:
         raise InvalidJobSpecError(f"{where}: a range with log begins above 0, and low is {among.low:g}")
-
-
-def _like(value: Setting, default: Setting) -> bool:
-    if default is None or value is None:
-        return True  # the recipe decides what no value means
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if isinstance(default, int):
-        return isinstance(value, int)
-    if isinstance(default, tuple) and default:
-        return isinstance(value, tuple) and all(isinstance(one, type(default[0])) for one in value)
-    return isinstance(value, type(default))
-
-
-def _kind(value: Setting) -> str:
-    if isinstance(value, tuple):
-        return f"a list ({', '.join(dict.fromkeys(map(_kind, value))) or 'empty'})"
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
-    return kinds.get(type(value), "nothing")
 
 
 def _size(space: Space) -> int:

@@ -21,12 +21,13 @@ __all__ = ["bagged"]
 
 
 def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]) -> Fitted:
-    """``train(problem, fold)`` for each fold, whose ``validation`` are the fold's rows. One fold: ``problem`` itself.
+    """``train(problem, fold)`` for each fold, whose ``validation`` are the fold's rows. One fold, or rows that
+    may not be dealt to folds: ``problem`` itself.
 
     At the deadline those there are so far answer, and ``notes`` says so; rows of a fold that was not trained have NaN
     in ``out_of_fold``.
     """
-    if folds < 2:
+    if folds < 2 or not problem.may_be_dealt:
         return train(problem, 0)
     members: list[Fitted] = []
     out_of_fold: npt.NDArray[Any] = np.full(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.recipe import Fitted, Problem, Settings
 
 __all__ = ["TEXT_SETTINGS", "reads_texts"]
@@ -28,6 +29,8 @@ def reads_texts(train: Train, texts: Settings = TEXT_SETTINGS, *, every_class: b
     def lifted(settings: Settings, problem: Problem) -> Fitted:
         if not problem.train.text.size or problem.task == "clustering":
             return train(settings, problem)
+        if settings.get("privacy_epsilon"):
+            raise CandidateFailedError("what it reads texts by learns from the labels, and is no private training")
         from pipeline.training.texts import codes_of
 
         problem.report("reads the texts")

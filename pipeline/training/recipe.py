@@ -127,7 +127,7 @@ class Problem:
     ``process``: which it is of those that train this together (training.parallel).
     ``watch`` is shown a point of the learning curve (contracts.curves). ``code``: the model.py that was brought along.
     ``unit``: the standard deviation of a regression's target, in which its values are given. ``base``: what a network
-    with the setting ``base_model`` begins from.
+    with the setting ``base_model`` begins from. ``may_be_dealt``: as contracts.dataset.Dataset has it.
     """
 
     classes: int
@@ -147,6 +147,7 @@ class Problem:
     code: Path | None = None
     unit: float = 1.0
     base: Base | None = None
+    may_be_dealt: bool = True
 
     def built_from(self, settings: Settings) -> Rows:
         """The rows that a network's ranges, bins and vocabularies are taken from: where it goes on from another one,

@@ -128,8 +128,8 @@ def within_memory(training: Training, at: Progress, rows: int, work: Callable[[i
         at_once = max(1, min(at.most, rows))
         try:
             return work(at_once)
-        except torch.OutOfMemoryError as error:
-            if training.together.process.size > 1:
+        except RuntimeError as error:
+            if not _is_out_of_memory(error) or training.together.process.size > 1:
                 raise  # neighbours would wait for the gradients of other parts: the job ends, and goes on with fewer
             if at_once == 1:
                 raise CandidateFailedError(
@@ -139,6 +139,11 @@ def within_memory(training: Training, at: Progress, rows: int, work: Callable[[i
             at.note(f"{_SHORT}: the batch was halved, to {at.most} rows at once", instead_of=_SHORT)
         if training.device.startswith("cuda"):
             torch.cuda.empty_cache()  # out of the handler, whose traceback holds what did not fit
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """A CPU's allocator has no error of its own kind."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def see_again(training: Training, data: Data, at: Progress) -> None:

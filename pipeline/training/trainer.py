@@ -150,7 +150,7 @@ class Trainer:
     ) -> dict[str, dict[str, Any]]:
         """The candidate's cross_quality and cross_interval, its answers written; nothing where rows are many."""
         wanted = self.dataset.few_rows if self.cross_validate is None else self.cross_validate
-        if not wanted or self.dataset.task == "clustering" or problem.train.image.size or self.process.size > 1:
+        if not wanted or not self._may_be_crossed(settings, problem):
             return {}
         from pipeline.training.cross_validation import all_rows, out_of_fold
 
@@ -160,6 +160,11 @@ class Trainer:
         answered = self._told(answers, all_rows(problem))
         np.savez(workdir / OUT_OF_FOLD, answers=self._unscaled(answers))
         return {"cross_quality": measure(*answered), "cross_interval": interval(*answered, only=self.metric or None)}
+
+    def _may_be_crossed(self, settings: Settings, problem: Problem) -> bool:
+        """Each fold of a private training would spend the whole epsilon."""
+        table = self.dataset.task != "clustering" and not problem.train.image.size
+        return table and problem.may_be_dealt and self.process.size == 1 and not settings.get("privacy_epsilon")
 
     def _agreed(self, settings: Settings) -> Settings:
         """Those of the main process."""
@@ -246,6 +251,7 @@ class Trainer:
             device=self.machine.device,
             threads=self.machine.threads,
             report=report,
+            may_be_dealt=self.dataset.may_be_dealt,
             unit=self._scale[1] if self.dataset.task == "regression" else 1.0,
         )
 

@@ -90,6 +90,7 @@ def prepare(
         ),
         sha256=sha256,
         weight=spec.weight,
+        split_by=spec.split.by,
     )
     understood = spec.model_copy(update={"target": name or None, "task": target.task})
     return Prepared(

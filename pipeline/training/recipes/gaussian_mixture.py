@@ -54,7 +54,6 @@ RECIPE = Recipe(
         needs="cpu",
         good_at="clusters of different sizes and directions, and how sure a row is of its own",
         defaults={"clusters": None, "most_clusters": 10, "starts": 2, "max_iter": 100, "covariance": None},
-        space={"clusters": (2, 3, 4, 5, 6, 8, 10), "covariance": ("full", "diag")},
         most_weights=2000,
         turn=20,
     ),

@@ -50,7 +50,6 @@ RECIPE = Recipe(
         needs="cpu",
         good_at="round clusters of like size, in any number of rows",
         defaults={"clusters": None, "most_clusters": 10, "starts": 4, "max_iter": 100},
-        space={"clusters": (2, 3, 4, 5, 6, 8, 10)},
         most_weights=2000,
         turn=10,
     ),

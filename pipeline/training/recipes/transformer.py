@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.declaration import Adjustment, Cost, Range
@@ -18,10 +19,11 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     import torch
 
-    from pipeline.training.answering import Answering
     from pipeline.training.encoder import TextNetwork
+    from pipeline.training.fitting import fitted_network
     from pipeline.training.inputs import columns
     from pipeline.training.loop import train_network
+    from pipeline.training.losses import outputs_of
     from pipeline.training.network import Network
     from pipeline.training.token_ids import TOKENS, TokenIds
 
@@ -49,19 +51,12 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
             heads=settings["heads"],
             dropout=settings["dropout"],
             word_dropout=settings["word_dropout"],
-            outputs=problem.classes or 1,
+            outputs=outputs_of(settings, problem),
             beside=beside,
         )
 
-    learned = train_network(build, reads, settings, problem)
-    answering = Answering(learned.network, reads, classes=problem.classes)
-    return Fitted(
-        predict=answering.answers,
-        body=lambda: ids.before(answering.body(problem.train)),
-        history=learned.history,
-        notes=learned.notes,
-        weights=learned.network.state_dict(),
-    )
+    fitted = fitted_network(train_network(build, reads, settings, problem), reads, settings, problem)
+    return replace(fitted, body=lambda: ids.before(fitted.body()))
 
 
 RECIPE = Recipe(

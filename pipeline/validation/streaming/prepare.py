@@ -210,6 +210,7 @@ def _finish(passed: _Passed, source: Source, workdir: Path, given_test: GivenTes
         warnings=capped([*_notes(passed), *aside.warnings, *told_of((), profiles), *passed.warnings, *told]),
         sha256=source.sha256,
         weight=understood.spec.weight,
+        split_by=understood.spec.split.by,
     )
     return PreparedFiles(dataset=dataset, splits=files, spec=understood.spec)
 

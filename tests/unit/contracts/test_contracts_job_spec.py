@@ -29,6 +29,16 @@ def test_an_empty_file_is_all_defaults() -> None:
         (b"algoritms: [mlp]", "unknown field 'algoritms': did you mean 'algorithms'?"),
         (b"training: {epoch: 3}", "unknown field 'training.epoch': did you mean 'epochs'?"),
         (b"zzzz: 1", "unknown field 'zzzz': one of task, target,"),
+        (b"optimizer: adam", "unknown field 'optimizer': did you mean 'training.optimizer'?"),
+        (b"random_forest: {}", "unknown field 'random_forest': did you mean 'settings.random_forest'?"),
+        (b"algorithms: mlp", "train.yaml: algorithms: input should be a list"),
+        (b"training: {batch_size: x}", "train.yaml: training.batch_size: input should be a valid integer"),
+        (b"training: {class_weights: {0: -1}}", "training.class_weights.0: input should be greater than 0"),
+        (b"training: {freeze: true}", "freeze is of a base model: base_model is expected beside it"),
+        (b"training: {parallel: {strategy: fsdp}}", "strategy fsdp is of several machines: nodes is expected"),
+        (b"training: {batching: growing, batch_size: 9}", "batching growing is between two sizes"),
+        (b"training: {batch_size: [9, 99]}", "two numbers: batching random or growing is expected"),
+        (b"search: {cv: 5}", "cv is given and method is none: grid, random, halving or bayesian is expected"),
         (b"a: [", "train.yaml is not YAML (line 1, column 5)"),
         (b"- a", "train.yaml is not a mapping"),
         (b"\xff\xfe", "train.yaml is not YAML"),
@@ -41,6 +51,10 @@ def test_a_bad_spec_says_what_and_where(document: bytes, sentence: str) -> None:
     with pytest.raises(InvalidJobSpecError) as caught:
         parse_job_spec(document)
     assert sentence in caught.value.message
+
+
+def test_classes_whose_names_are_numbers_may_have_weights() -> None:
+    assert parse_job_spec(b"training: {class_weights: {0: 1, 1: 5}}").training.class_weights == {"0": 1, "1": 5}
 
 
 def test_a_metric_must_measure_its_task() -> None:

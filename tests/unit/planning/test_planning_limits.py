@@ -71,7 +71,7 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
         ("method: random, space: {mlp: {dropout: {low: 0.5, high: 0.1}}}", "low is 0.5 and high 0.1: low < high"),
         ("method: random, space: {mlp: {dropout: {low: 0, high: 1, log: true}}}", "a range with log begins above 0"),
         ("method: grid, space: {linear: {alpha: [1]}}", "linear.alpha: it matters to regression alone"),
-        ("method: none, space: {mlp: {dropout: [0.1]}}", "search.method is none: grid, random, halving or bayesian"),
+        ("method: none, space: {mlp: {dropout: [0.1]}}", "method is none: grid, random, halving or bayesian"),
     ],
 )  # fmt: skip
 def test_a_search_that_cannot_be_made_is_refused_with_a_sentence(search: str, sentence: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.plan import Candidate
+from pipeline.training.bagging import bagged
 from pipeline.training.cross_validation import all_rows, out_of_fold
 from pipeline.training.machine import Machine
 from pipeline.training.recipe import Fitted, Problem, Rows
@@ -70,3 +71,42 @@ def test_where_the_time_is_over_the_validation_rows_decide(tmp_path: Path) -> No
 def test_the_same_seed_gives_the_same_folds(tmp_path: Path) -> None:
     make: Callable[[str], TrainedCandidate] = lambda name: _trained(_trainer(table(rows=150)), tmp_path / name)  # noqa: E731
     assert make("one").cross_quality == make("two").cross_quality
+
+
+@pytest.mark.parametrize("by", ["time", "group"])
+def test_rows_that_a_split_keeps_apart_are_not_dealt_to_folds(tmp_path: Path, by: str) -> None:
+    rows = table(rows=150)
+    kept_apart = replace(rows, dataset=rows.dataset.model_copy(update={"split_by": by}))
+    trainer = _trainer(kept_apart, cross_validate=True)
+    trained = _trained(trainer, tmp_path)
+    assert trained.cross_quality == {}
+    problem = trainer.problem(Candidate(name="linear", algorithm="linear"), lambda text: None)
+    seen: list[Problem] = []
+
+    def train(fold: Problem, number: int) -> Fitted:
+        seen.append(fold)
+        return RECIPES["linear"].train(RECIPES["linear"].complete({}), fold)
+
+    bagged(5, problem, train)
+    assert len(seen) == 1
+    assert seen[0] is problem
+
+
+def test_each_fold_of_a_private_training_would_spend_the_epsilon_again(tmp_path: Path) -> None:
+    trainer = _trainer(table(rows=150, categorical=False), cross_validate=True)
+    settings = {"privacy_epsilon": 3.0, "epochs": 1, "hidden": (4,), "batch_size": 32}
+    trained = trainer.train(Candidate(name="mlp", algorithm="mlp", settings=settings), tmp_path, lambda text: None)
+    assert trained.privacy
+    assert trained.cross_quality == {}
+
+
+def test_a_classes_weight_moves_answers_to_it(tmp_path: Path) -> None:
+    rows = table(rows=300)
+    sure = {}
+    for weight in (1.0, 20.0):
+        trainer = _trainer(rows, class_weights={"class 1": weight})
+        trained = _trained(trainer, tmp_path / str(weight))
+        answers = np.load(tmp_path / str(weight) / OUT_OF_FOLD)["answers"]
+        assert trained.cross_quality
+        sure[weight] = answers[:, 1].mean()
+    assert sure[20.0] > sure[1.0] + 0.1

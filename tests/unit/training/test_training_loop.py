@@ -129,6 +129,23 @@ def test_what_memory_has_no_room_for_is_learned_in_halves_from_the_same_gradient
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
+def test_a_processors_memory_runs_out_by_another_error() -> None:
+    class Large(nn.Module):
+        """Asks the allocator for an exabyte where rows are many."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, num: Tensor) -> Tensor:
+            if len(num) > 5:
+                torch.empty(2**60, dtype=torch.uint8)
+            answer: Tensor = self.layer(num)
+            return answer
+
+    assert learn(problem(), Large, batch_size=32).notes == ("memory ran out: the batch was halved, to 4 rows at once",)
+
+
 def test_one_row_that_memory_has_no_room_for_costs_the_candidate() -> None:
     with pytest.raises(CandidateFailedError, match="memory ran out with 1 rows at once"):
         learn(problem(), lambda: Greedy(0))

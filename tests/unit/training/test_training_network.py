@@ -104,3 +104,9 @@ def test_what_is_watched_of_a_regression_is_in_its_own_units(train: TrainIt) -> 
     losses = [point["validation_loss"] for point in run.trained.history]
     spread = np.std(run.table.splits["train"]["target"].to_numpy())
     assert run.trained.history[-1]["rmse"] == pytest.approx(losses[-1] ** 0.5 * spread, rel=1e-3)
+
+
+@pytest.mark.parametrize("algorithm", ["tabm", "resnet_mlp"])
+def test_blocks_that_have_no_width_are_refused(train: TrainIt, algorithm: str) -> None:
+    with pytest.raises(CandidateFailedError, match="a width is expected for each block"):
+        train(algorithm, table(rows=60), hidden=())

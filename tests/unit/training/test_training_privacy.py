@@ -10,6 +10,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from tests.fakes.networks import Ensemble, Kept, learn, problem, weights
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
+from tests.unit.training.test_training_texts import texts
 
 ASKED: dict[str, Any] = {"privacy_epsilon": 3.0, "privacy_delta": 1e-4, "optimizer": "sgd", "learning_rate": 0.5}
 
@@ -29,6 +30,11 @@ def test_one_that_stops_early_has_spent_less() -> None:
     learned = learn(problem(rows=400), **ASKED, epochs=40, batch_size=40, early_stopping=1)
     assert len(learned.history) < 40
     assert 0 < learned.privacy["epsilon"] < 2.7
+
+
+def test_what_reads_texts_by_their_labels_is_not_called_private(train: TrainIt) -> None:
+    with pytest.raises(CandidateFailedError, match="what it reads texts by learns from the labels"):
+        train("mlp", texts(table=True), **ASKED)
 
 
 def test_it_learns_in_private() -> None:

@@ -34,6 +34,12 @@ def test_values_are_learnt_too(train: TrainIt) -> None:
     assert run.difference() < 1e-5
 
 
+def test_its_values_have_quantiles(train: TrainIt) -> None:
+    run = train("transformer", texts("regression"), quantiles=(0.1, 0.9), loss="quantile")
+    assert run.trained.quantiles == (0.1, 0.9)
+    assert run.difference() < 1e-5
+
+
 def test_every_text_gets_an_answer_whatever_stands_beside_it(run: Run) -> None:
     rows = run.table.validation[:8].with_columns(remark=np.array(STRANGE, object))
     found = run.served(rows).probabilities

@@ -1,0 +1,168 @@
+"""A candidate's settings: the algorithm's own for data of that shape, and what the spec says instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import get_args
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.declaration import Declaration, Setting, Settings, near_name
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec, Loss, Training, knob_error
+from pipeline.planning.rules import Case
+
+__all__ = ["check_setting", "check_training", "kind_of", "settings_of", "unread"]
+
+_OF_CLASSES = ("cross_entropy", "focal")
+# A recipe's own rate is one of adamw. Theirs are as measured on tables of 450 to 30,000 rows (decision 14).
+_RATES: Mapping[str, float] = MappingProxyType(
+    {
+        "gd": 0.3,
+        "normalized_gd": 0.3,
+        "sgd": 0.1,
+        "momentum": 0.02,
+        "nesterov": 0.02,
+        "adagrad": 0.02,
+        "adadelta": 1.0,
+        "muon": 0.01,
+    }
+)
+
+
+_SAID_ELSEWHERE = MappingProxyType(
+    {
+        "privacy_epsilon": "training.privacy",
+        "privacy_delta": "training.privacy",
+        "privacy_norm": "training.privacy",
+        "parallel": "training.parallel",
+        "base_model": "training.base_model",
+        "freeze": "training.freeze",
+        "code": "code",
+    }
+)
+
+
+def settings_of(case: Case, spec: JobSpec) -> Settings:
+    """Complete; raise InvalidJobSpecError naming the setting that the algorithm does not have."""
+    declared = case.declared
+    settings = declared.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
+    given = _given(declared, spec)
+    settings |= {name: value for name, value in given.items() if name in settings}
+    if declared.brings_code:
+        settings["code"] = json.dumps(spec.code)
+    for name, value in spec.settings.get(declared.name, {}).items():
+        check_setting(f"settings.{declared.name}", name, (value,), declared)
+        settings[name] = value
+    return settings
+
+
+def _given(declared: Declaration, spec: JobSpec) -> Settings:
+    """By fields of the spec that are of more than one algorithm."""
+    given = _knobs(spec.training) if declared.knobs else {}
+    optimizer = spec.settings.get(declared.name, given).get("optimizer", given.get("optimizer"))
+    if declared.knobs and optimizer in _RATES:
+        given = {"learning_rate": _RATES[str(optimizer)], **given}
+    if spec.clusters is not None:
+        given["clusters"] = spec.clusters
+    return given
+
+
+def _knobs(training: Training) -> Settings:
+    """What ``training`` says of a network, as its settings."""
+    knobs = training.knobs
+    if training.privacy:
+        knobs |= {
+            "privacy_epsilon": training.privacy.epsilon,
+            "privacy_delta": training.privacy.delta,
+            "privacy_norm": training.privacy.max_gradient_norm,
+        }
+    if training.parallel.nodes > 1:
+        knobs["parallel"] = training.parallel.strategy
+    if training.base_model:
+        knobs |= {"base_model": training.base_model, "freeze": training.freeze}
+    return knobs
+
+
+def unread(spec: JobSpec, planned: Sequence[Declaration]) -> tuple[str, ...]:
+    """What of ``training`` some of the algorithms do not read: of those that were named, else what none reads."""
+    deaf = {
+        name: [one.name for one in planned if not (one.knobs and name in one.defaults)] for name in spec.training.knobs
+    }
+    told = {name: names for name, names in deaf.items() if names and (spec.algorithms or len(names) == len(planned))}
+    return tuple(
+        f"training.{name} is not read by {', '.join(names)}: settings is for what an algorithm has of its own"
+        for name, names in told.items()
+    )
+
+
+def check_training(spec: JobSpec, dataset: Dataset) -> None:
+    """Raise InvalidJobSpecError where ``training``, or ``search``, is of another task, or of classes not there."""
+    training, task = spec.training, dataset.task
+    if training.loss and (training.loss in _OF_CLASSES) != (task == "classification"):
+        fitting = [loss for loss in get_args(Loss) if (loss in _OF_CLASSES) == (task == "classification")]
+        raise InvalidJobSpecError(
+            f"training.loss '{training.loss}' is not for {task}: one of {', '.join(fitting)} is expected"
+        )
+    if training.quantiles and task != "regression":
+        raise InvalidJobSpecError(f"training.quantiles are of a regression, and this is a {task}")
+    if spec.search.method != "none" and task == "clustering":
+        raise InvalidJobSpecError(
+            "search is of classification and regression: of a clustering the number is chosen by the silhouette, or "
+            "clusters is expected"
+        )
+    if training.mixup and all(column.kind != "image" for column in dataset.columns):
+        raise InvalidJobSpecError("training.mixup mixes images, and there are none")
+    _check_class_weights(training, dataset)
+
+
+def _check_class_weights(training: Training, dataset: Dataset) -> None:
+    if training.class_weights is None:
+        return
+    if dataset.task != "classification":
+        raise InvalidJobSpecError(f"training.class_weights are of a classification, and this is a {dataset.task}")
+    if training.class_weights == "balanced":
+        return
+    for label in training.class_weights:
+        if label not in dataset.classes:
+            raise InvalidJobSpecError(
+                f"training.class_weights: there is no class '{label}': {near_name(label, dataset.classes)}"
+            )
+
+
+def check_setting(where: str, name: str, values: Sequence[Setting], declared: Declaration) -> None:
+    """Raise InvalidJobSpecError when the algorithm has no such setting, or a value is of another kind."""
+    if name not in declared.defaults:
+        raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {near_name(name, declared.defaults)}")
+    default = declared.defaults[name]
+    if name in _SAID_ELSEWHERE:
+        raise InvalidJobSpecError(f"{where}.{name}: {_SAID_ELSEWHERE[name]} says it for every algorithm")
+    for value in values:
+        if not _like(value, default):
+            raise InvalidJobSpecError(f"{where}.{name}: a value is {kind_of(value)}, {kind_of(default)} is expected")
+        knob = declared.knobs and name in Training.model_fields and value is not None
+        if knob and (why := knob_error(name, value)):
+            raise InvalidJobSpecError(f"{where}.{name}: {why}")
+
+
+def _like(value: Setting, default: Setting) -> bool:
+    if default is None or value is None:
+        return True  # the recipe decides what no value means
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, int):
+        return isinstance(value, int)
+    if isinstance(default, tuple) and default:
+        return isinstance(value, tuple) and all(isinstance(one, type(default[0])) for one in value)
+    return isinstance(value, type(default))
+
+
+def kind_of(value: Setting) -> str:
+    """In words."""
+    if isinstance(value, tuple):
+        return f"a list ({', '.join(dict.fromkeys(map(kind_of, value))) or 'empty'})"
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+    return kinds.get(type(value), "nothing")

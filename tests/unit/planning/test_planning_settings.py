@@ -1,0 +1,108 @@
+"""What a spec says of an algorithm's settings, and what of it does not fit the task, the data or the algorithm."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import parse_job_spec
+from pipeline.contracts.plan import Plan
+from pipeline.planning.plan import plan
+
+
+def _planned(text: str, task: str = "classification", kind: str = "numeric") -> Plan:
+    classes = ("c0", "c1") if task == "classification" else ()
+    dataset = Dataset.model_validate(
+        {
+            "task": task,
+            "target": "" if task == "clustering" else "y",
+            "columns": (
+                ColumnProfile(name="x", kind="numeric", missing=0, distinct=9),
+                ColumnProfile(name="z", kind=kind, missing=0, distinct=9),
+            ),
+            "classes": classes,
+            "class_rows": (1_500,) * len(classes),
+            "rows": SplitRows(train=3_000, validation=300, test=300),
+            "sha256": "",
+        }
+    )
+    return plan(dataset, parse_job_spec(text.encode()))
+
+
+def _settings(planned: Plan, algorithm: str) -> dict[str, object]:
+    return next(dict(one.settings) for one in planned.candidates if one.algorithm == algorithm)
+
+
+def test_an_algorithms_own_setting_is_what_the_spec_says() -> None:
+    planned = _planned("settings: {random_forest: {n_estimators: 7}, mlp: {dropout: 0.3}}")
+    assert _settings(planned, "random_forest")["n_estimators"] == 7
+    assert _settings(planned, "extra_trees")["n_estimators"] != 7
+    assert _settings(planned, "mlp")["dropout"] == 0.3
+
+
+def test_what_is_fixed_is_not_searched() -> None:
+    planned = _planned("{settings: {random_forest: {max_depth: 3}}, search: {method: random}}")
+    (forest,) = (one for one in planned.candidates if one.algorithm == "random_forest")
+    assert forest.trials is not None
+    assert "max_depth" not in forest.trials.space
+    assert forest.settings["max_depth"] == 3
+
+
+def test_an_optimizer_has_a_rate_of_its_own_unless_one_is_given() -> None:
+    usual = _settings(_planned("algorithms: [mlp]"), "mlp")["learning_rate"]
+    assert _settings(_planned("training: {optimizer: adadelta}"), "mlp")["learning_rate"] == 1.0
+    assert _settings(_planned("settings: {mlp: {optimizer: adadelta}}"), "mlp")["learning_rate"] == 1.0
+    assert _settings(_planned("training: {optimizer: adadelta, learning_rate: 0.2}"), "mlp")["learning_rate"] == 0.2
+    assert _settings(_planned("training: {optimizer: adam}"), "mlp")["learning_rate"] == usual
+    boosting = _settings(_planned("training: {optimizer: adadelta}"), "gradient_boosting")
+    assert boosting["learning_rate"] == 0.02
+
+
+def test_what_an_algorithm_that_was_named_does_not_read_is_said() -> None:
+    assert _planned("{algorithms: [linear, mlp], training: {epochs: 4}}").notes == (
+        "training.epochs is not read by linear: settings is for what an algorithm has of its own",
+    )
+    assert _planned("training: {epochs: 4}").notes == ()
+
+
+def test_a_private_plan_says_what_its_candidates_spend_together() -> None:
+    (note,) = _planned("training: {privacy: {epsilon: 3}}").notes
+    assert "each of the 2 candidates spends up to 3" in note
+    assert "6 together" in note
+    assert _planned("{algorithms: [mlp], training: {privacy: {epsilon: 3}}}").notes == ()
+
+
+def test_what_reads_texts_by_their_labels_is_not_private() -> None:
+    with pytest.raises(InvalidJobSpecError, match="what it reads texts by is no private training"):
+        _planned("training: {privacy: {epsilon: 3}}", kind="text")
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "sentence"),
+    [
+        ("settings: {mlp: {optimizer: adm}}", "classification", "settings.mlp.optimizer: unknown value 'adm': did"),
+        ("settings: {mlp: {dropout: 2.0}}", "classification", "settings.mlp.dropout: input should be less than 1"),
+        ("settings: {mlp: {privacy_epsilon: 3.0}}", "classification", "training.privacy says it for every algorithm"),
+        ("settings: {linear: {c: 3.0}}", "classification", "settings.linear: there is no setting 'c'"),
+        ("settings: {random_forest: {max_depth: 3.5}}", "classification", "a number, a whole number is expected"),
+        ("{algorithms: [linear], settings: {mlp: {}}}", "classification", "settings: mlp is not tried here"),
+        (
+            "{settings: {mlp: {dropout: 0.1}}, search: {method: random, space: {mlp: {dropout: [0.2]}}}}",
+            "classification",
+            "search.space.mlp.dropout: settings has its value already",
+        ),
+        ("search: {method: random, space: {mlp: {optimizer: [adm]}}}", "classification", "unknown value 'adm'"),
+        ("training: {loss: mse}", "classification", "'mse' is not for classification: one of cross_entropy, focal is"),
+        ("training: {loss: focal}", "regression", "'focal' is not for regression: one of mse, mae, huber, quantile"),
+        ("training: {quantiles: [0.1]}", "classification", "quantiles are of a regression"),
+        ("training: {mixup: 0.2}", "classification", "mixup mixes images, and there are none"),
+        ("training: {class_weights: {c0: 2, c11: 3}}", "classification", "no class 'c11': did you mean 'c1'"),
+        ("training: {class_weights: balanced}", "regression", "class_weights are of a classification"),
+        ("{task: clustering, search: {method: grid}}", "clustering", "search is of classification and regression"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_a_sentence(text: str, task: str, sentence: str) -> None:
+    with pytest.raises(InvalidJobSpecError) as refused:
+        _planned(text, task)
+    assert sentence in str(refused.value)
