@@ -62,22 +62,32 @@ def fit_side_by_side(trials: Sequence[Settings], problem: Problem) -> list[Fitte
     None when the time is over first.
     """
     torch.manual_seed(problem.seed)
-    torch.set_num_threads(1)  # each thread has trials of its own
     settings = trials[0]
     network = PixelNet(problem.train.image, outputs=problem.classes, hidden=settings["hidden"], dropout=0.0)
     share = -(-len(trials) // problem.threads)
     stacks = [_Stack(network, trials[first : first + share], problem, first) for first in range(0, len(trials), share)]
+    torch.set_num_threads(1)  # each thread has trials of its own
+    try:
+        if not _learn(stacks, settings["epochs"], settings["early_stopping"], problem):
+            return None
+    finally:
+        torch.set_num_threads(problem.threads)
+    return [fitted_network(one, READS, settings, problem) for stack in stacks for one in stack.learned(network)]
+
+
+def _learn(stacks: Sequence[_Stack], epochs: int, patience: int, problem: Problem) -> bool:
+    """Until the last epoch, or none of them became better for so long; False when the time is over first."""
+    trials = sum(len(stack.best_loss) for stack in stacks)
     with ThreadPoolExecutor(len(stacks)) as pool:
-        for epoch in range(1, settings["epochs"] + 1):
+        for epoch in range(1, epochs + 1):
             list(pool.map(_Stack.learn, stacks, itertools.repeat(epoch)))
             least = min(loss for stack in stacks for loss in stack.best_loss)
-            problem.report(f"epoch {epoch} of {settings['epochs']}, {len(trials)} trials, loss {least:.4f}")
-            if all(epoch - one >= settings["early_stopping"] for stack in stacks for one in stack.best_epoch):
+            problem.report(f"epoch {epoch} of {epochs}, {trials} trials, loss {least:.4f}")
+            if all(epoch - one >= patience for stack in stacks for one in stack.best_epoch):
                 break
             if time.monotonic() >= problem.deadline:
-                return None
-    torch.set_num_threads(problem.threads)
-    return [fitted_network(one, READS, settings, problem) for stack in stacks for one in stack.learned(network)]
+                return False
+    return True
 
 
 class _Stack:

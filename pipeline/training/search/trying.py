@@ -123,6 +123,8 @@ class Trying:
         complete = [self.recipe.complete({**self.base, **one}) for one in settings]
         for number, problem in enumerate(self.folds):
             missing = [place for place, one in enumerate(settings) if self.memory[key_of(one, number, 1.0)] is None]
+            if not missing:
+                continue
             started = time.monotonic()
             until = started + _FIRST_SHARE * (self.deadline - started)
             found = together([complete[place] for place in missing], replace(problem, deadline=until))

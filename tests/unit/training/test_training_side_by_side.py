@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.contracts.plan import Trials
 from pipeline.graphs.encoding import Encoding
@@ -16,6 +18,7 @@ from pipeline.training.recipes import RECIPES
 from pipeline.training.search.search import search
 from pipeline.training.side_by_side import fit_side_by_side, may_be_side_by_side
 from tests.fakes.imaging import SHAPES, pictures
+from tests.fakes.networks import Kept
 
 MLP = RECIPES["mlp"]
 QUICK = {"hidden": (16, 8), "epochs": 6, "batch_size": 32, "dropout": 0.0}
@@ -92,6 +95,30 @@ def test_a_grid_of_rates_is_searched_at_once(problem: Problem) -> None:
     assert score(MLP.train({**settings(), **best.settings}, problem), problem.validation) == pytest.approx(
         best.quality, abs=0.02
     )
+
+
+def test_a_search_that_goes_on_trains_only_what_is_not_known(problem: Problem) -> None:
+    trials = Trials(method="grid", space={"learning_rate": (3e-3, 1e-2)}, trials=2)
+    said: list[str] = []
+    timed = replace(problem, report=said.append, deadline=time.monotonic() + 600, checkpoints=Kept())
+    first, again = (search(MLP, QUICK, trials, timed, lambda fitted, rows: 0.5) for _ in range(2))
+    assert [trial.quality for trial in again.trials] == [trial.quality for trial in first.trials]
+    assert sum("epoch 1 of 6, 2 trials" in text for text in said) == 1
+
+
+@pytest.mark.parametrize("end", ["time", "error", "last epoch"])
+def test_however_it_ends_torch_has_its_threads_again(problem: Problem, end: str) -> None:
+    def stop(text: str) -> None:
+        if end == "error":
+            raise RuntimeError(text)
+
+    trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
+    deadline = time.monotonic() if end == "time" else problem.deadline
+    with nullcontext() if end != "error" else pytest.raises(RuntimeError):
+        fit_side_by_side(trials, replace(problem, threads=2, report=stop, deadline=deadline))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert threads == 2
 
 
 def test_trials_learn_the_same_however_many_threads_there_are(problem: Problem) -> None:
