@@ -7,10 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.main import get_command
 
 from pipeline.cli.main import app
+from pipeline.cli.views import leaderboard
 from pipeline.contracts.job_spec import JobSpec, parse_job_spec
+from pipeline.planning.estimates import PRICES_OF
+from tests.unit.cli.conftest import selection
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -62,3 +66,17 @@ def test_make_bench_runs_every_benchmark_that_ends_in_a_json_line() -> None:
         one.stem for one in (ROOT / "benchmarks").glob("*.py") if re.search(r"^    report\($", one.read_text(), re.M)
     }
     assert set(loop.split()) == reporting
+
+
+def test_the_leaderboard_of_the_guide_has_the_columns_that_are_printed() -> None:
+    console = Console(width=140, no_color=True)
+    with console.capture() as captured:
+        console.print(leaderboard(selection().model_copy(update={"metric": "rmse"})))
+    (printed,) = re.findall("^ candidate .*$", captured.get(), flags=re.MULTILINE)
+    (told,) = re.findall("^ candidate .*$", (ROOT / "docs" / "guide.md").read_text(), flags=re.MULTILINE)
+    assert told.split() == printed.split()
+
+
+def test_prices_are_of_the_month_that_runs_are_told_to_be_priced_by() -> None:
+    (told,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "operations.md").read_text())
+    assert f"list prices of {told}" == PRICES_OF
