@@ -8,13 +8,15 @@ member is trained once more, and its weight stays.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
@@ -67,7 +69,7 @@ def refit(  # noqa: PLR0913 - the doors of a step, each by its name
     winner = select(made, metric=plan.metric, spec=spec).winner
     refitting = _Refitting(trained={one.candidate: one for one in trained}, dataset=dataset, again=again)
     found = refitting.trained.get(winner.candidate)
-    if found is None or not 0 < refitting.seconds(found) <= _MOST_SECONDS:
+    if found is None or not 0 < refitting.seconds(found) <= min(_MOST_SECONDS, 60 * spec.limits.minutes):
         return made
     try:
         variants = make([refitting.of(found)]).variants
@@ -150,7 +152,11 @@ class InJob:
         self.context.report(f"{candidate.name}: trains on the validation rows too")
         folder = self._folder() / candidate.name
         folder.mkdir()
-        trained = self.trainer().with_all_rows().train(candidate, folder, lambda text: None)
+        deadline = time.monotonic() + 2 * _MOST_SECONDS  # that the first training was on a GPU is possible
+        trainer = replace(self.trainer().with_all_rows(), deadline=deadline)
+        trained = trainer.train(candidate, folder, lambda text: None)
+        if time.monotonic() > deadline:
+            raise CandidateFailedError(f"{candidate.name}: its time was over")
         self.context.keep_candidate(candidate.name, folder)
         return trained
 

@@ -16,7 +16,7 @@ from pipeline.planning.rules import Case
 __all__ = ["check_setting", "check_training", "kind_of", "settings_of", "unread"]
 
 _OF_CLASSES = ("cross_entropy", "focal")
-# A recipe's own rate is one of adamw. Theirs are as measured on tables of 450 to 30,000 rows (decision 14).
+# A recipe's own rate is one for adamw, with which these would hardly move, or be thrown about.
 _RATES: Mapping[str, float] = MappingProxyType(
     {
         "gd": 0.3,
