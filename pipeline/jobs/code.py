@@ -46,7 +46,7 @@ def train_apart(
         device=context.machine.device,
         description=context.machine.description,
         threads=context.machine.threads,
-        checkpoint_seconds=checkpoints.seconds,
+        checkpoint_seconds=min(_LONGEST_SECONDS, checkpoints.seconds),
     )
     (apart / TASK).write_bytes(task.to_bytes())
     context.workdir.chmod(0o755)  # another user must come through
@@ -57,6 +57,7 @@ def train_apart(
         report=report,
         watch=lambda point: trainer.watch(candidate, point),
         keep=checkpoints.save,
+        checkpoint_seconds=checkpoints.seconds,
     )
     own = trained.model_copy(
         update={

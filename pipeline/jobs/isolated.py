@@ -1,18 +1,18 @@
-"""``python -m pipeline.jobs.isolated FOLDER``: the process that a user's model.py runs in.
+"""``python -m pipeline.jobs.isolated FOLDER TOKEN``: the process that a user's model.py runs in.
 
 ``FOLDER`` holds task.json, dataset.json, model.py, the splits, and the checkpoint of an earlier attempt; what is made
 goes to ``FOLDER/out``. It knows no bucket, no table and no credentials. On stdout: a JSON line for progress, a point of
-the curve, a checkpoint that is there, an error.
+the curve, a checkpoint that is there, an error; each behind ``TOKEN``, since model.py may print what it likes.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,9 +27,11 @@ __all__ = ["TASK", "Task", "main"]
 
 TASK = "task.json"
 
+_Say = Callable[..., None]
+
 
 class Task(Record):
-    """What to train, and with what. ``seconds``: until the deadline."""
+    """What to train, and with what. ``seconds``: until the deadline; JSON knows no endless ones."""
 
     candidate: Candidate
     metric: str
@@ -39,13 +41,14 @@ class Task(Record):
     device: str
     description: str
     threads: int
-    checkpoint_seconds: float = math.inf
+    checkpoint_seconds: float
 
 
 class _Checkpoints:
     """As training.recipe.Checkpoints, in files: who started this process brings them on."""
 
-    def __init__(self, folder: Path, seconds: float) -> None:
+    def __init__(self, folder: Path, seconds: float, say: _Say) -> None:
+        self._say = say
         self.seconds, self._earlier, self._kept = seconds, folder / CHECKPOINT, folder / "out" / CHECKPOINT
 
     def load(self) -> bytes | None:
@@ -55,28 +58,29 @@ class _Checkpoints:
         written = self._kept.with_suffix(".part")
         written.write_bytes(state)
         written.replace(self._kept)
-        _say(checkpoint=True)
+        self._say(checkpoint=True)
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, token: str) -> int:
     """0 when it is trained; what it failed with is told, with the traceback of model.py's own lines."""
+    say = partial(_say, token)
     try:
-        _train(folder)
+        _train(folder, say)
     except ModeldropError as error:
-        _say(error=error.message)
+        say(error=error.message)
         return 1
     except BaseException as error:  # noqa: BLE001 - the outermost edge: whatever a user's code raises is told
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}" for frame in frames]
         at = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
-        _say(traceback=[*lines, *traceback.format_exception_only(error)])
+        say(traceback=[*lines, *traceback.format_exception_only(error)])
         where = f" (line {at})" if at else ""
-        _say(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
+        say(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
         return 1
     return 0
 
 
-def _train(folder: Path) -> None:
+def _train(folder: Path, say: _Say) -> None:
     import polars as pl
 
     from pipeline.training.machine import Machine
@@ -91,21 +95,17 @@ def _train(folder: Path) -> None:
         metric=task.metric,
         class_weights=task.class_weights,
         deadline=time.monotonic() + task.seconds,
-        checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds),
-        watch=_watch,
+        checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds, say),
+        watch=lambda candidate, point: say(point=dict(point)),
         code=folder / MODEL_CODE,
     )
-    trainer.train(task.candidate, folder / "out", lambda text: _say(report=text))
+    trainer.train(task.candidate, folder / "out", lambda text: say(report=text))
 
 
-def _watch(candidate: Candidate, point: Mapping[str, float]) -> None:
-    _say(point=dict(point))
-
-
-def _say(**what: Any) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
+def _say(token: str, **what: Any) -> None:
+    sys.stdout.write(f"{token}{json.dumps(what)}\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
+import secrets
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -40,6 +44,9 @@ _MOST_BYTES = {
     **dict.fromkeys((MODEL, BODY, REFERENCE, OUT_OF_FOLD), 2 << 30), TRAINED: 16 << 20, WEIGHTS: 4 << 30,
 }  # fmt: skip
 _MOST_LINE, _MOST_TRACEBACK = 10_000, 100
+_MOST_POINT, _MOST_NAME = 20, 40  # numbers of a point, and letters of a name
+_MOST_LOGGED, _MOST_WORDS = 1_000, 500  # lines that it prints itself, and letters of each
+_SOONEST = 0.5  # of the time between two checkpoints: the process's clock is not ours
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _KEPT_OF = ("CUDA_", "NVIDIA_", "OMP_")
 
@@ -56,10 +63,12 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     report: Callable[[str], None],
     watch: Callable[[Mapping[str, float]], None],
     keep: Callable[[bytes], None] = _not_kept,
+    checkpoint_seconds: float = 0.0,
 ) -> TrainedCandidate:
     """Train what ``folder`` holds (jobs.isolated says what), and check what comes back in ``folder/out``.
 
-    ``keep`` is given each checkpoint: bytes that nobody but such a process may read.
+    ``keep`` is given each checkpoint, but for those that come much sooner than ``checkpoint_seconds`` after the last:
+    bytes that nobody but such a process may read.
 
     Raise CandidateFailedError with what the code said when it failed, ConfigurationError where it may not run,
     IntegrityError for what is no plain data.
@@ -70,14 +79,17 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
         )
     out = folder / "out"
     out.mkdir()
-    command = [sys.executable, "-m", "pipeline.jobs.isolated", str(folder)]
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "pipeline.jobs.isolated", str(folder), token]
+    checkpoint = _Checkpoint(path=out / CHECKPOINT, seconds=checkpoint_seconds, keep=keep)
+    hearing = _Hearing(token=token, report=report, watch=watch, checkpoint=checkpoint)
     with subprocess.Popen(
         command, cwd=out, env=_environment(environment, out), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True, **_another_user(isolation, out),
     ) as process:  # fmt: skip
         assert process.stdout is not None, "it is piped"
         try:
-            error = _listen(process.stdout, report, watch, lambda: keep(_plain_file(out / CHECKPOINT)))
+            error = hearing.to_the_end(process.stdout)
         except BaseException:
             process.kill()
             raise
@@ -101,51 +113,102 @@ def _environment(given: Mapping[str, str], home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _listen(
-    lines: IO[str],
-    report: Callable[[str], None],
-    watch: Callable[[Mapping[str, float]], None],
-    checkpoint: Callable[[], None],
-) -> str | None:
-    """Until it ends: its progress on, its traceback to the log; the sentence that it failed with."""
-    error = None
-    while line := lines.readline(_MOST_LINE):
-        said = _message(line)
-        if "report" in said:
-            report(str(said["report"])[:200])
-        elif "point" in said:
-            watch({str(name)[:40]: float(value) for name, value in list(said["point"].items())[:20]})
-        elif "checkpoint" in said:
-            checkpoint()
-        elif "traceback" in said:
-            _log.error(
-                "model.py raised", extra={"traceback": [str(one)[:500] for one in said["traceback"]][-_MOST_TRACEBACK:]}
-            )
-        elif "error" in said:
-            error = str(said["error"])[:500]
-    return error
+@dataclass(kw_only=True)
+class _Hearing:
+    """What is said behind ``token`` is ours, and may still be a user's who read the token: only what has the expected
+    form is taken. Everything else that is printed goes to the log.
+    """
+
+    token: str
+    report: Callable[[str], None]
+    watch: Callable[[Mapping[str, float]], None]
+    checkpoint: Callable[[], None]
+    _error: str | None = None
+    _logged: int = 0
+
+    def to_the_end(self, lines: IO[str]) -> str | None:
+        """Until it ends; the sentence that it failed with."""
+        while line := lines.readline(_MOST_LINE):
+            printed, _, said = line.partition(self.token)  # what was printed before may end without a line's end
+            self._log(printed if self._take(_json(said)) else line)
+        return self._error
+
+    def _take(self, said: object) -> bool:
+        match said:
+            case {"report": str(text)}:
+                self.report(text[:200])
+            case {"point": dict(point)}:
+                numbers = [(name, value) for name, value in point.items() if isinstance(value, float)]
+                self.watch({name[:_MOST_NAME]: value for name, value in numbers[:_MOST_POINT]})
+            case {"checkpoint": True}:
+                self.checkpoint()
+            case {"traceback": [*lines]}:
+                cut = [str(one)[:_MOST_WORDS] for one in lines]
+                _log.error("model.py raised", extra={"traceback": cut[-_MOST_TRACEBACK:]})
+            case {"error": str(text)}:
+                self._error = text[:500]
+            case _:
+                return False
+        return True
+
+    def _log(self, printed: str) -> None:
+        if not printed.strip() or self._logged > _MOST_LOGGED:
+            return
+        self._logged += 1
+        if self._logged > _MOST_LOGGED:
+            _log.warning("model.py prints more than is logged")
+        else:
+            _log.info("model.py printed", extra={"text": printed.strip()[:_MOST_WORDS]})
 
 
-def _plain_file(path: Path) -> bytes:
-    """Its bytes, whatever was put there meanwhile: no link is followed, and none is waited for."""
+@dataclass(kw_only=True)
+class _Checkpoint:
+    """Called when there is one at ``path``."""
+
+    path: Path
+    seconds: float
+    keep: Callable[[bytes], None]
+    clock: Callable[[], float] = field(default=time.monotonic)
+    _last: float = -math.inf
+
+    def __call__(self) -> None:
+        now = self.clock()
+        if now - self._last < _SOONEST * self.seconds:
+            return
+        state = _plain_file(self.path)
+        if state is None:
+            _log.warning("model.py: a checkpoint was announced that is not there")
+            return
+        self._last = now
+        self.keep(state)
+
+
+def _plain_file(path: Path) -> bytes | None:
+    """Its bytes, whatever was put there meanwhile: no link is followed, and none is waited for. None: it is not there.
+
+    Raise IntegrityError for what is no file, larger than is expected, or grows while it is read.
+    """
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise IntegrityError(f"model.py: its {path.name} is no file that can be read") from error
     with os.fdopen(opened, "rb") as file:
         told = os.fstat(opened)
-        if not stat.S_ISREG(told.st_mode) or told.st_nlink > 1 or told.st_size > _MOST_BYTES[WEIGHTS]:
-            raise IntegrityError(f"model.py: its {path.name} is not a file of an expected size")
-        return file.read()
+        plain = stat.S_ISREG(told.st_mode) and told.st_nlink <= 1 and told.st_size <= _MOST_BYTES[WEIGHTS]
+        state = file.read(told.st_size + 1) if plain else b""
+    if not plain or len(state) > told.st_size:
+        raise IntegrityError(f"model.py: its {path.name} is not a file of an expected size")
+    return state
 
 
-def _message(line: str) -> dict[str, Any]:
-    """What it prints itself is not ours to read."""
+def _json(text: str) -> object:
+    """None when it is not; its numbers are floats, as long as they may be."""
     try:
-        said = json.loads(line)
+        return json.loads(text, parse_int=float)
     except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) and isinstance(said.get("point", {}), dict) else {}
+        return None
 
 
 def _checked(out: Path) -> TrainedCandidate:

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,14 @@ from pipeline.contracts.names import MODEL_CODE
 from pipeline.contracts.outcome import CHECKPOINT, MODEL, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.jobs.code import train_apart
 from pipeline.jobs.isolated import TASK, Task
 from pipeline.jobs.isolation import run_isolated
+from pipeline.jobs.job import JobContext
 from pipeline.planning.plan import plan
+from pipeline.training.machine import Machine
+from pipeline.training.trainer import Trainer
+from tests.fakes.objects import FakeObjectStore
 from tests.fakes.tabular import table
 
 CODE = """
@@ -94,12 +100,42 @@ def test_a_later_attempt_goes_on_from_a_checkpoint_and_ends_with_the_same_model(
     assert later.model_sha256 == whole.model_sha256
 
 
+def test_what_it_prints_kills_no_training(tmp_path: Path) -> None:
+    lines = ['{"checkpoint": "epoch 3"}', '{"point": {"loss": "x"}}', '{"traceback": 3}', '{"error": "none"}']
+    code = CODE.replace('print("building")', f'print(*{lines!r}, sep="\\n")')
+    assert _apart(tmp_path, code).algorithm == "model_py"
+
+
+def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
+    rows, store = table(rows=120), FakeObjectStore()
+    machine = Machine(device="cpu", description="cpu", threads=1)
+    trainer = Trainer(
+        dataset=rows.dataset,
+        splits=rows.splits,
+        machine=machine,
+        seed=0,
+        metric="accuracy",
+        class_weights=None,
+        deadline=time.monotonic() + 60,
+    )
+    context = JobContext(
+        run="demo_m_0", job="code", artifacts=store, machine=machine, workdir=tmp_path, report=lambda text: None,
+        isolation="none", environment={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    store.put(context.keys.code, CODE.encode())
+    (folder := tmp_path / "model_py").mkdir()
+    candidate = Candidate(name="model_py", algorithm="model_py", settings={"code": "{}", "epochs": 1})
+    assert train_apart(context, trainer, candidate, folder, print).algorithm == "model_py"
+    assert (folder / MODEL).exists()
+
+
 @pytest.mark.parametrize("trick", ["os.symlink(secret, name)", "os.link(secret, name)", "os.mkfifo(name)"])
 def test_a_checkpoint_that_is_no_plain_file_of_its_own_is_not_read(tmp_path: Path, trick: str) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a key")
     code = (
-        f"import os\nsecret, name = {str(secret)!r}, {CHECKPOINT!r}\n{trick}\nprint('{{\"checkpoint\": true}}')\n{CODE}"
+        f"import os, sys\nsecret, name = {str(secret)!r}, {CHECKPOINT!r}\n{trick}\n"
+        f"print(sys.argv[2] + '{{\"checkpoint\": true}}')\n{CODE}"
     )
     kept: list[bytes] = []
     with pytest.raises(IntegrityError, match=r"is no file that can be read|is not a file of an expected size"):
@@ -171,6 +207,7 @@ def _as_user(folder: Path, code: str) -> None:
     task = Task(
         candidate=Candidate(name="model_py", algorithm="model_py", settings={"epochs": 1}),
         metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu", description="cpu", threads=1,
+        checkpoint_seconds=60,
     )  # fmt: skip
     (folder / TASK).write_bytes(task.to_bytes())
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

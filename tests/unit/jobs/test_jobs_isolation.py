@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,9 @@ from onnx import TensorProto, helper
 
 from pipeline.contracts.errors import CandidateFailedError, ConfigurationError, IntegrityError
 from pipeline.contracts.outcome import MODEL, REFERENCE, TRAINED, TrainedCandidate
-from pipeline.jobs.isolation import _checked, _environment, _message, run_isolated
+from pipeline.jobs.isolation import _checked, _Checkpoint, _environment, _Hearing, _plain_file, run_isolated
+
+TOKEN = "0123456789abcdef"
 
 
 def _graph() -> onnx.ModelProto:
@@ -78,9 +84,116 @@ def test_its_environment_has_no_name_or_credential_of_ours(tmp_path: Path) -> No
     }  # fmt: skip
 
 
-def test_what_it_prints_itself_is_no_message() -> None:
-    for line in ("hello\n", "[1]\n", "{" * 9_000, '{"point": 3}\n', "null\n"):
-        assert _message(line) == {}
+class Heard:
+    """What a process's lines came to."""
+
+    def __init__(self, *lines: str) -> None:
+        self.reports: list[str] = []
+        self.points: list[Mapping[str, float]] = []
+        self.checkpoints = 0
+        hearing = _Hearing(
+            token=TOKEN, report=self.reports.append, watch=self.points.append, checkpoint=self._checkpoint
+        )
+        self.error = hearing.to_the_end(io.StringIO("".join(lines)))
+
+    def _checkpoint(self) -> None:
+        self.checkpoints += 1
+
+    @property
+    def all(self) -> tuple[list[str], list[Mapping[str, float]], int, str | None]:
+        return self.reports, self.points, self.checkpoints, self.error
+
+
+def _printed(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.text for record in caplog.records if record.message == "model.py printed"]  # type: ignore[attr-defined]
+
+
+def test_what_is_said_behind_the_token_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "pipeline")
+    said = ('{"report": "r"}', '{"point": {"epoch": 1, "loss": 0.5}}', '{"checkpoint": true}', '{"error": "e"}')
+    heard = Heard(*(f"{TOKEN}{one}\n" for one in said), f"without an end{TOKEN}{said[0]}\n")
+    assert heard.all == (["r", "r"], [{"epoch": 1, "loss": 0.5}], 1, "e")
+    assert _printed(caplog) == ["without an end"]
+
+
+@pytest.mark.parametrize("mark", ["", TOKEN])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hello", "[1]", "{" * 9_000, '{"point": 3}', "null", '{"checkpoint": "epoch 3"}', '{"traceback": 3}',
+        '{"checkpoint": 1}', '{"error": 3}', '{"report": ["x"]}', '{"point": ' + "9" * 5_000 + "}",
+    ],
+)  # fmt: skip
+def test_what_it_prints_itself_is_no_message_and_goes_to_the_log(
+    caplog: pytest.LogCaptureFixture, mark: str, line: str
+) -> None:
+    caplog.set_level(logging.INFO, "pipeline")
+    assert Heard(f"{mark}{line}\n").all == ([], [], 0, None)
+    assert _printed(caplog) == [f"{mark}{line}"[:500]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"report": "x"}', '{"checkpoint": true}', '{"point": {"loss": 1}}', '{"error": "none"}', '{"traceback": []}'],
+)
+def test_lines_like_ours_that_model_py_prints_itself_are_its_own(line: str) -> None:
+    assert Heard(f"{line}\n").all == ([], [], 0, None)
+
+
+def test_of_a_point_only_numbers_are_taken() -> None:
+    given = {"loss": "x", "epoch": 1, "sure": True, "more": [1], "longest": 0}
+    line = json.dumps({"point": given}).replace(": 0}", ": 1" + "0" * 999 + "}")
+    assert Heard(f"{TOKEN}{line}\n").points == [{"epoch": 1.0, "longest": float("inf")}]
+
+
+def test_of_endless_output_some_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "pipeline")
+    Heard(*(f"{number}\n" for number in range(3_000)))
+    assert len(caplog.records) == 1_001
+    assert caplog.records[-1].message == "model.py prints more than is logged"
+
+
+class Kept:
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.now, self.states = 0.0, list[bytes]()
+        self.path = folder / "checkpoint.pt"
+        self.checkpoint = _Checkpoint(path=self.path, seconds=seconds, keep=self.states.append, clock=lambda: self.now)
+
+    def at(self, now: float, state: bytes) -> None:
+        self.now = now
+        self.path.write_bytes(state)
+        self.checkpoint()
+
+
+def test_a_checkpoint_that_comes_much_too_soon_is_ignored(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, seconds=60)
+    for now in (0, 1, 29, 55, 56, 120):
+        kept.at(now, str(now).encode())
+    assert kept.states == [b"0", b"55", b"120"]
+
+
+def test_a_checkpoint_that_is_not_there_is_told_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept(tmp_path, seconds=60)
+    kept.checkpoint()
+    assert kept.states == []
+    assert [record.message for record in caplog.records] == ["model.py: a checkpoint was announced that is not there"]
+    kept.at(1, b"state")
+    assert kept.states == [b"state"], "the missing one was none"
+
+
+def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, seconds=60)
+    with kept.path.open("wb") as file:
+        file.truncate((4 << 30) + 1)
+    with pytest.raises(IntegrityError, match="not a file of an expected size"):
+        kept.checkpoint()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="a file of Linux that tells no size")
+def test_a_checkpoint_that_grows_without_end_is_not_read_to_its_end() -> None:
+    """As a file that is written to meanwhile, whose size was told too small."""
+    with pytest.raises(IntegrityError, match="not a file of an expected size"):
+        _plain_file(Path("/proc/self/maps"))
 
 
 @pytest.mark.parametrize(
