@@ -89,10 +89,15 @@ def without_rare_classes(target: Target) -> Target:
         raise InvalidTargetError(
             f"{rare.height:,} of the {counts.height:,} classes of the target '{target.values.name}' have fewer than "
             f"{LEAST_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): two classes with that many are expected at least, "
-            f"and {MOST_RARE_SHARE:.0%} of the rows at most in smaller ones"
+            f"and {MOST_RARE_SHARE:.0%} of the rows at most in smaller ones{_meant_as_numbers(target.values)}"
         )
     kept = target.values.set(target.values.is_in(rare["class"].to_list()), None)
     return Target(task=target.task, values=kept)
+
+
+def _meant_as_numbers(values: pl.Series) -> str:
+    others = _others(values)
+    return f"; were numbers meant?{others}" if others else ""
 
 
 def trained_target(target: Target, train: pl.Series) -> Target:
@@ -132,10 +137,21 @@ def _tell_task(numbers: pl.Series | None) -> Task:
 def _check_numbers(values: pl.Series, numbers: pl.Series | None) -> pl.Series:
     if numbers is None:
         raise InvalidTargetError(
-            f"task regression: the target '{values.name}' does not hold numbers; numbers are expected, or task "
-            "classification"
+            f"task regression: the target '{values.name}' does not hold numbers{_others(values)}; numbers are expected, "
+            "or task classification"
         )
     return numbers
+
+
+def _others(values: pl.Series) -> str:
+    """What, among numbers, is none: in words; nothing where few or all are numbers."""
+    if values.dtype != pl.String:
+        return ""
+    known = values.drop_nulls()
+    others = known.filter(known.cast(pl.Float64, strict=False).is_null())
+    if not 0 < len(others) <= len(known) // 2:
+        return ""
+    return f" ({len(others):,} of its {len(known):,} values are none, '{others[0][:40]}' is the first)"
 
 
 def _labels(values: pl.Series, numbers: pl.Series | None) -> pl.Series:

@@ -98,7 +98,8 @@ def test_numbers_can_be_asked_for_as_numbers():
         ([float("inf"), float("nan")] * 40, None, "no finite numbers"),
         ([f"c{number}" for number in range(5000)] * 3, None, "5,000 classes: at most 1,000"),
         ([0.5, 1.0] * 40, "classification", "numbers with fractions"),
-        (["a", "b"] * 40, "regression", "does not hold numbers"),
+        (["a", "b"] * 40, "regression", "does not hold numbers; numbers are"),
+        (["1.5", "oops", "2", "3", "4.5"] * 8, "regression", "8 of its 40 values are none, 'oops' is the first"),
         ([[1], [2]] * 40, None, "List values"),
     ],
 )
@@ -114,6 +115,12 @@ def test_a_word_among_the_numbers_of_a_regression_target_costs_its_row(drop):
     rows[9] = "0.5,oops"
     found = drop("a.csv", "x,y\n" + "\n".join(rows))
     assert (found.dataset.task, found.set_aside[0]["row"]) == ("regression", 10)
+
+
+def test_many_words_among_the_numbers_are_told_where_they_look_like_classes(drop):
+    rows = [f"{number},{number / 7 if number % 40 else 'oops'}" for number in range(200)]
+    with pytest.raises(InvalidTargetError, match=r"were numbers meant. \(5 of its 200 values are none, 'oops' is the"):
+        drop("a.csv", "x,y\n" + "\n".join(rows))
 
 
 def test_a_target_may_have_a_name_that_polars_uses_itself(drop, good):
