@@ -137,8 +137,8 @@ def _tell_task(numbers: pl.Series | None) -> Task:
 def _check_numbers(values: pl.Series, numbers: pl.Series | None) -> pl.Series:
     if numbers is None:
         raise InvalidTargetError(
-            f"task regression: the target '{values.name}' does not hold numbers{_others(values)}; numbers are expected, "
-            "or task classification"
+            f"task regression: the target '{values.name}' does not hold numbers{_others(values)}; numbers are "
+            "expected, or task classification"
         )
     return numbers
 
