@@ -34,12 +34,13 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     # A student would learn from the rows once more, and that is not private.
     blended = spec.blend and not spec.training.privacy and len(trained) > 1
     ensemble, left_out = make_ensemble(context, trained, trainer) if blended else ([], [])
+    has_trainer = trainer.cache_info().currsize > 0
     make = partial(
         make_variants,
         artifacts=artifacts,
         keys=keys,
         dataset=dataset,
-        validation=read_validation(artifacts, keys, context.workdir),
+        validation=trainer().splits["validation"] if has_trainer else read_validation(artifacts, keys, context.workdir),
         spec=spec,
         report=context.report,
     )

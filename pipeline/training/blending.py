@@ -103,8 +103,8 @@ def _bagged_weights(stacked: Floats, losses: Callable[..., float], rows: npt.NDA
 
 
 def _without_the_least(weights: Floats) -> Floats:
-    """Those that cost size and latency for nothing are 0; the others sum to 1."""
-    kept = np.where(weights < _LEAST_WEIGHT * weights.sum(), 0.0, weights)
+    """Those that cost size and latency for nothing are 0, but for the largest; the others sum to 1."""
+    kept = np.where(weights < min(_LEAST_WEIGHT * weights.sum(), weights.max()), 0.0, weights)
     found: Floats = kept / kept.sum()
     return found
 

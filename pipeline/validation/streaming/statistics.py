@@ -24,7 +24,7 @@ _SKETCH = 4096  # hashes: the estimate's standard error is 1 / sqrt(_SKETCH)
 _SAMPLE_ROWS = 25_000
 _MOST_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
 _SLACK = 0.05  # three standard errors
-_TOP = float(2**64)
+_HASHES = 2**64
 _NUMBERS = ("numeric", "boolean", "datetime")
 
 
@@ -55,7 +55,7 @@ class _Column:
     @property
     def reach(self) -> int:
         """Hashes above it can tell nothing more."""
-        return int(self.hashes[-1]) if len(self.hashes) == _SKETCH else 2**64 - 1
+        return int(self.hashes[-1]) if len(self.hashes) == _SKETCH else _HASHES - 1
 
     def keep(self, hashes: pl.Series) -> None:
         self.waiting.append(hashes)
@@ -80,7 +80,7 @@ class _Column:
             return self.counts.height
         if len(self.hashes) < _SKETCH:
             return len(self.hashes)
-        return round((_SKETCH - 1) / (self.reach / _TOP))
+        return round((_SKETCH - 1) / (self.reach / _HASHES))
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class Statistics:
 
 def _smallest(name: str, reach: int) -> pl.Expr:
     hashes = pl.col(name).drop_nulls().hash()
-    if reach < _TOP - 1:
+    if reach < _HASHES - 1:
         hashes = hashes.filter(hashes < reach)
     return hashes.unique().bottom_k(_SKETCH).implode().alias(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,19 @@ def network() -> Trained:
     return trained("wine")
 
 
+@dataclass
+class Counting(FakeObjectStore):
+    downloads: list[str] = field(default_factory=list)
+
+    def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
+        self.downloads.append(key)
+        super().download(key, path, version_id=version_id)
+
+
 @pytest.fixture
-def artifacts(network: Trained, tmp_path: Path) -> FakeObjectStore:
+def artifacts(network: Trained, tmp_path: Path) -> Counting:
     """What validation, planning and training leave; of two planned candidates one is trained."""
-    store = FakeObjectStore()
+    store = Counting()
     planned = (Candidate(name="linear", algorithm="linear"), Candidate(name="mlp", algorithm="mlp"))
     store.put(KEYS.plan, Plan(metric="accuracy", candidates=planned, jobs=()).to_bytes())
     store.put(KEYS.spec, JobSpec(compression=Compression(max_slowdown=100)).to_bytes())
@@ -79,13 +89,14 @@ def test_it_may_run_again(artifacts: FakeObjectStore) -> None:
 
 
 def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_of_it(
-    network: Trained, artifacts: FakeObjectStore, tmp_path: Path
+    network: Trained, artifacts: Counting, tmp_path: Path
 ) -> None:
     network.validation.write_parquet(tmp_path / "train.parquet")
     artifacts.upload(tmp_path / "train.parquet", KEYS.split("train"))
     network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
+    assert artifacts.downloads.count(KEYS.split("validation")) == 1
     (blend,) = (one for one in variants if one.candidate == "blend")
     assert blend.status == "not_applicable"
     assert "no better than" in blend.reason

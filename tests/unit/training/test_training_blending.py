@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.signature import Column, Signature
-from pipeline.training.blending import find_blend
+from pipeline.training.blending import blend_weights, find_blend
 
 ROWS = 600
 VALUES = Signature(task="regression", target="price", columns=(Column(name="x", kind="numeric"),))
@@ -74,3 +74,9 @@ def test_of_few_rows_a_blend_that_is_surer_is_better_though_no_more_rows_are_rig
     found = find_blend(answers, truth, LABELS, "accuracy", by_folds=True)
     assert found.better
     assert "log loss" in found.why
+
+
+def test_of_more_members_than_there_can_be_shares_the_largest_stay() -> None:
+    """Each of 40 errs in a row of its own: all are taken once, and each has less than the least weight."""
+    weights = blend_weights(np.eye(40), lambda given: float(np.square(given).sum()))
+    np.testing.assert_allclose(weights, 1 / 40)

@@ -24,6 +24,7 @@ from pipeline.validation.source import File, Source, is_large, read_source
 from pipeline.validation.splits import SPLITS
 from pipeline.validation.streaming.prepare import prepare_large
 from pipeline.validation.streaming.rows import rows_of
+from pipeline.validation.streaming.statistics import _SKETCH, _Column, _smallest
 
 ROWS = 3_000
 BLOCK = 8_000  # bytes: some twenty blocks
@@ -107,6 +108,12 @@ def test_statistics_are_of_the_training_rows(source, stream, rows):
     assert colour.missing == train["colour"].null_count()
     counts = train["colour"].drop_nulls().value_counts(sort=True)
     assert colour.vocabulary == tuple(counts["colour"])
+
+
+def test_hashes_are_looked_through_only_once_some_can_tell_nothing_more():
+    assert "filter" not in str(_smallest("a", _Column().reach))
+    full = _Column(hashes=pl.Series(range(_SKETCH), dtype=pl.UInt64))
+    assert "filter" in str(_smallest("a", full.reach))
 
 
 def test_the_seed_decides_and_the_size_of_the_blocks_does_not(source, stream, rows):
