@@ -64,8 +64,8 @@ def _apart(
         split.write_parquet(folder / f"{name}.parquet")
     task = Task(
         candidate=Candidate(name="model_py", algorithm="model_py", settings={"code": settings, "epochs": 2}),
-        metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu", description="cpu", threads=1,
-        checkpoint_seconds=0 if kept is not None else 1e9,
+        metric="accuracy", seed=0, seconds=60, class_weights=None, cross_validate=None, device="cpu",
+        description="cpu", threads=1, checkpoint_seconds=0 if kept is not None else 1e9,
     )  # fmt: skip
     if state is not None:
         (folder / CHECKPOINT).write_bytes(state)
@@ -83,6 +83,7 @@ def _apart(
 def test_it_is_trained_by_the_one_loop_and_served_as_onnx(tmp_path: Path) -> None:
     trained = _apart(tmp_path, CODE, '{"width": 16}')
     assert trained.algorithm == "model_py"
+    assert trained.cross_quality, "rows are few"
     rows = table(rows=120)
     answers = OnnxModel(tmp_path / "out" / MODEL).run(feeds(rows.validation, rows.dataset.signature))
     assert np.isfinite(answers.probabilities).all()
@@ -116,6 +117,7 @@ def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
         seed=0,
         metric="accuracy",
         class_weights=None,
+        cross_validate=False,
         deadline=time.monotonic() + 60,
     )
     context = JobContext(
@@ -125,7 +127,8 @@ def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
     store.put(context.keys.code, CODE.encode())
     (folder := tmp_path / "model_py").mkdir()
     candidate = Candidate(name="model_py", algorithm="model_py", settings={"code": "{}", "epochs": 1})
-    assert train_apart(context, trainer, candidate, folder, print).algorithm == "model_py"
+    trained = train_apart(context, trainer, candidate, folder, print)
+    assert (trained.algorithm, trained.cross_quality) == ("model_py", {}), "no folds: it was not to have them"
     assert (folder / MODEL).exists()
 
 
@@ -206,8 +209,8 @@ def _as_user(folder: Path, code: str) -> None:
         split.write_parquet(folder / f"{name}.parquet")
     task = Task(
         candidate=Candidate(name="model_py", algorithm="model_py", settings={"epochs": 1}),
-        metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu", description="cpu", threads=1,
-        checkpoint_seconds=60,
+        metric="accuracy", seed=0, seconds=60, class_weights=None, cross_validate=None, device="cpu",
+        description="cpu", threads=1, checkpoint_seconds=60,
     )  # fmt: skip
     (folder / TASK).write_bytes(task.to_bytes())
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
