@@ -66,7 +66,8 @@ def _parts_of(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]
         )
     if len(upload.parts) > MOST_PARTS:
         raise UnreadableDatasetError(f"'{named.shown}' has more than {MOST_PARTS:,} part files, which are the most")
-    files = [(part, name := part.key.rsplit("/", 1)[1], format_of(name)) for part in upload.parts]
+    parts = [part for part in upload.parts if part.bytes] or upload.parts  # one without bytes had no rows to hold
+    files = [(part, name := part.key.rsplit("/", 1)[1], format_of(name)) for part in parts]
     _, first, form = files[0]
     for _, name, other in files:
         if other.kind != form.kind:
