@@ -80,7 +80,9 @@ def find_blend(
         answers=np.tensordot(fitted, stacked, axes=1),
         cross_fitted=honest,
         better=better,
-        why=f"{told}: cross-fitted {metric} {own}, {'better than' if better else 'no better than'} {other} of {best}",
+        why=f"{told}: cross-fitted {metric} {own}, {'better than' if better else 'no better than'} {other} of {best}"
+        if len(shares) > 1
+        else f"no other adds to {next(iter(shares))}",
     )
 
 
