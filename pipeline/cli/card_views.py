@@ -16,6 +16,7 @@ from pipeline.cli.views import duration, interval, size
 from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Importance, JobCost, Segment
 from pipeline.contracts.model_version import ModelCard, ModelVersion
 from pipeline.contracts.variant import Tried
+from pipeline.evaluation.figures import figures
 
 __all__ = ["card_view"]
 
@@ -81,9 +82,9 @@ def _quality(card: ModelCard) -> RenderableType:
         seen = card.validation_quality.get(metric)
         table.add_row(
             metric,
-            f"{value:.5g}",
-            f"{low:.5g} – {high:.5g}",
-            "" if seen is None else f"{seen:.5g}",
+            figures(value, 5),
+            f"{figures(low, 5)} – {figures(high, 5)}",
+            "" if seen is None else figures(seen, 5),
             style="bold" if metric == card.metric else None,
         )
     return table
@@ -94,7 +95,7 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
     table = _table("cluster", "rows", *columns, right=tuple(range(1, len(columns) + 2)))
     for one in found:
         cells = [one.middle.get(column, "") for column in columns]
-        told = [Text(f"{cell:.4g}" if isinstance(cell, float) else cell) for cell in cells]
+        told = [Text(figures(cell) if isinstance(cell, float) else cell) for cell in cells]
         table.add_row(Text(one.name, style="bold"), f"{one.rows:,}", *told)
     return table
 
@@ -139,7 +140,7 @@ def _coverage(found: Coverage) -> RenderableType:
         return Text(f"Quantiles: {told}")
     return Text(
         f"Intervals: {found.within:.1%} of the rows lie within, {found.wanted:.0%} are expected; {told}; "
-        f"{found.width:.4g} wide in the mean"
+        f"{figures(found.width)} wide in the mean"
     )
 
 
@@ -163,8 +164,8 @@ def _segments(found: Sequence[Segment]) -> RenderableType:
             Text(one.column if one.column != before else "", style="bold"),
             Text(one.value),
             f"{one.rows:,}",
-            f"{one.quality:.4g}",
-            f"{low:.4g} – {high:.4g}",
+            figures(one.quality),
+            f"{figures(low)} – {figures(high)}",
             style="yellow" if one.worse else None,
         )
         before = one.column

@@ -16,6 +16,7 @@ from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
 from pipeline.contracts.variant import LeaderboardRow, Selection
+from pipeline.evaluation.figures import figures
 from pipeline.evaluation.standing import compared_by
 from pipeline.registry.api_keys import ApiKey
 
@@ -57,7 +58,7 @@ def size(count: float) -> str:
 
 def interval(bounds: Sequence[float] | None) -> str:
     """``0.8612–0.9``, ``44111–46222``; nothing for None."""
-    return "" if bounds is None else "–".join(f"{b:.0f}" if abs(b) >= 10_000 else f"{b:.4g}" for b in bounds)
+    return "" if bounds is None else "–".join(map(figures, bounds))
 
 
 def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> RenderableType:

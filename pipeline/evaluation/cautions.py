@@ -10,6 +10,7 @@ from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.findings import Drift, Segment
 from pipeline.contracts.variant import Selection
 from pipeline.evaluation.exam import Exam
+from pipeline.evaluation.figures import figures
 
 __all__ = ["cautions", "shared_rows"]
 
@@ -29,14 +30,15 @@ def cautions(
     metric, quality = exam.metric, exam.quality[exam.metric]
     low, high = exam.bounds[metric]
     if high - low > _ROUGH * max(abs(quality), 1e-12):
-        yield f"too few rows: {exam.test.height:,} test rows tell {metric} only to within {low:.4g} to {high:.4g}"
+        within = f"{figures(low)} to {figures(high)}"
+        yield f"too few rows: {exam.test.height:,} test rows tell {metric} only to within {within}"
     yield from _rare_classes(dataset)
     chosen_by = selection.winner.quality.get(metric)
     if chosen_by is not None and exam.sign * chosen_by > max(exam.sign * low, exam.sign * high):
         rows = "by cross-validation" if selection.by_folds else "on the validation rows"
         yield (
-            f"{metric} {rows} ({chosen_by:.4g}) is better than the test rows allow "
-            f"({low:.4g} to {high:.4g}): the choice among many candidates, or drift, flatters it"
+            f"{metric} {rows} ({figures(chosen_by)}) is better than the test rows allow "
+            f"({figures(low)} to {figures(high)}): the choice among many candidates, or drift, flatters it"
         )
     for one in drifts:
         what = "the target" if one.column == dataset.target else f"column '{one.column}'"
@@ -44,8 +46,8 @@ def cautions(
     for part in (part for part in parts if part.worse):
         first, last = part.interval
         yield (
-            f"segment: where '{part.column}' is {part.value}, {metric} is {part.quality:.4g} ({first:.4g} to "
-            f"{last:.4g}, {part.rows:,} rows); of all test rows it is {quality:.4g}"
+            f"segment: where '{part.column}' is {part.value}, {metric} is {figures(part.quality)} ({figures(first)} to "
+            f"{figures(last)}, {part.rows:,} rows); of all test rows it is {figures(quality)}"
         )
 
 

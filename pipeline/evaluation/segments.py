@@ -14,6 +14,7 @@ from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.findings import Importance, Segment
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.exam import Exam
+from pipeline.evaluation.figures import figures
 from pipeline.evaluation.metrics import interval, measure
 
 __all__ = ["chosen_columns", "segments"]
@@ -93,7 +94,7 @@ def _quarters(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     for index, (low, high) in enumerate(pairwise(cuts)):
         last = index == len(cuts) - 2
         inside = (column >= low) & ((column <= high) if last else (column < high))
-        yield f"{low:.4g} to {high:.4g}", _mask(inside)
+        yield f"{figures(low)} to {figures(high)}", _mask(inside)
 
 
 def _mask(which: pl.Series) -> npt.NDArray[np.bool_]:
