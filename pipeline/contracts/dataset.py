@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Column, ColumnKind, Signature, Task
 
-__all__ = ["ColumnProfile", "Dataset", "DatePart", "LeftOut", "SplitRows"]
+__all__ = ["REFIT_FOLDS", "ColumnProfile", "Dataset", "DatePart", "LeftOut", "SplitRows"]
 
 DatePart = Literal["trend", "year", "month", "day", "weekday", "hour", "season", "clock"]
 
@@ -50,6 +50,7 @@ class SplitRows(Record):
 
 
 FEW_ROWS = 2_000
+REFIT_FOLDS = 5  # whose models answer together, where a network learns from all of few rows
 
 
 class Dataset(Record):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TrainedCandidate
@@ -35,7 +35,6 @@ _log = logging.getLogger(__name__)
 
 _AGAIN = "trained once more, on the validation rows too; its quality was measured before"
 _BLEND = "blend"
-_FOLDS = 5  # trainings of a network
 _MOST_SECONDS = 600.0  # that it may take, by what the first trainings took
 _How = Literal["whole", "folds", "no"]
 
@@ -111,7 +110,7 @@ class _Refitting:
         """What it will take; 0 where there is nothing to gain."""
         if one.algorithm == _BLEND:
             return sum(self.seconds(self.trained[name]) for name in one.settings)
-        return {"whole": 1, "folds": _FOLDS, "no": 0}[_how(one, self.dataset)] * one.seconds
+        return {"whole": 1, "folds": REFIT_FOLDS, "no": 0}[_how(one, self.dataset)] * one.seconds
 
     def of(self, one: TrainedCandidate) -> TrainedCandidate:
         """Its files under a name of its own; with the settings, or weights, that were found."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.contracts.cluster import Process
-from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
 from pipeline.contracts.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 Floats = npt.NDArray[np.floating[Any]]
-
-_FOLDS = 5  # whose models answer together, where a network learns from all rows
 
 
 def _none_kept(candidate: Candidate) -> Checkpoints:
@@ -142,7 +140,7 @@ class Trainer:
         from pipeline.training.bagging import bagged
 
         return bagged(
-            _FOLDS, problem, lambda fold, number: recipe.train(settings, replace(fold, seed=self.seed + number))
+            REFIT_FOLDS, problem, lambda fold, number: recipe.train(settings, replace(fold, seed=self.seed + number))
         )
 
     def _cross_validated(
