@@ -20,7 +20,7 @@ _OF_CLASSES = ("cross_entropy", "focal")
 _RATES: Mapping[str, float] = MappingProxyType(
     {
         "gd": 0.3,
-        "normalized_gd": 0.3,
+        "normalized_gd": 0.1,
         "sgd": 0.1,
         "momentum": 0.02,
         "nesterov": 0.02,

@@ -8,10 +8,13 @@ import torch
 from torch import nn
 
 from pipeline.contracts.cluster import Process
-from pipeline.contracts.job_spec import Optimizer
+from pipeline.contracts.job_spec import JobSpec, Optimizer, Training
+from pipeline.planning.plan import plan
 from pipeline.training.optimizers import FULL_BATCH, OPTIMIZERS, Descent
 from pipeline.training.parallel import parallel_of
 from tests.fakes.networks import SMALL, flat, learn, problem
+from tests.fakes.tabular import table
+from tests.fakes.training import TrainIt
 
 
 def _layer(**settings: Any) -> tuple[nn.Linear, Descent]:
@@ -157,3 +160,11 @@ def test_adam_leaves_a_parameter_without_a_gradient_as_it_is() -> None:
         else:
             descent.step(0.1)
     assert not any(torch.equal(*pair) for pair in zip(before, network.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "normalized_gd", "sgd", "adadelta"])
+def test_one_that_is_named_without_a_rate_has_one_that_it_learns_with(train: TrainIt, optimizer: Optimizer) -> None:
+    rows = table(rows=400)
+    spec = JobSpec(algorithms=("mlp",), training=Training(optimizer=optimizer))
+    (candidate,) = plan(rows.dataset, spec).candidates
+    assert train("mlp", rows, **candidate.settings).trained.quality["accuracy"] > 0.8
