@@ -1,7 +1,7 @@
 """Bagging over folds: a model for each fold, trained on the other rows; together they answer with their mean.
 
-All rows are used, each model stops by rows that it has not learnt from, and each training row has an answer of a model
-that has not seen it (van der Laan, Polley and Hubbard 2007; Erickson et al. 2020, AutoGluon).
+All rows are used, and each model stops by rows that it has not learnt from (Breiman 1996; Erickson et al. 2020,
+AutoGluon).
 """
 
 from __future__ import annotations
@@ -24,15 +24,11 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]
     """``train(problem, fold)`` for each fold, whose ``validation`` are the fold's rows. One fold, or rows that
     may not be dealt to folds: ``problem`` itself.
 
-    At the deadline those there are so far answer, and ``notes`` says so; rows of a fold that was not trained have NaN
-    in ``out_of_fold``.
+    At the deadline those there are so far answer, and ``notes`` says so.
     """
     if folds < 2 or not problem.may_be_dealt:
         return train(problem, 0)
     members: list[Fitted] = []
-    out_of_fold: npt.NDArray[Any] = np.full(
-        (len(problem.train), problem.classes)[: 2 if problem.classes else 1], np.nan
-    )
     notes: tuple[str, ...] = ()
     for number, held in enumerate(held_out_by_fold(problem, folds)):
         if members and time.monotonic() > problem.deadline:
@@ -40,11 +36,9 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]
             break
         part = replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
         members.append(train(part, number))
-        out_of_fold[held] = members[-1].predict(part.validation)
     return Fitted(
         predict=lambda rows: _mean(members, rows),
         body=lambda: _blended(members, problem.classes),
-        out_of_fold=out_of_fold,
         notes=(*dict.fromkeys(note for member in members for note in member.notes), *notes),
     )
 

@@ -160,8 +160,6 @@ class Fitted:
     """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardised values [rows].
 
     ``body`` exports it (graphs.raw_inputs). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
-    ``out_of_fold``: what ``predict`` would give for the training rows, each by a model that has not learnt from it;
-    NaN where there is none; None: there are no folds.
     ``notes``, ``classes``, ``quantiles``, ``privacy``: as contracts.outcome.TrainedCandidate has them.
     """
 
@@ -169,7 +167,6 @@ class Fitted:
     body: Callable[[], onnx.ModelProto]
     history: tuple[dict[str, float], ...] = ()
     weights: Mapping[str, torch.Tensor] | None = None
-    out_of_fold: npt.NDArray[np.floating[Any]] | None = None
     notes: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     quantiles: tuple[float, ...] = ()

@@ -34,20 +34,21 @@ def _mean_of_targets(problem: Problem, number: int) -> Fitted:
     return Fitted(predict=lambda rows: np.full(len(rows), mean), body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported here
 
 
-def test_every_row_is_answered_by_a_model_that_has_not_seen_it() -> None:
-    seen: list[tuple[int, int]] = []
+def test_every_row_stops_one_model_and_trains_the_others_whose_mean_answers() -> None:
+    trained: list[set[float]] = []
+    held: list[set[float]] = []
 
     def note(problem: Problem, number: int) -> Fitted:
-        seen.append((len(problem.train), len(problem.validation)))
+        trained.append(set(problem.train.target.tolist()))
+        held.append(set(problem.validation.target.tolist()))
         return _mean_of_targets(problem, number)
 
     problem = _problem(0)
     fitted = bagged(FOLDS, problem, note)
-    assert [train + held for train, held in seen] == [42] * FOLDS
-    assert sum(held for _, held in seen) == 42
-    assert fitted.out_of_fold is not None
-    assert np.isfinite(fitted.out_of_fold).all()
-    np.testing.assert_allclose(fitted.predict(problem.train), np.unique(fitted.out_of_fold).mean(), atol=0.01)
+    assert all(one | other == set(problem.train.target.tolist()) for one, other in zip(trained, held, strict=True))
+    assert sum(map(len, held)) == len(set.union(*held)) == 42
+    means = [np.mean(list(one)) for one in trained]
+    np.testing.assert_allclose(fitted.predict(problem.train), np.full(42, np.mean(means)))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -70,24 +71,32 @@ def test_a_class_of_one_row_trains_in_every_fold() -> None:
     target = np.append(problem.train.target[:-1], 2)
     problem = replace(problem, classes=3, train=replace(problem.train, target=target))
 
+    held: list[int] = []
+
     def note(fold: Problem, number: int) -> Fitted:
         assert 2 in fold.train.target
+        held.append(len(fold.validation))
         return Fitted(
             predict=lambda rows: np.full((len(rows), 3), 1 / 3),
             body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
         )
 
-    fitted = bagged(FOLDS, problem, note)
-    assert fitted.out_of_fold is not None
-    assert np.isnan(fitted.out_of_fold).any(axis=1).sum() == 1
+    bagged(FOLDS, problem, note)
+    assert sum(held) == 41
 
 
 def test_at_the_deadline_the_folds_so_far_answer() -> None:
     problem = replace(_problem(0), deadline=time.monotonic() - 1)
-    fitted = bagged(FOLDS, problem, _mean_of_targets)
+    begun: list[int] = []
+
+    def note(fold: Problem, number: int) -> Fitted:
+        begun.append(number)
+        return _mean_of_targets(fold, number)
+
+    fitted = bagged(FOLDS, problem, note)
     assert fitted.notes == ("the time was over after 1 of 4 folds, whose models answer",)
-    assert fitted.out_of_fold is not None
-    assert 0 < np.isfinite(fitted.out_of_fold).sum() < 42
+    assert begun == [0]
+    assert np.isfinite(fitted.predict(problem.train)).all()
 
 
 def test_one_fold_is_the_problem_itself() -> None:
@@ -97,4 +106,4 @@ def test_one_fold_is_the_problem_itself() -> None:
         assert fold is problem
         return _mean_of_targets(fold, number)
 
-    assert bagged(1, problem, same).out_of_fold is None
+    assert (bagged(1, problem, same).predict(problem.train) == problem.train.target.mean()).all()
