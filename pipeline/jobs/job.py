@@ -189,7 +189,7 @@ class _Timeline:
 
     def begin(self) -> None:
         if self._spend.earlier:
-            spent = f"{sum(self._spend.earlier):.0f} s were spent before"
+            spent = f"at least {sum(self._spend.earlier):.0f} s were spent before"
             self.event(f"attempt {self._spend.attempt} begins, {spent}")
 
     def taken_back(self) -> None:

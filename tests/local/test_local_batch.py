@@ -138,7 +138,7 @@ def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(runner: JobRunner,
     until(lambda: (tmp_path / "job.log").exists() and "ready" in (tmp_path / "job.log").read_text())
     runner.stop(job.id, "stop")
     assert job.ended.wait(10)
-    assert job.attempts[0].exit_code == -9
+    assert job.attempts[0].exit_code == 137
 
 
 _TELL = (

@@ -40,7 +40,7 @@ class Container:
         code = self._process.wait()
         with self._lock:
             self._over = True  # nobody signals a process id that may be another's by now
-        return code
+        return code if code >= 0 else 128 - code  # its parent was killed with it
 
     def stop(self) -> None:
         """Ask it to end."""

@@ -136,12 +136,14 @@ def test_an_event_waits_in_a_queue_that_outlasts_the_function_with_dead_letters_
     assert starter["Events"]["Uploaded"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_a_spot_machine_taken_back_is_tried_again_and_nothing_else_is() -> None:
+def test_a_job_whose_machine_was_taken_back_or_that_was_killed_is_tried_again_and_nothing_else_is() -> None:
     for job in resources("AWS::Batch::JobDefinition").values():
         if job["Type"] == "multinode":
             continue
-        first, *_, last = job["RetryStrategy"]["EvaluateOnExit"]
+        first, _, short_of_memory, killed, last = job["RetryStrategy"]["EvaluateOnExit"]  # five are Batch's most
         assert first == {"OnStatusReason": "Host EC2*", "Action": "RETRY"}
+        assert short_of_memory == {"OnReason": "OutOfMemoryError:*", "Action": "EXIT"}
+        assert killed == {"OnExitCode": "13*", "Action": "RETRY"}
         assert last == {"OnReason": "*", "Action": "EXIT"}
         assert job["Timeout"]["AttemptDurationSeconds"] == {"Ref": "JobSeconds"}
 
