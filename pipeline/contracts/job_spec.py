@@ -10,10 +10,10 @@ import re
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.declaration import Settings, Space, near_name
+from pipeline.contracts.declaration import Range, Settings, Space, near_name
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
@@ -38,6 +38,7 @@ __all__ = [
     "greater_is_better",
     "knob_error",
     "parse_job_spec",
+    "trained_with",
 ]
 
 Metric = Literal["accuracy", "auc", "log_loss", "rmse", "mae", "r2", "silhouette"]
@@ -68,7 +69,13 @@ Batch = Annotated[int, Field(ge=1, le=65536)]
 Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
 
 
-class Split(Record):
+class _Asked(Record):
+    """A part of train.yaml. Infinite numbers, which JSON has none of, are refused: no limit is to leave it out."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Split(_Asked):
     """Shares of the rows; what remains trains. Stratified by the class, or by quantiles of a regression target.
 
     ``by`` time: the latest rows test, those before them validate; by group: rows of one group stay together. ``column``
@@ -87,7 +94,7 @@ class Split(Record):
         return self
 
 
-class Parallel(Record):
+class Parallel(_Asked):
     """Training on several machines: data parallel, sharded (FSDP2), or model parallel."""
 
     strategy: Literal["ddp", "fsdp", "tensor"] = "ddp"
@@ -100,7 +107,7 @@ class Parallel(Record):
         return self
 
 
-class Privacy(Record):
+class Privacy(_Asked):
     """Differentially private training (DP-SGD, Abadi et al. 2016): at most ``epsilon`` is spent at this ``delta``."""
 
     epsilon: Annotated[float, Field(gt=0)]
@@ -108,7 +115,7 @@ class Privacy(Record):
     max_gradient_norm: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Training(Record):
+class Training(_Asked):
     """The torch candidates' knobs; None lets the plan choose from the data's shape.
 
     ``batching``: ``batch_size`` is fixed, or its two numbers are the range that is drawn from, or grown through; full
@@ -169,7 +176,7 @@ class Training(Record):
 _NO_KNOBS = {"class_weights", "checkpoint_seconds", "privacy", "parallel", "base_model", "freeze"}
 
 
-class Search(Record):
+class Search(_Asked):
     """How settings are searched for. ``space``: algorithm -> setting -> values, or a range; None: its own.
 
     grid tries all; random and bayesian (Optuna's TPE) ``trials``; halving begins with so many on few rows and goes on
@@ -189,7 +196,7 @@ class Search(Record):
         return self
 
 
-class Compression(Record):
+class Compression(_Asked):
     """Which variants to make. fp32 is always one; what does not apply is said on the leaderboard."""
 
     precisions: tuple[Precision, ...] = ("fp32", "int8")
@@ -198,7 +205,7 @@ class Compression(Record):
     max_slowdown: Annotated[float, Field(gt=0)] = 1.5  # latency against the fp32 file's
 
 
-class Limits(Record):
+class Limits(_Asked):
     """What a version must keep to be promoted by itself. None: no limit."""
 
     max_bytes: Annotated[int, Field(gt=0)] | None = None
@@ -208,7 +215,7 @@ class Limits(Record):
     dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
 
 
-class JobSpec(Record):
+class JobSpec(_Asked):
     """``train.yaml``. An unknown field is an error that names the nearest known one."""
 
     task: Task | None = None  # None: told from the target's values
@@ -261,8 +268,18 @@ def knob_error(name: str, value: object) -> str | None:
         Training.model_validate({name: value})
     except ValidationError as error:
         own = [problem for problem in error.errors() if problem["loc"]]
-        return _sentence(own[0]).removeprefix(f"train.yaml: {name}: ") if own else None
+        return _sentence(own).removeprefix(f"train.yaml: {name}: ") if own else None
     return None
+
+
+def trained_with(training: Training, own: Settings, where: str) -> Training:
+    """``training``, with what ``own`` says of its knobs instead; raise InvalidJobSpecError, told after ``where``."""
+    given = {**training.model_dump(exclude_none=True), **own}
+    try:
+        return Training.model_validate(given)
+    except ValidationError as error:
+        sentences = (one.removeprefix("train.yaml: ") for one in _sentences(error))
+        raise InvalidJobSpecError("; ".join(f"{where}.{one}" for one in sentences)) from error
 
 
 def parse_job_spec(document: bytes) -> JobSpec:
@@ -283,41 +300,57 @@ def parse_job_spec(document: bytes) -> JobSpec:
         raise InvalidJobSpecError("; ".join(_sentences(error))) from error
 
 
+_SCALARS = 3  # kinds at least that a setting's value may be of
 _IN_A_UNION = re.compile(r"[\[\]({]|^(constrained-|(int|str|float|bool|Range)$)")  # pydantic's names of its choices
 
 
 def _sentences(error: ValidationError) -> list[str]:
-    """Of the first problems; a list is not too short beside its wrong items, which is how pydantic counts."""
+    """Of the first problems, one a field; a list is not too short beside its wrong items, which is how pydantic counts.
+
+    Of a field that takes several kinds pydantic tells what each of them lacks.
+    """
     found = error.errors()
     within = {problem["loc"][:-1] for problem in found}
     told = [one for one in found if not (one["type"] == "too_short" and one["loc"] in within)]
-    return list(dict.fromkeys(_sentence(problem) for problem in told))[:3]
+    fields: dict[tuple[str, ...], list[Any]] = {}
+    for problem in told:
+        fields.setdefault(tuple(_path(problem)), []).append(problem)
+    return [_sentence(problems) for problems in fields.values()][:3]
 
 
-def _sentence(problem: Any) -> str:
-    path = [str(part) for part in problem["loc"]]
+def _path(problem: Any) -> list[str]:
+    return [part for part in map(str, problem["loc"]) if not _IN_A_UNION.search(part)]
+
+
+def _sentence(problems: list[Any]) -> str:
+    problem, path = problems[0], _path(problems[0])
     if problem["type"] == "extra_forbidden":
-        return f"train.yaml: unknown field '{'.'.join(path)}': {_nearest(path)}"
-    path = [part for part in path if not _IN_A_UNION.search(part)]
+        known = list(Range.model_fields) if "Range" in problem["loc"] else _fields_at(path[:-1])
+        return f"train.yaml: unknown field '{'.'.join(path)}': {_nearest(path, known)}"
     where = f"train.yaml: {'.'.join(path)}: " if path else "train.yaml: "
     if problem["type"] == "value_error":
         return f"{where}{problem['ctx']['error']}"
     if problem["type"] == "literal_error" and isinstance(problem["input"], str):
         known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         return f"{where}unknown value '{problem['input'][:60]}': {near_name(problem['input'], known)}"
-    message = re.sub(" or instance of .*", "", problem["msg"])
-    message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
-    return f"{where}{message[:1].lower()}{message[1:]}"
+    if len(problems) >= _SCALARS:
+        return f"{where}a number, a word, true or false, or a list of them is expected"
+    return where + ", or ".join(dict.fromkeys(map(_expected, problems)))
 
 
-def _nearest(path: list[str]) -> str:
+def _expected(problem: Any) -> str:
+    message = re.sub(" or instance of .*|, unable to parse string.*| after validation.*", "", problem["msg"])
+    for ours, theirs in (("list", "valid tuple"), ("mapping", "valid dictionary"), ("list", "tuple")):
+        message = message.replace(theirs, ours)
+    return f"{message[:1].lower()}{message[1:]}"
+
+
+def _nearest(path: list[str], fields: list[str]) -> str:
     """What was meant: a field further in, or an algorithm's settings, written where they are not."""
-    name, fields = path[-1], _fields_at(path[:-1])
-    if len(path) > 1:
-        return near_name(name, fields)
-    if name in catalogue():
+    name = path[-1]
+    if len(path) == 1 and name in catalogue():
         return f"did you mean 'settings.{name}'?"
-    within = [outer for outer in fields if name in _fields_at([outer])]
+    within = [outer for outer in fields if name in _fields_at([outer])] if len(path) == 1 else []
     return f"did you mean '{within[0]}.{name}'?" if within else near_name(name, fields)
 
 

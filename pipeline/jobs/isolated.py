@@ -26,6 +26,7 @@ from pipeline.contracts.record import Record
 __all__ = ["TASK", "Task", "main"]
 
 TASK = "task.json"
+_MOST_FRAMES, _MOST_LETTERS = 50, 200  # that are told of a traceback: a line that is too long is heard as several
 
 _Say = Callable[..., None]
 
@@ -74,7 +75,8 @@ def main(folder: Path, token: str) -> int:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}" for frame in frames]
         at = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
-        say(traceback=[*lines, *traceback.format_exception_only(error)])
+        told = [*lines[-_MOST_FRAMES:], *traceback.format_exception_only(error)[-_MOST_FRAMES:]]
+        say(traceback=[line[:_MOST_LETTERS] for line in told])
         where = f" (line {at})" if at else ""
         say(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
         return 1
@@ -105,7 +107,7 @@ def _train(folder: Path, say: _Say) -> None:
 
 
 def _say(token: str, **what: Any) -> None:
-    sys.stdout.write(f"{token}{json.dumps(what)}\n")
+    sys.stdout.write(f"\n{token}{json.dumps(what)}\n")  # what was printed before may not have ended its line
     sys.stdout.flush()
 
 

@@ -43,9 +43,9 @@ _USER, _GROUP = 65534, 65534  # nobody; template.yaml closes the metadata addres
 _MOST_BYTES = {
     **dict.fromkeys((MODEL, BODY, REFERENCE, OUT_OF_FOLD), 2 << 30), TRAINED: 16 << 20, WEIGHTS: 4 << 30,
 }  # fmt: skip
-_MOST_LINE, _MOST_TRACEBACK = 10_000, 100
+_MOST_LINE, _MOST_TRACEBACK = 150_000, 100
 _MOST_POINT, _MOST_NAME = 20, 40  # numbers of a point, and letters of a name
-_MOST_LOGGED, _MOST_WORDS = 1_000, 500  # lines that it prints itself, and letters of each
+_MOST_WORDS = 500  # letters of a line of a traceback
 _SOONEST = 0.5  # of the time between two checkpoints: the process's clock is not ours
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _KEPT_OF = ("CUDA_", "NVIDIA_", "OMP_")
@@ -116,7 +116,7 @@ def _environment(given: Mapping[str, str], home: Path) -> dict[str, str]:
 @dataclass(kw_only=True)
 class _Hearing:
     """What is said behind ``token`` is ours, and may still be a user's who read the token: only what has the expected
-    form is taken. Everything else that is printed goes to the log.
+    form is taken. What else is printed may be rows, and is counted alone.
     """
 
     token: str
@@ -124,13 +124,16 @@ class _Hearing:
     watch: Callable[[Mapping[str, float]], None]
     checkpoint: Callable[[], None]
     _error: str | None = None
-    _logged: int = 0
+    _printed: int = 0
 
     def to_the_end(self, lines: IO[str]) -> str | None:
         """Until it ends; the sentence that it failed with."""
         while line := lines.readline(_MOST_LINE):
-            printed, _, said = line.partition(self.token)  # what was printed before may end without a line's end
-            self._log(printed if self._take(_json(said)) else line)
+            _, told, said = line.partition(self.token)
+            if not (told and self._take(_json(said))):
+                self._printed += bool(line.strip())
+        if self._printed:
+            _log.info("model.py printed lines, which are not kept", extra={"lines": self._printed})
         return self._error
 
     def _take(self, said: object) -> bool:
@@ -150,15 +153,6 @@ class _Hearing:
             case _:
                 return False
         return True
-
-    def _log(self, printed: str) -> None:
-        if not printed.strip() or self._logged > _MOST_LOGGED:
-            return
-        self._logged += 1
-        if self._logged > _MOST_LOGGED:
-            _log.warning("model.py prints more than is logged")
-        else:
-            _log.info("model.py printed", extra={"text": printed.strip()[:_MOST_WORDS]})
 
 
 @dataclass(kw_only=True)

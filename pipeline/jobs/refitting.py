@@ -80,7 +80,8 @@ def refit(  # noqa: PLR0913 - the doors of a step, each by its name
     replaced = made.model_copy(
         update={
             "variants": tuple(
-                _again(one, files[one.precision]) if one.candidate == winner.candidate else one for one in made.variants
+                _again(one, files.get(one.precision, one)) if one.candidate == winner.candidate else one
+                for one in made.variants
             )
         }
     )

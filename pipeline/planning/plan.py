@@ -14,7 +14,7 @@ from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trial
 from pipeline.planning.estimates import minutes_for, seconds_of
 from pipeline.planning.jobs import Planned, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
-from pipeline.planning.settings import check_training, settings_of, unread
+from pipeline.planning.settings import check_search_task, check_training, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
 
 __all__ = ["plan"]
@@ -27,7 +27,8 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     InvalidJobSpecError when the metric does not measure the task, no algorithm fits, or a search cannot be made.
     """
     metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
-    check_training(spec, dataset)
+    check_training(spec.training, dataset)
+    check_search_task(spec, dataset)
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)
     planned = [_planned(case, spec) for case in kept]

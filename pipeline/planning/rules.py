@@ -71,9 +71,12 @@ def _other_task(case: Case) -> str | None:
 def _not_private(case: Case) -> str | None:
     if case.training.privacy is None:
         return None
-    if any(column.kind == "text" for column in case.dataset.columns):
-        return "training.privacy is asked for, and what it reads texts by is no private training"
-    return None if case.declared.knobs else "training.privacy is asked for, and it has no private training"
+    if not case.declared.knobs:
+        return "training.privacy is asked for, and it has no private training"
+    texts = [column.name for column in case.dataset.columns if column.kind == "text"]
+    if not texts:
+        return None
+    return f"training.privacy is asked for, and texts are not read in private: drop: [{', '.join(texts)}] is expected"
 
 
 def _no_intervals(case: Case) -> str | None:

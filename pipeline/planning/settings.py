@@ -10,10 +10,10 @@ from typing import get_args
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.declaration import Declaration, Setting, Settings, near_name
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Loss, Training, knob_error
+from pipeline.contracts.job_spec import JobSpec, Loss, Training, knob_error, trained_with
 from pipeline.planning.rules import Case
 
-__all__ = ["check_setting", "check_training", "kind_of", "settings_of", "unread"]
+__all__ = ["check_search_task", "check_setting", "check_training", "kind_of", "settings_of", "unread"]
 
 _OF_CLASSES = ("cross_entropy", "focal")
 # A recipe's own rate is one for adamw, with which these would hardly move, or be thrown about.
@@ -39,31 +39,42 @@ _SAID_ELSEWHERE = MappingProxyType(
         "parallel": "training.parallel",
         "base_model": "training.base_model",
         "freeze": "training.freeze",
+        "clusters": "clusters",
         "code": "code",
     }
 )
 
 
 def settings_of(case: Case, spec: JobSpec) -> Settings:
-    """Complete; raise InvalidJobSpecError naming the setting that the algorithm does not have."""
-    declared = case.declared
+    """Complete; raise InvalidJobSpecError naming the setting that the algorithm does not have, or cannot have so."""
+    declared, where = case.declared, f"settings.{case.declared.name}"
     settings = declared.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
-    given = _given(declared, spec)
+    own = {
+        name: _one(check_setting(where, name, (value,), declared))
+        for name, value in spec.settings.get(declared.name, {}).items()
+    }
+    training = spec.training
+    if declared.knobs and (knobs := {name: value for name, value in own.items() if name in Training.model_fields}):
+        training = trained_with(training, knobs, where)
+        check_training(training, case.dataset, where)
+        own = {name: value for name, value in own.items() if name not in knobs}
+    given = {**_given(declared, spec, training), **own}
     settings |= {name: value for name, value in given.items() if name in settings}
     if declared.brings_code:
         settings["code"] = json.dumps(spec.code)
-    for name, value in spec.settings.get(declared.name, {}).items():
-        check_setting(f"settings.{declared.name}", name, (value,), declared)
-        settings[name] = value
     return settings
 
 
-def _given(declared: Declaration, spec: JobSpec) -> Settings:
+def _one(values: tuple[Setting, ...]) -> Setting:
+    (value,) = values
+    return value
+
+
+def _given(declared: Declaration, spec: JobSpec, training: Training) -> Settings:
     """By fields of the spec that are of more than one algorithm."""
-    given = _knobs(spec.training) if declared.knobs else {}
-    optimizer = spec.settings.get(declared.name, given).get("optimizer", given.get("optimizer"))
-    if declared.knobs and optimizer in _RATES:
-        given = {"learning_rate": _RATES[str(optimizer)], **given}
+    given = _knobs(training) if declared.knobs else {}
+    if declared.knobs and (rate := _RATES.get(training.optimizer or "")):
+        given = {"learning_rate": rate, **given}
     if spec.clusters is not None:
         given["clusters"] = spec.clusters
     return given
@@ -86,34 +97,43 @@ def _knobs(training: Training) -> Settings:
 
 
 def unread(spec: JobSpec, planned: Sequence[Declaration]) -> tuple[str, ...]:
-    """What of ``training`` some of the algorithms do not read: of those that were named, else what none reads."""
+    """What of ``training`` some of the algorithms do not read, of those that were named, else what none reads; and
+    ``settings`` of what is not tried."""
     deaf = {
         name: [one.name for one in planned if not (one.knobs and name in one.defaults)] for name in spec.training.knobs
     }
     told = {name: names for name, names in deaf.items() if names and (spec.algorithms or len(names) == len(planned))}
-    return tuple(
-        f"training.{name} is not read by {', '.join(names)}: settings is for what an algorithm has of its own"
-        for name, names in told.items()
+    tried = {one.name for one in planned}
+    return (
+        *(
+            f"training.{name} is not read by {', '.join(names)}: settings is for what an algorithm has of its own"
+            for name, names in told.items()
+        ),
+        *(f"settings.{name}: it is not tried here" for name in spec.settings if name not in tried),
     )
 
 
-def check_training(spec: JobSpec, dataset: Dataset) -> None:
-    """Raise InvalidJobSpecError where ``training``, or ``search``, is of another task, or of classes not there."""
-    training, task = spec.training, dataset.task
-    if training.loss and (training.loss in _OF_CLASSES) != (task == "classification"):
-        fitting = [loss for loss in get_args(Loss) if (loss in _OF_CLASSES) == (task == "classification")]
-        raise InvalidJobSpecError(
-            f"training.loss '{training.loss}' is not for {task}: one of {', '.join(fitting)} is expected"
-        )
-    if training.quantiles and task != "regression":
-        raise InvalidJobSpecError(f"training.quantiles are of a regression, and this is a {task}")
-    if spec.search.method != "none" and task == "clustering":
+def check_search_task(spec: JobSpec, dataset: Dataset) -> None:
+    """Raise InvalidJobSpecError for a search of a clustering."""
+    if spec.search.method != "none" and dataset.task == "clustering":
         raise InvalidJobSpecError(
             "search is of classification and regression: of a clustering the number is chosen by the silhouette, or "
             "clusters is expected"
         )
+
+
+def check_training(training: Training, dataset: Dataset, where: str = "training") -> None:
+    """Raise InvalidJobSpecError where it is of another task, or of classes or images that are not there."""
+    task = dataset.task
+    if training.loss and (training.loss in _OF_CLASSES) != (task == "classification"):
+        fitting = [loss for loss in get_args(Loss) if (loss in _OF_CLASSES) == (task == "classification")]
+        raise InvalidJobSpecError(
+            f"{where}.loss '{training.loss}' is not for {task}: one of {', '.join(fitting)} is expected"
+        )
+    if training.quantiles and task != "regression":
+        raise InvalidJobSpecError(f"{where}.quantiles are of a regression, and this is a {task}")
     if training.mixup and all(column.kind != "image" for column in dataset.columns):
-        raise InvalidJobSpecError("training.mixup mixes images, and there are none")
+        raise InvalidJobSpecError(f"{where}.mixup mixes images, and there are none")
     _check_class_weights(training, dataset)
 
 
@@ -125,29 +145,58 @@ def _check_class_weights(training: Training, dataset: Dataset) -> None:
     if training.class_weights == "balanced":
         return
     for label in training.class_weights:
-        if label not in dataset.classes:
-            raise InvalidJobSpecError(
-                f"training.class_weights: there is no class '{label}': {near_name(label, dataset.classes)}"
-            )
+        if label in dataset.classes:
+            continue
+        meant = "quote what YAML reads as true or false: 'yes'" if label in ("true", "false") else ""
+        raise InvalidJobSpecError(
+            f"training.class_weights: there is no class '{label}': {meant or near_name(label, dataset.classes)} "
+            "(those of too few rows are set aside)"
+        )
 
 
-def check_setting(where: str, name: str, values: Sequence[Setting], declared: Declaration) -> None:
-    """Raise InvalidJobSpecError when the algorithm has no such setting, or a value is of another kind."""
+def check_setting(where: str, name: str, values: Sequence[Setting], declared: Declaration) -> tuple[Setting, ...]:
+    """``values`` as the setting has them; raise InvalidJobSpecError where there is none such, or of another kind."""
     if name not in declared.defaults:
         raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {near_name(name, declared.defaults)}")
-    default = declared.defaults[name]
     if name in _SAID_ELSEWHERE:
         raise InvalidJobSpecError(f"{where}.{name}: {_SAID_ELSEWHERE[name]} says it for every algorithm")
-    for value in values:
-        if not _like(value, default):
-            raise InvalidJobSpecError(f"{where}.{name}: a value is {kind_of(value)}, {kind_of(default)} is expected")
-        knob = declared.knobs and name in Training.model_fields and value is not None
-        if knob and (why := knob_error(name, value)):
-            raise InvalidJobSpecError(f"{where}.{name}: {why}")
+    return tuple(_checked(f"{where}.{name}", name, value, declared) for value in values)
+
+
+def _checked(where: str, name: str, value: Setting, declared: Declaration) -> Setting:
+    default = declared.defaults[name]
+    value = _number(value, default)
+    of_a_knob = None
+    if declared.knobs and name in Training.model_fields and value is not None:
+        if (of_a_knob := knob_error(name, value)) is None:
+            return value
+    elif declared.knobs and name in Training.model_fields:
+        return value  # the plan chooses
+    if not _like(value, default):
+        raise InvalidJobSpecError(f"{where}: a value is {kind_of(value)}, {kind_of(default)} is expected")
+    if of_a_knob:
+        raise InvalidJobSpecError(f"{where}: {of_a_knob}")
+    if isinstance(value, int | float) and isinstance(default, int | float) and value < 0 <= default:
+        raise InvalidJobSpecError(f"{where}: {value:g} is below 0")
+    return value
+
+
+def _number(value: Setting, default: Setting) -> Setting:
+    """YAML reads 1e-3 as a word, and 100.0 where a whole number is meant is one."""
+    if isinstance(default, bool) or not isinstance(default, int | float) or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return value
+    if isinstance(default, int) and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def _like(value: Setting, default: Setting) -> bool:
-    if default is None or value is None:
+    if default is None:
         return True  # the recipe decides what no value means
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)

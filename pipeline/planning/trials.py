@@ -19,16 +19,15 @@ _RANGE_IN_A_GRID = 3  # its ends and its middle
 
 
 def check_search(spec: JobSpec, planned: list[Declaration]) -> None:
-    """Raise InvalidJobSpecError when the search cannot be made, or it or ``settings`` is of what is not tried."""
+    """Raise InvalidJobSpecError when the search cannot be made, or is of what is not tried."""
     if spec.search.method != "none" and spec.training.privacy:
         raise InvalidJobSpecError(
             "search and training.privacy: each trial would spend the whole epsilon: no search is expected"
         )
     names = [one.name for one in planned]
-    for field, given in (("search.space", spec.search.space or {}), ("settings", spec.settings)):
-        for name in given:
-            if name not in names:
-                raise InvalidJobSpecError(f"{field}: {name} is not tried here: {near_name(name, names)}")
+    for name in spec.search.space or {}:
+        if name not in names:
+            raise InvalidJobSpecError(f"search.space: {name} is not tried here: {near_name(name, names)}")
 
 
 def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None:
@@ -89,12 +88,12 @@ def _own(declared: Declaration, spec: JobSpec, task: Task) -> Space:
 def _checked(declared: Declaration, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:
     """``among``; a range of a setting that is a whole number is one of whole numbers."""
     where = f"search.space.{declared.name}"
-    check_setting(where, name, () if isinstance(among, Range) else among, declared)
+    values = check_setting(where, name, () if isinstance(among, Range) else among, declared)
     if isinstance(among, Range):
         default = declared.defaults[name]
         _check_range(f"{where}.{name}", among, default)
         return among.model_copy(update={"whole": True}) if isinstance(default, int) else among
-    return among
+    return values
 
 
 def _check_range(where: str, among: Range, default: Setting) -> None:

@@ -64,7 +64,7 @@ class Scaled(nn.Module):
 
 def _check_blocks(hidden: Sequence[int]) -> None:
     if not hidden:
-        raise CandidateFailedError("training.hidden is empty: a width is expected for each block, such as [128, 128]")
+        raise CandidateFailedError("hidden is empty: a width is expected for each block, such as [128, 128]")
 
 
 class _OneHot(nn.Module):

@@ -107,6 +107,12 @@ def test_what_it_prints_kills_no_training(tmp_path: Path) -> None:
     assert _apart(tmp_path, code).algorithm == "model_py"
 
 
+def test_what_it_prints_without_an_end_hides_no_message(tmp_path: Path) -> None:
+    code = CODE.replace('print("building")', 'print("." * 149_990, end=""); raise ValueError("x" * 300_000)')
+    with pytest.raises(CandidateFailedError, match=r"model.py \(line 20\) raised ValueError"):
+        _apart(tmp_path, code)
+
+
 def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
     rows, store = table(rows=120), FakeObjectStore()
     machine = Machine(device="cpu", description="cpu", threads=1)

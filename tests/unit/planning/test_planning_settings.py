@@ -41,6 +41,21 @@ def test_an_algorithms_own_setting_is_what_the_spec_says() -> None:
     assert _settings(planned, "mlp")["dropout"] == 0.3
 
 
+def test_numbers_are_read_as_they_are_meant() -> None:
+    text = "settings: {linear: {C: 1e-3}, random_forest: {n_estimators: 100.0}, mlp: {learning_rate: 1e-2, loss: null}}"
+    planned = _planned(text)
+    assert _settings(planned, "linear")["C"] == 0.001
+    assert repr(_settings(planned, "random_forest")["n_estimators"]) == "100"
+    assert (_settings(planned, "mlp")["learning_rate"], _settings(planned, "mlp")["loss"]) == (0.01, None)
+    sizes = _planned("settings: {mlp: {batch_size: [32, 64], batching: random}}")
+    assert _settings(sizes, "mlp")["batch_size"] == (32, 64)
+
+
+def test_settings_of_what_is_not_tried_are_said_to_be_of_no_use() -> None:
+    planned = _planned("{algorithms: [linear], settings: {mlp: {epochs: 3}}}")
+    assert planned.notes == ("settings.mlp: it is not tried here",)
+
+
 def test_what_is_fixed_is_not_searched() -> None:
     planned = _planned("{settings: {random_forest: {max_depth: 3}}, search: {method: random}}")
     (forest,) = (one for one in planned.candidates if one.algorithm == "random_forest")
@@ -74,7 +89,7 @@ def test_a_private_plan_says_what_its_candidates_spend_together() -> None:
 
 
 def test_what_reads_texts_by_their_labels_is_not_private() -> None:
-    with pytest.raises(InvalidJobSpecError, match="what it reads texts by is no private training"):
+    with pytest.raises(InvalidJobSpecError, match=r"texts are not read in private: drop: \[z\] is expected"):
         _planned("training: {privacy: {epsilon: 3}}", kind="text")
 
 
@@ -86,7 +101,12 @@ def test_what_reads_texts_by_their_labels_is_not_private() -> None:
         ("settings: {mlp: {privacy_epsilon: 3.0}}", "classification", "training.privacy says it for every algorithm"),
         ("settings: {linear: {c: 3.0}}", "classification", "settings.linear: there is no setting 'c'"),
         ("settings: {random_forest: {max_depth: 3.5}}", "classification", "a number, a whole number is expected"),
-        ("{algorithms: [linear], settings: {mlp: {}}}", "classification", "settings: mlp is not tried here"),
+        ("settings: {linear: {C: -1}}", "classification", "settings.linear.C: -1 is below 0"),
+        ("settings: {linear: {C: null}}", "classification", "settings.linear.C: a value is nothing, a number is"),
+        ("settings: {mlp: {loss: mse}}", "classification", "settings.mlp.loss 'mse' is not for classification"),
+        ("settings: {mlp: {batching: random}}", "classification", "settings.mlp.batching random is between two sizes"),
+        ("{task: clustering, settings: {k_means: {clusters: 1}}}", "clustering", "clusters says it for every"),
+        ("training: {class_weights: {yes: 2}}", "classification", "quote what YAML reads as true or false: 'yes'"),
         (
             "{settings: {mlp: {dropout: 0.1}}, search: {method: random, space: {mlp: {dropout: [0.2]}}}}",
             "classification",

@@ -1,0 +1,19 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.evaluation.figures import figures
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "told"),
+    [
+        (0.86123, 4, "0.8612"), (46222.4, 4, "46222"), (9999.7, 4, "10000"), (-9999.6, 4, "-10000"),
+        (99999.6, 5, "100000"), (123.456, 4, "123.5"), (0.0, 4, "0"), (1.2e-5, 4, "1.2e-05"), (1e300, 4, "1e+300"),
+        (float("inf"), 4, "inf"), (float("nan"), 4, "nan"),
+    ],
+)  # fmt: skip
+def test_large_numbers_have_no_exponent(value: float, digits: int, told: str) -> None:
+    assert figures(value, digits) == told
