@@ -29,8 +29,6 @@ _RATES: Mapping[str, float] = MappingProxyType(
         "muon": 0.01,
     }
 )
-
-
 _SAID_ELSEWHERE = MappingProxyType(
     {
         "privacy_epsilon": "training.privacy",
