@@ -87,6 +87,7 @@ class Declaration(Record):
     space: Space = {}
     matters_to: dict[str, Task] = {}  # a setting that says nothing to other tasks
     in_trials: Settings = {}
+    unbounded: tuple[str, ...] = ()  # settings that null leaves without a bound
     cost: Cost | None = None
     least_rows: int = 1
     most_rows: int | None = None

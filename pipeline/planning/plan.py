@@ -14,7 +14,7 @@ from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trial
 from pipeline.planning.estimates import minutes_for, seconds_of
 from pipeline.planning.jobs import Planned, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
-from pipeline.planning.settings import check_search_task, check_training, settings_of, unread
+from pipeline.planning.settings import check_training, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
 
 __all__ = ["plan"]
@@ -28,7 +28,6 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     """
     metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
     check_training(spec.training, dataset)
-    check_search_task(spec, dataset)
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)
     planned = [_planned(case, spec) for case in kept]
@@ -86,7 +85,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
     if not fitting:
         told = "; ".join(f"{one.algorithm}: {one.reason}" for one in skipped)
         raise InvalidJobSpecError(f"none of the algorithms fits this data set ({told})")
-    check_search(spec, [case.declared for case in fitting])
+    check_search(spec, [case.declared for case in fitting], dataset.task)
     minutes = minutes_for(spec.limits, sorted({_queue(case.declared) for case in fitting}))
     return [
         replace(case, trials=trials_of(case.declared, spec, dataset.task), minutes=minutes) for case in fitting

@@ -13,7 +13,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, Loss, Training, knob_error, trained_with
 from pipeline.planning.rules import Case
 
-__all__ = ["check_search_task", "check_setting", "check_training", "kind_of", "settings_of", "unread"]
+__all__ = ["check_name", "check_training", "checked_setting", "kind_of", "settings_of", "unread"]
 
 _OF_CLASSES = ("cross_entropy", "focal")
 # A recipe's own rate is one for adamw, with which these would hardly move, or be thrown about.
@@ -48,7 +48,7 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
     declared, where = case.declared, f"settings.{case.declared.name}"
     settings = declared.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
     own = {
-        name: _one(check_setting(where, name, (value,), declared))
+        name: checked_setting(where, name, value, declared)
         for name, value in spec.settings.get(declared.name, {}).items()
     }
     training = spec.training
@@ -61,11 +61,6 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
     if declared.brings_code:
         settings["code"] = json.dumps(spec.code)
     return settings
-
-
-def _one(values: tuple[Setting, ...]) -> Setting:
-    (value,) = values
-    return value
 
 
 def _given(declared: Declaration, spec: JobSpec, training: Training) -> Settings:
@@ -111,15 +106,6 @@ def unread(spec: JobSpec, planned: Sequence[Declaration]) -> tuple[str, ...]:
     )
 
 
-def check_search_task(spec: JobSpec, dataset: Dataset) -> None:
-    """Raise InvalidJobSpecError for a search of a clustering."""
-    if spec.search.method != "none" and dataset.task == "clustering":
-        raise InvalidJobSpecError(
-            "search is of classification and regression: of a clustering the number is chosen by the silhouette, or "
-            "clusters is expected"
-        )
-
-
 def check_training(training: Training, dataset: Dataset, where: str = "training") -> None:
     """Raise InvalidJobSpecError where it is of another task, or of classes or images that are not there."""
     task = dataset.task
@@ -152,16 +138,20 @@ def _check_class_weights(training: Training, dataset: Dataset) -> None:
         )
 
 
-def check_setting(where: str, name: str, values: Sequence[Setting], declared: Declaration) -> tuple[Setting, ...]:
-    """``values`` as the setting has them; raise InvalidJobSpecError where there is none such, or of another kind."""
+def check_name(where: str, name: str, declared: Declaration) -> None:
+    """Raise InvalidJobSpecError when the algorithm has no such setting, or it is said elsewhere."""
     if name not in declared.defaults:
         raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {near_name(name, declared.defaults)}")
     if name in _SAID_ELSEWHERE:
         raise InvalidJobSpecError(f"{where}.{name}: {_SAID_ELSEWHERE[name]} says it for every algorithm")
-    return tuple(_checked(f"{where}.{name}", name, value, declared) for value in values)
 
 
-def _checked(where: str, name: str, value: Setting, declared: Declaration) -> Setting:
+def checked_setting(where: str, name: str, value: Setting, declared: Declaration) -> Setting:
+    """``value`` as the setting has it; raise InvalidJobSpecError as check_name, or where it is of another kind."""
+    check_name(where, name, declared)
+    if value is None and name in declared.unbounded:
+        return None
+    where = f"{where}.{name}"
     default = declared.defaults[name]
     value = _number(value, default)
     of_a_knob = None

@@ -10,7 +10,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Trials
 from pipeline.contracts.signature import Task
-from pipeline.planning.settings import check_setting, kind_of
+from pipeline.planning.settings import check_name, checked_setting, kind_of
 
 __all__ = ["check_search", "notes_of", "trials_of"]
 
@@ -18,8 +18,13 @@ _MOST_OF_A_GRID = 1000
 _RANGE_IN_A_GRID = 3  # its ends and its middle
 
 
-def check_search(spec: JobSpec, planned: list[Declaration]) -> None:
+def check_search(spec: JobSpec, planned: list[Declaration], task: Task) -> None:
     """Raise InvalidJobSpecError when the search cannot be made, or is of what is not tried."""
+    if spec.search.method != "none" and task == "clustering":
+        raise InvalidJobSpecError(
+            "search is of classification and regression: of a clustering the number is chosen by the silhouette, or "
+            "clusters is expected"
+        )
     if spec.search.method != "none" and spec.training.privacy:
         raise InvalidJobSpecError(
             "search and training.privacy: each trial would spend the whole epsilon: no search is expected"
@@ -37,7 +42,7 @@ def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None
     """
     search = spec.search
     given = (search.space or {}).get(declared.name)
-    if search.method == "none" or task == "clustering" or (search.space is not None and given is None):
+    if search.method == "none" or (search.space is not None and given is None):
         return None
     space = given if given is not None else _own(declared, spec, task)
     if not space:
@@ -88,12 +93,12 @@ def _own(declared: Declaration, spec: JobSpec, task: Task) -> Space:
 def _checked(declared: Declaration, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:
     """``among``; a range of a setting that is a whole number is one of whole numbers."""
     where = f"search.space.{declared.name}"
-    values = check_setting(where, name, () if isinstance(among, Range) else among, declared)
-    if isinstance(among, Range):
-        default = declared.defaults[name]
-        _check_range(f"{where}.{name}", among, default)
-        return among.model_copy(update={"whole": True}) if isinstance(default, int) else among
-    return values
+    if not isinstance(among, Range):
+        return tuple(checked_setting(where, name, value, declared) for value in among)
+    check_name(where, name, declared)
+    default = declared.defaults[name]
+    _check_range(f"{where}.{name}", among, default)
+    return among.model_copy(update={"whole": True}) if isinstance(default, int) else among
 
 
 def _check_range(where: str, among: Range, default: Setting) -> None:

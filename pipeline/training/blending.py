@@ -71,19 +71,26 @@ def find_blend(
     best = max(singles, key=lambda name: standing(singles[name], metric, by_folds=by_folds))
     found = quality(honest)
     shares = _shares(names, fitted)
-    places = (standing(one, metric, by_folds=by_folds) for one in (found, singles[best]))
-    better = len(shares) > 1 and next(places) > next(places)
-    told = " + ".join(f"{share:.2f} {name}" for name, share in shares.items())
-    own, other = (shown(one, metric, by_folds=by_folds) for one in (found, singles[best]))
+    own, other = (standing(one, metric, by_folds=by_folds) for one in (found, singles[best]))
+    better = len(shares) > 1 and own > other
     return Blend(
         weights=shares,
         answers=np.tensordot(fitted, stacked, axes=1),
         cross_fitted=honest,
         better=better,
-        why=f"{told}: cross-fitted {metric} {own}, {'better than' if better else 'no better than'} {other} of {best}"
-        if len(shares) > 1
-        else f"no other adds to {next(iter(shares))}",
+        why=_why(
+            shares, metric, [shown(one, metric, by_folds=by_folds) for one in (found, singles[best])], best, better
+        ),
     )
+
+
+def _why(shares: dict[str, float], metric: str, found: Sequence[str], best: str, better: bool) -> str:
+    """``found``: the blend's quality, and that of the best alone."""
+    if len(shares) == 1:
+        return f"no other adds to {next(iter(shares))}"
+    told = " + ".join(f"{share:.2f} {name}" for name, share in shares.items())
+    own, other = found
+    return f"{told}: cross-fitted {metric} {own}, {'better than' if better else 'no better than'} {other} of {best}"
 
 
 def _shares(names: Sequence[str], weights: Floats) -> dict[str, float]:

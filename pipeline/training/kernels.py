@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from pipeline.graphs.joining import make_model
 from pipeline.training.preprocessing import FEATURES
@@ -116,7 +117,7 @@ class KernelMachine:
         given = (features.astype(np.float64) - self.centre) * self.scale
         squared = _squared(given, self.rows)
         scores = self.kernel.of(squared, out=squared) @ self.weights + self.offset
-        return _softmax(self.sharpness * scores) if self.sharpness else scores[:, 0]
+        return softmax(self.sharpness * scores, axis=1) if self.sharpness else scores[:, 0]
 
     def graph(self) -> onnx.ModelProto:
         """``features`` [batch, columns] -> ``answers`` [batch, classes or 1]."""
@@ -229,14 +230,8 @@ def _sharpness(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) ->
     """With which the softmax of these scores is surest of what is true, and no surer (Guo et al. 2017)."""
 
     def loss(logarithm: float) -> float:
-        shares = _softmax(np.exp(logarithm) * scores)[np.arange(len(target)), target]
+        shares = softmax(np.exp(logarithm) * scores, axis=1)[np.arange(len(target)), target]
         return float(-np.average(np.log(np.maximum(shares, 1e-12)), weights=weight))
 
     found = minimize_scalar(loss, bounds=(-_SHARPEST, _SHARPEST), method="bounded")
     return float(np.exp(found.x))
-
-
-def _softmax(scores: Floats) -> Floats:
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: Floats = odds / odds.sum(axis=1, keepdims=True)
-    return shares

@@ -21,6 +21,8 @@ __all__ = ["RECIPE"]
 
 def _train(settings: Settings, problem: Problem) -> Fitted:
     """Texts alone: a score a class, or the value. With numbers or categories beside them: linear over all of it."""
+    from scipy.special import softmax
+
     from pipeline.training.texts import every_target, fit_scores
 
     if problem.train.num.shape[1] or problem.cardinalities:
@@ -32,7 +34,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     def predict(rows: Rows) -> Any:
         told = scores.apply(rows.text)
-        return _softmax(told) if problem.classes else told[:, 0]
+        return softmax(told, axis=1) if problem.classes else told[:, 0]
 
     return Fitted(predict=predict, body=lambda: _body(scores, classes=problem.classes))
 
@@ -40,19 +42,12 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 def _sharpness(scores: npt.NDArray[np.float64], target: npt.NDArray[np.int64]) -> float:
     """What the scores are multiplied by, so that their softmax is as sure as the validation rows show it right."""
     import numpy as np
+    from scipy.special import softmax
 
     rows = np.arange(len(target))
     factors = np.geomspace(0.05, 20, 80)
-    losses = [-np.log(np.maximum(_softmax(scores * factor)[rows, target], 1e-12)).mean() for factor in factors]
+    losses = [-np.log(np.maximum(softmax(scores * factor, axis=1)[rows, target], 1e-12)).mean() for factor in factors]
     return float(factors[int(np.argmin(losses))])
-
-
-def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    import numpy as np
-
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _body(scores: TextScores, *, classes: int) -> onnx.ModelProto:

@@ -51,6 +51,15 @@ def test_numbers_are_read_as_they_are_meant() -> None:
     assert _settings(sizes, "mlp")["batch_size"] == (32, 64)
 
 
+def test_null_is_a_depth_without_a_bound_and_no_other_number() -> None:
+    settings, space = "{extra_trees: {max_depth: null}}", "{random_forest: {max_depth: [null, 8]}}"
+    planned = _planned(f"{{settings: {settings}, search: {{method: grid, space: {space}}}}}")
+    assert _settings(planned, "extra_trees")["max_depth"] is None
+    (forest,) = (one for one in planned.candidates if one.algorithm == "random_forest")
+    assert forest.trials is not None
+    assert forest.trials.space["max_depth"] == (None, 8)
+
+
 def test_settings_of_what_is_not_tried_are_said_to_be_of_no_use() -> None:
     planned = _planned("{algorithms: [linear], settings: {mlp: {epochs: 3}}}")
     assert planned.notes == ("settings.mlp: it is not tried here",)
