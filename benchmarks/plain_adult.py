@@ -26,10 +26,10 @@ from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.machine import Machine, this_machine
 from pipeline.training.trainer import Trainer
-from pipeline.validation.formats import format_of
+from pipeline.validation.readers.formats import format_of
 from pipeline.validation.prepare import prepare
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.table import read_table
+from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.readers.table import read_table
 
 KEYS = RunKeys.of("plain_adult_0")
 

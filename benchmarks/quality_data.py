@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.validation.image_arrays import read_image_arrays
-from pipeline.validation.images import LABEL
+from pipeline.validation.readers.npz import read_image_arrays
+from pipeline.validation.readers.images import LABEL
 
 __all__ = ["DATA", "IMAGES", "SMALL_TABLES", "TABLES", "TEXTS", "DataSet", "Load"]
 

@@ -26,10 +26,10 @@ from pipeline.selection.select import select
 from pipeline.training.ensembling import Ensembling, Member
 from pipeline.training.machine import Machine
 from pipeline.training.trainer import Trainer
-from pipeline.validation.given_test import GivenTest
+from pipeline.validation.companions.test_file import GivenTest
 from pipeline.validation.prepare import Prepared, prepare
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.table import Table
+from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.readers.table import Table
 
 __all__ = ["Made", "make"]
 

@@ -16,8 +16,8 @@ from pipeline.contracts.plan import Candidate
 from pipeline.training.machine import this_machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.prepare import prepare
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.table import Table
+from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.readers.table import Table
 
 ROWS = 3000
 NUMERIC = ("age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week")

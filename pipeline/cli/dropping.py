@@ -101,7 +101,7 @@ class _Contents:
     def of(cls, folder: Path) -> _Contents:
         """Hidden files and folders are not looked at, nor Spark's own files, such as _SUCCESS."""
         from pipeline.contracts.pictures import PICTURE_ENDINGS
-        from pipeline.validation.formats import has_format
+        from pipeline.validation.readers.formats import has_format
 
         found = cls()
         for file in _files(folder):
@@ -120,7 +120,7 @@ class _Contents:
 
     def check(self, folder: Path) -> None:
         """Raise typer.BadParameter where it is not clear what is meant."""
-        from pipeline.validation.formats import has_format
+        from pipeline.validation.readers.formats import has_format
 
         if self.parts and self.pictures:
             raise typer.BadParameter(

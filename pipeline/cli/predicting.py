@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.model_api import ModelApi
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
-from pipeline.contracts.missing import MISSING
+from pipeline.parsing.missing import MISSING
 from pipeline.serving.answers import most_rows
 
 if TYPE_CHECKING:

@@ -158,7 +158,7 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _image_arrays(path: Path) -> Iterator[Row]:
     """Images as nested arrays, beside their labels."""
-    from pipeline.validation.image_arrays import read_image_arrays
+    from pipeline.validation.readers.npz import read_image_arrays
 
     found = read_image_arrays(path.name, path)
     for image, label in zip(found.pixels, found.labels, strict=True):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Literal
 
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Column, ColumnKind, Signature, Task
+from pipeline.parsing.dates import TimeUnit
+from pipeline.parsing.numbers import PLAIN, NumberFormat
 
 __all__ = ["REFIT_FOLDS", "ColumnProfile", "Dataset", "DatePart", "LeftOut", "SplitRows"]
 
@@ -15,8 +18,9 @@ DatePart = Literal["trend", "year", "month", "day", "weekday", "hour", "season",
 class ColumnProfile(Record):
     """A feature column.
 
-    In the split files numeric is Float32, boolean is Float32 (0, 1), categorical and text are String, datetime is
-    Float64 (seconds since 1970 UTC), an image is Binary (its bytes, row by row, channels last); missing is null.
+    In the split files numeric is Float32 (Float64 where it is wide), boolean is Float32 (0, 1), categorical and text
+    are String, datetime is Float64 (seconds since 1970 UTC), an image is Binary (its bytes, row by row, channels last);
+    missing is null.
     ``vocabulary`` (categorical only) holds the values seen in the training split, most frequent first; what is not
     in it is unknown to the model. Statistics are of the training split.
     """
@@ -33,7 +37,18 @@ class ColumnProfile(Record):
     vocabulary: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()  # image only: height, width, channels
     parts: tuple[DatePart, ...] = ()  # datetime only: what of it differs from row to row (graphs.dates)
-    day_first: bool = False  # datetime only: how 3/4/2024 was read, and is read in a request
+    day_first: bool = False  # these as contracts.signature.Column has them
+    time_unit: TimeUnit = ""
+    number_format: NumberFormat = PLAIN
+    is_wide: bool = False
+    is_code: bool = False
+    is_optional: bool = False
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def column(self) -> Column:
+        """The column as a model's signature has it."""
+        return Column(**{field.name: getattr(self, field.name) for field in fields(Column)})
 
 
 class LeftOut(Record):
@@ -74,6 +89,11 @@ class Dataset(Record):
     weight: str | None = None
     code_sha256: str | None = None  # of the model.py that was brought along
     split_by: Literal["random", "time", "group"] = "random"
+    missing: tuple[str, ...] | None = None  # these as contracts.signature.Signature has them
+    header: Literal["auto", "none"] = "auto"
+    encoding: str = ""
+    sheet: str = ""
+    target_format: NumberFormat = PLAIN
 
     @property
     def few_rows(self) -> bool:
@@ -92,14 +112,16 @@ class Dataset(Record):
 
     def signature_of(self, classes: tuple[str, ...], quantiles: tuple[float, ...] = ()) -> Signature:
         """The signature of a model that answers with these classes (none: the data set's own), or quantiles."""
-        columns = tuple(
-            Column(name=column.name, kind=column.kind, shape=column.shape, day_first=column.day_first)
-            for column in self.columns
-        )
+        columns = tuple(column.column for column in self.columns)
         return Signature(
             task=self.task,
             target=self.target,
             columns=columns,
             classes=classes or self.classes,
             quantiles=quantiles,
+            missing=self.missing,
+            header=self.header,
+            encoding=self.encoding,
+            sheet=self.sheet,
+            target_format=self.target_format,
         )

@@ -228,6 +228,10 @@ class JobSpec(_Asked):
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
     weight: str | None = None  # a column of the rows' weights
     drop: tuple[str, ...] = ()  # columns that no model may read
+    header: Literal["auto", "none"] = "auto"  # "none": the first line of the file is data; the columns get names
+    missing: tuple[str, ...] | None = None  # replaces the list of texts that mean a missing value
+    encoding: Annotated[str, Field(min_length=1)] | None = None  # of the file, as Python names it; None: detected
+    sheet: Annotated[str, Field(min_length=1)] | None = None  # of a spreadsheet; None: the first one with a table
     settings: dict[Algorithm, Settings] = {}  # of an algorithm, by its name: what it is not to choose by itself
     code: Settings = {}  # what the Settings of a model.py beside the data are given
     segments: tuple[str, ...] = ()  # columns by whose values the card shows quality; empty: chosen

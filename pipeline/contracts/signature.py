@@ -1,8 +1,9 @@
 """What a served model takes and gives. Standard library only: the predict function loads it on a cold start.
 
 The served ONNX file agrees with it: one input per column, in this order, named as the column, shape ``[batch]``:
-``float`` for numeric and boolean, ``string`` for categorical and text, ``double`` for datetime (seconds since 1970
-UTC); an image is ``uint8[batch, height, width, channels]``. A missing value is NaN or the empty string.
+``float`` for numeric and boolean (``double`` for a numeric column that is wide), ``string`` for categorical and text,
+``double`` for datetime (seconds since 1970 UTC); an image is ``uint8[batch, height, width, channels]``. A missing value
+is NaN or the empty string.
 The outputs, by position: classification and clustering give label ``string[batch]`` and probabilities
 ``float[batch, classes]``, regression gives value ``float[batch]``, and where the signature has quantiles also these,
 ``float[batch, quantiles]``. They are named ``label``, ``probabilities``, ``value``, ``quantiles`` unless a column has
@@ -14,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from pipeline.parsing.dates import TimeUnit
+from pipeline.parsing.numbers import PLAIN, NumberFormat
 
 __all__ = ["Column", "ColumnKind", "Signature", "Task"]
 
@@ -32,27 +36,32 @@ _DATATYPES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """One raw column of the user's file that the model reads. ``shape``: an image's height, width, channels.
-
-    ``day_first``: of a datetime column, how 3/4/2024 is read (contracts.dates).
-    """
+    """One raw column of the user's file that the model reads, and how its cells are written."""
 
     name: str
     kind: ColumnKind
-    shape: tuple[int, ...] = ()
-    day_first: bool = False
+    shape: tuple[int, ...] = ()  # image only: height, width, channels
+    day_first: bool = False  # datetime only: 3/4/2024 is the third of April (parsing.dates)
+    time_unit: TimeUnit = ""  # datetime only: what a whole number counts, where the file had numbers
+    number_format: NumberFormat = PLAIN  # numeric only: how the file writes numbers as text
+    is_wide: bool = False  # numeric only: float32 would lose its signal, so the model takes float64
+    is_code: bool = False  # categorical only: whole numbers, of which 7 and 7.0 are the same code
+    is_optional: bool = False  # rows of the training file lacked its key, so a request may lack it too
+    aliases: tuple[str, ...] = ()  # other spellings of the name that are accepted: the header's own, untrimmed
 
     @property
     def datatype(self) -> str:
         """Its datatype in the Open Inference Protocol."""
-        return _DATATYPES[self.kind]
+        return "FP64" if self.is_wide else _DATATYPES[self.kind]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
     """``classes`` are the labels in the order of the probabilities (of clustering, its clusters); regression has none.
 
-    ``target`` is empty for clustering. ``quantiles``: of a regression that answers with intervals.
+    ``target`` is empty for clustering. ``quantiles``: of a regression that answers with intervals. The rest is how the
+    training file was read, and so how later files and requests are: ``missing`` replaces the usual markers of a missing
+    value where train.yaml did; ``header`` is "none" for a file that had none, whose columns were named by us.
     """
 
     task: Task
@@ -60,6 +69,11 @@ class Signature:
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
     quantiles: tuple[float, ...] = ()
+    missing: tuple[str, ...] | None = None
+    header: Literal["auto", "none"] = "auto"
+    encoding: str = ""  # that train.yaml names; empty: detected
+    sheet: str = ""  # of a spreadsheet, that train.yaml names; empty: the first
+    target_format: NumberFormat = PLAIN  # regression only
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -72,6 +86,11 @@ class Signature:
             columns=tuple(_column(column) for column in document["columns"]),
             classes=tuple(document["classes"]),
             quantiles=tuple(document.get("quantiles", ())),
+            missing=None if document.get("missing") is None else tuple(document["missing"]),
+            header=document.get("header", "auto"),
+            encoding=document.get("encoding", ""),
+            sheet=document.get("sheet", ""),
+            target_format=NumberFormat(**document.get("target_format", {})),
         )
 
     @property
@@ -96,6 +115,12 @@ def _column(document: Mapping[str, Any]) -> Column:
         kind=document["kind"],
         shape=tuple(document.get("shape", ())),
         day_first=document.get("day_first", False),
+        time_unit=document.get("time_unit", ""),
+        number_format=NumberFormat(**document.get("number_format", {})),
+        is_wide=document.get("is_wide", False),
+        is_code=document.get("is_code", False),
+        is_optional=document.get("is_optional", False),
+        aliases=tuple(document.get("aliases", ())),
     )
 
 

@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.dataset import ColumnProfile, DatePart
-from pipeline.contracts.dates import SECONDS_A_DAY
+from pipeline.parsing.dates import SECONDS_A_DAY
 
 __all__ = ["date_graph", "date_numbers", "names_of"]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.contracts.dates import EARLIEST, LATEST, seconds_of
-from pipeline.contracts.missing import FALSE, MISSING, TRUE
 from pipeline.contracts.signature import Column, ColumnKind
+from pipeline.parsing.dates import EARLIEST, LATEST, seconds_of
+from pipeline.parsing.missing import FALSE, MISSING, TRUE
 
 __all__ = ["Kind", "RefusedCellError", "json_kind", "kind_of"]
 

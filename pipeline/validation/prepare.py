@@ -11,16 +11,16 @@ import polars as pl
 from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.errors import InvalidColumnsError, TooFewRowsError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.validation.given_test import GivenTest, read_test_rows
-from pipeline.validation.kinds import Typed, tell_kind
+from pipeline.validation.columns.roles import Roles, needed_values
+from pipeline.validation.columns.target import Target, read_target, target_name, trained_target, without_rare_classes
+from pipeline.validation.columns.type_inference import Typed, tell_kind
+from pipeline.validation.companions.job_spec_file import check_columns
+from pipeline.validation.companions.test_file import GivenTest, read_test_rows
 from pipeline.validation.limits import LEAST_CLASS_ROWS, LEAST_ROWS, MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
-from pipeline.validation.roles import Roles, needed_values
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.spec import check_columns
+from pipeline.validation.readers.table import Table
+from pipeline.validation.rejected_rows import SetAside
 from pipeline.validation.splits import SPLITS, assign_by_group, assign_by_time, assign_splits, group_copies
-from pipeline.validation.table import Table
-from pipeline.validation.target import Target, read_target, target_name, trained_target, without_rare_classes
 from pipeline.validation.threads import side_by_side
 from pipeline.validation.words import counted
 

@@ -8,8 +8,8 @@ from typing import get_args
 import polars as pl
 
 from pipeline.contracts.dataset import ColumnProfile, DatePart, LeftOut
-from pipeline.contracts.dates import SECONDS_A_DAY
-from pipeline.validation.kinds import Typed
+from pipeline.parsing.dates import SECONDS_A_DAY
+from pipeline.validation.columns.type_inference import Typed
 from pipeline.validation.limits import MOST_VOCABULARY
 
 __all__ = ["profile_column"]

@@ -13,16 +13,16 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
-from pipeline.validation.formats import format_of
-from pipeline.validation.given_test import GivenTest
+from pipeline.validation.companions.job_spec_file import read_spec
+from pipeline.validation.companions.model_code import read_code
+from pipeline.validation.companions.test_file import GivenTest
 from pipeline.validation.limits import MOST_BYTES, MOST_LARGE_BYTES
-from pipeline.validation.model_code import read_code
 from pipeline.validation.prepare import prepare
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.source import Source, fetch, files_of, is_large, read_source
-from pipeline.validation.spec import read_spec
-from pipeline.validation.streaming.prepare import PreparedFiles, prepare_large
-from pipeline.validation.table import read_table
+from pipeline.validation.prepare_streaming import PreparedFiles, prepare_large
+from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.source import Source, fetch, files_of, is_large, read_source
+from pipeline.validation.readers.table import read_table
+from pipeline.validation.rejected_rows import SetAside
 
 __all__ = ["validate"]
 

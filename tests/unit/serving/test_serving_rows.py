@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.errors import InvalidRequestError
-from pipeline.contracts.missing import MISSING
 from pipeline.contracts.signature import Column, Signature
+from pipeline.parsing.missing import MISSING
 from pipeline.serving.answers import predictions, to_json
 from pipeline.serving.columns import Columns
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, ROWS, direct, loaded

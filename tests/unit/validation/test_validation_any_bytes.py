@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.contracts.errors import DatasetError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.validation.formats import format_of
 from pipeline.validation.prepare import prepare
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.table import read_table
+from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.table import read_table
+from pipeline.validation.rejected_rows import SetAside
 
 _FILES = ("a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz")
 _CELLS = st.one_of(

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidJobSpecError
-from pipeline.validation.kinds import Typed, tell_kind, trimmed
+from pipeline.validation.columns.type_inference import Typed, tell_kind, trimmed
 
 
 def _kind(values, name="column", **options):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contracts.dates import seconds_of
-from pipeline.validation.dates import read_dates, seconds_in
-from pipeline.validation.kinds import Typed, tell_kind, trimmed
+from pipeline.parsing.dates import seconds_of
+from pipeline.validation.columns.dates import read_dates, seconds_in
+from pipeline.validation.columns.type_inference import Typed, tell_kind, trimmed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

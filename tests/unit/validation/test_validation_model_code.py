@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.contracts.errors import InvalidModelCodeError
-from pipeline.validation.model_code import check_code
+from pipeline.validation.companions.model_code import check_code
 
 
 def test_code_with_a_factory_is_kept_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,15 +16,15 @@ from pipeline.contracts.errors import (
     UnreadableDatasetError,
 )
 from pipeline.contracts.job_spec import JobSpec, Split
-from pipeline.validation.formats import format_of
-from pipeline.validation.given_test import GivenTest
+from pipeline.validation.companions.test_file import GivenTest
 from pipeline.validation.prepare import prepare
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.source import File, Source, is_large, read_source
+from pipeline.validation.prepare_streaming import prepare_large
+from pipeline.validation.readers.batches import rows_of
+from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.source import File, Source, is_large, read_source
+from pipeline.validation.rejected_rows import SetAside
 from pipeline.validation.splits import SPLITS
-from pipeline.validation.streaming.prepare import prepare_large
-from pipeline.validation.streaming.rows import rows_of
-from pipeline.validation.streaming.statistics import _SKETCH, _Column, _smallest
+from pipeline.validation.statistics import _SKETCH, _Column, _smallest
 
 ROWS = 3_000
 BLOCK = 8_000  # bytes: some twenty blocks

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
-from pipeline.validation.target import read_target
+from pipeline.validation.columns.target import read_target
 
 
 def test_the_last_column_is_the_target_unless_somebody_says_another(drop, good):

@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, UnreadableDatasetError
-from pipeline.validation.images import LABEL, Images, common_size, fitted
 from pipeline.validation.limits import MOST_BYTES, MOST_IMAGE_BYTES, MOST_IMAGE_SIDE, MOST_IMAGES
+from pipeline.validation.readers.images import LABEL, Images, common_size, fitted
 
 __all__ = ["read_image_arrays"]
 

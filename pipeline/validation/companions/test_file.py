@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
-from pipeline.validation.columns import nearest
-from pipeline.validation.kinds import Typed, trimmed
-from pipeline.validation.reading import numbers_in, read_as, text_of
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.table import Table
-from pipeline.validation.target import Target
-from pipeline.validation.weights import read_weights
+from pipeline.validation.columns.casting import numbers_in, read_as, text_of
+from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.target import Target
+from pipeline.validation.columns.type_inference import Typed, trimmed
+from pipeline.validation.columns.weights import read_weights
+from pipeline.validation.readers.table import Table
+from pipeline.validation.rejected_rows import SetAside
 from pipeline.validation.words import counted
 
 __all__ = ["GivenTest", "labels_as", "read_test_rows"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.contracts.dates import CLOCK, FORMS, MONTHS, SECONDS_A_DAY, TWO_DIGITS
+from pipeline.parsing.dates import CLOCK, FORMS, MONTHS, SECONDS_A_DAY, TWO_DIGITS
 from pipeline.validation.words import counted
 
 __all__ = ["Dates", "read_dates", "seconds_in", "temporal_seconds"]

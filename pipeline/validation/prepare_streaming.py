@@ -20,18 +20,18 @@ from polars.io.plugins import register_io_source
 from pipeline.contracts.dataset import Dataset, SplitRows
 from pipeline.contracts.errors import ModeldropError, TooFewRowsError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.validation.given_test import GivenTest, read_test_rows
-from pipeline.validation.kinds import NUMBERS_SHARE
+from pipeline.validation.columns.target import Target, check_distinct
+from pipeline.validation.columns.type_inference import NUMBERS_SHARE
+from pipeline.validation.companions.test_file import GivenTest, read_test_rows
 from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_CLASSES
 from pipeline.validation.prepare import capped, check_rows, check_usable, told_of
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.source import Source
+from pipeline.validation.readers.batches import Batch, Rows, rows_of
+from pipeline.validation.readers.chunks import BLOCK_BYTES
+from pipeline.validation.readers.source import Source
+from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.schema import Understood, understand
 from pipeline.validation.splits import SPLITS
-from pipeline.validation.streaming.blocks import BLOCK_BYTES
-from pipeline.validation.streaming.rows import Batch, Rows, rows_of
-from pipeline.validation.streaming.statistics import BatchStatistics, Statistics
-from pipeline.validation.streaming.understood import Understood, understand
-from pipeline.validation.target import Target, check_distinct
+from pipeline.validation.statistics import BatchStatistics, Statistics
 from pipeline.validation.threads import processors
 from pipeline.validation.words import counted
 

@@ -10,8 +10,8 @@ import polars as pl
 from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Task
-from pipeline.validation.columns import nearest
-from pipeline.validation.kinds import numbers_of, trimmed
+from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.type_inference import numbers_of, trimmed
 from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_CLASSES, MOST_RARE_SHARE
 
 __all__ = ["Target", "check_distinct", "read_target", "target_name", "trained_target", "without_rare_classes"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError
-from pipeline.validation.kinds import NUMBERS_SHARE, trimmed
-from pipeline.validation.reading import numbers_in
+from pipeline.validation.columns.casting import numbers_in
+from pipeline.validation.columns.type_inference import NUMBERS_SHARE, trimmed
 
 __all__ = ["read_weights", "weights_in"]
 

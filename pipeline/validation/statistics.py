@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from pipeline.contracts.dataset import ColumnProfile, LeftOut
-from pipeline.validation.kinds import Typed
+from pipeline.validation.columns.type_inference import Typed
 from pipeline.validation.limits import MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.threads import side_by_side

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.contracts.dataset import LeftOut
-from pipeline.contracts.missing import FALSE, MISSING, TRUE
 from pipeline.contracts.signature import ColumnKind
-from pipeline.validation.dates import read_dates, temporal_seconds
+from pipeline.parsing.missing import FALSE, MISSING, TRUE
+from pipeline.validation.columns.dates import read_dates, temporal_seconds
 from pipeline.validation.words import counted
 
 __all__ = ["NUMBERS_SHARE", "Typed", "numbers_of", "tell_kind", "trimmed"]

@@ -17,10 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
-from pipeline.validation.columns import check_cells, check_names
+from pipeline.validation.columns.names import check_cells, check_names
 from pipeline.validation.limits import MOST_FIELD_CHARACTERS
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.text import DELIMITERS, TextFile
+from pipeline.validation.readers.text_file import DELIMITERS, TextFile
+from pipeline.validation.rejected_rows import SetAside
 from pipeline.validation.words import counted
 
 __all__ = ["check_rows", "header_of", "read_block", "read_delimited", "tell_delimiter"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.columns import check_cells, check_names
+from pipeline.validation.columns.names import check_cells, check_names
 
 __all__ = ["damaged", "read_parquet", "scan_parquet"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.signature import Task
-from pipeline.validation.delimited import read_delimited, tell_delimiter
-from pipeline.validation.formats import Format
-from pipeline.validation.json_lines import read_json_lines
-from pipeline.validation.parquet import read_parquet
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.text import check_text
+from pipeline.validation.readers.delimited import read_delimited, tell_delimiter
+from pipeline.validation.readers.formats import Format
+from pipeline.validation.readers.json_lines import read_json_lines
+from pipeline.validation.readers.parquet import read_parquet
+from pipeline.validation.readers.text_file import check_text
+from pipeline.validation.rejected_rows import SetAside
 
 __all__ = ["Table", "read_table"]
 
@@ -40,8 +40,8 @@ def read_table(name: str, path: Path, form: Format, aside: SetAside, *, image: t
     if form.kind == "parquet":
         return Table(frame=read_parquet(name, path))
     if form.kind in ("arrays", "folders"):
-        from pipeline.validation.image_arrays import read_image_arrays  # noqa: PLC0415 - tables need no Pillow
-        from pipeline.validation.image_folders import read_image_folders  # noqa: PLC0415 - the same
+        from pipeline.validation.readers.image_zip import read_image_folders  # noqa: PLC0415 - the same
+        from pipeline.validation.readers.npz import read_image_arrays  # noqa: PLC0415 - tables need no Pillow
 
         arrays = form.kind == "arrays"
         read = read_image_arrays(name, path, image) if arrays else read_image_folders(name, path, aside, image)

@@ -7,7 +7,7 @@ from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.names import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
-from pipeline.validation.columns import nearest
+from pipeline.validation.columns.names import nearest
 from pipeline.validation.limits import MOST_SPEC_BYTES
 
 __all__ = ["check_columns", "read_spec"]

@@ -15,12 +15,12 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.contracts.names import MOST_PARTS, UploadKey, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Part, Upload
-from pipeline.validation.columns import check_cells, nearest
-from pipeline.validation.formats import Format, format_of
+from pipeline.validation.columns.names import check_cells, nearest
 from pipeline.validation.limits import LARGE_BYTES, LARGE_CELLS
-from pipeline.validation.parquet import scan_parquet
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.table import Table, read_table
+from pipeline.validation.readers.formats import Format, format_of
+from pipeline.validation.readers.parquet import scan_parquet
+from pipeline.validation.readers.table import Table, read_table
+from pipeline.validation.rejected_rows import SetAside
 
 _GZIP_BYTES = 18  # the least
 

@@ -13,16 +13,16 @@ import polars as pl
 from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.job_spec import JobSpec, Split
 from pipeline.contracts.signature import Task
-from pipeline.validation.kinds import Typed, tell_kind, trimmed
+from pipeline.validation.columns.casting import numbers_in, read_as, text_of
+from pipeline.validation.columns.roles import Roles
+from pipeline.validation.columns.target import target_name
+from pipeline.validation.columns.type_inference import Typed, tell_kind, trimmed
+from pipeline.validation.columns.weights import weights_in
+from pipeline.validation.companions.job_spec_file import check_columns
 from pipeline.validation.prepare import type_columns, usable_rows
-from pipeline.validation.reading import numbers_in, read_as, text_of
-from pipeline.validation.roles import Roles
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.spec import check_columns
-from pipeline.validation.streaming.rows import Rows
-from pipeline.validation.table import Table
-from pipeline.validation.target import target_name
-from pipeline.validation.weights import weights_in
+from pipeline.validation.readers.batches import Rows
+from pipeline.validation.readers.table import Table
+from pipeline.validation.rejected_rows import SetAside
 
 __all__ = ["Understood", "understand"]
 

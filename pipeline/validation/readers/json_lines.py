@@ -12,10 +12,10 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.validation.columns import check_cells, check_names
+from pipeline.validation.columns.names import check_cells, check_names
 from pipeline.validation.limits import MOST_COLUMNS
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.text import TextFile
+from pipeline.validation.readers.text_file import TextFile
+from pipeline.validation.rejected_rows import SetAside
 
 __all__ = ["read_json_lines"]
 

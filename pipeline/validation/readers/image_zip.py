@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
-from pipeline.validation.images import Images, common_size
 from pipeline.validation.limits import MOST_BYTES, MOST_IMAGES, MOST_PICTURE_BYTES
-from pipeline.validation.set_aside import SetAside
+from pipeline.validation.readers.images import Images, common_size
+from pipeline.validation.rejected_rows import SetAside
 from pipeline.validation.words import counted
 
 __all__ = ["read_image_folders"]

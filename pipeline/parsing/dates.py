@@ -1,6 +1,6 @@
 """Dates and times as text: which forms there are, and one text read. Standard library only.
 
-Validation reads whole columns by the same expressions (validation.dates); a test holds the two equal.
+Validation reads whole columns by the same expressions (validation.columns.dates); a test holds the two equal.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from datetime import date
 from functools import cache
+from typing import Literal
 
-__all__ = ["CLOCK", "EARLIEST", "FORMS", "LATEST", "MONTHS", "SECONDS_A_DAY", "TWO_DIGITS", "seconds_of"]
+__all__ = ["CLOCK", "EARLIEST", "FORMS", "LATEST", "MONTHS", "SECONDS_A_DAY", "TWO_DIGITS", "TimeUnit", "seconds_of"]
+
+TimeUnit = Literal["", "s", "ms", "us", "ns", "yyyymmdd"]  # what a whole number counts since 1970; "": it is no date
 
 SECONDS_A_DAY = 86_400
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.999999  # the years 1 to 9999, in seconds since 1970

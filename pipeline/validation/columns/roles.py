@@ -10,9 +10,9 @@ import polars as pl
 from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.validation.kinds import trimmed
-from pipeline.validation.times import times_of
-from pipeline.validation.weights import read_weights
+from pipeline.validation.columns.times import times_of
+from pipeline.validation.columns.type_inference import trimmed
+from pipeline.validation.columns.weights import read_weights
 
 __all__ = ["Roles", "needed_values"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.validation.dates import read_dates, temporal_seconds
-from pipeline.validation.kinds import numbers_of
+from pipeline.validation.columns.dates import read_dates, temporal_seconds
+from pipeline.validation.columns.type_inference import numbers_of
 
 __all__ = ["times_of"]
 

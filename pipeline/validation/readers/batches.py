@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.parquet import damaged, scan_parquet
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.source import Source, check_agree
-from pipeline.validation.streaming.blocks import BLOCK_BYTES, Block
-from pipeline.validation.streaming.texts import Delimited, JsonLines, TextRows
+from pipeline.validation.readers.chunks import BLOCK_BYTES, Block
+from pipeline.validation.readers.parquet import damaged, scan_parquet
+from pipeline.validation.readers.source import Source, check_agree
+from pipeline.validation.readers.text_rows import Delimited, JsonLines, TextRows
+from pipeline.validation.rejected_rows import SetAside
 
 __all__ = ["Batch", "Rows", "rows_of"]
 

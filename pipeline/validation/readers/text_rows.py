@@ -13,13 +13,13 @@ from typing import Self
 
 import polars as pl
 
-from pipeline.contracts.missing import MISSING
-from pipeline.validation.delimited import header_of, read_block, tell_delimiter
-from pipeline.validation.json_lines import read_json_lines
-from pipeline.validation.set_aside import SetAside
-from pipeline.validation.source import File
-from pipeline.validation.streaming.blocks import BLOCK_BYTES, Block, blocks_of, heads_of, line_at
-from pipeline.validation.text import TextFile, check_start, unpack
+from pipeline.parsing.missing import MISSING
+from pipeline.validation.readers.chunks import BLOCK_BYTES, Block, blocks_of, heads_of, line_at
+from pipeline.validation.readers.delimited import header_of, read_block, tell_delimiter
+from pipeline.validation.readers.json_lines import read_json_lines
+from pipeline.validation.readers.source import File
+from pipeline.validation.readers.text_file import TextFile, check_start, unpack
+from pipeline.validation.rejected_rows import SetAside
 
 __all__ = ["Delimited", "JsonLines", "TextRows"]
 

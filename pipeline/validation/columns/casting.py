@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.contracts.missing import FALSE, TRUE
 from pipeline.contracts.signature import ColumnKind
-from pipeline.validation.dates import seconds_in, temporal_seconds
-from pipeline.validation.kinds import trimmed
+from pipeline.parsing.missing import FALSE, TRUE
+from pipeline.validation.columns.dates import seconds_in, temporal_seconds
+from pipeline.validation.columns.type_inference import trimmed
 
 __all__ = ["numbers_in", "read_as", "text_of"]
 

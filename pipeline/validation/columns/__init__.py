@@ -1,0 +1,1 @@
+"""Columns: their names, what they hold, and the roles that they have."""

@@ -1,0 +1,1 @@
+"""Files beside the upload: train.yaml, model.py, test rows."""
