@@ -28,7 +28,7 @@ from pipeline.training.machine import Machine, this_machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.readers.formats import format_of
 from pipeline.validation.prepare import prepare
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.readers.table import read_table
 
 KEYS = RunKeys.of("plain_adult_0")
@@ -61,7 +61,7 @@ def machine_for(algorithm: str) -> Machine:
 
 def main(csv: Path, target: str, folder: Path) -> None:
     clock = Clock()
-    aside = SetAside(folder / "set_aside.jsonl")
+    aside = RejectedRows(folder / "set_aside.jsonl")
     digest = hashlib.sha256(csv.read_bytes()).hexdigest()
     data = prepare(read_table(csv.name, csv, format_of(csv.name), aside), JobSpec(target=target), aside, sha256=digest)
     clock.lap("validate")

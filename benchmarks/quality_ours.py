@@ -28,7 +28,7 @@ from pipeline.training.machine import Machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.companions.test_file import GivenTest
 from pipeline.validation.prepare import Prepared, prepare
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.readers.table import Table
 
 __all__ = ["Made", "make"]
@@ -129,7 +129,7 @@ class _Again:
 
 
 def _prepared(given: DataSet, folder: Path) -> Prepared:
-    aside, of_test = (SetAside(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
+    aside, of_test = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
     return prepare(
         Table(frame=given.learn, image=given.image),
         JobSpec(target=given.target, drop=given.drop),

@@ -16,7 +16,7 @@ from pipeline.contracts.plan import Candidate
 from pipeline.training.machine import this_machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.prepare import prepare
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.readers.table import Table
 
 ROWS = 3000
@@ -43,7 +43,7 @@ def main(folder: Path, algorithm: str) -> None:
     prepared = prepare(
         Table(frame=people(), decimal_comma=False),
         JobSpec(target="income"),
-        SetAside(folder / "set_aside.jsonl"),
+        RejectedRows(folder / "set_aside.jsonl"),
         sha256="0" * 64,
     )
     trainer = Trainer(dataset=prepared.dataset, splits=prepared.splits, machine=this_machine("cpu"), seed=0)

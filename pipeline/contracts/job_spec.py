@@ -38,6 +38,7 @@ __all__ = [
     "greater_is_better",
     "knob_error",
     "parse_job_spec",
+    "task_of_metric",
     "trained_with",
 ]
 
@@ -264,6 +265,11 @@ def check_metric(metric: Metric, task: Task) -> Metric:
         fitting = ", ".join(_METRICS[task])
         raise InvalidJobSpecError(f"metric '{metric}' does not measure {task}: one of {fitting} is expected")
     return metric
+
+
+def task_of_metric(metric: Metric | None) -> Task | None:
+    """The supervised task that ``metric`` measures; None when there is none such."""
+    return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)
 
 
 def knob_error(name: str, value: object) -> str | None:

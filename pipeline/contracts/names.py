@@ -183,6 +183,11 @@ class RunKeys:
         return f"{self.root}/set_aside.jsonl"
 
     @property
+    def report(self) -> str:
+        """How the file was read: columns, what was dropped or rejected, warnings (JSON)."""
+        return f"{self.root}/report.json"
+
+    @property
     def plan(self) -> str:
         """contracts.plan.Plan."""
         return f"{self.root}/plan.json"

@@ -17,6 +17,7 @@ __all__ = [
     "MOST_IMAGE_SIDE",
     "MOST_LARGE_BYTES",
     "MOST_LINE_BYTES",
+    "MOST_NAMED",
     "MOST_NAME_CHARACTERS",
     "MOST_PICTURE_BYTES",
     "MOST_RARE_SHARE",
@@ -25,7 +26,7 @@ __all__ = [
     "broken_rows_allowed",
 ]
 
-# From here on rows are read some at a time (validation.streaming), which needs memory for some blocks alone.
+# From here on rows are read some at a time (validation.readers.batches), which needs memory for some blocks alone.
 LARGE_BYTES = 48 << 20  # of text; parquet is three times as large in memory
 LARGE_CELLS = 10_000_000
 MOST_LARGE_BYTES = 40 << 30  # a job's machine has a disk for it twice
@@ -50,6 +51,7 @@ MOST_CLASSES = 1_000
 LEAST_CLASS_ROWS = 3  # one for each split
 MOST_RARE_SHARE = 0.05  # of the rows, in classes with fewer rows than that
 MOST_VOCABULARY = 1_000
+MOST_NAMED = 5  # columns, values or places in one message
 
 
 def broken_rows_allowed(rows: int) -> int:

@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from dataclasses import fields
+from typing import Any, get_args
 
 import polars as pl
 
 from pipeline.contracts.dataset import ColumnProfile, DatePart, LeftOut
+from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import SECONDS_A_DAY
-from pipeline.validation.columns.type_inference import Typed
 from pipeline.validation.limits import MOST_VOCABULARY
 
-__all__ = ["profile_column"]
+__all__ = ["column_fields", "profile_column"]
 
 
-def profile_column(typed: Typed, train: pl.Series) -> ColumnProfile | LeftOut:
-    """``train``: the column's values in the training rows; LeftOut when these tell nothing."""
+def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
+    """Profile a column.
+
+    Args:
+        column: How it is read.
+        train: Its values in the training rows.
+
+    Returns:
+        The profile, or why the values tell nothing.
+    """
     missing = train.null_count()
-    known = train.drop_nulls()
-    if known.dtype.is_float():
-        known = known.sort()  # then the median is at hand, and distinct values are neighbours
-    distinct = known.n_unique()
+    values = train.drop_nulls()
+    if values.dtype.is_float():
+        values = values.sort()  # then the median is at hand, and distinct values are neighbors
+    distinct = values.n_unique()
     if distinct == 0:
         return LeftOut(name=train.name, reason="only missing values in the training rows")
     if distinct == 1 and missing == 0:
         return LeftOut(name=train.name, reason="constant: one value in all training rows")
-    profile = ColumnProfile(name=train.name, kind=typed.kind, missing=missing, distinct=distinct, shape=typed.shape)
-    if typed.kind == "image":
+    profile = ColumnProfile(**column_fields(column), missing=missing, distinct=distinct)
+    if column.kind in ("image", "text"):
         return profile
-    if typed.kind == "categorical":
-        return profile.model_copy(update={"vocabulary": _vocabulary(known)})
-    if typed.kind == "text":
-        return profile
-    if typed.kind == "datetime":
-        profile = profile.model_copy(update={"parts": _parts(known), "day_first": typed.day_first})
-    return profile.model_copy(update=_statistics(known))
+    if column.kind == "categorical":
+        return profile.model_copy(update={"vocabulary": _vocabulary(values)})
+    if column.kind == "datetime":
+        profile = profile.model_copy(update={"parts": _parts(values)})
+    return profile.model_copy(update=_statistics(values))
+
+
+def column_fields(column: Column) -> dict[str, Any]:
+    """The fields of a ColumnProfile that say how the column is read."""
+    return {field.name: getattr(column, field.name) for field in fields(column)}
 
 
 def _vocabulary(known: pl.Series) -> Sequence[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from pipeline.contracts.errors import MalformedRowsError
 from pipeline.validation.limits import broken_rows_allowed
 from pipeline.validation.words import counted
 
-__all__ = ["SetAside"]
+__all__ = ["RejectedRows"]
 
 _NAMED = 5  # places that a message names
 _MOST_TEXT = 10_000  # characters kept of one row
@@ -20,7 +22,7 @@ _MOST_KEPT = 100_000  # rows
 
 
 @dataclass(slots=True)
-class SetAside:
+class RejectedRows:
     """One JSON object a row in ``path``: ``line`` and ``text`` of what could not be read, ``row`` of what could.
 
     ``image`` says which of an archive's.
@@ -32,6 +34,9 @@ class SetAside:
     file: str = ""
     broken: int = 0
     dropped: int = 0
+    repaired: int = 0
+    _repairs: list[str] = field(default_factory=list)
+    _cells: Counter[tuple[str, str]] = field(default_factory=Counter)
     _places: list[str] = field(default_factory=list)
     _reasons: list[str] = field(default_factory=list)
     _kept: int = 0
@@ -47,6 +52,16 @@ class SetAside:
         if len(self._places) < _NAMED:
             self._places.append(f"line {line:,} {reason}")
         self._keep([{"line": line, "reason": reason, "text": text[:_MOST_TEXT]}])
+
+    def add_repaired(self, line: int, reason: str) -> None:
+        """A line that was read after a repair: it is not rejected."""
+        self.repaired += 1
+        if len(self._repairs) < _NAMED:
+            self._repairs.append(f"line {line:,} {reason}")
+
+    def add_cells(self, column: str, reason: str, cells: int) -> None:
+        """Cells of a column that were taken for missing, though their rows are read."""
+        self._cells[column, reason] += cells
 
     def add_file(self, name: str, reason: str) -> None:
         """An image of an archive that could not be read."""
@@ -70,7 +85,7 @@ class SetAside:
             self._reasons.append(f"{len(rows):,} of {counted(len(which), 'row')} set aside: {reason}")
             self._keep([{"row": row + 1, "reason": reason} for row in rows.head(_MOST_KEPT)])
 
-    def absorb(self, part: SetAside) -> None:
+    def absorb(self, part: RejectedRows) -> None:
         """Count what was set aside of one file of several; it is in the same ``path`` already."""
         self.broken += part.broken
         self.dropped += part.dropped
@@ -78,6 +93,10 @@ class SetAside:
         room = max(0, _NAMED - len(self._places))
         self._places += [f"'{part.file}' {place}" if part.file else place for place in part._places[:room]]
         self._reasons += part._reasons
+        self.repaired += part.repaired
+        self._repairs += [f"'{part.file}' {place}" if part.file else place for place in part._repairs]
+        del self._repairs[_NAMED:]
+        self._cells.update(part._cells)
 
     def check(self, *, good: int, expected: str) -> None:
         """Raise MalformedRowsError when the broken rows are more than a small share."""
@@ -90,13 +109,23 @@ class SetAside:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        reasons = [f"{self._of}{reason}" for reason in self._reasons]
-        if not self.broken:
-            return tuple(reasons)
-        return (
-            f"{self._of}{counted(self.broken, self._noun)} set aside that cannot be read: {self._named()}",
-            *reasons,
-        )
+        return (*self._tell_broken(), *self._tell_repaired(), *self._tell_cells(), *self._tell_dropped())
+
+    def _tell_broken(self) -> Iterator[str]:
+        if self.broken:
+            yield f"{self._of}{counted(self.broken, self._noun)} set aside that cannot be read: {self._named()}"
+
+    def _tell_repaired(self) -> Iterator[str]:
+        if self.repaired:
+            more = "; ..." if self.repaired > len(self._repairs) else ""
+            yield f"{self._of}{counted(self.repaired, 'line')} repaired: {'; '.join(self._repairs)}{more}"
+
+    def _tell_cells(self) -> Iterator[str]:
+        for (column, reason), cells in self._cells.items():
+            yield f"{self._of}column '{column}': {counted(cells, 'cell')} {reason}, taken as missing"
+
+    def _tell_dropped(self) -> Iterator[str]:
+        return (f"{self._of}{reason}" for reason in self._reasons)
 
     @property
     def _of(self) -> str:

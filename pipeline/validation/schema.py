@@ -1,212 +1,252 @@
-"""What a sample says of the data: which columns there are, of which kinds, and how each row of all is then read."""
+"""What rows say of the data: which columns there are, of which kinds, and how each row is then read."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import polars as pl
 
 from pipeline.contracts.dataset import LeftOut
-from pipeline.contracts.job_spec import JobSpec, Split
-from pipeline.contracts.signature import Task
-from pipeline.validation.columns.casting import numbers_in, read_as, text_of
-from pipeline.validation.columns.roles import Roles
-from pipeline.validation.columns.target import target_name
-from pipeline.validation.columns.type_inference import Typed, tell_kind, trimmed
-from pipeline.validation.columns.weights import weights_in
-from pipeline.validation.companions.job_spec_file import check_columns
-from pipeline.validation.prepare import type_columns, usable_rows
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.signature import Column, Task
+from pipeline.parsing.missing import MISSING
+from pipeline.parsing.numbers import PLAIN
+from pipeline.validation.columns.casting import as_numbers, cast_column
+from pipeline.validation.columns.cells import has_number_marker, strip_cells
+from pipeline.validation.columns.inferred import InferredColumn
+from pipeline.validation.columns.number_inference import DecimalHint, decimal_evidence, infer_numbers
+from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
+from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
+from pipeline.validation.columns.weights import infer_weight, read_weights
+from pipeline.validation.companions.job_spec_file import check_columns, resolve_columns
+from pipeline.validation.limits import MOST_NAMED
 from pipeline.validation.readers.batches import Rows
-from pipeline.validation.readers.table import Table
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.threads import side_by_side
 
-__all__ = ["Understood", "understand"]
+__all__ = ["CastRows", "Schema", "infer_schema"]
 
-_MOST_HELD = 250_000  # rows that validate, and that test: more make quality no surer, and are held in memory later
-_READ = ("numeric", "boolean", "datetime")  # kinds that a cell may fail to be
-_TOP = float(2**64)
+_CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds that a cell may fail to be
+_HINT_ROWS = 1_000
+_GROUP_REASON = "it says which rows belong together (split.column)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReadBatch:
-    """The usable rows in the splits' types, the split of each; why others are not, and how many cells were lost."""
+class CastRows:
+    """Rows in the types of the split files.
+
+    ``unusable``: rows that cannot be learned from, each as a mask and the reason. ``placed``: the time or group of each
+    row, where the rows are split by one. ``lost``: cells of a column that are not of its kind.
+    """
 
     frame: pl.DataFrame
-    splits: pl.Series
-    dropped: Counter[str]
+    unusable: Sequence[tuple[pl.Series, str]]
+    placed: pl.Series | None
     lost: Counter[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Understood:
-    """``typed``: the columns that models read, with the sample's values. ``target``: "" of clustering.
+class Schema:
+    """How rows are read: ``columns`` are those that models read, ``target`` the rule of the target.
 
-    ``spelt``: labels are whole numbers, written as such whatever their file has. ``until``: the part of the rows, from
-    0 to 1 by their hash, that tests, and up to which they validate. ``latest``: instead, the times from which they do.
+    ``sample``: the rows that were looked at, with their values in ``columns`` and ``target_values``.
     """
 
     spec: JobSpec
-    task: Task
-    target: str
-    typed: tuple[Typed, ...]
+    target: TargetRule
+    target_values: pl.Series
+    columns: tuple[InferredColumn, ...]
     left_out: tuple[LeftOut, ...]
-    decimal_comma: bool
-    spelt: bool
-    until: tuple[float, float]
-    time: Typed | None = None
-    latest: tuple[float, float] = (0.0, 0.0)
-    telling: tuple[str, ...]  # columns by which the sample's rows differ as they do by all
-    alone: bool = False  # most rows are copies, so each is dealt by itself
+    sample: pl.DataFrame
+    missing: frozenset[str] = MISSING
+    weight: Column | None = None
+    placing: Column | None = None  # how the column is read that splits the rows by time or group
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        return self.target.task
 
     @property
     def numbers(self) -> frozenset[str]:
-        """Columns that a reader of text may give as Float64: a comma in them, or a label, is for us to read."""
-        if self.decimal_comma:
+        """Columns that a reader of text may give as Float64: plain numbers, whose cells need no rule."""
+        if has_number_marker(self.missing):
             return frozenset()
-        found = {one.values.name for one in self.typed if one.kind == "numeric"}
-        found |= {self.target} if self.task == "regression" else set()
-        return frozenset(found | {name for name in (self.spec.weight,) if name})
+        plain = Column(name="", kind="numeric")
+        names = {column.name for column in self.columns if replace(column.column, name="", is_wide=False) == plain}
+        names |= {self.target.name} if self.target == TargetRule(name=self.target.name, task="regression") else set()
+        return frozenset(names | ({self.weight.name} if self.weight and self.weight.number_format == PLAIN else set()))
 
-    def without(self, names: Sequence[str]) -> Understood:
-        """The columns ``names`` are read as categories, since all rows say otherwise than the sample."""
-        typed = [replace(one, kind="categorical") if one.values.name in names else one for one in self.typed]
-        return replace(self, typed=tuple(typed))
+    def with_categories(self, names: Sequence[str]) -> Schema:
+        """The same, with the columns ``names`` read as categories: all rows say otherwise than the sample."""
+        columns = [
+            replace(column, column=Column(name=column.name, kind="categorical")) if column.name in names else column
+            for column in self.columns
+        ]
+        return replace(self, columns=tuple(columns))
 
-    def read(self, raw: pl.DataFrame, number: int) -> ReadBatch:
-        """The rows of batch ``number``."""
+    def cast(self, raw: pl.DataFrame) -> CastRows:
+        """Cast rows as a reader has them; the sample's were cast when they were looked at."""
         lost: Counter[str] = Counter()
-        read = [self._column(raw[one.values.name], one, lost) for one in self.typed]
-        labels = self._labels(raw)
-        weight = weights_in(raw[self.spec.weight], decimal_comma=self.decimal_comma) if self.spec.weight else None
-        frame = pl.DataFrame({one.name: one for one in (*read, labels, weight) if one is not None})
+        is_sample = raw is self.sample
+        columns = [column.values if is_sample else self._cast(raw, column, lost) for column in self.columns]
+        labels = self._labels(raw, is_sample=is_sample)
+        weight = read_weights(raw[self.weight.name], self.weight, self.missing) if self.weight else None
+        frame = pl.DataFrame({values.name: values for values in (*columns, labels, weight) if values is not None})
         placed = self._placed(raw)
-        dropped: Counter[str] = Counter()
-        usable = pl.Series([True]).new_from_index(0, raw.height)
-        needed = [(labels, f"no value in the target '{self.target}' that can be learnt")]
+        unusable = [(labels.is_null(), f"no value in the target '{self.target.name}' that can be learnt")]
         if weight is not None:
-            needed.append((weight, f"no positive weight in the column '{self.spec.weight}'"))
+            unusable.append((weight.is_null(), f"no positive weight in the column '{weight.name}'"))
         if placed is not None:
-            needed.append((placed, f"no {self.spec.split.by} in the column '{self.spec.split.column}'"))
-        for values, reason in needed:
-            dropped[reason] = int((usable & values.is_null()).sum())
-            usable &= values.is_not_null()
-        splits = self._splits(frame, placed, number)
-        if not usable.all():
-            frame, splits = frame.filter(usable), splits.filter(usable)
-        return ReadBatch(frame=frame, splits=splits, dropped=dropped, lost=lost)
+            by, name = self.spec.split.by, self.spec.split.column
+            unusable.append((placed.is_null(), f"no {by} in the column '{name}', by which the rows are split"))
+        return CastRows(frame=frame, unusable=unusable, placed=placed, lost=lost)
 
-    def _column(self, raw: pl.Series, one: Typed, lost: Counter[str]) -> pl.Series:
-        if one.kind == "numeric" and raw.dtype == pl.Float64:  # as a reader of text gives it
-            numbers = raw.cast(pl.Float32)
+    def _cast(self, raw: pl.DataFrame, column: InferredColumn, lost: Counter[str]) -> pl.Series:
+        cells, kind = raw[column.name], column.column.kind
+        if kind == "numeric" and cells.dtype == pl.Float64:  # as a reader of text gives plain numbers
+            numbers = cells if column.column.is_wide else cells.cast(pl.Float32)
             if math.isfinite(float(numbers.sum())) or numbers.is_finite().all():
                 return numbers
-        values = read_as(raw, one.kind, decimal_comma=self.decimal_comma, day_first=one.day_first)
-        if one.kind in _READ:
-            lost[raw.name] = values.null_count() - trimmed(raw).null_count()
+        values = cast_column(cells, column.column, self.missing)
+        if kind in _CAST_KINDS:
+            lost[column.name] = values.null_count() - strip_cells(cells, self.missing).null_count()
         return values
 
-    def _labels(self, raw: pl.DataFrame) -> pl.Series:
+    def _labels(self, raw: pl.DataFrame, *, is_sample: bool) -> pl.Series:
         if self.task == "clustering":
-            return pl.Series(self.target, [0.0]).new_from_index(0, raw.height)
-        column = trimmed(raw[self.target])
-        if self.task == "regression":
-            return numbers_in(column, decimal_comma=self.decimal_comma)
-        text = text_of(column)
-        if not self.spelt:
-            return text
-        numbers = numbers_in(column)
-        return text.zip_with(numbers.is_null(), numbers.cast(pl.Int64, strict=False).cast(pl.String))
+            return pl.Series(self.target.name, [0.0]).new_from_index(0, raw.height)
+        return self.target_values if is_sample else self.target.cast(raw[self.target.name])
 
     def _placed(self, raw: pl.DataFrame) -> pl.Series | None:
-        """Time or group of each row; None where chance places it."""
-        if (name := self.spec.split.column) is None:
+        name = self.spec.split.column
+        if name is None:
             return None
-        column = trimmed(raw[name])
-        if self.time is None:
-            return column.cast(pl.String)
-        if self.time.kind == "datetime":
-            return read_as(column, "datetime", day_first=self.time.day_first)
-        return numbers_in(column)
-
-    def _splits(self, frame: pl.DataFrame, placed: pl.Series | None, number: int) -> pl.Series:
-        if self.time is not None:
-            assert placed is not None, "times were read"
-            first, second = (placed >= self.latest[0]).fill_null(False), (placed >= self.latest[1]).fill_null(False)
-        else:
-            if placed is not None:
-                hashes = placed.hash(self.spec.seed)
-            elif self.alone:
-                hashes = pl.int_range(number << 40, (number << 40) + frame.height, eager=True).hash(self.spec.seed)
-            else:
-                hashes = frame.select(self.telling).hash_rows(self.spec.seed)
-            part = (
-                hashes.hash(self.spec.seed).cast(pl.Float64) / _TOP
-            )  # again: a row's hash is not even in its first bits
-            first, second = part < self.until[0], part < self.until[1]
-        names = pl.select(
-            pl.when(first).then(pl.lit("test")).when(second).then(pl.lit("validation")).otherwise(pl.lit("train"))
-        )
-        return names.to_series()
+        if self.placing is None:
+            return strip_cells(raw[name], self.missing).cast(pl.String)
+        return _moments(raw[name], self.placing, self.missing)
 
 
-def understand(rows: Rows, spec: JobSpec, workdir: Path, *, given_test: bool) -> Understood:
-    """Raise what validation of the sample alone would raise: of its target, its columns, and ``spec``."""
-    scratch = SetAside(workdir / "sample.jsonl")
-    table = Table(frame=rows.sample, decimal_comma=rows.decimal_comma)
-    target = target_name(table.frame.columns, spec)
-    check_columns(spec, table.frame.columns, target)
-    raw = table.frame if target else table.frame.with_columns(pl.lit(0.0).alias(target))
-    told, usable = usable_rows(raw[target], table, spec, scratch)
-    raw = raw.filter(usable)
-    roles = Roles.of(raw, spec, decimal_comma=rows.decimal_comma)
-    typed, left_out = type_columns(raw.drop({target, *roles.no_features}), spec.drop, table)
-    test, until = _shares(spec.split, rows.expected, given_test=given_test)
-    telling, distinct = _telling(typed, told.values)
-    time = None
-    if roles.times is not None:
-        kind = tell_kind(raw[str(spec.split.column)])
-        time = kind if isinstance(kind, Typed) else Typed(kind="numeric", values=roles.times)
-    return Understood(
-        spec=spec.model_copy(update={"target": target or None, "task": told.task}),
-        task=told.task,
-        target=target,
-        typed=tuple(typed),
-        left_out=(*roles.left_out, *left_out),
-        decimal_comma=rows.decimal_comma,
-        spelt=told.task == "classification" and all(_is_whole(one) for one in told.classes),
-        until=(test, until),
-        time=time,
-        latest=(0.0, 0.0) if roles.times is None else _latest(roles.times, test, until),
-        telling=telling,
-        alone=distinct < raw.height / 2,
+def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
+    """Infer how rows are read from a sample of them, or from all.
+
+    Args:
+        rows: The source's rows.
+        spec: What was asked for; its columns may bear the header's own spelling.
+
+    Raises:
+        InvalidJobSpecError: A column of ``spec`` is not there, or is not what it is named for.
+        InvalidTargetError: The target is not there or cannot be learned.
+        InvalidColumnsError: The weights are no positive numbers.
+    """
+    sample = rows.sample
+    spec = resolve_columns(spec, rows.names)
+    missing = MISSING if spec.missing is None else frozenset(spec.missing)
+    name = target_name(sample.columns, spec, rows.names.unnamed)
+    check_columns(spec, sample.columns, name)
+    hint = _decimal_hint(sample)
+    target = _infer_target(sample, name, spec, rows.task, hint)
+    placing = _infer_placing(sample, spec, missing)
+    dropped = [LeftOut(name=column, reason="dropped by train.yaml") for column in spec.drop]
+    dropped += _leave_out_group(spec)
+    features = sample.drop({name, spec.weight or "", *(column.name for column in dropped)}, strict=False)
+    columns, unread = _infer_features(features, rows, missing, hint)
+    return Schema(
+        spec=spec.model_copy(update={"target": name or None, "task": target.task}),
+        target=target.rule,
+        target_values=target.values,
+        columns=columns,
+        left_out=(*dropped, *unread),
+        sample=sample,
+        missing=missing,
+        weight=infer_weight(sample[spec.weight], missing) if spec.weight else None,
+        placing=placing,
+        warnings=_tell_target(target, rows),
     )
 
 
-def _shares(split: Split, expected: int, *, given_test: bool) -> tuple[float, float]:
-    most = _MOST_HELD / max(1, expected)
-    test = 0.0 if given_test else min(split.test, most)
-    return test, test + min(split.validation, most)
+def _infer_target(
+    sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | None, hint: DecimalHint
+) -> Target:
+    raw = sample[name] if name else pl.Series(name, [0.0]).new_from_index(0, sample.height)
+    return infer_target(raw, spec, task=task, decimal_hint=hint)
 
 
-def _telling(typed: Sequence[Typed], target: pl.Series) -> tuple[tuple[str, ...], int]:
-    """A few columns that tell the sample's rows apart as well as all do, or all; and how many rows differ."""
-    rows = pl.DataFrame({one.name: one for one in (*(one.values for one in typed), target)})
-    distinct = rows.hash_rows().n_unique()
-    for few in (4, 8):
-        most = sorted(rows.columns, key=lambda name: rows[name].n_unique(), reverse=True)[:few]
-        if rows.select(most).hash_rows().n_unique() == distinct:
-            return tuple(most), distinct
-    return tuple(rows.columns), distinct
+def _tell_target(target: Target, rows: Rows) -> tuple[str, ...]:
+    if not target.markers or target.task == "clustering":
+        return tuple(target.warnings)
+    listed = ", ".join(f"'{text}' ({cells:,})" for text, cells in target.markers.most_common(MOST_NAMED))
+    return (*target.warnings, f"the target '{target.rule.name}': taken for missing: {listed}{rows.by_sample}")
 
 
-def _latest(times: pl.Series, test: float, until: float) -> tuple[float, float]:
-    ends = [times.quantile(1 - share, "higher") if share else float("inf") for share in (test, until)]
-    return float(ends[0] or 0), float(ends[1] or 0)
+def _infer_features(
+    features: pl.DataFrame, rows: Rows, missing: frozenset[str], hint: DecimalHint
+) -> tuple[tuple[InferredColumn, ...], list[LeftOut]]:
+    def infer(raw: pl.Series) -> InferredColumn | LeftOut:
+        if rows.image and raw.dtype == pl.Binary:
+            return InferredColumn(column=Column(name=raw.name, kind="image", shape=rows.image), values=raw)
+        column = infer_column(raw, missing=missing, decimal_hint=hint)
+        return infer_unnamed_column(raw, column) if raw.name in rows.names.unnamed else column
+
+    inferred = side_by_side(infer, list(features))
+    columns = tuple(_with_aliases(column, rows) for column in inferred if isinstance(column, InferredColumn))
+    return columns, [column for column in inferred if isinstance(column, LeftOut)]
 
 
-def _is_whole(label: str) -> bool:
-    return label.lstrip("-").isdecimal() and label == str(int(label))
+def _with_aliases(column: InferredColumn, rows: Rows) -> InferredColumn:
+    aliases = rows.names.aliases.get(column.name, ())
+    return replace(column, column=replace(column.column, aliases=tuple(aliases))) if aliases else column
+
+
+def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
+    """What the columns that tell write before decimals."""
+    texts = (column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String)
+    evidence = sum(decimal_evidence(strip_cells(text)) for text in texts)
+    return "," if evidence > 0 else "." if evidence < 0 else ""
+
+
+def _leave_out_group(spec: JobSpec) -> list[LeftOut]:
+    name = spec.split.column
+    if spec.split.by != "group" or name is None or name in spec.drop:
+        return []
+    return [LeftOut(name=name, reason=_GROUP_REASON)]
+
+
+def _infer_placing(sample: pl.DataFrame, spec: JobSpec, missing: Set[str]) -> Column | None:
+    """How times are read that split the rows; None for groups, and where chance splits."""
+    name = spec.split.column
+    if name is None:
+        return None
+    raw = sample[name]
+    if spec.split.by == "group":
+        if raw.dtype.is_nested():
+            raise InvalidJobSpecError(
+                f"train.yaml: split.column: '{name}' holds arrays or objects: one value a row that names its group is "
+                "expected"
+            )
+        return None
+    return _infer_times(raw, missing)
+
+
+def _infer_times(raw: pl.Series, missing: Set[str]) -> Column:
+    if raw.dtype.is_numeric():
+        return Column(name=raw.name, kind="numeric", is_wide=True)
+    if raw.dtype == pl.String and (numbers := infer_numbers(strip_cells(raw, missing))) is not None:
+        return Column(name=raw.name, kind="numeric", number_format=numbers.number_format, is_wide=True)
+    inferred = infer_column(raw, missing=missing)
+    if isinstance(inferred, LeftOut) or inferred.column.kind != "datetime":
+        raise InvalidJobSpecError(
+            f"train.yaml: split.column: the values of '{raw.name}' are not times: dates, times or numbers that grow "
+            "with time are expected"
+        )
+    return inferred.column
+
+
+def _moments(raw: pl.Series, column: Column, missing: Set[str]) -> pl.Series:
+    """Float64 that grows with time."""
+    if column.kind == "datetime":
+        return cast_column(raw, column, missing)
+    return as_numbers(strip_cells(raw, missing), column, missing)

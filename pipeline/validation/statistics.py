@@ -7,15 +7,17 @@ many there are in all (K minimum values; Bar-Yossef et al. 2002): exact up to th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from pipeline.contracts.dataset import ColumnProfile, LeftOut
-from pipeline.validation.columns.type_inference import Typed
+from pipeline.contracts.signature import Column
+from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.limits import MOST_VOCABULARY
-from pipeline.validation.profile import profile_column
+from pipeline.validation.profile import column_fields, profile_column
 from pipeline.validation.threads import side_by_side
 
 __all__ = ["BatchStatistics", "Statistics"]
@@ -40,7 +42,7 @@ class BatchStatistics:
 
 
 @dataclass(slots=True)
-class _Column:
+class ColumnStatistics:
     missing: int = 0
     known: int = 0
     mean: float = 0.0
@@ -87,30 +89,30 @@ class _Column:
 class Statistics:
     """``step``: every so many-th row is in the sample."""
 
-    typed: Sequence[Typed]
+    columns: Sequence[InferredColumn]
     step: int
     rows: int = 0
-    _columns: dict[str, _Column] = field(default_factory=dict)
+    _columns: dict[str, ColumnStatistics] = field(default_factory=dict)
     _moments: list[pl.Expr] = field(default_factory=list)
     _sample: list[pl.DataFrame] = field(default_factory=list)
 
     @classmethod
-    def of(cls, typed: Sequence[Typed], expected: int) -> Statistics:
-        found = cls(typed=typed, step=max(1, expected // _SAMPLE_ROWS))
-        found._columns = {one.values.name: _Column() for one in typed}
-        found._moments = [expression for one in typed for expression in _moments(one)]
+    def of(cls, columns: Sequence[InferredColumn], expected: int) -> Statistics:
+        found = cls(columns=columns, step=max(1, expected // _SAMPLE_ROWS))
+        found._columns = {column.name: ColumnStatistics() for column in columns}
+        found._moments = [moment for column in columns for moment in _moments(column)]
         return found
 
     def of_batch(self, train: pl.DataFrame) -> BatchStatistics:
         """The work of a thread: nothing is changed."""
-        categories = [one.values.name for one in self.typed if one.kind == "categorical"]
+        categories = [column.name for column in self.columns if column.column.kind == "categorical"]
         counts = {name: _counts(train[name]) for name in categories if self._columns[name].counted}
         return BatchStatistics(
             rows=train.height,
             moments=train.select(self._moments).row(0, named=True),
             hashes=self._hashes(train, [name for name in self._columns if name not in counts]),
             counts=counts,
-            sample=train.select(list(self._columns)).gather_every(self.step),
+            sample=pl.DataFrame([train[name] for name in self._columns]).gather_every(self.step),
         )
 
     def add(self, batch: BatchStatistics) -> None:
@@ -127,12 +129,12 @@ class Statistics:
     def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
         """As profile.profile_column has it of each column; medians, and what is told of dates, are the sample's."""
         sample = pl.concat(self._sample)
-        found = side_by_side(lambda one: self._profile(one, sample[one.values.name]), self.typed)
+        found = side_by_side(lambda column: self._profile(column.column, sample[column.name]), self.columns)
         profiles = [one for one in found if isinstance(one, ColumnProfile)]
         return profiles, [one for one in found if isinstance(one, LeftOut)]
 
-    def _profile(self, one: Typed, sample: pl.Series) -> ColumnProfile | LeftOut:
-        name, column = one.values.name, self._columns[one.values.name]
+    def _profile(self, one: Column, sample: pl.Series) -> ColumnProfile | LeftOut:
+        name, column = one.name, self._columns[one.name]
         column.settle()
         if not column.known:
             return LeftOut(name=name, reason="only missing values in the training rows")
@@ -142,7 +144,7 @@ class Statistics:
         if isinstance(profile, LeftOut):
             if column.distinct == 1 and not column.missing:
                 return profile
-            profile = ColumnProfile(name=name, kind=one.kind, missing=0, distinct=0, median=column.mean)
+            profile = ColumnProfile(**column_fields(one), missing=0, distinct=0, median=column.mean)
         update: dict[str, object] = {"missing": column.missing, "distinct": column.distinct}
         if one.kind in _NUMBERS:
             deviation = math.sqrt(column.squares / (column.known - 1)) if column.known > 1 else None
@@ -152,7 +154,7 @@ class Statistics:
             update["vocabulary"] = tuple(frequent["value"])
         return profile.model_copy(update=update)
 
-    def _is_row_number(self, column: _Column, sample: pl.Series) -> bool:
+    def _is_row_number(self, column: ColumnStatistics, sample: pl.Series) -> bool:
         """Whole numbers, each there once, without gaps but for the rows that do not train."""
         span = column.maximum - column.minimum + 1
         each_once = column.distinct >= self.rows * (1 - _SLACK) and self.rows <= span <= 2 * self.rows
@@ -164,8 +166,13 @@ class Statistics:
         return {name: found[name].explode() for name in names}
 
 
+def _literal(name: str) -> str:
+    """A name that polars takes as it is: ``*`` and ``^...$`` are patterns there."""
+    return f"^{re.escape(name)}$" if name == "*" or name.startswith("^") else name
+
+
 def _smallest(name: str, reach: int) -> pl.Expr:
-    hashes = pl.col(name).drop_nulls().hash()
+    hashes = pl.col(_literal(name)).drop_nulls().hash()
     if reach < _HASHES - 1:
         hashes = hashes.filter(hashes < reach)
     return hashes.unique().bottom_k(_SKETCH).implode().alias(name)
@@ -174,16 +181,16 @@ def _smallest(name: str, reach: int) -> pl.Expr:
 _MOMENTS = ("known", "mean", "var", "min", "max")
 
 
-def _moments(one: Typed) -> list[pl.Expr]:
-    column = pl.col(one.values.name)
+def _moments(one: InferredColumn) -> list[pl.Expr]:
+    column = pl.col(_literal(one.name))
     found = {"known": column.count()}
-    if one.kind in _NUMBERS:
+    if one.column.kind in _NUMBERS:
         wide = column.cast(pl.Float64)
         found |= {"mean": wide.mean(), "var": wide.var(ddof=0), "min": column.min(), "max": column.max()}
-    return [expression.alias(f"{key} {one.values.name}") for key, expression in found.items()]
+    return [expression.alias(f"{key} {one.name}") for key, expression in found.items()]
 
 
-def _add_moments(column: _Column, batch: dict[str, float | None], rows: int) -> None:
+def _add_moments(column: ColumnStatistics, batch: dict[str, float | None], rows: int) -> None:
     """Mean and squares of two sets together (Chan et al. 1979)."""
     known, mean = int(batch["known"] or 0), batch["mean"]
     column.missing += rows - known

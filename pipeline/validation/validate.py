@@ -1,9 +1,11 @@
-"""An uploaded file -> a Dataset in the artefacts bucket."""
+"""An uploaded file -> a Dataset in the artifacts bucket."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,64 +17,71 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
 from pipeline.validation.companions.job_spec_file import read_spec
 from pipeline.validation.companions.model_code import read_code
-from pipeline.validation.companions.test_file import GivenTest
+from pipeline.validation.companions.test_file import TestFile
+from pipeline.validation.data_report import describe
+from pipeline.validation.known_rows import first_options, later_options
 from pipeline.validation.limits import MOST_BYTES, MOST_LARGE_BYTES
-from pipeline.validation.prepare import prepare
-from pipeline.validation.prepare_streaming import PreparedFiles, prepare_large
+from pipeline.validation.prepare import PreparedFiles, prepare
+from pipeline.validation.readers.batches import Rows, open_rows
 from pipeline.validation.readers.formats import format_of
-from pipeline.validation.readers.source import Source, fetch, files_of, is_large, read_source
-from pipeline.validation.readers.table import read_table
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.readers.source import File, Source, fetch, files_of, is_large
+from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["validate"]
 
 
 def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: ObjectStore, workdir: Path) -> Dataset:
-    """Write spec.json, the splits, set_aside.jsonl when rows were set aside, and last dataset.json.
+    """Read, type and split an uploaded file.
 
-    Raise InvalidJobSpecError, or DatasetError kin, with ``details["sha256"]`` when the file was downloaded.
+    Writes spec.json, the splits, set_aside.jsonl when rows were rejected, report.json, and last dataset.json.
+
+    Args:
+        run: The run's id.
+        upload: What was uploaded.
+        uploads: Where it is, with its companions.
+        artifacts: Where the results go.
+        workdir: An empty folder.
+
+    Raises:
+        InvalidJobSpecError: train.yaml cannot be read, or does not fit the file.
+        DatasetError: Of a kin; with ``details["sha256"]`` when the file was downloaded.
     """
     most = MOST_LARGE_BYTES if all(form.streamed for _, _, form in files_of(upload)) else MOST_BYTES
     _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, most)
     spec = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
-    aside = SetAside(_set_aside(workdir))
+    rejected = RejectedRows(_rejected_path(workdir))
     try:
-        prepared = _prepare(source, spec, aside, upload, uploads, workdir)
+        rows, prepared = _prepare(source, spec, rejected, upload, uploads, workdir)
     except DatasetError as error:
         error.details["sha256"] = source.sha256
         raise
-    if aside.path.exists():
-        artifacts.upload(aside.path, RunKeys.of(run).set_aside)
+    keys = RunKeys.of(run)
+    if rejected.path.exists():
+        artifacts.upload(rejected.path, keys.set_aside)
     if code is not None:
-        artifacts.put(RunKeys.of(run).code, code)
-        prepared = replace(
-            prepared,
-            dataset=prepared.dataset.model_copy(update={"code_sha256": hashlib.sha256(code).hexdigest()}),
-        )
-    _write(prepared, RunKeys.of(run), artifacts)
+        artifacts.put(keys.code, code)
+        sha256 = hashlib.sha256(code).hexdigest()
+        prepared = replace(prepared, dataset=prepared.dataset.model_copy(update={"code_sha256": sha256}))
+    report = {"run": run, "file": source.name, **describe(rows, prepared.dataset, rejected.path)}
+    artifacts.put(keys.report, json.dumps(report, indent=1).encode(), content_type="application/json")
+    _write(prepared, keys, artifacts)
     return prepared.dataset
 
 
-def _set_aside(workdir: Path) -> Path:
+def _rejected_path(workdir: Path) -> Path:
     return workdir / "set_aside.jsonl"
 
 
 def _prepare(  # noqa: PLR0913, PLR0917 - what there is, and where it lies
-    source: Source, spec: JobSpec, aside: SetAside, upload: Upload, uploads: ObjectStore, workdir: Path
-) -> PreparedFiles:
-    if is_large(source):
-        room = min(MOST_LARGE_BYTES, shutil.disk_usage(workdir).free // 2)
-        given = _given_test(upload, uploads, workdir, image=())
-        return prepare_large(source, spec, aside, workdir, given_test=given, most_bytes=room)
-    table = read_source(source, aside)
-    given = _given_test(upload, uploads, workdir, image=table.image)
-    prepared = prepare(table, spec, aside, sha256=source.sha256, given_test=given)
-    files = {split: workdir / f"{split}.parquet" for split in prepared.splits}
-    for split, frame in prepared.splits.items():
-        frame.write_parquet(files[split], compression="snappy")
-    return PreparedFiles(dataset=prepared.dataset, splits=files, spec=prepared.spec)
+    source: Source, spec: JobSpec, rejected: RejectedRows, upload: Upload, uploads: ObjectStore, workdir: Path
+) -> tuple[Rows, PreparedFiles]:
+    large = is_large(source)
+    room = min(MOST_LARGE_BYTES, shutil.disk_usage(workdir).free // 2) if large else MOST_BYTES
+    rows = open_rows(source, workdir, first_options(spec), rejected, is_large=large, max_bytes=room)
+    test = _open_test(upload, uploads, workdir, spec, rows)
+    return rows, prepare(rows, spec, rejected, workdir, sha256=source.sha256, test=test)
 
 
 def _check_bytes(name: str, size: int, most: int) -> None:
@@ -80,23 +89,27 @@ def _check_bytes(name: str, size: int, most: int) -> None:
         raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {most:,} are expected")
 
 
-def _given_test(upload: Upload, uploads: ObjectStore, workdir: Path, *, image: tuple[int, ...]) -> GivenTest | None:
-    """The file of test rows beside the data; None when there is none."""
+def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpec, rows: Rows) -> TestFile | None:
+    """Open the file of test rows beside the data; None when there is none."""
     folders = parse_upload_key(upload.key).folders
-    found = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
-    names = [key.rsplit("/", 1)[1] for key in found]
-    if not found:
+    keys = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
+    names = [key.rsplit("/", 1)[1] for key in keys]
+    if not keys:
         return None
-    if len(found) > 1:
+    if len(keys) > 1:
         raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
-    (key,), (name,) = found, names
+    (key,), (name,) = keys, names
     form = format_of(name)
     _check_bytes(name, uploads.head(key).bytes, MOST_BYTES)
     folder = workdir / "test"
     folder.mkdir()
     uploads.download(key, folder / "upload")
-    aside = SetAside(_set_aside(workdir), file=name)
-    return GivenTest(file=name, table=read_table(name, folder / "upload", form, aside, image=image), aside=aside)
+    rejected = RejectedRows(_rejected_path(workdir), file=name)
+    source = Source(name=name, files=(File(name=name, path=folder / "upload", form=form),), digest=Future())
+    test_rows = open_rows(
+        source, folder, later_options(spec, rows), rejected, is_large=False, max_bytes=MOST_BYTES, image=rows.image
+    )
+    return TestFile(name=name, rows=test_rows, rejected=rejected)
 
 
 def _write(prepared: PreparedFiles, keys: RunKeys, artifacts: ObjectStore) -> None:

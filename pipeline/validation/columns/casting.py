@@ -1,69 +1,99 @@
-"""Columns whose kind is known already, read as that kind: those of a test file, and a big file's, a batch at a time."""
+"""Cells of a column whose rule is known, cast to the type of the split files: a batch, a test file, rows to predict."""
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import polars as pl
 
-from pipeline.contracts.signature import ColumnKind
-from pipeline.parsing.missing import FALSE, TRUE
-from pipeline.validation.columns.dates import seconds_in, temporal_seconds
-from pipeline.validation.columns.type_inference import trimmed
+from pipeline.contracts.signature import Column
+from pipeline.parsing.missing import FALSE, MISSING, NUMBER_MISSING, TRUE
+from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.dates import seconds_in, seconds_in_numbers, temporal_seconds
+from pipeline.validation.columns.numbers import parse_numbers
 
-__all__ = ["numbers_in", "read_as", "text_of"]
+__all__ = ["as_finite", "as_flags", "as_numbers", "as_text", "cast_column", "fit_numbers"]
 
-_WHOLE_TEXT = r"^([+-]?\d+)\.0+$"
-
-
-def read_as(raw: pl.Series, kind: ColumnKind, *, decimal_comma: bool = False, day_first: bool = False) -> pl.Series:
-    """As contracts.dataset.ColumnProfile has it; what cannot be read so is null. ``day_first``: as contracts.dates."""
-    if kind == "image":
-        return raw if raw.dtype == pl.Binary else _nothing(raw, pl.Binary)
-    column = trimmed(raw)
-    if kind == "numeric":
-        return _finite(numbers_in(column, decimal_comma=decimal_comma).cast(pl.Float32, strict=False))
-    if kind == "boolean":
-        return _flags(column)
-    if kind == "datetime":
-        return _seconds(column, day_first=day_first)
-    return text_of(column)
+_WHOLE_NUMBER = r"^([+-]?\d+)\.0*$"
 
 
-def numbers_in(column: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
-    """Float64; null where there is no finite number."""
-    if column.dtype != pl.String:
-        readable = column.dtype.is_numeric() or column.dtype == pl.Boolean
-        return _finite(column.cast(pl.Float64)) if readable else _nothing(column, pl.Float64)
-    numbers = column.cast(pl.Float64, strict=False)
-    if decimal_comma and numbers.null_count() > column.null_count():
-        numbers = numbers.zip_with(numbers.is_not_null(), column.str.replace(",", ".").cast(pl.Float64, strict=False))
-    return _finite(numbers)
+def cast_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:
+    """Cast cells by the column's rule.
+
+    Args:
+        raw: Cells as a reader has them.
+        column: Kind and spelling.
+        missing: Texts that mean a missing value.
+
+    Returns:
+        The values as contracts.dataset.ColumnProfile has them; null for a missing value and for what cannot be cast.
+    """
+    if column.kind == "image":
+        return raw if raw.dtype == pl.Binary else _nulls(raw, pl.Binary)
+    cells = strip_cells(raw, missing)
+    if column.kind == "numeric":
+        return fit_numbers(as_numbers(cells, column, missing), is_wide=column.is_wide)
+    if column.kind == "boolean":
+        return as_flags(cells)
+    if column.kind == "datetime":
+        return _as_seconds(cells, column)
+    return as_text(cells, is_code=column.is_code)
 
 
-def text_of(column: pl.Series) -> pl.Series:
-    """String; 1.0 of a column of numbers is 1, as a label or a category is written."""
-    if column.dtype.is_nested():
-        return _nothing(column, pl.String)
-    text = column.cast(pl.String, strict=False)
-    return text.str.replace(_WHOLE_TEXT, "$1") if column.dtype.is_float() else text
+def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:
+    """Read stripped cells as Float64, null where there is no finite number."""
+    if cells.dtype != pl.String:
+        readable = cells.dtype.is_numeric() or cells.dtype == pl.Boolean
+        return as_finite(cells.cast(pl.Float64)) if readable else _nulls(cells, pl.Float64)
+    if missing is MISSING:
+        cells = cells.set(cells.is_in(list(NUMBER_MISSING)), None) if _may_hold_markers(cells) else cells
+    return as_finite(parse_numbers(cells, column.number_format))
 
 
-def _seconds(column: pl.Series, *, day_first: bool) -> pl.Series:
-    if column.dtype.is_temporal():
-        return temporal_seconds(column)
-    return seconds_in(column, day_first=day_first) if column.dtype == pl.String else numbers_in(column)
+def fit_numbers(numbers: pl.Series, *, is_wide: bool) -> pl.Series:
+    """Float32 that is finite, or Float64 where the column is wide."""
+    return numbers if is_wide else as_finite(numbers.cast(pl.Float32, strict=False))
 
 
-def _flags(column: pl.Series) -> pl.Series:
-    if column.dtype != pl.String:
-        numbers = numbers_in(column)
+def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
+    """String; 1.0 of a column of numbers or of codes is 1, as a label or a category is written."""
+    if cells.dtype.is_nested():
+        return _nulls(cells, pl.String)
+    text = cells.cast(pl.String, strict=False)
+    return text.str.replace(_WHOLE_NUMBER, "$1") if cells.dtype.is_float() or is_code else text
+
+
+def as_flags(cells: pl.Series) -> pl.Series:
+    """Float32: 1 for true, 0 for false, null for what is neither."""
+    if cells.dtype != pl.String:
+        readable = cells.dtype.is_numeric() or cells.dtype == pl.Boolean
+        numbers = cells.cast(pl.Float64) if readable else _nulls(cells, pl.Float64)
         return numbers.set(~numbers.is_in([0.0, 1.0]), None).cast(pl.Float32)
-    words = column.str.to_lowercase()
-    return words.is_in(list(TRUE)).cast(pl.Float32).set(~words.is_in([*TRUE, *FALSE]), None)
+    words = cells.str.to_lowercase()
+    true, false = [*TRUE, "1", "1.0"], [*FALSE, "0", "0.0"]
+    return words.is_in(true).cast(pl.Float32).set(~words.is_in([*true, *false]), None)
 
 
-def _finite(numbers: pl.Series) -> pl.Series:
+def as_finite(numbers: pl.Series) -> pl.Series:
+    """The same numbers, null instead of infinity and NaN."""
     return numbers.set(~numbers.is_finite(), None)
 
 
-def _nothing(column: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
+def _may_hold_markers(cells: pl.Series) -> bool:
+    """Most columns are numbers as they stand: to look for markers would cost as much as to read them."""
+    return cells.cast(pl.Float64, strict=False).null_count() > cells.null_count()
+
+
+def _as_seconds(cells: pl.Series, column: Column) -> pl.Series:
+    if cells.dtype.is_temporal():
+        return temporal_seconds(cells)
+    if column.time_unit:
+        numbers = as_numbers(cells, Column(name=column.name, kind="numeric"))
+        return seconds_in_numbers(numbers, column.time_unit)
+    if cells.dtype == pl.String:
+        return seconds_in(cells, day_first=column.day_first)
+    return as_numbers(cells, column)
+
+
+def _nulls(column: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
     return pl.Series(column.name, [None], dtype=dtype).new_from_index(0, len(column))

@@ -1,45 +1,86 @@
-"""The target: which column it is, what kind of task it makes, and which rows can be learnt from."""
+"""The target: which column it is, what kind of task it makes, and how its cells are read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.signature import Task
+from pipeline.contracts.job_spec import JobSpec, task_of_metric
+from pipeline.contracts.signature import Column, Task
+from pipeline.parsing.missing import MISSING
+from pipeline.parsing.numbers import PLAIN, NumberFormat
+from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
+from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.names import nearest
-from pipeline.validation.columns.type_inference import numbers_of, trimmed
-from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_CLASSES, MOST_RARE_SHARE
+from pipeline.validation.columns.number_inference import DecimalHint, infer_numbers
+from pipeline.validation.limits import MOST_CLASSES
+from pipeline.validation.words import counted
 
-__all__ = ["Target", "check_distinct", "read_target", "target_name", "trained_target", "without_rare_classes"]
+__all__ = ["Target", "TargetRule", "check_distinct", "infer_target", "target_name"]
 
-_MOST_NUMBER_CLASSES = 20  # distinct whole numbers that are taken for labels when nobody says the task
-_LEAST_NUMBER_ROWS = 5  # rows to each of them, in the mean
+_MAX_NUMBER_CLASSES = 10  # distinct whole numbers that are taken for labels when nobody says the task
+_MIN_NUMBER_ROWS = 5  # rows to each of them, in the mean
+_TOLD_NUMBERS = 100  # distinct whole numbers: up to it the task could well be the other
+_MIN_MARKER_CLASS = 0.05  # of the rows: a marker of a missing value that is so frequent is a class
+_LARGEST = 3.4e38  # of float32
+_EXACT_FLOAT64 = 2**53
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetRule:
+    """How cells of the target are read. ``is_whole``: labels are whole numbers, written so whatever the file has."""
+
+    name: str
+    task: Task
+    missing: frozenset[str] = MISSING
+    number_format: NumberFormat = PLAIN
+    is_whole: bool = False
+
+    def cast(self, raw: pl.Series) -> pl.Series:
+        """String for classification, Float64 for regression; null where there is no value."""
+        cells = strip_cells(raw, self.missing)
+        if self.task == "regression":
+            return self._numbers(cells)
+        text = as_text(cells)
+        if not self.is_whole:
+            return text
+        numbers = self._numbers(cells)
+        whole = numbers.set(numbers != numbers.floor(), None).cast(pl.Int64, strict=False).cast(pl.String)
+        return text.zip_with(whole.is_null(), whole)
+
+    def _numbers(self, cells: pl.Series) -> pl.Series:
+        column = Column(name=self.name, kind="numeric", number_format=self.number_format)
+        return as_numbers(cells, column, self.missing)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """``values``: String for classification, Float64 for regression; null where a row has none.
+    """The target as the rows that were looked at have it.
 
-    Of clustering they are zeros, under the name that a user's column cannot have: the empty one.
+    ``values``: String for classification, Float64 for regression, null where a row has none; of clustering zeros, under
+    the name that a user's column cannot have: the empty one. ``markers``: cells taken for missing, by their text.
     """
 
-    task: Task
+    rule: TargetRule
     values: pl.Series
+    markers: Counter[str]
+    warnings: Sequence[str] = ()
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Sorted as text; empty for regression."""
-        return tuple(self.values.drop_nulls().unique().sort()) if self.task == "classification" else ()
+    def task(self) -> Task:
+        return self.rule.task
 
 
-def target_name(names: Sequence[str], spec: JobSpec) -> str:
-    """The target of ``spec``, or the last column; of clustering the empty name.
+def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozenset()) -> str:
+    """Name the target: of the spec, or the last column that has a name; of clustering the empty name.
 
-    Raise InvalidTargetError with the nearest name when there is none such, InvalidJobSpecError for one of clustering.
+    Raises:
+        InvalidTargetError: There is no such column; the nearest name is told.
+        InvalidJobSpecError: The task is clustering, which has no target.
     """
     wanted = spec.target
     if spec.task == "clustering":
@@ -50,135 +91,171 @@ def target_name(names: Sequence[str], spec: JobSpec) -> str:
             )
         return ""
     if wanted is None:
-        return names[-1]
+        return next((name for name in reversed(names) if name not in unnamed), names[-1])
     if wanted not in names:
         raise InvalidTargetError(f"there is no target column '{wanted}': {nearest(wanted, names)}")
     return wanted
 
 
-def read_target(column: pl.Series, task: Task | None, *, decimal_comma: bool = False) -> Target:
-    """``task`` None: text and truth values, and few distinct whole numbers, are classes; other numbers are regression.
+def infer_target(
+    raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = ""
+) -> Target:
+    """Infer task and spelling of the target.
 
-    Raise InvalidTargetError when there are no values, one value, too many classes, or values that do not fit ``task``.
+    Without a task or a metric that tells it, text and truth values are classes, and so are up to ten distinct whole
+    numbers that repeat; other numbers are a regression.
+
+    Args:
+        raw: Cells as a reader has them.
+        spec: Its task, its metric and its markers of a missing value.
+        task: What the file itself says.
+        decimal_hint: What other columns of the file write before decimals.
+
+    Raises:
+        InvalidTargetError: There are no values, one value, too many classes, or values that do not fit the task.
     """
+    task = spec.task or task
+    name, missing = raw.name, MISSING if spec.missing is None else frozenset(spec.missing)
     if task == "clustering":
-        return Target(task=task, values=column)
-    name, values = column.name, trimmed(column)
-    if values.null_count() == len(values):
-        raise InvalidTargetError(f"the target '{name}' has no values: all {len(values):,} rows are missing it")
-    numbers = _numbers(values, decimal_comma=decimal_comma)
-    if numbers is not None and numbers.null_count() == len(numbers):
-        raise InvalidTargetError(f"the target '{name}' has no finite numbers")
-    if (task or _tell_task(numbers)) == "regression":
-        target = Target(task="regression", values=_check_numbers(values, numbers))
+        return Target(rule=TargetRule(name=name, task=task), values=raw, markers=Counter())
+    cells = strip_cells(raw, missing)
+    numbers, number_format, told = _infer_numbers(cells, decimal_hint)
+    task = task or task_of_metric(spec.metric)
+    if numbers is None and task != "regression" and spec.missing is None and _are_classes(raw, missing):
+        missing = frozenset({""})
+        cells = strip_cells(raw, missing)
+    if cells.null_count() == len(cells):
+        raise InvalidTargetError(f"the target '{name}' has no values: all {len(cells):,} rows are missing it")
+    rule = TargetRule(name=name, task=task or _infer_task(numbers), missing=missing, number_format=number_format)
+    if rule.task == "regression":
+        values = _check_numbers(cells, numbers)
     else:
-        target = Target(task="classification", values=_labels(values, numbers))
-    check_distinct(target)
+        values = _labels(cells, numbers)
+        rule = replace(rule, is_whole=_are_whole_labels(values))
+    target = Target(
+        rule=rule,
+        values=values,
+        markers=count_markers(raw, missing),
+        warnings=(*told, *_tell_task(rule, numbers, asked=task is not None)),
+    )
+    check_distinct(name, rule.task, values)
     return target
 
 
-def without_rare_classes(target: Target) -> Target:
-    """The same with null for classes of too few rows; raise InvalidTargetError when these are more than a few."""
-    if target.task != "classification":
-        return target
-    counts = target.values.rename("class").drop_nulls().value_counts(name="rows")
-    rare = counts.filter(pl.col("rows") < LEAST_CLASS_ROWS)
-    lost, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
-    left = counts.height - rare.height
-    if lost > rows * MOST_RARE_SHARE or left < 2:
+def check_distinct(name: str, task: Task, values: pl.Series) -> None:
+    """Raise InvalidTargetError for a constant target, and for more classes than a model can tell apart."""
+    distinct = values.drop_nulls().n_unique()
+    if distinct < 2:
+        raise InvalidTargetError(f"the target '{name}' is constant: at least two different values are expected")
+    if task == "classification" and distinct > MOST_CLASSES:
         raise InvalidTargetError(
-            f"{rare.height:,} of the {counts.height:,} classes of the target '{target.values.name}' have fewer than "
-            f"{LEAST_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): two classes with that many are expected at least, "
-            f"and {MOST_RARE_SHARE:.0%} of the rows at most in smaller ones{_meant_as_numbers(target.values)}"
+            f"the target '{name}' has {distinct:,} classes: at most {MOST_CLASSES:,} are expected; --target (or target "
+            "in train.yaml) chooses another column"
         )
-    kept = target.values.set(target.values.is_in(rare["class"].to_list()), None)
-    return Target(task=target.task, values=kept)
 
 
-def _meant_as_numbers(values: pl.Series) -> str:
-    others = _others(values)
-    return f"; were numbers meant?{others}" if others else ""
-
-
-def trained_target(target: Target, train: pl.Series) -> Target:
-    """``target`` as the training rows have it; raise InvalidTargetError when these have one value alone."""
-    if target.task != "clustering" and train.n_unique() < 2:
-        raise InvalidTargetError(
-            f"the target '{train.name}' is constant in the training rows: at least two different values are expected "
-            "there; another split may have them"
-        )
-    return Target(task=target.task, values=train)
-
-
-def _numbers(values: pl.Series, *, decimal_comma: bool) -> pl.Series | None:
+def _infer_numbers(
+    cells: pl.Series, decimal_hint: DecimalHint
+) -> tuple[pl.Series | None, NumberFormat, Sequence[str]]:
     """Float64, or None when they are no numbers."""
-    if values.dtype.is_numeric():
-        numbers = values.cast(pl.Float64)
-        return numbers.set(~numbers.is_finite(), None)
-    if values.dtype == pl.String:
-        return numbers_of(values, decimal_comma=decimal_comma)
-    if values.dtype == pl.Boolean:
-        return None
-    raise InvalidTargetError(
-        f"the target '{values.name}' holds {values.dtype.base_type().__name__} values: text, numbers or true and false "
-        "are expected"
+    if cells.dtype.is_numeric():
+        numbers = as_finite(cells.cast(pl.Float64))
+    elif cells.dtype == pl.String:
+        inferred = infer_numbers(cells, decimal_hint=decimal_hint)
+        if inferred is None:
+            return None, PLAIN, ()
+        return as_finite(inferred.numbers), inferred.number_format, inferred.warnings
+    elif cells.dtype in (pl.Boolean, pl.Null):
+        return None, PLAIN, ()
+    else:
+        raise InvalidTargetError(
+            f"the target '{cells.name}' holds {cells.dtype.base_type().__name__} values: text, numbers or true and "
+            "false are expected"
+        )
+    if len(numbers) and numbers.null_count() == len(numbers):
+        raise InvalidTargetError(f"the target '{cells.name}' has no finite numbers")
+    return numbers, PLAIN, ()
+
+
+def _are_classes(raw: pl.Series, missing: Set[str]) -> bool:
+    """Whether words such as None are so frequent that they are a class."""
+    return sum(count_markers(raw, missing).values()) > _MIN_MARKER_CLASS * len(raw)
+
+
+def _infer_task(numbers: pl.Series | None) -> Task:
+    if numbers is None:
+        return "classification"
+    values = numbers.drop_nulls()
+    distinct = values.n_unique()
+    few = distinct <= _MAX_NUMBER_CLASSES and len(values) >= distinct * _MIN_NUMBER_ROWS
+    return "classification" if few and _whole(values) else "regression"
+
+
+def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, asked: bool) -> Sequence[str]:
+    if asked or numbers is None or not _whole(values := numbers.drop_nulls()):
+        return ()
+    distinct = values.n_unique()
+    if not 2 < distinct <= _TOLD_NUMBERS:
+        return ()
+    other = "classification" if rule.task == "regression" else "regression"
+    return (
+        f"the target '{rule.name}' has {distinct} distinct whole numbers: learned as {rule.task}; task: {other} in "
+        "train.yaml chooses the other",
     )
 
 
-def _tell_task(numbers: pl.Series | None) -> Task:
-    if numbers is None:
-        return "classification"
-    known = numbers.drop_nulls()
-    distinct = known.n_unique()
-    few = distinct <= _MOST_NUMBER_CLASSES and len(known) >= distinct * _LEAST_NUMBER_ROWS
-    return "classification" if few and _whole(known) else "regression"
-
-
-def _check_numbers(values: pl.Series, numbers: pl.Series | None) -> pl.Series:
+def _check_numbers(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
     if numbers is None:
         raise InvalidTargetError(
-            f"task regression: the target '{values.name}' does not hold numbers{_others(values)}; numbers are "
+            f"task regression: the target '{cells.name}' does not hold numbers{describe_others(cells)}; numbers are "
             "expected, or task classification"
+        )
+    beyond = int((numbers.abs() > _LARGEST).sum())
+    if beyond:
+        raise InvalidTargetError(
+            f"the target '{cells.name}' has {counted(beyond, 'value')} beyond ±3.4e38, which float32 cannot hold: a "
+            "smaller unit, or its logarithm, is expected"
         )
     return numbers
 
 
-def _others(values: pl.Series) -> str:
-    """What, among numbers, is none: in words; nothing where few or all are numbers."""
+def describe_others(values: pl.Series) -> str:
+    """Say what, among numbers, is none; nothing where few or all are numbers."""
     if values.dtype != pl.String:
         return ""
-    known = values.drop_nulls()
-    others = known.filter(known.cast(pl.Float64, strict=False).is_null())
-    if not 0 < len(others) <= len(known) // 2:
+    present = values.drop_nulls()
+    others = present.filter(present.cast(pl.Float64, strict=False).is_null())
+    if not 0 < len(others) <= len(present) // 2:
         return ""
-    return f" ({len(others):,} of its {len(known):,} values are none, '{others[0][:40]}' is the first)"
+    return f" ({len(others):,} of its {len(present):,} values are none, '{others[0][:40]}' is the first)"
 
 
-def _labels(values: pl.Series, numbers: pl.Series | None) -> pl.Series:
+def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
     """As they are written in the file; 1 and 1.0 are one class."""
     if numbers is None:
-        return values.cast(pl.String)
-    known = numbers.drop_nulls()
-    if not _whole(known):
+        return as_text(cells)
+    values = numbers.drop_nulls()
+    if not _whole(values):
         raise InvalidTargetError(
-            f"task classification: the target '{values.name}' holds numbers with fractions; text or whole numbers are "
+            f"task classification: the target '{cells.name}' holds numbers with fractions; text or whole numbers are "
             "expected, or task regression"
         )
-    spelt = numbers.cast(pl.Int64).cast(pl.String)
-    if values.dtype != pl.String:
-        return spelt
-    if values.filter(numbers.is_not_null()).n_unique() == known.n_unique():
-        return values
-    return spelt.zip_with(numbers.is_not_null(), values)
+    whole = numbers.cast(pl.Int64).cast(pl.String)
+    if cells.dtype != pl.String:
+        return whole
+    if cells.filter(numbers.is_not_null()).n_unique() == values.n_unique():
+        return cells
+    return whole.zip_with(numbers.is_not_null(), cells)
 
 
-def check_distinct(target: Target) -> None:
-    name, distinct = target.values.name, target.values.drop_nulls().n_unique()
-    if distinct < 2:
-        raise InvalidTargetError(f"the target '{name}' is constant: at least two different values are expected")
-    if target.task == "classification" and distinct > MOST_CLASSES:
-        raise InvalidTargetError(f"the target '{name}' has {distinct:,} classes: at most {MOST_CLASSES:,} are expected")
+def _are_whole_labels(labels: pl.Series) -> bool:
+    return all(_is_canonical(label) for label in labels.drop_nulls().unique())
 
 
-def _whole(known: pl.Series) -> bool:
-    return (known == known.floor()).all() and known.abs().le(2**53).all()
+def _is_canonical(label: str) -> bool:
+    digits = label.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and label == str(int(label))
+
+
+def _whole(values: pl.Series) -> bool:
+    return bool((values == values.floor()).all() and values.abs().le(_EXACT_FLOAT64).all())

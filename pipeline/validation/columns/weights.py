@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError
-from pipeline.validation.columns.casting import numbers_in
-from pipeline.validation.columns.type_inference import NUMBERS_SHARE, trimmed
+from pipeline.contracts.signature import Column
+from pipeline.parsing.missing import MISSING
+from pipeline.parsing.numbers import PLAIN
+from pipeline.validation.columns.casting import as_numbers
+from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.number_inference import infer_numbers
 
-__all__ = ["read_weights", "weights_in"]
+__all__ = ["infer_weight", "read_weights"]
+
+_MIN_NUMBERS = 0.99  # of the rows
 
 
-def read_weights(raw: pl.Series, *, file: str = "", decimal_comma: bool = False) -> pl.Series:
-    """Float32, null where there is no positive number; raise InvalidColumnsError when nearly all should be and are not.
+def infer_weight(raw: pl.Series, missing: Set[str] = MISSING, *, file: str = "") -> Column:
+    """Infer how weights are written.
 
-    A row without a weight cannot be learnt from: who calls sets it aside.
+    Raises:
+        InvalidColumnsError: Nearly all rows should have a positive number, and do not.
     """
-    weights = weights_in(raw, decimal_comma=decimal_comma)
-    numbers = numbers_in(trimmed(raw), decimal_comma=decimal_comma)
-    if (numbers.len() - numbers.null_count()) < len(raw) * NUMBERS_SHARE or weights.null_count() == len(raw):
+    cells = strip_cells(raw, missing)
+    inferred = infer_numbers(cells) if cells.dtype == pl.String else None
+    number_format = PLAIN if inferred is None else inferred.number_format
+    column = Column(name=raw.name, kind="numeric", number_format=number_format)
+    numbers, weights = as_numbers(cells, column, missing), read_weights(raw, column, missing)
+    if len(numbers) - numbers.null_count() < len(raw) * _MIN_NUMBERS or weights.null_count() == len(raw):
         where = f"'{file}': " if file else ""
         raise InvalidColumnsError(f"{where}the weight column '{raw.name}' does not hold positive numbers in every row")
-    return weights
+    return column
 
 
-def weights_in(raw: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
-    """Float32, null where there is no positive number."""
-    numbers = numbers_in(trimmed(raw), decimal_comma=decimal_comma)
+def read_weights(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:
+    """Float32, null where there is no positive number: such a row cannot be learned from."""
+    numbers = as_numbers(strip_cells(raw, missing), column, missing)
     return numbers.set(numbers <= 0, None).cast(pl.Float32, strict=False)

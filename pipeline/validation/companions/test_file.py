@@ -1,112 +1,192 @@
-"""Test rows that the user gave: a file beside the data, read as the data was understood."""
+"""Test rows that the user gave: a file beside the data, read as the data was read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
-from pipeline.validation.columns.casting import numbers_in, read_as, text_of
+from pipeline.contracts.signature import Column
+from pipeline.validation.columns.casting import cast_column
+from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.names import nearest
-from pipeline.validation.columns.target import Target
-from pipeline.validation.columns.type_inference import Typed, trimmed
-from pipeline.validation.columns.weights import read_weights
-from pipeline.validation.readers.table import Table
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.columns.target import TargetRule
+from pipeline.validation.columns.weights import infer_weight, read_weights
+from pipeline.validation.limits import MOST_NAMED
+from pipeline.validation.readers.batches import Rows
+from pipeline.validation.rejected_rows import RejectedRows
+from pipeline.validation.schema import Schema
 from pipeline.validation.words import counted
 
-__all__ = ["GivenTest", "labels_as", "read_test_rows"]
+__all__ = ["TestFile", "TestRows", "match_labels", "read_test_rows"]
+
+_NEAR = 0.6  # how alike labels are that are told side by side
+_MAX_SHOWN = 60  # characters of a label
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GivenTest:
-    """``file``: as a user calls it. ``aside``: its rows that cannot be used."""
+class TestFile:
+    """``name``: as a user calls it. ``rejected``: its rows that cannot be used."""
 
-    file: str
-    table: Table
-    aside: SetAside
+    name: str
+    rows: Rows
+    rejected: RejectedRows
 
 
-def read_test_rows(
-    given: GivenTest, target: Target, columns: Sequence[Typed], weight: str | None
-) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The rows in the splits' types, and warnings. Rows whose target is missing, or of an unknown class, are set aside.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TestRows:
+    """The rows in the types of the split files."""
 
-    Raise InvalidColumnsError or InvalidTargetError when a column is not there or cannot be read so, TooFewRowsError.
+    frame: pl.DataFrame
+    warnings: tuple[str, ...]
+
+
+def read_test_rows(test: TestFile, schema: Schema, classes: Sequence[str]) -> TestRows:
+    """Read test rows by the schema of the data; rows without a target, or of an unknown class, are rejected.
+
+    Args:
+        test: The file.
+        schema: How the data is read.
+        classes: Labels that the training rows have; empty where there are none.
+
+    Raises:
+        InvalidColumnsError: A column is not there or cannot be read so.
+        InvalidTargetError: The target is not there.
+        TooFewRowsError: No row is left.
     """
-    raw, name = given.table.frame, target.values.name
-    _check_names(given, [*filter(None, [name]), *(one.values.name for one in columns)], name)
-    read, warnings = _features(given, columns)
-    values, unseen = _target(given, target)
-    given.aside.add_dropped(values.is_null() & ~unseen, f"no value in the target '{name}'")
-    given.aside.add_dropped(unseen, "a class of the target that no training row has")
-    rows = pl.DataFrame({one.name: one for one in (*read, values)})
+    raw, name, weight = test.rows.sample, schema.target.name, schema.spec.weight
+    raw = _rename(raw, test, schema)
+    _check_names(test, raw, [*filter(None, [name]), *(column.name for column in schema.columns)], name)
+    features = [_cast(test, raw[column.name], column.column, schema) for column in schema.columns]
+    warnings = [warning for _, told in features for warning in told]
+    values, unseen = _read_target(raw, schema.target, classes)
+    test.rejected.add_dropped(values.is_null() & ~unseen, f"no value in the target '{name}'")
+    test.rejected.add_dropped(unseen, "a class of the target that no training row has")
+    labels = list(_tell_unseen(test, raw, unseen, schema.target, classes))
+    frame = pl.DataFrame({values.name: values for values in (*(values for values, _ in features), values)})
     if weight is not None:
-        told = raw[weight] if weight in raw.columns else pl.Series(weight, [1.0]).new_from_index(0, raw.height)
-        rows = rows.with_columns(read_weights(told, file=given.file, decimal_comma=given.table.decimal_comma))
-        given.aside.add_dropped(rows[weight].is_null(), f"no positive weight in the column '{weight}'")
-        rows = rows.filter(pl.col(weight).is_not_null())
-    rows = rows.filter(pl.col(name).is_not_null())
-    if rows.is_empty():
+        frame = frame.with_columns(_read_weight(test, raw, weight, schema))
+        test.rejected.add_dropped(frame[weight].is_null(), f"no positive weight in the column '{weight}'")
+        frame = frame.filter(frame[weight].is_not_null())
+    frame = frame.filter(frame[name].is_not_null())
+    if frame.is_empty():
         raise TooFewRowsError(
-            f"'{given.file}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "
-            f"'{name}', of classes that the data has, are expected"
+            f"'{test.name}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "
+            f"'{name}', of classes that the data has, are expected{'; ' if labels else ''}{'; '.join(labels)}"
         )
-    return rows, warnings
+    return TestRows(frame=frame, warnings=(*test.rows.warnings, *test.rejected.warnings, *warnings, *labels))
 
 
-def labels_as(raw: pl.Series, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
-    """The values spelt as the classes are (1.0 is the class 1), null where they are none; and which are unknown."""
-    text = text_of(trimmed(raw))
-    known = text.is_in(list(classes))
+def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
+    """Spell labels as the classes are (1.0 is the class 1).
+
+    Args:
+        raw: Cells as a reader has them.
+        target: How cells of the target are read.
+        classes: The labels that there are.
+
+    Returns:
+        The labels, null where they are none of the classes; and a mask of the rows whose label is unknown.
+    """
+    text = target.cast(raw)
+    is_class = text.is_in(list(classes))
+    labels = text.set(~is_class, None)
     by_number = pl.Series(classes, dtype=pl.String).cast(pl.Float64, strict=False)
-    found = text.set(~known, None)
     if by_number.null_count() == 0 and by_number.is_unique().all():
-        spelt = pl.DataFrame({"number": by_number, "label": list(classes)})
-        numbers = numbers_in(text).alias("number").to_frame()
-        matched = numbers.join(spelt, on="number", how="left", maintain_order="left")["label"]
-        found = found.zip_with(known, matched.alias(raw.name))
-    return found, found.is_null() & text.is_not_null()
+        numbered = pl.DataFrame({"number": by_number, "label": list(classes)})
+        numbers = text.cast(pl.Float64, strict=False).alias("number").to_frame()
+        matched = numbers.join(numbered, on="number", how="left", maintain_order="left")["label"]
+        labels = labels.zip_with(is_class, matched.alias(raw.name))
+    return labels, labels.is_null() & text.is_not_null()
 
 
-def _check_names(given: GivenTest, needed: Sequence[str], target: str) -> None:
-    there = given.table.frame.columns
-    missing = [name for name in needed if name not in there]
+def _rename(raw: pl.DataFrame, test: TestFile, schema: Schema) -> pl.DataFrame:
+    """Absent optional columns are missing values."""
+    if not test.rows.is_keyed:
+        return raw
+    absent = [column.name for column in schema.columns if column.name not in raw.columns]
+    optional = [name for name in absent if schema.sample[name].null_count()]
+    return pl.DataFrame([*raw, *(pl.Series(name, [None] * raw.height, dtype=pl.String) for name in optional)])
+
+
+def _check_names(test: TestFile, raw: pl.DataFrame, needed: Sequence[str], target: str) -> None:
+    missing = [name for name in needed if name not in raw.columns]
     if target in missing:
-        raise InvalidTargetError(f"'{given.file}' has no column '{target}', the target: {nearest(target, there)}")
+        raise InvalidTargetError(f"'{test.name}' has no column '{target}', the target: {nearest(target, raw.columns)}")
     if missing:
         raise InvalidColumnsError(
-            f"'{given.file}' lacks {counted(len(missing), 'column')} of the data, such as '{missing[0]}': "
-            f"{nearest(missing[0], there)}"
+            f"'{test.name}' lacks {counted(len(missing), 'column')} of the data, such as '{missing[0]}': "
+            f"{nearest(missing[0], raw.columns)}"
         )
 
 
-def _features(given: GivenTest, columns: Sequence[Typed]) -> tuple[list[pl.Series], tuple[str, ...]]:
-    read, warnings = [], []
-    for one in columns:
-        name = one.values.name
-        raw = trimmed(given.table.frame[name])
-        values = read_as(raw, one.kind, decimal_comma=given.table.decimal_comma, day_first=one.day_first)
-        known = len(raw) - raw.null_count()
-        lost = known - (len(values) - values.null_count())
-        if known and lost == known:
-            raise InvalidColumnsError(f"'{given.file}': column '{name}' is not {one.kind}, as it is in the data")
-        if lost:
-            warnings.append(
-                f"'{given.file}': column '{name}': {counted(lost, 'cell')} not {one.kind}, taken as missing"
-            )
-        read.append(values)
-    return read, tuple(warnings)
+def _cast(test: TestFile, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
+    values = cast_column(raw, column, schema.missing)
+    present = len(raw) - strip_cells(raw, schema.missing).null_count()
+    lost = present - (len(values) - values.null_count())
+    if present and lost == present:
+        raise InvalidColumnsError(
+            f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data: the same spelling is "
+            "expected in both files"
+        )
+    warnings = []
+    if lost:
+        warnings.append(f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing")
+    if markers := count_markers(raw, schema.missing):
+        listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(MOST_NAMED))
+        warnings.append(f"'{test.name}': column '{raw.name}': taken for missing: {listed}")
+    return values, warnings
 
 
-def _target(given: GivenTest, target: Target) -> tuple[pl.Series, pl.Series]:
+def _read_target(raw: pl.DataFrame, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
+    none = pl.Series([False]).new_from_index(0, raw.height)
     if target.task == "clustering":
-        values = pl.Series(target.values.name, [0.0]).new_from_index(0, given.table.frame.height)
-        return values, values != 0
-    raw = given.table.frame[target.values.name]
+        return pl.Series(target.name, [0.0]).new_from_index(0, raw.height), none
     if target.task == "regression":
-        values = numbers_in(trimmed(raw), decimal_comma=given.table.decimal_comma)
-        return values, pl.Series([False]).new_from_index(0, len(values))
-    return labels_as(raw, target.classes)
+        return target.cast(raw[target.name]), none
+    return match_labels(raw[target.name], target, classes)
+
+
+def _tell_unseen(
+    test: TestFile, raw: pl.DataFrame, unseen: pl.Series, target: TargetRule, classes: Sequence[str]
+) -> Iterator[str]:
+    """Name the labels that no training row has, each with the class that is near, and what differs."""
+    if not unseen.any():
+        return
+    labels = target.cast(raw[target.name]).filter(unseen).rename("label").value_counts(name="rows", sort=True)
+    named = [_describe(label, rows, classes) for label, rows in labels.head(MOST_NAMED).iter_rows()]
+    more = "; ..." if labels.height > MOST_NAMED else ""
+    yield (
+        f"'{test.name}': {counted(labels.height, 'label')} of the target that no training row has: "
+        f"{'; '.join(named)}{more}"
+    )
+
+
+def _describe(label: str, rows: int, classes: Sequence[str]) -> str:
+    quoted = f"'{label[:_MAX_SHOWN]}' ({counted(rows, 'row')})"
+    folded = {name.casefold(): name for name in classes}
+    if label.casefold() in folded:
+        return f"{quoted} differs from '{folded[label.casefold()]}' in case"
+    near = difflib.get_close_matches(label, classes, n=1, cutoff=_NEAR)
+    if not near:
+        return quoted
+    return f"{quoted} differs from '{near[0][:_MAX_SHOWN]}'{_difference(label, near[0])}"
+
+
+def _difference(label: str, near: str) -> str:
+    if label.startswith(near):
+        return f" by '{label[len(near) :]}' at its end"
+    if label.endswith(near):
+        return f" by '{label[: -len(near)]}' at its start"
+    return ""
+
+
+def _read_weight(test: TestFile, raw: pl.DataFrame, weight: str, schema: Schema) -> pl.Series:
+    if weight not in raw.columns:
+        return pl.Series(weight, [1.0], dtype=pl.Float32).new_from_index(0, raw.height)
+    column = infer_weight(raw[weight], schema.missing, file=test.name)
+    return read_weights(raw[weight], column, schema.missing)

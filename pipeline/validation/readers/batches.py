@@ -1,37 +1,33 @@
-"""All rows of a source, some at a time, whatever its format; and a sample of them from all over it."""
+"""All rows of a source, whatever its format: at once, or some at a time with a sample from all over it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.readers.chunks import BLOCK_BYTES, Block
-from pipeline.validation.readers.parquet import damaged, scan_parquet
+from pipeline.contracts.signature import Task
+from pipeline.validation.columns.names import NamedColumns, check_cells, check_names
+from pipeline.validation.readers.chunks import BLOCK_BYTES
+from pipeline.validation.readers.open_file import open_file
+from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import Source, check_agree
-from pipeline.validation.readers.text_rows import Delimited, JsonLines, TextRows
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["Batch", "Rows", "rows_of"]
+__all__ = ["Batch", "Rows", "open_rows", "rows_of_frame"]
 
 _SAMPLE_SHARE = 0.25  # of a block, in bytes of text
-_SAMPLE_ROWS = 60_000
-_CELL_BYTES = 8  # of text, in the mean: so many of a block's are as many cells of parquet
-_STRETCHES = 25  # of parquet files, that are sampled
-
-Read = Callable[[Collection[str], SetAside], pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``read`` is the work of a thread. Columns of text are String, those that it is told of as numbers also Float64.
-
-    The SetAside gets the rows that cannot be read.
-    """
+    """``read`` is the work of a thread."""
 
     read: Read
     file: str = ""  # of which it is, where there are several
@@ -39,85 +35,170 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """``sample``: rows from all over the source, which has about ``expected``. ``batches``: all, as often as asked."""
+    """``sample``: all rows where these are in memory, else some from all over the source, which has about ``expected``.
+
+    ``batches``: all rows, as often as asked.
+    """
 
     sample: pl.DataFrame
+    is_whole: bool
     expected: int
-    decimal_comma: bool
     batches: Callable[[], Iterator[Batch]]
+    names: NamedColumns
+    expected_row: str = ""
+    header: Literal["auto", "none"] = "auto"
+    is_keyed: bool = False
+    image: tuple[int, ...] = ()
+    task: Task | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)  # encoding and dialect of the first file
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def by_sample(self) -> str:
+        """How a warning ends that was told by a sample."""
+        return "" if self.is_whole else f" (by a sample of {self.sample.height:,} rows)"
 
 
-def rows_of(source: Source, workdir: Path, most_bytes: int, block_bytes: int = BLOCK_BYTES) -> Rows:
-    """Raise DatasetError kin for what a look at the source tells; ``most_bytes`` may be unpacked of a file."""
-    kind = source.files[0].form.kind
-    if kind == "parquet":
-        return _of_parquet(source, block_bytes // _CELL_BYTES)
-    reader = Delimited if kind == "delimited" else JsonLines
-    read = (reader.of(file, workdir, most_bytes, block_bytes) for file in source.files)
-    texts: list[TextRows] = [text for text in read if text is not None]
-    if not texts:
+def open_rows(  # noqa: PLR0913 - a source, and the machine's room
+    source: Source,
+    workdir: Path,
+    options: ReadOptions,
+    rejected: RejectedRows,
+    *,
+    is_large: bool,
+    max_bytes: int,
+    block_bytes: int = BLOCK_BYTES,
+    image: tuple[int, ...] = (),
+) -> Rows:
+    """Open a source.
+
+    Args:
+        source: Its files.
+        workdir: A folder for what is made of them.
+        options: What is known of them.
+        rejected: Takes rows that cannot be read, where all are read at once.
+        is_large: Whether they come in batches.
+        max_bytes: How many may be unpacked of a file.
+        block_bytes: Of text in a batch.
+        image: The size that images are made to have, where others have it.
+
+    Raises:
+        DatasetError: Of a kin that says what is wrong.
+    """
+    files: list[TableFile] = []
+    for file in source.files:
+        opened = open_file(
+            file, workdir, options, rejected, is_large=is_large, max_bytes=max_bytes, block_bytes=block_bytes,
+            image=files[0].image if files else image,
+        )  # fmt: skip
+        if opened is not None:
+            files.append(opened)
+    if not files:
         raise UnreadableDatasetError(f"'{source.name}' is empty: a header line and rows are expected")
-    return _of_texts(texts, block_bytes)
+    return _sample_files(files, workdir, block_bytes) if is_large else _read_files(files, rejected)
 
 
-def _of_texts(texts: list[TextRows], block_bytes: int) -> Rows:
-    first = texts[0]
-    for text in texts[1:]:
-        if text.fixed:
-            there, wanted = (pl.Schema(dict.fromkeys(one.names, pl.String())) for one in (text, first))
-            check_agree(text.name, there, first.name, wanted)
-    names = list(dict.fromkeys(name for text in texts for name in text.names))
-    size = sum(text.path.stat().st_size for text in texts)
-    share = block_bytes * _SAMPLE_SHARE / size
-    sampled = [text.sample(names, share) for text in texts]
-    sample, read = pl.concat([frame for frame, _ in sampled]), sum(length for _, length in sampled)
+def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = (), task: Task | None = None) -> Rows:
+    """The rows of a table that is in memory."""
+    names = NamedColumns(names=tuple(frame.columns))
+    read = Batch(lambda _numbers, _rejected: frame)
+    return Rows(
+        sample=frame, is_whole=True, expected=frame.height, batches=lambda: iter([read]), names=names, image=image,
+        task=task,
+    )  # fmt: skip
+
+
+def _read_files(files: Sequence[TableFile], rejected: RejectedRows) -> Rows:
+    """Read all rows, in the order of the files."""
+    frames: list[pl.DataFrame] = []
+    cells = 0
+    for file in files:
+        own = RejectedRows(rejected.path, file=file.name) if len(files) > 1 else rejected
+        frame = file.read_all(own)
+        own.check(good=frame.height, expected=file.expected)
+        frame = file.rename(frame)
+        if own is not rejected:
+            rejected.absorb(own)
+        if frames:
+            if not file.is_keyed:
+                check_agree(file.name, frame.schema, files[0].name, frames[0].schema)
+                frame = pl.DataFrame([frame[name] for name in frames[0].columns])
+        check_cells(file.name, cells := cells + frame.width * frame.height)
+        frames.append(frame)
+    how: Literal["diagonal_relaxed", "vertical_relaxed"] = "diagonal_relaxed" if files[0].is_keyed else "vertical_relaxed"
+    frame = frames[0] if len(frames) == 1 else pl.concat(frames, how=how)
+    check_names(frame.columns)
+    rows = rows_of_frame(frame, image=files[0].image, task=files[0].task)
+    return _with_facts(rows, files)
+
+
+def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -> Rows:
+    """Sample rows from all over the files."""
+    first = files[0]
+    names = list(dict.fromkeys(name for file in files for name in file.names.names))
+    check_names(names)
+    size = sum(file.size for file in files)
+    share = block_bytes * _SAMPLE_SHARE / max(1, size)
+    sampled = []
+    for file in files:
+        frame, length = file.sample(share, RejectedRows(workdir / "sample.jsonl"))
+        sampled.append((_align(frame, file, names), length))
+        if not file.is_keyed:
+            check_agree(file.name, sampled[-1][0].schema, first.name, sampled[0][0].schema)
+    sample, read = pl.concat([frame for frame, _ in sampled], how="vertical_relaxed"), sum(length for _, length in sampled)
 
     def batches() -> Iterator[Batch]:
-        for text in texts:
-            for block in text.blocks():
-                yield Batch(partial(_read_block, text, block, names), file=text.name if len(texts) > 1 else "")
+        for file in files:
+            for work in file.batches():
+                yield Batch(partial(_read_aligned, work, file, names), file=file.name if len(files) > 1 else "")
 
-    return Rows(
+    rows = Rows(
         sample=sample,
+        is_whole=False,
         expected=int(sample.height * max(1.0, size / max(1, read))),
-        decimal_comma=any(text.decimal_comma for text in texts),
         batches=batches,
+        names=NamedColumns(names=tuple(names)),
     )
+    return _with_facts(rows, files)
 
 
-def _of_parquet(source: Source, batch_cells: int) -> Rows:
-    scans = [(file.name, *scan_parquet(file.name, file.path)) for file in source.files]
-    first, schema = scans[0][0], scans[0][1].collect_schema()
-    for name, scan, _ in scans[1:]:
-        check_agree(name, scan.collect_schema(), first, schema)
-    rows = sum(height for _, _, height in scans)
-    length = max(1, _SAMPLE_ROWS // _STRETCHES)
-    stretches = []
-    for name, scan, height in scans:
-        step = max(length, height * max(1, rows // _SAMPLE_ROWS) * length // max(1, height))
-        with damaged(name):
-            stretches += [scan.select(schema.names()).slice(at, length).collect() for at in range(0, height, step)]
-    chunk = max(1, batch_cells // len(schema))
-
-    def batches() -> Iterator[Batch]:
-        for name, scan, _ in scans:
-            with damaged(name):
-                for frame in scan.select(schema.names()).collect_batches(chunk_size=chunk):
-                    yield Batch(partial(_as_it_is, frame))
-
-    return Rows(
-        sample=pl.concat(stretches, how="vertical_relaxed"),
-        expected=rows,
-        decimal_comma=False,
-        batches=batches,
-    )
-
-
-def _read_block(
-    text: TextRows, block: Block, names: list[str], numbers: Collection[str], aside: SetAside
+def _read_aligned(
+    work: Read, file: TableFile, names: Sequence[str], numbers: Collection[str], rejected: RejectedRows
 ) -> pl.DataFrame:
-    return text.read(block, names, numbers, aside)
+    return _align(work(numbers, rejected), file, names)
 
 
-def _as_it_is(frame: pl.DataFrame, numbers: Collection[str], aside: SetAside) -> pl.DataFrame:
-    return frame
+def _align(frame: pl.DataFrame, file: TableFile, names: Sequence[str]) -> pl.DataFrame:
+    """Columns ``names`` in this order, as nulls where no row of the batch has the key."""
+    columns = {column.name: column for column in file.rename(frame)}
+    return pl.DataFrame(
+        [
+            columns[name] if name in columns
+            else pl.Series(name, [None], dtype=pl.String).new_from_index(0, frame.height)
+            for name in names
+            if file.is_keyed or name in columns
+        ]
+    )  # fmt: skip
+
+
+def _with_facts(rows: Rows, files: Sequence[TableFile]) -> Rows:
+    first = files[0]
+    names = replace(
+        rows.names,
+        aliases={name: aliases for file in reversed(files) for name, aliases in file.names.aliases.items()},
+        unnamed=first.names.unnamed,
+    )
+    warnings = [
+        f"'{file.name}': {warning}" if len(files) > 1 and file is not first else warning
+        for file in files
+        for warning in file.warnings
+    ]
+    return replace(
+        rows,
+        names=names,
+        expected_row=first.expected,
+        facts=first.facts,
+        header=first.header,
+        is_keyed=first.is_keyed,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )

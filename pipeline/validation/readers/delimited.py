@@ -20,7 +20,7 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.validation.columns.names import check_cells, check_names
 from pipeline.validation.limits import MOST_FIELD_CHARACTERS
 from pipeline.validation.readers.text_file import DELIMITERS, TextFile
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
 __all__ = ["check_rows", "header_of", "read_block", "read_delimited", "tell_delimiter"]
@@ -29,7 +29,7 @@ _SAMPLE_ROWS = 50
 _NUMBER = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
-def read_delimited(text: TextFile, delimiter: str, aside: SetAside) -> pl.DataFrame:
+def read_delimited(text: TextFile, delimiter: str, aside: RejectedRows) -> pl.DataFrame:
     """All columns as String, names trimmed, an empty cell as null.
 
     Raise InvalidColumnsError for a header that cannot be used, MalformedRowsError when too many rows are broken,
@@ -108,7 +108,7 @@ def _read(path: Path, delimiter: str, names: list[str]) -> pl.DataFrame:
     return pl.read_csv(path, separator=delimiter, infer_schema=False, new_columns=names, glob=False)
 
 
-def read_block(text: TextFile, delimiter: str, names: list[str], aside: SetAside, *, first_line: int) -> pl.DataFrame:
+def read_block(text: TextFile, delimiter: str, names: list[str], aside: RejectedRows, *, first_line: int) -> pl.DataFrame:
     """As read_delimited, of rows without a header from ``first_line`` on; who calls checks how many are broken."""
     regular = text.path.with_suffix(".regular")
     good = _write_regular(text, delimiter, len(names), regular, aside, first_line=first_line)
@@ -117,13 +117,13 @@ def read_block(text: TextFile, delimiter: str, names: list[str], aside: SetAside
     return pl.read_csv(regular, has_header=False, infer_schema=False, new_columns=names, glob=False)
 
 
-def check_rows(aside: SetAside, good: int, width: int) -> None:
+def check_rows(aside: RejectedRows, good: int, width: int) -> None:
     """Raise MalformedRowsError when more rows are broken than can be set aside."""
     aside.check(good=good, expected=f"{counted(width, 'field')}, as in the header, are")
 
 
 def _write_regular(  # noqa: PLR0913 - a file as it is, and as it shall be
-    text: TextFile, delimiter: str, width: int, regular: Path, aside: SetAside, *, first_line: int = 1
+    text: TextFile, delimiter: str, width: int, regular: Path, aside: RejectedRows, *, first_line: int = 1
 ) -> int:
     """How many rows, the header too where there is one, are as wide as it says."""
     good = 0

@@ -14,7 +14,7 @@ __all__ = ["Format", "format_of", "has_format"]
 class Format:
     """``delimiter`` None: it is told from the first rows. arrays and folders are images."""
 
-    kind: Literal["delimited", "json_lines", "parquet", "arrays", "folders"]
+    kind: Literal["delimited", "json_lines", "parquet", "spreadsheet", "arrays", "folders"]
     delimiter: str | None = None
     gzipped: bool = False
 
@@ -28,11 +28,14 @@ _TEXT = {
     ".csv": Format(kind="delimited"),
     ".tsv": Format(kind="delimited", delimiter="\t"),
     ".txt": Format(kind="delimited"),
+    ".data": Format(kind="delimited"),
+    ".dat": Format(kind="delimited"),
     ".jsonl": Format(kind="json_lines"),
     ".ndjson": Format(kind="json_lines"),
 }
 _FORMATS = (
-    {".parquet": Format(kind="parquet"), ".npz": Format(kind="arrays"), ".zip": Format(kind="folders")}
+    {".parquet": Format(kind="parquet"), ".xlsx": Format(kind="spreadsheet"), ".xls": Format(kind="spreadsheet")}
+    | {".npz": Format(kind="arrays"), ".zip": Format(kind="folders")}
     | _TEXT
     | {f"{ending}.gz": Format(kind=one.kind, delimiter=one.delimiter, gzipped=True) for ending, one in _TEXT.items()}
 )

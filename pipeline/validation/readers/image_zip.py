@@ -16,7 +16,7 @@ from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
 from pipeline.validation.limits import MOST_BYTES, MOST_IMAGES, MOST_PICTURE_BYTES
 from pipeline.validation.readers.images import Images, common_size
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
 __all__ = ["read_image_folders"]
@@ -32,7 +32,7 @@ class _Picture:
     label: str
 
 
-def read_image_folders(name: str, path: Path, aside: SetAside, wanted: tuple[int, ...] = ()) -> Images:
+def read_image_folders(name: str, path: Path, aside: RejectedRows, wanted: tuple[int, ...] = ()) -> Images:
     """All become one size, the median or ``wanted``; grey when all are grey. Those that do not decode are set aside.
 
     Raise UnreadableDatasetError for a file that is no zip, or whose images are too many or too large;
@@ -111,7 +111,7 @@ def _labels(folders: Sequence[tuple[str, ...]]) -> list[str | None]:
     return [parts[shared] if len(parts) > shared else None for parts in folders]
 
 
-def _look(archive: zipfile.ZipFile, picture: _Picture, aside: SetAside) -> Look | None:
+def _look(archive: zipfile.ZipFile, picture: _Picture, aside: RejectedRows) -> Look | None:
     try:
         return look_at(_body(archive, picture))
     except UnreadablePictureError as error:
@@ -134,7 +134,7 @@ def _size(looks: Sequence[Look]) -> tuple[int, int, int]:
 
 
 def _decode(
-    archive: zipfile.ZipFile, pictures: Sequence[_Picture], size: tuple[int, ...], aside: SetAside
+    archive: zipfile.ZipFile, pictures: Sequence[_Picture], size: tuple[int, ...], aside: RejectedRows
 ) -> tuple[NDArray[np.uint8], pl.Series]:
     pixels = np.empty((len(pictures), *size), np.uint8)
     labels: list[str] = []
@@ -148,7 +148,7 @@ def _decode(
     return pixels[: len(labels)], pl.Series(labels, dtype=pl.String)
 
 
-def _check_good(aside: SetAside, good: int) -> None:
+def _check_good(aside: RejectedRows, good: int) -> None:
     aside.check(good=good, expected="whole png or jpg files are")
 
 

@@ -7,76 +7,113 @@ to hold. Values become text, and are typed as the text of a csv file is.
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
 import polars as pl
 
-from pipeline.validation.columns.names import check_cells, check_names
 from pipeline.validation.limits import MOST_COLUMNS
-from pipeline.validation.readers.text_file import TextFile
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["read_json_lines"]
+__all__ = ["collect_keys", "parse_object", "read_json_lines"]
 
 _NESTED = pl.Struct({"nested": pl.String})
+_MAX_NESTED_SHARE = 0.01  # of a column's cells: fewer arrays or objects are taken for missing values
 
 
 @dataclass(slots=True)
-class _Keys:
-    """Keys in the order in which they come, and those that hold an array or an object somewhere."""
+class _Cells:
+    """Cells by key, in the order in which keys come; ``nested`` counts arrays and objects."""
 
-    names: dict[str, None] = field(default_factory=dict)
-    nested: set[str] = field(default_factory=set)
+    columns: dict[str, list[str | None]] = field(default_factory=dict)
+    nested: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
 
-    def as_text(self, key: str, value: object) -> str | None:
-        if value is None or isinstance(value, str):
-            return value
+    def add(self, row: dict[str, object]) -> None:
+        for key, value in row.items():
+            column = self.columns.get(key)
+            if column is None:
+                column = self.columns[key] = [None] * self.rows
+            column.append(value if isinstance(value, str) else self._as_text(key, value))
+        self.rows += 1
+        if len(row) < len(self.columns):
+            for column in self.columns.values():
+                if len(column) < self.rows:
+                    column.append(None)
+
+    def _as_text(self, key: str, value: object) -> str | None:
+        if value is None:
+            return None
         if isinstance(value, dict | list):
-            self.nested.add(key)
+            self.nested[key] += 1
             return None
         if isinstance(value, float) and value.is_integer():
             return str(int(value))  # as a request's 1.0 is read where a category is expected
         return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_json_lines(text: TextFile, aside: SetAside) -> pl.DataFrame:
-    """Columns are String, or a Struct when there are arrays or objects in one; the last key that is new comes last.
+def read_json_lines(data: bytes, rejected: RejectedRows, *, first_line: int = 1) -> pl.DataFrame:
+    """Read rows as columns of String; a Struct column holds arrays or objects.
 
-    Raise InvalidColumnsError, MalformedRowsError when too many rows are broken, UnreadableDatasetError when too large.
+    Args:
+        data: UTF-8 text, whole lines.
+        rejected: Takes lines that are no JSON object.
+        first_line: The number of the first line in the file.
     """
-    regular = text.path.with_suffix(".regular")
-    keys = _write_regular(text, regular, aside)
-    names = list(keys.names)
-    check_names(names)
-    check_cells(text.name, len(names) * (text.counts["\n"] + 1))
-    frame = pl.read_ndjson(regular, schema=dict.fromkeys(names, pl.String))
-    return frame.with_columns(pl.lit(None, dtype=_NESTED).alias(name) for name in names if name in keys.nested)
+    cells = _Cells()
+    for number, line in enumerate(data.split(b"\n"), first_line):
+        if not line.strip():
+            continue
+        row = parse_object(line)
+        if row is None or len(cells.columns) > MOST_COLUMNS:
+            rejected.add_broken(line=number, reason="is not a JSON object", text=line.decode(errors="replace"))
+        else:
+            cells.add(row)
+    return pl.DataFrame([_column(name, values, cells, rejected) for name, values in cells.columns.items()])
 
 
-def _write_regular(text: TextFile, regular: Path, aside: SetAside) -> _Keys:
-    keys = _Keys()
-    good = 0
-    with text.path.open(encoding="utf-8-sig") as file, regular.open("w", encoding="utf-8") as out:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = {key: keys.as_text(key, value) for key, value in _object(line).items()}
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")  # half a surrogate pair is a ValueError
-            except (ValueError, RecursionError):
-                aside.add_broken(line=number, reason="is not a JSON object", text=line)
-                continue
-            keys.names.update(dict.fromkeys(row))
-            if len(keys.names) > MOST_COLUMNS:
-                break
-            good += 1
-    aside.check(good=good, expected='one JSON object a line, such as {"age": 38}, is')
-    return keys
+def parse_object(line: bytes) -> dict[str, object] | None:
+    """Parse a line; None when it is no JSON object. NaN, Infinity and integers of any length are read."""
+    try:
+        row = orjson.loads(line)
+    except ValueError:
+        row = _parse_slowly(line)
+    if isinstance(row, dict) and any(type(value) is float and abs(value) >= 2**53 for value in row.values()):
+        row = _parse_slowly(line)  # orjson makes a float of an integer beyond 64 bits
+    return row if isinstance(row, dict) else None
 
 
-def _object(line: str) -> dict[str, object]:
-    found = json.loads(line)
-    if not isinstance(found, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - as json says it of other lines that are none
-    return found
+def collect_keys(path: Path, start: int) -> Iterator[str]:
+    """All keys of a file that is larger than memory, in the order in which they come."""
+    seen: set[str] = set()
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file:
+            row = parse_object(line) or {}
+            for key in row:
+                if key not in seen:
+                    seen.add(key)
+                    yield key
+            if len(seen) > MOST_COLUMNS:
+                return
+
+
+def _parse_slowly(line: bytes) -> object:
+    try:
+        row = json.loads(line)
+        json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError):
+        return None
+    return row
+
+
+def _column(name: str, values: list[str | None], cells: _Cells, rejected: RejectedRows) -> pl.Series:
+    nested = cells.nested[name]
+    if nested > len(values) * _MAX_NESTED_SHARE:
+        return pl.Series(name, [None], dtype=_NESTED).new_from_index(0, len(values))
+    if nested:
+        rejected.add_cells(name, "that hold arrays or objects", nested)
+    return pl.Series(name, values, dtype=pl.String)

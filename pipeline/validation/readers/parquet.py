@@ -2,26 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.columns.names import check_cells, check_names
+from pipeline.validation.columns.names import check_cells, name_columns
+from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["damaged", "read_parquet", "scan_parquet"]
+__all__ = ["ParquetFile", "scan_parquet"]
 
+_SAMPLE_ROWS = 60_000
+_CELL_BYTES = 8  # of text, in the mean: so many of a block's are as many cells of parquet
+_STRETCHES = 25  # of a file, that are sampled
 _MAGIC = b"PAR1"
 
 
-def read_parquet(name: str, path: Path) -> pl.DataFrame:
-    """The whole file. Raise UnreadableDatasetError when it is empty, cut, damaged or too large; InvalidColumnsError."""
-    scan, rows = scan_parquet(name, path)
-    with damaged(name):
-        check_cells(name, len(scan.collect_schema()) * rows)
-        return scan.collect()
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParquetFile(TableFile):
+    """``rows`` in all; columns have the types that the file gives them."""
+
+    scan: pl.LazyFrame
+    rows: int
+    batch_rows: int
+
+    @classmethod
+    def open(cls, name: str, path: Path, block_bytes: int) -> Self:
+        """Look at the schema.
+
+        Raises:
+            UnreadableDatasetError: The file is empty, cut or damaged.
+            InvalidColumnsError: Its columns are too many or too few.
+        """
+        scan, rows = scan_parquet(name, path)
+        columns = scan.collect_schema().names()
+        names = name_columns(columns)
+        return cls(
+            name=name,
+            names=names,
+            fields=tuple(columns),
+            expected="rows of one schema are",
+            warnings=names.warnings,
+            scan=scan,
+            rows=rows,
+            batch_rows=max(1, block_bytes // _CELL_BYTES // max(1, len(columns))),
+        )
+
+    @property
+    def size(self) -> int:
+        return self.rows * len(self.names.names) * _CELL_BYTES
+
+    def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
+        check_cells(self.name, self.rows * len(self.names.names))
+        with damaged(self.name):
+            return self.scan.collect()
+
+    def batches(self) -> Iterator[Read]:
+        with damaged(self.name):
+            for frame in self.scan.collect_batches(chunk_size=self.batch_rows):
+                yield partial(_as_it_is, frame)
+
+    def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
+        length = max(1, _SAMPLE_ROWS // _STRETCHES)
+        step = max(length, self.rows // _STRETCHES)
+        with damaged(self.name):
+            frame = pl.concat([self.scan.slice(row, length).collect() for row in range(0, self.rows or 1, step)])
+        return frame, max(1, self.size * frame.height // max(1, self.rows))
+
+
+def _as_it_is(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
+    return frame
 
 
 def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
@@ -29,7 +85,7 @@ def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
     _check_ends(name, path)
     with damaged(name):
         scan = pl.scan_parquet(path, glob=False)
-        check_names(scan.collect_schema().names())
+        scan.collect_schema()
         return scan, int(scan.select(pl.len()).collect().item())
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -15,16 +15,14 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.contracts.names import MOST_PARTS, UploadKey, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Part, Upload
-from pipeline.validation.columns.names import check_cells, nearest
+from pipeline.validation.columns.names import nearest
 from pipeline.validation.limits import LARGE_BYTES, LARGE_CELLS
 from pipeline.validation.readers.formats import Format, format_of
 from pipeline.validation.readers.parquet import scan_parquet
-from pipeline.validation.readers.table import Table, read_table
-from pipeline.validation.rejected_rows import SetAside
 
 _GZIP_BYTES = 18  # the least
 
-__all__ = ["File", "Source", "check_agree", "fetch", "files_of", "is_large", "read_source"]
+__all__ = ["File", "Source", "check_agree", "fetch", "files_of", "is_large"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,31 +122,6 @@ def _sha256_of(files: Sequence[File], *, several: bool) -> str:
         return digests[0]
     lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(digests, files, strict=True))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def read_source(source: Source, aside: SetAside) -> Table:
-    """All rows, in the order of the files; raise DatasetError kin, naming the file when it is one of several."""
-    if len(source.files) == 1:
-        (file,) = source.files
-        return read_table(file.name, file.path, file.form, aside)
-    tables: list[Table] = []
-    cells = 0
-    for file in source.files:
-        part = SetAside(aside.path, file=file.name)
-        table = read_table(file.name, file.path, file.form, part, image=tables[0].image if tables else ())
-        aside.absorb(part)
-        if tables:
-            check_agree(file.name, table.frame.schema, source.files[0].name, tables[0].frame.schema)
-            table = replace(table, frame=table.frame.select(tables[0].frame.columns))
-        check_cells(source.name, cells := cells + table.frame.width * table.frame.height)
-        tables.append(table)
-    frame = pl.concat([table.frame for table in tables], how="vertical_relaxed")
-    return replace(
-        tables[0],
-        frame=frame,
-        decimal_comma=any(table.decimal_comma for table in tables),
-        warnings=tuple(dict.fromkeys(warning for table in tables for warning in table.warnings)),
-    )
 
 
 def check_agree(name: str, schema: pl.Schema, first: str, wanted: pl.Schema) -> None:

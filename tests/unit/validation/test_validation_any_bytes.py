@@ -15,7 +15,7 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.formats import format_of
 from pipeline.validation.readers.table import read_table
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 
 _FILES = ("a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz")
 _CELLS = st.one_of(
@@ -32,7 +32,7 @@ def _prepared(file: str, body: bytes):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         path.write_bytes(body)
-        aside = SetAside(Path(folder) / "set_aside.jsonl")
+        aside = RejectedRows(Path(folder) / "set_aside.jsonl")
         return prepare(read_table(file, path, format_of(file), aside), JobSpec(), aside, sha256="")
 
 

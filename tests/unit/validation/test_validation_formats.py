@@ -166,11 +166,11 @@ def test_the_function_that_validates_has_no_numpy():
         "from pathlib import Path\n"
         "from pipeline.contracts.job_spec import JobSpec\n"
         "from pipeline.validation.prepare import prepare\n"
-        "from pipeline.validation.rejected_rows import SetAside\n"
+        "from pipeline.validation.rejected_rows import RejectedRows\n"
         "from pipeline.validation.readers.table import Table\n"
         "import polars as pl\n"
         "frame = pl.DataFrame({'x': [1.5, 2.5, None] * 40, 'w': ['a', 'b', 'a'] * 40, 'y': list(range(120))})\n"
-        "prepared = prepare(Table(frame=frame), JobSpec(), SetAside(Path('unused')), sha256='')\n"
+        "prepared = prepare(Table(frame=frame), JobSpec(), RejectedRows(Path('unused')), sha256='')\n"
         "assert prepared.dataset.task == 'regression'"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)

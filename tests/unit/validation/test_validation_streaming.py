@@ -22,7 +22,7 @@ from pipeline.validation.prepare_streaming import prepare_large
 from pipeline.validation.readers.batches import rows_of
 from pipeline.validation.readers.formats import format_of
 from pipeline.validation.readers.source import File, Source, is_large, read_source
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.splits import SPLITS
 from pipeline.validation.statistics import _SKETCH, _Column, _smallest
 
@@ -74,7 +74,7 @@ def stream(tmp_path):
         workdir = tmp_path / f"work-{len(list(tmp_path.iterdir()))}"
         workdir.mkdir()
         made = prepare_large(
-            found, spec or JobSpec(), SetAside(workdir / "aside"), workdir, given_test=given_test, most_bytes=1 << 30,
+            found, spec or JobSpec(), RejectedRows(workdir / "aside"), workdir, given_test=given_test, most_bytes=1 << 30,
             block_bytes=BLOCK,
         )  # fmt: skip
         return made.dataset, {split: pl.read_parquet(path) for split, path in made.splits.items()}
@@ -85,7 +85,7 @@ def stream(tmp_path):
 def test_it_becomes_what_it_becomes_when_it_is_read_at_once(source, stream, rows, tmp_path):
     found = source(**{"a.csv": csv(rows)})
     dataset, splits = stream(found)
-    whole = prepare(read_source(found, SetAside(tmp_path / "aside")), JobSpec(), SetAside(tmp_path / "b"), sha256="0")
+    whole = prepare(read_source(found, RejectedRows(tmp_path / "aside")), JobSpec(), RejectedRows(tmp_path / "b"), sha256="0")
     assert [(one.name, one.kind) for one in dataset.columns] == [(one.name, one.kind) for one in whole.dataset.columns]
     assert dataset.left_out == whole.dataset.left_out
     assert (dataset.task, dataset.target, dataset.classes) == ("classification", "sold", ("a", "b"))
@@ -163,7 +163,7 @@ def test_an_empty_part_or_one_of_a_header_alone_counts_as_no_rows(source, tmp_pa
     names = ["0.csv", "1.csv", "2.csv.gz"] if first else ["1.csv", "0.csv", "2.csv.gz"]
     rows = rows_of(source(**dict(sorted(zip(names, bodies, strict=True)))), tmp_path, 1 << 20, BLOCK)
     assert rows.sample.rows() == [("1", "2"), ("3", "4")]
-    read = [batch.read((), SetAside(tmp_path / "aside")).rows() for batch in rows.batches()]
+    read = [batch.read((), RejectedRows(tmp_path / "aside")).rows() for batch in rows.batches()]
     assert [row for some in read for row in some] == [("1", "2"), ("3", "4")]
 
 
@@ -256,7 +256,7 @@ def test_regression_weights_and_clustering(source, stream, rows):
 
 def test_a_given_test_file_tests(source, stream, rows, tmp_path):
     test = source(**{"test.csv": csv(rows[:200])})
-    aside = SetAside(tmp_path / "test-aside", file="test.csv")
+    aside = RejectedRows(tmp_path / "test-aside", file="test.csv")
     given = GivenTest(file="test.csv", table=read_source(test, aside), aside=aside)
     dataset, splits = stream(source(**{"a.csv": csv(rows)}), given_test=given)
     assert (dataset.rows.test, splits["test"].height) == (200, 200)

@@ -1,0 +1,77 @@
+"""Cells as they are written: blanks around them are stripped, and markers of a missing value become null."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Set
+
+import polars as pl
+
+from pipeline.parsing.missing import MISSING
+
+__all__ = ["count_markers", "has_number_marker", "is_number_marker", "strip_cells", "strip_text"]
+
+# Python and polars strip white space; these are blank on a screen, too.
+_INVISIBLE = " \t\r\n\v\f\u00a0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+_INVISIBLE_ENDS = rf"^[{_INVISIBLE}]+|[{_INVISIBLE}]+$"
+_REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
+
+
+def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
+    """Strip text, and make missing values null; columns of other types keep their type.
+
+    Args:
+        column: Cells as a reader has them.
+        missing: Texts that mean a missing value; of numbers, those among them that are numbers.
+    """
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        return column if _is_stripped(column, missing) else _without_markers(strip_text(column), missing)
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    if column.dtype.is_numeric() and (numbers := [float(text) for text in missing if is_number_marker(text)]):
+        return column.set(column.cast(pl.Float64).is_in(numbers), None)
+    return column
+
+
+def count_markers(column: pl.Series, missing: Set[str] = MISSING) -> Counter[str]:
+    """Count the cells of text that mean a missing value, by how they are written; empty ones are not counted."""
+    if column.dtype != pl.String:
+        return Counter()
+    stripped = strip_text(column).rename("marker")
+    counts = stripped.filter(stripped.is_in(list(missing - {""}))).value_counts(name="cells")
+    return Counter(dict(counts.sort("cells", "marker", descending=[True, False]).iter_rows()))
+
+
+def is_number_marker(text: str) -> bool:
+    """Whether a marker of a missing value is a number, such as -999."""
+    try:
+        return float(text) == float(text)  # NaN is no number
+    except ValueError:
+        return False
+
+
+def has_number_marker(missing: Set[str]) -> bool:
+    """Whether one of the markers is a number."""
+    return any(map(is_number_marker, missing))
+
+
+def strip_text(text: pl.Series) -> pl.Series:
+    """Strip blanks of every kind, and compose letters and their accents (Unicode NFC)."""
+    text = text.str.strip_chars()
+    if text.str.len_bytes().sum() == text.str.len_chars().sum():  # ASCII
+        return text
+    return text.str.replace_all(_INVISIBLE_ENDS, "").str.normalize("NFC")
+
+
+def _is_stripped(text: pl.Series, missing: Set[str]) -> bool:
+    """Of values that repeat this is seen sooner than each of them is stripped."""
+    if text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
+        return False
+    values = text.unique()
+    return _without_markers(strip_text(values), missing).equals(values, null_equal=True)
+
+
+def _without_markers(text: pl.Series, missing: Set[str]) -> pl.Series:
+    return text.set(text.is_in(list(missing)), None)

@@ -1,0 +1,29 @@
+"""What inference says of a column: how it is read, with the sample's values, or why no model reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.contracts.signature import Column
+
+__all__ = ["InferredColumn"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InferredColumn:
+    """A column that models read.
+
+    ``values`` are those of the rows that were looked at, in the type of the split files (contracts.dataset), null where
+    missing.
+    """
+
+    column: Column
+    values: pl.Series
+    warnings: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        return self.column.name

@@ -1,0 +1,179 @@
+"""What numbers are: row numbers, dates, codes, or quantities, in float32 where that holds their signal."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from pipeline.contracts.dataset import LeftOut
+from pipeline.contracts.signature import Column
+from pipeline.parsing.dates import TimeUnit
+from pipeline.parsing.numbers import PLAIN, NumberFormat
+from pipeline.validation.columns.casting import as_finite, fit_numbers
+from pipeline.validation.columns.dates import seconds_in_numbers
+from pipeline.validation.columns.inferred import InferredColumn
+from pipeline.validation.words import counted
+
+__all__ = ["infer_number_kind", "is_row_number", "numbers_rows"]
+
+_IDENTIFIER_NAME = re.compile(
+    r"(?i:(?:.*[_\W])?(?:id|uuid|guid)|index|row_?(?:id|num(?:ber)?)|unnamed: 0|__index_level_\d+__)|.*[a-z]I[Dd]"
+)
+_TIME_NAME = re.compile(
+    r"(?i:(?:.*[_\W])?(?:epoch|unix|time|timestamp|ts|date|datetime|when|zeit|datum|fecha|hora|data|heure|created|updated)"
+    r"(?:[_\W].*)?|.*(?:_at|time|timestamp|date|_on)(?:[_\W]?(?:ms|us|ns|s|utc|unix|epoch))?)"
+)
+# A sequence under such a name is a position in time or in an order, which models may learn from.
+_ORDER_NAME = re.compile(r"(?i:.*(?:year|month|week|day|hour|minute|time|rank|age|step|period|level|score|order|grade).*)")
+_EARLIEST, _LATEST = 315_532_800.0, 4_102_444_800.0  # 1980 and 2100: epochs that people record
+_UNITS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_DATES_SHARE = 0.99  # of the distinct whole numbers that are days of the calendar
+_MIN_DATES = 3  # distinct ones
+
+_EXACT_FLOAT32 = 2.0**24  # whole numbers up to it are exact in float32
+_EXACT_FLOAT64 = 2.0**53
+_MAX_CODES = 200  # distinct values
+_MIN_CODE_ROWS = 5  # to each code, in the mean
+_MAX_ROUND_SHARE = 0.5  # of codes that are multiples of 100: amounts of money are, codes are not
+_STEPS = 1_000  # of float32 to a standard deviation: fewer lose signal
+_MAX_LOST_SHARE = 0.02  # of distinct values that float32 makes equal
+_LOOK_ROWS = 20_000
+_FLOAT32_STEP = 2.0**-23  # relative
+_MAX_ROW_NUMBER_SPAN = 100  # times the rows: a sample's row numbers have gaps
+
+
+def infer_number_kind(
+    numbers: pl.Series, cells: pl.Series, *, number_format: NumberFormat = PLAIN, missing: int
+) -> InferredColumn | LeftOut:
+    """Infer what a column of numbers is.
+
+    Args:
+        numbers: Float64, null where missing.
+        cells: The same cells as the file has them: integers beyond float64 are exact there.
+        number_format: How text becomes the numbers.
+        missing: How many cells are missing as they stand; the others that are null lost their value.
+    """
+    name = numbers.name
+    if numbers.null_count() == len(numbers):
+        return LeftOut(name=name, reason="no number that float32 can hold")
+    if is_row_number(numbers):
+        return LeftOut(name=name, reason="a row number: whole numbers in sequence, each there once")
+    if (unit := _time_unit(numbers)) and number_format == PLAIN:
+        column = Column(name=name, kind="datetime", time_unit=unit)
+        shown = "days such as 20240316" if unit == "yyyymmdd" else f"times in {unit} since 1970"
+        told = f"column '{name}': whole numbers are read as {shown}"
+        return InferredColumn(column=column, values=seconds_in_numbers(numbers, unit), warnings=(told,))
+    if _are_codes(numbers, cells):
+        told = f"column '{name}': {cells.drop_nulls().n_unique()} long whole numbers that repeat are read as categories"
+        return InferredColumn(
+            column=Column(name=name, kind="categorical", is_code=True), values=_codes(cells), warnings=(told,)
+        )
+    return _quantity(numbers, number_format, missing)
+
+
+def is_row_number(numbers: pl.Series) -> bool:
+    """Whole numbers in sequence, each there once, that begin at 0 or 1, or are named as an identifier."""
+    if not _each_there_once(numbers) or _span(numbers) != len(numbers) - 1:
+        return False
+    if _IDENTIFIER_NAME.fullmatch(numbers.name):
+        return True
+    return numbers.min() in (0, 1) and not _ORDER_NAME.fullmatch(numbers.name)
+
+
+def numbers_rows(numbers: pl.Series) -> bool:
+    """Whether an unnamed column numbers the rows, perhaps of a larger table: whole numbers, each there once."""
+    return len(numbers) > 0 and _each_there_once(numbers) and _span(numbers) < _MAX_ROW_NUMBER_SPAN * len(numbers)
+
+
+def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> InferredColumn | LeftOut:
+    name = numbers.name
+    warnings = []
+    if _each_there_once(numbers) and _IDENTIFIER_NAME.fullmatch(name):
+        warnings.append(
+            f"column '{name}' is named like an identifier, and read as a number: drop: [{name}] leaves it out"
+        )
+    is_wide = _needs_float64(numbers)
+    values = fit_numbers(numbers, is_wide=is_wide)
+    if values.null_count() == len(values):
+        return LeftOut(name=name, reason="no number that float32 can hold")
+    if lost := values.null_count() - missing:
+        warnings.append(
+            f"column '{name}': {counted(lost, 'cell')} without a number that float32 can hold, taken as missing"
+        )
+    if is_wide:
+        warnings.append(f"column '{name}' has a large offset and small steps: its center is subtracted in float64")
+    if _whole(numbers).all() and _float(numbers.abs().max()) > _EXACT_FLOAT64:
+        warnings.append(f"column '{name}' has whole numbers above 2**53, which float64 rounds")
+    column = Column(name=name, kind="numeric", number_format=number_format, is_wide=is_wide)
+    return InferredColumn(column=column, values=values, warnings=tuple(warnings))
+
+
+def _time_unit(numbers: pl.Series) -> TimeUnit:
+    """The unit of numbers that are dates: days of the calendar, or an epoch in a column that is named like a time."""
+    low, high = _float(numbers.min()), _float(numbers.max())
+    if 19_000_000 < low and high < 21_010_000 and _are_days(numbers):
+        return "yyyymmdd"
+    if low < _EARLIEST or not _TIME_NAME.fullmatch(numbers.name):
+        return ""
+    return next((unit for unit, a_second in _UNITS.items() if _EARLIEST <= low / a_second <= high / a_second <= _LATEST), "")
+
+
+def _are_days(numbers: pl.Series) -> bool:
+    days = numbers.drop_nulls().unique()
+    if len(days) < _MIN_DATES or not _whole(days).all():
+        return False
+    read = seconds_in_numbers(days, "yyyymmdd")
+    return len(read) - read.null_count() >= len(days) * _DATES_SHARE
+
+
+def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
+    """Few distinct whole numbers, too long for float32, that are no round amounts."""
+    if _float(numbers.abs().max()) <= _EXACT_FLOAT32 or not _whole(numbers).all():
+        return False
+    if cells.dtype == pl.String and not cells.drop_nulls().head(_LOOK_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():
+        return False
+    codes = cells.drop_nulls().unique()
+    distinct, rows = len(codes), len(cells) - cells.null_count()
+    if distinct > _MAX_CODES or rows < distinct * _MIN_CODE_ROWS:
+        return False
+    rounded = numbers.drop_nulls().unique() % 100 == 0
+    return int(rounded.sum()) <= len(rounded) * _MAX_ROUND_SHARE
+
+
+def _codes(cells: pl.Series) -> pl.Series:
+    if cells.dtype.is_float():
+        cells = cells.cast(pl.Int64, strict=False)
+    return cells.cast(pl.String).str.replace(r"\.0*$", "")
+
+
+def _needs_float64(numbers: pl.Series) -> bool:
+    """Whether float32 makes distinct values equal, or has few steps to a standard deviation."""
+    values = numbers.drop_nulls()
+    largest, deviation = _float(values.abs().max()), _float(values.std() or 0.0)
+    if not 0 < deviation < float("inf") or largest > 3e38:
+        return False
+    if largest * _FLOAT32_STEP * _STEPS > deviation:
+        return True
+    distinct = values.head(_LOOK_ROWS).unique()
+    rounded = distinct.cast(pl.Float32).n_unique()
+    return rounded < len(distinct) * (1 - _MAX_LOST_SHARE)
+
+
+def _each_there_once(numbers: pl.Series) -> bool:
+    if len(numbers) < 3 or numbers.null_count() or _span(numbers) < len(numbers) - 1:
+        return False
+    return bool(_whole(numbers).all() and numbers.is_unique().all())
+
+
+def _span(numbers: pl.Series) -> float:
+    return _float(numbers.max()) - _float(numbers.min())
+
+
+def _whole(numbers: pl.Series) -> pl.Series:
+    return numbers == numbers.floor()
+
+
+def _float(value: object) -> float:
+    assert isinstance(value, int | float), "a statistic of numbers that are there"
+    return float(value)

@@ -1,0 +1,38 @@
+"""Whether texts are categories, whose values are learned one by one, or free text, whose words are."""
+
+from __future__ import annotations
+
+import polars as pl
+
+__all__ = ["is_free_text"]
+
+_MAX_REPEATED = 0.9  # distinct values a row: beyond it too few repeat to be categories
+_MIN_SENTENCES = 20  # distinct values: fewer are the answers of a questionnaire, however long
+_SENTENCE_WORDS = 4.0
+_MIN_DISTINCT_SHARE = 0.02  # of sentences: fewer are long names of categories
+# Scripts that put no blanks between words; two characters are about a word.
+_UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+_CHARACTERS_A_WORD = 2.0
+
+
+def is_free_text(values: pl.Series) -> bool:
+    """Tell free text, and what identifies a row, from categories.
+
+    Args:
+        values: Texts without nulls.
+    """
+    distinct = values.unique()
+    share = len(distinct) / len(values)
+    if share > _MAX_REPEATED:
+        return True
+    if len(distinct) <= _MIN_SENTENCES or share < _MIN_DISTINCT_SHARE:
+        return False
+    return _mean_words(distinct) >= _SENTENCE_WORDS
+
+
+def _mean_words(values: pl.Series) -> float:
+    unspaced = values.str.count_matches(_UNSPACED) / _CHARACTERS_A_WORD
+    words = values.str.count_matches(r"\S+")
+    mean = (words + unspaced).mean()
+    assert isinstance(mean, float), "there are values"
+    return mean

@@ -1,0 +1,78 @@
+"""What a run says of the data it read: report.json, and ``modeldrop check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.contracts.dataset import Dataset
+from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.readers.batches import Rows
+
+__all__ = ["describe"]
+
+_MAX_REJECTED = 100  # rows that the report lists
+_EXAMPLES = 3
+_MAX_EXAMPLE = 40  # characters
+
+
+def describe(rows: Rows, dataset: Dataset, rejected: Path) -> dict[str, Any]:
+    """Describe how a file was read, as a JSON object.
+
+    Args:
+        rows: The source's rows.
+        dataset: What they became.
+        rejected: The file of rejected rows, which may not exist.
+
+    Returns:
+        ``encoding``, ``dialect``, ``rows``, ``rejected`` (line or row, and reason), ``columns`` (name, kind, examples,
+        missing, dropped), ``target``, ``task``, ``warnings``.
+    """
+    used = dataset.rows
+    return {
+        "encoding": rows.facts.get("encoding"),
+        "dialect": rows.facts.get("dialect"),
+        "rows": used.train + used.validation + used.test,
+        "rejected": _rejected(rejected),
+        "columns": _columns(rows, dataset),
+        "target": dataset.target or None,
+        "task": dataset.task,
+        "warnings": list(dataset.warnings),
+    }
+
+
+def _rejected(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line, _ in zip(file, range(_MAX_REJECTED), strict=False)]
+    return [{key: row[key] for key in ("file", "line", "row", "image", "reason") if key in row} for row in rows]
+
+
+def _columns(rows: Rows, dataset: Dataset) -> list[dict[str, Any]]:
+    kinds = {column.name: column.kind for column in dataset.columns}
+    dropped = {column.name: column.reason for column in dataset.left_out}
+    return [
+        {
+            "name": column.name,
+            "kind": _target_kind(dataset) if column.name == dataset.target else kinds.get(column.name),
+            "examples": _examples(column),
+            "missing": strip_cells(column).null_count(),
+            "dropped": dropped.get(column.name),
+        }
+        for column in rows.sample
+    ]
+
+
+def _target_kind(dataset: Dataset) -> str:
+    return "numeric" if dataset.task == "regression" else "categorical"
+
+
+def _examples(column: pl.Series) -> list[str]:
+    if column.dtype == pl.Binary or column.dtype.is_nested():
+        return []
+    values = column.drop_nulls().head(1000).unique(maintain_order=True).head(_EXAMPLES)
+    return [text[:_MAX_EXAMPLE] for text in values.cast(pl.String, strict=False).drop_nulls()]

@@ -1,0 +1,241 @@
+"""Rows that were read -> the Dataset: profiles, classes, warnings, and the splits' files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.validation.columns.target import check_distinct
+from pipeline.validation.companions.test_file import TestFile, TestRows, read_test_rows
+from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_NAMED, MOST_VOCABULARY
+from pipeline.validation.profile import profile_column
+from pipeline.validation.readers.batches import Rows
+from pipeline.validation.schema import Schema
+from pipeline.validation.splits import SPLITS
+from pipeline.validation.splitters import rare_reason, untrained_reason
+from pipeline.validation.tally import ReadRows, check_rows
+from pipeline.validation.threads import side_by_side
+from pipeline.validation.words import counted
+
+__all__ = ["PreparedFiles", "build_dataset"]
+
+_MOST_WARNINGS = 50
+_FEW_ROWS = 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedFiles:
+    """A Dataset, the parquet file of each split, and the spec as it was understood."""
+
+    dataset: Dataset
+    splits: Mapping[str, Path]
+    spec: JobSpec
+
+
+def build_dataset(
+    rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: TestFile | None
+) -> PreparedFiles:
+    """Profile the training rows, drop what cannot be learned, and write the splits.
+
+    Args:
+        rows: Where they are from.
+        read: All of them, by split.
+        workdir: A folder for the files.
+        sha256: Of the source.
+        test: Test rows that were given beside the data.
+
+    Raises:
+        DatasetError: Of a kin that says what is wrong.
+    """
+    schema, rejected = read.schema, read.rejected
+    for reason, dropped in read.tally.dropped.items():
+        rejected.add_counted(dropped, read.tally.read, reason)
+    rejected.check(good=read.tally.read, expected=f"{counted(rows.sample.width, 'field')}, as in the header, are")
+    classes = _choose_classes(read)
+    heights = {split: _height(read, split, classes) for split in SPLITS}
+    check_rows(sum(heights.values()), rejected)
+    _check_heights(heights, has_test=test is not None)
+    _check_varies(read, classes)
+    profiles, untold = _profile(read)
+    left_out = (*schema.left_out, *untold)
+    _check_usable(profiles, left_out, schema.target.name)
+    columns = [*(profile.name for profile in profiles), *filter(None, (schema.target.name, schema.spec.weight))]
+    files = _write(read, columns, classes, workdir)
+    tested: TestRows | None = None
+    if test is not None:
+        tested = read_test_rows(test, schema, classes)
+        _select(tested.frame, columns).write_parquet(files["test"])
+        heights["test"] = tested.frame.height
+    warnings = [
+        *rows.warnings,
+        *rejected.warnings,
+        *schema.warnings,
+        *_tell_columns(rows, read, profiles),
+        *read.warnings,
+        *(tested.warnings if tested else ()),
+        *(_tell_shared(test, tested, files) if test and tested and rows.is_whole else ()),
+        *_tell_size(rows, read, sum(heights[split] for split in SPLITS)),
+    ]
+    dataset = Dataset(
+        task=schema.task,
+        target=schema.target.name,
+        columns=tuple(_finish_profile(profile, rows) for profile in profiles),
+        left_out=left_out,
+        classes=classes,
+        class_rows=tuple(read.tally.classes["train", label] for label in classes),
+        rows=SplitRows(**heights),
+        set_aside=rejected.rows + (test.rejected.rows if test else 0),
+        warnings=_cap(warnings),
+        sha256=sha256,
+        weight=schema.spec.weight,
+        split_by=schema.spec.split.by,
+        missing=schema.spec.missing,
+        header=rows.header,
+        encoding=schema.spec.encoding or "",
+        sheet=schema.spec.sheet or "",
+        target_format=schema.target.number_format,
+    )
+    return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec)
+
+
+def _choose_classes(read: ReadRows) -> tuple[str, ...]:
+    """Those that train, and have rows enough; the rows of others are rejected."""
+    schema, tally = read.schema, read.tally
+    if schema.task != "classification":
+        return ()
+    rows = Counter[str]()
+    for (_, label), count in tally.classes.items():
+        rows[label] += count
+    rare = {label for label, count in rows.items() if count < LEAST_CLASS_ROWS} if read.statistics else set()
+    untrained = {label for label in rows.keys() - rare if not tally.classes["train", label]}
+    read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, rare_reason())
+    read.rejected.add_counted(
+        sum(rows[label] for label in untrained), tally.read, untrained_reason(schema.target.name)
+    )
+    classes = tuple(sorted(rows.keys() - rare - untrained))
+    check_distinct(schema.target.name, schema.task, pl.Series(classes, dtype=pl.String))
+    return classes
+
+
+def _height(read: ReadRows, split: str, classes: tuple[str, ...]) -> int:
+    return sum(read.tally.classes[split, label] for label in classes) if classes else read.tally.rows[split]
+
+
+def _check_heights(heights: Mapping[str, int], *, has_test: bool) -> None:
+    for split, height in heights.items():
+        if not height and not (has_test and split == "test"):
+            raise TooFewRowsError(
+                f"{counted(sum(heights.values()), 'row')} leave none for {split}: other shares, or another column, are "
+                "expected in split"
+            )
+
+
+def _check_varies(read: ReadRows, classes: tuple[str, ...]) -> None:
+    """Raise InvalidTargetError when the training rows have one value alone."""
+    target = read.schema.target
+    if target.task == "clustering" or len(classes) > 1 or read.statistics is not None:
+        return
+    if pl.concat([frame[target.name] for frame in read.held["train"]]).n_unique() < 2:
+        raise InvalidTargetError(
+            f"the target '{target.name}' is constant in the training rows: at least two different values are expected "
+            "there; another split may have them"
+        )
+
+
+def _profile(read: ReadRows) -> tuple[list[ColumnProfile], list[LeftOut]]:
+    if read.statistics is not None:
+        return read.statistics.profiles()
+    (train,) = read.held["train"]
+    profiles = side_by_side(lambda column: profile_column(column.column, train[column.name]), read.schema.columns)
+    return (
+        [profile for profile in profiles if isinstance(profile, ColumnProfile)],
+        [profile for profile in profiles if isinstance(profile, LeftOut)],
+    )
+
+
+def _finish_profile(profile: ColumnProfile, rows: Rows) -> ColumnProfile:
+    return profile.model_copy(update={"is_optional": rows.is_keyed and profile.missing > 0})
+
+
+def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
+    if not profiles:
+        reasons = "; ".join(f"'{column.name}': {column.reason}" for column in left_out[:MOST_NAMED])
+        more = "; ..." if len(left_out) > MOST_NAMED else ""
+        purpose = f"predict '{target}'" if target else "tell clusters by"
+        raise InvalidColumnsError(
+            f"no column can be used to {purpose} ({reasons}{more}): at least one of numbers, categories or "
+            "truth values is expected"
+        )
+
+
+def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], workdir: Path) -> dict[str, Path]:
+    """Write the splits' files: of ``columns``, and of the rows of ``classes`` where there are any."""
+    files = {split: workdir / f"{split}.parquet" for split in SPLITS}
+    for split, frames in read.held.items():
+        kept = _select(_keep_classes(pl.concat(frames), read.schema, classes), columns)
+        kept.write_parquet(files[split], compression="snappy")
+    if read.train is None:
+        return files
+    scan = pl.scan_parquet(read.train)
+    unseen = {label for (split, label), _ in read.tally.classes.items() if split == "train"} - {*classes}
+    names = list(scan.collect_schema())
+    if unseen or names != list(columns):
+        position = names.index(read.schema.target.name)
+        some = pl.nth(position).is_in(list(classes)) if classes else pl.lit(True)
+        kept_columns = pl.nth(*(names.index(name) for name in columns))
+        scan.filter(some).select(kept_columns).sink_parquet(files["train"], compression="snappy", statistics=False)
+        read.train.unlink()
+    else:
+        read.train.rename(files["train"])
+    return files
+
+
+def _keep_classes(frame: pl.DataFrame, schema: Schema, classes: tuple[str, ...]) -> pl.DataFrame:
+    return frame.filter(frame[schema.target.name].is_in(list(classes))) if classes else frame
+
+
+def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The columns by their names as they are: polars reads ``*`` and ``^...$`` as patterns."""
+    return pl.DataFrame([frame[name] for name in columns])
+
+
+def _tell_shared(test: TestFile, tested: TestRows, files: Mapping[str, Path]) -> Iterator[str]:
+    names = tested.frame.columns
+    others = pl.concat([_select(pl.read_parquet(files[split]), names) for split in ("train", "validation")])
+    if shared := int(tested.frame.hash_rows().is_in(others.hash_rows().unique().implode()).sum()):
+        yield f"{shared:,} of {counted(tested.frame.height, 'row')} of '{test.name}' are in the data too"
+
+
+def _tell_columns(rows: Rows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
+    for column in read.schema.columns:
+        yield from (f"{warning}{rows.by_sample}" for warning in column.warnings)
+        if lost := read.tally.lost[column.name]:
+            yield f"column '{column.name}': {counted(lost, 'cell')} not {column.column.kind}, taken as missing"
+    for profile in profiles:
+        if profile.kind == "categorical" and profile.distinct > MOST_VOCABULARY:
+            yield (
+                f"column '{profile.name}' has {profile.distinct:,} values: the {MOST_VOCABULARY:,} most frequent are "
+                "known to the model"
+            )
+
+
+def _tell_size(rows: Rows, read: ReadRows, used: int) -> Iterator[str]:
+    if not rows.is_whole:
+        yield (
+            f"large data ({counted(read.tally.read, 'row')}): columns are understood by a sample, rows go to splits by "
+            "their hash, numbers of distinct values are estimates and medians a sample's"
+        )
+    elif used < _FEW_ROWS:
+        yield f"only {counted(used, 'row')}: measured quality is rough"
+
+
+def _cap(warnings: list[str]) -> tuple[str, ...]:
+    more = len(warnings) - _MOST_WARNINGS
+    return (*warnings[:_MOST_WARNINGS], *([f"and {more:,} warnings more"] if more > 0 else []))

@@ -1,0 +1,132 @@
+"""Later files of a known model, read by the rules that its training file was read by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.contracts.errors import InvalidColumnsError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.signature import Column, Signature
+from pipeline.parsing.missing import MISSING
+from pipeline.validation.columns.casting import as_text, cast_column
+from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.names import nearest
+from pipeline.validation.limits import MOST_BYTES
+from pipeline.validation.readers.batches import Rows, open_rows
+from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.source import File, Source
+from pipeline.validation.rejected_rows import RejectedRows
+from pipeline.validation.words import counted
+
+__all__ = ["KnownRows", "first_options", "later_options", "read_known_rows"]
+
+_ISO = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownRows:
+    """Rows of a later file.
+
+    ``frame`` holds the model's columns as a request writes them: numbers, truth values, texts, dates as ISO 8601 or in
+    the file's own numbers, images as bytes; null where missing. ``labels``: the target where the file has it, as text.
+    """
+
+    frame: pl.DataFrame
+    labels: pl.Series | None
+    warnings: tuple[str, ...]
+
+
+def first_options(spec: JobSpec) -> ReadOptions:
+    """What train.yaml says of a first file."""
+    return ReadOptions(header=spec.header, encoding=spec.encoding or "", sheet=spec.sheet or "")
+
+
+def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
+    """How a file is read beside the data."""
+    return ReadOptions(
+        header=rows.header, encoding="", sheet="", names=rows.names.names if rows.header == "auto" else ()
+    )
+
+
+def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
+    """Read a file by a model's signature.
+
+    Args:
+        name: The file's name, whose ending tells the format.
+        path: Where it is.
+        signature: What the model takes, and how its training file was read.
+        workdir: An empty folder for what is made of the file.
+
+    Raises:
+        DatasetError: Of a kin: the file cannot be read, or lacks a column.
+    """
+    rejected = RejectedRows(workdir / "rejected.jsonl")
+    source = Source(name=name, files=(File(name=name, path=path, form=format_of(name)),), digest=Future())
+    image = next((column.shape for column in signature.columns if column.kind == "image"), ())
+    rows = open_rows(
+        source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MOST_BYTES, image=image
+    )
+    missing = MISSING if signature.missing is None else frozenset(signature.missing)
+    _check_names(name, rows, signature)
+    columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
+    lost = [warning for _, warnings in columns for warning in warnings]
+    target = signature.target
+    labels = as_text(strip_cells(rows.sample[target], frozenset())) if target in rows.sample.columns else None
+    return KnownRows(
+        frame=pl.DataFrame([cells for cells, _ in columns]),
+        labels=labels,
+        warnings=(*rows.warnings, *rejected.warnings, *lost),
+    )
+
+
+def _options_of(signature: Signature) -> ReadOptions:
+    names = tuple(column.name for column in signature.columns)
+    target = (signature.target,) if signature.target else ()
+    return ReadOptions(
+        header=signature.header,
+        encoding=signature.encoding,
+        sheet=signature.sheet,
+        names=(*names, *target) if signature.header == "auto" else (),
+    )
+
+
+def _check_names(name: str, rows: Rows, signature: Signature) -> None:
+    optional = {column.name for column in signature.columns if column.is_optional}
+    there = rows.sample.columns
+    absent = [column.name for column in signature.columns if column.name not in there and column.name not in optional]
+    if absent:
+        raise InvalidColumnsError(
+            f"'{name}' lacks {counted(len(absent), 'column')} that the model reads, such as '{absent[0]}': "
+            f"{nearest(absent[0], there)}"
+        )
+
+
+def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str]) -> tuple[pl.Series, Sequence[str]]:
+    if column.name not in frame.columns:
+        return pl.Series(column.name, [None]).new_from_index(0, frame.height), ()
+    raw = frame[column.name]
+    values = cast_column(raw, column, missing)
+    lost = values.null_count() - strip_cells(raw, missing).null_count()
+    warnings = [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost > 0 else []
+    if column.kind == "boolean":
+        values = values.cast(pl.Boolean)
+    elif column.kind == "datetime":
+        values = _as_request_dates(raw, values, column)
+    elif column.kind == "numeric" and not column.is_wide:
+        values = values.cast(pl.Float64)
+    return values.alias(column.name), warnings
+
+
+def _as_request_dates(raw: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:
+    if column.time_unit:
+        return cast_column(raw, Column(name=column.name, kind="numeric", is_wide=True))
+    times = pl.from_epoch((seconds * 1e6).round().cast(pl.Int64), time_unit="us")
+    return times.dt.strftime(_ISO)
+
+

@@ -1,0 +1,120 @@
+"""Open a data file by its format."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.validation.columns.names import name_columns
+from pipeline.validation.readers.encodings import UTF_8
+from pipeline.validation.readers.json_lines import parse_object
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.parquet import ParquetFile
+from pipeline.validation.readers.plain_text import PlainText, make_plain_text
+from pipeline.validation.readers.source import File
+from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.readers.text_rows import DelimitedFile, JsonLinesFile
+from pipeline.validation.rejected_rows import RejectedRows
+
+__all__ = ["open_file"]
+
+_LOOK_BYTES = 64 << 10
+
+
+def open_file(  # noqa: PLR0913 - as open_rows has it
+    file: File,
+    workdir: Path,
+    options: ReadOptions,
+    rejected: RejectedRows,
+    *,
+    is_large: bool,
+    max_bytes: int,
+    block_bytes: int,
+    image: tuple[int, ...],
+) -> TableFile | None:
+    """Open a file; None when it is an empty text file. Arguments and errors are those of batches.open_rows."""
+    if file.form.kind == "parquet":
+        return ParquetFile.open(file.name, file.path, block_bytes)
+    if file.form.kind in ("arrays", "folders"):
+        return _open_images(file, rejected, image)
+    scratch = workdir / f"{file.path.name}-scratch"
+    scratch.mkdir(exist_ok=True)
+    if file.form.kind == "spreadsheet":
+        from pipeline.validation.readers.spreadsheet import convert_spreadsheet  # noqa: PLC0415 - others need none
+
+        sheet = convert_spreadsheet(file.name, file.path, scratch, sheet=options.sheet)
+        text = PlainText(file.name, sheet.path, 0, UTF_8, tuple(sheet.warnings))
+        return DelimitedFile.open(text, ",", options, scratch, block_bytes)
+    if _is_blank(file.path, is_gzip=file.form.gzipped):
+        return None
+    text = make_plain_text(
+        file.name, file.path, scratch, is_gzip=file.form.gzipped, encoding=options.encoding, max_bytes=max_bytes
+    )
+    if file.form.kind == "json_lines" or _is_json(text):
+        return JsonLinesFile.open(text, scratch, block_bytes, is_large=is_large)
+    return DelimitedFile.open(text, file.form.delimiter, options, scratch, block_bytes)
+
+
+def _is_blank(path: Path, *, is_gzip: bool) -> bool:
+    if is_gzip or path.stat().st_size > _LOOK_BYTES:
+        return False
+    return not path.read_bytes().removeprefix(codecs.BOM_UTF8).strip()
+
+
+def _is_json(text: PlainText) -> bool:
+    """Whether the first line is a JSON object, under whatever name."""
+    with text.path.open("rb") as file:
+        file.seek(text.start)
+        line = file.readline(_LOOK_BYTES)
+    return line.lstrip().startswith(b'{"') and parse_object(line) is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ImageFile(TableFile):
+    """Images, which are in memory."""
+
+    frame: pl.DataFrame
+
+    @property
+    def size(self) -> int:
+        return int(self.frame.estimated_size())
+
+    def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
+        return self.frame
+
+    def batches(self) -> Iterator[Read]:
+        yield partial(_as_it_is, self.frame)
+
+    def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
+        return self.frame, self.size
+
+
+def _as_it_is(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
+    return frame
+
+
+def _open_images(file: File, rejected: RejectedRows, image: tuple[int, ...]) -> TableFile:
+    from pipeline.validation.readers.image_zip import read_image_folders  # noqa: PLC0415 - tables need no Pillow
+    from pipeline.validation.readers.npz import read_image_arrays  # noqa: PLC0415 - the same
+
+    arrays = file.form.kind == "arrays"
+    images = (
+        read_image_arrays(file.name, file.path, image)
+        if arrays
+        else read_image_folders(file.name, file.path, rejected, image)
+    )
+    return _ImageFile(
+        name=file.name,
+        names=name_columns(images.frame.columns),
+        fields=tuple(images.frame.columns),
+        expected="images are",
+        image=images.shape,
+        task=None if arrays else "classification",
+        warnings=images.warnings,
+        frame=images.frame,
+    )

@@ -1,0 +1,73 @@
+"""What is counted while all rows are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.contracts.errors import TooFewRowsError
+from pipeline.validation.columns.target import TargetRule
+from pipeline.validation.limits import LEAST_ROWS
+from pipeline.validation.rejected_rows import RejectedRows
+from pipeline.validation.schema import Schema
+from pipeline.validation.statistics import Statistics
+from pipeline.validation.words import counted
+
+__all__ = ["ReadRows", "Tally", "check_rows"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """``lost``: cells of a column that are not of its kind. ``classes``: rows by (split, class)."""
+
+    rows: Counter[str] = field(default_factory=Counter)  # of each split
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)  # by reason
+    lost: Counter[str] = field(default_factory=Counter)
+    read: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Add what was counted of another batch."""
+        self.rows.update(other.rows)
+        self.classes.update(other.classes)
+        self.dropped.update(other.dropped)
+        self.lost.update(other.lost)
+        self.read += other.read
+
+    def count(self, parts: Mapping[str, pl.DataFrame], target: TargetRule) -> None:
+        """Count rows, and those of each class, by split."""
+        for split, frame in parts.items():
+            self.rows[split] += frame.height
+            if target.task == "classification":
+                counts = frame[target.name].rename("class").value_counts(name="rows")
+                self.classes.update({(split, label): rows for label, rows in counts.iter_rows()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRows:
+    """All rows, read by ``schema``: in ``held`` by split, but for training rows that are in the file ``train``.
+
+    ``statistics``: of training rows that came in batches; None where they are in memory.
+    """
+
+    schema: Schema
+    tally: Tally
+    held: Mapping[str, Sequence[pl.DataFrame]]
+    rejected: RejectedRows
+    train: Path | None = None
+    statistics: Statistics | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def check_rows(rows: int, rejected: RejectedRows) -> None:
+    """Raise TooFewRowsError when there are too few to choose between models and to test one."""
+    if rows < LEAST_ROWS:
+        without = f" ({rejected.rows:,} more are set aside)" if rejected.rows else ""
+        raise TooFewRowsError(
+            f"the file has {counted(rows, 'row')} to learn from{without}: at least {LEAST_ROWS} are expected, so that "
+            "some choose between models and some test the one that is chosen"
+        )
