@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["FALSE", "MISSING", "TRUE"]
+__all__ = ["FALSE", "MISSING", "NUMBER_MISSING", "TRUE"]
 
 # Compared after white space is stripped, as they are written here: "none" and "na" are also words.
 MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"})
+
+# Missing in a column of numbers only; elsewhere each is a value like any other. Markers, no words such as "unknown".
+NUMBER_MISSING = frozenset(
+    {
+        *("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "\u2026", "*", "**", ":", "/", "//"),
+        *("na", "Na", "n.a.", "N.A.", "n. a.", "n.a", "n.d.", "n/d", "N/D", "n/v", "k.A.", "k. A.", "k.a.", "s/d"),
+        *("none", "NONE", "nil", "Nil", "NIL", "void", "VOID", "Null", "NAN", "Nan", "NaT", "(null)", "\\N"),
+        *("inf", "-inf", "+inf", "Inf", "-Inf", "+Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity"),
+        *("#DIV/0!", "#N/A", "#NA", "#N/V", "#NV", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!", "#ERROR!"),
+        *("#WERT!", "#BEZUG!", "#ZAHL!", "#VALEUR!", "#VALOR!", "#VALORE!", "-nan", "NaN%", "1.#QNAN", "1.#INF"),
+    }
+)
 
 # A column of these alone is boolean; compared in lower case.
 TRUE = frozenset({"true", "yes"})

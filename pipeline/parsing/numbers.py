@@ -1,22 +1,187 @@
-"""Numbers as people write them: 1.299,99 and 12.5 % and ($204.10). Standard library only."""
+"""Numbers as people write them: 1.299,99 and 12.5 % and ($204.10). Standard library only.
+
+Validation parses whole columns by the same patterns (validation.columns.numbers); a test holds the two equal.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
+from functools import cache
 
-__all__ = ["PLAIN", "NumberFormat"]
+__all__ = [
+    "AMBIGUOUS_POINT",
+    "BLANK",
+    "CODE",
+    "CURRENCY",
+    "DASH",
+    "MAGNITUDE",
+    "MAGNITUDES",
+    "MINUS",
+    "PLAIN",
+    "ZERO",
+    "NumberFormat",
+    "group_marks",
+    "is_bound",
+    "parse_number",
+    "pattern",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumberFormat:
-    """How a column writes its numbers. Signs, accounting negatives and bounds (<0.5) are read in every format.
+    """How a column writes its numbers. Signs, accounting negatives, bounds (<0.5), currencies and percent signs are
+    read in every format.
 
-    ``units`` are texts around a number that mean nothing of their own: currencies, percent, a unit that all rows share.
+    ``units`` are texts after a number that mean nothing of their own: a unit that all rows share, as they are written.
     """
 
     decimal: str = "."  # or ","
-    group: str = ""  # between thousands: one of , . ' or a blank; empty: none
+    group: str = ""  # between thousands: one of , . ' or a blank; empty: none was seen
     units: tuple[str, ...] = ()
+    magnitudes: bool = False  # 1.2k is 1200, 3M is 3,000,000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "units", tuple(self.units))  # a JSON document has a list
 
 
 PLAIN = NumberFormat()
+
+# The patterns are written for two engines, Python's and that of polars: neither look-around nor a class such as \d,
+# which also means the digits of other scripts.
+BLANK = "[ \u00a0\u2007\u2009\u202f]"  # also no-break, figure, thin and narrow no-break space
+MINUS = "[-\u2212\u2013]"  # also the minus sign and the en dash
+DASH = "(?:--?|[\u2013\u2014])"  # in place of decimals: 12,-
+CODE = "^0[0-9]+$"  # 007: a number would lose its zeros
+AMBIGUOUS_POINT = r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.299: a decimal point, or thousands beside a decimal comma
+CURRENCY = "(?:{})".format(
+    "|".join(
+        [
+            r"[A-Z]{0,3}[$\u00a2\u00a3\u00a5\u0e3f\u20a0-\u20c0\ufdfc\uffe5]",  # also US$ and R$
+            "USD|EUR|GBP|JPY|CHF|CNY|RMB|INR|AUD|CAD|NZD|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|RUB|TRY|UAH|BRL|MXN|ARS",
+            "CLP|COP|ZAR|KRW|SGD|HKD|TWD|THB|IDR|MYR|VND|ILS|AED|SAR|QAR|KWD|EGP|NGN|KES|PKR|BDT|LKR",
+            r"(?i:eur|usd|gbp|chf|euros?|dollars?)|kr\.?|SFr\.?|Fr\.|Rs\.?|Rp\.?|TL|z\u0142|K\u010d|Ft|lei",
+            r"\u043b\u0432\.?|\u0440\u0443\u0431\.?|\u0440\.|\u0433\u0440\u043d\.?|\u5186|\u5143|\uc6d0",
+        ]
+    )
+)
+MAGNITUDES = {
+    **dict.fromkeys(("k", "tsd", "thousand"), 1e3),
+    **dict.fromkeys(("lac", "lacs", "lakh", "lakhs"), 1e5),
+    **dict.fromkeys(("m", "mn", "mio", "million"), 1e6),
+    **dict.fromkeys(("cr", "crore", "crores"), 1e7),
+    **dict.fromkeys(("b", "bn", "mrd", "billion"), 1e9),
+    **dict.fromkeys(("t", "tn", "trillion"), 1e12),
+}
+MAGNITUDE = rf"(?:(?i:{'|'.join(sorted(MAGNITUDES, key=len, reverse=True))})\.?)"
+ZERO = rf"^{BLANK}*(?:{CURRENCY}{BLANK}*{DASH}|{DASH}{BLANK}*{CURRENCY}){BLANK}*$"  # how Excel's accounting writes 0
+
+_EXPONENT = "(?:[eE][-+]?[0-9]+)"
+_PLAIN_NUMBER = rf"(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}?"
+_APOSTROPHE = "['\u2019]"
+_BOUND = re.compile(rf"^{BLANK}*[<>\u2264\u2265~\u2248]|[0-9][^0-9]*\+[^0-9]*$")
+
+
+def parse_number(text: str, number_format: NumberFormat) -> float | None:
+    """Parse one text as its column writes numbers.
+
+    Args:
+        text: without a marker of missing values, which is no number.
+        number_format: of the column. What a plain number may look like (-3.5, 1e5, .5) is read in every format, except
+            where it may mean another number in this one (1.500 beside decimal commas).
+
+    Returns:
+        The number, of a bound (<0.5, 10,000+) the bound; None for anything else, codes such as 007 among it.
+    """
+    plain = _compiled(rf"[-+]?{_PLAIN_NUMBER}").fullmatch(text)
+    if plain and number_format.decimal == "." or plain and not _compiled(AMBIGUOUS_POINT).match(text):
+        return None if _compiled(CODE).match(text) else _finite(float(text))
+    match = _compiled(pattern(number_format)).match(text)
+    if match is None or text.endswith("\n"):
+        return 0.0 if _compiled(ZERO).match(text) and not text.endswith("\n") else None
+    return _value(match, number_format)
+
+
+def is_bound(text: str) -> bool:
+    """Whether a number is written as a bound (<0.5, 10,000+) or an estimate (~5)."""
+    return _BOUND.search(text) is not None
+
+
+def group_marks(number_format: NumberFormat) -> str:
+    """Return the pattern of what may stand between thousands."""
+    other = "." if number_format.decimal == "," else ","
+    return f"(?:{BLANK}|{_APOSTROPHE}|[{other}])"
+
+
+@cache
+def pattern(number_format: NumberFormat) -> str:
+    """Return the pattern of a number in a format, for Python's and for polars' engine.
+
+    Its groups: ``plain`` is a number as float() reads it, else ``local`` has one with ``group_marks`` and the format's
+    decimal mark; ``sign``, ``inner``, ``open`` and ``minus`` may make it negative; ``magnitude``, which is there in a
+    format with magnitudes, multiplies it.
+    A match is a number when at most one of these four is there, ``close`` wherever ``open`` is, and no blank in
+    ``local`` after a plus (a telephone number).
+    """
+    units = "".join(f"|{re.escape(unit)}" for unit in sorted(number_format.units, key=len, reverse=True))
+    suffix = rf"(?:{BLANK}*(?:%|{CURRENCY}{units}))"
+    magnitude = rf"(?:{BLANK}*(?P<magnitude>{MAGNITUDE}))?" if number_format.magnitudes else ""
+    return (
+        rf"^{BLANK}*(?:[<>]=?|[\u2264\u2265~\u2248])?{BLANK}*(?P<sign>\+|{MINUS})?{BLANK}*(?:{CURRENCY}{BLANK}*)?"
+        rf"(?P<open>\()?{BLANK}*(?:{CURRENCY}{BLANK}*)?(?P<inner>{MINUS})?{BLANK}*{_body(number_format)}{magnitude}"
+        rf"(?P<minus>{MINUS})?{BLANK}*\+?{suffix}?\+?{BLANK}*(?:(?P<close>\)){suffix}?)?{BLANK}*$"
+    )
+
+
+def _body(number_format: NumberFormat) -> str:
+    """The digits: ``local`` first, or the dash of 12.- would be a minus."""
+    if number_format.decimal == ".":
+        return rf"(?:(?P<local>{_grouped(number_format)})|(?P<plain>{_PLAIN_NUMBER}))"
+    # 1.500 is left to ``local``: only a group mark makes it a number.
+    plain = (
+        rf"[0-9]+|\.[0-9]+{_EXPONENT}?|[0-9]+\.[0-9]*{_EXPONENT}|0[0-9]*\.[0-9]*|[0-9]{{4,}}\.[0-9]*"
+        rf"|[0-9]+\.(?:[0-9]{{0,2}}|[0-9]{{4,}})"
+    )
+    return rf"(?:(?P<local>{_grouped(number_format)}|[0-9]*,[0-9]+{_EXPONENT}?)|(?P<plain>{plain}))"
+
+
+def _grouped(number_format: NumberFormat) -> str:
+    """Thousands by blanks and apostrophes, which are clear, and by the mark that no decimals have, where it is."""
+    decimal, other = (",", r"\.") if number_format.decimal == "," else (r"\.", ",")
+    decimals = rf"(?:{decimal}(?:[0-9]+|{DASH}))"
+    first = "[1-9][0-9]{0,2}"
+    clear = "|".join(rf"{first}(?:{mark}[0-9]{{3}})+{decimals}?" for mark in (BLANK, _APOSTROPHE))
+    if number_format.group == ("." if other == r"\." else ","):
+        by_other = rf"{first}(?:{other}[0-9]{{3}})+{decimals}?"
+    else:
+        by_other = rf"{first}{other}[0-9]{{3}}(?:(?:{other}[0-9]{{3}})+{decimals}?|{decimals})"
+    indian = rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}{decimals}?" if other == "," else ""
+    return rf"{clear}|{by_other}{indian}|[0-9]+[.,]{DASH}"
+
+
+def _value(match: re.Match[str], number_format: NumberFormat) -> float | None:
+    sign, local = match["sign"], match["local"]
+    signs = sum(match[name] is not None for name in ("sign", "inner", "open", "minus"))
+    is_phone = sign == "+" and local is not None and _compiled(BLANK).search(local) is not None
+    if signs > 1 or (match["open"] is None) != (match["close"] is None) or is_phone:
+        return None
+    digits = match["plain"] if local is None else _plain_digits(local, number_format)
+    magnitude = match["magnitude"] if number_format.magnitudes else None
+    number = float(digits) * (1.0 if magnitude is None else MAGNITUDES[magnitude.lower().removesuffix(".")])
+    return _finite(-number if signs and sign != "+" else number)
+
+
+def _plain_digits(local: str, number_format: NumberFormat) -> str:
+    digits = _compiled(rf"[.,]{DASH}$").sub("", local)
+    return _compiled(group_marks(number_format)).sub("", digits).replace(",", ".")
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+@cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    """Only a model that reads such numbers pays for it."""
+    return re.compile(expression)
