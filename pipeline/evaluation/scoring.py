@@ -88,7 +88,7 @@ def _feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
     series = frame[column.name]
     if column.kind == "image":
         return pixels(series, column.shape)
-    if column.kind == "datetime":
+    if column.kind == "datetime" or column.is_wide:
         return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     if column.kind in ("categorical", "text"):
         return series.cast(pl.String).fill_null("").to_numpy().astype(object)

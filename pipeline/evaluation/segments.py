@@ -23,6 +23,7 @@ _COLUMNS = 4  # that are chosen where nobody names any
 _MOST_VALUES = 8  # of a column
 _FEWEST_ROWS = 20  # of a segment: fewer say nothing
 _BINS = 4
+_MOST_DIGITS = 17  # that a float64 has
 _WORSE = 0.05  # of the metric: less is of no use to anybody, however sure it is
 _MOST_ROWS = 20_000  # of a segment that it is measured by: its interval is narrow enough then
 _MISSING = "(missing)"
@@ -80,7 +81,8 @@ def _parts(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
         common = column.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MOST_VALUES)
         yield from ((value, _mask(column == value)) for value in common)
     elif (distinct := column.drop_nulls().unique().sort()).len() <= _MOST_VALUES:
-        yield from ((f"{value:g}", _mask(column == value)) for value in distinct)
+        texts = _spell(distinct.to_list(), digits=6)
+        yield from ((text, _mask(column == value)) for text, value in zip(texts, distinct, strict=True))
     else:
         yield from _quarters(column)
     yield _MISSING, column.is_null().to_numpy()
@@ -91,10 +93,21 @@ def _quarters(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     if not known.size:
         return
     cuts = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)))
+    texts = _spell(cuts.tolist(), digits=4)
     for index, (low, high) in enumerate(pairwise(cuts)):
         last = index == len(cuts) - 2
         inside = (column >= low) & ((column <= high) if last else (column < high))
-        yield f"{figures(low)} to {figures(high)}", _mask(inside)
+        yield f"{texts[index]} to {texts[index + 1]}", _mask(inside)
+
+
+def _spell(values: Sequence[float], *, digits: int) -> list[str]:
+    """The numbers in ``digits`` figures, or as many more as tell them apart."""
+    texts: list[str] = []
+    for count in range(digits, _MOST_DIGITS + 1):
+        texts = [figures(value, count) for value in values]
+        if len(set(texts)) == len(values):
+            break
+    return texts
 
 
 def _mask(which: pl.Series) -> npt.NDArray[np.bool_]:

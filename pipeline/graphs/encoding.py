@@ -1,6 +1,7 @@
 """How raw columns become a body's inputs: in numpy here for training, in the graph by raw_inputs.wrap.
 
-``num`` float32 [batch, numeric and boolean columns, then the numbers of each date (graphs.dates)], missing is NaN;
+``num`` float32 [batch, numeric and boolean columns, then the numbers of each date (graphs.dates)], missing is NaN, and
+a wide column is less its center, subtracted in float64: a float32 holds what is left, and not a counter near 1e9;
 ``cat`` int64 [batch, categorical columns], 0 is missing, 1..n are the vocabulary in its order, n + 1 is unknown;
 ``text`` str [batch, text columns], missing is ''; ``image`` uint8 [batch, height, width, channels], of the one image
 column. Each follows the order of the data set's columns; a body has those inputs that it reads.
@@ -8,6 +9,7 @@ column. Each follows the order of the data set's columns; a body has those input
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,7 +21,7 @@ from pipeline.contracts.dataset import ColumnProfile, Dataset
 from pipeline.evaluation.scoring import pixels
 from pipeline.graphs.dates import date_numbers
 
-__all__ = ["CAT", "IMAGE", "NUM", "TEXT", "Encoding"]
+__all__ = ["CAT", "IMAGE", "NUM", "TEXT", "Encoding", "centers"]
 
 NUM, CAT, TEXT, IMAGE = "num", "cat", "text", "image"
 
@@ -55,7 +57,7 @@ class Encoding:
 
     def encode(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         """All inputs of the rows of ``frame``; of what there are no columns the array is of size 0."""
-        num = [_numbers(frame[column.name], pl.Float32())[:, None] for column in self.numeric]
+        num = [_numeric(frame[column.name], column)[:, None] for column in self.numeric]
         if self.dates:
             num.append(date_numbers([_numbers(frame[one.name], pl.Float64()) for one in self.dates], self.dates))
         cat = [_ids(frame[column.name], column) for column in self.categorical]
@@ -65,6 +67,18 @@ class Encoding:
             TEXT: _texts(frame, self.text),
             IMAGE: pixels(frame[self.image.name], self.image.shape) if self.image else np.empty((0, 0, 0, 0), np.uint8),
         }
+
+
+def centers(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float64]:
+    """What is subtracted from wide columns: the median of each [columns]."""
+    return np.array([column.median or 0.0 for column in columns], np.float64)
+
+
+def _numeric(series: pl.Series, column: ColumnProfile) -> npt.NDArray[np.float32]:
+    if not column.is_wide:
+        return _numbers(series, pl.Float32())
+    centered: npt.NDArray[np.float64] = _numbers(series, pl.Float64()) - centers([column])
+    return centered.astype(np.float32)
 
 
 def _numbers(series: pl.Series, kind: pl.DataType) -> npt.NDArray[Any]:

@@ -15,9 +15,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
-from pipeline.contracts.signature import Signature
+from pipeline.contracts.signature import Column, Signature
 from pipeline.graphs.dates import date_graph, names_of
-from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
+from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding, centers
 from pipeline.graphs.joining import join, make_model, normalise
 
 __all__ = ["normalise", "wrap"]
@@ -53,6 +53,10 @@ def _free_prefix(taken: Iterable[str]) -> str:
     return prefix
 
 
+def _type(column: Column) -> int:
+    return TensorProto.DOUBLE if column.is_wide else _TYPES[column.kind]
+
+
 def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
     """The inputs that the body ``reads``, in their order."""
     ids = [f"{prefix}id_{index}" for index, _ in enumerate(encoding.categorical)]
@@ -69,7 +73,7 @@ def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequen
             parts.append(_stack([column.name for column in encoding.text], f"{prefix}{TEXT}", TensorProto.STRING))
         else:
             parts.append(_numbers(encoding, f"{prefix}{NUM}"))
-    inputs = [_value(column.name, _TYPES[column.kind], ["batch", *column.shape]) for column in signature.columns]
+    inputs = [_value(column.name, _type(column), ["batch", *column.shape]) for column in signature.columns]
     nodes += [node for part in parts for node in part.nodes]
     constants = [constant for part in parts for constant in part.constants]
     return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], constants)
@@ -77,17 +81,43 @@ def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequen
 
 def _numbers(encoding: Encoding, output: str) -> _Part:
     """The numeric columns, then what the dates become."""
-    names = [column.name for column in encoding.numeric]
     if not encoding.dates:
-        return _stack(names, output, TensorProto.FLOAT)
+        return _numeric(encoding.numeric, output)
     parts = [f"{output}_dates"]
     nodes, constants = date_graph(encoding.dates, parts[0])
-    if names:
-        plain = _stack(names, f"{output}_plain", TensorProto.FLOAT)
+    if encoding.numeric:
+        plain = _numeric(encoding.numeric, f"{output}_plain")
         nodes, constants, parts = [*plain.nodes, *nodes], [*plain.constants, *constants], [plain.output.name, *parts]
-    width = len(names) + sum(len(names_of(column)) for column in encoding.dates)
+    width = len(encoding.numeric) + sum(len(names_of(column)) for column in encoding.dates)
     nodes = [*nodes, helper.make_node("Concat", parts, [output], axis=1)]
     return _Part(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", width]), constants=constants)
+
+
+def _numeric(columns: Sequence[ColumnProfile], output: str) -> _Part:
+    """Of wide columns, which are doubles, the center is subtracted before they become floats."""
+    wide = [column for column in columns if column.is_wide]
+    if not wide:
+        return _stack([column.name for column in columns], output, TensorProto.FLOAT)
+    plain = [column for column in columns if not column.is_wide]
+    nodes, constants = _rows([column.name for column in wide], f"{output}_wide")
+    nodes += [
+        helper.make_node("Sub", [f"{output}_wide_rows", f"{output}_centers"], [f"{output}_centered"]),
+        helper.make_node("Cast", [f"{output}_centered"], [f"{output}_floats"], to=TensorProto.FLOAT),
+    ]
+    constants.append(numpy_helper.from_array(centers(wide)[:, None], f"{output}_centers"))
+    rows = [f"{output}_floats"]
+    if plain:
+        more_nodes, more_constants = _rows([column.name for column in plain], f"{output}_narrow")
+        nodes, constants, rows = [*more_nodes, *nodes], [*more_constants, *constants], [f"{output}_narrow_rows", *rows]
+    row = {column.name: index for index, column in enumerate((*plain, *wide))}
+    order = np.array([row[column.name] for column in columns], np.int64)
+    nodes += [
+        helper.make_node("Concat", rows, [f"{output}_unordered"], axis=0),
+        helper.make_node("Gather", [f"{output}_unordered", f"{output}_order"], [f"{output}_rows"], axis=0),
+        helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]),
+    ]
+    constants.append(numpy_helper.from_array(order, f"{output}_order"))
+    return _Part(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", len(columns)]), constants=constants)
 
 
 def _image(column: ColumnProfile, output: str) -> _Part:
@@ -119,13 +149,19 @@ class _Part:
 
 def _stack(names: Sequence[str], output: str, kind: int) -> _Part:
     """Columns [batch] -> one matrix [batch, columns], in three nodes whatever their number."""
+    nodes, constants = _rows(names, output)
+    nodes.append(helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]))
+    return _Part(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), constants=constants)
+
+
+def _rows(names: Sequence[str], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Columns [batch] of one type -> ``output``_rows [columns, batch]."""
     shape = numpy_helper.from_array(np.array([len(names), -1], np.int64), f"{output}_shape")
     nodes = [
         helper.make_node("Concat", list(names), [f"{output}_flat"], axis=0),
         helper.make_node("Reshape", [f"{output}_flat", shape.name], [f"{output}_rows"]),
-        helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]),
     ]
-    return _Part(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), constants=[shape])
+    return nodes, [shape]
 
 
 def _after(signature: Signature, prefix: str) -> onnx.ModelProto:

@@ -21,8 +21,16 @@ __all__ = ["LEAST_LENGTH", "Terms", "Unit", "id_graph", "over_rows", "score_grap
 Unit = Literal["word", "letter"]
 Matrix = npt.NDArray[np.float32]
 
-# RE2's \w is ASCII alone: words are letters, marks and digits of any script; each other sign is a token of its own.
-_WORDS = r"[\p{L}\p{M}\p{N}_']+|[^\s\p{L}\p{M}\p{N}]"
+# Scripts that put no blanks between words: each character, with its marks, is a token of its own. The last two signs
+# lengthen a vowel of Katakana, and are of no script.
+_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\x{30FC}\x{FF70}"
+# RE2's \w is ASCII alone: words are letters, marks and digits of any other script; each other sign is a token of its
+# own. [^\P{L}...] are the letters that are in none of the classes that follow.
+_WORDS = (
+    rf"(?:[^\P{{L}}{_SPACELESS}]|[^\P{{M}}{_SPACELESS}]|[^\P{{N}}{_SPACELESS}]|[_'])+"
+    rf"|[{_SPACELESS}]\p{{M}}*"
+    r"|[^\s\p{L}\p{M}\p{N}]"
+)
 LEAST_LENGTH = 1e-6  # that a text is scaled by: one without a known term is of length 0
 _value = helper.make_tensor_value_info
 
@@ -44,7 +52,8 @@ class Terms:
 def token_nodes(text: str, tokens: str, unit: Unit) -> list[onnx.NodeProto]:
     """``text`` [rows] -> ``tokens`` [rows, tokens], in lower case, '' after a row's last one.
 
-    Letters are marked where the text begins and where it ends.
+    Words of scripts without blanks between them are read character by character. Letters are marked where the text
+    begins and where it ends.
     """
     form = {"tokenexp": _WORDS} if unit == "word" else {"separators": [""]}
     lower, marked = f"{tokens}_lower", int(unit == "letter")

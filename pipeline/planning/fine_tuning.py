@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from pipeline.contracts.base import Base
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut
@@ -41,8 +44,16 @@ def as_the_base_reads(dataset: Dataset, base: Base) -> Dataset:
         update={
             "columns": columns,
             "left_out": (*dataset.left_out, *spare),
-            "warnings": (*dataset.warnings, *unknown),
+            "warnings": (*dataset.warnings, *unknown, *_coarse(own, columns, base)),
         }
+    )
+
+
+def _coarse(own: Mapping[str, ColumnProfile], columns: Sequence[ColumnProfile], base: Base) -> tuple[str, ...]:
+    return tuple(
+        f"column '{column.name}': the base model {base.version} reads it as float32, which is coarser than its values"
+        for column in columns
+        if own[column.name].is_wide and not column.is_wide
     )
 
 
@@ -100,4 +111,12 @@ def _as_read(own: ColumnProfile | None, column: ColumnProfile, dataset: Dataset,
         raise InvalidJobSpecError(
             f"{where} as {column.kind}, and here it is {own.kind}: the same kinds and shapes are expected"
         )
-    return own.model_copy(update={"vocabulary": column.vocabulary})
+    return own.model_copy(update=_reading(column))
+
+
+def _reading(column: ColumnProfile) -> dict[str, Any]:
+    """What the base's weights depend on: ids of categories, the numbers of a date, the centers of both."""
+    reading: dict[str, Any] = {"vocabulary": column.vocabulary, "is_wide": column.is_wide}
+    if column.is_wide or column.kind == "datetime":
+        reading |= {"median": column.median, "parts": column.parts}
+    return reading

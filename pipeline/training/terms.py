@@ -18,6 +18,8 @@ Texts = npt.NDArray[np.object_]
 
 _BLOCK_LETTERS = 1_000_000  # of the longest text times the rows, of a block that is tokenized at once
 _BLOCK_ROWS = 1024
+_MAX_LEARNED = 4_096  # tokens of a text that terms are taken from; all of them are counted when it is read
+_MAX_COUNTED = 5_000_000  # terms that are counted at once, about 1 GB
 _WORDS_LOOK = 5_000  # texts
 _WORDS = 3.0  # in the mean; what has fewer is read by its letters: names, codes, scripts without spaces
 
@@ -35,10 +37,11 @@ def tokens_of(texts: Texts, unit: Unit) -> list[list[str]]:
     model = OnnxModel(token_graph(unit).SerializeToString())
     order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
     found: list[list[str]] = [[] for _ in texts]
+    same: dict[str, str] = {}  # a token is in memory once, however often it is there
     for block in _blocks(order, texts):
         (tokens,) = model.run_raw({"texts": texts[block]})
         for at, row in zip(block, tokens, strict=True):
-            found[at] = [token for token in row if token]
+            found[at] = [same.setdefault(token, token) for token in row if token]
     return found
 
 
@@ -75,10 +78,15 @@ class Vocabulary:
 
     @classmethod
     def of(cls, tokens: Sequence[Sequence[str]], unit: Unit, *, longest: int, least_rows: int, most: int) -> Vocabulary:
-        """The ``most`` frequent terms that ``least_rows`` rows have (all that there are, where none has)."""
+        """The ``most`` frequent terms that ``least_rows`` rows have (all that there are, where none has).
+
+        Of very long texts the first tokens are looked at, and rare terms are forgotten while there are too many.
+        """
         rows: Counter[tuple[str, ...]] = Counter()
         for one in tokens:
-            rows.update(counted_terms(one, longest).keys())
+            rows.update(counted_terms(one[:_MAX_LEARNED], longest).keys())
+            if len(rows) > max(_MAX_COUNTED, 2 * most):
+                rows = Counter(dict(sorted(rows.items(), key=lambda term: (-term[1], term[0]))[:most]))
         kept = [(term, count) for term, count in rows.items() if count >= least_rows] or list(rows.items())
         kept = sorted(kept, key=lambda one: (-one[1], one[0]))[:most]
         kept.sort(key=lambda one: (len(one[0]), one[0]))

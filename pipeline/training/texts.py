@@ -21,6 +21,7 @@ from onnx import TensorProto, helper
 from pipeline.graphs.encoding import NUM
 from pipeline.graphs.joining import make_model, with_input
 from pipeline.graphs.texts import Unit, score_graph
+from pipeline.parsing.scripts import has_several_scripts
 from pipeline.training.recipe import Problem, Rows, Settings
 from pipeline.training.terms import Vocabulary, tokens_of, unit_of
 
@@ -75,7 +76,8 @@ class _Read:
     @classmethod
     def of(cls, settings: Settings, problem: Problem) -> _Read:
         columns = problem.train.text.T
-        units = [unit_of(column) for column in columns]
+        # Texts in several scripts share no words; their letters tell new words of each.
+        units: list[Unit] = ["letter" if has_several_scripts(column) else unit_of(column) for column in columns]
         tokens = [tokens_of(column, unit) for column, unit in zip(columns, units, strict=True)]
         return cls(settings=settings, problem=problem, units=units, tokens=tokens)
 

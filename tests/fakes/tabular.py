@@ -58,14 +58,21 @@ def table(
     return profiled({"train": frame[:cut], "validation": frame[cut:]}, task)
 
 
-def profiled(splits: dict[str, pl.DataFrame], task: Task, target: str = "target", texts: Sequence[str] = ()) -> Table:
-    """The Dataset of these splits; a column of the numbers 0 and 1 alone is boolean, those of ``texts`` are texts."""
+def profiled(
+    splits: dict[str, pl.DataFrame],
+    task: Task,
+    target: str = "target",
+    texts: Sequence[str] = (),
+    wide: Sequence[str] = (),
+) -> Table:
+    """The Dataset of these splits; a column of the numbers 0 and 1 alone is boolean, those of ``texts`` are texts,
+    and those of ``wide`` are numbers that float32 cannot hold."""
     train = splits["train"]
     labels = tuple(sorted(train[target].unique().to_list())) if task == "classification" else ()
     dataset = Dataset(
         task=task,
         target=target,
-        columns=tuple(column_profile(train[name], texts) for name in train.columns if name != target),
+        columns=tuple(column_profile(train[name], texts, wide) for name in train.columns if name != target),
         classes=labels,
         class_rows=tuple(int((train[target] == label).sum()) for label in labels),
         rows=SplitRows(train=train.height, validation=splits["validation"].height, test=0),
@@ -74,10 +81,12 @@ def profiled(splits: dict[str, pl.DataFrame], task: Task, target: str = "target"
     return Table(dataset=dataset, splits=splits)
 
 
-def column_profile(series: pl.Series, texts: Sequence[str] = ()) -> ColumnProfile:
+def column_profile(series: pl.Series, texts: Sequence[str] = (), wide: Sequence[str] = ()) -> ColumnProfile:
     seen = {"name": series.name, "missing": series.null_count(), "distinct": series.n_unique()}
     if series.name in texts:
         return ColumnProfile(**seen, kind="text")
+    if series.name in wide:
+        return ColumnProfile(**seen, kind="numeric", is_wide=True, median=float(series.median()))
     if series.dtype == pl.String:
         counts = series.drop_nulls().value_counts(sort=True)
         return ColumnProfile(**seen, kind="categorical", vocabulary=tuple(counts[series.name].to_list()))

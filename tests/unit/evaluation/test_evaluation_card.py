@@ -179,7 +179,7 @@ def mixed_rows(rows: int, gap: int | None) -> pl.DataFrame:
     return pl.DataFrame(values, schema=kinds)
 
 
-def mixed_model() -> bytes:
+def mixed_model(dataset: Dataset = MIXED) -> bytes:
     """Probabilities from which columns are missing: enough to answer with."""
     nodes = [
         helper.make_node("IsNaN", ["num"], ["gaps"]),
@@ -195,7 +195,7 @@ def mixed_model() -> bytes:
     answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 2])
     graph = helper.make_graph(nodes, "body", inputs, [answer])
     body: onnx.ModelProto = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
-    content: bytes = wrap(body, MIXED, MIXED.signature).SerializeToString()
+    content: bytes = wrap(body, dataset, dataset.signature).SerializeToString()
     return content
 
 
@@ -204,6 +204,15 @@ def test_golden_rows_are_raw_json_values() -> None:
     assert golden.rows[0] == {"age": 0.5, "member": False, "city": "paris"}
     assert golden.rows[1] == {"age": 1.5, "member": True, "city": "rome"}
     assert json.loads(json.dumps(golden.rows)) == list(golden.rows)
+
+
+def test_golden_rows_keep_the_digits_of_a_wide_number() -> None:
+    columns = (MIXED.columns[0].model_copy(update={"is_wide": True, "median": 52.5200066}), *MIXED.columns[1:])
+    ages = [52.5200066, 1_000_000_035.0, None]
+    rows = mixed_rows(3, gap=None).with_columns(age=pl.Series(ages, dtype=pl.Float64))
+    wide = MIXED.model_copy(update={"columns": columns})
+    _, golden = evaluated(wide, mixed_model(wide), rows)
+    assert [row["age"] for row in json.loads(golden.to_bytes())["rows"]] == ages
 
 
 @pytest.mark.parametrize(("gap", "at"), [(3, 3), (25, 9)])

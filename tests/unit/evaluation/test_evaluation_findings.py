@@ -189,6 +189,21 @@ def test_a_number_of_few_values_is_shown_by_its_values(exam: Exam) -> None:
     assert [one.value for one in segments(replace(exam, test=test), ["floor"])] == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("offset", "step"), [(1_000_000_000.0, 1.0), (6_650_003.4, 0.1), (52.5200066, 1e-7), (2_460_310.25, 0.25)]
+)
+def test_the_segments_of_a_wide_number_have_names_of_their_own(exam: Exam, offset: float, step: float) -> None:
+    several = np.arange(ROWS) % 5
+    few = exam.test.with_columns(counter=offset + step * pl.Series(several))
+    many = exam.test.with_columns(counter=offset + step * pl.Series(np.arange(ROWS)))
+    for test, count in ((few, 5), (many, 4)):
+        found = [one.value for one in segments(replace(exam, test=test), ["counter"])]
+        assert len(set(found)) == len(found) == count
+    assert [float(one.value) for one in segments(replace(exam, test=few), ["counter"])] == pytest.approx(
+        [offset + step * n for n in range(5)], abs=step / 2
+    )
+
+
 def test_named_segments_come_in_their_order_and_texts_are_none(exam: Exam) -> None:
     assert chosen_columns(dataset(people()), ("city", "nothing", "age"), ()) == ["city", "age"]
 

@@ -50,6 +50,14 @@ def test_nulls_become_nan_and_the_empty_string() -> None:
     assert found["city"].tolist() == ["", "Oslo"]
 
 
+def test_a_wide_number_stays_a_double() -> None:
+    column = Column(name="counter", kind="numeric", is_wide=True)
+    signature = Signature(task="regression", target="t", columns=(column,))
+    found = feeds(pl.DataFrame({"counter": [1_000_000_035.0, None]}), signature)["counter"]
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, [1_000_000_035.0, np.nan])
+
+
 def test_the_truth_is_labels_or_values() -> None:
     assert truth(ROWS, CLASSIFICATION).tolist() == ["yes", "no"]
     regression = Signature(task="regression", target="t", columns=())

@@ -124,6 +124,70 @@ def test_batches_of_any_size_and_columns_of_any_kind(
     np.testing.assert_allclose(answers.probabilities[:, 0], _sum(dataset, frame), rtol=1e-6)
 
 
+def _widened(dataset: Dataset, medians: dict[str, float | None]) -> Dataset:
+    columns = tuple(
+        column.model_copy(update={"is_wide": True, "median": medians[column.name]})
+        if column.name in medians
+        else column
+        for column in dataset.columns
+    )
+    return dataset.model_copy(update={"columns": columns})
+
+
+@pytest.mark.parametrize("rows", [0, 1, 500])
+@pytest.mark.parametrize("wide", [["b"], ["a", "c"], ["a", "b", "c", "d"]])
+def test_wide_numbers_are_centered_in_float64_as_training_does(wide: list[str], rows: int) -> None:
+    random = np.random.default_rng(0)
+    medians = dict(zip("abcd", (1e9, 6_650_003.4, 52.5200066, None), strict=True))
+    dataset = _widened(_dataset(list("abcd"), {"e": ("x",)}, "regression"), {name: medians[name] for name in wide})
+    frame = pl.DataFrame(
+        {
+            name: pl.Series(
+                [None if random.random() < 0.1 else (medians[name] or 0) + value for value in random.normal(size=rows)],
+                dtype=pl.Float64 if name in wide else pl.Float32,
+            )
+            for name in "abcd"
+        }
+    ).with_columns(e=pl.Series(["x"] * rows, dtype=pl.String))
+    encoded = Encoding.of(dataset).encode(frame)[NUM]
+    model = wrap(_body(dataset), dataset, dataset.signature)
+    kinds = {given.name: given.type.tensor_type.elem_type for given in model.graph.input}
+    assert {name for name, kind in kinds.items() if kind == TensorProto.DOUBLE} == set(wide)
+    inner = onnx.utils.Extractor(model).extract_model([column.name for column in dataset.columns], ["_/num"])
+    (found,) = OnnxModel(inner.SerializeToString()).run_raw(feeds(frame, dataset.signature))
+    np.testing.assert_array_equal(found, encoded)
+    assert encoded.dtype == np.float32
+    if rows > 1:
+        shifts = np.array([frame[name].to_numpy() - (medians[name] or 0) for name in wide]).T
+        places = ["abcd".index(name) for name in wide]
+        np.testing.assert_allclose(encoded[:, places], shifts, rtol=1e-6)
+
+
+def test_a_data_set_without_wide_numbers_has_no_double() -> None:
+    dataset = _dataset(["a", "b"], {}, "regression")
+    model = wrap(_body(dataset), dataset, dataset.signature)
+    assert not {"Sub", "Cast"} & {node.op_type for node in model.graph.node if not node.output[0].startswith("_/body")}
+    assert {given.type.tensor_type.elem_type for given in model.graph.input} == {TensorProto.FLOAT}
+
+
+def test_wide_numbers_beside_dates_and_under_any_name() -> None:
+    dataset = _widened(_dataset(NASTY[::2], {}, "regression"), {NASTY[0]: 1e9, NASTY[4]: -1e9})
+    date = ColumnProfile(name="when", kind="datetime", missing=0, distinct=9, median=1.7e9, parts=("trend", "hour"))
+    dataset = dataset.model_copy(update={"columns": (date, *dataset.columns)})
+    frame = pl.DataFrame({name: [1.5, None, -2.0] for name in NASTY[::2]}).with_columns(
+        pl.Series(NASTY[0], [1e9 + 1, None, 1e9 - 3]), pl.Series("when", [1.7e9, 1.7e9 + 86_400 * 3.5, None])
+    )
+    body = make_model(
+        "body",
+        [helper.make_node("Identity", [NUM], ["answer"])],
+        [helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", 7])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 7])],
+    )
+    model = wrap(body, dataset, dataset.signature)
+    (found,) = OnnxModel(model.SerializeToString()).run_raw(feeds(frame, dataset.signature))
+    np.testing.assert_array_equal(found.reshape(3, 7), Encoding.of(dataset).encode(frame)[NUM])
+
+
 def test_the_label_is_the_most_probable_class() -> None:
     dataset = _dataset(["a"], {}, "classification", classes=40)
     answers = _run(dataset, pl.DataFrame({"a": [5.0, -5.0]}))

@@ -54,6 +54,34 @@ def test_the_data_is_read_as_the_base_reads_it() -> None:
     assert as_the_base_reads(found, base()) == found
 
 
+def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
+    wide = {"kind": "numeric", "is_wide": True}
+    date = {"kind": "datetime", "missing": 0, "distinct": 9}
+    own = dataset()
+    columns = (
+        own.columns[0].model_copy(update={**wide, "median": 2e9}),
+        own.columns[1],
+        ColumnProfile(name="day", **date, median=7.0, parts=("trend", "hour")),
+    )
+    known = (
+        base().columns[0],
+        base().columns[1].model_copy(update={**wide, "median": 1e9}),
+        ColumnProfile(name="day", **date, median=5.0, parts=("trend",)),
+    )
+    found = as_the_base_reads(own.model_copy(update={"columns": columns}), base(columns=known))
+    read = {column.name: column for column in found.columns}
+    assert (read["age"].is_wide, read["age"].median) == (True, 1e9)
+    assert (read["day"].median, read["day"].parts) == (5.0, ("trend",))
+
+
+def test_a_base_that_reads_float32_reads_wide_numbers_so_too_and_says_it() -> None:
+    own = dataset()
+    wide = own.columns[0].model_copy(update={"is_wide": True, "median": 1e9})
+    found = as_the_base_reads(own.model_copy(update={"columns": (wide, own.columns[1])}), base())
+    assert not next(column for column in found.columns if column.name == "age").is_wide
+    assert [warning for warning in found.warnings if "'age'" in warning and "float32" in warning]
+
+
 def test_the_network_alone_is_tried_as_the_base_was_built_and_learns_as_it_is_told() -> None:
     found = planned(base())
     (candidate,) = found.candidates

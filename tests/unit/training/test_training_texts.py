@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import onnx
 import polars as pl
@@ -10,7 +12,7 @@ import pytest
 from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.raw_inputs import wrap
-from pipeline.graphs.texts import Unit
+from pipeline.graphs.texts import Unit, score_graph
 from pipeline.training.reading_texts import TEXT_SETTINGS
 from pipeline.training.recipe import Problem, Rows
 from pipeline.training.terms import Vocabulary, tokens_of, unit_of
@@ -151,3 +153,129 @@ def test_codes_are_made_once_for_the_same_rows() -> None:
     first = codes_of(problem, TEXT_SETTINGS, every_class=True)
     assert codes_of(problem, TEXT_SETTINGS, every_class=True) is first
     assert codes_of(_problem(), TEXT_SETTINGS, every_class=True) is not first
+
+
+SCRIPTS = [
+    *("荷物が遅れました", "修理", "サーバー", "二〇二四年", "𠮷野家", "ﾊﾝｶｸ", "ㄅㄆㄇ"),
+    *("ที่นี่มีรถ", "ຂອບໃຈ", "ខ្ញុំ", "ကျွန်တော်"),
+    *("iPhone", "it's", "Größe", "где", "заказ", "أين", "طلبي", "איפה", "안녕하세요", "नमस्ते"),
+    *("😀👍🏽", "2.5", "!?", "<br/>", "x_y"),
+]
+
+
+def mixed_scripts(rows: int, seed: int) -> np.ndarray:
+    """Words of any scripts in a row, with a blank between two of them or none."""
+    random = np.random.default_rng(seed)
+    return np.array(
+        [
+            "".join(word + random.choice(["", " "]) for word in random.choice(SCRIPTS, random.integers(0, 12)))
+            for _ in range(rows)
+        ],
+        object,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("iPhone 修理", ["iphone", "修", "理"]),
+        ("iPhone修理2回!", ["iphone", "修", "理", "2", "回", "!"]),
+        ("サーバーが落ちた", ["サ", "ー", "バ", "ー", "が", "落", "ち", "た"]),
+        ("ที่นี่ มีรถ", ["ที่", "นี่", "มี", "ร", "ถ"]),
+        ("𠮷野家 ok", ["𠮷", "野", "家", "ok"]),
+        ("안녕하세요 세계", ["안녕하세요", "세계"]),
+        ("أين طلبي", ["أين", "طلبي"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("👍🏽 hello_world", ["👍", "🏽", "hello_world"]),
+        ("don't stop 3x", ["don't", "stop", "3x"]),
+    ],
+)
+def test_words_are_read_by_characters_where_the_script_has_no_blanks(text: str, wanted: list[str]) -> None:
+    assert tokens_of(np.array([text], object), "word") == [wanted]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("unit", ["word", "letter"])
+def test_the_graph_reads_any_mix_of_scripts_as_training_does(unit: Unit, seed: int) -> None:
+    train, asked = mixed_scripts(80, seed), mixed_scripts(40, seed + 99)
+    vocabulary = Vocabulary.of(tokens_of(train, unit), unit, longest=2, least_rows=1, most=5000)
+    weights = np.random.default_rng(seed).normal(size=(len(vocabulary.places), 3))
+    graph = score_graph([vocabulary.terms(weights)], np.zeros(3, np.float32))
+    (found,) = OnnxModel(graph.SerializeToString()).run_raw({"text": asked[:, None]})
+    np.testing.assert_allclose(found, vocabulary.matrix(tokens_of(asked, unit)) @ weights, atol=1e-5)
+
+
+def test_no_character_is_lost() -> None:
+    for text, tokens in zip(texts_ := mixed_scripts(200, 7), tokens_of(texts_, "word"), strict=True):
+        assert "".join(tokens) == "".join(text.lower().split())
+
+
+def tickets(rows: int, seed: int) -> Table:
+    """Tickets in four languages, a fifth of them in a script without blanks."""
+    random = np.random.default_rng(seed)
+    phrases = {
+        "delivery": ["my parcel is late", "荷物が遅れました", "где моя посылка", "พัสดุมาช้า"],
+        "repair": ["the phone is broken", "iPhone 修理をお願いします", "телефон не работает", "โทรศัพท์เสีย"],
+    }
+    kinds = random.choice(list(phrases), rows)
+    told = [" ".join(random.choice(phrases[kind], 2)) + random.choice(["", " 😀", " !!"]) for kind in kinds]
+    frame = pl.DataFrame({"remark": told, "target": kinds})
+    return profiled({"train": frame[: rows // 2], "validation": frame[rows // 2 :]}, "classification", texts=["remark"])
+
+
+@pytest.mark.parametrize("algorithm", ["text_linear", "linear", "transformer"])
+def test_tickets_in_several_scripts_are_told_apart(algorithm: str, train: TrainIt) -> None:
+    run = train(algorithm, tickets(200, 0))
+    assert run.trained.quality["accuracy"] > 0.95
+    assert run.difference() < 1e-4
+    asked = pl.DataFrame(
+        {"remark": ["修理", "", None, "😀", "荷物", "the phone is broken " * 1000, "荷物が遅れました" * 2500]}
+    )
+    answers = run.served(asked)
+    assert np.isfinite(answers.probabilities).all()
+    assert answers.labels[-2:].tolist() == ["repair", "delivery"]
+
+
+def test_new_words_of_a_script_are_told_by_their_letters(train: TrainIt) -> None:
+    random = np.random.default_rng(0)
+    words = {
+        "ar": "أين طلبي وصل الطرد متأخرا اتصل بي من فضلك",
+        "he": "איפה ההזמנה שלי החבילה הגיעה מאוחר תתקשרו אלי",
+        "en": "where is my order please call me back the parcel came late",
+        "ja": "注文は どこですか 荷物が 遅れました 折り返し 電話ください",
+    }
+    languages = random.choice(list(words), 300)
+    told = [" ".join(random.choice(words[language].split(), 4)) for language in languages]
+    frame = pl.DataFrame({"remark": told, "target": languages})
+    splits = {"train": frame[:200], "validation": frame[200:]}
+    run = train("text_linear", profiled(splits, "classification", texts=["remark"]))
+    asked = {
+        "هل يمكنكم إرسال فاتورة جديدة": "ar",
+        "אפשר לקבל חשבונית חדשה": "he",
+        "Could you kindly issue a new invoice for the goods I bought last month. " * 50: "en",
+        "請求書を再発行してください": "ja",
+    }
+    assert run.served(pl.DataFrame({"remark": list(asked)})).labels.tolist() == list(asked.values())
+
+
+def test_long_texts_are_learnt_from_in_bounded_time_and_memory() -> None:
+    random = np.random.default_rng(0)
+    signs = [chr(code) for code in range(0x4E00, 0x4E00 + 1500)]
+    long = np.array(["".join(random.choice(signs, 20_000)) for _ in range(10)], object)
+    started = time.perf_counter()
+    tokens = tokens_of(long, "letter")
+    vocabulary = Vocabulary.of(tokens, "letter", longest=4, least_rows=1, most=200_000)
+    matrix = vocabulary.matrix(tokens)
+    assert time.perf_counter() - started < 20
+    assert len({id(token) for row in tokens for token in row}) <= 1502
+    np.testing.assert_allclose(np.sqrt(matrix.multiply(matrix).sum(axis=1)), 1, atol=1e-4)
+
+
+def test_rare_terms_are_forgotten_while_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = [["often", f"once {row}", f"rare {row}"] for row in range(200)]
+    wanted = Vocabulary.of(tokens, "word", longest=1, least_rows=1, most=10)
+    monkeypatch.setattr("pipeline.training.terms._MAX_COUNTED", 50)
+    found = Vocabulary.of(tokens, "word", longest=1, least_rows=1, most=10)
+    assert found.places.keys() & {("often",)}
+    assert len(found.places) == len(wanted.places) == 10
+    assert found.idf[found.places[("often",)]] == wanted.idf[wanted.places[("often",)]]

@@ -1,0 +1,42 @@
+"""Scripts that texts are written in: which one a text is in, and whether a column has several."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+__all__ = ["find_script", "has_several_scripts"]
+
+_MAX_TEXTS = 5_000
+_MAX_LETTERS = 200  # of a text
+_MIN_SHARE = 0.1  # of the texts that are in another script than most: fewer are quotations
+# Words of the Unicode names of letters that Japanese and Chinese texts mix.
+_EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "BOPOMOFO", "IDEOGRAPHIC"})
+_WIDTHS = frozenset({"HALFWIDTH", "FULLWIDTH"})
+
+
+def has_several_scripts(texts: Iterable[str]) -> bool:
+    """Whether the first texts are written in several scripts; one without letters is in none."""
+    scripts: Counter[str] = Counter()
+    for _, text in zip(range(_MAX_TEXTS), texts, strict=False):
+        if script := find_script(text):
+            scripts[script] += 1
+    rows = scripts.total()
+    return rows > 0 and max(scripts.values()) <= (1 - _MIN_SHARE) * rows
+
+
+def find_script(text: str) -> str:
+    """The script that most of the text's first letters are of, as Unicode names it (LATIN, ARABIC); '': no letters."""
+    scripts = Counter(script for letter in text[:_MAX_LETTERS] if (script := _script(letter)))
+    return max(scripts, key=lambda script: (scripts[script], script), default="")
+
+
+@lru_cache(maxsize=100_000)
+def _script(letter: str) -> str:
+    if not letter.isalpha():
+        return ""
+    words = unicodedata.name(letter, "").split()
+    script = next((word for word in words if word not in _WIDTHS), "")
+    return "CJK" if script in _EAST_ASIAN else script

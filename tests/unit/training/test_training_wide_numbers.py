@@ -1,0 +1,153 @@
+"""Numbers with a large offset and a small signal: what float32 cannot hold is learnt, and served as it was learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import polars as pl
+import pytest
+
+from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
+from pipeline.contracts.plan import Candidate
+from pipeline.contracts.signature import Task
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.raw_inputs import wrap
+from pipeline.training.fine_tuning import read_base
+from pipeline.training.trainer import Trainer
+from tests.fakes.tabular import Table, profiled
+from tests.fakes.training import CPU, QUICK, Run, TrainIt
+
+TABLES = [
+    "linear", "random_forest", "extra_trees", "gradient_boosting", "kernel_ridge", "mlp", "resnet_mlp", "tabm",
+]  # fmt: skip
+# A step of float32 is 64 at 1e9, 0.5 at 6,650,003.4, 0.25 at 2,460,000 and 3.8e-6 at 52.52.
+COLUMNS = {
+    "counter": (1_000_000_000.0, 40.0),
+    "northing": (6_650_003.4, 0.9),
+    "julian_day": (2_460_310.25, 0.3),
+    "latitude": (52.5200066, 2e-6),
+}
+
+
+def threshold(column: str, task: Task = "classification", rows: int = 400, seed: int = 0) -> Table:
+    """The target tells on which side of the offset a row lies, or how far from there; a tenth of the rows misses it."""
+    offset, spread = COLUMNS[column]
+    random = np.random.default_rng(seed)
+    step = random.uniform(-1, 1, rows)
+    values = pl.Series(offset + spread * step)
+    gaps = pl.Series(random.random(rows) < 0.1)
+    side = np.where(gaps.to_numpy(), random.random(rows) < 0.5, step > 0)
+    target = pl.Series(np.where(side, "over", "under")) if task == "classification" else pl.Series(5 + 2 * step)
+    frame = pl.DataFrame(
+        {
+            "shift": pl.Series(random.integers(1, 4, rows), dtype=pl.Float32),
+            column: values.set(gaps, None) if task == "classification" else values,
+            "noise": pl.Series(random.normal(size=rows), dtype=pl.Float32),
+            "target": target,
+        }
+    )
+    cut = rows * 3 // 4
+    return profiled({"train": frame[:cut], "validation": frame[cut:]}, task, wide=(column,))
+
+
+def accuracy(run: Run, column: str) -> float:
+    rows = run.table.validation.filter(pl.col(column).is_not_null())
+    return float((run.served(rows).labels == rows["target"].to_numpy()).mean())
+
+
+@pytest.mark.parametrize("algorithm", TABLES)
+@pytest.mark.parametrize("column", ["counter", "latitude"])
+def test_a_threshold_that_float32_cannot_tell_is_learnt_and_served(algorithm: str, column: str, train: TrainIt) -> None:
+    run = train(algorithm, threshold(column))
+    assert accuracy(run, column) > 0.95
+    assert run.difference() <= run.trained.tolerance
+
+
+@pytest.mark.parametrize("column", ["northing", "julian_day"])
+@pytest.mark.parametrize("algorithm", ["linear", "gradient_boosting", "mlp"])
+def test_a_value_follows_the_small_steps_of_a_large_number(algorithm: str, column: str, train: TrainIt) -> None:
+    run = train(algorithm, threshold(column, "regression"))
+    assert run.trained.quality["r2"] > 0.95
+    assert run.difference() <= run.trained.tolerance
+
+
+@pytest.mark.parametrize("algorithm", ["random_forest", "gradient_boosting", "kernel_ridge", "mlp"])
+def test_a_band_of_a_counter_is_learnt(algorithm: str, train: TrainIt) -> None:
+    random = np.random.default_rng(1)
+    step = random.integers(0, 64, 800)  # all of them one float32
+    frame = pl.DataFrame(
+        {
+            "counter": pl.Series(1_000_000_000 + step, dtype=pl.Float64),
+            "target": pl.Series(np.where((step // 16) % 2 == 1, "yes", "no")),
+        }
+    )
+    run = train(
+        algorithm, profiled({"train": frame[:600], "validation": frame[600:]}, "classification", wide=["counter"])
+    )
+    assert accuracy(run, "counter") > 0.95
+    assert run.difference() <= run.trained.tolerance
+
+
+def test_without_the_mark_the_signal_is_lost(train: TrainIt) -> None:
+    narrow = threshold("counter")
+    columns = tuple(one.model_copy(update={"is_wide": False}) for one in narrow.dataset.columns)
+    dataset = narrow.dataset.model_copy(update={"columns": columns})
+    assert accuracy(train("gradient_boosting", Table(dataset=dataset, splits=narrow.splits)), "counter") < 0.9
+
+
+@pytest.mark.parametrize("algorithm", ["k_means", "gaussian_mixture"])
+def test_clusters_lie_apart_by_less_than_a_step_of_float32(algorithm: str, train: TrainIt) -> None:
+    random = np.random.default_rng(2)
+    group = random.integers(0, 2, 400)
+    frame = pl.DataFrame({"counter": pl.Series(1_000_000_000 + 30.0 * group + random.normal(0, 1, 400))})
+    splits = {"train": frame[:300], "validation": frame[300:]}
+    table = profiled(splits, "clustering", target="", wide=["counter"])
+    run = train(algorithm, table, clusters=2)
+    labels = run.served(frame).labels
+    assert {len(set(labels[group == one])) for one in (0, 1)} == {1}
+    assert labels[group == 0][0] != labels[group == 1][0]
+
+
+def test_int8_keeps_the_subtraction(train: TrainIt) -> None:
+    run = train("mlp", threshold("counter"))
+    small = QuantizeInt8(RECIPES[0])((run.folder / "body.onnx").read_bytes()).model
+    signature = run.table.dataset.signature
+    served = OnnxModel(wrap(onnx.load_from_string(small), run.table.dataset, signature).SerializeToString())
+    rows = run.table.validation.filter(pl.col("counter").is_not_null())
+    assert (served.run(feeds(rows, signature)).labels == rows["target"].to_numpy()).mean() > 0.95
+
+
+def test_a_wide_column_beside_texts_and_dates(train: TrainIt) -> None:
+    made = threshold("counter")
+    random = np.random.default_rng(3)
+
+    def with_more(frame: pl.DataFrame) -> pl.DataFrame:
+        words = pl.Series([" ".join(random.choice(["the", "box", "came", "late"], 5)) for _ in range(frame.height)])
+        return frame.with_columns(remark=words)
+
+    splits = {name: with_more(frame) for name, frame in made.splits.items()}
+    run = train("linear", profiled(splits, "classification", texts=["remark"], wide=["counter"]))
+    assert accuracy(run, "counter") > 0.95
+    assert run.difference() <= run.trained.tolerance
+
+
+def test_a_network_goes_on_from_another_whose_center_was_elsewhere(train: TrainIt, tmp_path: Path) -> None:
+    """Read with the base's own center (planning.as_the_base_reads), its weights mean what they meant."""
+    base = train("mlp", threshold("counter", seed=4))
+    other = threshold("counter", rows=80, seed=5)
+    read = other.dataset.model_copy(update={"columns": base.table.dataset.columns})
+    begun = read_base(
+        "demo/m@1",
+        base.folder / "checkpoint.safetensors",
+        base.table.splits["train"],
+        read,
+        same_answers=True,
+    )
+    trainer = Trainer(dataset=read, splits=other.splits, machine=CPU, seed=0, base=begun, cross_validate=False)
+    settings = {**QUICK["mlp"], "base_model": "demo/m@1", "freeze": True, "epochs": 1, "learning_rate": 1e-6}
+    trained = trainer.train(Candidate(name="one", algorithm="mlp", settings=settings), tmp_path, lambda text: None)
+    run = Run(table=Table(dataset=read, splits=other.splits), trained=trained, folder=tmp_path, reports=[])
+    assert accuracy(run, "counter") > 0.95
+    assert run.difference() <= trained.tolerance
