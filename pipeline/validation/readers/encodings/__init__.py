@@ -1,0 +1,8 @@
+"""Tell the encoding of a text file from its bytes."""
+
+from __future__ import annotations
+
+from pipeline.validation.readers.encodings.detection import detect_encoding
+from pipeline.validation.readers.encodings.names import UTF_8, Encoding, find_codec
+
+__all__ = ["UTF_8", "Encoding", "detect_encoding", "find_codec"]

@@ -1,0 +1,133 @@
+"""The letters beyond ASCII of each language, and the legacy code pages that it is written in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+__all__ = ["ALPHABETS", "CODE_PAGES", "Alphabet", "CodePage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alphabet:
+    """``letters`` in both cases. ``is_latin``: words mix them with ASCII letters."""
+
+    letters: frozenset[str]
+    is_latin: bool
+    unlikely: re.Pattern[str] | None = None  # spellings that it does not have
+
+
+@dataclass(frozen=True, slots=True)
+class CodePage:
+    """A single-byte encoding. Where several fit equally well, the one listed first is taken."""
+
+    codec: str
+    languages: tuple[str, ...]
+    region: str = ""  # the alphabet of all letters that neighbors lend each other
+    handicap: float = 0.0
+
+
+_LATIN = {
+    "afrikaans": "áèéêëîïôöûü",
+    "albanian": "çë",
+    "catalan": "àçèéíïòóúü",
+    "croatian": "čćđšž",
+    "czech": "áčďéěíňóřšťúůýž",
+    "danish": "åæéø",
+    "dutch": "áèéêëíïóöúü",
+    "estonian": "äõöšüž",
+    "finnish": "åäöšž",
+    "french": "àâæçèéêëîïôùûüœÿ",
+    "german": "äöüß",
+    "hungarian": "áéíóöőúüű",
+    "icelandic": "áæéíðóöúýþ",
+    "irish": "áéíóú",
+    "italian": "àèéìíîòóùú",
+    "latvian": "āčēģīķļņšūž",
+    "lithuanian": "ąčėęįšūųž",
+    "norwegian": "åæéèêòóôø",
+    "polish": "ąćęłńóśźż",
+    "portuguese": "àáâãçéêíóôõúü",
+    "romanian": "âîăşţ",
+    "slovak": "áäčďéíĺľňóôŕšťúýž",
+    "slovenian": "čšž",
+    "spanish": "áéíñóúü",
+    "swedish": "åäéöü",
+    "turkish": "âçöüğış",
+}
+# Letters of two encodings that share a byte differ in what follows them: "Toruñ" is Polish, "Brãila" Romanian.
+_UNLIKELY = {
+    "icelandic": r"\bð|þ\b",
+    "portuguese": r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",
+    "spanish": r"ñ(?![aeiouáéíóú])",
+    "western": r"ñ(?![aeiouáéíóú])|ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",
+}
+_OTHER = {
+    "arabic": "ءآأؤإئابةتثجحخدذرزسشصضطظعغـفقكلمنهوىيپچژگکی" + "".join(map(chr, range(0x64B, 0x653))),
+    "belarusian": "абвгдежзйклмнопрстуфхцчшыьэюяёіў",
+    "bulgarian": "абвгдежзийклмнопрстуфхцчшщъьюя",
+    "greek": "αβγδεζηθικλμνξοπρςστυφχψωάέήίόύώϊϋΐΰ",
+    "hebrew": "אבגדהוזחטיךכלםמןנסעףפץצקרשת" + "".join(map(chr, range(0x5B0, 0x5C3))),
+    "macedonian": "абвгдежзиклмнопрстуфхцчшѓѕјљњќџ",
+    "russian": "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
+    "serbian": "абвгдежзиклмнопрстуфхцчшђјљњћџ",
+    "thai": "".join(map(chr, [*range(0xE01, 0xE3B), *range(0xE40, 0xE50)])),
+    "ukrainian": "абвгдежзийклмнопрстуфхцчшщьюяєіїґ",
+}
+_WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ"
+_CENTRAL = "áâäçéëíîóôöúüýßąćčďđęěłńňőŕřśšťůűźżžşţăĺľ"
+_WESTERN_LANGUAGES = (
+    "german", "french", "spanish", "portuguese", "italian", "catalan", "dutch", "swedish", "danish", "norwegian",
+    "finnish", "icelandic", "estonian", "irish", "albanian", "afrikaans",
+)  # fmt: skip
+_CENTRAL_LANGUAGES = ("czech", "polish", "hungarian", "slovak", "croatian", "slovenian", "romanian")
+_BALTIC_LANGUAGES = ("lithuanian", "latvian", "estonian")
+_CYRILLIC_LANGUAGES = ("russian", "ukrainian", "bulgarian", "serbian", "macedonian", "belarusian")
+
+
+def _both_cases(letters: str) -> frozenset[str]:
+    upper = {letter.upper() for letter in letters if len(letter.upper()) == 1}
+    return frozenset(unicodedata.normalize("NFC", letters)) | upper
+
+
+def _make_alphabets() -> dict[str, Alphabet]:
+    alphabets = {name: _make_latin(name, letters) for name, letters in _LATIN.items()}
+    alphabets |= {name: Alphabet(_both_cases(letters), is_latin=False) for name, letters in _OTHER.items()}
+    alphabets["turkish"] = Alphabet(_both_cases(_LATIN["turkish"]) | {"İ"}, is_latin=True)
+    alphabets["western"] = _make_latin("western", _WESTERN)
+    alphabets["central"] = _make_latin("central", _CENTRAL)
+    return alphabets
+
+
+def _make_latin(name: str, letters: str) -> Alphabet:
+    pattern = _UNLIKELY.get(name)
+    unlikely = re.compile(pattern, re.IGNORECASE) if pattern else None
+    return Alphabet(_both_cases(letters), is_latin=True, unlikely=unlikely)
+
+
+ALPHABETS = _make_alphabets()
+CODE_PAGES = (
+    CodePage("cp1252", _WESTERN_LANGUAGES, "western"),
+    CodePage("iso8859-15", _WESTERN_LANGUAGES, "western", handicap=0.01),
+    CodePage("cp1250", _CENTRAL_LANGUAGES, "central"),
+    CodePage("iso8859-2", _CENTRAL_LANGUAGES, "central", handicap=0.01),
+    CodePage("cp1254", ("turkish",)),
+    CodePage("cp1257", _BALTIC_LANGUAGES),
+    CodePage("cp1251", _CYRILLIC_LANGUAGES),
+    CodePage("koi8-r", ("russian", "bulgarian")),
+    CodePage("koi8-u", ("ukrainian",)),
+    CodePage("iso8859-5", _CYRILLIC_LANGUAGES),
+    CodePage("cp866", _CYRILLIC_LANGUAGES),
+    CodePage("mac-cyrillic", _CYRILLIC_LANGUAGES, handicap=0.02),
+    CodePage("cp1253", ("greek",)),
+    CodePage("iso8859-7", ("greek",)),
+    CodePage("cp1255", ("hebrew",)),
+    CodePage("cp1256", ("arabic",)),
+    CodePage("iso8859-6", ("arabic",)),
+    CodePage("cp874", ("thai",)),
+    CodePage("cp850", _WESTERN_LANGUAGES, "western", handicap=0.1),
+    CodePage("cp437", _WESTERN_LANGUAGES, "western", handicap=0.11),
+    CodePage("cp852", _CENTRAL_LANGUAGES, "central", handicap=0.1),
+    CodePage("mac-roman", _WESTERN_LANGUAGES, "western", handicap=0.1),
+)

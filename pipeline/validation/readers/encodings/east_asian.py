@@ -1,0 +1,54 @@
+"""How much of a text is Japanese, Chinese or Korean, read in each of their encodings."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.validation.readers.encodings.wide import decode_prefix
+
+__all__ = ["score_east_asian"]
+
+_CODECS = ("cp932", "euc_jp", "gb18030", "cp950", "cp949")
+# The lead bytes of common characters, in the national standard that orders them by how common they are.
+_COMMON = {
+    "cp932": ("euc_jp", range(0xA1, 0xD0)),
+    "euc_jp": ("euc_jp", range(0xA1, 0xD0)),
+    "gb18030": ("gb2312", range(0xA1, 0xD8)),
+    "cp950": ("big5", range(0xA1, 0xC7)),
+    "cp949": ("euc_kr", range(0xA1, 0xC9)),
+}
+_WORD = re.compile(r"[A-Za-z]*[^\x00-\x7f][A-Za-z\u0080-\U0010ffff]*")
+_MIXED = re.compile(r"[A-Za-z][\u2010-\u2fff\u3400-\u9fff]|[\u2010-\u2fff\u3400-\u9fff][A-Za-z]")
+_KANA = re.compile(r"[\u3041-\u30fe]")
+_MIN_KANA_WORDS = 0.1
+_MIN_HANGUL_WORDS = 0.9
+_HANGUL = re.compile(r"[\uac00-\ud7a3]")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def score_east_asian(data: bytes) -> dict[str, float]:
+    """Return the share of common characters for each encoding that ``data`` is valid in."""
+    words = {codec: set(_WORD.findall(decode_prefix(data, codec))) for codec in _CODECS}
+    scores = {codec: _score(codec, words[codec]) for codec in _CODECS if words[codec]}
+    if _share(words["euc_jp"], _KANA) >= _MIN_KANA_WORDS:
+        scores.pop("gb18030", None)  # its kana are at the same place, and Chinese has none
+    is_korean = _share(words["cp949"], _HANGUL) >= _MIN_HANGUL_WORDS and _share(words["cp949"], _HAN) <= 0.1
+    if is_korean and scores["cp949"] >= max(scores.values()) - 0.05:
+        return {"cp949": scores["cp949"]}
+    return scores
+
+
+def _share(words: set[str], pattern: re.Pattern[str]) -> float:
+    return sum(bool(pattern.search(word)) for word in words) / len(words) if words else 0.0
+
+
+def _score(codec: str, words: set[str]) -> float:
+    standard, leads = _COMMON[codec]
+    characters = [char for word in words for char in word if ord(char) > 0x7F]
+    common = sum(_is_common(char, standard, leads) for char in characters)
+    return common / len(characters) * (1 - _share(words, _MIXED))
+
+
+def _is_common(char: str, standard: str, leads: range) -> bool:
+    encoded = char.encode(standard, "ignore")
+    return len(encoded) == 2 and encoded[0] in leads and char != "\N{KATAKANA MIDDLE DOT}" and not "\uff61" <= char <= "\uff9f"

@@ -1,0 +1,93 @@
+"""A text encoding, by the name that a message shows and by Python's."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import re
+from dataclasses import dataclass
+from encodings.aliases import aliases
+
+from pipeline.contracts.errors import InvalidJobSpecError
+
+__all__ = ["UTF_8", "Encoding", "find_codec", "name_encoding"]
+
+_MAX_NAME_CHARACTERS = 40
+_NAMES = {
+    "big5hkscs": "Big5-HKSCS",
+    "cp932": "Shift JIS",
+    "cp949": "EUC-KR",
+    "cp950": "Big5",
+    "euc_jp": "EUC-JP",
+    "iso2022_jp": "ISO-2022-JP",
+    "mac-cyrillic": "Mac Cyrillic",
+    "mac-greek": "Mac Greek",
+    "mac-latin2": "Mac Latin 2",
+    "mac-roman": "Mac Roman",
+    "mac-turkish": "Mac Turkish",
+    "utf-16-be": "UTF-16 BE",
+    "utf-16-le": "UTF-16 LE",
+    "utf-32-be": "UTF-32 BE",
+    "utf-32-le": "UTF-32 LE",
+}
+# What programs call it: Excel's "ANSI", editors' "UTF-8 with BOM".
+_OTHER_NAMES = {"ansi": "cp1252", "utf-8-bom": "utf-8", "utf8-bom": "utf-8", "utf-8-sig": "utf-8", "x-sjis": "cp932"}
+# Python's strict codec lacks characters that files under this name have.
+_SUPERSETS = {"shift_jis": "cp932", "euc_kr": "cp949", "big5": "cp950", "gb2312": "gb18030", "gbk": "gb18030"}
+# Codecs that Python calls text encodings although no file is written in them.
+_NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """``codec`` is Python's, ``name`` is what a message shows. ``has_mark``: the file begins with a byte-order mark."""
+
+    codec: str
+    name: str
+    has_mark: bool = False
+
+
+def name_encoding(codec: str, *, has_mark: bool = False) -> Encoding:
+    """Return the encoding of Python's ``codec`` with the name that a message shows."""
+    name = _NAMES.get(codec) or re.sub(r"^CP(125\d)$", r"Windows-\1", codec.upper().replace("_", "-"))
+    return Encoding(codec, re.sub(r"^ISO8859", "ISO-8859", name), has_mark)
+
+
+UTF_8 = name_encoding("utf-8")
+
+
+def find_codec(name: str) -> Encoding:
+    """Return the encoding that ``encoding`` of train.yaml names.
+
+    Raises:
+        InvalidJobSpecError: Python has no text encoding of this name; the message suggests similar names.
+    """
+    codec = _look_up(_OTHER_NAMES.get(name.strip().lower(), name.strip()))
+    if not codec:
+        similar = difflib.get_close_matches(name.strip().lower(), _list_names(), n=3, cutoff=0.5)
+        examples = similar or ["utf-8", "windows-1252", "utf-16"]
+        shown = name.strip()[:_MAX_NAME_CHARACTERS]
+        raise InvalidJobSpecError(
+            f"'{shown}' in `encoding` is not a text encoding: a name such as {', '.join(examples)} is expected"
+        )
+    return name_encoding(codec)
+
+
+def _look_up(name: str) -> str:
+    """Return Python's name of the codec, or "" where there is none that a file could be written in."""
+    if not name or len(name) > _MAX_NAME_CHARACTERS or not name.isascii() or not name.isprintable():
+        return ""
+    try:
+        codec = codecs.lookup(name)
+    except LookupError:
+        return ""
+    is_text = codec._is_text_encoding  # the only place where Python tells it
+    if not is_text or codec.name.replace("-", "_") in _NOT_FOR_FILES:
+        return ""
+    return _SUPERSETS.get(codec.name, codec.name)
+
+
+def _list_names() -> list[str]:
+    names = {alias.replace("_", "-") for pair in aliases.items() for alias in pair}
+    names |= {name.lower() for name in _NAMES.values()} | set(_OTHER_NAMES)
+    return sorted(name for name in names if _look_up(_OTHER_NAMES.get(name, name)) and not name.isdigit())

@@ -1,0 +1,82 @@
+"""A decoded word, and whether it is one that a language could have."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from pipeline.validation.readers.encodings.alphabets import Alphabet
+
+__all__ = ["Word", "rate_word", "read_word"]
+
+_WEAK = 0.9  # a quotation mark, a degree sign or a letter alone is plausible, and says less than a word
+_DOUBTFUL = 0.6
+_OPENING = "“„‚‘’‹«¿¡°±§€£¥©–—•·×µ¼½¾´\xa0"
+_CLOSING = "”“’‘‹›»…™®°–—•·€£´\xa0"
+_UNIT = re.compile(r"^(?:([kcdm]?m|ft|in|s)[²³]|[nN]º|[²³¹ªº±ø×µ]+)$")
+_SEPARATOR = re.compile(r"[’´\xa0]|·(?=[lL])|[–—](?=[A-ZÀ-Þ])")
+_UNASSIGNED = ("Cc", "Cn", "Co")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_MAX_LATIN_RUN = 4  # "žáří"; a longer run is a word of another script
+_MIN_FOREIGN_WORD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """``letters``: those beyond ASCII. ``is_broken``: no language writes it so."""
+
+    text: str = ""
+    letters: frozenset[str] = frozenset()
+    has_ascii: bool = False
+    longest_run: int = 0  # of letters beyond ASCII
+    is_broken: bool = False
+
+
+def read_word(text: str) -> Word:
+    """Return what ``text``, a run of letters and characters beyond ASCII, consists of."""
+    if any(char == _REPLACEMENT or unicodedata.category(char) in _UNASSIGNED for char in text):
+        return Word(is_broken=True)
+    if _UNIT.match(text):
+        return Word()
+    pieces = [piece for piece in _SEPARATOR.split(text.lstrip(_OPENING).rstrip(_CLOSING)) if piece]
+    if not all(map(_is_spelled, pieces)):
+        return Word(is_broken=True)
+    letters = "".join(pieces)
+    runs = re.findall(r"[^\x00-\x7f]+", letters)
+    return Word(
+        text=text if "\xa0" in text.strip("\xa0") else " ".join(pieces),
+        letters=frozenset("".join(runs)),
+        has_ascii=len("".join(runs)) < len(letters),
+        longest_run=max(map(len, runs), default=0),
+    )
+
+
+def _is_spelled(piece: str) -> bool:
+    """Return whether ``piece`` has letters alone, in lower case, upper case or with a capital."""
+    if not all(char.isalpha() or unicodedata.category(char) == "Mn" for char in piece):
+        return False
+    for before, char in zip(piece, piece[1:], strict=False):
+        is_capital_inside = before.islower() and char.isupper()
+        if is_capital_inside and not (before.isascii() and char.isascii()):
+            return False
+    upper = sum(map(str.isupper, piece))
+    has_lower_inside = any(char.islower() and not char.isascii() and char != "ß" for char in piece)
+    return not (has_lower_inside and upper >= 2 and upper >= len(piece) - 2 and piece[:2].isupper())
+
+
+def rate_word(word: Word, alphabet: Alphabet) -> float:
+    """Return 1 for a word that ``alphabet`` has all letters of, 0 for one that it has not."""
+    if word.is_broken:
+        return 0.0
+    if not word.letters:
+        return _WEAK
+    if not word.letters <= alphabet.letters or (alphabet.unlikely and alphabet.unlikely.search(word.text)):
+        return 0.0
+    if not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD:
+        return _WEAK
+    if not alphabet.is_latin:
+        return float(not word.has_ascii)
+    if "\xa0" in word.text:
+        return _DOUBTFUL  # the letter á of DOS
+    return float(word.has_ascii and word.longest_run <= _MAX_LATIN_RUN)
