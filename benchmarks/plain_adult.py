@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +27,13 @@ from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.machine import Machine, this_machine
 from pipeline.training.trainer import Trainer
-from pipeline.validation.readers.formats import format_of
+from pipeline.validation.limits import MOST_BYTES
 from pipeline.validation.prepare import prepare
+from pipeline.validation.readers.batches import open_rows
+from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
-from pipeline.validation.readers.table import read_table
 
 KEYS = RunKeys.of("plain_adult_0")
 
@@ -63,7 +67,10 @@ def main(csv: Path, target: str, folder: Path) -> None:
     clock = Clock()
     aside = RejectedRows(folder / "set_aside.jsonl")
     digest = hashlib.sha256(csv.read_bytes()).hexdigest()
-    data = prepare(read_table(csv.name, csv, format_of(csv.name), aside), JobSpec(target=target), aside, sha256=digest)
+    source = Source(name=csv.name, files=(File(name=csv.name, path=csv, form=format_of(csv.name)),), digest=Future())
+    rows = open_rows(source, folder, ReadOptions(), aside, is_large=False, max_bytes=MOST_BYTES)
+    data = prepare(rows, JobSpec(target=target), aside, folder, sha256=digest)
+    splits = data.read_splits()
     clock.lap("validate")
     planned = plan(data.dataset, data.spec)
     trained, files = [], Memory()
@@ -71,7 +78,7 @@ def main(csv: Path, target: str, folder: Path) -> None:
         place = folder / candidate.name
         place.mkdir()
         machine = machine_for(candidate.algorithm)
-        trainer = Trainer(dataset=data.dataset, splits=data.splits, machine=machine, seed=planned.seed)
+        trainer = Trainer(dataset=data.dataset, splits=splits, machine=machine, seed=planned.seed)
         trained.append(trainer.train(candidate, place, lambda _: None))
         files |= {KEYS.candidate(candidate.name, file.name): file.read_bytes() for file in place.iterdir()}
         clock.lap(candidate.name)
@@ -80,7 +87,7 @@ def main(csv: Path, target: str, folder: Path) -> None:
         artifacts=files,
         keys=KEYS,
         dataset=data.dataset,
-        validation=data.splits["validation"],
+        validation=splits["validation"],
         spec=data.spec,
         report=lambda _: None,
     )
@@ -92,8 +99,8 @@ def main(csv: Path, target: str, folder: Path) -> None:
         model="adult",
         dataset=data.dataset,
         model_bytes=files[chosen.winner.artifact.key],
-        test=data.splits["test"],
-        background=Background(splits={name: data.splits[name] for name in ("train", "validation")}),
+        test=splits["test"],
+        background=Background(splits={name: splits[name] for name in ("train", "validation")}),
         now=datetime.now(UTC),
     )
     clock.lap("evaluate")

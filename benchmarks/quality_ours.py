@@ -26,10 +26,10 @@ from pipeline.selection.select import select
 from pipeline.training.ensembling import Ensembling, Member
 from pipeline.training.machine import Machine
 from pipeline.training.trainer import Trainer
-from pipeline.validation.companions.test_file import GivenTest
-from pipeline.validation.prepare import Prepared, prepare
+from pipeline.validation.companions.test_file import TestFile
+from pipeline.validation.prepare import PreparedFiles, prepare
+from pipeline.validation.readers.batches import rows_of_frame
 from pipeline.validation.rejected_rows import RejectedRows
-from pipeline.validation.readers.table import Table
 
 __all__ = ["Made", "make"]
 
@@ -58,10 +58,10 @@ class Made:
 def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     began = time.monotonic()
     data = _prepared(given, folder)
-    planned = plan(data.dataset, data.spec)
+    planned, splits = plan(data.dataset, data.spec), data.read_splits()
     trainer = Trainer(
         dataset=data.dataset,
-        splits=data.splits,
+        splits=splits,
         machine=Machine(device="cpu", description="cpu", threads=threads),
         seed=planned.seed,
         metric=planned.metric,
@@ -79,7 +79,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         artifacts=files,
         keys=KEYS,
         dataset=data.dataset,
-        validation=data.splits["validation"],
+        validation=splits["validation"],
         spec=data.spec,
         report=lambda text: None,
     )
@@ -92,7 +92,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     chosen = select(variants, metric=planned.metric, spec=data.spec).winner
     assert chosen.artifact is not None, "a winner was made"
     served = OnnxModel(files[chosen.artifact.key], threads=threads)
-    answers = served.run(feeds(data.splits["test"], data.dataset.signature))
+    answers = served.run(feeds(splits["test"], data.dataset.signature))
     taken = time.monotonic() - began
     board: dict[str, Any] = {
         f"{one.candidate} {one.precision}": {
@@ -128,14 +128,15 @@ class _Again:
         return blended
 
 
-def _prepared(given: DataSet, folder: Path) -> Prepared:
+def _prepared(given: DataSet, folder: Path) -> PreparedFiles:
     aside, of_test = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
     return prepare(
-        Table(frame=given.learn, image=given.image),
+        rows_of_frame(given.learn, image=given.image),
         JobSpec(target=given.target, drop=given.drop),
         aside,
+        folder,
         sha256="0" * 64,
-        given_test=GivenTest(file="test.csv", table=Table(frame=given.test, image=given.image), aside=of_test),
+        test=TestFile(name="test.csv", rows=rows_of_frame(given.test, image=given.image), rejected=of_test),
     )
 
 

@@ -16,8 +16,8 @@ from pipeline.contracts.plan import Candidate
 from pipeline.training.machine import this_machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.prepare import prepare
+from pipeline.validation.readers.batches import rows_of_frame
 from pipeline.validation.rejected_rows import RejectedRows
-from pipeline.validation.readers.table import Table
 
 ROWS = 3000
 NUMERIC = ("age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week")
@@ -41,16 +41,17 @@ def people() -> pl.DataFrame:
 def main(folder: Path, algorithm: str) -> None:
     """Write model.onnx, signature.json and row.json (one held-out row, as a request has it) into ``folder``."""
     prepared = prepare(
-        Table(frame=people(), decimal_comma=False),
+        rows_of_frame(people()),
         JobSpec(target="income"),
         RejectedRows(folder / "set_aside.jsonl"),
+        folder,
         sha256="0" * 64,
     )
-    trainer = Trainer(dataset=prepared.dataset, splits=prepared.splits, machine=this_machine("cpu"), seed=0)
+    trainer = Trainer(dataset=prepared.dataset, splits=prepared.read_splits(), machine=this_machine("cpu"), seed=0)
     trainer.train(Candidate(name=algorithm, algorithm=algorithm), folder, lambda _: None)
     signature = prepared.dataset.signature
     (folder / "signature.json").write_text(json.dumps(signature.to_dict()))
-    row = prepared.splits["test"].drop("income").row(0, named=True)
+    row = prepared.read_splits()["test"].drop("income").row(0, named=True)
     (folder / "row.json").write_text(json.dumps(row))
 
 

@@ -95,7 +95,7 @@ def parse_number(text: str, number_format: NumberFormat) -> float | None:
         The number, of a bound (<0.5, 10,000+) the bound; None for anything else, codes such as 007 among it.
     """
     plain = _compiled(rf"[-+]?{_PLAIN_NUMBER}").fullmatch(text)
-    if plain and number_format.decimal == "." or plain and not _compiled(AMBIGUOUS_POINT).match(text):
+    if (plain and number_format.decimal == ".") or (plain and not _compiled(AMBIGUOUS_POINT).match(text)):
         return None if _compiled(CODE).match(text) else _finite(float(text))
     match = _compiled(pattern(number_format)).match(text)
     if match is None or text.endswith("\n"):

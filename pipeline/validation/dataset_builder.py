@@ -38,10 +38,12 @@ class PreparedFiles:
     splits: Mapping[str, Path]
     spec: JobSpec
 
+    def read_splits(self) -> dict[str, pl.DataFrame]:
+        """Read all rows, by split."""
+        return {split: pl.read_parquet(path) for split, path in self.splits.items()}
 
-def build_dataset(
-    rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: TestFile | None
-) -> PreparedFiles:
+
+def build_dataset(rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: TestFile | None) -> PreparedFiles:
     """Profile the training rows, drop what cannot be learned, and write the splits.
 
     Args:
@@ -116,9 +118,7 @@ def _choose_classes(read: ReadRows) -> tuple[str, ...]:
     rare = {label for label, count in rows.items() if count < LEAST_CLASS_ROWS} if read.statistics else set()
     untrained = {label for label in rows.keys() - rare if not tally.classes["train", label]}
     read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, rare_reason())
-    read.rejected.add_counted(
-        sum(rows[label] for label in untrained), tally.read, untrained_reason(schema.target.name)
-    )
+    read.rejected.add_counted(sum(rows[label] for label in untrained), tally.read, untrained_reason(schema.target.name))
     classes = tuple(sorted(rows.keys() - rare - untrained))
     check_distinct(schema.target.name, schema.task, pl.Series(classes, dtype=pl.String))
     return classes

@@ -113,7 +113,9 @@ def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str])
     raw = frame[column.name]
     values = cast_column(raw, column, missing)
     lost = values.null_count() - strip_cells(raw, missing).null_count()
-    warnings = [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost > 0 else []
+    warnings = (
+        [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost > 0 else []
+    )
     if column.kind == "boolean":
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":
@@ -128,5 +130,3 @@ def _as_request_dates(raw: pl.Series, seconds: pl.Series, column: Column) -> pl.
         return cast_column(raw, Column(name=column.name, kind="numeric", is_wide=True))
     times = pl.from_epoch((seconds * 1e6).round().cast(pl.Int64), time_unit="us")
     return times.dt.strftime(_ISO)
-
-

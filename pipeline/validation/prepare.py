@@ -7,7 +7,7 @@ medians are a sample's. A column of which all rows say otherwise than the sample
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,7 +16,6 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct

@@ -168,9 +168,7 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
     )
 
 
-def _infer_target(
-    sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | None, hint: DecimalHint
-) -> Target:
+def _infer_target(sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | None, hint: DecimalHint) -> Target:
     raw = sample[name] if name else pl.Series(name, [0.0]).new_from_index(0, sample.height)
     return infer_target(raw, spec, task=task, decimal_hint=hint)
 

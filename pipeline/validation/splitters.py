@@ -15,7 +15,15 @@ from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_RARE_SHARE
 from pipeline.validation.schema import CastRows, Schema
 from pipeline.validation.splits import assign_by_group, assign_by_time, assign_splits, group_copies
 
-__all__ = ["Assigned", "ExactSplitter", "HashSplitter", "Splitter", "check_rare_classes", "rare_reason", "untrained_reason"]
+__all__ = [
+    "Assigned",
+    "ExactSplitter",
+    "HashSplitter",
+    "Splitter",
+    "check_rare_classes",
+    "rare_reason",
+    "untrained_reason",
+]
 
 _MOST_HELD = 250_000  # rows that validate, and that test: more make quality no surer, and are held in memory later
 _TOP = float(2**64)
@@ -154,7 +162,9 @@ class HashSplitter(Splitter):
             # Hashed again: a row's hash is not even in its first bits.
             share = self._hashes(frame, placed, batch).hash(self.seed).cast(pl.Float64) / _TOP
             test, validation = share < self.until[0], share < self.until[1]
-        names = pl.when(test).then(pl.lit("test")).when(validation).then(pl.lit("validation")).otherwise(pl.lit("train"))
+        names = (
+            pl.when(test).then(pl.lit("test")).when(validation).then(pl.lit("validation")).otherwise(pl.lit("train"))
+        )
         return Assigned(splits=pl.select(names.alias("split")).to_series())
 
     def _hashes(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> pl.Series:

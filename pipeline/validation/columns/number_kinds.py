@@ -10,8 +10,8 @@ from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
-from pipeline.validation.columns.casting import as_finite, fit_numbers
-from pipeline.validation.columns.dates import seconds_in_numbers
+from pipeline.validation.columns.casting import fit_numbers
+from pipeline.validation.columns.dates import seconds_of_numbers
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.words import counted
 
@@ -25,7 +25,9 @@ _TIME_NAME = re.compile(
     r"(?:[_\W].*)?|.*(?:_at|time|timestamp|date|_on)(?:[_\W]?(?:ms|us|ns|s|utc|unix|epoch))?)"
 )
 # A sequence under such a name is a position in time or in an order, which models may learn from.
-_ORDER_NAME = re.compile(r"(?i:.*(?:year|month|week|day|hour|minute|time|rank|age|step|period|level|score|order|grade).*)")
+_ORDER_NAME = re.compile(
+    r"(?i:.*(?:year|month|week|day|hour|minute|time|rank|age|step|period|level|score|order|grade).*)"
+)
 _EARLIEST, _LATEST = 315_532_800.0, 4_102_444_800.0  # 1980 and 2100: epochs that people record
 _UNITS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _DATES_SHARE = 0.99  # of the distinct whole numbers that are days of the calendar
@@ -63,7 +65,7 @@ def infer_number_kind(
         column = Column(name=name, kind="datetime", time_unit=unit)
         shown = "days such as 20240316" if unit == "yyyymmdd" else f"times in {unit} since 1970"
         told = f"column '{name}': whole numbers are read as {shown}"
-        return InferredColumn(column=column, values=seconds_in_numbers(numbers, unit), warnings=(told,))
+        return InferredColumn(column=column, values=seconds_of_numbers(numbers, unit), warnings=(told,))
     if _are_codes(numbers, cells):
         told = f"column '{name}': {cells.drop_nulls().n_unique()} long whole numbers that repeat are read as categories"
         return InferredColumn(
@@ -112,18 +114,20 @@ def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> 
 def _time_unit(numbers: pl.Series) -> TimeUnit:
     """The unit of numbers that are dates: days of the calendar, or an epoch in a column that is named like a time."""
     low, high = _float(numbers.min()), _float(numbers.max())
-    if 19_000_000 < low and high < 21_010_000 and _are_days(numbers):
+    if low > 19_000_000 and high < 21_010_000 and _are_days(numbers):
         return "yyyymmdd"
     if low < _EARLIEST or not _TIME_NAME.fullmatch(numbers.name):
         return ""
-    return next((unit for unit, a_second in _UNITS.items() if _EARLIEST <= low / a_second <= high / a_second <= _LATEST), "")
+    return next(
+        (unit for unit, a_second in _UNITS.items() if _EARLIEST <= low / a_second <= high / a_second <= _LATEST), ""
+    )
 
 
 def _are_days(numbers: pl.Series) -> bool:
     days = numbers.drop_nulls().unique()
     if len(days) < _MIN_DATES or not _whole(days).all():
         return False
-    read = seconds_in_numbers(days, "yyyymmdd")
+    read = seconds_of_numbers(days, "yyyymmdd")
     return len(read) - read.null_count() >= len(days) * _DATES_SHARE
 
 

@@ -97,9 +97,7 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
     return wanted
 
 
-def infer_target(
-    raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = ""
-) -> Target:
+def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = "") -> Target:
     """Infer task and spelling of the target.
 
     Without a task or a metric that tells it, text and truth values are classes, and so are up to ten distinct whole
@@ -154,9 +152,7 @@ def check_distinct(name: str, task: Task, values: pl.Series) -> None:
         )
 
 
-def _infer_numbers(
-    cells: pl.Series, decimal_hint: DecimalHint
-) -> tuple[pl.Series | None, NumberFormat, Sequence[str]]:
+def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Series | None, NumberFormat, Sequence[str]]:
     """Float64, or None when they are no numbers."""
     if cells.dtype.is_numeric():
         numbers = as_finite(cells.cast(pl.Float64))

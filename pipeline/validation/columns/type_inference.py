@@ -121,7 +121,7 @@ def _infer_text(
             return column
         return replace(column, warnings=(*inferred.warnings, *column.warnings))
     if (dates := read_dates(cells)) is not None:
-        column = Column(name=name, kind="datetime", day_first=dates.day_first)
+        column = Column(name=name, kind="datetime", day_first=dates.day_first, time_unit=dates.time_unit)
         return InferredColumn(column=column, values=dates.seconds, warnings=dates.warnings)
     kind = "text" if is_free_text(cells.drop_nulls()) else "categorical"
     return InferredColumn(column=Column(name=name, kind=kind), values=cells)

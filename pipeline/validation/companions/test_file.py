@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -135,7 +134,9 @@ def _cast(test: TestFile, raw: pl.Series, column: Column, schema: Schema) -> tup
         )
     warnings = []
     if lost:
-        warnings.append(f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing")
+        warnings.append(
+            f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"
+        )
     if markers := count_markers(raw, schema.missing):
         listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(MOST_NAMED))
         warnings.append(f"'{test.name}': column '{raw.name}': taken for missing: {listed}")

@@ -125,7 +125,9 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows) -> Rows:
                 frame = pl.DataFrame([frame[name] for name in frames[0].columns])
         check_cells(file.name, cells := cells + frame.width * frame.height)
         frames.append(frame)
-    how: Literal["diagonal_relaxed", "vertical_relaxed"] = "diagonal_relaxed" if files[0].is_keyed else "vertical_relaxed"
+    how: Literal["diagonal_relaxed", "vertical_relaxed"] = (
+        "diagonal_relaxed" if files[0].is_keyed else "vertical_relaxed"
+    )
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, how=how)
     check_names(frame.columns)
     rows = rows_of_frame(frame, image=files[0].image, task=files[0].task)
@@ -145,7 +147,10 @@ def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -
         sampled.append((_align(frame, file, names), length))
         if not file.is_keyed:
             check_agree(file.name, sampled[-1][0].schema, first.name, sampled[0][0].schema)
-    sample, read = pl.concat([frame for frame, _ in sampled], how="vertical_relaxed"), sum(length for _, length in sampled)
+    sample, read = (
+        pl.concat([frame for frame, _ in sampled], how="vertical_relaxed"),
+        sum(length for _, length in sampled),
+    )
 
     def batches() -> Iterator[Batch]:
         for file in files:

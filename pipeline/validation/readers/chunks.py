@@ -47,8 +47,7 @@ def blocks_of(name: str, path: Path, start: int, size: int, *, end: int, line: i
                 end = len(data)  # the last row may end with the file
             if not end:
                 raise UnreadableDatasetError(
-                    f"'{name}': line {line:,} is longer than {MOST_LINE_BYTES >> 20} MiB: rows of "
-                    "text are expected"
+                    f"'{name}': line {line:,} is longer than {MOST_LINE_BYTES >> 20} MiB: rows of text are expected"
                 )
             block = Block(offset, data if end == len(data) else data[:end], line)
             yield block

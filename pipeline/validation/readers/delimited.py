@@ -108,7 +108,9 @@ def _read(path: Path, delimiter: str, names: list[str]) -> pl.DataFrame:
     return pl.read_csv(path, separator=delimiter, infer_schema=False, new_columns=names, glob=False)
 
 
-def read_block(text: TextFile, delimiter: str, names: list[str], aside: RejectedRows, *, first_line: int) -> pl.DataFrame:
+def read_block(
+    text: TextFile, delimiter: str, names: list[str], aside: RejectedRows, *, first_line: int
+) -> pl.DataFrame:
     """As read_delimited, of rows without a header from ``first_line`` on; who calls checks how many are broken."""
     regular = text.path.with_suffix(".regular")
     good = _write_regular(text, delimiter, len(names), regular, aside, first_line=first_line)
