@@ -20,9 +20,7 @@ Learn = Callable[..., Served]
 def drop(tmp_path_factory: pytest.TempPathFactory) -> Drop:
     """``drop("a.csv", body, companions={"train.yaml": "..."}, target="...")``: the metadata are keywords."""
 
-    def dropped(
-        name: str, body: Body, companions: Mapping[str, Body] | None = None, **metadata: str
-    ) -> ValidatedFile:
+    def dropped(name: str, body: Body, companions: Mapping[str, Body] | None = None, **metadata: str) -> ValidatedFile:
         return validate_file(name, body, tmp_path_factory.mktemp("drop"), companions, **metadata)
 
     return dropped
