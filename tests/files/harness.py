@@ -84,8 +84,16 @@ class ValidatedFile:
 
     def reports(self, *facts: str) -> bool:
         """Whether one warning, or a dropped column with its reason, mentions all of ``facts``."""
-        sentences = [*self.dataset.warnings, *(f"{name}: {reason}" for name, reason in self.dropped.items())]
-        return any(all(fact in sentence for fact in facts) for sentence in sentences)
+        return any(all(fact in sentence for fact in facts) for sentence in self.sentences)
+
+    def names_encoding(self, *names: str) -> bool:
+        """Whether one warning mentions an encoding by one of ``names``, however they are spelled."""
+        return any(_letters(name) in _letters(sentence) for name in names for sentence in self.dataset.warnings)
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that a user is told: warnings, and dropped columns with their reasons."""
+        return [*self.dataset.warnings, *(f"{name}: {reason}" for name, reason in self.dropped.items())]
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ class Reply:
 
     @property
     def predictions(self) -> list[dict[str, Any]]:
+        assert self.status == 200, self.error
         return list(self.body["predictions"])
 
     @property
@@ -231,6 +240,10 @@ def serve(file: ValidatedFile, workdir: Path, algorithm: str) -> Served:
     )
     trainer.train(planned.candidates[0], workdir, lambda text: None)
     return Served(file, (workdir / "model.onnx").read_bytes(), file.dataset.signature)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.lower()))
 
 
 def _bytes(body: Body) -> bytes:
