@@ -79,8 +79,17 @@ class ValidatedFile:
         return {column.name: column.reason for column in self.dataset.left_out}
 
     @property
-    def rejected(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.artifacts.get(KEYS.set_aside).splitlines()]
+    def rejected(self) -> int:
+        """How many rows train nothing and test nothing."""
+        return self.dataset.set_aside
+
+    @property
+    def rejected_lines(self) -> list[int]:
+        """The lines of those that could not be read."""
+        if not self.rejected:
+            return []
+        rows = map(json.loads, self.artifacts.get(KEYS.set_aside).splitlines())
+        return [row["line"] for row in rows if "line" in row]
 
     def reports(self, *facts: str) -> bool:
         """Whether one warning, or a dropped column with its reason, mentions all of ``facts``."""

@@ -39,7 +39,7 @@ def test_the_separator_that_is_named_is_used_where_another_is_more_frequent(drop
 def test_rows_that_end_with_a_delimiter_are_aligned(drop: Drop, delimiter: str) -> None:
     header, *lines = table(WAREHOUSE, warehouse(), delimiter).splitlines()
     file = drop("a.csv", "\n".join([header, *(line + delimiter for line in lines)]))
-    assert (file.kinds, file.rows.height, file.dataset.set_aside) == (KINDS, ROWS, 0)
+    assert (file.kinds, file.rows.height, file.rejected) == (KINDS, ROWS, 0)
     assert set(file.values("city")) == {"Oslo", "Rome", "Lima"}
 
 
@@ -83,7 +83,7 @@ def test_notes_above_the_header_are_skipped_and_reported_by_line(
     file = drop(
         "a.txt" if delimiter == "\t" else "a.csv", "\n".join([*notes, table(WAREHOUSE, warehouse(), delimiter)])
     )
-    assert (file.kinds, file.rows.height, file.dataset.set_aside) == (KINDS, ROWS, 0)
+    assert (file.kinds, file.rows.height, file.rejected) == (KINDS, ROWS, 0)
     assert file.reports(f"line {line}")
 
 
@@ -99,7 +99,7 @@ def test_a_footer_is_no_row_and_is_reported_by_line(drop: Drop, footer: list[str
     file = drop("a.csv", table(WAREHOUSE, warehouse(), delimiter) + "\n".join(footer) + "\n")
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
     first = ROWS + 2 + (not footer[0])
-    assert file.reports(str(first)) or any(row["line"] == first for row in file.rejected)
+    assert file.reports(str(first)) or first in file.rejected_lines
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -162,7 +162,7 @@ def test_a_header_that_is_repeated_is_no_row_and_is_reported(drop: Drop, delimit
     file = drop("a.csv", table(WAREHOUSE, [*rows[:100], WAREHOUSE, *rows[100:200], WAREHOUSE, *rows[200:]], delimiter))
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
     assert file.dataset.classes == ("no", "yes")
-    assert file.reports("header", "102") or [row["line"] for row in file.rejected] == [102, 203]
+    assert file.reports("header", "102") or file.rejected_lines == [102, 203]
 
 
 @pytest.mark.parametrize("width", [1, 3])

@@ -36,7 +36,7 @@ INJURY = ("speed", "road", "injury")
 def test_a_marker_in_many_rows_of_the_target_is_a_class(drop: Drop, marker: str, delimiter: str) -> None:
     file = drop("a.csv", table(INJURY, _marked(marker, 4), delimiter))
     assert set(file.dataset.classes) == {marker, "minor", "severe"}
-    assert (file.rows.height, file.dataset.set_aside) == (ROWS, 0)
+    assert (file.rows.height, file.rejected) == (ROWS, 0)
     assert file.reports(f"'{marker}'")
 
 
@@ -51,7 +51,7 @@ def test_a_class_that_is_a_marker_is_learnt_and_answered(drop: Drop, learn: Lear
 def test_a_marker_in_few_rows_of_the_target_is_missing_and_counted(drop: Drop, marker: str) -> None:
     file = drop("a.csv", table(INJURY, _marked(marker, 40)))
     assert file.dataset.classes == ("minor", "severe")
-    assert file.dataset.set_aside == 8
+    assert file.rejected == 8
     assert file.reports("8", "injury")
 
 

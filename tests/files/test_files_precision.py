@@ -50,7 +50,7 @@ def test_codes_that_floats_cannot_tell_apart_are_categories(drop: Drop, learn: L
 
 @pytest.mark.parametrize(
     "signal",
-    [(1e9, 40, 2), (52.52, 2e-4, 7), (6_650_000, 5, 3), (2_460_000.5, 3, 5), (1.7e12, 900, 0), (-8e8, 30, 1)],
+    [(1e9, 40, 2), (52.52, 2e-4, 7), (6_650_000, 5, 3), (2_460_000.5, 3, 5), (1.7e12, 900_000, 0), (-8e8, 30, 1)],
     ids=str,
 )
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])

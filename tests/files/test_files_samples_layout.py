@@ -91,7 +91,7 @@ def test_the_header_below_notes_is_found_and_its_line_is_reported(read_sample: R
     file = read_sample("preamble")
     assert (list(file.kinds), file.rows.height) == (["time", "temp", "humidity", "wind"], 400)
     assert file.kinds["time"] == "datetime"
-    assert file.dataset.set_aside == 0
+    assert file.rejected == 0
     assert file.reports("line 6")
 
 
@@ -115,7 +115,7 @@ def test_row_numbers_need_not_be_sent(serve_sample: Serve) -> None:
 def test_columns_are_aligned_where_rows_end_with_a_delimiter(read_sample: Read) -> None:
     file = read_sample("trailing_delimiter")
     assert list(file.kinds) == ["bid", "ask", "size"]
-    assert (file.dataset.classes, file.rows.height, file.dataset.set_aside) == (("buy", "hold"), 400, 0)
+    assert (file.dataset.classes, file.rows.height, file.rejected) == (("buy", "hold"), 400, 0)
 
 
 def test_the_right_column_decides_where_rows_end_with_a_delimiter(serve_sample: Serve) -> None:

@@ -141,7 +141,7 @@ def test_a_country_code_that_looks_missing_still_decides(serve_sample: Serve) ->
 def test_a_frequent_class_called_none_is_a_class(read_sample: Read) -> None:
     file = read_sample("none_class")
     assert set(file.dataset.classes) == {"None", "Minor", "Severe"}
-    assert (file.rows.height, file.dataset.set_aside) == (450, 0)
+    assert (file.rows.height, file.rejected) == (450, 0)
 
 
 def test_a_class_called_none_is_answered(serve_sample: Serve) -> None:
