@@ -54,4 +54,9 @@ def _score(codec: str, words: set[str]) -> float:
 
 def _is_common(char: str, standard: str, leads: range) -> bool:
     encoded = char.encode(standard, "ignore")
-    return len(encoded) == 2 and encoded[0] in leads and char != "\N{KATAKANA MIDDLE DOT}" and not "\uff61" <= char <= "\uff9f"
+    return (
+        len(encoded) == 2
+        and encoded[0] in leads
+        and char != "\N{KATAKANA MIDDLE DOT}"
+        and not "\uff61" <= char <= "\uff9f"
+    )

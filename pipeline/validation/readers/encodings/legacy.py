@@ -126,4 +126,3 @@ def _fit_western(data: bytes) -> str:
     except UnicodeDecodeError:
         return _LATIN_1
     return _WINDOWS_1252
-
