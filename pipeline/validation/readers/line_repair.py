@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 __all__ = ["RepairedLine", "repair_lines"]
@@ -21,35 +22,58 @@ class RepairedLine:
 def repair_lines(data: bytes) -> tuple[bytes, tuple[RepairedLine, ...]]:
     """Return ``data``, whole lines, as UTF-8 without NUL bytes, and the lines that were changed.
 
-    Data that needs no repair is returned as the same object.
+    Data that needs no repair is returned as the same object; what lies between broken lines is copied as it is.
     """
-    if 0 not in data and _is_utf_8(data):
-        return data, ()
-    lines, repaired = data.split(b"\n"), []
-    for number, line in enumerate(lines):
-        nuls = line.count(0)
-        if not nuls and (line.isascii() or _is_utf_8(line)):
-            continue
-        lines[number], reading = _decode(line.replace(b"\0", b"") if nuls else line)
-        reasons = [f"holds {nuls:,} NUL byte{'s' * (nuls > 1)}"] if nuls else []
-        reasons += [f"is not UTF-8, read as {reading}"] if reading else []
-        repaired.append(RepairedLine(number, " and ".join(reasons)))
-    return b"\n".join(lines), tuple(repaired)
+    pieces: list[bytes] = []
+    repaired: list[RepairedLine] = []
+    end = number = 0
+    for start, next_start in _find_broken_lines(data):
+        number += data.count(b"\n", end, start)
+        line, reason = _repair(data[start:next_start])
+        pieces += [data[end:start], line]
+        repaired.append(RepairedLine(number, reason))
+        number, end = number + data.count(b"\n", start, next_start), next_start
+    return (b"".join([*pieces, data[end:]]), tuple(repaired)) if repaired else (data, ())
 
 
-def _is_utf_8(data: bytes) -> bool:
-    if data.isascii():
-        return True
+def _find_broken_lines(data: bytes) -> Iterator[tuple[int, int]]:
+    """Return where each line begins and ends that is not UTF-8 or holds a NUL byte."""
+    position, size = 0, len(data)
+    nul, invalid = _find(data, position), _find_invalid(data, position)
+    while (broken := min(nul, invalid)) < size:
+        start = data.rfind(b"\n", 0, broken) + 1
+        position = data.find(b"\n", broken) + 1 or size
+        yield start, position
+        nul = nul if nul >= position else _find(data, position)
+        invalid = invalid if invalid >= position else _find_invalid(data, position)
+
+
+def _find(data: bytes, position: int) -> int:
+    nul = data.find(0, position)
+    return len(data) if nul < 0 else nul
+
+
+def _find_invalid(data: bytes, position: int) -> int:
+    if position == 0 and data.isascii():
+        return len(data)
     try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        codecs.utf_8_decode(memoryview(data)[position:], "strict", True)
+    except UnicodeDecodeError as error:
+        return position + error.start
+    return len(data)
+
+
+def _repair(line: bytes) -> tuple[bytes, str]:
+    nuls = line.count(0)
+    line, reading = _decode(line.replace(b"\0", b""))
+    reasons = [f"holds {nuls:,} NUL byte{'s' * (nuls > 1)}"] if nuls else []
+    reasons += [f"is not UTF-8, read as {reading}"] if reading else []
+    return line, " and ".join(reasons)
 
 
 def _decode(line: bytes) -> tuple[bytes, str]:
     """Return the line as UTF-8, and the encoding that it was read in where it was not UTF-8."""
-    if _is_utf_8(line):
+    if _find_invalid(line, 0) == len(line):
         return line, ""
     try:
         return _repair_words(line), _WESTERN[0][0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.validation.limits import MOST_LINE_BYTES
 from pipeline.validation.readers.binary_formats import name_binary_format
 from pipeline.validation.readers.encodings import UTF_8, Encoding, detect_encoding, find_codec
 from pipeline.validation.readers.encodings.detection import MARKS, is_binary
@@ -124,36 +125,38 @@ def _check_not_blank(name: str, path: Path, start: int) -> None:
 def _detect(path: Path) -> Encoding | None:
     size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(_CHUNK_BYTES)
+        head = file.read(_CHUNK_BYTES) + file.readline(MOST_LINE_BYTES)
     detected = detect_encoding(head, is_whole=size <= len(head))
     if size <= len(head) or detected is None or detected.codec.startswith("utf-16") or "utf-32" in detected.codec:
         return detected
-    head = head[: head.rfind(b"\n") + 1 or len(head)]
     return detect_encoding(head + b"".join(_list_high_lines(path, size)), is_whole=False)
 
 
 def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
     """Return lines that are not ASCII from the whole file, or of a large one from some places of it."""
     room = _MAX_HIGH_BYTES
-    for chunk in _read_chunks(path, size):
-        if chunk.isascii():
+    for lines in _read_places(path, size):
+        if lines.isascii():
             continue
-        for line in chunk.splitlines(keepends=True)[1:-1]:  # the first and the last may be cut
-            if not line.isascii():
-                yield line if line.endswith(b"\n") else line + b"\n"
-                room -= len(line)
+        high = [line for line in lines.split(b"\n") if not line.isascii()]
+        yield b"\n".join([*high, b""])
+        room -= sum(map(len, high))
         if room <= 0:
             return
 
 
-def _read_chunks(path: Path, size: int) -> Iterator[bytes]:
+def _read_places(path: Path, size: int) -> Iterator[bytes]:
+    """Return whole lines behind the first chunk."""
     is_scanned = size <= _MAX_SCANNED_BYTES
-    length = _CHUNK_BYTES if is_scanned else _PLACE_BYTES
-    step = length if is_scanned else size // _SAMPLED_PLACES
+    length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
     with path.open("rb") as file:
-        for offset in range(_CHUNK_BYTES, size, step):
-            file.seek(offset)
-            yield file.read(length)
+        file.seek(_CHUNK_BYTES)
+        file.readline(MOST_LINE_BYTES)
+        while lines := file.read(length):
+            yield lines + file.readline(MOST_LINE_BYTES)
+            if step:
+                file.seek(step, 1)
+                file.readline(MOST_LINE_BYTES)
 
 
 def _choose(name: str, path: Path, chosen: Encoding | None, detected: Encoding | None) -> Encoding:

@@ -80,8 +80,8 @@ class _Transcoder:
         byte = self.position - pending + start
         if self.source.is_strict:
             raise UnreadableDatasetError(
-                f"'{self.source.name}' is not {self.source.encoding.name}, which `encoding` of train.yaml says: byte {byte:,} "
-                f"(line {line:,}) is not in it; correct or remove `encoding`",
+                f"'{self.source.name}' is not {self.source.encoding.name}, which `encoding` of train.yaml says: "
+                f"byte {byte:,} (line {line:,}) is not in it; correct or remove `encoding`",
                 byte=byte,
                 line=line,
             )
@@ -93,16 +93,16 @@ class _Transcoder:
         self.decoder.errors = "strict"
         self.replaced += text.count(_REPLACEMENT)
         if self.replaced > max(_MIN_REPLACED, _MAX_REPLACED * (self.characters + len(text))):
+            line = self.lines + text.count("\n") + 1
             raise UnreadableDatasetError(
-                f"'{self.source.name}' looks like {self.source.encoding.name}, but {self.replaced:,} characters up to line "
-                f"{self.lines + text.count(chr(10)) + 1:,} are not: name its encoding by `encoding:` in train.yaml"
+                f"'{self.source.name}' looks like {self.source.encoding.name}, but {self.replaced:,} characters up to "
+                f"line {line:,} are not: name its encoding by `encoding:` in train.yaml"
             )
         return text
 
     def report(self) -> tuple[str, ...]:
         if not self.replaced:
             return ()
-        noun = "character is" if self.replaced == 1 else "characters are"
-        return (
-            f"{self.replaced:,} {noun} not {self.source.encoding.name} and replaced, the first in line {self.first_line:,}",
-        )
+        verb = "character is" if self.replaced == 1 else "characters are"
+        codec = self.source.encoding.name
+        return (f"{self.replaced:,} {verb} not {codec} and replaced, the first in line {self.first_line:,}",)

@@ -68,8 +68,7 @@ def _is_spelled(piece: str) -> bool:
 
 def rate_word(word: Word, alphabet: Alphabet) -> float:
     """Return 1 for a word that ``alphabet`` has all letters of, 0 for one that it has not."""
-    is_unlikely = alphabet.unlikely is not None and alphabet.unlikely.search(word.text)
-    if word.is_broken or is_unlikely or not word.letters <= alphabet.letters:
+    if word.is_broken or not word.letters <= alphabet.letters:
         return 0.0
     if not word.letters or (not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD):
         return _WEAK
@@ -77,4 +76,5 @@ def rate_word(word: Word, alphabet: Alphabet) -> float:
         return float(not word.has_ascii)
     if "\xa0" in word.text:
         return _DOUBTFUL  # the letter á of DOS
-    return float(word.has_ascii and word.longest_run <= _MAX_LATIN_RUN)
+    is_unlikely = alphabet.unlikely is not None and alphabet.unlikely.search(word.text)
+    return float(word.has_ascii and word.longest_run <= _MAX_LATIN_RUN and not is_unlikely)
