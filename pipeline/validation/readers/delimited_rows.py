@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import polars as pl
 
@@ -171,7 +171,7 @@ def _read_each(  # noqa: PLR0913 - as read_rows
         return pl.read_csv(Path(regular.name), has_header=False, schema=types, glob=False)
 
 
-def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: SetAside, regular: TextIO) -> int:
+def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: SetAside, regular: IO[str]) -> int:
     """Return how many rows are as wide as they should be."""
     good = 0
     writer = csv.writer(regular, lineterminator="\n")
