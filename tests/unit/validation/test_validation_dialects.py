@@ -391,7 +391,7 @@ HEADERS = {
     "pandas' index": (",0", [f"{n},{n * 7 % 13}.5" for n in range(30)]),
     "wavelengths": (
         "400.5,402.4,404.5,406.6,408.5,y",
-        [",".join(f"{n * n * k % 97 / 97:.3f}" for k in range(2, 7)) + ",a" for n in range(30)],
+        [",".join(f"{(n + 3) * (n + k) * 31 % 97 / 97:.3f}" for k in range(2, 7)) + ",a" for n in range(30)],
     ),
     "text alone": ("text,label", [f"some words here {n},{'pos' if n % 2 else 'neg'}" for n in range(30)]),
     "all words": ("name,town", [f"n{'abcdefg'[n % 7] * (n % 9)}x,t{'hij'[n % 3] * n}" for n in range(30)]),

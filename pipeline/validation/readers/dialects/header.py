@@ -191,9 +191,7 @@ def _advance(records: Sequence[Record], header: int, width: int, profiles: Seque
         above = records[header]
         if _follows_gap(records, index) or _is_prose(above) or record.filled >= 2 * above.filled:
             header = index
-        elif is_unit_row(record.cells or (), profiles):
-            return header
-        elif record.filled > above.filled:
+        elif record.filled > above.filled and not is_unit_row(record.cells or (), profiles):
             header = index
     return header
 
