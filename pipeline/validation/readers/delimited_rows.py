@@ -20,7 +20,7 @@ import polars as pl
 from pipeline.validation.limits import MOST_FIELD_CHARACTERS
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.records import BLANKS, collapse_blanks, split_line
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
 __all__ = ["read_rows"]
@@ -35,7 +35,7 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where
     names: Sequence[str],
     numbers: Collection[str],
     first_line: int,
-    rejected: SetAside,
+    rejected: RejectedRows,
     scratch: Path,
     *,
     missing: Collection[str] = (),
@@ -161,7 +161,7 @@ def _cast(series: pl.Series, missing: Collection[str]) -> pl.Series:
 
 
 def _read_each(  # noqa: PLR0913, PLR0917 - as read_rows
-    data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: SetAside, scratch: Path
+    data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: RejectedRows, scratch: Path
 ) -> pl.DataFrame:
     """Write the good rows in a regular form and read that."""
     csv.field_size_limit(MOST_FIELD_CHARACTERS)
@@ -173,7 +173,7 @@ def _read_each(  # noqa: PLR0913, PLR0917 - as read_rows
         return pl.read_csv(Path(regular.name), has_header=False, schema=types, glob=False)
 
 
-def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: SetAside, regular: IO[str]) -> int:
+def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: RejectedRows, regular: IO[str]) -> int:
     """Return how many rows are as wide as they should be."""
     good = 0
     writer = csv.writer(regular, lineterminator="\n")

@@ -13,14 +13,14 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.validation.readers.delimited_rows import read_rows
 from pipeline.validation.readers.dialects import Dialect, detect_dialect
 from pipeline.validation.readers.options import ReadOptions
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 
 
 @dataclass
 class Read:
     dialect: Dialect
     frame: pl.DataFrame
-    rejected: SetAside
+    rejected: RejectedRows
 
     @property
     def told(self):
@@ -39,7 +39,7 @@ def read(tmp_path):
         path.write_bytes(data)
         start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
         dialect = detect_dialect("a.csv", path, start, delimiter=delimiter, options=ReadOptions(**options))
-        rejected = SetAside(tmp_path / "aside")
+        rejected = RejectedRows(tmp_path / "aside")
         names = columns or [f"c{position}" for position in range(dialect.width)]
         line = data[: dialect.start].count(b"\n") + 1
         frame = read_rows(data[dialect.start : dialect.end], dialect, names, numbers, line, rejected, tmp_path)
