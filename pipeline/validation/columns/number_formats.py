@@ -26,8 +26,8 @@ _BODY = (
 )
 _SPELLING = (
     rf"^{BLANK}*(?:[<>]=?|[\u2264\u2265~\u2248])?{BLANK}*[-+\u2212\u2013]?{BLANK}*(?P<before>{CURRENCY})?{BLANK}*\(?{BLANK}*"
-    rf"(?P<inside>{CURRENCY})?{MINUS}?{BLANK}*(?P<body>{_BODY})(?:{MINUS}?\+?{BLANK}*(?P<after>{_UNIT})?\+?\)?"
-    rf"(?:{BLANK}*(?P<last>{_UNIT}))?){BLANK}*$"
+    rf"(?P<inside>{CURRENCY})?{MINUS}?{BLANK}*(?P<body>{_BODY})(?:{MINUS}?\+?{BLANK}*(?P<after>{_UNIT})?\+?"
+    rf"(?:\)(?:{BLANK}*(?P<last>{_UNIT}))?)?){BLANK}*$"
 )
 _MAGNITUDE_AND_CURRENCY = rf"^({MAGNITUDE}){BLANK}*({CURRENCY})$"
 _CURRENCY_NAMES = {
@@ -113,7 +113,8 @@ def count_decimals(spellings: pl.DataFrame) -> Decimals:
         "comma_or_thousands": _COMMA_THREE,
         "point_or_thousands": _POINT_THREE,
     }
-    sums = spellings.select(
+    bodies = spellings.filter(~pl.col("body").str.contains(r"^0[.,]000$"))  # the same with either mark
+    sums = bodies.select(
         pl.col("count").filter(pl.col("body").str.contains(pattern)).sum().alias(name)
         for name, pattern in patterns.items()
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -126,27 +125,33 @@ def _infer_plain(
 def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
     """Whether there is a 1.299, and no point that can only be a decimal one."""
     head = text.head(_LOOK).drop_nulls()
-    pointed = head.filter(head.str.contains(".", literal=True))
-    if not pointed.str.contains(AMBIGUOUS_POINT).all():
+    if not head.filter(head.str.contains(".", literal=True)).str.contains(AMBIGUOUS_POINT).all():
         return False
-    lengths = text.str.len_bytes()
-    suspects = text.filter((numbers.abs() < 1000) & (lengths >= 5) & (lengths <= 8))
+    suspects = text.filter((numbers.abs() < 1000) & (text.str.len_bytes() >= len("1.299")))
     if not suspects.str.contains(AMBIGUOUS_POINT).any():
         return False
-    pointed = text.filter(text.str.contains(".", literal=True))
-    return pointed.str.contains(AMBIGUOUS_POINT).all()
+    return text.filter(text.str.contains(".", literal=True)).str.contains(AMBIGUOUS_POINT).all()
 
 
 def _is_layout(text: pl.Series) -> bool:
     """Whether all are telephone numbers, addresses, or other texts that only look like numbers."""
     head = text.head(_LOOK).drop_nulls()
-    return any(head.str.contains(layout).all() and text.str.contains(layout).all() for layout in _LAYOUTS)
+    if not head.str.contains("|".join(_LAYOUTS)).all():
+        return False
+    return any(text.str.contains(layout).all() for layout in _LAYOUTS)
 
 
 def _may_be_numbers(text: pl.Series) -> bool:
-    """Whether at least half of the values in a sample look like numbers: columns of words are told by it."""
+    """Whether at least half of the values in a sample are numbers: most columns of words are told by it."""
     counts = _sample(text).filter(~pl.col("text").is_in(list(NUMBER_MISSING))).head(_SAMPLE_DISTINCT)
-    return split_spellings(counts).height >= counts.height * _MIN_SAMPLE_NUMBERS
+    spellings = split_spellings(counts)
+    if spellings.height < counts.height * _MIN_SAMPLE_NUMBERS:
+        return False
+    readings = [_read(counts, spellings, mark) for mark in (".", ",")]
+    return any(
+        reading is None or reading.numbers.null_count() <= counts.height * (1 - _MIN_SAMPLE_NUMBERS)
+        for reading in readings
+    )
 
 
 def _sample(text: pl.Series) -> pl.DataFrame:
@@ -154,55 +159,71 @@ def _sample(text: pl.Series) -> pl.DataFrame:
     values = text.gather_every(max(1, len(text) // _SAMPLE)).drop_nulls()
     if len(values) == 0:
         values = text.drop_nulls().head(_SAMPLE)
+    return _count(values)
+
+
+def _count(values: pl.Series) -> pl.DataFrame:
+    """Each distinct value in ``text``, in the column's order, and how often it is there in ``count``."""
     return values.rename("text").to_frame().group_by("text", maintain_order=True).agg(count=pl.len())
 
 
 def _count_markers(unread: pl.Series) -> Counter[str]:
     markers = unread.filter(unread.is_in(list(NUMBER_MISSING)))
-    return Counter(dict(markers.value_counts(name="count").rows()))
+    return Counter(dict(_count(markers).rows()))
 
 
 def _infer_written(
     text: pl.Series, decimal_hint: Literal["", ".", ","], *, markers: Counter[str]
 ) -> InferredNumbers | None:
     """A column whose numbers a cast does not read."""
-    counts = text.rename("text").drop_nulls().value_counts(name="count")
-    spellings = split_spellings(counts)
-    if spellings.height == 0 or _is_layout(counts["text"]):
+    counts = _count(text.drop_nulls())
+    if counts.height == 0 or _is_layout(counts["text"]):
         return None
-    decimals = count_decimals(spellings)
-    readings = [_read(counts, spellings, mark) for mark in _decimal_marks(decimals, decimal_hint)]
-    best = max(
-        (reading for reading in readings if reading is not None), key=lambda reading: reading.count, default=None
-    )
-    if best is None or not _are_enough(counts, best.numbers):
+    reading = _read_best(counts, split_spellings(counts.head(_SAMPLE)), decimal_hint)
+    if counts.height > _SAMPLE and (reading is None or not reading.is_certain):
+        reading = _read_best(counts, split_spellings(counts), decimal_hint)
+    if reading is None or not _are_enough(counts, reading.numbers):
         return None
-    spelled = counts.with_columns(number=best.numbers).drop_nulls("number")
+    spelled = counts.with_columns(number=reading.numbers).drop_nulls("number")
     bounds = int(spelled.filter(pl.col("text").str.contains(BOUND))["count"].sum())
-    is_ambiguous = decimals.are_ambiguous and not decimal_hint
+    is_ambiguous = reading.decimals.are_ambiguous and not decimal_hint
+    number_format, spellings = reading.number_format, reading.spellings
     return InferredNumbers(
-        number_format=best.number_format,
+        number_format=number_format,
         numbers=text.replace_strict(spelled["text"], spelled["number"], default=None, return_dtype=pl.Float64),
         bounds=bounds,
         missing_markers=markers,
-        others=int(counts["count"].sum()) - best.count,
+        others=int(counts["count"].sum()) - reading.count,
         is_ambiguous=is_ambiguous,
-        warnings=describe_reading(text.name, best.number_format, spellings, bounds=bounds, is_ambiguous=is_ambiguous),
+        warnings=describe_reading(text.name, number_format, spellings, bounds=bounds, is_ambiguous=is_ambiguous),
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Reading:
+    """The distinct values of a column, read in a format that some of their spellings have."""
+
     number_format: NumberFormat
-    numbers: pl.Series  # of the distinct values
+    numbers: pl.Series  # one for each distinct value
     count: int  # cells that have one
+    spellings: pl.DataFrame
+    decimals: Decimals
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no more spellings are needed: all values are numbers, and their decimal mark is proven."""
+        return self.numbers.null_count() == 0 and not self.decimals.are_ambiguous
 
 
-def _decimal_marks(decimals: Decimals, decimal_hint: str) -> Iterable[str]:
-    """The likely one first; both, where the values prove both."""
+def _read_best(counts: pl.DataFrame, spellings: pl.DataFrame, decimal_hint: str) -> _Reading | None:
+    """Read with the likely decimal mark, or with that which reads more where the spellings prove both."""
+    decimals = count_decimals(spellings)
     evidence = decimals.evidence or {",": 1}.get(decimal_hint, -1)
-    first, second = (",", ".") if evidence > 0 else (".", ",")
-    return (first, second) if decimals.comma and decimals.point else (first,)
+    marks = (",", ".") if evidence > 0 else (".", ",")
+    if not (decimals.comma and decimals.point):
+        marks = marks[:1]
+    readings = [reading for mark in marks if (reading := _read(counts, spellings, mark)) is not None]
+    return max(readings, key=lambda reading: reading.count, default=None)
 
 
 def _read(counts: pl.DataFrame, spellings: pl.DataFrame, decimal: str) -> _Reading | None:
@@ -210,7 +231,13 @@ def _read(counts: pl.DataFrame, spellings: pl.DataFrame, decimal: str) -> _Readi
     if number_format is None:
         return None
     numbers = parse_numbers(counts["text"], number_format)
-    return _Reading(number_format=number_format, numbers=numbers, count=_count_numbers(counts, numbers))
+    return _Reading(
+        number_format=number_format,
+        numbers=numbers,
+        count=_count_numbers(counts, numbers),
+        spellings=spellings,
+        decimals=count_decimals(spellings),
+    )
 
 
 def _count_numbers(counts: pl.DataFrame, numbers: pl.Series) -> int:
