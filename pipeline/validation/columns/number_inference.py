@@ -24,6 +24,7 @@ _LOOK = 100  # values that are looked at before all are
 _SAMPLE = 2000  # values, evenly over the column, of which the distinct ones say whether it may hold numbers
 _SAMPLE_DISTINCT = 200
 _MIN_SAMPLE_NUMBERS = 0.5
+_NO_PROOF = rf"^[^.]*$|{AMBIGUOUS_POINT}"  # of a decimal point
 
 # Whole columns of these are no numbers, although each of their values could be written so.
 _LAYOUTS = (
@@ -124,13 +125,12 @@ def _infer_plain(
 
 def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
     """Whether there is a 1.299, and no point that can only be a decimal one."""
-    head = text.head(_LOOK).drop_nulls()
-    if not head.filter(head.str.contains(".", literal=True)).str.contains(AMBIGUOUS_POINT).all():
+    if not text.head(_LOOK).str.contains(_NO_PROOF).all():
         return False
-    suspects = text.filter((numbers.abs() < 1000) & (text.str.len_bytes() >= len("1.299")))
-    if not suspects.str.contains(AMBIGUOUS_POINT).any():
+    suspects = (numbers.abs() < 1000) & (text.str.len_bytes() >= len("1.299"))
+    if not suspects.any() or not text.str.contains(_NO_PROOF).all():
         return False
-    return text.filter(text.str.contains(".", literal=True)).str.contains(AMBIGUOUS_POINT).all()
+    return text.filter(suspects).str.contains(AMBIGUOUS_POINT).any()
 
 
 def _is_layout(text: pl.Series) -> bool:
@@ -219,9 +219,9 @@ def _read_best(counts: pl.DataFrame, spellings: pl.DataFrame, decimal_hint: str)
     """Read with the likely decimal mark, or with that which reads more where the spellings prove both."""
     decimals = count_decimals(spellings)
     evidence = decimals.evidence or {",": 1}.get(decimal_hint, -1)
-    marks = (",", ".") if evidence > 0 else (".", ",")
+    marks = ",." if evidence > 0 else ".,"
     if not (decimals.comma and decimals.point):
-        marks = marks[:1]
+        marks = marks[0]
     readings = [reading for mark in marks if (reading := _read(counts, spellings, mark)) is not None]
     return max(readings, key=lambda reading: reading.count, default=None)
 
