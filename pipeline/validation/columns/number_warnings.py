@@ -42,14 +42,15 @@ def describe_reading(
         bounds: cells such as <0.5.
         is_ambiguous: whether nothing proves the decimal mark.
     """
-    warnings = [*describe_marks(name, number_format, is_ambiguous=is_ambiguous)]
+    has_marks = spellings["body"].str.contains("[^0-9]").any()
+    warnings = [*describe_marks(name, number_format, is_ambiguous=is_ambiguous)] if has_marks else []
     if spellings["currency"].is_not_null().any():
         warnings.append(f"column '{name}': currency signs and codes are removed")
     if spellings["unit"].str.contains("^%$").any():
         warnings.append(f"column '{name}': percent signs are removed (12.5 % is 12.5)")
     if number_format.units:
-        written = " and ".join(f"'{unit}'" for unit in number_format.units)
-        warnings.append(f"column '{name}': the unit {written} is removed")
+        units = " or ".join(f"'{unit}'" for unit in number_format.units)
+        warnings.append(f"column '{name}': the unit {units} is removed")
     if number_format.magnitudes:
         warnings.append(f"column '{name}': letters and words for magnitudes multiply (1.2k is 1200)")
     if bounds:
