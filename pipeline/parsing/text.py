@@ -6,17 +6,18 @@ from itertools import groupby
 
 __all__ = ["BLANKS", "clean_text", "strip_text"]
 
-# White space, and characters without width: spreadsheets and web pages leave both around values and names.
+# White space, and what cannot be seen (soft hyphens, zero widths, directions, byte order marks): spreadsheets and web
+# pages leave both around values and names.
 BLANKS = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u2060\ufeff"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\xad\u061c\u180e"
 )
 _SHORT = 1000  # letters that are composed without a look at their marks
 _MAX_MARKS = 30  # on one letter, as Unicode's stream-safe text has it: sorting marks takes quadratic time
 
 
 def strip_text(text: str) -> str:
-    """Remove white space and characters without width from both ends."""
+    """Remove white space and invisible characters from both ends."""
     return text.strip() if text.isascii() else text.strip(BLANKS)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from os.path import commonprefix
 from typing import Any
 
@@ -14,7 +14,9 @@ __all__ = ["ColumnNames", "shown"]
 
 _MAX_LISTED = 10  # names in one message
 _MAX_SHOWN = 60  # letters of a name
-_MAX_COMPARED = 1000  # letters of a name for which a near one is looked for
+_MAX_COMPARED = 10_000  # letters of all names that are aligned, which takes quadratic time; beyond it ends are compared
+_MAX_ALIGNED = 200  # letters of a name: in longer ones difflib ignores those that are frequent
+_NEAR = 0.6  # of the letters of two near names are shared
 
 
 class ColumnNames:
@@ -63,15 +65,34 @@ class ColumnNames:
             raise InvalidRequestError(f"{where} {' and '.join(faults)}: expected are {_listed(self.all)}")
 
     def _hint(self, name: str) -> str | None:
-        from difflib import get_close_matches  # noqa: PLC0415 - only a mistake pays for it
-
         if name == self._target:
             return f"'{shown(name)}' is what it predicts"
-        if len(name) > _MAX_COMPARED:
-            return None
-        folded = {column.casefold(): column for column in reversed(self.all)}
-        near = get_close_matches(name.casefold(), folded, n=1)
-        return "'{}' is near '{}'".format(*_contrast(name, folded[near[0]])) if near else None
+        near = _nearest(name, self.all)
+        return None if near is None else "'{}' is near '{}'".format(*_contrast(name, near))
+
+
+def _nearest(name: str, columns: Sequence[str]) -> str | None:
+    """Find the column whose name is most like ``name``, case aside."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake pays for it
+
+    folded = {column.casefold(): column for column in reversed(columns)}
+    word = name[: _MAX_COMPARED // 10].casefold()
+    if sum(map(len, columns)) + len(name) <= _MAX_COMPARED and len(name) <= _MAX_ALIGNED:
+        near = get_close_matches(word, folded, n=1, cutoff=_NEAR)
+        return folded[near[0]] if near else None
+    shared = {column: _shared_ends(word, column) for column in folded}
+    nearest = max(shared, key=lambda column: shared[column])
+    return folded[nearest] if shared[nearest] >= _NEAR * max(len(name), len(nearest)) else None
+
+
+def _shared_ends(name: str, column: str) -> int:
+    """Count the letters that both have at their starts and ends."""
+    start = len(_common_start(name, column))
+    return start + len(_common_start(name[start:][::-1], column[start:][::-1]))
+
+
+def _common_start(name: str, column: str) -> str:
+    return commonprefix([name, column])  # noqa: RUF071 - letters are meant, not folders
 
 
 def shown(name: str) -> str:
@@ -86,8 +107,7 @@ def _contrast(name: str, near: str) -> tuple[str, str]:
     """Two names so that what differs is seen: of long ones the piece round the first difference."""
     if max(len(name), len(near)) <= _MAX_SHOWN:
         return _printable(name), _printable(near)
-    common = commonprefix([name, near])  # noqa: RUF071 - letters are meant, not folders
-    start = max(0, len(common) - _MAX_SHOWN // 2)
+    start = max(0, len(_common_start(name, near)) - _MAX_SHOWN // 2)
     return _piece(name, start), _piece(near, start)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -57,11 +57,9 @@ class TensorDecoder:
             if name in tensors:
                 raise InvalidRequestError(f"inputs[{number}]: '{shown(name)}' is there already, one is expected")
             tensors[name] = data
-        if tensors.keys() != self._elements.keys():
-            unknown = [name for name in tensors if name not in self._elements]
-            self._columns.names.check(tensors, "inputs", unknown)
+        absent = self._check_names(tensors) if tensors.keys() != self._elements.keys() else ()
         rows = self._count_rows(tensors)
-        for name in self._elements.keys() - tensors.keys():
+        for name in absent:
             tensors[name] = [None] * rows
         names = list(tensors)
         cells = [dict(zip(names, row)) for row in zip(*tensors.values())]  # noqa: B905 - the lengths are checked
@@ -91,6 +89,12 @@ class TensorDecoder:
                 f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_kind(data[wrong])}"
             )
         return name, data
+
+    def _check_names(self, tensors: Mapping[str, list[Any]]) -> Collection[str]:
+        """The optional columns that are absent; raise InvalidRequestError for others."""
+        unknown = [name for name in tensors if name not in self._elements]
+        self._columns.names.check(tensors, "inputs", unknown)
+        return self._elements.keys() - tensors.keys()
 
     def _count_rows(self, tensors: Mapping[str, list[Any]]) -> int:
         first, *others = tensors
