@@ -26,7 +26,9 @@ __all__ = ["Dates", "read_dates", "seconds_in", "seconds_of_numbers", "temporal_
 _SHARE = 0.9  # of the values that are dates; the others count as missing
 _LOOK = 100  # values that are looked at before all are
 _DOTTED_TRIPLE = r"^\d{1,2}\.\d{2}\.\d{2}$"  # 18.00.00 is a time of day, 31.12.24 a date, 10.11.12 either
-_ORDERED = next(form for form in FORMS if "<first>" in form)  # the values must tell its order
+_ORDERED = (
+    r"^(?P<first>\d{1,2})[-/.](?P<then>\d{1,2})[-/.](?:\d{4}|\d{2})(?:[Tt ,]|$)"  # the values must tell its order
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +98,9 @@ def seconds_of_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
         written = numbers.set(~is_date, None).cast(pl.Int64).cast(pl.String)
         return written.str.to_date("%Y%m%d", strict=False).cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
     units = UNITS_A_SECOND[time_unit]
-    return numbers.set(~numbers.is_between(EARLIEST * units, LATEST * units), None) / units
+    # polars multiplies by the reciprocal of a scalar, which rounds otherwise than a division.
+    seconds = pl.Series(column.name, numbers.to_numpy() / units)
+    return seconds.set(~numbers.is_between(EARLIEST * units, LATEST * units).fill_null(value=False), None)
 
 
 def _seconds_of_forms(column: pl.Series, *, day_first: bool) -> pl.Series:

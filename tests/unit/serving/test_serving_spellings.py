@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,8 +14,13 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.parsing.numbers import NumberFormat
 from pipeline.serving.columns import Columns
+from pipeline.serving.http import InferRequest
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.model_store import ModelStore
+from pipeline.serving.predictor import Predictor
 from pipeline.serving.rows import decode_rows
 from pipeline.serving.tensors import TensorDecoder
+from tests.unit.serving.served import loaded
 
 NAN = float("nan")
 GERMAN = NumberFormat(decimal=",", group=".")
@@ -113,6 +118,10 @@ def test_a_wide_column_is_fed_as_float64() -> None:
         feeds = decode_rows(rows, columns)
         assert (feeds["counter"].dtype, feeds["shift"].dtype) == (np.float64, np.float32)
         assert feeds["counter"][-1] == float(rows[-1]["counter"])
+
+
+def test_a_wide_column_is_fp64_to_the_protocol() -> None:
+    assert [Column(name="x", kind="numeric", is_wide=is_wide).datatype for is_wide in (True, False)] == ["FP64", "FP32"]
 
 
 @pytest.mark.parametrize(("is_wide", "cell", "bound"), [(False, 1e39, "±3.4e38"), (True, 10**400, "±1.8e308")])
@@ -492,3 +501,62 @@ def test_hostile_names_are_refused_in_a_short_sentence_at_once() -> None:
     for name in ("age" * 1_000_000, "\0" * 100_000, "\ud800", "e" + "\u0315\u0300" * 100_000, ""):
         assert len(refused_rows([{name: 1}], AGE)) < 1000
     assert time.monotonic() - start < 5
+
+
+# The body's JSON
+
+
+class Store:
+    """A ModelStore of one model."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+
+    def live(self, tenant: str, model: str) -> LoadedModel:
+        return self._model
+
+
+def predict(body: str | bytes, *columns: Column) -> Any:
+    model = loaded(Signature(task="regression", target="price", columns=columns))
+    predictor = Predictor(cast(ModelStore, Store(model)))
+    return predictor(InferRequest("demo", "adult", None, False, body))
+
+
+def test_a_body_with_the_longest_integers_keeps_them() -> None:
+    column = Column(name="gtin", kind="categorical", is_code=True)
+    assert predict('{"rows": [{"gtin": 18446744073709551615}]}', column).rows == 1
+    with pytest.raises(InvalidRequestError, match=r"column 'gtin': text is expected for a number beyond 2\^53"):
+        predict('{"rows": [{"gtin": 18446744073709551616}]}', column)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("NaN", "null is expected for a missing number"),
+        ("-Infinity", "null is expected for a missing number"),
+        ("1e999", "the body is not JSON (line 1, column "),
+        ("9" * 5000, "the body is not JSON (line 1, column "),
+        ('"\\ud83d"', "the body is not JSON (line 1, column "),
+        ('"\ud83d"', "the body is not JSON (line 1, column "),
+        ("[" * 100_000, "the body is not JSON (line 1, column "),
+        ("[" * 500 + "]" * 500, "a number or null is expected, this is an array"),
+        ('{"age": 1}', "a number or null is expected, this is an object"),
+        (f'"{"1" * 10_000_000}"', "this is another text"),
+        ("99999999999999999999999999999999999999999", "a number within ±3.4e38"),
+    ],
+)
+def test_a_hostile_cell_is_refused_in_a_sentence(cell: str, words: str) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        predict(f'{{"rows": [{{"age": {cell}}}]}}', Column(name="age", kind="numeric"))
+    assert words in raised.value.message
+    assert len(raised.value.message) < 300
+
+
+def test_a_body_that_is_no_utf8_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="the body is not JSON"):
+        predict(b'{"rows": [{"age": "\xff"}]}', Column(name="age", kind="numeric"))
+
+
+def test_a_text_of_ten_megabytes_is_answered() -> None:
+    body = f'{{"rows": [{{"job": "{"é" * 5_000_000}"}}]}}'
+    assert predict(body, Column(name="job", kind="categorical")).rows == 1
