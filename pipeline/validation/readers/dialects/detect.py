@@ -86,7 +86,7 @@ def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[T
 
 
 def _check_quotes(name: str, records: Sequence[Record], table: Table) -> None:
-    above = records[: table.first]
+    above = records[: max(1, table.first)]
     broken = next((record for record in above if record.cells is None), None)
     if broken is None or (table.header is not None and is_name_line(table.header, table.profiles)):
         return

@@ -121,6 +121,8 @@ def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[C
     if not rows or all(profile.kind == "empty" for profile in profiles):
         numbers = sum(kind_of(cell) in ("number", "date") for cell in cells)
         return -1.0 if numbers * 2 > len(cells) and not _is_regular(cells) else 1.0
+    if not cells:
+        return -1.0
     if _is_index_header(cells, rows):
         return 1.0
     matches = sum(profile.typed and profile.holds(kind_of(cell)) for cell, profile in pairs)
