@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
-from pipeline.validation.readers.dialects.profiles import ColumnProfile
+from pipeline.validation.readers.dialects.delimiter import Separation
+from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
 from pipeline.validation.readers.dialects.records import Head, Record, split_line
 
 __all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
@@ -26,10 +27,14 @@ _TOTAL = re.compile(
     r"\s*[:=：]?\s*(?:\(.*\)|[\d.,\s]+|(?:rows?|records?|count|items?)\b.*|n\s*=\s*\d+)?",
     re.IGNORECASE,
 )
+_STATISTIC = re.compile(
+    r"(?:max(?:imum)?|min(?:imum)?|count|std\.?(?: ?dev\.?)?|median|anzahl|n)\.?\s*:?", re.IGNORECASE
+)
 _NOTE = re.compile(
     r"(?:sources?|quellen?|fuentes?|fonti?|bron|źródło|источник|出典|来源|notes?|anmerkung(?:en)?|hinweis|remarks?"
     r"|footnotes?|copyright|disclaimer|legend|exported|generated|created|printed|report|erstellt|exportiert|stand"
-    r"|downloaded|last updated?|updated|as of|query|filters?|page|end of|ende|fin)\b.*[:\d ].*|(?:©|\(c\)|\*{1,3} ?\w).*"
+    r"|downloaded|last updated?|updated|as of|query|filters?|page|end of|ende|fin)\b.*[:\d ].*"
+    r"|(?:©|\(c\)|\*{1,3} ?\w).*"
     r"|[(\[]?[\d.,]+ (?:rows?|records?|lines?|zeilen|datensätze|lignes|filas|registros|entries|results?|items?"
     r"|строк\w*|行|件)\b.*|(?:-{2,}|={2,}|\*{3,}).*|<?eof>?|end of (?:file|report|data).*",
     re.IGNORECASE,
@@ -42,31 +47,24 @@ class Body:
 
     delimiter: str
     padded_quotes: bool
-    width: int
     min_width: int  # a row may lack its empty trailing fields
     profiles: tuple[ColumnProfile, ...]
     filled: float  # cells, in the median row
     ragged_share: float
 
     @classmethod
-    def of(
-        cls,
-        rows: Sequence[Record],
-        *,
-        delimiter: str,
-        padded_quotes: bool,
-        width: int,
-        extra: int,
-        profiles: tuple[ColumnProfile, ...],
-    ) -> Body:
-        narrow = sum(row.cells is not None and row.width < width - extra for row in rows[:-_MAX_LINES])
+    def of(cls, rows: Sequence[Record], separation: Separation, extra: int) -> Body:
+        """Describe the rows without the last ones, among which a footer may be."""
+        rows = rows[: max(len(rows) // 2, len(rows) - _MAX_LINES)]
+        width = separation.width
+        table = [row for row in rows if row.width == width]
+        narrow = sum(row.cells is not None and row.width < width - extra for row in rows)
         return cls(
-            delimiter=delimiter,
-            padded_quotes=padded_quotes,
-            width=width,
+            delimiter=separation.delimiter,
+            padded_quotes=separation.padded_quotes,
             min_width=width - extra,
-            profiles=profiles,
-            filled=median([row.filled for row in rows if row.width == width] or [0]),
+            profiles=profile_columns([row.cells or () for row in table], width),
+            filled=median([row.filled for row in table] or [0]),
             ragged_share=narrow / max(1, len(rows)),
         )
 
@@ -117,7 +115,11 @@ def find_footer(tail: Tail, body: Body) -> Footer | None:
         if not text.strip():
             continue
         cells = _split(text, body)
-        if cells is None or (any(cells) and not is_footer_row(cells, text, body, after_gap=index > gap >= 0)):
+        if (
+            cells is None
+            or text.count('"') % 2
+            or (any(cells) and not is_footer_row(cells, text, body, after_gap=index > gap >= 0))
+        ):
             break
         top, count = index, count + 1
     if top is None:
@@ -143,9 +145,15 @@ def _last_filled(tail: Tail) -> int:
 def _last_gap(tail: Tail, body: Body) -> int:
     """Return the index of the blank line nearest to the end with lines below it; -1 where blank lines are usual."""
     last = _last_filled(tail) if any(line.strip() for line in tail.lines) else 0
-    blank = [index for index in range(last) if not any(_split(tail.lines[index], body) or ("x",))]
+    blank = [index for index in range(last) if _is_blank(tail.lines[index], body)]
     near = [index for index in blank if index >= last - _MAX_LINES]
     return near[-1] if near and len(blank) <= max(3, 0.1 * last) else -1
+
+
+def _is_blank(text: str, body: Body) -> bool:
+    """Return whether a line is empty or holds delimiters alone."""
+    cells = _split(text, body)
+    return cells is not None and not any(cells)
 
 
 def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: bool) -> bool:
@@ -153,11 +161,13 @@ def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: boo
     first = next(cell for cell in cells if cell)
     filled = sum(cell != "" for cell in cells)
     narrow = len(cells) < body.min_width or (filled * 2 <= body.filled and body.filled > 1)
-    lacks = narrow or _lacks_values(cells, body.profiles)
+    mismatches = narrow or _holds_text(cells, body.profiles)
     if _TOTAL.fullmatch(first):
-        return _is_total(cells, first, body, lacks=lacks)
+        return _is_total(cells, first, body, lacks=mismatches or _lacks_values(cells, body.profiles))
+    if _STATISTIC.fullmatch(first) and mismatches:
+        return True
     if _NOTE.fullmatch(text.strip().strip('"')) or _NOTE.fullmatch(first):
-        return lacks
+        return mismatches
     if not narrow or body.ragged_share > _MAX_RAGGED_SHARE:
         return False
     return _mismatches(cells, body.profiles) and (after_gap or body.profiles[0].typed)
@@ -175,10 +185,14 @@ def _is_total(cells: Sequence[str], first: str, body: Body, *, lacks: bool) -> b
 
 
 def _lacks_values(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
-    """Return whether cells are empty in columns that are always filled, or are no numbers where all others are."""
+    """Return whether cells are empty in columns that are always filled."""
+    return any(not cell and "" not in profile.values for cell, profile in zip(cells, profiles, strict=False))
+
+
+def _holds_text(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether a column of numbers or dates holds other text."""
     return any(
-        (not cell and "" not in profile.values)
-        or (profile.typed and not is_missing(cell) and not profile.holds(kind_of(cell)))
+        profile.typed and not is_missing(cell) and not profile.holds(kind_of(cell))
         for cell, profile in zip(cells, profiles, strict=False)
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile
 from pipeline.validation.readers.dialects.records import Record
 from pipeline.validation.readers.dialects.units import is_unit_row
 
-__all__ = ["Table", "are_invented", "find_named_header", "find_table", "header_evidence", "is_name_line"]
+__all__ = ["Table", "are_invented", "find_named_header", "find_rows", "find_table", "header_evidence", "is_name_line"]
 
 _MAX_PROFILED = 500
 _LOOK_AHEAD = 10  # records after a header of which half must be as wide as the table
@@ -22,6 +23,7 @@ _MAX_ADVANCE = 30
 _MAX_NOTE_VALUES = 4  # notes such as "Version,5" that look like rows
 _INVENTED = re.compile(r"column_\d+")
 _PROSE_WORDS = 4
+_MAX_RAGGED_SHARE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,17 +39,30 @@ def find_table(records: Sequence[Record], width: int, comment_header: Record | N
     """Find the header by what is below it: names differ in kind from the values of their columns."""
     first = _find_first(records, width)
     profiles = _profile(records, first, width)
-    if comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0:
-        data = not _has_names(records, first, profiles)
-        if data:
-            return Table(header=comment_header, first=first, profiles=profiles)
-    if _has_names(records, first, profiles):
+    has_names = _has_names(records, first, profiles)
+    named_above = comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0
+    if named_above and not has_names:
+        return Table(header=comment_header, first=first, profiles=profiles)
+    if has_names:
         header = _advance(records, first, width, profiles)
         return Table(header=records[header], first=header + 1, profiles=_profile(records, header, width))
     above = records[first - 1] if first else None
     if above is not None and _is_misfit_header(above, records[first:], profiles, width):
         return Table(header=above, first=first, profiles=profiles)
+    if _are_ragged(records[first:], width):
+        first = 0  # the lines above are as ragged as the rows
     return Table(header=None, first=first, profiles=profiles)
+
+
+def _are_ragged(rows: Sequence[Record], width: int) -> bool:
+    narrow = sum(row.cells is not None and row.width < width for row in rows)
+    return narrow > _MAX_RAGGED_SHARE * len(rows)
+
+
+def find_rows(records: Sequence[Record], width: int) -> Table:
+    """Return the table of a file that is known to have no header."""
+    first = _find_first(records, width)
+    return Table(header=None, first=first, profiles=_profile(records, first, width))
 
 
 def find_named_header(records: Sequence[Record], names: Sequence[str], width: int) -> Table | None:
@@ -106,11 +121,25 @@ def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[C
     if not rows or all(profile.kind == "empty" for profile in profiles):
         numbers = sum(kind_of(cell) in ("number", "date") for cell in cells)
         return -1.0 if numbers * 2 > len(cells) and not _is_regular(cells) else 1.0
+    if not cells:
+        return -1.0
+    if _is_index_header(cells, rows):
+        return 1.0
     matches = sum(profile.typed and profile.holds(kind_of(cell)) for cell, profile in pairs)
     if matches and _is_number_header(cells, rows, profiles):
         return 1.0
     total = sum(_weigh(cell, profile) for cell, profile in pairs)
     return -0.5 if total == 0 and matches else total
+
+
+def _is_index_header(cells: Sequence[str], rows: Sequence[Record]) -> bool:
+    """Return whether the first column has no name and counts the rows, as pandas writes it: ``,0``."""
+    if cells[0]:
+        return False
+    numbers = [number_of(row.cells[0]) for row in rows[:_LOOK_AHEAD] if row.cells]
+    values = [number for number in numbers if number is not None]
+    steps = {after - before for before, after in itertools.pairwise(values)}
+    return len(values) == len(numbers) and len(values) > 2 and steps == {1.0}
 
 
 def _weigh(cell: str, profile: ColumnProfile) -> float:
@@ -130,7 +159,7 @@ def _is_number_header(cells: Sequence[str], rows: Sequence[Record], profiles: Se
     columns = [
         column
         for column, (cell, profile) in enumerate(zip(cells, profiles, strict=False))
-        if profile.kind in ("number", "measure") and kind_of(cell) == "number"
+        if profile.kind in ("number", "measure", "empty") and kind_of(cell) == "number"
     ]
     if not _is_regular([cells[column] for column in columns]):
         return False
@@ -147,7 +176,7 @@ def _is_regular(cells: Sequence[str]) -> bool:
     values = [number for number in numbers if number is not None]
     if len(values) < 2 or len(values) < len(cells):
         return False
-    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(values)]
     if min(steps) <= 0:
         return False
     if len(values) == 2:
@@ -167,10 +196,13 @@ def _advance(records: Sequence[Record], header: int, width: int, profiles: Seque
             continue
         if values > _MAX_NOTE_VALUES or record.cells == records[first].cells:
             return header
-        if is_unit_row(record.cells or (), profiles) and not _follows_gap(records, index):
-            return header
         above = records[header]
-        if record.filled > above.filled or _follows_gap(records, index) or _is_prose(above):
+        if (
+            _follows_gap(records, index)
+            or _is_prose(above)
+            or record.filled >= 2 * above.filled
+            or (record.filled > above.filled and not is_unit_row(record.cells or (), profiles))
+        ):
             header = index
     return header
 
@@ -190,9 +222,7 @@ def _follows_gap(records: Sequence[Record], index: int) -> bool:
     if records[index].line <= records[index - 1].line + records[index - 1].lines:
         return False
     following = records[index : index + _LOOK_AHEAD]
-    return all(
-        after.line == before.line + before.lines for before, after in zip(following, following[1:], strict=False)
-    )
+    return all(after.line == before.line + before.lines for before, after in itertools.pairwise(following))
 
 
 def _is_prose(record: Record) -> bool:
