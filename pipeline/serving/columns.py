@@ -98,8 +98,8 @@ class Columns:
                 try:
                     read([row[name]])
                 except RefusedCellError as error:
-                    found = error.found or json_kind(row[name])
-                    return InvalidRequestError(f"{where(number, name)}: {error}, this is {found}")
+                    actual = error.actual or json_kind(row[name])
+                    return InvalidRequestError(f"{where(number, name)}: {error}, this is {actual}")
         raise AssertionError("they were refused together, so one of them is")
 
     def check_count(self, rows: int, where: str) -> None:

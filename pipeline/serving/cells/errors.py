@@ -13,11 +13,11 @@ _JSON_KINDS = {
 
 
 class RefusedCellError(ValueError):
-    """A cell is not of its column's kind; ``found`` says what it is where its JSON type does not."""
+    """A cell is not of its column's kind; ``actual`` says what it is where its JSON type does not."""
 
-    def __init__(self, expected: str, found: str | None = None) -> None:
+    def __init__(self, expected: str, actual: str | None = None) -> None:
         super().__init__(expected)
-        self.found = found
+        self.actual = actual
 
 
 def json_kind(value: object) -> str:

@@ -39,7 +39,7 @@ def split_images(data: list[Any], shape: Any, wanted: tuple[int, ...], where: st
     try:
         pixels = _pixels(data)
     except RefusedCellError as error:
-        raise InvalidRequestError(f"{where}: {error}, this is {error.found}") from None
+        raise InvalidRequestError(f"{where}: {error}, this is {error.actual}") from None
     if pixels.size != count * math.prod(wanted):
         raise InvalidRequestError(
             f"{where}: its shape has {count * math.prod(wanted)} elements, its data {pixels.size}"
