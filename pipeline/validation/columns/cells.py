@@ -8,12 +8,10 @@ from collections.abc import Set
 import polars as pl
 
 from pipeline.parsing.missing import MISSING
+from pipeline.parsing.text import BLANKS
 
 __all__ = ["count_markers", "has_number_marker", "is_number_marker", "strip_cells", "strip_text"]
 
-# Python and polars strip white space; these are blank on a screen, too.
-_INVISIBLE = " \t\r\n\v\f\u00a0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
-_INVISIBLE_ENDS = rf"^[{_INVISIBLE}]+|[{_INVISIBLE}]+$"
 _REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
 
 
@@ -62,7 +60,7 @@ def strip_text(text: pl.Series) -> pl.Series:
     text = text.str.strip_chars()
     if text.str.len_bytes().sum() == text.str.len_chars().sum():  # ASCII
         return text
-    return text.str.replace_all(_INVISIBLE_ENDS, "").str.normalize("NFC")
+    return text.str.strip_chars(BLANKS).str.normalize("NFC")
 
 
 def _is_stripped(text: pl.Series, missing: Set[str]) -> bool:
