@@ -48,7 +48,7 @@ class Memory(dict[str, bytes]):
 class Made:
     """``answers``: of the served file, to the rows that test, by onnxruntime. ``board``: candidate -> what is shown."""
 
-    data: Prepared
+    data: PreparedFiles
     answers: Answers
     chosen: str
     seconds: float

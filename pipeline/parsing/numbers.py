@@ -22,6 +22,7 @@ __all__ = [
     "PLAIN",
     "ZERO",
     "NumberFormat",
+    "digits_pattern",
     "group_marks",
     "is_bound",
     "parse_number",
@@ -61,8 +62,9 @@ CURRENCY = "(?:{})".format(
             r"[A-Z]{0,3}[$\u00a2\u00a3\u00a5\u0e3f\u20a0-\u20c0\ufdfc\uffe5]",  # also US$ and R$
             "USD|EUR|GBP|JPY|CHF|CNY|RMB|INR|AUD|CAD|NZD|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|RUB|TRY|UAH|BRL|MXN|ARS",
             "CLP|COP|ZAR|KRW|SGD|HKD|TWD|THB|IDR|MYR|VND|ILS|AED|SAR|QAR|KWD|EGP|NGN|KES|PKR|BDT|LKR",
-            r"(?i:eur|usd|gbp|chf|euros?|dollars?)|kr\.?|SFr\.?|Fr\.|Rs\.?|Rp\.?|TL|z\u0142|K\u010d|Ft|lei",
-            r"\u043b\u0432\.?|\u0440\u0443\u0431\.?|\u0440\.|\u0433\u0440\u043d\.?|\u5186|\u5143|\uc6d0",
+            # Small letters may be an abbreviation, whose point is no decimal point.
+            r"(?:[Ee]uros?|[Ee]ur|[Dd]ollars?|[Uu]sd|gbp|chf|[Kk]r|SFr|Rs|Rp|z\u0142|lei|\u043b\u0432|\u0440\u0443\u0431|\u0440"
+            r"|\u0433\u0440\u043d)\.?|Fr\.|EUROS?|TL|K\u010d|Ft|\u5186|\u5143|\uc6d0",
         ]
     )
 )
@@ -95,7 +97,7 @@ def parse_number(text: str, number_format: NumberFormat) -> float | None:
         The number, of a bound (<0.5, 10,000+) the bound; None for anything else, codes such as 007 among it.
     """
     plain = _compiled(rf"[-+]?{_PLAIN_NUMBER}").fullmatch(text)
-    if (plain and number_format.decimal == ".") or (plain and not _compiled(AMBIGUOUS_POINT).match(text)):
+    if plain and (number_format.decimal == "." or not _compiled(AMBIGUOUS_POINT).match(text)):
         return None if _compiled(CODE).match(text) else _finite(float(text))
     match = _compiled(pattern(number_format)).match(text)
     if match is None or text.endswith("\n"):
@@ -129,19 +131,19 @@ def pattern(number_format: NumberFormat) -> str:
     magnitude = rf"(?:{BLANK}*(?P<magnitude>{MAGNITUDE}))?" if number_format.magnitudes else ""
     return (
         rf"^{BLANK}*(?:[<>]=?|[\u2264\u2265~\u2248])?{BLANK}*(?P<sign>\+|{MINUS})?{BLANK}*(?:{CURRENCY}{BLANK}*)?"
-        rf"(?P<open>\()?{BLANK}*(?:{CURRENCY}{BLANK}*)?(?P<inner>{MINUS})?{BLANK}*{_body(number_format)}{magnitude}"
+        rf"(?P<open>\()?{BLANK}*(?:{CURRENCY}{BLANK}*)?(?P<inner>{MINUS})?{BLANK}*{digits_pattern(number_format)}{magnitude}"
         rf"(?P<minus>{MINUS})?{BLANK}*\+?{suffix}?\+?{BLANK}*(?:(?P<close>\)){suffix}?)?{BLANK}*$"
     )
 
 
-def _body(number_format: NumberFormat) -> str:
-    """The digits: ``local`` first, or the dash of 12.- would be a minus."""
+def digits_pattern(number_format: NumberFormat) -> str:
+    """Return the pattern of the digits alone: ``local`` first, or the dash of 12.- would be a minus."""
     if number_format.decimal == ".":
         return rf"(?:(?P<local>{_grouped(number_format)})|(?P<plain>{_PLAIN_NUMBER}))"
     # 1.500 is left to ``local``: only a group mark makes it a number.
     plain = (
-        rf"[0-9]+|\.[0-9]+{_EXPONENT}?|[0-9]+\.[0-9]*{_EXPONENT}|0[0-9]*\.[0-9]*|[0-9]{{4,}}\.[0-9]*"
-        rf"|[0-9]+\.(?:[0-9]{{0,2}}|[0-9]{{4,}})"
+        rf"[0-9]+(?:\.[0-9]*)?{_EXPONENT}|\.[0-9]+{_EXPONENT}?|0[0-9]*\.[0-9]*|[0-9]{{4,}}\.[0-9]*"
+        rf"|[0-9]+\.(?:[0-9]{{4,}}|[0-9]{{0,2}})|[0-9]+"
     )
     return rf"(?:(?P<local>{_grouped(number_format)}|[0-9]*,[0-9]+{_EXPONENT}?)|(?P<plain>{plain}))"
 

@@ -59,7 +59,7 @@ class _ReadBatch:
     warnings: Sequence[str]
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - the rows, and what goes with them
     rows: Rows, spec: JobSpec, rejected: RejectedRows, workdir: Path, *, sha256: str, test: TestFile | None = None
 ) -> PreparedFiles:
     """Type, split and profile the rows.

@@ -20,9 +20,9 @@ from pipeline.validation.limits import MOST_VOCABULARY
 from pipeline.validation.profile import column_fields, profile_column
 from pipeline.validation.threads import side_by_side
 
-__all__ = ["BatchStatistics", "Statistics"]
+__all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics", "smallest_hashes"]
 
-_SKETCH = 4096  # hashes: the estimate's standard error is 1 / sqrt(_SKETCH)
+SKETCH_HASHES = 4096  # hashes: the estimate's standard error is 1 / sqrt(SKETCH_HASHES)
 _SAMPLE_ROWS = 25_000
 _MOST_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
 _SLACK = 0.05  # three standard errors
@@ -57,32 +57,32 @@ class ColumnStatistics:
     @property
     def reach(self) -> int:
         """Hashes above it can tell nothing more."""
-        return int(self.hashes[-1]) if len(self.hashes) == _SKETCH else _HASHES - 1
+        return int(self.hashes[-1]) if len(self.hashes) == SKETCH_HASHES else _HASHES - 1
 
     def keep(self, hashes: pl.Series) -> None:
         self.waiting.append(hashes)
-        if sum(map(len, self.waiting)) >= _SKETCH:
+        if sum(map(len, self.waiting)) >= SKETCH_HASHES:
             self.settle()
 
     def settle(self) -> None:
         """Of all hashes the smallest stay; it takes as long for many as for few."""
         if self.waiting:
-            self.hashes = pl.concat([self.hashes, *self.waiting]).unique().sort().head(_SKETCH)
+            self.hashes = pl.concat([self.hashes, *self.waiting]).unique().sort().head(SKETCH_HASHES)
             self.waiting.clear()
 
     def count(self, counts: pl.DataFrame) -> None:
         """Keep them, or, where they are too many, only their hashes from now on."""
         self.counts, self.counted = counts, counts.height <= _MOST_COUNTED
         if not self.counted:
-            self.hashes = counts["value"].hash().sort().head(_SKETCH)
+            self.hashes = counts["value"].hash().sort().head(SKETCH_HASHES)
 
     @property
     def distinct(self) -> int:
         if self.counts is not None and self.counted:
             return self.counts.height
-        if len(self.hashes) < _SKETCH:
+        if len(self.hashes) < SKETCH_HASHES:
             return len(self.hashes)
-        return round((_SKETCH - 1) / (self.reach / _HASHES))
+        return round((SKETCH_HASHES - 1) / (self.reach / _HASHES))
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ class Statistics:
 
     def _hashes(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
         """Of each column the smallest, as far as they can tell something."""
-        found = train.select(_smallest(name, self._columns[name].reach) for name in names)
+        found = train.select(smallest_hashes(name, self._columns[name].reach) for name in names)
         return {name: found[name].explode() for name in names}
 
 
@@ -171,11 +171,11 @@ def _literal(name: str) -> str:
     return f"^{re.escape(name)}$" if name == "*" or name.startswith("^") else name
 
 
-def _smallest(name: str, reach: int) -> pl.Expr:
+def smallest_hashes(name: str, reach: int) -> pl.Expr:
     hashes = pl.col(_literal(name)).drop_nulls().hash()
     if reach < _HASHES - 1:
         hashes = hashes.filter(hashes < reach)
-    return hashes.unique().bottom_k(_SKETCH).implode().alias(name)
+    return hashes.unique().bottom_k(SKETCH_HASHES).implode().alias(name)
 
 
 _MOMENTS = ("known", "mean", "var", "min", "max")

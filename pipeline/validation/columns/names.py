@@ -1,16 +1,122 @@
-"""Columns: how many there may be, and that each has a name of its own."""
+"""Columns: how many there may be, and a name of its own for each."""
 
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
 from pipeline.validation.limits import MOST_CELLS, MOST_COLUMNS, MOST_NAME_CHARACTERS
 from pipeline.validation.words import counted
 
-__all__ = ["check_cells", "check_names", "nearest"]
+__all__ = ["NamedColumns", "check_cells", "check_names", "clean_name", "name_columns", "nearest", "unique_names"]
+
+_INVISIBLE = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_PANDAS_UNNAMED = re.compile(r"Unnamed: \d+(?:\.\d+)*(?:_level_\d+)?")
+_MAX_LISTED = 10  # columns that a warning lists
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedColumns:
+    """The names of a file's columns, in its order."""
+
+    names: tuple[str, ...]  # unique, stripped
+    dropped: Mapping[str, str] = field(default_factory=dict)  # by name, with the reason; a name alone drops none
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by name: the header's other spellings
+    unnamed: frozenset[str] = frozenset()  # names of columns that the header gives none
+    warnings: tuple[str, ...] = ()
+
+
+def clean_name(field: str) -> str:
+    """Strip blanks and invisible characters from both ends, and compose accents (NFC)."""
+    name = field.strip()
+    while name and (name[0] in _INVISIBLE or name[-1] in _INVISIBLE):
+        name = name.strip(_INVISIBLE).strip()
+    return unicodedata.normalize("NFC", name)
+
+
+def unique_names(fields: Sequence[str]) -> tuple[str, ...]:
+    """Return one name for each field: duplicates get a suffix, unnamed columns ``column_`` and their position."""
+    cleaned = [clean_name(written) or f"column_{position}" for position, written in enumerate(fields, 1)]
+    taken = set(cleaned)
+    seen: set[str] = set()
+    names = []
+    for name in cleaned:
+        names.append(_add_suffix(name, taken) if name in seen else name)
+        seen.add(name)
+        taken.add(names[-1])
+    return tuple(names)
+
+
+def name_columns(fields: Sequence[str]) -> NamedColumns:
+    """Name the columns of a header.
+
+    Args:
+        fields: The header's cells as written.
+
+    Raises:
+        InvalidColumnsError: There are too many or too few columns, or a name is too long.
+    """
+    names = unique_names(fields)
+    check_names(names)
+    unnamed = {position: name for position, name in enumerate(names, 1) if not clean_name(fields[position - 1])}
+    exported = {name for name in names if _PANDAS_UNNAMED.fullmatch(name)}
+    return NamedColumns(
+        names=names,
+        aliases=_find_aliases(fields, names),
+        unnamed=frozenset(unnamed.values()) | exported,
+        warnings=(*_tell_unnamed(unnamed), *_tell_duplicates(fields, names, unnamed)),
+    )
+
+
+def _add_suffix(name: str, taken: Collection[str]) -> str:
+    number = 2
+    while f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}_{number}"
+
+
+def _find_aliases(fields: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the spellings that differ from the name in blanks or composition, and are not another column's."""
+    spellings = Counter(fields)
+    taken = set(names)
+    return {
+        name: (written,)
+        for written, name in zip(fields, names, strict=True)
+        if clean_name(written) and written not in taken and spellings[written] == 1
+    }
+
+
+def _tell_unnamed(unnamed: Mapping[int, str]) -> tuple[str, ...]:
+    if not unnamed:
+        return ()
+    shown = ", ".join(f"{position} ('{name}')" for position, name in list(unnamed.items())[:_MAX_LISTED])
+    more = ", ..." if len(unnamed) > _MAX_LISTED else ""
+    return (f"{counted(len(unnamed), 'column')} without a name in the header got one by position: {shown}{more}",)
+
+
+def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mapping[int, str]) -> tuple[str, ...]:
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, written in enumerate(fields, 1):
+        if position not in unnamed:
+            positions[clean_name(written)].append(position)
+    return tuple(
+        f"columns {_join(places)} are all named '{name}': they are called "
+        + _join([f"'{names[position - 1]}'" for position in places])
+        for name, places in list(positions.items())
+        if len(places) > 1
+    )[:_MAX_LISTED]
+
+
+def _join(items: Sequence[object]) -> str:
+    shown = [str(item) for item in items[:_MAX_LISTED]]
+    if len(items) > _MAX_LISTED:
+        return ", ".join(shown) + ", ..."
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 def check_names(names: Sequence[str]) -> None:

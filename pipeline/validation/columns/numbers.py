@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from pipeline.parsing.numbers import (
@@ -10,8 +12,10 @@ from pipeline.parsing.numbers import (
     CODE,
     DASH,
     MAGNITUDES,
+    MINUS,
     ZERO,
     NumberFormat,
+    digits_pattern,
     group_marks,
     pattern,
 )
@@ -20,6 +24,9 @@ __all__ = ["are_codes", "parse_numbers"]
 
 _BATCH_ROWS = 200_000  # parsed at a time: each group of the pattern takes memory
 _REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
+_SIGNS = "$\u20ac\u00a3\u00a5\u20b9"
+_MARKS = "0-9()+.,\u2212\u2013"  # in no text before a number, but for the point of an abbreviation
+_SMALL = "a-z\u0142\u0430-\u044f"  # letters before that point
 _NEGATIVE = ("inner", "open", "minus")  # groups that each make a number negative
 
 
@@ -48,24 +55,67 @@ def parse_numbers(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 def are_codes(text: pl.Series) -> pl.Series:
     """Tell for each cell whether it is a code such as 007, from which a number would lose its zeros."""
-    suspects = text.str.starts_with("0").fill_null(False)
+    suspects = (text.str.starts_with("0") & (text.str.len_bytes() > 1)).fill_null(False)
     if not suspects.any():
         return suspects
     return suspects.scatter(suspects.arg_true(), text.filter(suspects).str.contains(CODE))
 
 
 def _is_plain(text: pl.Series, numbers: pl.Series) -> bool:
-    if numbers.null_count() != text.null_count() or not numbers.is_finite().all():
+    """Whether the cast read all: finite numbers, and no codes, all of which are whole."""
+    if numbers.null_count() != text.null_count() or not math.isfinite(numbers.sum()):
         return False
-    return not are_codes(text).any()
+    zeros = text.str.starts_with("0")
+    if not zeros.any():
+        return True
+    suspects = zeros & (text.str.len_bytes() > 1)
+    return not text.filter(suspects & (numbers == numbers.floor())).str.contains(CODE).any()
 
 
 def _parse_distinct(text: pl.Series, number_format: NumberFormat) -> pl.Series:
     """Each distinct value once, where values repeat."""
-    if text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2 or len(text) <= _REPEATS_LOOK:
-        return _parse_batches(text, number_format)
+    if len(text) <= _REPEATS_LOOK or text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
+        return _parse_shapes(text, number_format)
     values = text.unique()
-    return text.replace_strict(values, _parse_batches(values, number_format), return_dtype=pl.Float64)
+    return text.replace_strict(values, _parse_shapes(values, number_format), return_dtype=pl.Float64)
+
+
+def _parse_shapes(text: pl.Series, number_format: NumberFormat) -> pl.Series:
+    """The most frequent shapes first, which need no groups of a pattern; then what else is a number."""
+    common = text.str.contains(_common_shape(number_format))
+    if common.all():
+        return _parse_common(text, number_format)
+    numbers = pl.repeat(None, len(text), dtype=pl.Float64, eager=True)
+    numbers = numbers.scatter(common.arg_true(), _parse_common(text.filter(common), number_format))
+    others = ~common & text.str.contains(pattern(number_format))
+    if others.any():
+        numbers = numbers.scatter(others.arg_true(), _parse_batches(text.filter(others), number_format))
+    return numbers.set(text.str.contains(ZERO), 0.0)
+
+
+def _common_shape(number_format: NumberFormat) -> str:
+    """An amount with the format's own marks: $1,299.50, 12 % or -1.299,99."""
+    digits = rf"[0-9]+(?:[{number_format.decimal}][0-9]+)?"
+    if (group := _group(number_format)) is not None:
+        digits = rf"(?:[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+(?:[{number_format.decimal}][0-9]+)?|{digits})"
+    return rf"^-?(?:[{_SIGNS}]?{digits}(?: ?%)?|{digits} ?[{_SIGNS}])$"
+
+
+def _parse_common(text: pl.Series, number_format: NumberFormat) -> pl.Series:
+    digits = text.str.replace(f"[{_SIGNS}]", "").str.strip_chars_end(" %")
+    if (group := _group(number_format)) is not None:
+        digits = digits.str.replace_all(group, "")
+    if number_format.decimal == ",":
+        digits = digits.str.replace(",", ".", literal=True)
+    numbers = digits.cast(pl.Float64)
+    return numbers.set(~numbers.is_finite(), None)
+
+
+def _group(number_format: NumberFormat) -> str | None:
+    """The pattern of the format's own mark between thousands; None where it has none."""
+    if number_format.group in ("", number_format.decimal):
+        return None
+    return f"[{number_format.group}]" if number_format.group in (",", ".", "'") else BLANK
 
 
 def _parse_batches(text: pl.Series, number_format: NumberFormat) -> pl.Series:
@@ -74,16 +124,28 @@ def _parse_batches(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _parse_batch(batch: pl.DataFrame, number_format: NumberFormat) -> pl.Series:
-    """What no cast reads, by the groups of its pattern."""
-    groups = pl.col("text").str.extract_groups(pattern(number_format)).alias("groups")
+    """Of texts that match the format's pattern; null where its groups do not go together."""
+    # The whole pattern is quick to match, and slow to take groups from.
+    groups = pattern(number_format) if number_format.magnitudes else _groups(number_format)
     number = _digits(number_format).cast(pl.Float64, strict=False)
     if number_format.magnitudes:
         number *= _factor()
     number = pl.when(_are_negative()).then(-number).otherwise(number)
-    number = pl.when(_are_valid() & number.is_finite()).then(number)
-    zero = pl.when(pl.col("text").str.contains(ZERO)).then(0.0)
-    parsed = batch.select("text", groups).unnest("groups").select(pl.coalesce(number, zero).alias("number"))
-    return parsed.to_series()
+    number = pl.when(_are_valid() & number.is_finite()).then(number).alias("number")
+    return (
+        batch.select(pl.col("text").str.extract_groups(groups).alias("groups"))
+        .unnest("groups")
+        .select(number)["number"]
+    )
+
+
+def _groups(number_format: NumberFormat) -> str:
+    """A shorter pattern for the same groups, of texts that match the whole one: any text is a currency or a unit."""
+    currency = rf"(?:[^-{_MARKS}]*[{_SMALL}]\.)?[^-{_MARKS}]*"
+    return (
+        rf"^[<>=\u2264\u2265~\u2248]*{BLANK}*[<>=\u2264\u2265~\u2248]*{BLANK}*(?P<sign>\+|{MINUS})?{currency}(?P<open>\()?{currency}"
+        rf"(?P<inner>{MINUS})?{BLANK}*{digits_pattern(number_format)}(?P<minus>{MINUS})?(?:[^0-9.,)][^)]*)?(?P<close>\))?[^)]*$"
+    )
 
 
 def _digits(number_format: NumberFormat) -> pl.Expr:

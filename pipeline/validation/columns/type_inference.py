@@ -43,10 +43,8 @@ def infer_column(
     if (reason := _why_unread(cells)) is not None:
         return LeftOut(name=raw.name, reason=reason)
     markers = count_markers(raw, missing)
-    if cells.dtype == pl.String:
-        inferred = _infer_text(cells, missing, decimal_hint, markers)
-    else:
-        inferred = _infer_typed(cells)
+    is_text = cells.dtype == pl.String
+    inferred = _infer_text(cells, decimal_hint, markers) if is_text else _infer_typed(cells)
     if isinstance(inferred, LeftOut) or not markers:
         return inferred
     return replace(inferred, warnings=(*inferred.warnings, _tell_markers(raw.name, markers)))
@@ -103,7 +101,7 @@ def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
 
 
 def _infer_text(
-    cells: pl.Series, missing: Set[str], decimal_hint: DecimalHint, markers: Counter[str]
+    cells: pl.Series, decimal_hint: DecimalHint, markers: Counter[str]
 ) -> InferredColumn | LeftOut:
     """Of text; markers that only numbers have are added to ``markers``."""
     name = cells.name

@@ -119,10 +119,9 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows) -> Rows:
         frame = file.rename(frame)
         if own is not rejected:
             rejected.absorb(own)
-        if frames:
-            if not file.is_keyed:
-                check_agree(file.name, frame.schema, files[0].name, frames[0].schema)
-                frame = pl.DataFrame([frame[name] for name in frames[0].columns])
+        if frames and not file.is_keyed:
+            check_agree(file.name, frame.schema, files[0].name, frames[0].schema)
+            frame = pl.DataFrame([frame[name] for name in frames[0].columns])
         check_cells(file.name, cells := cells + frame.width * frame.height)
         frames.append(frame)
     how: Literal["diagonal_relaxed", "vertical_relaxed"] = (

@@ -209,7 +209,8 @@ def test_values_that_repeat_are_parsed_as_others() -> None:
 def assert_equal(texts: list[str | None], number_format: NumberFormat) -> None:
     cells = [None if text is None else parse_number(text, number_format) for text in texts]
     column = parse_numbers(pl.Series("x", texts, dtype=pl.String), number_format)
-    assert column.name == "x" and column.dtype == pl.Float64
+    assert column.name == "x"
+    assert column.dtype == pl.Float64
     for text, cell, number in zip(texts, cells, column, strict=True):
         same_sign = cell is None or number is None or math.copysign(1, cell) == math.copysign(1, number)
-        assert cell == number and same_sign, (text, cell, number)
+        assert (cell, True) == (number, same_sign), text

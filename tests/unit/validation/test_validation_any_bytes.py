@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from concurrent.futures import Future
 from pathlib import Path
 
 from hypothesis import example, given, settings
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from pipeline.contracts.errors import DatasetError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.prepare import prepare
+from pipeline.validation.readers.batches import open_rows
 from pipeline.validation.readers.formats import format_of
-from pipeline.validation.readers.table import read_table
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
 
 _FILES = ("a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz")
@@ -32,8 +35,10 @@ def _prepared(file: str, body: bytes):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         path.write_bytes(body)
-        aside = RejectedRows(Path(folder) / "set_aside.jsonl")
-        return prepare(read_table(file, path, format_of(file), aside), JobSpec(), aside, sha256="")
+        rejected = RejectedRows(Path(folder) / "set_aside.jsonl")
+        source = Source(name=file, files=(File(name=file, path=path, form=format_of(file)),), digest=Future())
+        rows = open_rows(source, Path(folder), ReadOptions(), rejected, is_large=False, max_bytes=1 << 20)
+        return prepare(rows, JobSpec(), rejected, Path(folder), sha256="")
 
 
 @settings(deadline=None)

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from pipeline.parsing.dates import seconds_of
 from pipeline.validation.columns.dates import read_dates, seconds_in
-from pipeline.validation.columns.type_inference import Typed, tell_kind, trimmed
+from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.inferred import InferredColumn
+from pipeline.validation.columns.type_inference import infer_column
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _told(*values, name="day"):
-    told = tell_kind(trimmed(pl.Series(name, values)))
-    assert isinstance(told, Typed)
-    assert told.kind == "datetime"
+    told = infer_column(strip_cells(pl.Series(name, values)))
+    assert isinstance(told, InferredColumn)
+    assert told.column.kind == "datetime"
     return told
 
 
@@ -74,7 +76,7 @@ def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first):
 )
 def test_the_values_tell_whether_the_day_comes_first(values, first, day_first):
     told = _told(*values)
-    assert (told.day_first, told.warnings) == (day_first, ())
+    assert (told.column.day_first, told.warnings) == (day_first, ())
     assert told.values[0] == date.fromisoformat(first).toordinal() * 86400 - EPOCH.toordinal() * 86400
 
 
@@ -100,7 +102,7 @@ def test_many_words_among_dates_are_no_dates():
 
 def test_a_typed_time_with_a_zone_is_in_utc():
     values = pl.Series("t", [datetime(2024, 1, 31, 10, 30)], dtype=pl.Datetime("ms")).dt.replace_time_zone("Asia/Tokyo")
-    assert tell_kind(values).values.to_list() == [datetime(2024, 1, 31, 1, 30, tzinfo=UTC).timestamp()]
+    assert infer_column(values).values.to_list() == [datetime(2024, 1, 31, 1, 30, tzinfo=UTC).timestamp()]
 
 
 def test_the_data_set_keeps_seconds_and_says_what_differs(drop):

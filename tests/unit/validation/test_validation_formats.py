@@ -163,14 +163,16 @@ def test_a_json_row_may_lack_keys(drop, good):
 def test_the_function_that_validates_has_no_numpy():
     script = (
         "import sys; sys.modules.update(dict.fromkeys(['numpy', 'pyarrow', 'pandas']))\n"
+        "import tempfile\n"
         "from pathlib import Path\n"
         "from pipeline.contracts.job_spec import JobSpec\n"
         "from pipeline.validation.prepare import prepare\n"
         "from pipeline.validation.rejected_rows import RejectedRows\n"
-        "from pipeline.validation.readers.table import Table\n"
+        "from pipeline.validation.readers.batches import rows_of_frame\n"
         "import polars as pl\n"
         "frame = pl.DataFrame({'x': [1.5, 2.5, None] * 40, 'w': ['a', 'b', 'a'] * 40, 'y': list(range(120))})\n"
-        "prepared = prepare(Table(frame=frame), JobSpec(), RejectedRows(Path('unused')), sha256='')\n"
+        "folder = Path(tempfile.mkdtemp())\n"
+        "prepared = prepare(rows_of_frame(frame), JobSpec(), RejectedRows(Path('unused')), folder, sha256='')\n"
         "assert prepared.dataset.task == 'regression'"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -16,15 +16,15 @@ from pipeline.contracts.errors import (
     UnreadableDatasetError,
 )
 from pipeline.contracts.job_spec import JobSpec, Split
-from pipeline.validation.companions.test_file import GivenTest
+from pipeline.validation.companions.test_file import TestFile
 from pipeline.validation.prepare import prepare
-from pipeline.validation.prepare_streaming import prepare_large
-from pipeline.validation.readers.batches import rows_of
+from pipeline.validation.readers.batches import open_rows
 from pipeline.validation.readers.formats import format_of
-from pipeline.validation.readers.source import File, Source, is_large, read_source
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.source import File, Source, is_large
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.splits import SPLITS
-from pipeline.validation.statistics import _SKETCH, _Column, _smallest
+from pipeline.validation.statistics import SKETCH_HASHES, ColumnStatistics, smallest_hashes
 
 ROWS = 3_000
 BLOCK = 8_000  # bytes: some twenty blocks
@@ -68,29 +68,34 @@ def source(tmp_path):
     return source
 
 
+def opened(found, workdir, rejected, *, is_large=True):
+    return open_rows(
+        found, workdir, ReadOptions(), rejected, is_large=is_large, max_bytes=1 << 30, block_bytes=BLOCK
+    )  # fmt: skip
+
+
 @pytest.fixture
 def stream(tmp_path):
-    def stream(found, spec=None, given_test=None):
+    def stream(found, spec=None, test=None, is_large=True):
         workdir = tmp_path / f"work-{len(list(tmp_path.iterdir()))}"
         workdir.mkdir()
-        made = prepare_large(
-            found, spec or JobSpec(), RejectedRows(workdir / "aside"), workdir, given_test=given_test, most_bytes=1 << 30,
-            block_bytes=BLOCK,
-        )  # fmt: skip
-        return made.dataset, {split: pl.read_parquet(path) for split, path in made.splits.items()}
+        rejected = RejectedRows(workdir / "rejected.jsonl")
+        rows = opened(found, workdir, rejected, is_large=is_large)
+        made = prepare(rows, spec or JobSpec(), rejected, workdir, sha256="0", test=test)
+        return made.dataset, made.read_splits()
 
     return stream
 
 
-def test_it_becomes_what_it_becomes_when_it_is_read_at_once(source, stream, rows, tmp_path):
+def test_it_becomes_what_it_becomes_when_it_is_read_at_once(source, stream, rows):
     found = source(**{"a.csv": csv(rows)})
     dataset, splits = stream(found)
-    whole = prepare(read_source(found, RejectedRows(tmp_path / "aside")), JobSpec(), RejectedRows(tmp_path / "b"), sha256="0")
-    assert [(one.name, one.kind) for one in dataset.columns] == [(one.name, one.kind) for one in whole.dataset.columns]
-    assert dataset.left_out == whole.dataset.left_out
+    whole, whole_splits = stream(found, is_large=False)
+    assert [(one.name, one.kind) for one in dataset.columns] == [(one.name, one.kind) for one in whole.columns]
+    assert dataset.left_out == whole.left_out
     assert (dataset.task, dataset.target, dataset.classes) == ("classification", "sold", ("a", "b"))
     order = ["size", "count", "day"]
-    streamed, at_once = (pl.concat(parts.values()).sort(order) for parts in (splits, whole.splits))
+    streamed, at_once = (pl.concat(parts.values()).sort(order) for parts in (splits, whole_splits))
     assert streamed.equals(at_once.select(streamed.columns))
     assert dataset.rows.model_dump() == {split: splits[split].height for split in SPLITS}
     assert dataset.rows.test == pytest.approx(ROWS / 10, rel=0.25)
@@ -111,9 +116,9 @@ def test_statistics_are_of_the_training_rows(source, stream, rows):
 
 
 def test_hashes_are_looked_through_only_once_some_can_tell_nothing_more():
-    assert "filter" not in str(_smallest("a", _Column().reach))
-    full = _Column(hashes=pl.Series(range(_SKETCH), dtype=pl.UInt64))
-    assert "filter" in str(_smallest("a", full.reach))
+    assert "filter" not in str(smallest_hashes("a", ColumnStatistics().reach))
+    full = ColumnStatistics(hashes=pl.Series(range(SKETCH_HASHES), dtype=pl.UInt64))
+    assert "filter" in str(smallest_hashes("a", full.reach))
 
 
 def test_the_seed_decides_and_the_size_of_the_blocks_does_not(source, stream, rows):
@@ -161,7 +166,7 @@ def test_part_files_are_one_stream_and_must_agree(source, stream, rows):
 def test_an_empty_part_or_one_of_a_header_alone_counts_as_no_rows(source, tmp_path, empty, first):
     bodies = [empty, b"a,b\n1,2\n3,4\n", gzip.compress(empty)]
     names = ["0.csv", "1.csv", "2.csv.gz"] if first else ["1.csv", "0.csv", "2.csv.gz"]
-    rows = rows_of(source(**dict(sorted(zip(names, bodies, strict=True)))), tmp_path, 1 << 20, BLOCK)
+    rows = opened(source(**dict(sorted(zip(names, bodies, strict=True)))), tmp_path, RejectedRows(tmp_path / "aside"))
     assert rows.sample.rows() == [("1", "2"), ("3", "4")]
     read = [batch.read((), RejectedRows(tmp_path / "aside")).rows() for batch in rows.batches()]
     assert [row for some in read for row in some] == [("1", "2"), ("3", "4")]
@@ -170,8 +175,8 @@ def test_an_empty_part_or_one_of_a_header_alone_counts_as_no_rows(source, tmp_pa
 def test_a_file_of_json_lines_may_be_empty_too_but_not_every_one(source, tmp_path):
     (other := tmp_path / "other").mkdir()
     with pytest.raises(UnreadableDatasetError, match=r"'0.jsonl' is empty"):
-        rows_of(source(**{"0.jsonl": b"", "1.jsonl": b"\n"}), other, 1 << 20, BLOCK)
-    rows = rows_of(source(**{"0.jsonl": b"", "1.jsonl": b'{"a": 1, "b": 2}\n'}), tmp_path, 1 << 20, BLOCK)
+        opened(source(**{"0.jsonl": b"", "1.jsonl": b"\n"}), other, RejectedRows(other / "aside"))
+    rows = opened(source(**{"0.jsonl": b"", "1.jsonl": b'{"a": 1, "b": 2}\n'}), tmp_path, RejectedRows(tmp_path / "aside"))
     assert rows.sample.rows() == [("1", "2")]
 
 
@@ -180,7 +185,7 @@ def test_a_quoted_cell_that_no_head_begins_in_is_still_one_cell(source, tmp_path
     filler = "\n".join(f"{number},{number}" for number in range(200))
     cell = "\n".join(f"line {number},of a poem" for number in range(1_000))
     body = f'a,b\n{filler}\n0,"{cell}"\n{filler}\n'
-    rows = rows_of(source(**{"a.csv": body}), tmp_path, 1 << 20, BLOCK)
+    rows = opened(source(**{"a.csv": body}), tmp_path, RejectedRows(tmp_path / "aside"))
     assert all(row[0].isdecimal() for row in rows.sample.rows())
 
 
@@ -203,11 +208,11 @@ def test_broken_rows_are_set_aside_with_their_lines(source, stream, rows):
         stream(source(**{"a.csv": "\n".join(ragged)}))
 
 
-def test_a_byte_that_is_no_text_is_named_with_its_place(source, stream, rows):
+def test_a_line_in_another_encoding_is_repaired_and_told_with_its_place(source, stream, rows):
     body = csv(rows).encode()
     at = body.index(b"\n", 60_000) + 1
-    with pytest.raises(UnreadableDatasetError, match=rf"byte {at:,} \(line {body[:at].count(10) + 1:,}\)"):
-        stream(source(**{"a.csv": body[:at] + b"\xff" + body[at:]}))
+    dataset, _ = stream(source(**{"a.csv": body[:at] + b"\xff" + body[at:]}))
+    assert f"line {body[:at].count(10) + 1:,} is not UTF-8" in " ".join(dataset.warnings)
 
 
 def test_words_for_a_missing_number_are_missing_wherever_they_come(source, stream, rows):
@@ -255,10 +260,11 @@ def test_regression_weights_and_clustering(source, stream, rows):
 
 
 def test_a_given_test_file_tests(source, stream, rows, tmp_path):
-    test = source(**{"test.csv": csv(rows[:200])})
-    aside = RejectedRows(tmp_path / "test-aside", file="test.csv")
-    given = GivenTest(file="test.csv", table=read_source(test, aside), aside=aside)
-    dataset, splits = stream(source(**{"a.csv": csv(rows)}), given_test=given)
+    (folder := tmp_path / "test").mkdir()
+    rejected = RejectedRows(folder / "rejected.jsonl", file="test.csv")
+    test_rows = opened(source(**{"test.csv": csv(rows[:200])}), folder, rejected, is_large=False)
+    test = TestFile(name="test.csv", rows=test_rows, rejected=rejected)
+    dataset, splits = stream(source(**{"a.csv": csv(rows)}), test=test)
     assert (dataset.rows.test, splits["test"].height) == (200, 200)
     assert dataset.rows.train + dataset.rows.validation == ROWS
 

@@ -1,0 +1,270 @@
+"""The rows of one block of delimited text.
+
+polars reads a regular block. What it refuses, or would read in silence with cells missing, is read again row by row by
+the csv module, which knows the lines: broken rows are rejected, and polars reads the rest in a regular form.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import polars as pl
+
+from pipeline.validation.limits import MOST_FIELD_CHARACTERS
+from pipeline.validation.readers.dialects.dialect import Dialect
+from pipeline.validation.readers.dialects.records import BLANKS, collapse_blanks, split_line
+from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.words import counted
+
+__all__ = ["read_rows"]
+
+_SEPARATOR = "\x1f"  # stands in for a delimiter of several bytes, which polars does not take
+_EXTRA = "\x1fextra"  # no header cell begins so
+
+
+def read_rows(  # noqa: PLR0913 - a block, how it is written, and where it belongs
+    data: bytes,
+    dialect: Dialect,
+    names: Sequence[str],
+    numbers: Collection[str],
+    first_line: int,
+    rejected: SetAside,
+    scratch: Path,
+    *,
+    missing: Collection[str] = (),
+) -> pl.DataFrame:
+    """Read the rows of one block.
+
+    Args:
+        data: Whole rows of UTF-8 text, without the header.
+        dialect: How they are written.
+        names: The columns' names, one for each field of a row.
+        numbers: Columns that are Float64 where all cells are plain numbers, else String as the others.
+        first_line: The line of the file with which ``data`` begins.
+        rejected: Takes the rows that cannot be read.
+        scratch: A folder for temporary files.
+        missing: Texts that are null in a column of ``numbers``.
+
+    Returns:
+        All columns in the order of ``names``; an empty cell is null.
+    """
+    frame = _read_regular(data, dialect, names, numbers)
+    if frame is None and numbers:
+        frame = _read_regular(data, dialect, names, ())
+        frame = None if frame is None else _cast_numbers(frame, numbers, missing)
+    if frame is None:
+        frame = _read_each(data, dialect, names, first_line, rejected, scratch)
+        frame = _cast_numbers(frame, numbers, missing)
+    return frame
+
+
+def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame | None:
+    """Read by polars; None when a row has another width, or a cell of ``numbers`` is not a number."""
+    regular = _make_regular(data, dialect)
+    if regular is None:
+        return None
+    data, separator = regular
+    if not data.strip(b"\r\n"):
+        return _empty(names, numbers)
+    extra = [f"{_EXTRA}{index}" for index in range(dialect.extra_fields)]
+    types = {name: pl.Float64 if name in numbers else pl.String for name in names} | dict.fromkeys(extra, pl.String)
+    try:
+        frame = pl.read_csv(
+            data, has_header=False, separator=separator, schema=types, comment_prefix=dialect.comment or None
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    whole = _drop_blank_lines(frame, data, separator, dialect)
+    if whole is None or any(series.null_count() < whole.height for series in whole.get_columns()[len(names) :]):
+        return None
+    rows = pl.DataFrame(whole.get_columns()[: len(names)])
+    return None if _holds_header(rows, dialect) else rows
+
+
+def _drop_blank_lines(frame: pl.DataFrame, data: bytes, separator: str, dialect: Dialect) -> pl.DataFrame | None:
+    """Return the rows without blank lines; None when a row may be short: polars fills it with nulls."""
+    if frame.get_columns()[-1].null_count() == 0:
+        return frame
+    rows = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    if b'"' in data or dialect.comment:
+        return None
+    return rows if data.count(separator.encode()) == (frame.width - 1) * rows.height else None
+
+
+def _make_regular(data: bytes, dialect: Dialect) -> tuple[bytes, str] | None:
+    """Rewrite what polars cannot read, and return the separator to read it by; None when quotes forbid it."""
+    quoted = b'"' in data
+    if quoted and (dialect.padded_quotes or dialect.comment or dialect.delimiter == BLANKS):
+        return None
+    if b"\r" in data and data.count(b"\r") > data.count(b"\r\n"):
+        if quoted:
+            return None
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if dialect.comment and not dialect.comment_rows and _holds_marked_row(data, dialect):
+        return None
+    delimiter = dialect.delimiter.encode()
+    if dialect.delimiter == BLANKS:
+        return re.sub(rb"(?m)^ +| +$", b"", re.sub(rb"[ \t]+", b" ", data.replace(b"\r\n", b"\n"))), BLANKS
+    if len(delimiter) > 1:
+        separator = _SEPARATOR.encode()
+        return None if quoted or separator in data else (data.replace(delimiter, separator), _SEPARATOR)
+    return data, dialect.delimiter
+
+
+def _holds_marked_row(data: bytes, dialect: Dialect) -> bool:
+    """Return whether a line begins as a comment and is as wide as a row."""
+    lines = re.findall(rb"(?m)^" + re.escape(dialect.comment.encode()) + rb"[^\n]*", data)
+    return any(line.count(dialect.delimiter.encode()) >= dialect.width - 1 for line in lines)
+
+
+def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
+    """Return whether the header, or its unit row, is among the rows. Columns of numbers cannot hold it."""
+    for fields in (dialect.fields if dialect.has_header else (), dialect.units):
+        if len(fields) != rows.width:
+            continue
+        hits = rows
+        for index, field in enumerate(fields):
+            series = hits.get_columns()[index]
+            if series.dtype == pl.String and hits.height:
+                hits = hits.filter(series.str.strip_chars().fill_null("") == field.strip())
+        if hits.height and pl.String in hits.dtypes:
+            return True
+    return False
+
+
+def _empty(names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema={name: pl.Float64 if name in numbers else pl.String for name in names})
+
+
+def _cast_numbers(frame: pl.DataFrame, numbers: Collection[str], missing: Collection[str]) -> pl.DataFrame:
+    """Cast the columns in which each cell is a number, so that one word costs its own column alone."""
+    return pl.DataFrame(
+        [_cast(series, missing) if series.name in numbers else series for series in frame.get_columns()]
+    )
+
+
+def _cast(series: pl.Series, missing: Collection[str]) -> pl.Series:
+    if series.dtype != pl.String:
+        return series
+    values = series.set(series.is_in(list(missing)), None) if missing else series
+    cast = values.cast(pl.Float64, strict=False)
+    return cast if cast.null_count() == values.null_count() else series
+
+
+def _read_each(  # noqa: PLR0913 - as read_rows
+    data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: SetAside, scratch: Path
+) -> pl.DataFrame:
+    """Write the good rows in a regular form and read that."""
+    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".csv", encoding="utf-8", newline="") as regular:
+        if not _write_regular(data, dialect, first_line, rejected, regular.file):
+            return _empty(names, ())
+        regular.flush()
+        types = dict.fromkeys(names, pl.String)
+        return pl.read_csv(Path(regular.name), has_header=False, schema=types, glob=False)
+
+
+def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: SetAside, regular: TextIO) -> int:
+    """Return how many rows are as wide as they should be."""
+    good = 0
+    writer = csv.writer(regular, lineterminator="\n")
+    headers = _stripped_headers(dialect)
+    for row in _split_rows(data, dialect, first_line):
+        fields = row.fit(dialect)
+        repeats = fields is not None and [field.strip() for field in fields] in headers
+        if fields is not None and not repeats:
+            good += 1
+            writer.writerow(fields)
+        elif repeats and dialect.repeats_header:
+            continue
+        elif row.text.strip():
+            reason = "repeats the header" if repeats else row.reason
+            rejected.add_broken(line=row.line, reason=reason, text=row.text, lines=row.lines)
+    return good
+
+
+def _stripped_headers(dialect: Dialect) -> list[list[str]]:
+    lines = [dialect.fields if dialect.has_header else (), dialect.units]
+    return [[field.strip() for field in fields] for fields in lines if fields]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """``fields`` None: its quotes do not match, over all of its ``lines``."""
+
+    line: int
+    lines: int
+    text: str
+    fields: list[str] | None
+    decoded: bool  # all bytes are UTF-8
+
+    def fit(self, dialect: Dialect) -> list[str] | None:
+        """Return the fields of a good row without the empty ones at its end."""
+        if self.fields is None or not self.decoded:
+            return None
+        extra = self.fields[dialect.width :]
+        if len(self.fields) < dialect.width or len(extra) > dialect.extra_fields or any(map(str.strip, extra)):
+            return None
+        return self.fields[: dialect.width]
+
+    @property
+    def reason(self) -> str:
+        if not self.decoded:
+            return "holds bytes that are not UTF-8 text"
+        if self.fields is not None:
+            return f"has {counted(len(self.fields), 'field')}"
+        return "is not well quoted" + (f" (up to line {self.line + self.lines - 1:,})" if self.lines > 1 else "")
+
+
+def _split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[_Row]:
+    """Split all rows. After one that is not well quoted, the csv module goes on at the next line."""
+    file = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="surrogateescape", newline="")
+    lines = _Lines(file, dialect, first_line)
+    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True, skipinitialspace=dialect.padded_quotes)
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            fields = None
+        line, texts = lines.take()
+        text = "".join(texts)
+        shown = text.encode(errors="surrogateescape").decode(errors="replace")
+        yield _Row(line=line, lines=len(texts), text=shown, fields=fields, decoded=shown == text)
+
+
+class _Lines:
+    """Lines for the csv module without comments; those of the current row are kept as they are."""
+
+    def __init__(self, lines: Iterable[str], dialect: Dialect, first_line: int) -> None:
+        self._lines = lines
+        self._dialect = dialect
+        self._line = first_line - 1
+        self._row: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._line += 1
+            if not self._row and self._is_comment(line):
+                continue
+            self._row.append(line)
+            yield collapse_blanks(line) if self._dialect.delimiter == BLANKS else line
+
+    def take(self) -> tuple[int, list[str]]:
+        """Return the first line's number and the lines since the last call."""
+        row, self._row = self._row, []
+        return self._line - len(row) + 1, row
+
+    def _is_comment(self, line: str) -> bool:
+        dialect = self._dialect
+        if not dialect.comment or not line.lstrip().startswith(dialect.comment):
+            return False
+        return dialect.comment_rows or len(split_line(line, dialect.delimiter) or ()) < dialect.width

@@ -1,0 +1,59 @@
+"""What a cell looks like: a number, a date, a word. Shapes alone; what a column holds is decided elsewhere."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+from pipeline.parsing.missing import MISSING
+
+__all__ = ["CellKind", "is_missing", "kind_of", "number_of"]
+
+CellKind = Literal["empty", "number", "measure", "date", "word", "text"]  # measure: a number with a unit
+
+_MAX_CHARACTERS = 64  # of a number or date
+_MAX_WORD_CHARACTERS = 40
+_OTHER_MISSING = frozenset({"-", "--", "---", ".", "..", "*", "–", "—"})
+_CURRENCY = r"(?:[$€£¥₹₽₩]|R\$|kr|[A-Z]{3})"
+_DIGITS = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d*)?|\d[\d.,'’]*|[.,]\d+)"
+_NUMBER = re.compile(
+    rf"[<>≤≥~]?=?\s?\(?[+\-−]?\s?(?:{_CURRENCY}\s?)?[+\-−]?{_DIGITS}(?:[eEdD][+-]?\d+)?\s?(?:%|‰|{_CURRENCY})?\)?-?"
+    r"|[+-]?inf(?:inity)?",
+)
+_MEASURE = re.compile(rf"[+\-−]?{_DIGITS}(?:[eE][+-]?\d+)?(?:\+|\s?[A-Za-zµμ°²³/]{{1,6}})")
+_CLOCK = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?"
+_DATE = re.compile(
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}})"
+    rf"|\d{{1,2}}[-. ]{{1,2}}[^\W\d]{{3,9}}[-. ,]{{1,2}}(?:\d{{4}}|\d{{2}})|[A-Za-z]{{3,9}}\.? \d{{1,2}},? \d{{4}})"
+    rf"(?:(?:[Tt]|,?\s+){_CLOCK}(?:\s?(?:Z|UTC|GMT|[+-]\d{{2}}:?\d{{2}}))?)?"
+    rf"|\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?|\d{{2}}\.\d{{2}}\.\d{{2}}",
+)
+
+
+@lru_cache(maxsize=1 << 16)
+def kind_of(cell: str) -> CellKind:
+    """Return the kind of a stripped cell. Missing markers are words."""
+    if not cell:
+        return "empty"
+    if len(cell) <= _MAX_CHARACTERS:
+        if _DATE.fullmatch(cell):
+            return "date"
+        if _NUMBER.fullmatch(cell):
+            return "number"
+        if _MEASURE.fullmatch(cell):
+            return "measure"
+    return "word" if len(cell) <= _MAX_WORD_CHARACTERS else "text"
+
+
+def is_missing(cell: str) -> bool:
+    """Return whether a stripped cell is empty or a common missing marker."""
+    return cell in MISSING or cell in _OTHER_MISSING
+
+
+def number_of(cell: str) -> float | None:
+    """Return the value of a plainly written number, else None."""
+    try:
+        return float(cell)
+    except ValueError:
+        return None

@@ -1,0 +1,78 @@
+"""Comment lines before and among the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.validation.readers.dialects.profiles import profile_columns
+from pipeline.validation.readers.dialects.records import Record, split_line
+
+__all__ = ["PREFIXES", "Comments", "separate_comments"]
+
+PREFIXES = ("#", "//", "%")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comments:
+    """The records without comments. ``header`` is a comment of the table's width right above the rows, if any."""
+
+    records: tuple[Record, ...]
+    prefix: str = ""  # of comment lines
+    among_rows: bool = False
+    lines: tuple[int, ...] = ()
+    header: Record | None = None  # its cells without the prefix
+
+
+def separate_comments(records: Sequence[Record], delimiter: str, width: int) -> Comments:
+    """Find the comment lines. A line that fits the table is a row if its first column holds such texts."""
+    for prefix in PREFIXES:
+        marked = [record for record in records if record.text.lstrip().startswith(prefix)]
+        rows = [record for record in records if record.width == width and not record.text.lstrip().startswith(prefix)]
+        if marked and rows:
+            return _separate(records, prefix, marked, rows, delimiter)
+    return Comments(records=tuple(records))
+
+
+def _separate(
+    records: Sequence[Record], prefix: str, marked: Sequence[Record], rows: Sequence[Record], delimiter: str
+) -> Comments:
+    width = rows[0].width
+    first = next(record.line for record in records if record not in marked)
+    leading = [record for record in marked if record.line < first]
+    among = [record for record in marked if record.line > first]
+    if not _are_comments(among, rows, width):
+        among = []
+    header = _read_header(leading[-1], prefix, delimiter, width) if leading else None
+    if header is not None and header.cells == leading[-1].cells:  # "#id,name": a name that begins with the prefix
+        leading.pop()
+        header = None
+    comments = {record.line for record in (*leading, *among)}
+    return Comments(
+        records=tuple(record for record in records if record.line not in comments),
+        prefix=prefix if comments else "",
+        among_rows=bool(among),
+        lines=tuple(sorted(comments)),
+        header=header,
+    )
+
+
+def _are_comments(marked: Sequence[Record], rows: Sequence[Record], width: int) -> bool:
+    if profile_columns([record.cells or () for record in rows[1:]], 1)[0].typed:
+        return True
+    return all(record.width != width for record in marked) and not _begin_text(rows)
+
+
+def _begin_text(rows: Sequence[Record]) -> bool:
+    """Return whether the rows begin with sentences: one that begins with a hashtag is broken, not a comment."""
+    return profile_columns([record.cells or () for record in rows], 1)[0].sentences
+
+
+def _read_header(record: Record, prefix: str, delimiter: str, width: int) -> Record | None:
+    """Read ``# a b c``, as numpy writes a header; only a prefix that a blank follows is no part of the name."""
+    text = record.text.strip()
+    bare = text.removeprefix(prefix)
+    cells = split_line(bare if bare[:1].isspace() else text, delimiter)
+    if cells is None or len(cells) != width:
+        return None
+    return replace(record, text=bare if bare[:1].isspace() else text, cells=tuple(cell.strip() for cell in cells))

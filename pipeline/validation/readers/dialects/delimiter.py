@@ -1,0 +1,123 @@
+"""The delimiter: the character that cuts most lines into as many fields, and into fields that mean something."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.contracts.errors import InvalidColumnsError
+from pipeline.validation.readers.dialects.cells import kind_of
+from pipeline.validation.readers.dialects.records import BLANKS, Head, Record, parse_records
+
+__all__ = ["Separation", "choose_delimiter", "read_hint", "separate"]
+
+_USUAL = (",", ";", "\t", "|")
+_UNUSUAL = ("^", "~", ":")
+_MAX_SCORED_ROWS = 200
+_MIN_CLEAR_SHARE = 0.95  # of rows that an unusual delimiter must cut alike
+_MIN_BLANKS_SHARE = 0.8
+_HINT = re.compile(r'\s*"?sep=(\\t|[^\r\n"])\1*"?[\s,;]*', re.IGNORECASE)
+_SCORES = {"number": 1.0, "date": 1.0, "measure": 0.95, "word": 0.9, "empty": 0.9, "text": 0.8}
+_HOLDS_DELIMITER = 0.3  # score of a cell in which another delimiter may be the right one
+_QUOTED = 0.85
+_NUMBERS_APART = re.compile(r"[\d,.+-]+(?:\s+[\d,.+-]+)+")
+_COMMENTS = ("#", "//", "%")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Separation:
+    """The records as one delimiter cuts them."""
+
+    delimiter: str
+    padded_quotes: bool
+    records: tuple[Record, ...]
+    width: int  # that most records have; 1 when none is cut
+    share: float  # of records that have this width
+
+
+def read_hint(head: Head) -> str | None:
+    """Return the delimiter that Excel's first line ``sep=;`` names; None without such a line."""
+    match = _HINT.fullmatch(head.lines[0]) if head.lines else None
+    if match is None:
+        return None
+    return "\t" if match[1] == "\\t" else match[1]
+
+
+def choose_delimiter(name: str, head: Head, preferred: str | None) -> Separation:
+    """Return the head cut by the preferred delimiter if it cuts lines, else by the best one.
+
+    Raises:
+        InvalidColumnsError: No delimiter makes two columns.
+    """
+    if preferred is not None and (separation := separate(head, preferred)).width > 1:
+        return separation
+    text = head.text
+    separations = [separate(head, delimiter) for delimiter in (*_USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
+    scored = [(_score(separation), separation) for separation in separations if separation.width > 1]
+    best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
+    if best[1] is None or best[0] <= 0.0:
+        raise InvalidColumnsError(
+            f"'{name}' has one column, or a header (line 1) that is not well quoted: names and values are "
+            "expected with a comma, semicolon, tab or '|' between them"
+        )
+    return best[1]
+
+
+def separate(head: Head, delimiter: str) -> Separation:
+    """Cut the head by one delimiter; blanks before quotes are skipped where that keeps more rows whole."""
+    separation = _separate(head, delimiter, padded_quotes=False)
+    if delimiter != BLANKS and re.search(re.escape(delimiter) + r'[ \t]+"', head.text):
+        padded = _separate(head, delimiter, padded_quotes=True)
+        if padded.share * len(padded.records) >= separation.share * len(separation.records):
+            return padded
+    return separation
+
+
+def _separate(head: Head, delimiter: str, *, padded_quotes: bool) -> Separation:
+    records = parse_records(head, delimiter, padded_quotes=padded_quotes)
+    rows = [record for record in records if record.cells is not None and not record.text.lstrip().startswith(_COMMENTS)]
+    widths = Counter(record.width for record in rows or records)
+    width = max((width for width in widths if width > 1), key=lambda width: (widths[width], width), default=1)
+    share = widths[width] / max(1, len(rows))
+    return Separation(
+        delimiter=delimiter, padded_quotes=padded_quotes, records=tuple(records), width=width, share=min(1.0, share)
+    )
+
+
+def _score(separation: Separation) -> float:
+    rows = [record for record in separation.records if record.width == separation.width][-_MAX_SCORED_ROWS:]
+    if not rows:
+        return 0.0
+    scores = [[_score_cell(cell, record.text, separation.delimiter) for cell in record.cells or ()] for record in rows]
+    mean = sum(map(sum, scores)) / sum(map(len, scores))
+    if not _is_clear(separation, rows):
+        return 0.0
+    return separation.share * mean * (1 + 0.05 * math.log2(separation.width))
+
+
+def _score_cell(cell: str, text: str, delimiter: str) -> float:
+    kind = kind_of(cell)
+    if kind in ("number", "date", "empty"):
+        return _SCORES[kind]
+    if any(other in cell for other in _USUAL if other != delimiter):
+        return _QUOTED if f'"{cell}"' in text else _HOLDS_DELIMITER
+    if delimiter != BLANKS and _NUMBERS_APART.fullmatch(cell):
+        return _HOLDS_DELIMITER
+    return _SCORES[kind]
+
+
+def _is_clear(separation: Separation, rows: Sequence[Record]) -> bool:
+    """Return whether a delimiter that is also a usual character in text is one here: it cuts numbers apart."""
+    if separation.delimiter in _USUAL:
+        return True
+    blanks = separation.delimiter == BLANKS
+    if separation.share < (_MIN_BLANKS_SHARE if blanks else _MIN_CLEAR_SHARE):
+        return False
+    kinds = [tuple(kind_of(cell) for cell in record.cells or ()) for record in rows]
+    if separation.width == 2 and (not blanks or Counter(kinds).most_common(1)[0][0] == ("date", "date")):
+        return False
+    numbers = [sum(row[column] in ("number", "date") for row in kinds) for column in range(separation.width)]
+    return max(numbers) >= 0.8 * (len(rows) - 1) and len(rows) > 1

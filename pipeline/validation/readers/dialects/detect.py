@@ -1,0 +1,192 @@
+"""Detect the dialect of a delimited text file from its first and last lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
+from pipeline.validation.readers.dialects.comments import Comments, separate_comments
+from pipeline.validation.readers.dialects.delimiter import Separation, choose_delimiter, read_hint
+from pipeline.validation.readers.dialects.dialect import Dialect
+from pipeline.validation.readers.dialects.footer import Body, Footer, Tail, find_footer, read_tail
+from pipeline.validation.readers.dialects.header import Table, are_invented, find_named_header, find_table, is_name_line
+from pipeline.validation.readers.dialects.layout import find_layout
+from pipeline.validation.readers.dialects.lines import name_lines
+from pipeline.validation.readers.dialects.records import Head, Record, read_head, split_line
+from pipeline.validation.readers.dialects.units import is_unit_row
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.words import counted
+
+__all__ = ["detect_dialect"]
+
+
+def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, options: ReadOptions) -> Dialect:
+    """Detect how ``path`` is written. Only its first lines and its last 64 KB are read.
+
+    Args:
+        name: What the user calls the file.
+        path: UTF-8 text; a few lines may hold other bytes.
+        start: Bytes of a byte order mark.
+        delimiter: The one that the file's name says, else None.
+        options: What is known of the file; ``names`` are those of a known model.
+
+    Raises:
+        InvalidColumnsError: The file has one column.
+        UnreadableDatasetError: The header is not well quoted.
+    """
+    head = read_head(path, start)
+    hint = read_hint(head)
+    if hint is not None:
+        head = replace(head, skip=1)
+    separation = choose_delimiter(name, head, hint or delimiter)
+    comments = separate_comments(separation.records, separation.delimiter, separation.width)
+    if not comments.records:
+        raise InvalidColumnsError(f"'{name}' holds comment lines alone: a header line and rows are expected")
+    table, skipped = _find_table(comments, separation.width, options)
+    _check_quotes(name, comments.records, table)
+    warnings = (
+        *(("line 1 names the delimiter (sep=) and was skipped",) if hint is not None else ()),
+        *_tell_delimiter(separation, delimiter),
+        *_tell_comments(comments, table),
+        *_tell_start(comments, table, skipped),
+    )
+    return _complete(path, head, separation, comments, table, warnings)
+
+
+def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[Table, Record | None]:
+    """Return the table, and a header that is skipped: a model that was trained without one knows no names."""
+    records = comments.records
+    named = find_named_header(records, options.names, width) if options.names else None
+    if named is not None:
+        return named, None
+    table = find_table(records, width, comments.header)
+    if table.header is None or (options.header == "auto" and not are_invented(options.names)):
+        return table, None
+    if options.header == "auto" and is_name_line(table.header, table.profiles):
+        return replace(table, header=None), table.header
+    if table.header in records:
+        table = replace(table, first=records.index(table.header))
+    return replace(table, header=None), None
+
+
+def _check_quotes(name: str, records: Sequence[Record], table: Table) -> None:
+    above = records[: table.first]
+    broken = next((record for record in above if record.cells is None), None)
+    if broken is None or (table.header is not None and is_name_line(table.header, table.profiles)):
+        return
+    raise UnreadableDatasetError(
+        f"'{name}': the header (line {broken.line}) is not well quoted: a quote that opens must close"
+    )
+
+
+def _complete(
+    path: Path, head: Head, separation: Separation, comments: Comments, table: Table, warnings: tuple[str, ...]
+) -> Dialect:
+    rows = comments.records[table.first :]
+    header = _header_fields(table.header, separation)
+    layout = find_layout(header, rows, separation.width)
+    units = rows[0] if header and rows and is_unit_row(rows[0].cells or (), table.profiles) else None
+    above = units or table.header
+    first = rows[1:] if units else rows
+    start = above.end if above else rows[0].start if rows else head.offsets[-1]
+    if table.header is not None and first and table.header not in comments.records:
+        start = first[0].start  # the header is a comment
+    body = Body.of(
+        first,
+        delimiter=separation.delimiter,
+        padded_quotes=separation.padded_quotes,
+        width=separation.width,
+        extra=layout.extra_fields,
+        profiles=table.profiles,
+    )
+    tail = read_tail(path, head, start)
+    footer = find_footer(tail, body)
+    end = footer.start if footer else path.stat().st_size
+    repeated = _find_repeated(table.header, first, tail, separation)
+    return Dialect(
+        delimiter=separation.delimiter,
+        fields=layout.fields,
+        has_header=table.header is not None,
+        header_line=table.header.line if table.header else rows[0].line if rows else 1,
+        start=start,
+        end=end,
+        comment=comments.prefix if comments.among_rows else "",
+        comment_rows=table.profiles[0].typed,
+        extra_fields=layout.extra_fields,
+        repeats_header=repeated is not None,
+        index_field=layout.index_field,
+        units=units.cells or () if units else (),
+        padded_quotes=separation.padded_quotes,
+        warnings=(*warnings, *_tell_units(units), *layout.warnings, *_tell_repeated(repeated), *_tell_footer(footer)),
+    )
+
+
+def _header_fields(header: Record | None, separation: Separation) -> tuple[str, ...]:
+    if header is None:
+        return ()
+    fields = split_line(header.text, separation.delimiter, padded_quotes=separation.padded_quotes)
+    return fields or header.cells or ()
+
+
+def _find_repeated(
+    header: Record | None, rows: Sequence[Record], tail: Tail, separation: Separation
+) -> tuple[int, ...] | None:
+    """Return the lines of the head where the header comes again, none if only the tail has it; None: nowhere."""
+    if header is None:
+        return None
+    lines = tuple(row.line for row in rows if row.cells == header.cells)
+    if lines:
+        return lines
+    text = header.text.strip()
+    return () if any(line.strip() == text for line in tail.lines) else None
+
+
+def _tell_delimiter(separation: Separation, promised: str | None) -> tuple[str, ...]:
+    if promised and separation.delimiter != promised:
+        return ("the fields are not separated by tabs, as the file's name says: another delimiter was detected",)
+    return ()
+
+
+def _tell_comments(comments: Comments, table: Table) -> tuple[str, ...]:
+    header = table.header.line if table.header else 0
+    lines = [line for line in comments.lines if line != header]
+    if not lines:
+        return ()
+    return (f"{counted(len(lines), 'comment line')} ({comments.prefix}) skipped: {name_lines(lines)}",)
+
+
+def _tell_start(comments: Comments, table: Table, skipped: Record | None) -> tuple[str, ...]:
+    records = comments.records
+    above = [record for record in records[: table.first] if record not in (table.header, skipped)]
+    first = records[table.first] if table.first < len(records) else None
+    target = table.header or skipped or first
+    warnings = []
+    if above and target:
+        lines = name_lines(range(above[0].line, above[-1].line + above[-1].lines))
+        place = "the header" if table.header else "the first row"
+        warnings.append(f"{lines} before {place} (line {target.line}) skipped: no part of the table")
+    if skipped is not None:
+        warnings.append(f"line {skipped.line} holds names and was skipped: the model was trained without a header")
+    if table.header is None and first is not None:
+        warnings.append(f"the file has no header (line {first.line} is read as data): columns are named by position")
+    return tuple(warnings)
+
+
+def _tell_units(units: Record | None) -> tuple[str, ...]:
+    return (f"line {units.line} skipped: it holds units or types, not values",) if units else ()
+
+
+def _tell_repeated(lines: tuple[int, ...] | None) -> tuple[str, ...]:
+    if lines is None:
+        return ()
+    return (f"the header comes again among the rows{' on ' + name_lines(lines) if lines else ''}: skipped there",)
+
+
+def _tell_footer(footer: Footer | None) -> tuple[str, ...]:
+    if footer is None:
+        return ()
+    if footer.first is None or footer.last is None:
+        return (f"a footer of {counted(footer.count, 'line')} at the end of the file skipped",)
+    return (f"{name_lines(range(footer.first, footer.last + 1))} after the last row skipped: a footer, not data",)

@@ -1,0 +1,189 @@
+"""The footer: totals, sources and other notes after the last data row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from pipeline.validation.readers.dialects.cells import is_missing, kind_of
+from pipeline.validation.readers.dialects.profiles import ColumnProfile
+from pipeline.validation.readers.dialects.records import Head, Record, split_line
+
+__all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
+
+_TAIL_BYTES = 64 << 10
+_MAX_LINES = 40
+_MAX_RAGGED_SHARE = 0.02  # of rows narrower than the table, beyond which a narrow row is one of them
+_TOTAL = re.compile(
+    r"(?:grand |sub-?|sub |overall |column )?(?:totals?|sums?|summe|gesamt(?:summe|ergebnis)?|insgesamt|zwischensumme"
+    r"|averages?|avg\.?|means?|durchschnitt|mittelwert|average total|somme|moyenne|total général|suma|promedio|media"
+    r"|totale|somma|soma|média|totaal|som|gemiddelde|suma całkowita|razem|średnia|celkem|součet|průměr|összesen|átlag"
+    r"|toplam|ortalama|summa|yhteensä|i alt|totalt|sammanlagt|итого|всего|сумма|среднее|разом|всього|общо|σύνολο"
+    r"|合計|総計|小計|平均|合计|总计|總計|合計値|小计|共计|합계|총계|평균|المجموع|الإجمالي|סה\"כ|योग|कुल|รวม|tổng cộng)"
+    r"\s*[:=：]?\s*(?:\(.*\)|[\d.,\s]+|(?:rows?|records?|count|items?)\b.*|n\s*=\s*\d+)?",
+    re.IGNORECASE,
+)
+_NOTE = re.compile(
+    r"(?:sources?|quellen?|fuentes?|fonti?|bron|źródło|источник|出典|来源|notes?|anmerkung(?:en)?|hinweis|remarks?"
+    r"|footnotes?|copyright|disclaimer|legend|exported|generated|created|printed|report|erstellt|exportiert|stand"
+    r"|downloaded|last updated?|updated|as of|query|filters?|page|end of|ende|fin)\b.*[:\d ].*|(?:©|\(c\)|\*{1,3} ?\w).*"
+    r"|[(\[]?[\d.,]+ (?:rows?|records?|lines?|zeilen|datensätze|lignes|filas|registros|entries|results?|items?"
+    r"|строк\w*|行|件)\b.*|(?:-{2,}|={2,}|\*{3,}).*|<?eof>?|end of (?:file|report|data).*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """What the data rows are like."""
+
+    delimiter: str
+    padded_quotes: bool
+    width: int
+    min_width: int  # a row may lack its empty trailing fields
+    profiles: tuple[ColumnProfile, ...]
+    filled: float  # cells, in the median row
+    ragged_share: float
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Record],
+        *,
+        delimiter: str,
+        padded_quotes: bool,
+        width: int,
+        extra: int,
+        profiles: tuple[ColumnProfile, ...],
+    ) -> Body:
+        narrow = sum(row.cells is not None and row.width < width - extra for row in rows[:-_MAX_LINES])
+        return cls(
+            delimiter=delimiter,
+            padded_quotes=padded_quotes,
+            width=width,
+            min_width=width - extra,
+            profiles=profiles,
+            filled=median([row.filled for row in rows if row.width == width] or [0]),
+            ragged_share=narrow / max(1, len(rows)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Footer:
+    """``first`` and ``last`` are 1-based lines, None where the lines before the tail were not counted."""
+
+    start: int  # byte
+    count: int  # lines that hold something
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tail:
+    """The last lines of the file, the data's alone."""
+
+    lines: tuple[str, ...]
+    offsets: tuple[int, ...]
+    first_line: int | None
+
+
+def read_tail(path: Path, head: Head, start: int) -> Tail:
+    """Read the last 64 KB, or of a small file all lines from byte ``start`` on."""
+    if head.whole:
+        first = head.offsets.index(start)
+        return Tail(lines=head.lines[first:], offsets=head.offsets[first:], first_line=first + 1)
+    begin = max(start, path.stat().st_size - _TAIL_BYTES)
+    with path.open("rb") as file:
+        file.seek(begin)
+        lines = file.read().splitlines(keepends=True)
+    if begin > start and lines:
+        begin += len(lines.pop(0))  # it may have begun before
+    offsets = [begin]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    return Tail(lines=tuple(line.decode(errors="replace") for line in lines), offsets=tuple(offsets), first_line=None)
+
+
+def find_footer(tail: Tail, body: Body) -> Footer | None:
+    """Go up from the last line while the lines are no data rows. Lines of the delimiter alone belong to a footer."""
+    top: int | None = None
+    count = 0
+    gap = _last_gap(tail, body)
+    for index in range(len(tail.lines) - 1, max(-1, len(tail.lines) - 1 - _MAX_LINES), -1):
+        text = tail.lines[index]
+        if not text.strip():
+            continue
+        cells = _split(text, body)
+        if cells is None or (any(cells) and not is_footer_row(cells, text, body, after_gap=index > gap >= 0)):
+            break
+        top, count = index, count + 1
+    if top is None:
+        return None
+    first = tail.first_line
+    return Footer(
+        start=tail.offsets[top],
+        count=count,
+        first=None if first is None else first + top,
+        last=None if first is None else first + _last_filled(tail),
+    )
+
+
+def _split(text: str, body: Body) -> tuple[str, ...] | None:
+    cells = split_line(text, body.delimiter, padded_quotes=body.padded_quotes)
+    return None if cells is None else tuple(cell.strip() for cell in cells)
+
+
+def _last_filled(tail: Tail) -> int:
+    return max(index for index, line in enumerate(tail.lines) if line.strip())
+
+
+def _last_gap(tail: Tail, body: Body) -> int:
+    """Return the index of the blank line nearest to the end with lines below it; -1 where blank lines are usual."""
+    last = _last_filled(tail) if any(line.strip() for line in tail.lines) else 0
+    blank = [index for index in range(last) if not any(_split(tail.lines[index], body) or ("x",))]
+    near = [index for index in blank if index >= last - _MAX_LINES]
+    return near[-1] if near and len(blank) <= max(3, 0.1 * last) else -1
+
+
+def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: bool) -> bool:
+    """Return whether a line after the data is no row of it."""
+    first = next(cell for cell in cells if cell)
+    filled = sum(cell != "" for cell in cells)
+    narrow = len(cells) < body.min_width or (filled * 2 <= body.filled and body.filled > 1)
+    lacks = narrow or _lacks_values(cells, body.profiles)
+    if _TOTAL.fullmatch(first):
+        return _is_total(cells, first, body, lacks=lacks)
+    if _NOTE.fullmatch(text.strip().strip('"')) or _NOTE.fullmatch(first):
+        return lacks
+    if not narrow or body.ragged_share > _MAX_RAGGED_SHARE:
+        return False
+    return _mismatches(cells, body.profiles) and (after_gap or body.profiles[0].typed)
+
+
+def _is_total(cells: Sequence[str], first: str, body: Body, *, lacks: bool) -> bool:
+    column = list(cells).index(first)
+    if column >= len(body.profiles):
+        return lacks
+    values = body.profiles[column].values
+    if any(_TOTAL.fullmatch(value) for value in values if value != first) or first in values:
+        return False
+    others = [profile for index, profile in enumerate(body.profiles) if index != column]
+    return lacks or all(profile.typed or profile.kind == "empty" for profile in others)
+
+
+def _lacks_values(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether cells are empty in columns that are always filled, or are no numbers where all others are."""
+    return any(
+        (not cell and "" not in profile.values)
+        or (profile.typed and not is_missing(cell) and not profile.holds(kind_of(cell)))
+        for cell, profile in zip(cells, profiles, strict=False)
+    )
+
+
+def _mismatches(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether the filled cells are not values of their columns."""
+    pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if cell and profile.typed]
+    return not any(profile.holds(kind_of(cell)) for cell, profile in pairs)

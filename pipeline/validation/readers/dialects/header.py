@@ -1,0 +1,213 @@
+"""The header: which line names the columns, what comes before it, or that there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from pipeline.validation.columns.names import clean_name, unique_names
+from pipeline.validation.readers.dialects.cells import is_missing, kind_of, number_of
+from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
+from pipeline.validation.readers.dialects.records import Record
+from pipeline.validation.readers.dialects.units import is_unit_row
+
+__all__ = ["Table", "are_invented", "find_named_header", "find_table", "header_evidence", "is_name_line"]
+
+_MAX_PROFILED = 500
+_LOOK_AHEAD = 10  # records after a header of which half must be as wide as the table
+_MAX_PREAMBLE = 200  # records
+_MAX_ADVANCE = 30
+_MAX_NOTE_VALUES = 4  # notes such as "Version,5" that look like rows
+_INVENTED = re.compile(r"column_\d+")
+_PROSE_WORDS = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Where the table begins among the records. ``header`` None: there is none."""
+
+    header: Record | None
+    first: int  # index of the first data record
+    profiles: tuple[ColumnProfile, ...]
+
+
+def find_table(records: Sequence[Record], width: int, comment_header: Record | None) -> Table:
+    """Find the header by what is below it: names differ in kind from the values of their columns."""
+    first = _find_first(records, width)
+    profiles = _profile(records, first, width)
+    if comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0:
+        data = not _has_names(records, first, profiles)
+        if data:
+            return Table(header=comment_header, first=first, profiles=profiles)
+    if _has_names(records, first, profiles):
+        header = _advance(records, first, width, profiles)
+        return Table(header=records[header], first=header + 1, profiles=_profile(records, header, width))
+    above = records[first - 1] if first else None
+    if above is not None and _is_misfit_header(above, records[first:], profiles, width):
+        return Table(header=above, first=first, profiles=profiles)
+    return Table(header=None, first=first, profiles=profiles)
+
+
+def find_named_header(records: Sequence[Record], names: Sequence[str], width: int) -> Table | None:
+    """Find the line that holds at least half of the names of a known model, and more than any other line."""
+    expected = {clean_name(name) for name in names}
+    matches = [len(expected & _names(record)) for record in records[:_MAX_PREAMBLE]]
+    best = max(matches, default=0)
+    if best == 0 or best * 2 < min(len(expected), width):
+        return None
+    header = matches.index(best)
+    return Table(header=records[header], first=header + 1, profiles=_profile(records, header, width))
+
+
+def are_invented(names: Sequence[str]) -> bool:
+    """Return whether a model's names are those that a file without a header gets."""
+    return bool(names) and all(_INVENTED.fullmatch(name) for name in names)
+
+
+def _names(record: Record) -> set[str]:
+    return set(unique_names(record.cells or ()))
+
+
+def _find_first(records: Sequence[Record], width: int) -> int:
+    """Return the first record that is as wide and as full as the table, with such records after it."""
+    typical = median([record.filled for record in records if record.width == width] or [0])
+    for index, record in enumerate(records[:_MAX_PREAMBLE]):
+        following = records[index + 1 : index + 1 + _LOOK_AHEAD]
+        fits = sum(other.width == width for other in following)
+        if _is_full(record, width, typical) and fits * 2 >= len(following):
+            return index
+    return 0
+
+
+def _is_full(record: Record, width: int, typical: float) -> bool:
+    if record.width != width:
+        return False
+    if record.cells and not record.cells[0]:  # an index column has no name
+        return record.filled >= max(1, width - 2)
+    return record.filled * 2 > typical and record.filled > 1
+
+
+def _profile(records: Sequence[Record], first: int, width: int) -> tuple[ColumnProfile, ...]:
+    """Profile the rows below; the first ones may be a header and a unit row still."""
+    rows = [record.cells or () for record in records[first + 1 : first + 1 + _MAX_PROFILED] if record.width == width]
+    return profile_columns(rows[2:] if len(rows) > 4 else rows, width)
+
+
+def _has_names(records: Sequence[Record], index: int, profiles: Sequence[ColumnProfile]) -> bool:
+    return header_evidence(records[index], records[index + 1 :], profiles) >= 0
+
+
+def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[ColumnProfile]) -> float:
+    """Weigh whether ``record`` names the columns (> 0) or is one of their rows (< 0); 0: nothing tells."""
+    cells = record.cells or ()
+    pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if not is_missing(cell)]
+    if not rows or all(profile.kind == "empty" for profile in profiles):
+        numbers = sum(kind_of(cell) in ("number", "date") for cell in cells)
+        return -1.0 if numbers * 2 > len(cells) and not _is_regular(cells) else 1.0
+    matches = sum(profile.typed and profile.holds(kind_of(cell)) for cell, profile in pairs)
+    if matches and _is_number_header(cells, rows, profiles):
+        return 1.0
+    total = sum(_weigh(cell, profile) for cell, profile in pairs)
+    return -0.5 if total == 0 and matches else total
+
+
+def _weigh(cell: str, profile: ColumnProfile) -> float:
+    if profile.typed:
+        return -1.0 if profile.holds(kind_of(cell)) else 1.0
+    if profile.categories:
+        return -1.0 if cell in profile.values else 0.5
+    if profile.sentences:
+        return -0.5 if len(cell.split()) > 2 else 1.0
+    if profile.codes:
+        return -0.5 if any(map(str.isdigit, cell)) else 0.5
+    return 0.0
+
+
+def _is_number_header(cells: Sequence[str], rows: Sequence[Record], profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether the numbers of the line are names, such as years: they increase regularly, and values do not."""
+    columns = [
+        column
+        for column, (cell, profile) in enumerate(zip(cells, profiles, strict=False))
+        if profile.kind in ("number", "measure") and kind_of(cell) == "number"
+    ]
+    if not _is_regular([cells[column] for column in columns]):
+        return False
+    sample = [record.cells for record in rows[:_MAX_PROFILED] if record.cells and record.width == len(cells)]
+    if not sample:
+        return True
+    regular = sum(_is_regular([row[column] for column in columns]) for row in sample)
+    equal = sum(row[column] == cells[column] for row in sample for column in columns)
+    return regular <= 0.1 * len(sample) and equal <= 0.5 * len(sample) * len(columns)
+
+
+def _is_regular(cells: Sequence[str]) -> bool:
+    numbers = [number_of(cell) for cell in cells]
+    values = [number for number in numbers if number is not None]
+    if len(values) < 2 or len(values) < len(cells):
+        return False
+    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    if min(steps) <= 0:
+        return False
+    if len(values) == 2:
+        return steps[0] == 1 and all(1900 <= value <= 2100 for value in values)
+    return max(steps) - min(steps) < 1e-6 * max(steps) or (len(values) > 4 and max(steps) <= 1.5 * min(steps))
+
+
+def _advance(records: Sequence[Record], header: int, width: int, profiles: Sequence[ColumnProfile]) -> int:
+    """Go on from notes that are as wide as the table to the header below them."""
+    first, values = header, 0
+    for index in range(header + 1, min(header + 1 + _MAX_ADVANCE, len(records))):
+        record = records[index]
+        if not _is_full(record, width, 0):
+            continue
+        if not is_name_line(record, profiles):
+            values += 1
+            continue
+        if values > _MAX_NOTE_VALUES or record.cells == records[first].cells:
+            return header
+        if is_unit_row(record.cells or (), profiles) and not _follows_gap(records, index):
+            return header
+        above = records[header]
+        if record.filled > above.filled or _follows_gap(records, index) or _is_prose(above):
+            header = index
+    return header
+
+
+def is_name_line(record: Record, profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether no cell could be a value of a column of numbers or dates, of which there are some."""
+    typed = [
+        profile.holds(kind_of(cell))
+        for cell, profile in zip(record.cells or (), profiles, strict=False)
+        if profile.typed and not is_missing(cell)
+    ]
+    return bool(typed) and not any(typed)
+
+
+def _follows_gap(records: Sequence[Record], index: int) -> bool:
+    """Return whether a blank line is above the record, and none among the records after it."""
+    if records[index].line <= records[index - 1].line + records[index - 1].lines:
+        return False
+    following = records[index : index + _LOOK_AHEAD]
+    return all(
+        after.line == before.line + before.lines for before, after in zip(following, following[1:], strict=False)
+    )
+
+
+def _is_prose(record: Record) -> bool:
+    """Return whether the line is a sentence that commas cut: ``These data, which were collected, ...``."""
+    cells = record.cells or ()
+    words = sum(len(cell.split()) for cell in cells)
+    return ", " in record.text and words > max(_PROSE_WORDS, 2 * len(cells)) and '"' not in record.text
+
+
+def _is_misfit_header(record: Record, rows: Sequence[Record], profiles: Sequence[ColumnProfile], width: int) -> bool:
+    """Return whether the record above the rows names them although it is wider or narrower."""
+    if record.width == width or record.filled < 2 or record.filled * 2 <= width:
+        return False
+    cells = record.cells or ()
+    shifted = [profile for profile in profiles if profile.typed]
+    if any(kind_of(cell) in ("number", "date") for cell in cells) and shifted:
+        return _is_regular([cell for cell in cells if kind_of(cell) == "number"])
+    return not _is_prose(record) and bool(rows)

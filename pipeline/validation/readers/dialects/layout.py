@@ -1,0 +1,69 @@
+"""How the header's fields and the rows' fields go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.validation.readers.dialects.records import Record
+from pipeline.validation.words import counted
+
+__all__ = ["Layout", "find_layout"]
+
+_MAX_FILLED_SHARE = 0.01  # of rows whose trailing fields hold something
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """``fields`` are the header's, or invented ones."""
+
+    fields: tuple[str, ...]
+    extra_fields: int = 0
+    index_field: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def find_layout(header: Sequence[str], rows: Sequence[Record], width: int) -> Layout:
+    """Compare the header's width with the rows': they may end with a delimiter, or begin with a row name."""
+    table = [row.cells or () for row in rows if row.width == width]
+    if not header:
+        extra = _count_empty(table, width)
+        return Layout(
+            fields=tuple(f"column_{position}" for position in range(1, width - extra + 1)),
+            extra_fields=extra,
+            warnings=_tell_extra(extra),
+        )
+    fields = list(header)
+    while table and len(fields) > width and not fields[-1].strip():
+        fields.pop()
+    missing = width - len(fields)
+    if missing <= 0 or not table:
+        return Layout(fields=tuple(fields))
+    if _count_empty(table, width) >= missing:
+        return Layout(fields=tuple(fields), extra_fields=missing, warnings=_tell_extra(missing))
+    if missing == 1 and _are_row_names([row[0] for row in table]):
+        warning = "rows have one field more than the header: the first is taken for the name of the row"
+        return Layout(fields=tuple(fields), index_field=True, warnings=(warning,))
+    return Layout(fields=tuple(fields))
+
+
+def _count_empty(table: Sequence[Sequence[str]], width: int) -> int:
+    """Return how many fields at the end are empty in nearly all rows; two stay."""
+    count = 0
+    while table and count < width - 2 and _is_empty([row[width - 1 - count] for row in table]):
+        count += 1
+    return count
+
+
+def _is_empty(cells: Sequence[str]) -> bool:
+    return sum(cell != "" for cell in cells) <= _MAX_FILLED_SHARE * len(cells)
+
+
+def _are_row_names(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and all(cells) and len(set(cells)) == len(cells)
+
+
+def _tell_extra(extra: int) -> tuple[str, ...]:
+    if not extra:
+        return ()
+    return (f"rows end with {counted(extra, 'empty field')} that the header lacks: ignored",)

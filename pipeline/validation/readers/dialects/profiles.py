@@ -1,0 +1,62 @@
+"""What the rows hold, column by column: the measure for whether a line is a header, a data row or a footer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.validation.readers.dialects.cells import CellKind, is_missing, kind_of
+
+__all__ = ["ColumnProfile", "profile_columns"]
+
+_SHARE = 0.9  # of a column's values that must agree
+_MIN_CATEGORY_ROWS = 10
+_CATEGORY_SHARE = 0.2  # distinct values a row, at most
+_SENTENCE_WORDS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnProfile:
+    kind: Literal["number", "measure", "date", "text", "empty"]
+    values: frozenset[str]  # all that the sample holds
+    categories: bool = False  # few values that repeat
+    sentences: bool = False  # values of several words
+    codes: bool = False  # text in which each value has a digit
+
+    @property
+    def typed(self) -> bool:
+        return self.kind in ("number", "measure", "date")
+
+    def holds(self, kind: CellKind) -> bool:
+        """Return whether a cell of that kind could stand in this column of numbers or dates."""
+        return kind == self.kind or (self.kind == "measure" and kind == "number")
+
+
+def profile_columns(rows: Sequence[Sequence[str]], width: int) -> tuple[ColumnProfile, ...]:
+    """Profile the first ``width`` columns of ``rows``, which all have that many cells."""
+    return tuple(_profile([row[column] for row in rows]) for column in range(width))
+
+
+def _profile(cells: Sequence[str]) -> ColumnProfile:
+    values = [cell for cell in cells if not is_missing(cell)]
+    if not values:
+        return ColumnProfile(kind="empty", values=frozenset(cells))
+    kinds = Counter(kind_of(value) for value in values)
+    needed = _SHARE * len(values)
+    distinct = frozenset(cells)
+    if kinds["date"] >= needed:
+        return ColumnProfile(kind="date", values=distinct)
+    if kinds["number"] >= needed:
+        return ColumnProfile(kind="number", values=distinct)
+    if kinds["number"] + kinds["measure"] >= needed:
+        return ColumnProfile(kind="measure", values=distinct)
+    sentences = sum(len(value.split()) >= _SENTENCE_WORDS for value in values) >= needed
+    return ColumnProfile(
+        kind="text",
+        values=distinct,
+        categories=len(values) >= _MIN_CATEGORY_ROWS and len(set(values)) <= max(2, _CATEGORY_SHARE * len(values)),
+        sentences=sentences,
+        codes=not sentences and sum(any(map(str.isdigit, value)) for value in values) >= needed,
+    )

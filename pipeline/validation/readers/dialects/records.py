@@ -1,0 +1,168 @@
+"""Records: the rows of a delimited text, with their lines and bytes, before anyone knows what they mean."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.validation.limits import MOST_FIELD_CHARACTERS, MOST_LINE_BYTES
+
+__all__ = ["BLANKS", "Head", "Record", "collapse_blanks", "parse_records", "read_head", "split_line"]
+
+BLANKS = " "  # as a delimiter: runs of blanks and tabs
+
+_HEAD_BYTES = 256 << 10
+_MAX_HEAD_BYTES = 1 << 20
+_MIN_HEAD_LINES = 200
+_MIN_WIDE_LINES = 8  # of a table whose lines are very long
+_MAX_RETRIES = 50  # of records that are not well quoted: each retry may read the whole head again
+_QUOTED_OR_BLANKS = re.compile(r'"(?:[^"]|"")*"|[ \t]+')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """The first lines of a file. ``offsets`` has one more entry than ``lines``: the byte behind the last one."""
+
+    lines: tuple[str, ...]
+    offsets: tuple[int, ...]
+    whole: bool  # these are all lines
+    skip: int = 0  # lines at the begin that are no records
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines[self.skip :])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One row, on one line or (quoted newlines) several."""
+
+    line: int  # 1-based
+    lines: int
+    start: int  # bytes
+    end: int
+    text: str
+    cells: tuple[str, ...] | None  # stripped; None: not well quoted
+
+    @property
+    def width(self) -> int:
+        return len(self.cells or ())
+
+    @property
+    def filled(self) -> int:
+        return sum(cell != "" for cell in self.cells or ())
+
+
+def read_head(path: Path, start: int) -> Head:
+    """Read whole lines from byte ``start``: about 256 KB, and more where the lines are long."""
+    size = path.stat().st_size
+    for length, enough in (
+        (_HEAD_BYTES, _MIN_HEAD_LINES),
+        (_MAX_HEAD_BYTES, _MIN_WIDE_LINES),
+        (MOST_LINE_BYTES + _MAX_HEAD_BYTES, 0),
+    ):
+        head = _read_lines(path, start, length, size)
+        if head.whole or len(head.lines) >= enough:
+            return head
+    return head
+
+
+def _read_lines(path: Path, start: int, length: int, size: int) -> Head:
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read(length)
+    lines = data.splitlines(keepends=True)
+    whole = start + len(data) >= size
+    if not whole and len(lines) > 1:
+        lines.pop()  # it may go on
+    offsets = [start]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    return Head(lines=tuple(line.decode(errors="replace") for line in lines), offsets=tuple(offsets), whole=whole)
+
+
+def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) -> list[Record]:
+    """Split the head into records, blank lines left out.
+
+    A record that is not well quoted is one line without cells: a preamble with a lone quote must not hide the table.
+    """
+    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    records = list(_Parser(head, delimiter, padded_quotes).parse())
+    if not head.whole and len(records) > 1 and records[-1].cells is None:
+        records.pop()  # its quote may close behind the head
+    return records
+
+
+class _Parser:
+    """Feeds lines to the csv module and knows how many it took."""
+
+    def __init__(self, head: Head, delimiter: str, padded_quotes: bool) -> None:
+        self._head = head
+        self._position = head.skip
+        self._retries = 0
+        self._blanks = delimiter == BLANKS
+        self._reader = csv.reader(self, delimiter=delimiter, strict=True, skipinitialspace=padded_quotes)
+
+    def parse(self) -> Iterator[Record]:
+        while True:
+            first = self._position
+            cells: tuple[str, ...] | None
+            try:
+                cells = tuple(cell.strip() for cell in next(self._reader))
+            except StopIteration:
+                return
+            except csv.Error:
+                cells = None
+                self._go_back(first)
+            record = self._record(first, cells)
+            if record.text.strip():
+                yield record
+
+    def _go_back(self, first: int) -> None:
+        if self._retries < _MAX_RETRIES:
+            self._retries += 1
+            self._position = first + 1
+
+    def _record(self, first: int, cells: tuple[str, ...] | None) -> Record:
+        head = self._head
+        return Record(
+            line=first + 1,
+            lines=self._position - first,
+            start=head.offsets[first],
+            end=head.offsets[self._position],
+            text="".join(head.lines[first : self._position]),
+            cells=cells,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        """Return the next line for the csv module. No generator: one that has ended could not go back."""
+        if self._position >= len(self._head.lines):
+            raise StopIteration
+        line = self._head.lines[self._position]
+        self._position += 1
+        return collapse_blanks(line) if self._blanks else line
+
+
+def collapse_blanks(line: str) -> str:
+    """Write one blank for each run of blanks and tabs outside quotes, none at the ends."""
+    if '"' not in line:
+        return re.sub(r"[ \t]+", " ", line.strip()) + "\n"
+    return _QUOTED_OR_BLANKS.sub(lambda match: match[0] if match[0][0] == '"' else " ", line.strip()) + "\n"
+
+
+def split_line(text: str, delimiter: str, *, padded_quotes: bool = False) -> tuple[str, ...] | None:
+    """Split the text of one record, cells as written; None when it is not well quoted."""
+    if delimiter == BLANKS:
+        text = collapse_blanks(text)
+    lines = io.StringIO(text, newline="")
+    try:
+        return tuple(next(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=padded_quotes), []))
+    except csv.Error:
+        return None

@@ -1,0 +1,43 @@
+"""A row under the header that holds units or types: ``[m/s];[hPa]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.validation.readers.dialects.cells import is_missing, kind_of
+from pipeline.validation.readers.dialects.profiles import ColumnProfile
+
+__all__ = ["is_unit_row"]
+
+_MAX_CHARACTERS = 20
+_BRACKETED = re.compile(r"[\[({<].*[\])}>]")
+_UNITS = frozenset(
+    "- % ‰ ° °c °f °k c f k n s ms µs us ns min h hr hrs hour hours sec seconds day days d week weeks month months year "
+    "years yr m mm cm km dm µm um nm ft in inch mi l ml dl g kg mg µg ug t lb oz pa hpa kpa mpa bar mbar mmhg psi atm "
+    "v mv kv a ma w kw mw gw wh kwh mwh j kj mj hz khz mhz ghz db dbm lux lx lm cd mol mmol mph kmh kn knots rpm ppm "
+    "ppb deg degree degrees rad sr usd eur gbp $ € £ ¥ kr count counts pcs cells bpm mg/dl ohm kohm ω s/m n/m nm/s "
+    "float int integer double string str text char varchar numeric number real continuous discrete nominal ordinal "
+    "categorical category date datetime time timestamp bool boolean object float64 float32 int64 int32 long "
+    "yyyy-mm-dd unitless dimensionless class meta".split()
+)
+_QUOTIENT = re.compile(r"[^\W\d]{1,4}[²³23]?(?:\s?[/·*]\s?[^\W\d]{1,4}[²³23]?|[⁻^]?-?[¹²³123])+")
+
+
+def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether ``cells`` are units of the columns, not values: no number stands in a column of numbers."""
+    typed = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if profile.typed]
+    filled = [cell for cell, profile in typed if cell and not (is_missing(cell) and cell in profile.values)]
+    if not filled or all(map(is_missing, filled)) or any(len(cell) > _MAX_CHARACTERS for cell in cells):
+        return False
+    if any(profile.holds(kind_of(cell)) for cell, profile in typed if cell):
+        return False
+    units = sum(_is_unit(cell) for cell in filled)
+    if units * 2 >= len(filled):
+        return True
+    described = all(cell for cell, _ in typed) and not any(cell in profile.values for cell, profile in typed)
+    return described and len(filled) > 1 and len(filled) == len(typed)
+
+
+def _is_unit(cell: str) -> bool:
+    return bool(_BRACKETED.fullmatch(cell) or cell.lower() in _UNITS or _QUOTIENT.fullmatch(cell))

@@ -1,0 +1,259 @@
+"""A file on its whole way in one process: validated, learnt by one quick candidate, served, asked."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.cli.predicting import request_rows
+from pipeline.cli.rows import read_rows
+from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.errors import ModeldropError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.run import Upload
+from pipeline.contracts.signature import Signature
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.planning.plan import plan
+from pipeline.serving.http import infer_request, refusal
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.model_loader import onnx_session
+from pipeline.serving.predictor import Predictor
+from pipeline.training.trainer import Trainer
+from pipeline.validation.validate import validate
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.training import CPU
+
+__all__ = ["Body", "Reply", "Served", "ValidatedFile", "rows_of_test_file", "serve", "validate_file"]
+
+RUN = "demo_model_0123456789ab"
+KEYS = RunKeys.of(RUN)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "random_forest": {"n_estimators": 40},
+    "extra_trees": {"n_estimators": 40},
+    "gradient_boosting": {"n_estimators": 120, "learning_rate": 0.1, "folds": 1},
+}
+BATCH = 1_000
+
+Row = dict[str, Any]
+Body = str | bytes
+
+
+@dataclass(frozen=True)
+class ValidatedFile:
+    """What a run's first stage left in the artifacts bucket."""
+
+    dataset: Dataset
+    artifacts: FakeObjectStore
+
+    def split(self, name: str) -> pl.DataFrame:
+        return pl.read_parquet(io.BytesIO(self.artifacts.get(KEYS.split(name))))
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """Of all splits together."""
+        return pl.concat([self.split(name) for name in ("train", "validation", "test")])
+
+    def values(self, column: str) -> list[Any]:
+        """The column's values in all splits, sorted, without the missing ones."""
+        return self.rows[column].drop_nulls().sort().to_list()
+
+    @property
+    def spec(self) -> JobSpec:
+        return JobSpec.from_bytes(self.artifacts.get(KEYS.spec))
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        return {column.name: column.kind for column in self.dataset.columns}
+
+    @property
+    def dropped(self) -> dict[str, str]:
+        return {column.name: column.reason for column in self.dataset.left_out}
+
+    @property
+    def rejected(self) -> int:
+        """How many rows train nothing and test nothing."""
+        return self.dataset.set_aside
+
+    @property
+    def rejected_lines(self) -> list[int]:
+        """The lines of those that could not be read."""
+        if not self.rejected:
+            return []
+        rows = map(json.loads, self.artifacts.get(KEYS.set_aside).splitlines())
+        return [row["line"] for row in rows if "line" in row]
+
+    def reports(self, *facts: str) -> bool:
+        """Whether one warning, or a dropped column with its reason, mentions all of ``facts``."""
+        return any(all(fact in sentence for fact in facts) for sentence in self.sentences)
+
+    def names_encoding(self, *names: str) -> bool:
+        """Whether one warning mentions an encoding by one of ``names``, however they are spelled."""
+        return any(_letters(name) in _letters(sentence) for name in names for sentence in self.dataset.warnings)
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that a user is told: warnings, and dropped columns with their reasons."""
+        return [*self.dataset.warnings, *(f"{name}: {reason}" for name, reason in self.dropped.items())]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the API answers: ``error`` is empty for 200, ``predictions`` for anything else."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def error(self) -> str:
+        return str(self.body.get("error", ""))
+
+    @property
+    def predictions(self) -> list[dict[str, Any]]:
+        assert self.status == 200, self.error
+        return list(self.body["predictions"])
+
+    @property
+    def label(self) -> str:
+        return str(self.predictions[0]["label"])
+
+    @property
+    def value(self) -> float:
+        return float(self.predictions[0]["value"])
+
+    @property
+    def outputs(self) -> dict[str, list[Any]]:
+        """Of an answer in the Open Inference Protocol's form."""
+        return {tensor["name"]: tensor["data"] for tensor in self.body["outputs"]}
+
+
+@dataclass(frozen=True)
+class _OneModel:
+    """A model store that has this model alone."""
+
+    model: LoadedModel
+
+    def live(self, tenant: str, model: str) -> LoadedModel:
+        return self.model
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that answers, and the file that it learnt from."""
+
+    file: ValidatedFile
+    model_bytes: bytes
+    signature: Signature
+
+    @cached_property
+    def _predict(self) -> Predictor:
+        session = onnx_session(1)(self.model_bytes)
+        model = LoadedModel(tenant="demo", model="model", version=1, signature=self.signature, session=session)
+        return Predictor(_OneModel(model))  # type: ignore[arg-type]  # of a store it takes only ``live``
+
+    def ask(self, *rows: Row) -> Reply:
+        """``{"rows": [...]}`` through the API."""
+        return self.post(json.dumps({"rows": rows}))
+
+    def post(self, body: str) -> Reply:
+        """The body as it is, through the API; an error that nobody foresaw is raised."""
+        event = {
+            "path": "/v2/models/model/infer",
+            "requestContext": {"authorizer": {"tenant": "demo", "permissions": "predict"}},
+            "body": body,
+        }
+        try:
+            answer = self._predict(infer_request(event))
+        except ModeldropError as error:
+            response = refusal(error, "test")
+            return Reply(response["statusCode"], json.loads(response["body"]))
+        return Reply(200, json.loads(answer.body))
+
+    def predict_file(self, path: Path, name: str | None = None) -> tuple[list[Any], list[Any]]:
+        """What ``modeldrop predict FILE`` does: the predictions, and the truth of each row."""
+        predictions, truths = [], []
+        rows = list(rows_of_test_file(path, name or path.name, self.signature))
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            columns = [{key: value for key, value in row.items() if key != self.signature.target} for row in batch]
+            reply = self.ask(*columns)
+            assert reply.status == 200, reply.error
+            predictions += [self._told(prediction) for prediction in reply.predictions]
+            truths += [row.get(self.signature.target) for row in batch]
+        return predictions, truths
+
+    def quality(self, metric: str, path: Path, name: str | None = None) -> float:
+        """The metric of the test file's rows; every row has an answer."""
+        return measure(metric, *self.predict_file(path, name))
+
+    def split_quality(self, metric: str, split: pl.DataFrame) -> float:
+        """The metric of a split, as the card's is measured."""
+        answers = OnnxModel(self.model_bytes).run(feeds(split, self.signature))
+        told = answers.values if self.signature.task == "regression" else answers.labels
+        return measure(metric, told.tolist(), split[self.signature.target].to_list())
+
+    def _told(self, prediction: dict[str, Any]) -> Any:
+        return prediction["value" if self.signature.task == "regression" else "label"]
+
+
+def measure(metric: str, predictions: Sequence[Any], truths: Sequence[Any]) -> float:
+    if metric == "accuracy":
+        return sum(told == str(truth) for told, truth in zip(predictions, truths, strict=True)) / len(truths)
+    told, truth = np.array(predictions, np.float64), np.array([float(value) for value in truths])
+    squares = float(((told - truth) ** 2).mean())
+    return squares**0.5 if metric == "rmse" else 1 - squares / float(truth.var())
+
+
+def rows_of_test_file(path: Path, name: str, signature: Signature) -> Iterator[Row]:
+    """The rows of a file as ``modeldrop predict`` sends them, each with its target's value where it has one."""
+    found = read_rows(str(path))
+    for row in found.rows:
+        (request,) = request_rows([row], signature, typed=found.typed)
+        yield {**request, signature.target: row.get(signature.target)}
+
+
+def validate_file(
+    name: str, body: Body, workdir: Path, companions: Mapping[str, Body] | None = None, **metadata: str
+) -> ValidatedFile:
+    """Drop ``body`` as ``name`` beside its companions; raise what the run's first stage raises."""
+    uploads, artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
+    for companion, text in (companions or {}).items():
+        uploads.put(f"demo/model/{companion}", _bytes(text))
+    key = f"demo/model/{name}"
+    uploads.put(key, _bytes(body), metadata=metadata)
+    head = uploads.head(key)
+    upload = Upload(
+        bucket="uploads", key=key, version_id=head.version_id, bytes=head.bytes, etag=head.etag,
+        metadata=dict(head.metadata),
+    )  # fmt: skip
+    dataset = validate(RUN, upload, uploads=uploads, artifacts=artifacts, workdir=workdir)
+    return ValidatedFile(dataset, artifacts)
+
+
+def serve(file: ValidatedFile, workdir: Path, algorithm: str) -> Served:
+    """Plan and train ``algorithm`` on the file's rows, with few trees, and serve what it exports."""
+    own = SETTINGS.get(algorithm, {})
+    spec = file.spec.model_copy(update={"algorithms": (algorithm,), "settings": {algorithm: own} if own else {}})
+    planned = plan(file.dataset, spec)
+    splits = {name: file.split(name) for name in ("train", "validation")}
+    trainer = Trainer(
+        dataset=file.dataset, splits=splits, machine=CPU, seed=0, metric=planned.metric, cross_validate=False
+    )
+    trainer.train(planned.candidates[0], workdir, lambda text: None)
+    return Served(file, (workdir / "model.onnx").read_bytes(), file.dataset.signature)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.lower()))
+
+
+def _bytes(body: Body) -> bytes:
+    return body.encode() if isinstance(body, str) else body
