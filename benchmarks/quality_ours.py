@@ -26,7 +26,7 @@ from pipeline.selection.select import select
 from pipeline.training.ensembling import Ensembling, Member
 from pipeline.training.machine import Machine
 from pipeline.training.trainer import Trainer
-from pipeline.validation.companions.test_file import TestFile
+from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import rows_of_frame
 from pipeline.validation.rejected_rows import RejectedRows
@@ -136,7 +136,7 @@ def _prepared(given: DataSet, folder: Path) -> PreparedFiles:
         aside,
         folder,
         sha256="0" * 64,
-        test=TestFile(name="test.csv", rows=rows_of_frame(given.test, image=given.image), rejected=of_test),
+        test=CompanionTest(name="test.csv", rows=rows_of_frame(given.test, image=given.image), rejected=of_test),
     )
 
 

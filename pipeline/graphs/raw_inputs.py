@@ -54,7 +54,8 @@ def _free_prefix(taken: Iterable[str]) -> str:
 
 
 def _type(column: Column) -> int:
-    return TensorProto.DOUBLE if column.is_wide else _TYPES[column.kind]
+    kind: int = TensorProto.DOUBLE if column.is_wide else _TYPES[column.kind]
+    return kind
 
 
 def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:

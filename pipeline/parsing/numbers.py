@@ -13,6 +13,7 @@ from functools import cache
 __all__ = [
     "AMBIGUOUS_POINT",
     "BLANK",
+    "BOUND",
     "CODE",
     "CURRENCY",
     "DASH",
@@ -55,6 +56,7 @@ BLANK = "[ \u00a0\u2007\u2009\u202f]"  # also no-break, figure, thin and narrow 
 MINUS = "[-\u2212\u2013]"  # also the minus sign and the en dash
 DASH = "(?:--?|[\u2013\u2014])"  # in place of decimals: 12,-
 CODE = "^0[0-9]+$"  # 007: a number would lose its zeros
+BOUND = rf"^{BLANK}*[<>\u2264\u2265~\u2248]|[0-9][^0-9]*\+[^0-9]*$"  # searched for in what is a number
 AMBIGUOUS_POINT = r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.299: a decimal point, or thousands beside a decimal comma
 CURRENCY = "(?:{})".format(
     "|".join(
@@ -82,7 +84,6 @@ ZERO = rf"^{BLANK}*(?:{CURRENCY}{BLANK}*{DASH}|{DASH}{BLANK}*{CURRENCY}){BLANK}*
 _EXPONENT = "(?:[eE][-+]?[0-9]+)"
 _PLAIN_NUMBER = rf"(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}?"
 _APOSTROPHE = "['\u2019]"
-_BOUND = re.compile(rf"^{BLANK}*[<>\u2264\u2265~\u2248]|[0-9][^0-9]*\+[^0-9]*$")
 
 
 def parse_number(text: str, number_format: NumberFormat) -> float | None:
@@ -107,7 +108,7 @@ def parse_number(text: str, number_format: NumberFormat) -> float | None:
 
 def is_bound(text: str) -> bool:
     """Whether a number is written as a bound (<0.5, 10,000+) or an estimate (~5)."""
-    return _BOUND.search(text) is not None
+    return _compiled(BOUND).search(text) is not None
 
 
 def group_marks(number_format: NumberFormat) -> str:

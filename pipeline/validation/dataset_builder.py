@@ -13,13 +13,13 @@ from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRow
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
-from pipeline.validation.companions.test_file import TestFile, TestRows, read_test_rows
-from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_NAMED, MOST_VOCABULARY
+from pipeline.validation.companions.test_file import CompanionTest, CompanionRows, read_test_rows
+from pipeline.validation.limits import MOST_NAMED, MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.schema import Schema
 from pipeline.validation.splits import SPLITS
-from pipeline.validation.splitters import rare_reason, untrained_reason
+from pipeline.validation.splitters import check_rare_classes, rare_reason, untrained_reason
 from pipeline.validation.tally import ReadRows, check_rows
 from pipeline.validation.threads import side_by_side
 from pipeline.validation.words import counted
@@ -43,7 +43,7 @@ class PreparedFiles:
         return {split: pl.read_parquet(path) for split, path in self.splits.items()}
 
 
-def build_dataset(rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: TestFile | None) -> PreparedFiles:
+def build_dataset(rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: CompanionTest | None) -> PreparedFiles:
     """Profile the training rows, drop what cannot be learned, and write the splits.
 
     Args:
@@ -70,7 +70,7 @@ def build_dataset(rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, tes
     _check_usable(profiles, left_out, schema.target.name)
     columns = [*(profile.name for profile in profiles), *filter(None, (schema.target.name, schema.spec.weight))]
     files = _write(read, columns, classes, workdir)
-    tested: TestRows | None = None
+    tested: CompanionRows | None = None
     if test is not None:
         tested = read_test_rows(test, schema, classes)
         _select(tested.frame, columns).write_parquet(files["test"])
@@ -115,7 +115,8 @@ def _choose_classes(read: ReadRows) -> tuple[str, ...]:
     rows = Counter[str]()
     for (_, label), count in tally.classes.items():
         rows[label] += count
-    rare = {label for label, count in rows.items() if count < LEAST_CLASS_ROWS} if read.statistics else set()
+    counts = pl.DataFrame({"class": list(rows), "rows": list(rows.values())}, schema={"class": pl.String, "rows": pl.Int64})
+    rare = set(check_rare_classes(schema.target, counts)) if read.statistics else set()
     untrained = {label for label in rows.keys() - rare if not tally.classes["train", label]}
     read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, rare_reason())
     read.rejected.add_counted(sum(rows[label] for label in untrained), tally.read, untrained_reason(schema.target.name))
@@ -206,10 +207,10 @@ def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame([frame[name] for name in columns])
 
 
-def _tell_shared(test: TestFile, tested: TestRows, files: Mapping[str, Path]) -> Iterator[str]:
-    names = tested.frame.columns
+def _tell_shared(test: CompanionTest, tested: CompanionRows, files: Mapping[str, Path]) -> Iterator[str]:
+    names = [name for name in tested.frame.columns if name]  # a clustering's target has none
     others = pl.concat([_select(pl.read_parquet(files[split]), names) for split in ("train", "validation")])
-    if shared := int(tested.frame.hash_rows().is_in(others.hash_rows().unique().implode()).sum()):
+    if shared := int(_select(tested.frame, names).hash_rows().is_in(others.hash_rows().unique().implode()).sum()):
         yield f"{shared:,} of {counted(tested.frame.height, 'row')} of '{test.name}' are in the data too"
 
 

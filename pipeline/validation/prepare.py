@@ -19,7 +19,7 @@ from polars.io.plugins import register_io_source
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
-from pipeline.validation.companions.test_file import TestFile
+from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.dataset_builder import PreparedFiles, build_dataset
 from pipeline.validation.limits import MOST_CLASSES
 from pipeline.validation.readers.batches import Batch, Rows
@@ -60,7 +60,7 @@ class _ReadBatch:
 
 
 def prepare(  # noqa: PLR0913 - the rows, and what goes with them
-    rows: Rows, spec: JobSpec, rejected: RejectedRows, workdir: Path, *, sha256: str, test: TestFile | None = None
+    rows: Rows, spec: JobSpec, rejected: RejectedRows, workdir: Path, *, sha256: str, test: CompanionTest | None = None
 ) -> PreparedFiles:
     """Type, split and profile the rows.
 
@@ -76,6 +76,8 @@ def prepare(  # noqa: PLR0913 - the rows, and what goes with them
         DatasetError: Of a kin that says what is wrong.
         InvalidJobSpecError: A column of ``spec`` is not there, or is not what it is named for.
     """
+    if rows.is_whole:
+        check_rows(rows.sample.height, rejected)
     schema = infer_schema(rows, spec)
     read = _read_all(rows, schema, rejected, workdir, has_test=test is not None)
     if misread := _misread_columns(read):
@@ -88,7 +90,6 @@ def prepare(  # noqa: PLR0913 - the rows, and what goes with them
 
 def _read_all(rows: Rows, schema: Schema, rejected: RejectedRows, workdir: Path, *, has_test: bool) -> ReadRows:
     if rows.is_whole:
-        check_rows(rows.sample.height, rejected)
         exact = ExactSplitter(spec=schema.spec, target=schema.target, has_test=has_test)
         work = _Work(schema=schema, splitter=exact, statistics=None, rejected=rejected)
         batch = _read_frame(rows.sample, 0, work, rejected)

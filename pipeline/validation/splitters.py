@@ -75,7 +75,7 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
     rare = counts.filter(pl.col("rows") < LEAST_CLASS_ROWS)
     lost, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
     if lost > rows * MOST_RARE_SHARE or counts.height - rare.height < 2:
-        others = describe_others(counts["class"])
+        others = describe_others(counts["class"], counts["rows"])
         raise InvalidTargetError(
             f"{rare.height:,} of the {counts.height:,} classes of the target '{target.name}' have fewer than "
             f"{LEAST_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): two classes with that many are expected at least, "

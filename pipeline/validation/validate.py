@@ -17,7 +17,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
 from pipeline.validation.companions.job_spec_file import read_spec
 from pipeline.validation.companions.model_code import read_code
-from pipeline.validation.companions.test_file import TestFile
+from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.data_report import describe
 from pipeline.validation.known_rows import first_options, later_options
 from pipeline.validation.limits import MOST_BYTES, MOST_LARGE_BYTES
@@ -89,7 +89,7 @@ def _check_bytes(name: str, size: int, most: int) -> None:
         raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {most:,} are expected")
 
 
-def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpec, rows: Rows) -> TestFile | None:
+def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpec, rows: Rows) -> CompanionTest | None:
     """Open the file of test rows beside the data; None when there is none."""
     folders = parse_upload_key(upload.key).folders
     keys = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
@@ -109,7 +109,7 @@ def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpe
     test_rows = open_rows(
         source, folder, later_options(spec, rows), rejected, is_large=False, max_bytes=MOST_BYTES, image=rows.image
     )
-    return TestFile(name=name, rows=test_rows, rejected=rejected)
+    return CompanionTest(name=name, rows=test_rows, rejected=rejected)
 
 
 def _write(prepared: PreparedFiles, keys: RunKeys, artifacts: ObjectStore) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
 from pipeline.contracts.signature import Column
 
-__all__ = ["InferredColumn"]
+__all__ = ["DecimalHint", "InferredColumn"]
+
+DecimalHint = Literal["", ".", ","]  # what other columns of a file write before decimals; empty: they do not tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,11 +16,12 @@ from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
 from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.names import nearest
-from pipeline.validation.columns.number_inference import DecimalHint, infer_numbers
+from pipeline.validation.columns.inferred import DecimalHint
+from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.limits import MOST_CLASSES
 from pipeline.validation.words import counted
 
-__all__ = ["Target", "TargetRule", "check_distinct", "infer_target", "target_name"]
+__all__ = ["Target", "TargetRule", "check_distinct", "describe_others", "infer_target", "target_name"]
 
 _MAX_NUMBER_CLASSES = 10  # distinct whole numbers that are taken for labels when nobody says the task
 _MIN_NUMBER_ROWS = 5  # rows to each of them, in the mean
@@ -119,7 +120,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
     cells = strip_cells(raw, missing)
     numbers, number_format, told = _infer_numbers(cells, decimal_hint)
     task = task or task_of_metric(spec.metric)
-    if numbers is None and task != "regression" and spec.missing is None and _are_classes(raw, missing):
+    if numbers is None and task != "regression" and spec.missing is None and _are_classes(raw, cells, missing):
         missing = frozenset({""})
         cells = strip_cells(raw, missing)
     if cells.null_count() == len(cells):
@@ -173,9 +174,10 @@ def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Seri
     return numbers, PLAIN, ()
 
 
-def _are_classes(raw: pl.Series, missing: Set[str]) -> bool:
-    """Whether words such as None are so frequent that they are a class."""
-    return sum(count_markers(raw, missing).values()) > _MIN_MARKER_CLASS * len(raw)
+def _are_classes(raw: pl.Series, cells: pl.Series, missing: Set[str]) -> bool:
+    """Whether words such as None are so frequent, beside other values, that they are a class."""
+    markers = sum(count_markers(raw, missing).values())
+    return cells.null_count() < len(cells) and markers > _MIN_MARKER_CLASS * len(raw)
 
 
 def _infer_task(numbers: pl.Series | None) -> Task:
@@ -215,15 +217,22 @@ def _check_numbers(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
     return numbers
 
 
-def describe_others(values: pl.Series) -> str:
-    """Say what, among numbers, is none; nothing where few or all are numbers."""
+def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
+    """Say what, among numbers, is none; nothing where few or all are numbers.
+
+    Args:
+        values: Texts, of which one may be there more than once.
+        rows: How many rows have each of them; one, where it is left out.
+    """
     if values.dtype != pl.String:
         return ""
-    present = values.drop_nulls()
-    others = present.filter(present.cast(pl.Float64, strict=False).is_null())
-    if not 0 < len(others) <= len(present) // 2:
+    rows = pl.Series([1]).new_from_index(0, len(values)) if rows is None else rows
+    present, is_other = values.is_not_null(), values.is_not_null() & values.cast(pl.Float64, strict=False).is_null()
+    others, known = int(rows.filter(is_other).sum()), int(rows.filter(present).sum())
+    if not 0 < others <= known // 2:
         return ""
-    return f" ({len(others):,} of its {len(present):,} values are none, '{others[0][:40]}' is the first)"
+    first = values.filter(is_other)[0][:40]
+    return f" ({others:,} of its {known:,} values are none, '{first}' is the first)"
 
 
 def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:

@@ -9,14 +9,15 @@ from dataclasses import replace
 import polars as pl
 
 from pipeline.contracts.dataset import LeftOut
-from pipeline.contracts.signature import Column
+from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_finite
 from pipeline.validation.columns.cells import count_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.dates import read_dates, temporal_seconds
 from pipeline.validation.columns.inferred import InferredColumn
-from pipeline.validation.columns.number_inference import DecimalHint, infer_numbers
+from pipeline.validation.columns.inferred import DecimalHint
+from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows
 from pipeline.validation.columns.text_kinds import is_free_text
 from pipeline.validation.words import counted
@@ -119,9 +120,9 @@ def _infer_text(
             return column
         return replace(column, warnings=(*inferred.warnings, *column.warnings))
     if (dates := read_dates(cells)) is not None:
-        column = Column(name=name, kind="datetime", day_first=dates.day_first, time_unit=dates.time_unit)
-        return InferredColumn(column=column, values=dates.seconds, warnings=dates.warnings)
-    kind = "text" if is_free_text(cells.drop_nulls()) else "categorical"
+        rule = Column(name=name, kind="datetime", day_first=dates.day_first, time_unit=dates.time_unit)
+        return InferredColumn(column=rule, values=dates.seconds, warnings=dates.warnings)
+    kind: ColumnKind = "text" if is_free_text(cells.drop_nulls()) else "categorical"
     return InferredColumn(column=Column(name=name, kind=kind), values=cells)
 
 

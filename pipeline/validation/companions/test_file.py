@@ -21,14 +21,14 @@ from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema
 from pipeline.validation.words import counted
 
-__all__ = ["TestFile", "TestRows", "match_labels", "read_test_rows"]
+__all__ = ["CompanionTest", "CompanionRows", "match_labels", "read_test_rows"]
 
 _NEAR = 0.6  # how alike labels are that are told side by side
 _MAX_SHOWN = 60  # characters of a label
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TestFile:
+class CompanionTest:
     """``name``: as a user calls it. ``rejected``: its rows that cannot be used."""
 
     name: str
@@ -37,14 +37,14 @@ class TestFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TestRows:
+class CompanionRows:
     """The rows in the types of the split files."""
 
     frame: pl.DataFrame
     warnings: tuple[str, ...]
 
 
-def read_test_rows(test: TestFile, schema: Schema, classes: Sequence[str]) -> TestRows:
+def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) -> CompanionRows:
     """Read test rows by the schema of the data; rows without a target, or of an unknown class, are rejected.
 
     Args:
@@ -77,7 +77,7 @@ def read_test_rows(test: TestFile, schema: Schema, classes: Sequence[str]) -> Te
             f"'{test.name}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "
             f"'{name}', of classes that the data has, are expected{'; ' if labels else ''}{'; '.join(labels)}"
         )
-    return TestRows(frame=frame, warnings=(*test.rows.warnings, *test.rejected.warnings, *warnings, *labels))
+    return CompanionRows(frame=frame, warnings=(*test.rows.warnings, *test.rejected.warnings, *warnings, *labels))
 
 
 def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
@@ -103,7 +103,7 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
     return labels, labels.is_null() & text.is_not_null()
 
 
-def _rename(raw: pl.DataFrame, test: TestFile, schema: Schema) -> pl.DataFrame:
+def _rename(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFrame:
     """Absent optional columns are missing values."""
     if not test.rows.is_keyed:
         return raw
@@ -112,7 +112,7 @@ def _rename(raw: pl.DataFrame, test: TestFile, schema: Schema) -> pl.DataFrame:
     return pl.DataFrame([*raw, *(pl.Series(name, [None] * raw.height, dtype=pl.String) for name in optional)])
 
 
-def _check_names(test: TestFile, raw: pl.DataFrame, needed: Sequence[str], target: str) -> None:
+def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], target: str) -> None:
     missing = [name for name in needed if name not in raw.columns]
     if target in missing:
         raise InvalidTargetError(f"'{test.name}' has no column '{target}', the target: {nearest(target, raw.columns)}")
@@ -123,7 +123,7 @@ def _check_names(test: TestFile, raw: pl.DataFrame, needed: Sequence[str], targe
         )
 
 
-def _cast(test: TestFile, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
+def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
     values = cast_column(raw, column, schema.missing)
     present = len(raw) - strip_cells(raw, schema.missing).null_count()
     lost = present - (len(values) - values.null_count())
@@ -153,7 +153,7 @@ def _read_target(raw: pl.DataFrame, target: TargetRule, classes: Sequence[str]) 
 
 
 def _tell_unseen(
-    test: TestFile, raw: pl.DataFrame, unseen: pl.Series, target: TargetRule, classes: Sequence[str]
+    test: CompanionTest, raw: pl.DataFrame, unseen: pl.Series, target: TargetRule, classes: Sequence[str]
 ) -> Iterator[str]:
     """Name the labels that no training row has, each with the class that is near, and what differs."""
     if not unseen.any():
@@ -186,7 +186,7 @@ def _difference(label: str, near: str) -> str:
     return ""
 
 
-def _read_weight(test: TestFile, raw: pl.DataFrame, weight: str, schema: Schema) -> pl.Series:
+def _read_weight(test: CompanionTest, raw: pl.DataFrame, weight: str, schema: Schema) -> pl.Series:
     if weight not in raw.columns:
         return pl.Series(weight, [1.0], dtype=pl.Float32).new_from_index(0, raw.height)
     column = infer_weight(raw[weight], schema.missing, file=test.name)

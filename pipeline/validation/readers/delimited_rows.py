@@ -13,14 +13,14 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import polars as pl
 
 from pipeline.validation.limits import MOST_FIELD_CHARACTERS
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.records import BLANKS, collapse_blanks, split_line
-from pipeline.validation.rejected_rows import SetAside
+from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
 __all__ = ["read_rows"]
@@ -29,13 +29,13 @@ _SEPARATOR = "\x1f"  # stands in for a delimiter of several bytes, which polars 
 _EXTRA = "\x1fextra"  # no header cell begins so
 
 
-def read_rows(  # noqa: PLR0913 - a block, how it is written, and where it belongs
+def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where it belongs
     data: bytes,
     dialect: Dialect,
     names: Sequence[str],
     numbers: Collection[str],
     first_line: int,
-    rejected: SetAside,
+    rejected: RejectedRows,
     scratch: Path,
     *,
     missing: Collection[str] = (),
@@ -131,7 +131,7 @@ def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
             continue
         hits = rows
         for index, field in enumerate(fields):
-            series = hits.get_columns()[index]
+            series = hits.get_columns()[index].alias("cells")  # polars takes a name like ^a$ for a pattern
             if series.dtype == pl.String and hits.height:
                 hits = hits.filter(series.str.strip_chars().fill_null("") == field.strip())
         if hits.height and pl.String in hits.dtypes:
@@ -153,13 +153,15 @@ def _cast_numbers(frame: pl.DataFrame, numbers: Collection[str], missing: Collec
 def _cast(series: pl.Series, missing: Collection[str]) -> pl.Series:
     if series.dtype != pl.String:
         return series
-    values = series.set(series.is_in(list(missing)), None) if missing else series
+    values = series.alias("cells")  # polars takes a name like ^a$ for a pattern
+    if missing:
+        values = values.set(values.is_in(list(missing)), None)
     cast = values.cast(pl.Float64, strict=False)
-    return cast if cast.null_count() == values.null_count() else series
+    return cast.alias(series.name) if cast.null_count() == values.null_count() else series
 
 
-def _read_each(  # noqa: PLR0913 - as read_rows
-    data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: SetAside, scratch: Path
+def _read_each(  # noqa: PLR0913, PLR0917 - as read_rows
+    data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: RejectedRows, scratch: Path
 ) -> pl.DataFrame:
     """Write the good rows in a regular form and read that."""
     csv.field_size_limit(MOST_FIELD_CHARACTERS)
@@ -171,7 +173,7 @@ def _read_each(  # noqa: PLR0913 - as read_rows
         return pl.read_csv(Path(regular.name), has_header=False, schema=types, glob=False)
 
 
-def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: SetAside, regular: TextIO) -> int:
+def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: RejectedRows, regular: IO[str]) -> int:
     """Return how many rows are as wide as they should be."""
     good = 0
     writer = csv.writer(regular, lineterminator="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +33,6 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     options: ReadOptions,
     rejected: RejectedRows,
     *,
-    is_large: bool,
     max_bytes: int,
     block_bytes: int,
     image: tuple[int, ...],
@@ -56,14 +56,20 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
         file.name, file.path, scratch, is_gzip=file.form.gzipped, encoding=options.encoding, max_bytes=max_bytes
     )
     if file.form.kind == "json_lines" or _is_json(text):
-        return JsonLinesFile.open(text, scratch, block_bytes, is_large=is_large)
+        return JsonLinesFile.open(text, scratch, block_bytes)
     return DelimitedFile.open(text, file.form.delimiter, options, scratch, block_bytes)
 
 
 def _is_blank(path: Path, *, is_gzip: bool) -> bool:
-    if is_gzip or path.stat().st_size > _LOOK_BYTES:
+    if path.stat().st_size > _LOOK_BYTES:
         return False
-    return not path.read_bytes().removeprefix(codecs.BOM_UTF8).strip()
+    data = path.read_bytes()
+    if is_gzip:
+        try:
+            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, _LOOK_BYTES)
+        except zlib.error:
+            return False
+    return not data.removeprefix(codecs.BOM_UTF8).strip()
 
 
 def _is_json(text: PlainText) -> bool:

@@ -11,6 +11,7 @@ from typing import Self
 
 import polars as pl
 
+from pipeline.parsing.missing import MISSING
 from pipeline.validation.columns.names import check_cells, name_columns
 from pipeline.validation.readers.chunks import BLOCK_BYTES, Block, blocks_of, heads_of
 from pipeline.validation.readers.delimited_rows import read_rows
@@ -24,7 +25,8 @@ from pipeline.validation.words import counted
 
 __all__ = ["DelimitedFile", "JsonLinesFile"]
 
-_KEYS_LOOK = 1 << 20
+_JSON_ROW = 'one JSON object a line, such as {"age": 38}, is'
+_LOOK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +105,9 @@ class DelimitedFile(_TextFile):
         )
 
     def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        return read_rows(data, self.dialect, self.names.names, numbers, line, rejected, self.scratch)
+        return read_rows(
+            data, self.dialect, self.names.names, numbers, line, rejected, self.scratch, missing=MISSING
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,20 +115,23 @@ class JsonLinesFile(_TextFile):
     """A JSON object a line."""
 
     @classmethod
-    def open(cls, text: PlainText, scratch: Path, block_bytes: int, *, is_large: bool) -> Self:
-        """Collect the keys; of a large file all lines are read for that, once."""
+    def open(cls, text: PlainText, scratch: Path, block_bytes: int) -> Self:
+        """Collect the keys: all lines are read for that, once.
+
+        Raises:
+            MalformedRowsError: No line is a JSON object.
+            InvalidColumnsError: There are too many or too few keys.
+        """
         size = text.path.stat().st_size
-        if is_large:
-            keys = list(collect_keys(text.path, text.start))
-        else:
-            data, _ = repair_lines(text.path.read_bytes()[text.start :])
-            keys = read_json_lines(data, RejectedRows(scratch / "rejected")).columns
+        keys = list(collect_keys(text.path, text.start))
+        if not keys:
+            _check_first_lines(text, scratch)
         names = name_columns(keys)
         return cls(
             name=text.name,
             names=names,
             fields=tuple(keys),
-            expected='one JSON object a line, such as {"age": 38}, is',
+            expected=_JSON_ROW,
             facts={"encoding": text.encoding.name},
             is_keyed=True,
             warnings=(*text.warnings, *names.warnings),
@@ -138,6 +145,15 @@ class JsonLinesFile(_TextFile):
 
     def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
         return read_json_lines(data, rejected, first_line=line)
+
+
+def _check_first_lines(text: PlainText, scratch: Path) -> None:
+    """Say what is wrong with lines of which none is a JSON object."""
+    rejected = RejectedRows(scratch / "first_lines.jsonl")
+    with text.path.open("rb") as file:
+        file.seek(text.start)
+        rows = read_json_lines(file.read(_LOOK_BYTES), rejected)
+    rejected.check(good=rows.height, expected=_JSON_ROW)
 
 
 def _describe(dialect: Dialect) -> dict[str, object]:

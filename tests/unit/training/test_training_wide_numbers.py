@@ -13,7 +13,9 @@ from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.signature import Task
 from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.blending import blend
 from pipeline.graphs.raw_inputs import wrap
+from pipeline.training.ensembling import Ensembling, Member
 from pipeline.training.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled
@@ -150,4 +152,49 @@ def test_a_network_goes_on_from_another_whose_center_was_elsewhere(train: TrainI
     trained = trainer.train(Candidate(name="one", algorithm="mlp", settings=settings), tmp_path, lambda text: None)
     run = Run(table=Table(dataset=read, splits=other.splits), trained=trained, folder=tmp_path, reports=[])
     assert accuracy(run, "counter") > 0.95
+    assert run.difference() <= trained.tolerance
+
+
+def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt, tmp_path: Path) -> None:
+    rows = threshold("counter", rows=800)
+    members = []
+    for name in ("random_forest", "mlp"):
+        run = train(name, rows)
+        with np.load(run.folder / "reference.npz") as reference:
+            answers = reference["probabilities"]
+        trained = run.trained.model_copy(update={"candidate": name})
+        members.append(Member(trained=trained, body=(run.folder / "body.onnx").read_bytes(), answers=answers))
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, cross_validate=False)
+    ensembling = Ensembling(trainer=trainer, workdir=tmp_path, report=lambda text: None)
+    problem = trainer.problem(Candidate(name="blend", algorithm="mlp"), lambda text: None)
+    body = blend([onnx.load_from_string(member.body) for member in members], [0.5, 0.5], classes=2)
+    student = ensembling._taught("gradient_boosting", body, problem)
+    signature = rows.dataset.signature
+    shown = rows.validation.filter(pl.col("counter").is_not_null())
+    for made, predicted in ((body, None), (student.body(), student.predict(problem.validation))):
+        served = OnnxModel(wrap(made, rows.dataset, signature).SerializeToString())
+        assert (served.run(feeds(shown, signature)).labels == shown["target"].to_numpy()).mean() > 0.95
+        if predicted is not None:
+            found = served.run(feeds(rows.validation, signature)).probabilities
+            np.testing.assert_allclose(found, predicted, atol=1e-3)
+
+
+CODE = """
+import torch
+
+def build(shape, settings):
+    return torch.nn.Sequential(torch.nn.Linear(shape.numbers, 16), torch.nn.ReLU(), torch.nn.Linear(16, shape.outputs))
+"""
+
+
+def test_a_module_of_the_users_own_is_given_the_signal(tmp_path: Path) -> None:
+    rows = threshold("latitude")
+    code = tmp_path / "model.py"
+    code.write_text(CODE)
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, code=code, cross_validate=False)
+    settings = {"epochs": 15, "batch_size": 32, "learning_rate": 0.01}
+    candidate = Candidate(name="one", algorithm="model_py", settings=settings)
+    trained = trainer.train(candidate, tmp_path, lambda text: None)
+    run = Run(table=rows, trained=trained, folder=tmp_path, reports=[])
+    assert accuracy(run, "latitude") > 0.9
     assert run.difference() <= trained.tolerance

@@ -16,7 +16,7 @@ from pipeline.contracts.errors import (
     UnreadableDatasetError,
 )
 from pipeline.contracts.job_spec import JobSpec, Split
-from pipeline.validation.companions.test_file import TestFile
+from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
 from pipeline.validation.readers.formats import format_of
@@ -263,7 +263,7 @@ def test_a_given_test_file_tests(source, stream, rows, tmp_path):
     (folder := tmp_path / "test").mkdir()
     rejected = RejectedRows(folder / "rejected.jsonl", file="test.csv")
     test_rows = opened(source(**{"test.csv": csv(rows[:200])}), folder, rejected, is_large=False)
-    test = TestFile(name="test.csv", rows=test_rows, rejected=rejected)
+    test = CompanionTest(name="test.csv", rows=test_rows, rejected=rejected)
     dataset, splits = stream(source(**{"a.csv": csv(rows)}), test=test)
     assert (dataset.rows.test, splits["test"].height) == (200, 200)
     assert dataset.rows.train + dataset.rows.validation == ROWS

@@ -22,7 +22,11 @@ _MIN_BLANKS_SHARE = 0.8
 _HINT = re.compile(r'\s*"?sep=(\\t|[^\r\n"])\1*"?[\s,;]*', re.IGNORECASE)
 _SCORES = {"number": 1.0, "date": 1.0, "measure": 0.95, "word": 0.9, "empty": 0.9, "text": 0.8}
 _HOLDS_DELIMITER = 0.3  # score of a cell in which another delimiter may be the right one
+_HOLDS_PUNCTUATION = 0.6  # the other delimiter is followed by a blank, as in a sentence
 _QUOTED = 0.85
+_DELIMITS = re.compile(r"[,;|\t](?=\S)")
+_MISFIT_FIRST = 0.85  # factor when the first line, which may be the header, is cut otherwise
+_MIN_SHARE = 0.5  # of the rows, where the first line is cut otherwise
 _NUMBERS_APART = re.compile(r"[\d,.+-]+(?:\s+[\d,.+-]+)+")
 _COMMENTS = ("#", "//", "%")
 
@@ -93,9 +97,11 @@ def _score(separation: Separation) -> float:
         return 0.0
     scores = [[_score_cell(cell, record.text, separation.delimiter) for cell in record.cells or ()] for record in rows]
     mean = sum(map(sum, scores)) / sum(map(len, scores))
-    if not _is_clear(separation, rows):
+    fits = separation.records[0].width == separation.width
+    if not _is_clear(separation, rows) or (not fits and separation.share < _MIN_SHARE):
         return 0.0
-    return separation.share * mean * (1 + 0.05 * math.log2(separation.width))
+    score = separation.share * mean * (1 + 0.05 * math.log2(separation.width))
+    return score if fits else score * _MISFIT_FIRST
 
 
 def _score_cell(cell: str, text: str, delimiter: str) -> float:
@@ -103,7 +109,9 @@ def _score_cell(cell: str, text: str, delimiter: str) -> float:
     if kind in ("number", "date", "empty"):
         return _SCORES[kind]
     if any(other in cell for other in _USUAL if other != delimiter):
-        return _QUOTED if f'"{cell}"' in text else _HOLDS_DELIMITER
+        if f'"{cell}"' in text:
+            return _QUOTED
+        return _HOLDS_PUNCTUATION if not _DELIMITS.search(cell) else _HOLDS_DELIMITER
     if delimiter != BLANKS and _NUMBERS_APART.fullmatch(cell):
         return _HOLDS_DELIMITER
     return _SCORES[kind]

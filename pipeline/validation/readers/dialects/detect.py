@@ -93,14 +93,7 @@ def _complete(
     start = above.end if above else rows[0].start if rows else head.offsets[-1]
     if table.header is not None and first and table.header not in comments.records:
         start = first[0].start  # the header is a comment
-    body = Body.of(
-        first,
-        delimiter=separation.delimiter,
-        padded_quotes=separation.padded_quotes,
-        width=separation.width,
-        extra=layout.extra_fields,
-        profiles=table.profiles,
-    )
+    body = Body.of(first, separation, layout.extra_fields)
     tail = read_tail(path, head, start)
     footer = find_footer(tail, body)
     end = footer.start if footer else path.stat().st_size

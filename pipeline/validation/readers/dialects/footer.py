@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
-from pipeline.validation.readers.dialects.profiles import ColumnProfile
+from pipeline.validation.readers.dialects.delimiter import Separation
+from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
 from pipeline.validation.readers.dialects.records import Head, Record, split_line
 
 __all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
@@ -29,7 +30,8 @@ _TOTAL = re.compile(
 _NOTE = re.compile(
     r"(?:sources?|quellen?|fuentes?|fonti?|bron|źródło|источник|出典|来源|notes?|anmerkung(?:en)?|hinweis|remarks?"
     r"|footnotes?|copyright|disclaimer|legend|exported|generated|created|printed|report|erstellt|exportiert|stand"
-    r"|downloaded|last updated?|updated|as of|query|filters?|page|end of|ende|fin)\b.*[:\d ].*|(?:©|\(c\)|\*{1,3} ?\w).*"
+    r"|downloaded|last updated?|updated|as of|query|filters?|page|end of|ende|fin)\b.*[:\d ].*"
+    r"|(?:©|\(c\)|\*{1,3} ?\w).*"
     r"|[(\[]?[\d.,]+ (?:rows?|records?|lines?|zeilen|datensätze|lignes|filas|registros|entries|results?|items?"
     r"|строк\w*|行|件)\b.*|(?:-{2,}|={2,}|\*{3,}).*|<?eof>?|end of (?:file|report|data).*",
     re.IGNORECASE,
@@ -42,31 +44,24 @@ class Body:
 
     delimiter: str
     padded_quotes: bool
-    width: int
     min_width: int  # a row may lack its empty trailing fields
     profiles: tuple[ColumnProfile, ...]
     filled: float  # cells, in the median row
     ragged_share: float
 
     @classmethod
-    def of(
-        cls,
-        rows: Sequence[Record],
-        *,
-        delimiter: str,
-        padded_quotes: bool,
-        width: int,
-        extra: int,
-        profiles: tuple[ColumnProfile, ...],
-    ) -> Body:
-        narrow = sum(row.cells is not None and row.width < width - extra for row in rows[:-_MAX_LINES])
+    def of(cls, rows: Sequence[Record], separation: Separation, extra: int) -> Body:
+        """Describe the rows without the last ones, among which a footer may be."""
+        rows = rows[: max(len(rows) // 2, len(rows) - _MAX_LINES)]
+        width = separation.width
+        table = [row for row in rows if row.width == width]
+        narrow = sum(row.cells is not None and row.width < width - extra for row in rows)
         return cls(
-            delimiter=delimiter,
-            padded_quotes=padded_quotes,
-            width=width,
+            delimiter=separation.delimiter,
+            padded_quotes=separation.padded_quotes,
             min_width=width - extra,
-            profiles=profiles,
-            filled=median([row.filled for row in rows if row.width == width] or [0]),
+            profiles=profile_columns([row.cells or () for row in table], width),
+            filled=median([row.filled for row in table] or [0]),
             ragged_share=narrow / max(1, len(rows)),
         )
 
@@ -117,7 +112,11 @@ def find_footer(tail: Tail, body: Body) -> Footer | None:
         if not text.strip():
             continue
         cells = _split(text, body)
-        if cells is None or (any(cells) and not is_footer_row(cells, text, body, after_gap=index > gap >= 0)):
+        if (
+            cells is None
+            or text.count('"') % 2
+            or (any(cells) and not is_footer_row(cells, text, body, after_gap=index > gap >= 0))
+        ):
             break
         top, count = index, count + 1
     if top is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _MAX_ADVANCE = 30
 _MAX_NOTE_VALUES = 4  # notes such as "Version,5" that look like rows
 _INVENTED = re.compile(r"column_\d+")
 _PROSE_WORDS = 4
+_MAX_RAGGED_SHARE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +49,14 @@ def find_table(records: Sequence[Record], width: int, comment_header: Record | N
     above = records[first - 1] if first else None
     if above is not None and _is_misfit_header(above, records[first:], profiles, width):
         return Table(header=above, first=first, profiles=profiles)
+    if _are_ragged(records[first:], width):
+        first = 0  # the lines above are as ragged as the rows
     return Table(header=None, first=first, profiles=profiles)
+
+
+def _are_ragged(rows: Sequence[Record], width: int) -> bool:
+    narrow = sum(row.cells is not None and row.width < width for row in rows)
+    return narrow > _MAX_RAGGED_SHARE * len(rows)
 
 
 def find_named_header(records: Sequence[Record], names: Sequence[str], width: int) -> Table | None:
@@ -106,11 +115,23 @@ def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[C
     if not rows or all(profile.kind == "empty" for profile in profiles):
         numbers = sum(kind_of(cell) in ("number", "date") for cell in cells)
         return -1.0 if numbers * 2 > len(cells) and not _is_regular(cells) else 1.0
+    if _is_index_header(cells, rows):
+        return 1.0
     matches = sum(profile.typed and profile.holds(kind_of(cell)) for cell, profile in pairs)
     if matches and _is_number_header(cells, rows, profiles):
         return 1.0
     total = sum(_weigh(cell, profile) for cell, profile in pairs)
     return -0.5 if total == 0 and matches else total
+
+
+def _is_index_header(cells: Sequence[str], rows: Sequence[Record]) -> bool:
+    """Return whether the first column has no name and counts the rows, as pandas writes it: ``,0``."""
+    if cells[0]:
+        return False
+    numbers = [number_of(row.cells[0]) for row in rows[:_LOOK_AHEAD] if row.cells]
+    values = [number for number in numbers if number is not None]
+    steps = {after - before for before, after in itertools.pairwise(values)}
+    return len(values) == len(numbers) and len(values) > 2 and steps == {1.0}
 
 
 def _weigh(cell: str, profile: ColumnProfile) -> float:
@@ -147,7 +168,7 @@ def _is_regular(cells: Sequence[str]) -> bool:
     values = [number for number in numbers if number is not None]
     if len(values) < 2 or len(values) < len(cells):
         return False
-    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(values)]
     if min(steps) <= 0:
         return False
     if len(values) == 2:
@@ -167,10 +188,10 @@ def _advance(records: Sequence[Record], header: int, width: int, profiles: Seque
             continue
         if values > _MAX_NOTE_VALUES or record.cells == records[first].cells:
             return header
-        if is_unit_row(record.cells or (), profiles) and not _follows_gap(records, index):
-            return header
         above = records[header]
-        if record.filled > above.filled or _follows_gap(records, index) or _is_prose(above):
+        if _follows_gap(records, index) or _is_prose(above) or record.filled >= 2 * above.filled:
+            header = index
+        elif record.filled > above.filled and not is_unit_row(record.cells or (), profiles):
             header = index
     return header
 
@@ -190,9 +211,7 @@ def _follows_gap(records: Sequence[Record], index: int) -> bool:
     if records[index].line <= records[index - 1].line + records[index - 1].lines:
         return False
     following = records[index : index + _LOOK_AHEAD]
-    return all(
-        after.line == before.line + before.lines for before, after in zip(following, following[1:], strict=False)
-    )
+    return all(after.line == before.line + before.lines for before, after in itertools.pairwise(following))
 
 
 def _is_prose(record: Record) -> bool:

@@ -10,7 +10,7 @@ from pipeline.validation.words import counted
 
 __all__ = ["Layout", "find_layout"]
 
-_MAX_FILLED_SHARE = 0.01  # of rows whose trailing fields hold something
+_MAX_FILLED_SHARE = 0.05  # of rows whose trailing fields hold something
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

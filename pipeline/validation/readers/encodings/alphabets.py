@@ -58,7 +58,7 @@ _LATIN = {
 }
 # Letters of two encodings that share a byte differ in what follows them: "Toruñ" is Polish, "Brãila" Romanian.
 _UNLIKELY = {
-    "icelandic": r"\bð|þ\b",
+    "icelandic": r"\bð|þ\b|\w{3}ý\b|(?<![aeiouyáéíóúýæörgfmlb])ð",
     "portuguese": r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",
     "spanish": r"ñ(?![aeiouáéíóú])",
     "western": r"ñ(?![aeiouáéíóú])|ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",

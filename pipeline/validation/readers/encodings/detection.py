@@ -9,7 +9,7 @@ from pipeline.validation.readers.encodings.legacy import find_legacy_codec
 from pipeline.validation.readers.encodings.names import UTF_8, Encoding, name_encoding
 from pipeline.validation.readers.encodings.wide import decode_prefix, find_wide_codec
 
-__all__ = ["MARKS", "detect_encoding"]
+__all__ = ["MARKS", "detect_encoding", "is_binary"]
 
 # The mark of UTF-32 LE begins with that of UTF-16 LE, so it is compared first.
 MARKS = {
@@ -45,7 +45,7 @@ def detect_encoding(head: bytes, *, is_whole: bool) -> Encoding | None:
     data = head.removeprefix(codecs.BOM_UTF8)
     if codec := find_wide_codec(data):
         return name_encoding(codec)
-    if _is_binary(data):
+    if is_binary(data):
         return None
     if not is_whole:
         data = data[: data.rfind(b"\n") + 1 or len(data)]
@@ -62,7 +62,8 @@ def _find_narrow_codec(data: bytes, *, is_whole: bool) -> str:
     return find_legacy_codec(data)
 
 
-def _is_binary(data: bytes) -> bool:
+def is_binary(data: bytes) -> bool:
+    """Return whether ``data`` has more control characters than text has, or NUL bytes alone."""
     controls = len(data) - len(data.translate(None, _CONTROLS))
     return controls > _MAX_CONTROLS * len(data) or (bool(data) and not data.strip(b"\0"))
 

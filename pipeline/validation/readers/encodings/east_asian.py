@@ -20,6 +20,8 @@ _COMMON = {
 _WORD = re.compile(r"[A-Za-z]*[^\x00-\x7f][A-Za-z\u0080-\U0010ffff]*")
 _MIXED = re.compile(r"[A-Za-z][\u2010-\u2fff\u3400-\u9fff]|[\u2010-\u2fff\u3400-\u9fff][A-Za-z]")
 _KANA = re.compile(r"[\u3041-\u30fe]")
+_WIDE = re.compile(r"[\uff01-\uff5e]")  # ASCII in full width, which single bytes form by chance
+_PAIR = re.compile(r"[\u3041-\u9fff\uac00-\ud7a3]{2}")  # a degree sign and a letter can be a character alone
 _MIN_KANA_WORDS = 0.1
 _MIN_HANGUL_WORDS = 0.9
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
@@ -31,7 +33,7 @@ def score_east_asian(data: bytes) -> dict[str, float]:
     words = {codec: set(_WORD.findall(decode_prefix(data, codec))) for codec in _CODECS}
     scores = {codec: _score(codec, words[codec]) for codec in _CODECS if words[codec]}
     if _share(words["euc_jp"], _KANA) >= _MIN_KANA_WORDS:
-        scores.pop("gb18030", None)  # its kana are at the same place, and Chinese has none
+        scores = {codec: score for codec, score in scores.items() if codec in ("cp932", "euc_jp")}
     is_korean = _share(words["cp949"], _HANGUL) >= _MIN_HANGUL_WORDS and _share(words["cp949"], _HAN) <= 0.1
     if is_korean and scores["cp949"] >= max(scores.values()) - 0.05:
         return {"cp949": scores["cp949"]}
@@ -44,7 +46,9 @@ def _share(words: set[str], pattern: re.Pattern[str]) -> float:
 
 def _score(codec: str, words: set[str]) -> float:
     standard, leads = _COMMON[codec]
-    characters = [char for word in words for char in word if ord(char) > 0x7F]
+    characters = [char for word in words for char in word if ord(char) > 0x7F and not _WIDE.match(char)]
+    if not characters or not any(_PAIR.search(word) for word in words):
+        return 0.0
     common = sum(_is_common(char, standard, leads) for char in characters)
     return common / len(characters) * (1 - _share(words, _MIXED))
 

@@ -31,6 +31,7 @@ _NAMES = {
     "utf-32-le": "UTF-32 LE",
 }
 # What programs call it: Excel's "ANSI", editors' "UTF-8 with BOM".
+_WINDOWS = re.compile(r"^(?:windows|win|cp|ms|ibm)[-_ ]?(\d{3,4})$")
 _OTHER_NAMES = {"ansi": "cp1252", "utf-8-bom": "utf-8", "utf8-bom": "utf-8", "utf-8-sig": "utf-8", "x-sjis": "cp932"}
 # Python's strict codec lacks characters that files under this name have.
 _SUPERSETS = {"shift_jis": "cp932", "euc_kr": "cp949", "big5": "cp950", "gb2312": "gb18030", "gbk": "gb18030"}
@@ -62,9 +63,10 @@ def find_codec(name: str) -> Encoding:
     Raises:
         InvalidJobSpecError: Python has no text encoding of this name; the message suggests similar names.
     """
-    codec = _look_up(_OTHER_NAMES.get(name.strip().lower(), name.strip()))
+    plain_name = _WINDOWS.sub(r"cp\1", name.strip().lower())
+    codec = _look_up(_OTHER_NAMES.get(plain_name, plain_name))
     if not codec:
-        similar = difflib.get_close_matches(name.strip().lower(), _list_names(), n=3, cutoff=0.5)
+        similar = difflib.get_close_matches(plain_name, _list_names(), n=3, cutoff=0.5)
         examples = similar or ["utf-8", "windows-1252", "utf-16"]
         shown = name.strip()[:_MAX_NAME_CHARACTERS]
         raise InvalidJobSpecError(
@@ -88,6 +90,5 @@ def _look_up(name: str) -> str:
 
 
 def _list_names() -> list[str]:
-    names = {alias.replace("_", "-") for pair in aliases.items() for alias in pair}
-    names |= {name.lower() for name in _NAMES.values()} | set(_OTHER_NAMES)
-    return sorted(name for name in names if _look_up(_OTHER_NAMES.get(name, name)) and not name.isdigit())
+    codecs_of_files = {codec for alias in aliases.values() if (codec := _look_up(alias))}
+    return sorted({name_encoding(codec).name.lower() for codec in codecs_of_files} | {"latin-1", "utf-16", "ansi"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def _is_spelled(piece: str) -> bool:
     """Return whether ``piece`` has letters alone, in lower case, upper case or with a capital."""
     if not all(char.isalpha() or unicodedata.category(char) == "Mn" for char in piece):
         return False
-    for before, char in zip(piece, piece[1:], strict=False):
+    for before, char in itertools.pairwise(piece):
         is_capital_inside = before.islower() and char.isupper()
         if is_capital_inside and not (before.isascii() and char.isascii()):
             return False
@@ -67,16 +68,13 @@ def _is_spelled(piece: str) -> bool:
 
 def rate_word(word: Word, alphabet: Alphabet) -> float:
     """Return 1 for a word that ``alphabet`` has all letters of, 0 for one that it has not."""
-    if word.is_broken:
+    if word.is_broken or not word.letters <= alphabet.letters:
         return 0.0
-    if not word.letters:
-        return _WEAK
-    if not word.letters <= alphabet.letters or (alphabet.unlikely and alphabet.unlikely.search(word.text)):
-        return 0.0
-    if not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD:
+    if not word.letters or (not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD):
         return _WEAK
     if not alphabet.is_latin:
         return float(not word.has_ascii)
     if "\xa0" in word.text:
         return _DOUBTFUL  # the letter á of DOS
-    return float(word.has_ascii and word.longest_run <= _MAX_LATIN_RUN)
+    is_unlikely = alphabet.unlikely is not None and alphabet.unlikely.search(word.text)
+    return float(word.has_ascii and word.longest_run <= _MAX_LATIN_RUN and not is_unlikely)

@@ -1,0 +1,254 @@
+"""Whether a column of text holds numbers, and how it writes them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from pipeline.parsing.missing import NUMBER_MISSING
+from pipeline.parsing.numbers import AMBIGUOUS_POINT, BLANK, BOUND, CODE, PLAIN, NumberFormat
+from pipeline.validation.columns.number_formats import Decimals, count_decimals, detect_format, split_spellings
+from pipeline.validation.columns.number_warnings import describe_marks, describe_reading
+from pipeline.validation.columns.numbers import count_codes, parse_numbers
+
+__all__ = ["InferredNumbers", "decimal_evidence", "infer_numbers"]
+
+_MAX_OTHERS_SHARE = 0.01  # of the values: what is no number, and counts as missing then
+_MIN_VALUES_FOR_STRAY = 20  # of which one may be no number
+_MAX_CODES_SHARE = 0.01  # of values such as 007, from which numbers would lose their zeros
+_LOOK = 100  # values that are looked at before all are
+_SAMPLE = 2000  # values, evenly over the column, of which the distinct ones say whether it may hold numbers
+_SAMPLE_DISTINCT = 200
+_MIN_SAMPLE_NUMBERS = 0.5
+_NO_PROOF = rf"^[^.]*$|{AMBIGUOUS_POINT}"  # of a decimal point
+
+# Whole columns of these are no numbers, although each of their values could be written so.
+_LAYOUTS = (
+    r"^\+[0-9]{8,15}$",  # telephone numbers
+    rf"^[0-9]{{3}}(?:{BLANK}[0-9]{{3}}){{2,3}}$",  # telephone and company numbers of nine or twelve digits
+    r"^(?:[0-9]{1,3}\.){3}[0-9]{1,3}$",  # IP addresses
+    r"^(?:0[1-9]|1[0-2])\.(?:19|20)[0-9]{2}$",  # month and year
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InferredNumbers:
+    """A column of text that holds numbers."""
+
+    number_format: NumberFormat
+    numbers: pl.Series  # Float64; null where a cell has none
+    bounds: int = 0  # cells such as <0.5 and 10,000+, read as the bound
+    missing_markers: Counter[str]  # texts that count as missing in a column of numbers, and how many cells have each
+    others: int = 0  # cells that are neither numbers nor markers
+    is_ambiguous: bool = False  # values such as 1.299, and none that proves the decimal mark
+    warnings: tuple[str, ...] = ()
+
+
+def infer_numbers(text: pl.Series, *, decimal_hint: Literal["", ".", ","] = "") -> InferredNumbers | None:
+    """Read a column as numbers, if nearly all of its values are.
+
+    Args:
+        text: strings without white space at their ends; missing cells are null.
+        decimal_hint: the decimal mark that other columns of the file prove. It decides for a column whose values may
+            be written with either; without it, 1.299 has a decimal point and 1,299 is a thousand.
+
+    Returns:
+        The numbers and how they are written, or None for a column of anything else: words, dates, codes such as 007,
+        telephone numbers, addresses, numbers with different units.
+    """
+    head = text.head(_LOOK)
+    if _are_plain(head, head.cast(pl.Float64, strict=False)):
+        numbers = text.cast(pl.Float64, strict=False)
+        if _are_plain(text, numbers):
+            return _infer_plain(text, numbers, decimal_hint)
+    if not _may_be_numbers(text):
+        return None
+    numbers = text.cast(pl.Float64, strict=False)
+    markers = _count_markers(text.filter(numbers.is_null() | ~numbers.is_finite()))
+    if markers:
+        text = text.set(text.is_in(list(markers)), None)
+        numbers = text.cast(pl.Float64, strict=False)
+    if _are_plain(text, numbers):
+        return _infer_plain(text, numbers, decimal_hint, markers=markers)
+    return _infer_written(text, decimal_hint, markers=markers)
+
+
+def decimal_evidence(text: pl.Series) -> int:
+    """Count the values that prove a decimal mark, in a sample of a column.
+
+    Returns:
+        Above 0 the column proves a decimal comma, below 0 a decimal point; 0: neither, or it holds no numbers.
+    """
+    counts = _sample(text)
+    spellings = split_spellings(counts)
+    evidence = count_decimals(spellings).evidence
+    if evidence == 0 or _is_layout(counts["text"]):
+        return 0
+    number_format = detect_format(spellings, "," if evidence > 0 else ".")
+    if number_format is None or not _are_enough(counts, parse_numbers(counts["text"], number_format)):
+        return 0
+    return evidence
+
+
+def _are_plain(text: pl.Series, numbers: pl.Series) -> bool:
+    """Whether the cast read a finite number wherever there is a text."""
+    return numbers.null_count() == text.null_count() and math.isfinite(numbers.sum())
+
+
+def _infer_plain(
+    text: pl.Series, numbers: pl.Series, decimal_hint: str, *, markers: Counter[str] | None = None
+) -> InferredNumbers | None:
+    """A column whose every value was cast."""
+    if numbers.null_count() == len(numbers) or _is_layout(text):
+        return None
+    codes = count_codes(text, numbers)
+    if codes > (len(text) - text.null_count()) * _MAX_CODES_SHARE:
+        return None
+    is_ambiguous = decimal_hint != "." and _is_ambiguous(text, numbers)
+    number_format = NumberFormat(decimal=",", group=".") if is_ambiguous and decimal_hint == "," else PLAIN
+    if codes or number_format != PLAIN:
+        numbers = parse_numbers(text, number_format)
+    is_ambiguous = is_ambiguous and not decimal_hint
+    return InferredNumbers(
+        number_format=number_format,
+        numbers=numbers,
+        missing_markers=Counter() if markers is None else markers,
+        others=codes,
+        is_ambiguous=is_ambiguous,
+        warnings=describe_marks(text.name, number_format, is_ambiguous=is_ambiguous),
+    )
+
+
+def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
+    """Whether there is a 1.299, and no point that can only be a decimal one."""
+    if not text.head(_LOOK).str.contains(_NO_PROOF).all():
+        return False
+    suspects = (numbers.abs() < 1000) & (text.str.len_bytes() >= len("1.299"))
+    if not suspects.any() or not text.str.contains(_NO_PROOF).all():
+        return False
+    return text.filter(suspects).str.contains(AMBIGUOUS_POINT).any()
+
+
+def _is_layout(text: pl.Series) -> bool:
+    """Whether all are telephone numbers, addresses, or other texts that only look like numbers."""
+    head = text.head(_LOOK).drop_nulls()
+    if not head.str.contains("|".join(_LAYOUTS)).all():
+        return False
+    return any(text.str.contains(layout).all() for layout in _LAYOUTS)
+
+
+def _may_be_numbers(text: pl.Series) -> bool:
+    """Whether at least half of the values in a sample are numbers: most columns of words are told by it."""
+    counts = _sample(text).filter(~pl.col("text").is_in(list(NUMBER_MISSING))).head(_SAMPLE_DISTINCT)
+    spellings = split_spellings(counts)
+    if spellings.height < counts.height * _MIN_SAMPLE_NUMBERS:
+        return False
+    readings = [_read(counts, spellings, mark) for mark in (".", ",")]
+    return any(
+        reading is None or reading.numbers.null_count() <= counts.height * (1 - _MIN_SAMPLE_NUMBERS)
+        for reading in readings
+    )
+
+
+def _sample(text: pl.Series) -> pl.DataFrame:
+    """Distinct values, from all over the column."""
+    values = text.gather_every(max(1, len(text) // _SAMPLE)).drop_nulls()
+    if len(values) == 0:
+        values = text.drop_nulls().head(_SAMPLE)
+    return _count(values)
+
+
+def _count(values: pl.Series) -> pl.DataFrame:
+    """Each distinct value in ``text``, in the column's order, and how often it is there in ``count``."""
+    return values.rename("text").to_frame().group_by("text", maintain_order=True).agg(count=pl.len())
+
+
+def _count_markers(unread: pl.Series) -> Counter[str]:
+    markers = unread.filter(unread.is_in(list(NUMBER_MISSING)))
+    return Counter(dict(_count(markers).rows()))
+
+
+def _infer_written(
+    text: pl.Series, decimal_hint: Literal["", ".", ","], *, markers: Counter[str]
+) -> InferredNumbers | None:
+    """A column whose numbers a cast does not read."""
+    counts = _count(text.drop_nulls())
+    if counts.height == 0 or _is_layout(counts["text"]):
+        return None
+    reading = _read_best(counts, split_spellings(counts.head(_SAMPLE)), decimal_hint)
+    if counts.height > _SAMPLE and (reading is None or not reading.is_certain):
+        reading = _read_best(counts, split_spellings(counts), decimal_hint)
+    if reading is None or not _are_enough(counts, reading.numbers):
+        return None
+    spelled = counts.with_columns(number=reading.numbers).drop_nulls("number")
+    bounds = int(spelled.filter(pl.col("text").str.contains(BOUND))["count"].sum())
+    is_ambiguous = reading.decimals.are_ambiguous and not decimal_hint
+    number_format, spellings = reading.number_format, reading.spellings
+    return InferredNumbers(
+        number_format=number_format,
+        numbers=text.replace_strict(spelled["text"], spelled["number"], default=None, return_dtype=pl.Float64),
+        bounds=bounds,
+        missing_markers=markers,
+        others=int(counts["count"].sum()) - reading.count,
+        is_ambiguous=is_ambiguous,
+        warnings=describe_reading(text.name, number_format, spellings, bounds=bounds, is_ambiguous=is_ambiguous),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reading:
+    """The distinct values of a column, read in a format that some of their spellings have."""
+
+    number_format: NumberFormat
+    numbers: pl.Series  # one for each distinct value
+    count: int  # cells that have one
+    spellings: pl.DataFrame
+    decimals: Decimals
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no more spellings are needed: all values are numbers, and their decimal mark is proven."""
+        return self.numbers.null_count() == 0 and not self.decimals.are_ambiguous
+
+
+def _read_best(counts: pl.DataFrame, spellings: pl.DataFrame, decimal_hint: str) -> _Reading | None:
+    """Read with the likely decimal mark, or with that which reads more where the spellings prove both."""
+    decimals = count_decimals(spellings)
+    evidence = decimals.evidence or {",": 1}.get(decimal_hint, -1)
+    marks = ",." if evidence > 0 else ".,"
+    if not (decimals.comma and decimals.point):
+        marks = marks[0]
+    readings = [reading for mark in marks if (reading := _read(counts, spellings, mark)) is not None]
+    return max(readings, key=lambda reading: reading.count, default=None)
+
+
+def _read(counts: pl.DataFrame, spellings: pl.DataFrame, decimal: str) -> _Reading | None:
+    number_format = detect_format(spellings, decimal)
+    if number_format is None:
+        return None
+    numbers = parse_numbers(counts["text"], number_format)
+    return _Reading(
+        number_format=number_format,
+        numbers=numbers,
+        count=_count_numbers(counts, numbers),
+        spellings=spellings,
+        decimals=count_decimals(spellings),
+    )
+
+
+def _count_numbers(counts: pl.DataFrame, numbers: pl.Series) -> int:
+    return int(counts["count"].filter(numbers.is_not_null()).sum())
+
+
+def _are_enough(counts: pl.DataFrame, numbers: pl.Series) -> bool:
+    """Whether nearly all values are numbers, and few are codes."""
+    values = int(counts["count"].sum())
+    others = values - _count_numbers(counts, numbers)
+    codes = int(counts["count"].filter(counts["text"].str.contains(CODE)).sum())
+    if others == values or codes > values * _MAX_CODES_SHARE:
+        return False
+    return others <= values * _MAX_OTHERS_SHARE or (others == 1 and values >= _MIN_VALUES_FOR_STRAY)

@@ -1,0 +1,101 @@
+"""Repair lines that are not UTF-8 or hold NUL bytes, and leave all other lines as they are."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["RepairedLine", "repair_lines"]
+
+_WESTERN = (("Windows-1252", "cp1252"), ("ISO-8859-1", "latin-1"))
+
+
+@dataclass(frozen=True, slots=True)
+class RepairedLine:
+    """``line`` counts from 0 within the data; ``reason`` says what was wrong and how the line was read."""
+
+    line: int
+    reason: str
+
+
+def repair_lines(data: bytes) -> tuple[bytes, tuple[RepairedLine, ...]]:
+    """Return ``data``, whole lines, as UTF-8 without NUL bytes, and the lines that were changed.
+
+    Data that needs no repair is returned as the same object; what lies between broken lines is copied as it is.
+    """
+    pieces: list[bytes] = []
+    repaired: list[RepairedLine] = []
+    end = number = 0
+    for start, next_start in _find_broken_lines(data):
+        number += data.count(b"\n", end, start)
+        line, reason = _repair(data[start:next_start])
+        pieces += [data[end:start], line]
+        repaired.append(RepairedLine(number, reason))
+        number, end = number + data.count(b"\n", start, next_start), next_start
+    return (b"".join([*pieces, data[end:]]), tuple(repaired)) if repaired else (data, ())
+
+
+def _find_broken_lines(data: bytes) -> Iterator[tuple[int, int]]:
+    """Return where each line begins and ends that is not UTF-8 or holds a NUL byte."""
+    position, size = 0, len(data)
+    nul, invalid = _find(data, position), _find_invalid(data, position)
+    while (broken := min(nul, invalid)) < size:
+        start = data.rfind(b"\n", 0, broken) + 1
+        position = data.find(b"\n", broken) + 1 or size
+        yield start, position
+        nul = nul if nul >= position else _find(data, position)
+        invalid = invalid if invalid >= position else _find_invalid(data, position)
+
+
+def _find(data: bytes, position: int) -> int:
+    nul = data.find(0, position)
+    return len(data) if nul < 0 else nul
+
+
+def _find_invalid(data: bytes, position: int) -> int:
+    if position == 0 and data.isascii():
+        return len(data)
+    try:
+        codecs.utf_8_decode(memoryview(data)[position:], "strict", True)
+    except UnicodeDecodeError as error:
+        return position + error.start
+    return len(data)
+
+
+def _repair(line: bytes) -> tuple[bytes, str]:
+    nuls = line.count(0)
+    line, reading = _decode(line.replace(b"\0", b""))
+    reasons = [f"holds {nuls:,} NUL byte{'s' * (nuls > 1)}"] if nuls else []
+    reasons += [f"is not UTF-8, read as {reading}"] if reading else []
+    return line, " and ".join(reasons)
+
+
+def _decode(line: bytes) -> tuple[bytes, str]:
+    """Return the line as UTF-8, and the encoding that it was read in where it was not UTF-8."""
+    if _find_invalid(line, 0) == len(line):
+        return line, ""
+    try:
+        return _repair_words(line), _WESTERN[0][0]
+    except UnicodeDecodeError:
+        return line.decode(_WESTERN[1][1]).encode(), _WESTERN[1][0]
+
+
+def _repair_words(line: bytes) -> bytes:
+    """Return ``line`` with the bytes that are not UTF-8 read as Windows-1252.
+
+    What is valid beside them is kept: a line with one damaged cell has others that are whole.
+
+    Raises:
+        UnicodeDecodeError: A byte is not in Windows-1252 either.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    pieces: list[str] = []
+    while line:
+        try:
+            return "".join([*pieces, decoder.decode(line, final=True)]).encode()
+        except UnicodeDecodeError as error:
+            pieces += [line[: error.start].decode(), line[error.start : error.end].decode(_WESTERN[0][1])]
+            line = line[error.end :]
+            decoder.reset()
+    return "".join(pieces).encode()

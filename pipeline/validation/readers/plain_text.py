@@ -1,0 +1,203 @@
+"""Make any text file a file of UTF-8: unpack it, tell its encoding, and transcode it in chunks."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.validation.limits import MOST_LINE_BYTES
+from pipeline.validation.readers.binary_formats import name_binary_format
+from pipeline.validation.readers.encodings import UTF_8, Encoding, detect_encoding, find_codec
+from pipeline.validation.readers.encodings.detection import MARKS, is_binary
+from pipeline.validation.readers.line_repair import RepairedLine, repair_lines
+from pipeline.validation.readers.transcoding import Source, transcode
+
+__all__ = ["PlainText", "RepairedLine", "make_plain_text", "repair_lines"]
+
+_CHUNK_BYTES = 1 << 20
+_MAX_SCANNED_BYTES = 64 << 20  # of a larger file the lines of some places are looked at
+_SAMPLED_PLACES = 16
+_PLACE_BYTES = 256 << 10
+_MAX_HIGH_BYTES = 2 << 20  # of lines that are not ASCII
+_HOW_TO_CHOOSE = "`encoding:` in train.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText:
+    """A text file whose bytes at ``path`` are UTF-8, perhaps with lines to repair.
+
+    Attributes:
+        name: The file's name, for messages.
+        path: The original file where nothing had to be done.
+        start: How many bytes of a byte-order mark to skip.
+        encoding: What the file was written in.
+        warnings: What a user should know about how it was read.
+    """
+
+    name: str
+    path: Path
+    start: int
+    encoding: Encoding
+    warnings: tuple[str, ...] = ()
+
+
+def make_plain_text(  # noqa: PLR0913 - what a file is called, where it is, and what train.yaml says of it
+    name: str, path: Path, folder: Path, *, is_gzip: bool, encoding: str = "", max_bytes: int
+) -> PlainText:
+    """Return the file as UTF-8, unpacked and transcoded into ``folder`` where that is necessary.
+
+    Args:
+        name: The file's name, for messages.
+        path: The file as it was sent.
+        folder: Where files may be written.
+        is_gzip: The file is compressed.
+        encoding: What ``encoding`` of train.yaml says; "" to tell it from the bytes.
+        max_bytes: The most bytes that the unpacked file may have.
+
+    Raises:
+        InvalidJobSpecError: ``encoding`` is not the name of a text encoding.
+        UnreadableDatasetError: The file is empty, too large, truncated, not text, or not in the chosen encoding.
+    """
+    chosen = find_codec(encoding) if encoding else None
+    plain = _unpack(name, path, folder / f"{path.name}.unpacked", max_bytes) if is_gzip else path
+    _check_start(name, plain, max_bytes)
+    detected = _detect(plain)
+    source = _choose(name, plain, chosen, detected)
+    start = _count_mark_bytes(plain) if source.has_mark else 0
+    warnings = _explain(source, chosen)
+    if source.codec != UTF_8.codec:
+        target = folder / f"{path.name}.utf-8"
+        warnings += transcode(Source(name, plain, source, start, is_strict=chosen is not None), target)
+        if chosen and detected == UTF_8 and target.stat().st_size != plain.stat().st_size:
+            warnings += (f"the file could be UTF-8: read as {source.name} ({_HOW_TO_CHOOSE})",)
+        if is_gzip:
+            plain.unlink()  # a large file needs the disk
+        plain, start = target, 0
+    _check_not_blank(name, plain, start)
+    return PlainText(name, plain, start, source, warnings)
+
+
+def _unpack(name: str, path: Path, plain: Path, max_bytes: int) -> Path:
+    size = 0
+    try:
+        with gzip.open(path) as packed, plain.open("wb") as file:
+            while chunk := packed.read(_CHUNK_BYTES):
+                if (size := size + len(chunk)) > max_bytes:
+                    raise _too_large(name, max_bytes)
+                file.write(chunk)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableDatasetError(
+            f"'{name}' is not a whole gzip file: it breaks off or is damaged after {size:,} unpacked bytes"
+        ) from error
+    return plain
+
+
+def _too_large(name: str, max_bytes: int) -> UnreadableDatasetError:
+    return UnreadableDatasetError(f"'{name}' holds more than {max_bytes >> 20:,} MiB, which is the most")
+
+
+def _check_start(name: str, path: Path, max_bytes: int) -> None:
+    size = path.stat().st_size
+    if not size:
+        raise _empty(name)
+    if size > max_bytes:
+        raise _too_large(name, max_bytes)
+    with path.open("rb") as file:
+        if binary_format := name_binary_format(file.read(_CHUNK_BYTES)):
+            raise UnreadableDatasetError(f"'{name}' is {binary_format}: text is expected under this name")
+
+
+def _empty(name: str) -> UnreadableDatasetError:
+    return UnreadableDatasetError(f"'{name}' is empty: a header line and rows are expected")
+
+
+def _check_not_blank(name: str, path: Path, start: int) -> None:
+    with path.open("rb") as file:
+        file.seek(start)
+        if all(not chunk.strip() for chunk in iter(lambda: file.read(_CHUNK_BYTES), b"")):
+            raise _empty(name)
+
+
+def _detect(path: Path) -> Encoding | None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_CHUNK_BYTES) + file.readline(MOST_LINE_BYTES)
+    detected = detect_encoding(head, is_whole=size <= len(head))
+    if size <= len(head) or detected is None or detected.codec.startswith("utf-16") or "utf-32" in detected.codec:
+        return detected
+    return detect_encoding(head + b"".join(_list_high_lines(path, size)), is_whole=False)
+
+
+def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
+    """Return lines that are not ASCII from the whole file, or of a large one from some places of it."""
+    room = _MAX_HIGH_BYTES
+    for lines in _read_places(path, size):
+        if lines.isascii():
+            continue
+        high = [line for line in lines.split(b"\n") if not line.isascii()]
+        yield b"\n".join([*high, b""])
+        room -= sum(map(len, high))
+        if room <= 0:
+            return
+
+
+def _read_places(path: Path, size: int) -> Iterator[bytes]:
+    """Return whole lines behind the first chunk."""
+    is_scanned = size <= _MAX_SCANNED_BYTES
+    length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
+    with path.open("rb") as file:
+        file.seek(_CHUNK_BYTES)
+        file.readline(MOST_LINE_BYTES)
+        while lines := file.read(length):
+            yield lines + file.readline(MOST_LINE_BYTES)
+            if step:
+                file.seek(step, 1)
+                file.readline(MOST_LINE_BYTES)
+
+
+def _choose(name: str, path: Path, chosen: Encoding | None, detected: Encoding | None) -> Encoding:
+    """Return the encoding to read the file in: a mark decides, then train.yaml, then the bytes."""
+    if detected and detected.has_mark:
+        return detected
+    if chosen is None:
+        return detected or _refuse(name, path)
+    if chosen.codec in ("utf-16", "utf-32") and detected and detected.codec.startswith(chosen.codec):
+        return detected
+    if chosen.codec == UTF_8.codec and (detected is None or detected.codec != UTF_8.codec):
+        shown = detected.name if detected else "no text encoding"
+        raise UnreadableDatasetError(
+            f"'{name}' is not UTF-8, as `encoding` of train.yaml says: its bytes fit {shown}; correct or remove it"
+        )
+    return chosen
+
+
+def _refuse(name: str, path: Path) -> Encoding:
+    with path.open("rb") as file:
+        head = file.read(_CHUNK_BYTES)
+    if is_binary(head):
+        raise UnreadableDatasetError(f"'{name}' is binary data: text is expected under this name")
+    raise UnreadableDatasetError(
+        f"'{name}' is not UTF-8, and its bytes fit no encoding clearly: name it by {_HOW_TO_CHOOSE}, or save as UTF-8"
+    )
+
+
+def _count_mark_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        head = file.read(4)
+    return next((len(mark) for mark in MARKS if head.startswith(mark)), 0)
+
+
+def _explain(source: Encoding, chosen: Encoding | None) -> tuple[str, ...]:
+    if chosen:
+        is_overruled = source.has_mark and chosen.codec not in (source.codec, source.codec.rsplit("-", 1)[0])
+        mark = f"the file begins with the mark of {source.name}: read so, not as {chosen.name} ({_HOW_TO_CHOOSE})"
+        return (mark,) if is_overruled else ()
+    if source.codec == UTF_8.codec:
+        return ()
+    if source.has_mark and source.codec.startswith("utf"):
+        return (f"the file is {source.name}: read so",)
+    return (f"the file is not UTF-8: read as {source.name} ({_HOW_TO_CHOOSE} chooses another)",)

@@ -1,0 +1,230 @@
+"""Excel and OpenDocument workbooks: one sheet becomes a csv file, which is read as any other."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
+
+from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.validation.columns.names import check_cells
+from pipeline.validation.limits import LEAST_ROWS, MOST_BYTES
+from pipeline.validation.words import counted
+
+__all__ = ["ConvertedSheet", "convert_spreadsheet"]
+
+Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
+
+_MAX_FILE_BYTES = 64 << 20
+_MAX_INTEGER = 2.0**63  # beyond it a number is written with an exponent
+_CHUNK_BYTES = 1 << 20
+_CELL_BYTES = 20
+_CELL = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"')
+_MAX_NAMED_SHEETS = 10
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream of an Office file that a password protects
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConvertedSheet:
+    path: Path  # UTF-8 text, fields separated by commas
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Area:
+    """Where a sheet's cells are: ``rows`` have two cells or more."""
+
+    rows: int
+    first_column: int
+    width: int
+
+
+def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> ConvertedSheet:
+    """Write one sheet of a workbook as a csv file.
+
+    Args:
+        name: What the user calls the file.
+        path: The workbook: .xlsx, .xlsm, .xlsb, .xls or .ods, whatever its name.
+        folder: Where the csv file is written.
+        sheet: The sheet's name; empty for the first one that holds a table.
+
+    Raises:
+        UnreadableDatasetError: It is no workbook, protected, damaged or too large, or has no such sheet or table.
+    """
+    _check_size(name, path)
+    data = path.read_bytes()
+    try:
+        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
+            chosen, area, warnings = _choose_sheet(name, workbook, sheet)
+            check_cells(name, area.width * chosen.height)
+            target = folder / f"{path.name}.sheet.csv"
+            _write_sheet(chosen, area, target)
+    except PasswordError as error:
+        raise _protected(name) from error
+    except CalamineError as error:
+        if _ENCRYPTED in data:
+            raise _protected(name) from error
+        raise UnreadableDatasetError(
+            f"'{name}' is not a whole Excel file: it is damaged or another format; .xlsx, .xls or .ods is expected"
+        ) from error
+    return ConvertedSheet(path=target, warnings=warnings)
+
+
+def _check_size(name: str, path: Path) -> None:
+    """Check the bytes before and after decompression: a small file can hold very many equal cells."""
+    if (size := path.stat().st_size) > _MAX_FILE_BYTES:
+        raise UnreadableDatasetError(
+            f"'{name}' has {size >> 20:,} MiB: at most {_MAX_FILE_BYTES >> 20} MiB are expected of an Excel file; "
+            "save it as .csv"
+        )
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as packed:
+            if sum(entry.file_size for entry in packed.infolist()) > MOST_BYTES:
+                raise UnreadableDatasetError(f"'{name}' holds more than {MOST_BYTES >> 20:,} MiB, which is the most")
+            for entry in packed.infolist():
+                if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
+                    check_cells(name, _count_cells(packed, entry))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise UnreadableDatasetError(f"'{name}' is not a whole Excel file: its zip archive is damaged") from error
+
+
+def _count_cells(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """Count the cells of the sheet's rectangle, for all of which the library takes memory: a far cell may be alone."""
+    columns: set[bytes] = set()
+    last_row, rest = 0, b""
+    with packed.open(entry) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            cells = _CELL.findall(rest + chunk)
+            rest = chunk[-_CELL_BYTES:]
+            columns.update(letters for letters, _ in cells)
+            last_row = max(last_row, int(cells[-1][1]) if cells else 0)
+    return last_row * max(map(_column_number, columns), default=0)
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
+
+
+def _protected(name: str) -> UnreadableDatasetError:
+    return UnreadableDatasetError(f"'{name}' is protected by a password: save it without one")
+
+
+def _choose_sheet(name: str, workbook: CalamineWorkbook, wanted: str) -> tuple[CalamineSheet, _Area, tuple[str, ...]]:
+    names = _sheet_names(workbook)
+    if wanted:
+        if wanted not in names:
+            raise UnreadableDatasetError(
+                f"'{name}' has no sheet '{wanted}': {_list_sheets(names)} {'is' if len(names) == 1 else 'are'} there"
+            )
+        sheet = workbook.get_sheet_by_name(wanted)
+        return sheet, _check_area(name, sheet), ()
+    best: tuple[CalamineSheet, _Area] | None = None
+    for other in names:
+        sheet = workbook.get_sheet_by_name(other)
+        area = _measure(sheet)
+        if area.rows and (best is None or area.rows > best[1].rows):
+            best = sheet, area
+        if area.rows > LEAST_ROWS:
+            break
+    if best is None:
+        raise UnreadableDatasetError(f"'{name}' holds no table: a sheet with a header and rows is expected")
+    return *best, _tell_choice(names, best[0].name)
+
+
+def _sheet_names(workbook: CalamineWorkbook) -> list[str]:
+    """Return the sheets with cells, hidden ones last."""
+    sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    return [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != SheetVisibleEnum.Visible)]
+
+
+def _list_sheets(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_MAX_NAMED_SHEETS])
+    return shown + (", ..." if len(names) > _MAX_NAMED_SHEETS else "")
+
+
+def _tell_choice(names: Sequence[str], chosen: str) -> tuple[str, ...]:
+    others = [name for name in names if name != chosen]
+    if not others:
+        return ()
+    return (
+        f"sheet '{chosen}' is read, the first with a table; {counted(len(others), 'other sheet')} not: "
+        f"{_list_sheets(others)} (`sheet` chooses another)",
+    )
+
+
+def _check_area(name: str, sheet: CalamineSheet) -> _Area:
+    area = _measure(sheet)
+    if not area.rows:
+        raise UnreadableDatasetError(f"'{name}': sheet '{sheet.name}' holds no table: a header and rows are expected")
+    return area
+
+
+def _measure(sheet: CalamineSheet) -> _Area:
+    first, last, rows = 0, -1, 0
+    for cells in _iterate(sheet):
+        filled = [column for column, cell in enumerate(cells) if cell not in ("", None)]
+        if not filled:
+            continue
+        rows += len(filled) > 1
+        first = filled[0] if last < 0 else min(first, filled[0])
+        last = max(last, filled[-1])
+    return _Area(rows=rows, first_column=first, width=last + 1 - first)
+
+
+def _iterate(sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
+    return iter(()) if sheet.start is None else sheet.iter_rows()
+
+
+def _write_sheet(sheet: CalamineSheet, area: _Area, target: Path) -> None:
+    """Write each row; a blank one is a blank line, as between notes and the table below them."""
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        begun = False
+        for cells in _iterate(sheet):
+            texts = [_write_cell(cell) for cell in cells[area.first_column : area.first_column + area.width]]
+            filled = any(texts)
+            begun = begun or filled
+            if begun:
+                writer.writerow(texts if filled else [])
+
+
+def _write_cell(cell: Cell) -> str:  # noqa: PLR0911 - one type of cell each
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < _MAX_INTEGER else repr(cell)
+    if isinstance(cell, dt.datetime):
+        return cell.isoformat(sep=" ")
+    if isinstance(cell, dt.date | dt.time):
+        return cell.isoformat()
+    if isinstance(cell, dt.timedelta):
+        return _write_duration(cell)
+    return str(cell)
+
+
+def _write_duration(duration: dt.timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
