@@ -1,4 +1,4 @@
-"""A column of dates or times -> seconds since 1970 UTC, in polars: what contracts.dates reads one by one."""
+"""A column of dates or times -> seconds since 1970 UTC, in polars: what parsing.dates reads one by one."""
 
 from __future__ import annotations
 
@@ -6,22 +6,38 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.parsing.dates import CLOCK, FORMS, MONTHS, SECONDS_A_DAY, TWO_DIGITS
+from pipeline.parsing.dates import (
+    CLOCK,
+    DOTTED_CLOCKS,
+    EARLIEST,
+    FORMS,
+    LATEST,
+    MONTHS,
+    NUMBER,
+    SECONDS_A_DAY,
+    TWO_DIGITS,
+    UNITS_A_SECOND,
+    TimeUnit,
+)
 from pipeline.validation.words import counted
 
-__all__ = ["Dates", "read_dates", "seconds_in", "temporal_seconds"]
+__all__ = ["Dates", "read_dates", "seconds_in", "seconds_of_numbers", "temporal_seconds"]
 
 _SHARE = 0.9  # of the values that are dates; the others count as missing
 _LOOK = 100  # values that are looked at before all are
-_ORDERED = next(form for form in FORMS if "<first>" in form)  # the values must tell its order
+_DOTTED_TRIPLE = r"^\d{1,2}\.\d{2}\.\d{2}$"  # 18.00.00 is a time of day, 31.12.24 a date, 10.11.12 either
+_ORDERED = (
+    r"^(?P<first>\d{1,2})[-/.](?P<then>\d{1,2})[-/.](?:\d{4}|\d{2})(?:[Tt ,]|$)"  # the values must tell its order
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dates:
-    """``seconds``: Float64, null for what is missing or no date. ``day_first``: as contracts.dates has it."""
+    """``seconds``: Float64, null for what is missing or no date. The others: as parsing.dates has them."""
 
     seconds: pl.Series
     day_first: bool = False
+    time_unit: TimeUnit = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -32,7 +48,10 @@ def read_dates(column: pl.Series) -> Dates | None:
     if not _are_dates(head):
         return None
     day_first, told = _day_first(column)
-    seconds = seconds_in(column, day_first=day_first)
+    time_unit: TimeUnit = "hh.mm.ss" if _are_clocks(known) else ""
+    if time_unit:
+        day_first, told = False, None
+    seconds = seconds_in(column, day_first=day_first, time_unit=time_unit)
     broken = len(known) - (len(seconds) - seconds.null_count())
     if broken > len(known) * (1 - _SHARE):
         return None
@@ -43,7 +62,7 @@ def read_dates(column: pl.Series) -> Dates | None:
         )
     if (bare := _without_zone(known)) is not None:
         warnings.append(f"column '{column.name}': {counted(bare, 'time')} without a time zone, taken as UTC")
-    return Dates(seconds=seconds, day_first=day_first, warnings=tuple(warnings))
+    return Dates(seconds=seconds, day_first=day_first, time_unit=time_unit, warnings=tuple(warnings))
 
 
 def temporal_seconds(column: pl.Series) -> pl.Series:
@@ -56,13 +75,44 @@ def temporal_seconds(column: pl.Series) -> pl.Series:
     return column.cast(pl.Int64).cast(pl.Float64) / {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit or "us"]
 
 
-def seconds_in(column: pl.Series, *, day_first: bool) -> pl.Series:
-    """Float64, null where the text is no date."""
-    texts = pl.DataFrame({"text": column})
+def seconds_in(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") -> pl.Series:
+    """Read texts as ``parsing.dates.seconds_of`` does: Float64, null where a text is no date."""
+    texts = _with_colons(column) if time_unit == "hh.mm.ss" else column
+    seconds = _seconds_of_forms(texts, day_first=day_first)
+    if seconds.null_count() > column.null_count():
+        dotted = texts.set(seconds.is_not_null(), None)
+        if dotted.str.contains(DOTTED_CLOCKS[0]).any() or dotted.str.contains(DOTTED_CLOCKS[1]).any():
+            again = _seconds_of_forms(_with_colons(dotted), day_first=day_first)
+            seconds = seconds.zip_with(seconds.is_not_null(), again)
+    if time_unit and time_unit != "hh.mm.ss":
+        numbers = column.set(~column.str.contains(NUMBER), None).cast(pl.Float64, strict=False)
+        seconds = seconds.zip_with(numbers.is_null(), seconds_of_numbers(numbers, time_unit))
+    return seconds.set(~seconds.is_between(EARLIEST, LATEST), None)
+
+
+def seconds_of_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
+    """Read numbers as ``parsing.dates.seconds_of_number`` does: Float64, null outside of the years 1 to 9999."""
+    numbers = column.cast(pl.Float64)
+    if time_unit == "yyyymmdd":
+        is_date = numbers.is_between(1000_01_01, 9999_12_31) & (numbers == numbers.floor())
+        written = numbers.set(~is_date, None).cast(pl.Int64).cast(pl.String)
+        return written.str.to_date("%Y%m%d", strict=False).cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
+    units = UNITS_A_SECOND[time_unit]
+    # polars multiplies by the reciprocal of a scalar, which rounds otherwise than a division.
+    seconds = pl.Series(column.name, numbers.to_numpy() / units)
+    return seconds.set(~numbers.is_between(EARLIEST * units, LATEST * units).fill_null(value=False), None)
+
+
+def _seconds_of_forms(column: pl.Series, *, day_first: bool) -> pl.Series:
     readings = [_of_form(form, day_first=day_first) for form in FORMS]
     clock = _Groups(CLOCK)
     alone = pl.when(clock("hour").is_not_null()).then(_clock(clock, zoned=False))
-    return texts.select(pl.coalesce(*readings, alone).alias(column.name)).to_series()
+    return pl.DataFrame({"text": column}).select(pl.coalesce(*readings, alone).alias(column.name)).to_series()
+
+
+def _with_colons(column: pl.Series) -> pl.Series:
+    with_seconds, without = DOTTED_CLOCKS
+    return column.str.replace(with_seconds, "${1}${2}:${3}:${4}${5}").str.replace(without, "${1}${2}:${3}${4}")
 
 
 class _Groups:
@@ -117,8 +167,23 @@ def _clock(groups: _Groups, *, zoned: bool) -> pl.Expr:
 
 def _are_dates(values: pl.Series) -> bool:
     text = pl.col("text").str
-    fits = pl.DataFrame({"text": values}).select(pl.any_horizontal(text.contains(form) for form in (*FORMS, CLOCK)))
+    forms = (*FORMS, CLOCK, *DOTTED_CLOCKS)
+    fits = pl.DataFrame({"text": values}).select(pl.any_horizontal(text.contains(form) for form in forms))
     return int(fits.to_series().sum()) >= len(values) * _SHARE
+
+
+def _are_clocks(known: pl.Series) -> bool:
+    """Whether 10.11.12 is a time of day: dotted triples nearly all are, and fewer are dates in either order."""
+    triples = known.filter(known.str.contains(_DOTTED_TRIPLE))
+    if len(triples) < len(known) * _SHARE or triples.is_empty():
+        return False
+    clocks = _count(_seconds_of_forms(_with_colons(triples), day_first=False))
+    dates = max(_count(_seconds_of_forms(triples, day_first=day_first)) for day_first in (True, False))
+    return clocks >= len(triples) * _SHARE and clocks > dates
+
+
+def _count(values: pl.Series) -> int:
+    return len(values) - values.null_count()
 
 
 def _day_first(column: pl.Series) -> tuple[bool, str | None]:
