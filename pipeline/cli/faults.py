@@ -44,7 +44,9 @@ def _describe_os_error(error: OSError) -> str:
         case PermissionError():
             return f"{name} may not be read or written: permission is missing"
         case _ if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return f"the disk is full{f' ({name})' if error.filename is not None else ''}: free some space, or set TMPDIR"
+            return (
+                f"the disk is full{f' ({name})' if error.filename is not None else ''}: free some space, or set TMPDIR"
+            )
         case _:
             where = f"{name}: " if error.filename is not None else ""
             return f"{where}{(error.strerror or _first_line(error).removeprefix(': ') or type(error).__name__).lower()}"

@@ -68,8 +68,8 @@ class FolderContents:
             return
         if deeper := [file for file in self.rest if has_format(file.name)]:
             raise typer.BadParameter(
-                f"{folder} holds data files in folders inside it ({name_files(folder, deeper)}): the parts of a data set "
-                "must lie directly in the folder that is dropped"
+                f"{folder} holds data files in folders inside it ({name_files(folder, deeper)}): the parts of a data "
+                "set must lie directly in the folder that is dropped"
             )
         raise typer.BadParameter(
             f"{folder} holds neither data files (csv, parquet, ...) nor folders of pictures (png or jpg), one a class"

@@ -66,7 +66,9 @@ def _predictions(answer: httpx.Response, rows: int) -> dict[str, Any]:
             return document
     except (ValueError, KeyError, TypeError):
         pass
-    raise TransientError(f"the API answered {answer.status_code} without a prediction for each row: is its address right?")
+    raise TransientError(
+        f"the API answered {answer.status_code} without a prediction for each row: is its address right?"
+    )
 
 
 def _words(answer: httpx.Response) -> str:
