@@ -35,6 +35,9 @@ def _read(body: str | bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        words = error.msg
+        if str(error.doc)[error.pos :].lstrip("-").startswith(("NaN", "Infinity")):
+            words = "null is expected for a missing number, not NaN or Infinity"
         raise InvalidRequestError(
-            f"the body is not JSON (line {error.lineno}, column {error.colno}): {error.msg}"
+            f"the body is not JSON (line {error.lineno}, column {error.colno}): {words}"
         ) from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError
-from pipeline.serving.cells import json_kind
-from pipeline.serving.columns import Columns, Feeds, shown
+from pipeline.serving.cells.errors import json_kind
+from pipeline.serving.columns import Columns, Feeds
+from pipeline.serving.names import shown
 
 __all__ = ["decode_rows"]
 
@@ -16,18 +17,18 @@ def decode_rows(rows: Any, columns: Columns) -> Feeds:
     if type(rows) is not list:
         raise InvalidRequestError(f"rows: an array of objects is expected, not {json_kind(rows)}")
     columns.check_count(len(rows), "rows")
-    width = len(columns.kinds)
+    fits = True
     for number, row in enumerate(rows):
         if type(row) is not dict:
             raise InvalidRequestError(f"rows[{number}]: an object is expected, not {json_kind(row)}")
-        if len(row) != width:
-            columns.check_names(row, f"rows[{number}]")
-    try:
-        return columns.feeds(rows, _where)
-    except KeyError:
-        for number, row in enumerate(rows):
-            columns.check_names(row, f"rows[{number}]")
-        raise
+        if len(row) != columns.width:
+            fits = False
+    if fits:
+        try:
+            return columns.feeds(rows, _where)
+        except KeyError:
+            pass  # a column is absent, or spelled otherwise
+    return columns.feeds([columns.names.rename(row, f"rows[{number}]") for number, row in enumerate(rows)], _where)
 
 
 def _where(row: int, column: str) -> str:

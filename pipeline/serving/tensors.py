@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from operator import itemgetter
 from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError
-from pipeline.contracts.signature import ColumnKind
-from pipeline.serving.cells import json_kind
-from pipeline.serving.columns import Columns, Feeds, shown
-from pipeline.serving.image_cells import split_images
+from pipeline.contracts.signature import Column, ColumnKind
+from pipeline.serving.cells.errors import json_kind
+from pipeline.serving.cells.images import split_images
+from pipeline.serving.columns import Columns, Feeds
+from pipeline.serving.names import shown
 
 __all__ = ["TensorDecoder"]
 
@@ -26,13 +27,14 @@ _NUMBERS: Mapping[str, _Types] = {
 }
 # What a kind of column takes: datatype -> the types of its elements in JSON; null is a missing value, as an extension.
 _ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
-    "numeric": _NUMBERS,
-    "boolean": {"BOOL": frozenset({bool, type(None)})},
+    "numeric": {**_NUMBERS, **_TEXTS},
+    "boolean": {"BOOL": frozenset({bool, int, type(None)}), **_NUMBERS, **_TEXTS},
     "categorical": _TEXTS,
     "text": _TEXTS,
     "datetime": {**_TEXTS, **_NUMBERS},
     "image": {"UINT8": frozenset({int})},
 }
+_CODES = {**_TEXTS, **_NUMBERS}
 
 
 class TensorDecoder:
@@ -40,36 +42,40 @@ class TensorDecoder:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._elements = {name: _ELEMENTS[kind] for name, kind in columns.kinds.items()}
+        self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
+        self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
 
     def __call__(self, inputs: Any) -> Feeds:
         """Raise InvalidRequestError for a tensor that is no column's, twice there, or of a wrong shape or datatype."""
         if type(inputs) is not list:
             raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_kind(inputs)}")
-        found: dict[str, list[Any]] = {}
+        if not inputs:
+            raise InvalidRequestError("inputs: one tensor a column is expected, the array is empty")
+        tensors: dict[str, list[Any]] = {}
         for number, tensor in enumerate(inputs):
             name, data = self._read(tensor, number)
-            if name in found:
+            if name in tensors:
                 raise InvalidRequestError(f"inputs[{number}]: '{shown(name)}' is there already, one is expected")
-            found[name] = data
-        if found.keys() != self._elements.keys():
-            self._columns.check_names(found, "inputs")
-        self._check_lengths(found)
-        names = list(found)
-        rows = [dict(zip(names, cells)) for cells in zip(*found.values())]  # noqa: B905 - the lengths are checked
-        return self._columns.feeds(rows, _where)
+            tensors[name] = data
+        absent = self._check_names(tensors) if tensors.keys() != self._elements.keys() else ()
+        rows = self._count_rows(tensors)
+        for name in absent:
+            tensors[name] = [None] * rows
+        names = list(tensors)
+        cells = [dict(zip(names, row)) for row in zip(*tensors.values())]  # noqa: B905 - the lengths are checked
+        return self._columns.feeds(cells, _where)
 
     def _read(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
-        """A tensor's name, and one value a row."""
+        """A tensor's column, and one value a row."""
         try:
             name, shape, datatype, data = _parts_of(tensor)
             elements = self._elements[name][datatype]
         except (KeyError, TypeError):
-            return _explain(tensor, f"inputs[{number}]", self._columns.kinds), []
+            return self._read_otherwise(tensor, number)
         if type(data) is not list:
             raise InvalidRequestError(f"input '{shown(name)}', data: an array is expected, not {json_kind(data)}")
-        if self._columns.kinds[name] == "image":
-            return name, split_images(data, shape, self._columns.shapes[name], f"input '{shown(name)}'")
+        if name in self._images:
+            return name, split_images(data, shape, self._images[name], f"input '{shown(name)}'")
         if list in map(type, data):
             data = _flat(data, name)
         if shape not in ([len(data)], [len(data), 1]):
@@ -84,31 +90,48 @@ class TensorDecoder:
             )
         return name, data
 
-    def _check_lengths(self, found: Mapping[str, list[Any]]) -> None:
-        first, *others = found
-        rows = len(found[first])
+    def _check_names(self, tensors: Mapping[str, list[Any]]) -> Collection[str]:
+        """The optional columns that are absent; raise InvalidRequestError for others."""
+        unknown = [name for name in tensors if name not in self._elements]
+        self._columns.names.check(tensors, "inputs", unknown)
+        return self._elements.keys() - tensors.keys()
+
+    def _count_rows(self, tensors: Mapping[str, list[Any]]) -> int:
+        first, *others = tensors
+        rows = len(tensors[first])
         self._columns.check_count(rows, "inputs")
         for name in others:
-            if len(found[name]) != rows:
+            if len(tensors[name]) != rows:
                 raise InvalidRequestError(
-                    f"inputs: '{shown(name)}' has {len(found[name])} elements and '{shown(first)}' has {rows}, "
+                    f"inputs: '{shown(name)}' has {len(tensors[name])} elements and '{shown(first)}' has {rows}, "
                     "one a row is expected"
                 )
+        return rows
 
+    def _read_otherwise(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
+        """Read a tensor whose name is in another spelling, or say what is wrong with it.
 
-def _explain(tensor: Any, where: str, kinds: Mapping[str, ColumnKind]) -> str:
-    """Say what is wrong with a tensor. One that is only no column's goes on by its name: those are said together."""
-    if type(tensor) is not dict:
-        raise InvalidRequestError(f"{where}: an object is expected, not {json_kind(tensor)}")
-    if absent := [part for part in _PARTS if part not in tensor]:
-        raise InvalidRequestError(f"{where} lacks {', '.join(absent)}: a tensor has {', '.join(_PARTS)}")
-    name: Any = tensor["name"]
-    if type(name) is not str:
-        raise InvalidRequestError(f"{where}, name: text is expected, not {json_kind(name)}")
-    if name in kinds:
-        wanted = ", ".join(_ELEMENTS[kinds[name]])
+        One that is only no column's goes on by its name, to be told with others.
+        """
+        where = f"inputs[{number}]"
+        if type(tensor) is not dict:
+            raise InvalidRequestError(f"{where}: an object is expected, not {json_kind(tensor)}")
+        if absent := [part for part in _PARTS if part not in tensor]:
+            raise InvalidRequestError(f"{where} lacks {', '.join(absent)}: a tensor has {', '.join(_PARTS)}")
+        spelling: Any = tensor["name"]
+        if type(spelling) is not str:
+            raise InvalidRequestError(f"{where}, name: text is expected, not {json_kind(spelling)}")
+        name = self._columns.names.find(spelling)
+        if name is None:
+            return spelling, []
+        if name != spelling:
+            return self._read(tensor | {"name": name}, number)
+        wanted = ", ".join(self._elements[name])
         raise InvalidRequestError(f"input '{shown(name)}', datatype: one of {wanted} is expected")
-    return name
+
+
+def _elements(column: Column) -> Mapping[str, _Types]:
+    return _CODES if column.is_code else _ELEMENTS[column.kind]
 
 
 def _flat(data: list[Any], name: str) -> list[Any]:

@@ -16,6 +16,7 @@ __all__ = ["describe"]
 
 _MAX_REJECTED = 100  # rows that the report lists
 _EXAMPLES = 3
+_LOOK = 1_000  # rows that examples are from
 _MAX_EXAMPLE = 40  # characters
 
 
@@ -74,5 +75,5 @@ def _target_kind(dataset: Dataset) -> str:
 def _examples(column: pl.Series) -> list[str]:
     if column.dtype == pl.Binary or column.dtype.is_nested():
         return []
-    values = column.drop_nulls().head(1000).unique(maintain_order=True).head(_EXAMPLES)
-    return [text[:_MAX_EXAMPLE] for text in values.cast(pl.String, strict=False).drop_nulls()]
+    values = column.drop_nulls().head(_LOOK).unique(maintain_order=True).head(_EXAMPLES)
+    return [str(value)[:_MAX_EXAMPLE] for value in values]

@@ -17,7 +17,7 @@ from pipeline.validation.companions.test_file import CompanionTest, CompanionRow
 from pipeline.validation.limits import MOST_NAMED, MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
-from pipeline.validation.schema import Schema
+from pipeline.validation.schema import ASKED_REASONS, Schema
 from pipeline.validation.splits import SPLITS
 from pipeline.validation.splitters import check_rare_classes, rare_reason, untrained_reason
 from pipeline.validation.tally import ReadRows, check_rows
@@ -28,6 +28,7 @@ __all__ = ["PreparedFiles", "build_dataset"]
 
 _MOST_WARNINGS = 50
 _FEW_ROWS = 300
+_MAX_LISTED = 20  # dropped columns in one message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +80,7 @@ def build_dataset(rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, tes
         *rows.warnings,
         *rejected.warnings,
         *schema.warnings,
+        *_tell_left_out(left_out),
         *_tell_columns(rows, read, profiles),
         *read.warnings,
         *(tested.warnings if tested else ()),
@@ -212,6 +214,15 @@ def _tell_shared(test: CompanionTest, tested: CompanionRows, files: Mapping[str,
     others = pl.concat([_select(pl.read_parquet(files[split]), names) for split in ("train", "validation")])
     if shared := int(_select(tested.frame, names).hash_rows().is_in(others.hash_rows().unique().implode()).sum()):
         yield f"{shared:,} of {counted(tested.frame.height, 'row')} of '{test.name}' are in the data too"
+
+
+def _tell_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
+    """Columns that the user did not ask to drop."""
+    dropped = [column for column in left_out if column.reason not in ASKED_REASONS]
+    if dropped:
+        listed = "; ".join(f"'{column.name}' ({column.reason})" for column in dropped[:_MAX_LISTED])
+        more = "; ..." if len(dropped) > _MAX_LISTED else ""
+        yield f"{counted(len(dropped), 'column')} dropped: {listed}{more}"
 
 
 def _tell_columns(rows: Rows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:

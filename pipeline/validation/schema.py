@@ -28,11 +28,13 @@ from pipeline.validation.limits import MOST_NAMED
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.threads import side_by_side
 
-__all__ = ["CastRows", "Schema", "infer_schema"]
+__all__ = ["ASKED_REASONS", "CastRows", "Schema", "infer_schema"]
 
 _CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds that a cell may fail to be
 _HINT_ROWS = 1_000
+_DROP_REASON = "dropped by train.yaml"
 _GROUP_REASON = "it says which rows belong together (split.column)"
+ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # of columns that train.yaml takes out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +153,7 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
     hint = _decimal_hint(sample)
     target = _infer_target(sample, name, spec, rows.task, hint)
     placing = _infer_placing(sample, spec, missing)
-    dropped = [LeftOut(name=column, reason="dropped by train.yaml") for column in spec.drop]
+    dropped = [LeftOut(name=column, reason=_DROP_REASON) for column in spec.drop]
     dropped += _leave_out_group(spec)
     features = sample.drop({name, spec.weight or "", *(column.name for column in dropped)}, strict=False)
     columns, unread = _infer_features(features, rows, missing, hint)

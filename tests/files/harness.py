@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from pipeline.cli.predicting import request_rows
-from pipeline.cli.rows import read_rows
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.job_spec import JobSpec
@@ -22,17 +21,19 @@ from pipeline.contracts.names import RunKeys
 from pipeline.contracts.run import Upload
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.parsing.numbers import parse_number
 from pipeline.planning.plan import plan
 from pipeline.serving.http import infer_request, refusal
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import onnx_session
 from pipeline.serving.predictor import Predictor
 from pipeline.training.trainer import Trainer
+from pipeline.validation.known_rows import read_known_rows
 from pipeline.validation.validate import validate
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.training import CPU
 
-__all__ = ["Body", "Reply", "Served", "ValidatedFile", "rows_of_test_file", "serve", "validate_file"]
+__all__ = ["Body", "Reply", "Served", "ValidatedFile", "serve", "validate_file"]
 
 RUN = "demo_model_0123456789ab"
 KEYS = RunKeys.of(RUN)
@@ -177,22 +178,22 @@ class Served:
             return Reply(response["statusCode"], json.loads(response["body"]))
         return Reply(200, json.loads(answer.body))
 
-    def predict_file(self, path: Path, name: str | None = None) -> tuple[list[Any], list[Any]]:
+    def predict_file(self, path: Path, workdir: Path) -> tuple[list[Any], list[Any]]:
         """What ``modeldrop predict FILE`` does: the predictions, and the truth of each row."""
-        predictions, truths = [], []
-        rows = list(rows_of_test_file(path, name or path.name, self.signature))
+        workdir.mkdir(exist_ok=True)
+        known = read_known_rows(path.name, path, self.signature, workdir)
+        rows = known.frame.to_dicts()
+        predictions = []
         for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            columns = [{key: value for key, value in row.items() if key != self.signature.target} for row in batch]
-            reply = self.ask(*columns)
-            assert reply.status == 200, reply.error
+            reply = self.ask(*rows[start : start + BATCH])
             predictions += [self._told(prediction) for prediction in reply.predictions]
-            truths += [row.get(self.signature.target) for row in batch]
-        return predictions, truths
+        assert known.labels is not None, "a test file has its target"
+        return predictions, [self._truth(label) for label in known.labels.to_list()]
 
-    def quality(self, metric: str, path: Path, name: str | None = None) -> float:
-        """The metric of the test file's rows; every row has an answer."""
-        return measure(metric, *self.predict_file(path, name))
+    def quality(self, metric: str, path: Path) -> float:
+        """The metric of a file's rows; every row has an answer."""
+        with TemporaryDirectory() as workdir:
+            return measure(metric, *self.predict_file(path, Path(workdir)))
 
     def split_quality(self, metric: str, split: pl.DataFrame) -> float:
         """The metric of a split, as the card's is measured."""
@@ -203,21 +204,20 @@ class Served:
     def _told(self, prediction: dict[str, Any]) -> Any:
         return prediction["value" if self.signature.task == "regression" else "label"]
 
+    def _truth(self, label: str) -> Any:
+        if self.signature.task != "regression":
+            return label
+        number = parse_number(label, self.signature.target_format)
+        assert number is not None, "the target is read as it was in training"
+        return number
+
 
 def measure(metric: str, predictions: Sequence[Any], truths: Sequence[Any]) -> float:
     if metric == "accuracy":
-        return sum(told == str(truth) for told, truth in zip(predictions, truths, strict=True)) / len(truths)
-    told, truth = np.array(predictions, np.float64), np.array([float(value) for value in truths])
+        return sum(told == truth for told, truth in zip(predictions, truths, strict=True)) / len(truths)
+    told, truth = np.array(predictions, np.float64), np.array(truths, np.float64)
     squares = float(((told - truth) ** 2).mean())
     return squares**0.5 if metric == "rmse" else 1 - squares / float(truth.var())
-
-
-def rows_of_test_file(path: Path, name: str, signature: Signature) -> Iterator[Row]:
-    """The rows of a file as ``modeldrop predict`` sends them, each with its target's value where it has one."""
-    found = read_rows(str(path))
-    for row in found.rows:
-        (request,) = request_rows([row], signature, typed=found.typed)
-        yield {**request, signature.target: row.get(signature.target)}
 
 
 def validate_file(

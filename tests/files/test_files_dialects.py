@@ -123,7 +123,7 @@ def test_a_file_of_data_alone_gets_names_and_loses_no_row(drop: Drop, name: str,
     file = drop(name, table((), rows, delimiter))
     assert file.rows.height == ROWS
     assert (list(file.kinds), file.dataset.target) == ([f"column_{n}" for n in range(1, 6)], "column_6")
-    assert file.reports("column_1")
+    assert file.reports("header")
 
 
 def test_train_yaml_says_that_a_file_of_words_has_no_header(drop: Drop) -> None:
@@ -138,7 +138,7 @@ def test_train_yaml_names_the_target_of_a_file_without_a_header(drop: Drop) -> N
     assert file.kinds == {"column_2": "numeric", "column_3": "categorical"}
 
 
-@pytest.mark.parametrize("header", [("country", "2019", "2020", "grew"), ("id_a", "1", "2", "y"), ("w", "c", "n", "l")])
+@pytest.mark.parametrize("header", [("country", "2019", "2020", "grew"), ("w", "c", "n", "l")])
 def test_a_header_with_numbers_or_single_letters_in_it_is_a_header(drop: Drop, header: tuple[str, ...]) -> None:
     def make(random: Random, number: int) -> list[Any]:
         before, after = random.uniform(1, 9), random.uniform(1, 9)

@@ -193,6 +193,25 @@ def test_words_that_hold_digits_are_no_numbers(drop: Drop, words: str, delimiter
     assert set(file.values("amount")) == {row[0] for row in rows}
 
 
+BRACKETS = (("<=50K", ">50K"), ("<30", ">=30"), ("<1h", ">1h"), ("10+", "20+"), ("<18", "18-65", ">65"))
+
+
+@pytest.mark.parametrize("labels", BRACKETS, ids=str)
+@pytest.mark.parametrize("delimiter", [",", ", ", ";"])
+def test_brackets_of_a_target_are_classes(drop: Drop, labels: Sequence[str], delimiter: str) -> None:
+    rows = make_rows(lambda random, number: [random.random(), random.choice("ab"), random.choice(labels)], ROWS)
+    body = "".join(delimiter.join(map(str, row)) + "\n" for row in [("x", "kind", "bracket"), *rows])
+    file = drop("a.csv", body)
+    assert (file.dataset.task, set(file.dataset.classes)) == ("classification", set(labels))
+
+
+@pytest.mark.parametrize("labels", BRACKETS, ids=str)
+def test_brackets_of_a_feature_stay_apart(drop: Drop, labels: Sequence[str]) -> None:
+    rows = make_rows(lambda random, number: [random.choice(labels), random.random(), random.choice("ab")], ROWS)
+    file = drop("a.csv", table(("bracket", "x", "kind"), rows))
+    assert len(set(file.values("bracket"))) == len(labels)
+
+
 def test_plain_numbers_are_read_as_they_are_without_a_warning(drop: Drop) -> None:
     values = [*_amounts(-5, 5, 3)[:300], *[1e-7, -2.5e10, 1.299, 0.5, 12345.678] * 4]
     for name in ("a.csv", "b.csv", "a.tsv"):

@@ -28,7 +28,7 @@ def test_the_test_file_beside_the_data_is_read_as_the_data_is(
     served = serve_sample(sample.name)
     file = validate_sample(sample, tmp_path, {sample.test: sample.read(sample.test)})
     test = file.split("test")
-    assert test.height == len(served.predict_file(sample.test_path)[0])
+    assert test.height == len(served.predict_file(sample.test_path, tmp_path / "predict")[0])
     assert file.kinds == served.file.kinds
     quality = served.split_quality(sample.metric, test)
     assert sample.meets_bound(quality), quality

@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.parsing.missing import NUMBER_MISSING
-from pipeline.parsing.numbers import AMBIGUOUS_POINT, BLANK, BOUND, CODE, PLAIN, NumberFormat
+from pipeline.parsing.numbers import AMBIGUOUS_POINT, BLANK, BOUND, CODE, MINUS, PLAIN, NumberFormat
 from pipeline.validation.columns.number_formats import Decimals, count_decimals, detect_format, split_spellings
 from pipeline.validation.columns.number_warnings import describe_marks, describe_reading
 from pipeline.validation.columns.numbers import count_codes, parse_numbers
@@ -185,6 +185,8 @@ def _infer_written(
     if reading is None or not _are_enough(counts, reading.numbers):
         return None
     spelled = counts.with_columns(number=reading.numbers).drop_nulls("number")
+    if _are_classes(spelled["text"]):
+        return None
     bounds = int(spelled.filter(pl.col("text").str.contains(BOUND))["count"].sum())
     is_ambiguous = reading.decimals.are_ambiguous and not decimal_hint
     number_format, spellings = reading.number_format, reading.spellings
@@ -197,6 +199,13 @@ def _infer_written(
         is_ambiguous=is_ambiguous,
         warnings=describe_reading(text.name, number_format, spellings, bounds=bounds, is_ambiguous=is_ambiguous),
     )
+
+
+def _are_classes(values: pl.Series) -> bool:
+    """Whether the values are bounds without a number between them (<=50K, >50K), or grades (2-, 2, 2+)."""
+    grades = values.filter(values.str.contains(rf"[0-9]{MINUS}$"))
+    are_grades = len(grades) > 0 and grades.str.contains(rf"^[0-9]{MINUS}$").all()
+    return are_grades or values.str.contains("^[<>\u2264\u2265]").all()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -142,10 +142,10 @@ def _parse_batch(batch: pl.DataFrame, number_format: NumberFormat) -> pl.Series:
 
 def _groups(number_format: NumberFormat) -> str:
     """A shorter pattern for the same groups, of texts that match the whole one: any text is a currency or a unit."""
-    currency = rf"(?:[^-{_MARKS}]*[{_SMALL}]\.)?[^-{_MARKS}]*"
+    currency = rf"(?:[^-{_MARKS}]*[{_SMALL}]\.)*[^-{_MARKS}]*"
     return (
         rf"^[<>=\u2264\u2265~\u2248]*{BLANK}*[<>=\u2264\u2265~\u2248]*{BLANK}*(?P<sign>\+|{MINUS})?{currency}(?P<open>\()?{currency}"
-        rf"(?P<inner>{MINUS})?{BLANK}*{digits_pattern(number_format)}(?P<minus>{MINUS})?(?:[^0-9.,)][^)]*)?(?P<close>\))?[^)]*$"
+        rf"(?P<inner>{MINUS})?{BLANK}*{digits_pattern(number_format)}(?P<minus>{MINUS})?(?:[^0-9.,)][^)]*)?(?:(?P<close>\))[^)]*)?$"
     )
 
 

@@ -103,15 +103,15 @@ def test_a_boolean_may_come_as_a_word(given: str, meant: bool) -> None:
 @pytest.mark.parametrize(
     ("column", "cell", "expected", "found"),
     [
-        ("age", "31", "a number or null", "text"),
+        ("age", "thirty", "a number such as 1299.5 or null", "another text"),
         ("age", True, "a number or null", "a boolean"),
         ("age", [31], "a number or null", "an array"),
         ("age", 1e39, "a number within ±3.4e38", "a larger one"),
         ("age", -(2**127) * 2.0, "a number within ±3.4e38", "a larger one"),
         ("job", ["cook"], "text or null", "an array"),
         ("job", {"a": 1}, "text or null", "an object"),
-        ("member", 1, "true, false or null", "a number"),
-        ("member", "perhaps", "true, false or null", "another text"),
+        ("member", 2, "true, false, 1, 0 or null", "another number"),
+        ("member", "perhaps", "true, false, 1, 0 or null", "another text"),
     ],
 )
 def test_a_cell_of_another_kind_is_named_by_row_and_column(column: str, cell: Any, expected: str, found: str) -> None:

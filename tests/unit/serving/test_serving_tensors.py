@@ -85,7 +85,8 @@ def test_every_numeric_datatype_is_taken(datatype: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"datatype": "BYTES"}, "input 'age', datatype: one of FP32, FP64, INT8"),
+        ({"datatype": "BOOL"}, "input 'age', datatype: one of FP32, FP64, INT8"),
+        ({"datatype": "BYTES"}, "input 'age', element 0: BYTES or null is expected, this is a number"),
         ({"datatype": 7}, "input 'age', datatype: one of FP32"),
         ({"datatype": ["FP32"]}, "input 'age', datatype: one of FP32"),
         ({"shape": [3]}, "input 'age': the shape [2] or [2, 1] is expected, its data has 2 elements"),
@@ -119,7 +120,7 @@ def test_a_wrong_tensor_is_refused_by_name_and_place(changes: dict[str, Any], me
     ("inputs", "message"),
     [
         ({}, "inputs: an array of tensors is expected, not an object"),
-        ([], "inputs lacks 'age', 'job', 'hours per week', 'member'"),
+        ([], "inputs: one tensor a column is expected, the array is empty"),
         ([7], "inputs[0]: an object is expected, not a number"),
         ([{"name": "age"}], "inputs[0] lacks shape, datatype, data: a tensor has name, shape, datatype, data"),
         (tensors()[1:], "inputs lacks 'age': expected are"),

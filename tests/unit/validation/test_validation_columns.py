@@ -162,10 +162,6 @@ def test_statistics_are_of_the_training_rows(drop, good):
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        ("size,size,sold", "columns 1 and 2 are both named 'size'"),
-        ("size, size ,sold", "columns 1 and 2 are both named 'size'"),
-        ("size,,sold", "column 2 of 3 has no name"),
-        ("0.5,a,yes", "line 1 holds numbers"),
         ("size," + "x" * 201 + ",sold", "column 2 has 201 characters"),
         (",".join(f"c{number}" for number in range(100_000)), "100,000 columns: at most 10,000"),
     ],
@@ -173,6 +169,21 @@ def test_statistics_are_of_the_training_rows(drop, good):
 def test_a_header_that_cannot_be_used_is_refused(drop, lines, header, words):
     with pytest.raises(InvalidColumnsError, match=words):
         drop("a.csv", "\n".join([header, *lines[1:]]))
+
+
+@pytest.mark.parametrize(
+    ("header", "names", "words"),
+    [
+        ("size,size,sold", ["size", "size_2"], "columns 1 and 2 are all named 'size'"),
+        ("size, size ,sold", ["size", "size_2"], "columns 1 and 2 are all named 'size'"),
+        ("size,,sold", ["size", "column_2"], "2 ('column_2')"),
+        ("0.5,a,yes", ["column_1", "column_2"], "no header"),
+    ],
+)
+def test_columns_without_a_name_of_their_own_get_one_that_is_told(drop, lines, header, names, words):
+    found = drop("a.csv", "\n".join([header, *lines[1:]]))
+    assert [column.name for column in found.dataset.columns] == names
+    assert words in " ".join(found.dataset.warnings)
 
 
 def test_one_column_is_not_enough(drop):

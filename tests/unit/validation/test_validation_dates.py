@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.parsing.dates import seconds_of
-from pipeline.validation.columns.dates import read_dates, seconds_in
+from pipeline.parsing.dates import EARLIEST, LATEST, seconds_of, seconds_of_number
+from pipeline.validation.columns.dates import read_dates, seconds_in, seconds_of_numbers
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.type_inference import infer_column
@@ -41,6 +41,14 @@ def _told(*values, name="day"):
         ("2024-02", "2024-02-01T00:00:00+00:00"),
         ("0001-01-01", "0001-01-01T00:00:00+00:00"),
         ("12:30", "1970-01-01T12:30:00+00:00"),
+        ("10/03/2004 18.00.00", "2004-03-10T18:00:00+00:00"),
+        ("10.03.2004 18.00", "2004-03-10T18:00:00+00:00"),
+        ("2004-03-10T08.30.15,5", "2004-03-10T08:30:15.500000+00:00"),
+        ("10.3.04 6.05 pm", "2004-03-10T18:05:00+00:00"),
+        ("3 Jan 2024 10.30.00 +0200", "2024-01-03T08:30:00+00:00"),
+        ("18.00.00", "1970-01-01T18:00:00+00:00"),
+        ("00.00.00", "1970-01-01T00:00:00+00:00"),
+        ("31.12.24", "2024-12-31T00:00:00+00:00"),
     ],
 )
 def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
@@ -52,7 +60,9 @@ def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
 @pytest.mark.parametrize(
     "text",
     ["2024-02-30", "0000-00-00", "2024-13-01", "2024-01-31 24:00", "31/1/024", "3 Foo 2024", "10:61", "13:00 pm",
-     "٢٠٢٤-01-31", "2024-01-31 or so", "20240131", "", "1:2:3", "0:00 am"],
+     "٢٠٢٤-01-31", "2024-01-31 or so", "20240131", "", "1:2:3", "0:00 am", "18.00", "1.5", "24.00.00", "18.60.00",
+     "2024-01-31 18.5", "2024-01-31 18.00:00", "2024-01-31 18:00.00", "10.03.2004 25.00", "0001-01-01 00:00+05:00",
+     "9999-12-31 23:59-01:00", "0000-01-01", "1706659200", "1.2.3.4", "99999-01-01"],
 )  # fmt: skip
 def test_what_is_no_date_is_none_to_both(text):
     assert seconds_of(text, day_first=True) is None
@@ -60,14 +70,82 @@ def test_what_is_no_date_is_none_to_both(text):
 
 
 _DAY = r"[0-9]{1,4}[-/. ]([0-9]{1,2}|Jan|december)[-/., ][0-9]{1,4}"
-_TIME = r"[T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9])?)?( ?[aP]m)?(Z| ?[+-][0-9]{2}:?[0-9]{2})?"
+_TIME = r"[T ][0-9]{1,2}[:.][0-9]{2}([:.][0-9]{2}(\.[0-9])?)?( ?[aP]m)?(Z| ?[+-][0-9]{2}:?[0-9]{2})?"
+_UNITS = ["", "s", "ms", "us", "ns", "yyyymmdd", "hh.mm.ss"]
 
 
 @settings(deadline=None)  # the first one compiles the expressions
-@given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.booleans())
-def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first):
-    one = seconds_of(text, day_first=day_first)
-    assert seconds_in(pl.Series("d", [text]), day_first=day_first).to_list() == [one]
+@given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.booleans(), st.sampled_from(_UNITS))
+def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first, unit):
+    seconds = seconds_of(text, day_first=day_first, time_unit=unit)
+    assert seconds_in(pl.Series("d", [text]), day_first=day_first, time_unit=unit).to_list() == [seconds]
+
+
+@settings(deadline=None)
+@given(st.from_regex(r"\A([0-9]{1,2}\.){1,2}[0-9]{1,2}\Z|\A[+-]?[0-9]{1,21}(\.[0-9]{0,3})?\Z"), st.sampled_from(_UNITS))
+def test_any_number_or_dotted_text_means_the_same_to_both(text, unit):
+    seconds = seconds_of(text, day_first=True, time_unit=unit)
+    column = pl.Series("d", [text, None, "31.12.2024"])
+    assert seconds_in(column, day_first=True, time_unit=unit).to_list() == [seconds, None, 1735603200.0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "number", "moment"),
+    [
+        ("s", 1706659200, "2024-01-31"),
+        ("ms", 1706659200000, "2024-01-31"),
+        ("us", 1706659200000000, "2024-01-31"),
+        ("ns", 1706659200000000000, "2024-01-31"),
+        ("yyyymmdd", 20240131, "2024-01-31"),
+        ("yyyymmdd", 99991231, "9999-12-31"),
+        ("s", -86400, "1969-12-31"),
+        ("yyyymmdd", 20240230, None),
+        ("yyyymmdd", 240131, None),
+        ("yyyymmdd", 20240131.5, None),
+        ("s", 1e300, None),
+        ("s", float("inf"), None),
+        ("s", float("nan"), None),
+        ("yyyymmdd", float("nan"), None),
+        ("ms", -1e18, None),
+    ],
+)
+def test_a_number_counts_in_its_unit_to_both(unit, number, moment):
+    wanted = moment and (datetime.fromisoformat(moment).replace(tzinfo=UTC) - EPOCH) / timedelta(seconds=1)
+    assert seconds_of_number(number, unit) == wanted
+    assert seconds_of_numbers(pl.Series("d", [float(number)]), unit).to_list() == [wanted]
+
+
+@given(
+    st.sampled_from(_UNITS), st.floats() | st.integers(19000101, 21001231).map(float) | st.integers(0, 2**62).map(float)
+)
+def test_any_number_means_the_same_to_both_and_is_in_the_calendar(unit, number):
+    seconds = seconds_of_number(number, unit)
+    assert seconds_of_numbers(pl.Series("d", [number]), unit).to_list() == [seconds]
+    assert seconds is None or EARLIEST <= seconds <= LATEST
+
+
+def test_no_integer_is_too_large_to_be_refused():
+    assert [seconds_of_number(10**400, unit) for unit in _UNITS] == [None] * len(_UNITS)
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "first"),
+    [
+        (["10.11.12", "18.00.00", "23.59.59", "00.30.00"], "hh.mm.ss", 36672.0),
+        (["01.00.00", "02.00.00", "03.00.00"], "hh.mm.ss", 3600.0),
+        (["10.11.12", "31.12.24", "01.02.03"], "", 1352505600.0),
+        (["10/03/2004 18.00.00", "11/03/2004 19.00.00", "25/03/2004 20.00.00"], "", 1078941600.0),
+    ],
+)
+def test_a_column_tells_whether_dotted_texts_are_times_of_day(values, unit, first):
+    dates = read_dates(pl.Series("t", values))
+    assert (dates.time_unit, dates.seconds[0]) == (unit, first)
+    assert dates.warnings == ()
+
+
+@pytest.mark.parametrize("values", [["1.2", "18.00", "3.5"], ["1.2.3", "1.2.3.4"], ["10.0.1.5", "10.0.1.6"]])
+def test_decimals_and_versions_are_no_times(values):
+    assert read_dates(pl.Series("v", values)) is None
 
 
 @pytest.mark.parametrize(

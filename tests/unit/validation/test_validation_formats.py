@@ -48,11 +48,17 @@ FORMS = {
 }
 
 
+def _plain(dataset):
+    """Without what tells the file itself."""
+    columns = tuple(column.model_copy(update={"aliases": ()}) for column in dataset.columns)
+    return dataset.model_copy(update={"sha256": "", "columns": columns})
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_of_a_file_does_not_change_its_data_set(drop, good, form):
     file, body = FORMS[form]
     expected, found = drop("plain.csv", good), drop(file, body(good))
-    assert found.dataset.model_copy(update={"sha256": ""}) == expected.dataset.model_copy(update={"sha256": ""})
+    assert _plain(found.dataset) == _plain(expected.dataset)
     assert all(found.split(name).equals(expected.split(name)) for name in expected.splits)
 
 
@@ -68,7 +74,9 @@ def test_a_quote_inside_of_a_bare_cell_is_a_character(drop, good):
 
 def test_where_fields_are_not_separated_by_commas_numbers_may_have_one(drop, good):
     expected = drop("a.csv", good).dataset.columns[0]
-    assert drop("b.csv", good.replace(",", ";").replace(".", ",")).dataset.columns[0] == expected
+    found = drop("b.csv", good.replace(",", ";").replace(".", ",")).dataset.columns[0]
+    assert found.number_format.decimal == ","
+    assert found.model_copy(update={"number_format": expected.number_format}) == expected
 
 
 @pytest.mark.parametrize(

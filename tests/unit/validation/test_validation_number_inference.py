@@ -71,7 +71,7 @@ def read(values: list[str | None], *, decimal_hint: str = "") -> InferredNumbers
 
 
 @pytest.mark.parametrize("style", STYLES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(numbers=st.lists(st.floats(-5e6, 5e6).map(lambda number: round(number, 1)), max_size=30))
 def test_amounts_are_read_in_every_style(style: Callable[[float], str], numbers: list[float]) -> None:
     numbers += [1234567.5, -1234.5, 0.5, 99.9]  # all that a format can show
@@ -118,6 +118,9 @@ def test_a_later_cell_is_read_by_the_inferred_format(style: Callable[[float], st
         ["5 \u20ac", "6 $"],
         ["12%", "0.12"],
         ["120/80", "135/85"],
+        ["<=50K", ">50K"],
+        ["<18", "\u226518"],
+        ["1-", "2", "2-", "2+", "3"],
         ["12 Main Street", "14 Oak Avenue", "3 Elm Road"],
         ["19M", "201k", "Varies with device"],
         ["$4.99", "0", "Free"],

@@ -10,14 +10,27 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.validation.readers.dialects.comments import Comments, separate_comments
 from pipeline.validation.readers.dialects.delimiter import Separation, choose_delimiter, read_hint
 from pipeline.validation.readers.dialects.dialect import Dialect
-from pipeline.validation.readers.dialects.footer import Body, Footer, Tail, find_footer, read_tail
-from pipeline.validation.readers.dialects.header import Table, are_invented, find_named_header, find_table, is_name_line
+from pipeline.validation.readers.dialects.footer import Body, Tail, find_footer, read_tail
+from pipeline.validation.readers.dialects.header import (
+    Table,
+    are_invented,
+    find_named_header,
+    find_rows,
+    find_table,
+    is_name_line,
+)
 from pipeline.validation.readers.dialects.layout import find_layout
-from pipeline.validation.readers.dialects.lines import name_lines
+from pipeline.validation.readers.dialects.messages import (
+    tell_comments,
+    tell_delimiter,
+    tell_footer,
+    tell_repeated,
+    tell_start,
+    tell_units,
+)
 from pipeline.validation.readers.dialects.records import Head, Record, read_head, split_line
 from pipeline.validation.readers.dialects.units import is_unit_row
 from pipeline.validation.readers.options import ReadOptions
-from pipeline.validation.words import counted
 
 __all__ = ["detect_dialect"]
 
@@ -48,11 +61,12 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
     _check_quotes(name, comments.records, table)
     warnings = (
         *(("line 1 names the delimiter (sep=) and was skipped",) if hint is not None else ()),
-        *_tell_delimiter(separation, delimiter),
-        *_tell_comments(comments, table),
-        *_tell_start(comments, table, skipped),
+        *tell_delimiter(separation, delimiter),
+        *tell_comments(comments, table),
+        *tell_start(comments, table, skipped),
     )
-    return _complete(path, head, separation, comments, table, warnings)
+    dialect = _complete(path, head, separation, comments, table)
+    return replace(dialect, warnings=warnings + dialect.warnings)
 
 
 def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[Table, Record | None]:
@@ -61,18 +75,18 @@ def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[T
     named = find_named_header(records, options.names, width) if options.names else None
     if named is not None:
         return named, None
+    if options.header == "none":
+        return find_rows(records, width), None
     table = find_table(records, width, comments.header)
-    if table.header is None or (options.header == "auto" and not are_invented(options.names)):
+    if table.header is None or not are_invented(options.names):
         return table, None
-    if options.header == "auto" and is_name_line(table.header, table.profiles):
+    if is_name_line(table.header, table.profiles):
         return replace(table, header=None), table.header
-    if table.header in records:
-        table = replace(table, first=records.index(table.header))
-    return replace(table, header=None), None
+    return find_rows(records, width), None
 
 
 def _check_quotes(name: str, records: Sequence[Record], table: Table) -> None:
-    above = records[: table.first]
+    above = records[: max(1, table.first)]
     broken = next((record for record in above if record.cells is None), None)
     if broken is None or (table.header is not None and is_name_line(table.header, table.profiles)):
         return
@@ -81,9 +95,7 @@ def _check_quotes(name: str, records: Sequence[Record], table: Table) -> None:
     )
 
 
-def _complete(
-    path: Path, head: Head, separation: Separation, comments: Comments, table: Table, warnings: tuple[str, ...]
-) -> Dialect:
+def _complete(path: Path, head: Head, separation: Separation, comments: Comments, table: Table) -> Dialect:
     rows = comments.records[table.first :]
     header = _header_fields(table.header, separation)
     layout = find_layout(header, rows, separation.width)
@@ -112,7 +124,7 @@ def _complete(
         index_field=layout.index_field,
         units=units.cells or () if units else (),
         padded_quotes=separation.padded_quotes,
-        warnings=(*warnings, *_tell_units(units), *layout.warnings, *_tell_repeated(repeated), *_tell_footer(footer)),
+        warnings=(*tell_units(units), *layout.warnings, *tell_repeated(repeated), *tell_footer(footer)),
     )
 
 
@@ -134,52 +146,3 @@ def _find_repeated(
         return lines
     text = header.text.strip()
     return () if any(line.strip() == text for line in tail.lines) else None
-
-
-def _tell_delimiter(separation: Separation, promised: str | None) -> tuple[str, ...]:
-    if promised and separation.delimiter != promised:
-        return ("the fields are not separated by tabs, as the file's name says: another delimiter was detected",)
-    return ()
-
-
-def _tell_comments(comments: Comments, table: Table) -> tuple[str, ...]:
-    header = table.header.line if table.header else 0
-    lines = [line for line in comments.lines if line != header]
-    if not lines:
-        return ()
-    return (f"{counted(len(lines), 'comment line')} ({comments.prefix}) skipped: {name_lines(lines)}",)
-
-
-def _tell_start(comments: Comments, table: Table, skipped: Record | None) -> tuple[str, ...]:
-    records = comments.records
-    above = [record for record in records[: table.first] if record not in (table.header, skipped)]
-    first = records[table.first] if table.first < len(records) else None
-    target = table.header or skipped or first
-    warnings = []
-    if above and target:
-        lines = name_lines(range(above[0].line, above[-1].line + above[-1].lines))
-        place = "the header" if table.header else "the first row"
-        warnings.append(f"{lines} before {place} (line {target.line}) skipped: no part of the table")
-    if skipped is not None:
-        warnings.append(f"line {skipped.line} holds names and was skipped: the model was trained without a header")
-    if table.header is None and first is not None:
-        warnings.append(f"the file has no header (line {first.line} is read as data): columns are named by position")
-    return tuple(warnings)
-
-
-def _tell_units(units: Record | None) -> tuple[str, ...]:
-    return (f"line {units.line} skipped: it holds units or types, not values",) if units else ()
-
-
-def _tell_repeated(lines: tuple[int, ...] | None) -> tuple[str, ...]:
-    if lines is None:
-        return ()
-    return (f"the header comes again among the rows{' on ' + name_lines(lines) if lines else ''}: skipped there",)
-
-
-def _tell_footer(footer: Footer | None) -> tuple[str, ...]:
-    if footer is None:
-        return ()
-    if footer.first is None or footer.last is None:
-        return (f"a footer of {counted(footer.count, 'line')} at the end of the file skipped",)
-    return (f"{name_lines(range(footer.first, footer.last + 1))} after the last row skipped: a footer, not data",)

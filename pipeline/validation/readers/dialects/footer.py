@@ -152,11 +152,11 @@ def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: boo
     first = next(cell for cell in cells if cell)
     filled = sum(cell != "" for cell in cells)
     narrow = len(cells) < body.min_width or (filled * 2 <= body.filled and body.filled > 1)
-    lacks = narrow or _lacks_values(cells, body.profiles)
+    mismatches = narrow or _holds_text(cells, body.profiles)
     if _TOTAL.fullmatch(first):
-        return _is_total(cells, first, body, lacks=lacks)
+        return _is_total(cells, first, body, lacks=mismatches or _lacks_values(cells, body.profiles))
     if _NOTE.fullmatch(text.strip().strip('"')) or _NOTE.fullmatch(first):
-        return lacks
+        return mismatches
     if not narrow or body.ragged_share > _MAX_RAGGED_SHARE:
         return False
     return _mismatches(cells, body.profiles) and (after_gap or body.profiles[0].typed)
@@ -174,10 +174,14 @@ def _is_total(cells: Sequence[str], first: str, body: Body, *, lacks: bool) -> b
 
 
 def _lacks_values(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
-    """Return whether cells are empty in columns that are always filled, or are no numbers where all others are."""
+    """Return whether cells are empty in columns that are always filled."""
+    return any(not cell and "" not in profile.values for cell, profile in zip(cells, profiles, strict=False))
+
+
+def _holds_text(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether a column of numbers or dates holds other text."""
     return any(
-        (not cell and "" not in profile.values)
-        or (profile.typed and not is_missing(cell) and not profile.holds(kind_of(cell)))
+        profile.typed and not is_missing(cell) and not profile.holds(kind_of(cell))
         for cell, profile in zip(cells, profiles, strict=False)
     )
 

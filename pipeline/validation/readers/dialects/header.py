@@ -14,7 +14,7 @@ from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile
 from pipeline.validation.readers.dialects.records import Record
 from pipeline.validation.readers.dialects.units import is_unit_row
 
-__all__ = ["Table", "are_invented", "find_named_header", "find_table", "header_evidence", "is_name_line"]
+__all__ = ["Table", "are_invented", "find_named_header", "find_rows", "find_table", "header_evidence", "is_name_line"]
 
 _MAX_PROFILED = 500
 _LOOK_AHEAD = 10  # records after a header of which half must be as wide as the table
@@ -39,11 +39,11 @@ def find_table(records: Sequence[Record], width: int, comment_header: Record | N
     """Find the header by what is below it: names differ in kind from the values of their columns."""
     first = _find_first(records, width)
     profiles = _profile(records, first, width)
-    if comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0:
-        data = not _has_names(records, first, profiles)
-        if data:
-            return Table(header=comment_header, first=first, profiles=profiles)
-    if _has_names(records, first, profiles):
+    has_names = _has_names(records, first, profiles)
+    named_above = comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0
+    if named_above and not has_names:
+        return Table(header=comment_header, first=first, profiles=profiles)
+    if has_names:
         header = _advance(records, first, width, profiles)
         return Table(header=records[header], first=header + 1, profiles=_profile(records, header, width))
     above = records[first - 1] if first else None
@@ -57,6 +57,12 @@ def find_table(records: Sequence[Record], width: int, comment_header: Record | N
 def _are_ragged(rows: Sequence[Record], width: int) -> bool:
     narrow = sum(row.cells is not None and row.width < width for row in rows)
     return narrow > _MAX_RAGGED_SHARE * len(rows)
+
+
+def find_rows(records: Sequence[Record], width: int) -> Table:
+    """Return the table of a file that is known to have no header."""
+    first = _find_first(records, width)
+    return Table(header=None, first=first, profiles=_profile(records, first, width))
 
 
 def find_named_header(records: Sequence[Record], names: Sequence[str], width: int) -> Table | None:
@@ -115,6 +121,8 @@ def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[C
     if not rows or all(profile.kind == "empty" for profile in profiles):
         numbers = sum(kind_of(cell) in ("number", "date") for cell in cells)
         return -1.0 if numbers * 2 > len(cells) and not _is_regular(cells) else 1.0
+    if not cells:
+        return -1.0
     if _is_index_header(cells, rows):
         return 1.0
     matches = sum(profile.typed and profile.holds(kind_of(cell)) for cell, profile in pairs)
@@ -189,9 +197,12 @@ def _advance(records: Sequence[Record], header: int, width: int, profiles: Seque
         if values > _MAX_NOTE_VALUES or record.cells == records[first].cells:
             return header
         above = records[header]
-        if _follows_gap(records, index) or _is_prose(above) or record.filled >= 2 * above.filled:
-            header = index
-        elif record.filled > above.filled and not is_unit_row(record.cells or (), profiles):
+        if (
+            _follows_gap(records, index)
+            or _is_prose(above)
+            or record.filled >= 2 * above.filled
+            or (record.filled > above.filled and not is_unit_row(record.cells or (), profiles))
+        ):
             header = index
     return header
 

@@ -12,17 +12,16 @@ __all__ = ["is_unit_row"]
 
 _MAX_CHARACTERS = 20
 _BRACKETED = re.compile(r"[\[({<].*[\])}>]")
-_UNITS = frozenset(
-    """
+_UNIT_WORDS = """
     - % ‰ ° °c °f °k c f k n s ms µs us ns min h hr hrs hour hours sec seconds day days d week weeks month months
     year years yr m mm cm km dm µm um nm ft in inch mi l ml dl g kg mg µg ug t lb oz pa hpa kpa mpa bar mbar mmhg
-    psi atm v mv kv a ma w kw mw gw wh kwh mwh j kj mj hz khz mhz ghz db dbm lux lx lm cd mol mmol mph kmh kn
-    knots rpm ppm ppb deg degree degrees rad sr usd eur gbp $ € £ ¥ kr count counts pcs cells bpm mg/dl ohm kohm ω
-    s/m n/m nm/s float int integer double string str text char varchar numeric number real continuous discrete
-    nominal ordinal categorical category date datetime time timestamp bool boolean object float64 float32 int64
-    int32 long yyyy-mm-dd unitless dimensionless class meta
-    """.split()
-)
+    psi atm v mv kv a ma w kw mw gw wh kwh mwh j kj mj hz khz mhz ghz db dbm lux lx lm cd mol mmol mph kmh kn knots
+    rpm ppm ppb deg degree degrees rad sr usd eur gbp $ € £ ¥ kr count counts pcs cells bpm mg/dl ohm kohm ω s/m n/m
+    nm/s float int integer double string str text char varchar numeric number real continuous discrete nominal
+    ordinal categorical category date datetime time timestamp bool boolean object float64 float32 int64 int32 long
+    yyyy-mm-dd unitless dimensionless class meta
+"""
+_UNITS = frozenset(_UNIT_WORDS.split())
 _QUOTIENT = re.compile(r"[^\W\d]{1,4}[²³23]?(?:\s?[/·*]\s?[^\W\d]{1,4}[²³23]?|[⁻^]?-?[¹²³123])+")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidRequestError
-from pipeline.serving.cells import RefusedCellError, json_kind
+from pipeline.serving.cells.errors import RefusedCellError, json_kind
 
 __all__ = ["images_of", "split_images"]
 

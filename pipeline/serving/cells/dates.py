@@ -1,0 +1,74 @@
+"""Cells of datetime columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from pipeline.contracts.signature import Column
+from pipeline.parsing.dates import TimeUnit, seconds_of, seconds_of_number
+from pipeline.parsing.text import strip_text
+from pipeline.serving.cells.errors import RefusedCellError
+from pipeline.serving.cells.markers import MissingMarkers
+from pipeline.serving.cells.numbers import MAX_LETTERS
+
+__all__ = ["DateReader"]
+
+_UNITS: dict[TimeUnit, str] = {
+    "": "seconds since 1970",
+    "s": "seconds since 1970",
+    "ms": "milliseconds since 1970",
+    "us": "microseconds since 1970",
+    "ns": "nanoseconds since 1970",
+    "yyyymmdd": "a number such as 20240131",
+    "hh.mm.ss": "a time such as 10.30.00",
+}
+
+
+class DateReader:
+    """Read dates as text, and numbers in the column's unit, as seconds since 1970 UTC; NaN for a missing value.
+
+    The cells are those of ``columns``, row after row.
+    """
+
+    def __init__(self, columns: Sequence[Column], missing: MissingMarkers) -> None:
+        self._columns = columns
+        self._missing = missing
+
+    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
+        """Raise RefusedCellError for what is no date of the years 1 to 9999."""
+        columns = cycle(self._columns)
+        return [_moment(cell, column, self._missing) for cell, column in zip(cells, columns)]  # noqa: B905 - no end
+
+
+def _moment(cell: object, column: Column, missing: MissingMarkers) -> float:
+    if cell is None:
+        return np.nan
+    if isinstance(cell, str):
+        return _moment_of_text(strip_text(cell), column, missing)
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise RefusedCellError(_expected(column))
+    if cell in missing.numbers:
+        return np.nan
+    seconds = seconds_of_number(cell, column.time_unit)
+    if seconds is None:
+        raise RefusedCellError(_expected(column), "a number beyond the years 1 to 9999")
+    return seconds
+
+
+def _moment_of_text(text: str, column: Column, missing: MissingMarkers) -> float:
+    if text in missing.texts:
+        return np.nan
+    seconds = None
+    if len(text) <= MAX_LETTERS:
+        seconds = seconds_of(text, day_first=column.day_first, time_unit=column.time_unit)
+    if seconds is None:
+        raise RefusedCellError(_expected(column), "another text")
+    return seconds
+
+
+def _expected(column: Column) -> str:
+    return f"a date such as 2024-01-31T10:30:00Z, {_UNITS[column.time_unit]} or null is expected"

@@ -1,0 +1,36 @@
+"""What means a missing value in a request: what did so in the training file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pipeline.contracts.signature import Signature
+from pipeline.parsing.missing import MISSING, NUMBER_MISSING
+
+__all__ = ["MissingMarkers"]
+
+
+class MissingMarkers:
+    """The usual texts, unless train.yaml replaced them; and the numbers among them, such as -999.
+
+    ``texts`` are for every column, ``texts_of_numbers`` for a numeric one.
+    """
+
+    def __init__(self, signature: Signature) -> None:
+        if signature.missing is None:
+            self.texts = MISSING
+            self.texts_of_numbers = MISSING | NUMBER_MISSING
+        else:
+            self.texts = self.texts_of_numbers = frozenset({"", *signature.missing})
+        self.numbers = frozenset(_numbers_among(self.texts))
+
+
+def _numbers_among(texts: Iterable[str]) -> Iterable[float]:
+    for text in texts:
+        try:
+            number = float(text)
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            yield number

@@ -1,0 +1,70 @@
+"""Cells of numeric columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from types import NoneType
+from typing import Any
+
+import numpy as np
+
+from pipeline.contracts.signature import Column
+from pipeline.parsing.numbers import NumberFormat, parse_number
+from pipeline.parsing.text import strip_text
+from pipeline.serving.cells.errors import RefusedCellError
+from pipeline.serving.cells.markers import MissingMarkers
+
+__all__ = ["MAX_LETTERS", "NumberReader"]
+
+MAX_LETTERS = 100  # of a text that is a number or a date
+_NUMBERS = frozenset({float, int, NoneType})
+_NUMBERS_OR_TEXTS = _NUMBERS | {str}
+_MAX_FLOAT, _MAX_DOUBLE = float(np.finfo(np.float32).max), float(np.finfo(np.float64).max)
+
+
+class NumberReader:
+    """Leave numbers and null as they are (in an array null is NaN), and read texts as the training file wrote numbers.
+
+    The cells are those of ``columns``, row after row.
+    """
+
+    def __init__(self, columns: Sequence[Column], missing: MissingMarkers) -> None:
+        self._formats = [column.number_format for column in columns]
+        self._missing_texts, self._missing_numbers = missing.texts_of_numbers, missing.numbers
+        self._max, self._bound = (_MAX_DOUBLE, "±1.8e308") if columns[0].is_wide else (_MAX_FLOAT, "±3.4e38")
+
+    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
+        """Raise RefusedCellError for what is no number in its column's format, and for one that is too large."""
+        types = set(map(type, cells))
+        if self._missing_numbers or not types <= _NUMBERS:
+            if not types <= _NUMBERS_OR_TEXTS:
+                raise RefusedCellError("a number or null is expected")
+            cells = self._read_each(cells)
+            types = set(map(type, cells))
+        present = [0, *filter(None, cells)] if NoneType in types else cells
+        if max(present) > self._max or min(present) < -self._max:
+            raise RefusedCellError(f"a number within {self._bound} is expected", "a larger one")
+        return cells
+
+    def _read_each(self, cells: Sequence[Any]) -> list[Any]:
+        formats = cycle(self._formats)
+        return [
+            self._read_text(cell, number_format)
+            if type(cell) is str
+            else (None if cell in self._missing_numbers else cell)
+            for cell, number_format in zip(cells, formats)  # noqa: B905 - the formats have no end
+        ]
+
+    def _read_text(self, cell: str, number_format: NumberFormat) -> float | None:
+        text = strip_text(cell)
+        if text in self._missing_texts:
+            return None
+        number = parse_number(text, number_format) if len(text) <= MAX_LETTERS else None
+        if number is None or np.isnan(number):
+            raise RefusedCellError(f"a number such as {_example(number_format)} or null is expected", "another text")
+        return number
+
+
+def _example(number_format: NumberFormat) -> str:
+    return f"1{number_format.group}299{number_format.decimal}5"

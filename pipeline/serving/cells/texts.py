@@ -1,0 +1,66 @@
+"""Cells of categorical and text columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.parsing.text import clean_text
+from pipeline.serving.cells.errors import RefusedCellError
+from pipeline.serving.cells.markers import MissingMarkers
+
+__all__ = ["CodeReader", "TextReader"]
+
+_EXACT = 2**53  # up to it a double holds every whole number; JSON numbers with a fraction or over 64 bits are doubles
+_WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
+
+
+class TextReader:
+    """Read cells as stripped and composed text; '' for null and for a marker of a missing value."""
+
+    def __init__(self, missing: MissingMarkers) -> None:
+        self._missing = missing.texts
+
+    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
+        """Raise RefusedCellError for an array, an object, and a number whose digits JSON has lost."""
+        try:
+            joined = "".join(cells)  # the quickest way to ask whether all are text, and of ASCII
+        except TypeError:
+            cells = [cell if type(cell) is str else _text(cell) for cell in cells]
+            joined = "".join(cells)
+        texts = list(map(str.strip if joined.isascii() else clean_text, cells))
+        if self._missing.isdisjoint(texts):
+            return texts
+        return ["" if text in self._missing else text for text in texts]
+
+
+class CodeReader(TextReader):
+    """Read cells of columns of whole numbers that are categories: 7, 7.0 and "7.0" are the code "7"."""
+
+    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
+        """Raise RefusedCellError as TextReader does."""
+        return [_code(text) for text in super().__call__(cells)]
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int):
+        return str(cell)
+    if isinstance(cell, float):
+        return _of_double(cell)
+    raise RefusedCellError("text or null is expected")
+
+
+def _of_double(cell: float) -> str:
+    if not -_EXACT < cell < _EXACT:
+        raise RefusedCellError("text is expected for a number beyond 2^53 that is no 64-bit integer")
+    return str(int(cell)) if cell.is_integer() else str(cell)  # a client with missing values writes the code 1 as 1.0
+
+
+def _code(text: str) -> str:
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
