@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.checking import Check
-from pipeline.cli.views import duration
 from pipeline.planning.estimates import PRICES_OF, UNSURE
 
 __all__ = ["check_view"]
 
 _MAX_COLUMNS = 60
 _MAX_REJECTED = 5
+_FACT_WIDTH = 9  # of the longest name, so that all stand in one line
 _NAMED_DELIMITERS = {"\t": "tab", " ": "space"}
 _NAMED_TASKS = {"regression": "a regression", "classification": "a classification", "clustering": "clusters"}
 
@@ -32,10 +32,11 @@ def _sections(check: Check) -> Iterator[RenderableType]:
     report = check.report
     yield _title(check)
     yield _columns(report["columns"], report["target"])
-    yield _facts(check)
-    yield from (Text(f"! {warning}", style="yellow") for warning in report["warnings"])
-    yield Text("")
-    yield from _plan(check)
+    yield _grid({**_reading(check), "learns": _task(report), "with": ", ".join(check.companions)})
+    yield _warnings([*report["warnings"], ""])
+    yield _grid(_plan(check))
+    if check.plan is not None:
+        yield _warnings(check.plan.notes)
 
 
 def _title(check: Check) -> Text:
@@ -89,20 +90,36 @@ def _one_line(text: str) -> str:
     return " ".join(str(text).split()) or repr(text)
 
 
-def _facts(check: Check) -> RenderableType:
+def _reading(check: Check) -> dict[str, str]:
     report = check.report
-    facts = {
-        "encoding": report["encoding"],
+    return {
+        "encoding": report["encoding"] or "",
         "dialect": _dialect(report["dialect"]),
-        "rows": f"{report['rows']:,}",
+        "rows": _rows(check),
         "rejected": _rejected(report["rejected"]),
-        "learns": _task(report),
-        "with": ", ".join(check.companions),
     }
+
+
+def _rows(check: Check) -> str:
+    tests = [name for name in check.companions if name.startswith("test.")]
+    return f"{check.report['rows']:,}" + (f", those of {tests[0]} among them" if tests else "")
+
+
+def _grid(facts: Mapping[str, str]) -> RenderableType:
+    """A line for each fact; an empty one is not told."""
     table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True, min_width=_FACT_WIDTH)
+    table.add_column(overflow="fold")
     for name, fact in facts.items():
         if fact:
-            table.add_row(Text(name, style="dim"), Text(str(fact), overflow="fold"))
+            table.add_row(name, Text(fact))
+    return table
+
+
+def _warnings(warnings: Sequence[str]) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    for warning in warnings:
+        table.add_row(Text("!" if warning else "", "yellow"), Text(warning, "yellow", overflow="fold"))
     return table
 
 
@@ -141,16 +158,17 @@ def _place(row: Mapping[str, Any]) -> str:
     return file + next((f"{kind} {row[kind]}" for kind in ("line", "row", "image") if kind in row), "")
 
 
-def _plan(check: Check) -> Iterator[RenderableType]:
+def _plan(check: Check) -> dict[str, str]:
     if check.plan is None or check.estimate is None:
-        yield Text("would try  the base model that training.base_model names, which is looked up when the run begins")
-        return
+        return {"would try": "the network that training.base_model names, which is looked up when a run begins"}
     estimate = check.estimate
-    yield Text.assemble(("would try  ", "dim"), ", ".join(candidate.name for candidate in check.plan.candidates))
-    yield from (Text(f"! {note}", style="yellow") for note in check.plan.notes)
     without = f", without {', '.join(estimate.unknown)}, of unknown cost" if estimate.unknown else ""
-    yield Text.assemble(
-        ("estimate   ", "dim"),
-        f"{duration(60 * estimate.minutes)} and ${estimate.dollars:.2f} on AWS{without}",
-        (f"  good to a factor of {UNSURE:g}; {PRICES_OF}; on this machine nothing is paid for", "dim"),
-    )
+    return {
+        "would try": ", ".join(candidate.name for candidate in check.plan.candidates),
+        "estimate": f"{_minutes(estimate.minutes)} and ${estimate.dollars:.2f} on AWS{without}, by {PRICES_OF}; good "
+        f"to a factor of {UNSURE:g}. On this machine nothing is paid for.",
+    }
+
+
+def _minutes(minutes: float) -> str:
+    return f"{round(minutes):,} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

@@ -93,7 +93,7 @@ def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
                 raise
             # A file that happens to lie beside this one is no reason to refuse it.
             check = _check(fewer, target)
-            warnings = [*check.report["warnings"], f"the test file beside it was not read: {error.message}"]
+            warnings = [*check.report["warnings"], f"the file of test rows beside it does not fit: {error.message}"]
             return replace(check, report={**check.report, "warnings": warnings})
 
 
@@ -113,7 +113,7 @@ def _check(files: _Files, target: str | None) -> Check:
         name=files.name,
         report=report,
         plan=planned,
-        estimate=planned and estimate_run(planned, dataset, spec),
+        estimate=None if planned is None else estimate_run(planned, dataset, spec),
         companions=tuple(key.rsplit("/", 1)[1] for key in files.companions),
     )
 

@@ -51,7 +51,7 @@ class GuardedGroup(TyperGroup):
             return super().invoke(ctx)
         except ModeldropError as error:
             _end(ctx, error, error.message, exit_code_of(error))
-        except Exception as error:  # noqa: BLE001 - the outermost edge: no traceback reaches a terminal
+        except Exception as error:  # the outermost edge: no traceback reaches a terminal
             if _is_of_the_command_line(error):
                 raise
             from pipeline.cli.faults import describe_fault

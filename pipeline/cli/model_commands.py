@@ -39,7 +39,8 @@ _PREDICT = """Examples:
 
   cat rows.jsonl | modeldrop predict houses -
 
-A file is read as the model's training file was: its names, numbers, dates and missing markers. A file that holds the target too is scored: each answer beside the truth."""
+A file is read as the model's training file was: names, numbers, dates, missing markers. One that holds the target
+too is scored: each answer beside the truth."""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose. The stack's own tenant by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
