@@ -33,10 +33,11 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumberFormat:
-    """How a column writes its numbers. Signs, accounting negatives, bounds (<0.5), currencies and percent signs are
-    read in every format.
+    """How a column writes its numbers. Signs, accounting negatives, bounds (<0.5) and currencies are read in every
+    format.
 
     ``units`` are texts after a number that mean nothing of their own: a unit that all rows share, as they are written.
+    A percent sign is one: 12 % is 12.
     """
 
     decimal: str = "."  # or ","
@@ -128,7 +129,7 @@ def pattern(number_format: NumberFormat) -> str:
     ``local`` after a plus (a telephone number).
     """
     units = "".join(f"|{re.escape(unit)}" for unit in sorted(number_format.units, key=len, reverse=True))
-    suffix = rf"(?:{BLANK}*(?:%|{CURRENCY}{units}))"
+    suffix = rf"(?:{BLANK}*(?:{CURRENCY}{units}))"
     magnitude = rf"(?:{BLANK}*(?P<magnitude>{MAGNITUDE}))?" if number_format.magnitudes else ""
     return (
         rf"^{BLANK}*(?:[<>]=?|[\u2264\u2265~\u2248])?{BLANK}*(?P<sign>\+|{MINUS})?{BLANK}*(?:{CURRENCY}{BLANK}*)?"

@@ -165,7 +165,7 @@ def _shared_unit(units: Counter[str]) -> _Units | None:
     if not _is_dominant(names):
         return None
     dominant = names.most_common(1)[0][0]
-    alike = sorted(unit for unit in units if unit != "%" and _unit_name(unit) == dominant)
+    alike = sorted(unit for unit in units if _unit_name(unit) == dominant)
     return None if _differ_in_prefix(alike) else _Units(names=tuple(alike))
 
 

@@ -19,6 +19,8 @@ __all__ = ["InferredNumbers", "decimal_evidence", "infer_numbers"]
 
 _MAX_OTHERS_SHARE = 0.01  # of the values: what is no number, and counts as missing then
 _MIN_VALUES_FOR_STRAY = 20  # of which one may be no number
+_MAX_WORD_SHARE = 0.05  # of the values: one word, such as "on request", that stands for a number that is not known
+_MIN_DISTINCT_FOR_WORD = 20  # distinct numbers beside it
 _MAX_CODES_SHARE = 0.01  # of values such as 007, from which numbers would lose their zeros
 _LOOK = 100  # values that are looked at before all are
 _SAMPLE = 2000  # values, evenly over the column, of which the distinct ones say whether it may hold numbers
@@ -260,4 +262,7 @@ def _are_enough(counts: pl.DataFrame, numbers: pl.Series) -> bool:
     codes = int(counts["count"].filter(counts["text"].str.contains(CODE)).sum())
     if others == values or codes > values * _MAX_CODES_SHARE:
         return False
-    return others <= values * _MAX_OTHERS_SHARE or (others == 1 and values >= _MIN_VALUES_FOR_STRAY)
+    if others <= values * _MAX_OTHERS_SHARE or (others == 1 and values >= _MIN_VALUES_FOR_STRAY):
+        return True
+    is_one_word = counts.height - len(numbers.drop_nulls()) == 1
+    return is_one_word and others <= values * _MAX_WORD_SHARE and numbers.n_unique() >= _MIN_DISTINCT_FOR_WORD

@@ -21,7 +21,7 @@ _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[_\W])?(?:id|uuid|guid)|index|row_?(?:id|num(?:ber)?)|unnamed: 0|__index_level_\d+__)|.*[a-z]I[Dd]"
 )
 _TIME_NAME = re.compile(
-    r"(?i:(?:.*[_\W])?(?:epoch|unix|time|timestamp|ts|date|datetime|when|zeit|datum|fecha|hora|data|heure|created|updated)"
+    r"(?i:(?:.*[_\W])?(?:at|on|epoch|unix|time|timestamp|ts|date|datetime|when|zeit|datum|fecha|hora|data|heure|created|updated)"
     r"(?:[_\W].*)?|.*(?:_at|time|timestamp|date|_on)(?:[_\W]?(?:ms|us|ns|s|utc|unix|epoch))?)"
 )
 # A sequence under such a name is a position in time or in an order, which models may learn from.
@@ -137,12 +137,11 @@ def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
         return False
     if cells.dtype == pl.String and not cells.drop_nulls().head(_LOOK_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():
         return False
-    codes = cells.drop_nulls().unique()
+    codes = _codes(cells).drop_nulls().unique()
     distinct, rows = len(codes), len(cells) - cells.null_count()
     if distinct > _MAX_CODES or rows < distinct * _MIN_CODE_ROWS:
         return False
-    rounded = numbers.drop_nulls().unique() % 100 == 0
-    return int(rounded.sum()) <= len(rounded) * _MAX_ROUND_SHARE
+    return int(codes.str.ends_with("00").sum()) <= distinct * _MAX_ROUND_SHARE
 
 
 def _codes(cells: pl.Series) -> pl.Series:

@@ -48,8 +48,8 @@ def describe_reading(
         warnings.append(f"column '{name}': currency signs and codes are removed")
     if spellings["unit"].str.contains("^%$").any():
         warnings.append(f"column '{name}': percent signs are removed (12.5 % is 12.5)")
-    if number_format.units:
-        units = " or ".join(f"'{unit}'" for unit in number_format.units)
+    if own_units := [unit for unit in number_format.units if unit != "%"]:
+        units = " or ".join(f"'{unit}'" for unit in own_units)
         warnings.append(f"column '{name}': the unit {units} is removed")
     if number_format.magnitudes:
         warnings.append(f"column '{name}': letters and words for magnitudes multiply (1.2k is 1200)")

@@ -99,7 +99,8 @@ def _common_shape(number_format: NumberFormat) -> str:
     digits = rf"[0-9]+(?:[{number_format.decimal}][0-9]+)?"
     if (group := _group(number_format)) is not None:
         digits = rf"(?:[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+(?:[{number_format.decimal}][0-9]+)?|{digits})"
-    return rf"^-?(?:[{_SIGNS}]?{digits}(?: ?%)?|{digits} ?[{_SIGNS}])$"
+    percent = "(?: ?%)?" if "%" in number_format.units else ""
+    return rf"^-?(?:[{_SIGNS}]?{digits}{percent}|{digits} ?[{_SIGNS}])$"
 
 
 def _parse_common(text: pl.Series, number_format: NumberFormat) -> pl.Series:

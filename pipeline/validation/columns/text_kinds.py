@@ -9,6 +9,7 @@ __all__ = ["is_free_text"]
 _MAX_REPEATED = 0.9  # distinct values a row: beyond it too few repeat to be categories
 _MIN_SENTENCES = 20  # distinct values: fewer are the answers of a questionnaire, however long
 _SENTENCE_WORDS = 4.0
+_MAX_LABEL = 500  # characters: no category has a longer name
 _MIN_DISTINCT_SHARE = 0.02  # of sentences: fewer are long names of categories
 # Scripts that put no blanks between words; two characters are about a word.
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
@@ -24,6 +25,8 @@ def is_free_text(values: pl.Series) -> bool:
     distinct = values.unique()
     share = len(distinct) / len(values)
     if share > _MAX_REPEATED:
+        return True
+    if int(distinct.str.len_chars().max() or 0) > _MAX_LABEL:  # type: ignore[arg-type]  # lengths are whole numbers
         return True
     if len(distinct) <= _MIN_SENTENCES or share < _MIN_DISTINCT_SHARE:
         return False

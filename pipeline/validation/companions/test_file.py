@@ -54,7 +54,7 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
 
     Raises:
         InvalidColumnsError: A column is not there or cannot be read so.
-        InvalidTargetError: The target is not there.
+        InvalidTargetError: The target is not there, or no label is known.
         TooFewRowsError: No row is left.
     """
     raw, name, weight = test.rows.sample, schema.target.name, schema.spec.weight
@@ -72,10 +72,12 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
         test.rejected.add_dropped(frame[weight].is_null(), f"no positive weight in the column '{weight}'")
         frame = frame.filter(frame[weight].is_not_null())
     frame = frame.filter(frame[name].is_not_null())
+    if frame.is_empty() and labels:
+        raise InvalidTargetError(f"no row of '{test.name}' has a label that the data has: {'; '.join(labels)}")
     if frame.is_empty():
         raise TooFewRowsError(
             f"'{test.name}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "
-            f"'{name}', of classes that the data has, are expected{'; ' if labels else ''}{'; '.join(labels)}"
+            f"'{name}', of classes that the data has, are expected"
         )
     return CompanionRows(frame=frame, warnings=(*test.rows.warnings, *test.rejected.warnings, *warnings, *labels))
 

@@ -86,7 +86,7 @@ class DelimitedFile(_TextFile):
             InvalidColumnsError: There is one column, or a name is too long.
         """
         dialect = detect_dialect(text.name, text.path, text.start, delimiter=delimiter, options=options)
-        names = name_columns(dialect.fields)
+        names = name_columns(("", *dialect.fields) if dialect.index_field else dialect.fields)
         return cls(
             name=text.name,
             names=names,

@@ -61,9 +61,6 @@ IN_EVERY_FORMAT = {
     "R$ 10": 10.0,
     "Rs. 500": 500.0,
     "99 kr": 99.0,
-    "12.5 %": 12.5,
-    "-3%": -3.0,
-    "(5.0)%": -5.0,
     "12,-": 12.0,
     "12.-": 12.0,
     "12,\u2013 \u20ac": 12.0,
@@ -186,6 +183,12 @@ def test_what_may_mean_another_number_is_refused(number_format: NumberFormat, te
 @pytest.mark.parametrize("text", ["<0.5", "> 200", "\u22643", "~5", "10,000+", "10+ years", "$1.2M+"])
 def test_bounds_are_told(text: str) -> None:
     assert is_bound(text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("12.5 %", 12.5), ("-3%", -3.0), ("(5.0)%", -5.0)])
+def test_a_percent_sign_is_read_where_the_column_has_them(text: str, number: float) -> None:
+    assert parse_number(text, NumberFormat(units=("%",))) == number
+    assert parse_number(text, PLAIN) is None
 
 
 @pytest.mark.parametrize("text", ["0.5", "+5", "1e+5", "-3", "$5", "12 %", "(5)"])

@@ -279,6 +279,12 @@ def test_a_data_row_that_begins_like_a_total_is_kept(read, last):
     assert read(_join("shop,sales,staff", *rows, last)).frame.rows()[-1][0] == last.split(",")[0]
 
 
+def test_statistics_below_dates_are_a_footer(read):
+    rows = [f"2024-0{n % 9 + 1}-01,{n * 37 % 101},{n * 3 % 7}" for n in range(40)]
+    statistics = ["Total,2020,120", "Average,50,3", "Max,100,6", "Min,0,0", "Std. Dev.,9,2"]
+    assert read(_join("day,sales,staff", *rows, *statistics)).frame.height == 40
+
+
 def test_a_total_among_kinds_that_have_other_totals_is_a_row(read):
     rows = [f"{['Total', 'Part', 'Rest'][n % 3]},{n * 37 % 101},{n * 3 % 7}" for n in range(41)]
     rows.append("Total,5,6")
@@ -412,6 +418,13 @@ def test_a_header_is_known_by_the_values_below_it(read, file):
     assert found.dialect.warnings == ()
 
 
+def test_years_are_names_though_some_have_no_values(read):
+    rows = [f'"Land {n}","L{n:02}","{n * 7 % 11}.5","","{n * 3 % 13}.25",' for n in range(40)]
+    lines = ['"Data Source","Indicators",', "", '"Last Updated Date","2024-06-28",', ""]
+    found = read(_join(*lines, '"Name","Code","1960","1961","1962",', *rows))
+    assert (found.dialect.fields, found.dialect.header_line) == (("Name", "Code", "1960", "1961", "1962", ""), 5)
+
+
 def test_no_header_can_be_asked_for(read):
     found = read(_join(*[f"w{n},v{n * n}" for n in range(30)]), header="none")
     assert (found.dialect.has_header, found.frame.height) == (False, 30)
@@ -460,6 +473,12 @@ def test_a_unit_row_is_skipped_and_told(read, units):
     assert found.dialect.units == tuple(units.split(","))
     assert found.frame.height == 40
     assert "line 2" in found.told
+
+
+@pytest.mark.parametrize("rule", ["---+----+----+----", "---|---|---|---", "=================="])
+def test_a_line_drawn_under_the_header_is_skipped(read, rule):
+    found = read(_join(HEADER.replace(",", "|"), rule, *_table(delimiter="|"), "(40 rows)"))
+    assert (found.frame.height, found.rejected.rows) == (40, 0)
 
 
 @pytest.mark.parametrize("first", ["unknown,5,north,2024-01-01", "?,?,north,?", ",,south,", "5.5,err,north,2024-01-01"])
@@ -532,6 +551,13 @@ def test_row_names_without_a_header_are_a_first_column(read, delimiter, quote):
     assert found.dialect.fields == ("len", "wid", "kind")
     assert found.frame.row(0) == ("1", "1.5", "1", "k1")
     assert "first" in found.told
+
+
+@pytest.mark.parametrize("name", ["Smith, Tom", "'Smith, Tom'"])
+def test_a_text_that_a_comma_cuts_is_no_row_name(read, name):
+    found = read(_join("id,name,y", *(f"{n},{name},{n % 2}" for n in range(40))))
+    assert not found.dialect.index_field
+    assert found.rejected.broken == 40
 
 
 # Rows

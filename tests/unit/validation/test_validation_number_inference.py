@@ -53,7 +53,7 @@ STYLES: dict[Callable[[float], str], NumberFormat] = {
     sap: NumberFormat(decimal=",", group="."),
     indian: NumberFormat(group=","),
     "{:.1f}".format: PLAIN,
-    "{:,.1f}%".format: NumberFormat(group=","),
+    "{:,.1f}%".format: NumberFormat(group=",", units=("%",)),
     "{:.2f}kg".format: NumberFormat(units=("kg",)),
     "{:.2f} m\u00b2".format: NumberFormat(units=("m\u00b2",)),
     '{:.1f}"'.format: NumberFormat(units=('"',)),
@@ -262,8 +262,16 @@ def test_a_single_word_among_twenty_values_is_no_number(numbers: list[str]) -> N
 
 def test_more_than_one_in_a_hundred_words_make_no_column_of_numbers() -> None:
     values = [str(number) for number in range(1000)]
-    assert read([*values, *["word"] * 10]).others == 10
-    assert infer([*values, *["word"] * 11]) is None
+    words = [f"word {number}" for number in range(11)]
+    assert read([*values, *words[:10]]).others == 10
+    assert infer([*values, *words]) is None
+
+
+def test_one_word_may_stand_for_a_few_numbers_that_nobody_knows() -> None:
+    values = [str(number) for number in range(100)]
+    assert read([*values, *["on request"] * 5]).others == 5
+    assert infer([*values, *["on request"] * 6]) is None
+    assert infer([str(number % 10) for number in range(100)] + ["low"] * 5) is None
 
 
 def test_few_codes_among_numbers_are_no_numbers() -> None:

@@ -29,7 +29,7 @@ from pipeline.validation.readers.dialects.messages import (
     tell_units,
 )
 from pipeline.validation.readers.dialects.records import Head, Record, read_head, split_line
-from pipeline.validation.readers.dialects.units import is_unit_row
+from pipeline.validation.readers.dialects.units import is_rule, is_unit_row
 from pipeline.validation.readers.options import ReadOptions
 
 __all__ = ["detect_dialect"]
@@ -99,7 +99,7 @@ def _complete(path: Path, head: Head, separation: Separation, comments: Comments
     rows = comments.records[table.first :]
     header = _header_fields(table.header, separation)
     layout = find_layout(header, rows, separation.width)
-    units = rows[0] if header and rows and is_unit_row(rows[0].cells or (), table.profiles) else None
+    units = rows[0] if header and rows and _is_no_row(rows[0], table) else None
     above = units or table.header
     first = rows[1:] if units else rows
     start = above.end if above else rows[0].start if rows else head.offsets[-1]
@@ -126,6 +126,10 @@ def _complete(path: Path, head: Head, separation: Separation, comments: Comments
         padded_quotes=separation.padded_quotes,
         warnings=(*tell_units(units), *layout.warnings, *tell_repeated(repeated), *tell_footer(footer)),
     )
+
+
+def _is_no_row(record: Record, table: Table) -> bool:
+    return is_rule(record.text) or is_unit_row(record.cells or (), table.profiles)
 
 
 def _header_fields(header: Record | None, separation: Separation) -> tuple[str, ...]:

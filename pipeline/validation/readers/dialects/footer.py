@@ -27,6 +27,9 @@ _TOTAL = re.compile(
     r"\s*[:=：]?\s*(?:\(.*\)|[\d.,\s]+|(?:rows?|records?|count|items?)\b.*|n\s*=\s*\d+)?",
     re.IGNORECASE,
 )
+_STATISTIC = re.compile(
+    r"(?:max(?:imum)?|min(?:imum)?|count|std\.?(?: ?dev\.?)?|median|anzahl|n)\.?\s*:?", re.IGNORECASE
+)
 _NOTE = re.compile(
     r"(?:sources?|quellen?|fuentes?|fonti?|bron|źródło|источник|出典|来源|notes?|anmerkung(?:en)?|hinweis|remarks?"
     r"|footnotes?|copyright|disclaimer|legend|exported|generated|created|printed|report|erstellt|exportiert|stand"
@@ -142,9 +145,15 @@ def _last_filled(tail: Tail) -> int:
 def _last_gap(tail: Tail, body: Body) -> int:
     """Return the index of the blank line nearest to the end with lines below it; -1 where blank lines are usual."""
     last = _last_filled(tail) if any(line.strip() for line in tail.lines) else 0
-    blank = [index for index in range(last) if not any(_split(tail.lines[index], body) or ("x",))]
+    blank = [index for index in range(last) if _is_blank(tail.lines[index], body)]
     near = [index for index in blank if index >= last - _MAX_LINES]
     return near[-1] if near and len(blank) <= max(3, 0.1 * last) else -1
+
+
+def _is_blank(text: str, body: Body) -> bool:
+    """Return whether a line is empty or holds delimiters alone."""
+    cells = _split(text, body)
+    return cells is not None and not any(cells)
 
 
 def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: bool) -> bool:
@@ -155,6 +164,8 @@ def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: boo
     mismatches = narrow or _holds_text(cells, body.profiles)
     if _TOTAL.fullmatch(first):
         return _is_total(cells, first, body, lacks=mismatches or _lacks_values(cells, body.profiles))
+    if _STATISTIC.fullmatch(first) and mismatches:
+        return True
     if _NOTE.fullmatch(text.strip().strip('"')) or _NOTE.fullmatch(first):
         return mismatches
     if not narrow or body.ragged_share > _MAX_RAGGED_SHARE:

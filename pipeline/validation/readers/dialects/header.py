@@ -159,7 +159,7 @@ def _is_number_header(cells: Sequence[str], rows: Sequence[Record], profiles: Se
     columns = [
         column
         for column, (cell, profile) in enumerate(zip(cells, profiles, strict=False))
-        if profile.kind in ("number", "measure") and kind_of(cell) == "number"
+        if profile.kind in ("number", "measure", "empty") and kind_of(cell) == "number"
     ]
     if not _is_regular([cells[column] for column in columns]):
         return False

@@ -10,6 +10,7 @@ from pipeline.validation.words import counted
 
 __all__ = ["Layout", "find_layout"]
 
+_MAX_COMPARED = 50  # rows
 _MAX_FILLED_SHARE = 0.05  # of rows whose trailing fields hold something
 
 
@@ -41,7 +42,7 @@ def find_layout(header: Sequence[str], rows: Sequence[Record], width: int) -> La
         return Layout(fields=tuple(fields))
     if _count_empty(table, width) >= missing:
         return Layout(fields=tuple(fields), extra_fields=missing, warnings=_tell_extra(missing))
-    if missing == 1 and _are_row_names([row[0] for row in table]):
+    if missing == 1 and _are_row_names([row[0] for row in table]) and not _cuts_text(rows, width):
         warning = "rows have one field more than the header: the first is taken for the name of the row"
         return Layout(fields=tuple(fields), index_field=True, warnings=(warning,))
     return Layout(fields=tuple(fields))
@@ -61,6 +62,15 @@ def _is_empty(cells: Sequence[str]) -> bool:
 
 def _are_row_names(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and all(cells) and len(set(cells)) == len(cells)
+
+
+def _cuts_text(rows: Sequence[Record], width: int) -> bool:
+    """Return whether a field too many comes from a text without quotes that holds a comma: ``1,Smith, Tom,5``."""
+    lines = [row.text.strip().split(",") for row in rows[:_MAX_COMPARED] if row.width == width]
+    table = [cells for cells in lines if len(cells) == width]
+    padded = [all(row[column].startswith(" ") for row in table) for column in range(1, width)]
+    opened = any(all(row[column].lstrip().startswith("'") for row in table) for column in range(width))
+    return bool(table) and (opened or (any(padded) and not all(padded)))
 
 
 def _tell_extra(extra: int) -> tuple[str, ...]:

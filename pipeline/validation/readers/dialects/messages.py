@@ -68,7 +68,7 @@ def tell_start(comments: Comments, table: Table, skipped: Record | None) -> tupl
 
 
 def tell_units(units: Record | None) -> tuple[str, ...]:
-    return (f"line {units.line} skipped: it holds units or types, not values",) if units else ()
+    return (f"line {units.line} skipped: it holds units, types or a drawn line, not values",) if units else ()
 
 
 def tell_repeated(lines: tuple[int, ...] | None) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.profiles import ColumnProfile
 
-__all__ = ["is_unit_row"]
+__all__ = ["is_rule", "is_unit_row"]
 
 _MAX_CHARACTERS = 20
 _BRACKETED = re.compile(r"[\[({<].*[\])}>]")
+_RULE = re.compile(r"[|+:\s]*[-=]{2,}[-=|+:;,\s]*")
 _UNIT_WORDS = """
     - % ‰ ° °c °f °k c f k n s ms µs us ns min h hr hrs hour hours sec seconds day days d week weeks month months
     year years yr m mm cm km dm µm um nm ft in inch mi l ml dl g kg mg µg ug t lb oz pa hpa kpa mpa bar mbar mmhg
@@ -23,6 +24,11 @@ _UNIT_WORDS = """
 """
 _UNITS = frozenset(_UNIT_WORDS.split())
 _QUOTIENT = re.compile(r"[^\W\d]{1,4}[²³23]?(?:\s?[/·*]\s?[^\W\d]{1,4}[²³23]?|[⁻^]?-?[¹²³123])+")
+
+
+def is_rule(text: str) -> bool:
+    """Return whether a line under the header is drawn: ``----+-----``."""
+    return bool(_RULE.fullmatch(text.strip()))
 
 
 def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:

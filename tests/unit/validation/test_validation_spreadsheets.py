@@ -1,0 +1,139 @@
+"""Sheets of workbooks become csv files whose tables are found as in any other."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import zipfile
+
+import openpyxl
+import pytest
+
+from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.validation.readers.dialects import detect_dialect
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.spreadsheet import convert_spreadsheet
+
+TABLE = [["n", "x", "k"], *([number, number / 8, "ab"[number % 2]] for number in range(40))]
+
+
+def _workbook(**sheets):
+    workbook = openpyxl.Workbook()
+    workbook.remove(workbook.active)
+    for name, rows in sheets.items():
+        sheet = workbook.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    return workbook
+
+
+def _bytes(workbook):
+    file = io.BytesIO()
+    workbook.save(file)
+    return file.getvalue()
+
+
+@pytest.fixture
+def convert(tmp_path):
+    def convert(workbook, sheet=""):
+        path = tmp_path / "a.xlsx"
+        path.write_bytes(workbook if isinstance(workbook, bytes) else _bytes(workbook))
+        return convert_spreadsheet("a.xlsx", path, tmp_path, sheet=sheet)
+
+    return convert
+
+
+def _rows(converted):
+    with converted.path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_cells_are_written_as_text_that_keeps_their_values(convert):
+    rows = [
+        ["whole", "float", "truth", "day", "moment", "time", "text", "none"],
+        [1.0, 0.1, True, dt.date(2024, 3, 1), dt.datetime(2024, 3, 1, 8, 30), dt.time(7, 5), 'a, "b"\nc é', None],
+        [12345678901, 1 / 3, False, dt.date(1999, 12, 31), dt.datetime(2024, 3, 1, 8, 30, 15), dt.time(7), "007", ""],
+    ]
+    assert [row[:7] for row in _rows(convert(_workbook(Data=rows)))[1:]] == [
+        ["1", "0.1", "true", "2024-03-01", "2024-03-01 08:30:00", "07:05:00", 'a, "b"\nc é'],
+        ["12345678901", "0.3333333333333333", "false", "1999-12-31", "2024-03-01 08:30:15", "07:00:00", "007"],
+    ]
+
+
+def test_one_sheet_is_read_without_a_word(convert):
+    converted = convert(_workbook(Data=TABLE))
+    assert converted.warnings == ()
+    assert len(_rows(converted)) == 41
+
+
+@pytest.mark.parametrize("cover", [[["Report"]], [["Report"], ["Author", "Tom"], ["Date", "May"]], []])
+def test_a_cover_sheet_is_skipped_and_told(convert, cover):
+    converted = convert(_workbook(Cover=cover, Data=TABLE, More=TABLE[:5]))
+    assert _rows(converted)[0] == ["n", "x", "k"]
+    assert [word for word in ("'Data'", "'Cover'", "'More'") if word not in converted.warnings[0]] == []
+
+
+def test_a_hidden_sheet_comes_last(convert):
+    workbook = _workbook(Lookup=TABLE, Data=TABLE[:20])
+    workbook["Lookup"].sheet_state = "hidden"
+    assert len(_rows(convert(workbook))) == 41  # the only one with enough rows
+    workbook = _workbook(Lookup=[["key", "value"], *TABLE[1:]], Data=TABLE)
+    workbook["Lookup"].sheet_state = "hidden"
+    assert _rows(convert(workbook))[0] == ["n", "x", "k"]
+
+
+def test_a_sheet_is_chosen_by_its_name(convert):
+    workbook = _workbook(First=TABLE, Second=[["a", "b"], [1, 2]])
+    converted = convert(workbook, sheet="Second")
+    assert (_rows(converted), converted.warnings) == ([["a", "b"], ["1", "2"]], ())
+    with pytest.raises(UnreadableDatasetError, match=r"'third'.*'First', 'Second'"):
+        convert(workbook, sheet="third")
+
+
+def test_blank_rows_and_columns_around_the_table_are_dropped(convert):
+    rows = [[], [], *([None, None, *row, None] for row in TABLE), []]
+    assert _rows(convert(_workbook(Data=rows))) == _rows(convert(_workbook(Data=TABLE)))
+
+
+def test_titles_above_and_totals_below_a_table_are_found_as_in_a_csv_file(convert):
+    rows = [["Sales of May"], [None, "by us"], [], *TABLE, [], ["Total", 780, None]]
+    workbook = _workbook(Data=rows)
+    workbook["Data"].merge_cells("A1:C1")
+    converted = convert(workbook)
+    dialect = detect_dialect("a.xlsx", converted.path, 0, delimiter=",", options=ReadOptions())
+    assert (dialect.fields, dialect.header_line) == (("n", "x", "k"), 4)
+    assert converted.path.read_bytes()[dialect.start : dialect.end].strip().count(b"\n") == 39
+
+
+def _zip_of(name, body):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr(name, body)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"a,b\n1,2\n", ["a.xlsx", "not a whole Excel file"]),
+        (b"", ["not a whole Excel file"]),
+        (_zip_of("x", "y"), ["not a whole Excel file"]),
+        (_bytes(_workbook(Data=TABLE))[:-300], ["not a whole Excel file"]),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, ["not a whole Excel file"]),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"), ["password"]),
+        (_bytes(_workbook(Data=[["a title alone"]])), ["no table"]),
+        (_bytes(_workbook(Data=[])), ["no table"]),
+    ],
+)
+def test_what_is_no_workbook_with_a_table_is_refused(convert, body, words):
+    with pytest.raises(UnreadableDatasetError) as refused:
+        convert(body)
+    assert [word for word in words if word not in str(refused.value)] == []
+
+
+def test_a_cell_far_away_is_refused_before_memory_is_taken_for_all_before_it(convert):
+    workbook = _workbook(Data=TABLE)
+    workbook["Data"]["XFD1048576"] = 1
+    with pytest.raises(UnreadableDatasetError, match="cells"):
+        convert(workbook)
