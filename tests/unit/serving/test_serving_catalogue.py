@@ -14,7 +14,7 @@ from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.catalogue import Catalogue
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
-from tests.unit.serving.served import REGRESSOR, SIGNATURE, publish
+from tests.unit.serving.served import CLASSIFIER, REGRESSOR, publish
 
 RUNS = [f"demo_adult_{number:012d}" for number in range(3)]
 
@@ -45,13 +45,13 @@ def test_a_model_is_described_as_the_protocol_does(catalogue: Catalogue) -> None
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, 3]},
         ],
-        "signature": SIGNATURE.to_dict(),
+        "signature": CLASSIFIER.to_dict(),
     }
 
 
 def test_a_model_tells_how_later_files_are_read(catalogue: Catalogue) -> None:
     document = json.loads(json.dumps(catalogue.metadata("demo", "adult")["signature"]))
-    assert Signature.from_dict(document) == SIGNATURE
+    assert Signature.from_dict(document) == CLASSIFIER
 
 
 def test_a_regressions_output_is_one_number_a_row(catalogue: Catalogue) -> None:
