@@ -13,7 +13,7 @@ from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRow
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
-from pipeline.validation.companions.test_file import CompanionTest, CompanionRows, read_test_rows
+from pipeline.validation.companions.test_file import CompanionRows, CompanionTest, read_test_rows
 from pipeline.validation.limits import MOST_NAMED, MOST_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
@@ -44,7 +44,9 @@ class PreparedFiles:
         return {split: pl.read_parquet(path) for split, path in self.splits.items()}
 
 
-def build_dataset(rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: CompanionTest | None) -> PreparedFiles:
+def build_dataset(
+    rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: CompanionTest | None
+) -> PreparedFiles:
     """Profile the training rows, drop what cannot be learned, and write the splits.
 
     Args:
@@ -117,7 +119,9 @@ def _choose_classes(read: ReadRows) -> tuple[str, ...]:
     rows = Counter[str]()
     for (_, label), count in tally.classes.items():
         rows[label] += count
-    counts = pl.DataFrame({"class": list(rows), "rows": list(rows.values())}, schema={"class": pl.String, "rows": pl.Int64})
+    counts = pl.DataFrame(
+        {"class": list(rows), "rows": list(rows.values())}, schema={"class": pl.String, "rows": pl.Int64}
+    )
     rare = set(check_rare_classes(schema.target, counts)) if read.statistics else set()
     untrained = {label for label in rows.keys() - rare if not tally.classes["train", label]}
     read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, rare_reason())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -120,13 +120,14 @@ def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str])
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":
         values = _as_request_dates(raw, values, column)
-    elif column.kind == "numeric" and not column.is_wide:
-        values = values.cast(pl.Float64)
+    elif column.kind == "numeric":
+        exact = cast_column(raw, replace(column, is_wide=True), missing)
+        values = exact.set(values.is_null(), None)
     return values.alias(column.name), warnings
 
 
 def _as_request_dates(raw: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:
-    if column.time_unit:
+    if column.time_unit not in ("", "hh.mm.ss"):
         return cast_column(raw, Column(name=column.name, kind="numeric", is_wide=True))
     times = pl.from_epoch((seconds * 1e6).round().cast(pl.Int64), time_unit="us")
     return times.dt.strftime(_ISO)

@@ -17,8 +17,7 @@ from pipeline.parsing.missing import MISSING
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers, cast_column
 from pipeline.validation.columns.cells import has_number_marker, strip_cells
-from pipeline.validation.columns.inferred import InferredColumn
-from pipeline.validation.columns.inferred import DecimalHint
+from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
 from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column

@@ -93,8 +93,8 @@ def test_scripts_without_blanks_are_read_by_letters(
 
 def test_very_long_texts_are_read(drop: Drop, learn: Learn) -> None:
     def make(random: Random, number: int) -> list[Any]:
-        words = [random.choice(("BILL", "invoice", "payment") if number % 2 else ("parcel", "driver", "box"))]
-        return [" ".join(words * (4_000 if number % 40 < 2 else 5)), ("parcel", "bill")[number % 2]]
+        sentences = random.sample(BILL if number % 2 else PARCEL, 3)
+        return [". ".join(sentences * (300 if number % 40 < 2 else 1)), ("parcel", "bill")[number % 2]]
 
     served = learn(drop("a.csv", table(MESSAGE, make_rows(make, ROWS))), "text_linear")
     assert served.ask({"message": "invoice payment " * 5_000}).label == "bill"

@@ -160,12 +160,13 @@ def test_a_target_of_numbers_in_text_is_a_regression(drop: Drop, style: str, del
 
 def test_a_few_cells_that_are_no_numbers_are_missing_and_counted(drop: Drop) -> None:
     values = _amounts(10, 9_000, 2)
+    few = values[:3]
     for name in ("a.csv", "a.tsv"):
-        file = drop(name, _bodies(values, lambda v: "on request" if v < 150 else f"${v:,.2f}")[name])
-        absent = sum(value < 150 for value in values)
+        bodies = _bodies(values, lambda value: "on request" if value in few else f"${value:,.2f}")
+        file = drop(name, bodies[name])
         assert file.kinds["amount"] == "numeric"
-        assert file.rows["amount"].null_count() == absent
-        assert file.reports("'amount'", str(absent))
+        assert file.rows["amount"].null_count() == len(few)
+        assert file.reports("'amount'", str(len(few)))
 
 
 WORDS: dict[str, Callable[[Random], str]] = {

@@ -57,7 +57,7 @@ def test_a_truth_value_may_be_sent_as_one_or_as_its_word(visits: Served, cell: A
         ({"age": [60]}, "age"),
         ({"member": 2}, "member"),
         ({"member": "perhaps"}, "member"),
-        ({"visits": "12 %"}, "visits"),
+        ({"visits": "12 kg"}, "visits"),
     ],
 )
 def test_what_cannot_be_read_so_is_refused_by_its_columns_name(

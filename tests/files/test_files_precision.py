@@ -92,18 +92,18 @@ def _hours(write: Callable[[datetime], Any]) -> Callable[[Random, int], list[Any
 
 
 @pytest.mark.parametrize("factor", [1, 1_000, 1_000_000])
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_epochs_are_dates_in_files_and_requests(drop: Drop, learn: Learn, factor: int, name: str) -> None:
+@pytest.mark.parametrize(("name", "column"), [("a.csv", "timestamp"), ("a.jsonl", "created_at"), ("a.csv", "Zeit")])
+def test_epochs_are_dates_in_files_and_requests(drop: Drop, learn: Learn, factor: int, name: str, column: str) -> None:
     rows = make_rows(_hours(lambda at: int(at.timestamp()) * factor), ROWS)
-    header = ("at", "staff", "shift")
+    header = (column, "staff", "shift")
     file = drop(name, table(header, rows) if name == "a.csv" else json_lines(header, rows))
-    assert file.kinds == {"at": "datetime", "staff": "numeric"}
-    assert min(file.values("at")) >= START.timestamp()
+    assert file.kinds == {column: "datetime", "staff": "numeric"}
+    assert min(file.values(column)) >= START.timestamp()
     served = learn(file)
     for hour, label in ((3, "night"), (14, "day")):
         at = datetime(2024, 2, 10, hour, 30, tzinfo=UTC)
         for cell in (int(at.timestamp()) * factor, at.isoformat()):
-            assert served.ask({"at": cell, "staff": 2}).label == label
+            assert served.ask({column: cell, "staff": 2}).label == label
 
 
 @pytest.mark.parametrize("delimiter", [",", ";"])

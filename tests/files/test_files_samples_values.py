@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.errors import InvalidTargetError
+from pipeline.contracts.errors import DatasetError, InvalidTargetError
 from tests.files.harness import Served, ValidatedFile
 
 Read = Callable[[str], ValidatedFile]
@@ -176,7 +176,7 @@ def test_whole_ratings_with_the_metric_rmse_are_a_regression(serve_sample: Serve
 def test_labels_of_the_test_file_that_training_never_saw_are_named(read_sample: Read) -> None:
     try:
         file = read_sample("test_labels_differ")
-    except InvalidTargetError as error:
+    except DatasetError as error:
         sentences = [error.message]
     else:
         assert set(file.dataset.classes) == {"<=50K", ">50K"}

@@ -15,8 +15,8 @@ from pipeline.parsing.missing import MISSING
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
 from pipeline.validation.columns.cells import count_markers, strip_cells
-from pipeline.validation.columns.names import nearest
 from pipeline.validation.columns.inferred import DecimalHint
+from pipeline.validation.columns.names import nearest
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.limits import MOST_CLASSES
 from pipeline.validation.words import counted

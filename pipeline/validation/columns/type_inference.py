@@ -15,8 +15,7 @@ from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_finite
 from pipeline.validation.columns.cells import count_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.dates import read_dates, temporal_seconds
-from pipeline.validation.columns.inferred import InferredColumn
-from pipeline.validation.columns.inferred import DecimalHint
+from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows
 from pipeline.validation.columns.text_kinds import is_free_text
@@ -101,9 +100,7 @@ def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
     return infer_number_kind(as_finite(cells.cast(pl.Float64)), cells, missing=cells.null_count())
 
 
-def _infer_text(
-    cells: pl.Series, decimal_hint: DecimalHint, markers: Counter[str]
-) -> InferredColumn | LeftOut:
+def _infer_text(cells: pl.Series, decimal_hint: DecimalHint, markers: Counter[str]) -> InferredColumn | LeftOut:
     """Of text; markers that only numbers have are added to ``markers``."""
     name = cells.name
     if (flags := _flags(cells)) is not None:

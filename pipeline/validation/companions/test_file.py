@@ -21,7 +21,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema
 from pipeline.validation.words import counted
 
-__all__ = ["CompanionTest", "CompanionRows", "match_labels", "read_test_rows"]
+__all__ = ["CompanionRows", "CompanionTest", "match_labels", "read_test_rows"]
 
 _NEAR = 0.6  # how alike labels are that are told side by side
 _MAX_SHOWN = 60  # characters of a label
@@ -73,7 +73,7 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
         frame = frame.filter(frame[weight].is_not_null())
     frame = frame.filter(frame[name].is_not_null())
     if frame.is_empty() and labels:
-        raise InvalidTargetError(f"no row of '{test.name}' has a label that the data has: {'; '.join(labels)}")
+        raise InvalidTargetError(f"no row can be tested on: {'; '.join(labels)}")
     if frame.is_empty():
         raise TooFewRowsError(
             f"'{test.name}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "

@@ -88,8 +88,14 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
     files: list[TableFile] = []
     for file in source.files:
         opened = open_file(
-            file, workdir, options, rejected, max_bytes=max_bytes, block_bytes=block_bytes, image=files[0].image if files else image,
-        )  # fmt: skip
+            file,
+            workdir,
+            options,
+            rejected,
+            max_bytes=max_bytes,
+            block_bytes=block_bytes,
+            image=files[0].image if files else image,
+        )
         if opened is not None:
             files.append(opened)
     if not files:

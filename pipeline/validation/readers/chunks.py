@@ -27,7 +27,9 @@ class Block:
     line: int = 0
 
 
-def blocks_of(name: str, path: Path, start: int, size: int, *, end: int, line: int = 1) -> Iterator[Block]:
+def blocks_of(  # noqa: PLR0913 - a stretch of a file, and how it is cut
+    name: str, path: Path, start: int, size: int, *, end: int, line: int = 1
+) -> Iterator[Block]:
     """All of the file from byte ``start``, which is on ``line``, to ``end``.
 
     Raises:
@@ -65,7 +67,9 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def heads_of(name: str, path: Path, start: int, size: int, share: float, *, end: int) -> list[Block]:
+def heads_of(  # noqa: PLR0913 - as blocks_of
+    name: str, path: Path, start: int, size: int, share: float, *, end: int
+) -> list[Block]:
     """The first ``share`` of each block, at least a row and some. What lies between is only searched, if it may be.
 
     Without quotes each line is a row; where there are some, all that is before a row tells where it begins. One that

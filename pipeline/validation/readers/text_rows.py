@@ -105,9 +105,7 @@ class DelimitedFile(_TextFile):
         )
 
     def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        return read_rows(
-            data, self.dialect, self.names.names, numbers, line, rejected, self.scratch, missing=MISSING
-        )
+        return read_rows(data, self.dialect, self.names.names, numbers, line, rejected, self.scratch, missing=MISSING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

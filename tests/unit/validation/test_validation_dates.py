@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.parsing.dates import EARLIEST, LATEST, seconds_of, seconds_of_number
-from pipeline.validation.columns.dates import read_dates, seconds_in, seconds_of_numbers
 from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.dates import read_dates, seconds_in, seconds_of_numbers
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.type_inference import infer_column
 

@@ -59,7 +59,7 @@ def test_a_target_that_it_lacks_is_named(drop, good, test_csv):
     [
         ("", UnreadableDatasetError, "'test.csv' is empty"),
         ("size,colour,sold\n", TooFewRowsError, "'test.csv' has no row to test on"),
-        ("size,colour,sold\n1,a,perhaps\n", TooFewRowsError, "of classes that the data has"),
+        ("size,colour,sold\n1,a,perhaps\n", InvalidTargetError, r"'perhaps' \(1 row\)"),
         ("size,colour,sold\nbig,a,no\n", InvalidColumnsError, "'test.csv': column 'size' is not numeric"),
     ],
 )

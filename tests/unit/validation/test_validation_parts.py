@@ -45,7 +45,7 @@ def test_parts_of_parquet_may_differ_in_the_width_of_their_numbers_and_the_order
 def test_a_part_of_no_rows_says_nothing(drop_parts, halves):
     found = drop_parts({"0.csv": halves[0], "1.csv": HEADER, "2.csv": "", "3.csv": halves[1]})
     assert sum(found.dataset.rows.model_dump().values()) == 300
-    with pytest.raises(UnreadableDatasetError, match=r"'0.csv' is empty"):
+    with pytest.raises(UnreadableDatasetError, match=r"is empty"):
         drop_parts({"0.csv": ""})
 
 

@@ -176,7 +176,9 @@ def test_a_file_of_json_lines_may_be_empty_too_but_not_every_one(source, tmp_pat
     (other := tmp_path / "other").mkdir()
     with pytest.raises(UnreadableDatasetError, match=r"'0.jsonl' is empty"):
         opened(source(**{"0.jsonl": b"", "1.jsonl": b"\n"}), other, RejectedRows(other / "aside"))
-    rows = opened(source(**{"0.jsonl": b"", "1.jsonl": b'{"a": 1, "b": 2}\n'}), tmp_path, RejectedRows(tmp_path / "aside"))
+    rows = opened(
+        source(**{"0.jsonl": b"", "1.jsonl": b'{"a": 1, "b": 2}\n'}), tmp_path, RejectedRows(tmp_path / "aside")
+    )
     assert rows.sample.rows() == [("1", "2")]
 
 
@@ -209,7 +211,7 @@ def test_broken_rows_are_set_aside_with_their_lines(source, stream, rows):
 
 
 def test_a_line_in_another_encoding_is_repaired_and_told_with_its_place(source, stream, rows):
-    body = csv(rows).encode()
+    body = csv([{**row, "colour": "grün"} if number % 9 else row for number, row in enumerate(rows)]).encode()
     at = body.index(b"\n", 60_000) + 1
     dataset, _ = stream(source(**{"a.csv": body[:at] + b"\xff" + body[at:]}))
     assert f"line {body[:at].count(10) + 1:,} is not UTF-8" in " ".join(dataset.warnings)

@@ -198,6 +198,8 @@ def _holds_text(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool
 
 
 def _mismatches(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
-    """Return whether the filled cells are not values of their columns."""
+    """Return whether the filled cells are not values of their columns. A row of full width needs proof."""
     pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if cell and profile.typed]
+    if not pairs and len(cells) >= len(profiles):
+        return False
     return not any(profile.holds(kind_of(cell)) for cell, profile in pairs)

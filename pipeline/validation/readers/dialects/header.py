@@ -24,6 +24,7 @@ _MAX_NOTE_VALUES = 4  # notes such as "Version,5" that look like rows
 _INVENTED = re.compile(r"column_\d+")
 _PROSE_WORDS = 4
 _MAX_RAGGED_SHARE = 0.02
+_MAX_REPEATED_SHARE = 0.05  # of the rows: a header that comes again
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,12 +107,19 @@ def _is_full(record: Record, width: int, typical: float) -> bool:
 
 def _profile(records: Sequence[Record], first: int, width: int) -> tuple[ColumnProfile, ...]:
     """Profile the rows below; the first ones may be a header and a unit row still."""
-    rows = [record.cells or () for record in records[first + 1 : first + 1 + _MAX_PROFILED] if record.width == width]
+    below = _without_repeats(records[first], records[first + 1 : first + 1 + _MAX_PROFILED])
+    rows = [record.cells or () for record in below if record.width == width]
     return profile_columns(rows[2:] if len(rows) > 4 else rows, width)
 
 
 def _has_names(records: Sequence[Record], index: int, profiles: Sequence[ColumnProfile]) -> bool:
-    return header_evidence(records[index], records[index + 1 :], profiles) >= 0
+    return header_evidence(records[index], _without_repeats(records[index], records[index + 1 :]), profiles) >= 0
+
+
+def _without_repeats(header: Record, rows: Sequence[Record]) -> Sequence[Record]:
+    """Leave out rows that repeat a header, as exports that were joined do; rows that are often alike are data."""
+    others = [row for row in rows if row.cells != header.cells]
+    return others if len(rows) - len(others) <= len(rows) * _MAX_REPEATED_SHARE else rows
 
 
 def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[ColumnProfile]) -> float:
