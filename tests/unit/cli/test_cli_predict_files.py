@@ -150,6 +150,31 @@ def test_predict_takes_a_cell_that_is_no_number_for_missing_and_warns_once(stage
     assert result.stderr.count("'width'") == 1
 
 
+def test_predict_sends_numbers_as_the_file_writes_them(stage: Stage, tmp_path: Path) -> None:
+    stage.serve()
+    (tmp_path / "rows.csv").write_text("width,colour\n0.1,red\n12.34,blue\n")
+    stage.run("predict", "m", str(tmp_path / "rows.csv"))
+    assert [row["width"] for row in _rows(stage)] == [0.1, 12.34]
+
+
+@pytest.mark.xfail(reason="readers expect two columns of every file", strict=True)
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+def test_predict_reads_a_file_with_the_one_column_that_the_model_reads(stage: Stage, tmp_path: Path, name: str) -> None:
+    columns = (Column(name="message", kind="text"),)
+    stage.serve(signature=Signature(task="classification", target="spam", columns=columns, classes=("no", "yes")))
+    frame = pl.DataFrame({"message": ["call me, please", "win a prize"]})
+    match name:
+        case "rows.csv":
+            frame.write_csv(tmp_path / name)
+        case "rows.jsonl":
+            frame.write_ndjson(tmp_path / name)
+        case _:
+            frame.write_parquet(tmp_path / name)
+    result = stage.run("predict", "m", str(tmp_path / name))
+    assert result.exit_code == 0, result.stderr
+    assert _rows(stage) == frame.to_dicts()
+
+
 def test_predict_names_a_column_that_the_file_lacks(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text("widht,colour\n1,red\n2,blue\n")
