@@ -23,8 +23,8 @@ from pipeline.cli.dropping import drop_file
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.follow import follow, report_end, wait_for_start
 from pipeline.cli.model_api import infer_url
-from pipeline.cli.predicting import predict_rows, request_rows
-from pipeline.cli.rows import read_rows
+from pipeline.cli.predicting import predict_rows
+from pipeline.cli.rows import find_source
 from pipeline.cli.views import size
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _call(act: _Act, data: Data, session: Session, connection: Connection) -> No
     live = connection.registry.live(connection.tenant(None), act.model)
     message(f"it serves {live.algorithm} as {live.precision}: one ONNX file of {size(live.artifact.bytes)}")
     answers = predict_rows(
-        read_rows(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
+        find_source(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
     )
     message(f"\nCalled over HTTP with {len(answers.predictions)} rows that were kept back:")
     if act.pictures:
@@ -137,7 +137,8 @@ def _pictures(data: Data, answers: Answers) -> Columns:
 
 def _curl(data: Data, connection: Connection, live: ModelVersion) -> str:
     """One held-out row in a file beside the others, and the line that posts it."""
-    rows = request_rows(list(data.held_out[:1]), live.signature, typed=True)
+    row = data.held_out[0]
+    rows = [{column.name: row[column.name] for column in live.signature.columns}]
     body = data.file.with_name(f"{live.model}_request.json")
     body.write_text(json.dumps({"rows": rows}, indent=1))
     key = shlex.quote(connection.status.api_key) if connection.status.api_key else '"$MODELDROP_API_KEY"'

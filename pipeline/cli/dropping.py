@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +12,10 @@ import typer
 
 from pipeline.cli.consoles import err
 from pipeline.cli.exits import message
+from pipeline.cli.folders import FolderContents, name_files, zip_pictures
 from pipeline.cli.views import size
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.names import COMPANIONS, MOST_PARTS, UploadKey, check_model, check_tenant, run_name
+from pipeline.contracts.names import COMPANIONS, UploadKey, check_model, check_tenant, run_name
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Connection
@@ -29,7 +25,6 @@ __all__ = ["drop_file", "drop_folder", "model_of"]
 _SHOWN_BYTES = 8 << 20  # from which on an upload has a bar
 _SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
 _SETTINGS = COMPANIONS[:2]
-_MOST_NAMED = 5
 
 
 def model_of(file: Path) -> str:
@@ -73,86 +68,19 @@ def drop_folder(
     Companions in it go with them; ``spec`` is put in place of its own settings. What else is there is left out, and
     named. Raises typer.BadParameter for a folder that is neither, or both.
     """
-    found = _Contents.of(folder)
+    found = FolderContents.of(folder)
     found.check(folder)
     replaced = [file for file in found.companions if spec is not None and file.name in _SETTINGS]
     companions = [file for file in found.companions if file not in replaced]
     if left_out := [*replaced, *found.rest]:
-        message(f"left out: {_named(folder, left_out)}", style="yellow")
+        message(f"left out: {name_files(folder, left_out)}", style="yellow")
     if found.parts:
         put = _Parts(folder=folder, parts=found.parts, companions=companions, spec=spec)
         return put.drop(connection, tenant=tenant, model=model, target=target, now=now)
-    with _zipped(folder, found.pictures) as packed:
+    with zip_pictures(folder, found.pictures, model_of(folder)) as packed:
         for companion in companions:
             drop_file(companion, connection, tenant=tenant, model=model, target=None, spec=None)
         return drop_file(packed, connection, tenant=tenant, model=model, target=target, spec=spec)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Contents:
-    """Of a folder: ``parts`` and ``companions`` lie directly in it, ``pictures`` in the folders of their classes."""
-
-    parts: list[Path] = field(default_factory=list)
-    companions: list[Path] = field(default_factory=list)
-    pictures: list[Path] = field(default_factory=list)
-    rest: list[Path] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, folder: Path) -> _Contents:
-        """Hidden files and folders are not looked at, nor Spark's own files, such as _SUCCESS."""
-        from pipeline.contracts.pictures import PICTURE_ENDINGS
-        from pipeline.validation.readers.formats import has_format
-
-        found = cls()
-        for file in _files(folder):
-            name, inside = file.name, file.parent != folder
-            if inside:
-                (found.pictures if name.lower().endswith(PICTURE_ENDINGS) else found.rest).append(file)
-            elif name.startswith("_"):
-                continue
-            elif name in COMPANIONS:
-                found.companions.append(file)
-            elif not has_format(name):
-                found.rest.append(file)
-            else:
-                (found.parts if UploadKey.is_data(name) else found.companions).append(file)
-        return found
-
-    def check(self, folder: Path) -> None:
-        """Raise typer.BadParameter where it is not clear what is meant."""
-        from pipeline.validation.readers.formats import has_format
-
-        if self.parts and self.pictures:
-            raise typer.BadParameter(
-                f"{folder} holds data files ({_named(folder, self.parts)}) and pictures in folders "
-                f"({_named(folder, self.pictures)}): only one kind is expected, so move the other out of it"
-            )
-        if len(self.parts) > MOST_PARTS:
-            raise typer.BadParameter(
-                f"{folder} holds {len(self.parts):,} data files: {MOST_PARTS:,} are the most of one data set"
-            )
-        if self.parts or self.pictures:
-            return
-        if deeper := [file for file in self.rest if has_format(file.name)]:
-            raise typer.BadParameter(
-                f"{folder} holds data files in folders inside it ({_named(folder, deeper)}): the parts of a data set "
-                "must lie directly in the folder that is dropped"
-            )
-        raise typer.BadParameter(
-            f"{folder} holds neither data files (csv, parquet, ...) nor folders of pictures (png or jpg), one a class"
-        )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))  # os.walk goes into these
-        files = (Path(where) / name for name in sorted(names) if not name.startswith("."))
-        yield from (file for file in files if file.is_file())
-
-
-def _named(folder: Path, files: Sequence[Path]) -> str:
-    named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_MOST_NAMED])
-    return f"{named} and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else named
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,19 +108,6 @@ class _Parts:
         end = key.sibling(key.file)
         connection.uploads.put(end, b"", metadata=metadata)
         return _run(end, key, connection)
-
-
-@contextmanager
-def _zipped(folder: Path, pictures: Sequence[Path]) -> Iterator[Path]:
-    """``pictures`` in a zip, as long as it is needed."""
-    message(f"{len(pictures):,} pictures into a zip", style="dim")
-    with tempfile.TemporaryDirectory() as scratch:
-        packed = Path(scratch) / f"{model_of(folder) or 'pictures'}.zip"
-        # png and jpg are compressed already; a zip knows no date before 1980, which some files bear
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
-            for file in pictures:
-                archive.write(file, file.relative_to(folder))
-        yield packed
 
 
 def _upload(file: Path, key: str, connection: Connection, metadata: dict[str, str] | None = None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import traceback
 from enum import IntEnum
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -42,11 +44,31 @@ def message(text: str, *, style: str | None = None) -> None:
 
 
 class GuardedGroup(TyperGroup):
-    """Ends a command with one sentence instead of a traceback."""
+    """Ends a command with one sentence instead of a traceback; with ``--debug`` the traceback goes before it."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except ModeldropError as error:
-            message(f"error: {error.message}", style="red")
-            raise typer.Exit(exit_code_of(error)) from error
+            _end(ctx, error, error.message, exit_code_of(error))
+        except Exception as error:  # the outermost edge: no traceback reaches a terminal
+            if _is_of_the_command_line(error):
+                raise
+            from pipeline.cli.faults import describe_fault
+
+            hint = "" if isinstance(error, OSError) else " ('modeldrop --debug ...' shows where)"
+            _end(ctx, error, f"{describe_fault(error)}{hint}", ExitCode.FAILED)
+
+
+def _is_of_the_command_line(error: Exception) -> bool:
+    """Whether typer ends the command itself: an exit, wrong usage, a reader that closed the pipe."""
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return True
+    return isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "exit_code")
+
+
+def _end(ctx: Any, error: Exception, sentence: str, code: ExitCode) -> NoReturn:
+    if ctx.params.get("debug"):
+        message("".join(traceback.format_exception(error)), style="dim")
+    message(f"error: {sentence}", style="red")
+    raise typer.Exit(code) from error

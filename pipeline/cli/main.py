@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import demo_command, key_commands, model_commands, run_commands, stack_commands
+from pipeline.cli import check_command, demo_command, key_commands, model_commands, run_commands, stack_commands
 from pipeline.cli.exits import GuardedGroup
 from pipeline.cli.session import Choice, Session
 
@@ -21,6 +21,8 @@ _EPILOG = """Examples:
   modeldrop demo                          # from a file to answers in a minute
 
   modeldrop up
+
+  modeldrop check houses.csv --target price    # how it is read, before anything runs
 
   modeldrop drop houses.csv --target price
 
@@ -69,6 +71,7 @@ def root(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where the embedded cloud keeps its data; else MODELDROP_HOME."),
     ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -88,6 +91,7 @@ def _real(choice: Choice) -> Session:
 
 
 stack_commands.register(app)
+check_command.register(app)
 run_commands.register(app)
 model_commands.register(app)
 key_commands.register(app)

@@ -46,17 +46,29 @@ class ModelApi:
         """``{"model", "version", "predictions": [...]}``; raise what the status stands for, in the API's words."""
         try:
             answer = self._http.post(infer_url(self._url, model), json={"rows": rows})
-        except httpx.TransportError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransientError(f"the API at {self._url} did not answer ({type(error).__name__})") from error
         if answer.status_code != httpx.codes.OK:
             raise _ERRORS.get(answer.status_code, TransientError)(_words(answer))
-        found: dict[str, Any] = answer.json()
-        return found
+        return _predictions(answer, len(rows))
 
 
 def infer_url(api_url: str, model: str) -> str:
     """Where to POST rows."""
     return f"{api_url.rstrip('/')}/v2/models/{model}/infer"
+
+
+def _predictions(answer: httpx.Response, rows: int) -> dict[str, Any]:
+    """The answer's document; what stands between here and the API may answer 200 too."""
+    try:
+        document: dict[str, Any] = answer.json()
+        if len(document["predictions"]) == rows and "version" in document:
+            return document
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise TransientError(
+        f"the API answered {answer.status_code} without a prediction for each row: is its address right?"
+    )
 
 
 def _words(answer: httpx.Response) -> str:

@@ -35,9 +35,12 @@ _PREDICT = """Examples:
 
   modeldrop predict houses test.parquet --json | jq '.predictions[].value'
 
+  modeldrop predict digits scans/         # or a zip; the folder's name tells the truth where it is a class
+
   cat rows.jsonl | modeldrop predict houses -
 
-A file that holds the target too is scored: each answer beside the truth."""
+A file is read as the model's training file was: names, numbers, dates, missing markers. One that holds the target
+too is scored: each answer beside the truth."""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose. The stack's own tenant by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
@@ -118,7 +121,8 @@ def predict(
         str,
         typer.Argument(
             metavar="FILE_OR_JSON",
-            help="A csv, tsv, parquet, jsonl, json or npz file, a png or jpg, a row or rows as JSON, or - for stdin.",
+            help="A file of any kind that training takes, a json file, a png or jpg, a folder of part files or of "
+            "pictures, a row or rows as JSON, or - for stdin.",
         ),
     ],
     rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first so many rows.")] = None,
@@ -129,12 +133,11 @@ def predict(
     from pipeline.cli.answer_views import answers_table
     from pipeline.cli.consoles import print_json, show
     from pipeline.cli.predicting import predict_rows
-    from pipeline.cli.rows import read_rows
+    from pipeline.cli.rows import find_source
 
     session = session_of(ctx)
     connection = session.connection()
-    table = read_rows(source, limit=rows)
-    answer = predict_rows(table, session, connection, model=model, tenant=tenant)
+    answer = predict_rows(find_source(source), session, connection, model=model, tenant=tenant, limit=rows)
     if json:
         print_json(answer.document())
     else:

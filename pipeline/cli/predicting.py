@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.exits import message
 from pipeline.cli.model_api import ModelApi
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
-from pipeline.parsing.missing import MISSING
 from pipeline.serving.answers import most_rows
 
 if TYPE_CHECKING:
-    from pipeline.cli.rows import Row, Rows
+    from pipeline.cli.request_rows import Row
+    from pipeline.cli.rows import RowSource
     from pipeline.cli.session import Connection, Session
     from pipeline.contracts.signature import Signature
 
-__all__ = ["Answers", "predict_rows", "request_rows"]
+__all__ = ["Answers", "make_batches", "predict_rows"]
 
-_CELLS = 50_000  # of one request: well below Lambda's 6 MB, however wide the rows are
+_MAX_CELLS = 50_000  # of one request, lest a slow model takes longer than API Gateway waits
+_MAX_BYTES = 3_500_000  # Lambda takes 6 MB, and API Gateway sends the body as base64
+_ROW_PLACE = re.compile(r"\brows\[(\d+)\]")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -37,8 +42,30 @@ class Answers:
         return {"model": self.model, "version": self.version, "predictions": self.predictions}
 
 
-def predict_rows(rows: Rows, session: Session, connection: Connection, *, model: str, tenant: str | None) -> Answers:
-    """Ask the live version in batches; raise ForbiddenError when the key is not ``tenant``'s, and what the API says."""
+def predict_rows(
+    source: RowSource,
+    session: Session,
+    connection: Connection,
+    *,
+    model: str,
+    tenant: str | None,
+    limit: int | None = None,
+) -> Answers:
+    """Ask the live version in batches.
+
+    Args:
+        source: Where the rows come from.
+        session: Has the API key, or the connection does.
+        connection: The stack that serves the model.
+        model: Its name.
+        tenant: Whose it is; None: the key's tenant.
+        limit: The first so many rows; None: all.
+
+    Raises:
+        ForbiddenError: The key is another tenant's.
+        DatasetError: Of a kin: the file cannot be read by the model's signature.
+        InvalidRequestError: There are no rows, or the API refuses one.
+    """
     key = session.api_key(connection)
     holder = connection.keys.resolve(key).tenant
     if tenant not in (None, holder):
@@ -47,63 +74,45 @@ def predict_rows(rows: Rows, session: Session, connection: Connection, *, model:
             f"'modeldrop keys create {tenant}' makes one)"
         )
     live = connection.registry.live(holder, model)
-    answers = Answers(model=model, signature=live.signature)
+    rows = source.read(live.signature, limit=limit)
+    for warning in rows.warnings:
+        message(f"! {warning}", style="yellow")
+    answers = Answers(model=model, signature=live.signature, truths=list(rows.truths))
     with ModelApi(connection.status.api_url or "", key, transport=session.world.transport) as api:
-        for batch in rows.batches(_batch_rows(live.signature)):
-            request = batch if rows.verbatim else request_rows(batch, live.signature, typed=rows.typed)
-            answer = api.infer(model, request)
+        for batch in make_batches(rows.rows, _batch_rows(live.signature)):
+            try:
+                answer = api.infer(model, batch)
+            except InvalidRequestError as error:
+                if rows.verbatim:
+                    raise
+                raise InvalidRequestError(_name_rows(error.message, len(answers.predictions))) from error
             answers.version = answer["version"]
             answers.predictions += answer["predictions"]
-            answers.truths += [_truth(row.get(live.signature.target), live.signature.task) for row in batch]
-    if all(truth is None for truth in answers.truths):
-        answers.truths = []
     if not answers.predictions:
         raise InvalidRequestError("there are no rows to predict on: at least one is expected")
     return answers
 
 
+def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES) -> Iterator[list[Row]]:
+    """Cut rows into lists that fit into one request each, in rows and in bytes of JSON."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        bytes_ = len(json.dumps(row, ensure_ascii=False).encode()) + 1
+        if batch and (len(batch) == max_rows or size + bytes_ > max_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += bytes_
+    if batch:
+        yield batch
+
+
 def _batch_rows(signature: Signature) -> int:
     cells = sum(math.prod(column.shape) for column in signature.columns)  # of no shape: 1
-    return max(1, min(most_rows(signature), _CELLS // cells))
+    return max(1, min(most_rows(signature), _MAX_CELLS // max(1, cells)))
 
 
-def request_rows(batch: list[Row], signature: Signature, *, typed: bool) -> list[Row]:
-    """The columns that the model reads, each value as it means; what cannot be read so goes as it is, to be refused."""
-    return [dict(_request_row(row, signature, typed=typed)) for row in batch]
-
-
-def _request_row(row: Row, signature: Signature, *, typed: bool) -> Iterator[tuple[str, Any]]:
-    for column in signature.columns:
-        if column.name in row:
-            value = row[column.name]
-            yield column.name, _present(value) if typed else _meant(value, column.kind)
-
-
-def _present(value: Any) -> Any:
-    """JSON has no NaN: it is a missing value."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _meant(text: str, kind: str) -> float | str | None:
-    if text.strip() in MISSING:
-        return None
-    if kind != "numeric":
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else None
-
-
-def _truth(value: Any, task: str) -> Any:
-    """None when it is missing, or no finite number where one is expected."""
-    if value is None or (isinstance(value, str) and value.strip() in MISSING):
-        return None
-    if task == "classification":
-        return value
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+def _name_rows(text: str, before: int) -> str:
+    """What the API says of a batch, with its rows counted from 1 over the whole file."""
+    return _ROW_PLACE.sub(lambda place: f"row {int(place[1]) + before + 1:,}", text)

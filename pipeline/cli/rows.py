@@ -1,181 +1,140 @@
-"""Rows to predict on, from a file, a JSON text or stdin, one at a time."""
+"""Rows to predict on: where they come from, and each as the API takes it."""
 
 from __future__ import annotations
 
-import base64
-import csv
 import gzip
-import io
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import islice
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from pipeline.cli.json_rows import are_json_lines, is_json, parse_rows, write_json_lines
+from pipeline.cli.request_rows import RequestRows, Row
 from pipeline.contracts.errors import InvalidRequestError
 
-__all__ = ["Row", "Rows", "read_rows"]
+if TYPE_CHECKING:
+    from pipeline.contracts.signature import Signature
 
-Row = dict[str, Any]
-_DELIMITERS = ",;\t|"
-_PICTURES = (".png", ".jpg", ".jpeg")
-_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".npz", *_PICTURES)
-_IMAGE = "image"  # the column of a model that reads images
+__all__ = ["RowSource", "find_source"]
+
+_ARGUMENT = "FILE_OR_JSON"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
-    """``typed`` is false for csv and tsv, where every value is text and the model's signature says what it means.
+class RowSource:
+    """Where rows come from: ``text`` is JSON, or ``path`` a file or a folder."""
 
-    ``verbatim``: given as JSON on the command line, so sent as it is; the API then says what is wrong with it.
-    """
+    kind: Literal["json", "stdin", "file", "folder"]
+    text: str = ""
+    path: Path = Path()
 
-    rows: Iterator[Row]
-    typed: bool
-    verbatim: bool = False
+    def read(self, signature: Signature, *, limit: int | None = None) -> RequestRows:
+        """Read the first ``limit`` rows by the model's signature.
 
-    def batches(self, count: int) -> Iterator[list[Row]]:
-        """Lists of ``count`` rows; the last one may be shorter."""
-        while batch := list(islice(self.rows, count)):
-            yield batch
+        Args:
+            signature: What the model reads, and how its training file was read.
+            limit: None: all rows.
+
+        Raises:
+            DatasetError: Of a kin: the file cannot be read, or lacks a column.
+            InvalidRequestError: The rows are not what their kind is, or the model reads others.
+        """
+        if self.kind == "json":
+            rows = parse_rows(self.text)[:limit]
+            return RequestRows(rows=iter(rows), truths=_json_truths(rows, signature), verbatim=True)
+        with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
+            return self._read(signature, limit, Path(scratch))
+
+    def _read(self, signature: Signature, limit: int | None, scratch: Path) -> RequestRows:
+        from pipeline.cli.picture_rows import holds_pictures, read_pictures
+        from pipeline.cli.request_rows import read_files
+
+        if self.kind == "stdin":
+            files = [_write_text("stdin", sys.stdin.buffer.read(), scratch)]
+        elif holds_pictures(self.path):
+            return read_pictures(self.path, signature, limit)
+        elif self.kind == "folder":
+            files = [(part.name, part) for part in _parts_of(self.path)]
+        elif _is_json_document(self.path):
+            name = self.path.name[: self.path.name.lower().rindex(".json")]
+            files = [_write_text(name, _unpack(self.path), scratch)]
+        else:
+            files = [(self.path.name, self.path)]
+        return read_files(files, signature, limit, scratch)
 
 
-def read_rows(source: str, *, limit: int | None = None) -> Rows:
-    """The first ``limit`` rows of ``source``: a file's path, a row or rows as JSON, or ``-`` for stdin.
+def find_source(source: str) -> RowSource:
+    """Tell what ``source`` is: a path, a row or rows as JSON, or ``-`` for stdin.
 
-    Raises typer.BadParameter when it is none of these; reading on raises InvalidRequestError where a row is broken.
+    Raises:
+        typer.BadParameter: It is none of these, or a file of a kind that is not read.
     """
     if source == "-":
-        found = _of_text(sys.stdin.read())
-    elif source.lstrip()[:1] in ("{", "["):
-        found = Rows(rows=iter(_of_json(source)), typed=True, verbatim=True)
-    else:
-        found = _of_file(Path(source))
-    return replace(found, rows=islice(found.rows, limit))
-
-
-def _of_file(path: Path) -> Rows:
+        return RowSource(kind="stdin")
+    if source.lstrip()[:1] in ("{", "["):
+        return RowSource(kind="json", text=source)
+    path = Path(source)
+    if path.is_dir():
+        return RowSource(kind="folder", path=path)
     if not path.is_file():
-        raise typer.BadParameter(f"'{path}' is neither a file nor JSON", param_hint="FILE_OR_JSON")
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    match suffix:
-        case ".csv" | ".tsv":
-            return Rows(rows=_csv(_opened(path)), typed=False)
-        case ".jsonl":
-            return Rows(rows=_json_lines(_opened(path)), typed=True)
-        case ".json":
-            with _text_expected():
-                return _of_text(path.read_text("utf-8-sig"))
-        case ".parquet":
-            return Rows(rows=_parquet(path), typed=True)
-        case ".npz":
-            return Rows(rows=_image_arrays(path), typed=True)
-        case _ if suffix in _PICTURES:
-            picture = base64.b64encode(path.read_bytes()).decode()
-            return Rows(rows=iter([{_IMAGE: {"b64": picture}}]), typed=True)
-        case _:
-            raise typer.BadParameter(
-                f"'{path.name}' is of an unknown kind: one of {', '.join(_SUFFIXES)} is expected",
-                param_hint="FILE_OR_JSON",
-            )
+        raise typer.BadParameter(f"'{path}' is neither a file, a folder nor JSON", param_hint=_ARGUMENT)
+    _check_format(path)
+    return RowSource(kind="file", path=path)
 
 
-def _of_text(text: str) -> Rows:
-    """JSON, JSON lines or CSV, told by how it begins."""
-    text = text.removeprefix("\ufeff").lstrip()
-    if text[:1] == "{" and "\n{" in text.rstrip():
-        return Rows(rows=_json_lines(io.StringIO(text)), typed=True)
-    if text[:1] in ("{", "["):
-        return Rows(rows=iter(_of_json(text)), typed=True)
-    return Rows(rows=_csv(io.StringIO(text)), typed=False)
+def _check_format(path: Path) -> None:
+    from pipeline.contracts.pictures import PICTURE_ENDINGS
+    from pipeline.validation.readers.formats import has_format
+
+    if not (has_format(path.name) or _is_json_document(path) or path.name.lower().endswith(PICTURE_ENDINGS)):
+        raise typer.BadParameter(
+            f"'{path.name}' is of an unknown kind: csv, tsv, txt, jsonl or json (also .gz), parquet, xlsx, npz, zip, "
+            "png or jpg is expected",
+            param_hint=_ARGUMENT,
+        )
 
 
-def _of_json(text: str) -> list[Row]:
+def _is_json_document(path: Path) -> bool:
+    return path.name.lower().endswith((".json", ".json.gz"))
+
+
+def _unpack(path: Path) -> bytes:
+    body = path.read_bytes()
+    if path.suffix.lower() != ".gz":
+        return body
     try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidRequestError(
-            f"the rows are not JSON (line {error.lineno}, column {error.colno}): {error.msg.lower()}"
-        ) from error
-    if isinstance(document, dict):
-        document = document.get("rows", [document])
-    if not (isinstance(document, list) and document and all(isinstance(row, dict) for row in document)):
-        raise InvalidRequestError('a row such as {"column": value}, or a list of them, is expected')
-    return document
-
-
-def _json_lines(stream: IO[str]) -> Iterator[Row]:
-    with stream, _text_expected():
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InvalidRequestError(
-                    f"line {number}, column {error.colno} is not JSON: {error.msg.lower()}"
-                ) from error
-            if not isinstance(row, dict):
-                raise InvalidRequestError(f"line {number} is not an object: a row such as {{...}} is expected")
-            yield row
-
-
-def _csv(stream: IO[str]) -> Iterator[Row]:
-    with stream, _text_expected():
-        first = stream.readline()
-        delimiter = max(_DELIMITERS, key=first.count)
-        reader = csv.reader(_again(first, stream), delimiter=delimiter)
-        header = next(reader, [])
-        for values in reader:
-            if not values:
-                continue
-            if len(values) != len(header):
-                raise InvalidRequestError(
-                    f"line {reader.line_num} has {len(values)} values where the header names {len(header)} columns"
-                )
-            yield dict(zip(header, values, strict=True))
-
-
-def _again(first: str, rest: IO[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def _parquet(path: Path) -> Iterator[Row]:
-    import polars as pl
-
-    try:
-        frame = pl.read_parquet(path).with_columns(pl.selectors.decimal().cast(pl.Float64))
-    except pl.exceptions.PolarsError as error:
-        raise InvalidRequestError(f"{path.name} is not a parquet file, or is cut off") from error
-    return frame.iter_rows(named=True)
-
-
-def _image_arrays(path: Path) -> Iterator[Row]:
-    """Images as nested arrays, beside their labels."""
-    from pipeline.validation.readers.npz import read_image_arrays
-
-    found = read_image_arrays(path.name, path)
-    for image, label in zip(found.pixels, found.labels, strict=True):
-        yield {_IMAGE: image.tolist(), found.labels.name: label}
-
-
-def _opened(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-@contextmanager
-def _text_expected() -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise InvalidRequestError("the rows are not text: UTF-8 is expected") from error
+        return gzip.decompress(body)
     except (gzip.BadGzipFile, EOFError) as error:
-        raise InvalidRequestError("the rows are not gzip, as the file's name says, or are cut off") from error
+        raise InvalidRequestError(f"'{path.name}' is not a whole gzip file, as its name says") from error
+
+
+def _write_text(name: str, body: bytes, scratch: Path) -> tuple[str, Path]:
+    """Write JSON, JSON lines or delimited text to a file of its format, which its beginning tells."""
+    if not is_json(body):
+        path = scratch / "rows.csv"
+        path.write_bytes(body)
+        return f"{name}.csv", path
+    path = scratch / "rows.jsonl"
+    if are_json_lines(body):
+        path.write_bytes(body)
+    else:
+        write_json_lines(parse_rows(body), path)
+    return f"{name}.jsonl", path
+
+
+def _parts_of(folder: Path) -> list[Path]:
+    from pipeline.cli.folders import FolderContents
+
+    contents = FolderContents.of(folder)
+    contents.check(folder)
+    return contents.parts
+
+
+def _json_truths(rows: list[Row], signature: Signature) -> list[object]:
+    from pipeline.cli.request_rows import truths_of
+
+    values = [row.get(signature.target) for row in rows]
+    return truths_of([None if value is None else str(value) for value in values], signature)

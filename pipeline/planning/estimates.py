@@ -13,13 +13,22 @@ from pipeline.contracts.declaration import Cost, Declaration
 from pipeline.contracts.job_spec import Limits
 from pipeline.contracts.plan import Trials
 
-__all__ = ["DOLLARS_AN_HOUR", "PRICES_OF", "UNSURE", "bytes_of", "latency_of", "minutes_for", "seconds_of"]
+__all__ = [
+    "DOLLARS_AN_HOUR",
+    "PRICES_OF",
+    "START_MINUTES",
+    "UNSURE",
+    "bytes_of",
+    "latency_of",
+    "minutes_for",
+    "seconds_of",
+]
 
 UNSURE = 3.0
 # The dearest machine that a queue may take by the template, on demand: Spot is about a third of it.
 PRICES_OF = "list prices of us-east-1, June 2026"
 DOLLARS_AN_HOUR = {"cpu": 0.206, "code": 0.206, "gpu": 1.006}  # c7a.xlarge, g5.xlarge
-_START_MINUTES = 2.0  # of a machine that is begun and paid for before the job runs on it
+START_MINUTES = 2.0  # of a machine that is begun and paid for before the job runs on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ def minutes_for(limits: Limits, queues: list[str]) -> float:
     if limits.dollars is None or not queues:
         return limits.minutes
     an_hour = sum(DOLLARS_AN_HOUR[queue] for queue in queues)
-    return min(limits.minutes, max(0.0, 60 * limits.dollars / an_hour - _START_MINUTES))
+    return min(limits.minutes, max(0.0, 60 * limits.dollars / an_hour - START_MINUTES))
 
 
 def _once(cost: Cost, shape: _Shape) -> float:

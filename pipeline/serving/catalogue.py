@@ -41,6 +41,7 @@ class Catalogue:
                 {"name": c.name, "datatype": c.datatype, "shape": [-1, *c.shape]} for c in found.signature.columns
             ],
             "outputs": _outputs(found.signature),
+            "signature": found.signature.to_dict(),  # an extension: how later files are read as the training file was
         }
 
     def ready(self, tenant: str, model: str, version: str | None = None) -> Document:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.contracts.dataset import Dataset
+from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.readers.batches import Rows
 
@@ -55,13 +56,16 @@ def _rejected(path: Path) -> list[dict[str, Any]]:
 
 def _columns(rows: Rows, dataset: Dataset) -> list[dict[str, Any]]:
     kinds = {column.name: column.kind for column in dataset.columns}
+    usual = dataset.missing is None
+    missing = MISSING if usual else frozenset(dataset.missing or ())
+    of_numbers = MISSING | NUMBER_MISSING if usual else missing
     dropped = {column.name: column.reason for column in dataset.left_out}
     return [
         {
             "name": column.name,
             "kind": _target_kind(dataset) if column.name == dataset.target else kinds.get(column.name),
             "examples": _examples(column),
-            "missing": strip_cells(column).null_count(),
+            "missing": strip_cells(column, of_numbers if kinds.get(column.name) == "numeric" else missing).null_count(),
             "dropped": dropped.get(column.name),
         }
         for column in rows.sample

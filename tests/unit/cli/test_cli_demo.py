@@ -12,12 +12,16 @@ import pytest
 
 from pipeline.contracts.names import run_name
 from pipeline.contracts.run import RunError
+from pipeline.contracts.signature import Column, Signature
 from tests.unit.cli.conftest import DOWN, UP, Stage
+
+PIXELS = tuple(Column(name=f"pixel_{row}_{column}", kind="numeric") for row in range(8) for column in range(8))
+DIGITS = Signature(task="classification", target="digit", columns=PIXELS, classes=tuple("0123456789"))
 
 
 def _succeed(stage: Stage, run: str, model: str) -> None:
     stage.select(run)
-    stage.serve(model)
+    stage.serve(model, signature=DIGITS)
     stage.runs.succeed(run, 1)
 
 

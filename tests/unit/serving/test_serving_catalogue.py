@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pipeline.contracts.errors import ConflictError, NotFoundError
+from pipeline.contracts.signature import Signature
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.catalogue import Catalogue
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
-from tests.unit.serving.served import REGRESSOR, publish
+from tests.unit.serving.served import CLASSIFIER, REGRESSOR, publish
 
 RUNS = [f"demo_adult_{number:012d}" for number in range(3)]
 
@@ -43,7 +45,13 @@ def test_a_model_is_described_as_the_protocol_does(catalogue: Catalogue) -> None
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, 3]},
         ],
+        "signature": CLASSIFIER.to_dict(),
     }
+
+
+def test_a_model_tells_how_later_files_are_read(catalogue: Catalogue) -> None:
+    document = json.loads(json.dumps(catalogue.metadata("demo", "adult")["signature"]))
+    assert Signature.from_dict(document) == CLASSIFIER
 
 
 def test_a_regressions_output_is_one_number_a_row(catalogue: Catalogue) -> None:

@@ -1,0 +1,58 @@
+"""One sentence for whatever ends a command that is not an error of ours."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import zipfile
+import zlib
+
+__all__ = ["describe_fault"]
+
+_MAX_TEXT = 300  # characters of what a library says
+_DAMAGED = "a compressed file is damaged or cut off: a whole one is expected"
+_SENTENCES: dict[type[BaseException], str] = {
+    gzip.BadGzipFile: _DAMAGED,
+    zipfile.BadZipFile: _DAMAGED,
+    zlib.error: _DAMAGED,
+    EOFError: _DAMAGED,
+    UnicodeError: "what was read is not text in the encoding that is expected, UTF-8",
+    MemoryError: "there is not enough memory for this on this machine",
+}
+_OS_SENTENCES: dict[type[BaseException], str] = {
+    FileNotFoundError: "{name} is not there",
+    IsADirectoryError: "{name} is a folder: a file is expected",
+    NotADirectoryError: "{name} is not in a folder: a part of its path is a file",
+    PermissionError: "{name} may not be read or written: permission is missing",
+}
+
+
+def describe_fault(error: BaseException) -> str:
+    """Say what went wrong, and where the error tells it."""
+    for cls, sentence in _SENTENCES.items():
+        if isinstance(error, cls):
+            return sentence
+    if isinstance(error, OSError):
+        return _describe_os_error(error)
+    if isinstance(error, json.JSONDecodeError):
+        return f"what was read is not JSON (line {error.lineno}, column {error.colno}): {error.msg.lower()}"
+    if isinstance(error, ImportError):
+        return f"the package '{error.name or 'unknown'}' is not installed, or is damaged"
+    lines = str(error).strip().splitlines()
+    return f"unexpected {type(error).__name__}{f': {lines[0][:_MAX_TEXT]}' if lines else ''}"
+
+
+def _describe_os_error(error: OSError) -> str:
+    name = "a file" if error.filename is None else f"'{_text(error.filename)}'"
+    for cls, sentence in _OS_SENTENCES.items():
+        if isinstance(error, cls):
+            return sentence.format(name=name)
+    where = "" if error.filename is None else f"{name}: "
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}the disk is full: room there is expected, or in the folder that TMPDIR names"
+    return f"{where}{(error.strerror or str(error) or type(error).__name__).lower()}"
+
+
+def _text(name: object) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)

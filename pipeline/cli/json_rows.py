@@ -1,0 +1,62 @@
+"""Rows as JSON: on the command line, in a .json file, on stdin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.contracts.errors import InvalidRequestError
+
+__all__ = ["are_json_lines", "is_json", "parse_rows", "write_json_lines"]
+
+_BOM = "\ufeff".encode()
+
+
+def is_json(body: bytes) -> bool:
+    """Whether text begins as JSON does; UTF-16 has a zero byte beside the bracket."""
+    start = body[:64].removeprefix(_BOM).removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip(b"\0 \t\r\n")
+    return start[:1] in (b"{", b"[")
+
+
+def are_json_lines(body: bytes) -> bool:
+    """Whether there is an object on each line, as far as the first two tell."""
+    lines = [line for line in body[: 1 << 20].removeprefix(_BOM).splitlines() if line.strip()][:2]
+    return len(lines) == 2 and all(line.lstrip().startswith(b"{") for line in lines) and _is_object(lines[0])
+
+
+def parse_rows(text: str | bytes) -> list[dict[str, Any]]:
+    """Parse ``[{column: value}, ...]``, ``{"rows": [...]}`` or one row.
+
+    Raises:
+        InvalidRequestError: It is not JSON (its line and column are named), or something else.
+    """
+    try:
+        document = json.loads(text.removeprefix(_BOM) if isinstance(text, bytes) else text)
+    except json.JSONDecodeError as error:
+        raise InvalidRequestError(
+            f"the rows are not JSON (line {error.lineno}, column {error.colno}): {error.msg.lower()}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError("the rows are not text: JSON in UTF-8 is expected") from error
+    except RecursionError as error:
+        raise InvalidRequestError("the rows are nested too deeply: flat objects are expected") from error
+    if isinstance(document, dict):
+        document = document.get("rows", [document])
+    if not (isinstance(document, list) and document and all(isinstance(row, dict) for row in document)):
+        raise InvalidRequestError('a row such as {"column": value}, or a list of them, is expected')
+    return document
+
+
+def write_json_lines(rows: Iterable[dict[str, Any]], path: Path) -> None:
+    """Write a row a line."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,150 @@
+"""Rows of files as the API takes them, read by the model's signature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.parsing.missing import MISSING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipeline.contracts.signature import Signature
+    from pipeline.validation.known_rows import KnownRows
+
+__all__ = ["RequestRows", "Row", "read_files", "truths_of"]
+
+Row = dict[str, Any]
+_SLICE_ROWS = 1_000  # that are Python objects at once
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestRows:
+    """``rows`` can be taken once. ``truths``: the target of each row, None where it is unknown; empty without any.
+
+    ``verbatim``: given as JSON on the command line, so sent as it is; the API then says what is wrong with it.
+    """
+
+    rows: Iterator[Row]
+    truths: Sequence[Any] = ()
+    warnings: tuple[str, ...] = ()
+    verbatim: bool = False
+
+
+def read_files(
+    files: Sequence[tuple[str, Path]], signature: Signature, limit: int | None, scratch: Path
+) -> RequestRows:
+    """Read the first ``limit`` rows of files.
+
+    Args:
+        files: The name of each, whose ending tells its format, and where it is.
+        signature: What the model reads, and how its training file was read.
+        limit: None: all rows.
+        scratch: An empty folder.
+
+    Raises:
+        DatasetError: Of a kin: a file cannot be read, or lacks a column.
+        InvalidRequestError: The model reads images, and the files are tables.
+    """
+    known = [_read(name, path, signature, scratch / f"read-{number}") for number, (name, path) in enumerate(files)]
+    frames = [rows.frame for rows in known]
+    labels = [_labels(rows) for rows in known]
+    truths = truths_of([label for part in labels for label in part][:limit], signature)
+    several = len(files) > 1
+    return RequestRows(
+        rows=_limited(_iterate(frames, signature), limit),
+        truths=truths,
+        warnings=tuple(
+            f"'{name}': {warning}" if several else warning
+            for (name, _), rows in zip(files, known, strict=True)
+            for warning in rows.warnings
+        ),
+    )
+
+
+def truths_of(labels: Sequence[str | None], signature: Signature) -> list[Any]:
+    """What the target says, row by row: None when it is missing, or no finite number where one is expected."""
+    if signature.task == "clustering":
+        return []
+    if signature.task == "regression":
+        truths: list[Any] = _numbers(labels, signature)
+    else:
+        truths = [_label(label, signature) for label in labels]
+    return truths if any(truth is not None for truth in truths) else []
+
+
+def _read(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
+    from pipeline.validation.known_rows import read_known_rows
+    from pipeline.validation.readers.formats import format_of
+
+    images = any(column.kind == "image" for column in signature.columns)
+    if images and format_of(name).kind != "arrays":
+        raise InvalidRequestError(f"the model reads images, and '{name}' is a table: png, jpg, npz or zip is expected")
+    workdir.mkdir()
+    return read_known_rows(name, path, signature, workdir)
+
+
+def _labels(known: KnownRows) -> list[str | None]:
+    return [None] * known.frame.height if known.labels is None else known.labels.to_list()
+
+
+def _limited(rows: Iterator[Row], limit: int | None) -> Iterator[Row]:
+    from itertools import islice
+
+    return islice(rows, limit)
+
+
+def _iterate(frames: Sequence[pl.DataFrame], signature: Signature) -> Iterator[Row]:
+    images = {column.name: column.shape for column in signature.columns if column.kind == "image"}
+    for frame in frames:
+        for piece in frame.iter_slices(_SLICE_ROWS):
+            for row in piece.iter_rows(named=True):
+                yield row | {name: _nest(row[name], shape) for name, shape in images.items()}
+
+
+def _nest(pixels: bytes | None, shape: tuple[int, ...]) -> list[Any] | None:
+    """An image as the nested arrays of a request."""
+    import numpy as np
+
+    if pixels is None:
+        return None
+    nested: list[Any] = np.frombuffer(pixels, np.uint8).reshape(shape).tolist()
+    return nested
+
+
+def _numbers(labels: Sequence[str | None], signature: Signature) -> list[float | None]:
+    import polars as pl
+
+    from pipeline.contracts.signature import Column
+    from pipeline.validation.columns.casting import cast_column
+
+    column = Column(name=signature.target, kind="numeric", number_format=signature.target_format, is_wide=True)
+    missing = MISSING if signature.missing is None else frozenset(signature.missing)
+    return cast_column(pl.Series(signature.target, labels, dtype=pl.String), column, missing).to_list()
+
+
+def _label(label: str | None, signature: Signature) -> str | None:
+    """A class as the model names it; 1.0 is the class 1, and a word such as None may be a class."""
+    if label is None:
+        return None
+    text = label.strip()
+    if text in signature.classes:
+        return text
+    if text in MISSING:
+        return None
+    if text.lower() in signature.classes:
+        return text.lower()  # true and false
+    return _whole(text) or text
+
+
+def _whole(text: str) -> str | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return str(int(number)) if math.isfinite(number) and number.is_integer() else None
