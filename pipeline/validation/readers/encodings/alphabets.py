@@ -35,7 +35,7 @@ _LATIN = {
     "croatian": "čćđšž",
     "czech": "áčďéěíňóřšťúůýž",
     "danish": "åæéø",
-    "dutch": "áèéêëíïóöúü",
+    "dutch": "èéêëïöü",
     "estonian": "äõöšüž",
     "finnish": "åäöšž",
     "french": "àâæçèéêëîïôùûüœÿ",
@@ -57,11 +57,18 @@ _LATIN = {
     "turkish": "âçöüğış",
 }
 # Letters of two encodings that share a byte differ in what follows them: "Toruñ" is Polish, "Brãila" Romanian.
+_DIAERESIS = r"(?<![aeiouy])ï"
+_N_TILDE = r"ñ(?![aeiouáéíóú])"
+_TILDE = r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)"
 _UNLIKELY = {
+    "afrikaans": _DIAERESIS,
+    "catalan": _DIAERESIS,
+    "dutch": _DIAERESIS,
+    "french": _DIAERESIS,
     "icelandic": r"\bð|þ\b|\w{3}ý\b|(?<![aeiouyáéíóúýæörgfmlb])ð",
-    "portuguese": r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",
-    "spanish": r"ñ(?![aeiouáéíóú])",
-    "western": r"ñ(?![aeiouáéíóú])|ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",
+    "portuguese": _TILDE,
+    "spanish": _N_TILDE,
+    "western": rf"{_DIAERESIS}|{_N_TILDE}|{_TILDE}",
 }
 _OTHER = {
     "arabic": "ءآأؤإئابةتثجحخدذرزسشصضطظعغـفقكلمنهوىيپچژگکی" + "".join(map(chr, range(0x64B, 0x653))),

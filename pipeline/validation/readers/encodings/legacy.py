@@ -37,7 +37,6 @@ _MIN_DIFFERENT = 0.25
 _DOUBT = 0.6
 _MIN_CLEAR_LEAD = 0.4
 _CURRENCY = re.compile(rb"\d[ \xa0]?\xa4|\xa4[ \xa0]?\d|[(\[/]\xa4|\xa4[)\]/]")  # 0xA4 is the euro of ISO-8859-15
-_WESTERN_PAGES = {page.codec for page in CODE_PAGES if page.region == "western"}
 _DETECTOR_NAMES = {"euc_jp": "euc_jis_2004", "cp950": "big5hkscs", "cp932": "shift_jis_2004"}
 
 
@@ -58,16 +57,15 @@ def find_legacy_codec(data: bytes) -> str:
     """Return the codec of text that is neither UTF-8 nor ASCII, or "" where no encoding fits."""
     tokens = _list_tokens(data)
     readings = [_read_tokens(page, tokens) for page in CODE_PAGES]
-    best = max(reading.score for reading in readings)
+    best = max(readings, key=lambda reading: reading.score)
     east_asian = score_east_asian(data[:_MAX_BYTES])
-    if east_asian and max(east_asian.values()) >= max(_MIN_EAST_ASIAN, best):
-        return _break_tie(east_asian, tokens)
-    if best < _MIN_SCORE:
+    if east_asian and max(east_asian.values()) >= max(_MIN_EAST_ASIAN, best.score):
+        top = max(east_asian.values())
+        return _ask_detector([codec for codec, score in east_asian.items() if score >= top - _TIE], tokens)
+    if best.score < _MIN_SCORE:
         return "" if len(tokens) >= _MIN_TOKENS_TO_REFUSE else _fit_western(data)
-    codec = _break_tie({reading.page.codec: reading.score for reading in readings}, tokens)
-    chosen = next(reading for reading in readings if reading.page.codec == codec)
-    western = next(reading for reading in readings if reading.page.codec == _WINDOWS_1252)
-    return codec if _leads(chosen, western) else _fit_western(data)
+    chosen = _break_tie(best, readings, tokens)
+    return chosen.page.codec if _leads(chosen, readings[0]) else _fit_western(data)
 
 
 def _list_tokens(data: bytes) -> list[bytes]:
@@ -91,30 +89,43 @@ def _read_tokens(page: CodePage, tokens: Sequence[bytes]) -> _Reading:
     return _Reading(page, texts, max(candidates, key=sum))
 
 
-def _leads(reading: _Reading, western: _Reading) -> bool:
-    """Return whether ``reading`` fits clearly better than Windows-1252, by the words that differ or by all words."""
-    pairs = zip(reading.texts, western.texts, reading.rates, western.rates, strict=True)
-    leads = [rate - western_rate for text, western_text, rate, western_rate in pairs if text != western_text]
-    overall = reading.score - western.score
+def _leads(reading: _Reading, other: _Reading) -> bool:
+    """Return whether ``reading`` fits clearly better than ``other``, by the words that differ or by all words."""
+    pairs = zip(reading.texts, other.texts, reading.rates, other.rates, strict=True)
+    leads = [rate - other_rate for text, other_text, rate, other_rate in pairs if text != other_text]
+    overall, count = reading.score - other.score, len(reading.texts)
     if not leads or overall <= 0:
         return False
-    lead, count = sum(leads) / len(leads) - reading.page.handicap, len(reading.texts)
+    lead = sum(leads) / len(leads) + other.page.handicap - reading.page.handicap
     if lead > _MIN_LEAD + _LEAD_WORDS / len(leads) or overall > _MIN_CLEAR_LEAD:
         return True
     is_many = len(leads) >= _MIN_DIFFERENT * count  # few are foreign names
     return is_many and lead >= 0 and overall > max(_TIE, _DOUBT / count)
 
 
-def _break_tie(scores: dict[str, float], tokens: Sequence[bytes]) -> str:
-    best = max(scores.values())
-    tied = [codec for codec, score in scores.items() if score >= best - _TIE]
-    if len(tied) == 1 or tied[0] in _WESTERN_PAGES:
-        return tied[0]
-    names = {_DETECTOR_NAMES.get(codec, codec): codec for codec in tied}
+def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[bytes]) -> _Reading:
+    """Return the first Western page that ``best`` does not lead, or else what fits most words of those like it.
+
+    Words of a script without ASCII letters fit each page of such a script: there the detector decides.
+    """
+    tied = [reading for reading in readings if reading.score >= best.score - _TIE and not _leads(best, reading)]
+    western = [reading for reading in tied if reading.page.region == "western"]
+    if western:
+        return western[0]
+    if ALPHABETS[best.page.languages[0]].is_latin:
+        return max(tied, key=lambda reading: sum(reading.rates))
+    codec = _ask_detector([reading.page.codec for reading in tied], tokens)
+    return next(reading for reading in tied if reading.page.codec == codec)
+
+
+def _ask_detector(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
+    if len(candidates) == 1:
+        return candidates[0]
+    names = {_DETECTOR_NAMES.get(codec, codec): codec for codec in candidates}
     detected = chardet.detect(
         b" ".join(tokens), include_encodings=list(names), no_match_encoding=next(iter(names)), compat_names=False
     )
-    return names.get(str(detected["encoding"]), tied[0])
+    return names.get(str(detected["encoding"]), candidates[0])
 
 
 def _fit_western(data: bytes) -> str:

@@ -13,9 +13,9 @@ __all__ = ["Word", "rate_word", "read_word"]
 
 _WEAK = 0.9  # a quotation mark, a degree sign or a letter alone is plausible, and says less than a word
 _DOUBTFUL = 0.6
-_OPENING = "“„‚‘’‹«¿¡°±§€£¥©–—•·×µ¼½¾´\xa0"
+_OPENING = "“„‚‘’‹«¿¡°±§€£¥©–—•·×µ´\xa0"
 _CLOSING = "”“’‘‹›»…™®°–—•·€£´\xa0"
-_UNIT = re.compile(r"^(?:([kcdm]?m|ft|in|s)[²³]|[nN]º|[²³¹ªº±ø×µ]+)$")
+_UNIT = re.compile(r"^(?:([kcdm]?m|ft|in|s)[²³]|[nN]º|[²³¹ªº±ø×µ¼½¾]+)$")
 _SEPARATOR = re.compile(r"[’´\xa0]|·(?=[lL])|[–—](?=[A-ZÀ-Þ])")
 _UNASSIGNED = ("Cc", "Cn", "Co")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
