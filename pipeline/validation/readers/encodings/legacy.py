@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import chardet
 
-from pipeline.validation.readers.encodings.alphabets import ALPHABETS, CODE_PAGES, CodePage
+from pipeline.validation.readers.encodings.alphabets import ALPHABETS, CODE_PAGES, COMMON_LETTERS, CodePage
 from pipeline.validation.readers.encodings.east_asian import score_east_asian
 from pipeline.validation.readers.encodings.words import rate_word, read_word
 
@@ -28,6 +28,9 @@ _MIN_SCORE = 0.35  # of many words; fewer are read as Windows-1252
 _MIN_TOKENS_TO_REFUSE = 10
 _MIN_EAST_ASIAN = 0.75
 _TIE = 0.03
+_COMMON_TIE = 0.08
+_MIN_LETTERS = 12
+_MIN_WORD_BYTES = 3
 _LENT_SHARE = 0.5  # what a word of a neighbor's letters counts: tables list foreign names
 _REGION_SHARE = 0.85  # what it counts where no single language fits: all letters of a region fit too easily
 # How much better the words that Windows-1252 shows otherwise must fit: it is the most common encoding by far.
@@ -62,6 +65,8 @@ def find_legacy_codec(data: bytes) -> str:
     if east_asian and max(east_asian.values()) >= max(_MIN_EAST_ASIAN, best.score):
         top = max(east_asian.values())
         return _ask_detector([codec for codec, score in east_asian.items() if score >= top - _TIE], tokens)
+    if not any(len(token) >= _MIN_WORD_BYTES for token in tokens):
+        return _fit_western(data)  # single letters such as M and Ж are in every encoding
     if best.score < _MIN_SCORE:
         return "" if len(tokens) >= _MIN_TOKENS_TO_REFUSE else _fit_western(data)
     chosen = _break_tie(best, readings, tokens)
@@ -106,7 +111,8 @@ def _leads(reading: _Reading, other: _Reading) -> bool:
 def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[bytes]) -> _Reading:
     """Return the first Western page that ``best`` does not lead, or else what fits most words of those like it.
 
-    Words of a script without ASCII letters fit each page of such a script: there the detector decides.
+    Words of a script without ASCII letters fit each page of such a script: there the letters that are common in its
+    languages decide, then the detector.
     """
     tied = [reading for reading in readings if reading.score >= best.score - _TIE and not _leads(best, reading)]
     western = [reading for reading in tied if reading.page.region == "western"]
@@ -114,8 +120,19 @@ def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[by
         return western[0]
     if ALPHABETS[best.page.languages[0]].is_latin:
         return max(tied, key=lambda reading: sum(reading.rates))
-    codec = _ask_detector([reading.page.codec for reading in tied], tokens)
-    return next(reading for reading in tied if reading.page.codec == codec)
+    shares = [_measure_common_letters(reading) for reading in tied]
+    common = [reading for reading, share in zip(tied, shares, strict=True) if share >= max(shares) - _COMMON_TIE]
+    codec = _ask_detector([reading.page.codec for reading in common], tokens)
+    texts = next(reading.texts for reading in common if reading.page.codec == codec)
+    return next(reading for reading in common if reading.texts == texts)
+
+
+def _measure_common_letters(reading: _Reading) -> float:
+    """Return the share of common letters for the language of the page that has most."""
+    text = "".join(reading.texts).lower()
+    if len(text) < _MIN_LETTERS:
+        return 1.0
+    return max(sum(map(text.count, COMMON_LETTERS[language])) / len(text) for language in reading.page.languages)
 
 
 def _ask_detector(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
