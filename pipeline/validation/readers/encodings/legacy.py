@@ -132,7 +132,9 @@ def _measure_common_letters(reading: _Reading) -> float:
     text = "".join(reading.texts).lower()
     if len(text) < _MIN_LETTERS:
         return 1.0
-    return max(sum(map(text.count, COMMON_LETTERS[language])) / len(text) for language in reading.page.languages)
+    return max(
+        sum(map(text.count, COMMON_LETTERS.get(language, ""))) / len(text) for language in reading.page.languages
+    )
 
 
 def _ask_detector(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
