@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["ALPHABETS", "CODE_PAGES", "Alphabet", "CodePage"]
+__all__ = ["ALPHABETS", "CODE_PAGES", "COMMON_LETTERS", "Alphabet", "CodePage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ _LATIN = {
     "croatian": "čćđšž",
     "czech": "áčďéěíňóřšťúůýž",
     "danish": "åæéø",
-    "dutch": "áèéêëíïóöúü",
+    "dutch": "èéêëïöü",
     "estonian": "äõöšüž",
     "finnish": "åäöšž",
     "french": "àâæçèéêëîïôùûüœÿ",
@@ -55,13 +55,34 @@ _LATIN = {
     "spanish": "áéíñóúü",
     "swedish": "åäéöü",
     "turkish": "âçöüğış",
+    "vietnamese": "àáâãèéêìíòóôõùúýăđơư\u0300\u0301\u0303\u0309\u0323",
+}
+# Two of three letters of a text are among them, in either case; it is one of three where it is misread.
+COMMON_LETTERS = {
+    "arabic": "اليمنوترةب",
+    "belarusian": "анаіорестлк",
+    "bulgarian": "аоиетнрсвл",
+    "greek": "αοιετσςνηυρκόίά",
+    "hebrew": "יוהלארתבשמ",
+    "macedonian": "аоиетнрсвк",
+    "russian": "оеаинтсрвл",
+    "serbian": "аоиенрсјтк",
+    "thai": "านรอกเงมยลวด่",
+    "ukrainian": "оаніирвтек",
 }
 # Letters of two encodings that share a byte differ in what follows them: "Toruñ" is Polish, "Brãila" Romanian.
+_DIAERESIS = r"(?<![aeiouy])ï"
+_N_TILDE = r"ñ(?![aeiouáéíóú])"
+_TILDE = r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)"
 _UNLIKELY = {
+    "afrikaans": _DIAERESIS,
+    "catalan": _DIAERESIS,
+    "dutch": _DIAERESIS,
+    "french": _DIAERESIS,
     "icelandic": r"\bð|þ\b|\w{3}ý\b|(?<![aeiouyáéíóúýæörgfmlb])ð",
-    "portuguese": r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",
-    "spanish": r"ñ(?![aeiouáéíóú])",
-    "western": r"ñ(?![aeiouáéíóú])|ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)",
+    "portuguese": _TILDE,
+    "spanish": _N_TILDE,
+    "western": rf"{_DIAERESIS}|{_N_TILDE}|{_TILDE}",
 }
 _OTHER = {
     "arabic": "ءآأؤإئابةتثجحخدذرزسشصضطظعغـفقكلمنهوىيپچژگکی" + "".join(map(chr, range(0x64B, 0x653))),
@@ -113,6 +134,7 @@ CODE_PAGES = (
     CodePage("cp1250", _CENTRAL_LANGUAGES, "central"),
     CodePage("iso8859-2", _CENTRAL_LANGUAGES, "central", handicap=0.01),
     CodePage("cp1254", ("turkish",)),
+    CodePage("cp1258", ("vietnamese",), handicap=0.15),
     CodePage("cp1257", _BALTIC_LANGUAGES),
     CodePage("cp1251", _CYRILLIC_LANGUAGES),
     CodePage("koi8-r", ("russian", "bulgarian")),

@@ -21,7 +21,7 @@ MARKS = {
 }
 _CONTROLS = bytes(sorted({*range(0x20), 0x7F} - set(b"\0\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")))
 _MAX_CONTROLS = 0.01  # of the bytes; compressed data has 8 %
-_MAX_BROKEN_LINES = 0.01
+_SHORTEST = 2  # bytes beyond ASCII
 _HIGH_WORD = re.compile(rb"[^\x00-\x40]*[\x80-\xff][^\x00-\x40]*")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
 
@@ -77,8 +77,10 @@ def _is_utf_8(data: bytes, *, is_whole: bool) -> bool:
         codecs.getincrementaldecoder("utf-8")().decode(data, is_whole)
     except UnicodeDecodeError:
         words = set(_HIGH_WORD.findall(data))
-        valid = sum(_is_valid(word) for word in words)
-        return valid >= len(words) - valid and valid > 0
+        valid = [word for word in words if _is_valid(word)]
+        broken = len(words) - len(valid)
+        is_chance = all(len(word) == _SHORTEST for word in valid)  # as a Chinese character can be
+        return len(valid) > broken or (len(valid) == broken and not is_chance)
     return True
 
 

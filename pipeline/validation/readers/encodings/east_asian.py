@@ -19,10 +19,12 @@ _COMMON = {
 }
 _WORD = re.compile(r"[A-Za-z]*[^\x00-\x7f][A-Za-z\u0080-\U0010ffff]*")
 _MIXED = re.compile(r"[A-Za-z][\u2010-\u2fff\u3400-\u9fff]|[\u2010-\u2fff\u3400-\u9fff][A-Za-z]")
-_KANA = re.compile(r"[\u3041-\u30fe]")
+_KANA = re.compile(r"[\u3041-\u30fe]{2}")
 _WIDE = re.compile(r"[\uff01-\uff5e]")  # ASCII in full width, which single bytes form by chance
 _PAIR = re.compile(r"[\u3041-\u9fff\uac00-\ud7a3]{2}")  # a degree sign and a letter can be a character alone
-_MIN_KANA_WORDS = 0.1
+_MIN_KANA_WORDS = 0.02
+_MIN_CHARACTERS = 15
+_TIE = 0.05
 _MIN_HANGUL_WORDS = 0.9
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -32,11 +34,15 @@ def score_east_asian(data: bytes) -> dict[str, float]:
     """Return the share of common characters for each encoding that ``data`` is valid in."""
     words = {codec: set(_WORD.findall(decode_prefix(data, codec))) for codec in _CODECS}
     scores = {codec: _score(codec, words[codec]) for codec in _CODECS if words[codec]}
-    if _share(words["euc_jp"], _KANA) >= _MIN_KANA_WORDS:
-        scores = {codec: score for codec, score in scores.items() if codec in ("cp932", "euc_jp")}
-    is_korean = _share(words["cp949"], _HANGUL) >= _MIN_HANGUL_WORDS and _share(words["cp949"], _HAN) <= 0.1
-    if is_korean and scores["cp949"] >= max(scores.values()) - 0.05:
+    korean, japanese = words["cp949"], words["euc_jp"]
+    is_korean = _share(korean, _HANGUL) >= _MIN_HANGUL_WORDS and _share(korean, _HAN) <= 1 - _MIN_HANGUL_WORDS
+    if is_korean and scores["cp949"] >= max(scores.values()) - _TIE:
         return {"cp949": scores["cp949"]}
+    if _share(japanese, _KANA) >= _MIN_KANA_WORDS:  # GB18030 has them at the same place, and Chinese has none
+        return {codec: score for codec, score in scores.items() if codec in ("cp932", "euc_jp")}
+    is_long = len(set("".join(japanese))) >= _MIN_CHARACTERS
+    if is_long and scores["euc_jp"] >= max(scores.values()) - _TIE:
+        return {"euc_jp": scores["euc_jp"]}  # a quarter of Chinese characters would be rare in Japanese
     return scores
 
 

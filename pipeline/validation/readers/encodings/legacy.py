@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import chardet
 
-from pipeline.validation.readers.encodings.alphabets import ALPHABETS, CODE_PAGES, CodePage
+from pipeline.validation.readers.encodings.alphabets import ALPHABETS, CODE_PAGES, COMMON_LETTERS, CodePage
 from pipeline.validation.readers.encodings.east_asian import score_east_asian
 from pipeline.validation.readers.encodings.words import rate_word, read_word
 
@@ -28,6 +28,9 @@ _MIN_SCORE = 0.35  # of many words; fewer are read as Windows-1252
 _MIN_TOKENS_TO_REFUSE = 10
 _MIN_EAST_ASIAN = 0.75
 _TIE = 0.03
+_COMMON_TIE = 0.08
+_MIN_LETTERS = 12
+_MIN_WORD_BYTES = 3
 _LENT_SHARE = 0.5  # what a word of a neighbor's letters counts: tables list foreign names
 _REGION_SHARE = 0.85  # what it counts where no single language fits: all letters of a region fit too easily
 # How much better the words that Windows-1252 shows otherwise must fit: it is the most common encoding by far.
@@ -37,7 +40,6 @@ _MIN_DIFFERENT = 0.25
 _DOUBT = 0.6
 _MIN_CLEAR_LEAD = 0.4
 _CURRENCY = re.compile(rb"\d[ \xa0]?\xa4|\xa4[ \xa0]?\d|[(\[/]\xa4|\xa4[)\]/]")  # 0xA4 is the euro of ISO-8859-15
-_WESTERN_PAGES = {page.codec for page in CODE_PAGES if page.region == "western"}
 _DETECTOR_NAMES = {"euc_jp": "euc_jis_2004", "cp950": "big5hkscs", "cp932": "shift_jis_2004"}
 
 
@@ -58,16 +60,17 @@ def find_legacy_codec(data: bytes) -> str:
     """Return the codec of text that is neither UTF-8 nor ASCII, or "" where no encoding fits."""
     tokens = _list_tokens(data)
     readings = [_read_tokens(page, tokens) for page in CODE_PAGES]
-    best = max(reading.score for reading in readings)
+    best = max(readings, key=lambda reading: reading.score)
     east_asian = score_east_asian(data[:_MAX_BYTES])
-    if east_asian and max(east_asian.values()) >= max(_MIN_EAST_ASIAN, best):
-        return _break_tie(east_asian, tokens)
-    if best < _MIN_SCORE:
+    if east_asian and max(east_asian.values()) >= max(_MIN_EAST_ASIAN, best.score):
+        top = max(east_asian.values())
+        return _ask_detector([codec for codec, score in east_asian.items() if score >= top - _TIE], tokens)
+    if not any(len(token) >= _MIN_WORD_BYTES for token in tokens):
+        return _fit_western(data)  # single letters such as M and Ж are in every encoding
+    if best.score < _MIN_SCORE:
         return "" if len(tokens) >= _MIN_TOKENS_TO_REFUSE else _fit_western(data)
-    codec = _break_tie({reading.page.codec: reading.score for reading in readings}, tokens)
-    chosen = next(reading for reading in readings if reading.page.codec == codec)
-    western = next(reading for reading in readings if reading.page.codec == _WINDOWS_1252)
-    return codec if _leads(chosen, western) else _fit_western(data)
+    chosen = _break_tie(best, readings, tokens)
+    return chosen.page.codec if _leads(chosen, readings[0]) else _fit_western(data)
 
 
 def _list_tokens(data: bytes) -> list[bytes]:
@@ -91,30 +94,57 @@ def _read_tokens(page: CodePage, tokens: Sequence[bytes]) -> _Reading:
     return _Reading(page, texts, max(candidates, key=sum))
 
 
-def _leads(reading: _Reading, western: _Reading) -> bool:
-    """Return whether ``reading`` fits clearly better than Windows-1252, by the words that differ or by all words."""
-    pairs = zip(reading.texts, western.texts, reading.rates, western.rates, strict=True)
-    leads = [rate - western_rate for text, western_text, rate, western_rate in pairs if text != western_text]
-    overall = reading.score - western.score
+def _leads(reading: _Reading, other: _Reading) -> bool:
+    """Return whether ``reading`` fits clearly better than ``other``, by the words that differ or by all words."""
+    pairs = zip(reading.texts, other.texts, reading.rates, other.rates, strict=True)
+    leads = [rate - other_rate for text, other_text, rate, other_rate in pairs if text != other_text]
+    overall, count = reading.score - other.score, len(reading.texts)
     if not leads or overall <= 0:
         return False
-    lead, count = sum(leads) / len(leads) - reading.page.handicap, len(reading.texts)
+    lead = sum(leads) / len(leads) + other.page.handicap - reading.page.handicap
     if lead > _MIN_LEAD + _LEAD_WORDS / len(leads) or overall > _MIN_CLEAR_LEAD:
         return True
     is_many = len(leads) >= _MIN_DIFFERENT * count  # few are foreign names
     return is_many and lead >= 0 and overall > max(_TIE, _DOUBT / count)
 
 
-def _break_tie(scores: dict[str, float], tokens: Sequence[bytes]) -> str:
-    best = max(scores.values())
-    tied = [codec for codec, score in scores.items() if score >= best - _TIE]
-    if len(tied) == 1 or tied[0] in _WESTERN_PAGES:
-        return tied[0]
-    names = {_DETECTOR_NAMES.get(codec, codec): codec for codec in tied}
+def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[bytes]) -> _Reading:
+    """Return the first Western page that ``best`` does not lead, or else what fits most words of those like it.
+
+    Words of a script without ASCII letters fit each page of such a script: there the letters that are common in its
+    languages decide, then the detector.
+    """
+    tied = [reading for reading in readings if reading.score >= best.score - _TIE and not _leads(best, reading)]
+    western = [reading for reading in tied if reading.page.region == "western"]
+    if western:
+        return western[0]
+    if ALPHABETS[best.page.languages[0]].is_latin:
+        return max(tied, key=lambda reading: sum(reading.rates))
+    shares = [_measure_common_letters(reading) for reading in tied]
+    common = [reading for reading, share in zip(tied, shares, strict=True) if share >= max(shares) - _COMMON_TIE]
+    codec = _ask_detector([reading.page.codec for reading in common], tokens)
+    texts = next(reading.texts for reading in common if reading.page.codec == codec)
+    return next(reading for reading in common if reading.texts == texts)
+
+
+def _measure_common_letters(reading: _Reading) -> float:
+    """Return the share of common letters for the language of the page that has most."""
+    text = "".join(reading.texts).lower()
+    if len(text) < _MIN_LETTERS:
+        return 1.0
+    return max(
+        sum(map(text.count, COMMON_LETTERS.get(language, ""))) / len(text) for language in reading.page.languages
+    )
+
+
+def _ask_detector(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
+    if len(candidates) == 1:
+        return candidates[0]
+    names = {_DETECTOR_NAMES.get(codec, codec): codec for codec in candidates}
     detected = chardet.detect(
         b" ".join(tokens), include_encodings=list(names), no_match_encoding=next(iter(names)), compat_names=False
     )
-    return names.get(str(detected["encoding"]), tied[0])
+    return names.get(str(detected["encoding"]), candidates[0])
 
 
 def _fit_western(data: bytes) -> str:

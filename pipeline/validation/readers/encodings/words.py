@@ -13,9 +13,10 @@ __all__ = ["Word", "rate_word", "read_word"]
 
 _WEAK = 0.9  # a quotation mark, a degree sign or a letter alone is plausible, and says less than a word
 _DOUBTFUL = 0.6
-_OPENING = "“„‚‘’‹«¿¡°±§€£¥©–—•·×µ¼½¾´\xa0"
+_JOINED = 0.5  # a word of two scripts, such as a brand with an ending
+_OPENING = "“„‚‘’‹«¿¡°±§€£¥©–—•·×µ´\xa0"
 _CLOSING = "”“’‘‹›»…™®°–—•·€£´\xa0"
-_UNIT = re.compile(r"^(?:([kcdm]?m|ft|in|s)[²³]|[nN]º|[²³¹ªº±ø×µ]+)$")
+_UNIT = re.compile(r"^(?:([kcdm]?m|ft|in|s)[²³]|[nN]º|[²³¹ªº±ø×µ¼½¾]+)$")
 _SEPARATOR = re.compile(r"[’´\xa0]|·(?=[lL])|[–—](?=[A-ZÀ-Þ])")
 _UNASSIGNED = ("Cc", "Cn", "Co")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -73,7 +74,7 @@ def rate_word(word: Word, alphabet: Alphabet) -> float:
     if not word.letters or (not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD):
         return _WEAK
     if not alphabet.is_latin:
-        return float(not word.has_ascii)
+        return _JOINED * (word.longest_run >= _MIN_FOREIGN_WORD) if word.has_ascii else 1.0
     if "\xa0" in word.text:
         return _DOUBTFUL  # the letter á of DOS
     is_unlikely = alphabet.unlikely is not None and alphabet.unlikely.search(word.text)
