@@ -74,6 +74,7 @@ COMMON_LETTERS = {
 _DIAERESIS = r"(?<![aeiouy])ï"
 _N_TILDE = r"ñ(?![aeiouáéíóú])"
 _TILDE = r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)"
+_NO_ACCENT = r"^[α-ω]{4,}$|ς\B|σ\b"  # lower-case Greek has one accent a word
 _UNLIKELY = {
     "afrikaans": _DIAERESIS,
     "catalan": _DIAERESIS,
@@ -116,6 +117,7 @@ def _make_alphabets() -> dict[str, Alphabet]:
     alphabets = {name: _make_latin(name, letters) for name, letters in _LATIN.items()}
     alphabets |= {name: Alphabet(_both_cases(letters), is_latin=False) for name, letters in _OTHER.items()}
     alphabets["turkish"] = Alphabet(_both_cases(_LATIN["turkish"]) | {"İ"}, is_latin=True)
+    alphabets["greek"] = Alphabet(_both_cases(_OTHER["greek"]), is_latin=False, unlikely=re.compile(_NO_ACCENT))
     alphabets["western"] = _make_latin("western", _WESTERN)
     alphabets["central"] = _make_latin("central", _CENTRAL)
     return alphabets

@@ -20,7 +20,7 @@ from pipeline.validation.readers.encodings.words import rate_word, read_word
 __all__ = ["find_legacy_codec"]
 
 _WINDOWS_1252 = "cp1252"
-_LATIN_1 = "latin-1"
+_LATIN_1 = "iso8859-1"
 _TOKEN = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _MAX_TOKENS = 3_000  # distinct ones; more tell nothing new
 _MAX_BYTES = 1 << 20

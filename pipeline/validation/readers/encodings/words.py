@@ -73,9 +73,17 @@ def rate_word(word: Word, alphabet: Alphabet) -> float:
         return 0.0
     if not word.letters or (not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD):
         return _WEAK
-    if not alphabet.is_latin:
-        return _JOINED * (word.longest_run >= _MIN_FOREIGN_WORD) if word.has_ascii else 1.0
+    is_unlikely = alphabet.unlikely is not None and alphabet.unlikely.search(word.text) is not None
+    return _rate_latin(word, is_unlikely) if alphabet.is_latin else _rate_other(word, is_unlikely)
+
+
+def _rate_latin(word: Word, is_unlikely: bool) -> float:
     if "\xa0" in word.text:
         return _DOUBTFUL  # the letter á of DOS
-    is_unlikely = alphabet.unlikely is not None and alphabet.unlikely.search(word.text)
     return float(word.has_ascii and word.longest_run <= _MAX_LATIN_RUN and not is_unlikely)
+
+
+def _rate_other(word: Word, is_unlikely: bool) -> float:
+    if word.has_ascii:
+        return _JOINED * (word.longest_run >= _MIN_FOREIGN_WORD)
+    return _DOUBTFUL if is_unlikely else 1.0
