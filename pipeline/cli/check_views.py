@@ -81,7 +81,7 @@ def _cells(column: Mapping[str, Any], *, is_target: bool, reasons: bool) -> list
         name,
         kind,
         Text(f"{column['missing']:,}" if column["missing"] else ""),
-        Text("; ".join(_one_line(example) for example in column["examples"]), "dim")  # numbers may have commas,
+        Text("; ".join(_one_line(example) for example in column["examples"]), "dim"),  # numbers may have commas,
     ]
     return [*cells, *([Text(dropped or "", "yellow")] if reasons else [])]
 
