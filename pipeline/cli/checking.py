@@ -13,13 +13,14 @@ from typing import Any
 from pipeline.cli.folders import FolderContents, zip_pictures
 from pipeline.cli.local_store import LocalStore
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.errors import DatasetError, InputError
+from pipeline.contracts.errors import DatasetError, InputError, InvalidModelCodeError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import MODEL_CODE, RunKeys
 from pipeline.contracts.plan import Plan
 from pipeline.contracts.run import Part, Upload
 from pipeline.planning.plan import plan
 from pipeline.planning.run_estimate import RunEstimate, estimate_run
+from pipeline.validation.companions.model_code import check_code
 from pipeline.validation.readers.formats import has_format
 from pipeline.validation.validate import validate
 
@@ -177,7 +178,16 @@ def _with_spec(files: dict[str, Path], prefix: str, spec: Path | None) -> dict[s
 
 def _beside(path: Path) -> list[Path]:
     """The companions that lie beside a file: settings, code, and the file of test rows where there is only one."""
-    folder = path.parent
-    named = [folder / name for name in (*_SETTINGS, MODEL_CODE)]
-    tests = [] if path.name.startswith("test.") else [file for file in folder.glob("test.*") if has_format(file.name)]
-    return [file for file in (*named, *(tests if len(tests) == 1 else ())) if file.is_file() and file.name != path.name]
+    named = [file for name in _SETTINGS if (file := path.parent / name).is_file()]
+    if _is_model_code(code := path.parent / MODEL_CODE):
+        named.append(code)
+    tests = [file for file in path.parent.glob("test.*") if has_format(file.name) and file.is_file()]
+    return [*named, *tests] if len(tests) == 1 and not path.name.startswith("test.") else named
+
+
+def _is_model_code(path: Path) -> bool:
+    """Many folders have a model.py that is something else."""
+    try:
+        return path.is_file() and check_code(path.read_bytes()) is not None
+    except InvalidModelCodeError:
+        return False

@@ -60,7 +60,7 @@ FileArgument = Annotated[
         metavar="FILE",
         exists=True,
         readable=True,
-        help="csv, tsv or jsonl (also .gz), parquet, npz, a zip of pictures; or a folder of parts or of pictures.",
+        help="csv, tsv, txt, jsonl (also .gz), parquet, xlsx, npz, a zip of pictures; a folder of parts or pictures.",
     ),
 ]
 

@@ -120,6 +120,20 @@ def test_check_does_not_refuse_a_file_for_a_test_file_of_something_else(down: St
     assert "test.csv" in document["warnings"][-1]
 
 
+def test_check_reads_the_model_code_beside_the_file(down: Stage, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(_german(400))
+    (tmp_path / "train.yaml").write_text("algorithms: [model_py]\n")
+    (tmp_path / "model.py").write_text("def build(shape, settings):\n    ...\n")
+    document = _check(down, tmp_path / "a.csv")
+    assert document["plan"] == ["model_py"]
+
+
+def test_check_leaves_alone_a_model_py_that_is_something_else(down: Stage, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(_german())
+    (tmp_path / "model.py").write_text("print('mine')\n")
+    assert _check(down, tmp_path / "a.csv")["rows"] == 60
+
+
 def test_check_reads_a_folder_of_part_files_with_its_settings(down: Stage, tmp_path: Path) -> None:
     for part in range(2):
         frame = pl.DataFrame({"a": [i / 7 + part for i in range(40)], "y": ["yes", "no"] * 20})
