@@ -80,4 +80,5 @@ def _examples(column: pl.Series) -> list[str]:
     if column.dtype == pl.Binary or column.dtype.is_nested():
         return []
     values = column.drop_nulls().head(_LOOK).unique(maintain_order=True).head(_EXAMPLES)
-    return [str(value)[:_MAX_EXAMPLE] for value in values]
+    texts = map(str, values)
+    return [text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…" for text in texts]

@@ -13,7 +13,7 @@ from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING
-from pipeline.validation.columns.casting import as_text, cast_column
+from pipeline.validation.columns.casting import as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.names import nearest
 from pipeline.validation.limits import MOST_BYTES
@@ -49,9 +49,7 @@ def first_options(spec: JobSpec) -> ReadOptions:
 
 def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
     """How a file is read beside the data."""
-    return ReadOptions(
-        header=rows.header, encoding="", sheet="", names=rows.names.names if rows.header == "auto" else ()
-    )
+    return ReadOptions(header=rows.header, encoding=spec.encoding or "", names=rows.names.names)
 
 
 def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
@@ -92,7 +90,7 @@ def _options_of(signature: Signature) -> ReadOptions:
         header=signature.header,
         encoding=signature.encoding,
         sheet=signature.sheet,
-        names=(*names, *target) if signature.header == "auto" else (),
+        names=(*names, *target),
     )
 
 
@@ -112,10 +110,12 @@ def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str])
         return pl.Series(column.name, [None]).new_from_index(0, frame.height), ()
     raw = frame[column.name]
     values = cast_column(raw, column, missing)
-    lost = values.null_count() - strip_cells(raw, missing).null_count()
-    warnings = (
-        [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost > 0 else []
-    )
+    lost, present = count_lost(raw, values, column, missing)
+    if present and lost == present:
+        raise InvalidColumnsError(
+            f"column '{column.name}' is not {column.kind}, as it is in the training file: the same spelling is expected"
+        )
+    warnings = [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost else []
     if column.kind == "boolean":
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":

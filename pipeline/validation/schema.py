@@ -15,7 +15,7 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Task
 from pipeline.parsing.missing import MISSING
 from pipeline.parsing.numbers import PLAIN
-from pipeline.validation.columns.casting import as_numbers, cast_column
+from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
 from pipeline.validation.columns.cells import has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
@@ -115,7 +115,7 @@ class Schema:
                 return numbers
         values = cast_column(cells, column.column, self.missing)
         if kind in _CAST_KINDS:
-            lost[column.name] = values.null_count() - strip_cells(cells, self.missing).null_count()
+            lost[column.name], _ = count_lost(cells, values, column.column, self.missing)
         return values
 
     def _labels(self, raw: pl.DataFrame, *, is_sample: bool) -> pl.Series:

@@ -12,7 +12,7 @@ from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.dates import seconds_in, seconds_of_numbers, temporal_seconds
 from pipeline.validation.columns.numbers import parse_numbers
 
-__all__ = ["as_finite", "as_flags", "as_numbers", "as_text", "cast_column", "fit_numbers"]
+__all__ = ["as_finite", "as_flags", "as_numbers", "as_text", "cast_column", "count_lost", "fit_numbers"]
 
 _WHOLE_NUMBER = r"^([+-]?\d+)\.0*$"
 
@@ -38,6 +38,20 @@ def cast_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> 
     if column.kind == "datetime":
         return _as_seconds(cells, column)
     return as_text(cells, is_code=column.is_code)
+
+
+def count_lost(raw: pl.Series, values: pl.Series, column: Column, missing: Set[str] = MISSING) -> tuple[int, int]:
+    """Count the cells that are not of their column's kind, and all that hold a value.
+
+    Args:
+        raw: Cells as a reader has them.
+        values: The same, cast.
+        column: Their kind.
+        missing: Texts that mean a missing value.
+    """
+    markers = missing | NUMBER_MISSING if column.kind == "numeric" and missing is MISSING else missing
+    present = len(raw) - strip_cells(raw, markers).null_count()
+    return max(0, present - (len(values) - values.null_count())), present
 
 
 def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:

@@ -59,10 +59,10 @@ def name_columns(fields: Sequence[str]) -> NamedColumns:
         fields: The header's cells as written.
 
     Raises:
-        InvalidColumnsError: There are too many or too few columns, or a name is too long.
+        InvalidColumnsError: There are too many columns or none, or a name is too long.
     """
     names = unique_names(fields)
-    check_names(names)
+    check_names(names, min_columns=1)
     unnamed = {position: name for position, name in enumerate(names, 1) if not clean_name(fields[position - 1])}
     exported = {name for name in names if _PANDAS_UNNAMED.fullmatch(name)}
     return NamedColumns(
@@ -119,11 +119,11 @@ def _join(items: Sequence[object]) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
-def check_names(names: Sequence[str]) -> None:
+def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
     """Raise InvalidColumnsError for names that are too many, too few, empty, too long, or twice there."""
     if len(names) > MOST_COLUMNS:
         raise InvalidColumnsError(f"the file has {len(names):,} columns: at most {MOST_COLUMNS:,} are expected")
-    if len(names) < 2:
+    if len(names) < min_columns:
         raise InvalidColumnsError(
             f"the file has {counted(len(names), 'column')}: at least one to learn from and one to predict are expected"
         )

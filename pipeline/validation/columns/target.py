@@ -113,13 +113,12 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
     Raises:
         InvalidTargetError: There are no values, one value, too many classes, or values that do not fit the task.
     """
-    task = spec.task or task
+    task = spec.task or task_of_metric(spec.metric) or task
     name, missing = raw.name, MISSING if spec.missing is None else frozenset(spec.missing)
     if task == "clustering":
         return Target(rule=TargetRule(name=name, task=task), values=raw, markers=Counter())
     cells = strip_cells(raw, missing)
     numbers, number_format, told = _infer_numbers(cells, decimal_hint)
-    task = task or task_of_metric(spec.metric)
     if numbers is None and task != "regression" and spec.missing is None and _are_classes(raw, cells, missing):
         missing = frozenset({""})
         cells = strip_cells(raw, missing)

@@ -10,8 +10,8 @@ import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
 from pipeline.contracts.signature import Column
-from pipeline.validation.columns.casting import cast_column
-from pipeline.validation.columns.cells import count_markers, strip_cells
+from pipeline.validation.columns.casting import cast_column, count_lost
+from pipeline.validation.columns.cells import count_markers
 from pipeline.validation.columns.names import nearest
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
@@ -79,7 +79,15 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
             f"'{test.name}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "
             f"'{name}', of classes that the data has, are expected"
         )
-    return CompanionRows(frame=frame, warnings=(*test.rows.warnings, *test.rejected.warnings, *warnings, *labels))
+    return CompanionRows(
+        frame=frame,
+        warnings=(
+            *(f"'{test.name}': {warning}" for warning in test.rows.warnings),
+            *test.rejected.warnings,
+            *warnings,
+            *labels,
+        ),
+    )
 
 
 def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
@@ -127,8 +135,7 @@ def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], 
 
 def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
     values = cast_column(raw, column, schema.missing)
-    present = len(raw) - strip_cells(raw, schema.missing).null_count()
-    lost = present - (len(values) - values.null_count())
+    lost, present = count_lost(raw, values, column, schema.missing)
     if present and lost == present:
         raise InvalidColumnsError(
             f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data: the same spelling is "

@@ -100,7 +100,9 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
             files.append(opened)
     if not files:
         raise UnreadableDatasetError(f"'{source.name}' is empty: a header line and rows are expected")
-    return _sample_files(files, workdir, block_bytes) if is_large else _read_files(files, rejected)
+    if is_large:
+        return _sample_files(files, workdir, block_bytes)
+    return _read_files(files, rejected, min_columns=options.min_columns)
 
 
 def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = (), task: Task | None = None) -> Rows:
@@ -113,7 +115,7 @@ def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = (), task: Tas
     )  # fmt: skip
 
 
-def _read_files(files: Sequence[TableFile], rejected: RejectedRows) -> Rows:
+def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_columns: int) -> Rows:
     """Read all rows, in the order of the files."""
     frames: list[pl.DataFrame] = []
     cells = 0
@@ -133,7 +135,7 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows) -> Rows:
         "diagonal_relaxed" if files[0].is_keyed else "vertical_relaxed"
     )
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, how=how)
-    check_names(frame.columns)
+    check_names(frame.columns, min_columns=min_columns)
     rows = rows_of_frame(frame, image=files[0].image, task=files[0].task)
     return _with_facts(rows, files)
 

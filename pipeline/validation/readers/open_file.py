@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.validation.columns.names import name_columns
-from pipeline.validation.readers.encodings import UTF_8
+from pipeline.validation.readers.encodings import UTF_8, detect_encoding
 from pipeline.validation.readers.json_lines import parse_object
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.parquet import ParquetFile
@@ -53,7 +54,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     if _is_blank(file.path, is_gzip=file.form.gzipped):
         return None
     text = make_plain_text(
-        file.name, file.path, scratch, is_gzip=file.form.gzipped, encoding=options.encoding, max_bytes=max_bytes
+        file.name, file.path, scratch, is_gzip=file.form.gzipped, encoding=_encoding(file, options), max_bytes=max_bytes
     )
     if file.form.kind == "json_lines" or _is_json(text):
         return JsonLinesFile.open(text, scratch, block_bytes)
@@ -70,6 +71,19 @@ def _is_blank(path: Path, *, is_gzip: bool) -> bool:
         except zlib.error:
             return False
     return not data.removeprefix(codecs.BOM_UTF8).strip()
+
+
+def _encoding(file: File, options: ReadOptions) -> str:
+    """The encoding that is asked for; a later file may be UTF-8 although the training file was not."""
+    if not options.encoding or not options.names:
+        return options.encoding
+    with gzip.open(file.path) if file.form.gzipped else file.path.open("rb") as opened:
+        try:
+            head = opened.read(_LOOK_BYTES)
+        except (OSError, EOFError, zlib.error):  # a damaged gzip file, which who unpacks it names
+            return options.encoding
+    detected = detect_encoding(head, is_whole=len(head) < _LOOK_BYTES)
+    return "" if detected and (detected.has_mark or detected.codec == UTF_8.codec) else options.encoding
 
 
 def _is_json(text: PlainText) -> bool:
@@ -120,7 +134,7 @@ def _open_images(file: File, rejected: RejectedRows, image: tuple[int, ...]) -> 
         fields=tuple(images.frame.columns),
         expected="images are",
         image=images.shape,
-        task=None if arrays else "classification",
+        task=None if images.labels.dtype.is_float() else "classification",
         warnings=images.warnings,
         frame=images.frame,
     )

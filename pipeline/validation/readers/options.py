@@ -19,3 +19,8 @@ class ReadOptions:
     encoding: str = ""  # empty: detected
     sheet: str = ""  # empty: the first sheet with a table
     names: tuple[str, ...] = ()
+
+    @property
+    def min_columns(self) -> int:
+        """A later file may hold the one column that a model reads."""
+        return 1 if self.names else 2

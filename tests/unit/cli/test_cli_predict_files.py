@@ -157,7 +157,6 @@ def test_predict_sends_numbers_as_the_file_writes_them(stage: Stage, tmp_path: P
     assert [row["width"] for row in _rows(stage)] == [0.1, 12.34]
 
 
-@pytest.mark.xfail(reason="readers expect two columns of every file", strict=True)
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
 def test_predict_reads_a_file_with_the_one_column_that_the_model_reads(stage: Stage, tmp_path: Path, name: str) -> None:
     columns = (Column(name="message", kind="text"),)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.errors import InvalidColumnsError
+from pipeline.validation.columns.names import clean_name
 from pipeline.validation.readers.dialects.cells import kind_of
 from pipeline.validation.readers.dialects.records import BLANKS, Head, Record, parse_records
 
-__all__ = ["Separation", "choose_delimiter", "read_hint", "separate"]
+__all__ = ["NO_DELIMITER", "Separation", "choose_delimiter", "read_hint", "separate"]
 
+NO_DELIMITER = "\x1f"  # the unit separator, which no text holds: the file has one column
 _USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
 _MAX_SCORED_ROWS = 200
@@ -50,14 +52,22 @@ def read_hint(head: Head) -> str | None:
     return "\t" if match[1] == "\\t" else match[1]
 
 
-def choose_delimiter(name: str, head: Head, preferred: str | None) -> Separation:
+def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collection[str] = ()) -> Separation:
     """Return the head cut by the preferred delimiter if it cuts lines, else by the best one.
+
+    Args:
+        name: What the user calls the file.
+        head: Its first lines.
+        preferred: The delimiter that the file's name or its first line says, else None.
+        names: Of the columns of a known model; a header of one of them alone is one column.
 
     Raises:
         InvalidColumnsError: No delimiter makes two columns.
     """
     if preferred is not None and (separation := separate(head, preferred)).width > 1:
         return separation
+    if head.lines and clean_name(head.lines[0].strip().strip('"')) in names:
+        return separate(head, NO_DELIMITER)
     text = head.text
     separations = [separate(head, delimiter) for delimiter in (*_USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
     scored = [(_score(separation), separation) for separation in separations if separation.width > 1]

@@ -53,7 +53,7 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
     hint = read_hint(head)
     if hint is not None:
         head = replace(head, skip=1)
-    separation = choose_delimiter(name, head, hint or delimiter)
+    separation = choose_delimiter(name, head, hint or delimiter, options.names)
     comments = separate_comments(separation.records, separation.delimiter, separation.width)
     if not comments.records:
         raise InvalidColumnsError(f"'{name}' holds comment lines alone: a header line and rows are expected")
