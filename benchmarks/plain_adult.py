@@ -27,7 +27,7 @@ from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.machine import Machine, this_machine
 from pipeline.training.trainer import Trainer
-from pipeline.validation.limits import MOST_BYTES
+from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
 from pipeline.validation.readers.formats import format_of
@@ -68,7 +68,7 @@ def main(csv: Path, target: str, folder: Path) -> None:
     aside = RejectedRows(folder / "set_aside.jsonl")
     digest = hashlib.sha256(csv.read_bytes()).hexdigest()
     source = Source(name=csv.name, files=(File(name=csv.name, path=csv, form=format_of(csv.name)),), digest=Future())
-    rows = open_rows(source, folder, ReadOptions(), aside, is_large=False, max_bytes=MOST_BYTES)
+    rows = open_rows(source, folder, ReadOptions(), aside, is_large=False, max_bytes=MAX_BYTES)
     data = prepare(rows, JobSpec(target=target), aside, folder, sha256=digest)
     splits = data.read_splits()
     clock.lap("validate")

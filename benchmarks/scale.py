@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import polars as pl
 from common import report
 
-MOST_BYTES = 1.5e9  # of memory
+MAX_BYTES = 1.5e9  # of memory
 LEAST_SPEED = 0.5  # of the scan's
 LINEAR = 1.15  # times as many seconds a row
 RUN, KEY = "demo_scale_0123456789ab", "demo/scale/table.csv"
@@ -237,7 +237,7 @@ def main() -> None:
         floor={str(rows): one["scan"]["seconds"] for rows, one in results.items()},
         peers={},
         ratios={f"speed at {rows:,} rows": one["speed"] for rows, one in results.items()} | growth,
-        met=all(one["speed"] >= LEAST_SPEED and one["peak_bytes"] <= MOST_BYTES for one in results.values())
+        met=all(one["speed"] >= LEAST_SPEED and one["peak_bytes"] <= MAX_BYTES for one in results.values())
         and all(ratio <= LINEAR for ratio in growth.values()),
     )
 

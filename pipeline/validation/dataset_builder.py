@@ -14,7 +14,7 @@ from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, T
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionRows, CompanionTest, read_test_rows
-from pipeline.validation.limits import MOST_NAMED, MOST_VOCABULARY
+from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.schema import ASKED_REASONS, Schema
@@ -26,7 +26,7 @@ from pipeline.validation.words import counted
 
 __all__ = ["PreparedFiles", "build_dataset"]
 
-_MOST_WARNINGS = 50
+_MAX_WARNINGS = 50
 _FEW_ROWS = 300
 _MAX_LISTED = 20  # dropped columns in one message
 
@@ -173,8 +173,8 @@ def _finish_profile(profile: ColumnProfile, rows: Rows) -> ColumnProfile:
 
 def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
     if not profiles:
-        reasons = "; ".join(f"'{column.name}': {column.reason}" for column in left_out[:MOST_NAMED])
-        more = "; ..." if len(left_out) > MOST_NAMED else ""
+        reasons = "; ".join(f"'{column.name}': {column.reason}" for column in left_out[:MAX_NAMED])
+        more = "; ..." if len(left_out) > MAX_NAMED else ""
         purpose = f"predict '{target}'" if target else "tell clusters by"
         raise InvalidColumnsError(
             f"no column can be used to {purpose} ({reasons}{more}): at least one of numbers, categories or "
@@ -235,9 +235,9 @@ def _tell_columns(rows: Rows, read: ReadRows, profiles: Sequence[ColumnProfile])
         if lost := read.tally.lost[column.name]:
             yield f"column '{column.name}': {counted(lost, 'cell')} not {column.column.kind}, taken as missing"
     for profile in profiles:
-        if profile.kind == "categorical" and profile.distinct > MOST_VOCABULARY:
+        if profile.kind == "categorical" and profile.distinct > MAX_VOCABULARY:
             yield (
-                f"column '{profile.name}' has {profile.distinct:,} values: the {MOST_VOCABULARY:,} most frequent are "
+                f"column '{profile.name}' has {profile.distinct:,} values: the {MAX_VOCABULARY:,} most frequent are "
                 "known to the model"
             )
 
@@ -253,5 +253,5 @@ def _tell_size(rows: Rows, read: ReadRows, used: int) -> Iterator[str]:
 
 
 def _cap(warnings: list[str]) -> tuple[str, ...]:
-    more = len(warnings) - _MOST_WARNINGS
-    return (*warnings[:_MOST_WARNINGS], *([f"and {more:,} warnings more"] if more > 0 else []))
+    more = len(warnings) - _MAX_WARNINGS
+    return (*warnings[:_MAX_WARNINGS], *([f"and {more:,} warnings more"] if more > 0 else []))

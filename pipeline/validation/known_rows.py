@@ -16,7 +16,7 @@ from pipeline.parsing.missing import MISSING
 from pipeline.validation.columns.casting import as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.names import nearest
-from pipeline.validation.limits import MOST_BYTES
+from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import Rows, open_rows
 from pipeline.validation.readers.formats import format_of
 from pipeline.validation.readers.options import ReadOptions
@@ -68,7 +68,7 @@ def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) 
     source = Source(name=name, files=(File(name=name, path=path, form=format_of(name)),), digest=Future())
     image = next((column.shape for column in signature.columns if column.kind == "image"), ())
     rows = open_rows(
-        source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MOST_BYTES, image=image
+        source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
     )
     missing = MISSING if signature.missing is None else frozenset(signature.missing)
     _check_names(name, rows, signature)

@@ -21,7 +21,7 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.dataset_builder import PreparedFiles, build_dataset
-from pipeline.validation.limits import MOST_CLASSES
+from pipeline.validation.limits import MAX_CLASSES
 from pipeline.validation.readers.batches import Batch, Rows
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema, infer_schema
@@ -33,9 +33,9 @@ from pipeline.validation.threads import processors
 
 __all__ = ["PreparedFiles", "prepare"]
 
-_MOST_THREADS = 4  # each holds a block, and what polars makes of it
+_MAX_THREADS = 4  # each holds a block, and what polars makes of it
 _MAX_LOST_SHARE = 0.01  # of the cells: a column of which more are not of its kind is read as categories
-_MAX_COUNTED_CLASSES = 10 * MOST_CLASSES  # values of a target that are counted before it is given up
+_MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # values of a target that are counted before it is given up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +138,7 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
 
 def _in_threads(rows: Rows, work: _Work) -> Iterator[_ReadBatch]:
     """Each batch, in their order; as many are in memory as there are threads, and one."""
-    threads = min(_MOST_THREADS, processors() + 1)  # one works while another waits for polars' own threads
+    threads = min(_MAX_THREADS, processors() + 1)  # one works while another waits for polars' own threads
     waiting: deque[Future[_ReadBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for number, batch in enumerate(rows.batches()):

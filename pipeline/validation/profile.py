@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.contracts.dataset import ColumnProfile, DatePart, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import SECONDS_A_DAY
-from pipeline.validation.limits import MOST_VOCABULARY
+from pipeline.validation.limits import MAX_VOCABULARY
 
 __all__ = ["column_fields", "profile_column"]
 
@@ -52,7 +52,7 @@ def column_fields(column: Column) -> dict[str, Any]:
 
 def _vocabulary(known: pl.Series) -> Sequence[str]:
     counts = known.rename("value").value_counts(name="rows").sort("rows", "value", descending=[True, False])
-    return tuple(counts["value"].head(MOST_VOCABULARY))
+    return tuple(counts["value"].head(MAX_VOCABULARY))
 
 
 def _parts(seconds: pl.Series) -> tuple[DatePart, ...]:

@@ -17,8 +17,8 @@ from pipeline.validation.words import counted
 __all__ = ["RejectedRows"]
 
 _NAMED = 5  # places that a message names
-_MOST_TEXT = 10_000  # characters kept of one row
-_MOST_KEPT = 100_000  # rows
+_MAX_TEXT = 10_000  # characters kept of one row
+_MAX_KEPT = 100_000  # rows
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class RejectedRows:
         self.broken += lines
         if len(self._places) < _NAMED:
             self._places.append(f"line {line:,} {reason}")
-        self._keep([{"line": line, "reason": reason, "text": text[:_MOST_TEXT]}])
+        self._keep([{"line": line, "reason": reason, "text": text[:_MAX_TEXT]}])
 
     def add_repaired(self, line: int, reason: str) -> None:
         """A line that was read after a repair: it is not rejected."""
@@ -83,7 +83,7 @@ class RejectedRows:
         if len(rows):
             self.dropped += len(rows)
             self._reasons.append(f"{len(rows):,} of {counted(len(which), 'row')} set aside: {reason}")
-            self._keep([{"row": row + 1, "reason": reason} for row in rows.head(_MOST_KEPT)])
+            self._keep([{"row": row + 1, "reason": reason} for row in rows.head(_MAX_KEPT)])
 
     def absorb(self, part: RejectedRows) -> None:
         """Count what was set aside of one file of several; it is in the same ``path`` already."""
@@ -136,7 +136,7 @@ class RejectedRows:
 
     def _keep(self, rows: list[dict[str, object]]) -> None:
         about = {"file": self.file} if self.file else {}
-        room = _MOST_KEPT - self._kept
+        room = _MAX_KEPT - self._kept
         with self.path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps({**about, **row}) + "\n" for row in rows[:room])
         self._kept += len(rows[:room])

@@ -23,7 +23,7 @@ from pipeline.validation.columns.target import Target, TargetRule, infer_target,
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
 from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.companions.job_spec_file import check_columns, resolve_columns
-from pipeline.validation.limits import MOST_NAMED
+from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.threads import side_by_side
 
@@ -178,7 +178,7 @@ def _infer_target(sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | N
 def _tell_target(target: Target, rows: Rows) -> tuple[str, ...]:
     if not target.markers or target.task == "clustering":
         return tuple(target.warnings)
-    listed = ", ".join(f"'{text}' ({cells:,})" for text, cells in target.markers.most_common(MOST_NAMED))
+    listed = ", ".join(f"'{text}' ({cells:,})" for text, cells in target.markers.most_common(MAX_NAMED))
     return (*target.warnings, f"the target '{target.rule.name}': taken for missing: {listed}{rows.by_sample}")
 
 

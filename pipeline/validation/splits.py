@@ -13,7 +13,7 @@ __all__ = ["SPLITS", "assign_by_group", "assign_by_time", "assign_splits", "grou
 
 SPLITS = ("train", "validation", "test")
 _QUANTILES = 20  # strata of a regression target
-_MOST_COPIES = 0.5  # of the rows; where more are copies, repeating is the data's nature and no mishap
+_MAX_COPIES = 0.5  # of the rows; where more are copies, repeating is the data's nature and no mishap
 
 
 def group_copies(frame: pl.DataFrame) -> tuple[pl.Series, tuple[str, ...]]:
@@ -22,7 +22,7 @@ def group_copies(frame: pl.DataFrame) -> tuple[pl.Series, tuple[str, ...]]:
     copies = len(rows) - rows.n_unique()
     if copies == 0:
         return rows, ()
-    if copies > len(rows) * _MOST_COPIES:
+    if copies > len(rows) * _MAX_COPIES:
         warning = f"{copies:,} of {len(rows):,} rows repeat others exactly: the same row may both train and test"
         return pl.Series(range(len(rows)), dtype=pl.UInt64), (warning,)
     return rows, (f"{copies:,} of {len(rows):,} rows repeat others exactly: copies are kept in one split",)

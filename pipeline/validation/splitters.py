@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.contracts.errors import InvalidTargetError
 from pipeline.contracts.job_spec import JobSpec, Split
 from pipeline.validation.columns.target import TargetRule, describe_others
-from pipeline.validation.limits import LEAST_CLASS_ROWS, MOST_RARE_SHARE
+from pipeline.validation.limits import MAX_RARE_SHARE, MIN_CLASS_ROWS
 from pipeline.validation.schema import CastRows, Schema
 from pipeline.validation.splits import assign_by_group, assign_by_time, assign_splits, group_copies
 
@@ -25,7 +25,7 @@ __all__ = [
     "untrained_reason",
 ]
 
-_MOST_HELD = 250_000  # rows that validate, and that test: more make quality no surer, and are held in memory later
+_MAX_HELD = 250_000  # rows that validate, and that test: more make quality no surer, and are held in memory later
 _TOP = float(2**64)
 
 
@@ -54,7 +54,7 @@ class Splitter(ABC):
 
 def rare_reason() -> str:
     """Why rows of a rare class are rejected."""
-    return f"a class of the target with fewer than {LEAST_CLASS_ROWS} rows"
+    return f"a class of the target with fewer than {MIN_CLASS_ROWS} rows"
 
 
 def untrained_reason(target: str) -> str:
@@ -72,14 +72,14 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
     Raises:
         InvalidTargetError: They hold more than a small share of the rows, or fewer than two classes are left.
     """
-    rare = counts.filter(pl.col("rows") < LEAST_CLASS_ROWS)
+    rare = counts.filter(pl.col("rows") < MIN_CLASS_ROWS)
     lost, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
-    if lost > rows * MOST_RARE_SHARE or counts.height - rare.height < 2:
+    if lost > rows * MAX_RARE_SHARE or counts.height - rare.height < 2:
         others = describe_others(counts["class"], counts["rows"])
         raise InvalidTargetError(
             f"{rare.height:,} of the {counts.height:,} classes of the target '{target.name}' have fewer than "
-            f"{LEAST_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): two classes with that many are expected at least, "
-            f"and {MOST_RARE_SHARE:.0%} of the rows at most in smaller ones"
+            f"{MIN_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): two classes with that many are expected at least, "
+            f"and {MAX_RARE_SHARE:.0%} of the rows at most in smaller ones"
             + (f"; were numbers meant?{others}" if others else "; --target chooses another column")
         )
     return rare["class"].to_list()
@@ -176,7 +176,7 @@ class HashSplitter(Splitter):
 
 
 def _until(split: Split, expected: int, *, has_test: bool) -> tuple[float, float]:
-    most = _MOST_HELD / max(1, expected)
+    most = _MAX_HELD / max(1, expected)
     test = 0.0 if has_test else min(split.test, most)
     return test, test + min(split.validation, most)
 

@@ -16,7 +16,7 @@ import polars as pl
 from pipeline.contracts.dataset import ColumnProfile, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
-from pipeline.validation.limits import MOST_VOCABULARY
+from pipeline.validation.limits import MAX_VOCABULARY
 from pipeline.validation.profile import column_fields, profile_column
 from pipeline.validation.threads import side_by_side
 
@@ -24,7 +24,7 @@ __all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics",
 
 SKETCH_HASHES = 4096  # hashes: the estimate's standard error is 1 / sqrt(SKETCH_HASHES)
 _SAMPLE_ROWS = 25_000
-_MOST_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
+_MAX_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
 _SLACK = 0.05  # three standard errors
 _HASHES = 2**64
 _NUMBERS = ("numeric", "boolean", "datetime")
@@ -72,7 +72,7 @@ class ColumnStatistics:
 
     def count(self, counts: pl.DataFrame) -> None:
         """Keep them, or, where they are too many, only their hashes from now on."""
-        self.counts, self.counted = counts, counts.height <= _MOST_COUNTED
+        self.counts, self.counted = counts, counts.height <= _MAX_COUNTED
         if not self.counted:
             self.hashes = counts["value"].hash().sort().head(SKETCH_HASHES)
 
@@ -150,7 +150,7 @@ class Statistics:
             deviation = math.sqrt(column.squares / (column.known - 1)) if column.known > 1 else None
             update |= {"mean": column.mean, "std": deviation, "minimum": column.minimum, "maximum": column.maximum}
         if one.kind == "categorical" and column.counted and column.counts is not None:
-            frequent = column.counts.sort("rows", "value", descending=[True, False]).head(MOST_VOCABULARY)
+            frequent = column.counts.sort("rows", "value", descending=[True, False]).head(MAX_VOCABULARY)
             update["vocabulary"] = tuple(frequent["value"])
         return profile.model_copy(update=update)
 

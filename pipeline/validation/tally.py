@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.contracts.errors import TooFewRowsError
 from pipeline.validation.columns.target import TargetRule
-from pipeline.validation.limits import LEAST_ROWS
+from pipeline.validation.limits import MIN_ROWS
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema
 from pipeline.validation.statistics import Statistics
@@ -65,9 +65,9 @@ class ReadRows:
 
 def check_rows(rows: int, rejected: RejectedRows) -> None:
     """Raise TooFewRowsError when there are too few to choose between models and to test one."""
-    if rows < LEAST_ROWS:
+    if rows < MIN_ROWS:
         without = f" ({rejected.rows:,} more are set aside)" if rejected.rows else ""
         raise TooFewRowsError(
-            f"the file has {counted(rows, 'row')} to learn from{without}: at least {LEAST_ROWS} are expected, so that "
+            f"the file has {counted(rows, 'row')} to learn from{without}: at least {MIN_ROWS} are expected, so that "
             "some choose between models and some test the one that is chosen"
         )

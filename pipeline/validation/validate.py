@@ -20,7 +20,7 @@ from pipeline.validation.companions.model_code import read_code
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.data_report import describe
 from pipeline.validation.known_rows import first_options, later_options
-from pipeline.validation.limits import MOST_BYTES, MOST_LARGE_BYTES
+from pipeline.validation.limits import MAX_BYTES, MAX_LARGE_BYTES
 from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import Rows, open_rows
 from pipeline.validation.readers.formats import format_of
@@ -46,7 +46,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
         InvalidJobSpecError: train.yaml cannot be read, or does not fit the file.
         DatasetError: Of a kin; with ``details["sha256"]`` when the file was downloaded.
     """
-    most = MOST_LARGE_BYTES if all(form.streamed for _, _, form in files_of(upload)) else MOST_BYTES
+    most = MAX_LARGE_BYTES if all(form.streamed for _, _, form in files_of(upload)) else MAX_BYTES
     _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, most)
     spec = read_spec(upload, uploads)
     code = read_code(upload, uploads)
@@ -78,7 +78,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what there is, and where it lies
     source: Source, spec: JobSpec, rejected: RejectedRows, upload: Upload, uploads: ObjectStore, workdir: Path
 ) -> tuple[Rows, PreparedFiles]:
     large = is_large(source)
-    room = min(MOST_LARGE_BYTES, shutil.disk_usage(workdir).free // 2) if large else MOST_BYTES
+    room = min(MAX_LARGE_BYTES, shutil.disk_usage(workdir).free // 2) if large else MAX_BYTES
     rows = open_rows(source, workdir, first_options(spec), rejected, is_large=large, max_bytes=room)
     test = _open_test(upload, uploads, workdir, spec, rows)
     return rows, prepare(rows, spec, rejected, workdir, sha256=source.sha256, test=test)
@@ -100,14 +100,14 @@ def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpe
         raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
     (key,), (name,) = keys, names
     form = format_of(name)
-    _check_bytes(name, uploads.head(key).bytes, MOST_BYTES)
+    _check_bytes(name, uploads.head(key).bytes, MAX_BYTES)
     folder = workdir / "test"
     folder.mkdir()
     uploads.download(key, folder / "upload")
     rejected = RejectedRows(_rejected_path(workdir), file=name)
     source = Source(name=name, files=(File(name=name, path=folder / "upload", form=form),), digest=Future())
     test_rows = open_rows(
-        source, folder, later_options(spec, rows), rejected, is_large=False, max_bytes=MOST_BYTES, image=rows.image
+        source, folder, later_options(spec, rows), rejected, is_large=False, max_bytes=MAX_BYTES, image=rows.image
     )
     return CompanionTest(name=name, rows=test_rows, rejected=rejected)
 

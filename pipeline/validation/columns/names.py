@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
-from pipeline.validation.limits import MOST_CELLS, MOST_COLUMNS, MOST_NAME_CHARACTERS
+from pipeline.validation.limits import MAX_CELLS, MAX_COLUMNS, MAX_NAME_CHARACTERS
 from pipeline.validation.words import counted
 
 __all__ = ["NamedColumns", "check_cells", "check_names", "clean_name", "name_columns", "nearest", "unique_names"]
@@ -121,8 +121,8 @@ def _join(items: Sequence[object]) -> str:
 
 def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
     """Raise InvalidColumnsError for names that are too many, too few, empty, too long, or twice there."""
-    if len(names) > MOST_COLUMNS:
-        raise InvalidColumnsError(f"the file has {len(names):,} columns: at most {MOST_COLUMNS:,} are expected")
+    if len(names) > MAX_COLUMNS:
+        raise InvalidColumnsError(f"the file has {len(names):,} columns: at most {MAX_COLUMNS:,} are expected")
     if len(names) < min_columns:
         raise InvalidColumnsError(
             f"the file has {counted(len(names), 'column')}: at least one to learn from and one to predict are expected"
@@ -133,9 +133,9 @@ def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
                 f"column {place} of {len(names)} has no name: a name for each column is expected "
                 "(pandas writes its index so; leave it out with index=False)"
             )
-        if len(name) > MOST_NAME_CHARACTERS:
+        if len(name) > MAX_NAME_CHARACTERS:
             raise InvalidColumnsError(
-                f"the name of column {place} has {len(name):,} characters: at most {MOST_NAME_CHARACTERS} are expected"
+                f"the name of column {place} has {len(name):,} characters: at most {MAX_NAME_CHARACTERS} are expected"
             )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         places = " and ".join(str(place) for place, name in enumerate(names, 1) if name == twice[0])
@@ -146,8 +146,8 @@ def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
 
 def check_cells(file: str, cells: int) -> None:
     """Raise UnreadableDatasetError when the table would not fit in memory."""
-    if cells > MOST_CELLS:
-        raise UnreadableDatasetError(f"'{file}' has {cells:,} cells: at most {MOST_CELLS:,} are expected")
+    if cells > MAX_CELLS:
+        raise UnreadableDatasetError(f"'{file}' has {cells:,} cells: at most {MAX_CELLS:,} are expected")
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint
 from pipeline.validation.columns.names import nearest
 from pipeline.validation.columns.number_inference import infer_numbers
-from pipeline.validation.limits import MOST_CLASSES
+from pipeline.validation.limits import MAX_CLASSES
 from pipeline.validation.words import counted
 
 __all__ = ["Target", "TargetRule", "check_distinct", "describe_others", "infer_target", "target_name"]
@@ -145,9 +145,9 @@ def check_distinct(name: str, task: Task, values: pl.Series) -> None:
     distinct = values.drop_nulls().n_unique()
     if distinct < 2:
         raise InvalidTargetError(f"the target '{name}' is constant: at least two different values are expected")
-    if task == "classification" and distinct > MOST_CLASSES:
+    if task == "classification" and distinct > MAX_CLASSES:
         raise InvalidTargetError(
-            f"the target '{name}' has {distinct:,} classes: at most {MOST_CLASSES:,} are expected; --target (or target "
+            f"the target '{name}' has {distinct:,} classes: at most {MAX_CLASSES:,} are expected; --target (or target "
             "in train.yaml) chooses another column"
         )
 

@@ -24,7 +24,7 @@ from pipeline.validation.words import counted
 __all__ = ["infer_column", "infer_unnamed_column"]
 
 _LOOK = 100  # values that are looked at before all are
-_NAMED_MARKERS = 5
+_MAX_NAMED_MARKERS = 5
 
 
 def infer_column(
@@ -51,8 +51,10 @@ def infer_column(
 
 
 def _tell_markers(name: str, markers: Counter[str]) -> str:
-    listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(_NAMED_MARKERS))
-    more = ", ..." if len(markers) > _NAMED_MARKERS else ""
+    listed = ", ".join(
+        f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(_MAX_NAMED_MARKERS)
+    )
+    more = ", ..." if len(markers) > _MAX_NAMED_MARKERS else ""
     return f"column '{name}': taken for missing: {listed}{more}; missing: in train.yaml names others"
 
 

@@ -8,7 +8,7 @@ from pipeline.contracts.names import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
 from pipeline.validation.columns.names import NamedColumns, nearest
-from pipeline.validation.limits import MOST_SPEC_BYTES
+from pipeline.validation.limits import MAX_SPEC_BYTES
 
 __all__ = ["check_columns", "read_spec", "resolve_columns"]
 
@@ -63,7 +63,7 @@ def _read_companion(upload: Upload, uploads: ObjectStore) -> JobSpec:
             size = uploads.head(key).bytes
         except ObjectNotFoundError:
             continue
-        if size > MOST_SPEC_BYTES:
-            raise InvalidJobSpecError(f"train.yaml has {size:,} bytes: at most {MOST_SPEC_BYTES:,} are expected")
+        if size > MAX_SPEC_BYTES:
+            raise InvalidJobSpecError(f"train.yaml has {size:,} bytes: at most {MAX_SPEC_BYTES:,} are expected")
         return parse_job_spec(uploads.get(key))
     return JobSpec()

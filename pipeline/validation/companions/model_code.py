@@ -11,7 +11,7 @@ from pipeline.contracts.run import Upload
 
 __all__ = ["check_code", "read_code"]
 
-_MOST_BYTES = 256 << 10
+_MAX_BYTES = 256 << 10
 _FACTORY = "build"
 
 
@@ -23,8 +23,8 @@ def read_code(upload: Upload, uploads: ObjectStore) -> bytes | None:
             size = uploads.head(key).bytes
         except ObjectNotFoundError:
             continue
-        if size > _MOST_BYTES:
-            raise InvalidModelCodeError(f"{MODEL_CODE} has {size:,} bytes: at most {_MOST_BYTES:,} are expected")
+        if size > _MAX_BYTES:
+            raise InvalidModelCodeError(f"{MODEL_CODE} has {size:,} bytes: at most {_MAX_BYTES:,} are expected")
         return check_code(uploads.get(key))
     return None
 

@@ -15,7 +15,7 @@ from pipeline.validation.columns.cells import count_markers
 from pipeline.validation.columns.names import nearest
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
-from pipeline.validation.limits import MOST_NAMED
+from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema
@@ -147,7 +147,7 @@ def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -
             f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"
         )
     if markers := count_markers(raw, schema.missing):
-        listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(MOST_NAMED))
+        listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(MAX_NAMED))
         warnings.append(f"'{test.name}': column '{raw.name}': taken for missing: {listed}")
     return values, warnings
 
@@ -168,8 +168,8 @@ def _tell_unseen(
     if not unseen.any():
         return
     labels = target.cast(raw[target.name]).filter(unseen).rename("label").value_counts(name="rows", sort=True)
-    named = [_describe(label, rows, classes) for label, rows in labels.head(MOST_NAMED).iter_rows()]
-    more = "; ..." if labels.height > MOST_NAMED else ""
+    named = [_describe(label, rows, classes) for label, rows in labels.head(MAX_NAMED).iter_rows()]
+    more = "; ..." if labels.height > MAX_NAMED else ""
     yield (
         f"'{test.name}': {counted(labels.height, 'label')} of the target that no training row has: "
         f"{'; '.join(named)}{more}"

@@ -8,12 +8,12 @@ from io import FileIO
 from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.limits import MOST_LINE_BYTES
+from pipeline.validation.limits import MAX_LINE_BYTES
 
 __all__ = ["BLOCK_BYTES", "Block", "blocks_of", "heads_of"]
 
 BLOCK_BYTES = 8 << 20  # polars holds four or five times as much while it reads one; larger ones are no faster
-_LEAST_HEAD = 1 << 10
+_MIN_HEAD = 1 << 10
 _TAIL = 64 << 10
 _LOOK = 10_000  # line ends, from the last one on, at which a block may be cut
 
@@ -43,13 +43,13 @@ def blocks_of(  # noqa: PLR0913 - a stretch of a file, and how it is cut
             if not data:
                 return
             if not end:
-                data += file.read(min(MOST_LINE_BYTES, last - offset - len(data)))
+                data += file.read(min(MAX_LINE_BYTES, last - offset - len(data)))
                 end = _row_end(data)
             if offset + len(data) == last:
                 end = len(data)  # the last row may end with the file
             if not end:
                 raise UnreadableDatasetError(
-                    f"'{name}': line {line:,} is longer than {MOST_LINE_BYTES >> 20} MiB: rows of text are expected"
+                    f"'{name}': line {line:,} is longer than {MAX_LINE_BYTES >> 20} MiB: rows of text are expected"
                 )
             block = Block(offset, data if end == len(data) else data[:end], line)
             yield block
@@ -75,7 +75,7 @@ def heads_of(  # noqa: PLR0913 - as blocks_of
     Without quotes each line is a row; where there are some, all that is before a row tells where it begins. One that
     is in no head counts too: a head may begin within its cell.
     """
-    length = max(_LEAST_HEAD, int(size * min(1.0, share)))
+    length = max(_MIN_HEAD, int(size * min(1.0, share)))
     heads = list(_lines_at(path, start, size, length, end))
     if any(b'"' in head.data for head in heads) or _has_quote(path, start):
         return [_head(block, length) for block in blocks_of(name, path, start, size, end=end)]
@@ -95,10 +95,10 @@ def _lines_at(path: Path, start: int, size: int, length: int, end: int) -> Itera
     with path.open("rb") as file:
         for offset in range(start, end, size):
             file.seek(offset)
-            begin = offset if offset == start else offset + len(file.readline(MOST_LINE_BYTES))
+            begin = offset if offset == start else offset + len(file.readline(MAX_LINE_BYTES))
             data = file.read(min(length, max(0, end - begin)))
             if begin + len(data) < end and not data.endswith(b"\n"):
-                data += file.readline(MOST_LINE_BYTES)
+                data += file.readline(MAX_LINE_BYTES)
             if data:
                 yield Block(begin, data)
 

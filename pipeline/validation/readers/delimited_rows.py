@@ -17,7 +17,7 @@ from typing import IO
 
 import polars as pl
 
-from pipeline.validation.limits import MOST_FIELD_CHARACTERS
+from pipeline.validation.limits import MAX_FIELD_CHARACTERS
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.records import BLANKS, collapse_blanks, split_line
 from pipeline.validation.rejected_rows import RejectedRows
@@ -172,7 +172,7 @@ def _read_each(  # noqa: PLR0913, PLR0917 - as read_rows
     data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: RejectedRows, scratch: Path
 ) -> pl.DataFrame:
     """Write the good rows in a regular form and read that."""
-    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)
     with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".csv", encoding="utf-8", newline="") as regular:
         if not _write_regular(data, dialect, first_line, rejected, regular.file):
             return _empty(names, ())

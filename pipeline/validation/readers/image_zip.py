@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
-from pipeline.validation.limits import MOST_BYTES, MOST_IMAGES, MOST_PICTURE_BYTES
+from pipeline.validation.limits import MAX_BYTES, MAX_IMAGES, MAX_PICTURE_BYTES
 from pipeline.validation.readers.images import Images, common_size
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
@@ -89,11 +89,11 @@ def _is_junk(entry: zipfile.ZipInfo) -> bool:
 
 def _check_sizes(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
     """By the archive's directory; ``_body`` reads no more than that."""
-    if len(images) > MOST_IMAGES:
-        raise UnreadableDatasetError(f"'{name}' has {len(images):,} images: at most {MOST_IMAGES:,} are expected")
-    if (unpacked := sum(entry.file_size for entry in images)) > MOST_BYTES:
+    if len(images) > MAX_IMAGES:
+        raise UnreadableDatasetError(f"'{name}' has {len(images):,} images: at most {MAX_IMAGES:,} are expected")
+    if (unpacked := sum(entry.file_size for entry in images)) > MAX_BYTES:
         raise UnreadableDatasetError(
-            f"'{name}' has images of {unpacked:,} bytes, unpacked: at most {MOST_BYTES:,} are expected"
+            f"'{name}' has images of {unpacked:,} bytes, unpacked: at most {MAX_BYTES:,} are expected"
         )
     if any(entry.flag_bits & _ENCRYPTED for entry in images):
         raise UnreadableDatasetError(f"'{name}' is encrypted: a zip file without a password is expected")
@@ -120,8 +120,8 @@ def _look(archive: zipfile.ZipFile, picture: _Picture, aside: RejectedRows) -> L
 
 
 def _body(archive: zipfile.ZipFile, picture: _Picture) -> bytes:
-    if picture.entry.file_size > MOST_PICTURE_BYTES:
-        raise UnreadablePictureError(f"has more than {MOST_PICTURE_BYTES >> 20} MiB")
+    if picture.entry.file_size > MAX_PICTURE_BYTES:
+        raise UnreadablePictureError(f"has more than {MAX_PICTURE_BYTES >> 20} MiB")
     try:
         return archive.read(picture.entry)  # which reads no more than its entry says
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:

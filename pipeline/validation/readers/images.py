@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.contracts.pictures import fit_pixels
-from pipeline.validation.limits import MOST_IMAGE_BYTES, MOST_IMAGE_SIDE
+from pipeline.validation.limits import MAX_IMAGE_BYTES, MAX_IMAGE_SIDE
 
 __all__ = ["IMAGE", "LABEL", "Images", "common_size", "fitted"]
 
 IMAGE, LABEL = "image", "label"
-_LEAST_SIDE = 8  # below it a convolution has nothing to look at
+_MIN_SIDE = 8  # below it a convolution has nothing to look at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,9 +43,9 @@ class Images:
 def common_size(heights: list[int], widths: list[int], channels: int) -> tuple[int, int, int]:
     """The median, in the limits of a side and of all pixels together: height, width, channels."""
     height, width = median(heights), median(widths)
-    room = (MOST_IMAGE_BYTES / (len(heights) * channels * height * width)) ** 0.5
-    scale = min(1.0, MOST_IMAGE_SIDE / max(height, width), room)
-    return max(_LEAST_SIDE, int(height * scale)), max(_LEAST_SIDE, int(width * scale)), channels
+    room = (MAX_IMAGE_BYTES / (len(heights) * channels * height * width)) ** 0.5
+    scale = min(1.0, MAX_IMAGE_SIDE / max(height, width), room)
+    return max(_MIN_SIDE, int(height * scale)), max(_MIN_SIDE, int(width * scale)), channels
 
 
 def fitted(name: str, pixels: NDArray[np.uint8], wanted: tuple[int, ...]) -> NDArray[np.uint8]:

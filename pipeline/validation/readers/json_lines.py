@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from pipeline.validation.limits import MOST_COLUMNS
+from pipeline.validation.limits import MAX_COLUMNS
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["collect_keys", "parse_object", "read_json_lines"]
@@ -68,7 +68,7 @@ def read_json_lines(data: bytes, rejected: RejectedRows, *, first_line: int = 1)
         if not line.strip():
             continue
         row = parse_object(line)
-        if row is None or len(cells.columns) > MOST_COLUMNS:
+        if row is None or len(cells.columns) > MAX_COLUMNS:
             rejected.add_broken(line=number, reason="is not a JSON object", text=line.decode(errors="replace"))
         else:
             cells.add(row)
@@ -97,7 +97,7 @@ def collect_keys(path: Path, start: int) -> Iterator[str]:
                 if key not in seen:
                     seen.add(key)
                     yield key
-            if len(seen) > MOST_COLUMNS:
+            if len(seen) > MAX_COLUMNS:
                 return
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, UnreadableDatasetError
-from pipeline.validation.limits import MOST_BYTES, MOST_IMAGE_BYTES, MOST_IMAGE_SIDE, MOST_IMAGES
+from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_IMAGES
 from pipeline.validation.readers.images import LABEL, Images, common_size, fitted
 
 __all__ = ["read_image_arrays"]
@@ -57,7 +57,7 @@ def read_image_arrays(name: str, path: Path, wanted: tuple[int, ...] = ()) -> Im
     pixels = _pixels(name, _channels_last(name, raw))
     count, height, width, channels = pixels.shape
     size = wanted or (height, width, channels)
-    if not wanted and max(height, width) > MOST_IMAGE_SIDE:
+    if not wanted and max(height, width) > MAX_IMAGE_SIDE:
         size = common_size([height] * count, [width] * count, channels)
     warnings = () if size == (height, width, channels) else (_resized(height, width, size),)
     return Images(pixels=fitted(name, pixels, size), labels=_labels(found), warnings=warnings)
@@ -102,9 +102,9 @@ def _check(name: str, images: _Member, labels: _Member) -> None:
         shown = one.entry.filename.removesuffix(".npy")
         if one.dtype.kind not in kinds:
             raise UnreadableDatasetError(f"'{name}': the array '{shown}' is of {one.dtype}: {what} are expected")
-        if (size := math.prod(one.shape) * one.dtype.itemsize) > MOST_BYTES:
+        if (size := math.prod(one.shape) * one.dtype.itemsize) > MAX_BYTES:
             raise UnreadableDatasetError(
-                f"'{name}': the array '{shown}' has {size:,} bytes: at most {MOST_BYTES:,} are expected"
+                f"'{name}': the array '{shown}' has {size:,} bytes: at most {MAX_BYTES:,} are expected"
                 + (" (uint8 takes the least)" if one.dtype.itemsize > 1 else "")
             )
     if len(images.shape) not in (3, 4):
@@ -112,10 +112,10 @@ def _check(name: str, images: _Member, labels: _Member) -> None:
             f"'{name}': the images are of shape {_by(images.shape)}: images x height x width, or images x height x "
             "width x channels, is expected"
         )
-    if min(images.shape) == 0 or images.shape[0] > MOST_IMAGES or math.prod(images.shape) > MOST_IMAGE_BYTES:
+    if min(images.shape) == 0 or images.shape[0] > MAX_IMAGES or math.prod(images.shape) > MAX_IMAGE_BYTES:
         raise UnreadableDatasetError(
-            f"'{name}': the images are of shape {_by(images.shape)}: 1 to {MOST_IMAGES:,} images are expected, and "
-            f"{MOST_IMAGE_BYTES >> 20} MiB of pixels at most"
+            f"'{name}': the images are of shape {_by(images.shape)}: 1 to {MAX_IMAGES:,} images are expected, and "
+            f"{MAX_IMAGE_BYTES >> 20} MiB of pixels at most"
         )
     if labels.shape not in (images.shape[:1], (images.shape[0], 1)):
         raise InvalidTargetError(

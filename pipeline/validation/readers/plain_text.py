@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.limits import MOST_LINE_BYTES
+from pipeline.validation.limits import MAX_LINE_BYTES
 from pipeline.validation.readers.binary_formats import name_binary_format
 from pipeline.validation.readers.encodings import UTF_8, Encoding, detect_encoding, find_codec
 from pipeline.validation.readers.encodings.detection import MARKS, is_binary
@@ -125,7 +125,7 @@ def _check_not_blank(name: str, path: Path, start: int) -> None:
 def _detect(path: Path) -> Encoding | None:
     size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(_CHUNK_BYTES) + file.readline(MOST_LINE_BYTES)
+        head = file.read(_CHUNK_BYTES) + file.readline(MAX_LINE_BYTES)
     detected = detect_encoding(head, is_whole=size <= len(head))
     if size <= len(head) or detected is None or detected.codec.startswith("utf-16") or "utf-32" in detected.codec:
         return detected
@@ -151,12 +151,12 @@ def _read_places(path: Path, size: int) -> Iterator[bytes]:
     length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
     with path.open("rb") as file:
         file.seek(_CHUNK_BYTES)
-        file.readline(MOST_LINE_BYTES)
+        file.readline(MAX_LINE_BYTES)
         while lines := file.read(length):
-            yield lines + file.readline(MOST_LINE_BYTES)
+            yield lines + file.readline(MAX_LINE_BYTES)
             if step:
                 file.seek(step, 1)
-                file.readline(MOST_LINE_BYTES)
+                file.readline(MAX_LINE_BYTES)
 
 
 def _choose(name: str, path: Path, chosen: Encoding | None, detected: Encoding | None) -> Encoding:

@@ -23,7 +23,7 @@ from python_calamine import (
 
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.columns.names import check_cells
-from pipeline.validation.limits import LEAST_ROWS, MOST_BYTES
+from pipeline.validation.limits import MAX_BYTES, MIN_ROWS
 from pipeline.validation.words import counted
 
 __all__ = ["ConvertedSheet", "convert_spreadsheet"]
@@ -96,8 +96,8 @@ def _check_size(name: str, path: Path) -> None:
         return
     try:
         with zipfile.ZipFile(path) as packed:
-            if sum(entry.file_size for entry in packed.infolist()) > MOST_BYTES:
-                raise UnreadableDatasetError(f"'{name}' holds more than {MOST_BYTES >> 20:,} MiB, which is the most")
+            if sum(entry.file_size for entry in packed.infolist()) > MAX_BYTES:
+                raise UnreadableDatasetError(f"'{name}' holds more than {MAX_BYTES >> 20:,} MiB, which is the most")
             for entry in packed.infolist():
                 if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
                     check_cells(name, _count_cells(packed, entry))
@@ -144,7 +144,7 @@ def _choose_sheet(name: str, workbook: CalamineWorkbook, wanted: str) -> tuple[C
         area = _measure(sheet)
         if area.rows and (best is None or area.rows > best[1].rows):
             best = sheet, area
-        if area.rows > LEAST_ROWS:
+        if area.rows > MIN_ROWS:
             break
     if best is None:
         raise UnreadableDatasetError(f"'{name}' holds no table: a sheet with a header and rows is expected")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.validation.limits import MOST_FIELD_CHARACTERS, MOST_LINE_BYTES
+from pipeline.validation.limits import MAX_FIELD_CHARACTERS, MAX_LINE_BYTES
 
 __all__ = ["BLANKS", "Head", "Record", "collapse_blanks", "parse_records", "read_head", "split_line"]
 
@@ -63,7 +63,7 @@ def read_head(path: Path, start: int) -> Head:
     for length, enough in (
         (_HEAD_BYTES, _MIN_HEAD_LINES),
         (_MAX_HEAD_BYTES, _MIN_WIDE_LINES),
-        (MOST_LINE_BYTES + _MAX_HEAD_BYTES, 0),
+        (MAX_LINE_BYTES + _MAX_HEAD_BYTES, 0),
     ):
         head = _read_lines(path, start, length, size)
         if head.whole or len(head.lines) >= enough:
@@ -90,7 +90,7 @@ def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) ->
 
     A record that is not well quoted is one line without cells: a preamble with a lone quote must not hide the table.
     """
-    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)
     records = list(_Parser(head, delimiter, padded_quotes).parse())
     if not head.whole and len(records) > 1 and records[-1].cells is None:
         records.pop()  # its quote may close behind the head
