@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.parsing.missing import MISSING, NUMBER_MISSING
+from pipeline.parsing.missing import MISSING
 from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.dataset_builder import PreparedFiles
 from pipeline.validation.readers.batches import Rows
 
 __all__ = ["describe"]
@@ -21,25 +22,26 @@ _LOOK = 1_000  # rows that examples are from
 _MAX_EXAMPLE = 40  # characters
 
 
-def describe(rows: Rows, dataset: Dataset, rejected: Path) -> dict[str, Any]:
+def describe(rows: Rows, prepared: PreparedFiles, rejected: Path) -> dict[str, Any]:
     """Describe how a file was read, as a JSON object.
 
     Args:
         rows: The source's rows.
-        dataset: What they became.
+        prepared: What they became.
         rejected: The file of rejected rows, which may not exist.
 
     Returns:
         ``encoding``, ``dialect``, ``rows``, ``rejected`` (line or row, and reason), ``columns`` (name, kind, examples,
         missing, dropped), ``target``, ``task``, ``warnings``.
     """
+    dataset = prepared.dataset
     used = dataset.rows
     return {
         "encoding": rows.facts.get("encoding"),
         "dialect": rows.facts.get("dialect"),
         "rows": used.train + used.validation + used.test,
         "rejected": _rejected(rejected),
-        "columns": _columns(rows, dataset),
+        "columns": _columns(rows, prepared),
         "target": dataset.target or None,
         "task": dataset.task,
         "warnings": list(dataset.warnings),
@@ -54,22 +56,28 @@ def _rejected(path: Path) -> list[dict[str, Any]]:
     return [{key: row[key] for key in ("file", "line", "row", "image", "reason") if key in row} for row in rows]
 
 
-def _columns(rows: Rows, dataset: Dataset) -> list[dict[str, Any]]:
+def _columns(rows: Rows, prepared: PreparedFiles) -> list[dict[str, Any]]:
+    dataset = prepared.dataset
     kinds = {column.name: column.kind for column in dataset.columns}
-    usual = dataset.missing is None
-    missing = MISSING if usual else frozenset(dataset.missing or ())
-    of_numbers = MISSING | NUMBER_MISSING if usual else missing
     dropped = {column.name: column.reason for column in dataset.left_out}
     return [
         {
             "name": column.name,
             "kind": _target_kind(dataset) if column.name == dataset.target else kinds.get(column.name),
             "examples": _examples(column),
-            "missing": strip_cells(column, of_numbers if kinds.get(column.name) == "numeric" else missing).null_count(),
+            "missing": prepared.missing[column.name]
+            if column.name in prepared.missing
+            else _count_missing(column, dataset),
             "dropped": dropped.get(column.name),
         }
         for column in rows.sample
     ]
+
+
+def _count_missing(column: pl.Series, dataset: Dataset) -> int:
+    """Of a column that no model reads, and of the target."""
+    missing = MISSING if dataset.missing is None else frozenset(dataset.missing)
+    return strip_cells(column, missing).null_count()
 
 
 def _target_kind(dataset: Dataset) -> str:

@@ -33,11 +33,15 @@ _MAX_LISTED = 20  # dropped columns in one message
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedFiles:
-    """A Dataset, the parquet file of each split, and the spec as it was understood."""
+    """A Dataset, the parquet file of each split, and the spec as it was understood.
+
+    ``missing``: cells of a column that models read without a value, in the rows that were looked at.
+    """
 
     dataset: Dataset
     splits: Mapping[str, Path]
     spec: JobSpec
+    missing: Mapping[str, int]
 
     def read_splits(self) -> dict[str, pl.DataFrame]:
         """Read all rows, by split."""
@@ -108,7 +112,8 @@ def build_dataset(
         sheet=schema.spec.sheet or "",
         target_format=schema.target.number_format,
     )
-    return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec)
+    missing = {column.name: column.values.null_count() for column in schema.columns}
+    return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec, missing=missing)
 
 
 def _choose_classes(read: ReadRows) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ __all__ = ["ASKED_REASONS", "CastRows", "Schema", "infer_schema"]
 
 _CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds that a cell may fail to be
 _HINT_ROWS = 1_000
+_AMBIGUOUS = r"(?:^|[^0-9.,])[1-9][0-9]{0,2}[.,][0-9]{3}(?:$|[^0-9.,])"  # 1.299 and 1,299
+_PROOF = r"[.,](?:[0-9]{1,2}|[0-9]{4,})(?:$|[^0-9.,])"  # what no thousands are
 _DROP_REASON = "dropped by train.yaml"
 _GROUP_REASON = "it says which rows belong together (split.column)"
 ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # of columns that train.yaml takes out
@@ -202,8 +204,10 @@ def _with_aliases(column: InferredColumn, rows: Rows) -> InferredColumn:
 
 
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
-    """What the columns that tell write before decimals."""
-    texts = (column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String)
+    """What the columns that tell write before decimals; asked only where a column may not tell."""
+    texts = [column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String]
+    if not any(text.str.contains(_AMBIGUOUS).any() and not text.str.contains(_PROOF).any() for text in texts):
+        return ""
     evidence = sum(decimal_evidence(strip_cells(text)) for text in texts)
     return "," if evidence > 0 else "." if evidence < 0 else ""
 

@@ -64,7 +64,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
         artifacts.put(keys.code, code)
         sha256 = hashlib.sha256(code).hexdigest()
         prepared = replace(prepared, dataset=prepared.dataset.model_copy(update={"code_sha256": sha256}))
-    report = {"run": run, "file": source.name, **describe(rows, prepared.dataset, rejected.path)}
+    report = {"run": run, "file": source.name, **describe(rows, prepared, rejected.path)}
     artifacts.put(keys.report, json.dumps(report, indent=1).encode(), content_type="application/json")
     _write(prepared, keys, artifacts)
     return prepared.dataset

@@ -45,7 +45,9 @@ class _TextFile(TableFile):
         return self.end - self.start
 
     def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
-        data = self.path.read_bytes()[self.start : self.end]
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            data = file.read(self.end - self.start)
         check_cells(self.name, len(self.names.names) * data.count(b"\n"))
         return self._read(Block(self.start, data, self.first_line), (), rejected)
 

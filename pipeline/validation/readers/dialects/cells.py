@@ -21,6 +21,7 @@ _NUMBER = re.compile(
     rf"[<>≤≥~]?=?\s?\(?[+\-−]?\s?(?:{_CURRENCY}\s?)?[+\-−]?{_DIGITS}(?:[eEdD][+-]?\d+)?\s?(?:%|‰|{_CURRENCY})?\)?-?"
     r"|[+-]?inf(?:inity)?",
 )
+_PLAIN = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")  # most numbers: looked for before all that is slower
 _MEASURE = re.compile(rf"[+\-−]?{_DIGITS}(?:[eE][+-]?\d+)?(?:\+|\s?[A-Za-zµμ°²³/]{{1,6}})")
 _CLOCK = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _DATE = re.compile(
@@ -36,6 +37,8 @@ def kind_of(cell: str) -> CellKind:
     """Return the kind of a stripped cell. Missing markers are words."""
     if not cell:
         return "empty"
+    if _PLAIN.fullmatch(cell):
+        return "number"
     if len(cell) <= _MAX_CHARACTERS:
         if _DATE.fullmatch(cell):
             return "date"

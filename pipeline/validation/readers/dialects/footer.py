@@ -41,6 +41,9 @@ _NOTE = re.compile(
 )
 
 
+_MAX_PROFILED = 500  # rows
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Body:
     """What the data rows are like."""
@@ -57,7 +60,7 @@ class Body:
         """Describe the rows without the last ones, among which a footer may be."""
         rows = rows[: max(len(rows) // 2, len(rows) - _MAX_LINES)]
         width = separation.width
-        table = [row for row in rows if row.width == width]
+        table = [row for row in rows if row.width == width][-_MAX_PROFILED:]
         narrow = sum(row.cells is not None and row.width < width - extra for row in rows)
         return cls(
             delimiter=separation.delimiter,

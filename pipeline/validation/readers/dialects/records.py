@@ -15,9 +15,11 @@ __all__ = ["BLANKS", "Head", "Record", "collapse_blanks", "parse_records", "read
 
 BLANKS = " "  # as a delimiter: runs of blanks and tabs
 
-_HEAD_BYTES = 256 << 10
+_HEAD_BYTES = 96 << 10
+_LONG_HEAD_BYTES = 256 << 10
 _MAX_HEAD_BYTES = 1 << 20
-_MIN_HEAD_LINES = 200
+_MIN_HEAD_LINES = 500
+_MIN_LONG_HEAD_LINES = 200
 _MIN_WIDE_LINES = 8  # of a table whose lines are very long
 _MAX_RETRIES = 50  # of records that are not well quoted: each retry may read the whole head again
 _QUOTED_OR_BLANKS = re.compile(r'"(?:[^"]|"")*"|[ \t]+')
@@ -54,14 +56,15 @@ class Record:
 
     @property
     def filled(self) -> int:
-        return sum(cell != "" for cell in self.cells or ())
+        return self.width - (self.cells or ()).count("")
 
 
 def read_head(path: Path, start: int) -> Head:
-    """Read whole lines from byte ``start``: about 256 KB, and more where the lines are long."""
+    """Read whole lines from byte ``start``: about 96 KB, and more where the lines are long."""
     size = path.stat().st_size
     for length, enough in (
         (_HEAD_BYTES, _MIN_HEAD_LINES),
+        (_LONG_HEAD_BYTES, _MIN_LONG_HEAD_LINES),
         (_MAX_HEAD_BYTES, _MIN_WIDE_LINES),
         (MAX_LINE_BYTES + _MAX_HEAD_BYTES, 0),
     ):
