@@ -29,12 +29,6 @@ def _with(column: str, values: list[object]) -> bytes:
     return as_csv([{**row, column: value} for row, value in zip(_ROWS, values, strict=True)])
 
 
-def _duplicated_header() -> bytes:
-    header, rest = _GOOD.split(b"\n", 1)
-    names = header.split(b",")
-    return b",".join([names[1], *names[1:]]) + b"\n" + rest
-
-
 def _ragged() -> bytes:
     lines = _GOOD.splitlines()
     return b"\n".join(
@@ -59,10 +53,10 @@ CASES: dict[str, tuple[str, bytes, dict[str, str], str | None, str, str]] = {
         "5,000",
     ),
     "ragged": ("a.csv", _ragged(), {}, None, "MalformedRowsError", "line"),
-    "twice": ("a.csv", _duplicated_header(), {}, None, "InvalidColumnsError", "mean_texture"),
-    "bytes": ("a.csv", bytes(range(256)) * 40, {}, None, "UnreadableDatasetError", "UTF-8"),
+    "one-column": ("a.csv", b"x\n" + b"1\n2\n" * 60, {}, None, "InvalidColumnsError", "one column"),
+    "bytes": ("a.csv", bytes(range(256)) * 40, {}, None, "UnreadableDatasetError", "binary"),
     "cut": ("a.parquet", _parquet()[:-200], {}, None, "UnreadableDatasetError", "parquet"),
-    "xlsx": ("a.xlsx", b"PK\x03\x04", {}, None, "UnreadableDatasetError", ".csv"),
+    "xlsx": ("a.xlsx", b"PK\x03\x04", {}, None, "UnreadableDatasetError", "Excel"),
     "spec": ("a.csv", _GOOD, {}, "algoritms: [mlp]", "InvalidJobSpecError", "'algorithms'"),
     "nan": ("a.csv", _with("diagnosis", [""] * 120), {}, None, "InvalidTargetError", "diagnosis"),
     "missing": ("a.csv", b"a,b,y\n" + b",,1\n,,0\n" * 60, {}, None, "InvalidColumnsError", "missing"),
