@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.validation.readers.images import LABEL
-from pipeline.validation.readers.npz import read_image_arrays
+from pipeline.validation.readers.images.images import LABEL
+from pipeline.validation.readers.images.npz import read_image_arrays
 
 __all__ = ["DATA", "IMAGES", "SMALL_TABLES", "TABLES", "TEXTS", "DataSet", "Load"]
 

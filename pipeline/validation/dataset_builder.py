@@ -18,8 +18,8 @@ from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.schema import ASKED_REASONS, Schema
-from pipeline.validation.splits import SPLITS
-from pipeline.validation.splitters import check_rare_classes, rare_reason, untrained_reason
+from pipeline.validation.splitting.assignment import SPLITS
+from pipeline.validation.splitting.splitters import check_rare_classes, rare_reason, untrained_reason
 from pipeline.validation.tally import ReadRows, check_rows
 from pipeline.validation.threads import side_by_side
 from pipeline.validation.words import counted

@@ -25,8 +25,8 @@ from pipeline.validation.limits import MAX_CLASSES
 from pipeline.validation.readers.batches import Batch, Rows
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema, infer_schema
-from pipeline.validation.splits import SPLITS
-from pipeline.validation.splitters import ExactSplitter, HashSplitter, Splitter
+from pipeline.validation.splitting.assignment import SPLITS
+from pipeline.validation.splitting.splitters import ExactSplitter, HashSplitter, Splitter
 from pipeline.validation.statistics import BatchStatistics, Statistics
 from pipeline.validation.tally import ReadRows, Tally, check_rows
 from pipeline.validation.threads import processors

@@ -19,10 +19,10 @@ from pipeline.validation.columns.casting import as_numbers, cast_column, count_l
 from pipeline.validation.columns.cells import has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
+from pipeline.validation.columns.spec_columns import check_columns, resolve_columns
 from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
 from pipeline.validation.columns.weights import infer_weight, read_weights
-from pipeline.validation.companions.job_spec_file import check_columns, resolve_columns
 from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.threads import side_by_side

@@ -13,11 +13,11 @@ import polars as pl
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.contracts.signature import Task
 from pipeline.validation.columns.names import NamedColumns, check_cells, check_names
-from pipeline.validation.readers.chunks import BLOCK_BYTES
 from pipeline.validation.readers.open_file import open_file
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import Source, check_agree
 from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.readers.text.chunks import BLOCK_BYTES
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["Batch", "Rows", "open_rows", "rows_of_frame"]

@@ -14,13 +14,13 @@ import polars as pl
 
 from pipeline.validation.columns.names import name_columns
 from pipeline.validation.readers.encodings import UTF_8, detect_encoding
-from pipeline.validation.readers.json_lines import parse_object
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.parquet import ParquetFile
-from pipeline.validation.readers.plain_text import PlainText, make_plain_text
 from pipeline.validation.readers.source import File
 from pipeline.validation.readers.table_file import Read, TableFile
-from pipeline.validation.readers.text_rows import DelimitedFile, JsonLinesFile
+from pipeline.validation.readers.text.json_lines import parse_object
+from pipeline.validation.readers.text.plain_text import PlainText, make_plain_text
+from pipeline.validation.readers.text.text_files import DelimitedFile, JsonLinesFile
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["open_file"]
@@ -119,8 +119,8 @@ def _as_it_is(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedR
 
 
 def _open_images(file: File, rejected: RejectedRows, image: tuple[int, ...]) -> TableFile:
-    from pipeline.validation.readers.image_zip import read_image_folders  # noqa: PLC0415 - tables need no Pillow
-    from pipeline.validation.readers.npz import read_image_arrays  # noqa: PLC0415 - the same
+    from pipeline.validation.readers.images.image_zip import read_image_folders  # noqa: PLC0415 - tables need no Pillow
+    from pipeline.validation.readers.images.npz import read_image_arrays  # noqa: PLC0415 - the same
 
     arrays = file.form.kind == "arrays"
     images = (

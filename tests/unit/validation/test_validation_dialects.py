@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
-from pipeline.validation.readers.delimited_rows import read_rows
 from pipeline.validation.readers.dialects import Dialect, detect_dialect
 from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.text.delimited_rows import read_rows
 from pipeline.validation.rejected_rows import RejectedRows
 
 

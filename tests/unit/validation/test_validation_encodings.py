@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.contracts.errors import InvalidJobSpecError, UnreadableDatasetError
 from pipeline.validation.readers.encodings import detect_encoding, find_codec
-from pipeline.validation.readers.plain_text import PlainText, make_plain_text, repair_lines
+from pipeline.validation.readers.text.plain_text import PlainText, make_plain_text, repair_lines
 from tests.unit.validation.legacy_tables import ENCODINGS, WESTERN, is_read_right, make_tables
 
 _CITIES = "stadt;einwohner\nKöln;1085664\nMünchen;1512491\nDüsseldorf;653253\nBerlin;3755251\n"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contracts.job_spec import Split
-from pipeline.validation.splits import SPLITS, assign_splits, group_copies
+from pipeline.validation.splitting.assignment import SPLITS, assign_splits, group_copies
 
 
 def _alone(rows):

@@ -23,7 +23,7 @@ from pipeline.validation.readers.formats import format_of
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source, is_large
 from pipeline.validation.rejected_rows import RejectedRows
-from pipeline.validation.splits import SPLITS
+from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.statistics import SKETCH_HASHES, ColumnStatistics, smallest_hashes
 
 ROWS = 3_000

@@ -13,7 +13,7 @@ from pipeline.contracts.job_spec import JobSpec, Split
 from pipeline.validation.columns.target import TargetRule, describe_others
 from pipeline.validation.limits import MAX_RARE_SHARE, MIN_CLASS_ROWS
 from pipeline.validation.schema import CastRows, Schema
-from pipeline.validation.splits import assign_by_group, assign_by_time, assign_splits, group_copies
+from pipeline.validation.splitting.assignment import assign_by_group, assign_by_time, assign_splits, group_copies
 
 __all__ = [
     "Assigned",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, UnreadableDatasetError
 from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_IMAGES
-from pipeline.validation.readers.images import LABEL, Images, common_size, fitted
+from pipeline.validation.readers.images.images import LABEL, Images, common_size, fitted
 
 __all__ = ["read_image_arrays"]
 

@@ -13,13 +13,13 @@ import polars as pl
 
 from pipeline.parsing.missing import MISSING
 from pipeline.validation.columns.names import check_cells, name_columns
-from pipeline.validation.readers.chunks import BLOCK_BYTES, Block, blocks_of, heads_of
-from pipeline.validation.readers.delimited_rows import read_rows
 from pipeline.validation.readers.dialects import Dialect, detect_dialect
-from pipeline.validation.readers.json_lines import collect_keys, read_json_lines
 from pipeline.validation.readers.options import ReadOptions
-from pipeline.validation.readers.plain_text import PlainText, repair_lines
 from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.readers.text.chunks import BLOCK_BYTES, Block, blocks_of, heads_of
+from pipeline.validation.readers.text.delimited_rows import read_rows
+from pipeline.validation.readers.text.json_lines import collect_keys, read_json_lines
+from pipeline.validation.readers.text.plain_text import PlainText, repair_lines
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.limits import MAX_LINE_BYTES
-from pipeline.validation.readers.binary_formats import name_binary_format
 from pipeline.validation.readers.encodings import UTF_8, Encoding, detect_encoding, find_codec
 from pipeline.validation.readers.encodings.detection import MARKS, is_binary
-from pipeline.validation.readers.line_repair import RepairedLine, repair_lines
-from pipeline.validation.readers.transcoding import Source, transcode
+from pipeline.validation.readers.text.binary_formats import name_binary_format
+from pipeline.validation.readers.text.line_repair import RepairedLine, repair_lines
+from pipeline.validation.readers.text.transcoding import Source, transcode
 
 __all__ = ["PlainText", "RepairedLine", "make_plain_text", "repair_lines"]
 

@@ -1,0 +1,1 @@
+"""Images as a table: npz arrays, and zips of folders."""

@@ -1,0 +1,1 @@
+"""Files of text, as batches of rows: csv and its kin, and JSON lines."""
