@@ -230,8 +230,9 @@ def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
     others, known = int(rows.filter(is_other).sum()), int(rows.filter(present).sum())
     if not 0 < others <= known // 2:
         return ""
-    first = values.filter(is_other)[0][:40]
-    return f" ({others:,} of its {known:,} values are none, '{first}' is the first)"
+    counts = pl.DataFrame({"value": values.filter(is_other), "rows": rows.filter(is_other)})
+    frequent = counts.group_by("value").agg(pl.col("rows").sum()).sort("rows", "value", descending=[True, False])
+    return f" ({others:,} of its {known:,} values are none, such as '{frequent['value'][0][:40]}')"
 
 
 def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
