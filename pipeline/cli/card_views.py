@@ -17,6 +17,7 @@ from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverag
 from pipeline.contracts.model_version import ModelCard, ModelVersion
 from pipeline.contracts.variant import Tried
 from pipeline.evaluation.figures import figures
+from pipeline.evaluation.metric_names import SKLEARN_NAMES
 
 __all__ = ["card_view"]
 
@@ -76,7 +77,7 @@ def _heading(text: str) -> RenderableType:
 
 def _quality(card: ModelCard) -> RenderableType:
     chosen_by = "cross-validation" if card.by_folds else "validation"
-    table = _table("metric", "test", "95 % interval", chosen_by, right=(1, 2, 3))
+    table = _table("metric", "test", "95 % interval", chosen_by, "scikit-learn", right=(1, 2, 3))
     for metric, value in card.test_quality.items():
         low, high = card.test_interval.get(metric, (value, value))
         seen = card.validation_quality.get(metric)
@@ -85,6 +86,7 @@ def _quality(card: ModelCard) -> RenderableType:
             figures(value, 5),
             f"{figures(low, 5)} – {figures(high, 5)}",
             "" if seen is None else figures(seen, 5),
+            Text(SKLEARN_NAMES.get(metric, ""), style="dim"),
             style="bold" if metric == card.metric else None,
         )
     return table
@@ -127,8 +129,9 @@ def _confusion(found: Confusion) -> Iterator[RenderableType]:
 
 
 def _calibration(found: Calibration) -> Iterator[RenderableType]:
-    yield _heading(f"Calibration: error {found.error:.3f}, Brier {found.brier:.3f}")
-    table = _table("it says", "it is right", "", "rows", right=(0, 1, 3))
+    brier = SKLEARN_NAMES["brier"]
+    yield _heading(f"Calibration: expected error {found.error:.3f}, {brier} {found.brier:.3f}")
+    table = _table("confidence", "accuracy", "", "rows", right=(0, 1, 3))
     for one in found.bins:
         table.add_row(f"{one.confidence:.1%}", f"{one.accuracy:.1%}", _bar(one.accuracy, "blue"), f"{one.rows:,}")
     yield table

@@ -62,7 +62,8 @@ def test_a_card_shows_what_to_beware_of_and_how_good_the_model_is(stage: Stage) 
         "m version 1  live",
         "Confusion",
         "84.6%",
-        "it says",
+        "confidence",
+        "brier_score_loss 0.150",
         "91.0%",
         "Oslo",
         "0.33 – 0.67",
@@ -125,7 +126,7 @@ def test_cross_validated_numbers_are_called_so(stage: Stage) -> None:
     for by_folds, title in ((False, "validation"), (True, "cross-validation")):
         keep(stage, WHOLE.model_copy(update={"by_folds": by_folds}))
         (titles,) = (line for line in stage.run("card", "m").stdout.splitlines() if line.startswith(" metric"))
-        assert titles.split()[-1] == title
+        assert titles.split()[-2] == title
 
 
 def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:

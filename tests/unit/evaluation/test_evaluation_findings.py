@@ -140,7 +140,7 @@ def test_calibration_tells_the_gap_between_confidence_and_truth() -> None:
     honest = calibration(signature, truth_of, Answers.of(signature, np.stack([sure, 1 - sure], axis=1)))
     assert honest.error < 0.03
     assert sum(one.rows for one in honest.bins) == 4000
-    assert honest.brier == pytest.approx(2 * np.mean((sure - (truth_of == "a")) ** 2))
+    assert honest.brier == pytest.approx(np.mean((sure - (truth_of == "a")) ** 2))
     boaster = Answers.of(signature, np.stack([np.full(4000, 0.99), np.full(4000, 0.01)], axis=1))
     assert calibration(signature, truth_of, boaster).error == pytest.approx(0.99 - np.mean(truth_of == "a"))
 
