@@ -1,4 +1,4 @@
-"""A model card as a person reads it: first what to beware of, then how good it is, why, and where it comes from."""
+"""A model card as a person reads it: first the warnings, then how good it is, why, and where it comes from."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def card_view(version: ModelVersion, card: ModelCard, *, live: bool) -> Renderab
 
 def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.warnings:
-        yield _heading("Beware")
+        yield _heading("Warnings")
         yield from (Text(f"! {warning}", style="yellow") for warning in card.warnings)
-    yield _heading(f"Quality on {card.test_rows:,} test rows, which nothing was chosen by")
+    yield _heading(f"Quality on {card.test_rows:,} test rows, used for no choice")
     yield _quality(card)
     if card.clusters:
-        yield _heading("What is in each cluster: the median, or the most frequent value, of its test rows")
+        yield _heading("Clusters: median or most frequent value over the test rows")
         yield _clusters(card.clusters)
     if card.confusion is not None:
         yield from _confusion(card.confusion)
@@ -48,21 +48,21 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.coverage is not None:
         yield _coverage(card.coverage)
     if card.importance:
-        yield _heading(f"What it reads: {card.metric} lost when a column's values are dealt to other rows")
+        yield _heading(f"Permutation importance: {card.metric} lost when the column is shuffled")
         yield _importance(card.importance)
     if card.segments:
-        yield _heading(f"{card.metric} by part of the test rows")
+        yield _heading(f"{card.metric} by segment of the test rows")
         yield _segments(card.segments)
     yield _heading("Data")
     yield _data(card)
-    yield _heading("What was tried")
+    yield _heading("Candidates")
     yield _tried(card)
     yield _jobs(card.jobs)
-    yield Text(f"{_dollars(card.dollars)} in all; {card.prices}" if card.prices else "", style="dim")
+    yield Text(f"{_dollars(card.dollars)} in total; {card.prices}" if card.prices else "", style="dim")
 
 
 def _title(version: ModelVersion, card: ModelCard, *, live: bool) -> Text:
-    target = f"tells {card.target}" if card.target else "tells clusters"
+    target = f"predicts {card.target}" if card.target else "predicts clusters"
     return Text.assemble(
         (f"{version.model} version {version.version}", "bold"),
         ("  live" if live else f"  {version.status.lower()}", "green" if live else "dim"),
@@ -103,20 +103,20 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
 
 
 def _confusion(found: Confusion) -> Iterator[RenderableType]:
-    """Rows are the truth. In a terminal a matrix of many classes says less than its greatest mistakes."""
+    """Rows are the truth. In a terminal a matrix of many classes says less than its most frequent mistakes."""
     names = [*found.classes, *(["(others)"] if found.others else [])]
     if len(names) > _MOST_CLASSES:
         mistakes = [
             (count, names[i], names[j]) for i, row in enumerate(found.counts) for j, count in enumerate(row) if i != j
         ]
         yield _heading("The most frequent mistakes")
-        table = _table("rows", "truth", "answer", right=(0,))
+        table = _table("rows", "truth", "prediction", right=(0,))
         for count, truth, answer in sorted(mistakes, reverse=True)[:_MOST_CLASSES]:
             if count:
                 table.add_row(f"{count:,}", Text(truth), Text(answer))
         yield table
         return
-    yield _heading("Confusion: truth down, answers across")
+    yield _heading("Confusion matrix: rows are the truth, columns the predictions")
     table = _table("", *names, "right", right=tuple(range(1, len(names) + 2)))
     for index, row in enumerate(found.counts):
         total = sum(row)
@@ -142,8 +142,8 @@ def _coverage(found: Coverage) -> RenderableType:
     if not found.wanted:
         return Text(f"Quantiles: {told}")
     return Text(
-        f"Intervals: {found.within:.1%} of the rows lie within, {found.wanted:.0%} are expected; {told}; "
-        f"{figures(found.width)} wide in the mean"
+        f"Prediction intervals: {found.within:.1%} of the rows lie inside, {found.wanted:.0%} expected; {told}; "
+        f"mean width {figures(found.width)}"
     )
 
 
@@ -154,7 +154,7 @@ def _importance(found: Sequence[Importance]) -> RenderableType:
     for one in telling:
         table.add_row(Text(one.column), f"{one.drop:.4f}", f"{one.spread:.4f}", _bar(one.drop / most, "cyan"))
     if left := len(found) - len(telling):
-        table.add_row(Text(f"and {left:,} more that change less, or nothing", style="dim"))
+        table.add_row(Text(f"and {left:,} more with less effect or none", style="dim"))
     return table
 
 
@@ -180,12 +180,12 @@ def _data(card: ModelCard) -> RenderableType:
     splits = ", ".join(f"{rows:,} {name}" for name, rows in card.rows.items())
     total = sum(card.classes.values())
     facts = {
-        "rows": splits + (f", {card.set_aside:,} set aside" if card.set_aside else ""),
+        "rows": splits + (f", {card.set_aside:,} rejected" if card.set_aside else ""),
         "columns": f"{card.columns:,} read"
-        + "".join(f"; {one['name']} left out: {one['reason']}" for one in card.left_out[:_MOST_COLUMNS]),
+        + "".join(f"; {one['name']} dropped: {one['reason']}" for one in card.left_out[:_MOST_COLUMNS]),
         "classes": ", ".join(f"{name} {rows / total:.1%}" for name, rows in list(card.classes.items())[:_MOST_COLUMNS]),
         "drift": ", ".join(f"{one.column} ({one.split}, {one.index:.2f})" for one in card.drift)
-        or "none between the splits that chance does not explain",
+        or "no significant drift between splits",
         "privacy": ", ".join(f"{name} {value:g}" for name, value in card.privacy.items()),
         "file": f"sha256 {card.upload_sha256[:16]}…" if card.upload_sha256 else "",
     }
@@ -231,7 +231,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:
-    table = _table("job", "ran on", "for", "list price", right=(2, 3))
+    table = _table("job", "device", "time", "list price", right=(2, 3))
     for one in jobs:
         table.add_row(one.job, Text(one.device), duration(one.seconds), _dollars(one.dollars))
     return table

@@ -17,7 +17,7 @@ __all__ = ["register"]
 
 _PROMOTE = """Examples:
 
-  modeldrop promote houses 3              # its run ended NEEDS_DECISION: take it
+  modeldrop promote houses 3              # its run ended NEEDS_DECISION: accept it
 
   modeldrop promote houses 2              # roll back"""
 _CARD = """Examples:
@@ -35,14 +35,14 @@ _PREDICT = """Examples:
 
   modeldrop predict houses test.parquet --json | jq '.predictions[].value'
 
-  modeldrop predict digits scans/         # or a zip; the folder's name tells the truth where it is a class
+  modeldrop predict digits scans/         # or a zip; a folder named like a class is the truth
 
   cat rows.jsonl | modeldrop predict houses -
 
-A file is read as the model's training file was: names, numbers, dates, missing markers. One that holds the target
-too is scored: each answer beside the truth."""
+A file is read as the model's training file was: names, numbers, dates, missing markers. A file with the target
+is scored: each prediction beside the truth."""
 
-TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose. The stack's own tenant by default.")]
+TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.")]
 
@@ -76,11 +76,11 @@ def models(
 def card(
     ctx: typer.Context,
     model: ModelArgument,
-    version: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="The live one by default.")] = None,
+    version: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the live one.")] = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what is known of a version: its quality with intervals, what it reads, what to beware of, what it cost."""
+    """Show a version's model card: quality with intervals, warnings, importance, data, cost."""
     from pipeline.cli.card_views import card_view
     from pipeline.cli.consoles import print_json, show
     from pipeline.contracts.errors import NotFoundError
@@ -106,7 +106,7 @@ def promote(
     version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...")],
     tenant: TenantOption = None,
 ) -> None:
-    """Make a version live: to decide on a run that asks for it, or to roll back."""
+    """Make a version live: to accept a run's version, or to roll back."""
     connection = session_of(ctx).connection()
     promoted = connection.registry.promote(connection.tenant(tenant), model, version, by="modeldrop promote")
     connection.runs.decide(promoted.lineage.run)
@@ -125,11 +125,11 @@ def predict(
             "pictures, a row or rows as JSON, or - for stdin.",
         ),
     ],
-    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first so many rows.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.")] = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask the live version over HTTP, as any client would; big files go in batches."""
+    """Predict with the live version over HTTP, as any client would; large files go in batches."""
     from pipeline.cli.answer_views import answers_table
     from pipeline.cli.consoles import print_json, show
     from pipeline.cli.predicting import predict_rows

@@ -51,7 +51,7 @@ _LOGS = """Examples:
 
   modeldrop logs RUN --follow             # until the run ends"""
 
-TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose. The stack's own tenant by default.")]
+TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as 'modeldrop runs' lists it.")]
 FileArgument = Annotated[
@@ -78,14 +78,17 @@ def drop(
     *,
     file: FileArgument,
     tenant: TenantOption = None,
-    model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name; by default the file's.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model name (default: the file's).")] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column to learn; by default the last one.")
+        str | None, typer.Option(metavar="COLUMN", help="Column to predict (default: the last one).")
     ] = None,
     spec: Annotated[
         Path | None,
         typer.Option(
-            metavar="train.yaml", exists=True, dir_okay=False, help="Settings; put beside the file before it."
+            metavar="train.yaml",
+            exists=True,
+            dir_okay=False,
+            help="Training settings; uploaded first and kept for later drops.",
         ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
@@ -116,7 +119,7 @@ def drop(
 def runs(
     ctx: typer.Context,
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many.")] = 20,
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
@@ -141,7 +144,7 @@ def watch(ctx: typer.Context, run: RunArgument, json: JsonOption = False) -> Non
 def logs(
     ctx: typer.Context,
     run: RunArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow until the run ends.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Print what the functions and jobs of a run logged, oldest first."""

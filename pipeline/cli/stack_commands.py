@@ -13,13 +13,13 @@ __all__ = ["register"]
 
 _UP = """Examples:
 
-  modeldrop up                            # a second one finds the first
+  modeldrop up                            # a second `up` finds the first
 
   modeldrop up --foreground               # stays; Ctrl-C ends it
 
   modeldrop up --bind 0.0.0.0             # for other machines too
 
-It checks no AWS signatures: bind it to networks alone that you trust."""
+It does not check AWS signatures: bind it only to networks that you trust."""
 _STATUS = """Examples:
 
   modeldrop status
@@ -39,10 +39,10 @@ def register(app: typer.Typer) -> None:
 
 def up(
     ctx: typer.Context,
-    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and end with Ctrl-C.")] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the foreground; Ctrl-C ends it.")] = False,
     bind: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as you.")
+        bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as your user.")
     ] = False,
 ) -> None:
     """Start the embedded cloud and deploy the template to it."""
@@ -59,24 +59,24 @@ def up(
         from pipeline.cli.views import status_table
 
         show(status_table(found))
-        message("'modeldrop drop FILE' makes a model; 'modeldrop down' ends it")
+        message("'modeldrop drop FILE' trains a model; 'modeldrop down' stops it")
 
 
 def down(
     ctx: typer.Context,
-    wipe: Annotated[bool, typer.Option("--wipe", help="Forget its data too: uploads, runs, models, keys.")] = False,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Delete its data too: uploads, runs, models, keys.")] = False,
 ) -> None:
-    """End the embedded cloud. Its data stays, unless --wipe."""
+    """Stop the embedded cloud. Its data stays, unless --wipe."""
     session = _embedded(ctx)
     stopped = session.world.control.down(home=session.choice.home, wipe=wipe)
     message("stopped" if stopped else "nothing was running")
     if wipe:
         _forget_demo(session)
-        message("its data is forgotten")
+        message("its data is deleted")
 
 
 def status(ctx: typer.Context, json: JsonOption = False) -> None:
-    """Say where the stack is: endpoint, buckets, API, key."""
+    """Show addresses and API key."""
     from pipeline.cli.consoles import print_json, show
     from pipeline.cli.documents import status_document
     from pipeline.cli.views import status_table

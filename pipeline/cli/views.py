@@ -117,7 +117,7 @@ def leaderboard(selection: Selection) -> RenderableType:
             for variant in (row.variant for row in selection.leaderboard)
             if variant.status != "ok"
         ),
-        Text(f"{_quality_of(selection)}; ● front: none is better in quality, speed and size at once", style="dim"),
+        Text(f"{_quality_of(selection)}; ● on the Pareto front", style="dim"),
         Text(f"★ {selection.reason}", style="green"),
         *served_lines(selection.winner.reason),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),

@@ -71,7 +71,7 @@ class Segment(Record):
 
 
 class Importance(Record):
-    """By how much the metric gets worse when the column's values are dealt to other rows (Breiman 2001).
+    """By how much the metric gets worse when the column is shuffled (Breiman 2001).
 
     ``spread``: the standard deviation over the repeats.
     """

@@ -225,7 +225,7 @@ class JobSpec(_Asked):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
     cross_validate: bool | None = None  # candidates are compared over all rows, in five folds; None: where rows are few
-    refit: bool = True  # the winner is trained once more, on the validation rows too
+    refit: bool = True  # retrain the winner with the validation rows added
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
     weight: str | None = None  # a column of the rows' weights
     drop: tuple[str, ...] = ()  # columns that no model may read

@@ -80,7 +80,7 @@ def test_predict_reads_every_kind_of_table(stage: Stage, tmp_path: Path, name: s
     result = stage.run("predict", "m", str(tmp_path / name))
     assert result.exit_code == 0, result.stderr
     assert _rows(stage) == SENT
-    assert "accuracy 0.5000: 1 of 2 rows" in result.stdout
+    assert "accuracy 0.5000 (1 of 2 rows)" in result.stdout
 
 
 @pytest.mark.parametrize("body", [CSV, LINES, json.dumps(ROWS), json.dumps({"rows": ROWS}, indent=1)])
@@ -132,7 +132,7 @@ def test_predict_reads_numbers_dates_and_the_target_as_the_training_file_wrote_t
     result = stage.run("predict", "m", str(tmp_path / "neu.csv"))
     first = _rows(stage)[0]
     assert (first["Fläche"], first["Datum"][:10], first["neu"]) == (65.5, "2024-04-03", True)
-    assert "root mean squared error 0 on 1 rows" in result.stdout
+    assert "rmse 0 on 1 rows" in result.stdout
 
 
 def test_predict_reads_a_header_with_blanks_around_its_names(stage: Stage, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_predict_scores_the_rows_whose_target_is_known(stage: Stage, tmp_path: P
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour,kind\n1,red,yes\n2,red,NA\n3,red,\n")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
-    assert "accuracy 1.0000: 1 of 1 rows" in result.stdout
+    assert "accuracy 1.0000 (1 of 1 rows)" in result.stdout
     assert "✓" in result.stdout
 
 
@@ -197,12 +197,12 @@ def test_predict_scores_a_class_that_is_named_as_a_missing_value_is(stage: Stage
     signature = Signature(task="classification", target="kind", columns=columns, classes=("None", "yes"))
     stage.serve(signature=signature)
     (tmp_path / "rows.csv").write_text("width,colour,kind\n1,red,None\n2,red,yes\n")
-    assert "accuracy 0.5000: 1 of 2 rows" in stage.run("predict", "m", str(tmp_path / "rows.csv")).stdout
+    assert "accuracy 0.5000 (1 of 2 rows)" in stage.run("predict", "m", str(tmp_path / "rows.csv")).stdout
 
 
 @pytest.mark.parametrize(
     ("truths", "said"),
-    [(("3", "NA", "1", "?"), "root mean squared error 1 on 2 rows"), (("NA", "", "nan", "?"), "m version 1\n")],
+    [(("3", "NA", "1", "?"), "rmse 1 on 2 rows"), (("NA", "", "nan", "?"), "m version 1\n")],
 )
 def test_predict_scores_a_regression_where_the_target_is_a_number(
     stage: Stage, tmp_path: Path, truths: tuple[str, ...], said: str
@@ -334,7 +334,7 @@ def test_predict_scores_pictures_by_the_names_of_their_folders(
     result = stage.run("predict", "m", str(make(tmp_path / "scans")))
     assert result.exit_code == 0, result.stderr
     assert [np.array(row["image"]).max() for row in _rows(stage)] == [3, 4, 9]
-    assert "accuracy 0.3333: 1 of 3 rows" in result.stdout
+    assert "accuracy 0.3333 (1 of 3 rows)" in result.stdout
 
 
 def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Path) -> None:
