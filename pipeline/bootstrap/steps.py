@@ -24,7 +24,7 @@ from pipeline.contracts.outcome import TRAINED, JobOutcome, TrainedCandidate
 from pipeline.contracts.plan import Plan
 from pipeline.contracts.ports import FunctionCalls, ObjectStore
 from pipeline.contracts.record import Record
-from pipeline.contracts.run import RunStatus, StageName, Upload
+from pipeline.contracts.run import Learning, RunStatus, StageName, Upload
 from pipeline.contracts.variant import Selection, VariantSet
 from pipeline.intake.collect import check_job, check_survivors, outcome_of
 from pipeline.intake.run_log import RunLog
@@ -84,10 +84,19 @@ class Validator(_Step):
         upload = self._read(Upload, RunKeys.of(run).upload)
         try:
             with tempfile.TemporaryDirectory() as workdir:
-                validate(run, upload, uploads=self.uploads, artifacts=self.artifacts, workdir=Path(workdir))
+                dataset = validate(run, upload, uploads=self.uploads, artifacts=self.artifacts, workdir=Path(workdir))
         except InputError as error:
             quarantine(run, upload, error, uploads=self.uploads, artifacts=self.artifacts)
             raise
+        self.runs.learn(
+            run,
+            Learning(
+                target=dataset.target,
+                task=dataset.task,
+                default_target=dataset.default_target,
+                likely_target=dataset.likely_target,
+            ),
+        )
         self.runs.finish_stage(run, "validate")
 
 

@@ -37,6 +37,8 @@ def run_document(run: Run) -> dict[str, Any]:
         "version": run.version,
         "error": run.error.model_dump() if run.error else None,
         "reason": run.reason,
+        "target": (run.learning.target or None) if run.learning else None,
+        "task": run.learning.task if run.learning else None,
         "started_at": run.started_at.isoformat(),
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in run.stages],
@@ -52,6 +54,8 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
         "live_version": summary.live_version,
         "live": {
             "run": live.lineage.run,
+            "target": live.signature.target or None,
+            "task": live.signature.task,
             "algorithm": live.algorithm,
             "precision": live.precision,
             "metric": live.metric,

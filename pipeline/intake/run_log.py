@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.names import tenant_of_run
 from pipeline.contracts.ports import Item, Table
-from pipeline.contracts.run import STAGES, Run, RunError, RunEvent, Stage, StageName, StageStatus
+from pipeline.contracts.run import STAGES, Learning, Run, RunError, RunEvent, Stage, StageName, StageStatus
 from pipeline.contracts.table_keys import run_key
 
 __all__ = ["RunLog"]
@@ -52,6 +52,10 @@ class RunLog:
     def finish_stage(self, run: str, stage: StageName) -> None:
         """Note the time at which ``stage`` finished; nothing happens to a run that has ended meanwhile."""
         self._update(run, {f"stages.{stage}": _time(self._now()), "progress": ""})
+
+    def learn(self, run: str, learning: Learning) -> None:
+        """Note what the run learns; nothing happens to a run that has ended meanwhile."""
+        self._update(run, {"learning": learning.model_dump()})
 
     def progress(self, run: str, text: str) -> None:
         """Show a short text beside the running stage, until it finishes."""

@@ -137,3 +137,59 @@ def test_a_segment_is_a_column_that_is_there(drop, good):
     assert drop("a.csv", good, spec="segments: [colour]").spec.segments == ("colour",)
     with pytest.raises(InvalidJobSpecError, match="segments: there is no column 'color': did you mean 'colour'"):
         drop("a.csv", good, spec="segments: [color]")
+
+
+def _table(*columns: str, rows: int = 60) -> str:
+    """Columns of made values: a name that ends in ``:words`` has three categories, the others have numbers."""
+    rng = random.Random(0)
+    names = [column.removesuffix(":words") for column in columns]
+    lines = [
+        ",".join(
+            rng.choice(["red", "green", "blue"]) if column.endswith(":words") else f"{rng.random() * 100:.2f}"
+            for column in columns
+        )
+        for _ in range(rows)
+    ]
+    return "\n".join([",".join(names), *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "likely"),
+    [
+        (("age", "label:words", "plan:words", "visits"), "label"),
+        (("Target", "age", "visits"), "Target"),
+        (("a", "y", "b"), "y"),
+        (("a", "Class:words", "label", "b"), "label"),  # label is the likelier of the two
+        (("species:words", "length", "width", "height"), "species"),
+    ],
+)
+def test_a_column_that_is_more_likely_the_target_than_the_last_one_is_told(drop, columns, likely):
+    dataset = drop("a.csv", _table(*columns).encode()).dataset
+    assert (dataset.target, dataset.default_target, dataset.likely_target) == (columns[-1], True, likely)
+    (warning,) = [warning for warning in dataset.warnings if "--target" in warning]
+    assert f"'{likely}'" in warning
+    assert f"'{columns[-1]}'" in warning
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("age", "visits", "label"),  # the last one is called so itself
+        ("label", "visits", "Y:words"),
+        ("age", "town:words", "price"),  # categories, and not in the first column
+        ("town:words", "kind:words", "price"),  # not the only one
+        ("town:words", "rooms", "kind:words"),  # the last one has categories too
+        ("labels", "yield", "classes"),
+    ],
+)
+def test_no_other_target_is_told_where_the_last_column_may_be_meant(drop, columns):
+    dataset = drop("a.csv", _table(*columns).encode()).dataset
+    assert (dataset.default_target, dataset.likely_target) == (True, "")
+    assert not any("more likely the target" in warning for warning in dataset.warnings)
+
+
+def test_no_other_target_is_told_to_somebody_who_named_one(drop):
+    table = _table("age", "label:words", "visits").encode()
+    for asked in ({"target": "visits"}, {"spec": "target: visits"}):
+        dataset = drop("a.csv", table, **asked).dataset
+        assert (dataset.target, dataset.default_target, dataset.likely_target) == ("visits", False, "")
