@@ -15,7 +15,7 @@ from pipeline.validation.columns.target import infer_target
 def test_the_last_column_is_the_target_unless_somebody_says_another(drop, good):
     assert drop("a.csv", good).dataset.target == "sold"
     assert drop("a.csv", good, target=" colour ").dataset.target == "colour"
-    assert drop("a.csv", good, spec="target: size", target="colour").dataset.target == "size"
+    assert drop("a.csv", good, spec="target: size").dataset.target == "size"
 
 
 def test_the_spec_is_kept_as_it_was_understood(drop, good):
@@ -193,3 +193,37 @@ def test_no_other_target_is_told_to_somebody_who_named_one(drop):
     for asked in ({"target": "visits"}, {"spec": "target: visits"}):
         dataset = drop("a.csv", table, **asked).dataset
         assert (dataset.target, dataset.default_target, dataset.likely_target) == ("visits", False, "")
+
+
+@pytest.mark.parametrize("spec", ["target: size", "target: size\nseed: 3\nalgorithms: [linear]\ndrop: [sold]"])
+def test_the_target_of_the_objects_metadata_wins_over_a_train_yaml_and_that_is_told(drop, good, spec):
+    validated = drop("a.csv", good, spec=spec, target=" colour ")
+    assert validated.dataset.target == validated.spec.target == "colour"
+    assert "'colour'" in validated.dataset.warnings[0]
+    assert "'size'" in validated.dataset.warnings[0]
+
+
+@pytest.mark.parametrize("spec", ["target: colour", "seed: 3"])
+def test_metadata_that_agree_with_train_yaml_are_no_news(drop, good, spec):
+    dataset = drop("a.csv", good, spec=spec, target="colour").dataset
+    assert dataset.target == "colour"
+    assert not any("train.yaml" in warning for warning in dataset.warnings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ("task: regression", "task: regression"),
+        ("metric: rmse", "metric: rmse"),
+        ("limits: {min_quality: 0.5}", "limits.min_quality: 0.5"),
+        ("training: {quantiles: [0.1, 0.9]}", "training.quantiles: [0.1, 0.9]"),
+        ("drop: [colour]", "drop: ['colour']"),
+        ("split: {by: group, column: colour}", "split.column: colour"),
+    ],
+)
+def test_settings_that_are_made_for_another_target_stop_the_drop_and_both_are_shown(drop, good, settings, shown):
+    with pytest.raises(InvalidJobSpecError) as caught:
+        drop("a.csv", good, spec=f"target: size\n{settings}", target="colour")
+    assert "'size'" in caught.value.message
+    assert "'colour'" in caught.value.message
+    assert shown in caught.value.message
