@@ -29,7 +29,5 @@ def learning_lines(learning: Learning | None) -> Iterator[Text]:
         return
     yield Text(describe_learning(learning))
     if learning.likely_target:
-        yield Text(
-            f"! '{learning.likely_target}' is more likely the target: --target {shlex.quote(learning.likely_target)} chooses it",
-            style="yellow",
-        )
+        likely = learning.likely_target
+        yield Text(f"! '{likely}' is more likely the target: --target {shlex.quote(likely)} chooses it", style="yellow")

@@ -80,7 +80,8 @@ def drop(
     tenant: TenantOption = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name; by default the file's.")] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column to learn; by default the last one.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column to learn, whatever train.yaml says; by default the last."),
     ] = None,
     spec: Annotated[
         Path | None,
@@ -88,23 +89,29 @@ def drop(
             metavar="train.yaml", exists=True, dir_okay=False, help="Settings; put beside the file before it."
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Refuse before the upload what the run would refuse.")
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm large or unusual uploads.")] = False,
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Drop a data file, or a folder of them, into the uploads bucket, and watch it become a model."""
-    from pipeline.cli.dropping import drop_file, drop_folder, model_of
+    from pipeline.cli.dropping import DropOptions, drop_file, drop_folder, model_of
 
     session = session_of(ctx)
     connection = session.connection()
     put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
-    run = put(
-        file,
-        connection,
+    options = DropOptions(
         tenant=connection.tenant(tenant),
         model=model or model_of(file),
         target=target,
         spec=spec,
+        check=check,
+        watch=watch,
+        confirmed=yes,
     )
+    run = put(file, connection, options)
     if run is None:
         message(f"{file.name} was put there; it accompanies a data file and starts no run of its own")
     elif watch:
