@@ -41,6 +41,7 @@ def run_document(run: Run) -> dict[str, Any]:
         "task": run.learning.task if run.learning else None,
         "started_at": run.started_at.isoformat(),
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "events": [{"at": event.at.isoformat(), "text": event.text} for event in run.events],
         "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in run.stages],
     }
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "Upload", "check_companion", "precheck"]
 
 SETTINGS = COMPANIONS[:2]
-MAX_CHECKED_BYTES = 32 << 20  # unpacked, which takes a second or two; larger data is checked by the run alone
+MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; larger data is checked by the run alone
 _MAX_NAMED = 5
-_GROWTH = {".gz": 5, ".parquet": 3}  # usual factors between a packed file and its rows
+_GROWTH = {".gz": 5, ".parquet": 5}  # usual factors between a packed file and its rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

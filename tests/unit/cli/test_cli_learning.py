@@ -1,4 +1,4 @@
-"""What a run or a model learns: told after validation, and wherever runs and models are shown."""
+"""What a run or a model learns, and what a run replaced: told wherever runs and models are shown."""
 
 from __future__ import annotations
 
@@ -59,3 +59,12 @@ def test_models_name_target_and_task(stage: Stage) -> None:
     assert "'kind' (classification)" in stage.run("models").stdout
     (document,) = stage.json("models", "--json")
     assert (document["live"]["target"], document["live"]["task"]) == ("kind", "classification")
+
+
+def test_what_a_run_replaced_is_told_when_it_is_watched_and_in_its_record(stage: Stage) -> None:
+    run = stage.begin()
+    stage.runs.event(run, "replaced version 1, which a person had made live: promote: manual ...")
+    stage.runs.succeed(run, 2)
+    assert "replaced version 1" in stage.run("watch", run).stderr
+    (event,) = stage.json("watch", run, "--json")["events"]
+    assert event["text"].startswith("replaced version 1")
