@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.contracts.model_version import ModelSummary, ModelVersion
-    from pipeline.contracts.run import Run
+    from pipeline.contracts.run import RejectedUpload, Run
     from pipeline.contracts.stack import StackStatus
 
-__all__ = ["model_document", "run_document", "status_document"]
+__all__ = ["model_document", "rejected_document", "run_document", "status_document"]
 
 
 def status_document(status: StackStatus) -> dict[str, Any]:
@@ -43,6 +43,27 @@ def run_document(run: Run) -> dict[str, Any]:
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         "events": [{"at": event.at.isoformat(), "text": event.text} for event in run.events],
         "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in run.stages],
+    }
+
+
+def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
+    """An upload that started no run, among those of ``modeldrop runs --json``: its status is REJECTED."""
+    at = upload.at.isoformat()
+    return {
+        "run": None,
+        "tenant": upload.tenant or None,
+        "model": None,
+        "file": f"s3://{upload.bucket}/{upload.key}",
+        "status": "REJECTED",
+        "version": None,
+        "error": {"type": "InvalidUploadError", "message": upload.reason},
+        "reason": None,
+        "target": None,
+        "task": None,
+        "started_at": at,
+        "ended_at": at,
+        "events": [],
+        "stages": [],
     }
 
 

@@ -37,7 +37,7 @@ _RUNS = """Examples:
 
   modeldrop runs --json | jq -r '.[0].status'
 
-A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION."""
+A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION; REJECTED is an upload whose key is not TENANT/MODEL/FILE."""
 _WATCH = """Examples:
 
   modeldrop watch demo_houses_1f2e3d4c5b6a
@@ -128,14 +128,21 @@ def runs(
 ) -> None:
     """List runs, newest first."""
     from pipeline.cli.consoles import print_json, show
-    from pipeline.cli.documents import run_document
+    from pipeline.cli.documents import rejected_document, run_document
+    from pipeline.cli.rejected_views import merge_newest, rejected_lines
     from pipeline.cli.views import runs_table
+    from pipeline.contracts.run import Run
 
-    found = session_of(ctx).connection().runs.list(tenant=tenant, limit=limit)
+    log = session_of(ctx).connection().runs
+    newest, rejected = merge_newest(
+        log.list(tenant=tenant, limit=limit), log.rejected(tenant=tenant, limit=limit), limit
+    )
     if json:
-        print_json([run_document(run) for run in found])
-    else:
-        show(runs_table(found, now=datetime.now(UTC)))
+        print_json([run_document(one) if isinstance(one, Run) else rejected_document(one) for one in newest])
+        return
+    show(runs_table([run for run in newest if isinstance(run, Run)], now=datetime.now(UTC)))
+    for line in rejected_lines(rejected):
+        show(line)
 
 
 def watch(ctx: typer.Context, run: RunArgument, json: JsonOption = False) -> None:

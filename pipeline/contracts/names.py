@@ -31,6 +31,7 @@ __all__ = [
     "parse_upload_key",
     "rejected_key",
     "run_name",
+    "tenant_of_key",
     "tenant_of_run",
 ]
 
@@ -115,8 +116,17 @@ def parse_upload_key(key: str) -> UploadKey:
     """Read a decoded key; raise InvalidUploadError when it has no tenant, model and file."""
     parts = key.split("/", 2)
     if len(parts) < 3:
-        raise InvalidUploadError(f"'{_shown(key)}' does not say whose it is: <tenant>/<model>/<file> is expected")
+        raise InvalidUploadError(f"the key '{_shown(key)}' names no tenant, model and file: expected TENANT/MODEL/FILE")
     return UploadKey(tenant=check_tenant(parts[0]), model=check_model(parts[1]), file=parts[2])
+
+
+def tenant_of_key(key: str) -> str:
+    """The tenant that an upload's key begins with; empty where it begins with none."""
+    name, separator, _ = key.partition("/")
+    try:
+        return check_tenant(name) if separator else ""
+    except InvalidUploadError:
+        return ""
 
 
 def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) -> str:

@@ -77,6 +77,16 @@ class Learning(Record):
     likely_target: str = ""  # the column that is more likely meant than the default one
 
 
+class RejectedUpload(Record):
+    """An object whose key names no tenant, model and file: no run was started for it."""
+
+    tenant: str  # that the key begins with; empty where it begins with none
+    bucket: str
+    key: str
+    reason: str
+    at: datetime
+
+
 class Run(Record):
     """What ``modeldrop runs`` lists."""
 
