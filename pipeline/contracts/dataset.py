@@ -94,6 +94,8 @@ class Dataset(Record):
     encoding: str = ""
     sheet: str = ""
     target_format: NumberFormat = PLAIN
+    default_target: bool = False  # no target was named: it is the last column
+    likely_target: str = ""  # the column that is more likely meant than the default one
 
     @property
     def few_rows(self) -> bool:
