@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_RUNNING = 3
     NEEDS_DECISION = 4  # the run made a version that nobody has promoted yet
+    INTERRUPTED = 130  # by Ctrl-C, as a shell reports it
 
 
 def exit_code_of(error: ModeldropError) -> ExitCode:
@@ -49,6 +50,9 @@ class GuardedGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            message("interrupted")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
         except ModeldropError as error:
             _end(ctx, error, error.message, exit_code_of(error))
         except Exception as error:  # the outermost edge: no traceback reaches a terminal

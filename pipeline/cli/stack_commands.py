@@ -65,11 +65,18 @@ def up(
 def down(
     ctx: typer.Context,
     wipe: Annotated[bool, typer.Option("--wipe", help="Delete its data too: uploads, runs, models, keys.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about runs that are still going.")] = False,
 ) -> None:
     """Stop the embedded cloud. Its data stays, unless --wipe."""
+    from pipeline.cli.stopping import confirm_stop, running_runs
+
     session = _embedded(ctx)
+    runs = running_runs(session)
+    confirm_stop(runs, confirmed=yes)
     stopped = session.world.control.down(home=session.choice.home, wipe=wipe)
     message("stopped" if stopped else "nothing was running")
+    for run in runs:
+        message(f"ended the run {run.run} ({run.file})", style="yellow")
     if wipe:
         _forget_demo(session)
         message("its data is deleted")
