@@ -10,6 +10,7 @@ from pipeline.cli.consoles import err, show
 from pipeline.cli.curves import curves_of, curves_table
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.learning_views import learning_lines
+from pipeline.cli.lookup import live_number
 from pipeline.cli.views import leaderboard, plain_stage, run_panel
 from pipeline.contracts.curves import Curves
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
@@ -74,8 +75,17 @@ def report_end(run: Run, connection: Connection) -> ExitCode:
         message(f"version {run.version} waits for a decision: {run.reason}", style="yellow")
         message(f"'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live")
     else:
-        message(f"{run.model} version {run.version} is live", style="green")
+        message(_describe_success(run, connection), style="green")
     return exit_code(run)
+
+
+def _describe_success(run: Run, connection: Connection) -> str:
+    """What the run made, and what is live now: a later run or a person may have moved the alias since."""
+    live = live_number(connection, run.tenant, run.model)
+    if live == run.version:
+        return f"{run.model} version {run.version} is live"
+    now = f"version {live} is live now" if live else "no version is live now"
+    return f"this run made {run.model} version {run.version}; {now}"
 
 
 def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator[Run]:
