@@ -77,23 +77,22 @@ def models(
 def card(
     ctx: typer.Context,
     model: ModelArgument,
-    version: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the live one.")] = None,
+    version: Annotated[
+        int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the live one, else the newest.")
+    ] = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show a version's model card: quality with intervals, warnings, importance, data, cost."""
     from pipeline.cli.card_views import card_view
     from pipeline.cli.consoles import print_json, show
-    from pipeline.contracts.errors import NotFoundError
+    from pipeline.cli.lookup import find_version, live_number
     from pipeline.contracts.model_version import ModelCard
 
     connection = session_of(ctx).connection()
-    holder, registry = connection.tenant(tenant), connection.registry
-    live = next((one.live_version for one in registry.models(holder) if one.model == model), None)
-    wanted = version or live
-    if wanted is None:
-        raise NotFoundError(f"model '{model}' has no live version: 'modeldrop card {model} VERSION' shows another")
-    found = registry.get(holder, model, wanted)
+    holder = connection.tenant(tenant)
+    found = find_version(connection, holder, model, version)
+    live = live_number(connection, holder, model)
     known = ModelCard.from_bytes(connection.artifacts.get(found.card_key))
     if json:
         print_json({"version": found.version, "live": found.version == live, **known.model_dump(mode="json")})
@@ -108,8 +107,12 @@ def promote(
     tenant: TenantOption = None,
 ) -> None:
     """Make a version live: to accept a run's version, or to roll back."""
+    from pipeline.cli.lookup import find_version
+
     connection = session_of(ctx).connection()
-    promoted = connection.registry.promote(connection.tenant(tenant), model, version, by=_who())
+    holder = connection.tenant(tenant)
+    find_version(connection, holder, model, version)
+    promoted = connection.registry.promote(holder, model, version, by=_who())
     connection.runs.decide(promoted.lineage.run)
     message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
     message("the next run replaces it unless its train.yaml says promote: manual", style="dim")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.exits import message
+from pipeline.cli.lookup import find_live
 from pipeline.cli.model_api import ModelApi
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
 from pipeline.serving.answers import most_rows
@@ -73,7 +74,7 @@ def predict_rows(
             f"the API key is tenant {holder}'s: one of {tenant}'s is expected (--api-key KEY; "
             f"'modeldrop keys create {tenant}' makes one)"
         )
-    live = connection.registry.live(holder, model)
+    live = find_live(connection, holder, model)
     rows = source.read(live.signature, limit=limit)
     for warning in rows.warnings:
         message(f"! {warning}", style="yellow")

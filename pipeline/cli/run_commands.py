@@ -42,6 +42,8 @@ _WATCH = """Examples:
 
   modeldrop watch demo_houses_1f2e3d4c5b6a
 
+  modeldrop watch houses                  # its newest run
+
   modeldrop watch RUN --json | jq .error  # the run's record, once it has ended
 
 Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
@@ -49,11 +51,11 @@ _LOGS = """Examples:
 
   modeldrop logs demo_houses_1f2e3d4c5b6a
 
-  modeldrop logs RUN --follow             # until the run ends"""
+  modeldrop logs houses --follow          # its newest run, until the run ends"""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as 'modeldrop runs' lists it.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or a model's name for its newest run.")]
 FileArgument = Annotated[
     Path,
     typer.Argument(
@@ -148,25 +150,28 @@ def runs(
         show(line)
 
 
-def watch(ctx: typer.Context, run: RunArgument, json: JsonOption = False) -> None:
+def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
     """Show a run's stages until it ends; then what was tried, or what went wrong."""
+    from pipeline.cli.lookup import find_run
+
     connection = session_of(ctx).connection()
-    connection.runs.get(run)
-    _watch(ctx, connection, run, json=json)
+    _watch(ctx, connection, find_run(connection, run, tenant).run, json=json)
 
 
 def logs(
     ctx: typer.Context,
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow until the run ends.")] = False,
+    tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print what the functions and jobs of a run logged, oldest first."""
     from pipeline.cli.logs import print_logs
+    from pipeline.cli.lookup import find_run
 
     session = session_of(ctx)
     connection = session.connection()
-    print_logs(connection.runs.get(run), connection, follow=follow, json=json, sleep=session.world.sleep)
+    print_logs(find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=session.world.sleep)
 
 
 def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) -> None:
@@ -177,8 +182,8 @@ def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) 
         wait_for_start(run, connection.runs, sleep=sleep)
         ended = follow(run, connection, sleep=sleep)
     except KeyboardInterrupt:
-        message(f"the run goes on without you: 'modeldrop watch {run}' finds it again")
-        raise typer.Abort from None
+        message(f"the run continues: 'modeldrop watch {run}' follows it again")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     raise typer.Exit(_end(ended, connection, json=json))
 
 

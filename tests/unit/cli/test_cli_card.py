@@ -160,7 +160,7 @@ def test_a_card_as_json_is_the_whole_record(stage: Stage) -> None:
     assert document["importance"][0] == {"column": "age", "drop": 0.21, "spread": 0.01}
 
 
-@pytest.mark.parametrize(("arguments", "words"), [(("m",), "no live version"), (("m", "9"), "no version 9")])
+@pytest.mark.parametrize(("arguments", "words"), [(("other",), "no model 'other'"), (("m", "9"), "no version 9")])
 def test_a_card_that_is_not_there_is_an_error(stage: Stage, arguments: tuple[str, ...], words: str) -> None:
     stage.serve(live=False)
     result = stage.run("card", *arguments)

@@ -37,9 +37,10 @@ def test_promote_moves_the_alias_forward_and_back(stage: Stage) -> None:
 
 
 def test_promote_of_an_unknown_version_fails_in_one_sentence(stage: Stage) -> None:
+    stage.serve()
     result = stage.run("promote", "m", "7")
     assert result.exit_code == 1
-    assert result.stderr == "error: model 'm' has no version 7\n"
+    assert result.stderr == "error: model 'm' has no version 7: it has version 1\n"
 
 
 def test_predict_sends_a_row_of_json_as_it_is_and_prints_the_apis_answer(stage: Stage) -> None:
