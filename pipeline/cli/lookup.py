@@ -46,7 +46,7 @@ def find_live(connection: Connection, tenant: str, model: str) -> ModelVersion:
     summary = find_model(connection, tenant, model)
     if summary.live_version is None:
         raise NotFoundError(
-            f"no version of '{model}' is live: 'modeldrop promote {model} {summary.latest_version}' makes the newest live"
+            f"no version of '{model}' is live: 'modeldrop promote {model} {summary.latest_version}' makes one live"
         )
     return connection.registry.live(tenant, model)
 

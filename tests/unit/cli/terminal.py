@@ -46,7 +46,6 @@ def run_in_terminal(scene: str, *arguments: str, columns: int = 80, keys: str = 
         cwd=ROOT,
         env={**environment, "TERM": "xterm-256color"},
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is for the process on its terminal
     )
     os.close(slave)
     try:
@@ -82,6 +81,7 @@ def main() -> None:
     from pipeline.cli.main import app
     from tests.unit.cli import scenes
 
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C is for the process on its terminal
     prepare: Callable[[], scenes.Stage] = getattr(scenes, sys.argv[1])
     app(sys.argv[2:], obj=prepare().session, prog_name="modeldrop")
 
