@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from pipeline.contracts.run import RejectedUpload, Run
     from pipeline.contracts.stack import StackStatus
 
-__all__ = ["model_document", "rejected_document", "run_document", "status_document"]
+__all__ = [
+    "model_document",
+    "pending_document",
+    "promoted_document",
+    "rejected_document",
+    "run_document",
+    "status_document",
+]
 
 
 def status_document(status: StackStatus) -> dict[str, Any]:
@@ -43,6 +50,29 @@ def run_document(run: Run) -> dict[str, Any]:
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         "events": [{"at": event.at.isoformat(), "text": event.text} for event in run.events],
         "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in run.stages],
+    }
+
+
+def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> dict[str, Any]:
+    """What ``modeldrop drop --no-watch --json`` prints: a run before its record is there.
+
+    ``run`` is None for a companion, which is STORED and starts none.
+    """
+    return {
+        "run": run,
+        "tenant": tenant,
+        "model": model,
+        "file": file,
+        "status": "PENDING" if run else "STORED",
+        "version": None,
+        "error": None,
+        "reason": None,
+        "target": None,
+        "task": None,
+        "started_at": None,
+        "ended_at": None,
+        "events": [],
+        "stages": [],
     }
 
 
@@ -88,4 +118,16 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
         }
         if live
         else None,
+    }
+
+
+def promoted_document(version: ModelVersion, *, previous: int | None) -> dict[str, Any]:
+    """What ``modeldrop promote --json`` prints; ``previous_version`` is the one that was live before."""
+    return {
+        "tenant": version.tenant,
+        "model": version.model,
+        "version": version.version,
+        "previous_version": previous,
+        "algorithm": version.algorithm,
+        "precision": version.precision,
     }

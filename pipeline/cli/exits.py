@@ -15,6 +15,9 @@ from pipeline.contracts.errors import InvalidUploadError, ModeldropError, NotRun
 __all__ = ["ExitCode", "GuardedGroup", "exit_code_of", "message"]
 
 
+_JSON = "modeldrop.json"  # in a context's meta: whether --json was given
+
+
 class ExitCode(IntEnum):
     """What ``$?`` says."""
 
@@ -47,21 +50,36 @@ def message(text: str, *, style: str | None = None) -> None:
 class GuardedGroup(TyperGroup):
     """Ends a command with one sentence instead of a traceback; with ``--debug`` the traceback goes before it."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             message("interrupted")
+            _print_error(ctx, "Interrupted", "interrupted")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except ModeldropError as error:
             _end(ctx, error, error.message, exit_code_of(error))
         except Exception as error:  # the outermost edge: no traceback reaches a terminal
             if _is_of_the_command_line(error):
+                if hasattr(error, "format_message"):
+                    _print_error(ctx, "UsageError", error.format_message())
                 raise
             from pipeline.cli.faults import describe_fault
 
             hint = "" if isinstance(error, OSError) else " ('modeldrop --debug ...' shows where)"
             _end(ctx, error, f"{describe_fault(error)}{hint}", ExitCode.FAILED)
+
+
+def _print_error(ctx: Any, name: str, sentence: str) -> None:
+    """With --json an error is a document on stdout too, whatever the command."""
+    if ctx.meta.get(_JSON):
+        from pipeline.cli.consoles import print_json
+
+        print_json({"error": sentence, "type": name})
 
 
 def _is_of_the_command_line(error: Exception) -> bool:
@@ -75,4 +93,5 @@ def _end(ctx: Any, error: Exception, sentence: str, code: ExitCode) -> NoReturn:
     if ctx.params.get("debug"):
         message("".join(traceback.format_exception(error)), style="dim")
     message(f"error: {sentence}", style="red")
+    _print_error(ctx, type(error).__name__, sentence)
     raise typer.Exit(code) from error

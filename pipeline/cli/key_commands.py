@@ -69,7 +69,13 @@ def revoke(
     prefix: Annotated[
         str, typer.Argument(metavar="KEY", help="First characters of a key, as 'modeldrop keys list' shows them.")
     ],
+    json: JsonOption = False,
 ) -> None:
     """Revoke a key."""
-    session_of(ctx).connection().keys.revoke(prefix.rstrip("…"))
+    from pipeline.cli.consoles import print_json
+
+    prefix = prefix.rstrip("…")
+    session_of(ctx).connection().keys.revoke(prefix)
     message("revoked: it may be accepted for some seconds more, where it is cached")
+    if json:
+        print_json({"revoked": prefix})

@@ -105,17 +105,23 @@ def promote(
     model: ModelArgument,
     version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...")],
     tenant: TenantOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Make a version live: to accept a run's version, or to roll back."""
-    from pipeline.cli.lookup import find_version
+    from pipeline.cli.consoles import print_json
+    from pipeline.cli.documents import promoted_document
+    from pipeline.cli.lookup import find_version, live_number
 
     connection = session_of(ctx).connection()
     holder = connection.tenant(tenant)
     find_version(connection, holder, model, version)
+    previous = live_number(connection, holder, model)
     promoted = connection.registry.promote(holder, model, version, by=_who())
     connection.runs.decide(promoted.lineage.run)
     message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
     message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
+    if json:
+        print_json(promoted_document(promoted, previous=previous))
 
 
 def predict(

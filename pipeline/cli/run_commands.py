@@ -13,6 +13,7 @@ from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
+    from pipeline.cli.dropping import DropOptions
     from pipeline.cli.session import Connection
     from pipeline.contracts.run import Run
 
@@ -118,10 +119,22 @@ def drop(
     )
     run = put(file, connection, options)
     if run is None:
-        message(f"{file.name} was put there; it accompanies a data file and starts no run of its own")
+        message(f"{file.name} was stored; it accompanies a data file and starts no run of its own")
     elif watch:
         _watch(ctx, connection, run, json=json)
     else:
+        message(f"'modeldrop watch {run}' follows the run")
+    _print_dropped(run, options, file, json=json)
+
+
+def _print_dropped(run: str | None, options: DropOptions, file: Path, *, json: bool) -> None:
+    """Name the run on stdout, for scripts."""
+    from pipeline.cli.consoles import print_json
+    from pipeline.cli.documents import pending_document
+
+    if json:
+        print_json(pending_document(run, tenant=options.tenant, model=options.model, file=file.name))
+    elif run is not None:
         typer.echo(run)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from pipeline.contracts.stack import StackStatus
 
 __all__ = ["register"]
 
@@ -44,9 +47,12 @@ def up(
     allow_code: Annotated[
         bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as your user.")
     ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Start the embedded cloud and deploy the template to it."""
     session = _embedded(ctx)
+    if json and foreground:
+        raise typer.BadParameter("--json and --foreground exclude each other: 'up --json' returns when it is up")
     found = session.world.control.up(
         home=session.choice.home,
         bind=bind,
@@ -55,10 +61,7 @@ def up(
         report=lambda text: message(text, style="dim"),
     )
     if not foreground:
-        from pipeline.cli.consoles import show
-        from pipeline.cli.views import status_table
-
-        show(status_table(found))
+        _print_status(found, json=json)
         message("'modeldrop drop FILE' trains a model; 'modeldrop down' stops it")
 
 
@@ -66,6 +69,7 @@ def down(
     ctx: typer.Context,
     wipe: Annotated[bool, typer.Option("--wipe", help="Delete its data too: uploads, runs, models, keys.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about runs that are still going.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Stop the embedded cloud. Its data stays, unless --wipe."""
     from pipeline.cli.stopping import confirm_stop, running_runs
@@ -80,21 +84,29 @@ def down(
     if wipe:
         _forget_demo(session)
         message("its data is deleted")
+    if json:
+        from pipeline.cli.consoles import print_json
+
+        print_json({"stopped": stopped, "wiped": wipe, "ended_runs": [run.run for run in runs]})
 
 
 def status(ctx: typer.Context, json: JsonOption = False) -> None:
     """Show addresses and API key."""
+    found = session_of(ctx).status()
+    _print_status(found, json=json)
+    if not found.running:
+        raise typer.Exit(ExitCode.NOT_RUNNING)
+
+
+def _print_status(status: StackStatus, *, json: bool) -> None:
     from pipeline.cli.consoles import print_json, show
     from pipeline.cli.documents import status_document
     from pipeline.cli.views import status_table
 
-    found = session_of(ctx).status()
     if json:
-        print_json(status_document(found))
+        print_json(status_document(status))
     else:
-        show(status_table(found))
-    if not found.running:
-        raise typer.Exit(ExitCode.NOT_RUNNING)
+        show(status_table(status))
 
 
 def _forget_demo(session: Session) -> None:
