@@ -12,13 +12,18 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["err", "out", "print_json", "show"]
+__all__ = ["err", "is_terminal", "out", "print_json", "show"]
 
 _PIPE_WIDTH = 160  # a pipe has no width of its own, and a table that is cut is of no use there
 
 
 def out() -> Console:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def is_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout.isatty()
 
 
 def err() -> Console:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from pipeline.cli.exits import message
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
+    from pipeline.cli.predicting import Answers
     from pipeline.cli.session import Connection
     from pipeline.contracts.model_version import ModelSummary, ModelVersion
 
@@ -38,10 +40,12 @@ _PREDICT = """Examples:
 
   modeldrop predict digits scans/         # or a zip; a folder named like a class is the truth
 
-  cat rows.jsonl | modeldrop predict houses -
+  modeldrop predict houses new_houses.csv -o predictions.parquet
+
+  cat rows.jsonl | modeldrop predict houses - > predictions.csv
 
 A file is read as the model's training file was: names, numbers, dates, missing markers. A file with the target
-is scored: each prediction beside the truth."""
+is scored: each prediction beside the truth. A terminal gets a table of the first rows, a pipe csv of all rows."""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
@@ -137,22 +141,47 @@ def predict(
         ),
     ],
     rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the predictions to a .csv, .parquet or .jsonl file."
+        ),
+    ] = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Predict with the live version over HTTP, as any client would; large files go in batches."""
-    from pipeline.cli.answer_views import answers_table
-    from pipeline.cli.consoles import print_json, show
     from pipeline.cli.predicting import predict_rows
+    from pipeline.cli.prediction_files import check_output
     from pipeline.cli.rows import find_source
 
+    if output is not None:
+        check_output(output)
     session = session_of(ctx)
     connection = session.connection()
-    answer = predict_rows(find_source(source), session, connection, model=model, tenant=tenant, limit=rows)
+    answers = predict_rows(find_source(source), session, connection, model=model, tenant=tenant, limit=rows)
+    _print_answers(answers, output, json=json)
+
+
+def _print_answers(answers: Answers, output: Path | None, *, json: bool) -> None:
+    """A table for terminals, csv for pipes; with a file only what was written."""
+    from pipeline.cli.answer_views import answers_table, score_text
+    from pipeline.cli.consoles import is_terminal, print_json, show
+    from pipeline.cli.prediction_files import print_csv, write_predictions
+
+    if output is not None:
+        write_predictions(answers, output)
+        message(f"{len(answers.predictions):,} predictions of {answers.model} version {answers.version} in {output}")
     if json:
-        print_json(answer.document())
-    else:
-        show(answers_table(answer))
+        print_json(answers.document())
+    elif output is None and is_terminal():
+        show(answers_table(answers))
+        return
+    elif output is None:
+        print_csv(answers)
+        message(f"{answers.model} version {answers.version}", style="dim")
+    if answers.truths:
+        message(score_text(answers).plain)
 
 
 def _who() -> str:

@@ -80,7 +80,7 @@ def test_predict_reads_every_kind_of_table(stage: Stage, tmp_path: Path, name: s
     result = stage.run("predict", "m", str(tmp_path / name))
     assert result.exit_code == 0, result.stderr
     assert _rows(stage) == SENT
-    assert "accuracy 0.5000 (1 of 2 rows)" in result.stdout
+    assert "accuracy 0.5000 (1 of 2 rows)" in result.stderr
 
 
 @pytest.mark.parametrize("body", [CSV, LINES, json.dumps(ROWS), json.dumps({"rows": ROWS}, indent=1)])
@@ -132,7 +132,7 @@ def test_predict_reads_numbers_dates_and_the_target_as_the_training_file_wrote_t
     result = stage.run("predict", "m", str(tmp_path / "neu.csv"))
     first = _rows(stage)[0]
     assert (first["Fläche"], first["Datum"][:10], first["neu"]) == (65.5, "2024-04-03", True)
-    assert "rmse 0 on 1 rows" in result.stdout
+    assert "rmse 0 on 1 rows" in result.stderr
 
 
 def test_predict_reads_a_header_with_blanks_around_its_names(stage: Stage, tmp_path: Path) -> None:
@@ -188,8 +188,8 @@ def test_predict_scores_the_rows_whose_target_is_known(stage: Stage, tmp_path: P
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour,kind\n1,red,yes\n2,red,NA\n3,red,\n")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
-    assert "accuracy 1.0000 (1 of 1 rows)" in result.stdout
-    assert "✓" in result.stdout
+    assert "accuracy 1.0000 (1 of 1 rows)" in result.stderr
+    assert result.stdout.splitlines()[1] == "1,yes,0.1,0.9,yes"
 
 
 def test_predict_scores_a_class_that_is_named_as_a_missing_value_is(stage: Stage, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_predict_scores_a_class_that_is_named_as_a_missing_value_is(stage: Stage
     signature = Signature(task="classification", target="kind", columns=columns, classes=("None", "yes"))
     stage.serve(signature=signature)
     (tmp_path / "rows.csv").write_text("width,colour,kind\n1,red,None\n2,red,yes\n")
-    assert "accuracy 0.5000 (1 of 2 rows)" in stage.run("predict", "m", str(tmp_path / "rows.csv")).stdout
+    assert "accuracy 0.5000 (1 of 2 rows)" in stage.run("predict", "m", str(tmp_path / "rows.csv")).stderr
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_predict_scores_a_regression_where_the_target_is_a_number(
     (tmp_path / "rows.csv").write_text(f"width,colour,price\n{rows}")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.rstrip().endswith(said.rstrip())
+    assert result.stderr.rstrip().endswith(said.rstrip())
 
 
 def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_asked_for(stage: Stage, tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_predict_scores_pictures_by_the_names_of_their_folders(
     result = stage.run("predict", "m", str(make(tmp_path / "scans")))
     assert result.exit_code == 0, result.stderr
     assert [np.array(row["image"]).max() for row in _rows(stage)] == [3, 4, 9]
-    assert "accuracy 0.3333 (1 of 3 rows)" in result.stdout
+    assert "accuracy 0.3333 (1 of 3 rows)" in result.stderr
 
 
 def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Pat
         (tmp_path / f"{number}.png").write_bytes(_png(number, (50, 40)))
     result = stage.run("predict", "m", str(tmp_path), "--rows", "2")
     assert [np.array(row["image"]).max() for row in _rows(stage)] == [0, 1]
-    assert "accuracy" not in result.stdout
+    assert "accuracy" not in result.stderr
 
 
 def test_predict_skips_a_picture_that_is_damaged_and_names_it(stage: Stage, tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_predict_scores_the_images_of_an_npz_file(stage: Stage, tmp_path: Path) 
     stage.serve(signature=IMAGES)
     images = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
     np.savez(tmp_path / "test.npz", images=images, labels=["yes", "no", "yes"])
-    output = stage.run("predict", "m", str(tmp_path / "test.npz")).stdout
+    output = stage.run("predict", "m", str(tmp_path / "test.npz")).output
     assert [np.array(row["image"]).reshape(4, 5).tolist() for row in _rows(stage)] == images.tolist()
     assert "2 of 3 rows" in output
 
