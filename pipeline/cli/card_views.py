@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.fitted_table import FittedColumn, FittedTable
+from pipeline.cli.leaderboard_views import leaderboard_columns
 from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
 from pipeline.cli.views import duration, interval, size
 from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Importance, JobCost, Segment
@@ -81,7 +82,7 @@ def _quality(card: ModelCard) -> RenderableType:
     for metric, value in card.test_quality.items():
         low, high = card.test_interval.get(metric, (value, value))
         seen = card.validation_quality.get(metric)
-        table.add_row(
+        table.add(
             metric,
             figures(value, 5),
             f"{figures(low, 5)} – {figures(high, 5)}",
@@ -98,7 +99,7 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
     for one in found:
         cells = [one.middle.get(column, "") for column in columns]
         told = [Text(figures(cell) if isinstance(cell, float) else cell) for cell in cells]
-        table.add_row(Text(one.name, style="bold"), f"{one.rows:,}", *told)
+        table.add(Text(one.name, style="bold"), f"{one.rows:,}", *told)
     return table
 
 
@@ -113,7 +114,7 @@ def _confusion(found: Confusion) -> Iterator[RenderableType]:
         table = _table("rows", "truth", "prediction", right=(0,))
         for count, truth, answer in sorted(mistakes, reverse=True)[:_MOST_CLASSES]:
             if count:
-                table.add_row(f"{count:,}", Text(truth), Text(answer))
+                table.add(f"{count:,}", Text(truth), Text(answer))
         yield table
         return
     yield _heading("Confusion matrix: rows are the truth, columns the predictions")
@@ -124,7 +125,7 @@ def _confusion(found: Confusion) -> Iterator[RenderableType]:
             Text(f"{count:,}" if count else "·", style="green" if index == at else "red" if count else "dim")
             for at, count in enumerate(row)
         ]
-        table.add_row(Text(names[index]), *cells, f"{row[index] / total:.1%}" if total else "")
+        table.add(Text(names[index]), *cells, f"{row[index] / total:.1%}" if total else "")
     yield table
 
 
@@ -133,7 +134,7 @@ def _calibration(found: Calibration) -> Iterator[RenderableType]:
     yield _heading(f"Calibration: expected error {found.error:.3f}, {brier} {found.brier:.3f}")
     table = _table("confidence", "accuracy", "", "rows", right=(0, 1, 3))
     for one in found.bins:
-        table.add_row(f"{one.confidence:.1%}", f"{one.accuracy:.1%}", _bar(one.accuracy, "blue"), f"{one.rows:,}")
+        table.add(f"{one.confidence:.1%}", f"{one.accuracy:.1%}", _bar(one.accuracy, "blue"), f"{one.rows:,}")
     yield table
 
 
@@ -152,9 +153,9 @@ def _importance(found: Sequence[Importance]) -> RenderableType:
     most = max(found[0].drop, 1e-12)
     telling = [one for one in found if one.drop > 0][:_MOST_COLUMNS]
     for one in telling:
-        table.add_row(Text(one.column), f"{one.drop:.4f}", f"{one.spread:.4f}", _bar(one.drop / most, "cyan"))
+        table.add(Text(one.column), f"{one.drop:.4f}", f"{one.spread:.4f}", _bar(one.drop / most, "cyan"))
     if left := len(found) - len(telling):
-        table.add_row(Text(f"and {left:,} more with less effect or none", style="dim"))
+        table.add(Text(f"and {left:,} more with less effect or none", style="dim"))
     return table
 
 
@@ -163,7 +164,7 @@ def _segments(found: Sequence[Segment]) -> RenderableType:
     before = ""
     for one in found:
         low, high = one.interval
-        table.add_row(
+        table.add(
             Text(one.column if one.column != before else "", style="bold"),
             Text(one.value),
             f"{one.rows:,}",
@@ -197,13 +198,11 @@ def _data(card: ModelCard) -> RenderableType:
 
 def _tried(card: ModelCard) -> RenderableType:
     """The files that were made, by their rank; then why each candidate was tried, or not."""
-    table = _table(
-        "candidate", "precision", card.metric, "95 %", "trained", "one row", "size", "", right=(2, 3, 4, 5, 6)
-    )  # as the leaderboard has them
+    table = FittedTable(columns=[column for column in leaderboard_columns(card.metric) if column.name != "agrees"])
     made = [row for row in card.leaderboard if row["status"] != "not_applicable"]
     for row in made:
         quality, latency, count = row["quality"].get(card.metric), row["latency_us"], row["bytes"]
-        table.add_row(
+        table.add(
             Text(row["candidate"]),
             row["precision"],
             "" if quality is None else f"{quality:.4f}",
@@ -233,7 +232,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:
     table = _table("job", "device", "time", "list price", right=(2, 3))
     for one in jobs:
-        table.add_row(one.job, Text(one.device), duration(one.seconds), _dollars(one.dollars))
+        table.add(one.job, Text(one.device), duration(one.seconds), _dollars(one.dollars))
     return table
 
 
@@ -245,8 +244,11 @@ def _bar(share: float, style: str) -> Text:
     return Text("█" * max(0, min(_BAR, round(share * _BAR))), style=style)
 
 
-def _table(*columns: str, right: tuple[int, ...] = ()) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for index, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if index in right else "left", overflow="fold")
-    return table
+def _table(*columns: str, right: tuple[int, ...] = ()) -> FittedTable:
+    """Text columns wrap at their words; numbers are never broken."""
+    return FittedTable(
+        columns=[
+            FittedColumn(name=name, right=index in right, wraps=index not in right)
+            for index, name in enumerate(columns)
+        ]
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ _PIPE_WIDTH = 160  # a pipe has no width of its own, and a table that is cut is 
 
 
 def out() -> Console:
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    """As wide as its terminal, or as COLUMNS says."""
+    width = None if is_terminal() else shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
+    return Console(file=sys.stdout, width=width)
 
 
 def is_terminal() -> bool:
@@ -31,8 +34,8 @@ def err() -> Console:
 
 
 def show(renderable: RenderableType) -> None:
-    """Print a result for a person."""
-    out().print(renderable)
+    """Print a result for a person; what is wider than the terminal is not cut, since ids are copied."""
+    out().print(renderable, crop=False)
 
 
 def print_json(document: Any) -> None:

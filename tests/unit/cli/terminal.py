@@ -77,14 +77,15 @@ def _read(master: int, process: subprocess.Popen[bytes], keys: str, after: str) 
     return received.decode()
 
 
-def main() -> None:
+def start(arguments: list[str]) -> None:
+    """Run the command over the fakes of the scene that comes first."""
     from pipeline.cli.main import app
     from tests.unit.cli import scenes
 
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C is for the process on its terminal
-    prepare: Callable[[], scenes.Stage] = getattr(scenes, sys.argv[1])
-    app(sys.argv[2:], obj=prepare().session, prog_name="modeldrop")
+    prepare: Callable[[], scenes.Stage] = getattr(scenes, arguments[0])
+    app(arguments[1:], obj=prepare().session, prog_name="modeldrop")
 
 
 if __name__ == "__main__":
-    main()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C is for the process on its terminal
+    start(sys.argv[1:])

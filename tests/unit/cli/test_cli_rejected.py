@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from tests.unit.cli.conftest import Stage
 
-NOW = datetime.now(UTC)
-
 
 def _reject(stage: Stage, key: str, minutes: int = 0) -> None:
-    stage.runs.reject("uploads", key, "expected TENANT/MODEL/FILE", at=NOW + timedelta(minutes=minutes))
+    stage.runs.reject("uploads", key, "expected TENANT/MODEL/FILE", at=datetime.now(UTC) + timedelta(minutes=minutes))
 
 
 def test_runs_lists_rejected_uploads_with_the_reason(stage: Stage) -> None:

@@ -253,11 +253,13 @@ def test_runs_are_newest_first_of_one_tenant_and_no_more_than_asked_for(stage: S
     ]
 
 
-def test_runs_as_a_table_say_what_went_wrong(stage: Stage) -> None:
+def test_runs_name_the_error_and_one_run_shows_its_sentence(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.fail(run, RunError(type="TooFewRowsError", message="one row [bold]is[/] there"))
-    result = stage.run("runs")
-    assert "one row [bold]is[/] there (TooFewRowsError)" in result.stdout
+    listed = stage.run("runs").stdout
+    assert "TooFewRowsError" in listed
+    assert "one row" not in listed
+    assert "one row [bold]is[/] there (TooFewRowsError)" in stage.run("runs", run).stdout
 
 
 def test_watch_of_a_failed_run_exits_1_and_says_where_the_file_and_the_report_are(stage: Stage) -> None:
