@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from pipeline.cli.guesses import ALIASES, POINTERS
 from pipeline.contracts.errors import InvalidUploadError, ModeldropError, NotRunningError
 
 __all__ = ["ExitCode", "GuardedGroup", "exit_code_of", "message"]
@@ -53,6 +54,14 @@ class GuardedGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[_JSON] = "--json" in args
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A command that people guess works as the one that is meant, or says which that is."""
+        if args and args[0] not in self.commands:
+            if pointer := POINTERS.get(args[0]):
+                raise typer.BadParameter(pointer, ctx=ctx)
+            args = [ALIASES.get(args[0], args[0]), *args[1:]]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:

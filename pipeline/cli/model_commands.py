@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.completing import complete_models, complete_versions
 from pipeline.cli.exits import message
 from pipeline.cli.session import session_of
 
@@ -28,6 +29,11 @@ _CARD = """Examples:
   modeldrop card houses
 
   modeldrop card houses 3 --json | jq .importance"""
+_EXPORT = """Examples:
+
+  modeldrop export houses                 # the live version, as houses-1.onnx
+
+  modeldrop export houses 3 -o model.onnx"""
 _PREDICT = """Examples:
 
   modeldrop predict houses new_houses.csv --rows 5
@@ -49,7 +55,21 @@ is scored: each prediction beside the truth. A terminal gets a table of the firs
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.", autocompletion=complete_models
+    ),
+]
+VersionArgument = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="[VERSION]",
+        min=1,
+        help="Default: the live one, else the newest.",
+        autocompletion=complete_versions,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +78,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=_CARD, rich_help_panel=panel)(card)
     app.command(epilog=_PREDICT, rich_help_panel=panel)(predict)
     app.command(epilog=_PROMOTE, rich_help_panel=panel)(promote)
+    app.command(epilog=_EXPORT, rich_help_panel=panel)(export)
 
 
 def models(
@@ -81,9 +102,7 @@ def models(
 def card(
     ctx: typer.Context,
     model: ModelArgument,
-    version: Annotated[
-        int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the live one, else the newest.")
-    ] = None,
+    version: VersionArgument = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -107,7 +126,9 @@ def card(
 def promote(
     ctx: typer.Context,
     model: ModelArgument,
-    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...")],
+    version: Annotated[
+        int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...", autocompletion=complete_versions)
+    ],
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -182,6 +203,32 @@ def _print_answers(answers: Answers, output: Path | None, *, json: bool) -> None
         message(f"{answers.model} version {answers.version}", style="dim")
     if answers.truths:
         message(score_text(answers).plain)
+
+
+def export(
+    ctx: typer.Context,
+    *,
+    model: ModelArgument,
+    version: VersionArgument = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: MODEL-VERSION.onnx.")
+    ] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Download a version's ONNX file."""
+    from pipeline.cli.consoles import print_json
+    from pipeline.cli.lookup import find_version
+    from pipeline.cli.views import size
+
+    connection = session_of(ctx).connection()
+    found = find_version(connection, connection.tenant(tenant), model, version)
+    path = output or Path(f"{model}-{found.version}.onnx")
+    path.write_bytes(connection.artifacts.get(found.artifact.key))
+    message(f"{model} version {found.version} ({found.precision}, {size(found.artifact.bytes)}) in {path}")
+    if json:
+        sha256 = found.artifact.sha256
+        print_json({"model": model, "version": found.version, "file": str(path), "sha256": sha256})
 
 
 def _who() -> str:

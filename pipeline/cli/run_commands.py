@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.completing import complete_models, complete_runs_and_models
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
     from pipeline.cli.dropping import DropOptions
+    from pipeline.cli.run_listing import RunFilter
     from pipeline.cli.session import Connection
     from pipeline.contracts.run import Run
 
@@ -34,7 +36,9 @@ _DROP = """Examples:
 Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
 _RUNS = """Examples:
 
-  modeldrop runs --tenant demo --limit 5
+  modeldrop runs --model houses --status failed --since 1d --limit 5
+
+  modeldrop runs demo_houses_1f2e3d4c5b6a # one run, with its error or leaderboard
 
   modeldrop runs --json | jq -r '.[0].status'
 
@@ -56,7 +60,14 @@ _LOGS = """Examples:
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or a model's name for its newest run.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's name, or a model's name for its newest run.",
+        autocompletion=complete_runs_and_models,
+    ),
+]
 FileArgument = Annotated[
     Path,
     typer.Argument(
@@ -140,27 +151,84 @@ def _print_dropped(run: str | None, options: DropOptions, file: Path, *, json: b
 
 def runs(
     ctx: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Only this run, or a model's newest, with its error or leaderboard.",
+            autocompletion=complete_runs_and_models,
+        ),
+    ] = None,
+    *,
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Only this model's.", autocompletion=complete_models)
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="running, succeeded, failed, needs_decision or rejected.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Not older than 30m, 2h, 1d or 2w, or since 2026-11-29.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first, or show one."""
+    from pipeline.cli.run_listing import RunFilter, parse_since, parse_status
+
+    now = datetime.now(UTC)
+    chosen = RunFilter(
+        tenant=tenant,
+        model=model,
+        status=parse_status(status) if status else None,
+        since=parse_since(since, now=now) if since else None,
+    )
+    connection = session_of(ctx).connection()
+    if run is not None:
+        _show_run(connection, run, tenant, json=json)
+    else:
+        _list_runs(connection, chosen, limit, json=json)
+
+
+def _list_runs(connection: Connection, chosen: RunFilter, limit: int, *, json: bool) -> None:
     from pipeline.cli.consoles import print_json, show
     from pipeline.cli.documents import rejected_document, run_document
-    from pipeline.cli.rejected_views import merge_newest, rejected_lines
-    from pipeline.cli.views import runs_table
+    from pipeline.cli.rejected_views import rejected_lines
+    from pipeline.cli.run_listing import list_runs
+    from pipeline.cli.run_views import runs_table
     from pipeline.contracts.run import Run
 
-    log = session_of(ctx).connection().runs
-    newest, rejected = merge_newest(
-        log.list(tenant=tenant, limit=limit), log.rejected(tenant=tenant, limit=limit), limit
-    )
+    newest, rejected = list_runs(connection, chosen, limit=limit)
     if json:
         print_json([run_document(one) if isinstance(one, Run) else rejected_document(one) for one in newest])
         return
-    show(runs_table([run for run in newest if isinstance(run, Run)], now=datetime.now(UTC)))
+    if not newest:
+        message("no such runs" if chosen.is_narrow else "no runs yet: 'modeldrop drop FILE' starts one")
+    if runs := [run for run in newest if isinstance(run, Run)]:
+        show(runs_table(runs, now=datetime.now(UTC)))
     for line in rejected_lines(rejected):
+        line.no_wrap, line.overflow = True, "ignore"  # a key is copied
         show(line)
+
+
+def _show_run(connection: Connection, name: str, tenant: str | None, *, json: bool) -> None:
+    from pipeline.cli.consoles import print_json, show
+    from pipeline.cli.documents import run_document
+    from pipeline.cli.follow import say_where, show_leaderboard
+    from pipeline.cli.lookup import find_run
+    from pipeline.cli.run_views import error_text
+    from pipeline.cli.views import run_panel
+
+    run = find_run(connection, name, tenant)
+    if json:
+        print_json([run_document(run)])
+        return
+    show(run_panel(run, now=datetime.now(UTC)))
+    show_leaderboard(run, connection)
+    if text := error_text(run):
+        show(text)
+    if run.error:
+        say_where(run, connection)
 
 
 def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:

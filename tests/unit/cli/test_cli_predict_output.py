@@ -29,7 +29,7 @@ def test_predictions_are_written_to_a_file_by_its_ending(stage: Stage, tmp_path:
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     assert "2 predictions of m version 1" in result.stderr
-    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "jsonl": pl.read_ndjson}[ending]
+    read: Any = {"csv": pl.read_csv, "parquet": pl.read_parquet, "jsonl": pl.read_ndjson}[ending]
     frame: pl.DataFrame = read(path)
     assert frame.columns == ["row", "prediction", "probability_no", "probability_yes", "truth"]
     assert frame["prediction"].to_list() == ["yes", "yes"]
