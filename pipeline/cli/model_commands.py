@@ -128,6 +128,9 @@ def predict(
         ),
     ],
     rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first so many rows.")] = None,
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave out columns that the model does not read.")
+    ] = False,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -139,7 +142,9 @@ def predict(
 
     session = session_of(ctx)
     connection = session.connection()
-    answer = predict_rows(find_source(source), session, connection, model=model, tenant=tenant, limit=rows)
+    answer = predict_rows(
+        find_source(source), session, connection, model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
+    )
     if json:
         print_json(answer.document())
     else:
