@@ -18,16 +18,10 @@ from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
 from pipeline.validation.columns.cells import has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
+from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
 from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
 from pipeline.validation.columns.spec_columns import check_columns, resolve_columns
-from pipeline.validation.columns.target import (
-    Target,
-    TargetRule,
-    find_likely_target,
-    infer_target,
-    target_name,
-    tell_likely_target,
-)
+from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
 from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.limits import MAX_NAMED

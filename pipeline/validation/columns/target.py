@@ -26,17 +26,14 @@ __all__ = [
     "TargetRule",
     "check_distinct",
     "describe_others",
-    "find_likely_target",
     "infer_target",
     "target_name",
-    "tell_likely_target",
 ]
 
 _MAX_NUMBER_CLASSES = 10  # distinct whole numbers that are taken for labels when nobody says the task
 _MIN_NUMBER_ROWS = 5  # rows to each of them, in the mean
 _TOLD_NUMBERS = 100  # distinct whole numbers: up to it the task could well be the other
 _MIN_MARKER_CLASS = 0.05  # of the rows: a marker of a missing value that is so frequent is a class
-_TARGET_NAMES = ("target", "label", "y", "class")  # the likeliest first
 _LARGEST = 3.4e38  # of float32
 _EXACT_FLOAT64 = 2**53
 
@@ -106,36 +103,6 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
     if wanted not in names:
         raise InvalidTargetError(f"there is no target column '{wanted}': {nearest(wanted, names)}")
     return wanted
-
-
-def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[Column]) -> str:
-    """Name the column that is far more likely meant than a target that nobody named; empty where there is none.
-
-    It is the column that is called so, or the first one where that alone has categories and the target is a quantity.
-
-    Args:
-        target: The default one.
-        names: All columns of the file, in its order.
-        columns: Those that models can read.
-    """
-    if target.rule.name.casefold() in _TARGET_NAMES:
-        return ""
-    spelled = {column.name.casefold(): column.name for column in reversed(columns)}
-    if named := next((spelled[name] for name in _TARGET_NAMES if name in spelled), ""):
-        return named
-    categorical = [column.name for column in columns if column.kind in ("categorical", "boolean")]
-    return names[0] if categorical == [names[0]] and _is_quantity(target) else ""
-
-
-def tell_likely_target(name: str, likely: str) -> tuple[str, ...]:
-    """Warn that the default target is probably not what is meant; nothing where it may be."""
-    if not likely:
-        return ()
-    why = "by its name" if likely.casefold() in _TARGET_NAMES else "as the first column and the only categorical one"
-    return (
-        f"the last column '{name}' is learned, and '{likely}' is more likely the target {why}: --target (or target in "
-        "train.yaml) chooses it",
-    )
 
 
 def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = "") -> Target:
@@ -226,11 +193,6 @@ def _infer_task(numbers: pl.Series | None) -> Task:
     distinct = values.n_unique()
     few = distinct <= _MAX_NUMBER_CLASSES and len(values) >= distinct * _MIN_NUMBER_ROWS
     return "classification" if few and _whole(values) else "regression"
-
-
-def _is_quantity(target: Target) -> bool:
-    """Whether its values are numbers, and more than the two of a flag."""
-    return target.task == "regression" or (target.rule.is_whole and target.values.n_unique() > 2)
 
 
 def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, asked: bool) -> Sequence[str]:
