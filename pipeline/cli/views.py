@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.learning_views import learning_lines, target_and_task
+from pipeline.cli.learning_views import learning_lines
 from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
@@ -131,6 +131,7 @@ def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> 
     if not models:
         return Text("no models yet: 'modeldrop drop FILE' makes one")
     table = _table("tenant", "model", "live", "of", "predicts", "serves", "test quality", "size")
+    table.columns[4].min_width = len("classification")
     for summary, live in models:
         table.add_row(
             Text(summary.tenant),
@@ -241,7 +242,7 @@ def _leaderboard_style(row: LeaderboardRow) -> str | None:
 def _live_cells(live: ModelVersion) -> tuple[RenderableType, ...]:
     quality = live.quality.get(live.metric)
     return (
-        Text(target_and_task(live.signature.target, live.signature.task)),
+        Text("\n".join(filter(None, (live.signature.target, live.signature.task)))),
         f"{live.algorithm} {live.precision}",
         f"{live.metric} {quality:.6g}" if quality is not None else "",
         size(live.artifact.bytes),
