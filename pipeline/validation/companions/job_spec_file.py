@@ -7,6 +7,7 @@ from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.names import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
+from pipeline.contracts.upload_metadata import read_target
 from pipeline.validation.limits import MAX_SPEC_BYTES
 
 __all__ = ["read_spec"]
@@ -17,7 +18,7 @@ _NAMES = ("train.yaml", "train.yml")
 def read_spec(upload: Upload, uploads: ObjectStore) -> JobSpec:
     """``target`` is from train.yaml, else from the metadata. Raise InvalidJobSpecError."""
     spec = _read_companion(upload, uploads)
-    wanted = upload.metadata.get("target", "").strip()
+    wanted = read_target(upload.metadata)
     return spec.model_copy(update={"target": wanted}) if spec.target is None and wanted else spec
 
 
