@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["FALSE", "MISSING", "NUMBER_MISSING", "TRUE"]
 
 # Compared after white space is stripped, as they are written here: "none" and "na" are also words.
-MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"})
+MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "\\N"})
 
 # Missing in a column of numbers only; elsewhere each is a value like any other. Markers, no words such as "unknown".
 NUMBER_MISSING = frozenset(

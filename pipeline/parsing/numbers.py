@@ -77,7 +77,7 @@ MAGNITUDES = {
     **dict.fromkeys(("m", "mn", "mio", "million"), 1e6),
     **dict.fromkeys(("cr", "crore", "crores"), 1e7),
     **dict.fromkeys(("b", "bn", "mrd", "billion"), 1e9),
-    **dict.fromkeys(("t", "tn", "trillion"), 1e12),
+    **dict.fromkeys(("tn", "trillion"), 1e12),
 }
 MAGNITUDE = rf"(?:(?i:{'|'.join(sorted(MAGNITUDES, key=len, reverse=True))})\.?)"
 ZERO = rf"^{BLANK}*(?:{CURRENCY}{BLANK}*{DASH}|{DASH}{BLANK}*{CURRENCY}){BLANK}*$"  # how Excel's accounting writes 0

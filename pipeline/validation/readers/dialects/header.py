@@ -83,7 +83,9 @@ def are_invented(names: Sequence[str]) -> bool:
 
 
 def _names(record: Record) -> set[str]:
-    return set(unique_names(record.cells or ()))
+    """Return the names that a line would give; an empty cell gives none, though columns without one get a name."""
+    cells = record.cells or ()
+    return {name for cell, name in zip(cells, unique_names(cells), strict=True) if cell}
 
 
 def _find_first(records: Sequence[Record], width: int) -> int:
