@@ -23,7 +23,7 @@ __all__ = [
     "MAX_VOCABULARY",
     "MIN_CLASS_ROWS",
     "MIN_ROWS",
-    "broken_rows_allowed",
+    "limit_broken_rows",
 ]
 
 # From here on rows are read some at a time (validation.readers.batches), which needs memory for some blocks alone.
@@ -52,6 +52,6 @@ MAX_VOCABULARY = 1_000
 MAX_NAMED = 5  # columns, values or places in one message
 
 
-def broken_rows_allowed(rows: int) -> int:
+def limit_broken_rows(rows: int) -> int:
     """How many of ``rows`` may be unreadable: 1 %; of a small file a few."""
     return max(min(3, rows // 20), rows // 100)

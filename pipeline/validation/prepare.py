@@ -29,7 +29,7 @@ from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import ExactSplitter, HashSplitter, Splitter
 from pipeline.validation.statistics import BatchStatistics, Statistics
 from pipeline.validation.tally import ReadRows, Tally, check_rows
-from pipeline.validation.threads import processors
+from pipeline.validation.threads import count_processors
 
 __all__ = ["PreparedFiles", "prepare"]
 
@@ -138,7 +138,7 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
 
 def _in_threads(rows: Rows, work: _Work) -> Iterator[_ReadBatch]:
     """Each batch, in their order; as many are in memory as there are threads, and one."""
-    threads = min(_MAX_THREADS, processors() + 1)  # one works while another waits for polars' own threads
+    threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars' own threads
     waiting: deque[Future[_ReadBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for number, batch in enumerate(rows.batches()):

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import MalformedRowsError
-from pipeline.validation.limits import broken_rows_allowed
+from pipeline.validation.limits import limit_broken_rows
 from pipeline.validation.words import counted
 
 __all__ = ["RejectedRows"]
@@ -101,7 +101,7 @@ class RejectedRows:
     def check(self, *, good: int, expected: str) -> None:
         """Raise MalformedRowsError when the broken rows are more than a small share."""
         rows = good + self.broken
-        if self.broken > (allowed := broken_rows_allowed(rows)):
+        if self.broken > (allowed := limit_broken_rows(rows)):
             raise MalformedRowsError(
                 f"{self._of}{self.broken:,} of {counted(rows, self._noun)} cannot be read: {self._named()}; "
                 f"{expected} expected (at most {allowed:,} such {self._noun}s are set aside)"

@@ -18,9 +18,9 @@ from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.limits import MAX_VOCABULARY
 from pipeline.validation.profile import column_fields, profile_column
-from pipeline.validation.threads import side_by_side
+from pipeline.validation.threads import map_in_threads
 
-__all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics", "smallest_hashes"]
+__all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics", "select_smallest_hashes"]
 
 SKETCH_HASHES = 4096  # hashes: the estimate's standard error is 1 / sqrt(SKETCH_HASHES)
 _SAMPLE_ROWS = 25_000
@@ -129,7 +129,7 @@ class Statistics:
     def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
         """As profile.profile_column has it of each column; medians, and what is told of dates, are the sample's."""
         sample = pl.concat(self._sample)
-        found = side_by_side(lambda column: self._profile(column.column, sample[column.name]), self.columns)
+        found = map_in_threads(lambda column: self._profile(column.column, sample[column.name]), self.columns)
         profiles = [one for one in found if isinstance(one, ColumnProfile)]
         return profiles, [one for one in found if isinstance(one, LeftOut)]
 
@@ -162,7 +162,7 @@ class Statistics:
 
     def _hashes(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
         """Of each column the smallest, as far as they can tell something."""
-        found = train.select(smallest_hashes(name, self._columns[name].reach) for name in names)
+        found = train.select(select_smallest_hashes(name, self._columns[name].reach) for name in names)
         return {name: found[name].explode() for name in names}
 
 
@@ -171,7 +171,7 @@ def _literal(name: str) -> str:
     return f"^{re.escape(name)}$" if name == "*" or name.startswith("^") else name
 
 
-def smallest_hashes(name: str, reach: int) -> pl.Expr:
+def select_smallest_hashes(name: str, reach: int) -> pl.Expr:
     hashes = pl.col(_literal(name)).drop_nulls().hash()
     if reach < _HASHES - 1:
         hashes = hashes.filter(hashes < reach)

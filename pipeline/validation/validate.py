@@ -23,8 +23,8 @@ from pipeline.validation.known_rows import first_options, later_options
 from pipeline.validation.limits import MAX_BYTES, MAX_LARGE_BYTES
 from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import Rows, open_rows
-from pipeline.validation.readers.formats import format_of
-from pipeline.validation.readers.source import File, Source, fetch, files_of, is_large
+from pipeline.validation.readers.formats import find_format
+from pipeline.validation.readers.source import File, Source, fetch, is_large, list_files
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["validate"]
@@ -46,7 +46,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
         InvalidJobSpecError: train.yaml cannot be read, or does not fit the file.
         DatasetError: Of a kin; with ``details["sha256"]`` when the file was downloaded.
     """
-    most = MAX_LARGE_BYTES if all(form.streamed for _, _, form in files_of(upload)) else MAX_BYTES
+    most = MAX_LARGE_BYTES if all(form.streamed for _, _, form in list_files(upload)) else MAX_BYTES
     _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, most)
     spec = read_spec(upload, uploads)
     code = read_code(upload, uploads)
@@ -99,7 +99,7 @@ def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpe
     if len(keys) > 1:
         raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
     (key,), (name,) = keys, names
-    form = format_of(name)
+    form = find_format(name)
     _check_bytes(name, uploads.head(key).bytes, MAX_BYTES)
     folder = workdir / "test"
     folder.mkdir()

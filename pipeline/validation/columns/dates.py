@@ -21,7 +21,7 @@ from pipeline.parsing.dates import (
 )
 from pipeline.validation.words import counted
 
-__all__ = ["Dates", "read_dates", "seconds_in", "seconds_of_numbers", "temporal_seconds"]
+__all__ = ["Dates", "convert_temporal", "convert_time_numbers", "read_dates", "read_seconds"]
 
 _SHARE = 0.9  # of the values that are dates; the others count as missing
 _LOOK = 100  # values that are looked at before all are
@@ -51,7 +51,7 @@ def read_dates(column: pl.Series) -> Dates | None:
     time_unit: TimeUnit = "hh.mm.ss" if _are_clocks(known) else ""
     if time_unit:
         day_first, told = False, None
-    seconds = seconds_in(column, day_first=day_first, time_unit=time_unit)
+    seconds = read_seconds(column, day_first=day_first, time_unit=time_unit)
     broken = len(known) - (len(seconds) - seconds.null_count())
     if broken > len(known) * (1 - _SHARE):
         return None
@@ -65,7 +65,7 @@ def read_dates(column: pl.Series) -> Dates | None:
     return Dates(seconds=seconds, day_first=day_first, time_unit=time_unit, warnings=tuple(warnings))
 
 
-def temporal_seconds(column: pl.Series) -> pl.Series:
+def convert_temporal(column: pl.Series) -> pl.Series:
     """Of a Date, Datetime, Time or Duration; without a zone it is UTC, a time of day counts as of 1970-01-01."""
     if column.dtype == pl.Date:
         return column.cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
@@ -75,7 +75,7 @@ def temporal_seconds(column: pl.Series) -> pl.Series:
     return column.cast(pl.Int64).cast(pl.Float64) / {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit or "us"]
 
 
-def seconds_in(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") -> pl.Series:
+def read_seconds(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") -> pl.Series:
     """Read texts as ``parsing.dates.seconds_of`` does: Float64, null where a text is no date."""
     texts = _with_colons(column) if time_unit == "hh.mm.ss" else column
     seconds = _seconds_of_forms(texts, day_first=day_first)
@@ -86,11 +86,11 @@ def seconds_in(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") 
             seconds = seconds.zip_with(seconds.is_not_null(), again)
     if time_unit and time_unit != "hh.mm.ss":
         numbers = column.set(~column.str.contains(NUMBER), None).cast(pl.Float64, strict=False)
-        seconds = seconds.zip_with(numbers.is_null(), seconds_of_numbers(numbers, time_unit))
+        seconds = seconds.zip_with(numbers.is_null(), convert_time_numbers(numbers, time_unit))
     return seconds.set(~seconds.is_between(EARLIEST, LATEST), None)
 
 
-def seconds_of_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
+def convert_time_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
     """Read numbers as ``parsing.dates.seconds_of_number`` does: Float64, null outside of the years 1 to 9999."""
     numbers = column.cast(pl.Float64)
     if time_unit == "yyyymmdd":

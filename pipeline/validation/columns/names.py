@@ -13,7 +13,15 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.validation.limits import MAX_CELLS, MAX_COLUMNS, MAX_NAME_CHARACTERS
 from pipeline.validation.words import counted
 
-__all__ = ["NamedColumns", "check_cells", "check_names", "clean_name", "name_columns", "nearest", "unique_names"]
+__all__ = [
+    "NamedColumns",
+    "check_cells",
+    "check_names",
+    "clean_name",
+    "name_columns",
+    "suggest",
+    "unique_names",
+]
 
 _INVISIBLE = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _PANDAS_UNNAMED = re.compile(r"Unnamed: \d+(?:\.\d+)*(?:_level_\d+)?")
@@ -150,7 +158,7 @@ def check_cells(file: str, cells: int) -> None:
         raise UnreadableDatasetError(f"'{file}' has {cells:,} cells: at most {MAX_CELLS:,} are expected")
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
+def suggest(name: str, names: Sequence[str]) -> str:
     """How a message ends that says that there is no column ``name``."""
     folded = {one.casefold(): one for one in names}
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)

@@ -12,7 +12,7 @@ from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, T
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.casting import cast_column, count_lost
 from pipeline.validation.columns.cells import count_markers
-from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.limits import MAX_NAMED
@@ -125,11 +125,11 @@ def _rename(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFr
 def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], target: str) -> None:
     missing = [name for name in needed if name not in raw.columns]
     if target in missing:
-        raise InvalidTargetError(f"'{test.name}' has no column '{target}', the target: {nearest(target, raw.columns)}")
+        raise InvalidTargetError(f"'{test.name}' has no column '{target}', the target: {suggest(target, raw.columns)}")
     if missing:
         raise InvalidColumnsError(
             f"'{test.name}' lacks {counted(len(missing), 'column')} of the data, such as '{missing[0]}': "
-            f"{nearest(missing[0], raw.columns)}"
+            f"{suggest(missing[0], raw.columns)}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.contracts.errors import UnreadableDatasetError
 
-__all__ = ["Format", "format_of", "has_format"]
+__all__ = ["Format", "find_format", "has_format"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,7 @@ def has_format(file: str) -> bool:
     return _known(file) is not None
 
 
-def format_of(file: str) -> Format:
+def find_format(file: str) -> Format:
     """Raise UnreadableDatasetError for a name that ends in nothing known."""
     if found := _known(file):
         return found

@@ -60,18 +60,18 @@ class ParquetFile(TableFile):
 
     def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
         check_cells(self.name, self.rows * len(self.names.names))
-        with damaged(self.name):
+        with report_damage(self.name):
             return self.scan.collect()
 
     def batches(self) -> Iterator[Read]:
-        with damaged(self.name):
+        with report_damage(self.name):
             for frame in self.scan.collect_batches(chunk_size=self.batch_rows):
                 yield partial(_as_it_is, frame)
 
     def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
         length = max(1, _SAMPLE_ROWS // _STRETCHES)
         step = max(length, self.rows // _STRETCHES)
-        with damaged(self.name):
+        with report_damage(self.name):
             frame = pl.concat([self.scan.slice(row, length).collect() for row in range(0, self.rows or 1, step)])
         return frame, max(1, self.size * frame.height // max(1, self.rows))
 
@@ -83,14 +83,14 @@ def _as_it_is(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedR
 def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
     """The file, and how many rows it has; raise UnreadableDatasetError for its ends, InvalidColumnsError."""
     _check_ends(name, path)
-    with damaged(name):
+    with report_damage(name):
         scan = pl.scan_parquet(path, glob=False)
         scan.collect_schema()
         return scan, int(scan.select(pl.len()).collect().item())
 
 
 @contextmanager
-def damaged(name: str) -> Iterator[None]:
+def report_damage(name: str) -> Iterator[None]:
     """What polars says of a file's pages is an UnreadableDatasetError."""
     try:
         yield

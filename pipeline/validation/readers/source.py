@@ -15,14 +15,14 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.contracts.names import MOST_PARTS, UploadKey, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Part, Upload
-from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import LARGE_BYTES, LARGE_CELLS
-from pipeline.validation.readers.formats import Format, format_of
+from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.parquet import scan_parquet
 
 _GZIP_BYTES = 18  # the least
 
-__all__ = ["File", "Source", "check_agree", "fetch", "files_of", "is_large"]
+__all__ = ["File", "Source", "check_same_columns", "fetch", "is_large", "list_files"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,12 +48,12 @@ class Source:
         return self.digest.result()
 
 
-def files_of(upload: Upload) -> list[tuple[Part, str, Format]]:
+def list_files(upload: Upload) -> list[tuple[Part, str, Format]]:
     """The uploaded files with their names and formats; raise UnreadableDatasetError for a name or a number of them."""
     named = parse_upload_key(upload.key)
     if named.dataset is None:
         part = Part(key=upload.key, version_id=upload.version_id, bytes=upload.bytes)
-        return [(part, named.file, format_of(named.file))]
+        return [(part, named.file, find_format(named.file))]
     return _parts_of(upload, named)
 
 
@@ -65,7 +65,7 @@ def _parts_of(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]
     if len(upload.parts) > MOST_PARTS:
         raise UnreadableDatasetError(f"'{named.shown}' has more than {MOST_PARTS:,} part files, which are the most")
     parts = [part for part in upload.parts if part.bytes] or upload.parts  # one without bytes had no rows to hold
-    files = [(part, name := part.key.rsplit("/", 1)[1], format_of(name)) for part in parts]
+    files = [(part, name := part.key.rsplit("/", 1)[1], find_format(name)) for part in parts]
     _, first, form = files[0]
     for _, name, other in files:
         if other.kind != form.kind:
@@ -76,9 +76,9 @@ def _parts_of(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]
 
 
 def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
-    """Download what ``files_of`` names into ``folder``."""
+    """Download what ``list_files`` names into ``folder``."""
     files = []
-    for number, (part, name, form) in enumerate(files_of(upload)):
+    for number, (part, name, form) in enumerate(list_files(upload)):
         path = folder / f"part-{number:05}"
         uploads.download(part.key, path, version_id=part.version_id)
         files.append(File(name=name, path=path, form=form))
@@ -124,17 +124,17 @@ def _sha256_of(files: Sequence[File], *, several: bool) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def check_agree(name: str, schema: pl.Schema, first: str, wanted: pl.Schema) -> None:
+def check_same_columns(name: str, schema: pl.Schema, first: str, wanted: pl.Schema) -> None:
     """Raise InvalidColumnsError when the part ``name`` has other columns than the ``first``, or others' types."""
     for column in wanted:
         if column not in schema:
             raise InvalidColumnsError(
-                f"the part '{name}' has no column '{column}', which '{first}' has: {nearest(column, schema.names())}"
+                f"the part '{name}' has no column '{column}', which '{first}' has: {suggest(column, schema.names())}"
             )
     for column, dtype in schema.items():
         if column not in wanted:
             raise InvalidColumnsError(
-                f"the part '{name}' has a column '{column}', which '{first}' has not: {nearest(column, wanted.names())}"
+                f"the part '{name}' has a column '{column}', which '{first}' has not: {suggest(column, wanted.names())}"
             )
         if _family(dtype) != _family(wanted[column]) and pl.Null not in (dtype, wanted[column]):
             raise InvalidColumnsError(

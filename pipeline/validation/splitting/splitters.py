@@ -21,8 +21,8 @@ __all__ = [
     "HashSplitter",
     "Splitter",
     "check_rare_classes",
-    "rare_reason",
-    "untrained_reason",
+    "explain_rare",
+    "explain_untrained",
 ]
 
 _MAX_HELD = 250_000  # rows that validate, and that test: more make quality no surer, and are held in memory later
@@ -52,12 +52,12 @@ class Splitter(ABC):
         """
 
 
-def rare_reason() -> str:
+def explain_rare() -> str:
     """Why rows of a rare class are rejected."""
     return f"a class of the target with fewer than {MIN_CLASS_ROWS} rows"
 
 
-def untrained_reason(target: str) -> str:
+def explain_untrained(target: str) -> str:
     """Why rows of a class are rejected that no training row has."""
     return f"a class of the target '{target}' that no training row has"
 
@@ -108,7 +108,7 @@ class ExactSplitter(Splitter):
         untrained = ~is_rare & ~values.is_in(trained.to_list())
         return Assigned(
             splits=everywhere,
-            unusable=((is_rare, rare_reason()), (untrained, untrained_reason(self.target.name))),
+            unusable=((is_rare, explain_rare()), (untrained, explain_untrained(self.target.name))),
             warnings=warnings,
         )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
 from pipeline.validation.limits import MAX_BYTES, MAX_IMAGES, MAX_PICTURE_BYTES
-from pipeline.validation.readers.images.images import Images, common_size
+from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
@@ -130,7 +130,7 @@ def _body(archive: zipfile.ZipFile, picture: _Picture) -> bytes:
 
 def _size(looks: Sequence[Look]) -> tuple[int, int, int]:
     channels = 3 if any(look.colour for look in looks) else 1
-    return common_size([look.height for look in looks], [look.width for look in looks], channels)
+    return choose_size([look.height for look in looks], [look.width for look in looks], channels)
 
 
 def _decode(

@@ -13,7 +13,7 @@ from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.contracts.pictures import fit_pixels
 from pipeline.validation.limits import MAX_IMAGE_BYTES, MAX_IMAGE_SIDE
 
-__all__ = ["IMAGE", "LABEL", "Images", "common_size", "fitted"]
+__all__ = ["IMAGE", "LABEL", "Images", "choose_size", "fit_images"]
 
 IMAGE, LABEL = "image", "label"
 _MIN_SIDE = 8  # below it a convolution has nothing to look at
@@ -40,7 +40,7 @@ class Images:
         return pl.DataFrame([bodies, self.labels.alias(LABEL)])
 
 
-def common_size(heights: list[int], widths: list[int], channels: int) -> tuple[int, int, int]:
+def choose_size(heights: list[int], widths: list[int], channels: int) -> tuple[int, int, int]:
     """The median, in the limits of a side and of all pixels together: height, width, channels."""
     height, width = median(heights), median(widths)
     room = (MAX_IMAGE_BYTES / (len(heights) * channels * height * width)) ** 0.5
@@ -48,7 +48,7 @@ def common_size(heights: list[int], widths: list[int], channels: int) -> tuple[i
     return max(_MIN_SIDE, int(height * scale)), max(_MIN_SIDE, int(width * scale)), channels
 
 
-def fitted(name: str, pixels: NDArray[np.uint8], wanted: tuple[int, ...]) -> NDArray[np.uint8]:
+def fit_images(name: str, pixels: NDArray[np.uint8], wanted: tuple[int, ...]) -> NDArray[np.uint8]:
     """``pixels`` resized to ``wanted``; raise UnreadableDatasetError when they are of other channels."""
     if pixels.shape[1:] == wanted:
         return pixels

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, UnreadableDatasetError
 from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_IMAGES
-from pipeline.validation.readers.images.images import LABEL, Images, common_size, fitted
+from pipeline.validation.readers.images.images import LABEL, Images, choose_size, fit_images
 
 __all__ = ["read_image_arrays"]
 
@@ -58,9 +58,9 @@ def read_image_arrays(name: str, path: Path, wanted: tuple[int, ...] = ()) -> Im
     count, height, width, channels = pixels.shape
     size = wanted or (height, width, channels)
     if not wanted and max(height, width) > MAX_IMAGE_SIDE:
-        size = common_size([height] * count, [width] * count, channels)
+        size = choose_size([height] * count, [width] * count, channels)
     warnings = () if size == (height, width, channels) else (_resized(height, width, size),)
-    return Images(pixels=fitted(name, pixels, size), labels=_labels(found), warnings=warnings)
+    return Images(pixels=fit_images(name, pixels, size), labels=_labels(found), warnings=warnings)
 
 
 def _resized(height: int, width: int, size: tuple[int, ...]) -> str:

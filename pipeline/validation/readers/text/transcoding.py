@@ -18,7 +18,7 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LegacyText:
     """A file in ``encoding``, whose text begins at byte ``start``, behind a byte-order mark.
 
     ``is_strict``: bytes that are not in ``encoding`` are refused; they are replaced otherwise.
@@ -31,7 +31,7 @@ class Source:
     is_strict: bool
 
 
-def transcode(source: Source, target: Path) -> tuple[str, ...]:
+def transcode(source: LegacyText, target: Path) -> tuple[str, ...]:
     """Write ``source`` to ``target`` as UTF-8 and return warnings.
 
     Raises:
@@ -48,7 +48,7 @@ def transcode(source: Source, target: Path) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Transcoder:
-    source: Source
+    source: LegacyText
     position: int
     lines: int = 0
     characters: int = 0
