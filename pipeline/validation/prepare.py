@@ -105,8 +105,8 @@ def _read_all(rows: Rows, schema: Schema, rejected: RejectedRows, workdir: Path,
 
 def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Path, *, has_test: bool) -> ReadRows:
     """Read all rows; polars pulls the batches, and writes the training rows as they come."""
-    tally, statistics = Tally(), Statistics.of(schema.columns, rows.expected)
-    splitter = HashSplitter.of(schema, rows.expected, has_test=has_test)
+    tally, statistics = Tally(), Statistics.start(schema.columns, rows.expected)
+    splitter = HashSplitter.plan(schema, rows.expected, has_test=has_test)
     work = _Work(schema=schema, splitter=splitter, statistics=statistics, rejected=rejected)
     held: dict[str, list[pl.DataFrame]] = {"validation": [], "test": []}
     refused: list[ModeldropError] = []
@@ -173,7 +173,7 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
         tally=tally,
         parts=parts,
         rejected=rejected,
-        statistics=None if work.statistics is None else work.statistics.of_batch(parts["train"]),
+        statistics=None if work.statistics is None else work.statistics.summarize(parts["train"]),
         warnings=assigned.warnings,
     )
 
