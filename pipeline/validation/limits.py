@@ -17,7 +17,7 @@ __all__ = [
     "MAX_LINE_BYTES",
     "MAX_NAMED",
     "MAX_NAME_CHARACTERS",
-    "MAX_PICTURE_BYTES",
+    "MAX_IMAGE_FILE_BYTES",
     "MAX_RARE_SHARE",
     "MAX_SPEC_BYTES",
     "MAX_VOCABULARY",
@@ -42,7 +42,7 @@ MAX_SPEC_BYTES = 1 << 20
 MAX_IMAGES = 1_000_000
 MAX_IMAGE_SIDE = 96  # pixels; larger images are resized
 MAX_IMAGE_BYTES = 400 << 20  # of all images' pixels together: they are in memory three times while they are split
-MAX_PICTURE_BYTES = 32 << 20  # of one png or jpg
+MAX_IMAGE_FILE_BYTES = 32 << 20  # of one png or jpg
 
 MIN_ROWS = 30  # by default 3 rows validate and 3 rows test; fewer say nothing about a model
 MAX_CLASSES = 1_000

@@ -25,9 +25,7 @@ __all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics",
 
 SKETCH_HASHES = 4096  # hashes: the estimate's standard error is 1 / sqrt(SKETCH_HASHES)
 _SAMPLE_ROWS = 25_000
-_MAX_COUNTED = (
-    200_000  # distinct values of a category that are counted; the sample shows the frequent ones where there are more
-)
+_MAX_COUNTED = 200_000  # distinct categories that are counted; where there are more, the sample shows the frequent ones
 _SLACK = 0.05  # three standard errors
 _HASHES = 2**64
 _NUMBERS = ("numeric", "boolean", "datetime")

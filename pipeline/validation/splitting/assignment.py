@@ -20,7 +20,7 @@ def group_copies(frame: pl.DataFrame) -> tuple[pl.Series, tuple[str, ...]]:
     """Group exact copies of rows.
 
     Returns:
-        A group number for each row, the same for its copies; each row is alone where most rows are copies. And warnings.
+        A group for each row, the same for its copies, or one of its own where most rows are copies; and warnings.
     """
     rows = frame.hash_rows()
     copies = len(rows) - rows.n_unique()
@@ -106,7 +106,7 @@ def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, has_test: bo
 
 
 def _assign_in_order(keys: pl.Series, units: pl.DataFrame, shares: Split, *, has_test: bool, noun: str) -> pl.Series:
-    """Assign the first ``units`` [key, rows] to test up to its fraction, the next ones to validation, the rest to train."""
+    """Assign the first ``units`` [key, rows] to test up to its fraction, the next ones to validation, then to train."""
     fractions = _choose_fractions(shares, has_test=has_test)
     rows = units["rows"].cum_sum()
     middle = rows - units["rows"] / 2
@@ -148,7 +148,7 @@ def _deal(strata: pl.Series, shares: Mapping[str, float], seed: int) -> pl.Serie
 
 
 def _take_every_nth(always_train: pl.Series, shares: Sequence[float]) -> pl.Series:
-    """Return the number of each sorted unit's split, 0 for train; each stratum gives its fraction to within one unit."""
+    """Return the number of each sorted unit's split, 0 for train; each stratum gives its fraction within one unit."""
     split = pl.zeros(len(always_train), dtype=pl.UInt8, eager=True)
     for number, fraction in enumerate(shares, 1):
         free = (split == 0) & ~always_train

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _MAX_HELD = (
-    250_000  # validation rows, and test rows: they are held in memory, and more hardly make quality more certain
+    250_000  # validation rows, and test rows: held in memory; more hardly make the measured quality more certain
 )
 _HASHES = float(2**64)
 
@@ -137,9 +137,7 @@ class HashSplitter(Splitter):
 
     seed: int
     by_time: bool
-    max_fractions: tuple[
-        float, float
-    ]  # of the hash range: test rows lie below the first, validation rows below the second
+    max_fractions: tuple[float, float]  # of the hash range: test rows below the first, validation rows below the second
     min_times: tuple[float, float]  # of a split by time: test rows begin at the first, validation rows at the second
     columns: tuple[str, ...]  # which distinguish the rows
     ignores_copies: bool  # most rows are copies, so each is assigned by itself
@@ -195,7 +193,7 @@ def _find_times(cast: CastRows, max_fractions: tuple[float, float]) -> tuple[flo
 
 
 def _choose_columns(rows: pl.DataFrame) -> tuple[tuple[str, ...], int]:
-    """Return few columns that distinguish the sample's rows as well as all do, or else all; and how many rows differ."""
+    """Return few columns that distinguish the sample's rows as all do, or else all; and the number of distinct rows."""
     distinct = rows.hash_rows().n_unique()
     for count in (4, 8):
         columns = sorted(rows.columns, key=lambda name: rows[name].n_unique(), reverse=True)[:count]

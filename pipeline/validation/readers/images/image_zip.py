@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
-from pipeline.validation.limits import MAX_BYTES, MAX_IMAGES, MAX_PICTURE_BYTES
+from pipeline.validation.limits import MAX_BYTES, MAX_IMAGES, MAX_IMAGE_FILE_BYTES
 from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
@@ -131,8 +131,8 @@ def _read_look(archive: zipfile.ZipFile, image: _Image, rejected: RejectedRows) 
 
 
 def _read_body(archive: zipfile.ZipFile, image: _Image) -> bytes:
-    if image.entry.file_size > MAX_PICTURE_BYTES:
-        raise UnreadablePictureError(f"has more than {MAX_PICTURE_BYTES >> 20} MiB")
+    if image.entry.file_size > MAX_IMAGE_FILE_BYTES:
+        raise UnreadablePictureError(f"has more than {MAX_IMAGE_FILE_BYTES >> 20} MiB")
     try:
         return archive.read(image.entry)  # which reads no more than its entry says
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
@@ -140,7 +140,7 @@ def _read_body(archive: zipfile.ZipFile, image: _Image) -> bytes:
 
 
 def _choose_size(looks: Sequence[Look]) -> tuple[int, int, int]:
-    channels = 3 if any(look.colour for look in looks) else 1
+    channels = 3 if any(look.color for look in looks) else 1
     return choose_size([look.height for look in looks], [look.width for look in looks], channels)
 
 
