@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
-from pipeline.validation.limits import MAX_BYTES, MAX_IMAGES, MAX_IMAGE_FILE_BYTES
+from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_FILE_BYTES, MAX_IMAGES
 from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
