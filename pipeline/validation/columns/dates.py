@@ -137,10 +137,8 @@ def _read_form(form: str, *, day_first: bool) -> pl.Expr:
     elif "<name>" in form:
         month_name = groups("name").str.slice(0, 3).str.to_lowercase()
         numbers = [f"{number:02}" for number in range(1, 13)]
-        day, month = (
-            groups("day"),
-            month_name.replace_strict(list(MONTHS), numbers, default=None, return_dtype=pl.String),
-        )
+        day = groups("day")
+        month = month_name.replace_strict(list(MONTHS), numbers, default=None, return_dtype=pl.String)
     else:
         day, month = groups("day") if "<day>" in form else pl.lit("1"), groups("month")
     written = pl.concat_str(year.cast(pl.String).str.zfill(4), month.str.zfill(2), day.str.zfill(2), separator="-")

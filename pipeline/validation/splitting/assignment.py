@@ -85,7 +85,7 @@ def assign_by_time(times: pl.Series, shares: Split, *, has_test: bool = False) -
 
 
 def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, has_test: bool = False) -> pl.Series:
-    """Assign whole groups in a random order; groups that are larger than a split have training rows.
+    """Assign whole groups in a random order; groups that are too large for another split train.
 
     Args:
         groups: The group of each row.

@@ -26,9 +26,7 @@ __all__ = [
     "explain_untrained",
 ]
 
-_MAX_HELD = (
-    250_000  # validation rows, and test rows: held in memory; more hardly make the measured quality more certain
-)
+_MAX_HELD = 250_000  # validation rows, and test rows: held in memory; more hardly refine the measured quality
 _HASHES = float(2**64)
 
 
