@@ -7,6 +7,7 @@ from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.names import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
+from pipeline.contracts.upload_metadata import read_target
 from pipeline.validation.limits import MAX_SPEC_BYTES
 
 __all__ = ["read_spec"]
@@ -25,7 +26,7 @@ def read_spec(upload: Upload, uploads: ObjectStore) -> JobSpec:
         InvalidJobSpecError: train.yaml is too large, or is not a valid job spec.
     """
     spec = _read_companion(upload, uploads)
-    target = upload.metadata.get("target", "").strip()
+    target = read_target(upload.metadata)
     return spec.model_copy(update={"target": target}) if spec.target is None and target else spec
 
 
