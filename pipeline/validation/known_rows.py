@@ -15,10 +15,10 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING
 from pipeline.validation.columns.casting import as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import Rows, open_rows
-from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
@@ -65,7 +65,7 @@ def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) 
         DatasetError: Of a kin: the file cannot be read, or lacks a column.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
-    source = Source(name=name, files=(File(name=name, path=path, form=format_of(name)),), digest=Future())
+    source = Source(name=name, files=(File(name=name, path=path, form=find_format(name)),), digest=Future())
     image = next((column.shape for column in signature.columns if column.kind == "image"), ())
     rows = open_rows(
         source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
@@ -101,7 +101,7 @@ def _check_names(name: str, rows: Rows, signature: Signature) -> None:
     if absent:
         raise InvalidColumnsError(
             f"'{name}' lacks {counted(len(absent), 'column')} that the model reads, such as '{absent[0]}': "
-            f"{nearest(absent[0], there)}"
+            f"{suggest(absent[0], there)}"
         )
 
 

@@ -29,7 +29,7 @@ from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import ExactSplitter, HashSplitter, Splitter
 from pipeline.validation.statistics import BatchStatistics, Statistics
 from pipeline.validation.tally import ReadRows, Tally, check_rows
-from pipeline.validation.threads import processors
+from pipeline.validation.threads import count_processors
 
 __all__ = ["PreparedFiles", "prepare"]
 
@@ -105,8 +105,8 @@ def _read_all(rows: Rows, schema: Schema, rejected: RejectedRows, workdir: Path,
 
 def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Path, *, has_test: bool) -> ReadRows:
     """Read all rows; polars pulls the batches, and writes the training rows as they come."""
-    tally, statistics = Tally(), Statistics.of(schema.columns, rows.expected)
-    splitter = HashSplitter.of(schema, rows.expected, has_test=has_test)
+    tally, statistics = Tally(), Statistics.start(schema.columns, rows.expected)
+    splitter = HashSplitter.plan(schema, rows.expected, has_test=has_test)
     work = _Work(schema=schema, splitter=splitter, statistics=statistics, rejected=rejected)
     held: dict[str, list[pl.DataFrame]] = {"validation": [], "test": []}
     refused: list[ModeldropError] = []
@@ -138,7 +138,7 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
 
 def _in_threads(rows: Rows, work: _Work) -> Iterator[_ReadBatch]:
     """Each batch, in their order; as many are in memory as there are threads, and one."""
-    threads = min(_MAX_THREADS, processors() + 1)  # one works while another waits for polars' own threads
+    threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars' own threads
     waiting: deque[Future[_ReadBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for number, batch in enumerate(rows.batches()):
@@ -173,7 +173,7 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
         tally=tally,
         parts=parts,
         rejected=rejected,
-        statistics=None if work.statistics is None else work.statistics.of_batch(parts["train"]),
+        statistics=None if work.statistics is None else work.statistics.summarize(parts["train"]),
         warnings=assigned.warnings,
     )
 

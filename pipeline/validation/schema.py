@@ -25,7 +25,7 @@ from pipeline.validation.columns.type_inference import infer_column, infer_unnam
 from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.batches import Rows
-from pipeline.validation.threads import side_by_side
+from pipeline.validation.threads import map_in_threads
 
 __all__ = ["ASKED_REASONS", "CastRows", "Schema", "infer_schema"]
 
@@ -193,7 +193,7 @@ def _infer_features(
         column = infer_column(raw, missing=missing, decimal_hint=hint)
         return infer_unnamed_column(raw, column) if raw.name in rows.names.unnamed else column
 
-    inferred = side_by_side(infer, list(features))
+    inferred = map_in_threads(infer, list(features))
     columns = tuple(_with_aliases(column, rows) for column in inferred if isinstance(column, InferredColumn))
     return columns, [column for column in inferred if isinstance(column, LeftOut)]
 

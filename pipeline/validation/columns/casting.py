@@ -9,7 +9,7 @@ import polars as pl
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, NUMBER_MISSING, TRUE
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.dates import seconds_in, seconds_of_numbers, temporal_seconds
+from pipeline.validation.columns.dates import convert_temporal, convert_time_numbers, read_seconds
 from pipeline.validation.columns.numbers import parse_numbers
 
 __all__ = ["as_finite", "as_flags", "as_numbers", "as_text", "cast_column", "count_lost", "fit_numbers"]
@@ -100,10 +100,10 @@ def _may_hold_markers(cells: pl.Series) -> bool:
 
 def _as_seconds(cells: pl.Series, column: Column) -> pl.Series:
     if cells.dtype.is_temporal():
-        return temporal_seconds(cells)
+        return convert_temporal(cells)
     if cells.dtype == pl.String:
-        return seconds_in(cells, day_first=column.day_first, time_unit=column.time_unit)
-    return seconds_of_numbers(as_numbers(cells, column), column.time_unit)
+        return read_seconds(cells, day_first=column.day_first, time_unit=column.time_unit)
+    return convert_time_numbers(as_numbers(cells, column), column.time_unit)
 
 
 def _nulls(column: pl.Series, dtype: type[pl.DataType]) -> pl.Series:

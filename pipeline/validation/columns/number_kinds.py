@@ -11,7 +11,7 @@ from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import fit_numbers
-from pipeline.validation.columns.dates import seconds_of_numbers
+from pipeline.validation.columns.dates import convert_time_numbers
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.words import counted
 
@@ -65,7 +65,7 @@ def infer_number_kind(
         column = Column(name=name, kind="datetime", time_unit=unit)
         shown = "days such as 20240316" if unit == "yyyymmdd" else f"times in {unit} since 1970"
         told = f"column '{name}': whole numbers are read as {shown}"
-        return InferredColumn(column=column, values=seconds_of_numbers(numbers, unit), warnings=(told,))
+        return InferredColumn(column=column, values=convert_time_numbers(numbers, unit), warnings=(told,))
     if _are_codes(numbers, cells):
         told = f"column '{name}': {cells.drop_nulls().n_unique()} long whole numbers that repeat are read as categories"
         return InferredColumn(
@@ -127,7 +127,7 @@ def _are_days(numbers: pl.Series) -> bool:
     days = numbers.drop_nulls().unique()
     if len(days) < _MIN_DATES or not _whole(days).all():
         return False
-    read = seconds_of_numbers(days, "yyyymmdd")
+    read = convert_time_numbers(days, "yyyymmdd")
     return len(read) - read.null_count() >= len(days) * _DATES_SHARE
 
 

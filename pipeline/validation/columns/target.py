@@ -16,7 +16,7 @@ from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
 from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint
-from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.limits import MAX_CLASSES
 from pipeline.validation.words import counted
@@ -94,7 +94,7 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
     if wanted is None:
         return next((name for name in reversed(names) if name not in unnamed), names[-1])
     if wanted not in names:
-        raise InvalidTargetError(f"there is no target column '{wanted}': {nearest(wanted, names)}")
+        raise InvalidTargetError(f"there is no target column '{wanted}': {suggest(wanted, names)}")
     return wanted
 
 

@@ -14,7 +14,7 @@ from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_finite
 from pipeline.validation.columns.cells import count_markers, has_number_marker, strip_cells
-from pipeline.validation.columns.dates import read_dates, temporal_seconds
+from pipeline.validation.columns.dates import convert_temporal, read_dates
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows
@@ -98,7 +98,7 @@ def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
     if cells.dtype == pl.Boolean:
         return InferredColumn(column=Column(name=cells.name, kind="boolean"), values=cells.cast(pl.Float32))
     if cells.dtype.is_temporal():
-        return InferredColumn(column=Column(name=cells.name, kind="datetime"), values=temporal_seconds(cells))
+        return InferredColumn(column=Column(name=cells.name, kind="datetime"), values=convert_temporal(cells))
     return infer_number_kind(as_finite(cells.cast(pl.Float64)), cells, missing=cells.null_count())
 
 

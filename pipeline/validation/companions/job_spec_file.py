@@ -1,4 +1,4 @@
-"""What was asked for: train.yaml beside the file, and the object's metadata."""
+"""Read the job spec: train.yaml beside the file, and the object's metadata."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ _NAMES = ("train.yaml", "train.yml")
 
 
 def read_spec(upload: Upload, uploads: ObjectStore) -> JobSpec:
-    """``target`` is from train.yaml, else from the metadata. Raise InvalidJobSpecError."""
+    """Read the job spec of an upload; its target is that of train.yaml, or else that of the metadata.
+
+    Args:
+        upload: The uploaded file.
+        uploads: The store that holds it and its companions.
+
+    Raises:
+        InvalidJobSpecError: train.yaml is too large, or is not a valid job spec.
+    """
     spec = _read_companion(upload, uploads)
-    wanted = read_target(upload.metadata)
-    return spec.model_copy(update={"target": wanted}) if spec.target is None and wanted else spec
+    target = read_target(upload.metadata)
+    return spec.model_copy(update={"target": target}) if spec.target is None and target else spec
 
 
 def _read_companion(upload: Upload, uploads: ObjectStore) -> JobSpec:

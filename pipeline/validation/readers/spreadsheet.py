@@ -1,4 +1,4 @@
-"""Excel and OpenDocument workbooks: one sheet becomes a csv file, which is read as any other."""
+"""Convert one sheet of an Excel or OpenDocument workbook to a csv file, which is read as any other."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream of an Office f
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConvertedSheet:
+    """A sheet that was written as a csv file."""
+
     path: Path  # UTF-8 text, fields separated by commas
     warnings: tuple[str, ...] = ()
 
@@ -75,10 +77,10 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> C
             target = folder / f"{path.name}.sheet.csv"
             _write_sheet(chosen, area, target)
     except PasswordError as error:
-        raise _protected(name) from error
+        raise _make_password_error(name) from error
     except CalamineError as error:
         if _ENCRYPTED in data:
-            raise _protected(name) from error
+            raise _make_password_error(name) from error
         raise UnreadableDatasetError(
             f"'{name}' is not a whole Excel file: it is damaged or another format; .xlsx, .xls or .ods is expected"
         ) from error
@@ -108,39 +110,39 @@ def _check_size(name: str, path: Path) -> None:
 def _count_cells(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
     """Count the cells of the sheet's rectangle, for all of which the library takes memory: a far cell may be alone."""
     columns: set[bytes] = set()
-    last_row, rest = 0, b""
+    last_row, overlap = 0, b""
     with packed.open(entry) as file:
         while chunk := file.read(_CHUNK_BYTES):
-            cells = _CELL.findall(rest + chunk)
-            rest = chunk[-_CELL_BYTES:]
+            cells = _CELL.findall(overlap + chunk)
+            overlap = chunk[-_CELL_BYTES:]
             columns.update(letters for letters, _ in cells)
             last_row = max(last_row, int(cells[-1][1]) if cells else 0)
-    return last_row * max(map(_column_number, columns), default=0)
+    return last_row * max(map(_parse_column, columns), default=0)
 
 
-def _column_number(letters: bytes) -> int:
+def _parse_column(letters: bytes) -> int:
     number = 0
     for letter in letters:
         number = number * 26 + letter - ord("A") + 1
     return number
 
 
-def _protected(name: str) -> UnreadableDatasetError:
+def _make_password_error(name: str) -> UnreadableDatasetError:
     return UnreadableDatasetError(f"'{name}' is protected by a password: save it without one")
 
 
-def _choose_sheet(name: str, workbook: CalamineWorkbook, wanted: str) -> tuple[CalamineSheet, _Area, tuple[str, ...]]:
-    names = _sheet_names(workbook)
-    if wanted:
-        if wanted not in names:
+def _choose_sheet(name: str, workbook: CalamineWorkbook, choice: str) -> tuple[CalamineSheet, _Area, tuple[str, ...]]:
+    names = _order_sheets(workbook)
+    if choice:
+        if choice not in names:
             raise UnreadableDatasetError(
-                f"'{name}' has no sheet '{wanted}': {_list_sheets(names)} {'is' if len(names) == 1 else 'are'} there"
+                f"'{name}' has no sheet '{choice}': {_list_sheets(names)} {'is' if len(names) == 1 else 'are'} there"
             )
-        sheet = workbook.get_sheet_by_name(wanted)
+        sheet = workbook.get_sheet_by_name(choice)
         return sheet, _check_area(name, sheet), ()
     best: tuple[CalamineSheet, _Area] | None = None
-    for other in names:
-        sheet = workbook.get_sheet_by_name(other)
+    for candidate in names:
+        sheet = workbook.get_sheet_by_name(candidate)
         area = _measure(sheet)
         if area.rows and (best is None or area.rows > best[1].rows):
             best = sheet, area
@@ -151,7 +153,7 @@ def _choose_sheet(name: str, workbook: CalamineWorkbook, wanted: str) -> tuple[C
     return *best, _tell_choice(names, best[0].name)
 
 
-def _sheet_names(workbook: CalamineWorkbook) -> list[str]:
+def _order_sheets(workbook: CalamineWorkbook) -> list[str]:
     """Return the sheets with cells, hidden ones last."""
     sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
     return [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != SheetVisibleEnum.Visible)]
@@ -163,12 +165,12 @@ def _list_sheets(names: Sequence[str]) -> str:
 
 
 def _tell_choice(names: Sequence[str], chosen: str) -> tuple[str, ...]:
-    others = [name for name in names if name != chosen]
-    if not others:
+    unread = [name for name in names if name != chosen]
+    if not unread:
         return ()
     return (
-        f"sheet '{chosen}' is read, the first with a table; {counted(len(others), 'other sheet')} not: "
-        f"{_list_sheets(others)} (`sheet` chooses another)",
+        f"sheet '{chosen}' is read, the first with a table; {counted(len(unread), 'other sheet')} not: "
+        f"{_list_sheets(unread)} (`sheet` chooses another)",
     )
 
 
@@ -199,12 +201,12 @@ def _write_sheet(sheet: CalamineSheet, area: _Area, target: Path) -> None:
     """Write each row; a blank one is a blank line, as between notes and the table below them."""
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        begun = False
+        is_started = False
         for cells in _iterate(sheet):
             texts = [_write_cell(cell) for cell in cells[area.first_column : area.first_column + area.width]]
             filled = any(texts)
-            begun = begun or filled
-            if begun:
+            is_started = is_started or filled
+            if is_started:
                 writer.writerow(texts if filled else [])
 
 

@@ -93,7 +93,7 @@ class Tail:
 
 def read_tail(path: Path, head: Head, start: int) -> Tail:
     """Read the last 64 KB, or of a small file all lines from byte ``start`` on."""
-    if head.whole:
+    if head.is_complete:
         first = head.offsets.index(start)
         return Tail(lines=head.lines[first:], offsets=head.offsets[first:], first_line=first + 1)
     begin = max(start, path.stat().st_size - _TAIL_BYTES)
