@@ -34,7 +34,8 @@ from pipeline.validation.threads import count_processors
 __all__ = ["PreparedFiles", "prepare"]
 
 _MAX_THREADS = 4  # each holds a block, and what polars makes of it
-_MAX_LOST_SHARE = 0.01  # of the cells: a column of which more are not of its kind is read as categories
+# Of the cells: a column of which more are not of its kind is read as categories. In memory inference allows as many.
+_MAX_LOST_SHARES = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
 _MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # values of a target that are counted before it is given up
 
 
@@ -198,8 +199,11 @@ def _spread(mask: pl.Series, positions: pl.Series, height: int) -> pl.Series:
 
 def _misread_columns(read: ReadRows) -> list[str]:
     """Columns of which too many cells are not of the kind that the sample told."""
-    allowed = read.tally.read * _MAX_LOST_SHARE
-    return [column.name for column in read.schema.columns if read.tally.lost[column.name] > allowed]
+    return [
+        column.name
+        for column in read.schema.columns
+        if read.tally.lost[column.name] > read.tally.read * _MAX_LOST_SHARES[column.column.kind]
+    ]
 
 
 def _check_distinct_so_far(tally: Tally, schema: Schema) -> None:

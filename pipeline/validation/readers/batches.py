@@ -149,7 +149,10 @@ def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -
     share = block_bytes * _SAMPLE_SHARE / max(1, size)
     sampled = []
     for file in files:
-        frame, length = file.sample(share, RejectedRows(workdir / "sample.jsonl"))
+        own = RejectedRows(workdir / "sample.jsonl", file=file.name if len(files) > 1 else "")
+        frame, length = file.sample(share, own)
+        if frame.is_empty():
+            own.check(good=0, expected=file.expected)
         sampled.append((_align(frame, file, names), length))
         if not file.is_keyed:
             check_same_columns(file.name, sampled[-1][0].schema, first.name, sampled[0][0].schema)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.validation.readers.dialects.profiles import profile_columns
 from pipeline.validation.readers.dialects.records import Record, split_line
+from pipeline.validation.readers.dialects.units import are_units
 
 __all__ = ["PREFIXES", "Comments", "separate_comments"]
 
@@ -67,11 +68,16 @@ def _is_plain_header(header: Record, leading: Sequence[Record]) -> bool:
 
 
 def _find_header(leading: Sequence[Record], prefix: str, delimiter: str, width: int) -> Record | None:
-    """Find the comment that names the columns: the first of the table's width among those right above the rows."""
-    above = [
-        header for record in leading[-_MAX_HEADERS:] if (header := _read_header(record, prefix, delimiter, width))
-    ]
-    return above[0] if above else None
+    """Find the comment that names the columns: the last one above the rows, or the one above their units."""
+    above = [_read_header(record, prefix, delimiter, width) for record in leading[-_MAX_HEADERS:]]
+    if (
+        len(above) == _MAX_HEADERS
+        and above[0]
+        and above[-1]
+        and are_units([cell for cell in above[-1].cells or () if len(cell) > 1])
+    ):
+        return above[0]
+    return above[-1] if above else None
 
 
 def _are_comments(marked: Sequence[Record], rows: Sequence[Record], width: int) -> bool:

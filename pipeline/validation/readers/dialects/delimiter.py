@@ -19,6 +19,9 @@ NO_DELIMITER = "\x1f"  # the unit separator, which does not occur in text: the f
 _USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
 _MAX_SCORED_ROWS = 200
+_MIN_SOUND_FRACTION = 0.9  # of the rows, that a usual delimiter cuts alike: then blanks are part of the values
+_MIN_SOUND_SCORE = 0.7
+_POINT = re.compile(r"[0-9]\.[0-9]")  # before decimals
 _MIN_CLEAR_SHARE = 0.95  # of rows that an unusual delimiter must split into equally many fields
 _MIN_BLANKS_SHARE = 0.8
 _HINT = re.compile(r'\s*"?sep=(\\t|[^\r\n"])\1*"?[\s,;]*', re.IGNORECASE)
@@ -70,6 +73,8 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
         return separate(head, NO_DELIMITER)
     text = head.text
     separations = [separate(head, delimiter) for delimiter in (*_USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
+    if any(map(_is_sound, separations)):
+        separations = [separation for separation in separations if separation.delimiter != BLANKS]
     scored = [(_score(separation), separation) for separation in separations if separation.width > 1]
     best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
     if best[1] is None or best[0] <= 0.0:
@@ -78,6 +83,16 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
             "expected with a comma, semicolon, tab or '|' between them"
         )
     return best[1]
+
+
+def _is_sound(separation: Separation) -> bool:
+    """Return whether a usual delimiter cuts nearly all rows alike, and into fields that mean something."""
+    if separation.delimiter not in _USUAL or separation.width < 2 or separation.fraction < _MIN_SOUND_FRACTION:
+        return False
+    rows = [record for record in separation.records if record.width == separation.width][-_MAX_SCORED_ROWS:]
+    if separation.delimiter == "," and not any(_POINT.search(record.text) for record in rows):
+        return False  # its commas may stand before decimals
+    return _mean_score(rows, separation.delimiter) > _MIN_SOUND_SCORE
 
 
 def separate(head: Head, delimiter: str) -> Separation:
@@ -109,13 +124,17 @@ def _score(separation: Separation) -> float:
     rows = [record for record in separation.records if record.width == separation.width][-_MAX_SCORED_ROWS:]
     if not rows:
         return 0.0
-    scores = [[_score_cell(cell, record.text, separation.delimiter) for cell in record.cells or ()] for record in rows]
-    mean = sum(map(sum, scores)) / sum(map(len, scores))
+    mean = _mean_score(rows, separation.delimiter)
     fits = separation.records[0].width == separation.width
     if not _is_clear(separation, rows) or (not fits and separation.fraction < _MIN_SHARE):
         return 0.0
     score = separation.fraction * mean * (1 + 0.05 * math.log2(separation.width))
     return score if fits else score * _MISFIT_FIRST
+
+
+def _mean_score(rows: Sequence[Record], delimiter: str) -> float:
+    scores = [[_score_cell(cell, record.text, delimiter) for cell in record.cells or ()] for record in rows]
+    return sum(map(sum, scores)) / sum(map(len, scores))
 
 
 def _score_cell(cell: str, text: str, delimiter: str) -> float:

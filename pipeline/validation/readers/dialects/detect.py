@@ -126,7 +126,7 @@ def _complete(path: Path, head: Head, separation: Separation, comments: Comments
         index_field=layout.index_field,
         units=units.cells or () if units else (),
         padded_quotes=separation.padded_quotes,
-        warnings=(*tell_units(units), *layout.warnings, *tell_repeated(repeated), *tell_footer(footer)),
+        warnings=(*tell_units(rows[:described]), *layout.warnings, *tell_repeated(repeated), *tell_footer(footer)),
     )
 
 

@@ -70,9 +70,12 @@ def tell_start(comments: Comments, table: Table, skipped: Record | None) -> tupl
     return tuple(warnings)
 
 
-def tell_units(units: Record | None) -> tuple[str, ...]:
-    """Warn about a skipped line of units below the header."""
-    return (f"line {units.line} skipped: it holds units, types or a drawn line, not values",) if units else ()
+def tell_units(units: Sequence[Record]) -> tuple[str, ...]:
+    """Warn about skipped lines of units below the header."""
+    if not units:
+        return ()
+    lines = name_lines([record.line for record in units])
+    return (f"{lines} skipped: units, types, descriptions or a drawn line, not values",)
 
 
 def tell_repeated(lines: tuple[int, ...] | None) -> tuple[str, ...]:
