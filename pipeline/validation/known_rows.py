@@ -12,7 +12,7 @@ import polars as pl
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
-from pipeline.parsing.missing import MISSING
+from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.casting import as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.names import suggest
@@ -49,7 +49,7 @@ def first_options(spec: JobSpec) -> ReadOptions:
 
 def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
     """How a file is read beside the data."""
-    return ReadOptions(header=rows.header, encoding=spec.encoding or "", names=rows.names.names)
+    return ReadOptions(header=rows.header, encoding=spec.encoding or "", sheet=spec.sheet or "", names=rows.names.names)
 
 
 def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
@@ -70,7 +70,7 @@ def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) 
     rows = open_rows(
         source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
     )
-    missing = MISSING if signature.missing is None else frozenset(signature.missing)
+    missing = choose_markers(signature.missing)
     _check_names(name, rows, signature)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
     lost = [warning for _, warnings in columns for warning in warnings]
