@@ -15,6 +15,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.casting import as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import Rows, open_rows
@@ -109,13 +110,16 @@ def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str])
     if column.name not in frame.columns:
         return pl.Series(column.name, [None]).new_from_index(0, frame.height), ()
     raw = frame[column.name]
+    column, fitted = fit_column(raw, column, missing)
     values = cast_column(raw, column, missing)
     lost, present = count_lost(raw, values, column, missing)
     if present and lost == present:
         raise InvalidColumnsError(
             f"column '{column.name}' is not {column.kind}, as it is in the training file: the same spelling is expected"
         )
-    warnings = [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost else []
+    warnings = list(fitted)
+    if lost:
+        warnings.append(f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing")
     if column.kind == "boolean":
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":

@@ -75,6 +75,18 @@ def test_typed_numbers_beside_decimal_commas_in_a_later_file(drop):
     assert test["preis"].to_list() == [pytest.approx(1.519 + number) for number in range(40)]
 
 
+@pytest.mark.parametrize(("trained", "later"), [(",", "."), (".", ",")])
+def test_a_later_file_may_write_decimals_in_the_other_way(drop, trained, later):
+    def table(mark):
+        rows = [f"{1.519 + number * 0.25:.3f}".replace(".", mark) for number in range(200)]
+        rows[7] = f"2{mark}5"  # which proves the mark
+        return "x;y\n" + "\n".join(f"{row};{'ab'[number % 2]}" for number, row in enumerate(rows))
+
+    found = drop("a.csv", table(trained), companions={"test.csv": table(later)})
+    assert found.split("test")["x"].to_list()[:2] == [pytest.approx(1.519), pytest.approx(1.769)]
+    assert any("decimal" in warning and "unlike" in warning for warning in found.dataset.warnings)
+
+
 def test_a_column_that_is_nearly_of_numbers_says_why_it_is_text():
     inferred = _infer([f"{number}.5" + ("*" if number % 11 == 0 else "") for number in range(200)])
     assert inferred.column.kind in ("text", "categorical")
