@@ -15,7 +15,7 @@ from pipeline.validation.columns.target import target_name
 from pipeline.validation.known_rows import first_options
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import Rows, open_rows
-from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
 
@@ -56,7 +56,7 @@ def _read_head(file: Path, spec: JobSpec, scratch: Path) -> Rows | None:
     if head is None:
         return None
     (scratch / "work").mkdir()
-    form = format_of(head.name)
+    form = find_format(head.name)
     source = Source(name=file.name, files=(File(name=file.name, path=head, form=form),), digest=Future())
     rejected = RejectedRows(scratch / "rejected.jsonl")
     return open_rows(source, scratch / "work", first_options(spec), rejected, is_large=False, max_bytes=MAX_BYTES)
@@ -64,7 +64,7 @@ def _read_head(file: Path, spec: JobSpec, scratch: Path) -> Rows | None:
 
 def _cut_head(file: Path, scratch: Path) -> Path | None:
     """The first rows as a file of the same format; None of a format that has no head."""
-    form = format_of(file.name)
+    form = find_format(file.name)
     if form.kind == "parquet":
         import polars as pl
 

@@ -100,11 +100,11 @@ class FolderContents:
         ]
 
     def _check_one_kind(self, folder: Path) -> None:
-        from pipeline.validation.readers.formats import format_of
+        from pipeline.validation.readers.formats import find_format
 
         kinds: dict[str, list[Path]] = {}
         for file in self.parts:
-            kinds.setdefault(format_of(file.name).kind, []).append(file)
+            kinds.setdefault(find_format(file.name).kind, []).append(file)
         # a spreadsheet, an npz or a zip is a data set by itself
         alone = [file for kind in ("spreadsheet", "arrays", "folders") for file in kinds.get(kind, [])]
         if len(kinds) > 1 or len(alone) > 1:

@@ -76,14 +76,14 @@ def precheck(upload: Upload, connection: Connection, *, check: bool, watch: bool
 def check_companion(file: Path) -> None:
     """Raise InputError for settings, code or test rows that no run could read."""
     from pipeline.validation.companions.model_code import check_code
-    from pipeline.validation.readers.formats import format_of
+    from pipeline.validation.readers.formats import find_format
 
     if file.name in SETTINGS:
         parse_job_spec(file.read_bytes())
     elif file.name == MODEL_CODE:
         check_code(file.read_bytes())
     elif file.name not in COMPANIONS:
-        format_of(file.name)
+        find_format(file.name)
 
 
 def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list[Path]:
@@ -121,10 +121,10 @@ def _tell_settings(upload: Upload, stored: Sequence[Path]) -> JobSpec:
 def _check(upload: Upload, stored: Sequence[Path], spec: JobSpec) -> Check | None:
     from pipeline.cli.checking import check_drop
     from pipeline.cli.checking_heads import check_names
-    from pipeline.validation.readers.formats import format_of
+    from pipeline.validation.readers.formats import find_format
 
     for file in upload.files:
-        format_of(file.name)
+        find_format(file.name)
     total = sum(_unpacked_bytes(file) for file in (*upload.files, *upload.companions, *stored))
     if total > MAX_CHECKED_BYTES:
         looked = "only settings and names of columns were" if check_names(upload.files[0], spec) else "not"

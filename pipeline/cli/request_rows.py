@@ -89,10 +89,10 @@ def truths_of(labels: Sequence[str | None], signature: Signature) -> list[Any]:
 
 def _read(name: str, path: Path, signature: Signature, workdir: Path, ignore_extra: bool) -> KnownRows:
     from pipeline.validation.known_rows import read_known_rows
-    from pipeline.validation.readers.formats import format_of
+    from pipeline.validation.readers.formats import find_format
 
     images = any(column.kind == "image" for column in signature.columns)
-    if images and format_of(name).kind != "arrays":
+    if images and find_format(name).kind != "arrays":
         raise InvalidRequestError(f"the model reads images, and '{name}' is a table: png, jpg, npz or zip is expected")
     workdir.mkdir()
     return read_known_rows(name, path, signature, workdir, ignore_extra=ignore_extra)
