@@ -8,14 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from pipeline.cli.consoles import err
 from pipeline.cli.exits import message
 from pipeline.cli.folders import FolderContents, confirm, large_reasons, name_files, zip_pictures
 from pipeline.cli.prechecking import SETTINGS, Upload, check_companion, precheck
 from pipeline.cli.views import size
 from pipeline.contracts.names import UploadKey, check_model, check_tenant, run_name
+from pipeline.contracts.upload_metadata import make_metadata
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Connection
@@ -65,7 +64,6 @@ def drop_file(file: Path, connection: Connection, options: DropOptions) -> str |
         InputError: Of a kin: a name that the pipeline would refuse, or data that its run would.
     """
     key = options.key(file.name)
-    _metadata(options.target)
     confirm(large_reasons([file]), confirmed=options.confirmed)
     if key.starts_run:
         upload = Upload(key=key, files=[file], spec=options.spec, target=options.target)
@@ -165,9 +163,7 @@ def _upload(file: Path, key: str, connection: Connection, metadata: dict[str, st
 
 
 def _metadata(target: str | None) -> dict[str, str] | None:
-    if target is not None and not (target.isascii() and target.isprintable()):
-        raise typer.BadParameter("object metadata carries ASCII alone: name this column in train.yaml (--spec)")
-    return {"target": target} if target is not None else None
+    return None if target is None else make_metadata(target)
 
 
 def _run(where: str, key: UploadKey, connection: Connection) -> str:

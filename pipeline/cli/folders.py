@@ -20,6 +20,14 @@ from pipeline.contracts.names import COMPANIONS, MOST_PARTS, UploadKey
 __all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_pictures"]
 
 _MOST_NAMED = 5
+_NAMED_KINDS = {
+    "delimited": "text tables",
+    "json_lines": "JSON lines",
+    "parquet": "parquet",
+    "spreadsheet": "spreadsheets",
+    "arrays": "npz",
+    "folders": "zip",
+}
 MAX_UNASKED_BYTES = 1 << 30  # of data that is uploaded without a question
 MAX_UNASKED_REST = 20  # files that are left out without a question
 
@@ -92,17 +100,15 @@ class FolderContents:
         ]
 
     def _check_one_kind(self, folder: Path) -> None:
-        from pipeline.validation.readers.formats import format_of
+        from pipeline.validation.readers.formats import find_format
 
         kinds: dict[str, list[Path]] = {}
         for file in self.parts:
-            kinds.setdefault(format_of(file.name).kind, []).append(file)
+            kinds.setdefault(find_format(file.name).kind, []).append(file)
         # a spreadsheet, an npz or a zip is a data set by itself
         alone = [file for kind in ("spreadsheet", "arrays", "folders") for file in kinds.get(kind, [])]
         if len(kinds) > 1 or len(alone) > 1:
-            listed = "; ".join(
-                f"{kind.replace('_', ' ')}: {name_files(folder, files)}" for kind, files in kinds.items()
-            )
+            listed = "; ".join(f"{_NAMED_KINDS[kind]}: {name_files(folder, files)}" for kind, files in kinds.items())
             raise typer.BadParameter(
                 f"{folder} holds files that cannot be one data set ({listed}): name the one that is meant, or move the "
                 "parts of one data set to a folder of their own"

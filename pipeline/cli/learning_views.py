@@ -9,18 +9,15 @@ from rich.text import Text
 
 from pipeline.contracts.run import Learning
 
-__all__ = ["describe_learning", "learning_lines", "target_and_task"]
-
-
-def target_and_task(target: str, task: str) -> str:
-    """``'visits' (regression)``; of clustering, which has no target, ``clusters``."""
-    return f"'{target}' ({task})" if target else "clusters"
+__all__ = ["describe_learning", "learning_lines"]
 
 
 def describe_learning(learning: Learning) -> str:
     """One sentence, with the way to another target where nobody has named one."""
+    if not learning.target:
+        return "learning clusters"
     hint = "; --target chooses another" if learning.default_target else ""
-    return f"learning {target_and_task(learning.target, learning.task)}{hint}"
+    return f"learning '{learning.target}' ({learning.task}){hint}"
 
 
 def learning_lines(learning: Learning | None) -> Iterator[Text]:

@@ -168,6 +168,9 @@ def predict(
             "--output", "-o", metavar="FILE", help="Write the predictions to a .csv, .parquet or .jsonl file."
         ),
     ] = None,
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave out columns that the model does not read.")
+    ] = False,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -180,7 +183,9 @@ def predict(
         check_output(output)
     session = session_of(ctx)
     connection = session.connection()
-    answers = predict_rows(find_source(source), session, connection, model=model, tenant=tenant, limit=rows)
+    answers = predict_rows(
+        find_source(source), session, connection, model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
+    )
     _print_answers(answers, output, json=json)
 
 

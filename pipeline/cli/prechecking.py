@@ -13,7 +13,7 @@ from pipeline.cli.exits import message
 from pipeline.cli.learning_views import learning_lines
 from pipeline.cli.views import size
 from pipeline.contracts.errors import InputError, InvalidColumnsError
-from pipeline.contracts.job_spec import parse_job_spec
+from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.names import COMPANIONS, MODEL_CODE, UploadKey
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "Upload", "check_companion", "precheck"]
 
 SETTINGS = COMPANIONS[:2]
-MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; larger data is checked by the run alone
+MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; of larger data only a head is looked at
 _MAX_NAMED = 5
 _GROWTH = {".gz": 5, ".parquet": 5}  # usual factors between a packed file and its rows
 
@@ -60,9 +60,9 @@ def precheck(upload: Upload, connection: Connection, *, check: bool, watch: bool
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         stored = _fetch_stored(upload.key, connection, Path(scratch))
         try:
-            _tell_settings(upload, stored)
+            spec = _tell_settings(upload, stored)
             if check:
-                checked = _check(upload, stored)
+                checked = _check(upload, stored, spec)
         except InputError as error:
             if check:
                 raise _not_uploaded(error, upload) from error
@@ -76,14 +76,14 @@ def precheck(upload: Upload, connection: Connection, *, check: bool, watch: bool
 def check_companion(file: Path) -> None:
     """Raise InputError for settings, code or test rows that no run could read."""
     from pipeline.validation.companions.model_code import check_code
-    from pipeline.validation.readers.formats import format_of
+    from pipeline.validation.readers.formats import find_format
 
     if file.name in SETTINGS:
         parse_job_spec(file.read_bytes())
     elif file.name == MODEL_CODE:
         check_code(file.read_bytes())
     elif file.name not in COMPANIONS:
-        format_of(file.name)
+        find_format(file.name)
 
 
 def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list[Path]:
@@ -99,34 +99,38 @@ def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list
     return files
 
 
-def _tell_settings(upload: Upload, stored: Sequence[Path]) -> None:
-    """Say which train.yaml is used where nobody named one, and which target wins."""
+def _tell_settings(upload: Upload, stored: Sequence[Path]) -> JobSpec:
+    """Say which train.yaml is used where nobody named one, and which target wins; the settings as they then are."""
     from pipeline.validation.companions.job_spec_file import override_target
 
     earlier = next((file for name in SETTINGS for file in stored if file.name == name), None)
     settings = upload.own_settings or earlier
-    if settings is None:
-        return
-    spec = parse_job_spec(settings.read_bytes())
+    spec = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
     asked = override_target(spec, (upload.target or "").strip())
     wins = f"--target {asked.spec.target} wins over its target, {spec.target}" if asked.warnings else ""
+    if settings is None:
+        return asked.spec
     if upload.own_settings is None:
         target = f" (target: {spec.target})" if spec.target and not wins else ""
         message(f"using train.yaml from your earlier drop{f'; {wins}' if wins else target}", style="yellow")
     elif wins:
         message(f"{settings.name}: {wins}", style="yellow")
+    return asked.spec
 
 
-def _check(upload: Upload, stored: Sequence[Path]) -> Check | None:
+def _check(upload: Upload, stored: Sequence[Path], spec: JobSpec) -> Check | None:
     from pipeline.cli.checking import check_drop
-    from pipeline.validation.readers.formats import format_of
+    from pipeline.cli.checking_heads import check_names
+    from pipeline.validation.readers.formats import find_format
 
     for file in upload.files:
-        format_of(file.name)
+        find_format(file.name)
     total = sum(_unpacked_bytes(file) for file in (*upload.files, *upload.companions, *stored))
     if total > MAX_CHECKED_BYTES:
+        looked = "only settings and names of columns were" if check_names(upload.files[0], spec) else "not"
         message(
-            f"not checked before the upload: more than {size(MAX_CHECKED_BYTES)} of data ('modeldrop check' reads it)",
+            f"{looked} checked before the upload: more than {size(MAX_CHECKED_BYTES)} of data ('modeldrop check' reads "
+            "it)",
             style="dim",
         )
         return None

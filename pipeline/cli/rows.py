@@ -31,12 +31,13 @@ class RowSource:
     text: str = ""
     path: Path = Path()
 
-    def read(self, signature: Signature, *, limit: int | None = None) -> RequestRows:
+    def read(self, signature: Signature, *, limit: int | None = None, ignore_extra: bool = False) -> RequestRows:
         """Read the first ``limit`` rows by the model's signature.
 
         Args:
             signature: What the model reads, and how its training file was read.
             limit: None: all rows.
+            ignore_extra: Leave out columns that the model does not read; of JSON the API does that.
 
         Raises:
             DatasetError: Of a kin: the file cannot be read, or lacks a column.
@@ -44,11 +45,12 @@ class RowSource:
         """
         if self.kind == "json":
             rows = parse_rows(self.text)[:limit]
-            return RequestRows(rows=iter(rows), truths=_json_truths(rows, signature), verbatim=True)
+            sent = [{name: cell for name, cell in row.items() if name != signature.target} for row in rows]
+            return RequestRows(rows=iter(sent), truths=_json_truths(rows, signature), verbatim=True)
         with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
-            return self._read(signature, limit, Path(scratch))
+            return self._read(signature, limit, Path(scratch), ignore_extra)
 
-    def _read(self, signature: Signature, limit: int | None, scratch: Path) -> RequestRows:
+    def _read(self, signature: Signature, limit: int | None, scratch: Path, ignore_extra: bool) -> RequestRows:
         from pipeline.cli.picture_rows import holds_pictures, read_pictures
         from pipeline.cli.request_rows import read_files
 
@@ -63,7 +65,7 @@ class RowSource:
             files = [_write_text(name, _unpack(self.path), scratch)]
         else:
             files = [(self.path.name, self.path)]
-        return read_files(files, signature, limit, scratch)
+        return read_files(files, signature, limit, scratch, ignore_extra=ignore_extra)
 
 
 def find_source(source: str) -> RowSource:

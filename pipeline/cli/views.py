@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.fitted_table import FittedColumn, FittedTable
-from pipeline.cli.learning_views import learning_lines, target_and_task
+from pipeline.cli.learning_views import learning_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
@@ -174,7 +174,7 @@ def _elapsed(run: Run, now: datetime) -> float:
 def _live_cells(live: ModelVersion) -> tuple[RenderableType, ...]:
     quality = live.quality.get(live.metric)
     return (
-        Text(target_and_task(live.signature.target, live.signature.task)),
+        Text("\n".join(filter(None, (live.signature.target, live.signature.task)))),
         f"{live.algorithm} {live.precision}",
         f"{live.metric} {quality:.6g}" if quality is not None else "",
         size(live.artifact.bytes),

@@ -65,6 +65,7 @@ class SplitRows(Record):
 
 
 FEW_ROWS = 2_000
+MAX_UNREAD = 500  # names of dropped columns in a signature
 REFIT_FOLDS = 5  # whose models answer together, where a network learns from all of few rows
 
 
@@ -108,6 +109,12 @@ class Dataset(Record):
         return self.split_by == "random"
 
     @property
+    def _unread(self) -> tuple[str, ...]:
+        """The first of the columns that are in the file and no features; a version's record has no room for all."""
+        names = (*(column.name for column in self.left_out), *filter(None, [self.weight]))
+        return names[:MAX_UNREAD]
+
+    @property
     def signature(self) -> Signature:
         """What a model that was trained on it takes and gives; a clustering's clusters are its candidate's own."""
         return self.signature_of(self.classes)
@@ -126,4 +133,5 @@ class Dataset(Record):
             encoding=self.encoding,
             sheet=self.sheet,
             target_format=self.target_format,
+            unread=self._unread,
         )

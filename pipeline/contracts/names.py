@@ -116,7 +116,7 @@ def parse_upload_key(key: str) -> UploadKey:
     """Read a decoded key; raise InvalidUploadError when it has no tenant, model and file."""
     parts = key.split("/", 2)
     if len(parts) < 3:
-        raise InvalidUploadError(f"the key '{_shown(key)}' names no tenant, model and file: expected TENANT/MODEL/FILE")
+        raise InvalidUploadError("the object's key names no tenant and model: expected TENANT/MODEL/FILE")
     return UploadKey(tenant=check_tenant(parts[0]), model=check_model(parts[1]), file=parts[2])
 
 

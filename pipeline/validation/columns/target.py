@@ -11,12 +11,12 @@ import polars as pl
 from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
 from pipeline.contracts.job_spec import JobSpec, task_of_metric
 from pipeline.contracts.signature import Column, Task
-from pipeline.parsing.missing import MISSING
+from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
 from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint
-from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.limits import MAX_CLASSES
 from pipeline.validation.words import counted
@@ -26,17 +26,14 @@ __all__ = [
     "TargetRule",
     "check_distinct",
     "describe_others",
-    "find_likely_target",
     "infer_target",
     "target_name",
-    "tell_likely_target",
 ]
 
 _MAX_NUMBER_CLASSES = 10  # distinct whole numbers that are taken for labels when nobody says the task
 _MIN_NUMBER_ROWS = 5  # rows to each of them, in the mean
 _TOLD_NUMBERS = 100  # distinct whole numbers: up to it the task could well be the other
 _MIN_MARKER_CLASS = 0.05  # of the rows: a marker of a missing value that is so frequent is a class
-_TARGET_NAMES = ("target", "label", "y", "class")  # the likeliest first
 _LARGEST = 3.4e38  # of float32
 _EXACT_FLOAT64 = 2**53
 
@@ -104,38 +101,8 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
     if wanted is None:
         return next((name for name in reversed(names) if name not in unnamed), names[-1])
     if wanted not in names:
-        raise InvalidTargetError(f"there is no target column '{wanted}': {nearest(wanted, names)}")
+        raise InvalidTargetError(f"there is no target column '{wanted}': {suggest(wanted, names)}")
     return wanted
-
-
-def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[Column]) -> str:
-    """Name the column that is far more likely meant than a target that nobody named; empty where there is none.
-
-    It is the column that is called so, or the first one where that alone has categories and the target is a quantity.
-
-    Args:
-        target: The default one.
-        names: All columns of the file, in its order.
-        columns: Those that models can read.
-    """
-    if target.rule.name.casefold() in _TARGET_NAMES:
-        return ""
-    spelled = {column.name.casefold(): column.name for column in reversed(columns)}
-    if named := next((spelled[name] for name in _TARGET_NAMES if name in spelled), ""):
-        return named
-    categorical = [column.name for column in columns if column.kind in ("categorical", "boolean")]
-    return names[0] if categorical == [names[0]] and _is_quantity(target) else ""
-
-
-def tell_likely_target(name: str, likely: str) -> tuple[str, ...]:
-    """Warn that the default target is probably not what is meant; nothing where it may be."""
-    if not likely:
-        return ()
-    why = "by its name" if likely.casefold() in _TARGET_NAMES else "as the first column and the only categorical one"
-    return (
-        f"the last column '{name}' is learned, and '{likely}' is more likely the target {why}: --target (or target in "
-        "train.yaml) chooses it",
-    )
 
 
 def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = "") -> Target:
@@ -154,7 +121,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
         InvalidTargetError: There are no values, one value, too many classes, or values that do not fit the task.
     """
     task = spec.task or task_of_metric(spec.metric) or task
-    name, missing = raw.name, MISSING if spec.missing is None else frozenset(spec.missing)
+    name, missing = raw.name, choose_markers(spec.missing)
     if task == "clustering":
         return Target(rule=TargetRule(name=name, task=task), values=raw, markers=Counter())
     cells = strip_cells(raw, missing)
@@ -226,11 +193,6 @@ def _infer_task(numbers: pl.Series | None) -> Task:
     distinct = values.n_unique()
     few = distinct <= _MAX_NUMBER_CLASSES and len(values) >= distinct * _MIN_NUMBER_ROWS
     return "classification" if few and _whole(values) else "regression"
-
-
-def _is_quantity(target: Target) -> bool:
-    """Whether its values are numbers, and more than the two of a flag."""
-    return target.task == "regression" or (target.rule.is_whole and target.values.n_unique() > 2)
 
 
 def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, asked: bool) -> Sequence[str]:

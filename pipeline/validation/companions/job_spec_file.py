@@ -1,4 +1,4 @@
-"""What was asked for: train.yaml beside the file, and the object's metadata."""
+"""Read the job spec: train.yaml beside the file, and the object's metadata."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.names import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
+from pipeline.contracts.upload_metadata import read_target
 from pipeline.validation.limits import MAX_SPEC_BYTES
 
 __all__ = ["AskedSpec", "override_target", "read_spec"]
@@ -31,7 +32,7 @@ def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
     Raises:
         InvalidJobSpecError: train.yaml cannot be read, or is made for another target than the metadata name.
     """
-    return override_target(_read_companion(upload, uploads), upload.metadata.get("target", "").strip())
+    return override_target(_read_companion(upload, uploads), read_target(upload.metadata))
 
 
 def override_target(spec: JobSpec, target: str) -> AskedSpec:

@@ -170,9 +170,42 @@ def test_without_the_check_anything_is_uploaded(stage: Stage, churn: Path) -> No
     assert _data_keys(stage) == ["demo/churn/churn.csv"]
 
 
-def test_large_data_is_not_checked_and_that_is_told(stage: Stage, churn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _write_large(folder: Path, name: str) -> Path:
+    """Of the same table in several formats."""
+    file, frame = folder / name, pl.read_csv(io.StringIO(_table()))
+    match name.split(".", 1)[1]:
+        case "parquet":
+            frame.write_parquet(file)
+        case "jsonl":
+            frame.write_ndjson(file)
+        case "csv.gz":
+            file.write_bytes(gzip.compress(_table().encode()))
+        case _:
+            file.write_text(_table())
+    return file
+
+
+@pytest.mark.parametrize("name", ["churn.csv", "churn.csv.gz", "churn.jsonl", "churn.parquet"])
+def test_of_large_data_the_names_of_columns_are_checked_and_that_is_told(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr(prechecking, "MAX_CHECKED_BYTES", 100)
-    code, told = _drop(stage, churn, "--target", "churnd")
+    file = _write_large(tmp_path, name)
+    code, told = _drop(stage, file, "--target", "churnd")
+    assert code == 1
+    assert "did you mean 'churned'?" in told
+    assert list(stage.uploads.keys("")) == []
+    code, told = _drop(stage, file, "--target", "churned")
+    assert code == 0
+    assert "only settings and names of columns were checked" in told
+
+
+def test_large_data_that_has_no_head_is_not_checked_and_that_is_told(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prechecking, "MAX_CHECKED_BYTES", 100)
+    (tmp_path / "pictures.zip").write_bytes(b"PK" + b"0" * 200)
+    code, told = _drop(stage, tmp_path / "pictures.zip")
     assert code == 0
     assert "not checked before the upload" in told
 

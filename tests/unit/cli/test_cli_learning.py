@@ -56,7 +56,9 @@ def test_a_run_that_has_ended_is_not_changed_by_what_it_learns(stage: Stage) -> 
 
 def test_models_name_target_and_task(stage: Stage) -> None:
     stage.serve()
-    assert "'kind' (classification)" in stage.run("models").stdout
+    output = stage.run("models").stdout
+    assert "kind" in output
+    assert "classification" in output
     (document,) = stage.json("models", "--json")
     assert (document["live"]["target"], document["live"]["task"]) == ("kind", "classification")
 

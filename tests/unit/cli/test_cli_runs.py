@@ -14,6 +14,7 @@ import pytest
 from pipeline.cli.dropping import model_of
 from pipeline.contracts.names import RunKeys, run_name
 from pipeline.contracts.run import STAGES, RunError
+from pipeline.contracts.upload_metadata import read_target
 from tests.unit.cli.conftest import FakeLine, Stage
 
 
@@ -54,12 +55,15 @@ def test_drop_of_a_companion_starts_no_run(stage: Stage, houses: Path) -> None:
     assert "no run" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "option", [["--tenant", "A_b"], ["--model", "a b"], ["--model", "runs"], ["--target", "größe"]]
-)
+@pytest.mark.parametrize("option", [["--tenant", "A_b"], ["--model", "a b"], ["--model", "runs"]])
 def test_drop_refuses_a_bad_name_before_anything_is_sent(stage: Stage, houses: Path, option: list[str]) -> None:
     assert stage.run("drop", str(houses), *option).exit_code == 2
     assert list(stage.uploads.keys("")) == []
+
+
+def test_drop_names_a_target_of_any_script(stage: Stage, houses: Path) -> None:
+    assert stage.run("drop", str(houses), "--target", "Größe (m²)", "--no-watch", "--no-check").exit_code == 0
+    assert read_target(stage.uploads.head("demo/houses/houses.csv").metadata) == "Größe (m²)"
 
 
 def test_drop_of_a_folder_of_parts_is_one_data_set_of_its_own(stage: Stage, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.contracts.errors import DatasetError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
-from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
@@ -36,7 +36,7 @@ def _prepared(file: str, body: bytes):
         path = Path(folder) / "upload"
         path.write_bytes(body)
         rejected = RejectedRows(Path(folder) / "set_aside.jsonl")
-        source = Source(name=file, files=(File(name=file, path=path, form=format_of(file)),), digest=Future())
+        source = Source(name=file, files=(File(name=file, path=path, form=find_format(file)),), digest=Future())
         rows = open_rows(source, Path(folder), ReadOptions(), rejected, is_large=False, max_bytes=1 << 20)
         return prepare(rows, JobSpec(), rejected, Path(folder), sha256="")
 
