@@ -30,4 +30,4 @@ def _occupy_closed_descriptors() -> None:
 
 
 def _open_nowhere() -> io.TextIOWrapper:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open as long as the process
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - open as long as the process

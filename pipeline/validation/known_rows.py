@@ -18,7 +18,7 @@ from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import Rows, open_rows
-from pipeline.validation.readers.formats import find_format
+from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
@@ -52,20 +52,23 @@ def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
     return ReadOptions(header=rows.header, encoding=spec.encoding or "", names=rows.names.names)
 
 
-def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
+def read_known_rows(
+    name: str, path: Path, signature: Signature, workdir: Path, *, form: Format | None = None
+) -> KnownRows:
     """Read a file by a model's signature.
 
     Args:
-        name: The file's name, whose ending tells the format.
+        name: What the user calls the file.
         path: Where it is.
         signature: What the model takes, and how its training file was read.
         workdir: An empty folder for what is made of the file.
+        form: Its format; None: the ending of ``name`` tells it.
 
     Raises:
         DatasetError: Of a kin: the file cannot be read, or lacks a column.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
-    source = Source(name=name, files=(File(name=name, path=path, form=find_format(name)),), digest=Future())
+    source = Source(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
     image = next((column.shape for column in signature.columns if column.kind == "image"), ())
     rows = open_rows(
         source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image

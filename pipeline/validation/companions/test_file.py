@@ -25,6 +25,7 @@ __all__ = ["CompanionRows", "CompanionTest", "match_labels", "read_test_rows"]
 
 _NEAR = 0.6  # similarity of a label and a class that a warning compares
 _MAX_SHOWN = 60  # characters of a label
+_TRUTH_VALUES = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +92,7 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
 
 
 def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
-    """Spell labels as the classes are (1.0 is the class 1).
+    """Spell labels as the classes are: 1.0 is the class 1, and true the class True.
 
     Args:
         raw: Cells as they were read.
@@ -110,7 +111,17 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
         numbers = text.cast(pl.Float64, strict=False).alias("number").to_frame()
         matched = numbers.join(numbered, on="number", how="left", maintain_order="left")["label"]
         labels = labels.zip_with(is_class, matched.alias(raw.name))
+    labels = labels.zip_with(labels.is_not_null(), _match_truth_values(text, classes).alias(raw.name))
     return labels, labels.is_null() & text.is_not_null()
+
+
+def _match_truth_values(text: pl.Series, classes: Sequence[str]) -> pl.Series:
+    """Classes by the words true and false, which file formats and libraries write in different case."""
+    words = [name for name in classes if name.lower() in _TRUTH_VALUES]
+    by_word = {name.lower(): name for name in words}
+    if len(by_word) < len(words):  # the data tells True from true
+        by_word = {}
+    return text.str.to_lowercase().replace_strict(by_word, default=None, return_dtype=pl.String)
 
 
 def _add_absent(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFrame:
