@@ -32,7 +32,7 @@ def load_train_yaml(text: str) -> object:
         content: object = loader.construct_document(root)
         return content
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _keep_texts(node: Node, path: tuple[str, ...]) -> None:
