@@ -45,7 +45,7 @@ class Column:
     time_unit: TimeUnit = ""  # datetime only: what a whole number counts, where the file had numbers
     number_format: NumberFormat = PLAIN  # numeric only: how the file writes numbers as text
     is_wide: bool = False  # numeric only: float32 would lose its signal, so the model takes float64
-    is_code: bool = False  # categorical only: whole numbers, of which 7 and 7.0 are the same code
+    is_code: bool = False  # categorical only: 7.0 is 7 and True is true, as other files may type them
     is_optional: bool = False  # rows of the training file lacked its key, so a request may lack it too
     aliases: tuple[str, ...] = ()  # other spellings of the name that are accepted: the header's own, untrimmed
 

@@ -12,9 +12,10 @@ import polars as pl
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
-from pipeline.parsing.missing import MISSING
+from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.casting import as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import Rows, open_rows
@@ -49,7 +50,7 @@ def first_options(spec: JobSpec) -> ReadOptions:
 
 def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
     """How a file is read beside the data."""
-    return ReadOptions(header=rows.header, encoding=spec.encoding or "", names=rows.names.names)
+    return ReadOptions(header=rows.header, encoding=spec.encoding or "", sheet=spec.sheet or "", names=rows.names.names)
 
 
 def read_known_rows(
@@ -73,7 +74,7 @@ def read_known_rows(
     rows = open_rows(
         source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
     )
-    missing = MISSING if signature.missing is None else frozenset(signature.missing)
+    missing = choose_markers(signature.missing)
     _check_names(name, rows, signature)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
     lost = [warning for _, warnings in columns for warning in warnings]
@@ -112,13 +113,16 @@ def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str])
     if column.name not in frame.columns:
         return pl.Series(column.name, [None]).new_from_index(0, frame.height), ()
     raw = frame[column.name]
+    column, fitted = fit_column(raw, column, missing)
     values = cast_column(raw, column, missing)
     lost, present = count_lost(raw, values, column, missing)
     if present and lost == present:
         raise InvalidColumnsError(
             f"column '{column.name}' is not {column.kind}, as it is in the training file: the same spelling is expected"
         )
-    warnings = [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost else []
+    warnings = list(fitted)
+    if lost:
+        warnings.append(f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing")
     if column.kind == "boolean":
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":

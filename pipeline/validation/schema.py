@@ -13,7 +13,7 @@ from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Task
-from pipeline.parsing.missing import MISSING
+from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
 from pipeline.validation.columns.cells import has_number_marker, strip_cells
@@ -148,7 +148,7 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
     """
     sample = rows.sample
     spec = resolve_columns(spec, rows.names)
-    missing = MISSING if spec.missing is None else frozenset(spec.missing)
+    missing = choose_markers(spec.missing)
     name = target_name(sample.columns, spec, rows.names.unnamed)
     check_columns(spec, sample.columns, name)
     hint = _decimal_hint(sample)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, T
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.casting import cast_column, count_lost
 from pipeline.validation.columns.cells import count_markers
+from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
@@ -145,6 +146,7 @@ def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], 
 
 
 def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
+    column, fitted = fit_column(raw, column, schema.missing)
     values = cast_column(raw, column, schema.missing)
     lost, present = count_lost(raw, values, column, schema.missing)
     if present and lost == present:
@@ -152,7 +154,7 @@ def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -
             f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data: the same spelling is "
             "expected in both files"
         )
-    warnings = []
+    warnings = [f"'{test.name}': {warning}" for warning in fitted]
     if lost:
         warnings.append(
             f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"
@@ -168,7 +170,9 @@ def _read_target(raw: pl.DataFrame, target: TargetRule, classes: Sequence[str]) 
     if target.task == "clustering":
         return pl.Series(target.name, [0.0]).new_from_index(0, raw.height), none
     if target.task == "regression":
-        return target.cast(raw[target.name]), none
+        column = Column(name=target.name, kind="numeric", number_format=target.number_format)
+        fitted, _ = fit_column(raw[target.name], column, target.missing)
+        return replace(target, number_format=fitted.number_format).cast(raw[target.name]), none
     return match_labels(raw[target.name], target, classes)
 
 
