@@ -7,7 +7,7 @@ import json
 import math
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from pipeline.contracts.errors import InvalidRequestError
 if TYPE_CHECKING:
     from pipeline.contracts.signature import Signature
 
-__all__ = ["JsonLinesCheck", "are_objects", "check_cells"]
+__all__ = ["check_cells", "check_files"]
 
 _BOM = "\ufeff".encode()
 _SURROGATE = "is half of a surrogate pair (\\ud800 to \\udfff), which is no text: whole characters are expected"
@@ -68,14 +68,55 @@ def _is_finite(cell: object) -> bool:
     return True
 
 
-def are_objects(path: Path) -> bool:
-    """Whether the first line of a text file is an object of JSON, under whatever name."""
+def check_files(
+    files: Sequence[tuple[str, Path]], signature: Signature, limit: int | None, scratch: Path
+) -> tuple[list[tuple[str, Path]], list[str]]:
+    """Check those files that have an object of JSON a line.
+
+    Args:
+        files: What the user calls each, and where it is.
+        signature: What the model reads.
+        limit: Of all rows, how many are predicted on; None: all.
+        scratch: Takes files that are written anew, since they spell names otherwise than the model.
+
+    Returns:
+        The files to read, and warnings.
+
+    Raises:
+        InvalidRequestError: A row lacks a column that the model needs and other rows have, or has one twice.
+    """
+    checked: list[tuple[str, Path]] = []
+    warnings: list[str] = []
+    for place, (name, path) in enumerate(files):
+        if limit == 0 or not _has_objects(path):
+            checked.append((name, path))
+            continue
+        check = _JsonLines(name=name, signature=signature)
+        file_warnings = check.check(path, limit)
+        warnings += [f"'{name}': {warning}" for warning in file_warnings] if len(files) > 1 else file_warnings
+        limit = None if limit is None else limit - check.rows
+        if check.has_other_spellings:
+            respelled = scratch / str(place) / "rows.jsonl"
+            respelled.parent.mkdir()
+            check.respell(path, respelled)
+            path = respelled  # noqa: PLW2901 - it is read in place of the user's
+        checked.append((name, path))
+    return checked, warnings
+
+
+def _has_objects(path: Path) -> bool:
+    """Whether a file has JSON lines, which are read as such under the name of a table of text, too."""
+    from pipeline.validation.readers.formats import find_format
+
+    kind = find_format(path.name).kind
+    if kind != "delimited":
+        return kind == "json_lines"
     line = next(_lines(path), b"")
     return line.lstrip().startswith(b'{"') and _parse(line) is not None
 
 
 @dataclass(kw_only=True, slots=True)
-class JsonLinesCheck:
+class _JsonLines:
     """One pass over a file of an object a line, as far as rows are predicted on.
 
     ``name``: what the user calls the file. Lines that are no object are left to the reader, which counts them.

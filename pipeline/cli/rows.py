@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from pipeline.cli.json_checks import JsonLinesCheck, are_objects, check_cells
+from pipeline.cli.json_checks import check_cells, check_files
 from pipeline.cli.json_rows import are_json_lines, is_json, parse_rows, write_json_lines
 from pipeline.cli.request_rows import RequestRows, Row
 from pipeline.contracts.errors import InvalidRequestError
@@ -65,11 +65,9 @@ class RowSource:
             files = [(self.path.name, _write_text(self.path.name, _unpack(self.path), scratch))]
         else:
             files = [(self.path.name, self.path)]
-        checked = [
-            _check_json(name, path, signature, limit, scratch / str(place)) for place, (name, path) in enumerate(files)
-        ]
-        rows = read_files([(name, path) for name, path, _ in checked], signature, limit, scratch)
-        return replace(rows, warnings=(*rows.warnings, *(warning for *_, warnings in checked for warning in warnings)))
+        checked, warnings = check_files(files, signature, limit, scratch)
+        rows = read_files(checked, signature, limit, scratch)
+        return replace(rows, warnings=(*rows.warnings, *warnings))
 
 
 def find_source(source: str) -> RowSource:
@@ -140,24 +138,6 @@ def _write_text(name: str, body: bytes, scratch: Path) -> Path:
         check_cells(row, f"'{name}', row {number:,}", nan=True)
     write_json_lines(rows, path)
     return path
-
-
-def _check_json(
-    name: str, path: Path, signature: Signature, limit: int | None, scratch: Path
-) -> tuple[str, Path, tuple[str, ...]]:
-    """Check a file of JSON lines; it is written anew where names are spelled otherwise than the model's."""
-    from pipeline.validation.readers.formats import find_format
-
-    kind = find_format(path.name).kind
-    if not (kind == "json_lines" or (kind == "delimited" and are_objects(path))):
-        return name, path, ()
-    check = JsonLinesCheck(name=name, signature=signature)
-    warnings = check.check(path, limit)
-    if not check.has_other_spellings:
-        return name, path, warnings
-    scratch.mkdir()
-    check.respell(path, scratch / "rows.jsonl")
-    return name, scratch / "rows.jsonl", warnings
 
 
 def _list_parts(folder: Path) -> list[Path]:

@@ -133,6 +133,17 @@ def test_rows_after_those_that_are_asked_for_may_lack_a_column(stage: Stage, tmp
     assert "row 1 lacks 'rooms'" in _predict(stage, tmp_path, "r.jsonl", _lines(*rows[::-1]), "--rows", "1").stderr
 
 
+def test_parts_of_a_folder_are_checked_as_far_as_rows_are_asked_for(stage: Stage, tmp_path: Path) -> None:
+    rows = [{"rooms": 1, "town": "a"}, {"rooms": 2, "town": "b"}]
+    (tmp_path / "part-0.jsonl").write_text(_lines(*rows))
+    (tmp_path / "part-1.jsonl").write_text(_lines(rows[0], {"town": "c"}).replace("1", "1e999"))
+    stage.serve(signature=ROOMS)
+    assert stage.run("predict", "m", str(tmp_path), "--rows", "2").exit_code == 0
+    result = stage.run("predict", "m", str(tmp_path), "--rows", "3")
+    assert "'part-1.jsonl': column 'rooms': 1 number is beyond float64" in result.stderr
+    assert "'part-1.jsonl', row 2 lacks 'rooms'" in stage.run("predict", "m", str(tmp_path)).stderr
+
+
 def test_an_optional_column_may_be_absent_and_a_missing_value_is_null(stage: Stage, tmp_path: Path) -> None:
     rows = [{"rooms": 1, "town": "a", "note": "n"}, {"rooms": None, "town": "b"}]
     assert _predict(stage, tmp_path, "rows.jsonl", _lines(*rows)).exit_code == 0
