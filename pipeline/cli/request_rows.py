@@ -36,7 +36,12 @@ class RequestRows:
 
 
 def read_files(
-    files: Sequence[tuple[str, Path]], signature: Signature, limit: int | None, scratch: Path
+    files: Sequence[tuple[str, Path]],
+    signature: Signature,
+    limit: int | None,
+    scratch: Path,
+    *,
+    ignore_extra: bool = False,
 ) -> RequestRows:
     """Read the first ``limit`` rows of files.
 
@@ -45,12 +50,16 @@ def read_files(
         signature: What the model reads, and how its training file was read.
         limit: None: all rows.
         scratch: An empty folder.
+        ignore_extra: Leave out columns that the model does not read.
 
     Raises:
         DatasetError: Of a kin: a file cannot be read, or lacks a column.
         InvalidRequestError: The model reads images, and the files are tables.
     """
-    known = [_read(name, path, signature, scratch / f"read-{number}") for number, (name, path) in enumerate(files)]
+    known = [
+        _read(name, path, signature, scratch / f"read-{number}", ignore_extra)
+        for number, (name, path) in enumerate(files)
+    ]
     frames = [rows.frame for rows in known]
     labels = [_labels(rows) for rows in known]
     truths = truths_of([label for part in labels for label in part][:limit], signature)
@@ -77,7 +86,7 @@ def truths_of(labels: Sequence[str | None], signature: Signature) -> list[Any]:
     return truths if any(truth is not None for truth in truths) else []
 
 
-def _read(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
+def _read(name: str, path: Path, signature: Signature, workdir: Path, ignore_extra: bool) -> KnownRows:
     from pipeline.validation.known_rows import read_known_rows
     from pipeline.validation.readers.formats import find_format
 
@@ -86,7 +95,7 @@ def _read(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRo
     if images and form.kind != "arrays":
         raise InvalidRequestError(f"the model reads images, and '{name}' is a table: png, jpg, npz or zip is expected")
     workdir.mkdir()
-    return read_known_rows(name, path, signature, workdir, form=form)
+    return read_known_rows(name, path, signature, workdir, form=form, ignore_extra=ignore_extra)
 
 
 def _labels(known: KnownRows) -> list[str | None]:

@@ -32,12 +32,13 @@ class RowSource:
     text: str = ""
     path: Path = Path()
 
-    def read(self, signature: Signature, *, limit: int | None = None) -> RequestRows:
+    def read(self, signature: Signature, *, limit: int | None = None, ignore_extra: bool = False) -> RequestRows:
         """Read the first ``limit`` rows by the model's signature.
 
         Args:
             signature: What the model reads, and how its training file was read.
             limit: None: all rows.
+            ignore_extra: Leave out columns that the model does not read; of JSON the API does that.
 
         Raises:
             DatasetError: Of a kin: the file cannot be read, or lacks a column.
@@ -47,11 +48,12 @@ class RowSource:
             rows = parse_rows(self.text)[:limit]
             for number, row in enumerate(rows, 1):
                 check_cells(row, f"row {number:,}")
-            return RequestRows(rows=iter(rows), truths=_json_truths(rows, signature), verbatim=True)
+            sent = [{name: cell for name, cell in row.items() if name != signature.target} for row in rows]
+            return RequestRows(rows=iter(sent), truths=_json_truths(rows, signature), verbatim=True)
         with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
-            return self._read(signature, limit, Path(scratch))
+            return self._read(signature, limit, Path(scratch), ignore_extra)
 
-    def _read(self, signature: Signature, limit: int | None, scratch: Path) -> RequestRows:
+    def _read(self, signature: Signature, limit: int | None, scratch: Path, ignore_extra: bool) -> RequestRows:
         from pipeline.cli.picture_rows import holds_pictures, read_pictures
         from pipeline.cli.request_rows import read_files
 
@@ -66,7 +68,7 @@ class RowSource:
         else:
             files = [(self.path.name, self.path)]
         checked, warnings = check_files(files, signature, limit, scratch)
-        rows = read_files(checked, signature, limit, scratch)
+        rows = read_files(checked, signature, limit, scratch, ignore_extra=ignore_extra)
         return replace(rows, warnings=(*rows.warnings, *warnings))
 
 

@@ -74,6 +74,7 @@ class Signature:
     encoding: str = ""  # that train.yaml names; empty: detected
     sheet: str = ""  # of a spreadsheet, that train.yaml names; empty: the first
     target_format: NumberFormat = PLAIN  # regression only
+    unread: tuple[str, ...] = ()  # columns of the training file that no model reads: later rows may have them too
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,6 +92,7 @@ class Signature:
             encoding=document.get("encoding", ""),
             sheet=document.get("sheet", ""),
             target_format=NumberFormat(**document.get("target_format", {})),
+            unread=tuple(document.get("unread", ())),
         )
 
     @property

@@ -17,7 +17,7 @@ from pipeline.validation.columns.casting import as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
-from pipeline.validation.limits import MAX_BYTES
+from pipeline.validation.limits import MAX_BYTES, MAX_NAMED
 from pipeline.validation.readers.batches import Rows, open_rows
 from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.options import ReadOptions
@@ -54,7 +54,13 @@ def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
 
 
 def read_known_rows(
-    name: str, path: Path, signature: Signature, workdir: Path, *, form: Format | None = None
+    name: str,
+    path: Path,
+    signature: Signature,
+    workdir: Path,
+    *,
+    form: Format | None = None,
+    ignore_extra: bool = False,
 ) -> KnownRows:
     """Read a file by a model's signature.
 
@@ -64,9 +70,10 @@ def read_known_rows(
         signature: What the model takes, and how its training file was read.
         workdir: An empty folder for what is made of the file.
         form: Its format; None: the ending of ``name`` tells it.
+        ignore_extra: Leave out columns that the model does not read.
 
     Raises:
-        DatasetError: Of a kin: the file cannot be read, or lacks a column.
+        DatasetError: Of a kin: the file cannot be read, lacks a column, or has one that the model does not read.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
     source = Source(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
@@ -75,7 +82,7 @@ def read_known_rows(
         source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
     )
     missing = choose_markers(signature.missing)
-    _check_names(name, rows, signature)
+    _check_names(name, rows, signature, ignore_extra=ignore_extra)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
     lost = [warning for _, warnings in columns for warning in warnings]
     target = signature.target
@@ -98,7 +105,7 @@ def _options_of(signature: Signature) -> ReadOptions:
     )
 
 
-def _check_names(name: str, rows: Rows, signature: Signature) -> None:
+def _check_names(name: str, rows: Rows, signature: Signature, *, ignore_extra: bool) -> None:
     optional = {column.name for column in signature.columns if column.is_optional}
     there = rows.sample.columns
     absent = [column.name for column in signature.columns if column.name not in there and column.name not in optional]
@@ -106,6 +113,15 @@ def _check_names(name: str, rows: Rows, signature: Signature) -> None:
         raise InvalidColumnsError(
             f"'{name}' lacks {counted(len(absent), 'column')} that the model reads, such as '{absent[0]}': "
             f"{suggest(absent[0], there)}"
+        )
+    known = {*(column.name for column in signature.columns), signature.target, *signature.unread, *rows.names.unnamed}
+    extra = [column for column in there if column not in known]
+    if extra and not ignore_extra:
+        listed = ", ".join(f"'{column}'" for column in extra[:MAX_NAMED])
+        more = f" and {len(extra) - MAX_NAMED:,} more" if len(extra) > MAX_NAMED else ""
+        raise InvalidColumnsError(
+            f"'{name}' has {counted(len(extra), 'column')} that the model does not read: {listed}{more}; "
+            "--ignore-extra leaves out what it does not read"
         )
 
 

@@ -21,7 +21,14 @@ from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.limits import MAX_CLASSES
 from pipeline.validation.words import counted
 
-__all__ = ["Target", "TargetRule", "check_distinct", "describe_others", "infer_target", "target_name"]
+__all__ = [
+    "Target",
+    "TargetRule",
+    "check_distinct",
+    "describe_others",
+    "infer_target",
+    "target_name",
+]
 
 _MAX_NUMBER_CLASSES = 10  # distinct whole numbers that are taken for labels when nobody says the task
 _MIN_NUMBER_ROWS = 5  # rows to each of them, in the mean
