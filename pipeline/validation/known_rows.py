@@ -53,7 +53,7 @@ def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
     return ReadOptions(header=rows.header, encoding=spec.encoding or "", sheet=spec.sheet or "", names=rows.names.names)
 
 
-def read_known_rows(
+def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
     name: str,
     path: Path,
     signature: Signature,
