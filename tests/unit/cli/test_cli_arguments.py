@@ -73,7 +73,7 @@ def test_a_dot_is_still_the_current_folder(stage: Stage, tmp_path: Path, monkeyp
     (tmp_path / "a.csv").write_text("width,colour\n1,red\n2,blue\n")
     stage.serve()
     assert stage.run("predict", "m", ".").exit_code == 0
-    assert stage.run("drop", ".", "--model", "m", "--no-watch").exit_code == 0
+    assert stage.run("drop", ".", "--model", "m", "--no-watch", "--no-check").exit_code == 0
 
 
 def test_a_cell_may_be_empty(stage: Stage) -> None:
