@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.parsing.dates import EARLIEST, LATEST, seconds_of, seconds_of_number
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.dates import convert_time_numbers, read_dates, read_seconds
+from pipeline.validation.columns.date_inference import read_dates
+from pipeline.validation.columns.dates import convert_temporal, convert_time_numbers, read_seconds
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.type_inference import infer_column
 
