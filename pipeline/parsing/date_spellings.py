@@ -38,7 +38,7 @@ _DAY, _NAME, _YEAR = r"([0-9]{1,2})", rf"([{LETTERS}]{{3,10}})", r"([0-9]{4}|[0-
 _CENTURIES = r"(?:1[5-9]|2[01])[0-9]{2}"
 _COMPACT = rf"^({_CENTURIES})([0-9]{{2}})([0-9]{{2}})[Tt ]([0-9]{{2}}):?([0-9]{{2}})"
 _ORDINAL = r"(?:st|nd|rd|th|er|[º°.])"
-_CLOCK = r".*[0-9]:[0-9]{2}"
+_CLOCK = r".*[0-9][:.][0-9]{2}"
 
 # Applied one after another: a text that one of them has rewritten may be of use to the next.
 REWRITES = (
@@ -46,7 +46,7 @@ REWRITES = (
     # A weekday before a date; before a time of day alone it has a meaning of its own.
     (rf"^(?:{_WEEKDAY})[.,]{{0,2}} +([0-9]{{1,4}}[-/. a-z].*|[{LETTERS}].*)$", "${1}"),
     (r"^(.*[0-9]) ?\([A-Za-z ]+\)$", "${1}"),  # GMT+0100 (Central European Standard Time)
-    (r"^(.*[0-9]) ?(?:[Uu]hr|UHR)$", "${1}"),
+    (r"^(.*[0-9]) ?(?:[Uu]hr|UHR)( .*)?$", "${1}${2}"),
     # 2024年1月5日(金) 10時05分
     (r"^(.*[0-9])[時时시] ?([0-9]{2})[分분] ?([0-9]{2})[秒초]$", "${1}:${2}:${3}"),
     (r"^(.*[0-9])[時时시] ?([0-9]{2})[分분]$", "${1}:${2}"),

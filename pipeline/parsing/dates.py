@@ -87,11 +87,9 @@ def seconds_of(text: str, *, day_first: bool | None, time_unit: TimeUnit = "") -
     return None
 
 
-def is_ambiguous(text: str, *, time_unit: TimeUnit = "") -> bool:
+def is_ambiguous(text: str) -> bool:
     """Return whether a text is a date only once it is known whether its day or its month comes first."""
-    return seconds_of(text, day_first=None, time_unit=time_unit) is None and any(
-        seconds_of(text, day_first=day_first, time_unit=time_unit) is not None for day_first in (True, False)
-    )
+    return seconds_of(text, day_first=None) is None and seconds_of(text, day_first=True) is not None
 
 
 def seconds_of_number(number: float, time_unit: TimeUnit) -> float | None:
@@ -166,6 +164,8 @@ def _start_of_day(groups: _Groups, *, day_first: bool | None) -> int | None:
     year = int(digits)
     if len(digits) == 2:
         year += 1900 if year >= TWO_DIGITS else 2000
+    day: str | None
+    month: str | int | None
     if "first" in groups:
         order = _detect_order(groups) if day_first is None else day_first
         if order is None:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.parsing.date_spellings import ZONES
+from pipeline.contracts.errors import InvalidColumnsError
+from pipeline.contracts.signature import Column
+from pipeline.parsing.date_spellings import MONTH_NUMBERS, ZONES
 from pipeline.parsing.dates import CLOCK, DOTTED_CLOCKS, FORMS, TimeUnit
 from pipeline.validation.columns.dates import read_seconds, rewrite_dates, with_colons
 from pipeline.validation.words import counted
 
-__all__ = ["Dates", "read_dates"]
+__all__ = ["Dates", "check_order", "explain_lost", "read_dates"]
 
 _MIN_DATES = 0.9  # of the values; the rest count as missing
 _HEAD_ROWS = 100  # values that are checked before all are
@@ -23,6 +25,11 @@ _ORDERED = (
 _ZONED = (
     rf":[0-9]{{2}}.*(?:Z|UTC|GMT|[+-][0-9]{{1,2}}(?::?[0-9]{{2}})?|{'|'.join(ZONES)})(?: [0-9]{{4}})?"
     r"(?: ?\([A-Za-z ]+\))?\]?$"
+)
+# What every date has that can be rewritten, in small letters: a look at it spares other texts the many rules.
+_HINT = (
+    rf"[0-9]:[0-9]{{2}}|[0-9]{{8}}[t ][0-9]|[年년]|^[^0-9]{{2,10}}[., ]+[0-9]{{1,4}}[-/.]"
+    rf"|{'|'.join(sorted({name[:3] for name in MONTH_NUMBERS}))}"
 )
 
 
@@ -66,7 +73,8 @@ def _are_dates(head: pl.Series) -> bool:
     enough = len(head) * _MIN_DATES
     if _count_forms(head) >= enough:
         return True
-    return int(head.str.contains("[0-9]").sum()) >= enough and _count_forms(rewrite_dates(head)) >= enough
+    may_be_dates = int(head.str.to_lowercase().str.contains(_HINT).sum()) >= enough
+    return may_be_dates and _count_forms(rewrite_dates(head)) >= enough
 
 
 def _count_forms(values: pl.Series) -> int:
@@ -113,6 +121,52 @@ def _count_proofs(texts: pl.Series) -> tuple[int, int]:
     """Count the dates that show that the day comes first, and those that show that the month does."""
     numbers = texts.str.extract_groups(_ORDERED).struct.unnest().select(pl.col("first", "then").cast(pl.Int64))
     return int((numbers["first"] > 12).sum()), int((numbers["then"] > 12).sum())
+
+
+def check_order(cells: pl.Series, column: Column) -> None:
+    """Check that a later file writes day and month in the order of the training file.
+
+    Args:
+        cells: Stripped cells.
+        column: Their rule.
+
+    Raises:
+        InvalidColumnsError: More than a few dates have the other order; the rest would be read wrongly.
+    """
+    if column.day_first is None or column.time_unit == "hh.mm.ss" or not _are_texts_of_dates(cells, column):
+        return
+    days_first, months_first = _count_proofs(cells.filter(cells.str.contains(_ORDERED)))
+    others = months_first if column.day_first else days_first
+    if others > (days_first + months_first) * (1 - _MIN_DATES):
+        there, here = ("day", "month") if column.day_first else ("month", "day")
+        raise InvalidColumnsError(
+            f"column '{column.name}': the {there} comes first in the training file, but the {here} comes first in "
+            f"{counted(others, 'cell')} of this one: the same order is expected, or dates such as 2024-01-31"
+        )
+
+
+def explain_lost(cells: pl.Series, values: pl.Series, column: Column) -> str:
+    """Explain in words to append why dates of a later file were not read; empty where their order is not the reason.
+
+    Args:
+        cells: Stripped cells.
+        values: The same, read.
+        column: Their rule.
+    """
+    if column.day_first is not None or column.time_unit == "hh.mm.ss" or not _are_texts_of_dates(cells, column):
+        return ""
+    unread = cells.filter(values.is_null() & cells.is_not_null())
+    ambiguous = _count(read_seconds(unread.filter(unread.str.contains(_ORDERED)), day_first=True))
+    if not ambiguous:
+        return ""
+    return (
+        f" ({ambiguous:,} because the training file does not tell whether the day or the month comes first: dates such "
+        "as 2024-01-31 are expected)"
+    )
+
+
+def _are_texts_of_dates(cells: pl.Series, column: Column) -> bool:
+    return column.kind == "datetime" and cells.dtype == pl.String
 
 
 def _count_without_zone(texts: pl.Series) -> int | None:

@@ -162,6 +162,8 @@ def _days(groups: list[str], *, day_first: bool | None) -> pl.Expr:
     digits, year = pl.col("year"), pl.col("year").cast(pl.Int64)
     century = pl.when(year >= TWO_DIGITS).then(1900).otherwise(2000)
     year = pl.when(digits.str.len_chars() == 2).then(year + century).otherwise(year)
+    day: pl.Expr
+    month: pl.Expr
     if "first" in groups:
         order = _detect_order() if day_first is None else pl.lit(day_first)
         day = pl.when(order).then("first").when(~order).then("then")
