@@ -22,6 +22,7 @@ from python_calamine import (
 )
 
 from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.parsing.numbers import write_number
 from pipeline.validation.columns.names import check_cells
 from pipeline.validation.limits import MAX_BYTES, MIN_ROWS
 from pipeline.validation.words import counted
@@ -56,7 +57,7 @@ class _Area:
     width: int
 
 
-def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> ConvertedSheet:
+def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str, is_hint: bool = False) -> ConvertedSheet:
     """Write one sheet of a workbook as a csv file.
 
     Args:
@@ -64,6 +65,7 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> C
         path: The workbook: .xlsx, .xlsm, .xlsb, .xls or .ods, whatever its name.
         folder: Where the csv file is written.
         sheet: The sheet's name; empty for the first one that holds a table.
+        is_hint: Take the first one where there is none of that name.
 
     Raises:
         UnreadableDatasetError: It is no workbook, protected, damaged or too large, or has no such sheet or table.
@@ -72,7 +74,8 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> C
     data = path.read_bytes()
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
-            chosen, area, warnings = _choose_sheet(name, workbook, sheet)
+            choice = "" if is_hint and sheet not in workbook.sheet_names else sheet
+            chosen, area, warnings = _choose_sheet(name, workbook, choice)
             check_cells(name, area.width * chosen.height)
             target = folder / f"{path.name}.sheet.csv"
             _write_sheet(chosen, area, target)
@@ -216,7 +219,7 @@ def _write_cell(cell: Cell) -> str:  # noqa: PLR0911 - one type of cell each
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < _MAX_INTEGER else repr(cell)
+        return str(int(cell)) if cell.is_integer() and abs(cell) < _MAX_INTEGER else write_number(cell)
     if isinstance(cell, dt.datetime):
         return cell.isoformat(sep=" ")
     if isinstance(cell, dt.date | dt.time):
