@@ -11,7 +11,8 @@ import polars as pl
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.casting import cast_column, count_lost
-from pipeline.validation.columns.cells import count_markers
+from pipeline.validation.columns.cells import count_markers, strip_cells
+from pipeline.validation.columns.date_inference import check_order, explain_lost
 from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.target import TargetRule
@@ -146,18 +147,24 @@ def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], 
 
 
 def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
+    cells = strip_cells(raw, schema.missing) if column.kind == "datetime" else raw
+    try:
+        check_order(cells, column)
+    except InvalidColumnsError as error:
+        raise InvalidColumnsError(f"'{test.name}': {error}") from None
     column, fitted = fit_column(raw, column, schema.missing)
     values = cast_column(raw, column, schema.missing)
     lost, present = count_lost(raw, values, column, schema.missing)
+    reason = explain_lost(cells, values, column) if lost else ""
     if present and lost == present:
         raise InvalidColumnsError(
-            f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data: the same spelling is "
-            "expected in both files"
+            f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data{reason}: the same spelling "
+            "is expected in both files"
         )
     warnings = [f"'{test.name}': {warning}" for warning in fitted]
     if lost:
         warnings.append(
-            f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"
+            f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing"
         )
     if markers := count_markers(raw, schema.missing):
         listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(MAX_NAMED))
