@@ -37,7 +37,7 @@ class ColumnProfile(Record):
     vocabulary: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()  # image only: height, width, channels
     parts: tuple[DatePart, ...] = ()  # datetime only: what of it differs from row to row (graphs.dates)
-    day_first: bool = False  # these as contracts.signature.Column has them
+    day_first: bool | None = None  # these as contracts.signature.Column has them
     time_unit: TimeUnit = ""
     number_format: NumberFormat = PLAIN
     is_wide: bool = False

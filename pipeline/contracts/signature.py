@@ -41,7 +41,7 @@ class Column:
     name: str
     kind: ColumnKind
     shape: tuple[int, ...] = ()  # image only: height, width, channels
-    day_first: bool = False  # datetime only: 3/4/2024 is the third of April (parsing.dates)
+    day_first: bool | None = None  # datetime only: 3/4/2024 is 3 April; None: the training file had no such dates
     time_unit: TimeUnit = ""  # datetime only: what a whole number counts, where the file had numbers
     number_format: NumberFormat = PLAIN  # numeric only: how the file writes numbers as text
     is_wide: bool = False  # numeric only: float32 would lose its signal, so the model takes float64

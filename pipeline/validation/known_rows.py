@@ -13,13 +13,14 @@ from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import choose_markers
-from pipeline.validation.columns.casting import as_text, cast_column, count_lost
+from pipeline.validation.columns.casting import as_numbers, as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.date_inference import check_order, explain_lost
 from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import MAX_BYTES, MAX_NAMED
 from pipeline.validation.readers.batches import Rows, open_rows
-from pipeline.validation.readers.formats import find_format
+from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
@@ -53,23 +54,30 @@ def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
     return ReadOptions(header=rows.header, encoding=spec.encoding or "", sheet=spec.sheet or "", names=rows.names.names)
 
 
-def read_known_rows(
-    name: str, path: Path, signature: Signature, workdir: Path, *, ignore_extra: bool = False
+def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
+    name: str,
+    path: Path,
+    signature: Signature,
+    workdir: Path,
+    *,
+    form: Format | None = None,
+    ignore_extra: bool = False,
 ) -> KnownRows:
     """Read a file by a model's signature.
 
     Args:
-        name: The file's name, whose ending tells the format.
+        name: What the user calls the file.
         path: Where it is.
         signature: What the model takes, and how its training file was read.
         workdir: An empty folder for what is made of the file.
+        form: Its format; None: the ending of ``name`` tells it.
         ignore_extra: Leave out columns that the model does not read.
 
     Raises:
         DatasetError: Of a kin: the file cannot be read, lacks a column, or has one that the model does not read.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
-    source = Source(name=name, files=(File(name=name, path=path, form=find_format(name)),), digest=Future())
+    source = Source(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
     image = next((column.shape for column in signature.columns if column.kind == "image"), ())
     rows = open_rows(
         source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
@@ -122,28 +130,35 @@ def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str])
     if column.name not in frame.columns:
         return pl.Series(column.name, [None]).new_from_index(0, frame.height), ()
     raw = frame[column.name]
+    cells = strip_cells(raw, missing) if column.kind == "datetime" else raw
+    check_order(cells, column)
     column, fitted = fit_column(raw, column, missing)
     values = cast_column(raw, column, missing)
     lost, present = count_lost(raw, values, column, missing)
+    reason = explain_lost(cells, values, column) if lost else ""
     if present and lost == present:
         raise InvalidColumnsError(
-            f"column '{column.name}' is not {column.kind}, as it is in the training file: the same spelling is expected"
+            f"column '{column.name}' is not {column.kind}, as it is in the training file{reason}: the same spelling is "
+            "expected"
         )
     warnings = list(fitted)
     if lost:
-        warnings.append(f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing")
+        warnings.append(f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing")
     if column.kind == "boolean":
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":
-        values = _as_request_dates(raw, values, column)
+        values = _as_request_dates(cells, values, column)
     elif column.kind == "numeric":
         exact = cast_column(raw, replace(column, is_wide=True), missing)
         values = exact.set(values.is_null(), None)
     return values.alias(column.name), warnings
 
 
-def _as_request_dates(raw: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:
-    if column.time_unit not in ("", "hh.mm.ss"):
-        return cast_column(raw, Column(name=column.name, kind="numeric", is_wide=True))
+def _as_request_dates(cells: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:
+    """Return the numbers of a file whose dates are all numbers in the column's unit, else ISO 8601."""
+    if column.time_unit not in ("", "hh.mm.ss") and not cells.dtype.is_temporal():
+        numbers = as_numbers(cells, Column(name=column.name, kind="numeric", is_wide=True))
+        if not (numbers.is_null() & seconds.is_not_null()).any():
+            return numbers.set(seconds.is_null(), None)
     times = pl.from_epoch((seconds * 1e6).round().cast(pl.Int64), time_unit="us")
     return times.dt.strftime(_ISO)

@@ -14,7 +14,8 @@ from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_finite, as_text
 from pipeline.validation.columns.cells import count_markers, drop_number_markers, has_number_marker, strip_cells
-from pipeline.validation.columns.dates import convert_temporal, read_dates
+from pipeline.validation.columns.date_inference import read_dates
+from pipeline.validation.columns.dates import convert_temporal
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows

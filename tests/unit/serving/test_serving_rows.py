@@ -175,7 +175,7 @@ def test_a_model_of_many_classes_takes_fewer_rows_so_that_its_answer_fits() -> N
     assert 1_000_000 < len(answer.body) < 6_000_000
 
 
-def _fed(*rows: dict[str, Any], day_first: bool = False) -> Any:
+def _fed(*rows: dict[str, Any], day_first: bool | None = False) -> Any:
     columns = (Column(name="when", kind="datetime", day_first=day_first), Column(name="note", kind="text"))
     return Columns(Signature(task="regression", target="y", columns=columns), 100).feeds(
         list(rows), lambda row, name: f"rows[{row}], {name}"
@@ -209,8 +209,8 @@ def test_a_text_keeps_its_inner_white_space() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "found"),
-    [("soon", "another text"), ("31/1/2024", "another text"), (True, "a boolean"), (1e30, "a number beyond"),
-     (NAN, "a number beyond"), ([1], "an array")],
+    [("soon", "another text"), ("31/1/2024", "one whose day comes first"), (True, "a boolean"),
+     (1e30, "a number beyond"), (NAN, "a number beyond"), ([1], "an array")],
 )  # fmt: skip
 def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:
     message = r"rows\[0\], when: a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected, this is "
@@ -237,3 +237,38 @@ def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
     assert answered([row], signature) == answered([ROWS[0]])
     with pytest.raises(InvalidRequestError, match="has 'row'"):
         loaded(signature).answer({"rows": [{**row, "row": 1}]})
+
+
+@pytest.mark.parametrize("cell", ["3/4/2024", "3-4-24 10:30", "Mon, 01/02/2024"])
+def test_a_date_whose_order_the_training_file_does_not_tell_is_refused_with_iso_as_the_way_out(cell: str) -> None:
+    message = r"rows\[1\], when: a date such as 2024-01-31T.* does not tell whether its day or its month comes first"
+    with pytest.raises(InvalidRequestError, match=message):
+        _fed({"when": "2024-01-31", "note": "x"}, {"when": cell, "note": "x"}, day_first=None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [("3.4.2024", 1712102400.0), ("31/1/2024", 1706659200.0), ("1/31/2024", 1706659200.0), ("2/2/2024", 1706832000.0)],
+)
+def test_a_date_that_tells_its_order_by_itself_is_read_without_one(cell: str, seconds: float) -> None:
+    assert _fed({"when": cell, "note": None}, day_first=None)["when"].tolist() == [seconds]
+
+
+def test_a_date_in_the_other_order_is_refused_as_that() -> None:
+    with pytest.raises(InvalidRequestError, match="whose month comes first, unlike in the training file"):
+        _fed({"when": "1/31/2024", "note": None}, day_first=True)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "5. März 2024",
+        "5. Ma\u0308rz 2024",
+        "5 de marzo de 2024",
+        "2024年3月5日",
+        "05MAR2024",
+        "Tue, 05 Mar 2024 00:00:00 GMT",
+    ],
+)
+def test_a_date_is_read_as_programs_and_languages_write_it(cell: str) -> None:
+    assert _fed({"when": cell, "note": None})["when"].tolist() == [1709596800.0]
