@@ -30,8 +30,7 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
     outcome = outcome_of(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
         return  # the machine was taken back, or the container would not stop, after the outcome was written
-    document = document_of(cause)
-    described = {"StatusReason": cause} if document is None else document
+    described = _job_in(cause)
     if _NO_CAPACITY in described.get("StatusReason", ""):
         raise CapacityUnavailableError(f"the job '{job}' got no machine in the time that it may wait for one")
     if outcome is not None and outcome.error is not None:
@@ -61,6 +60,14 @@ def outcome_of(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
         return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
     except ObjectNotFoundError:
         return None
+
+
+def _job_in(cause: str) -> dict[str, Any]:
+    """Batch's description of the job; of several nodes it is in the cause of an execution of their own."""
+    document = document_of(cause)
+    if document is None:
+        return {"StatusReason": cause}
+    return _job_in(str(document.get("Cause", ""))) if "ExecutionArn" in document else document
 
 
 def _why(described: dict[str, Any]) -> str:

@@ -83,6 +83,12 @@ def test_a_job_that_got_no_machine_is_told_apart_even_after_a_reclaimed_attempt(
         check_job(RUN, "gpu", NO_MACHINE, artifacts=artifacts)
 
 
+def test_a_job_of_several_nodes_is_told_of_by_its_own_execution(artifacts: FakeObjectStore) -> None:
+    nested = json.dumps({"ExecutionArn": "arn", "Status": "FAILED", "Error": "JobCrashedError", "Cause": NO_MACHINE})
+    with pytest.raises(CapacityUnavailableError):
+        check_job(RUN, "gpu", nested, artifacts=artifacts)
+
+
 @pytest.mark.parametrize("cause", ["", "The state timed out", "[1]", "null"])
 def test_a_cause_that_is_not_a_job_is_a_crash(artifacts: FakeObjectStore, cause: str) -> None:
     with pytest.raises(JobCrashedError):
