@@ -26,6 +26,7 @@ from pipeline.local.home import Home, Server
 from pipeline.local.hooks import (
     api_keys_from_authorizer,
     batch_cloudformation,
+    batch_events,
     batch_jobs,
     batch_states,
     execution_ends,
@@ -42,6 +43,7 @@ __all__ = ["PRIVATE_NAMES", "Emulator"]
 PRIVATE_NAMES = (
     *api_keys_from_authorizer.PRIVATE_NAMES,
     *batch_cloudformation.PRIVATE_NAMES,
+    *batch_events.PRIVATE_NAMES,
     *batch_jobs.PRIVATE_NAMES,
     *batch_states.PRIVATE_NAMES,
     *execution_ends.PRIVATE_NAMES,

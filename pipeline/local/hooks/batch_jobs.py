@@ -16,6 +16,7 @@ from ministack.services import batch, cloudwatch_logs
 from pipeline.local.batch.job import Job
 from pipeline.local.batch.request import Attempt, container_of, request_of
 from pipeline.local.batch.runner import JobRunner
+from pipeline.local.hooks import batch_events
 from pipeline.local.private_names import PrivateName
 
 __all__ = ["PRIVATE_NAMES", "RefusedError", "check_exit_patterns", "install", "put_log_line", "submit"]
@@ -117,7 +118,9 @@ def submit(runner: JobRunner, document: Document) -> Job:
     def changed(job: Job) -> None:
         batch._jobs[job.id] = _described(job, document, definition)
 
-    return runner.submit(request_of(document, definition), changed=changed)
+    job = runner.submit(request_of(document, definition), changed=changed)
+    batch_events.tell_if_it_waits(job, batch._job_queues[queue]["jobQueueArn"])
+    return job
 
 
 def check_exit_patterns(document: Document) -> None:

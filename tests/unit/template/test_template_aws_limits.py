@@ -21,6 +21,8 @@ EXIT_PATTERNS = {
 }
 BOUNDS = {  # parameter: the least and the most that the service takes
     "CapacitySeconds": (600, 86_400),
+    "GpuWaitSeconds": (60, 43_200),
+    "CpuWaitSeconds": (60, 43_200),
     "JobSeconds": (60, 86_400),
     "MaxVcpus": (4, 10_000),
     "RequestsPerSecond": (1, 10_000),

@@ -107,6 +107,7 @@ def test_what_has_no_resource_of_its_own_is_listed() -> None:
         for action in _list(statement["Action"])
     }
     assert {action for action in everywhere if not action.startswith("logs:")} == {
+        "batch:CancelJob",
         "batch:DescribeJobs",
         "batch:TerminateJob",
     }

@@ -169,7 +169,7 @@ def test_placeholders_are_what_the_template_fills_in() -> None:
     }
     for machine in machines:
         asked = set(re.findall(r"\$\{(\w+)\}", (ROOT / machine["DefinitionUri"]).read_text()))
-        assert asked == set(machine["DefinitionSubstitutions"])
+        assert asked == set(machine.get("DefinitionSubstitutions", {}))
 
 
 def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
