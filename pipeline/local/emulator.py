@@ -35,6 +35,7 @@ from pipeline.local.hooks import (
     object_version_ids,
     rest_api_settings,
     state_flush,
+    upload_concurrency,
 )
 from pipeline.local.private_names import check
 
@@ -52,6 +53,7 @@ PRIVATE_NAMES = (
     *object_version_ids.PRIVATE_NAMES,
     *rest_api_settings.PRIVATE_NAMES,
     *state_flush.PRIVATE_NAMES,
+    *upload_concurrency.PRIVATE_NAMES,
 )
 
 _TICK_SECONDS = 0.5
@@ -87,6 +89,7 @@ class Emulator:
         batch_states.install(self._jobs)
         object_version_ids.install()
         rest_api_settings.install()
+        upload_concurrency.install()
         api_keys_from_authorizer.install()
 
     async def _serve(self, listener: socket.socket) -> None:

@@ -145,21 +145,37 @@ def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
 def test_a_function_is_tried_again_for_what_is_transient_and_nothing_else(name: str) -> None:
-    transient, timed_out = TASKS[name]["Retry"]
+    throttled, transient, timed_out = TASKS[name]["Retry"]
+    assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
     assert set(transient["ErrorEquals"]) == {
         "TransientError",
         "Lambda.ServiceException",
         "Lambda.AWSLambdaException",
         "Lambda.SdkClientException",
-        "Lambda.TooManyRequestsException",
     }
     assert (timed_out["ErrorEquals"], timed_out["MaxAttempts"]) == (["Sandbox.Timedout"], 1)
 
 
+def _waited(retrier: dict[str, Any]) -> float:
+    """Seconds that all its retries wait at most; a full jitter waits half of it, in the mean."""
+    delays = (retrier["IntervalSeconds"] * retrier["BackoffRate"] ** number for number in range(retrier["MaxAttempts"]))
+    return sum(min(delay, retrier["MaxDelaySeconds"]) for delay in delays)
+
+
+@pytest.mark.parametrize("name", tasks_of_all())
+def test_what_a_busy_service_refuses_is_tried_again_for_minutes(name: str) -> None:
+    task = tasks_of_all()[name]
+    first = task["Retry"][0]
+    service = "Lambda" if function_of(task) else "StepFunctions" if "startExecution" in task["Resource"] else "Batch"
+    assert all(error.startswith(f"{service}.") for error in first["ErrorEquals"])
+    assert _waited(first) / 2 > 10 * 60
+    assert first["JitterStrategy"] == "FULL"
+
+
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
-def test_a_task_waits_at_least_as_long_as_its_function_may_run(name: str) -> None:
+def test_a_task_waits_longer_than_its_function_may_run(name: str) -> None:
     function = resources("AWS::Serverless::Function")[str(function_of(TASKS[name]))]
-    assert function["Timeout"] <= TASKS[name]["TimeoutSeconds"]
+    assert function["Timeout"] + 30 <= TASKS[name]["TimeoutSeconds"]  # else States.Timeout, which nothing retries
 
 
 def test_placeholders_are_what_the_template_fills_in() -> None:
@@ -187,3 +203,10 @@ def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
 def test_collected_stages_are_stages() -> None:
     stages = {task["Parameters"]["Payload"].get("stage") for task in TASKS.values() if function_of(task)} - {None}
     assert stages == {"validate", "train", "compress"} <= set(STAGES)
+
+
+def test_an_interruption_is_not_retried_by_the_step_that_tells_of_it() -> None:
+    for name, task in TASKS.items():
+        if name.startswith("Collect"):
+            retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
+            assert not retried & {"JobInterruptedError", "CapacityUnavailableError", "ImageUnavailableError"}
