@@ -95,7 +95,7 @@ def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
         prefix = "KEY#*" if name == "AuthorizeRequestFunction" else "TENANT#*"
         for statement in _statements(function["Policies"]):
             if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
-                assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [prefix]}}
+                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": [prefix]}
 
 
 def test_what_has_no_resource_of_its_own_is_listed() -> None:

@@ -210,3 +210,10 @@ def test_an_interruption_is_not_retried_by_the_step_that_tells_of_it() -> None:
         if name.startswith("Collect"):
             retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
             assert not retried & {"JobInterruptedError", "CapacityUnavailableError", "ImageUnavailableError"}
+
+
+@pytest.mark.parametrize("name", tasks_of_all())
+def test_a_result_is_left_out_or_narrowed_so_that_the_state_stays_small(name: str) -> None:
+    """256 KB is the most that passes between states, and a description of a job or an answer has no bound of ours."""
+    task = tasks_of_all()[name]
+    assert task["ResultPath"] is None or "ResultSelector" in task
