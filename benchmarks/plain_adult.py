@@ -30,7 +30,7 @@ from pipeline.training.trainer import Trainer
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
-from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
@@ -67,7 +67,7 @@ def main(csv: Path, target: str, folder: Path) -> None:
     clock = Clock()
     aside = RejectedRows(folder / "set_aside.jsonl")
     digest = hashlib.sha256(csv.read_bytes()).hexdigest()
-    source = Source(name=csv.name, files=(File(name=csv.name, path=csv, form=format_of(csv.name)),), digest=Future())
+    source = Source(name=csv.name, files=(File(name=csv.name, path=csv, form=find_format(csv.name)),), digest=Future())
     rows = open_rows(source, folder, ReadOptions(), aside, is_large=False, max_bytes=MAX_BYTES)
     data = prepare(rows, JobSpec(target=target), aside, folder, sha256=digest)
     splits = data.read_splits()

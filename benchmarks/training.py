@@ -37,7 +37,7 @@ from torch import nn
 from pipeline.training.recipe import Fitted, Problem, Rows
 from pipeline.training.recipes import RECIPES
 from pipeline.training.side_by_side import fit_side_by_side
-from pipeline.validation.threads import processors
+from pipeline.validation.threads import count_processors
 
 SEEDS = (0, 1, 2, 3, 4)
 TRIALS = 8
@@ -131,7 +131,7 @@ def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
 
 def side_by_side(rounds: int) -> dict[str, list[float]]:
     """Eight learning rates, by the clock; one after another with one thread and with all, whichever is faster."""
-    given, mlp, threads = problem(0), RECIPES["mlp"], processors()
+    given, mlp, threads = problem(0), RECIPES["mlp"], count_processors()
     rates = [1e-3 * (1 + place / 10) for place in range(TRIALS)]
     trials = [mlp.complete({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
 

@@ -32,4 +32,9 @@ def show(renderable: RenderableType) -> None:
 
 def print_json(document: Any) -> None:
     """Print a result for a script."""
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):  # JSON has its own escapes for letters that the terminal lacks
+        text = json.dumps(document, indent=1)
+    typer.echo(text)

@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_RUNNING = 3
     NEEDS_DECISION = 4  # the run made a version that nobody has promoted yet
+    INTERRUPTED = 130  # by Ctrl-C: 128 + SIGINT, as a shell has it
 
 
 def exit_code_of(error: ModeldropError) -> ExitCode:
@@ -46,9 +47,31 @@ def message(text: str, *, style: str | None = None) -> None:
 class GuardedGroup(TyperGroup):
     """Ends a command with one sentence instead of a traceback; with ``--debug`` the traceback goes before it."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        from pipeline.cli.streams import prepare_streams
+
+        prepare_streams()
+        return super().main(*args, **extra)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse empty arguments of every command: an empty path would be the current folder."""
+        for position, argument in enumerate(args):
+            if argument == "":
+                before = args[position - 1] if position else ctx.info_name
+                name = f"the argument after '{before}'"
+            elif argument.startswith("--") and argument.endswith("="):
+                name = argument[:-1]
+            else:
+                continue
+            raise typer.BadParameter(f"{name} is empty (an unset variable of the shell?): a value is expected", ctx=ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            message("interrupted")
+            raise typer.Exit(ExitCode.INTERRUPTED) from error
         except ModeldropError as error:
             _end(ctx, error, error.message, exit_code_of(error))
         except Exception as error:  # the outermost edge: no traceback reaches a terminal

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.cli.consoles import err, show
 from pipeline.cli.curves import curves_of, curves_table
 from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.learning_views import learning_lines
 from pipeline.cli.views import leaderboard, plain_stage, run_panel
 from pipeline.contracts.curves import Curves
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
@@ -120,6 +121,10 @@ def _follow_plainly(updates: Iterator[Run]) -> Run:
             if stage.status != "PENDING" and told.get(stage.name) != stage.status:
                 told[stage.name] = stage.status
                 message(plain_stage(stage))
+        if run.learning is not None and "learning" not in told:
+            told["learning"] = run.learning.target
+            for line in learning_lines(run.learning):
+                message(line.plain, style="yellow" if line.style else None)
     return run
 
 

@@ -86,8 +86,6 @@ def root(
 ) -> None:
     if stack is None and (profile or region):
         raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
-    if api_key == "":  # a script's key that could not be made; another one must not take its place
-        raise typer.BadParameter("--api-key is empty: a key is expected")
     choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, home=home)
     ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
 

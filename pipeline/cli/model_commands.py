@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -108,9 +109,10 @@ def promote(
 ) -> None:
     """Make a version live: to decide on a run that asks for it, or to roll back."""
     connection = session_of(ctx).connection()
-    promoted = connection.registry.promote(connection.tenant(tenant), model, version, by="modeldrop promote")
+    promoted = connection.registry.promote(connection.tenant(tenant), model, version, by=_who())
     connection.runs.decide(promoted.lineage.run)
     message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
+    message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
 
 
 def predict(
@@ -126,6 +128,9 @@ def predict(
         ),
     ],
     rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first so many rows.")] = None,
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave out columns that the model does not read.")
+    ] = False,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -137,11 +142,21 @@ def predict(
 
     session = session_of(ctx)
     connection = session.connection()
-    answer = predict_rows(find_source(source), session, connection, model=model, tenant=tenant, limit=rows)
+    answer = predict_rows(
+        find_source(source), session, connection, model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
+    )
     if json:
         print_json(answer.document())
     else:
         show(answers_table(answer))
+
+
+def _who() -> str:
+    """Who promotes, for the registry's history."""
+    try:
+        return f"modeldrop promote by {getpass.getuser()}"
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "modeldrop promote"
 
 
 def _live(summary: ModelSummary, connection: Connection) -> ModelVersion | None:

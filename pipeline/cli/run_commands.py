@@ -37,7 +37,7 @@ _RUNS = """Examples:
 
   modeldrop runs --json | jq -r '.[0].status'
 
-A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION."""
+A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION; REJECTED is an upload whose key is not TENANT/MODEL/FILE."""
 _WATCH = """Examples:
 
   modeldrop watch demo_houses_1f2e3d4c5b6a
@@ -80,7 +80,8 @@ def drop(
     tenant: TenantOption = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name; by default the file's.")] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column to learn; by default the last one.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column to learn, whatever train.yaml says; by default the last."),
     ] = None,
     spec: Annotated[
         Path | None,
@@ -88,23 +89,29 @@ def drop(
             metavar="train.yaml", exists=True, dir_okay=False, help="Settings; put beside the file before it."
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Refuse before the upload what the run would refuse.")
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm large or unusual uploads.")] = False,
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Drop a data file, or a folder of them, into the uploads bucket, and watch it become a model."""
-    from pipeline.cli.dropping import drop_file, drop_folder, model_of
+    from pipeline.cli.dropping import DropOptions, drop_file, drop_folder, model_of
 
     session = session_of(ctx)
     connection = session.connection()
     put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
-    run = put(
-        file,
-        connection,
+    options = DropOptions(
         tenant=connection.tenant(tenant),
         model=model or model_of(file),
         target=target,
         spec=spec,
+        check=check,
+        watch=watch,
+        confirmed=yes,
     )
+    run = put(file, connection, options)
     if run is None:
         message(f"{file.name} was put there; it accompanies a data file and starts no run of its own")
     elif watch:
@@ -121,14 +128,21 @@ def runs(
 ) -> None:
     """List runs, newest first."""
     from pipeline.cli.consoles import print_json, show
-    from pipeline.cli.documents import run_document
+    from pipeline.cli.documents import rejected_document, run_document
+    from pipeline.cli.rejected_views import merge_newest, rejected_lines
     from pipeline.cli.views import runs_table
+    from pipeline.contracts.run import Run
 
-    found = session_of(ctx).connection().runs.list(tenant=tenant, limit=limit)
+    log = session_of(ctx).connection().runs
+    newest, rejected = merge_newest(
+        log.list(tenant=tenant, limit=limit), log.rejected(tenant=tenant, limit=limit), limit
+    )
     if json:
-        print_json([run_document(run) for run in found])
-    else:
-        show(runs_table(found, now=datetime.now(UTC)))
+        print_json([run_document(one) if isinstance(one, Run) else rejected_document(one) for one in newest])
+        return
+    show(runs_table([run for run in newest if isinstance(run, Run)], now=datetime.now(UTC)))
+    for line in rejected_lines(rejected):
+        show(line)
 
 
 def watch(ctx: typer.Context, run: RunArgument, json: JsonOption = False) -> None:

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.learning_views import learning_lines
 from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
@@ -76,7 +77,7 @@ def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> Rende
             style="dim" if stage.status == "PENDING" else None,
         )
     events = [Text(f"  {event.at:%H:%M:%S} {event.text}", style="yellow") for event in run.events]
-    return Group(_title(run), table, *events)
+    return Group(_title(run), *learning_lines(run.learning), table, *events)
 
 
 def plain_stage(stage: Stage) -> str:
@@ -129,14 +130,15 @@ def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> 
     """Models, each with the version that is live."""
     if not models:
         return Text("no models yet: 'modeldrop drop FILE' makes one")
-    table = _table("tenant", "model", "live", "of", "serves", "test quality", "size")
+    table = _table("tenant", "model", "live", "of", "predicts", "serves", "test quality", "size")
+    table.columns[4].min_width = len("classification")
     for summary, live in models:
         table.add_row(
             Text(summary.tenant),
             Text(summary.model),
             Text(str(summary.live_version), style="green") if summary.live_version else Text("none", style="yellow"),
             str(summary.latest_version),
-            *(_live_cells(live) if live else ("", "", "")),
+            *(_live_cells(live) if live else ("", "", "", "")),
         )
     return table
 
@@ -237,9 +239,10 @@ def _leaderboard_style(row: LeaderboardRow) -> str | None:
     return {"ok": None, "rejected": "yellow", "not_applicable": "dim"}[row.variant.status]
 
 
-def _live_cells(live: ModelVersion) -> tuple[str, ...]:
+def _live_cells(live: ModelVersion) -> tuple[RenderableType, ...]:
     quality = live.quality.get(live.metric)
     return (
+        Text("\n".join(filter(None, (live.signature.target, live.signature.task)))),
         f"{live.algorithm} {live.precision}",
         f"{live.metric} {quality:.6g}" if quality is not None else "",
         size(live.artifact.bytes),

@@ -42,7 +42,7 @@ class Look(NamedTuple):
 
     height: int
     width: int
-    colour: bool
+    color: bool
 
 
 def look_at(body: bytes) -> Look:

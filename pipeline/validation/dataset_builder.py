@@ -19,9 +19,9 @@ from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.schema import ASKED_REASONS, Schema
 from pipeline.validation.splitting.assignment import SPLITS
-from pipeline.validation.splitting.splitters import check_rare_classes, rare_reason, untrained_reason
+from pipeline.validation.splitting.splitters import check_rare_classes, explain_rare, explain_untrained
 from pipeline.validation.tally import ReadRows, check_rows
-from pipeline.validation.threads import side_by_side
+from pipeline.validation.threads import map_in_threads
 from pipeline.validation.words import counted
 
 __all__ = ["PreparedFiles", "build_dataset"]
@@ -111,6 +111,8 @@ def build_dataset(
         encoding=schema.spec.encoding or "",
         sheet=schema.spec.sheet or "",
         target_format=schema.target.number_format,
+        default_target=schema.is_default_target,
+        likely_target=schema.likely_target,
     )
     missing = {column.name: column.values.null_count() for column in schema.columns}
     return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec, missing=missing)
@@ -129,8 +131,10 @@ def _choose_classes(read: ReadRows) -> tuple[str, ...]:
     )
     rare = set(check_rare_classes(schema.target, counts)) if read.statistics else set()
     untrained = {label for label in rows.keys() - rare if not tally.classes["train", label]}
-    read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, rare_reason())
-    read.rejected.add_counted(sum(rows[label] for label in untrained), tally.read, untrained_reason(schema.target.name))
+    read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, explain_rare())
+    read.rejected.add_counted(
+        sum(rows[label] for label in untrained), tally.read, explain_untrained(schema.target.name)
+    )
     classes = tuple(sorted(rows.keys() - rare - untrained))
     check_distinct(schema.target.name, schema.task, pl.Series(classes, dtype=pl.String))
     return classes
@@ -165,7 +169,7 @@ def _profile(read: ReadRows) -> tuple[list[ColumnProfile], list[LeftOut]]:
     if read.statistics is not None:
         return read.statistics.profiles()
     (train,) = read.held["train"]
-    profiles = side_by_side(lambda column: profile_column(column.column, train[column.name]), read.schema.columns)
+    profiles = map_in_threads(lambda column: profile_column(column.column, train[column.name]), read.schema.columns)
     return (
         [profile for profile in profiles if isinstance(profile, ColumnProfile)],
         [profile for profile in profiles if isinstance(profile, LeftOut)],

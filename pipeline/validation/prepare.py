@@ -29,12 +29,13 @@ from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import ExactSplitter, HashSplitter, Splitter
 from pipeline.validation.statistics import BatchStatistics, Statistics
 from pipeline.validation.tally import ReadRows, Tally, check_rows
-from pipeline.validation.threads import processors
+from pipeline.validation.threads import count_processors
 
 __all__ = ["PreparedFiles", "prepare"]
 
 _MAX_THREADS = 4  # each holds a block, and what polars makes of it
-_MAX_LOST_SHARE = 0.01  # of the cells: a column of which more are not of its kind is read as categories
+# Of the cells: a column of which more are not of its kind is read as categories. In memory inference allows as many.
+_MAX_LOST_SHARES = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
 _MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # values of a target that are counted before it is given up
 
 
@@ -105,8 +106,8 @@ def _read_all(rows: Rows, schema: Schema, rejected: RejectedRows, workdir: Path,
 
 def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Path, *, has_test: bool) -> ReadRows:
     """Read all rows; polars pulls the batches, and writes the training rows as they come."""
-    tally, statistics = Tally(), Statistics.of(schema.columns, rows.expected)
-    splitter = HashSplitter.of(schema, rows.expected, has_test=has_test)
+    tally, statistics = Tally(), Statistics.start(schema.columns, rows.expected)
+    splitter = HashSplitter.plan(schema, rows.expected, has_test=has_test)
     work = _Work(schema=schema, splitter=splitter, statistics=statistics, rejected=rejected)
     held: dict[str, list[pl.DataFrame]] = {"validation": [], "test": []}
     refused: list[ModeldropError] = []
@@ -138,7 +139,7 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
 
 def _in_threads(rows: Rows, work: _Work) -> Iterator[_ReadBatch]:
     """Each batch, in their order; as many are in memory as there are threads, and one."""
-    threads = min(_MAX_THREADS, processors() + 1)  # one works while another waits for polars' own threads
+    threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars' own threads
     waiting: deque[Future[_ReadBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for number, batch in enumerate(rows.batches()):
@@ -173,7 +174,7 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
         tally=tally,
         parts=parts,
         rejected=rejected,
-        statistics=None if work.statistics is None else work.statistics.of_batch(parts["train"]),
+        statistics=None if work.statistics is None else work.statistics.summarize(parts["train"]),
         warnings=assigned.warnings,
     )
 
@@ -198,8 +199,11 @@ def _spread(mask: pl.Series, positions: pl.Series, height: int) -> pl.Series:
 
 def _misread_columns(read: ReadRows) -> list[str]:
     """Columns of which too many cells are not of the kind that the sample told."""
-    allowed = read.tally.read * _MAX_LOST_SHARE
-    return [column.name for column in read.schema.columns if read.tally.lost[column.name] > allowed]
+    return [
+        column.name
+        for column in read.schema.columns
+        if read.tally.lost[column.name] > read.tally.read * _MAX_LOST_SHARES[column.column.kind]
+    ]
 
 
 def _check_distinct_so_far(tally: Tally, schema: Schema) -> None:

@@ -1,4 +1,4 @@
-"""Statistics of the training rows."""
+"""Profile a column: statistics of its values in the training rows."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
     """Profile a column.
 
     Args:
-        column: How it is read.
-        train: Its values in the training rows.
+        column: The column and its kind.
+        train: Values of the column in the training rows.
 
     Returns:
-        The profile, or why the values tell nothing.
+        The profile; LeftOut with the reason where the values carry no information.
     """
     missing = train.null_count()
     values = train.drop_nulls()
     if values.dtype.is_float():
-        values = values.sort()  # then the median is at hand, and distinct values are neighbors
+        values = values.sort()  # the median and the distinct values are faster to find in sorted values
     distinct = values.n_unique()
     if distinct == 0:
         return LeftOut(name=train.name, reason="only missing values in the training rows")
@@ -39,24 +39,24 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
     if column.kind in ("image", "text"):
         return profile
     if column.kind == "categorical":
-        return profile.model_copy(update={"vocabulary": _vocabulary(values)})
+        return profile.model_copy(update={"vocabulary": _count_vocabulary(values)})
     if column.kind == "datetime":
-        profile = profile.model_copy(update={"parts": _parts(values)})
-    return profile.model_copy(update=_statistics(values))
+        profile = profile.model_copy(update={"parts": _find_date_parts(values)})
+    return profile.model_copy(update=_compute_statistics(values))
 
 
 def column_fields(column: Column) -> dict[str, Any]:
-    """The fields of a ColumnProfile that say how the column is read."""
+    """Return the fields that a ColumnProfile has in common with ``column``."""
     return {field.name: getattr(column, field.name) for field in fields(column)}
 
 
-def _vocabulary(known: pl.Series) -> Sequence[str]:
-    counts = known.rename("value").value_counts(name="rows").sort("rows", "value", descending=[True, False])
+def _count_vocabulary(values: pl.Series) -> Sequence[str]:
+    counts = values.rename("value").value_counts(name="rows").sort("rows", "value", descending=[True, False])
     return tuple(counts["value"].head(MAX_VOCABULARY))
 
 
-def _parts(seconds: pl.Series) -> tuple[DatePart, ...]:
-    """Those that differ from row to row; of a time of day without a date only the clock's do."""
+def _find_date_parts(seconds: pl.Series) -> tuple[DatePart, ...]:
+    """Return the parts of a date that differ between rows; a time of day without a date has only those of the clock."""
     time = pl.from_epoch(pl.col("seconds").floor().cast(pl.Int64), time_unit="s")
     differ = (
         pl.DataFrame({"seconds": seconds})
@@ -72,11 +72,11 @@ def _parts(seconds: pl.Series) -> tuple[DatePart, ...]:
         )
         .select(pl.all().n_unique() > 1)
     )
-    return tuple(part for part in get_args(DatePart) if differ[part].item()) or ("trend",)
+    return tuple(date_part for date_part in get_args(DatePart) if differ[date_part].item()) or ("trend",)
 
 
-def _statistics(known: pl.Series) -> dict[str, float | None]:
-    numbers = pl.DataFrame({"x": known.cast(pl.Float64)})
+def _compute_statistics(values: pl.Series) -> dict[str, float | None]:
+    numbers = pl.DataFrame({"x": values.cast(pl.Float64)})
     x = pl.col("x")
     return numbers.select(mean=x.mean(), std=x.std(), minimum=x.min(), median=x.median(), maximum=x.max()).row(
         0, named=True

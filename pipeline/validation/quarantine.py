@@ -1,4 +1,4 @@
-"""A refused file is kept, beside a report that says why."""
+"""Keep a refused file beside a report of the reason."""
 
 from __future__ import annotations
 
@@ -23,25 +23,33 @@ def quarantine(
     uploads: ObjectStore,
     artifacts: ObjectStore,
 ) -> None:
-    """Copy the upload to ``RunKeys.quarantine(file)`` and write ``report.json`` beside it; of part files, copy each.
+    """Copy the uploaded files to ``RunKeys.quarantine(file)`` and write ``report.json`` beside them.
 
     The report is a JSON object: ``run``, ``error`` {``type``, ``message``, ``details``}, ``upload`` (bucket, key,
-    version_id, bytes, etag), ``file`` (where it is kept), ``sha256`` (null when it was refused unread), ``at`` (UTC).
+    version_id, bytes, etag), ``file`` (the key of the copy), ``sha256`` (null when it was refused unread), ``at``
+    (UTC).
+
+    Args:
+        run: The run's id.
+        upload: The refused file.
+        error: The reason.
+        uploads: The store that holds the upload.
+        artifacts: The store that gets the copies and the report.
     """
     keys = RunKeys.of(run)
     named = parse_upload_key(upload.key)
     name = named.file
-    kept = keys.quarantine(name if name != _REPORT else f"{name}.upload")
-    artifacts.copy_from(uploads, upload.key, kept, version_id=upload.version_id)
-    for part in upload.parts:
-        file = f"{named.dataset}/{part.key.rsplit('/', 1)[1]}"
-        artifacts.copy_from(uploads, part.key, keys.quarantine(file), version_id=part.version_id)
+    copy = keys.quarantine(name if name != _REPORT else f"{name}.upload")
+    artifacts.copy_from(uploads, upload.key, copy, version_id=upload.version_id)
+    for part_file in upload.parts:
+        file = f"{named.dataset}/{part_file.key.rsplit('/', 1)[1]}"
+        artifacts.copy_from(uploads, part_file.key, keys.quarantine(file), version_id=part_file.version_id)
     details = dict(error.details)
     report = {
         "run": run,
         "error": {"type": type(error).__name__, "message": error.message, "details": details},
         "upload": upload.model_dump(exclude={"metadata"}),
-        "file": kept,
+        "file": copy,
         "sha256": details.pop("sha256", None),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

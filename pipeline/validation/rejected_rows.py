@@ -1,4 +1,4 @@
-"""Rows that are left out of the data set, kept as they were, with their places and the reasons."""
+"""Rows that are rejected from the data set, kept as they were written, with their lines and the reasons."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import MalformedRowsError
-from pipeline.validation.limits import broken_rows_allowed
+from pipeline.validation.limits import limit_broken_rows
 from pipeline.validation.words import counted
 
 __all__ = ["RejectedRows"]
 
-_NAMED = 5  # places that a message names
+_MAX_NAMED = 5  # rows that a message names
 _MAX_TEXT = 10_000  # characters kept of one row
 _MAX_KEPT = 100_000  # rows
 
 
 @dataclass(slots=True)
 class RejectedRows:
-    """One JSON object a row in ``path``: ``line`` and ``text`` of what could not be read, ``row`` of what could.
+    """Rejected rows of one file, written to ``path`` as one JSON object per row.
 
-    ``image`` says which of an archive's.
-
-    ``file``: of which they are, where it is not the data's own; two may share a ``path``.
+    An object has ``line`` and ``text`` of a row that could not be read, ``row`` of one that was read, or ``image`` for
+    a file of an archive. ``file`` names the file where it is not the data itself; two files may share a ``path``.
     """
 
     path: Path
@@ -35,108 +34,146 @@ class RejectedRows:
     broken: int = 0
     dropped: int = 0
     repaired: int = 0
+    blank: int = 0
     _repairs: list[str] = field(default_factory=list)
     _cells: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _places: list[str] = field(default_factory=list)
+    _examples: list[str] = field(default_factory=list)
     _reasons: list[str] = field(default_factory=list)
-    _kept: int = 0
+    _written: int = 0
     _noun: str = "row"
 
     @property
     def rows(self) -> int:
+        """Return the number of rejected rows."""
         return self.broken + self.dropped
 
     def add_broken(self, *, line: int, reason: str, text: str, lines: int = 1) -> None:
-        """A row that could not be read. A quote that is never closed takes many ``lines``: each counts."""
+        """Reject a row that could not be read. A quote that is never closed takes many ``lines``: each counts."""
         self.broken += lines
-        if len(self._places) < _NAMED:
-            self._places.append(f"line {line:,} {reason}")
-        self._keep([{"line": line, "reason": reason, "text": text[:_MAX_TEXT]}])
+        if len(self._examples) < _MAX_NAMED:
+            self._examples.append(f"line {line:,} {reason}")
+        self._write([{"line": line, "reason": reason, "text": text[:_MAX_TEXT]}])
 
     def add_repaired(self, line: int, reason: str) -> None:
-        """A line that was read after a repair: it is not rejected."""
+        """Count a line that was read after a repair: it is not rejected."""
         self.repaired += 1
-        if len(self._repairs) < _NAMED:
+        if len(self._repairs) < _MAX_NAMED:
             self._repairs.append(f"line {line:,} {reason}")
 
+    def add_blank(self, rows: int) -> None:
+        """Count rows of empty cells: they hold nothing that could be lost."""
+        self.blank += rows
+
     def add_cells(self, column: str, reason: str, cells: int) -> None:
-        """Cells of a column that were taken for missing, though their rows are read."""
+        """Count cells of a column that are taken as missing, although their rows are read."""
         self._cells[column, reason] += cells
 
     def add_file(self, name: str, reason: str) -> None:
-        """An image of an archive that could not be read."""
+        """Reject an image of an archive that could not be read."""
         self._noun = "image"
         self.broken += 1
-        if len(self._places) < _NAMED:
-            self._places.append(f"'{name}' {reason}")
-        self._keep([{"image": name, "reason": reason}])
+        if len(self._examples) < _MAX_NAMED:
+            self._examples.append(f"'{name}' {reason}")
+        self._write([{"image": name, "reason": reason}])
 
     def add_counted(self, dropped: int, of: int, reason: str) -> None:
-        """Rows of data that is too large to keep them: they are told alone."""
+        """Count rejected rows of data that is too large to write them out.
+
+        Args:
+            dropped: Number of rejected rows.
+            of: Number of all rows.
+            reason: Why they are rejected.
+        """
         if dropped:
             self.dropped += dropped
             self._reasons.append(f"{dropped:,} of {counted(of, 'row')} set aside: {reason}")
 
-    def add_dropped(self, which: pl.Series, reason: str) -> None:
-        """Rows that were read and cannot be used; they are numbered from 1, the header and broken rows not counted."""
-        rows = which.arg_true()
+    def add_dropped(self, mask: pl.Series, reason: str) -> None:
+        """Reject rows that were read and cannot be used.
+
+        Args:
+            mask: True for each of them. Rows are numbered from 1; the header and broken rows do not count.
+            reason: Why they are rejected.
+        """
+        rows = mask.arg_true()
         if len(rows):
             self.dropped += len(rows)
-            self._reasons.append(f"{len(rows):,} of {counted(len(which), 'row')} set aside: {reason}")
-            self._keep([{"row": row + 1, "reason": reason} for row in rows.head(_MAX_KEPT)])
+            self._reasons.append(f"{len(rows):,} of {counted(len(mask), 'row')} set aside: {reason}")
+            self._write([{"row": row + 1, "reason": reason} for row in rows.head(_MAX_KEPT)])
 
-    def absorb(self, part: RejectedRows) -> None:
-        """Count what was set aside of one file of several; it is in the same ``path`` already."""
-        self.broken += part.broken
-        self.dropped += part.dropped
-        self._kept += part._kept
-        room = max(0, _NAMED - len(self._places))
-        self._places += [f"'{part.file}' {place}" if part.file else place for place in part._places[:room]]
-        self._reasons += part._reasons
-        self.repaired += part.repaired
-        self._repairs += [f"'{part.file}' {place}" if part.file else place for place in part._repairs]
-        del self._repairs[_NAMED:]
-        self._cells.update(part._cells)
+    def absorb(self, other_file: RejectedRows) -> None:
+        """Add the counts of one of several files, whose rows are in the same ``path`` already."""
+        self.broken += other_file.broken
+        self.dropped += other_file.dropped
+        self._written += other_file._written
+        prefix = f"'{other_file.file}' " if other_file.file else ""
+        room = max(0, _MAX_NAMED - len(self._examples))
+        self._examples += [f"{prefix}{line}" for line in other_file._examples[:room]]
+        self._reasons += other_file._reasons
+        self.repaired += other_file.repaired
+        self.blank += other_file.blank
+        self._repairs += [f"{prefix}{line}" for line in other_file._repairs]
+        del self._repairs[_MAX_NAMED:]
+        self._cells.update(other_file._cells)
 
     def check(self, *, good: int, expected: str) -> None:
-        """Raise MalformedRowsError when the broken rows are more than a small share."""
+        """Check that few rows are broken.
+
+        Args:
+            good: Number of rows that were read.
+            expected: What the message says is expected, with its verb.
+
+        Raises:
+            MalformedRowsError: More rows are broken than a small fraction.
+        """
         rows = good + self.broken
-        if self.broken > (allowed := broken_rows_allowed(rows)):
+        if self.broken > (allowed := limit_broken_rows(rows)):
             raise MalformedRowsError(
-                f"{self._of}{self.broken:,} of {counted(rows, self._noun)} cannot be read: {self._named()}; "
+                f"{self._prefix}{self.broken:,} of {counted(rows, self._noun)} cannot be read: {self._name()}; "
                 f"{expected} expected (at most {allowed:,} such {self._noun}s are set aside)"
             )
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return (*self._tell_broken(), *self._tell_repaired(), *self._tell_cells(), *self._tell_dropped())
+        """Return what the user should know about rejected and repaired rows."""
+        return (
+            *self._tell_broken(),
+            *self._tell_repaired(),
+            *self._tell_cells(),
+            *self._tell_blank(),
+            *self._tell_dropped(),
+        )
 
     def _tell_broken(self) -> Iterator[str]:
         if self.broken:
-            yield f"{self._of}{counted(self.broken, self._noun)} set aside that cannot be read: {self._named()}"
+            yield f"{self._prefix}{counted(self.broken, self._noun)} set aside that cannot be read: {self._name()}"
 
     def _tell_repaired(self) -> Iterator[str]:
         if self.repaired:
             more = "; ..." if self.repaired > len(self._repairs) else ""
-            yield f"{self._of}{counted(self.repaired, 'line')} repaired: {'; '.join(self._repairs)}{more}"
+            yield f"{self._prefix}{counted(self.repaired, 'line')} repaired: {'; '.join(self._repairs)}{more}"
+
+    def _tell_blank(self) -> Iterator[str]:
+        if self.blank:
+            yield f"{self._prefix}{counted(self.blank, 'row')} of empty cells skipped"
 
     def _tell_cells(self) -> Iterator[str]:
         for (column, reason), cells in self._cells.items():
-            yield f"{self._of}column '{column}': {counted(cells, 'cell')} {reason}, taken as missing"
+            yield f"{self._prefix}column '{column}': {counted(cells, 'cell')} {reason}, taken as missing"
 
     def _tell_dropped(self) -> Iterator[str]:
-        return (f"{self._of}{reason}" for reason in self._reasons)
+        return (f"{self._prefix}{reason}" for reason in self._reasons)
 
     @property
-    def _of(self) -> str:
+    def _prefix(self) -> str:
         return f"'{self.file}': " if self.file else ""
 
-    def _named(self) -> str:
-        return "; ".join(self._places) + ("; ..." if self.broken > len(self._places) else "")
+    def _name(self) -> str:
+        return "; ".join(self._examples) + ("; ..." if self.broken > len(self._examples) else "")
 
-    def _keep(self, rows: list[dict[str, object]]) -> None:
-        about = {"file": self.file} if self.file else {}
-        room = _MAX_KEPT - self._kept
+    def _write(self, rows: list[dict[str, object]]) -> None:
+        origin = {"file": self.file} if self.file else {}
+        room = _MAX_KEPT - self._written
         with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps({**about, **row}) + "\n" for row in rows[:room])
-        self._kept += len(rows[:room])
+            file.writelines(json.dumps({**origin, **row}) + "\n" for row in rows[:room])
+        self._written += len(rows[:room])

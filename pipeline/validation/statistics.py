@@ -1,7 +1,8 @@
-"""Statistics of training rows, a batch at a time: means, extremes and missing values are exact, the rest is bounded.
+"""Collect statistics of training rows a batch at a time.
 
-Distinct values are counted by their hashes: the smallest few thousand are kept, and how far these reach says how
-many there are in all (K minimum values; Bar-Yossef et al. 2002): exact up to that many, then within about 2 %.
+Means, extremes and counts of missing values are exact. Distinct values are counted by their hashes: the smallest few
+thousand are kept, and the largest of these gives an estimate of the total (K minimum values; Bar-Yossef et al. 2002).
+The count is exact up to that many values, then within about 2 %.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import polars as pl
 from pipeline.contracts.dataset import ColumnProfile, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
+from pipeline.validation.columns.number_kinds import may_number_rows
 from pipeline.validation.limits import MAX_VOCABULARY
 from pipeline.validation.profile import column_fields, profile_column
-from pipeline.validation.threads import side_by_side
+from pipeline.validation.threads import map_in_threads
 
-__all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics", "smallest_hashes"]
+__all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics", "select_smallest_hashes"]
 
 SKETCH_HASHES = 4096  # hashes: the estimate's standard error is 1 / sqrt(SKETCH_HASHES)
 _SAMPLE_ROWS = 25_000
-_MAX_COUNTED = 200_000  # values of a category that are counted; of more, the sample says which are frequent
+_MAX_COUNTED = 200_000  # distinct categories that are counted; where there are more, the sample shows the frequent ones
 _SLACK = 0.05  # three standard errors
 _HASHES = 2**64
 _NUMBERS = ("numeric", "boolean", "datetime")
@@ -32,7 +34,7 @@ _NUMBERS = ("numeric", "boolean", "datetime")
 
 @dataclass(frozen=True, slots=True)
 class BatchStatistics:
-    """Of one batch, as a thread made them: what ``Statistics.add`` takes."""
+    """Statistics of one batch, which ``Statistics.add`` takes."""
 
     rows: int
     moments: dict[str, float | None]
@@ -43,8 +45,10 @@ class BatchStatistics:
 
 @dataclass(slots=True)
 class ColumnStatistics:
+    """Running statistics of one column."""
+
     missing: int = 0
-    known: int = 0
+    present: int = 0  # values that are not missing
     mean: float = 0.0
     squares: float = 0.0  # of the deviations from the mean
     minimum: float = math.inf
@@ -52,32 +56,34 @@ class ColumnStatistics:
     hashes: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.UInt64))
     counts: pl.DataFrame | None = None
     counted: bool = True
-    waiting: list[pl.Series] = field(default_factory=list)  # hashes that are not among ``hashes`` yet
+    waiting: list[pl.Series] = field(default_factory=list)  # hashes that are not merged into ``hashes`` yet
 
     @property
     def reach(self) -> int:
-        """Hashes above it can tell nothing more."""
+        """Return the largest hash that can still matter."""
         return int(self.hashes[-1]) if len(self.hashes) == SKETCH_HASHES else _HASHES - 1
 
-    def keep(self, hashes: pl.Series) -> None:
+    def add_hashes(self, hashes: pl.Series) -> None:
+        """Add hashes of one batch."""
         self.waiting.append(hashes)
         if sum(map(len, self.waiting)) >= SKETCH_HASHES:
-            self.settle()
+            self.merge_hashes()
 
-    def settle(self) -> None:
-        """Of all hashes the smallest stay; it takes as long for many as for few."""
+    def merge_hashes(self) -> None:
+        """Keep the smallest of all hashes; many hashes take as long as few."""
         if self.waiting:
             self.hashes = pl.concat([self.hashes, *self.waiting]).unique().sort().head(SKETCH_HASHES)
             self.waiting.clear()
 
     def count(self, counts: pl.DataFrame) -> None:
-        """Keep them, or, where they are too many, only their hashes from now on."""
+        """Replace the counts of values, or keep only hashes from now on where there are too many values."""
         self.counts, self.counted = counts, counts.height <= _MAX_COUNTED
         if not self.counted:
             self.hashes = counts["value"].hash().sort().head(SKETCH_HASHES)
 
     @property
     def distinct(self) -> int:
+        """Return the number of distinct values, estimated where there are many."""
         if self.counts is not None and self.counted:
             return self.counts.height
         if len(self.hashes) < SKETCH_HASHES:
@@ -87,7 +93,7 @@ class ColumnStatistics:
 
 @dataclass(slots=True)
 class Statistics:
-    """``step``: every so many-th row is in the sample."""
+    """Running statistics of all columns. The sample has every ``step``-th row."""
 
     columns: Sequence[InferredColumn]
     step: int
@@ -97,118 +103,125 @@ class Statistics:
     _sample: list[pl.DataFrame] = field(default_factory=list)
 
     @classmethod
-    def of(cls, columns: Sequence[InferredColumn], expected: int) -> Statistics:
-        found = cls(columns=columns, step=max(1, expected // _SAMPLE_ROWS))
-        found._columns = {column.name: ColumnStatistics() for column in columns}
-        found._moments = [moment for column in columns for moment in _moments(column)]
-        return found
+    def start(cls, columns: Sequence[InferredColumn], expected: int) -> Statistics:
+        """Start the statistics of about ``expected`` rows."""
+        statistics = cls(columns=columns, step=max(1, expected // _SAMPLE_ROWS))
+        statistics._columns = {column.name: ColumnStatistics() for column in columns}
+        statistics._moments = [moment for column in columns for moment in _select_moments(column)]
+        return statistics
 
-    def of_batch(self, train: pl.DataFrame) -> BatchStatistics:
-        """The work of a thread: nothing is changed."""
+    def summarize(self, train: pl.DataFrame) -> BatchStatistics:
+        """Compute the statistics of one batch. Nothing is changed, so threads may call it."""
         categories = [column.name for column in self.columns if column.column.kind == "categorical"]
-        counts = {name: _counts(train[name]) for name in categories if self._columns[name].counted}
+        counts = {name: _count_values(train[name]) for name in categories if self._columns[name].counted}
         return BatchStatistics(
             rows=train.height,
             moments=train.select(self._moments).row(0, named=True),
-            hashes=self._hashes(train, [name for name in self._columns if name not in counts]),
+            hashes=self._hash(train, [name for name in self._columns if name not in counts]),
             counts=counts,
             sample=pl.DataFrame([train[name] for name in self._columns]).gather_every(self.step),
         )
 
     def add(self, batch: BatchStatistics) -> None:
-        """One batch after another."""
+        """Add the statistics of one batch."""
         self.rows += batch.rows
         self._sample.append(batch.sample)
         for name, column in self._columns.items():
             _add_moments(column, {key: batch.moments.get(f"{key} {name}") for key in _MOMENTS}, batch.rows)
             if name in batch.hashes:
-                column.keep(batch.hashes[name])
+                column.add_hashes(batch.hashes[name])
             if name in batch.counts and column.counted:
-                column.count(_together(column.counts, batch.counts[name]))
+                column.count(_add_counts(column.counts, batch.counts[name]))
 
     def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
-        """As profile.profile_column has it of each column; medians, and what is told of dates, are the sample's."""
-        sample = pl.concat(self._sample)
-        found = side_by_side(lambda column: self._profile(column.column, sample[column.name]), self.columns)
-        profiles = [one for one in found if isinstance(one, ColumnProfile)]
-        return profiles, [one for one in found if isinstance(one, LeftOut)]
+        """Return the profiles of columns, and the columns that are dropped.
 
-    def _profile(self, one: Column, sample: pl.Series) -> ColumnProfile | LeftOut:
-        name, column = one.name, self._columns[one.name]
-        column.settle()
-        if not column.known:
+        Medians, and the parts of dates that differ, are those of the sample.
+        """
+        sample = pl.concat(self._sample)
+        results = map_in_threads(lambda column: self._profile(column.column, sample[column.name]), self.columns)
+        profiles = [result for result in results if isinstance(result, ColumnProfile)]
+        return profiles, [result for result in results if isinstance(result, LeftOut)]
+
+    def _profile(self, described: Column, sample: pl.Series) -> ColumnProfile | LeftOut:
+        name, column = described.name, self._columns[described.name]
+        column.merge_hashes()
+        if not column.present:
             return LeftOut(name=name, reason="only missing values in the training rows")
-        if one.kind == "numeric" and self._is_row_number(column, sample):
+        if described.kind == "numeric" and self._is_row_number(column, sample):
             return LeftOut(name=name, reason="a row number: whole numbers in sequence, each there once")
-        profile = profile_column(one, sample)
+        profile = profile_column(described, sample)
         if isinstance(profile, LeftOut):
             if column.distinct == 1 and not column.missing:
                 return profile
-            profile = ColumnProfile(**column_fields(one), missing=0, distinct=0, median=column.mean)
+            profile = ColumnProfile(**column_fields(described), missing=0, distinct=0, median=column.mean)
         update: dict[str, object] = {"missing": column.missing, "distinct": column.distinct}
-        if one.kind in _NUMBERS:
-            deviation = math.sqrt(column.squares / (column.known - 1)) if column.known > 1 else None
+        if described.kind in _NUMBERS:
+            deviation = math.sqrt(column.squares / (column.present - 1)) if column.present > 1 else None
             update |= {"mean": column.mean, "std": deviation, "minimum": column.minimum, "maximum": column.maximum}
-        if one.kind == "categorical" and column.counted and column.counts is not None:
+        if described.kind == "categorical" and column.counted and column.counts is not None:
             frequent = column.counts.sort("rows", "value", descending=[True, False]).head(MAX_VOCABULARY)
             update["vocabulary"] = tuple(frequent["value"])
         return profile.model_copy(update=update)
 
     def _is_row_number(self, column: ColumnStatistics, sample: pl.Series) -> bool:
-        """Whole numbers, each there once, without gaps but for the rows that do not train."""
+        """Return whether the values are distinct whole numbers without gaps, except for rows of other splits."""
         span = column.maximum - column.minimum + 1
-        each_once = column.distinct >= self.rows * (1 - _SLACK) and self.rows <= span <= 2 * self.rows
-        return each_once and not column.missing and bool((sample == sample.floor()).all())
+        are_distinct = column.distinct >= self.rows * (1 - _SLACK) and self.rows <= span <= 2 * self.rows
+        if not are_distinct or column.missing or not (sample == sample.floor()).all():
+            return False
+        return may_number_rows(sample.name, column.minimum, self.rows)
 
-    def _hashes(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
-        """Of each column the smallest, as far as they can tell something."""
-        found = train.select(smallest_hashes(name, self._columns[name].reach) for name in names)
-        return {name: found[name].explode() for name in names}
+    def _hash(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
+        """Return the smallest hashes of each column."""
+        hashes = train.select(select_smallest_hashes(name, self._columns[name].reach) for name in names)
+        return {name: hashes[name].explode() for name in names}
 
 
-def _literal(name: str) -> str:
-    """A name that polars takes as it is: ``*`` and ``^...$`` are patterns there."""
+def _escape(name: str) -> str:
+    """Return the name escaped for polars, where ``*`` and ``^...$`` are patterns."""
     return f"^{re.escape(name)}$" if name == "*" or name.startswith("^") else name
 
 
-def smallest_hashes(name: str, reach: int) -> pl.Expr:
-    hashes = pl.col(_literal(name)).drop_nulls().hash()
+def select_smallest_hashes(name: str, reach: int) -> pl.Expr:
+    """Return an expression for the smallest hashes of a column, as one list; hashes from ``reach`` on are left out."""
+    hashes = pl.col(_escape(name)).drop_nulls().hash()
     if reach < _HASHES - 1:
         hashes = hashes.filter(hashes < reach)
     return hashes.unique().bottom_k(SKETCH_HASHES).implode().alias(name)
 
 
-_MOMENTS = ("known", "mean", "var", "min", "max")
+_MOMENTS = ("present", "mean", "var", "min", "max")
 
 
-def _moments(one: InferredColumn) -> list[pl.Expr]:
-    column = pl.col(_literal(one.name))
-    found = {"known": column.count()}
-    if one.column.kind in _NUMBERS:
+def _select_moments(inferred: InferredColumn) -> list[pl.Expr]:
+    column = pl.col(_escape(inferred.name))
+    moments = {"present": column.count()}
+    if inferred.column.kind in _NUMBERS:
         wide = column.cast(pl.Float64)
-        found |= {"mean": wide.mean(), "var": wide.var(ddof=0), "min": column.min(), "max": column.max()}
-    return [expression.alias(f"{key} {one.name}") for key, expression in found.items()]
+        moments |= {"mean": wide.mean(), "var": wide.var(ddof=0), "min": column.min(), "max": column.max()}
+    return [expression.alias(f"{key} {inferred.name}") for key, expression in moments.items()]
 
 
 def _add_moments(column: ColumnStatistics, batch: dict[str, float | None], rows: int) -> None:
-    """Mean and squares of two sets together (Chan et al. 1979)."""
-    known, mean = int(batch["known"] or 0), batch["mean"]
-    column.missing += rows - known
-    column.known += known
-    if not known or mean is None:
+    """Merge the mean and the squared deviations of a batch (Chan et al. 1979)."""
+    present, mean = int(batch["present"] or 0), batch["mean"]
+    column.missing += rows - present
+    column.present += present
+    if not present or mean is None:
         return
-    apart, before = mean - column.mean, column.known - known
-    column.mean += apart * known / column.known
-    column.squares += (batch["var"] or 0.0) * known + apart**2 * before * known / column.known
+    difference, before = mean - column.mean, column.present - present
+    column.mean += difference * present / column.present
+    column.squares += (batch["var"] or 0.0) * present + difference**2 * before * present / column.present
     column.minimum = min(column.minimum, float(batch["min"] or 0.0))
     column.maximum = max(column.maximum, float(batch["max"] or 0.0))
 
 
-def _counts(values: pl.Series) -> pl.DataFrame:
+def _count_values(values: pl.Series) -> pl.DataFrame:
     return values.drop_nulls().alias("value").value_counts(name="rows")
 
 
-def _together(counts: pl.DataFrame | None, more: pl.DataFrame) -> pl.DataFrame:
+def _add_counts(counts: pl.DataFrame | None, more: pl.DataFrame) -> pl.DataFrame:
     if counts is None:
         return more
     return pl.concat([counts, more]).group_by("value").agg(pl.col("rows").sum())

@@ -1,4 +1,4 @@
-"""What is counted while all rows are read."""
+"""Counts that are taken while all rows are read."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ __all__ = ["ReadRows", "Tally", "check_rows"]
 
 @dataclass(slots=True)
 class Tally:
-    """``lost``: cells of a column that are not of its kind. ``classes``: rows by (split, class)."""
+    """Counts of rows and cells."""
 
-    rows: Counter[str] = field(default_factory=Counter)  # of each split
-    classes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)  # by reason
-    lost: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)  # by split
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # rows by (split, class)
+    dropped: Counter[str] = field(default_factory=Counter)  # rows by reason
+    lost: Counter[str] = field(default_factory=Counter)  # cells that are not of their column's kind, by column
     read: int = 0
 
-    def add(self, other: Tally) -> None:
-        """Add what was counted of another batch."""
-        self.rows.update(other.rows)
-        self.classes.update(other.classes)
-        self.dropped.update(other.dropped)
-        self.lost.update(other.lost)
-        self.read += other.read
+    def add(self, batch: Tally) -> None:
+        """Add the counts of another batch."""
+        self.rows.update(batch.rows)
+        self.classes.update(batch.classes)
+        self.dropped.update(batch.dropped)
+        self.lost.update(batch.lost)
+        self.read += batch.read
 
-    def count(self, parts: Mapping[str, pl.DataFrame], target: TargetRule) -> None:
+    def count(self, frames: Mapping[str, pl.DataFrame], target: TargetRule) -> None:
         """Count rows, and those of each class, by split."""
-        for split, frame in parts.items():
+        for split, frame in frames.items():
             self.rows[split] += frame.height
             if target.task == "classification":
                 counts = frame[target.name].rename("class").value_counts(name="rows")
@@ -49,9 +49,9 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRows:
-    """All rows, read by ``schema``: in ``held`` by split, but for training rows that are in the file ``train``.
+    """All rows, read by ``schema``: in ``held`` by split, but for training rows that came in batches.
 
-    ``statistics``: of training rows that came in batches; None where they are in memory.
+    Those are in the file ``train``, and ``statistics`` describes them; both are None where all rows are in memory.
     """
 
     schema: Schema
@@ -64,7 +64,15 @@ class ReadRows:
 
 
 def check_rows(rows: int, rejected: RejectedRows) -> None:
-    """Raise TooFewRowsError when there are too few to choose between models and to test one."""
+    """Check that there are enough rows to choose between models and to test one.
+
+    Args:
+        rows: Number of usable rows.
+        rejected: Rows that were rejected.
+
+    Raises:
+        TooFewRowsError: There are fewer than MIN_ROWS.
+    """
     if rows < MIN_ROWS:
         without = f" ({rejected.rows:,} more are set aside)" if rejected.rows else ""
         raise TooFewRowsError(

@@ -1,4 +1,4 @@
-"""Work on many columns at once: polars does a column in one thread, and lets others run meanwhile."""
+"""Work on many columns at once: polars uses one thread for a column, and releases the lock meanwhile."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["processors", "side_by_side"]
+__all__ = ["count_processors", "map_in_threads"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def processors() -> int:
-    """Those that this process may use, where the system tells."""
+def count_processors() -> int:
+    """Return the number of processors that this process may use; that of the machine where the system has no such."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def side_by_side(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
-    """``work`` on each of ``items``, in their order."""
-    with ThreadPoolExecutor(processors()) as pool:
+def map_in_threads(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
+    """Call ``work`` on each item in a pool of threads, and return the results in the order of the items."""
+    with ThreadPoolExecutor(count_processors()) as pool:
         return list(pool.map(work, items))

@@ -1,4 +1,4 @@
-"""An uploaded file -> a Dataset in the artifacts bucket."""
+"""Validate an uploaded file and write its data set to the artifacts bucket."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from pipeline.validation.known_rows import first_options, later_options
 from pipeline.validation.limits import MAX_BYTES, MAX_LARGE_BYTES
 from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import Rows, open_rows
-from pipeline.validation.readers.formats import format_of
-from pipeline.validation.readers.source import File, Source, fetch, files_of, is_large
+from pipeline.validation.readers.formats import find_format
+from pipeline.validation.readers.source import File, Source, fetch, is_large, list_files
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["validate"]
@@ -37,33 +37,35 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
 
     Args:
         run: The run's id.
-        upload: What was uploaded.
-        uploads: Where it is, with its companions.
-        artifacts: Where the results go.
+        upload: The uploaded file.
+        uploads: The store that holds it and its companions.
+        artifacts: The store that gets the results.
         workdir: An empty folder.
 
     Raises:
         InvalidJobSpecError: train.yaml cannot be read, or does not fit the file.
-        DatasetError: Of a kin; with ``details["sha256"]`` when the file was downloaded.
+        DatasetError: One of its subclasses; with ``details["sha256"]`` when the file was downloaded.
     """
-    most = MAX_LARGE_BYTES if all(form.streamed for _, _, form in files_of(upload)) else MAX_BYTES
-    _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, most)
-    spec = read_spec(upload, uploads)
+    max_bytes = MAX_LARGE_BYTES if all(form.streamed for _, _, form in list_files(upload)) else MAX_BYTES
+    _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, max_bytes)
+    asked = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
     rejected = RejectedRows(_rejected_path(workdir))
     try:
-        rows, prepared = _prepare(source, spec, rejected, upload, uploads, workdir)
+        rows, prepared = _prepare(source, asked.spec, rejected, upload, uploads, workdir)
     except DatasetError as error:
         error.details["sha256"] = source.sha256
         raise
     keys = RunKeys.of(run)
     if rejected.path.exists():
         artifacts.upload(rejected.path, keys.set_aside)
+    dataset = prepared.dataset
+    additions: dict[str, object] = {"warnings": (*asked.warnings, *dataset.warnings)}
     if code is not None:
         artifacts.put(keys.code, code)
-        sha256 = hashlib.sha256(code).hexdigest()
-        prepared = replace(prepared, dataset=prepared.dataset.model_copy(update={"code_sha256": sha256}))
+        additions["code_sha256"] = hashlib.sha256(code).hexdigest()
+    prepared = replace(prepared, dataset=dataset.model_copy(update=additions))
     report = {"run": run, "file": source.name, **describe(rows, prepared, rejected.path)}
     artifacts.put(keys.report, json.dumps(report, indent=1).encode(), content_type="application/json")
     _write(prepared, keys, artifacts)
@@ -74,19 +76,19 @@ def _rejected_path(workdir: Path) -> Path:
     return workdir / "set_aside.jsonl"
 
 
-def _prepare(  # noqa: PLR0913, PLR0917 - what there is, and where it lies
+def _prepare(  # noqa: PLR0913, PLR0917 - the inputs of a run
     source: Source, spec: JobSpec, rejected: RejectedRows, upload: Upload, uploads: ObjectStore, workdir: Path
 ) -> tuple[Rows, PreparedFiles]:
     large = is_large(source)
-    room = min(MAX_LARGE_BYTES, shutil.disk_usage(workdir).free // 2) if large else MAX_BYTES
-    rows = open_rows(source, workdir, first_options(spec), rejected, is_large=large, max_bytes=room)
+    max_bytes = min(MAX_LARGE_BYTES, shutil.disk_usage(workdir).free // 2) if large else MAX_BYTES
+    rows = open_rows(source, workdir, first_options(spec), rejected, is_large=large, max_bytes=max_bytes)
     test = _open_test(upload, uploads, workdir, spec, rows)
     return rows, prepare(rows, spec, rejected, workdir, sha256=source.sha256, test=test)
 
 
-def _check_bytes(name: str, size: int, most: int) -> None:
-    if size > most:
-        raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {most:,} are expected")
+def _check_bytes(name: str, size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {max_bytes:,} are expected")
 
 
 def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpec, rows: Rows) -> CompanionTest | None:
@@ -99,7 +101,7 @@ def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpe
     if len(keys) > 1:
         raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
     (key,), (name,) = keys, names
-    form = format_of(name)
+    form = find_format(name)
     _check_bytes(name, uploads.head(key).bytes, MAX_BYTES)
     folder = workdir / "test"
     folder.mkdir()

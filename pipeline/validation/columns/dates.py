@@ -1,4 +1,4 @@
-"""A column of dates or times -> seconds since 1970 UTC, in polars: what parsing.dates reads one by one."""
+"""Read a column of dates or times as seconds since 1970 UTC, in polars, as parsing.dates reads single values."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ from pipeline.parsing.dates import (
 )
 from pipeline.validation.words import counted
 
-__all__ = ["Dates", "read_dates", "seconds_in", "seconds_of_numbers", "temporal_seconds"]
+__all__ = ["Dates", "convert_temporal", "convert_time_numbers", "read_dates", "read_seconds"]
 
-_SHARE = 0.9  # of the values that are dates; the others count as missing
-_LOOK = 100  # values that are looked at before all are
-_DOTTED_TRIPLE = r"^\d{1,2}\.\d{2}\.\d{2}$"  # 18.00.00 is a time of day, 31.12.24 a date, 10.11.12 either
-_ORDERED = (
-    r"^(?P<first>\d{1,2})[-/.](?P<then>\d{1,2})[-/.](?:\d{4}|\d{2})(?:[Tt ,]|$)"  # the values must tell its order
-)
+_MIN_DATES = 0.9  # of the values; the rest count as missing
+_HEAD_ROWS = 100  # values that are checked before all are
+_DOTTED_TRIPLE = r"^\d{1,2}\.\d{2}\.\d{2}$"  # 18.00.00 is a time of day, 31.12.24 a date, 10.11.12 can be both
+# Dates whose values decide the order of day and month.
+_ORDERED = r"^(?P<first>\d{1,2})[-/.](?P<then>\d{1,2})[-/.](?:\d{4}|\d{2})(?:[Tt ,]|$)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dates:
-    """``seconds``: Float64, null for what is missing or no date. The others: as parsing.dates has them."""
+    """A column of dates: ``seconds`` (Float64, null for missing values and for text that is not a date) and its format.
+
+    ``day_first`` and ``time_unit`` have the meaning that they have in parsing.dates.
+    """
 
     seconds: pl.Series
     day_first: bool = False
@@ -42,31 +44,31 @@ class Dates:
 
 
 def read_dates(column: pl.Series) -> Dates | None:
-    """None when too few of the trimmed texts are dates or times of day."""
-    known = column.drop_nulls()
-    head = known.head(_LOOK)
+    """Read trimmed texts as dates or times of day; None when too few of them are."""
+    texts = column.drop_nulls()
+    head = texts.head(_HEAD_ROWS)
     if not _are_dates(head):
         return None
-    day_first, told = _day_first(column)
-    time_unit: TimeUnit = "hh.mm.ss" if _are_clocks(known) else ""
+    day_first, warning = _detect_order(column)
+    time_unit: TimeUnit = "hh.mm.ss" if _are_clocks(texts) else ""
     if time_unit:
-        day_first, told = False, None
-    seconds = seconds_in(column, day_first=day_first, time_unit=time_unit)
-    broken = len(known) - (len(seconds) - seconds.null_count())
-    if broken > len(known) * (1 - _SHARE):
+        day_first, warning = False, None
+    seconds = read_seconds(column, day_first=day_first, time_unit=time_unit)
+    broken = len(texts) - (len(seconds) - seconds.null_count())
+    if broken > len(texts) * (1 - _MIN_DATES):
         return None
-    warnings = [told] if told else []
+    warnings = [warning] if warning else []
     if broken:
         warnings.append(
             f"column '{column.name}': {counted(broken, 'cell')} without a date that there is, taken as missing"
         )
-    if (bare := _without_zone(known)) is not None:
+    if (bare := _count_without_zone(texts)) is not None:
         warnings.append(f"column '{column.name}': {counted(bare, 'time')} without a time zone, taken as UTC")
     return Dates(seconds=seconds, day_first=day_first, time_unit=time_unit, warnings=tuple(warnings))
 
 
-def temporal_seconds(column: pl.Series) -> pl.Series:
-    """Of a Date, Datetime, Time or Duration; without a zone it is UTC, a time of day counts as of 1970-01-01."""
+def convert_temporal(column: pl.Series) -> pl.Series:
+    """Convert a Date, Datetime, Time or Duration to seconds: without a zone it is UTC, a time is on 1970-01-01."""
     if column.dtype == pl.Date:
         return column.cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
     if column.dtype == pl.Time:
@@ -75,7 +77,7 @@ def temporal_seconds(column: pl.Series) -> pl.Series:
     return column.cast(pl.Int64).cast(pl.Float64) / {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit or "us"]
 
 
-def seconds_in(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") -> pl.Series:
+def read_seconds(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") -> pl.Series:
     """Read texts as ``parsing.dates.seconds_of`` does: Float64, null where a text is no date."""
     texts = _with_colons(column) if time_unit == "hh.mm.ss" else column
     seconds = _seconds_of_forms(texts, day_first=day_first)
@@ -86,11 +88,11 @@ def seconds_in(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") 
             seconds = seconds.zip_with(seconds.is_not_null(), again)
     if time_unit and time_unit != "hh.mm.ss":
         numbers = column.set(~column.str.contains(NUMBER), None).cast(pl.Float64, strict=False)
-        seconds = seconds.zip_with(numbers.is_null(), seconds_of_numbers(numbers, time_unit))
+        seconds = seconds.zip_with(numbers.is_null(), convert_time_numbers(numbers, time_unit))
     return seconds.set(~seconds.is_between(EARLIEST, LATEST), None)
 
 
-def seconds_of_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
+def convert_time_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
     """Read numbers as ``parsing.dates.seconds_of_number`` does: Float64, null outside of the years 1 to 9999."""
     numbers = column.cast(pl.Float64)
     if time_unit == "yyyymmdd":
@@ -104,9 +106,9 @@ def seconds_of_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
 
 
 def _seconds_of_forms(column: pl.Series, *, day_first: bool) -> pl.Series:
-    readings = [_of_form(form, day_first=day_first) for form in FORMS]
+    readings = [_read_form(form, day_first=day_first) for form in FORMS]
     clock = _Groups(CLOCK)
-    alone = pl.when(clock("hour").is_not_null()).then(_clock(clock, zoned=False))
+    alone = pl.when(clock("hour").is_not_null()).then(_read_clock(clock, zoned=False))
     return pl.DataFrame({"text": column}).select(pl.coalesce(*readings, alone).alias(column.name)).to_series()
 
 
@@ -116,16 +118,16 @@ def _with_colons(column: pl.Series) -> pl.Series:
 
 
 class _Groups:
-    """What an expression's groups hold of each text, by name; null where it does not match."""
+    """Expressions for the groups of a pattern, by name; null where it does not match."""
 
     def __init__(self, form: str) -> None:
-        self._found = pl.col("text").str.extract_groups(form)
+        self._groups = pl.col("text").str.extract_groups(form)
 
     def __call__(self, name: str) -> pl.Expr:
-        return self._found.struct.field(name)
+        return self._groups.struct.field(name)
 
 
-def _of_form(form: str, *, day_first: bool) -> pl.Expr:
+def _read_form(form: str, *, day_first: bool) -> pl.Expr:
     groups = _Groups(form)
     year = groups("year").cast(pl.Int64, strict=False)
     century = pl.when(year >= TWO_DIGITS).then(1900).otherwise(2000)
@@ -133,35 +135,38 @@ def _of_form(form: str, *, day_first: bool) -> pl.Expr:
     if "<first>" in form:
         day, month = (groups("first"), groups("then")) if day_first else (groups("then"), groups("first"))
     elif "<name>" in form:
-        known = groups("name").str.slice(0, 3).str.to_lowercase()
+        month_name = groups("name").str.slice(0, 3).str.to_lowercase()
         numbers = [f"{number:02}" for number in range(1, 13)]
-        day, month = groups("day"), known.replace_strict(list(MONTHS), numbers, default=None, return_dtype=pl.String)
+        day = groups("day")
+        month = month_name.replace_strict(list(MONTHS), numbers, default=None, return_dtype=pl.String)
     else:
         day, month = groups("day") if "<day>" in form else pl.lit("1"), groups("month")
     written = pl.concat_str(year.cast(pl.String).str.zfill(4), month.str.zfill(2), day.str.zfill(2), separator="-")
     days = written.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
     if "<hour>" not in form:
         return days * SECONDS_A_DAY
-    clock = pl.when(groups("hour").is_null()).then(0.0).otherwise(_clock(groups, zoned=True))
+    clock = pl.when(groups("hour").is_null()).then(0.0).otherwise(_read_clock(groups, zoned=True))
     return days * SECONDS_A_DAY + clock
 
 
-def _clock(groups: _Groups, *, zoned: bool) -> pl.Expr:
-    """Seconds of the day less its zone's; null where there is none such."""
+def _read_clock(groups: _Groups, *, zoned: bool) -> pl.Expr:
+    """Return the seconds of the day minus the zone's offset; null where the time does not exist."""
     hour = groups("hour").cast(pl.Float64, strict=False)
     half = groups("half").str.to_lowercase()
-    of_twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
-    hour = pl.when(half.is_not_null()).then(of_twelve).otherwise(pl.when(hour <= 23).then(hour))
+    hour_of_twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
+    hour = pl.when(half.is_not_null()).then(hour_of_twelve).otherwise(pl.when(hour <= 23).then(hour))
     second = groups("second").str.replace(",", ".").cast(pl.Float64, strict=False).fill_null(0.0)
     seconds = hour * 3600 + groups("minute").cast(pl.Float64, strict=False) * 60 + second
     if not zoned:
         return seconds
     zone = groups("zone")
-    away = (
+    offset = (
         zone.str.slice(1, 2).cast(pl.Float64, strict=False) * 3600
         + zone.str.slice(-2).cast(pl.Float64, strict=False) * 60
     )
-    signed = pl.when(zone.str.starts_with("-")).then(-away).when(zone.str.starts_with("+")).then(away).otherwise(0.0)
+    signed = (
+        pl.when(zone.str.starts_with("-")).then(-offset).when(zone.str.starts_with("+")).then(offset).otherwise(0.0)
+    )
     return seconds - signed.fill_null(0.0)
 
 
@@ -169,25 +174,25 @@ def _are_dates(values: pl.Series) -> bool:
     text = pl.col("text").str
     forms = (*FORMS, CLOCK, *DOTTED_CLOCKS)
     fits = pl.DataFrame({"text": values}).select(pl.any_horizontal(text.contains(form) for form in forms))
-    return int(fits.to_series().sum()) >= len(values) * _SHARE
+    return int(fits.to_series().sum()) >= len(values) * _MIN_DATES
 
 
-def _are_clocks(known: pl.Series) -> bool:
-    """Whether 10.11.12 is a time of day: dotted triples nearly all are, and fewer are dates in either order."""
-    triples = known.filter(known.str.contains(_DOTTED_TRIPLE))
-    if len(triples) < len(known) * _SHARE or triples.is_empty():
+def _are_clocks(texts: pl.Series) -> bool:
+    """Return whether 10.11.12 is a time of day: nearly all texts could be one, and fewer are dates in either order."""
+    triples = texts.filter(texts.str.contains(_DOTTED_TRIPLE))
+    if len(triples) < len(texts) * _MIN_DATES or triples.is_empty():
         return False
     clocks = _count(_seconds_of_forms(_with_colons(triples), day_first=False))
     dates = max(_count(_seconds_of_forms(triples, day_first=day_first)) for day_first in (True, False))
-    return clocks >= len(triples) * _SHARE and clocks > dates
+    return clocks >= len(triples) * _MIN_DATES and clocks > dates
 
 
 def _count(values: pl.Series) -> int:
     return len(values) - values.null_count()
 
 
-def _day_first(column: pl.Series) -> tuple[bool, str | None]:
-    """Told by the values: what is above 12 is a day. What they do not tell is assumed, and said."""
+def _detect_order(column: pl.Series) -> tuple[bool, str | None]:
+    """Return whether the day comes before the month, and a warning where no number above 12 shows it."""
     groups = _Groups(_ORDERED)
     numbers = (
         pl.DataFrame({"text": column})
@@ -211,9 +216,9 @@ def _day_first(column: pl.Series) -> tuple[bool, str | None]:
     )
 
 
-def _without_zone(known: pl.Series) -> int | None:
-    """How many times name no zone where others do; None when all or none do."""
-    timed = known.str.contains(r"\d:\d\d")
-    zoned = known.str.contains(r":\d\d.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
+def _count_without_zone(texts: pl.Series) -> int | None:
+    """Return how many times have no zone where some have one; None where all or none have one."""
+    timed = texts.str.contains(r"\d:\d\d")
+    zoned = texts.str.contains(r":\d\d.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
     bare = int((timed & ~zoned).sum())
     return bare if bare and zoned.any() else None

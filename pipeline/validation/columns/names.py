@@ -1,4 +1,4 @@
-"""Columns: how many there may be, and a name of its own for each."""
+"""Give each column of a file a unique name, and check the number of columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.validation.limits import MAX_CELLS, MAX_COLUMNS, MAX_NAME_CHARACTERS
 from pipeline.validation.words import counted
 
-__all__ = ["NamedColumns", "check_cells", "check_names", "clean_name", "name_columns", "nearest", "unique_names"]
+__all__ = [
+    "NamedColumns",
+    "check_cells",
+    "check_names",
+    "clean_name",
+    "name_columns",
+    "suggest",
+    "unique_names",
+]
 
 _INVISIBLE = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _PANDAS_UNNAMED = re.compile(r"Unnamed: \d+(?:\.\d+)*(?:_level_\d+)?")
@@ -43,11 +51,11 @@ def unique_names(fields: Sequence[str]) -> tuple[str, ...]:
     """Return one name for each field: duplicates get a suffix, unnamed columns ``column_`` and their position."""
     cleaned = [clean_name(written) or f"column_{position}" for position, written in enumerate(fields, 1)]
     taken = set(cleaned)
-    seen: set[str] = set()
+    used: set[str] = set()
     names = []
     for name in cleaned:
-        names.append(_add_suffix(name, taken) if name in seen else name)
-        seen.add(name)
+        names.append(_add_suffix(name, taken) if name in used else name)
+        used.add(name)
         taken.add(names[-1])
     return tuple(names)
 
@@ -105,10 +113,10 @@ def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mappi
         if position not in unnamed:
             positions[clean_name(written)].append(position)
     return tuple(
-        f"columns {_join(places)} are all named '{name}': they are called "
-        + _join([f"'{names[position - 1]}'" for position in places])
-        for name, places in list(positions.items())
-        if len(places) > 1
+        f"columns {_join(duplicates)} are all named '{name}': they are called "
+        + _join([f"'{names[position - 1]}'" for position in duplicates])
+        for name, duplicates in list(positions.items())
+        if len(duplicates) > 1
     )[:_MAX_LISTED]
 
 
@@ -120,41 +128,58 @@ def _join(items: Sequence[object]) -> str:
 
 
 def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
-    """Raise InvalidColumnsError for names that are too many, too few, empty, too long, or twice there."""
+    """Check the names of columns.
+
+    Args:
+        names: One per column.
+        min_columns: The number of columns that are expected at least.
+
+    Raises:
+        InvalidColumnsError: There are too many names or too few, or one is empty, too long or repeated.
+    """
     if len(names) > MAX_COLUMNS:
         raise InvalidColumnsError(f"the file has {len(names):,} columns: at most {MAX_COLUMNS:,} are expected")
     if len(names) < min_columns:
         raise InvalidColumnsError(
             f"the file has {counted(len(names), 'column')}: at least one to learn from and one to predict are expected"
         )
-    for place, name in enumerate(names, 1):
+    for position, name in enumerate(names, 1):
         if not name:
             raise InvalidColumnsError(
-                f"column {place} of {len(names)} has no name: a name for each column is expected "
+                f"column {position} of {len(names)} has no name: a name for each column is expected "
                 "(pandas writes its index so; leave it out with index=False)"
             )
         if len(name) > MAX_NAME_CHARACTERS:
             raise InvalidColumnsError(
-                f"the name of column {place} has {len(name):,} characters: at most {MAX_NAME_CHARACTERS} are expected"
+                f"the name of column {position} has {len(name):,} characters: at most {MAX_NAME_CHARACTERS} are "
+                "expected"
             )
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        places = " and ".join(str(place) for place, name in enumerate(names, 1) if name == twice[0])
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        positions = " and ".join(str(position) for position, name in enumerate(names, 1) if name == repeated[0])
         raise InvalidColumnsError(
-            f"columns {places} are both named '{twice[0]}': a name of its own is expected for each"
+            f"columns {positions} are both named '{repeated[0]}': a name of its own is expected for each"
         )
 
 
 def check_cells(file: str, cells: int) -> None:
-    """Raise UnreadableDatasetError when the table would not fit in memory."""
+    """Check that a table fits in memory.
+
+    Args:
+        file: What the user calls the file.
+        cells: Number of cells.
+
+    Raises:
+        UnreadableDatasetError: There are more than MAX_CELLS.
+    """
     if cells > MAX_CELLS:
         raise UnreadableDatasetError(f"'{file}' has {cells:,} cells: at most {MAX_CELLS:,} are expected")
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """How a message ends that says that there is no column ``name``."""
-    folded = {one.casefold(): one for one in names}
+def suggest(name: str, names: Sequence[str]) -> str:
+    """Return the end of a message about an unknown column: the most similar name, or else the columns of the file."""
+    folded = {column.casefold(): column for column in names}
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     if near:
         return f"did you mean '{folded[near[0]]}'?"
-    shown = ", ".join(f"'{one}'" for one in names[:10])
+    shown = ", ".join(f"'{column}'" for column in names[:10])
     return f"the columns are {shown}{', ...' if len(names) > 10 else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ _SPELLING = (
     rf"(?:\)(?:{BLANK}*(?P<last>{_UNIT}))?)?){BLANK}*$"
 )
 _MAGNITUDE_AND_CURRENCY = rf"^({MAGNITUDE}){BLANK}*({CURRENCY})$"
+# 05JAN2024 and 3. März 2024 are dates, 20240105T100000Z is a time.
+_IS_DATE = re.compile(
+    r"[0-9]{2}|^(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\b", re.IGNORECASE
+)
 _CURRENCY_NAMES = {
     **dict.fromkeys(("\u20ac", "EURO", "EUROS", "EUR"), "EUR"),
     **dict.fromkeys(("$", "US$", "DOLLAR", "DOLLARS", "USD"), "USD"),
@@ -162,7 +167,7 @@ def _units(spellings: pl.DataFrame) -> _Units | None:
 
 def _shared_unit(units: Counter[str]) -> _Units | None:
     names = _count((_unit_name(unit), count) for unit, count in units.items())
-    if not _is_dominant(names):
+    if not _is_dominant(names) or any(map(_IS_DATE.search, units)):
         return None
     dominant = names.most_common(1)[0][0]
     alike = sorted(unit for unit in units if _unit_name(unit) == dominant)

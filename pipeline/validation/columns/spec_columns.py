@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.validation.columns.names import NamedColumns, nearest
+from pipeline.validation.columns.names import NamedColumns, suggest
 
 __all__ = ["check_columns", "resolve_columns"]
 
@@ -37,7 +37,7 @@ def check_columns(spec: JobSpec, names: list[str], target: str) -> None:
     named += [("segments", name) for name in spec.segments]
     for field, name in named:
         if name not in names:
-            raise InvalidJobSpecError(f"train.yaml: {field}: there is no column '{name}': {nearest(name, names)}")
+            raise InvalidJobSpecError(f"train.yaml: {field}: there is no column '{name}': {suggest(name, names)}")
         if name == target:
             raise InvalidJobSpecError(f"train.yaml: {field}: column '{name}' is the target, which must stay")
     if spec.weight is not None and spec.weight == spec.split.column:

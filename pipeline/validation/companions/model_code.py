@@ -1,4 +1,4 @@
-"""model.py beside the data: an architecture brought along. Here it is read as text; it runs in its own job alone."""
+"""Read model.py beside the data, the user's architecture, as text. It is executed only in the sandbox of its job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ _FACTORY = "build"
 
 
 def read_code(upload: Upload, uploads: ObjectStore) -> bytes | None:
-    """The file, or None when there is none. Raise InvalidModelCodeError when it cannot be a model's code."""
+    """Return model.py beside the data; None where there is none.
+
+    Args:
+        upload: The uploaded file.
+        uploads: The store that holds it and its companions.
+
+    Raises:
+        InvalidModelCodeError: The file is too large, is not Python, or has no function ``build``.
+    """
     for folder in parse_upload_key(upload.key).folders:
         key = folder + MODEL_CODE
         try:
@@ -30,7 +38,11 @@ def read_code(upload: Upload, uploads: ObjectStore) -> bytes | None:
 
 
 def check_code(code: bytes) -> bytes:
-    """``code`` itself when it is Python with a function ``build``; nothing of it is run."""
+    """Check by parsing that ``code`` is Python with a function ``build``, and return it.
+
+    Raises:
+        InvalidModelCodeError: It is not Python, or has no such function.
+    """
     try:
         module = ast.parse(code.decode("utf-8-sig"))
     except SyntaxError as error:

@@ -1,10 +1,10 @@
-"""Test rows that the user gave: a file beside the data, read as the data was read."""
+"""Read the user's test rows, a file beside the data, by the schema of the data."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -12,7 +12,8 @@ from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, T
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.casting import cast_column, count_lost
 from pipeline.validation.columns.cells import count_markers
-from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.later_columns import fit_column
+from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.limits import MAX_NAMED
@@ -23,13 +24,14 @@ from pipeline.validation.words import counted
 
 __all__ = ["CompanionRows", "CompanionTest", "match_labels", "read_test_rows"]
 
-_NEAR = 0.6  # how alike labels are that are told side by side
+_NEAR = 0.6  # similarity of a label and a class that a warning compares
 _MAX_SHOWN = 60  # characters of a label
+_TRUTH_VALUES = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompanionTest:
-    """``name``: as a user calls it. ``rejected``: its rows that cannot be used."""
+    """A file of test rows. ``name`` is what the user calls it; ``rejected`` takes the rows that cannot be used."""
 
     name: str
     rows: Rows
@@ -38,7 +40,7 @@ class CompanionTest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompanionRows:
-    """The rows in the types of the split files."""
+    """Test rows in the types of the split files."""
 
     frame: pl.DataFrame
     warnings: tuple[str, ...]
@@ -53,15 +55,15 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
         classes: Labels that the training rows have; empty where there are none.
 
     Raises:
-        InvalidColumnsError: A column is not there or cannot be read so.
-        InvalidTargetError: The target is not there, or no label is known.
+        InvalidColumnsError: A column is missing, or its cells are not of the kind that it has in the data.
+        InvalidTargetError: The target is missing, or training rows have none of its labels.
         TooFewRowsError: No row is left.
     """
     raw, name, weight = test.rows.sample, schema.target.name, schema.spec.weight
-    raw = _rename(raw, test, schema)
+    raw = _add_absent(raw, test, schema)
     _check_names(test, raw, [*filter(None, [name]), *(column.name for column in schema.columns)], name)
     features = [_cast(test, raw[column.name], column.column, schema) for column in schema.columns]
-    warnings = [warning for _, told in features for warning in told]
+    warnings = [warning for _, column_warnings in features for warning in column_warnings]
     values, unseen = _read_target(raw, schema.target, classes)
     test.rejected.add_dropped(values.is_null() & ~unseen, f"no value in the target '{name}'")
     test.rejected.add_dropped(unseen, "a class of the target that no training row has")
@@ -91,15 +93,15 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
 
 
 def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
-    """Spell labels as the classes are (1.0 is the class 1).
+    """Spell labels as the classes are: 1.0 is the class 1, and true the class True.
 
     Args:
-        raw: Cells as a reader has them.
+        raw: Cells as they were read.
         target: How cells of the target are read.
-        classes: The labels that there are.
+        classes: The labels of the training rows.
 
     Returns:
-        The labels, null where they are none of the classes; and a mask of the rows whose label is unknown.
+        The labels, null where they are not among the classes; and a mask of the rows whose label is unknown.
     """
     text = target.cast(raw)
     is_class = text.is_in(list(classes))
@@ -110,11 +112,21 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
         numbers = text.cast(pl.Float64, strict=False).alias("number").to_frame()
         matched = numbers.join(numbered, on="number", how="left", maintain_order="left")["label"]
         labels = labels.zip_with(is_class, matched.alias(raw.name))
+    labels = labels.zip_with(labels.is_not_null(), _match_truth_values(text, classes).alias(raw.name))
     return labels, labels.is_null() & text.is_not_null()
 
 
-def _rename(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFrame:
-    """Absent optional columns are missing values."""
+def _match_truth_values(text: pl.Series, classes: Sequence[str]) -> pl.Series:
+    """Classes by the words true and false, which file formats and libraries write in different case."""
+    words = [name for name in classes if name.lower() in _TRUTH_VALUES]
+    by_word = {name.lower(): name for name in words}
+    if len(by_word) < len(words):  # the data tells True from true
+        by_word = {}
+    return text.str.to_lowercase().replace_strict(by_word, default=None, return_dtype=pl.String)
+
+
+def _add_absent(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFrame:
+    """Add optional columns that are absent, with missing values."""
     if not test.rows.is_keyed:
         return raw
     absent = [column.name for column in schema.columns if column.name not in raw.columns]
@@ -125,15 +137,16 @@ def _rename(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFr
 def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], target: str) -> None:
     missing = [name for name in needed if name not in raw.columns]
     if target in missing:
-        raise InvalidTargetError(f"'{test.name}' has no column '{target}', the target: {nearest(target, raw.columns)}")
+        raise InvalidTargetError(f"'{test.name}' has no column '{target}', the target: {suggest(target, raw.columns)}")
     if missing:
         raise InvalidColumnsError(
             f"'{test.name}' lacks {counted(len(missing), 'column')} of the data, such as '{missing[0]}': "
-            f"{nearest(missing[0], raw.columns)}"
+            f"{suggest(missing[0], raw.columns)}"
         )
 
 
 def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
+    column, fitted = fit_column(raw, column, schema.missing)
     values = cast_column(raw, column, schema.missing)
     lost, present = count_lost(raw, values, column, schema.missing)
     if present and lost == present:
@@ -141,7 +154,7 @@ def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -
             f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data: the same spelling is "
             "expected in both files"
         )
-    warnings = []
+    warnings = [f"'{test.name}': {warning}" for warning in fitted]
     if lost:
         warnings.append(
             f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"
@@ -157,14 +170,16 @@ def _read_target(raw: pl.DataFrame, target: TargetRule, classes: Sequence[str]) 
     if target.task == "clustering":
         return pl.Series(target.name, [0.0]).new_from_index(0, raw.height), none
     if target.task == "regression":
-        return target.cast(raw[target.name]), none
+        column = Column(name=target.name, kind="numeric", number_format=target.number_format)
+        fitted, _ = fit_column(raw[target.name], column, target.missing)
+        return replace(target, number_format=fitted.number_format).cast(raw[target.name]), none
     return match_labels(raw[target.name], target, classes)
 
 
 def _tell_unseen(
     test: CompanionTest, raw: pl.DataFrame, unseen: pl.Series, target: TargetRule, classes: Sequence[str]
 ) -> Iterator[str]:
-    """Name the labels that no training row has, each with the class that is near, and what differs."""
+    """Name the labels that no training row has, each with the most similar class and the difference."""
     if not unseen.any():
         return
     labels = target.cast(raw[target.name]).filter(unseen).rename("label").value_counts(name="rows", sort=True)

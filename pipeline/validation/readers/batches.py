@@ -15,7 +15,7 @@ from pipeline.contracts.signature import Task
 from pipeline.validation.columns.names import NamedColumns, check_cells, check_names
 from pipeline.validation.readers.open_file import open_file
 from pipeline.validation.readers.options import ReadOptions
-from pipeline.validation.readers.source import Source, check_agree
+from pipeline.validation.readers.source import Source, check_same_columns
 from pipeline.validation.readers.table_file import Read, TableFile
 from pipeline.validation.readers.text.chunks import BLOCK_BYTES
 from pipeline.validation.rejected_rows import RejectedRows
@@ -127,7 +127,7 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_colum
         if own is not rejected:
             rejected.absorb(own)
         if frames and not file.is_keyed:
-            check_agree(file.name, frame.schema, files[0].name, frames[0].schema)
+            check_same_columns(file.name, frame.schema, files[0].name, frames[0].schema)
             frame = pl.DataFrame([frame[name] for name in frames[0].columns])
         check_cells(file.name, cells := cells + frame.width * frame.height)
         frames.append(frame)
@@ -149,10 +149,13 @@ def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -
     share = block_bytes * _SAMPLE_SHARE / max(1, size)
     sampled = []
     for file in files:
-        frame, length = file.sample(share, RejectedRows(workdir / "sample.jsonl"))
+        own = RejectedRows(workdir / "sample.jsonl", file=file.name if len(files) > 1 else "")
+        frame, length = file.sample(share, own)
+        if frame.is_empty():
+            own.check(good=0, expected=file.expected)
         sampled.append((_align(frame, file, names), length))
         if not file.is_keyed:
-            check_agree(file.name, sampled[-1][0].schema, first.name, sampled[0][0].schema)
+            check_same_columns(file.name, sampled[-1][0].schema, first.name, sampled[0][0].schema)
     sample, read = (
         pl.concat([frame for frame, _ in sampled], how="vertical_relaxed"),
         sum(length for _, length in sampled),

@@ -1,4 +1,4 @@
-"""The format of a data file, which its name decides."""
+"""The format of a data file, decided by its name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Literal
 
 from pipeline.contracts.errors import UnreadableDatasetError
 
-__all__ = ["Format", "format_of", "has_format"]
+__all__ = ["Format", "find_format", "has_format"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """``delimiter`` None: it is told from the first rows. arrays and folders are images."""
+    """How a file is read. ``delimiter`` None: it is detected from the first rows. Arrays and folders hold images."""
 
     kind: Literal["delimited", "json_lines", "parquet", "spreadsheet", "arrays", "folders"]
     delimiter: str | None = None
@@ -20,7 +20,7 @@ class Format:
 
     @property
     def streamed(self) -> bool:
-        """Its rows can be read some at a time."""
+        """Return whether rows can be read a batch at a time."""
         return self.kind in ("delimited", "json_lines", "parquet")
 
 
@@ -37,21 +37,25 @@ _FORMATS = (
     {".parquet": Format(kind="parquet"), ".xlsx": Format(kind="spreadsheet"), ".xls": Format(kind="spreadsheet")}
     | {".npz": Format(kind="arrays"), ".zip": Format(kind="folders")}
     | _TEXT
-    | {f"{ending}.gz": Format(kind=one.kind, delimiter=one.delimiter, gzipped=True) for ending, one in _TEXT.items()}
+    | {f"{ending}.gz": Format(kind=form.kind, delimiter=form.delimiter, gzipped=True) for ending, form in _TEXT.items()}
 )
 
 
 def has_format(file: str) -> bool:
-    """Its name ends in one that is known."""
-    return _known(file) is not None
+    """Return whether the file's name has a known ending."""
+    return _look_up(file) is not None
 
 
-def format_of(file: str) -> Format:
-    """Raise UnreadableDatasetError for a name that ends in nothing known."""
-    if found := _known(file):
-        return found
+def find_format(file: str) -> Format:
+    """Return the format of a file by its name.
+
+    Raises:
+        UnreadableDatasetError: The name has no known ending.
+    """
+    if form := _look_up(file):
+        return form
     raise UnreadableDatasetError(f"'{file}' has no known ending: one of {', '.join(_FORMATS)} is expected")
 
 
-def _known(file: str) -> Format | None:
-    return next((found for ending, found in _FORMATS.items() if file.lower().endswith(ending)), None)
+def _look_up(file: str) -> Format | None:
+    return next((form for ending, form in _FORMATS.items() if file.lower().endswith(ending)), None)

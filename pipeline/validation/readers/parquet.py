@@ -1,4 +1,4 @@
-"""parquet."""
+"""Read parquet files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["ParquetFile", "scan_parquet"]
 
 _SAMPLE_ROWS = 60_000
-_CELL_BYTES = 8  # of text, in the mean: so many of a block's are as many cells of parquet
-_STRETCHES = 25  # of a file, that are sampled
+_CELL_BYTES = 8  # of a cell in text, on average: a block of text holds as many cells as a batch of parquet
+_STRETCHES = 25  # of consecutive rows, which the sample is taken from
 _MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParquetFile(TableFile):
-    """``rows`` in all; columns have the types that the file gives them."""
+    """A parquet file with ``rows`` rows; its columns have the types that the file gives them."""
 
     scan: pl.LazyFrame
     rows: int
@@ -56,42 +56,65 @@ class ParquetFile(TableFile):
 
     @property
     def size(self) -> int:
+        """Return the bytes that the cells would take as text."""
         return self.rows * len(self.names.names) * _CELL_BYTES
 
     def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
+        """Return all rows.
+
+        Raises:
+            UnreadableDatasetError: The file is damaged or has too many cells.
+        """
         check_cells(self.name, self.rows * len(self.names.names))
-        with damaged(self.name):
+        with report_damage(self.name):
             return self.scan.collect()
 
     def batches(self) -> Iterator[Read]:
-        with damaged(self.name):
+        """Yield functions that each return one batch of rows.
+
+        Raises:
+            UnreadableDatasetError: The file is damaged.
+        """
+        with report_damage(self.name):
             for frame in self.scan.collect_batches(chunk_size=self.batch_rows):
-                yield partial(_as_it_is, frame)
+                yield partial(_return_frame, frame)
 
     def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
+        """Return rows from all over the file, and the bytes that they would take as text.
+
+        Raises:
+            UnreadableDatasetError: The file is damaged.
+        """
         length = max(1, _SAMPLE_ROWS // _STRETCHES)
         step = max(length, self.rows // _STRETCHES)
-        with damaged(self.name):
+        with report_damage(self.name):
             frame = pl.concat([self.scan.slice(row, length).collect() for row in range(0, self.rows or 1, step)])
         return frame, max(1, self.size * frame.height // max(1, self.rows))
 
 
-def _as_it_is(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
+def _return_frame(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
     return frame
 
 
 def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
-    """The file, and how many rows it has; raise UnreadableDatasetError for its ends, InvalidColumnsError."""
+    """Open a parquet file.
+
+    Returns:
+        The lazy frame, and the number of rows.
+
+    Raises:
+        UnreadableDatasetError: The file is empty, cut or damaged.
+    """
     _check_ends(name, path)
-    with damaged(name):
+    with report_damage(name):
         scan = pl.scan_parquet(path, glob=False)
         scan.collect_schema()
         return scan, int(scan.select(pl.len()).collect().item())
 
 
 @contextmanager
-def damaged(name: str) -> Iterator[None]:
-    """What polars says of a file's pages is an UnreadableDatasetError."""
+def report_damage(name: str) -> Iterator[None]:
+    """Raise UnreadableDatasetError in place of what polars raises for a damaged file."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

@@ -1,10 +1,10 @@
-"""What was uploaded, on this machine's disk: one file, or a set of part files that are one data set."""
+"""An uploaded file on the local disk, or a set of part files that are one data set."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,19 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.contracts.names import MOST_PARTS, UploadKey, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Part, Upload
-from pipeline.validation.columns.names import nearest
+from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import LARGE_BYTES, LARGE_CELLS
-from pipeline.validation.readers.formats import Format, format_of
+from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.parquet import scan_parquet
 
-_GZIP_BYTES = 18  # the least
+_GZIP_BYTES = 18  # at least
 
-__all__ = ["File", "Source", "check_agree", "fetch", "files_of", "is_large"]
+__all__ = ["File", "Source", "check_same_columns", "fetch", "hash_files", "is_large", "list_files"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class File:
-    """``name`` as a user calls it."""
+    """A file on the local disk; ``name`` is what the user calls it."""
 
     name: str
     path: Path
@@ -36,7 +36,7 @@ class File:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """``digest`` is told while the files are read."""
+    """The files of one data set. ``digest`` is computed while they are read."""
 
     name: str
     files: tuple[File, ...]
@@ -44,31 +44,38 @@ class Source:
 
     @property
     def sha256(self) -> str:
-        """Of the one file; of several, of the lines ``<sha256>  <name>``, as ``sha256sum *`` writes them."""
+        """Return the digest of the file.
+
+        The digest of several files is that of the lines ``<sha256>  <name>``, as ``sha256sum *`` writes them.
+        """
         return self.digest.result()
 
 
-def files_of(upload: Upload) -> list[tuple[Part, str, Format]]:
-    """The uploaded files with their names and formats; raise UnreadableDatasetError for a name or a number of them."""
+def list_files(upload: Upload) -> list[tuple[Part, str, Format]]:
+    """Return the uploaded files with their names and formats.
+
+    Raises:
+        UnreadableDatasetError: A name has no known ending, or there are too many part files, none, or mixed formats.
+    """
     named = parse_upload_key(upload.key)
     if named.dataset is None:
-        part = Part(key=upload.key, version_id=upload.version_id, bytes=upload.bytes)
-        return [(part, named.file, format_of(named.file))]
-    return _parts_of(upload, named)
+        uploaded = Part(key=upload.key, version_id=upload.version_id, bytes=upload.bytes)
+        return [(uploaded, named.file, find_format(named.file))]
+    return _list_part_files(upload, named)
 
 
-def _parts_of(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]]:
+def _list_part_files(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]]:
     if not upload.parts:
         raise UnreadableDatasetError(
             f"'{named.shown}' has no part files beside its _SUCCESS: files such as part-0.parquet are expected"
         )
     if len(upload.parts) > MOST_PARTS:
         raise UnreadableDatasetError(f"'{named.shown}' has more than {MOST_PARTS:,} part files, which are the most")
-    parts = [part for part in upload.parts if part.bytes] or upload.parts  # one without bytes had no rows to hold
-    files = [(part, name := part.key.rsplit("/", 1)[1], format_of(name)) for part in parts]
-    _, first, form = files[0]
-    for _, name, other in files:
-        if other.kind != form.kind:
+    filled = [part_file for part_file in upload.parts if part_file.bytes] or upload.parts  # without bytes: no rows
+    files = [(part_file, name := part_file.key.rsplit("/", 1)[1], find_format(name)) for part_file in filled]
+    _, first, first_form = files[0]
+    for _, name, form in files:
+        if form.kind != first_form.kind:
             raise UnreadableDatasetError(
                 f"'{named.shown}' holds '{first}' and '{name}': parts of one format are expected"
             )
@@ -76,35 +83,43 @@ def _parts_of(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]
 
 
 def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
-    """Download what ``files_of`` names into ``folder``."""
+    """Download the uploaded files into ``folder``.
+
+    Raises:
+        UnreadableDatasetError: A name has no known ending, or there are too many part files, none, or mixed formats.
+    """
     files = []
-    for number, (part, name, form) in enumerate(files_of(upload)):
+    for number, (part_file, name, form) in enumerate(list_files(upload)):
         path = folder / f"part-{number:05}"
-        uploads.download(part.key, path, version_id=part.version_id)
+        uploads.download(part_file.key, path, version_id=part_file.version_id)
         files.append(File(name=name, path=path, form=form))
     named = parse_upload_key(upload.key)
     pool = ThreadPoolExecutor(1)
-    digest = pool.submit(_sha256_of, files, several=named.dataset is not None)
+    paths = {file.name: file.path for file in files}
+    digest = pool.submit(hash_files, paths, several=named.dataset is not None)
     pool.shutdown(wait=False)
     return Source(name=named.shown, files=tuple(files), digest=digest)
 
 
 def is_large(source: Source) -> bool:
-    """Too large to be read at once: by its bytes once they are unpacked, or its cells."""
+    """Return whether the data set is too large to be read at once: by its unpacked bytes, or by its cells."""
     if not all(file.form.streamed for file in source.files):
         return False
     if source.files[0].form.kind == "parquet":
-        return sum(_cells(file) for file in source.files) > LARGE_CELLS
-    return sum(_plain_bytes(file) for file in source.files) > LARGE_BYTES
+        return sum(_count_cells(file) for file in source.files) > LARGE_CELLS
+    return sum(_estimate_bytes(file) for file in source.files) > LARGE_BYTES
 
 
-def _cells(file: File) -> int:
+def _count_cells(file: File) -> int:
     scan, rows = scan_parquet(file.name, file.path)
     return rows * len(scan.collect_schema())
 
 
-def _plain_bytes(file: File) -> int:
-    """The last four bytes of a gzip file say it, modulo 2**32: less than four times of what is packed is no answer."""
+def _estimate_bytes(file: File) -> int:
+    """Return the size after decompression, which the last four bytes of a gzip file give modulo 2**32.
+
+    It is taken as four times the packed size at least, because the number may have wrapped around.
+    """
     packed = file.path.stat().st_size
     if not file.form.gzipped or packed < _GZIP_BYTES:
         return packed
@@ -113,35 +128,48 @@ def _plain_bytes(file: File) -> int:
         return max(4 * packed, int.from_bytes(opened.read(4), "little"))
 
 
-def _sha256_of(files: Sequence[File], *, several: bool) -> str:
-    digests = []
-    for file in files:
-        with file.path.open("rb") as opened:
-            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+def hash_files(paths: Mapping[str, Path], *, several: bool) -> str:
+    """Hash an uploaded file, or several part files by their names, as ``Source.sha256`` has it."""
+    digests = {}
+    for name, path in paths.items():
+        with path.open("rb") as opened:
+            digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
     if not several:
-        return digests[0]
-    lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(digests, files, strict=True))
+        return next(iter(digests.values()))
+    lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def check_agree(name: str, schema: pl.Schema, first: str, wanted: pl.Schema) -> None:
-    """Raise InvalidColumnsError when the part ``name`` has other columns than the ``first``, or others' types."""
-    for column in wanted:
+def check_same_columns(name: str, schema: pl.Schema, first: str, first_schema: pl.Schema) -> None:
+    """Check that a part file has the columns of the first one, and their types.
+
+    Args:
+        name: The part file.
+        schema: Its columns.
+        first: The first part file.
+        first_schema: Its columns.
+
+    Raises:
+        InvalidColumnsError: A column is missing, added, or of another type.
+    """
+    for column in first_schema:
         if column not in schema:
             raise InvalidColumnsError(
-                f"the part '{name}' has no column '{column}', which '{first}' has: {nearest(column, schema.names())}"
+                f"the part '{name}' has no column '{column}', which '{first}' has: {suggest(column, schema.names())}"
             )
     for column, dtype in schema.items():
-        if column not in wanted:
+        if column not in first_schema:
             raise InvalidColumnsError(
-                f"the part '{name}' has a column '{column}', which '{first}' has not: {nearest(column, wanted.names())}"
+                f"the part '{name}' has a column '{column}', which '{first}' has not: "
+                f"{suggest(column, first_schema.names())}"
             )
-        if _family(dtype) != _family(wanted[column]) and pl.Null not in (dtype, wanted[column]):
+        first_dtype = first_schema[column]
+        if _find_family(dtype) != _find_family(first_dtype) and pl.Null not in (dtype, first_dtype):
             raise InvalidColumnsError(
-                f"the part '{name}': column '{column}' holds {dtype} values, where '{first}' has {wanted[column]}"
+                f"the part '{name}': column '{column}' holds {dtype} values, where '{first}' has {first_dtype}"
             )
 
 
-def _family(dtype: pl.DataType) -> object:
-    """Of types that polars brings to one."""
+def _find_family(dtype: pl.DataType) -> object:
+    """Return a key that is equal for types that polars can concatenate."""
     return "numeric" if dtype.is_numeric() else dtype

@@ -1,4 +1,4 @@
-"""Excel and OpenDocument workbooks: one sheet becomes a csv file, which is read as any other."""
+"""Convert one sheet of an Excel or OpenDocument workbook to a csv file, which is read as any other."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from python_calamine import (
 )
 
 from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.parsing.numbers import write_number
 from pipeline.validation.columns.names import check_cells
 from pipeline.validation.limits import MAX_BYTES, MIN_ROWS
 from pipeline.validation.words import counted
@@ -41,6 +42,8 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream of an Office f
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConvertedSheet:
+    """A sheet that was written as a csv file."""
+
     path: Path  # UTF-8 text, fields separated by commas
     warnings: tuple[str, ...] = ()
 
@@ -54,7 +57,7 @@ class _Area:
     width: int
 
 
-def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> ConvertedSheet:
+def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str, is_hint: bool = False) -> ConvertedSheet:
     """Write one sheet of a workbook as a csv file.
 
     Args:
@@ -62,6 +65,7 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> C
         path: The workbook: .xlsx, .xlsm, .xlsb, .xls or .ods, whatever its name.
         folder: Where the csv file is written.
         sheet: The sheet's name; empty for the first one that holds a table.
+        is_hint: Take the first one where there is none of that name.
 
     Raises:
         UnreadableDatasetError: It is no workbook, protected, damaged or too large, or has no such sheet or table.
@@ -70,15 +74,16 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str) -> C
     data = path.read_bytes()
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
-            chosen, area, warnings = _choose_sheet(name, workbook, sheet)
+            choice = "" if is_hint and sheet not in workbook.sheet_names else sheet
+            chosen, area, warnings = _choose_sheet(name, workbook, choice)
             check_cells(name, area.width * chosen.height)
             target = folder / f"{path.name}.sheet.csv"
             _write_sheet(chosen, area, target)
     except PasswordError as error:
-        raise _protected(name) from error
+        raise _make_password_error(name) from error
     except CalamineError as error:
         if _ENCRYPTED in data:
-            raise _protected(name) from error
+            raise _make_password_error(name) from error
         raise UnreadableDatasetError(
             f"'{name}' is not a whole Excel file: it is damaged or another format; .xlsx, .xls or .ods is expected"
         ) from error
@@ -108,39 +113,39 @@ def _check_size(name: str, path: Path) -> None:
 def _count_cells(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
     """Count the cells of the sheet's rectangle, for all of which the library takes memory: a far cell may be alone."""
     columns: set[bytes] = set()
-    last_row, rest = 0, b""
+    last_row, overlap = 0, b""
     with packed.open(entry) as file:
         while chunk := file.read(_CHUNK_BYTES):
-            cells = _CELL.findall(rest + chunk)
-            rest = chunk[-_CELL_BYTES:]
+            cells = _CELL.findall(overlap + chunk)
+            overlap = chunk[-_CELL_BYTES:]
             columns.update(letters for letters, _ in cells)
             last_row = max(last_row, int(cells[-1][1]) if cells else 0)
-    return last_row * max(map(_column_number, columns), default=0)
+    return last_row * max(map(_parse_column, columns), default=0)
 
 
-def _column_number(letters: bytes) -> int:
+def _parse_column(letters: bytes) -> int:
     number = 0
     for letter in letters:
         number = number * 26 + letter - ord("A") + 1
     return number
 
 
-def _protected(name: str) -> UnreadableDatasetError:
+def _make_password_error(name: str) -> UnreadableDatasetError:
     return UnreadableDatasetError(f"'{name}' is protected by a password: save it without one")
 
 
-def _choose_sheet(name: str, workbook: CalamineWorkbook, wanted: str) -> tuple[CalamineSheet, _Area, tuple[str, ...]]:
-    names = _sheet_names(workbook)
-    if wanted:
-        if wanted not in names:
+def _choose_sheet(name: str, workbook: CalamineWorkbook, choice: str) -> tuple[CalamineSheet, _Area, tuple[str, ...]]:
+    names = _order_sheets(workbook)
+    if choice:
+        if choice not in names:
             raise UnreadableDatasetError(
-                f"'{name}' has no sheet '{wanted}': {_list_sheets(names)} {'is' if len(names) == 1 else 'are'} there"
+                f"'{name}' has no sheet '{choice}': {_list_sheets(names)} {'is' if len(names) == 1 else 'are'} there"
             )
-        sheet = workbook.get_sheet_by_name(wanted)
+        sheet = workbook.get_sheet_by_name(choice)
         return sheet, _check_area(name, sheet), ()
     best: tuple[CalamineSheet, _Area] | None = None
-    for other in names:
-        sheet = workbook.get_sheet_by_name(other)
+    for candidate in names:
+        sheet = workbook.get_sheet_by_name(candidate)
         area = _measure(sheet)
         if area.rows and (best is None or area.rows > best[1].rows):
             best = sheet, area
@@ -151,7 +156,7 @@ def _choose_sheet(name: str, workbook: CalamineWorkbook, wanted: str) -> tuple[C
     return *best, _tell_choice(names, best[0].name)
 
 
-def _sheet_names(workbook: CalamineWorkbook) -> list[str]:
+def _order_sheets(workbook: CalamineWorkbook) -> list[str]:
     """Return the sheets with cells, hidden ones last."""
     sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
     return [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != SheetVisibleEnum.Visible)]
@@ -163,12 +168,12 @@ def _list_sheets(names: Sequence[str]) -> str:
 
 
 def _tell_choice(names: Sequence[str], chosen: str) -> tuple[str, ...]:
-    others = [name for name in names if name != chosen]
-    if not others:
+    unread = [name for name in names if name != chosen]
+    if not unread:
         return ()
     return (
-        f"sheet '{chosen}' is read, the first with a table; {counted(len(others), 'other sheet')} not: "
-        f"{_list_sheets(others)} (`sheet` chooses another)",
+        f"sheet '{chosen}' is read, the first with a table; {counted(len(unread), 'other sheet')} not: "
+        f"{_list_sheets(unread)} (`sheet` chooses another)",
     )
 
 
@@ -199,12 +204,12 @@ def _write_sheet(sheet: CalamineSheet, area: _Area, target: Path) -> None:
     """Write each row; a blank one is a blank line, as between notes and the table below them."""
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        begun = False
+        is_started = False
         for cells in _iterate(sheet):
             texts = [_write_cell(cell) for cell in cells[area.first_column : area.first_column + area.width]]
             filled = any(texts)
-            begun = begun or filled
-            if begun:
+            is_started = is_started or filled
+            if is_started:
                 writer.writerow(texts if filled else [])
 
 
@@ -214,7 +219,7 @@ def _write_cell(cell: Cell) -> str:  # noqa: PLR0911 - one type of cell each
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < _MAX_INTEGER else repr(cell)
+        return str(int(cell)) if cell.is_integer() and abs(cell) < _MAX_INTEGER else write_number(cell)
     if isinstance(cell, dt.datetime):
         return cell.isoformat(sep=" ")
     if isinstance(cell, dt.date | dt.time):

@@ -1,1 +1,1 @@
-"""Which rows train, which validate, and which test."""
+"""Assign rows to the training, validation and test splits."""

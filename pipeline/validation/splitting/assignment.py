@@ -1,4 +1,4 @@
-"""Which rows train, choose and test: by seeded chance, stratified, copies of one row together; by time; or by group."""
+"""Assign rows to splits: at random, stratified, with copies of a row together; by time; or by group."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ __all__ = ["SPLITS", "assign_by_group", "assign_by_time", "assign_splits", "grou
 
 SPLITS = ("train", "validation", "test")
 _QUANTILES = 20  # strata of a regression target
-_MAX_COPIES = 0.5  # of the rows; where more are copies, repeating is the data's nature and no mishap
+_MAX_COPIES = 0.5  # of the rows; where more are copies, the data repeats by nature
 
 
 def group_copies(frame: pl.DataFrame) -> tuple[pl.Series, tuple[str, ...]]:
-    """For each row a number that its exact copies share, and warnings; where most rows are copies, each is alone."""
+    """Group exact copies of rows.
+
+    Returns:
+        A group for each row, the same for its copies, or one of its own where most rows are copies; and warnings.
+    """
     rows = frame.hash_rows()
     copies = len(rows) - rows.n_unique()
     if copies == 0:
@@ -29,22 +33,32 @@ def group_copies(frame: pl.DataFrame) -> tuple[pl.Series, tuple[str, ...]]:
 
 
 def assign_splits(
-    target: pl.Series, groups: pl.Series, shares: Split, seed: int, *, given_test: bool = False
+    target: pl.Series, groups: pl.Series, shares: Split, seed: int, *, has_test: bool = False
 ) -> pl.Series:
-    """The name of each row's split. Every class trains; rows of one group stay together.
+    """Assign rows at random, stratified. Every class has training rows; rows of one group stay together.
 
-    ``target`` without nulls: its classes (String) or quantiles (Float64) are the strata. ``given_test``: the test rows
-    are others. Raise TooFewRowsError when a split would be empty.
+    Args:
+        target: Values without nulls; its classes (String) or quantiles (Float64) are the strata.
+        groups: The group of each row.
+        shares: Fractions of the rows.
+        seed: Of the random order.
+        has_test: The test rows are in a file of their own.
+
+    Returns:
+        The name of each row's split.
+
+    Raises:
+        TooFewRowsError: A split would be empty.
     """
-    wanted = _shares(shares, given_test=given_test)
-    first = groups.is_first_distinct()  # one row of each group: it stands for the group
-    dealt = _dealt(_strata(target).filter(first), wanted, seed)
-    if len(dealt) == len(groups):
-        assigned = dealt
+    fractions = _choose_fractions(shares, has_test=has_test)
+    first = groups.is_first_distinct()  # one row represents each group
+    split_names = _deal(_stratify(target).filter(first), fractions, seed)
+    if len(split_names) == len(groups):
+        assigned = split_names
     else:
-        units = pl.DataFrame({"group": groups.filter(first), "split": dealt})
+        units = pl.DataFrame({"group": groups.filter(first), "split": split_names})
         assigned = groups.alias("group").to_frame().join(units, on="group", how="left", maintain_order="left")["split"]
-    for name in ("train", *wanted):
+    for name in ("train", *fractions):
         if name not in assigned:
             raise TooFewRowsError(
                 f"{len(assigned):,} rows leave none for {name}: more rows, or other shares in split, are expected"
@@ -52,75 +66,94 @@ def assign_splits(
     return assigned
 
 
-def assign_by_time(times: pl.Series, shares: Split, *, given_test: bool = False) -> pl.Series:
-    """The latest rows test, those before them validate; rows of one moment stay together.
+def assign_by_time(times: pl.Series, shares: Split, *, has_test: bool = False) -> pl.Series:
+    """Assign the latest rows to test, those before them to validation; rows of the same time stay together.
 
-    Raise TooFewRowsError when a split would be empty.
+    Args:
+        times: The time of each row.
+        shares: Fractions of the rows.
+        has_test: The test rows are in a file of their own.
+
+    Returns:
+        The name of each row's split.
+
+    Raises:
+        TooFewRowsError: A split would be empty.
     """
     units = times.value_counts(name="rows").sort(times.name, descending=True)
-    return _in_order(times, units, shares, given_test=given_test, what="moments")
+    return _assign_in_order(times, units, shares, has_test=has_test, noun="moments")
 
 
-def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, given_test: bool = False) -> pl.Series:
-    """Rows of one group are in one split; groups are dealt in a seeded order, those that are too big for others train.
+def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, has_test: bool = False) -> pl.Series:
+    """Assign whole groups in a random order; groups that are too large for another split train.
 
-    Raise TooFewRowsError when a split would be empty.
+    Args:
+        groups: The group of each row.
+        shares: Fractions of the rows.
+        seed: Of the random order.
+        has_test: The test rows are in a file of their own.
+
+    Returns:
+        The name of each row's split.
+
+    Raises:
+        TooFewRowsError: A split would be empty.
     """
-    room = min(_shares(shares, given_test=given_test).values()) * len(groups)
+    max_rows = min(_choose_fractions(shares, has_test=has_test).values()) * len(groups)
     units = groups.value_counts(name="rows").sort("rows", groups.name)
-    units = units.with_columns(order=pl.int_range(pl.len()).shuffle(seed)).sort(pl.col("rows") > room, "order")
-    return _in_order(groups, units, shares, given_test=given_test, what="groups")
+    units = units.with_columns(order=pl.int_range(pl.len()).shuffle(seed)).sort(pl.col("rows") > max_rows, "order")
+    return _assign_in_order(groups, units, shares, has_test=has_test, noun="groups")
 
 
-def _in_order(keys: pl.Series, units: pl.DataFrame, shares: Split, *, given_test: bool, what: str) -> pl.Series:
-    """``units`` [key, rows]: the first ones test until that share is reached, the next validate, the rest train."""
-    wanted = _shares(shares, given_test=given_test)
+def _assign_in_order(keys: pl.Series, units: pl.DataFrame, shares: Split, *, has_test: bool, noun: str) -> pl.Series:
+    """Assign the first ``units`` [key, rows] to test up to its fraction, the next ones to validation, then to train."""
+    fractions = _choose_fractions(shares, has_test=has_test)
     rows = units["rows"].cum_sum()
     middle = rows - units["rows"] / 2
     first, names = 0, []
-    for name, share in wanted.items():
-        until = (rows[first - 1] if first else 0) + share * len(keys)
-        last = max(first + 1, int((middle < until).sum()))  # one at least, however big
+    for name, fraction in fractions.items():
+        end = (rows[first - 1] if first else 0) + fraction * len(keys)
+        last = max(first + 1, int((middle < end).sum()))  # at least one unit, however large
         names += [name] * (last - first)
         first = last
     if first >= units.height:
         raise TooFewRowsError(
-            f"split: {units.height:,} {what} in column '{keys.name}' leave none for training: at least "
-            f"{len(wanted) + 1} are expected, one for each split"
+            f"split: {units.height:,} {noun} in column '{keys.name}' leave none for training: at least "
+            f"{len(fractions) + 1} are expected, one for each split"
         )
-    dealt = pl.Series(names + ["train"] * (units.height - first))
-    named = units.select(pl.first(), split=dealt)
+    split_names = pl.Series(names + ["train"] * (units.height - first))
+    named = units.select(pl.first(), split=split_names)
     return keys.to_frame().join(named, on=keys.name, how="left", maintain_order="left")["split"]
 
 
-def _shares(shares: Split, *, given_test: bool) -> Mapping[str, float]:
-    """Of the splits that are carved from the data, beside train."""
-    return {"validation": shares.validation} if given_test else {"test": shares.test, "validation": shares.validation}
+def _choose_fractions(shares: Split, *, has_test: bool) -> Mapping[str, float]:
+    """Return the fractions of the splits that are taken from the data, except train."""
+    return {"validation": shares.validation} if has_test else {"test": shares.test, "validation": shares.validation}
 
 
-def _strata(target: pl.Series) -> pl.Series:
-    """A number for each row, in the order of its class's name or of its value."""
+def _stratify(target: pl.Series) -> pl.Series:
+    """Return the stratum of each row, numbered in the order of class names or of values."""
     if target.dtype == pl.String:
         return target.cast(pl.Enum(target.unique().sort())).to_physical()
     return (target.rank("ordinal").cast(pl.Int64) - 1) * _QUANTILES // len(target)
 
 
-def _dealt(strata: pl.Series, shares: Mapping[str, float], seed: int) -> pl.Series:
-    """The name of each unit's split: of the units sorted by stratum, within it by chance, every n-th."""
+def _deal(strata: pl.Series, shares: Mapping[str, float], seed: int) -> pl.Series:
+    """Return each unit's split: every n-th of the units, sorted by stratum and at random within one."""
     order = pl.int_range(len(strata), eager=True).shuffle(seed)
-    places = (strata.cast(pl.Int64) * len(strata) + order).arg_sort()
-    dealt = _every_nth(strata.gather(places).is_first_distinct(), list(shares.values()))
-    numbers = pl.zeros(len(strata), dtype=pl.UInt8, eager=True).scatter(places, dealt)
-    return pl.Series(["train", *shares]).gather(numbers)
+    sorted_units = (strata.cast(pl.Int64) * len(strata) + order).arg_sort()
+    numbers = _take_every_nth(strata.gather(sorted_units).is_first_distinct(), list(shares.values()))
+    by_unit = pl.zeros(len(strata), dtype=pl.UInt8, eager=True).scatter(sorted_units, numbers)
+    return pl.Series(["train", *shares]).gather(by_unit)
 
 
-def _every_nth(always_train: pl.Series, shares: Sequence[float]) -> pl.Series:
-    """Which split each of the sorted units goes to, 0: it trains; each stratum gives its share to within one."""
+def _take_every_nth(always_train: pl.Series, shares: Sequence[float]) -> pl.Series:
+    """Return the number of each sorted unit's split, 0 for train; each stratum gives its fraction within one unit."""
     split = pl.zeros(len(always_train), dtype=pl.UInt8, eager=True)
-    for number, share in enumerate(shares, 1):
+    for number, fraction in enumerate(shares, 1):
         free = (split == 0) & ~always_train
-        place = free.cast(pl.Int64).cum_sum()  # 1, 2, 3 ... along the free ones
-        rate = min(1.0, share * len(split) / max(1, int(free.sum())))
-        taken = (place * rate + 0.5).floor() > ((place - 1) * rate + 0.5).floor()
+        position = free.cast(pl.Int64).cum_sum()  # 1, 2, 3 ... along the free units
+        rate = min(1.0, fraction * len(split) / max(1, int(free.sum())))
+        taken = (position * rate + 0.5).floor() > ((position - 1) * rate + 0.5).floor()
         split = split.set(free & taken, number)
     return split

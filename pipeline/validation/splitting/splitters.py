@@ -1,7 +1,8 @@
-"""Which split each row goes to: exactly, where all rows are at hand; by a seeded hash, where they come in batches."""
+"""Assign rows to splits: exactly where all rows are in memory, by a seeded hash where they come in batches."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +22,17 @@ __all__ = [
     "HashSplitter",
     "Splitter",
     "check_rare_classes",
-    "rare_reason",
-    "untrained_reason",
+    "explain_rare",
+    "explain_untrained",
 ]
 
-_MAX_HELD = 250_000  # rows that validate, and that test: more make quality no surer, and are held in memory later
-_TOP = float(2**64)
+_MAX_HELD = 250_000  # validation rows, and test rows: held in memory; more hardly refine the measured quality
+_HASHES = float(2**64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assigned:
-    """``splits``: the name of each row's split. ``unusable``: rows of it that no split takes, and why."""
+    """The name of each row's split; ``unusable`` masks rows that belong to none, with the reason."""
 
     splits: pl.Series
     unusable: Sequence[tuple[pl.Series, str]] = ()
@@ -47,53 +48,59 @@ class Splitter(ABC):
 
         Args:
             frame: Rows in the types of the split files.
-            placed: The time or group of each, where the rows are split by one.
+            placed: The time or group of each row, where the rows are split by it.
             batch: The number of the batch, from 0.
         """
 
 
-def rare_reason() -> str:
-    """Why rows of a rare class are rejected."""
+def explain_rare() -> str:
+    """Return the reason for rejecting rows of a rare class."""
     return f"a class of the target with fewer than {MIN_CLASS_ROWS} rows"
 
 
-def untrained_reason(target: str) -> str:
-    """Why rows of a class are rejected that no training row has."""
+def explain_untrained(target: str) -> str:
+    """Return the reason for rejecting rows of a class that no training row has."""
     return f"a class of the target '{target}' that no training row has"
 
 
 def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
-    """Return the classes of too few rows.
+    """Return the classes with too few rows.
 
     Args:
         target: The rule of the target.
         counts: Columns ``class`` and ``rows``.
 
     Raises:
-        InvalidTargetError: They hold more than a small share of the rows, or fewer than two classes are left.
+        InvalidTargetError: They hold more than MAX_RARE_SHARE of the rows, or fewer than two classes are left.
     """
     rare = counts.filter(pl.col("rows") < MIN_CLASS_ROWS)
     lost, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
     if lost > rows * MAX_RARE_SHARE or counts.height - rare.height < 2:
-        others = describe_others(counts["class"], counts["rows"])
+        suggestion = describe_others(counts["class"], counts["rows"])
         raise InvalidTargetError(
             f"{rare.height:,} of the {counts.height:,} classes of the target '{target.name}' have fewer than "
             f"{MIN_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): two classes with that many are expected at least, "
             f"and {MAX_RARE_SHARE:.0%} of the rows at most in smaller ones"
-            + (f"; were numbers meant?{others}" if others else "; --target chooses another column")
+            + (f"; were numbers meant?{suggestion}" if suggestion else "; --target chooses another column")
         )
     return rare["class"].to_list()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExactSplitter(Splitter):
-    """Shares and strata hold exactly: there is one batch, with all rows."""
+    """Split all rows, which come in one batch: fractions and strata hold exactly."""
 
     spec: JobSpec
     target: TargetRule
     has_test: bool  # test rows are in a file of their own
 
     def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
+        """Assign all rows, and mask rows of rare classes and of classes without training rows.
+
+        Raises:
+            InvalidTargetError: Too many rows are of rare classes.
+            TooFewRowsError: A split would be empty.
+        """
         values = frame[self.target.name]
         if self.target.task != "classification":
             splits, warnings = self._assign(frame, placed)
@@ -104,11 +111,11 @@ class ExactSplitter(Splitter):
         splits, warnings = self._assign(common, None if placed is None else placed.filter(~is_rare))
         labels = common[self.target.name]
         trained = labels.filter(splits == "train").unique()
-        everywhere = pl.Series(["train"]).new_from_index(0, frame.height).scatter((~is_rare).arg_true(), splits)
+        all_splits = pl.Series(["train"]).new_from_index(0, frame.height).scatter((~is_rare).arg_true(), splits)
         untrained = ~is_rare & ~values.is_in(trained.to_list())
         return Assigned(
-            splits=everywhere,
-            unusable=((is_rare, rare_reason()), (untrained, untrained_reason(self.target.name))),
+            splits=all_splits,
+            unusable=((is_rare, explain_rare()), (untrained, explain_untrained(self.target.name))),
             warnings=warnings,
         )
 
@@ -116,82 +123,78 @@ class ExactSplitter(Splitter):
         shares, seed = self.spec.split, self.spec.seed
         if placed is None:
             copies, warnings = group_copies(frame)
-            return assign_splits(frame[self.target.name], copies, shares, seed, given_test=self.has_test), warnings
+            return assign_splits(frame[self.target.name], copies, shares, seed, has_test=self.has_test), warnings
         if shares.by == "time":
-            return assign_by_time(placed, shares, given_test=self.has_test), ()
-        return assign_by_group(placed, shares, seed, given_test=self.has_test), ()
+            return assign_by_time(placed, shares, has_test=self.has_test), ()
+        return assign_by_group(placed, shares, seed, has_test=self.has_test), ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HashSplitter(Splitter):
-    """Shares and strata hold nearly; copies of a row are together, whatever their batches.
-
-    ``until``: the part of the rows, from 0 to 1 by their hash, that tests, and up to which they validate. ``latest``:
-    of a split by time, the times from which they do. ``columns``: those that tell the rows apart. ``is_alone``: most
-    rows are copies, so each is placed by itself.
-    """
+    """Split rows that come in batches: fractions and strata hold nearly, and copies of a row are in the same split."""
 
     seed: int
     by_time: bool
-    until: tuple[float, float]
-    latest: tuple[float, float]
-    columns: tuple[str, ...]
-    is_alone: bool
+    max_fractions: tuple[float, float]  # of the hash range: test rows below the first, validation rows below the second
+    min_times: tuple[float, float]  # of a split by time: test rows begin at the first, validation rows at the second
+    columns: tuple[str, ...]  # which distinguish the rows
+    ignores_copies: bool  # most rows are copies, so each is assigned by itself
 
     @classmethod
-    def of(cls, schema: Schema, expected: int, *, has_test: bool) -> HashSplitter:
+    def plan(cls, schema: Schema, expected: int, *, has_test: bool) -> HashSplitter:
         """Plan the splits of about ``expected`` rows by the schema's sample."""
         spec, cast = schema.spec, schema.cast(schema.sample)
         by_time = spec.split.by == "time" and spec.split.column is not None
-        until = _until(spec.split, expected, has_test=has_test)
-        columns, distinct = _telling_columns(cast.frame)
+        max_fractions = _plan_fractions(spec.split, expected, has_test=has_test)
+        columns, distinct = _choose_columns(cast.frame)
         return cls(
             seed=spec.seed,
             by_time=by_time,
-            until=until,
-            latest=_latest(cast, until) if by_time else (0.0, 0.0),
+            max_fractions=max_fractions,
+            min_times=_find_times(cast, max_fractions) if by_time else (0.0, 0.0),
             columns=columns,
-            is_alone=distinct < cast.frame.height / 2,
+            ignores_copies=distinct < cast.frame.height / 2,
         )
 
     def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
+        """Assign the rows of one batch by their hashes or times."""
         if self.by_time:
             assert placed is not None, "times were read"
-            test, validation = placed >= self.latest[0], placed >= self.latest[1]
+            test, validation = placed >= self.min_times[0], placed >= self.min_times[1]
         else:
-            # Hashed again: a row's hash is not even in its first bits.
-            share = self._hashes(frame, placed, batch).hash(self.seed).cast(pl.Float64) / _TOP
-            test, validation = share < self.until[0], share < self.until[1]
+            # Hashed again, because the first bits of a row's hash are not uniform.
+            fraction = self._hash(frame, placed, batch).hash(self.seed).cast(pl.Float64) / _HASHES
+            test, validation = fraction < self.max_fractions[0], fraction < self.max_fractions[1]
         names = (
             pl.when(test).then(pl.lit("test")).when(validation).then(pl.lit("validation")).otherwise(pl.lit("train"))
         )
         return Assigned(splits=pl.select(names.alias("split")).to_series())
 
-    def _hashes(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> pl.Series:
+    def _hash(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> pl.Series:
         if placed is not None:
             return placed.hash(self.seed)
-        if self.is_alone:
+        if self.ignores_copies:
             return pl.int_range(batch << 40, (batch << 40) + frame.height, eager=True).hash(self.seed)
         return pl.DataFrame([frame[name] for name in self.columns]).hash_rows(self.seed)
 
 
-def _until(split: Split, expected: int, *, has_test: bool) -> tuple[float, float]:
-    most = _MAX_HELD / max(1, expected)
-    test = 0.0 if has_test else min(split.test, most)
-    return test, test + min(split.validation, most)
+def _plan_fractions(split: Split, expected: int, *, has_test: bool) -> tuple[float, float]:
+    max_fraction = _MAX_HELD / max(1, expected)
+    test = 0.0 if has_test else min(split.test, max_fraction)
+    return test, test + min(split.validation, max_fraction)
 
 
-def _latest(cast: CastRows, until: tuple[float, float]) -> tuple[float, float]:
+def _find_times(cast: CastRows, max_fractions: tuple[float, float]) -> tuple[float, float]:
     assert cast.placed is not None, "times were read"
-    ends = [cast.placed.quantile(1 - share, "higher") if share else float("inf") for share in until]
-    return float(ends[0] or 0), float(ends[1] or 0)
+    times = [cast.placed.quantile(1 - fraction, "higher") if fraction else math.inf for fraction in max_fractions]
+    return float(times[0] or 0), float(times[1] or 0)
 
 
-def _telling_columns(rows: pl.DataFrame) -> tuple[tuple[str, ...], int]:
-    """A few columns that tell the sample's rows apart as well as all do, or all; and how many rows differ."""
+def _choose_columns(rows: pl.DataFrame) -> tuple[tuple[str, ...], int]:
+    """Return few columns that distinguish the sample's rows as all do, or else all; and the number of distinct rows."""
     distinct = rows.hash_rows().n_unique()
-    for few in (4, 8):
-        most = sorted(rows.columns, key=lambda name: rows[name].n_unique(), reverse=True)[:few]
-        if pl.DataFrame([rows[name] for name in most]).hash_rows().n_unique() == distinct:
-            return tuple(most), distinct
+    for count in (4, 8):
+        columns = sorted(rows.columns, key=lambda name: rows[name].n_unique(), reverse=True)[:count]
+        if pl.DataFrame([rows[name] for name in columns]).hash_rows().n_unique() == distinct:
+            return tuple(columns), distinct
     return tuple(rows.columns), distinct

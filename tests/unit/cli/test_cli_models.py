@@ -123,3 +123,13 @@ def test_a_revoked_key_is_refused_from_then_on(stage: Stage) -> None:
 
 def test_a_key_for_a_name_that_is_no_tenants_is_wrong_usage(stage: Stage) -> None:
     assert stage.run("keys", "create", "No_Tenant").exit_code == 2
+
+
+def test_promote_records_who_promoted_and_says_how_it_stays(stage: Stage) -> None:
+    stage.serve()
+    stage.serve()
+    result = stage.run("promote", "m", "1")
+    move = stage.registry.history("demo", "m")[-1]
+    assert move.is_manual
+    assert move.by.startswith("modeldrop promote")
+    assert "promote: manual" in result.stderr

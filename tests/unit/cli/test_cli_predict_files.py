@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from PIL import Image
 from pipeline.cli.predicting import make_batches
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.numbers import NumberFormat
-from tests.unit.cli.conftest import Stage
+from tests.unit.cli.conftest import SIGNATURE, Stage
 
 ROW = {"width": 1.5, "colour": "red"}
 ROWS = [{**ROW, "note": "x", "kind": "yes"}, {"width": None, "colour": None, "note": "x", "kind": "no"}]
@@ -29,6 +30,7 @@ SENT = [ROW, {"width": None, "colour": None}]
 CSV = "\ufeffcolour;note;width;kind\nred;x;1.5;yes\n;x; NA ;no\n"
 TSV = "colour\tnote\twidth\tkind\nred\tx\t1.5\tyes\n\tx\tNA\tno\n"
 LINES = "\n".join(map(json.dumps, ROWS))
+NOTED = replace(SIGNATURE, unread=("note",))
 IMAGES = Signature(
     task="classification",
     target="label",
@@ -75,7 +77,7 @@ FILES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_predict_reads_every_kind_of_table(stage: Stage, tmp_path: Path, name: str) -> None:
-    stage.serve()
+    stage.serve(signature=NOTED)
     (tmp_path / name).write_bytes(FILES[name])
     result = stage.run("predict", "m", str(tmp_path / name))
     assert result.exit_code == 0, result.stderr
@@ -85,7 +87,7 @@ def test_predict_reads_every_kind_of_table(stage: Stage, tmp_path: Path, name: s
 
 @pytest.mark.parametrize("body", [CSV, LINES, json.dumps(ROWS), json.dumps({"rows": ROWS}, indent=1)])
 def test_predict_reads_delimited_text_and_json_on_stdin(stage: Stage, body: str) -> None:
-    stage.serve()
+    stage.serve(signature=NOTED)
     assert stage.run("predict", "m", "-", stdin=body).exit_code == 0
     assert _rows(stage) == SENT
 
@@ -378,6 +380,44 @@ def test_predict_of_another_kind_of_data_or_a_damaged_one_fails_in_one_sentence(
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.json", "rows.jsonl.gz"])
+def test_predict_refuses_extra_columns_of_a_file_by_name_and_takes_them_where_that_is_asked_for(
+    stage: Stage, tmp_path: Path, name: str
+) -> None:
+    stage.serve()
+    (tmp_path / name).write_bytes(FILES[name])
+    refused = stage.run("predict", "m", str(tmp_path / name))
+    assert refused.exit_code == 1
+    assert "'note'" in refused.stderr
+    assert "--ignore-extra" in refused.stderr
+    assert stage.requests == []
+    assert stage.run("predict", "m", str(tmp_path / name), "--ignore-extra").exit_code == 0
+    assert _rows(stage) == SENT
+
+
+def test_predict_lets_the_api_judge_extra_columns_of_json(stage: Stage) -> None:
+    stage.serve()
+    stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
+    stage.run("predict", "m", json.dumps({**ROW, "note": "x"}), "--ignore-extra")
+    assert _rows(stage) == [{**ROW, "note": "x"}] * 2
+    assert ["extra=ignore" in request["url"] for request in stage.requests] == [False, True]
+
+
+def test_predict_says_which_option_takes_extra_columns_of_json(stage: Stage) -> None:
+    stage.serve()
+    told = "rows[0] has 'note', which the model does not read: ...; ?extra=ignore leaves out what it does not read"
+    stage.answer = lambda body: httpx.Response(400, json={"error": told})
+    result = stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
+    assert result.stderr == f"error: {told.replace('?extra=ignore', '--ignore-extra')}\n"
+
+
+def test_predict_scores_a_row_of_json_that_holds_the_target_as_it_scores_a_file(stage: Stage) -> None:
+    stage.serve()
+    result = stage.run("predict", "m", json.dumps({**ROW, "kind": "yes"}))
+    assert "accuracy 1.0000: 1 of 1 rows" in result.stdout
+    assert _rows(stage) == [ROW]
 
 
 def _write_xlsx(file: Path, rows: list[list[Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,8 @@ def test_missing_and_unknown_columns_are_named_with_the_nearest_known_one() -> N
     assert message.startswith("rows[1] lacks 'job' and has 'joob', 'income'")
     assert "'joob' is near 'job'" in message
     assert "'income' is what it predicts" in message
-    assert message.endswith("expected are 'age', 'job', 'hours per week', 'member'")
+    assert "expected are 'age', 'job', 'hours per week', 'member'" in message
+    assert "?extra=ignore" in message
 
 
 def test_a_column_that_resembles_none_is_named_alone() -> None:
@@ -214,3 +216,24 @@ def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:
     message = r"rows\[0\], when: a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected, this is "
     with pytest.raises(InvalidRequestError, match=message + found):
         _fed({"when": cell, "note": "x"})
+
+
+@pytest.mark.parametrize("extra", [{"zzzzzz": 1}, {"joob": "cook", "income": ">50K"}])
+def test_extra_columns_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
+    rows = [{**ROWS[0], **extra}, ROWS[1]]
+    body = json.loads(loaded().answer({"rows": rows}, ignore_extra=True).body)
+    assert body["predictions"] == answered(ROWS[:2])
+
+
+def test_an_absent_column_is_an_error_whatever_is_ignored() -> None:
+    row = {"joob": "cook", **{name: cell for name, cell in ROWS[0].items() if name != "job"}}
+    with pytest.raises(InvalidRequestError, match="lacks 'job'"):
+        loaded().answer({"rows": [row]}, ignore_extra=True)
+
+
+def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
+    signature = replace(CLASSIFIER, unread=("row number", "Größe"))
+    row = {**ROWS[0], "row number": 7, " Gro\u0308ße ": None}
+    assert answered([row], signature) == answered([ROWS[0]])
+    with pytest.raises(InvalidRequestError, match="has 'row'"):
+        loaded(signature).answer({"rows": [{**row, "row": 1}]})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.parsing.dates import EARLIEST, LATEST, seconds_of, seconds_of_number
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.dates import read_dates, seconds_in, seconds_of_numbers
+from pipeline.validation.columns.dates import convert_time_numbers, read_dates, read_seconds
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.type_inference import infer_column
 
@@ -54,7 +54,7 @@ def _told(*values, name="day"):
 def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
     wanted = (datetime.fromisoformat(moment) - EPOCH) / timedelta(seconds=1)
     assert seconds_of(text, day_first=True) == wanted
-    assert seconds_in(pl.Series("d", [text]), day_first=True).to_list() == [wanted]
+    assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
 )  # fmt: skip
 def test_what_is_no_date_is_none_to_both(text):
     assert seconds_of(text, day_first=True) is None
-    assert seconds_in(pl.Series("d", [text]), day_first=True).to_list() == [None]
+    assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [None]
 
 
 _DAY = r"[0-9]{1,4}[-/. ]([0-9]{1,2}|Jan|december)[-/., ][0-9]{1,4}"
@@ -78,7 +78,7 @@ _UNITS = ["", "s", "ms", "us", "ns", "yyyymmdd", "hh.mm.ss"]
 @given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.booleans(), st.sampled_from(_UNITS))
 def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first, unit):
     seconds = seconds_of(text, day_first=day_first, time_unit=unit)
-    assert seconds_in(pl.Series("d", [text]), day_first=day_first, time_unit=unit).to_list() == [seconds]
+    assert read_seconds(pl.Series("d", [text]), day_first=day_first, time_unit=unit).to_list() == [seconds]
 
 
 @settings(deadline=None)
@@ -86,7 +86,7 @@ def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first, unit):
 def test_any_number_or_dotted_text_means_the_same_to_both(text, unit):
     seconds = seconds_of(text, day_first=True, time_unit=unit)
     column = pl.Series("d", [text, None, "31.12.2024"])
-    assert seconds_in(column, day_first=True, time_unit=unit).to_list() == [seconds, None, 1735603200.0]
+    assert read_seconds(column, day_first=True, time_unit=unit).to_list() == [seconds, None, 1735603200.0]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_any_number_or_dotted_text_means_the_same_to_both(text, unit):
 def test_a_number_counts_in_its_unit_to_both(unit, number, moment):
     wanted = moment and (datetime.fromisoformat(moment).replace(tzinfo=UTC) - EPOCH) / timedelta(seconds=1)
     assert seconds_of_number(number, unit) == wanted
-    assert seconds_of_numbers(pl.Series("d", [float(number)]), unit).to_list() == [wanted]
+    assert convert_time_numbers(pl.Series("d", [float(number)]), unit).to_list() == [wanted]
 
 
 @given(
@@ -120,7 +120,7 @@ def test_a_number_counts_in_its_unit_to_both(unit, number, moment):
 )
 def test_any_number_means_the_same_to_both_and_is_in_the_calendar(unit, number):
     seconds = seconds_of_number(number, unit)
-    assert seconds_of_numbers(pl.Series("d", [number]), unit).to_list() == [seconds]
+    assert convert_time_numbers(pl.Series("d", [number]), unit).to_list() == [seconds]
     assert seconds is None or EARLIEST <= seconds <= LATEST
 
 

@@ -171,3 +171,27 @@ def test_weights_are_in_the_splits_and_no_feature(drop, daily):
 def test_weights_that_are_no_numbers_are_refused(drop, daily):
     with pytest.raises(InvalidColumnsError, match="the weight column 'shop' does not hold positive numbers"):
         drop("a.csv", daily, spec="target: sold\nweight: shop\n")
+
+
+@pytest.mark.parametrize(
+    ("classes", "name", "body"),
+    [
+        (("True", "False"), "test.jsonl", '{"size": 1, "sold": true}\n{"size": 2, "sold": false}\n'),
+        (("true", "false"), "test.csv", "size,sold\n1,True\n2,FALSE\n"),
+        (("TRUE", "FALSE", "maybe"), "test.jsonl", '{"size": 1, "sold": true}\n{"size": 2, "sold": "False"}\n'),
+    ],
+)
+def test_a_truth_value_is_the_class_of_its_word_in_any_case(drop, classes, name, body):
+    rows = [(f"{_CHANCE.random():.4f}", classes[number % len(classes)]) for number in range(60)]
+    found = drop("a.csv", table(rows, "size,sold"), companions={name: body})
+    assert found.split("test")["sold"].to_list() == list(classes[:2])
+
+
+@pytest.mark.parametrize(
+    ("classes", "label"), [(("Red", "blue"), "red"), (("True", "true", "False"), "TRUE"), (("Yes", "No"), "yes")]
+)
+def test_other_words_and_truth_values_that_the_data_tells_apart_are_not_matched_by_case(drop, classes, label):
+    rows = [(f"{_CHANCE.random():.4f}", classes[number % len(classes)]) for number in range(60)]
+    test = f"size,sold\n1,{label}\n2,{classes[0]}\n"
+    found = drop("a.csv", table(rows, "size,sold"), companions={"test.csv": test})
+    assert found.split("test")["sold"].to_list() == [classes[0]]

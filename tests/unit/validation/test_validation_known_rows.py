@@ -21,12 +21,12 @@ COLUMNS = (
 
 @pytest.fixture
 def read(tmp_path):
-    def read(name, body, columns=COLUMNS, **fields):
+    def read(name, body, columns=COLUMNS, *, ignore_extra=False, **fields):
         path = tmp_path / "upload"
         path.write_bytes(body if isinstance(body, bytes) else body.encode())
         (folder := tmp_path / "work").mkdir()
         signature = Signature(task="regression", target="y", columns=columns, **fields)
-        return read_known_rows(name, path, signature, folder)
+        return read_known_rows(name, path, signature, folder, ignore_extra=ignore_extra)
 
     return read
 
@@ -54,9 +54,8 @@ def test_an_absent_column_is_named_with_the_nearest(read):
 
 def test_an_optional_column_may_be_absent(read):
     columns = (Column(name="a", kind="numeric"), Column(name="b", kind="numeric", is_optional=True))
-    assert read("later.jsonl", '{"a": 1}\n{"a": 2, "c": 3}\n', columns).frame.to_dict(as_series=False) == {
-        "a": [1.0, 2.0], "b": [None, None],
-    }  # fmt: skip
+    rows = read("later.jsonl", '{"a": 1}\n{"a": 2, "c": 3}\n', columns, unread=("c",))
+    assert rows.frame.to_dict(as_series=False) == {"a": [1.0, 2.0], "b": [None, None]}
 
 
 @pytest.mark.parametrize(("unit", "cell"), [("s", 1710547200), ("ms", 1710547200000), ("yyyymmdd", 20240316)])
@@ -101,3 +100,45 @@ def test_types_of_a_parquet_file_are_read(read, tmp_path):
     rows = read("later.parquet", (tmp_path / "frame").read_bytes())
     assert rows.frame["tag"].to_list() == [None, "1970-01-01T00:00:00.000000Z"]
     assert rows.frame["preis"].to_list() == [1.0, None]
+
+
+EXTRA = {
+    "later.csv": "x,note,z,color\n1.5,a,2,red\n2.5,b,3,red\n",
+    "later.tsv": "x\tnote\tz\tcolor\n1.5\ta\t2\tred\n2.5\tb\t3\tred\n",
+    "later.jsonl": '{"x": 1.5, "note": "a", "z": 2, "color": "red"}\n{"x": 2.5, "note": "b", "z": 3, "color": "red"}\n',
+}
+NUMBERS = (Column(name="x", kind="numeric"), Column(name="z", kind="numeric"))
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_columns_that_the_model_does_not_read_are_refused_with_their_names(read, name):
+    with pytest.raises(InvalidColumnsError, match=r"2 columns .*'note', 'color'.*--ignore-extra"):
+        read(name, EXTRA[name], NUMBERS)
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_columns_that_the_model_does_not_read_are_left_out_where_that_is_asked_for(read, name):
+    rows = read(name, EXTRA[name], NUMBERS, ignore_extra=True)
+    assert rows.frame.to_dict(as_series=False) == {"x": [1.5, 2.5], "z": [2.0, 3.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "unread"),
+    [
+        ("x,z,y\n1,2,3\n2,3,4\n", ()),  # the target, which is scored
+        ("id,x,z\n7,1,2\n9,2,3\n", ("id",)),  # the training file had it too
+        (",x,z\n0,1,2\n1,2,3\n", ()),  # row numbers that have no name
+        ("x,z,\n1,2,\n2,3,\n", ()),  # a delimiter at the end of each row
+    ],
+)
+def test_the_target_and_what_the_training_file_had_too_are_not_extra(read, body, unread):
+    assert read("later.csv", body, NUMBERS, unread=unread).frame.rows() == [(1.0, 2.0), (2.0, 3.0)]
+
+
+def test_what_no_model_reads_of_the_training_file_is_in_its_signature(drop):
+    lines = [f"{n},same,{n % 7}.5,{n % 3 + 1},{n % 5}.25" for n in range(60)]
+    table = "\n".join(["id,constant,x,w,y", *lines]) + "\n"
+    signature = drop("a.csv", table, spec="target: y\nweight: w\n").dataset.signature
+    assert [column.name for column in signature.columns] == ["x"]
+    assert set(signature.unread) == {"id", "constant", "w"}
+    assert Signature.from_dict(signature.to_dict()) == signature

@@ -19,12 +19,12 @@ from pipeline.contracts.job_spec import JobSpec, Split
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
-from pipeline.validation.readers.formats import format_of
+from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source, is_large
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.splitting.assignment import SPLITS
-from pipeline.validation.statistics import SKETCH_HASHES, ColumnStatistics, smallest_hashes
+from pipeline.validation.statistics import SKETCH_HASHES, ColumnStatistics, select_smallest_hashes
 
 ROWS = 3_000
 BLOCK = 8_000  # bytes: some twenty blocks
@@ -60,7 +60,7 @@ def source(tmp_path):
         for number, (name, body) in enumerate(files.items()):
             path = tmp_path / f"part-{number}"
             path.write_bytes(body.encode() if isinstance(body, str) else body)
-            found.append(File(name=name, path=path, form=format_of(name)))
+            found.append(File(name=name, path=path, form=find_format(name)))
         digest = Future()
         digest.set_result("0" * 64)
         return Source(name=found[0].name, files=tuple(found), digest=digest)
@@ -116,9 +116,9 @@ def test_statistics_are_of_the_training_rows(source, stream, rows):
 
 
 def test_hashes_are_looked_through_only_once_some_can_tell_nothing_more():
-    assert "filter" not in str(smallest_hashes("a", ColumnStatistics().reach))
+    assert "filter" not in str(select_smallest_hashes("a", ColumnStatistics().reach))
     full = ColumnStatistics(hashes=pl.Series(range(SKETCH_HASHES), dtype=pl.UInt64))
-    assert "filter" in str(smallest_hashes("a", full.reach))
+    assert "filter" in str(select_smallest_hashes("a", full.reach))
 
 
 def test_the_seed_decides_and_the_size_of_the_blocks_does_not(source, stream, rows):

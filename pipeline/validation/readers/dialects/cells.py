@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from pipeline.parsing.missing import MISSING
+from pipeline.parsing.numbers import CURRENCY
 
 __all__ = ["CellKind", "is_missing", "kind_of", "number_of"]
 
@@ -15,10 +16,9 @@ CellKind = Literal["empty", "number", "measure", "date", "word", "text"]  # meas
 _MAX_CHARACTERS = 64  # of a number or date
 _MAX_WORD_CHARACTERS = 40
 _OTHER_MISSING = frozenset({"-", "--", "---", ".", "..", "*", "–", "—"})
-_CURRENCY = r"(?:[$€£¥₹₽₩]|R\$|kr|[A-Z]{3})"
 _DIGITS = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d*)?|\d[\d.,'’]*|[.,]\d+)"
 _NUMBER = re.compile(
-    rf"[<>≤≥~]?=?\s?\(?[+\-−]?\s?(?:{_CURRENCY}\s?)?[+\-−]?{_DIGITS}(?:[eEdD][+-]?\d+)?\s?(?:%|‰|{_CURRENCY})?\)?-?"
+    rf"[<>≤≥~]?=?\s?\(?[+\-−]?\s?(?:{CURRENCY}\s?)?[+\-−]?{_DIGITS}(?:[eEdD][+-]?\d+)?\s?(?:%|‰|{CURRENCY})?\)?-?"
     r"|[+-]?inf(?:inity)?",
 )
 _PLAIN = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")  # most numbers: looked for before all that is slower

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from pipeline.validation.readers.dialects.profiles import profile_columns
 from pipeline.validation.readers.dialects.records import Record, split_line
+from pipeline.validation.readers.dialects.units import are_units
 
 __all__ = ["PREFIXES", "Comments", "separate_comments"]
 
 PREFIXES = ("#", "//", "%")
+_MAX_HEADERS = 2  # comments above the rows: names, and their units
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,14 +40,14 @@ def _separate(
     records: Sequence[Record], prefix: str, marked: Sequence[Record], rows: Sequence[Record], delimiter: str
 ) -> Comments:
     width = rows[0].width
-    first = next(record.line for record in records if record not in marked)
+    first = rows[0].line
     leading = [record for record in marked if record.line < first]
     among = [record for record in marked if record.line > first]
     if not _are_comments(among, rows, width):
         among = []
-    header = _read_header(leading[-1], prefix, delimiter, width) if leading else None
-    if header is not None and header.cells == leading[-1].cells:  # "#id,name": a name that begins with the prefix
-        leading.pop()
+    header = _find_header(leading, prefix, delimiter, width)
+    if header is not None and _is_plain_header(header, leading):
+        leading = [record for record in leading if record.line != header.line]
         header = None
     comments = {record.line for record in (*leading, *among)}
     return Comments(
@@ -55,6 +57,27 @@ def _separate(
         lines=tuple(sorted(comments)),
         header=header,
     )
+
+
+def _is_plain_header(header: Record, leading: Sequence[Record]) -> bool:
+    """Return whether the line is a header whose first name begins with the prefix: ``#id,name`` and ``# of rooms``."""
+    written = next(record for record in leading if record.line == header.line)
+    if header.cells == written.cells:
+        return True
+    return len(leading) == 1 and written.width == header.width and "," in written.text
+
+
+def _find_header(leading: Sequence[Record], prefix: str, delimiter: str, width: int) -> Record | None:
+    """Find the comment that names the columns: the last one above the rows, or the one above their units."""
+    above = [_read_header(record, prefix, delimiter, width) for record in leading[-_MAX_HEADERS:]]
+    if (
+        len(above) == _MAX_HEADERS
+        and above[0]
+        and above[-1]
+        and are_units([cell for cell in above[-1].cells or () if len(cell) > 1])
+    ):
+        return above[0]
+    return above[-1] if above else None
 
 
 def _are_comments(marked: Sequence[Record], rows: Sequence[Record], width: int) -> bool:

@@ -1,4 +1,4 @@
-"""The delimiter: the character that cuts most lines into as many fields, and into fields that mean something."""
+"""Detect the delimiter: the character that splits most lines into equally many fields of recognizable kinds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from pipeline.validation.readers.dialects.records import BLANKS, Head, Record, p
 
 __all__ = ["NO_DELIMITER", "Separation", "choose_delimiter", "read_hint", "separate"]
 
-NO_DELIMITER = "\x1f"  # the unit separator, which no text holds: the file has one column
+NO_DELIMITER = "\x1f"  # the unit separator, which does not occur in text: the file has one column
 _USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
 _MAX_SCORED_ROWS = 200
-_MIN_CLEAR_SHARE = 0.95  # of rows that an unusual delimiter must cut alike
+_MIN_SOUND_FRACTION = 0.9  # of the rows, that a usual delimiter cuts alike: then blanks are part of the values
+_MIN_SOUND_SCORE = 0.7
+_POINT = re.compile(r"[0-9]\.[0-9]")  # before decimals
+_MIN_CLEAR_SHARE = 0.95  # of rows that an unusual delimiter must split into equally many fields
 _MIN_BLANKS_SHARE = 0.8
 _HINT = re.compile(r'\s*"?sep=(\\t|[^\r\n"])\1*"?[\s,;]*', re.IGNORECASE)
 _SCORES = {"number": 1.0, "date": 1.0, "measure": 0.95, "word": 0.9, "empty": 0.9, "text": 0.8}
@@ -27,21 +30,21 @@ _HOLDS_DELIMITER = 0.3  # score of a cell in which another delimiter may be the 
 _HOLDS_PUNCTUATION = 0.6  # the other delimiter is followed by a blank, as in a sentence
 _QUOTED = 0.85
 _DELIMITS = re.compile(r"[,;|\t](?=\S)")
-_MISFIT_FIRST = 0.85  # factor when the first line, which may be the header, is cut otherwise
-_MIN_SHARE = 0.5  # of the rows, where the first line is cut otherwise
+_MISFIT_FIRST = 0.85  # factor when the first line, which may be the header, has another width
+_MIN_SHARE = 0.5  # of the rows, where the first line has another width
 _NUMBERS_APART = re.compile(r"[\d,.+-]+(?:\s+[\d,.+-]+)+")
 _COMMENTS = ("#", "//", "%")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Separation:
-    """The records as one delimiter cuts them."""
+    """The records as one delimiter splits them."""
 
     delimiter: str
     padded_quotes: bool
     records: tuple[Record, ...]
-    width: int  # that most records have; 1 when none is cut
-    share: float  # of records that have this width
+    width: int  # that most records have; 1 when none is split
+    fraction: float  # of records that have this width
 
 
 def read_hint(head: Head) -> str | None:
@@ -53,13 +56,13 @@ def read_hint(head: Head) -> str | None:
 
 
 def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collection[str] = ()) -> Separation:
-    """Return the head cut by the preferred delimiter if it cuts lines, else by the best one.
+    """Split the head by the preferred delimiter if that makes two columns, else by the best one.
 
     Args:
         name: What the user calls the file.
         head: Its first lines.
         preferred: The delimiter that the file's name or its first line says, else None.
-        names: Of the columns of a known model; a header of one of them alone is one column.
+        names: Columns that a trained model expects; a header with only one of them is one column.
 
     Raises:
         InvalidColumnsError: No delimiter makes two columns.
@@ -70,6 +73,8 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
         return separate(head, NO_DELIMITER)
     text = head.text
     separations = [separate(head, delimiter) for delimiter in (*_USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
+    if any(map(_is_sound, separations)):
+        separations = [separation for separation in separations if separation.delimiter != BLANKS]
     scored = [(_score(separation), separation) for separation in separations if separation.width > 1]
     best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
     if best[1] is None or best[0] <= 0.0:
@@ -80,12 +85,22 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
     return best[1]
 
 
+def _is_sound(separation: Separation) -> bool:
+    """Return whether a usual delimiter cuts nearly all rows alike, and into fields that mean something."""
+    if separation.delimiter not in _USUAL or separation.width < 2 or separation.fraction < _MIN_SOUND_FRACTION:
+        return False
+    rows = [record for record in separation.records if record.width == separation.width][-_MAX_SCORED_ROWS:]
+    if separation.delimiter == "," and not any(_POINT.search(record.text) for record in rows):
+        return False  # its commas may stand before decimals
+    return _mean_score(rows, separation.delimiter) > _MIN_SOUND_SCORE
+
+
 def separate(head: Head, delimiter: str) -> Separation:
-    """Cut the head by one delimiter; blanks before quotes are skipped where that keeps more rows whole."""
+    """Split the head by one delimiter; blanks before quotes are skipped where that gives more rows the same width."""
     separation = _separate(head, delimiter, padded_quotes=False)
     if delimiter != BLANKS and re.search(re.escape(delimiter) + r'[ \t]+"', head.text):
         padded = _separate(head, delimiter, padded_quotes=True)
-        if padded.share * len(padded.records) >= separation.share * len(separation.records):
+        if padded.fraction * len(padded.records) >= separation.fraction * len(separation.records):
             return padded
     return separation
 
@@ -95,9 +110,13 @@ def _separate(head: Head, delimiter: str, *, padded_quotes: bool) -> Separation:
     rows = [record for record in records if record.cells is not None and not record.text.lstrip().startswith(_COMMENTS)]
     widths = Counter(record.width for record in rows or records)
     width = max((width for width in widths if width > 1), key=lambda width: (widths[width], width), default=1)
-    share = widths[width] / max(1, len(rows))
+    fraction = min(1.0, widths[width] / max(1, len(rows)))
     return Separation(
-        delimiter=delimiter, padded_quotes=padded_quotes, records=tuple(records), width=width, share=min(1.0, share)
+        delimiter=delimiter,
+        padded_quotes=padded_quotes,
+        records=tuple(records),
+        width=width,
+        fraction=fraction,
     )
 
 
@@ -105,20 +124,24 @@ def _score(separation: Separation) -> float:
     rows = [record for record in separation.records if record.width == separation.width][-_MAX_SCORED_ROWS:]
     if not rows:
         return 0.0
-    scores = [[_score_cell(cell, record.text, separation.delimiter) for cell in record.cells or ()] for record in rows]
-    mean = sum(map(sum, scores)) / sum(map(len, scores))
+    mean = _mean_score(rows, separation.delimiter)
     fits = separation.records[0].width == separation.width
-    if not _is_clear(separation, rows) or (not fits and separation.share < _MIN_SHARE):
+    if not _is_clear(separation, rows) or (not fits and separation.fraction < _MIN_SHARE):
         return 0.0
-    score = separation.share * mean * (1 + 0.05 * math.log2(separation.width))
+    score = separation.fraction * mean * (1 + 0.05 * math.log2(separation.width))
     return score if fits else score * _MISFIT_FIRST
+
+
+def _mean_score(rows: Sequence[Record], delimiter: str) -> float:
+    scores = [[_score_cell(cell, record.text, delimiter) for cell in record.cells or ()] for record in rows]
+    return sum(map(sum, scores)) / sum(map(len, scores))
 
 
 def _score_cell(cell: str, text: str, delimiter: str) -> float:
     kind = kind_of(cell)
     if kind in ("number", "date", "empty"):
         return _SCORES[kind]
-    if any(other in cell for other in _USUAL if other != delimiter):
+    if any(candidate in cell for candidate in _USUAL if candidate != delimiter):
         if f'"{cell}"' in text:
             return _QUOTED
         return _HOLDS_PUNCTUATION if not _DELIMITS.search(cell) else _HOLDS_DELIMITER
@@ -128,11 +151,11 @@ def _score_cell(cell: str, text: str, delimiter: str) -> float:
 
 
 def _is_clear(separation: Separation, rows: Sequence[Record]) -> bool:
-    """Return whether a delimiter that is also a usual character in text is one here: it cuts numbers apart."""
+    """Return whether a character that is common in text is the delimiter here: it separates numbers."""
     if separation.delimiter in _USUAL:
         return True
     blanks = separation.delimiter == BLANKS
-    if separation.share < (_MIN_BLANKS_SHARE if blanks else _MIN_CLEAR_SHARE):
+    if separation.fraction < (_MIN_BLANKS_SHARE if blanks else _MIN_CLEAR_SHARE):
         return False
     kinds = [tuple(kind_of(cell) for cell in record.cells or ()) for record in rows]
     if separation.width == 2 and (not blanks or Counter(kinds).most_common(1)[0][0] == ("date", "date")):

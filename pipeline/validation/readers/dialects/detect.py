@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from pipeline.validation.readers.dialects.units import is_rule, is_unit_row
 from pipeline.validation.readers.options import ReadOptions
 
 __all__ = ["detect_dialect"]
+
+_MAX_DESCRIBED = 2  # lines between the header and the rows
 
 
 def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, options: ReadOptions) -> Dialect:
@@ -99,12 +102,11 @@ def _complete(path: Path, head: Head, separation: Separation, comments: Comments
     rows = comments.records[table.first :]
     header = _header_fields(table.header, separation)
     layout = find_layout(header, rows, separation.width)
-    units = rows[0] if header and rows and _is_no_row(rows[0], table) else None
-    above = units or table.header
-    first = rows[1:] if units else rows
-    start = above.end if above else rows[0].start if rows else head.offsets[-1]
-    if table.header is not None and first and table.header not in comments.records:
-        start = first[0].start  # the header is a comment
+    described = _count_described(rows, table) if header else 0
+    units = rows[0] if described else None
+    first = rows[described:]
+    above = rows[described - 1] if described else table.header
+    start = first[0].start if first else above.end if above else head.offsets[-1]
     body = Body.of(first, separation, layout.extra_fields)
     tail = read_tail(path, head, start)
     footer = find_footer(tail, body)
@@ -124,8 +126,13 @@ def _complete(path: Path, head: Head, separation: Separation, comments: Comments
         index_field=layout.index_field,
         units=units.cells or () if units else (),
         padded_quotes=separation.padded_quotes,
-        warnings=(*tell_units(units), *layout.warnings, *tell_repeated(repeated), *tell_footer(footer)),
+        warnings=(*tell_units(rows[:described]), *layout.warnings, *tell_repeated(repeated), *tell_footer(footer)),
     )
+
+
+def _count_described(rows: Sequence[Record], table: Table) -> int:
+    """Return how many lines below the header hold units, types or descriptions, not values."""
+    return sum(1 for _ in itertools.takewhile(lambda row: _is_no_row(row, table), rows[:_MAX_DESCRIBED]))
 
 
 def _is_no_row(record: Record, table: Table) -> bool:

@@ -93,7 +93,7 @@ class Tail:
 
 def read_tail(path: Path, head: Head, start: int) -> Tail:
     """Read the last 64 KB, or of a small file all lines from byte ``start`` on."""
-    if head.whole:
+    if head.is_complete:
         first = head.offsets.index(start)
         return Tail(lines=head.lines[first:], offsets=head.offsets[first:], first_line=first + 1)
     begin = max(start, path.stat().st_size - _TAIL_BYTES)
@@ -113,11 +113,15 @@ def find_footer(tail: Tail, body: Body) -> Footer | None:
     top: int | None = None
     count = 0
     gap = _last_gap(tail, body)
-    for index in range(len(tail.lines) - 1, max(-1, len(tail.lines) - 1 - _MAX_LINES), -1):
+    filled = 0
+    for index in range(len(tail.lines) - 1, -1, -1):
         text = tail.lines[index]
         if not text.strip():
             continue
         cells = _split(text, body)
+        filled += cells is None or any(cells)
+        if filled > _MAX_LINES:
+            break
         if (
             cells is None
             or text.count('"') % 2

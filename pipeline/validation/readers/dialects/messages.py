@@ -1,4 +1,4 @@
-"""What a user is told about a file's dialect: which lines were skipped, and why."""
+"""Write the warnings about a file's dialect: which lines were skipped, and why."""
 
 from __future__ import annotations
 
@@ -37,12 +37,14 @@ def name_lines(lines: Sequence[int]) -> str:
 
 
 def tell_delimiter(separation: Separation, promised: str | None) -> tuple[str, ...]:
+    """Warn when the delimiter is not the ``promised`` one of the file's name."""
     if promised and separation.delimiter != promised:
         return ("the fields are not separated by tabs, as the file's name says: another delimiter was detected",)
     return ()
 
 
 def tell_comments(comments: Comments, table: Table) -> tuple[str, ...]:
+    """Warn about skipped comment lines, except one that is the header."""
     header = table.header.line if table.header else 0
     lines = [line for line in comments.lines if line != header]
     if not lines:
@@ -51,6 +53,7 @@ def tell_comments(comments: Comments, table: Table) -> tuple[str, ...]:
 
 
 def tell_start(comments: Comments, table: Table, skipped: Record | None) -> tuple[str, ...]:
+    """Warn about lines before the table, a ``skipped`` line of names, and a missing header."""
     records = comments.records
     above = [record for record in records[: table.first] if record not in (table.header, skipped)]
     first = records[table.first] if table.first < len(records) else None
@@ -58,8 +61,8 @@ def tell_start(comments: Comments, table: Table, skipped: Record | None) -> tupl
     warnings = []
     if above and target:
         lines = name_lines(range(above[0].line, above[-1].line + above[-1].lines))
-        place = "the header" if table.header else "the first row"
-        warnings.append(f"{lines} before {place} (line {target.line}) skipped: no part of the table")
+        start = "the header" if table.header else "the first row"
+        warnings.append(f"{lines} before {start} (line {target.line}) skipped: no part of the table")
     if skipped is not None:
         warnings.append(f"line {skipped.line} holds names and was skipped: the model was trained without a header")
     if table.header is None and first is not None:
@@ -67,17 +70,23 @@ def tell_start(comments: Comments, table: Table, skipped: Record | None) -> tupl
     return tuple(warnings)
 
 
-def tell_units(units: Record | None) -> tuple[str, ...]:
-    return (f"line {units.line} skipped: it holds units, types or a drawn line, not values",) if units else ()
+def tell_units(units: Sequence[Record]) -> tuple[str, ...]:
+    """Warn about skipped lines of units below the header."""
+    if not units:
+        return ()
+    lines = name_lines([record.line for record in units])
+    return (f"{lines} skipped: units, types, descriptions or a drawn line, not values",)
 
 
 def tell_repeated(lines: tuple[int, ...] | None) -> tuple[str, ...]:
+    """Warn about ``lines`` that repeat the header; None when there are none."""
     if lines is None:
         return ()
     return (f"the header comes again among the rows{' on ' + name_lines(lines) if lines else ''}: skipped there",)
 
 
 def tell_footer(footer: Footer | None) -> tuple[str, ...]:
+    """Warn about a skipped footer."""
     if footer is None:
         return ()
     if footer.first is None or footer.last is None:

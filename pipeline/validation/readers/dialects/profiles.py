@@ -1,4 +1,4 @@
-"""What the rows hold, column by column: the measure for whether a line is a header, a data row or a footer."""
+"""Profile the columns of the first rows, to decide whether a line is a header, a data row or a footer."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pipeline.validation.readers.dialects.cells import CellKind, is_missing, kin
 
 __all__ = ["ColumnProfile", "profile_columns"]
 
-_SHARE = 0.9  # of a column's values that must agree
+_MIN_AGREEMENT = 0.9  # fraction of a column's values that must agree
 _MIN_CATEGORY_ROWS = 10
-_CATEGORY_SHARE = 0.2  # distinct values a row, at most
+_MAX_CATEGORIES = 0.2  # distinct values per row
 _SENTENCE_WORDS = 3
-_MAX_LOOKED = 250  # values, evenly over the column, whose kinds are told
+_MAX_SAMPLE = 250  # values, evenly over the column, whose kinds are checked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ColumnProfile:
+    """The kind of a column's values, and how they look."""
+
     kind: Literal["number", "measure", "date", "text", "empty"]
     values: frozenset[str]  # all that the sample holds
     categories: bool = False  # few values that repeat
@@ -28,6 +30,7 @@ class ColumnProfile:
 
     @property
     def typed(self) -> bool:
+        """Return whether the values are numbers or dates."""
         return self.kind in ("number", "measure", "date")
 
     def holds(self, kind: CellKind) -> bool:
@@ -44,9 +47,9 @@ def _profile(cells: Sequence[str]) -> ColumnProfile:
     values = [cell for cell in cells if not is_missing(cell)]
     if not values:
         return ColumnProfile(kind="empty", values=frozenset(cells))
-    looked = values[:: 1 + len(values) // _MAX_LOOKED]
-    kinds = Counter(map(kind_of, looked))
-    needed = _SHARE * len(looked)
+    sample = values[:: 1 + len(values) // _MAX_SAMPLE]
+    kinds = Counter(map(kind_of, sample))
+    needed = _MIN_AGREEMENT * len(sample)
     distinct = frozenset(cells)
     if kinds["date"] >= needed:
         return ColumnProfile(kind="date", values=distinct)
@@ -54,11 +57,11 @@ def _profile(cells: Sequence[str]) -> ColumnProfile:
         return ColumnProfile(kind="number", values=distinct)
     if kinds["number"] + kinds["measure"] >= needed:
         return ColumnProfile(kind="measure", values=distinct)
-    sentences = sum(len(value.split()) >= _SENTENCE_WORDS for value in looked) >= needed
+    sentences = sum(len(value.split()) >= _SENTENCE_WORDS for value in sample) >= needed
     return ColumnProfile(
         kind="text",
         values=distinct,
-        categories=len(values) >= _MIN_CATEGORY_ROWS and len(set(values)) <= max(2, _CATEGORY_SHARE * len(values)),
+        categories=len(values) >= _MIN_CATEGORY_ROWS and len(set(values)) <= max(2, _MAX_CATEGORIES * len(values)),
         sentences=sentences,
-        codes=not sentences and sum(any(map(str.isdigit, value)) for value in looked) >= needed,
+        codes=not sentences and sum(any(map(str.isdigit, value)) for value in sample) >= needed,
     )

@@ -1,4 +1,4 @@
-"""Records: the rows of a delimited text, with their lines and bytes, before anyone knows what they mean."""
+"""Split a delimited text into records: rows with their lines and byte ranges, before they are interpreted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONG_HEAD_BYTES = 256 << 10
 _MAX_HEAD_BYTES = 1 << 20
 _MIN_HEAD_LINES = 500
 _MIN_LONG_HEAD_LINES = 200
-_MIN_WIDE_LINES = 8  # of a table whose lines are very long
+_MIN_WIDE_LINES = 8  # in a table with very long lines
 _MAX_RETRIES = 50  # of records that are not well quoted: each retry may read the whole head again
 _QUOTED_OR_BLANKS = re.compile(r'"(?:[^"]|"")*"|[ \t]+')
 
@@ -31,11 +31,12 @@ class Head:
 
     lines: tuple[str, ...]
     offsets: tuple[int, ...]
-    whole: bool  # these are all lines
-    skip: int = 0  # lines at the begin that are no records
+    is_complete: bool  # the file has no more lines
+    skip: int = 0  # lines at the start that are not records
 
     @property
     def text(self) -> str:
+        """Return the lines from ``skip`` on as one text."""
         return "".join(self.lines[self.skip :])
 
 
@@ -52,24 +53,26 @@ class Record:
 
     @property
     def width(self) -> int:
+        """Return the number of cells."""
         return len(self.cells or ())
 
     @property
     def filled(self) -> int:
+        """Return the number of cells that are not empty."""
         return self.width - (self.cells or ()).count("")
 
 
 def read_head(path: Path, start: int) -> Head:
     """Read whole lines from byte ``start``: about 96 KB, and more where the lines are long."""
     size = path.stat().st_size
-    for length, enough in (
+    for length, min_lines in (
         (_HEAD_BYTES, _MIN_HEAD_LINES),
         (_LONG_HEAD_BYTES, _MIN_LONG_HEAD_LINES),
         (_MAX_HEAD_BYTES, _MIN_WIDE_LINES),
         (MAX_LINE_BYTES + _MAX_HEAD_BYTES, 0),
     ):
         head = _read_lines(path, start, length, size)
-        if head.whole or len(head.lines) >= enough:
+        if head.is_complete or len(head.lines) >= min_lines:
             return head
     return head
 
@@ -79,13 +82,14 @@ def _read_lines(path: Path, start: int, length: int, size: int) -> Head:
         file.seek(start)
         data = file.read(length)
     lines = data.splitlines(keepends=True)
-    whole = start + len(data) >= size
-    if not whole and len(lines) > 1:
-        lines.pop()  # it may go on
+    is_complete = start + len(data) >= size
+    if not is_complete and len(lines) > 1:
+        lines.pop()  # it may be cut
     offsets = [start]
     for line in lines:
         offsets.append(offsets[-1] + len(line))
-    return Head(lines=tuple(line.decode(errors="replace") for line in lines), offsets=tuple(offsets), whole=whole)
+    texts = tuple(line.decode(errors="replace") for line in lines)
+    return Head(lines=texts, offsets=tuple(offsets), is_complete=is_complete)
 
 
 def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) -> list[Record]:
@@ -95,7 +99,7 @@ def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) ->
     """
     csv.field_size_limit(MAX_FIELD_CHARACTERS)
     records = list(_Parser(head, delimiter, padded_quotes).parse())
-    if not head.whole and len(records) > 1 and records[-1].cells is None:
+    if not head.is_complete and len(records) > 1 and records[-1].cells is None:
         records.pop()  # its quote may close behind the head
     return records
 

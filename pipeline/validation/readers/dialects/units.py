@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.profiles import ColumnProfile
 
-__all__ = ["is_rule", "is_unit_row"]
+__all__ = ["are_units", "is_rule", "is_unit_row"]
 
 _MAX_CHARACTERS = 20
+_IMPORT_ID = '{"ImportId"'  # a survey tool's third line
 _BRACKETED = re.compile(r"[\[({<].*[\])}>]")
 _RULE = re.compile(r"[|+:\s]*[-=]{2,}[-=|+:;,\s]*")
 _UNIT_WORDS = """
+    mo dy degc degf degt nmi
     - % ‰ ° °c °f °k c f k n s ms µs us ns min h hr hrs hour hours sec seconds day days d week weeks month months
     year years yr m mm cm km dm µm um nm ft in inch mi l ml dl g kg mg µg ug t lb oz pa hpa kpa mpa bar mbar mmhg
     psi atm v mv kv a ma w kw mw gw wh kwh mwh j kj mj hz khz mhz ghz db dbm lux lx lm cd mol mmol mph kmh kn knots
@@ -31,19 +33,31 @@ def is_rule(text: str) -> bool:
     return bool(_RULE.fullmatch(text.strip()))
 
 
+def are_units(cells: Sequence[str]) -> bool:
+    """Return whether most cells are written as units."""
+    return bool(cells) and sum(map(_is_unit, cells)) * 2 >= len(cells)
+
+
 def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
     """Return whether ``cells`` are units of the columns, not values: no number stands in a column of numbers."""
     typed = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if profile.typed]
     filled = [cell for cell, profile in typed if cell and not (is_missing(cell) and cell in profile.values)]
-    if not filled or all(map(is_missing, filled)) or any(len(cell) > _MAX_CHARACTERS for cell in cells):
+    if all(cell.startswith(_IMPORT_ID) for cell in cells if cell) and any(cells):
+        return True
+    if not filled or all(map(is_missing, filled)):
         return False
     if any(profile.holds(kind_of(cell)) for cell, profile in typed if cell):
         return False
-    units = sum(_is_unit(cell) for cell in filled)
-    if units * 2 >= len(filled):
+    are_short = all(len(cell) <= _MAX_CHARACTERS for cell in cells)
+    if are_short and are_units(filled):
         return True
-    described = all(cell for cell, _ in typed) and not any(cell in profile.values for cell, profile in typed)
+    described = all(cell for cell, _ in typed) and not _holds_values(cells, profiles)
     return described and len(filled) > 1 and len(filled) == len(typed)
+
+
+def _holds_values(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+    """Return whether a cell is a value that its column has elsewhere: then the line is a row of data."""
+    return any(cell and cell in profile.values for cell, profile in zip(cells, profiles, strict=False))
 
 
 def _is_unit(cell: str) -> bool:

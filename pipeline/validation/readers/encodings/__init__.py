@@ -1,4 +1,4 @@
-"""Tell the encoding of a text file from its bytes."""
+"""Detect the encoding of a text file from its bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The letters beyond ASCII of each language, and the legacy code pages that it is written in."""
+"""The non-ASCII letters of each language, and the legacy code pages that it is written in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ALPHABETS", "CODE_PAGES", "COMMON_LETTERS", "Alphabet", "CodePage"]
 
 @dataclass(frozen=True, slots=True)
 class Alphabet:
-    """``letters`` in both cases. ``is_latin``: words mix them with ASCII letters."""
+    """The non-ASCII ``letters`` of a language, in both cases. ``is_latin``: words mix them with ASCII letters."""
 
     letters: frozenset[str]
     is_latin: bool
@@ -24,7 +24,7 @@ class CodePage:
 
     codec: str
     languages: tuple[str, ...]
-    region: str = ""  # the alphabet of all letters that neighbors lend each other
+    region: str = ""  # the alphabet with the letters of all languages of the region
     handicap: float = 0.0
 
 
@@ -108,16 +108,16 @@ _BALTIC_LANGUAGES = ("lithuanian", "latvian", "estonian")
 _CYRILLIC_LANGUAGES = ("russian", "ukrainian", "bulgarian", "serbian", "macedonian", "belarusian")
 
 
-def _both_cases(letters: str) -> frozenset[str]:
+def _add_upper_case(letters: str) -> frozenset[str]:
     upper = {letter.upper() for letter in letters if len(letter.upper()) == 1}
     return frozenset(unicodedata.normalize("NFC", letters)) | upper
 
 
 def _make_alphabets() -> dict[str, Alphabet]:
     alphabets = {name: _make_latin(name, letters) for name, letters in _LATIN.items()}
-    alphabets |= {name: Alphabet(_both_cases(letters), is_latin=False) for name, letters in _OTHER.items()}
-    alphabets["turkish"] = Alphabet(_both_cases(_LATIN["turkish"]) | {"İ"}, is_latin=True)
-    alphabets["greek"] = Alphabet(_both_cases(_OTHER["greek"]), is_latin=False, unlikely=re.compile(_NO_ACCENT))
+    alphabets |= {name: Alphabet(_add_upper_case(letters), is_latin=False) for name, letters in _OTHER.items()}
+    alphabets["turkish"] = Alphabet(_add_upper_case(_LATIN["turkish"]) | {"İ"}, is_latin=True)
+    alphabets["greek"] = Alphabet(_add_upper_case(_OTHER["greek"]), is_latin=False, unlikely=re.compile(_NO_ACCENT))
     alphabets["western"] = _make_latin("western", _WESTERN)
     alphabets["central"] = _make_latin("central", _CENTRAL)
     return alphabets
@@ -126,7 +126,7 @@ def _make_alphabets() -> dict[str, Alphabet]:
 def _make_latin(name: str, letters: str) -> Alphabet:
     pattern = _UNLIKELY.get(name)
     unlikely = re.compile(pattern, re.IGNORECASE) if pattern else None
-    return Alphabet(_both_cases(letters), is_latin=True, unlikely=unlikely)
+    return Alphabet(_add_upper_case(letters), is_latin=True, unlikely=unlikely)
 
 
 ALPHABETS = _make_alphabets()

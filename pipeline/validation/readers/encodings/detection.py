@@ -1,4 +1,4 @@
-"""Tell the encoding of a file from its first bytes: by a mark, by its zero bytes, as UTF-8, or by its words."""
+"""Detect the encoding of a file by its first bytes: by a mark, by zero bytes, as UTF-8, or by its words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKS = {
 }
 _CONTROLS = bytes(sorted({*range(0x20), 0x7F} - set(b"\0\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")))
 _MAX_CONTROLS = 0.01  # of the bytes; compressed data has 8 %
-_SHORTEST = 2  # bytes beyond ASCII
+_MIN_SEQUENCE = 2  # bytes of the shortest non-ASCII character
 _HIGH_WORD = re.compile(rb"[^\x00-\x40]*[\x80-\xff][^\x00-\x40]*")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
 
@@ -36,7 +36,7 @@ def detect_encoding(head: bytes, *, is_whole: bool) -> Encoding | None:
         is_whole: Nothing follows ``head``, so that an incomplete character at its end is an error.
 
     Returns:
-        None where the bytes are not text, or fit no encoding.
+        The encoding; None where the bytes are not text, or fit no encoding.
     """
     for mark, codec in MARKS.items():
         if head.startswith(mark) and codec != "utf-8":
@@ -79,7 +79,7 @@ def _is_utf_8(data: bytes, *, is_whole: bool) -> bool:
         words = set(_HIGH_WORD.findall(data))
         valid = [word for word in words if _is_valid(word)]
         broken = len(words) - len(valid)
-        is_chance = all(len(word) == _SHORTEST for word in valid)  # as a Chinese character can be
+        is_chance = all(len(word) == _MIN_SEQUENCE for word in valid)  # as a Chinese character can be
         return len(valid) > broken or (len(valid) == broken and not is_chance)
     return True
 

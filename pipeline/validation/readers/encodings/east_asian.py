@@ -1,4 +1,4 @@
-"""How much of a text is Japanese, Chinese or Korean, read in each of their encodings."""
+"""Score how Japanese, Chinese or Korean a text is, read in each of their encodings."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 def score_east_asian(data: bytes) -> dict[str, float]:
-    """Return the share of common characters for each encoding that ``data`` is valid in."""
+    """Return the fraction of common characters for each encoding that ``data`` is valid in."""
     words = {codec: set(_WORD.findall(decode_prefix(data, codec))) for codec in _CODECS}
     scores = {codec: _score(codec, words[codec]) for codec in _CODECS if words[codec]}
     korean, japanese = words["cp949"], words["euc_jp"]
-    is_korean = _share(korean, _HANGUL) >= _MIN_HANGUL_WORDS and _share(korean, _HAN) <= 1 - _MIN_HANGUL_WORDS
+    is_korean = _measure(korean, _HANGUL) >= _MIN_HANGUL_WORDS and _measure(korean, _HAN) <= 1 - _MIN_HANGUL_WORDS
     if is_korean and scores["cp949"] >= max(scores.values()) - _TIE:
         return {"cp949": scores["cp949"]}
-    if _share(japanese, _KANA) >= _MIN_KANA_WORDS:  # GB18030 has them at the same place, and Chinese has none
+    if _measure(japanese, _KANA) >= _MIN_KANA_WORDS:  # GB18030 has kana too, but Chinese text has none
         return {codec: score for codec, score in scores.items() if codec in ("cp932", "euc_jp")}
     is_long = len(set("".join(japanese))) >= _MIN_CHARACTERS
     if is_long and scores["euc_jp"] >= max(scores.values()) - _TIE:
@@ -46,7 +46,7 @@ def score_east_asian(data: bytes) -> dict[str, float]:
     return scores
 
 
-def _share(words: set[str], pattern: re.Pattern[str]) -> float:
+def _measure(words: set[str], pattern: re.Pattern[str]) -> float:
     return sum(bool(pattern.search(word)) for word in words) / len(words) if words else 0.0
 
 
@@ -56,7 +56,7 @@ def _score(codec: str, words: set[str]) -> float:
     if not characters or not any(_PAIR.search(word) for word in words):
         return 0.0
     common = sum(_is_common(char, standard, leads) for char in characters)
-    return common / len(characters) * (1 - _share(words, _MIXED))
+    return common / len(characters) * (1 - _measure(words, _MIXED))
 
 
 def _is_common(char: str, standard: str, leads: range) -> bool:

@@ -1,4 +1,4 @@
-"""Tell a legacy encoding by whether the words of a file are words of a language that is written in it.
+"""Detect a legacy encoding by whether the words of a file fit a language that is written in it.
 
 A detector that goes by the frequency of bytes needs running text. A table has few accents among much ASCII, and such a
 detector reads "Malmö" as Cyrillic or Hebrew; the alphabet of one language, whole words at a time, decides earlier. The
@@ -22,7 +22,7 @@ __all__ = ["find_legacy_codec"]
 _WINDOWS_1252 = "cp1252"
 _LATIN_1 = "iso8859-1"
 _TOKEN = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
-_MAX_TOKENS = 3_000  # distinct ones; more tell nothing new
+_MAX_TOKENS = 3_000  # distinct tokens; more do not change the result
 _MAX_BYTES = 1 << 20
 _MIN_SCORE = 0.35  # of many words; fewer are read as Windows-1252
 _MIN_TOKENS_TO_REFUSE = 10
@@ -31,11 +31,11 @@ _TIE = 0.03
 _COMMON_TIE = 0.08
 _MIN_LETTERS = 12
 _MIN_WORD_BYTES = 3
-_LENT_SHARE = 0.5  # what a word of a neighbor's letters counts: tables list foreign names
-_REGION_SHARE = 0.85  # what it counts where no single language fits: all letters of a region fit too easily
-# How much better the words that Windows-1252 shows otherwise must fit: it is the most common encoding by far.
+_NEIGHBOR_WEIGHT = 0.5  # of a word with letters of the region's other languages: tables list foreign names
+_REGION_WEIGHT = 0.85  # of such a word where no single language fits: all letters of a region fit too easily
+# How much better the words that differ from Windows-1252 must fit: it is the most common encoding by far.
 _MIN_LEAD = 0.08
-_LEAD_WORDS = 0.8  # of a word more; a single one outweighs that only where Windows-1252 cannot have it
+_LEAD_WORDS = 0.8  # divided by the number of words; a single word suffices only where Windows-1252 cannot have it
 _MIN_DIFFERENT = 0.25
 _DOUBT = 0.6
 _MIN_CLEAR_LEAD = 0.4
@@ -86,22 +86,23 @@ def _list_tokens(data: bytes) -> list[bytes]:
 def _read_tokens(page: CodePage, tokens: Sequence[bytes]) -> _Reading:
     texts = [token.decode(page.codec, "replace") for token in tokens]
     words = [read_word(text) for text in texts]
-    lent = [rate_word(word, ALPHABETS[page.region]) if page.region else 0.0 for word in words]
-    candidates = [[share * _REGION_SHARE for share in lent]]
+    region_rates = [rate_word(word, ALPHABETS[page.region]) if page.region else 0.0 for word in words]
+    candidates = [[rate * _REGION_WEIGHT for rate in region_rates]]
     for language in page.languages:
         rates = [rate_word(word, ALPHABETS[language]) for word in words]
-        candidates.append([max(rate, share * _LENT_SHARE) for rate, share in zip(rates, lent, strict=True)])
+        pairs = zip(rates, region_rates, strict=True)
+        candidates.append([max(rate, region_rate * _NEIGHBOR_WEIGHT) for rate, region_rate in pairs])
     return _Reading(page, texts, max(candidates, key=sum))
 
 
-def _leads(reading: _Reading, other: _Reading) -> bool:
-    """Return whether ``reading`` fits clearly better than ``other``, by the words that differ or by all words."""
-    pairs = zip(reading.texts, other.texts, reading.rates, other.rates, strict=True)
-    leads = [rate - other_rate for text, other_text, rate, other_rate in pairs if text != other_text]
-    overall, count = reading.score - other.score, len(reading.texts)
+def _leads(reading: _Reading, rival: _Reading) -> bool:
+    """Return whether ``reading`` fits clearly better than ``rival``, by the words that differ or by all words."""
+    pairs = zip(reading.texts, rival.texts, reading.rates, rival.rates, strict=True)
+    leads = [rate - rival_rate for text, rival_text, rate, rival_rate in pairs if text != rival_text]
+    overall, count = reading.score - rival.score, len(reading.texts)
     if not leads or overall <= 0:
         return False
-    lead = sum(leads) / len(leads) + other.page.handicap - reading.page.handicap
+    lead = sum(leads) / len(leads) + rival.page.handicap - reading.page.handicap
     if lead > _MIN_LEAD + _LEAD_WORDS / len(leads) or overall > _MIN_CLEAR_LEAD:
         return True
     is_many = len(leads) >= _MIN_DIFFERENT * count  # few are foreign names
@@ -109,7 +110,7 @@ def _leads(reading: _Reading, other: _Reading) -> bool:
 
 
 def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[bytes]) -> _Reading:
-    """Return the first Western page that ``best`` does not lead, or else what fits most words of those like it.
+    """Return the first Western page that ``best`` does not lead, or else the page that fits most words.
 
     Words of a script without ASCII letters fit each page of such a script: there the letters that are common in its
     languages decide, then the detector.
@@ -120,15 +121,17 @@ def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[by
         return western[0]
     if ALPHABETS[best.page.languages[0]].is_latin:
         return max(tied, key=lambda reading: sum(reading.rates))
-    shares = [_measure_common_letters(reading) for reading in tied]
-    common = [reading for reading, share in zip(tied, shares, strict=True) if share >= max(shares) - _COMMON_TIE]
+    fractions = [_measure_common_letters(reading) for reading in tied]
+    common = [
+        reading for reading, fraction in zip(tied, fractions, strict=True) if fraction >= max(fractions) - _COMMON_TIE
+    ]
     codec = _ask_detector([reading.page.codec for reading in common], tokens)
     texts = next(reading.texts for reading in common if reading.page.codec == codec)
     return next(reading for reading in common if reading.texts == texts)
 
 
 def _measure_common_letters(reading: _Reading) -> float:
-    """Return the share of common letters for the language of the page that has most."""
+    """Return the highest fraction of common letters over the languages of the page."""
     text = "".join(reading.texts).lower()
     if len(text) < _MIN_LETTERS:
         return 1.0
@@ -148,7 +151,7 @@ def _ask_detector(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
 
 
 def _fit_western(data: bytes) -> str:
-    """Return Windows-1252, or what has its letters and fits bytes that it lacks or shows as another character."""
+    """Return Windows-1252, or a related encoding where that fits bytes that it lacks or the euro sign."""
     if not re.search(rb"[\x80-\x9f]", data) and _CURRENCY.search(data):
         return "iso8859-15"
     try:

@@ -1,4 +1,4 @@
-"""A text encoding, by the name that a message shows and by Python's."""
+"""Text encodings: the names that messages show, and Python's names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NAMES = {
     "utf-32-be": "UTF-32 BE",
     "utf-32-le": "UTF-32 LE",
 }
-# What programs call it: Excel's "ANSI", editors' "UTF-8 with BOM".
+# Names that programs use: Excel's "ANSI", editors' "UTF-8 with BOM".
 _WINDOWS = re.compile(r"^(?:windows|win|cp|ms|ibm)[-_ ]?(\d{3,4})$")
 _OTHER_NAMES = {"ansi": "cp1252", "utf-8-bom": "utf-8", "utf8-bom": "utf-8", "utf-8-sig": "utf-8", "x-sjis": "cp932"}
 # Python's strict codec lacks characters that files under this name have.
@@ -41,11 +41,11 @@ _NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicod
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """``codec`` is Python's, ``name`` is what a message shows. ``has_mark``: the file begins with a byte-order mark."""
+    """An encoding: ``codec`` is Python's name, ``name`` that of messages."""
 
     codec: str
     name: str
-    has_mark: bool = False
+    has_mark: bool = False  # the file begins with a byte-order mark
 
 
 def name_encoding(codec: str, *, has_mark: bool = False) -> Encoding:
@@ -83,7 +83,7 @@ def _look_up(name: str) -> str:
         codec = codecs.lookup(name)
     except LookupError:
         return ""
-    is_text = codec._is_text_encoding  # the only place where Python tells it
+    is_text = codec._is_text_encoding  # Python says it nowhere else
     if not is_text or codec.name.replace("-", "_") in _NOT_FOR_FILES:
         return ""
     return _SUPERSETS.get(codec.name, codec.name)

@@ -1,4 +1,4 @@
-"""UTF-16 and UTF-32 without a byte-order mark, told by where their zero bytes are."""
+"""Detect UTF-16 and UTF-32 without a byte-order mark by the positions of zero bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A decoded word, and whether it is one that a language could have."""
+"""Rate whether a decoded word could be a word of a language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.validation.readers.encodings.alphabets import Alphabet
 
 __all__ = ["Word", "rate_word", "read_word"]
 
-_WEAK = 0.9  # a quotation mark, a degree sign or a letter alone is plausible, and says less than a word
+_WEAK = 0.9  # a quotation mark, a degree sign or a single letter is plausible, but weaker evidence than a word
 _DOUBTFUL = 0.6
 _JOINED = 0.5  # a word of two scripts, such as a brand with an ending
 _OPENING = "“„‚‘’‹«¿¡°±§€£¥©–—•·×µ´\xa0"
@@ -26,17 +26,17 @@ _MIN_FOREIGN_WORD = 3
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """``letters``: those beyond ASCII. ``is_broken``: no language writes it so."""
+    """A word with its non-ASCII ``letters``. ``is_broken``: no language spells a word so."""
 
     text: str = ""
     letters: frozenset[str] = frozenset()
     has_ascii: bool = False
-    longest_run: int = 0  # of letters beyond ASCII
+    longest_run: int = 0  # of non-ASCII letters
     is_broken: bool = False
 
 
 def read_word(text: str) -> Word:
-    """Return what ``text``, a run of letters and characters beyond ASCII, consists of."""
+    """Analyze ``text``, a run of letters and non-ASCII characters."""
     if any(char == _REPLACEMENT or unicodedata.category(char) in _UNASSIGNED for char in text):
         return Word(is_broken=True)
     if _UNIT.match(text):
@@ -68,7 +68,7 @@ def _is_spelled(piece: str) -> bool:
 
 
 def rate_word(word: Word, alphabet: Alphabet) -> float:
-    """Return 1 for a word that ``alphabet`` has all letters of, 0 for one that it has not."""
+    """Return 1 for a word whose letters are all in ``alphabet``, less for a doubtful one, 0 where a letter is not."""
     if word.is_broken or not word.letters <= alphabet.letters:
         return 0.0
     if not word.letters or (not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD):

@@ -1,4 +1,4 @@
-"""zip: a folder a class, with its images as png or jpg. Nothing is unpacked to disk."""
+"""Read a zip file with one folder of png or jpg images per class. Nothing is unpacked to disk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
-from pipeline.validation.limits import MAX_BYTES, MAX_IMAGES, MAX_PICTURE_BYTES
-from pipeline.validation.readers.images.images import Images, common_size
+from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_FILE_BYTES, MAX_IMAGES
+from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
@@ -27,68 +27,79 @@ _ENCRYPTED = 0x1  # in an entry's flags
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Picture:
+class _Image:
     entry: zipfile.ZipInfo
     label: str
 
 
-def read_image_folders(name: str, path: Path, aside: RejectedRows, wanted: tuple[int, ...] = ()) -> Images:
-    """All become one size, the median or ``wanted``; grey when all are grey. Those that do not decode are set aside.
+def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size: tuple[int, ...] = ()) -> Images:
+    """Read the images of a zip file and resize all of them to one size; they are grey if all are grey.
 
-    Raise UnreadableDatasetError for a file that is no zip, or whose images are too many or too large;
-    InvalidTargetError without folders of two classes, MalformedRowsError when too many images do not decode.
+    Args:
+        name: What the user calls the file.
+        path: The zip file.
+        rejected: Takes the images that cannot be decoded.
+        fixed_size: Height, width and channels of the images; the median size where it is empty.
+
+    Raises:
+        UnreadableDatasetError: The file is not a zip file, or its images are too many or too large.
+        InvalidTargetError: There are no folders of at least two classes.
+        MalformedRowsError: Too many images cannot be decoded.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            pictures, left_out = _pictures(name, archive)
-            looks = [_look(archive, one, aside) for one in pictures]
-            seen = [(one, look) for one, look in zip(pictures, looks, strict=True) if look is not None]
-            _check_good(aside, len(seen))
-            size = wanted or _size([look for _, look in seen])
-            pixels, labels = _decode(archive, [one for one, _ in seen], size, aside)
+            entries, skipped_warnings = _list_images(name, archive)
+            looks = [_read_look(archive, image, rejected) for image in entries]
+            images = [(image, look) for image, look in zip(entries, looks, strict=True) if look is not None]
+            _check_readable(rejected, len(images))
+            size = fixed_size or _choose_size([look for _, look in images])
+            pixels, labels = _decode(archive, [image for image, _ in images], size, rejected)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise UnreadableDatasetError(f"'{name}' is not a whole zip file") from error
-    _check_good(aside, len(labels))
-    if not wanted and pixels.shape[3] == 3 and _is_grey(pixels):
+    _check_readable(rejected, len(labels))
+    if not fixed_size and pixels.shape[3] == 3 and _is_grey(pixels):
         pixels = pixels[..., :1]
-    resized = sum((look.height, look.width) != size[:2] for _, look in seen)
-    return Images(pixels=pixels, labels=labels, warnings=(*_told(resized, len(seen), size), *left_out))
+    resized = sum((look.height, look.width) != size[:2] for _, look in images)
+    return Images(
+        pixels=pixels, labels=labels, warnings=(*_tell_resized(resized, len(images), size), *skipped_warnings)
+    )
 
 
-def _told(resized: int, images: int, size: tuple[int, ...]) -> Sequence[str]:
+def _tell_resized(resized: int, images: int, size: tuple[int, ...]) -> Sequence[str]:
     if not resized:
         return ()
     return (f"{resized:,} of {counted(images, 'image')} resized to {size[0]} x {size[1]} pixels (height x width)",)
 
 
-def _pictures(name: str, archive: zipfile.ZipFile) -> tuple[list[_Picture], tuple[str, ...]]:
-    """The images in the folders of classes, and a warning of what else is there."""
+def _list_images(name: str, archive: zipfile.ZipFile) -> tuple[list[_Image], tuple[str, ...]]:
+    """Return the images in the folders of classes, and a warning about the other files."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_junk(entry)]
-    images = [entry for entry in entries if entry.filename.lower().endswith(PICTURE_ENDINGS)]
-    _check_sizes(name, images)
-    labels = _labels([PurePosixPath(entry.filename).parts[:-1] for entry in images])
-    found = [_Picture(entry=one, label=label) for one, label in zip(images, labels, strict=True) if label is not None]
-    classes = sorted({one.label for one in found})
+    candidates = [entry for entry in entries if entry.filename.lower().endswith(PICTURE_ENDINGS)]
+    _check_sizes(name, candidates)
+    labels = _find_labels([PurePosixPath(entry.filename).parts[:-1] for entry in candidates])
+    pairs = zip(candidates, labels, strict=True)
+    images = [_Image(entry=entry, label=label) for entry, label in pairs if label is not None]
+    classes = sorted({image.label for image in images})
     if len(classes) < 2:
-        there = f"only images of '{_shown(classes[0])}'" if classes else "no such images"
+        content = f"only images of '{_show(classes[0])}'" if classes else "no such images"
         raise InvalidTargetError(
-            f"'{name}' holds {there} ({counted(len(entries), 'file')} in all): a folder for each of at least two "
+            f"'{name}' holds {content} ({counted(len(entries), 'file')} in all): a folder for each of at least two "
             "classes, with its images as png or jpg, is expected, such as cat/1.png and dog/1.png"
         )
-    other = len(entries) - len(found)
-    return found, (
-        f"{counted(other, 'file')} of the archive left out: no png or jpg in a class's folder",
-    ) if other else ()
+    skipped = len(entries) - len(images)
+    return images, (
+        f"{counted(skipped, 'file')} of the archive left out: no png or jpg in a class's folder",
+    ) if skipped else ()
 
 
 def _is_junk(entry: zipfile.ZipInfo) -> bool:
-    """What systems add of their own, and paths that lead out of the archive."""
-    parts = PurePosixPath(entry.filename).parts
-    return any(part.startswith(".") or part.lower() in _JUNK for part in parts)
+    """Return whether the operating system added the entry, or its path leads out of the archive."""
+    names = PurePosixPath(entry.filename).parts
+    return any(name.startswith(".") or name.lower() in _JUNK for name in names)
 
 
 def _check_sizes(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
-    """By the archive's directory; ``_body`` reads no more than that."""
+    """Check the sizes in the archive's directory; ``_read_body`` reads no more than these."""
     if len(images) > MAX_IMAGES:
         raise UnreadableDatasetError(f"'{name}' has {len(images):,} images: at most {MAX_IMAGES:,} are expected")
     if (unpacked := sum(entry.file_size for entry in images)) > MAX_BYTES:
@@ -99,63 +110,63 @@ def _check_sizes(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
         raise UnreadableDatasetError(f"'{name}' is encrypted: a zip file without a password is expected")
 
 
-def _labels(folders: Sequence[tuple[str, ...]]) -> list[str | None]:
-    """Each image's class: its first folder below those that all share, or below train and test; None without one."""
-    inside = [parts for parts in folders if parts]
-    shared = 0
-    while inside and all(len(parts) > shared + 1 for parts in inside) and len({parts[shared] for parts in inside}) == 1:
-        shared += 1
-    tops = {parts[shared].lower() for parts in inside if len(parts) > shared}
-    if tops <= _SPLIT_FOLDERS and all(len(parts) > shared + 1 for parts in inside):
-        shared += 1
-    return [parts[shared] if len(parts) > shared else None for parts in folders]
+def _find_labels(paths: Sequence[tuple[str, ...]]) -> list[str | None]:
+    """Return each image's class: its first folder below the common ones, or below train and test; None without one."""
+    nested = [path for path in paths if path]
+    level = 0
+    while nested and all(len(path) > level + 1 for path in nested) and len({path[level] for path in nested}) == 1:
+        level += 1
+    tops = {path[level].lower() for path in nested if len(path) > level}
+    if tops <= _SPLIT_FOLDERS and all(len(path) > level + 1 for path in nested):
+        level += 1
+    return [path[level] if len(path) > level else None for path in paths]
 
 
-def _look(archive: zipfile.ZipFile, picture: _Picture, aside: RejectedRows) -> Look | None:
+def _read_look(archive: zipfile.ZipFile, image: _Image, rejected: RejectedRows) -> Look | None:
     try:
-        return look_at(_body(archive, picture))
+        return look_at(_read_body(archive, image))
     except UnreadablePictureError as error:
-        aside.add_file(_shown(picture.entry.filename), str(error))
+        rejected.add_file(_show(image.entry.filename), str(error))
         return None
 
 
-def _body(archive: zipfile.ZipFile, picture: _Picture) -> bytes:
-    if picture.entry.file_size > MAX_PICTURE_BYTES:
-        raise UnreadablePictureError(f"has more than {MAX_PICTURE_BYTES >> 20} MiB")
+def _read_body(archive: zipfile.ZipFile, image: _Image) -> bytes:
+    if image.entry.file_size > MAX_IMAGE_FILE_BYTES:
+        raise UnreadablePictureError(f"has more than {MAX_IMAGE_FILE_BYTES >> 20} MiB")
     try:
-        return archive.read(picture.entry)  # which reads no more than its entry says
+        return archive.read(image.entry)  # which reads no more than its entry says
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise UnreadablePictureError("is damaged in the archive") from error
 
 
-def _size(looks: Sequence[Look]) -> tuple[int, int, int]:
-    channels = 3 if any(look.colour for look in looks) else 1
-    return common_size([look.height for look in looks], [look.width for look in looks], channels)
+def _choose_size(looks: Sequence[Look]) -> tuple[int, int, int]:
+    channels = 3 if any(look.color for look in looks) else 1
+    return choose_size([look.height for look in looks], [look.width for look in looks], channels)
 
 
 def _decode(
-    archive: zipfile.ZipFile, pictures: Sequence[_Picture], size: tuple[int, ...], aside: RejectedRows
+    archive: zipfile.ZipFile, images: Sequence[_Image], size: tuple[int, ...], rejected: RejectedRows
 ) -> tuple[NDArray[np.uint8], pl.Series]:
-    pixels = np.empty((len(pictures), *size), np.uint8)
+    pixels = np.empty((len(images), *size), np.uint8)
     labels: list[str] = []
-    for picture in pictures:
+    for image in images:
         try:
-            pixels[len(labels)] = read_picture(_body(archive, picture), size)
+            pixels[len(labels)] = read_picture(_read_body(archive, image), size)
         except UnreadablePictureError as error:
-            aside.add_file(_shown(picture.entry.filename), str(error))
+            rejected.add_file(_show(image.entry.filename), str(error))
         else:
-            labels.append(picture.label)
+            labels.append(image.label)
     return pixels[: len(labels)], pl.Series(labels, dtype=pl.String)
 
 
-def _check_good(aside: RejectedRows, good: int) -> None:
-    aside.check(good=good, expected="whole png or jpg files are")
+def _check_readable(rejected: RejectedRows, readable: int) -> None:
+    rejected.check(good=readable, expected="whole png or jpg files are")
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Saved in colour, though without any."""
+    """Return whether images that were saved in color are grey."""
     return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
 
 
-def _shown(name: str) -> str:
+def _show(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name[-100:])

@@ -1,4 +1,4 @@
-"""Images as a table: what readers of them give, and of which size they become."""
+"""A table of images, and the size that all of its images get."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.contracts.pictures import fit_pixels
 from pipeline.validation.limits import MAX_IMAGE_BYTES, MAX_IMAGE_SIDE
 
-__all__ = ["IMAGE", "LABEL", "Images", "common_size", "fitted"]
+__all__ = ["IMAGE", "LABEL", "Images", "choose_size", "fit_images"]
 
 IMAGE, LABEL = "image", "label"
 _MIN_SIDE = 8  # below it a convolution has nothing to look at
@@ -21,7 +21,7 @@ _MIN_SIDE = 8  # below it a convolution has nothing to look at
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Images:
-    """``pixels`` uint8 [images, height, width, channels]; ``labels``: one an image."""
+    """Images in memory: ``pixels`` is uint8 [images, height, width, channels], ``labels`` has one label per image."""
 
     pixels: NDArray[np.uint8]
     labels: pl.Series
@@ -29,35 +29,48 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width, channels of each."""
+        """Return the height, width and channels of each image."""
         _, height, width, channels = self.pixels.shape
         return height, width, channels
 
     @property
     def frame(self) -> pl.DataFrame:
-        """Columns IMAGE (Binary) and LABEL."""
+        """Return the columns IMAGE (Binary) and LABEL."""
         bodies = pl.Series(IMAGE, [image.tobytes() for image in self.pixels], dtype=pl.Binary)
         return pl.DataFrame([bodies, self.labels.alias(LABEL)])
 
 
-def common_size(heights: list[int], widths: list[int], channels: int) -> tuple[int, int, int]:
-    """The median, in the limits of a side and of all pixels together: height, width, channels."""
+def choose_size(heights: list[int], widths: list[int], channels: int) -> tuple[int, int, int]:
+    """Choose one size for all images: the median, within the limits of a side and of all pixels together.
+
+    Returns:
+        Height, width and channels.
+    """
     height, width = median(heights), median(widths)
-    room = (MAX_IMAGE_BYTES / (len(heights) * channels * height * width)) ** 0.5
-    scale = min(1.0, MAX_IMAGE_SIDE / max(height, width), room)
+    byte_scale = (MAX_IMAGE_BYTES / (len(heights) * channels * height * width)) ** 0.5
+    scale = min(1.0, MAX_IMAGE_SIDE / max(height, width), byte_scale)
     return max(_MIN_SIDE, int(height * scale)), max(_MIN_SIDE, int(width * scale)), channels
 
 
-def fitted(name: str, pixels: NDArray[np.uint8], wanted: tuple[int, ...]) -> NDArray[np.uint8]:
-    """``pixels`` resized to ``wanted``; raise UnreadableDatasetError when they are of other channels."""
-    if pixels.shape[1:] == wanted:
+def fit_images(name: str, pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Resize images.
+
+    Args:
+        name: What the user calls the file.
+        pixels: The images.
+        size: Height, width and channels that each image gets.
+
+    Raises:
+        UnreadableDatasetError: The images have another number of channels.
+    """
+    if pixels.shape[1:] == size:
         return pixels
-    if pixels.shape[3] != wanted[2]:
-        kinds = {1: "grey", 3: "colour"}
+    if pixels.shape[3] != size[2]:
+        kinds = {1: "grey", 3: "color"}
         raise UnreadableDatasetError(
-            f"'{name}' has {kinds[pixels.shape[3]]} images: {kinds[wanted[2]]} ones are expected, as in the data"
+            f"'{name}' has {kinds[pixels.shape[3]]} images: {kinds[size[2]]} ones are expected, as in the data"
         )
-    found = np.empty((len(pixels), *wanted), np.uint8)
-    for place, image in enumerate(pixels):
-        found[place] = fit_pixels(image, wanted)
-    return found
+    resized = np.empty((len(pixels), *size), np.uint8)
+    for row, image in enumerate(pixels):
+        resized[row] = fit_pixels(image, size)
+    return resized

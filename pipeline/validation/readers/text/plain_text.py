@@ -14,7 +14,7 @@ from pipeline.validation.readers.encodings import UTF_8, Encoding, detect_encodi
 from pipeline.validation.readers.encodings.detection import MARKS, is_binary
 from pipeline.validation.readers.text.binary_formats import name_binary_format
 from pipeline.validation.readers.text.line_repair import RepairedLine, repair_lines
-from pipeline.validation.readers.text.transcoding import Source, transcode
+from pipeline.validation.readers.text.transcoding import LegacyText, transcode
 
 __all__ = ["PlainText", "RepairedLine", "make_plain_text", "repair_lines"]
 
@@ -71,7 +71,7 @@ def make_plain_text(  # noqa: PLR0913 - what a file is called, where it is, and 
     warnings = _explain(source, chosen)
     if source.codec != UTF_8.codec:
         target = folder / f"{path.name}.utf-8"
-        warnings += transcode(Source(name, plain, source, start, is_strict=chosen is not None), target)
+        warnings += transcode(LegacyText(name, plain, source, start, is_strict=chosen is not None), target)
         if chosen and detected == UTF_8 and target.stat().st_size != plain.stat().st_size:
             warnings += (f"the file could be UTF-8: read as {source.name} ({_HOW_TO_CHOOSE})",)
         if is_gzip:

@@ -18,8 +18,8 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A file in ``encoding``, whose text begins at byte ``start``, behind a byte-order mark.
+class LegacyText:
+    """A file in ``encoding``, whose text begins at byte ``start``, after a byte-order mark.
 
     ``is_strict``: bytes that are not in ``encoding`` are refused; they are replaced otherwise.
     """
@@ -31,15 +31,15 @@ class Source:
     is_strict: bool
 
 
-def transcode(source: Source, target: Path) -> tuple[str, ...]:
-    """Write ``source`` to ``target`` as UTF-8 and return warnings.
+def transcode(legacy: LegacyText, target: Path) -> tuple[str, ...]:
+    """Write ``legacy`` to ``target`` as UTF-8 and return warnings.
 
     Raises:
         UnreadableDatasetError: Bytes are not in the encoding, and that was chosen or many are not.
     """
-    transcoder = _Transcoder(source, position=source.start)
-    with source.path.open("rb") as file, target.open("wb") as output:
-        file.seek(source.start)
+    transcoder = _Transcoder(legacy, position=legacy.start)
+    with legacy.path.open("rb") as file, target.open("wb") as output:
+        file.seek(legacy.start)
         while chunk := file.read(_CHUNK_BYTES):
             output.write(transcoder.decode(chunk).encode("utf-8", "replace"))
         output.write(transcoder.decode(b"", final=True).encode("utf-8", "replace"))
@@ -48,7 +48,7 @@ def transcode(source: Source, target: Path) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Transcoder:
-    source: Source
+    legacy: LegacyText
     position: int
     lines: int = 0
     characters: int = 0
@@ -57,7 +57,7 @@ class _Transcoder:
     decoder: codecs.IncrementalDecoder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.decoder = codecs.getincrementaldecoder(self.source.encoding.codec)()
+        self.decoder = codecs.getincrementaldecoder(self.legacy.encoding.codec)()
 
     def decode(self, chunk: bytes, *, final: bool = False) -> str:
         state = self.decoder.getstate()
@@ -76,11 +76,11 @@ class _Transcoder:
         """Note the line of the first byte that is not in the encoding, or raise UnreadableDatasetError for it."""
         start = error.start if isinstance(error, UnicodeDecodeError) else pending
         before = (error.object if isinstance(error, UnicodeDecodeError) else chunk)[:start]
-        line = self.lines + before.decode(self.source.encoding.codec, "replace").count("\n") + 1
+        line = self.lines + before.decode(self.legacy.encoding.codec, "replace").count("\n") + 1
         byte = self.position - pending + start
-        if self.source.is_strict:
+        if self.legacy.is_strict:
             raise UnreadableDatasetError(
-                f"'{self.source.name}' is not {self.source.encoding.name}, which `encoding` of train.yaml says: "
+                f"'{self.legacy.name}' is not {self.legacy.encoding.name}, which `encoding` of train.yaml says: "
                 f"byte {byte:,} (line {line:,}) is not in it; correct or remove `encoding`",
                 byte=byte,
                 line=line,
@@ -95,7 +95,7 @@ class _Transcoder:
         if self.replaced > max(_MIN_REPLACED, _MAX_REPLACED * (self.characters + len(text))):
             line = self.lines + text.count("\n") + 1
             raise UnreadableDatasetError(
-                f"'{self.source.name}' looks like {self.source.encoding.name}, but {self.replaced:,} characters up to "
+                f"'{self.legacy.name}' looks like {self.legacy.encoding.name}, but {self.replaced:,} characters up to "
                 f"line {line:,} are not: name its encoding by `encoding:` in train.yaml"
             )
         return text
@@ -104,5 +104,5 @@ class _Transcoder:
         if not self.replaced:
             return ()
         verb = "character is" if self.replaced == 1 else "characters are"
-        codec = self.source.encoding.name
+        codec = self.legacy.encoding.name
         return (f"{self.replaced:,} {verb} not {codec} and replaced, the first in line {self.first_line:,}",)
