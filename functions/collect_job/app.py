@@ -10,5 +10,5 @@ collect = collector()
 
 
 @state_function
-def handler(run: str, stage: StageName, job: str | None = None, cause: str = "") -> None:
-    collect(run, stage, job, cause)
+def handler(run: str, stage: StageName, job: str | None = None, cause: str = "", instead: str | None = None) -> None:
+    collect(run, stage, job, cause, instead)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
     from pipeline.contracts.ports import Executions, ObjectStore, Table
+    from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.failures import Failure
     from pipeline.intake.run_log import RunLog
     from pipeline.intake.start import UploadReference
@@ -117,6 +118,7 @@ class Operator:
     keys: ApiKeys
     executions: Executions
     logs: CloudWatchLogs
+    dead_letters: Callable[[], tuple[DeadLetters, ...]]
     outputs: Mapping[str, str]
 
 
@@ -319,8 +321,29 @@ def operator(
         keys=ApiKeys(table),
         executions=StepFunctionsExecutions(clients.stepfunctions, outputs["StateMachineArn"]),
         logs=CloudWatchLogs(clients.logs, deployed.resources("AWS::Logs::LogGroup")),
+        dead_letters=lambda: _dead_letters(clients, outputs),
         outputs=outputs,
     )
+
+
+def _dead_letters(clients: Clients, outputs: Mapping[str, str]) -> tuple[DeadLetters, ...]:
+    """Those that the stack has: an older one has fewer."""
+    from pipeline.cloud.lambda_function_calls import LambdaFunctionCalls
+    from pipeline.cloud.sqs_messages import SqsMessages
+    from pipeline.intake import dead_letters
+
+    def queue(output: str) -> SqsMessages:
+        return SqsMessages(clients.sqs, outputs[output])
+
+    found = []
+    if "DeadLetterQueueUrl" in outputs:
+        found.append(dead_letters.uploads(queue("DeadLetterQueueUrl"), queue("QueueUrl")))
+    if "EventDeadLettersUrl" in outputs:
+        found.append(dead_letters.events(queue("EventDeadLettersUrl"), queue("QueueUrl")))
+    if "FailureDeadLettersUrl" in outputs:
+        calls = LambdaFunctionCalls(clients.functions)
+        found.append(dead_letters.failures(queue("FailureDeadLettersUrl"), calls, outputs["RecordFailureFunction"]))
+    return tuple(found)
 
 
 def _clients(environ: Environ, role: RunRole | None = None) -> Clients:

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.errors import InputError, ObjectNotFoundError
+from pipeline.contracts.errors import (
+    CapacityUnavailableError,
+    ImageUnavailableError,
+    InputError,
+    JobInterruptedError,
+    ObjectNotFoundError,
+)
 from pipeline.contracts.findings import JobCost
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.model_version import Golden, ModelCard
@@ -126,11 +132,21 @@ class Planner(_Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Collector(_Step):
-    """What became of one Batch job; and, without a job, whether the stage has what the next one needs."""
+    """What became of one Batch job; and, without a job, whether the stage has what the next one needs.
 
-    def __call__(self, run: str, stage: StageName, job: str | None = None, cause: str = "") -> None:
+    ``instead``: where a job goes on that got no machine or lost it; the run's timeline says so, and why.
+    """
+
+    def __call__(
+        self, run: str, stage: StageName, job: str | None = None, cause: str = "", instead: str | None = None
+    ) -> None:
         if job is not None:
-            check_job(run, job, cause, artifacts=self.artifacts)
+            try:
+                check_job(run, job, cause, artifacts=self.artifacts)
+            except (CapacityUnavailableError, ImageUnavailableError, JobInterruptedError) as error:
+                if instead is not None:
+                    self.runs.event(run, f"{error.message}; it goes on {instead}")
+                raise
             return
         if stage == "train":
             planned = self._read(Plan, RunKeys.of(run).plan)
@@ -231,7 +247,8 @@ class Evaluator(_Step):
         from pipeline.planning.estimates import DOLLARS_AN_HOUR
 
         ((queue, nodes),) = [(one.queue, one.nodes) for one in planned.jobs if one.name == outcome.job] or [("cpu", 1)]
-        an_hour = DOLLARS_AN_HOUR[queue] if self.paid else 0.0
+        ran = "cpu" if outcome.device == "cpu" else queue  # a GPU job that got no machine went on on the CPU queue
+        an_hour = DOLLARS_AN_HOUR[ran] if self.paid else 0.0
         dollars = round(outcome.seconds * nodes * an_hour / 3600, 4)
         return JobCost(job=outcome.job, device=outcome.device, seconds=outcome.seconds, dollars=dollars)
 

@@ -44,6 +44,7 @@ def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
         registry=found.registry,
         keys=found.keys,
         logs=found.logs,
+        dead_letters=found.dead_letters,
     )
 
 

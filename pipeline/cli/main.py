@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import check_command, demo_command, key_commands, model_commands, run_commands, stack_commands
+from pipeline.cli import (
+    check_command,
+    dead_letter_commands,
+    demo_command,
+    key_commands,
+    model_commands,
+    run_commands,
+    stack_commands,
+)
 from pipeline.cli.exits import GuardedGroup
 from pipeline.cli.session import Choice, Session
 
@@ -92,6 +100,7 @@ def _real(choice: Choice) -> Session:
 stack_commands.register(app)
 check_command.register(app)
 run_commands.register(app)
+dead_letter_commands.register(app)
 model_commands.register(app)
 key_commands.register(app)
 demo_command.register(app)

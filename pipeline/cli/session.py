@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from pipeline.contracts.ports import ObjectStore
+    from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
@@ -82,6 +83,7 @@ class Connection:
     registry: ModelRegistry
     keys: ApiKeys
     logs: Logs
+    dead_letters: Callable[[], tuple[DeadLetters, ...]] = tuple
 
     def tenant(self, wanted: str | None) -> str:
         return wanted or self.status.tenant or DEFAULT_TENANT

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
     from pipeline.cloud.assumed_role import RunRole
@@ -77,6 +78,10 @@ class Clients:
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
         return cast("CloudWatchLogsClient", self._make("logs"))
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        return cast("SQSClient", self._make("sqs"))
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:

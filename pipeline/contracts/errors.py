@@ -27,6 +27,8 @@
     ├── SmokeTestFailedError         the served version does not give the golden answers
     ├── JobError
     │   ├── JobCrashedError          a Batch job ended without an outcome
+    │   ├── ImageUnavailableError    a Batch job whose container image could not be pulled
+    │   ├── JobInterruptedError      a Batch job whose machine was taken back in each of its attempts
     │   ├── NodeLostError            one of the processes of a job of several nodes; the job goes on with fewer
     │   └── CapacityUnavailableError a Batch job that never got a machine
     ├── ExecutionEndedError          an execution timed out or was aborted
@@ -51,6 +53,7 @@ __all__ = [
     "ExecutionEndedError",
     "ExportMismatchError",
     "ForbiddenError",
+    "ImageUnavailableError",
     "InputError",
     "IntegrityError",
     "InternalError",
@@ -62,6 +65,7 @@ __all__ = [
     "InvalidUploadError",
     "JobCrashedError",
     "JobError",
+    "JobInterruptedError",
     "MalformedRowsError",
     "ModeldropError",
     "NoCandidateSurvivedError",
@@ -193,6 +197,14 @@ class JobError(ModeldropError):
 
 class JobCrashedError(JobError):
     """A Batch job ended without writing an outcome: killed, out of memory, no image."""
+
+
+class ImageUnavailableError(JobError):
+    """A Batch job's container image could not be pulled: none was pushed, or the registry did not answer."""
+
+
+class JobInterruptedError(JobError):
+    """A Batch job's machine was taken back in each of its attempts; on another queue it goes on from its checkpoint."""
 
 
 class NodeLostError(JobError):

@@ -43,8 +43,8 @@ class Skipped(Record):
 
 
 class TrainingJob(Record):
-    """One Batch job; the CPU candidates share one, a torch candidate asks for the GPU queue. On ``code`` runs what a
-    user's model.py says, kept apart from all else.
+    """One Batch job. Candidates share one while it pays; networks ask for the GPU queue once that pays. On ``code``
+    runs what a user's model.py says, kept apart from all else.
 
     ``nodes``: above 1 it is a multi-node job, whose processes train each candidate together.
     """

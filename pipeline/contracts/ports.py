@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Executions", "FunctionCalls", "Item", "ObjectInfo", "ObjectStore", "Put", "Table"]
+__all__ = ["Executions", "FunctionCalls", "Item", "Message", "Messages", "ObjectInfo", "ObjectStore", "Put", "Table"]
 
 Item = dict[str, Any]  # numbers are int or float here; the adapter speaks Decimal with DynamoDB
 
@@ -123,3 +123,27 @@ class FunctionCalls(Protocol):
     def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """Its answer; raise error_named(...) for what it raised."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One message of a queue. ``receipt`` names this delivery of it."""
+
+    body: str
+    receipt: str
+
+
+class Messages(Protocol):
+    """One queue."""
+
+    def count(self) -> int:
+        """About how many messages wait."""
+        ...
+
+    def take(self) -> Sequence[Message]:
+        """Some messages, none when there are none; they come again in a while unless they are deleted."""
+        ...
+
+    def send(self, body: str) -> None: ...
+
+    def delete(self, message: Message) -> None: ...

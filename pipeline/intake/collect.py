@@ -7,9 +7,13 @@ from typing import Any
 
 from pipeline.contracts.errors import (
     CapacityUnavailableError,
+    ImageUnavailableError,
     JobCrashedError,
+    JobInterruptedError,
+    ModeldropError,
     NoCandidateSurvivedError,
     ObjectNotFoundError,
+    TransientError,
     error_named,
 )
 from pipeline.contracts.names import RunKeys
@@ -19,7 +23,10 @@ from pipeline.intake.causes import document_of
 
 __all__ = ["check_job", "check_survivors", "outcome_of"]
 
-_NO_CAPACITY = "CAPACITY:"  # how Batch's reasons begin when a job was cancelled for want of a machine
+# How the reasons begin when a job was cancelled for want of a machine: Batch's own, and that of waits.asl.json.
+_NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
+_NO_IMAGE = "CannotPull"  # the ECS agent's errors: CannotPullContainerError, CannotPullImageManifestError
+_MAX_REASON = 300  # characters
 
 
 def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None:
@@ -30,12 +37,17 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
     outcome = outcome_of(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
         return  # the machine was taken back, or the container would not stop, after the outcome was written
-    document = document_of(cause)
-    described = {"StatusReason": cause} if document is None else document
-    if _NO_CAPACITY in described.get("StatusReason", ""):
-        raise CapacityUnavailableError(f"the job '{job}' got no machine in the time that it may wait for one")
+    described = _job_in(cause)
+    reason = str(described.get("StatusReason", ""))
+    if any(begin in reason for begin in _NO_MACHINE):
+        raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason[:_MAX_REASON]})")
     if outcome is not None and outcome.error is not None:
-        raise error_named(outcome.error.type, outcome.error.message)
+        raise _not_retried(error_named(outcome.error.type, outcome.error.message))
+    if (pulling := _pull_error(described)) is not None:
+        raise ImageUnavailableError(
+            f"the job '{job}' has no container image to run ({pulling[:_MAX_REASON]}): an image pushed with the tag "
+            "that its job definition names is expected"
+        )
     raise JobCrashedError(f"the job '{job}' ended without an outcome{_why(described)}: its log may say more")
 
 
@@ -61,6 +73,26 @@ def outcome_of(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
         return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
     except ObjectNotFoundError:
         return None
+
+
+def _not_retried(error: ModeldropError) -> ModeldropError:
+    """The job's TransientError is over; raised here it would have this function tried again, for nothing."""
+    return JobInterruptedError(error.message) if isinstance(error, TransientError) else error
+
+
+def _pull_error(described: dict[str, Any]) -> str | None:
+    """What the agent says of an image that it could not pull, in the job or in its last attempt."""
+    containers = [described.get("Container"), *(one.get("Container") for one in described.get("Attempts") or [])]
+    reasons = [str((container or {}).get("Reason", "")) for container in containers]
+    return next((reason for reason in reasons if reason.startswith(_NO_IMAGE)), None)
+
+
+def _job_in(cause: str) -> dict[str, Any]:
+    """Batch's description of the job; of several nodes it is in the cause of an execution of their own."""
+    document = document_of(cause)
+    if document is None:
+        return {"StatusReason": cause}
+    return _job_in(str(document.get("Cause", ""))) if "ExecutionArn" in document else document
 
 
 def _why(described: dict[str, Any]) -> str:

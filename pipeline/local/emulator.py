@@ -26,6 +26,7 @@ from pipeline.local.home import Home, Server
 from pipeline.local.hooks import (
     api_keys_from_authorizer,
     batch_cloudformation,
+    batch_events,
     batch_jobs,
     batch_states,
     execution_ends,
@@ -34,6 +35,7 @@ from pipeline.local.hooks import (
     object_version_ids,
     rest_api_settings,
     state_flush,
+    upload_concurrency,
 )
 from pipeline.local.private_names import check
 
@@ -42,6 +44,7 @@ __all__ = ["PRIVATE_NAMES", "Emulator"]
 PRIVATE_NAMES = (
     *api_keys_from_authorizer.PRIVATE_NAMES,
     *batch_cloudformation.PRIVATE_NAMES,
+    *batch_events.PRIVATE_NAMES,
     *batch_jobs.PRIVATE_NAMES,
     *batch_states.PRIVATE_NAMES,
     *execution_ends.PRIVATE_NAMES,
@@ -50,6 +53,7 @@ PRIVATE_NAMES = (
     *object_version_ids.PRIVATE_NAMES,
     *rest_api_settings.PRIVATE_NAMES,
     *state_flush.PRIVATE_NAMES,
+    *upload_concurrency.PRIVATE_NAMES,
 )
 
 _TICK_SECONDS = 0.5
@@ -85,6 +89,7 @@ class Emulator:
         batch_states.install(self._jobs)
         object_version_ids.install()
         rest_api_settings.install()
+        upload_concurrency.install()
         api_keys_from_authorizer.install()
 
     async def _serve(self, listener: socket.socket) -> None:

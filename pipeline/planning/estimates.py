@@ -27,7 +27,7 @@ __all__ = [
 UNSURE = 3.0
 # The dearest machine that a queue may take by the template, on demand: Spot is about a third of it.
 PRICES_OF = "list prices of us-east-1, June 2026"
-DOLLARS_AN_HOUR = {"cpu": 0.206, "code": 0.206, "gpu": 1.006}  # c7a.xlarge, g5.xlarge
+DOLLARS_AN_HOUR = {"cpu": 0.252, "code": 0.252, "gpu": 0.752}  # r6i.xlarge, g4dn.2xlarge
 START_MINUTES = 2.0  # of a machine that is begun and paid for before the job runs on it
 
 

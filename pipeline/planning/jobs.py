@@ -1,23 +1,28 @@
 """Which Batch jobs train the candidates, and how long each may.
 
-A job more is a cold start more (minutes, and paid for), so CPU candidates share one job until their training is
-estimated to take longer than several starts; networks have theirs, on the GPU queue. Where ``limits.dollars`` leaves
-them little time each, all share one CPU job.
+A job more is a cold start more (minutes, and paid for), so candidates share one CPU job until their training is
+estimated to take longer than several starts. Networks have a job of their own once they are estimated to take longer
+than one start, and it is on the GPU queue once they are estimated to take so long that a GPU machine pays. Where
+``limits.dollars`` leaves them little time each, all share one CPU job.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Candidate, TrainingJob
 from pipeline.planning.estimates import PRICES_OF, minutes_for
 
-__all__ = ["Planned", "jobs_of"]
+__all__ = ["Planned", "gpu_pays", "jobs_of"]
 
 _PAYS_SECONDS = 900.0  # of training in one job: beyond it another job is worth its start
+# Of the networks on one thread, about ten minutes on four: below it a GPU machine takes as long to start with its image
+# of several GB as a CPU takes to train, and costs three times as much.
+_GPU_PAYS_SECONDS = 1800.0
+_OWN_JOB_SECONDS = 120.0  # of the networks: with less to do they share the job of the others
 _MOST_CPU_JOBS = 4
 _LEAST_MINUTES = 10.0  # a job that has fewer is not worth a machine of its own
 _SHORTEST_MINUTES = 1.0
@@ -35,18 +40,28 @@ class Planned:
     seconds: float | None
 
 
+def gpu_pays(seconds: Iterable[float | None], spec: JobSpec) -> bool:
+    """Whether networks of so many seconds on one thread are worth GPU machines; several nodes were asked for."""
+    return spec.training.parallel.nodes > 1 or math.fsum(one or 0 for one in seconds) >= _GPU_PAYS_SECONDS
+
+
 def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
     """The jobs, and notes of what the limits made of them."""
     cpu = [one for one in planned if one.queue == "cpu"]
     gpu = [one for one in planned if one.queue == "gpu"]
     code = [one for one in planned if one.queue == "code"]
+    networks: list[Planned] = []
+    if not gpu_pays((one.seconds for one in gpu), spec):
+        networks, gpu = [replace(one, queue="cpu") for one in gpu], []
+    if spec.limits.dollars is not None or not _have_a_job(networks):
+        cpu, networks = _in_order(planned, [*cpu, *networks]), []
     notes: list[str] = []
     nodes = spec.training.parallel.nodes
     if gpu and nodes == 1 and _minutes(spec, cpu, gpu, code) < min(spec.limits.minutes, _LEAST_MINUTES):
-        cpu, gpu = [one for one in planned if one.queue != "code"], []
+        cpu, gpu = _in_order(planned, [*cpu, *gpu]), []
         notes.append("limits.dollars leaves no time for a GPU job: all candidates share one CPU job")
     groups = _shared_out(cpu) if spec.limits.dollars is None else [cpu]
-    minutes = _minutes(spec, *groups, gpu, code)
+    minutes = _minutes(spec, *groups, networks, gpu, code)
     if minutes < _SHORTEST_MINUTES < spec.limits.minutes:
         notes.append(f"limits.dollars hardly pays for a machine: each job trains for {_SHORTEST_MINUTES:g} minute")
     minutes = min(spec.limits.minutes, max(minutes, _SHORTEST_MINUTES))
@@ -54,6 +69,7 @@ def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tu
         notes.append(f"each job has about {minutes:.3g} minutes by limits.dollars and the {PRICES_OF}")
     jobs = [
         *(_job("cpu" if not number else f"cpu_{number + 1}", "cpu", group) for number, group in enumerate(groups)),
+        _job("networks", "cpu", networks),
         _job("gpu", "gpu", gpu, nodes=nodes),
         _job("code", "code", code),
     ]
@@ -67,6 +83,15 @@ def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tu
 
     timed = [job.model_copy(update={"minutes": minutes, "audition_rows": rows_of(job)}) for job in jobs]
     return tuple(job for job in timed if job.candidates), tuple(notes)
+
+
+def _have_a_job(networks: Sequence[Planned]) -> bool:
+    return math.fsum(one.seconds or 0 for one in networks) >= _OWN_JOB_SECONDS
+
+
+def _in_order(planned: Sequence[Planned], some: Sequence[Planned]) -> list[Planned]:
+    order = [one.candidate.name for one in planned]
+    return sorted(some, key=lambda one: order.index(one.candidate.name))
 
 
 def _job(name: str, queue: str, planned: Sequence[Planned], nodes: int = 1) -> TrainingJob:

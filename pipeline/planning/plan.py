@@ -12,7 +12,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, check_metric, default_metric
 from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.planning.estimates import minutes_for, seconds_of
-from pipeline.planning.jobs import Planned, jobs_of
+from pipeline.planning.jobs import Planned, gpu_pays, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
 from pipeline.planning.settings import check_training, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
@@ -86,10 +86,20 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
         told = "; ".join(f"{one.algorithm}: {one.reason}" for one in skipped)
         raise InvalidJobSpecError(f"none of the algorithms fits this data set ({told})")
     check_search(spec, [case.declared for case in fitting], dataset.task)
-    minutes = minutes_for(spec.limits, sorted({_queue(case.declared) for case in fitting}))
-    return [
-        replace(case, trials=trials_of(case.declared, spec, dataset.task), minutes=minutes) for case in fitting
-    ], skipped
+    cases = [replace(case, trials=trials_of(case.declared, spec, dataset.task)) for case in fitting]
+    minutes = minutes_for(spec.limits, _queues(cases, spec))
+    return [replace(case, minutes=minutes) for case in cases], skipped
+
+
+def _queues(cases: list[Case], spec: JobSpec) -> list[str]:
+    """Those that the candidates' jobs are submitted to, should all be tried."""
+    queues = {_queue(case.declared) for case in cases}
+    networks = [
+        seconds_of(case.declared, case.dataset, case.trials) for case in cases if _queue(case.declared) == "gpu"
+    ]
+    if networks and not gpu_pays(networks, spec):
+        queues = queues - {"gpu"} | {"cpu"}
+    return sorted(queues)
 
 
 def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[str]]:

@@ -16,9 +16,10 @@ from ministack.services import batch, cloudwatch_logs
 from pipeline.local.batch.job import Job
 from pipeline.local.batch.request import Attempt, container_of, request_of
 from pipeline.local.batch.runner import JobRunner
+from pipeline.local.hooks import batch_events
 from pipeline.local.private_names import PrivateName
 
-__all__ = ["PRIVATE_NAMES", "RefusedError", "install", "put_log_line", "submit"]
+__all__ = ["PRIVATE_NAMES", "RefusedError", "check_exit_patterns", "install", "put_log_line", "submit"]
 
 PRIVATE_NAMES = (
     PrivateName(
@@ -47,6 +48,11 @@ Document = Mapping[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
 _JOB_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+_EXIT_PATTERNS = {  # API_EvaluateOnExit: an asterisk at the end alone
+    "onReason": r"[0-9A-Za-z.:\s]*\*?",
+    "onStatusReason": r"[0-9A-Za-z.:\s]*\*?",
+    "onExitCode": r"[0-9]*\*?",
+}
 _FORGOTTEN = ("parameters", "retryStrategy", "timeout", "nodeProperties")
 _ENDED = ("SUCCEEDED", "FAILED")
 
@@ -59,7 +65,11 @@ def install(runner: JobRunner) -> None:
     register, load = batch._register_job_definition, batch.load_persisted_state
 
     def register_whole(document: Document) -> Response:
-        """The original forgets what it does not know."""
+        """The original forgets what it does not know, and accepts patterns that Batch refuses."""
+        try:
+            check_exit_patterns(document)
+        except RefusedError as error:
+            return _refused(error)
         answer: Response = register(document)
         if answer[0] == 200:
             kept = {name: document[name] for name in _FORGOTTEN if name in document}
@@ -108,7 +118,17 @@ def submit(runner: JobRunner, document: Document) -> Job:
     def changed(job: Job) -> None:
         batch._jobs[job.id] = _described(job, document, definition)
 
-    return runner.submit(request_of(document, definition), changed=changed)
+    job = runner.submit(request_of(document, definition), changed=changed)
+    batch_events.tell_if_it_waits(job, batch._job_queues[queue]["jobQueueArn"])
+    return job
+
+
+def check_exit_patterns(document: Document) -> None:
+    """Raise RefusedError when a job definition has a pattern of evaluateOnExit that Batch does not take."""
+    for rule in (document.get("retryStrategy") or {}).get("evaluateOnExit") or []:
+        for field, pattern in _EXIT_PATTERNS.items():
+            if not re.fullmatch(pattern, rule.get(field) or ""):
+                raise RefusedError(f"Evaluate on exit condition contains restricted characters: {field} {rule[field]}")
 
 
 def put_log_line(group: str, stream: str, line: str) -> None:

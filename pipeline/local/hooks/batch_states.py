@@ -1,6 +1,7 @@
-"""Gap: Step Functions do not know ``batch:submitJob`` and its ``.sync``.
+"""Gap: Step Functions do not know ``batch:submitJob`` and its ``.sync``, nor Batch's calls by ``aws-sdk``.
 
-A job whose execution was stopped, or whose state timed out, is stopped too.
+A job whose execution was stopped, or whose state timed out, is stopped too. Gap: the failure of a nested execution has
+not the Cause that AWS gives it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipeline.local.hooks.execution_ends import current_execution
 from pipeline.local.letter_case import camel, pascal
 from pipeline.local.private_names import PrivateName
 
-__all__ = ["PRIVATE_NAMES", "install"]
+__all__ = ["PRIVATE_NAMES", "SYNC_PARAMETERS", "install"]
 
 PRIVATE_NAMES = (
     PrivateName(module=stepfunctions, name="_SERVICE_DISPATCH", keys=("arn:aws:states:::sqs:sendMessage",)),
@@ -26,9 +27,18 @@ PRIVATE_NAMES = (
     PrivateName(
         module=stepfunctions, name="_invoke_resource_with_timeout", parameters=("resource", "input_data", "timeout")
     ),
+    PrivateName(module=stepfunctions, name="_nested_execution_failure", parameters=("payload",)),
     PrivateName(module=batch, name="_jobs"),
     PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
 )
+
+# https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html: CreateStateMachine refuses any other.
+SYNC_PARAMETERS = frozenset(
+    {
+        "ArrayProperties", "ContainerOverrides", "DependsOn", "JobDefinition", "JobName", "JobQueue", "Parameters",
+        "PropagateTags", "RetryStrategy", "Tags", "Timeout",
+    }
+)  # fmt: skip
 
 _POLL_SECONDS = 0.1
 _submitted: ContextVar[list[Job] | None] = ContextVar("submitted", default=None)  # by the state that has a time-out
@@ -51,13 +61,24 @@ def install(runner: JobRunner) -> None:
             _submitted.reset(token)
 
     def submit(resource: str, document: Any) -> Any:
+        if unknown := set(document) - SYNC_PARAMETERS:
+            text = f"The field {', '.join(sorted(unknown))} is not supported by Step Functions"
+            raise stepfunctions._ExecutionError("States.Runtime", text)
         job = _submit(runner, document)
         if not resource.endswith(".sync"):
-            return {"JobId": job.id, "JobName": job.request.name, "JobArn": batch._job_arn(job.id)}
+            return _submitted_job(job)
         return _wait(runner, job)
 
     stepfunctions._invoke_resource_with_timeout = invoke_and_stop
-    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::batch:submitJob"] = submit
+    stepfunctions._nested_execution_failure = _nested_failure
+    stepfunctions._SERVICE_DISPATCH.update(
+        {
+            "arn:aws:states:::batch:submitJob": submit,
+            "arn:aws:states:::aws-sdk:batch:submitJob": lambda _, document: _submitted_job(_submit(runner, document)),
+            "arn:aws:states:::aws-sdk:batch:describeJobs": lambda _, document: _describe(document),
+            "arn:aws:states:::aws-sdk:batch:cancelJob": lambda _, document: _cancel(runner, document),
+        }
+    )
 
 
 def _submit(runner: JobRunner, document: Any) -> Job:
@@ -69,6 +90,32 @@ def _submit(runner: JobRunner, document: Any) -> Job:
     if jobs is not None:
         jobs.append(job)
     return job
+
+
+def _submitted_job(job: Job) -> dict[str, str]:
+    return {"JobId": job.id, "JobName": job.request.name, "JobArn": batch._job_arn(job.id)}
+
+
+def _describe(document: Any) -> dict[str, Any]:
+    return {"Jobs": [pascal(batch._jobs[job]) for job in document["Jobs"] if job in batch._jobs]}
+
+
+def _cancel(runner: JobRunner, document: Any) -> dict[str, Any]:
+    """One that has started runs on, and the call succeeds all the same."""
+    if batch._jobs.get(document["JobId"], {}).get("status") == "RUNNABLE":
+        runner.stop(document["JobId"], document["Reason"])
+    return {}
+
+
+def _nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
+    """As AWS tells it: the error is always the same, the nested execution's own is in the cause."""
+    cause = {
+        "ExecutionArn": execution["executionArn"],
+        "Status": execution["status"],
+        "Error": execution.get("error", ""),
+        "Cause": execution.get("cause", ""),
+    }
+    return "States.TaskFailed", json.dumps(cause)
 
 
 def _wait(runner: JobRunner, job: Job) -> Any:

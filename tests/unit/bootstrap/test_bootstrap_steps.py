@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipeline.bootstrap.steps import Collector, Promoter, Registrar, Selector, SmokeTester
-from pipeline.contracts.errors import NoCandidateSurvivedError, SmokeTestFailedError
+from pipeline.contracts.errors import CapacityUnavailableError, NoCandidateSurvivedError, SmokeTestFailedError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
@@ -99,6 +99,20 @@ def test_a_failed_jobs_error_ends_neither_the_stage_nor_the_run(world: World) ->
         collect(RUN, "train", "gpu", "{}")
     assert not world.finished("train")
     assert world.run().status == "RUNNING"
+
+
+@pytest.mark.parametrize("reason", ["CAPACITY:NO_MACHINE within 600 seconds", "MISCONFIGURATION:X"])
+def test_where_a_job_without_a_machine_goes_on_is_on_the_runs_timeline(world: World, reason: str) -> None:
+    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    cause = json.dumps({"Status": "FAILED", "StatusReason": reason})
+    with pytest.raises(CapacityUnavailableError):
+        collect(RUN, "train", "gpu", cause, "on the CPU queue")
+    (event,) = world.run().events
+    assert reason in event.text
+    assert event.text.endswith("it goes on on the CPU queue")
+    with pytest.raises(CapacityUnavailableError):
+        collect(RUN, "train", "cpu", cause)
+    assert len(world.run().events) == 1
 
 
 def test_training_is_finished_when_a_candidate_survived(world: World) -> None:

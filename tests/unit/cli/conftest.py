@@ -21,6 +21,7 @@ from pipeline.contracts.outcome import Trial
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.stack import StackStatus
 from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Tried, Variant
+from pipeline.intake.dead_letters import DeadLetters
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.model_registry import ModelRegistry
@@ -101,6 +102,7 @@ class Stage:
         self.uploads, self.artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
         self.runs, self.registry, self.keys = RunLog(table), ModelRegistry(table, self.artifacts), ApiKeys(table)
         self.logs = FakeLogs()
+        self.dead_letters: tuple[DeadLetters, ...] = ()
         self.key = self.keys.create("demo")
         up = replace(UP, api_key=self.key)
         self.control = FakeControl(running=up, now=up)
@@ -160,6 +162,7 @@ class Stage:
             registry=self.registry,
             keys=self.keys,
             logs=self.logs,
+            dead_letters=lambda: self.dead_letters,
         )
 
     def _handle(self, request: httpx.Request) -> httpx.Response:

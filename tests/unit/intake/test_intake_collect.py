@@ -9,7 +9,9 @@ import pytest
 from pipeline.contracts.errors import (
     CandidateFailedError,
     CapacityUnavailableError,
+    ImageUnavailableError,
     JobCrashedError,
+    JobInterruptedError,
     NoCandidateSurvivedError,
 )
 from pipeline.contracts.names import RunKeys
@@ -81,6 +83,42 @@ def test_a_job_that_got_no_machine_is_told_apart_even_after_a_reclaimed_attempt(
     outcome(artifacts, "gpu", RunError(type="JobCrashedError", message="the machine was reclaimed"))
     with pytest.raises(CapacityUnavailableError):
         check_job(RUN, "gpu", NO_MACHINE, artifacts=artifacts)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "CAPACITY:NO_MACHINE within 600 seconds: UNDETERMINED - Batch job is blocked, root cause is undetermined.",
+        "Canceled by JobStateTimeLimit action due to reason: MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+    ],
+)
+def test_whatever_a_job_waited_for_in_vain_is_no_machine_and_is_said(artifacts: FakeObjectStore, reason: str) -> None:
+    with pytest.raises(CapacityUnavailableError, match=reason.rsplit(":", 1)[1]):
+        check_job(RUN, "gpu", json.dumps({"Status": "FAILED", "StatusReason": reason}), artifacts=artifacts)
+
+
+@pytest.mark.parametrize("where", ["job", "attempt"])
+def test_a_job_without_an_image_says_so(artifacts: FakeObjectStore, where: str) -> None:
+    container = {"Reason": "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"}
+    described = {"Status": "FAILED", "StatusReason": "Task failed to start"}
+    described |= (
+        {"Container": container} if where == "job" else {"Container": {}, "Attempts": [{"Container": container}]}
+    )
+    with pytest.raises(ImageUnavailableError, match="CannotPullContainerError"):
+        check_job(RUN, "gpu", json.dumps(described), artifacts=artifacts)
+
+
+def test_an_interruption_that_the_job_told_of_is_no_error_of_this_step(artifacts: FakeObjectStore) -> None:
+    """A TransientError would have the step itself tried again, four times for nothing."""
+    outcome(artifacts, "cpu", RunError(type="TransientError", message="the machine was taken back"))
+    with pytest.raises(JobInterruptedError, match="taken back"):
+        check_job(RUN, "cpu", KILLED, artifacts=artifacts)
+
+
+def test_a_job_of_several_nodes_is_told_of_by_its_own_execution(artifacts: FakeObjectStore) -> None:
+    nested = json.dumps({"ExecutionArn": "arn", "Status": "FAILED", "Error": "JobCrashedError", "Cause": NO_MACHINE})
+    with pytest.raises(CapacityUnavailableError):
+        check_job(RUN, "gpu", nested, artifacts=artifacts)
 
 
 @pytest.mark.parametrize("cause", ["", "The state timed out", "[1]", "null"])

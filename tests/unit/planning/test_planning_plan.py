@@ -7,7 +7,7 @@ import pytest
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Privacy, Search, Training
+from pipeline.contracts.job_spec import JobSpec, Limits, Privacy, Search, Training
 from pipeline.contracts.plan import Plan
 from pipeline.planning.plan import plan
 
@@ -40,20 +40,32 @@ def _settings(planned: Plan, algorithm: str):
     return next(one.settings for one in planned.candidates if one.algorithm == algorithm)
 
 
-def test_all_are_tried_and_the_networks_ask_for_the_gpu_queue():
+@pytest.mark.parametrize("rows", [120, 500, 5_000])
+def test_small_data_is_trained_by_one_cpu_job(rows):
+    (job,) = plan(_dataset(train=rows), JobSpec()).jobs
+    assert (job.name, job.queue) == ("cpu", "cpu")
+    assert {"linear", "mlp"} <= set(job.candidates)
+
+
+def test_all_that_fit_are_tried_for_a_reason():
     planned = plan(_dataset(), JobSpec())
     assert [one.name for one in planned.candidates] == [
         "linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "mlp", "tabm"
     ]  # fmt: skip
     assert all(one.reason for one in planned.candidates)
-    assert [(job.name, job.queue, job.candidates) for job in planned.jobs] == [
-        ("cpu", "cpu", ("linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting")),
-        ("gpu", "gpu", ("mlp", "tabm")),
-    ]
     assert _misfits(planned) == []
 
 
-@pytest.mark.parametrize(("algorithms", "jobs"), [(("mlp",), ["gpu"]), (("linear", "linear"), ["cpu"])])
+def test_the_networks_of_much_data_ask_for_the_gpu_queue():
+    spec = JobSpec(algorithms=("linear", "mlp"), limits=Limits(minutes=600))
+    planned = plan(_dataset(train=20_000_000), spec)
+    assert [(job.name, job.queue, job.candidates) for job in planned.jobs] == [
+        ("cpu", "cpu", ("linear",)),
+        ("gpu", "gpu", ("mlp",)),
+    ]
+
+
+@pytest.mark.parametrize(("algorithms", "jobs"), [(("mlp",), ["cpu"]), (("linear", "linear"), ["cpu"])])
 def test_only_what_was_asked_for_is_tried_once_and_no_job_is_empty(algorithms, jobs):
     planned = plan(_dataset(), JobSpec(algorithms=algorithms))
     assert [one.name for one in planned.candidates] == [algorithms[0]]

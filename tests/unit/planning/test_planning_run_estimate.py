@@ -39,7 +39,7 @@ def test_no_job_takes_longer_than_its_limit() -> None:
 
 
 def test_jobs_run_side_by_side_and_each_is_paid_for() -> None:
-    alone = _estimate(50_000, JobSpec(algorithms=("linear",)))
-    beside = _estimate(50_000, JobSpec(algorithms=("linear", "mlp")))
+    alone = _estimate(400_000, JobSpec(algorithms=("linear",)))
+    beside = _estimate(400_000, JobSpec(algorithms=("linear", "mlp")))
     assert beside.dollars > 2 * alone.dollars
     assert beside.minutes == pytest.approx(alone.minutes, abs=5)

@@ -15,6 +15,7 @@ from samtranslator.translator.translator import Translator
 
 ROOT = Path(__file__).parents[3]
 STATE_MACHINE = ROOT / "pipeline" / "pipeline.asl.json"
+STATE_MACHINES = {path.name.removesuffix(".asl.json"): path for path in (ROOT / "pipeline").glob("*.asl.json")}
 
 Document = dict[str, Any]
 
@@ -43,24 +44,29 @@ def transformed() -> Document:
 
 
 @cache
-def state_machine() -> Document:
-    return json.loads(STATE_MACHINE.read_text())
+def state_machine(name: str = "pipeline") -> Document:
+    return json.loads(STATE_MACHINES[name].read_text())
 
 
-def levels() -> Iterator[Document]:
+def levels(name: str = "pipeline") -> Iterator[Document]:
     """The state machine, and that of its Map."""
-    yield state_machine()
-    for state in state_machine()["States"].values():
+    yield state_machine(name)
+    for state in state_machine(name)["States"].values():
         if state["Type"] == "Map":
             yield state["ItemProcessor"]
 
 
-def states(kind: str) -> dict[str, Document]:
+def states(kind: str, name: str = "pipeline") -> dict[str, Document]:
     """Name -> state of one type, at every level."""
-    return {name: one for level in levels() for name, one in level["States"].items() if one["Type"] == kind}
+    return {key: state for level in levels(name) for key, state in level["States"].items() if state["Type"] == kind}
+
+
+def tasks_of_all() -> dict[str, Document]:
+    """<machine>.<state> -> task, of every state machine."""
+    return {f"{name}.{key}": task for name in STATE_MACHINES for key, task in states("Task", name).items()}
 
 
 def function_of(state: Document) -> str | None:
-    """The logical id of the function that a task invokes; None for a Batch job."""
+    """The logical id of the function that a task invokes; None for another service."""
     name = state["Parameters"].get("FunctionName")
     return name.removeprefix("${").removesuffix("}") if name else None

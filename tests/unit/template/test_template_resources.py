@@ -95,18 +95,19 @@ def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
         prefix = "KEY#*" if name == "AuthorizeRequestFunction" else "TENANT#*"
         for statement in _statements(function["Policies"]):
             if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
-                assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [prefix]}}
+                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": [prefix]}
 
 
 def test_what_has_no_resource_of_its_own_is_listed() -> None:
-    (machine,) = resources("AWS::Serverless::StateMachine").values()
     everywhere = {
         action
+        for machine in resources("AWS::Serverless::StateMachine").values()
         for statement in _statements(machine["Policies"])
-        if statement["Resource"] == "*"
+        if statement.get("Resource") == "*"
         for action in _list(statement["Action"])
     }
     assert {action for action in everywhere if not action.startswith("logs:")} == {
+        "batch:CancelJob",
         "batch:DescribeJobs",
         "batch:TerminateJob",
     }
@@ -134,6 +135,34 @@ def test_an_event_waits_in_a_queue_that_outlasts_the_function_with_dead_letters_
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
     assert queue["VisibilityTimeout"] >= 6 * starter["Timeout"]
     assert starter["Events"]["Uploaded"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_each_sender_has_a_dead_letter_queue_of_its_own() -> None:
+    (rule,) = [rule for name, rule in resources("AWS::Events::Rule").items() if name == "UploadedRule"]
+    recorder = FUNCTIONS["RecordFailureFunction"]
+    uploads = resources("AWS::SQS::Queue")["UploadsQueue"]["RedrivePolicy"]["deadLetterTargetArn"]
+    events = rule["Targets"][0]["DeadLetterConfig"]["Arn"]
+    failures = recorder["Events"]["ExecutionEnded"]["Properties"]["DeadLetterConfig"]["Arn"]
+    queues = [arn["Fn::GetAtt"][0] for arn in (uploads, events, failures)]
+    assert len(set(queues)) == 3
+    assert recorder["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"] == failures
+    may_be_sent_to = {policy["Queues"][0]["Ref"] for policy in resources("AWS::SQS::QueuePolicy").values()}
+    assert may_be_sent_to == {"UploadsQueue", *queues[1:]}  # SQS needs no permission for its own redrive
+    assert {f"{queue}Url" for queue in queues} <= set(template()["Outputs"])
+
+
+def test_a_new_account_can_deploy_and_uploads_leave_room_for_predictions() -> None:
+    """Its limit is 10 executions at once, of which none can be reserved."""
+    for name, parameter in (
+        ("PredictFunction", "PredictConcurrency"),
+        ("AuthorizeRequestFunction", "AuthorizerConcurrency"),
+    ):
+        reserved = FUNCTIONS[name]["ReservedConcurrentExecutions"]["Fn::If"]
+        assert reserved[1:] == [{"Ref": parameter}, {"Ref": "AWS::NoValue"}]
+        assert template()["Parameters"][parameter]["Default"] == 0
+    source = FUNCTIONS["StartRunFunction"]["Events"]["Uploaded"]["Properties"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "UploadConcurrency"}}
+    assert template()["Parameters"]["UploadConcurrency"]["MinValue"] == 2  # Lambda takes no less
 
 
 def test_a_job_whose_machine_was_taken_back_or_that_was_killed_is_tried_again_and_nothing_else_is() -> None:

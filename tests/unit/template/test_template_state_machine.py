@@ -6,14 +6,33 @@ import re
 from typing import Any
 
 import pytest
+from botocore.session import Session
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from pipeline.contracts import errors
 from pipeline.contracts.run import STAGES
-from tests.unit.template.template import STATE_MACHINE, function_of, levels, resources, state_machine, states
+from pipeline.local.hooks.batch_states import SYNC_PARAMETERS
+from tests.unit.template.template import (
+    ROOT,
+    STATE_MACHINE,
+    STATE_MACHINES,
+    function_of,
+    levels,
+    resources,
+    state_machine,
+    states,
+    tasks_of_all,
+    template,
+)
 
 TASKS = states("Task")
 ALL = ["States.ALL"]
+# What each optimized integration takes: CreateStateMachine refuses any other field.
+OPTIMIZED = {
+    "arn:aws:states:::lambda:invoke": {"FunctionName", "Payload", "InvocationType", "Qualifier", "ClientContext"},
+    "arn:aws:states:::batch:submitJob.sync": set(SYNC_PARAMETERS),
+    "arn:aws:states:::states:startExecution.sync:2": {"StateMachineArn", "Input", "Name", "TraceHeader"},
+}
 
 
 def _targets(state: dict[str, Any]) -> set[str]:
@@ -22,18 +41,33 @@ def _targets(state: dict[str, Any]) -> set[str]:
     return found | {state[key] for key in ("Next", "Default") if key in state}
 
 
-def test_it_is_valid_states_language() -> None:
-    AmazonStateLanguageParser.parse(STATE_MACHINE.read_text())
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_it_is_valid_states_language(name: str) -> None:
+    AmazonStateLanguageParser.parse(STATE_MACHINES[name].read_text())
 
 
-def test_every_state_is_reached_and_every_target_exists() -> None:
-    for level in levels():
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_every_state_is_reached_and_every_target_exists(name: str) -> None:
+    for level in levels(name):
         reached, waiting = set(), {level["StartAt"]}
         while waiting:
             name = waiting.pop()
             reached.add(name)
             waiting |= _targets(level["States"][name]) - reached
         assert reached == set(level["States"])
+
+
+@pytest.mark.parametrize("name", tasks_of_all())
+def test_a_task_gives_its_service_what_the_service_takes(name: str) -> None:
+    task = tasks_of_all()[name]
+    given = {field.removesuffix(".$") for field in task["Parameters"]}
+    if ":aws-sdk:batch:" in task["Resource"]:
+        operation = task["Resource"].rsplit(":", 1)[-1]
+        shape = Session().get_service_model("batch").operation_model(operation[0].upper() + operation[1:]).input_shape
+        assert given <= {member[0].upper() + member[1:] for member in shape.members}
+        assert {member[0].upper() + member[1:] for member in shape.required_members} <= given
+    else:
+        assert given <= OPTIMIZED[task["Resource"]]
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -69,7 +103,10 @@ def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
 
 def test_a_job_that_lost_a_node_is_submitted_again_with_one_less_and_at_last_to_one_machine() -> None:
     inner = state_machine()["States"]["Train"]["ItemProcessor"]["States"]
-    assert inner["TrainOnNodes"]["Parameters"]["NodeOverrides"] == {"NumNodes.$": "$.nodes"}
+    assert inner["TrainOnNodes"]["Parameters"]["Input"]["nodes.$"] == "$.nodes"
+    submitted = state_machine("nodes")["States"]["Submit"]
+    assert submitted["Resource"] == "arn:aws:states:::aws-sdk:batch:submitJob"  # the other takes no NodeOverrides
+    assert submitted["Parameters"]["NodeOverrides"] == {"NumNodes.$": "$.nodes"}
     lost = inner["CollectNodesJob"]["Catch"][0]
     assert {"NodeLostError", "JobCrashedError", "CapacityUnavailableError"} <= set(lost["ErrorEquals"])
     assert inner[lost["Next"]]["Parameters"]["nodes.$"] == "States.MathAdd($.nodes, -1)"
@@ -79,9 +116,19 @@ def test_a_job_that_lost_a_node_is_submitted_again_with_one_less_and_at_last_to_
 def test_a_stack_without_nodes_trains_on_one_machine() -> None:
     inner = state_machine()["States"]["Train"]["ItemProcessor"]["States"]
     (none,) = inner["AreThereNodes"]["Choices"]
-    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    machine = resources("AWS::Serverless::StateMachine")["Pipeline"]
     assert (none["StringEquals"], none["Next"]) == ("none", "WhichQueue")
-    assert machine["DefinitionSubstitutions"]["MultiNodeQueue"]["Fn::If"][2] == "none"
+    assert machine["DefinitionSubstitutions"]["NodesStateMachine"]["Fn::If"][2] == "none"
+    assert template()["Resources"]["NodesPipeline"]["Condition"] == "HasMultiNode"
+    assert "NodeOverrides" not in STATE_MACHINE.read_text()
+
+
+def test_a_job_of_several_nodes_is_watched_for_a_day_within_the_events_that_an_execution_may_have() -> None:
+    """Look, choose, wait a second longer, wait: eleven events a turn."""
+    turns, waited, seconds = 0, 0, state_machine("nodes")["States"]["FirstLook"]["Result"]["seconds"]
+    while waited < template()["Parameters"]["JobSeconds"]["MaxValue"]:
+        turns, waited, seconds = turns + 1, waited + seconds, seconds + 1
+    assert 11 * turns < 25_000 / 4
 
 
 def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
@@ -90,7 +137,7 @@ def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
         for task in TASKS.values()
         for rule in [*task.get("Retry", []), *task["Catch"]]
         for error in rule["ErrorEquals"]
-        if not re.match(r"(States|Lambda|Batch|Sandbox)\.", error)
+        if not re.match(r"(States|Lambda|Batch|StepFunctions|Sandbox)\.", error)
     }
     assert named >= {"TransientError", "CapacityUnavailableError"}
     assert named <= set(errors.__all__)
@@ -98,36 +145,56 @@ def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
 def test_a_function_is_tried_again_for_what_is_transient_and_nothing_else(name: str) -> None:
-    transient, timed_out = TASKS[name]["Retry"]
+    throttled, transient, timed_out = TASKS[name]["Retry"]
+    assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
     assert set(transient["ErrorEquals"]) == {
         "TransientError",
         "Lambda.ServiceException",
         "Lambda.AWSLambdaException",
         "Lambda.SdkClientException",
-        "Lambda.TooManyRequestsException",
     }
     assert (timed_out["ErrorEquals"], timed_out["MaxAttempts"]) == (["Sandbox.Timedout"], 1)
 
 
+def _waited(retrier: dict[str, Any]) -> float:
+    """Seconds that all its retries wait at most; a full jitter waits half of it, in the mean."""
+    delays = (retrier["IntervalSeconds"] * retrier["BackoffRate"] ** number for number in range(retrier["MaxAttempts"]))
+    return sum(min(delay, retrier["MaxDelaySeconds"]) for delay in delays)
+
+
+@pytest.mark.parametrize("name", tasks_of_all())
+def test_what_a_busy_service_refuses_is_tried_again_for_minutes(name: str) -> None:
+    task = tasks_of_all()[name]
+    first = task["Retry"][0]
+    service = "Lambda" if function_of(task) else "StepFunctions" if "startExecution" in task["Resource"] else "Batch"
+    assert all(error.startswith(f"{service}.") for error in first["ErrorEquals"])
+    assert _waited(first) / 2 > 10 * 60
+    assert first["JitterStrategy"] == "FULL"
+
+
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
-def test_a_task_waits_at_least_as_long_as_its_function_may_run(name: str) -> None:
+def test_a_task_waits_longer_than_its_function_may_run(name: str) -> None:
     function = resources("AWS::Serverless::Function")[str(function_of(TASKS[name]))]
-    assert function["Timeout"] <= TASKS[name]["TimeoutSeconds"]
+    assert function["Timeout"] + 30 <= TASKS[name]["TimeoutSeconds"]  # else States.Timeout, which nothing retries
 
 
-def test_its_placeholders_are_what_the_template_fills_in() -> None:
-    (machine,) = resources("AWS::Serverless::StateMachine").values()
-    asked = set(re.findall(r"\$\{(\w+)\}", STATE_MACHINE.read_text()))
-    assert asked == set(machine["DefinitionSubstitutions"])
+def test_placeholders_are_what_the_template_fills_in() -> None:
+    machines = resources("AWS::Serverless::StateMachine").values()
+    assert {machine["DefinitionUri"] for machine in machines} == {
+        f"pipeline/{name}.asl.json" for name in STATE_MACHINES
+    }
+    for machine in machines:
+        asked = set(re.findall(r"\$\{(\w+)\}", (ROOT / machine["DefinitionUri"]).read_text()))
+        assert asked == set(machine.get("DefinitionSubstitutions", {}))
 
 
 def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
-    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    machine = resources("AWS::Serverless::StateMachine")["Pipeline"]
     (allowed,) = [
         statement["Resource"]
         for policy in machine["Policies"]
         for statement in policy["Statement"]
-        if statement["Action"] == "lambda:InvokeFunction"
+        if statement.get("Action") == "lambda:InvokeFunction"
     ]
     named = {function_of(task) for task in TASKS.values()} - {None}
     assert {resource["Fn::GetAtt"][0] for resource in allowed} == named
@@ -136,3 +203,17 @@ def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
 def test_collected_stages_are_stages() -> None:
     stages = {task["Parameters"]["Payload"].get("stage") for task in TASKS.values() if function_of(task)} - {None}
     assert stages == {"validate", "train", "compress"} <= set(STAGES)
+
+
+def test_an_interruption_is_not_retried_by_the_step_that_tells_of_it() -> None:
+    for name, task in TASKS.items():
+        if name.startswith("Collect"):
+            retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
+            assert not retried & {"JobInterruptedError", "CapacityUnavailableError", "ImageUnavailableError"}
+
+
+@pytest.mark.parametrize("name", tasks_of_all())
+def test_a_result_is_left_out_or_narrowed_so_that_the_state_stays_small(name: str) -> None:
+    """256 KB is the most that passes between states, and a description of a job or an answer has no bound of ours."""
+    task = tasks_of_all()[name]
+    assert task["ResultPath"] is None or "ResultSelector" in task

@@ -1,0 +1,52 @@
+"""A queue's messages, in SQS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.cloud.errors import speaking_to
+from pipeline.contracts.ports import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["SqsMessages"]
+
+_MAX_MESSAGES = 10  # of one call
+_WAIT_SECONDS = 1  # asks all of the queue's servers; without it a call may find nothing where there is something
+
+
+class SqsMessages:
+    """One queue."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def count(self) -> int:
+        with self._speaking():
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
+            )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    def take(self) -> Sequence[Message]:
+        with self._speaking():
+            answer = self._client.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=_MAX_MESSAGES, WaitTimeSeconds=_WAIT_SECONDS
+            )
+        return [Message(body=one["Body"], receipt=one["ReceiptHandle"]) for one in answer.get("Messages", [])]
+
+    def send(self, body: str) -> None:
+        with self._speaking():
+            self._client.send_message(QueueUrl=self._url, MessageBody=body)
+
+    def delete(self, message: Message) -> None:
+        with self._speaking():
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+
+    def _speaking(self) -> AbstractContextManager[None]:
+        return speaking_to(f"the queue {self._url.rsplit('/', 1)[-1]}")

@@ -1,0 +1,27 @@
+"""dead-letters: what nobody could handle is counted, and handed over when it is asked for."""
+
+from __future__ import annotations
+
+from pipeline.intake.dead_letters import events, uploads
+from tests.fakes.messages import FakeMessages
+from tests.unit.cli.conftest import Stage
+
+
+def test_dead_letters_are_counted_and_stay(stage: Stage) -> None:
+    queue, uploads_queue = FakeMessages("a", "b"), FakeMessages()
+    stage.dead_letters = (uploads(queue, uploads_queue), events(FakeMessages(), uploads_queue))
+    found = stage.json("dead-letters", "--json")
+    assert [(one["queue"], one["messages"]) for one in found] == [("uploads", 2), ("events", 0)]
+    assert "redriven" not in found[0]
+    assert (queue.count(), uploads_queue.count()) == (2, 0)
+    assert "uploads" in stage.run("dead-letters").stdout
+
+
+def test_redrive_hands_all_of_them_over(stage: Stage) -> None:
+    queue, uploads_queue = FakeMessages("a", "b"), FakeMessages()
+    stage.dead_letters = (uploads(queue, uploads_queue),)
+    done = stage.run("dead-letters", "--redrive")
+    assert done.exit_code == 0
+    assert "2 handed over again" in done.stderr
+    assert uploads_queue.bodies == ["a", "b"]
+    assert stage.json("dead-letters", "--redrive", "--json")[0]["redriven"] == 0

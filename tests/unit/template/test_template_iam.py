@@ -1,0 +1,216 @@
+"""Every call that the code makes is allowed to the role that makes it; what it does not make is not."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.cloud.assumed_role import RunRole
+from pipeline.contracts.names import RunKeys, artifact_key
+from pipeline.contracts.table_keys import api_key_key, run_key, version_key
+from tests.unit.template.iam import Call, arn_of, is_allowed, statements_of
+from tests.unit.template.template import ROOT, resources
+
+RUN, OTHER = "demo_houses_000000000001", "acme_houses_000000000002"
+KEYS = RunKeys.of(RUN)
+OWN, VERSION = run_key("demo", RUN)[0], version_key("demo", "houses", 1)[0]
+OTHERS, OTHERS_VERSION = run_key("acme", OTHER)[0], version_key("acme", "houses", 1)[0]
+API_KEY = api_key_key("0" * 64)[0]
+
+# What an adapter calls -> the permissions that the call needs.
+PERMISSIONS = {
+    "get_object": ("s3:GetObject", "s3:GetObjectVersion"),
+    "head_object": ("s3:GetObject", "s3:GetObjectVersion"),
+    "put_object": ("s3:PutObject",),
+    "list_objects_v2": ("s3:ListBucket",),
+    "get_item": ("dynamodb:GetItem",),
+    "put_item": ("dynamodb:PutItem",),
+    "update_item": ("dynamodb:UpdateItem",),
+    "transact_write_items": ("dynamodb:PutItem",),
+    "query": ("dynamodb:Query",),
+    "invoke": ("lambda:InvokeFunction",),
+    "start_execution": ("states:StartExecution",),
+}
+# Made by the command alone, with its user's own credentials.
+OPERATORS = {
+    "describe_stacks", "list_stack_resources", "filter_log_events", "stop_execution",
+    "get_queue_attributes", "receive_message", "send_message", "delete_message",
+}  # fmt: skip
+
+
+def objects(bucket: str, key: str, *actions: str) -> Iterator[Call]:
+    for action in actions:
+        yield Call(action=f"s3:{action}", resource=f"{arn_of(bucket)}/{key}")
+
+
+def listing(bucket: str) -> Call:
+    return Call(action="s3:ListBucket", resource=arn_of(bucket), context={"s3:prefix": [f"{KEYS.root}/"]})
+
+
+def items(partition: str, *actions: str, table: str = "Table") -> Iterator[Call]:
+    for action in actions:
+        context = {"dynamodb:LeadingKeys": [partition]}
+        yield Call(action=f"dynamodb:{action}", resource=arn_of(table), context=context)
+
+
+def on(resource: str, *actions: str) -> Iterator[Call]:
+    for action in actions:
+        yield Call(action=action, resource=resource)
+
+
+OF_REQUESTS = {"StartRunFunction", "PredictFunction", "DescribeModelsFunction", "AuthorizeRequestFunction"}
+STAGES = set(resources("AWS::Serverless::Function")) - OF_REQUESTS
+UPLOAD = "demo/houses/train.csv"
+READS = [*objects("ArtifactsBucket", KEYS.plan, "GetObject"), listing("ArtifactsBucket")]
+WRITES = [*READS, *objects("ArtifactsBucket", KEYS.plan, "PutObject")]
+LOGS = [*items(OWN, "UpdateItem")]
+TAKES_UPLOADS = [*objects("UploadsBucket", UPLOAD, "GetObject", "GetObjectVersion"), listing("UploadsBucket")]
+GIVES_UP = [*objects("ArtifactsBucket", KEYS.plan, "AbortMultipartUpload")]
+MADE = {
+    "StartRunFunction": [
+        *TAKES_UPLOADS, *objects("ArtifactsBucket", KEYS.upload, "PutObject"), *items(OWN, "PutItem"),
+        *items("any", "GetItem", "PutItem", "UpdateItem", "DeleteItem", table="IdempotencyTable"),
+        *on(arn_of("Pipeline"), "states:StartExecution"),
+    ],
+    "ValidateDatasetFunction": [*TAKES_UPLOADS, *WRITES, *LOGS],
+    "ValidateJobRole": [*TAKES_UPLOADS, *WRITES, *LOGS, *GIVES_UP],
+    "PlanTrainingFunction": [*WRITES, *LOGS, *items(VERSION, "GetItem")],
+    "CollectJobFunction": [*READS, *LOGS],
+    "SelectVariantFunction": [*WRITES, *LOGS],
+    "EvaluateModelFunction": [*WRITES, *LOGS],
+    "RegisterModelFunction": [*READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem")],
+    "SmokeTestFunction": [
+        *READS, *LOGS, *items(VERSION, "GetItem", "UpdateItem"),
+        *on(arn_of("PredictFunction"), "lambda:InvokeFunction"),
+    ],
+    "PromoteModelFunction": [*READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem")],
+    "RecordFailureFunction": LOGS,
+    "PredictFunction": [
+        *items(VERSION, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
+    ],
+    "DescribeModelsFunction": [*READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query")],
+    "AuthorizeRequestFunction": [*items(API_KEY, "GetItem")],
+    "JobRole": [*WRITES, *LOGS, *GIVES_UP],
+    "CodeJobRole": [*on(arn_of("RunRole"), "sts:AssumeRole")],
+    "RunRole": [*WRITES, *LOGS],
+    "Pipeline": [
+        *(call for function in STAGES for call in on(arn_of(function), "lambda:InvokeFunction")),
+        *(call for queue in ("CpuSpotQueue", "CpuOnDemandQueue", "GpuSpotQueue", "GpuOnDemandQueue")
+          for call in on(arn_of(queue), "batch:SubmitJob")),
+        *(call for job in resources("AWS::Batch::JobDefinition") for call in on(arn_of(job), "batch:SubmitJob")),
+        *on("*", "batch:DescribeJobs", "batch:TerminateJob"),
+        *on(arn_of("NodesPipeline"), "states:StartExecution"),
+    ],
+    "NodesPipeline": [
+        *on(arn_of("MultiNodeQueue"), "batch:SubmitJob"), *on(arn_of("MultiNodeTrainJob"), "batch:SubmitJob"),
+        *on("*", "batch:DescribeJobs"),
+    ],
+    "JobWaits": [*on("*", "batch:DescribeJobs", "batch:CancelJob")],
+    "JobWaitsCaller": [*on(arn_of("JobWaits"), "states:StartExecution")],
+}  # fmt: skip
+NEVER = [
+    *items(API_KEY, "PutItem", "UpdateItem", "DeleteItem", "Query"),
+    *items(OWN, "DeleteItem", "Scan"),
+    *objects("ArtifactsBucket", KEYS.plan, "DeleteObject"),
+    *objects("UploadsBucket", UPLOAD, "PutObject", "DeleteObject"),
+]
+WRITERS_OF_VERSIONS = {"RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction"}
+STATE_MACHINES = {"Pipeline", "NodesPipeline", "JobWaits", "JobWaitsCaller"}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_role_may_make_every_call_that_its_code_makes(name: str) -> None:
+    statements = statements_of(name)
+    assert [call for call in MADE[name] if not is_allowed(call, statements)] == []
+
+
+def test_every_role_of_the_code_is_listed() -> None:
+    roles = {name for name in resources("AWS::IAM::Role") if name != "InstanceRole"}  # AWS's own policy
+    assert set(MADE) == {*resources("AWS::Serverless::Function"), *resources("AWS::Serverless::StateMachine"), *roles}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_no_role_deletes_uploads_or_makes_keys(name: str) -> None:
+    statements = statements_of(name)
+    assert [call for call in NEVER if is_allowed(call, statements)] == []
+
+
+@pytest.mark.parametrize("name", set(MADE) - WRITERS_OF_VERSIONS)
+def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
+    statements = statements_of(name)
+    for partition in (VERSION, OTHERS_VERSION):
+        assert not any(is_allowed(call, statements) for call in items(partition, "UpdateItem"))
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("PredictFunction", next(objects("ArtifactsBucket", KEYS.plan, "GetObject"))),
+        ("PredictFunction", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
+        ("PredictFunction", next(items(VERSION, "UpdateItem"))),
+        ("DescribeModelsFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
+        ("AuthorizeRequestFunction", next(items(OWN, "GetItem"))),
+        ("RegisterModelFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
+        ("JobRole", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
+        ("CodeJobRole", next(objects("ArtifactsBucket", KEYS.plan, "GetObject"))),
+        ("CodeJobRole", next(items(OWN, "GetItem"))),
+        *((name, next(items(API_KEY, "GetItem"))) for name in MADE if name not in ("AuthorizeRequestFunction",)),
+    ],
+)
+def test_a_role_has_no_more_than_its_code_needs(name: str, call: Call) -> None:
+    assert not is_allowed(call, statements_of(name))
+
+
+def _session() -> list[dict[str, object]]:
+    role = RunRole(role=arn_of("RunRole"), run=RUN, bucket="ArtifactsBucket", table="Table")
+    return list(role.policy()["Statement"])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *objects("ArtifactsBucket", RunKeys.of(OTHER).plan, "GetObject", "PutObject"),
+        *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
+        *items(OTHERS, "GetItem", "UpdateItem"),
+        *items(VERSION, "UpdateItem"),
+        *items(OTHERS_VERSION, "UpdateItem"),
+    ],
+)
+def test_a_users_code_reaches_no_other_tenant_and_no_other_run(call: Call) -> None:
+    assert not (is_allowed(call, statements_of("RunRole")) and is_allowed(call, _session()))
+
+
+def test_a_users_code_reaches_its_own_run() -> None:
+    own = [*objects("ArtifactsBucket", KEYS.plan, "GetObject", "PutObject"), *LOGS]
+    assert [call for call in own if not is_allowed(call, statements_of("RunRole"))] == []
+    assert [call for call in own if not is_allowed(call, _session())] == []
+
+
+def _client_calls() -> set[str]:
+    """Operations that the adapters ask of their clients, by paginators too."""
+    found = set()
+    for path in (ROOT / "pipeline" / "cloud").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr == "get_paginator":
+                found.add(ast.literal_eval(node.args[0]))
+            elif isinstance(node.func.value, ast.Attribute) and node.func.value.attr == "_client":
+                found.add(node.func.attr)
+    return found
+
+
+def test_every_operation_of_the_adapters_is_known_here() -> None:
+    assert _client_calls() == set(PERMISSIONS) | OPERATORS
+
+
+def test_permissions_that_no_operation_needs_are_not_given() -> None:
+    needed = {action for actions in PERMISSIONS.values() for action in actions}
+    needed |= {"s3:AbortMultipartUpload", "sts:AssumeRole", "dynamodb:ConditionCheckItem"}
+    for name in set(MADE) - STATE_MACHINES:
+        for statement in statements_of(name):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            given = set(actions) - ({"dynamodb:DeleteItem"} if "IdempotencyTable" in str(statement) else set())
+            assert given <= needed
