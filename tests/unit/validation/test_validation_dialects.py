@@ -605,7 +605,7 @@ def test_numbers_are_read_column_by_column(read):
 def test_broken_rows_are_rejected_with_their_lines(read):
     rows = _table()
     rows[4] += ",1"
-    rows[9] = '0.5,"a"b,c,d'
+    rows[9] = '0.5,"a"b,c,d,e'
     rows[14] = "x"
     found = read(_join("a note", HEADER, *rows))
     assert (found.frame.height, found.rejected.broken) == (37, 3)
