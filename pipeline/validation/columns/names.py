@@ -25,9 +25,7 @@ __all__ = [
 
 _INVISIBLE = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _PANDAS_UNNAMED = re.compile(r"Unnamed: \d+(?:\.\d+)*(?:_level_\d+)?")
-_POLARS_PATTERN = re.compile(
-    r"\*|\^.*\$", re.DOTALL
-)  # names that polars expands to all columns, or to those that match
+_POLARS_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)  # polars selects several columns by such a name
 _MAX_LISTED = 10  # columns that a warning lists
 
 

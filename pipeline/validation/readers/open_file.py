@@ -48,7 +48,14 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     if file.form.kind == "spreadsheet":
         from pipeline.validation.readers.spreadsheet import convert_spreadsheet  # noqa: PLC0415 - others need none
 
-        sheet = convert_spreadsheet(file.name, file.path, scratch, sheet=options.sheet)
+        sheet = convert_spreadsheet(
+            file.name,
+            file.path,
+            scratch,
+            sheet=options.sheet,
+            min_columns=options.min_columns,
+            header=options.header,
+        )
         text = PlainText(file.name, sheet.path, 0, UTF_8, tuple(sheet.warnings))
         return DelimitedFile.open(text, ",", options, scratch, block_bytes)
     if _is_blank(file.path, is_gzip=file.form.gzipped):

@@ -174,7 +174,9 @@ def _body(rows, name):
         ({"drop": ("^x$",)}, "y", {"(*)": "numeric", "**": "categorical"}),
     ],
 )
-def test_columns_named_as_patterns_are_learned_from(name, is_large, spec, target, columns, tmp_path):
+def test_columns_named_as_patterns_are_learned_from(  # noqa: PLR0917 - three parameters and their outcome
+    name, is_large, spec, target, columns, tmp_path
+):
     (tmp_path / "upload").write_bytes(_body(_pattern_rows(), name))
     digest = Future()
     digest.set_result("0")
