@@ -18,6 +18,7 @@ from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.parquet import ParquetFile
 from pipeline.validation.readers.source import File
 from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.readers.text.json_documents import convert_document, may_be_json
 from pipeline.validation.readers.text.json_lines import parse_object
 from pipeline.validation.readers.text.plain_text import PlainText, make_plain_text
 from pipeline.validation.readers.text.text_files import DelimitedFile, JsonLinesFile
@@ -63,7 +64,10 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     text = make_plain_text(
         file.name, file.path, scratch, is_gzip=file.form.gzipped, encoding=_encoding(file, options), max_bytes=max_bytes
     )
-    if file.form.kind == "json_lines" or _is_json(text):
+    is_json = file.form.kind == "json_lines"
+    lines = convert_document(text, scratch, is_json=is_json) if may_be_json(text) else None
+    if lines or is_json or _is_json(text):
+        text = lines or text
         return JsonLinesFile.open(text, scratch, block_bytes)
     return DelimitedFile.open(text, file.form.delimiter, options, scratch, block_bytes)
 
