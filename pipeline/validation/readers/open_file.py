@@ -68,7 +68,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     lines = convert_document(text, scratch, is_json=is_json) if may_be_json(text) else None
     if lines or is_json or _is_json(text):
         text = lines or text
-        return JsonLinesFile.open(text, scratch, block_bytes)
+        return JsonLinesFile.open(text, options, scratch, block_bytes)
     return DelimitedFile.open(text, file.form.delimiter, options, scratch, block_bytes)
 
 
