@@ -21,6 +21,7 @@ from pipeline.validation.readers.table_file import Read, TableFile
 from pipeline.validation.readers.text.json_documents import convert_document, may_be_json
 from pipeline.validation.readers.text.json_lines import parse_object
 from pipeline.validation.readers.text.plain_text import PlainText, make_plain_text
+from pipeline.validation.readers.text.quoted_lines import unquote_lines
 from pipeline.validation.readers.text.text_files import DelimitedFile, JsonLinesFile
 from pipeline.validation.rejected_rows import RejectedRows
 
@@ -69,6 +70,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     if lines or is_json or _is_json(text):
         text = lines or text
         return JsonLinesFile.open(text, options, scratch, block_bytes)
+    text = unquote_lines(text, scratch, options.names)
     return DelimitedFile.open(text, file.form.delimiter, options, scratch, block_bytes)
 
 

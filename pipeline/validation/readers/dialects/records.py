@@ -20,6 +20,7 @@ __all__ = [
     "csv_line",
     "parse_records",
     "read_head",
+    "restore_cells",
     "split_line",
 ]
 
@@ -130,7 +131,7 @@ class _Parser:
             first = self._position
             cells: tuple[str, ...] | None
             try:
-                cells = tuple(cell.strip() for cell in next(self._reader))
+                cells = tuple(cell.strip() for cell in restore_cells(next(self._reader), self._delimiter))
             except StopIteration:
                 return
             except csv.Error:
@@ -187,11 +188,16 @@ def collapse_blanks(line: str) -> str:
     return _QUOTED_OR_BLANKS.sub(lambda match: match[0] if match[0][0] == '"' else " ", line.strip()) + "\n"
 
 
+def restore_cells(cells: list[str], delimiter: str) -> list[str]:
+    """Return cells as the file has them: a quoted one may hold a delimiter of several characters."""
+    return cells if len(delimiter) == 1 else [cell.replace(_SEPARATOR, delimiter) for cell in cells]
+
+
 def split_line(text: str, delimiter: str, *, padded_quotes: bool = False) -> tuple[str, ...] | None:
     """Split the text of one record, cells as written; None when it is not well quoted."""
     lines = io.StringIO(csv_line(text, delimiter), newline="")
     reader = csv.reader(lines, delimiter=csv_delimiter(delimiter), strict=True, skipinitialspace=padded_quotes)
     try:
-        return tuple(next(reader, []))
+        return tuple(restore_cells(next(reader, []), delimiter))
     except csv.Error:
         return None

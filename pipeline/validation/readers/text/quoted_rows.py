@@ -14,7 +14,7 @@ from pipeline.validation.limits import MAX_FIELD_CHARACTERS
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
-from pipeline.validation.readers.dialects.records import csv_delimiter, csv_line, split_line
+from pipeline.validation.readers.dialects.records import csv_delimiter, csv_line, restore_cells, split_line
 from pipeline.validation.words import counted
 
 __all__ = ["STRAY_QUOTE", "Row", "split_rows"]
@@ -92,7 +92,7 @@ def _read_records(lines: _Lines, dialect: Dialect) -> Iterator[tuple[Row, list[s
     while True:
         fields: list[str] | None
         try:
-            fields = next(reader)
+            fields = restore_cells(next(reader), dialect.delimiter)
         except StopIteration:
             return
         except csv.Error:
@@ -122,7 +122,7 @@ def _read_as_characters(text: str, dialect: Dialect) -> list[str] | None:
     delimiter = csv_delimiter(dialect.delimiter)
     for fields in (_split_at_ends(line, delimiter), line.split(delimiter)):
         if _fit(fields, dialect) is not None:
-            return fields
+            return restore_cells(fields, dialect.delimiter)
     return None
 
 
