@@ -63,7 +63,7 @@ def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:
         dialect: How they are written.
         first_line: The line of the file with which ``data`` begins.
     """
-    profile = partial(_profile_rows, data, dialect)
+    profile = cache(partial(_profile_rows, data, dialect))
     lines = _Lines(data, dialect, first_line)
     for row, texts in _read_records(lines, dialect):
         if row.fields is None and (len(texts) == 1 or _precedes_rows(texts, profile(), dialect)):
@@ -103,7 +103,7 @@ def _read_records(lines: _Lines, dialect: Dialect) -> Iterator[tuple[Row, list[s
 
 def _make_row(line: int, texts: Sequence[str], fields: list[str] | None, *, is_repaired: bool = False) -> Row:
     text = "".join(texts)
-    shown = text.encode(errors="surrogateescape").decode(errors="replace")
+    shown = text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="replace")
     return Row(
         line=line, lines=len(texts), text=shown, fields=fields, is_decoded=shown == text, is_repaired=is_repaired
     )
