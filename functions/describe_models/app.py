@@ -73,6 +73,11 @@ def show_version(model: str, version: str) -> Document:
     return catalogue.version(tenant(), model, version)
 
 
+@app.get("/registry/rejected")
+def list_rejected() -> Document:
+    return catalogue.rejected(tenant())
+
+
 @app.not_found
 def refuse_route(_: Exception) -> NoReturn:
     raise NotFoundError("there is no such route")

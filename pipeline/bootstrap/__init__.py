@@ -236,11 +236,16 @@ def predictor(environ: Environ = os.environ) -> Predictor:
 
 
 def model_catalogue(environ: Environ = os.environ) -> Catalogue:
+    from pipeline.intake.run_log import RunLog
     from pipeline.serving.catalogue import Catalogue
 
     settings = StageSettings.from_env(environ)
     clients = _clients(environ)
-    return Catalogue(_registry(clients, settings), _bucket(clients, settings.artifacts))
+    return Catalogue(
+        _registry(clients, settings),
+        _bucket(clients, settings.artifacts),
+        RunLog(_table(clients, settings.table)),
+    )
 
 
 def authorizer(environ: Environ = os.environ) -> Authorizer:

@@ -24,13 +24,13 @@ from pipeline.contracts.outcome import TRAINED, JobOutcome, TrainedCandidate
 from pipeline.contracts.plan import Plan
 from pipeline.contracts.ports import FunctionCalls, ObjectStore
 from pipeline.contracts.record import Record
-from pipeline.contracts.run import RunStatus, StageName, Upload
+from pipeline.contracts.run import Learning, RunStatus, StageName, Upload
 from pipeline.contracts.variant import Selection, VariantSet
 from pipeline.intake.collect import check_job, check_survivors, outcome_of
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.bases import find_base
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.registry.promotion import why_not
+from pipeline.registry.promotion import describe_replacement, why_not
 from pipeline.registry.registration import draft_version, lineage_of
 from pipeline.registry.smoke_test import smoke_test
 
@@ -84,10 +84,19 @@ class Validator(_Step):
         upload = self._read(Upload, RunKeys.of(run).upload)
         try:
             with tempfile.TemporaryDirectory() as workdir:
-                validate(run, upload, uploads=self.uploads, artifacts=self.artifacts, workdir=Path(workdir))
+                dataset = validate(run, upload, uploads=self.uploads, artifacts=self.artifacts, workdir=Path(workdir))
         except InputError as error:
             quarantine(run, upload, error, uploads=self.uploads, artifacts=self.artifacts)
             raise
+        self.runs.learn(
+            run,
+            Learning(
+                target=dataset.target,
+                task=dataset.task,
+                default_target=dataset.default_target,
+                likely_target=dataset.likely_target,
+            ),
+        )
         self.runs.finish_stage(run, "validate")
 
 
@@ -297,10 +306,16 @@ class Promoter(_Step):
         keys = RunKeys.of(run)
         reason = why_not(self._read(JobSpec, keys.spec), self._read(Selection, keys.selection))
         if reason is None:
-            self.registry.promote(keys.tenant, self._read(ModelCard, keys.card).model, version, by=run)
+            self._promote(run, version)
         self.runs.finish_stage(run, "promote")
         if reason is not None:
             self.runs.needs_decision(run, version, reason)
             return "NEEDS_DECISION"
         self.runs.succeed(run, version)
         return "SUCCEEDED"
+
+    def _promote(self, run: str, version: int) -> None:
+        tenant, model = RunKeys.of(run).tenant, self._read(ModelCard, RunKeys.of(run).card).model
+        self.registry.promote(tenant, model, version, by=run)
+        if replaced := self.registry.replaced_choice(tenant, model, run):
+            self.runs.event(run, describe_replacement(replaced.version, replaced.by))

@@ -22,7 +22,7 @@ def answers_table(answers: Answers, *, shown: int = _SHOWN) -> RenderableType:
     scored = bool(answers.truths)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     target = answers.signature.target or "cluster"
-    for header in ("row", f"{target}: answer", *(["truth", ""] if scored else [])):
+    for header in ("row", f"{target} (predicted)", *(["truth", ""] if scored else [])):
         table.add_column(Text(header), justify="right" if header == "row" else "left")
     for index, prediction in enumerate(answers.predictions[:shown]):
         truth = answers.truths[index] if scored else None
@@ -54,9 +54,9 @@ def score_text(answers: Answers) -> Text:
     count = len(pairs)
     if answers.signature.task == "classification":
         right = sum(is_right(prediction, truth) for prediction, truth in pairs)
-        return Text(f"accuracy {right / count:.4f}: {right} of {count} rows", style="bold")
+        return Text(f"accuracy {right / count:.4f} ({right} of {count} rows)", style="bold")
     squares = sum((prediction["value"] - truth) ** 2 for prediction, truth in pairs)
-    return Text(f"root mean squared error {math.sqrt(squares / count):.6g} on {count} rows", style="bold")
+    return Text(f"rmse {math.sqrt(squares / count):.6g} on {count} rows", style="bold")
 
 
 def is_right(prediction: dict[str, Any], truth: Any) -> bool:

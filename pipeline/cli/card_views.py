@@ -1,22 +1,24 @@
-"""A model card as a person reads it: first what to beware of, then how good it is, why, and where it comes from."""
+"""A model card as a person reads it: first the warnings, then how good it is, why, and where it comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.fitted_table import FittedColumn, FittedTable
+from pipeline.cli.leaderboard_views import leaderboard_columns
 from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
 from pipeline.cli.views import duration, interval, size
 from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Importance, JobCost, Segment
 from pipeline.contracts.model_version import ModelCard, ModelVersion
 from pipeline.contracts.variant import Tried
 from pipeline.evaluation.figures import figures
+from pipeline.evaluation.metric_names import SKLEARN_NAMES
 
 __all__ = ["card_view"]
 
@@ -33,12 +35,12 @@ def card_view(version: ModelVersion, card: ModelCard, *, live: bool) -> Renderab
 
 def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.warnings:
-        yield _heading("Beware")
+        yield _heading("Warnings")
         yield from (Text(f"! {warning}", style="yellow") for warning in card.warnings)
-    yield _heading(f"Quality on {card.test_rows:,} test rows, which nothing was chosen by")
+    yield _heading(f"Quality on {card.test_rows:,} test rows, used for no choice")
     yield _quality(card)
     if card.clusters:
-        yield _heading("What is in each cluster: the median, or the most frequent value, of its test rows")
+        yield _heading("Clusters: median or most frequent value over the test rows")
         yield _clusters(card.clusters)
     if card.confusion is not None:
         yield from _confusion(card.confusion)
@@ -47,21 +49,21 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.coverage is not None:
         yield _coverage(card.coverage)
     if card.importance:
-        yield _heading(f"What it reads: {card.metric} lost when a column's values are dealt to other rows")
+        yield _heading(f"Permutation importance: {card.metric} lost when the column is shuffled")
         yield _importance(card.importance)
     if card.segments:
-        yield _heading(f"{card.metric} by part of the test rows")
+        yield _heading(f"{card.metric} by segment of the test rows")
         yield _segments(card.segments)
     yield _heading("Data")
     yield _data(card)
-    yield _heading("What was tried")
+    yield _heading("Candidates")
     yield _tried(card)
     yield _jobs(card.jobs)
-    yield Text(f"{_dollars(card.dollars)} in all; {card.prices}" if card.prices else "", style="dim")
+    yield Text(f"{_dollars(card.dollars)} in total; {card.prices}" if card.prices else "", style="dim")
 
 
 def _title(version: ModelVersion, card: ModelCard, *, live: bool) -> Text:
-    target = f"tells {card.target}" if card.target else "tells clusters"
+    target = f"predicts {card.target}" if card.target else "predicts clusters"
     return Text.assemble(
         (f"{version.model} version {version.version}", "bold"),
         ("  live" if live else f"  {version.status.lower()}", "green" if live else "dim"),
@@ -76,15 +78,16 @@ def _heading(text: str) -> RenderableType:
 
 def _quality(card: ModelCard) -> RenderableType:
     chosen_by = "cross-validation" if card.by_folds else "validation"
-    table = _table("metric", "test", "95 % interval", chosen_by, right=(1, 2, 3))
+    table = _table("metric", "test", "95 % interval", chosen_by, "scikit-learn", right=(1, 2, 3))
     for metric, value in card.test_quality.items():
         low, high = card.test_interval.get(metric, (value, value))
         seen = card.validation_quality.get(metric)
-        table.add_row(
+        table.add(
             metric,
             figures(value, 5),
             f"{figures(low, 5)} – {figures(high, 5)}",
             "" if seen is None else figures(seen, 5),
+            Text(SKLEARN_NAMES.get(metric, ""), style="dim"),
             style="bold" if metric == card.metric else None,
         )
     return table
@@ -96,25 +99,25 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
     for one in found:
         cells = [one.middle.get(column, "") for column in columns]
         told = [Text(figures(cell) if isinstance(cell, float) else cell) for cell in cells]
-        table.add_row(Text(one.name, style="bold"), f"{one.rows:,}", *told)
+        table.add(Text(one.name, style="bold"), f"{one.rows:,}", *told)
     return table
 
 
 def _confusion(found: Confusion) -> Iterator[RenderableType]:
-    """Rows are the truth. In a terminal a matrix of many classes says less than its greatest mistakes."""
+    """Rows are the truth. In a terminal a matrix of many classes says less than its most frequent mistakes."""
     names = [*found.classes, *(["(others)"] if found.others else [])]
     if len(names) > _MOST_CLASSES:
         mistakes = [
             (count, names[i], names[j]) for i, row in enumerate(found.counts) for j, count in enumerate(row) if i != j
         ]
         yield _heading("The most frequent mistakes")
-        table = _table("rows", "truth", "answer", right=(0,))
+        table = _table("rows", "truth", "prediction", right=(0,))
         for count, truth, answer in sorted(mistakes, reverse=True)[:_MOST_CLASSES]:
             if count:
-                table.add_row(f"{count:,}", Text(truth), Text(answer))
+                table.add(f"{count:,}", Text(truth), Text(answer))
         yield table
         return
-    yield _heading("Confusion: truth down, answers across")
+    yield _heading("Confusion matrix: rows are the truth, columns the predictions")
     table = _table("", *names, "right", right=tuple(range(1, len(names) + 2)))
     for index, row in enumerate(found.counts):
         total = sum(row)
@@ -122,15 +125,16 @@ def _confusion(found: Confusion) -> Iterator[RenderableType]:
             Text(f"{count:,}" if count else "·", style="green" if index == at else "red" if count else "dim")
             for at, count in enumerate(row)
         ]
-        table.add_row(Text(names[index]), *cells, f"{row[index] / total:.1%}" if total else "")
+        table.add(Text(names[index]), *cells, f"{row[index] / total:.1%}" if total else "")
     yield table
 
 
 def _calibration(found: Calibration) -> Iterator[RenderableType]:
-    yield _heading(f"Calibration: error {found.error:.3f}, Brier {found.brier:.3f}")
-    table = _table("it says", "it is right", "", "rows", right=(0, 1, 3))
+    brier = SKLEARN_NAMES["brier"]
+    yield _heading(f"Calibration: expected error {found.error:.3f}, {brier} {found.brier:.3f}")
+    table = _table("confidence", "accuracy", "", "rows", right=(0, 1, 3))
     for one in found.bins:
-        table.add_row(f"{one.confidence:.1%}", f"{one.accuracy:.1%}", _bar(one.accuracy, "blue"), f"{one.rows:,}")
+        table.add(f"{one.confidence:.1%}", f"{one.accuracy:.1%}", _bar(one.accuracy, "blue"), f"{one.rows:,}")
     yield table
 
 
@@ -139,8 +143,8 @@ def _coverage(found: Coverage) -> RenderableType:
     if not found.wanted:
         return Text(f"Quantiles: {told}")
     return Text(
-        f"Intervals: {found.within:.1%} of the rows lie within, {found.wanted:.0%} are expected; {told}; "
-        f"{figures(found.width)} wide in the mean"
+        f"Prediction intervals: {found.within:.1%} of the rows lie inside, {found.wanted:.0%} expected; {told}; "
+        f"mean width {figures(found.width)}"
     )
 
 
@@ -149,9 +153,9 @@ def _importance(found: Sequence[Importance]) -> RenderableType:
     most = max(found[0].drop, 1e-12)
     telling = [one for one in found if one.drop > 0][:_MOST_COLUMNS]
     for one in telling:
-        table.add_row(Text(one.column), f"{one.drop:.4f}", f"{one.spread:.4f}", _bar(one.drop / most, "cyan"))
+        table.add(Text(one.column), f"{one.drop:.4f}", f"{one.spread:.4f}", _bar(one.drop / most, "cyan"))
     if left := len(found) - len(telling):
-        table.add_row(Text(f"and {left:,} more that change less, or nothing", style="dim"))
+        table.add(Text(f"and {left:,} more with less effect or none", style="dim"))
     return table
 
 
@@ -160,7 +164,7 @@ def _segments(found: Sequence[Segment]) -> RenderableType:
     before = ""
     for one in found:
         low, high = one.interval
-        table.add_row(
+        table.add(
             Text(one.column if one.column != before else "", style="bold"),
             Text(one.value),
             f"{one.rows:,}",
@@ -177,12 +181,12 @@ def _data(card: ModelCard) -> RenderableType:
     splits = ", ".join(f"{rows:,} {name}" for name, rows in card.rows.items())
     total = sum(card.classes.values())
     facts = {
-        "rows": splits + (f", {card.set_aside:,} set aside" if card.set_aside else ""),
+        "rows": splits + (f", {card.set_aside:,} rejected" if card.set_aside else ""),
         "columns": f"{card.columns:,} read"
-        + "".join(f"; {one['name']} left out: {one['reason']}" for one in card.left_out[:_MOST_COLUMNS]),
+        + "".join(f"; {one['name']} dropped: {one['reason']}" for one in card.left_out[:_MOST_COLUMNS]),
         "classes": ", ".join(f"{name} {rows / total:.1%}" for name, rows in list(card.classes.items())[:_MOST_COLUMNS]),
         "drift": ", ".join(f"{one.column} ({one.split}, {one.index:.2f})" for one in card.drift)
-        or "none between the splits that chance does not explain",
+        or "no significant drift between splits",
         "privacy": ", ".join(f"{name} {value:g}" for name, value in card.privacy.items()),
         "file": f"sha256 {card.upload_sha256[:16]}…" if card.upload_sha256 else "",
     }
@@ -194,13 +198,11 @@ def _data(card: ModelCard) -> RenderableType:
 
 def _tried(card: ModelCard) -> RenderableType:
     """The files that were made, by their rank; then why each candidate was tried, or not."""
-    table = _table(
-        "candidate", "precision", card.metric, "95 %", "trained", "one row", "size", "", right=(2, 3, 4, 5, 6)
-    )  # as the leaderboard has them
+    table = FittedTable(columns=[column for column in leaderboard_columns(card.metric) if column.name != "agrees"])
     made = [row for row in card.leaderboard if row["status"] != "not_applicable"]
     for row in made:
         quality, latency, count = row["quality"].get(card.metric), row["latency_us"], row["bytes"]
-        table.add_row(
+        table.add(
             Text(row["candidate"]),
             row["precision"],
             "" if quality is None else f"{quality:.4f}",
@@ -228,9 +230,9 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:
-    table = _table("job", "ran on", "for", "list price", right=(2, 3))
+    table = _table("job", "device", "time", "list price", right=(2, 3))
     for one in jobs:
-        table.add_row(one.job, Text(one.device), duration(one.seconds), _dollars(one.dollars))
+        table.add(one.job, Text(one.device), duration(one.seconds), _dollars(one.dollars))
     return table
 
 
@@ -242,8 +244,11 @@ def _bar(share: float, style: str) -> Text:
     return Text("█" * max(0, min(_BAR, round(share * _BAR))), style=style)
 
 
-def _table(*columns: str, right: tuple[int, ...] = ()) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for index, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if index in right else "left", overflow="fold")
-    return table
+def _table(*columns: str, right: tuple[int, ...] = ()) -> FittedTable:
+    """Text columns wrap at their words; numbers are never broken."""
+    return FittedTable(
+        columns=[
+            FittedColumn(name=name, right=index in right, wraps=index not in right)
+            for index, name in enumerate(columns)
+        ]
+    )

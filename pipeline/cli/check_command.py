@@ -36,7 +36,7 @@ def check(
         typer.Argument(metavar="FILE", exists=True, readable=True, help="A data file or a folder, as for drop."),
     ],
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column to learn; by default the last one.")
+        str | None, typer.Option(metavar="COLUMN", help="Column to predict (default: the last one).")
     ] = None,
     spec: Annotated[
         Path | None,
@@ -47,14 +47,8 @@ def check(
     """Show how a file would be read, what would be learned and tried, and what that would take; nothing is run."""
     from pipeline.cli.check_views import check_view
     from pipeline.cli.consoles import print_json, show
-    from pipeline.contracts.errors import ModeldropError
 
-    try:
-        result = _check(file, target, spec)
-    except ModeldropError as error:
-        if json:
-            print_json({"error": error.message})
-        raise
+    result = _check(file, target, spec)
     if json:
         print_json(result.document())
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,14 +17,14 @@ from pipeline.contracts.errors import DatasetError, InputError, InvalidModelCode
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import MODEL_CODE, RunKeys
 from pipeline.contracts.plan import Plan
-from pipeline.contracts.run import Part, Upload
+from pipeline.contracts.run import Learning, Part, Upload
 from pipeline.planning.plan import plan
 from pipeline.planning.run_estimate import RunEstimate, estimate_run
 from pipeline.validation.companions.model_code import check_code
 from pipeline.validation.readers.formats import has_format
 from pipeline.validation.validate import validate
 
-__all__ = ["Check", "check_path"]
+__all__ = ["Check", "check_drop", "check_path"]
 
 _MODEL_FOLDER = "local/check"  # as if a tenant had put it there
 _RUN = "local_check_0"
@@ -42,6 +42,8 @@ class Check:
     report: dict[str, Any]
     plan: Plan | None
     estimate: RunEstimate | None
+    learning: Learning
+    sha256: str  # of the data, as a version's lineage has it
     companions: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -98,6 +100,39 @@ def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
             return replace(check, report={**check.report, "warnings": warnings})
 
 
+def check_drop(
+    files: Sequence[Path],
+    *,
+    dataset: str | None,
+    companions: Sequence[Path],
+    stored: Sequence[Path],
+    spec: Path | None,
+    target: str | None,
+) -> Check:
+    """Read what is about to be uploaded as its run will.
+
+    Args:
+        files: The data file, or the part files of one data set.
+        dataset: The data set's name; None for a data file.
+        companions: What is uploaded with them.
+        stored: Companions of earlier drops, which lie in the model's folder.
+        spec: The train.yaml that is uploaded in place of others.
+        target: The column to learn; it wins over train.yaml.
+
+    Raises:
+        InputError: Of a kin: the run would refuse it.
+    """
+    earlier = {f"{_MODEL_FOLDER}/{file.name}": file for file in stored}
+    if dataset is None:
+        (file,) = files
+        uploaded = _of_file(file, [*companions], None)
+        folder = _MODEL_FOLDER
+    else:
+        uploaded = _of_parts(dataset, files, companions, None)
+        folder = f"{_MODEL_FOLDER}/{dataset}"
+    return _check(replace(uploaded, files=_with_spec(earlier | uploaded.files, folder, spec)), target)
+
+
 def _check(files: _Files, target: str | None) -> Check:
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         workdir, written = Path(scratch) / "work", Path(scratch) / "written"
@@ -115,6 +150,13 @@ def _check(files: _Files, target: str | None) -> Check:
         report=report,
         plan=planned,
         estimate=None if planned is None else estimate_run(planned, dataset, spec),
+        learning=Learning(
+            target=dataset.target,
+            task=dataset.task,
+            default_target=dataset.default_target,
+            likely_target=dataset.likely_target,
+        ),
+        sha256=dataset.sha256,
         companions=tuple(key.rsplit("/", 1)[1] for key in files.companions),
     )
 
@@ -145,7 +187,7 @@ def _files_of(path: Path, spec: Path | None) -> Iterator[_Files]:
     contents = FolderContents.of(path)
     contents.check(path)
     if contents.parts:
-        yield _of_parts(path, contents, spec)
+        yield _of_parts(path.resolve().name, contents.parts, contents.companions, spec)
         return
     with zip_pictures(path, contents.pictures, path.resolve().name) as packed:
         yield _of_file(packed, contents.companions, spec)
@@ -157,15 +199,15 @@ def _of_file(path: Path, companions: list[Path], spec: Path | None) -> _Files:
     return _Files(name=path.name, main=main, files=_with_spec({**files, main: path}, _MODEL_FOLDER, spec))
 
 
-def _of_parts(folder: Path, contents: FolderContents, spec: Path | None) -> _Files:
-    prefix = f"{_MODEL_FOLDER}/{folder.resolve().name}"
-    parts = {f"{prefix}/{file.name}": file for file in contents.parts}
-    files = parts | {f"{prefix}/{file.name}": file for file in contents.companions}
+def _of_parts(dataset: str, files: Sequence[Path], companions: Sequence[Path], spec: Path | None) -> _Files:
+    prefix = f"{_MODEL_FOLDER}/{dataset}"
+    parts = {f"{prefix}/{file.name}": file for file in files}
+    files_by_key = parts | {f"{prefix}/{file.name}": file for file in companions}
     return _Files(
-        name=f"{folder.resolve().name}/",
+        name=f"{dataset}/",
         main=f"{prefix}/_SUCCESS",
         parts=tuple(sorted(parts)),
-        files=_with_spec(files, prefix, spec),
+        files=_with_spec(files_by_key, prefix, spec),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,20 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["err", "out", "print_json", "show"]
+__all__ = ["err", "is_terminal", "out", "print_json", "show"]
 
 _PIPE_WIDTH = 160  # a pipe has no width of its own, and a table that is cut is of no use there
 
 
 def out() -> Console:
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    """As wide as its terminal, or as COLUMNS says."""
+    width = None if is_terminal() else shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
+    return Console(file=sys.stdout, width=width)
+
+
+def is_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout.isatty()
 
 
 def err() -> Console:
@@ -26,10 +34,15 @@ def err() -> Console:
 
 
 def show(renderable: RenderableType) -> None:
-    """Print a result for a person."""
-    out().print(renderable)
+    """Print a result for a person; what is wider than the terminal is not cut, since ids are copied."""
+    out().print(renderable, crop=False)
 
 
 def print_json(document: Any) -> None:
     """Print a result for a script."""
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):  # JSON has its own escapes for letters that the terminal lacks
+        text = json.dumps(document, indent=1)
+    typer.echo(text)

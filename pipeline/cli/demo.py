@@ -19,7 +19,7 @@ from rich.text import Text
 from pipeline.cli.answer_views import answer_text, answers_table, is_right
 from pipeline.cli.consoles import err, show
 from pipeline.cli.demo_data import TARGET, Data, picture, prepare
-from pipeline.cli.dropping import drop_file
+from pipeline.cli.dropping import DropOptions, drop_file
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.follow import follow, report_end, wait_for_start
 from pipeline.cli.model_api import infer_url
@@ -96,7 +96,7 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
     _say(act.headline)
     message(act.story)
     tenant = connection.tenant(None)
-    run = drop_file(data.file, connection, tenant=tenant, model=act.model, target=TARGET, spec=act.spec)
+    run = drop_file(data.file, connection, DropOptions(tenant=tenant, model=act.model, target=TARGET, spec=act.spec))
     assert run is not None, "a csv starts a run"
     wait_for_start(run, connection.runs, sleep=session.world.sleep)
     ended = follow(run, connection, sleep=session.world.sleep)

@@ -17,6 +17,7 @@ _SENTENCES: dict[type[BaseException], str] = {
     zipfile.BadZipFile: _DAMAGED,
     zlib.error: _DAMAGED,
     EOFError: _DAMAGED,
+    UnicodeEncodeError: "there are letters here that the encoding lacks, in which they are written: UTF-8 is expected",
     UnicodeError: "what was read is not text in the encoding that is expected, UTF-8",
     MemoryError: "there is not enough memory for this on this machine",
 }

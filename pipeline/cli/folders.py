@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,23 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.exits import message
+from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.views import size
 from pipeline.contracts.names import COMPANIONS, MOST_PARTS, UploadKey
 
-__all__ = ["FolderContents", "name_files", "zip_pictures"]
+__all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_pictures"]
 
 _MOST_NAMED = 5
+_NAMED_KINDS = {
+    "delimited": "text tables",
+    "json_lines": "JSON lines",
+    "parquet": "parquet",
+    "spreadsheet": "spreadsheets",
+    "arrays": "npz",
+    "folders": "zip",
+}
+MAX_UNASKED_BYTES = 1 << 30  # of data that is uploaded without a question
+MAX_UNASKED_REST = 20  # files that are left out without a question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +72,7 @@ class FolderContents:
                 f"{folder} holds data files ({name_files(folder, self.parts)}) and pictures in folders "
                 f"({name_files(folder, self.pictures)}): only one kind is expected, so move the other out of it"
             )
+        self._check_one_kind(folder)
         if len(self.parts) > MOST_PARTS:
             raise typer.BadParameter(
                 f"{folder} holds {len(self.parts):,} data files: {MOST_PARTS:,} are the most of one data set"
@@ -74,6 +87,66 @@ class FolderContents:
         raise typer.BadParameter(
             f"{folder} holds neither data files (csv, parquet, ...) nor folders of pictures (png or jpg), one a class"
         )
+
+    def unusual_reasons(self, folder: Path) -> list[str]:
+        """Say what makes it doubtful that the folder was meant: other files, in a folder that one works in, or many."""
+        data = len(self.parts) + len(self.pictures)
+        if not self.rest or not (_is_workplace(folder) or len(self.rest) > max(MAX_UNASKED_REST, data)):
+            return []
+        count = len(self.rest)
+        return [
+            f"{folder} holds {count:,} other {'file' if count == 1 else 'files'}, which would be left out "
+            f"({name_files(folder, self.rest)})"
+        ]
+
+    def _check_one_kind(self, folder: Path) -> None:
+        from pipeline.validation.readers.formats import find_format
+
+        kinds: dict[str, list[Path]] = {}
+        for file in self.parts:
+            kinds.setdefault(find_format(file.name).kind, []).append(file)
+        # a spreadsheet, an npz or a zip is a data set by itself
+        alone = [file for kind in ("spreadsheet", "arrays", "folders") for file in kinds.get(kind, [])]
+        if len(kinds) > 1 or len(alone) > 1:
+            listed = "; ".join(f"{_NAMED_KINDS[kind]}: {name_files(folder, files)}" for kind, files in kinds.items())
+            raise typer.BadParameter(
+                f"{folder} holds files that cannot be one data set ({listed}): name the one that is meant, or move the "
+                "parts of one data set to a folder of their own"
+            )
+
+
+def large_reasons(files: Sequence[Path]) -> list[str]:
+    """Say how much is uploaded, where that is more than one expects."""
+    total = sum(file.stat().st_size for file in files)
+    if total <= MAX_UNASKED_BYTES:
+        return []
+    return [f"{size(total)} of data would be uploaded"]
+
+
+def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
+    """Ask on a terminal whether an upload is meant.
+
+    Args:
+        reasons: What is unusual; nothing is asked where there is none.
+        confirmed: ``--yes`` was given.
+
+    Raises:
+        typer.BadParameter: Nobody can be asked.
+        typer.Exit: The answer was no.
+    """
+    if confirmed or not reasons:
+        return
+    sentence = "; ".join(reasons)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise typer.BadParameter(f"{sentence}: --yes confirms it")
+    if not typer.confirm(f"{sentence}. Go on?", err=True):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _is_workplace(folder: Path) -> bool:
+    """Whether it is the folder that the command runs in, one around it, or the user's home."""
+    resolved, here = folder.resolve(), Path.cwd()
+    return resolved in (here, *here.parents, Path.home())
 
 
 def _files(folder: Path) -> Iterator[Path]:

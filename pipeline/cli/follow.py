@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from pipeline.cli.consoles import err, show
 from pipeline.cli.curves import curves_of, curves_table
 from pipeline.cli.exits import ExitCode, message
-from pipeline.cli.views import leaderboard, plain_stage, run_panel
+from pipeline.cli.leaderboard_views import leaderboard
+from pipeline.cli.learning_views import learning_lines
+from pipeline.cli.lookup import live_number
+from pipeline.cli.views import plain_stage, run_panel
 from pipeline.contracts.curves import Curves
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
 from pipeline.contracts.names import RunKeys
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.cli.session import Connection
     from pipeline.intake.run_log import RunLog
 
-__all__ = ["exit_code", "follow", "report_end", "wait_for_start"]
+__all__ = ["exit_code", "follow", "report_end", "say_where", "show_leaderboard", "wait_for_start"]
 
 POLL_SECONDS = 0.5
 _POLLS_A_CURVE = 4  # a job writes them every two seconds
@@ -63,18 +66,32 @@ def exit_code(run: Run) -> ExitCode:
 
 def report_end(run: Run, connection: Connection) -> ExitCode:
     """Say how the run ended: the leaderboard, or the error and where to read on."""
-    selection = _selection(run, connection)
-    if selection is not None:
-        show(leaderboard(selection))
+    show_leaderboard(run, connection)
     if run.error is not None:
         message(f"{run.run} failed: {run.error.message} ({run.error.type})", style="red")
-        _say_where(run, connection)
+        say_where(run, connection)
     elif run.status == "NEEDS_DECISION":
         message(f"version {run.version} waits for a decision: {run.reason}", style="yellow")
         message(f"'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live")
     else:
-        message(f"{run.model} version {run.version} is live", style="green")
+        message(_describe_success(run, connection), style="green")
     return exit_code(run)
+
+
+def _describe_success(run: Run, connection: Connection) -> str:
+    """What the run made, and what is live now: a later run or a person may have moved the alias since."""
+    live = live_number(connection, run.tenant, run.model)
+    if live == run.version:
+        return f"{run.model} version {run.version} is live"
+    now = f"version {live} is live now" if live else "no version is live now"
+    return f"this run made {run.model} version {run.version}; {now}"
+
+
+def show_leaderboard(run: Run, connection: Connection) -> None:
+    """Print what was tried; nothing for a run that ended before selection."""
+    selection = _selection(run, connection)
+    if selection is not None:
+        show(leaderboard(selection))
 
 
 def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator[Run]:
@@ -120,6 +137,10 @@ def _follow_plainly(updates: Iterator[Run]) -> Run:
             if stage.status != "PENDING" and told.get(stage.name) != stage.status:
                 told[stage.name] = stage.status
                 message(plain_stage(stage))
+        if run.learning is not None and "learning" not in told:
+            told["learning"] = run.learning.target
+            for line in learning_lines(run.learning):
+                message(line.plain, style="yellow" if line.style else None)
     return run
 
 
@@ -131,7 +152,8 @@ def _selection(run: Run, connection: Connection) -> Selection | None:
         return None
 
 
-def _say_where(run: Run, connection: Connection) -> None:
+def say_where(run: Run, connection: Connection) -> None:
+    """Say where the file, its report and the logs of a failed run are."""
     prefix = RunKeys.of(run.run).quarantine("")
     for key in connection.artifacts.keys(prefix):
         what = "the report" if key.endswith("/report.json") else "the file, kept"

@@ -26,26 +26,34 @@ def are_json_lines(body: bytes) -> bool:
     return len(lines) == 2 and all(line.lstrip().startswith(b"{") for line in lines) and _is_object(lines[0])
 
 
-def parse_rows(text: str | bytes) -> list[dict[str, Any]]:
+def parse_rows(text: str | bytes, name: str = "") -> list[dict[str, Any]]:
     """Parse ``[{column: value}, ...]``, ``{"rows": [...]}`` or one row.
+
+    Args:
+        text: A document of JSON.
+        name: What the user calls the file that it is in; empty: it is no file.
 
     Raises:
         InvalidRequestError: It is not JSON (its line and column are named), or something else.
     """
+    subject = f"'{name}' is" if name else "the rows are"
     try:
         document = json.loads(text.removeprefix(_BOM) if isinstance(text, bytes) else text)
     except json.JSONDecodeError as error:
         raise InvalidRequestError(
-            f"the rows are not JSON (line {error.lineno}, column {error.colno}): {error.msg.lower()}"
+            f"{subject} not JSON (line {error.lineno}, column {error.colno}): {error.msg.lower()}"
         ) from error
     except UnicodeDecodeError as error:
-        raise InvalidRequestError("the rows are not text: JSON in UTF-8 is expected") from error
+        raise InvalidRequestError(f"{subject} not text: JSON in UTF-8 is expected") from error
     except RecursionError as error:
-        raise InvalidRequestError("the rows are nested too deeply: flat objects are expected") from error
+        raise InvalidRequestError(f"{subject} nested too deeply: flat objects are expected") from error
+    except ValueError as error:  # Python's own limit
+        raise InvalidRequestError(f"{subject} not read: a whole number has too many digits") from error
     if isinstance(document, dict):
         document = document.get("rows", [document])
     if not (isinstance(document, list) and document and all(isinstance(row, dict) for row in document)):
-        raise InvalidRequestError('a row such as {"column": value}, or a list of them, is expected')
+        where = f"'{name}': " if name else ""
+        raise InvalidRequestError(f'{where}a row such as {{"column": value}}, or a list of them, is expected')
     return document
 
 

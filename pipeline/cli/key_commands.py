@@ -17,12 +17,12 @@ _CREATE = """Examples:
 
   KEY=$(modeldrop keys create acme --principal ci --json | jq -r .api_key)
 
-It is stored hashed, so this is the only time it is seen."""
+It is stored hashed, so it is shown only this once."""
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 
 
 def register(app: typer.Typer) -> None:
-    keys = typer.Typer(no_args_is_help=True, help="API keys: who may call whose models.")
+    keys = typer.Typer(no_args_is_help=True, help="API keys: who may call which tenant's models.")
     keys.command("list")(list_keys)
     keys.command("create", epilog=_CREATE)(create)
     keys.command("revoke")(revoke)
@@ -34,7 +34,7 @@ def list_keys(
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """List keys by the start of each, newest first; a whole key is never shown again."""
+    """List keys by their first characters, newest first; a whole key is never shown again."""
     from dataclasses import asdict
 
     from pipeline.cli.consoles import print_json, show
@@ -49,11 +49,11 @@ def list_keys(
 
 def create(
     ctx: typer.Context,
-    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose models it calls.")],
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Tenant whose models it may call.")],
     principal: Annotated[str, typer.Option(metavar="NAME", help="Who in the tenant holds it.")] = "default",
     json: JsonOption = False,
 ) -> None:
-    """Make a key for a tenant and show it, this once."""
+    """Create a key for a tenant and show it once."""
     from pipeline.cli.consoles import print_json
 
     key = session_of(ctx).connection().keys.create(tenant, principal)
@@ -67,9 +67,15 @@ def create(
 def revoke(
     ctx: typer.Context,
     prefix: Annotated[
-        str, typer.Argument(metavar="KEY", help="The start of a key, as 'modeldrop keys list' shows it.")
+        str, typer.Argument(metavar="KEY", help="First characters of a key, as 'modeldrop keys list' shows them.")
     ],
+    json: JsonOption = False,
 ) -> None:
-    """Refuse a key from now on."""
-    session_of(ctx).connection().keys.revoke(prefix.rstrip("…"))
+    """Revoke a key."""
+    from pipeline.cli.consoles import print_json
+
+    prefix = prefix.rstrip("…")
+    session_of(ctx).connection().keys.revoke(prefix)
     message("revoked: it may be accepted for some seconds more, where it is cached")
+    if json:
+        print_json({"revoked": prefix})

@@ -18,11 +18,11 @@ _HELP = """Drop a data file into a bucket; get a trained, compressed, verified O
 Every command speaks to the embedded cloud on this machine, or with --stack to a stack on AWS."""
 _EPILOG = """Examples:
 
-  modeldrop demo                          # from a file to answers in a minute
+  modeldrop demo                          # from a file to predictions in a minute
 
   modeldrop up
 
-  modeldrop check houses.csv --target price    # how it is read, before anything runs
+  modeldrop check houses.csv --target price    # how it is read; nothing runs
 
   modeldrop drop houses.csv --target price
 
@@ -59,17 +59,18 @@ def root(
     ctx: typer.Context,
     *,
     stack: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A CloudFormation stack on AWS instead of the embedded cloud.")
+        str | None,
+        typer.Option(metavar="NAME", help="Use this CloudFormation stack on AWS instead of the embedded cloud."),
     ] = None,
-    profile: Annotated[str | None, typer.Option(metavar="P", help="Its AWS profile.")] = None,
-    region: Annotated[str | None, typer.Option(metavar="R", help="Its AWS region.")] = None,
+    profile: Annotated[str | None, typer.Option(metavar="P", help="AWS profile of the stack.")] = None,
+    region: Annotated[str | None, typer.Option(metavar="R", help="AWS region of the stack.")] = None,
     api_key: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="To call models with; else MODELDROP_API_KEY, else the embedded cloud's."),
+        typer.Option(metavar="KEY", help="API key (default: MODELDROP_API_KEY, then the embedded cloud's)."),
     ] = None,
     home: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where the embedded cloud keeps its data; else MODELDROP_HOME."),
+        typer.Option(metavar="FOLDER", help="Data folder of the embedded cloud (default: MODELDROP_HOME)."),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
@@ -78,8 +79,6 @@ def root(
 ) -> None:
     if stack is None and (profile or region):
         raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
-    if api_key == "":  # a script's key that could not be made; another one must not take its place
-        raise typer.BadParameter("--api-key is empty: a key is expected")
     choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, home=home)
     ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
 

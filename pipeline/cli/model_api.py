@@ -42,10 +42,11 @@ class ModelApi:
     ) -> None:
         self._http.close()
 
-    def infer(self, model: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def infer(self, model: str, rows: list[dict[str, Any]], *, ignore_extra: bool = False) -> dict[str, Any]:
         """``{"model", "version", "predictions": [...]}``; raise what the status stands for, in the API's words."""
+        extra = {"extra": "ignore"} if ignore_extra else None
         try:
-            answer = self._http.post(infer_url(self._url, model), json={"rows": rows})
+            answer = self._http.post(infer_url(self._url, model), params=extra, json={"rows": rows})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransientError(f"the API at {self._url} did not answer ({type(error).__name__})") from error
         if answer.status_code != httpx.codes.OK:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.completing import complete_models, complete_versions
 from pipeline.cli.exits import message
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
+    from pipeline.cli.predicting import Answers
     from pipeline.cli.session import Connection
     from pipeline.contracts.model_version import ModelSummary, ModelVersion
 
@@ -17,7 +21,7 @@ __all__ = ["register"]
 
 _PROMOTE = """Examples:
 
-  modeldrop promote houses 3              # its run ended NEEDS_DECISION: take it
+  modeldrop promote houses 3              # its run ended NEEDS_DECISION: accept it
 
   modeldrop promote houses 2              # roll back"""
 _CARD = """Examples:
@@ -25,6 +29,11 @@ _CARD = """Examples:
   modeldrop card houses
 
   modeldrop card houses 3 --json | jq .importance"""
+_EXPORT = """Examples:
+
+  modeldrop export houses                 # the live version, as houses-1.onnx
+
+  modeldrop export houses 3 -o model.onnx"""
 _PREDICT = """Examples:
 
   modeldrop predict houses new_houses.csv --rows 5
@@ -35,16 +44,32 @@ _PREDICT = """Examples:
 
   modeldrop predict houses test.parquet --json | jq '.predictions[].value'
 
-  modeldrop predict digits scans/         # or a zip; the folder's name tells the truth where it is a class
+  modeldrop predict digits scans/         # or a zip; a folder named like a class is the truth
 
-  cat rows.jsonl | modeldrop predict houses -
+  modeldrop predict houses new_houses.csv -o predictions.parquet
 
-A file is read as the model's training file was: names, numbers, dates, missing markers. One that holds the target
-too is scored: each answer beside the truth."""
+  cat rows.jsonl | modeldrop predict houses - > predictions.csv
 
-TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose. The stack's own tenant by default.")]
+A file is read as the model's training file was: names, numbers, dates, missing markers. A file with the target
+is scored: each prediction beside the truth. A terminal gets a table of the first rows, a pipe csv of all rows."""
+
+TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.", autocompletion=complete_models
+    ),
+]
+VersionArgument = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="[VERSION]",
+        min=1,
+        help="Default: the live one, else the newest.",
+        autocompletion=complete_versions,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +78,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=_CARD, rich_help_panel=panel)(card)
     app.command(epilog=_PREDICT, rich_help_panel=panel)(predict)
     app.command(epilog=_PROMOTE, rich_help_panel=panel)(promote)
+    app.command(epilog=_EXPORT, rich_help_panel=panel)(export)
 
 
 def models(
@@ -76,23 +102,20 @@ def models(
 def card(
     ctx: typer.Context,
     model: ModelArgument,
-    version: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="The live one by default.")] = None,
+    version: VersionArgument = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what is known of a version: its quality with intervals, what it reads, what to beware of, what it cost."""
+    """Show a version's model card: quality with intervals, warnings, importance, data, cost."""
     from pipeline.cli.card_views import card_view
     from pipeline.cli.consoles import print_json, show
-    from pipeline.contracts.errors import NotFoundError
+    from pipeline.cli.lookup import find_version, live_number
     from pipeline.contracts.model_version import ModelCard
 
     connection = session_of(ctx).connection()
-    holder, registry = connection.tenant(tenant), connection.registry
-    live = next((one.live_version for one in registry.models(holder) if one.model == model), None)
-    wanted = version or live
-    if wanted is None:
-        raise NotFoundError(f"model '{model}' has no live version: 'modeldrop card {model} VERSION' shows another")
-    found = registry.get(holder, model, wanted)
+    holder = connection.tenant(tenant)
+    found = find_version(connection, holder, model, version)
+    live = live_number(connection, holder, model)
     known = ModelCard.from_bytes(connection.artifacts.get(found.card_key))
     if json:
         print_json({"version": found.version, "live": found.version == live, **known.model_dump(mode="json")})
@@ -103,14 +126,27 @@ def card(
 def promote(
     ctx: typer.Context,
     model: ModelArgument,
-    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...")],
+    version: Annotated[
+        int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...", autocompletion=complete_versions)
+    ],
     tenant: TenantOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """Make a version live: to decide on a run that asks for it, or to roll back."""
+    """Make a version live: to accept a run's version, or to roll back."""
+    from pipeline.cli.consoles import print_json
+    from pipeline.cli.documents import promoted_document
+    from pipeline.cli.lookup import find_version, live_number
+
     connection = session_of(ctx).connection()
-    promoted = connection.registry.promote(connection.tenant(tenant), model, version, by="modeldrop promote")
+    holder = connection.tenant(tenant)
+    find_version(connection, holder, model, version)
+    previous = live_number(connection, holder, model)
+    promoted = connection.registry.promote(holder, model, version, by=_who())
     connection.runs.decide(promoted.lineage.run)
     message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
+    message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
+    if json:
+        print_json(promoted_document(promoted, previous=previous))
 
 
 def predict(
@@ -125,23 +161,87 @@ def predict(
             "pictures, a row or rows as JSON, or - for stdin.",
         ),
     ],
-    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first so many rows.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the predictions to a .csv, .parquet or .jsonl file."
+        ),
+    ] = None,
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave out columns that the model does not read.")
+    ] = False,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask the live version over HTTP, as any client would; big files go in batches."""
-    from pipeline.cli.answer_views import answers_table
-    from pipeline.cli.consoles import print_json, show
+    """Predict with the live version over HTTP, as any client would; large files go in batches."""
     from pipeline.cli.predicting import predict_rows
+    from pipeline.cli.prediction_files import check_output
     from pipeline.cli.rows import find_source
 
+    if output is not None:
+        check_output(output)
     session = session_of(ctx)
     connection = session.connection()
-    answer = predict_rows(find_source(source), session, connection, model=model, tenant=tenant, limit=rows)
+    answers = predict_rows(
+        find_source(source), session, connection, model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
+    )
+    _print_answers(answers, output, json=json)
+
+
+def _print_answers(answers: Answers, output: Path | None, *, json: bool) -> None:
+    """A table for terminals, csv for pipes; with a file only what was written."""
+    from pipeline.cli.answer_views import answers_table, score_text
+    from pipeline.cli.consoles import is_terminal, print_json, show
+    from pipeline.cli.prediction_files import print_csv, write_predictions
+
+    if output is not None:
+        write_predictions(answers, output)
+        message(f"{len(answers.predictions):,} predictions of {answers.model} version {answers.version} in {output}")
     if json:
-        print_json(answer.document())
-    else:
-        show(answers_table(answer))
+        print_json(answers.document())
+    elif output is None and is_terminal():
+        show(answers_table(answers))
+        return
+    elif output is None:
+        print_csv(answers)
+        message(f"{answers.model} version {answers.version}", style="dim")
+    if answers.truths:
+        message(score_text(answers).plain)
+
+
+def export(
+    ctx: typer.Context,
+    *,
+    model: ModelArgument,
+    version: VersionArgument = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: MODEL-VERSION.onnx.")
+    ] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Download a version's ONNX file."""
+    from pipeline.cli.consoles import print_json
+    from pipeline.cli.lookup import find_version
+    from pipeline.cli.views import size
+
+    connection = session_of(ctx).connection()
+    found = find_version(connection, connection.tenant(tenant), model, version)
+    path = output or Path(f"{model}-{found.version}.onnx")
+    path.write_bytes(connection.artifacts.get(found.artifact.key))
+    message(f"{model} version {found.version} ({found.precision}, {size(found.artifact.bytes)}) in {path}")
+    if json:
+        sha256 = found.artifact.sha256
+        print_json({"model": model, "version": found.version, "file": str(path), "sha256": sha256})
+
+
+def _who() -> str:
+    """Who promotes, for the registry's history."""
+    try:
+        return f"modeldrop promote by {getpass.getuser()}"
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "modeldrop promote"
 
 
 def _live(summary: ModelSummary, connection: Connection) -> ModelVersion | None:

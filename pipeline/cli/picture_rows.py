@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.folders import FolderContents
 from pipeline.cli.request_rows import RequestRows
 from pipeline.contracts.errors import InvalidRequestError, UnreadableDatasetError
 from pipeline.contracts.pictures import PICTURE_ENDINGS, UnreadablePictureError, read_picture
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.contracts.signature import Column, Signature
 
-__all__ = ["holds_pictures", "read_pictures"]
+__all__ = ["has_pictures", "holds_pictures", "read_pictures"]
 
 _MAX_SENT_BYTES = 2 << 20  # of one file; a larger one is made as small as the model reads it before it is sent
 _MAX_NAMED = 5
@@ -32,10 +31,13 @@ Picture = tuple[PurePosixPath, "Callable[[], bytes]"]
 
 
 def holds_pictures(path: Path) -> bool:
-    """Whether a path is a picture, a zip, or a folder that has no data files."""
-    if path.is_dir():
-        return not FolderContents.of(path).parts
-    return path.name.lower().endswith((*PICTURE_ENDINGS, ".zip"))
+    """Whether a path is a picture, a zip, or a folder."""
+    return path.is_dir() or path.name.lower().endswith((*PICTURE_ENDINGS, ".zip"))
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether there is a picture in a folder, or in one inside it."""
+    return next(_in_folder(folder), None) is not None
 
 
 def read_pictures(path: Path, signature: Signature, limit: int | None) -> RequestRows:
@@ -54,7 +56,8 @@ def read_pictures(path: Path, signature: Signature, limit: int | None) -> Reques
     """
     column = next((column for column in signature.columns if column.kind == "image"), None)
     if column is None:
-        raise InvalidRequestError(f"the model reads a table, and '{path.name}' holds pictures: rows are expected")
+        held = "is a zip, which is read as pictures" if path.suffix.lower() == ".zip" else "holds pictures"
+        raise InvalidRequestError(f"the model reads a table, and '{path.name}' {held}: rows are expected")
     if path.is_file() and path.suffix.lower() != ".zip":
         return RequestRows(rows=iter([{column.name: _cell(path.read_bytes(), column)}]))
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.exits import message
+from pipeline.cli.lookup import find_live
 from pipeline.cli.model_api import ModelApi
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
 from pipeline.serving.answers import most_rows
@@ -50,6 +51,7 @@ def predict_rows(
     model: str,
     tenant: str | None,
     limit: int | None = None,
+    ignore_extra: bool = False,
 ) -> Answers:
     """Ask the live version in batches.
 
@@ -60,6 +62,7 @@ def predict_rows(
         model: Its name.
         tenant: Whose it is; None: the key's tenant.
         limit: The first so many rows; None: all.
+        ignore_extra: Leave out columns that the model does not read.
 
     Raises:
         ForbiddenError: The key is another tenant's.
@@ -73,19 +76,20 @@ def predict_rows(
             f"the API key is tenant {holder}'s: one of {tenant}'s is expected (--api-key KEY; "
             f"'modeldrop keys create {tenant}' makes one)"
         )
-    live = connection.registry.live(holder, model)
-    rows = source.read(live.signature, limit=limit)
+    live = find_live(connection, holder, model)
+    rows = source.read(live.signature, limit=limit, ignore_extra=ignore_extra)
     for warning in rows.warnings:
         message(f"! {warning}", style="yellow")
     answers = Answers(model=model, signature=live.signature, truths=list(rows.truths))
     with ModelApi(connection.status.api_url or "", key, transport=session.world.transport) as api:
         for batch in make_batches(rows.rows, _batch_rows(live.signature)):
             try:
-                answer = api.infer(model, batch)
+                answer = api.infer(model, batch, ignore_extra=ignore_extra)
             except InvalidRequestError as error:
-                if rows.verbatim:
-                    raise
-                raise InvalidRequestError(_name_rows(error.message, len(answers.predictions))) from error
+                told = error.message.replace("?extra=ignore", "--ignore-extra")
+                if not rows.verbatim:
+                    told = _name_rows(told, len(answers.predictions))
+                raise InvalidRequestError(told) from error
             answers.version = answer["version"]
             answers.predictions += answer["predictions"]
     if not answers.predictions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,21 +36,30 @@ class RequestRows:
 
 
 def read_files(
-    files: Sequence[tuple[str, Path]], signature: Signature, limit: int | None, scratch: Path
+    files: Sequence[tuple[str, Path]],
+    signature: Signature,
+    limit: int | None,
+    scratch: Path,
+    *,
+    ignore_extra: bool = False,
 ) -> RequestRows:
     """Read the first ``limit`` rows of files.
 
     Args:
-        files: The name of each, whose ending tells its format, and where it is.
+        files: What the user calls each, and where it is: the ending there tells its format.
         signature: What the model reads, and how its training file was read.
         limit: None: all rows.
         scratch: An empty folder.
+        ignore_extra: Leave out columns that the model does not read.
 
     Raises:
         DatasetError: Of a kin: a file cannot be read, or lacks a column.
         InvalidRequestError: The model reads images, and the files are tables.
     """
-    known = [_read(name, path, signature, scratch / f"read-{number}") for number, (name, path) in enumerate(files)]
+    known = [
+        _read(name, path, signature, scratch / f"read-{number}", ignore_extra)
+        for number, (name, path) in enumerate(files)
+    ]
     frames = [rows.frame for rows in known]
     labels = [_labels(rows) for rows in known]
     truths = truths_of([label for part in labels for label in part][:limit], signature)
@@ -74,19 +82,20 @@ def truths_of(labels: Sequence[str | None], signature: Signature) -> list[Any]:
     if signature.task == "regression":
         truths: list[Any] = _numbers(labels, signature)
     else:
-        truths = [_label(label, signature) for label in labels]
+        truths = _match(labels, signature)
     return truths if any(truth is not None for truth in truths) else []
 
 
-def _read(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
+def _read(name: str, path: Path, signature: Signature, workdir: Path, ignore_extra: bool) -> KnownRows:
     from pipeline.validation.known_rows import read_known_rows
     from pipeline.validation.readers.formats import find_format
 
     images = any(column.kind == "image" for column in signature.columns)
-    if images and find_format(name).kind != "arrays":
+    form = find_format(path.name)
+    if images and form.kind != "arrays":
         raise InvalidRequestError(f"the model reads images, and '{name}' is a table: png, jpg, npz or zip is expected")
     workdir.mkdir()
-    return read_known_rows(name, path, signature, workdir)
+    return read_known_rows(name, path, signature, workdir, form=form, ignore_extra=ignore_extra)
 
 
 def _labels(known: KnownRows) -> list[str | None]:
@@ -128,23 +137,17 @@ def _numbers(labels: Sequence[str | None], signature: Signature) -> list[float |
     return cast_column(pl.Series(signature.target, labels, dtype=pl.String), column, missing).to_list()
 
 
-def _label(label: str | None, signature: Signature) -> str | None:
-    """A class as the model names it; 1.0 is the class 1, and a word such as None may be a class."""
-    if label is None:
-        return None
-    text = label.strip()
-    if text in signature.classes:
-        return text
-    if text in MISSING:
-        return None
-    if text.lower() in signature.classes:
-        return text.lower()  # true and false
-    return _whole(text) or text
+def _match(labels: Sequence[str | None], signature: Signature) -> list[str | None]:
+    """Spell classes as the model does; a label that it does not have stays as it is, and so counts as wrong."""
+    import polars as pl
 
+    from pipeline.validation.columns.target import TargetRule
+    from pipeline.validation.companions.test_file import match_labels
 
-def _whole(text: str) -> str | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return str(int(number)) if math.isfinite(number) and number.is_integer() else None
+    missing = MISSING if signature.missing is None else frozenset(signature.missing)
+    rule = TargetRule(  # a word such as None may be a class
+        name=signature.target, task="classification", missing=missing - set(signature.classes)
+    )
+    raw = pl.Series(signature.target, labels, dtype=pl.String)
+    matched, _ = match_labels(raw, rule, signature.classes)
+    return matched.fill_null(rule.cast(raw)).to_list()

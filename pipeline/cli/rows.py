@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from pipeline.cli.json_checks import check_cells, check_files
 from pipeline.cli.json_rows import are_json_lines, is_json, parse_rows, write_json_lines
 from pipeline.cli.request_rows import RequestRows, Row
 from pipeline.contracts.errors import InvalidRequestError
@@ -31,12 +32,13 @@ class RowSource:
     text: str = ""
     path: Path = Path()
 
-    def read(self, signature: Signature, *, limit: int | None = None) -> RequestRows:
+    def read(self, signature: Signature, *, limit: int | None = None, ignore_extra: bool = False) -> RequestRows:
         """Read the first ``limit`` rows by the model's signature.
 
         Args:
             signature: What the model reads, and how its training file was read.
             limit: None: all rows.
+            ignore_extra: Leave out columns that the model does not read; of JSON the API does that.
 
         Raises:
             DatasetError: Of a kin: the file cannot be read, or lacks a column.
@@ -44,26 +46,30 @@ class RowSource:
         """
         if self.kind == "json":
             rows = parse_rows(self.text)[:limit]
-            return RequestRows(rows=iter(rows), truths=_json_truths(rows, signature), verbatim=True)
+            for number, row in enumerate(rows, 1):
+                check_cells(row, f"row {number:,}")
+            sent = [{name: cell for name, cell in row.items() if name != signature.target} for row in rows]
+            return RequestRows(rows=iter(sent), truths=_json_truths(rows, signature), verbatim=True)
         with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
-            return self._read(signature, limit, Path(scratch))
+            return self._read(signature, limit, Path(scratch), ignore_extra)
 
-    def _read(self, signature: Signature, limit: int | None, scratch: Path) -> RequestRows:
+    def _read(self, signature: Signature, limit: int | None, scratch: Path, ignore_extra: bool) -> RequestRows:
         from pipeline.cli.picture_rows import holds_pictures, read_pictures
         from pipeline.cli.request_rows import read_files
 
         if self.kind == "stdin":
-            files = [_write_text("stdin", sys.stdin.buffer.read(), scratch)]
+            files = [("stdin", _write_text("stdin", _read_stdin(), scratch))]
+        elif self.kind == "folder" and (parts := _list_parts(self.path)):
+            files = [(part.name, part) for part in parts]
         elif holds_pictures(self.path):
             return read_pictures(self.path, signature, limit)
-        elif self.kind == "folder":
-            files = [(part.name, part) for part in _parts_of(self.path)]
         elif _is_json_document(self.path):
-            name = self.path.name[: self.path.name.lower().rindex(".json")]
-            files = [_write_text(name, _unpack(self.path), scratch)]
+            files = [(self.path.name, _write_text(self.path.name, _unpack(self.path), scratch))]
         else:
             files = [(self.path.name, self.path)]
-        return read_files(files, signature, limit, scratch)
+        checked, warnings = check_files(files, signature, limit, scratch)
+        rows = read_files(checked, signature, limit, scratch, ignore_extra=ignore_extra)
+        return replace(rows, warnings=(*rows.warnings, *warnings))
 
 
 def find_source(source: str) -> RowSource:
@@ -72,6 +78,8 @@ def find_source(source: str) -> RowSource:
     Raises:
         typer.BadParameter: It is none of these, or a file of a kind that is not read.
     """
+    if not source:
+        raise typer.BadParameter("it is empty: a file, a folder or JSON is expected", param_hint=_ARGUMENT)
     if source == "-":
         return RowSource(kind="stdin")
     if source.lstrip()[:1] in ("{", "["):
@@ -111,25 +119,49 @@ def _unpack(path: Path) -> bytes:
         raise InvalidRequestError(f"'{path.name}' is not a whole gzip file, as its name says") from error
 
 
-def _write_text(name: str, body: bytes, scratch: Path) -> tuple[str, Path]:
+def _read_stdin() -> bytes:
+    if sys.stdin is None:  # '<&-' of a shell
+        raise InvalidRequestError("stdin is closed: rows are expected there for '-'")
+    return sys.stdin.buffer.read()
+
+
+def _write_text(name: str, body: bytes, scratch: Path) -> Path:
     """Write JSON, JSON lines or delimited text to a file of its format, which its beginning tells."""
     if not is_json(body):
         path = scratch / "rows.csv"
         path.write_bytes(body)
-        return f"{name}.csv", path
+        return path
     path = scratch / "rows.jsonl"
     if are_json_lines(body):
         path.write_bytes(body)
-    else:
-        write_json_lines(parse_rows(body), path)
-    return f"{name}.jsonl", path
+        return path
+    rows = parse_rows(body, name)
+    for number, row in enumerate(rows, 1):
+        check_cells(row, f"'{name}', row {number:,}", nan=True)
+    write_json_lines(rows, path)
+    return path
 
 
-def _parts_of(folder: Path) -> list[Path]:
+def _list_parts(folder: Path) -> list[Path]:
+    """The data files in a folder; none where it holds pictures.
+
+    Raises:
+        typer.BadParameter: It holds neither.
+    """
     from pipeline.cli.folders import FolderContents
+    from pipeline.cli.picture_rows import has_pictures
+    from pipeline.validation.readers.formats import has_format
 
     contents = FolderContents.of(folder)
-    contents.check(folder)
+    if contents.parts:
+        contents.check(folder)
+    elif not has_pictures(folder):
+        inside = " directly in it" if any(has_format(file.name) for file in contents.rest) else ""
+        raise typer.BadParameter(
+            f"'{folder}' holds no data file{inside}: csv, tsv, txt, jsonl (also .gz), parquet or xlsx is expected "
+            "there, or png or jpg",
+            param_hint=_ARGUMENT,
+        )
     return contents.parts
 
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.completing import complete_models, complete_runs_and_models
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
+    from pipeline.cli.dropping import DropOptions
+    from pipeline.cli.run_listing import RunFilter
     from pipeline.cli.session import Connection
     from pipeline.contracts.run import Run
 
@@ -33,14 +36,18 @@ _DROP = """Examples:
 Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
 _RUNS = """Examples:
 
-  modeldrop runs --tenant demo --limit 5
+  modeldrop runs --model houses --status failed --since 1d --limit 5
+
+  modeldrop runs demo_houses_1f2e3d4c5b6a # one run, with its error or leaderboard
 
   modeldrop runs --json | jq -r '.[0].status'
 
-A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION."""
+A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION; REJECTED is an upload whose key is not TENANT/MODEL/FILE."""
 _WATCH = """Examples:
 
   modeldrop watch demo_houses_1f2e3d4c5b6a
+
+  modeldrop watch houses                  # its newest run
 
   modeldrop watch RUN --json | jq .error  # the run's record, once it has ended
 
@@ -49,11 +56,18 @@ _LOGS = """Examples:
 
   modeldrop logs demo_houses_1f2e3d4c5b6a
 
-  modeldrop logs RUN --follow             # until the run ends"""
+  modeldrop logs houses --follow          # its newest run, until the run ends"""
 
-TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose. The stack's own tenant by default.")]
+TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as 'modeldrop runs' lists it.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's name, or a model's name for its newest run.",
+        autocompletion=complete_runs_and_models,
+    ),
+]
 FileArgument = Annotated[
     Path,
     typer.Argument(
@@ -78,78 +92,167 @@ def drop(
     *,
     file: FileArgument,
     tenant: TenantOption = None,
-    model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name; by default the file's.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model name (default: the file's).")] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column to learn; by default the last one.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column to predict, whatever train.yaml says (default: the last one)."),
     ] = None,
     spec: Annotated[
         Path | None,
         typer.Option(
-            metavar="train.yaml", exists=True, dir_okay=False, help="Settings; put beside the file before it."
+            metavar="train.yaml",
+            exists=True,
+            dir_okay=False,
+            help="Training settings; uploaded first and kept for later drops.",
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Refuse before the upload what the run would refuse.")
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm large or unusual uploads.")] = False,
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Drop a data file, or a folder of them, into the uploads bucket, and watch it become a model."""
-    from pipeline.cli.dropping import drop_file, drop_folder, model_of
+    from pipeline.cli.dropping import DropOptions, drop_file, drop_folder, model_of
 
     session = session_of(ctx)
     connection = session.connection()
     put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
-    run = put(
-        file,
-        connection,
+    options = DropOptions(
         tenant=connection.tenant(tenant),
         model=model or model_of(file),
         target=target,
         spec=spec,
+        check=check,
+        watch=watch,
+        confirmed=yes,
     )
+    run = put(file, connection, options)
     if run is None:
-        message(f"{file.name} was put there; it accompanies a data file and starts no run of its own")
+        message(f"{file.name} was stored; it accompanies a data file and starts no run of its own")
     elif watch:
         _watch(ctx, connection, run, json=json)
     else:
+        message(f"'modeldrop watch {run}' follows the run")
+    _print_dropped(run, options, file, json=json)
+
+
+def _print_dropped(run: str | None, options: DropOptions, file: Path, *, json: bool) -> None:
+    """Name the run on stdout, for scripts."""
+    from pipeline.cli.consoles import print_json
+    from pipeline.cli.documents import pending_document
+
+    if json:
+        print_json(pending_document(run, tenant=options.tenant, model=options.model, file=file.name))
+    elif run is not None:
         typer.echo(run)
 
 
 def runs(
     ctx: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Only this run, or a model's newest, with its error or leaderboard.",
+            autocompletion=complete_runs_and_models,
+        ),
+    ] = None,
+    *,
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 20,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Only this model's.", autocompletion=complete_models)
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="running, succeeded, failed, needs_decision or rejected.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Not older than 30m, 2h, 1d or 2w, or since 2026-11-29.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first, or show one."""
+    from pipeline.cli.run_listing import RunFilter, parse_since, parse_status
+
+    now = datetime.now(UTC)
+    chosen = RunFilter(
+        tenant=tenant,
+        model=model,
+        status=parse_status(status) if status else None,
+        since=parse_since(since, now=now) if since else None,
+    )
+    connection = session_of(ctx).connection()
+    if run is not None:
+        _show_run(connection, run, tenant, json=json)
+    else:
+        _list_runs(connection, chosen, limit, json=json)
+
+
+def _list_runs(connection: Connection, chosen: RunFilter, limit: int, *, json: bool) -> None:
+    from pipeline.cli.consoles import print_json, show
+    from pipeline.cli.documents import rejected_document, run_document
+    from pipeline.cli.rejected_views import rejected_lines
+    from pipeline.cli.run_listing import list_runs
+    from pipeline.cli.run_views import runs_table
+    from pipeline.contracts.run import Run
+
+    newest, rejected = list_runs(connection, chosen, limit=limit)
+    if json:
+        print_json([run_document(one) if isinstance(one, Run) else rejected_document(one) for one in newest])
+        return
+    if not newest:
+        message("no such runs" if chosen.is_narrow else "no runs yet: 'modeldrop drop FILE' starts one")
+    if runs := [run for run in newest if isinstance(run, Run)]:
+        show(runs_table(runs, now=datetime.now(UTC)))
+    for line in rejected_lines(rejected):
+        line.no_wrap, line.overflow = True, "ignore"  # a key is copied
+        show(line)
+
+
+def _show_run(connection: Connection, name: str, tenant: str | None, *, json: bool) -> None:
     from pipeline.cli.consoles import print_json, show
     from pipeline.cli.documents import run_document
-    from pipeline.cli.views import runs_table
+    from pipeline.cli.follow import say_where, show_leaderboard
+    from pipeline.cli.lookup import find_run
+    from pipeline.cli.run_views import error_text
+    from pipeline.cli.views import run_panel
 
-    found = session_of(ctx).connection().runs.list(tenant=tenant, limit=limit)
+    run = find_run(connection, name, tenant)
     if json:
-        print_json([run_document(run) for run in found])
-    else:
-        show(runs_table(found, now=datetime.now(UTC)))
+        print_json([run_document(run)])
+        return
+    show(run_panel(run, now=datetime.now(UTC)))
+    show_leaderboard(run, connection)
+    if text := error_text(run):
+        show(text)
+    if run.error:
+        say_where(run, connection)
 
 
-def watch(ctx: typer.Context, run: RunArgument, json: JsonOption = False) -> None:
+def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
     """Show a run's stages until it ends; then what was tried, or what went wrong."""
+    from pipeline.cli.lookup import find_run
+
     connection = session_of(ctx).connection()
-    connection.runs.get(run)
-    _watch(ctx, connection, run, json=json)
+    _watch(ctx, connection, find_run(connection, run, tenant).run, json=json)
 
 
 def logs(
     ctx: typer.Context,
     run: RunArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow until the run ends.")] = False,
+    tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print what the functions and jobs of a run logged, oldest first."""
     from pipeline.cli.logs import print_logs
+    from pipeline.cli.lookup import find_run
 
     session = session_of(ctx)
     connection = session.connection()
-    print_logs(connection.runs.get(run), connection, follow=follow, json=json, sleep=session.world.sleep)
+    print_logs(find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=session.world.sleep)
 
 
 def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) -> None:
@@ -160,8 +263,8 @@ def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) 
         wait_for_start(run, connection.runs, sleep=sleep)
         ended = follow(run, connection, sleep=sleep)
     except KeyboardInterrupt:
-        message(f"the run goes on without you: 'modeldrop watch {run}' finds it again")
-        raise typer.Abort from None
+        message(f"the run continues: 'modeldrop watch {run}' follows it again")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     raise typer.Exit(_end(ended, connection, json=json))
 
 

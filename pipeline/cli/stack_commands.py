@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.session import Session, session_of
 
+if TYPE_CHECKING:
+    from pipeline.contracts.stack import StackStatus
+
 __all__ = ["register"]
 
 _UP = """Examples:
 
-  modeldrop up                            # a second one finds the first
+  modeldrop up                            # a second `up` finds the first
 
   modeldrop up --foreground               # stays; Ctrl-C ends it
 
   modeldrop up --bind 0.0.0.0             # for other machines too
 
-It checks no AWS signatures: bind it to networks alone that you trust."""
+It does not check AWS signatures: bind it only to networks that you trust."""
 _STATUS = """Examples:
 
   modeldrop status
@@ -39,14 +42,17 @@ def register(app: typer.Typer) -> None:
 
 def up(
     ctx: typer.Context,
-    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and end with Ctrl-C.")] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the foreground; Ctrl-C ends it.")] = False,
     bind: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as you.")
+        bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as your user.")
     ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Start the embedded cloud and deploy the template to it."""
     session = _embedded(ctx)
+    if json and foreground:
+        raise typer.BadParameter("--json and --foreground exclude each other: 'up --json' returns when it is up")
     found = session.world.control.up(
         home=session.choice.home,
         bind=bind,
@@ -55,39 +61,52 @@ def up(
         report=lambda text: message(text, style="dim"),
     )
     if not foreground:
-        from pipeline.cli.consoles import show
-        from pipeline.cli.views import status_table
-
-        show(status_table(found))
-        message("'modeldrop drop FILE' makes a model; 'modeldrop down' ends it")
+        _print_status(found, json=json)
+        message("'modeldrop drop FILE' trains a model; 'modeldrop down' stops it")
 
 
 def down(
     ctx: typer.Context,
-    wipe: Annotated[bool, typer.Option("--wipe", help="Forget its data too: uploads, runs, models, keys.")] = False,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Delete its data too: uploads, runs, models, keys.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about runs that are still going.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    """End the embedded cloud. Its data stays, unless --wipe."""
+    """Stop the embedded cloud. Its data stays, unless --wipe."""
+    from pipeline.cli.stopping import confirm_stop, running_runs
+
     session = _embedded(ctx)
+    runs = running_runs(session)
+    confirm_stop(runs, confirmed=yes)
     stopped = session.world.control.down(home=session.choice.home, wipe=wipe)
     message("stopped" if stopped else "nothing was running")
+    for run in runs:
+        message(f"ended the run {run.run} ({run.file})", style="yellow")
     if wipe:
         _forget_demo(session)
-        message("its data is forgotten")
+        message("its data is deleted")
+    if json:
+        from pipeline.cli.consoles import print_json
+
+        print_json({"stopped": stopped, "wiped": wipe, "ended_runs": [run.run for run in runs]})
 
 
 def status(ctx: typer.Context, json: JsonOption = False) -> None:
-    """Say where the stack is: endpoint, buckets, API, key."""
+    """Show addresses and API key."""
+    found = session_of(ctx).status()
+    _print_status(found, json=json)
+    if not found.running:
+        raise typer.Exit(ExitCode.NOT_RUNNING)
+
+
+def _print_status(status: StackStatus, *, json: bool) -> None:
     from pipeline.cli.consoles import print_json, show
     from pipeline.cli.documents import status_document
     from pipeline.cli.views import status_table
 
-    found = session_of(ctx).status()
     if json:
-        print_json(status_document(found))
+        print_json(status_document(status))
     else:
-        show(status_table(found))
-    if not found.running:
-        raise typer.Exit(ExitCode.NOT_RUNNING)
+        show(status_table(status))
 
 
 def _forget_demo(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""What stands under the leaderboard and under the card's: what is served, what was tried and why."""
+"""The notes below a leaderboard: what is served, what was tried and why."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def reason_lines(told: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
 
 
 def served_lines(reason: str) -> Iterator[Text]:
-    """How the winner's file came to be, beyond its first training: ``reason`` is its variant's."""
+    """Say how the winner was retrained; ``reason`` is its variant's."""
     if reason:
-        yield Text(f"★ the served file: {reason}", style="green")
+        yield Text(f"★ The served model was {reason}.", style="green")
 
 
 def tried_lines(tried: Sequence[Tried], metric: str, notes: Sequence[str]) -> Iterator[Text]:
@@ -35,7 +35,8 @@ def tried_lines(tried: Sequence[Tried], metric: str, notes: Sequence[str]) -> It
     share a line."""
     for one in tried:
         if one.status != "skipped":
-            yield Text(f"{one.candidate}: {one.status}: {one.reason}", style=_STYLES[one.status])
+            joint = " " if one.reason.startswith("as ") else ": "  # trained as the baseline
+            yield Text(f"{one.candidate}: {one.status}{joint}{one.reason}", style=_STYLES[one.status])
             yield from (Text(f"  {line}", style="dim") for line in (*_search(one, metric), *one.notes))
     yield from _skipped(tried)
     yield from (Text(f"! {note}", style="yellow") for note in notes)

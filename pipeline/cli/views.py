@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
+from pipeline.cli.fitted_table import FittedColumn, FittedTable
+from pipeline.cli.learning_views import learning_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
-from pipeline.contracts.variant import LeaderboardRow, Selection
 from pipeline.evaluation.figures import figures
-from pipeline.evaluation.standing import compared_by
 from pipeline.registry.api_keys import ApiKey
 
 __all__ = [
+    "STYLES",
     "duration",
     "interval",
     "keys_table",
-    "leaderboard",
     "models_table",
     "plain_stage",
     "run_panel",
-    "runs_table",
     "size",
     "status_table",
 ]
@@ -76,7 +73,7 @@ def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> Rende
             style="dim" if stage.status == "PENDING" else None,
         )
     events = [Text(f"  {event.at:%H:%M:%S} {event.text}", style="yellow") for event in run.events]
-    return Group(_title(run), table, *events)
+    return Group(_title(run), *learning_lines(run.learning), table, *events)
 
 
 def plain_stage(stage: Stage) -> str:
@@ -85,58 +82,29 @@ def plain_stage(stage: Stage) -> str:
     return f"{stage.name}: {stage.status.lower()}{took}"
 
 
-def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
-    """One line a run; under the table, what went wrong and what waits for a decision."""
-    if not runs:
-        return Text("no runs yet: 'modeldrop drop FILE' starts one")
-    table = _table("run", "status", "version", "began", "took", "stage")
-    for run in runs:
-        table.add_row(
-            Text(run.run),
-            Text(run.status, style=STYLES[run.status]),
-            str(run.version or ""),
-            f"{run.started_at.astimezone():%m-%d %H:%M:%S}",
-            duration(((run.ended_at or now) - run.started_at).total_seconds()),
-            next((s.name for s in run.stages if s.status in ("RUNNING", "FAILED")), ""),
-        )
-    return Group(table, *(note for run in runs for note in _notes(run)))
-
-
-def leaderboard(selection: Selection) -> RenderableType:
-    """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
-    front are marked."""
-    table = _table("candidate", "precision", selection.metric, "95 %", "trained", "one row", "size", "agrees", "")
-    for column in table.columns[2:8]:
-        column.justify = "right"
-    for row in selection.leaderboard:
-        table.add_row(*_leaderboard_cells(row, selection.metric), style=_leaderboard_style(row))
-    return Group(
-        table,
-        *reason_lines(
-            (f"{variant.candidate} {variant.precision}", variant.status, variant.reason)
-            for variant in (row.variant for row in selection.leaderboard)
-            if variant.status != "ok"
-        ),
-        Text(f"{_quality_of(selection)}; ● front: none is better in quality, speed and size at once", style="dim"),
-        Text(f"★ {selection.reason}", style="green"),
-        *served_lines(selection.winner.reason),
-        *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
-        *tried_lines(selection.tried, selection.metric, selection.notes),
-    )
-
-
 def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> RenderableType:
     """Models, each with the version that is live."""
     if not models:
         return Text("no models yet: 'modeldrop drop FILE' makes one")
-    table = _table("tenant", "model", "live", "of", "serves", "test quality", "size")
+    table = FittedTable(
+        columns=[
+            FittedColumn(name="tenant", drop=1),
+            FittedColumn(name="model"),
+            FittedColumn(name="live", right=True),
+            FittedColumn(name="of", drop=3, right=True),
+            FittedColumn(name="predicts", drop=2, wraps=True),
+            FittedColumn(name="serves", drop=4),
+            FittedColumn(name="test quality"),
+            FittedColumn(name="size", drop=5, right=True),
+        ]
+    )
     for summary, live in models:
-        table.add_row(
+        table.add(
             Text(summary.tenant),
             Text(summary.model),
             Text(str(summary.live_version), style="green") if summary.live_version else Text("none", style="yellow"),
             str(summary.latest_version),
-            *(_live_cells(live) if live else ("", "", "")),
+            *(_live_cells(live) if live else ("", "", "", "")),
         )
     return table
 
@@ -144,9 +112,18 @@ def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> 
 def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
     if not keys:
         return Text("no keys yet: 'modeldrop keys create TENANT' makes one")
-    table = _table("key", "tenant", "principal", "may", "made", "")
+    table = FittedTable(
+        columns=[
+            FittedColumn(name="key"),
+            FittedColumn(name="tenant"),
+            FittedColumn(name="principal", drop=2),
+            FittedColumn(name="may", drop=3),
+            FittedColumn(name="made", drop=1),
+            FittedColumn(name=""),
+        ]
+    )
     for key in keys:
-        table.add_row(
+        table.add(
             Text(f"{key.prefix}…"),
             Text(key.tenant),
             Text(key.principal),
@@ -159,24 +136,25 @@ def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
 
 
 def status_table(status: StackStatus) -> RenderableType:
-    """Where the stack is, a line a fact."""
-    table = Table.grid(padding=(0, 2))
+    """Where the stack is, one line each; addresses and keys are copied, so they are never broken."""
     facts: Mapping[str, Any] = {
         "running": "yes" if status.running else "no",
         "endpoint": status.endpoint_url or ("AWS" if status.running else None),
         "region": status.region,
         "uploads": f"s3://{status.uploads_bucket}/{status.tenant}/MODEL/FILE" if status.uploads_bucket else None,
-        "artefacts": f"s3://{status.artifacts_bucket}" if status.artifacts_bucket else None,
+        "artifacts": f"s3://{status.artifacts_bucket}" if status.artifacts_bucket else None,
         "API": status.api_url,
         "tenant": status.tenant,
         "API key": status.api_key,
         "data": status.home,
         "logs": status.logs,
     }
-    for name, value in facts.items():
-        if value is not None:
-            table.add_row(Text(name, style="dim"), Text(str(value), overflow="fold"))
-    return table
+    lines = [
+        Text.assemble((f"{name:<10}", "dim"), str(value), no_wrap=True, overflow="ignore")
+        for name, value in facts.items()
+        if value is not None
+    ]
+    return Group(*lines)
 
 
 def _title(run: Run) -> Text:
@@ -193,61 +171,11 @@ def _elapsed(run: Run, now: datetime) -> float:
     return max(0.0, (now - run.started_at).total_seconds() - before)
 
 
-def _notes(run: Run) -> Iterator[Text]:
-    if run.error:
-        yield Text(f"{run.run}: {run.error.message} ({run.error.type})", style="red")
-    elif run.reason:
-        yield Text(f"{run.run}: {run.reason}", style="yellow")
-
-
-def _quality_of(selection: Selection) -> str:
-    metric, by_folds = selection.metric, selection.by_folds
-    by = compared_by(metric, by_folds=by_folds)
-    ranked = f", ranked by {by}" if by != metric else ""
-    return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}{ranked}"
-
-
-def _leaderboard_cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType, ...]:
-    variant = row.variant
-    quality = variant.quality.get(metric)
-    return (
-        Text(variant.candidate),
-        variant.precision,
-        f"{quality:.4f}" if quality is not None else "",
-        interval(variant.interval.get(metric)),
-        duration(variant.train_seconds) if variant.artifact else "",
-        f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
-        size(variant.artifact.bytes) if variant.artifact else "",
-        f"{variant.agreement:.1%}" if variant.agreement is not None else "",
-        _verdict(row),
-    )
-
-
-def _verdict(row: LeaderboardRow) -> str:
-    if row.winner:
-        return "★ winner"
-    if row.on_front:
-        return "● front"
-    return {"ok": "", "rejected": "rejected", "not_applicable": "n/a"}[row.variant.status]
-
-
-def _leaderboard_style(row: LeaderboardRow) -> str | None:
-    if row.winner:
-        return "bold green"
-    return {"ok": None, "rejected": "yellow", "not_applicable": "dim"}[row.variant.status]
-
-
-def _live_cells(live: ModelVersion) -> tuple[str, ...]:
+def _live_cells(live: ModelVersion) -> tuple[RenderableType, ...]:
     quality = live.quality.get(live.metric)
     return (
+        Text("\n".join(filter(None, (live.signature.target, live.signature.task)))),
         f"{live.algorithm} {live.precision}",
         f"{live.metric} {quality:.6g}" if quality is not None else "",
         size(live.artifact.bytes),
     )
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

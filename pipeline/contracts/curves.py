@@ -13,7 +13,7 @@ class Curves(Record):
     """``points``: one an epoch, or some trees, each with ``epoch`` or ``tree``, and ``validation_loss``.
 
     A network's also have ``loss``, ``learning_rate``, ``rows_per_second``, ``memory_mb``, ``seconds`` and the plan's
-    metric. Boosting that stops by ``auc`` has that and no loss; of a model a fold it has ``fold``, and the points are
+    metric. Boosting stopped by ``auc`` has it and no loss; with one model per fold it has ``fold``, and the points are
     those of the fold that trains.
     """
 

@@ -37,7 +37,7 @@ class ColumnProfile(Record):
     vocabulary: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()  # image only: height, width, channels
     parts: tuple[DatePart, ...] = ()  # datetime only: what of it differs from row to row (graphs.dates)
-    day_first: bool = False  # these as contracts.signature.Column has them
+    day_first: bool | None = None  # these as contracts.signature.Column has them
     time_unit: TimeUnit = ""
     number_format: NumberFormat = PLAIN
     is_wide: bool = False
@@ -65,6 +65,7 @@ class SplitRows(Record):
 
 
 FEW_ROWS = 2_000
+MAX_UNREAD = 500  # names of dropped columns in a signature
 REFIT_FOLDS = 5  # whose models answer together, where a network learns from all of few rows
 
 
@@ -94,6 +95,8 @@ class Dataset(Record):
     encoding: str = ""
     sheet: str = ""
     target_format: NumberFormat = PLAIN
+    default_target: bool = False  # no target was named: it is the last column
+    likely_target: str = ""  # the column that is more likely meant than the default one
 
     @property
     def few_rows(self) -> bool:
@@ -104,6 +107,12 @@ class Dataset(Record):
     def may_be_dealt(self) -> bool:
         """Whether rows may go to folds by chance: a split by time or group keeps them apart for a reason."""
         return self.split_by == "random"
+
+    @property
+    def _unread(self) -> tuple[str, ...]:
+        """The first of the columns that are in the file and no features; a version's record has no room for all."""
+        names = (*(column.name for column in self.left_out), *filter(None, [self.weight]))
+        return names[:MAX_UNREAD]
 
     @property
     def signature(self) -> Signature:
@@ -124,4 +133,5 @@ class Dataset(Record):
             encoding=self.encoding,
             sheet=self.sheet,
             target_format=self.target_format,
+            unread=self._unread,
         )

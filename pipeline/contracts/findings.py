@@ -40,7 +40,7 @@ class Calibration(Record):
     """Whether probabilities can be taken at their word: bins of the answered label's probability.
 
     ``error``: the expected calibration error (Naeini et al. 2015), the mean gap of the bins by their rows. ``brier``:
-    the mean square of all probabilities' errors (Brier 1950), 0 to 2.
+    scikit-learn's ``brier_score_loss``: 0 to 1 for two classes, 0 to 2 for more.
     """
 
     bins: tuple[Bin, ...]
@@ -71,7 +71,7 @@ class Segment(Record):
 
 
 class Importance(Record):
-    """By how much the metric gets worse when the column's values are dealt to other rows (Breiman 2001).
+    """By how much the metric gets worse when the column is shuffled (Breiman 2001).
 
     ``spread``: the standard deviation over the repeats.
     """

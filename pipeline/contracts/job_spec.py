@@ -17,6 +17,7 @@ from pipeline.contracts.declaration import Range, Settings, Space, near_name
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
+from pipeline.contracts.train_yaml import load_train_yaml
 from pipeline.contracts.variant import Precision
 
 __all__ = [
@@ -64,7 +65,33 @@ def _known_algorithm(name: str) -> str:
     return name
 
 
+def _as_text(value: object) -> object:
+    """Take what YAML makes a number or a truth value of as text, such as the name of a column, 2019."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _as_marker(value: object) -> object:
+    return "null" if value is None else _as_text(value)
+
+
 Label = Annotated[str, BeforeValidator(lambda label: label if isinstance(label, str) else str(label).lower())]
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | float | bool)]
+Sheet = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(_as_text, json_schema_input_type=Annotated[str, Field(min_length=1)] | float),
+]
+Marker = Annotated[str, BeforeValidator(_as_marker, json_schema_input_type=str | float | bool | None)]
+# YAML 1.1 makes false of the word no.
+Header = Annotated[
+    Literal["auto", "none"],
+    BeforeValidator(
+        lambda header: "none" if header is False else header,
+        json_schema_input_type=Literal["auto", "none", False],
+    ),
+]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Batch = Annotated[int, Field(ge=1, le=65536)]
 Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
@@ -86,7 +113,7 @@ class Split(_Asked):
     validation: Share = 0.1
     test: Share = 0.1
     by: Literal["random", "time", "group"] = "random"
-    column: str | None = None
+    column: Text | None = None
 
     @model_validator(mode="after")
     def _has_its_column(self) -> Self:
@@ -220,22 +247,22 @@ class JobSpec(_Asked):
     """``train.yaml``. An unknown field is an error that names the nearest known one."""
 
     task: Task | None = None  # None: told from the target's values
-    target: str | None = None  # None: the object's metadata, else the last column; of clustering none
+    target: Text | None = None  # None: the object's metadata, else the last column; of clustering none
     metric: Metric | None = None  # None: accuracy, rmse or silhouette
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
     cross_validate: bool | None = None  # candidates are compared over all rows, in five folds; None: where rows are few
-    refit: bool = True  # the winner is trained once more, on the validation rows too
+    refit: bool = True  # retrain the winner with the validation rows added
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
-    weight: str | None = None  # a column of the rows' weights
-    drop: tuple[str, ...] = ()  # columns that no model may read
-    header: Literal["auto", "none"] = "auto"  # "none": the first line of the file is data; the columns get names
-    missing: tuple[str, ...] | None = None  # replaces the list of texts that mean a missing value
+    weight: Text | None = None  # a column of the rows' weights
+    drop: tuple[Text, ...] = ()  # columns that no model may read
+    header: Header = "auto"  # "none": the first line of the file is data; the columns get names
+    missing: tuple[Marker, ...] | None = None  # replaces the list of texts that mean a missing value
     encoding: Annotated[str, Field(min_length=1)] | None = None  # of the file, as Python names it; None: detected
-    sheet: Annotated[str, Field(min_length=1)] | None = None  # of a spreadsheet; None: the first one with a table
+    sheet: Sheet | None = None  # of a spreadsheet; None: the first one with a table
     settings: dict[Algorithm, Settings] = {}  # of an algorithm, by its name: what it is not to choose by itself
     code: Settings = {}  # what the Settings of a model.py beside the data are given
-    segments: tuple[str, ...] = ()  # columns by whose values the card shows quality; empty: chosen
+    segments: tuple[Text, ...] = ()  # columns by whose values the card shows quality; empty: chosen
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     split: Split = Split()
     training: Training = Training()
@@ -295,7 +322,7 @@ def trained_with(training: Training, own: Settings, where: str) -> Training:
 def parse_job_spec(document: bytes) -> JobSpec:
     """Read ``train.yaml``; raise InvalidJobSpecError naming the field, what was expected and the nearest known name."""
     try:
-        content = yaml.safe_load(document.decode("utf-8-sig"))
+        content = load_train_yaml(document.decode("utf-8-sig"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that is none
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

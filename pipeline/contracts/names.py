@@ -27,9 +27,11 @@ __all__ = [
     "artifact_key",
     "check_model",
     "check_tenant",
+    "is_run_name",
     "parse_upload_key",
     "rejected_key",
     "run_name",
+    "tenant_of_key",
     "tenant_of_run",
 ]
 
@@ -42,6 +44,7 @@ MOST_PARTS = 1_000  # files of one data set
 _DONE = "_SUCCESS"  # Spark writes it when all parts are there
 COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, _DONE)
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # no underscore: it separates the parts of a run's name
+_RUN = re.compile(r"[a-z0-9-]{1,32}_[A-Za-z0-9_-]{1,32}_[0-9a-f]{12}")
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")
 
 
@@ -113,14 +116,28 @@ def parse_upload_key(key: str) -> UploadKey:
     """Read a decoded key; raise InvalidUploadError when it has no tenant, model and file."""
     parts = key.split("/", 2)
     if len(parts) < 3:
-        raise InvalidUploadError(f"'{_shown(key)}' does not say whose it is: <tenant>/<model>/<file> is expected")
+        raise InvalidUploadError("the object's key names no tenant and model: expected TENANT/MODEL/FILE")
     return UploadKey(tenant=check_tenant(parts[0]), model=check_model(parts[1]), file=parts[2])
+
+
+def tenant_of_key(key: str) -> str:
+    """The tenant that an upload's key begins with; empty where it begins with none."""
+    name, separator, _ = key.partition("/")
+    try:
+        return check_tenant(name) if separator else ""
+    except InvalidUploadError:
+        return ""
 
 
 def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) -> str:
     """One name for one object version, so that a repeated event names the same run (at most 78 characters)."""
     digest = hashlib.sha256("\0".join((bucket, key, version_id)).encode()).hexdigest()[:12]
     return f"{tenant}_{model.replace('.', '-')}_{digest}"
+
+
+def is_run_name(name: str) -> bool:
+    """Whether ``name`` is a run's, and not a person's or a tool's."""
+    return _RUN.fullmatch(name) is not None
 
 
 def rejected_key(bucket: str, key: str) -> str:

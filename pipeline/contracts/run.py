@@ -6,8 +6,12 @@ from datetime import datetime
 from typing import Literal
 
 from pipeline.contracts.record import Record
+from pipeline.contracts.signature import Task
 
-__all__ = ["STAGES", "Part", "Run", "RunError", "RunEvent", "RunStatus", "Stage", "StageName", "StageStatus", "Upload"]
+__all__ = [
+    "STAGES", "Learning", "Part", "Run", "RunError", "RunEvent", "RunStatus", "Stage", "StageName", "StageStatus",
+    "Upload",
+]  # fmt: skip
 
 StageName = Literal["validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote"]
 STAGES: tuple[StageName, ...] = (
@@ -64,6 +68,25 @@ class RunEvent(Record):
     text: str
 
 
+class Learning(Record):
+    """What a run learns, as its validation understood the file."""
+
+    target: str  # empty for clustering
+    task: Task
+    default_target: bool = False  # no target was named: it is the last column
+    likely_target: str = ""  # the column that is more likely meant than the default one
+
+
+class RejectedUpload(Record):
+    """An object whose key names no tenant, model and file: no run was started for it."""
+
+    tenant: str  # that the key begins with; empty where it begins with none
+    bucket: str
+    key: str
+    reason: str
+    at: datetime
+
+
 class Run(Record):
     """What ``modeldrop runs`` lists."""
 
@@ -75,6 +98,7 @@ class Run(Record):
     version: int | None = None
     error: RunError | None = None
     reason: str | None = None  # why a decision is needed
+    learning: Learning | None = None  # None until the file is validated
     started_at: datetime
     ended_at: datetime | None = None
     stages: tuple[Stage, ...]

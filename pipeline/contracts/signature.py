@@ -41,11 +41,11 @@ class Column:
     name: str
     kind: ColumnKind
     shape: tuple[int, ...] = ()  # image only: height, width, channels
-    day_first: bool = False  # datetime only: 3/4/2024 is the third of April (parsing.dates)
+    day_first: bool | None = None  # datetime only: 3/4/2024 is 3 April; None: the training file had no such dates
     time_unit: TimeUnit = ""  # datetime only: what a whole number counts, where the file had numbers
     number_format: NumberFormat = PLAIN  # numeric only: how the file writes numbers as text
     is_wide: bool = False  # numeric only: float32 would lose its signal, so the model takes float64
-    is_code: bool = False  # categorical only: whole numbers, of which 7 and 7.0 are the same code
+    is_code: bool = False  # categorical only: 7.0 is 7 and True is true, as other files may type them
     is_optional: bool = False  # rows of the training file lacked its key, so a request may lack it too
     aliases: tuple[str, ...] = ()  # other spellings of the name that are accepted: the header's own, untrimmed
 
@@ -74,6 +74,7 @@ class Signature:
     encoding: str = ""  # that train.yaml names; empty: detected
     sheet: str = ""  # of a spreadsheet, that train.yaml names; empty: the first
     target_format: NumberFormat = PLAIN  # regression only
+    unread: tuple[str, ...] = ()  # columns of the training file that no model reads: later rows may have them too
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,6 +92,7 @@ class Signature:
             encoding=document.get("encoding", ""),
             sheet=document.get("sheet", ""),
             target_format=NumberFormat(**document.get("target_format", {})),
+            unread=tuple(document.get("unread", ())),
         )
 
     @property

@@ -9,6 +9,8 @@ __all__ = [
     "model_key",
     "models_of",
     "registration_key",
+    "rejected_upload_key",
+    "rejected_uploads_of",
     "run_key",
     "version_key",
     "version_prefix",
@@ -18,6 +20,16 @@ __all__ = [
 def run_key(tenant: str, run: str) -> tuple[str, str]:
     """(pk, sk) of a run's log."""
     return f"TENANT#{tenant}", f"RUN#{run}"
+
+
+def rejected_upload_key(tenant: str, digest: str) -> tuple[str, str]:
+    """(pk, sk) of an upload that started no run; ``tenant`` is empty where its key names none."""
+    return f"TENANT#{tenant or '_'}", f"REJECTED#{digest}"
+
+
+def rejected_uploads_of(tenant: str) -> tuple[str, str]:
+    """(pk, sk prefix) of all uploads of a tenant that started no run."""
+    return rejected_upload_key(tenant, "")
 
 
 def model_key(tenant: str, model: str) -> tuple[str, str]:

@@ -38,10 +38,11 @@ def calibration(signature: Signature, truth: npt.NDArray[Any], answers: Answers)
                 )
             )
     of_truth = probabilities[np.arange(len(truth)), [number[label] for label in truth]]
+    squared_error = float(np.mean((probabilities**2).sum(axis=1) - 2 * of_truth + 1))
     return Calibration(
         bins=tuple(bins),
         error=sum(one.rows * abs(one.accuracy - one.confidence) for one in bins) / len(truth),
-        brier=float(np.mean((probabilities**2).sum(axis=1) - 2 * of_truth + 1)),
+        brier=squared_error / 2 if len(signature.classes) == 2 else squared_error,
     )
 
 

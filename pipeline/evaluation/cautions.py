@@ -15,6 +15,7 @@ from pipeline.evaluation.figures import figures
 __all__ = ["cautions", "shared_rows"]
 
 _ROUGH = 0.1  # of the metric: the width of an interval beyond which its quality is rough
+_SHARES = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # on a scale of about 1
 _RARE = 0.05  # of the training rows
 
 
@@ -30,25 +31,30 @@ def cautions(
     metric, quality = exam.metric, exam.quality[exam.metric]
     low, high = exam.bounds[metric]
     if high - low > _ROUGH * max(abs(quality), 1e-12):
-        within = f"{figures(low)} to {figures(high)}"
-        yield f"too few rows: {exam.test.height:,} test rows tell {metric} only to within {within}"
+        within = f"{_rounded(low, metric)} to {_rounded(high, metric)}"
+        yield f"too few rows: {metric} is uncertain: {within} (95 %), measured on {exam.test.height:,} test rows"
     yield from _rare_classes(dataset)
     chosen_by = selection.winner.quality.get(metric)
     if chosen_by is not None and exam.sign * chosen_by > max(exam.sign * low, exam.sign * high):
         rows = "by cross-validation" if selection.by_folds else "on the validation rows"
         yield (
             f"{metric} {rows} ({figures(chosen_by)}) is better than the test rows allow "
-            f"({figures(low)} to {figures(high)}): the choice among many candidates, or drift, flatters it"
+            f"({figures(low)} to {figures(high)}): choosing among many candidates, or drift, made it optimistic"
         )
     for one in drifts:
         what = "the target" if one.column == dataset.target else f"column '{one.column}'"
-        yield f"drift: {what} is distributed otherwise in the {one.split} rows (stability index {one.index:.2f})"
+        yield f"drift: {what} has another distribution in the {one.split} rows (stability index {one.index:.2f})"
     for part in (part for part in parts if part.worse):
         first, last = part.interval
         yield (
             f"segment: where '{part.column}' is {part.value}, {metric} is {figures(part.quality)} ({figures(first)} to "
-            f"{figures(last)}, {part.rows:,} rows); of all test rows it is {figures(quality)}"
+            f"{figures(last)}, {part.rows:,} rows); on all test rows it is {figures(quality)}"
         )
+
+
+def _rounded(value: float, metric: str) -> str:
+    """Two decimals for a metric that is a share, else three figures."""
+    return f"{value:.2f}" if metric in _SHARES else figures(value, 3)
 
 
 def _rare_classes(dataset: Dataset) -> Iterator[str]:
@@ -58,8 +64,8 @@ def _rare_classes(dataset: Dataset) -> Iterator[str]:
     rows, label = min(zip(dataset.class_rows, dataset.classes, strict=True))
     if rows < _RARE * total and rows < total / (2 * len(dataset.classes)):
         yield (
-            f"imbalance: class '{label}' has {rows:,} of {total:,} training rows ({rows / total:.1%}): accuracy says "
-            "little of it; metric: auc, or training.class_weights: balanced, does"
+            f"imbalance: class '{label}' has {rows:,} of {total:,} training rows ({rows / total:.1%}): accuracy "
+            "hardly shows it; metric: auc or training.class_weights: balanced does"
         )
 
 
@@ -71,5 +77,5 @@ def shared_rows(train: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> Iter
         if shared:
             yield (
                 f"duplicates: {shared:,} of {frame.height:,} {name} rows repeat training rows in every column: "
-                "its quality is partly memory"
+                "quality measured there is partly memorization"
             )

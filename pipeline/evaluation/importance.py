@@ -1,4 +1,4 @@
-"""What the served file reads: how much worse it answers when a column's values are dealt to other rows."""
+"""What the served file reads: permutation importance, the metric lost when a column is shuffled."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def leaks(
         share = _of_rows(dataset, rows, targets, told) if dataset.classes else _of_variance(targets, told)
         if share is not None:
             yield (
-                f"leakage: column '{column.name}' alone tells the target '{dataset.target}' ({share}): is it known "
-                f"when one asks? If not, drop: [{column.name}]"
+                f"leakage: column '{column.name}' alone predicts the target '{dataset.target}' ({share}): is it known "
+                f"at prediction time? If not, drop: [{column.name}]"
             )
 
 

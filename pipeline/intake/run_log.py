@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.contracts.errors import NotFoundError
-from pipeline.contracts.names import tenant_of_run
+from pipeline.contracts.names import tenant_of_key, tenant_of_run
 from pipeline.contracts.ports import Item, Table
-from pipeline.contracts.run import STAGES, Run, RunError, RunEvent, Stage, StageName, StageStatus
-from pipeline.contracts.table_keys import run_key
+from pipeline.contracts.run import (
+    STAGES,
+    Learning,
+    RejectedUpload,
+    Run,
+    RunError,
+    RunEvent,
+    Stage,
+    StageName,
+    StageStatus,
+)
+from pipeline.contracts.table_keys import rejected_upload_key, rejected_uploads_of, run_key
 
 __all__ = ["RunLog"]
 
@@ -53,6 +64,10 @@ class RunLog:
         """Note the time at which ``stage`` finished; nothing happens to a run that has ended meanwhile."""
         self._update(run, {f"stages.{stage}": _time(self._now()), "progress": ""})
 
+    def learn(self, run: str, learning: Learning) -> None:
+        """Note what the run learns; nothing happens to a run that has ended meanwhile."""
+        self._update(run, {"learning": learning.model_dump()})
+
     def progress(self, run: str, text: str) -> None:
         """Show a short text beside the running stage, until it finishes."""
         self._update(run, {"progress": text})
@@ -94,6 +109,33 @@ class RunLog:
             return [_run(item) for item in self._table.listing("RUN", limit=limit)]
         items = self._table.query(*run_key(tenant, ""))
         return [_run(item) for item in sorted(items, key=lambda i: i["listed_at"], reverse=True)[:limit]]
+
+    def reject(self, bucket: str, key: str, reason: str, *, at: datetime) -> None:
+        """Note that an upload started no run; the same key again replaces the note."""
+        tenant = tenant_of_key(key)
+        pk, sk = rejected_upload_key(tenant, hashlib.sha256(f"{bucket}/{key}".encode()).hexdigest())
+        upload = RejectedUpload(tenant=tenant, bucket=bucket, key=key, reason=reason, at=at)
+        self._table.put(
+            {
+                "pk": pk,
+                "sk": sk,
+                "listing": "REJECTED",
+                "listed_at": f"{_time(at)}#{sk}",
+                **upload.model_dump(exclude={"at"}),
+                "at": _time(at),
+            }
+        )
+
+    def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]:
+        """Uploads that started no run, newest first; without a tenant those of all, and of keys that name none."""
+        if tenant is None:
+            items = self._table.listing("REJECTED", limit=limit)
+        else:
+            items = self._table.query(*rejected_uploads_of(tenant))
+        newest = sorted(items, key=lambda item: item["listed_at"], reverse=True)[:limit]
+        return [
+            RejectedUpload.model_validate({name: item[name] for name in RejectedUpload.model_fields}) for item in newest
+        ]
 
     def _end(self, run: str, values: Item) -> bool:
         return self._update(run, {**values, "ended_at": _time(self._now())})

@@ -1,8 +1,8 @@
-"""The compress job's last step: the winner is trained once more, on the validation rows too.
+"""The compress job's last step: refit the winner on training and validation rows.
 
 What is said of it was measured before, on rows that it had not seen; the test rows are the judge of what is served.
 Of few rows a network, which needs rows to stop by, becomes the mean of five that stop by a fifth each; of a blend each
-member is trained once more, and its weight stays.
+member is retrained, and its weight stays.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["Again", "InJob", "refit"]
 
 _log = logging.getLogger(__name__)
 
-_AGAIN = "trained once more, on the validation rows too; its quality was measured before"
+_AGAIN = "retrained with the validation rows added; the scores above are from before that"
 _BLEND = "blend"
 _MOST_SECONDS = 600.0  # that it may take, by what the first trainings took
 _How = Literal["whole", "folds", "no"]
@@ -149,14 +149,14 @@ class InJob:
     trainer: Callable[[], Trainer]
 
     def train(self, candidate: Candidate) -> TrainedCandidate:
-        self.context.report(f"{candidate.name}: trains on the validation rows too")
+        self.context.report(f"{candidate.name}: retraining with the validation rows added")
         folder = self._folder() / candidate.name
         folder.mkdir()
         deadline = time.monotonic() + 2 * _MOST_SECONDS  # that the first training was on a GPU is possible
         trainer = replace(self.trainer().with_all_rows(), deadline=deadline)
         trained = trainer.train(candidate, folder, lambda text: None)
         if time.monotonic() > deadline:
-            raise CandidateFailedError(f"{candidate.name}: its time was over")
+            raise CandidateFailedError(f"{candidate.name}: its time ran out")
         self.context.keep_candidate(candidate.name, folder)
         return trained
 

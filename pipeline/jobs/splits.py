@@ -92,7 +92,7 @@ def sampled(file: Path, most_bytes: int, seed: int) -> tuple[pl.DataFrame, tuple
         return scan.collect(), ()
     drawn = pl.col(_ROW).hash(seed) < int(2**64 * most / rows)
     frame = scan.with_row_index(_ROW).filter(drawn).drop(_ROW).collect(engine="streaming")
-    note = f"trained on {frame.height:,} of {rows:,} rows, drawn by chance: more do not fit in this machine's memory"
+    note = f"trained on a random sample of {frame.height:,} of {rows:,} rows: more do not fit in this machine's memory"
     _log.warning("the training rows are a sample", extra={"rows": frame.height, "of": rows})
     return frame, (note,)
 

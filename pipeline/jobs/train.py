@@ -94,7 +94,7 @@ def _from_main(context: JobContext, value: T) -> T:
 
 
 def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
-    error = CandidateFailedError(f"{candidate.name} was not begun: the {minutes:g} minutes of its job were over")
+    error = CandidateFailedError(f"{candidate.name} was not started: the {minutes:g} minutes of its job had run out")
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 

@@ -6,9 +6,12 @@ Validation reads whole columns by the same expressions (validation.columns.dates
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from typing import Literal
+
+from pipeline.parsing.date_spellings import ABBREVIATED_ZONE, LETTERS, MONTH_NUMBERS, REWRITES, ZONES
 
 __all__ = [
     "CLOCK",
@@ -16,12 +19,12 @@ __all__ = [
     "EARLIEST",
     "FORMS",
     "LATEST",
-    "MONTHS",
     "NUMBER",
     "SECONDS_A_DAY",
     "TWO_DIGITS",
     "UNITS_A_SECOND",
     "TimeUnit",
+    "is_ambiguous",
     "seconds_of",
     "seconds_of_number",
 ]
@@ -34,52 +37,59 @@ UNITS_A_SECOND: dict[TimeUnit, float] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6
 SECONDS_A_DAY = 86_400
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.999999  # the years 1 to 9999, in seconds since 1970
 TWO_DIGITS = 69  # as POSIX has it: 69 to 99 are of the last century, 00 to 68 of this one
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
-_SECOND, _HALF, _OFFSET = r"[0-5]\d(?:[.,]\d+)?", r"(?: ?(?P<half>[AaPp])[Mm])?", r"Z|UTC|GMT|[+-]\d{2}:?\d{2}"
-_CLOCK = rf"(?P<hour>\d{{1,2}}):(?P<minute>[0-5]\d)(?::(?P<second>{_SECOND}))?{_HALF}"
+_HALF, _OFFSET = r"(?: ?(?P<half>[AaPp])[Mm])?", r"Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}"
+_SECOND = r"(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]+))?"
+_CLOCK = rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-5][0-9])(?::{_SECOND})?{_HALF}"
 _ZONE = rf"(?: ?(?P<zone>{_OFFSET}))?"
 _TIME = rf"(?:(?:[Tt]|,? +){_CLOCK}{_ZONE})?$"
-_MONTH = r"(?P<name>[A-Za-z]{3,9})"
-# ASCII digits alone (?-u: or re.ASCII) are not asked for: a digit of another script fails where it becomes a number.
+_MONTH = rf"(?P<name>[{LETTERS}]{{3,10}})"
+# Digits are written out: of other scripts, which \d matches too, they make no date.
 FORMS = (
-    rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_TIME}",
-    r"^(?P<year>\d{4})[-/](?P<month>\d{1,2})$",  # its first day
-    rf"^(?P<first>\d{{1,2}})[-/.](?P<then>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}}){_TIME}",
-    rf"^(?P<day>\d{{1,2}})[- ]{_MONTH}[- ,.]+(?P<year>\d{{4}}|\d{{2}}){_TIME}",
-    rf"^{_MONTH}[. ]+(?P<day>\d{{1,2}}),? +(?P<year>\d{{4}}){_TIME}",
+    rf"^(?P<year>[0-9]{{4}})[-/.](?P<month>[0-9]{{1,2}})[-/.](?P<day>[0-9]{{1,2}}){_TIME}",
+    r"^(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})$",  # its first day
+    rf"^(?P<first>[0-9]{{1,2}})(?P<mark>[-/.])(?P<then>[0-9]{{1,2}})[-/.](?P<year>[0-9]{{4}}|[0-9]{{2}}){_TIME}",
+    rf"^(?P<day>[0-9]{{1,2}})[- ]{_MONTH}[- ,.]+(?P<year>[0-9]{{4}}|[0-9]{{2}}){_TIME}",
+    rf"^{_MONTH}[. ]+(?P<day>[0-9]{{1,2}}),? +(?P<year>[0-9]{{4}}){_TIME}",
 )
 CLOCK = rf"^{_CLOCK}$"  # a time of day without a date: it counts as of 1970-01-01
 NUMBER = r"^[+-]?[0-9]{1,20}(?:\.[0-9]{0,20})?$"
 # Clocks with dots, in groups between which colons belong. Alone such a text is a clock where it is no date, and only
 # with its seconds: 18.00 is a number.
 _TAIL = rf"((?: ?[AaPp][Mm])?(?: ?(?:{_OFFSET}))?)$"
-DOTTED_CLOCKS = (rf"^(.*[Tt ])?(\d{{1,2}})\.([0-5]\d)\.({_SECOND}){_TAIL}", rf"^(.*[Tt ])(\d{{1,2}})\.([0-5]\d){_TAIL}")
+DOTTED_CLOCKS = (
+    rf"^(.*[Tt ])?([0-9]{{1,2}})\.([0-5][0-9])\.([0-5][0-9](?:[.,][0-9]+)?){_TAIL}",
+    rf"^(.*[Tt ])([0-9]{{1,2}})\.([0-5][0-9]){_TAIL}",
+)
 
-_Parts = dict[str, str]  # of what is not there the value is None
+_Groups = dict[str, str | None]
 
 
-def seconds_of(text: str, *, day_first: bool, time_unit: TimeUnit = "") -> float | None:
+def seconds_of(text: str, *, day_first: bool | None, time_unit: TimeUnit = "") -> float | None:
     """Read a date, a time of day, or a number in ``time_unit`` as seconds since 1970; without a zone it is UTC.
 
     Args:
         text: without white space at its ends.
-        day_first: 3/4/2024 is the third of April, and not the fourth of March.
+        day_first: 3/4/2024 is the third of April (True) or the fourth of March (False). None: the order is not known,
+            and only dates that tell it are read: 31/1/2024, and 3.4.2024, because with dots the day always comes first.
         time_unit: what a number counts. Where it is empty, a text that is a number is no date.
 
     Returns:
         None where the text is no date of the years 1 to 9999.
     """
-    if not text.isascii():
-        return None
     if time_unit and re.match(NUMBER, text):
         return None if time_unit == "hh.mm.ss" else seconds_of_number(float(text), time_unit)
     if time_unit == "hh.mm.ss":
         text = _with_colons(text)
-    seconds = _seconds_of_form(text, day_first=day_first)
-    if seconds is None and "." in text:
-        seconds = _seconds_of_form(_with_colons(text), day_first=day_first)
-    return seconds if seconds is not None and EARLIEST <= seconds <= LATEST else None
+    for spelling in _spellings(text):
+        if (seconds := _seconds_of_form(spelling, day_first=day_first)) is not None:
+            return seconds if EARLIEST <= seconds <= LATEST else None
+    return None
+
+
+def is_ambiguous(text: str) -> bool:
+    """Return whether a text is a date only once it is known whether its day or its month comes first."""
+    return seconds_of(text, day_first=None) is None and seconds_of(text, day_first=True) is not None
 
 
 def seconds_of_number(number: float, time_unit: TimeUnit) -> float | None:
@@ -98,16 +108,15 @@ def _seconds_of_whole_date(number: float) -> float | None:
     return _seconds_of_day(year, month, day)
 
 
-def _seconds_of_form(text: str, *, day_first: bool) -> float | None:
-    for form in _compiled():
-        if (match := form.match(text)) is None:
-            continue
-        parts = match.groupdict()
-        day = _start_of_day(parts, day_first=day_first) if "year" in parts else 0.0
-        clock = _clock(parts)
-        if day is not None and clock is not None:
-            return day + clock
-    return None
+def _spellings(text: str) -> Iterator[str]:
+    """The text as it stands, then rewritten to the usual forms; each but the first only where it differs."""
+    yield text
+    if "." in text and (dotted := _with_colons(text)) != text:
+        yield dotted
+    if (rewritten := _rewrite(text)) != text:
+        yield rewritten
+        if "." in rewritten and (dotted := _with_colons(rewritten)) != rewritten:
+            yield dotted
 
 
 def _with_colons(text: str) -> str:
@@ -116,50 +125,90 @@ def _with_colons(text: str) -> str:
     return re.sub(without, r"\1\2:\3\4", text)
 
 
+def _rewrite(text: str) -> str:
+    for pattern, template in _compiled_rewrites():
+        text = pattern.sub(template, text)
+    if (match := re.match(ABBREVIATED_ZONE, text)) and match[2] in ZONES:
+        return match[1] + ZONES[match[2]]
+    return text
+
+
 @cache
 def _compiled() -> list[re.Pattern[str]]:
     """Only a model that reads dates pays for it."""
     return [re.compile(form) for form in (*FORMS, CLOCK)]
 
 
-def _start_of_day(parts: _Parts, *, day_first: bool) -> float | None:
-    """None for a day that there is not."""
-    year = int(parts["year"])
-    if len(parts["year"]) == 2:
+@cache
+def _compiled_rewrites() -> list[tuple[re.Pattern[str], str]]:
+    """Only a text that has none of the usual forms pays for it."""
+    return [(re.compile(pattern), re.sub(r"\$\{(\d)\}", r"\\g<\1>", template)) for pattern, template in REWRITES]
+
+
+def _seconds_of_form(text: str, *, day_first: bool | None) -> float | None:
+    for form in _compiled():
+        if (match := form.match(text)) is None:
+            continue
+        groups = match.groupdict()
+        day = _start_of_day(groups, day_first=day_first) if "year" in groups else 0
+        clock = _clock(groups)
+        if day is not None and clock is not None:
+            # The fraction comes last: whole seconds are exact, so that one rounding is all there is.
+            return float(day + clock) + float(f"0.{groups.get('fraction') or 0}")
+    return None
+
+
+def _start_of_day(groups: _Groups, *, day_first: bool | None) -> int | None:
+    """None for a day that does not exist, and for one that could be two."""
+    digits = groups["year"] or ""
+    year = int(digits)
+    if len(digits) == 2:
         year += 1900 if year >= TWO_DIGITS else 2000
-    if "first" in parts:
-        day, month = (parts["first"], parts["then"]) if day_first else (parts["then"], parts["first"])
-    elif "name" in parts:
-        name = parts["name"][:3].lower()
-        if name not in MONTHS:
+    day: str | None
+    month: str | int | None
+    if "first" in groups:
+        order = _detect_order(groups) if day_first is None else day_first
+        if order is None:
             return None
-        day, month = parts["day"], str(MONTHS.index(name) + 1)
+        day, month = (groups["first"], groups["then"]) if order else (groups["then"], groups["first"])
+    elif "name" in groups:
+        day, month = groups["day"], MONTH_NUMBERS.get((groups["name"] or "").lower())
     else:
-        day, month = parts.get("day", "1"), parts["month"]
-    return _seconds_of_day(year, int(month), int(day))
+        day, month = groups.get("day", "1"), groups["month"]
+    return _seconds_of_day(year, int(month or 0), int(day or 0))
 
 
-def _seconds_of_day(year: int, month: int, day: int) -> float | None:
+def _detect_order(groups: _Groups) -> bool | None:
+    """Return whether a date by itself tells that its day comes first; None where it does not tell."""
+    first, then = int(groups["first"] or 0), int(groups["then"] or 0)
+    if first > 12 or first == then:
+        return True
+    if then > 12:
+        return False
+    return True if groups["mark"] == "." else None
+
+
+def _seconds_of_day(year: int, month: int, day: int) -> int | None:
     try:
-        return float((date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()) * SECONDS_A_DAY)
+        return (date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()) * SECONDS_A_DAY
     except ValueError:
         return None
 
 
-def _clock(parts: _Parts) -> float | None:
-    """Seconds of the day, less its zone's."""
-    if parts.get("hour") is None:
-        return 0.0
-    hour = int(parts["hour"])
-    if parts["half"]:
+def _clock(groups: _Groups) -> int | None:
+    """Whole seconds of the day minus the zone's offset."""
+    if groups.get("hour") is None:
+        return 0
+    hour = int(groups["hour"] or 0)
+    if half := groups["half"]:
         if not 1 <= hour <= 12:
             return None
-        hour = hour % 12 + (12 if parts["half"] in "pP" else 0)
+        hour = hour % 12 + (12 if half in "pP" else 0)
     if hour > 23:
         return None
-    seconds = hour * 3600 + int(parts["minute"]) * 60 + float((parts["second"] or "0").replace(",", "."))
-    zone = parts.get("zone") or ""
+    seconds = hour * 3600 + int(groups["minute"] or 0) * 60 + int(groups["second"] or 0)
+    zone = groups.get("zone") or ""
     if zone[:1] in ("+", "-"):
-        away = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
-        seconds -= away if zone[0] == "+" else -away
+        offset = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+        seconds -= offset if zone[0] == "+" else -offset
     return seconds

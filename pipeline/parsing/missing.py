@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["FALSE", "MISSING", "NUMBER_MISSING", "TRUE"]
+from collections.abc import Iterable
+
+__all__ = ["FALSE", "MISSING", "NUMBER_MISSING", "TRUE", "choose_markers"]
 
 # Compared after white space is stripped, as they are written here: "none" and "na" are also words.
 MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "\\N"})
@@ -22,3 +24,8 @@ NUMBER_MISSING = frozenset(
 # A column of these alone is boolean; compared in lower case.
 TRUE = frozenset({"true", "yes"})
 FALSE = frozenset({"false", "no"})
+
+
+def choose_markers(replaced: Iterable[str] | None) -> frozenset[str]:
+    """Return the texts that mean a missing value: the usual ones, or those that replace them. An empty cell is one."""
+    return MISSING if replaced is None else frozenset({"", *replaced})

@@ -28,6 +28,7 @@ __all__ = [
     "is_bound",
     "parse_number",
     "pattern",
+    "write_number",
 ]
 
 
@@ -105,6 +106,12 @@ def parse_number(text: str, number_format: NumberFormat) -> float | None:
     if match is None or text.endswith("\n"):
         return 0.0 if _compiled(ZERO).match(text) and not text.endswith("\n") else None
     return _value(match, number_format)
+
+
+def write_number(number: float) -> str:
+    """Write a typed number as text that means the same in every format: 1.519 would be 1519 beside decimal commas."""
+    text = repr(number)
+    return f"{text}0" if _compiled(AMBIGUOUS_POINT).match(text) else text
 
 
 def is_bound(text: str) -> bool:

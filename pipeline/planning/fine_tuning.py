@@ -36,7 +36,7 @@ def as_the_base_reads(dataset: Dataset, base: Base) -> Dataset:
         LeftOut(name=name, reason=f"the base model {base.version} does not read it") for name in own if name not in read
     )
     unknown = tuple(
-        f"column '{column.name}': {count:,} of its values are unknown to the base model {base.version}"
+        f"column '{column.name}': {count:,} values are unknown to the base model {base.version}"
         for column in columns
         if (count := len(set(own[column.name].vocabulary) - set(column.vocabulary)))
     )
@@ -92,7 +92,7 @@ def _of_base(candidate: Candidate, base: Base) -> Candidate:
     if trials is not None:
         space = {name: values for name, values in trials.space.items() if name not in built}
         trials = trials.model_copy(update={"space": space}) if space else None
-    reason = f"goes on from {base.version}"
+    reason = f"fine-tuned from {base.version}"
     return candidate.model_copy(update={"settings": settings, "trials": trials, "reason": reason})
 
 

@@ -44,14 +44,14 @@ def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tu
     nodes = spec.training.parallel.nodes
     if gpu and nodes == 1 and _minutes(spec, cpu, gpu, code) < min(spec.limits.minutes, _LEAST_MINUTES):
         cpu, gpu = [one for one in planned if one.queue != "code"], []
-        notes.append("limits.dollars leaves no time for a GPU's job: all share one on the CPU queue")
+        notes.append("limits.dollars leaves no time for a GPU job: all candidates share one CPU job")
     groups = _shared_out(cpu) if spec.limits.dollars is None else [cpu]
     minutes = _minutes(spec, *groups, gpu, code)
     if minutes < _SHORTEST_MINUTES < spec.limits.minutes:
-        notes.append(f"limits.dollars hardly pays for a machine's start: {_SHORTEST_MINUTES:g} minute is trained")
+        notes.append(f"limits.dollars hardly pays for a machine: each job trains for {_SHORTEST_MINUTES:g} minute")
     minutes = min(spec.limits.minutes, max(minutes, _SHORTEST_MINUTES))
     if spec.limits.dollars is not None:
-        notes.append(f"a job has {minutes:.3g} minutes, for limits.dollars and by the {PRICES_OF}, as an estimate")
+        notes.append(f"each job has about {minutes:.3g} minutes by limits.dollars and the {PRICES_OF}")
     jobs = [
         *(_job("cpu" if not number else f"cpu_{number + 1}", "cpu", group) for number, group in enumerate(groups)),
         _job("gpu", "gpu", gpu, nodes=nodes),

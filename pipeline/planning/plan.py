@@ -100,8 +100,8 @@ def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[s
     if not kept:
         kept = [min(cases, key=_estimated)]
         name = kept[0].declared.name
-        why = f"{name}, the quickest, is tried for all that ({reasons[name]})"
-        notes.append(f"no algorithm is estimated to keep the limits: {why}")
+        why = f"{name}, the fastest to train, is tried anyway ({reasons[name]})"
+        notes.append(f"no algorithm is estimated to meet the limits: {why}")
     names = {case.declared.name for case in kept}
     return kept, [Skipped(algorithm=n, reason=why) for n, why in reasons.items() if why and n not in names], notes
 

@@ -59,31 +59,31 @@ def _no_code(case: Case) -> str | None:
 
 
 def _not_asked(case: Case) -> str | None:
-    return "only tried when it is asked for in algorithms" if case.declared.by_request and not case.asked else None
+    return "only tried when named in algorithms" if case.declared.by_request and not case.asked else None
 
 
 def _other_task(case: Case) -> str | None:
     if case.dataset.task in case.declared.tasks:
         return None
-    return f"{case.dataset.task} is none of its tasks ({', '.join(case.declared.tasks)})"
+    return f"it does not support {case.dataset.task} (only {', '.join(case.declared.tasks)})"
 
 
 def _not_private(case: Case) -> str | None:
     if case.training.privacy is None:
         return None
     if not case.declared.knobs:
-        return "training.privacy is asked for, and it has no private training"
+        return "training.privacy is set, and it cannot be trained privately"
     texts = [column.name for column in case.dataset.columns if column.kind == "text"]
     if not texts:
         return None
-    return f"training.privacy is asked for, and texts are not read in private: drop: [{', '.join(texts)}] is expected"
+    return f"training.privacy is set, and texts are not read privately: drop: [{', '.join(texts)}] is expected"
 
 
 def _no_intervals(case: Case) -> str | None:
     wanted = case.training.quantiles or case.training.loss == "quantile"
     if not wanted or case.declared.knobs or case.asked or case.dataset.task != "regression":
         return None
-    return "quantiles are asked for, and it answers with none"
+    return "quantiles are set, and it predicts none"
 
 
 def _nothing_to_read(case: Case) -> str | None:
@@ -91,25 +91,25 @@ def _nothing_to_read(case: Case) -> str | None:
     if there & set(case.declared.reads) and set(case.declared.must_read) <= there:
         return None
     read = case.declared.must_read or case.declared.reads
-    return f"it reads {' and '.join(_WORDS[one] for one in read)}, which are not there"
+    return f"it needs {' and '.join(_WORDS[one] for one in read)}, and the data has none"
 
 
 def _too_many_classes(case: Case) -> str | None:
     most = case.declared.most_classes
-    return f"{case.classes:,} classes, {most:,} are its most" if most is not None and case.classes > most else None
+    return f"{case.classes:,} classes; its maximum is {most:,}" if most is not None and case.classes > most else None
 
 
 def _too_many_rows(case: Case) -> str | None:
     most = case.declared.most_rows
     if most is None or case.rows <= most or case.asked:
         return None
-    return f"{case.rows:,} training rows, {most:,} are its most"
+    return f"{case.rows:,} training rows; its maximum is {most:,}"
 
 
 def _too_few_rows(case: Case) -> str | None:
     if case.rows >= case.declared.least_rows or case.asked:
         return None
-    return f"{case.rows:,} training rows, {case.declared.least_rows:,} are its least"
+    return f"{case.rows:,} training rows; its minimum is {case.declared.least_rows:,}"
 
 
 def _too_many_weights(case: Case) -> str | None:
@@ -119,28 +119,28 @@ def _too_many_weights(case: Case) -> str | None:
     weights, most = width * max(1, case.classes), case.declared.most_weights
     if most is None or weights <= most:
         return None
-    return f"{weights:,} weights over one-hot categories and classes, {most:,} are its most"
+    return f"{weights:,} weights over one-hot categories and classes; its maximum is {most:,}"
 
 
 def _file_too_large(case: Case) -> str | None:
     most, about = case.limits.max_bytes, bytes_of(case.declared, case.dataset)
     if most is None or about is None or about <= UNSURE * most:
         return None
-    return f"its file is estimated at {about:,.0f} bytes, limits.max_bytes is {most:,}"
+    return f"its file is estimated at {about:,.0f} bytes; limits.max_bytes is {most:,}"
 
 
 def _too_slow_to_answer(case: Case) -> str | None:
     most, about = case.limits.max_latency_us, latency_of(case.declared)
     if most is None or about is None or about <= UNSURE * most:
         return None
-    return f"one row is estimated at {about:.0f} us, limits.max_latency_us is {most:g}"
+    return f"one row is estimated to take {about:.0f} us; limits.max_latency_us is {most:g}"
 
 
 def _too_long_to_train(case: Case) -> str | None:
     about = seconds_of(case.declared, case.dataset, case.trials)
     if about is None or about <= UNSURE * 60 * case.minutes:
         return None
-    return f"its training is estimated at {about / 60:.3g} minutes, its job has {case.minutes:.3g}"
+    return f"its training is estimated at {about / 60:.3g} minutes; its job has {case.minutes:.3g}"
 
 
 _Rule = Callable[[Case], str | None]

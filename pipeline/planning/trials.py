@@ -74,7 +74,7 @@ def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
     asked = (("cross_validate", bool(spec.cross_validate)), ("search.cv", spec.search.cv is not None and any(trials)))
     return tuple(
         f"{field} draws its folds at random, which a split by {spec.split.by} forbids: "
-        "the validation rows are what is compared by"
+        "candidates are compared on the validation rows"
         for field, is_asked in asked
         if is_asked
     )

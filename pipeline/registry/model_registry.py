@@ -6,10 +6,12 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TypeVar
 
 from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, ObjectNotFoundError, TransientError
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
+from pipeline.contracts.names import is_run_name
 from pipeline.contracts.ports import Item, ObjectStore, Put, Table
 from pipeline.contracts.record import Record
 from pipeline.contracts.table_keys import (
@@ -38,6 +40,11 @@ class AliasMove(Record):
     previous: int | None = None
     at: datetime
     by: str
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether a person moved it, and no run."""
+        return not is_run_name(self.by)
 
 
 def _utc_now() -> datetime:
@@ -118,6 +125,12 @@ class ModelRegistry:
         """The moves of all aliases, oldest first."""
         items = self._table.query(*history_prefix(tenant, model))
         return [AliasMove.model_validate({k: v for k, v in i.items() if k in AliasMove.model_fields}) for i in items]
+
+    def replaced_choice(self, tenant: str, model: str, run: str) -> AliasMove | None:
+        """A person's promotion or rollback that ``run`` has replaced by its own version; None when it replaced none."""
+        moves = [move for move in self.history(tenant, model) if move.alias == _LIVE]
+        earlier = next((before for before, move in pairwise(moves) if move.by == run), None)
+        return earlier if earlier is not None and earlier.is_manual else None
 
     def _check(self, artifact: Artifact) -> None:
         try:

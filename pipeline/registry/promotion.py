@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.variant import Selection
 
-__all__ = ["why_not"]
+__all__ = ["describe_replacement", "why_not"]
 
 
 def why_not(spec: JobSpec, selection: Selection) -> str | None:
@@ -15,3 +15,11 @@ def why_not(spec: JobSpec, selection: Selection) -> str | None:
     if spec.promote == "manual":
         return "train.yaml asks for it (promote: manual)"
     return None
+
+
+def describe_replacement(replaced: int, by: str) -> str:
+    """Say that a run has replaced a version that a person chose, and how runs are kept from that."""
+    return (
+        f"replaced version {replaced}, which a person had made live ({by}): promote: manual in train.yaml leaves that "
+        "decision to a person"
+    )

@@ -80,9 +80,9 @@ class _Compared:
     def reason(self, winner: Variant, made: Sequence[Variant], *, fitting: int) -> str:
         full = _full_precision(made).get(winner.candidate, winner)
         if not fitting:
-            among = "no file keeps the limits; of all"
+            among = "no file meets the limits; of all"
         elif fitting < len(made):
-            among = f"of the files that keep the limits ({fitting} of {len(made)})"
+            among = f"of the files that meet the limits ({fitting} of {len(made)})"
         else:
             among = f"of {len({variant.candidate for variant in made})} candidates"
         found = shown(full.quality, self.metric, by_folds=self.by_folds)
@@ -94,7 +94,7 @@ class _Compared:
         assert winner.artifact is not None, "a winner was made"
         assert full.artifact is not None, "so was the file that it came from"
         times = full.artifact.bytes / winner.artifact.bytes
-        return f"{sentence}; its {winner.precision} file kept the gates and is {times:.1f} times smaller than fp32"
+        return f"{sentence}; its {winner.precision} file passed the gates and is {times:.1f} times smaller than fp32"
 
 
 def _full_precision(variants: Sequence[Variant]) -> dict[str, Variant]:

@@ -45,7 +45,7 @@ def _trained(candidate: Candidate, made: TrainedCandidate) -> Tried:
 def _lost(candidate: Candidate, outcome: CandidateOutcome | None) -> Tried:
     named = {"candidate": candidate.name, "algorithm": candidate.algorithm, "settings": candidate.settings}
     if outcome is None:
-        return Tried(**named, status="failed", reason="its job ended before it was done")
+        return Tried(**named, status="failed", reason="its job ended before it finished")
     why = outcome.reason or (outcome.error.message if outcome.error else "")
     status = "dropped" if outcome.status == "dropped" else "failed"
     return Tried(**named, status=status, reason=why, seconds=outcome.seconds)

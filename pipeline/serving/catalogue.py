@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.run import RejectedUpload
 from pipeline.contracts.signature import Signature
 
 __all__ = ["Catalogue"]
@@ -23,12 +24,17 @@ class _Registry(Protocol):
     def live(self, tenant: str, model: str) -> ModelVersion: ...
 
 
+class _Runs(Protocol):
+    def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]: ...
+
+
 class Catalogue:
     """One tenant's models at a time; each method raises NotFoundError for what this tenant has not."""
 
-    def __init__(self, registry: _Registry, artifacts: ObjectStore) -> None:
+    def __init__(self, registry: _Registry, artifacts: ObjectStore, runs: _Runs) -> None:
         self._registry = registry
         self._artifacts = artifacts
+        self._runs = runs
 
     def metadata(self, tenant: str, model: str, version: str | None = None) -> Document:
         """A model as OIP describes it: of ``version``, or of the live one."""
@@ -72,6 +78,11 @@ class Catalogue:
         """A version's record, and its card."""
         found = self._find(tenant, model, version)
         return {**found.model_dump(mode="json"), "card": json.loads(self._artifacts.get(found.card_key))}
+
+    def rejected(self, tenant: str) -> Document:
+        """A tenant's uploads that started no run, newest first, with the reason."""
+        uploads = self._runs.rejected(tenant=tenant)
+        return {"rejected": [upload.model_dump(mode="json", include={"key", "reason", "at"}) for upload in uploads]}
 
     def _find(self, tenant: str, model: str, version: str | None) -> ModelVersion:
         if version is None:

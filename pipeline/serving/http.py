@@ -43,13 +43,17 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 class InferRequest(NamedTuple):
-    """``version`` None is the one under the alias live. ``unproven``: it need not have passed its smoke test."""
+    """``version`` None is the one under the alias live. ``unproven``: it need not have passed its smoke test.
+
+    ``ignore_extra``: columns that the model does not read are left out, and not refused.
+    """
 
     tenant: str
     model: str
     version: int | None
     unproven: bool
     body: str | bytes
+    ignore_extra: bool = False
 
 
 def infer_request(event: Event) -> InferRequest:
@@ -64,7 +68,8 @@ def infer_request(event: Event) -> InferRequest:
         raise NotFoundError("there is no such model or version: a model's name and a version's number are expected")
     model, version = path.groups()
     unproven = event["requestContext"]["authorizer"].get("principal") == SMOKE_TEST
-    return InferRequest(tenant, model, int(version) if version else None, unproven, _body(event))
+    number = int(version) if version else None
+    return InferRequest(tenant, model, number, unproven, _body(event), ignore_extra=_ignores_extra(event))
 
 
 def tenant_of(event: Event, permission: str) -> str:
@@ -96,6 +101,13 @@ def refusal(error: BaseException, request_id: str) -> Response:
         reason = "a service is busy, try again" if status == 503 else "internal error"
         words = f"{reason} (request {request_id})"
     return response(status, json.dumps({"error": words}))
+
+
+def _ignores_extra(event: Event) -> bool:
+    wanted = (event.get("queryStringParameters") or {}).get("extra", "refuse")
+    if wanted not in ("ignore", "refuse"):
+        raise InvalidRequestError("extra: 'ignore' or 'refuse' is expected")
+    return bool(wanted == "ignore")
 
 
 def _body(event: Event) -> str | bytes:

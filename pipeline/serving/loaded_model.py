@@ -47,30 +47,37 @@ class LoadedModel:
         self._outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
 
-    def answer(self, document: Any) -> Answer:
-        """``document`` is a request's JSON: ``{"rows"}``, or ``{"inputs"}`` as the Open Inference Protocol has it.
+    def answer(self, document: Any, *, ignore_extra: bool = False) -> Answer:
+        """Predict on a request's rows.
 
-        Raises InvalidRequestError, saying what is wrong and where, when it does not fit the signature.
+        Args:
+            document: Its JSON: ``{"rows"}``, or ``{"inputs"}`` as the Open Inference Protocol has it.
+            ignore_extra: Leave out columns that the model does not read.
+
+        Raises:
+            InvalidRequestError: It does not fit the signature: what is wrong, and where.
         """
         if type(document) is not dict:
             raise InvalidRequestError(f'an object with "rows" or "inputs" is expected, not {json_kind(document)}')
         if ("rows" in document) == ("inputs" in document):
             found = "both are there" if "rows" in document else "neither is there"
             raise InvalidRequestError(f'either "rows" or "inputs" is expected, {found}')
-        return self._of_rows(document) if "rows" in document else self._of_tensors(document)
+        of_its_form = self._of_rows if "rows" in document else self._of_tensors
+        return of_its_form(document, ignore_extra)
 
-    def _of_rows(self, document: Mapping[str, Any]) -> Answer:
-        outputs = self.session.run(self._outputs, decode_rows(document["rows"], self._columns))
+    def _of_rows(self, document: Mapping[str, Any], ignore_extra: bool) -> Answer:
+        feeds = decode_rows(document["rows"], self._columns, ignore_extra=ignore_extra)
+        outputs = self.session.run(self._outputs, feeds)
         found = predictions(outputs, self.signature.classes, self._quantiles)
         body = {"model": self.model, "version": self.version, "predictions": found}
         return Answer(self.model, self.version, len(found), to_json(body))
 
-    def _of_tensors(self, document: Mapping[str, Any]) -> Answer:
+    def _of_tensors(self, document: Mapping[str, Any], ignore_extra: bool) -> Answer:
         identity = document.get("id")
         if not isinstance(identity, str | None):
             raise InvalidRequestError(f"id: text is expected, not {json_kind(identity)}")
         chosen = chosen_outputs(document.get("outputs"), self._outputs)
-        outputs = self.session.run(self._outputs, self._decode_tensors(document["inputs"]))
+        outputs = self.session.run(self._outputs, self._decode_tensors(document["inputs"], ignore_extra=ignore_extra))
         body: dict[str, Any] = {"model_name": self.model, "model_version": str(self.version)}
         if identity is not None:
             body["id"] = identity

@@ -26,6 +26,7 @@ class ColumnNames:
         self.all = tuple(column.name for column in signature.columns)
         self._optional = frozenset(column.name for column in signature.columns if column.is_optional)
         self._target = signature.target
+        self._unread = frozenset((*signature.unread, *map(clean_text, signature.unread)))
         self.spellings = {name: name for name in self.all}
         aliases = [(alias, column.name) for column in signature.columns for alias in column.aliases]
         exact = [*self.spellings.items(), *aliases]
@@ -36,17 +37,27 @@ class ColumnNames:
         """Return the column's name, or None where no column is spelled so."""
         return self.spellings.get(spelling) or self.spellings.get(clean_text(spelling))
 
-    def rename(self, row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    def is_unread(self, spelling: str) -> bool:
+        """Whether the training file had the column too, and no model reads it."""
+        return spelling in self._unread or clean_text(spelling) in self._unread
+
+    def rename(self, row: Mapping[str, Any], where: str, *, ignore_extra: bool = False) -> dict[str, Any]:
         """Give the cells of ``row`` under the columns' own names; null for an optional column that is absent.
 
+        Args:
+            row: Cells by the names that the request has.
+            where: The row's place, as messages call it.
+            ignore_extra: Leave out unknown columns.
+
         Raises:
-            InvalidRequestError: a column is absent, there twice, or unknown; all of them are named.
+            InvalidRequestError: A column is absent, there twice, or unknown; all of them are named.
         """
         cells: dict[str, Any] = {}
         unknown = []
         for spelling, cell in row.items():
             if (name := self.find(spelling)) is None:
-                unknown.append(spelling)
+                if not (ignore_extra or self.is_unread(spelling)):
+                    unknown.append(spelling)
             elif name in cells:
                 raise InvalidRequestError(f"{where} has '{shown(name)}' twice, in two spellings: one is expected")
             else:
@@ -62,7 +73,8 @@ class ColumnNames:
             hints = "; ".join(filter(None, map(self._hint, list(unknown)[:_MAX_LISTED])))
             faults.append(f"has {_listed(unknown)}, which the model does not read{hints and f' ({hints})'}")
         if faults:
-            raise InvalidRequestError(f"{where} {' and '.join(faults)}: expected are {_listed(self.all)}")
+            accept = "; ?extra=ignore leaves out what it does not read" if unknown else ""
+            raise InvalidRequestError(f"{where} {' and '.join(faults)}: expected are {_listed(self.all)}{accept}")
 
     def _hint(self, name: str) -> str | None:
         if name == self._target:

@@ -22,7 +22,7 @@ class Predictor:
 
     def __call__(self, request: InferRequest) -> Answer:
         """Raise NotFoundError, ConflictError, IntegrityError for the version, InvalidRequestError for the request."""
-        return self._model(request).answer(_read(request.body))
+        return self._model(request).answer(_read(request.body), ignore_extra=request.ignore_extra)
 
     def _model(self, request: InferRequest) -> LoadedModel:
         tenant, model, version = request.tenant, request.model, request.version

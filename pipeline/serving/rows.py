@@ -12,7 +12,7 @@ from pipeline.serving.names import shown
 __all__ = ["decode_rows"]
 
 
-def decode_rows(rows: Any, columns: Columns) -> Feeds:
+def decode_rows(rows: Any, columns: Columns, *, ignore_extra: bool = False) -> Feeds:
     """Raise InvalidRequestError where a row is no object, lacks a column, has another, or a cell is of a wrong kind."""
     if type(rows) is not list:
         raise InvalidRequestError(f"rows: an array of objects is expected, not {json_kind(rows)}")
@@ -28,7 +28,10 @@ def decode_rows(rows: Any, columns: Columns) -> Feeds:
             return columns.feeds(rows, _where)
         except KeyError:
             pass  # a column is absent, or spelled otherwise
-    return columns.feeds([columns.names.rename(row, f"rows[{number}]") for number, row in enumerate(rows)], _where)
+    renamed = [
+        columns.names.rename(row, f"rows[{number}]", ignore_extra=ignore_extra) for number, row in enumerate(rows)
+    ]
+    return columns.feeds(renamed, _where)
 
 
 def _where(row: int, column: str) -> str:

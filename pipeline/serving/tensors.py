@@ -45,7 +45,7 @@ class TensorDecoder:
         self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
         self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
 
-    def __call__(self, inputs: Any) -> Feeds:
+    def __call__(self, inputs: Any, *, ignore_extra: bool = False) -> Feeds:
         """Raise InvalidRequestError for a tensor that is no column's, twice there, or of a wrong shape or datatype."""
         if type(inputs) is not list:
             raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_kind(inputs)}")
@@ -57,7 +57,7 @@ class TensorDecoder:
             if name in tensors:
                 raise InvalidRequestError(f"inputs[{number}]: '{shown(name)}' is there already, one is expected")
             tensors[name] = data
-        absent = self._check_names(tensors) if tensors.keys() != self._elements.keys() else ()
+        absent = self._check_names(tensors, ignore_extra) if tensors.keys() != self._elements.keys() else ()
         rows = self._count_rows(tensors)
         for name in absent:
             tensors[name] = [None] * rows
@@ -90,10 +90,13 @@ class TensorDecoder:
             )
         return name, data
 
-    def _check_names(self, tensors: Mapping[str, list[Any]]) -> Collection[str]:
-        """The optional columns that are absent; raise InvalidRequestError for others."""
-        unknown = [name for name in tensors if name not in self._elements]
+    def _check_names(self, tensors: dict[str, list[Any]], ignore_extra: bool) -> Collection[str]:
+        """The optional columns that are absent; raise InvalidRequestError for others. Extra ones are taken out."""
+        extra = [name for name in tensors if name not in self._elements]
+        unknown = [name for name in extra if not (ignore_extra or self._columns.names.is_unread(name))]
         self._columns.names.check(tensors, "inputs", unknown)
+        for name in extra:
+            del tensors[name]
         return self._elements.keys() - tensors.keys()
 
     def _count_rows(self, tensors: Mapping[str, list[Any]]) -> int:

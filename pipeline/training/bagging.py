@@ -32,7 +32,7 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]
     notes: tuple[str, ...] = ()
     for number, held in enumerate(held_out_by_fold(problem, folds)):
         if members and time.monotonic() > problem.deadline:
-            notes = (f"the time was over after {number} of {folds} folds, whose models answer",)
+            notes = (f"training time ran out after {number} of {folds} folds; the models of these folds are used",)
             break
         part = replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
         members.append(train(part, number))

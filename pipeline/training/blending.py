@@ -87,7 +87,7 @@ def find_blend(
 def _why(shares: dict[str, float], metric: str, found: Sequence[str], best: str, better: bool) -> str:
     """``found``: the blend's quality, and that of the best alone."""
     if len(shares) == 1:
-        return f"no other adds to {next(iter(shares))}"
+        return f"no other candidate improves {next(iter(shares))}"
     told = " + ".join(f"{share:.2f} {name}" for name, share in shares.items())
     own, other = found
     return f"{told}: cross-fitted {metric} {own}, {'better than' if better else 'no better than'} {other} of {best}"

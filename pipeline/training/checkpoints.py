@@ -37,14 +37,14 @@ def resumed(training: Training, at: Progress) -> Progress:
         return at
     digest, written = given[:_SHA256], given[_SHA256:]
     if hashlib.sha256(written).digest() != digest:
-        at.note("the checkpoint of an earlier attempt was damaged: training began anew")
+        at.note("the checkpoint of an earlier attempt was damaged; training restarted")
         return at
     state: Mapping[str, Any] = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
     if state["belongs_to"] != _identity(training):
-        at.note("the checkpoint of an earlier attempt was of another training: this one began anew")
+        at.note("the checkpoint of an earlier attempt belongs to another training; this one restarted")
         return at
     at = _restored(state, training)
-    at.note(f"taken back, it went on from a checkpoint in epoch {at.epoch}", instead_of="taken back")
+    at.note(f"interrupted; resumed from a checkpoint in epoch {at.epoch}", instead_of="interrupted")
     return at
 
 

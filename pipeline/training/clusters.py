@@ -67,7 +67,7 @@ def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> Fitted:
     if len(problem.train) > _MOST_FITTED:
         notes += (f"the clusters were fitted to {_MOST_FITTED:,} of {len(problem.train):,} rows",)
     if problem.train.weight is not None:
-        notes += ("the rows' weights do not move its clusters",)
+        notes += ("row weights are not used for its clusters",)
     return Fitted(
         predict=predict,
         body=lambda: join(space.graph(), _head(mixture, order), prefix="clusters/"),

@@ -84,7 +84,7 @@ class Ensembling:
         started = time.perf_counter()
         members = [one for one in members if not (one.trained.quantiles or one.trained.classes)]
         if len(members) < 2:
-            return [], [LeftOut(name=BLEND, reason="there are no two candidates whose answers have a mean")]
+            return [], [LeftOut(name=BLEND, reason="a blend needs two candidates whose predictions can be averaged")]
         self.report("blend")
         known = {one.name: one.out_of_fold for one in members if one.out_of_fold is not None}
         if crossed := len(known) == len(members):  # all rows tell more than the validation rows

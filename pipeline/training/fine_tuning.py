@@ -71,13 +71,13 @@ def _check(base: Base, fitting: Mapping[str, Tensor], unfit: list[str], *, freez
 def _told(
     base: Base, fitting: Mapping[str, Tensor], unfit: list[str], last: frozenset[str], *, freeze: bool
 ) -> tuple[str, ...]:
-    notes = [f"began from the weights of {base.version} ({len(fitting)} of {len(fitting) + len(unfit)} arrays)"]
+    notes = [f"initialized with the weights of {base.version} ({len(fitting)} of {len(fitting) + len(unfit)} arrays)"]
     if inner := [name for name in unfit if name not in last]:
-        notes.append(f"{_names(inner)} did not fit, and began anew")
+        notes.append(f"{_names(inner)} did not fit and were initialized anew")
     if last & set(unfit):
-        notes.append("its answers are others: the last layer began anew")
+        notes.append("it predicts other classes; the last layer was initialized anew")
     if freeze:
-        notes.append("only the last layer has learnt")
+        notes.append("only the last layer was trained")
     return tuple(notes)
 
 

@@ -181,7 +181,7 @@ def _out_of_patience(training: Training, at: Progress) -> bool:
 
 
 def _time_was_over(epoch: int, settings: Settings) -> str:
-    return f"the time was over in epoch {epoch} of {settings['epochs']}: the best until then was kept"
+    return f"training time ran out in epoch {epoch} of {settings['epochs']}; the best weights so far were kept"
 
 
 def _due(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
@@ -205,13 +205,13 @@ def _due_here(training: Training, at: Progress, kept_at: float, *, epoch_ended: 
 
 def _lower_the_rate(training: Training, at: Progress, *, last: bool) -> None:
     """Go on from the best weights at a tenth of the rate, once; raise CandidateFailedError when that was done."""
-    where = f"in epoch {at.epoch}, at a learning rate of {at.rate:g}"
+    where = f"in epoch {at.epoch} (learning rate {at.rate:g})"
     if at.diverged or last:
-        before = f" (before that {at.diverged})" if at.diverged else ""
-        raise CandidateFailedError(f"the loss was no number any more {where}{before}: a lower one is expected")
+        before = f", before that {at.diverged}" if at.diverged else ""
+        raise CandidateFailedError(f"the loss became non-finite {where}{before}: a lower learning rate is expected")
     at.diverged = where
     at.rate *= _LOWERED
-    at.note(f"the loss was no number any more {where}: it went on from the best weights at {at.rate:g}")
+    at.note(f"the loss became non-finite {where}; resumed from the best weights with {at.rate:g}")
     training.together.load(training.model, at.best)
     training.descent.restart()
     training.averaged.restart()

@@ -88,7 +88,7 @@ class Trainer:
         predicted = self._unscaled(fitted.predict(problem.validation))
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
         if not np.isfinite(predicted).all():
-            raise CandidateFailedError("its answers to the validation rows are not all numbers")
+            raise CandidateFailedError("its predictions on the validation rows are not all finite")
         report("exports")
         model_sha256 = self._export(fitted, predicted, signature, workdir)
         trained = TrainedCandidate(

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.parsing.missing import MISSING
+from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.dataset_builder import PreparedFiles
 from pipeline.validation.readers.batches import Rows
@@ -76,8 +76,7 @@ def _columns(rows: Rows, prepared: PreparedFiles) -> list[dict[str, Any]]:
 
 def _count_missing(column: pl.Series, dataset: Dataset) -> int:
     """Of a column that no model reads, and of the target."""
-    missing = MISSING if dataset.missing is None else frozenset(dataset.missing)
-    return strip_cells(column, missing).null_count()
+    return strip_cells(column, choose_markers(dataset.missing)).null_count()
 
 
 def _target_kind(dataset: Dataset) -> str:

@@ -111,6 +111,8 @@ def build_dataset(
         encoding=schema.spec.encoding or "",
         sheet=schema.spec.sheet or "",
         target_format=schema.target.number_format,
+        default_target=schema.is_default_target,
+        likely_target=schema.likely_target,
     )
     missing = {column.name: column.values.null_count() for column in schema.columns}
     return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec, missing=missing)

@@ -12,13 +12,15 @@ import polars as pl
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
-from pipeline.parsing.missing import MISSING
-from pipeline.validation.columns.casting import as_text, cast_column, count_lost
+from pipeline.parsing.missing import choose_markers
+from pipeline.validation.columns.casting import as_numbers, as_text, cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.date_inference import check_order, explain_lost
+from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
-from pipeline.validation.limits import MAX_BYTES
+from pipeline.validation.limits import MAX_BYTES, MAX_NAMED
 from pipeline.validation.readers.batches import Rows, open_rows
-from pipeline.validation.readers.formats import find_format
+from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
@@ -49,29 +51,39 @@ def first_options(spec: JobSpec) -> ReadOptions:
 
 def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
     """How a file is read beside the data."""
-    return ReadOptions(header=rows.header, encoding=spec.encoding or "", names=rows.names.names)
+    return ReadOptions(header=rows.header, encoding=spec.encoding or "", sheet=spec.sheet or "", names=rows.names.names)
 
 
-def read_known_rows(name: str, path: Path, signature: Signature, workdir: Path) -> KnownRows:
+def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
+    name: str,
+    path: Path,
+    signature: Signature,
+    workdir: Path,
+    *,
+    form: Format | None = None,
+    ignore_extra: bool = False,
+) -> KnownRows:
     """Read a file by a model's signature.
 
     Args:
-        name: The file's name, whose ending tells the format.
+        name: What the user calls the file.
         path: Where it is.
         signature: What the model takes, and how its training file was read.
         workdir: An empty folder for what is made of the file.
+        form: Its format; None: the ending of ``name`` tells it.
+        ignore_extra: Leave out columns that the model does not read.
 
     Raises:
-        DatasetError: Of a kin: the file cannot be read, or lacks a column.
+        DatasetError: Of a kin: the file cannot be read, lacks a column, or has one that the model does not read.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
-    source = Source(name=name, files=(File(name=name, path=path, form=find_format(name)),), digest=Future())
+    source = Source(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
     image = next((column.shape for column in signature.columns if column.kind == "image"), ())
     rows = open_rows(
         source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
     )
-    missing = MISSING if signature.missing is None else frozenset(signature.missing)
-    _check_names(name, rows, signature)
+    missing = choose_markers(signature.missing)
+    _check_names(name, rows, signature, ignore_extra=ignore_extra)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
     lost = [warning for _, warnings in columns for warning in warnings]
     target = signature.target
@@ -94,7 +106,7 @@ def _options_of(signature: Signature) -> ReadOptions:
     )
 
 
-def _check_names(name: str, rows: Rows, signature: Signature) -> None:
+def _check_names(name: str, rows: Rows, signature: Signature, *, ignore_extra: bool) -> None:
     optional = {column.name for column in signature.columns if column.is_optional}
     there = rows.sample.columns
     absent = [column.name for column in signature.columns if column.name not in there and column.name not in optional]
@@ -103,31 +115,50 @@ def _check_names(name: str, rows: Rows, signature: Signature) -> None:
             f"'{name}' lacks {counted(len(absent), 'column')} that the model reads, such as '{absent[0]}': "
             f"{suggest(absent[0], there)}"
         )
+    known = {*(column.name for column in signature.columns), signature.target, *signature.unread, *rows.names.unnamed}
+    extra = [column for column in there if column not in known]
+    if extra and not ignore_extra:
+        listed = ", ".join(f"'{column}'" for column in extra[:MAX_NAMED])
+        more = f" and {len(extra) - MAX_NAMED:,} more" if len(extra) > MAX_NAMED else ""
+        raise InvalidColumnsError(
+            f"'{name}' has {counted(len(extra), 'column')} that the model does not read: {listed}{more}; "
+            "--ignore-extra leaves out what it does not read"
+        )
 
 
 def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str]) -> tuple[pl.Series, Sequence[str]]:
     if column.name not in frame.columns:
         return pl.Series(column.name, [None]).new_from_index(0, frame.height), ()
     raw = frame[column.name]
+    cells = strip_cells(raw, missing) if column.kind == "datetime" else raw
+    check_order(cells, column)
+    column, fitted = fit_column(raw, column, missing)
     values = cast_column(raw, column, missing)
     lost, present = count_lost(raw, values, column, missing)
+    reason = explain_lost(cells, values, column) if lost else ""
     if present and lost == present:
         raise InvalidColumnsError(
-            f"column '{column.name}' is not {column.kind}, as it is in the training file: the same spelling is expected"
+            f"column '{column.name}' is not {column.kind}, as it is in the training file{reason}: the same spelling is "
+            "expected"
         )
-    warnings = [f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"] if lost else []
+    warnings = list(fitted)
+    if lost:
+        warnings.append(f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing")
     if column.kind == "boolean":
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":
-        values = _as_request_dates(raw, values, column)
+        values = _as_request_dates(cells, values, column)
     elif column.kind == "numeric":
         exact = cast_column(raw, replace(column, is_wide=True), missing)
         values = exact.set(values.is_null(), None)
     return values.alias(column.name), warnings
 
 
-def _as_request_dates(raw: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:
-    if column.time_unit not in ("", "hh.mm.ss"):
-        return cast_column(raw, Column(name=column.name, kind="numeric", is_wide=True))
+def _as_request_dates(cells: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:
+    """Return the numbers of a file whose dates are all numbers in the column's unit, else ISO 8601."""
+    if column.time_unit not in ("", "hh.mm.ss") and not cells.dtype.is_temporal():
+        numbers = as_numbers(cells, Column(name=column.name, kind="numeric", is_wide=True))
+        if not (numbers.is_null() & seconds.is_not_null()).any():
+            return numbers.set(seconds.is_null(), None)
     times = pl.from_epoch((seconds * 1e6).round().cast(pl.Int64), time_unit="us")
     return times.dt.strftime(_ISO)

@@ -34,6 +34,7 @@ class RejectedRows:
     broken: int = 0
     dropped: int = 0
     repaired: int = 0
+    blank: int = 0
     _repairs: list[str] = field(default_factory=list)
     _cells: Counter[tuple[str, str]] = field(default_factory=Counter)
     _examples: list[str] = field(default_factory=list)
@@ -58,6 +59,10 @@ class RejectedRows:
         self.repaired += 1
         if len(self._repairs) < _MAX_NAMED:
             self._repairs.append(f"line {line:,} {reason}")
+
+    def add_blank(self, rows: int) -> None:
+        """Count rows of empty cells: they hold nothing that could be lost."""
+        self.blank += rows
 
     def add_cells(self, column: str, reason: str, cells: int) -> None:
         """Count cells of a column that are taken as missing, although their rows are read."""
@@ -106,6 +111,7 @@ class RejectedRows:
         self._examples += [f"{prefix}{line}" for line in other_file._examples[:room]]
         self._reasons += other_file._reasons
         self.repaired += other_file.repaired
+        self.blank += other_file.blank
         self._repairs += [f"{prefix}{line}" for line in other_file._repairs]
         del self._repairs[_MAX_NAMED:]
         self._cells.update(other_file._cells)
@@ -130,7 +136,13 @@ class RejectedRows:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return what the user should know about rejected and repaired rows."""
-        return (*self._tell_broken(), *self._tell_repaired(), *self._tell_cells(), *self._tell_dropped())
+        return (
+            *self._tell_broken(),
+            *self._tell_repaired(),
+            *self._tell_cells(),
+            *self._tell_blank(),
+            *self._tell_dropped(),
+        )
 
     def _tell_broken(self) -> Iterator[str]:
         if self.broken:
@@ -140,6 +152,10 @@ class RejectedRows:
         if self.repaired:
             more = "; ..." if self.repaired > len(self._repairs) else ""
             yield f"{self._prefix}{counted(self.repaired, 'line')} repaired: {'; '.join(self._repairs)}{more}"
+
+    def _tell_blank(self) -> Iterator[str]:
+        if self.blank:
+            yield f"{self._prefix}{counted(self.blank, 'row')} of empty cells skipped"
 
     def _tell_cells(self) -> Iterator[str]:
         for (column, reason), cells in self._cells.items():

@@ -13,11 +13,12 @@ from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Task
-from pipeline.parsing.missing import MISSING
+from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
 from pipeline.validation.columns.cells import has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
+from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
 from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
 from pipeline.validation.columns.spec_columns import check_columns, resolve_columns
 from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
@@ -69,6 +70,8 @@ class Schema:
     weight: Column | None = None
     placing: Column | None = None  # how the column is read that splits the rows by time or group
     warnings: tuple[str, ...] = ()
+    is_default_target: bool = False  # nobody named it: the last column
+    likely_target: str = ""  # the column that is more likely meant than the default one
 
     @property
     def task(self) -> Task:
@@ -148,7 +151,7 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
     """
     sample = rows.sample
     spec = resolve_columns(spec, rows.names)
-    missing = MISSING if spec.missing is None else frozenset(spec.missing)
+    missing = choose_markers(spec.missing)
     name = target_name(sample.columns, spec, rows.names.unnamed)
     check_columns(spec, sample.columns, name)
     hint = _decimal_hint(sample)
@@ -158,6 +161,8 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
     dropped += _leave_out_group(spec)
     features = sample.drop({name, spec.weight or "", *(column.name for column in dropped)}, strict=False)
     columns, unread = _infer_features(features, rows, missing, hint)
+    is_default = bool(name) and spec.target is None
+    likely = find_likely_target(target, sample.columns, [column.column for column in columns]) if is_default else ""
     return Schema(
         spec=spec.model_copy(update={"target": name or None, "task": target.task}),
         target=target.rule,
@@ -168,7 +173,9 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
         missing=missing,
         weight=infer_weight(sample[spec.weight], missing) if spec.weight else None,
         placing=placing,
-        warnings=_tell_target(target, rows),
+        warnings=(*tell_likely_target(name, likely), *_tell_target(target, rows)),
+        is_default_target=is_default,
+        likely_target=likely,
     )
 
 

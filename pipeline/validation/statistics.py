@@ -17,6 +17,7 @@ import polars as pl
 from pipeline.contracts.dataset import ColumnProfile, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
+from pipeline.validation.columns.number_kinds import may_number_rows
 from pipeline.validation.limits import MAX_VOCABULARY
 from pipeline.validation.profile import column_fields, profile_column
 from pipeline.validation.threads import map_in_threads
@@ -167,7 +168,9 @@ class Statistics:
         """Return whether the values are distinct whole numbers without gaps, except for rows of other splits."""
         span = column.maximum - column.minimum + 1
         are_distinct = column.distinct >= self.rows * (1 - _SLACK) and self.rows <= span <= 2 * self.rows
-        return are_distinct and not column.missing and bool((sample == sample.floor()).all())
+        if not are_distinct or column.missing or not (sample == sample.floor()).all():
+            return False
+        return may_number_rows(sample.name, column.minimum, self.rows)
 
     def _hash(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
         """Return the smallest hashes of each column."""

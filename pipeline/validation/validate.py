@@ -48,22 +48,24 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     """
     max_bytes = MAX_LARGE_BYTES if all(form.streamed for _, _, form in list_files(upload)) else MAX_BYTES
     _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, max_bytes)
-    spec = read_spec(upload, uploads)
+    asked = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
     rejected = RejectedRows(_rejected_path(workdir))
     try:
-        rows, prepared = _prepare(source, spec, rejected, upload, uploads, workdir)
+        rows, prepared = _prepare(source, asked.spec, rejected, upload, uploads, workdir)
     except DatasetError as error:
         error.details["sha256"] = source.sha256
         raise
     keys = RunKeys.of(run)
     if rejected.path.exists():
         artifacts.upload(rejected.path, keys.set_aside)
+    dataset = prepared.dataset
+    additions: dict[str, object] = {"warnings": (*asked.warnings, *dataset.warnings)}
     if code is not None:
         artifacts.put(keys.code, code)
-        sha256 = hashlib.sha256(code).hexdigest()
-        prepared = replace(prepared, dataset=prepared.dataset.model_copy(update={"code_sha256": sha256}))
+        additions["code_sha256"] = hashlib.sha256(code).hexdigest()
+    prepared = replace(prepared, dataset=dataset.model_copy(update=additions))
     report = {"run": run, "file": source.name, **describe(rows, prepared, rejected.path)}
     artifacts.put(keys.report, json.dumps(report, indent=1).encode(), content_type="application/json")
     _write(prepared, keys, artifacts)

@@ -35,7 +35,7 @@ def test_few_rows_go_on_from_a_live_model_whose_frozen_weights_stay(cloud: Cloud
     assert {name for name in before if (before[name] != after[name]).any()} <= {"layers.8.weight", "layers.8.bias"}  # type: ignore[attr-defined]
     card = cloud.document(tuned.run, "card")
     assert card["algorithm"] == "mlp"
-    assert any("began from the weights of demo/base@1" in note for one in card["tried"] for note in one["notes"])
+    assert any("initialized with the weights of demo/base@1" in note for one in card["tried"] for note in one["notes"])
     answer = cloud.post("/v2/models/tuned/infer", {"rows": [{k: v for k, v in rows[0].items() if k != "diagnosis"}]})
     assert answer.status_code == 200, answer.text
 

@@ -117,7 +117,7 @@ def test_a_key_without_a_tenant_never_poisons_the_queue(
 ) -> None:
     assert start({"Records": [message(drop(clients, "loose.csv"), "loose.csv")]}) == {"batchItemFailures": []}
     report = clients.s3.get_object(Bucket=ARTIFACTS, Key=rejected_key(UPLOADS, "loose.csv"))["Body"].read()
-    assert b"<tenant>/<model>/<file> is expected" in report
+    assert b"expected TENANT/MODEL/FILE" in report
     assert executions(clients, account) == []
 
 

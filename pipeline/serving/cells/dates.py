@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.contracts.signature import Column
-from pipeline.parsing.dates import TimeUnit, seconds_of, seconds_of_number
-from pipeline.parsing.text import strip_text
+from pipeline.parsing.dates import TimeUnit, is_ambiguous, seconds_of, seconds_of_number
+from pipeline.parsing.text import clean_text
 from pipeline.serving.cells.errors import RefusedCellError
 from pipeline.serving.cells.markers import MissingMarkers
 from pipeline.serving.cells.numbers import MAX_LETTERS
@@ -48,7 +48,7 @@ def _moment(cell: object, column: Column, missing: MissingMarkers) -> float:
     if cell is None:
         return np.nan
     if isinstance(cell, str):
-        return _moment_of_text(strip_text(cell), column, missing)
+        return _moment_of_text(clean_text(cell), column, missing)
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         raise RefusedCellError(_expected(column))
     if cell in missing.numbers:
@@ -66,8 +66,20 @@ def _moment_of_text(text: str, column: Column, missing: MissingMarkers) -> float
     if len(text) <= MAX_LETTERS:
         seconds = seconds_of(text, day_first=column.day_first, time_unit=column.time_unit)
     if seconds is None:
-        raise RefusedCellError(_expected(column), "another text")
+        raise RefusedCellError(_expected(column), _describe(text, column))
     return seconds
+
+
+def _describe(text: str, column: Column) -> str:
+    """Say why a text was not read."""
+    if len(text) > MAX_LETTERS or column.time_unit == "hh.mm.ss":
+        return "another text"
+    if column.day_first is None:
+        if is_ambiguous(text):
+            return "one that does not tell whether its day or its month comes first, as the training file does not"
+    elif seconds_of(text, day_first=not column.day_first) is not None:
+        return f"one whose {'month' if column.day_first else 'day'} comes first, unlike in the training file"
+    return "another text"
 
 
 def _expected(column: Column) -> str:

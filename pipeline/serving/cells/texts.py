@@ -13,6 +13,7 @@ from pipeline.serving.cells.markers import MissingMarkers
 __all__ = ["CodeReader", "TextReader"]
 
 _EXACT = 2**53  # up to it a double holds every whole number; JSON numbers with a fraction or over 64 bits are doubles
+_TRUTH_WORDS = frozenset({"True", "TRUE", "False", "FALSE"})
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 
 
@@ -36,7 +37,7 @@ class TextReader:
 
 
 class CodeReader(TextReader):
-    """Read cells of columns of whole numbers that are categories: 7, 7.0 and "7.0" are the code "7"."""
+    """Read cells of categories that other files may type: 7, 7.0 and "7.0" are "7", true and "True" are "true"."""
 
     def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
         """Raise RefusedCellError as TextReader does."""
@@ -63,4 +64,6 @@ def _of_double(cell: float) -> str:
 
 def _code(text: str) -> str:
     whole = _WHOLE.fullmatch(text)
-    return whole[1] if whole else text
+    if whole:
+        return whole[1]
+    return text.lower() if text in _TRUTH_WORDS else text

@@ -29,7 +29,7 @@ RECIPE = Recipe(
         reads=("image",),
         must_read=("image",),
         needs="gpu",
-        good_at="a convolutional network, small and quick: what it learns at one place it knows at all",
+        good_at="a small and fast convolutional network",
         defaults={
             **NETWORK_KNOBS,
             "hidden": (16, 32, 64),

@@ -23,7 +23,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("num", "cat"),
         needs="cpu",
-        good_at="few rows: it errs otherwise than the others, which makes it good to blend",
+        good_at="few rows; its errors differ from those of the others, which helps a blend",
         # min_samples_leaf 0: by the rows, so that the file stays at some megabytes
         defaults={"n_estimators": 100, "max_depth": 24, "min_samples_leaf": 0},
         space={

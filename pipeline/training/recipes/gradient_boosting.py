@@ -91,7 +91,7 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
     return Fitted(
         predict=predict,
         body=lambda: _body(booster, preprocessing, classes=problem.classes),
-        notes=("the time was over before the trees stopped improving",) if late else (),
+        notes=("training time ran out before the trees stopped improving",) if late else (),
     )
 
 
@@ -169,7 +169,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("num", "cat"),
         needs="cpu",
-        good_at="most often the best on tables; a model a fold, each stops by rows that it has not seen",
+        good_at="usually the best on tables; one model per fold, early-stopped on held-out rows",
         defaults={
             "n_estimators": 4000,
             "learning_rate": 0.02,

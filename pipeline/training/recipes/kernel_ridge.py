@@ -74,7 +74,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("num", "cat"),
         needs="cpu",
-        good_at="few rows: smooth answers in closed form, its width chosen by leaving each row out",
+        good_at="few rows: smooth predictions in closed form, the kernel width chosen by leave-one-out",
         # width: of one over the median squared distance of the rows
         defaults={"kernel": "auto", "width": 0.0, "penalty": 0.0},
         space={

@@ -1,4 +1,4 @@
-"""Logistic regression, or ridge regression: the floor that every other candidate must beat, small and fast."""
+"""Logistic regression, or ridge regression: the baseline that every other candidate must beat."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("num", "cat"),
         needs="cpu",
-        good_at="the floor that the others must beat; small and fast",
+        good_at="as the baseline; small and fast",
         defaults={"max_iter": 200, "C": 1.0, "alpha": 1.0},
         space={"C": Range(low=1e-3, high=1e2, log=True), "alpha": Range(low=1e-3, high=1e3, log=True)},
         matters_to={"C": "classification", "alpha": "regression"},

@@ -54,7 +54,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("num", "cat", "image"),
         needs="gpu",
-        good_at="a network with embeddings for categories; it can be quantized to int8",
+        good_at="a network with embeddings for categories; can be quantized to int8",
         defaults={
             **NETWORK_KNOBS,
             "hidden": (512, 256),

@@ -29,7 +29,7 @@ RECIPE = Recipe(
         reads=("image",),
         must_read=("image",),
         needs="gpu",
-        good_at="a residual network: deeper than cnn, for what its fewer layers cannot tell apart",
+        good_at="a residual network: deeper than cnn, for harder images",
         defaults={
             **NETWORK_KNOBS,
             "hidden": (16, 32, 64),

@@ -31,7 +31,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("num", "cat"),
         needs="gpu",
-        good_at="a deeper network, whose blocks add to what came before (Gorishniy et al. 2021)",
+        good_at="a deeper network with residual blocks (Gorishniy et al. 2021)",
         defaults={
             **NETWORK_KNOBS,
             "hidden": (128, 128, 128),

@@ -32,7 +32,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("num", "cat"),
         needs="gpu",
-        good_at="the best of networks on tables: many that share weights; it errs otherwise than trees do",
+        good_at="usually the best network on tables: an ensemble with shared weights; helps a blend with trees",
         defaults={
             **NETWORK_KNOBS,
             "members": 16,

@@ -70,7 +70,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("text", "num", "cat"),
         needs="cpu",
-        good_at="texts: words in ones and twos, letters of codes and names; small, quick, hard to beat with few texts",
+        good_at="texts: words and word pairs, letter n-grams; small, fast, hard to beat with few texts",
         defaults=dict(TEXT_SETTINGS),
         space={
             "C": Range(low=0.1, high=30, log=True),

@@ -65,7 +65,7 @@ RECIPE = Recipe(
         tasks=("classification", "regression"),
         reads=("text", "num", "cat"),
         needs="gpu",
-        good_at="many texts, where the order of words tells something; it can be quantized to int8",
+        good_at="many texts in which word order matters; can be quantized to int8",
         defaults={
             **NETWORK_KNOBS,
             "hidden": (128,),

@@ -56,7 +56,7 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
         for trial in METHODS[trials.method](asked, trying):
             done.append(trial)
     except OutOfTimeError:
-        late = f"the time was over after {len(done)} of {trying.planned} trials: the best of them was taken"
+        late = f"search time ran out after {len(done)} of {trying.planned} trials; the best of these was used"
     best = _best(done, greater=greater)
     if best is None and done:
         raise CandidateFailedError(f"every trial failed, the first because: {done[0].reason}")

@@ -107,7 +107,7 @@ class Trying:
         except Exception as error:  # noqa: BLE001 - whatever a library raises costs this trial; its words may quote data
             return trial("failed", error.message if isinstance(error, ModeldropError) else type(error).__name__)
         if not math.isfinite(math.fsum(scores)):
-            return trial("failed", "its score is no number")
+            return trial("failed", "its score is not a finite number")
         if share == 1 and (not self._best or self._beats(math.fsum(scores), math.fsum(self._best))):
             self._best = scores
         return trial("kept")

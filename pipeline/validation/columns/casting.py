@@ -8,12 +8,14 @@ import polars as pl
 
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, NUMBER_MISSING, TRUE
-from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.cells import drop_number_markers, strip_cells
 from pipeline.validation.columns.dates import convert_temporal, convert_time_numbers, read_seconds
 from pipeline.validation.columns.numbers import parse_numbers
 
 __all__ = ["as_finite", "as_flags", "as_numbers", "as_text", "cast_column", "count_lost", "fit_numbers"]
 
+_INTEGERS = 2.0**63  # of 64 bits: beyond, a float keeps its exponent
+_TRUTH_WORDS = ("True", "TRUE", "False", "FALSE")  # of which JSON has true and false
 _WHOLE_NUMBER = r"^([+-]?\d+)\.0*$"
 
 
@@ -61,7 +63,7 @@ def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) ->
         return as_finite(cells.cast(pl.Float64)) if readable else _nulls(cells, pl.Float64)
     if missing is MISSING:
         cells = cells.set(cells.is_in(list(NUMBER_MISSING)), None) if _may_hold_markers(cells) else cells
-    return as_finite(parse_numbers(cells, column.number_format))
+    return drop_number_markers(as_finite(parse_numbers(cells, column.number_format)), missing)
 
 
 def fit_numbers(numbers: pl.Series, *, is_wide: bool) -> pl.Series:
@@ -74,7 +76,14 @@ def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
     if cells.dtype.is_nested():
         return _nulls(cells, pl.String)
     text = cells.cast(pl.String, strict=False)
-    return text.str.replace(_WHOLE_NUMBER, "$1") if cells.dtype.is_float() or is_code else text
+    if cells.dtype.is_float():
+        whole = cells.set((cells != cells.floor()) | (cells.abs() >= _INTEGERS), None).cast(pl.Int64)
+        return text.zip_with(whole.is_null(), whole.cast(pl.String))
+    if not is_code:
+        return text
+    words = text.is_in(list(_TRUTH_WORDS))
+    text = text.str.replace(_WHOLE_NUMBER, "$1")
+    return text.zip_with(~words, text.str.to_lowercase()) if words.any() else text
 
 
 def as_flags(cells: pl.Series) -> pl.Series:

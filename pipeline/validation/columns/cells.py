@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.parsing.missing import MISSING
 from pipeline.parsing.text import BLANKS
 
-__all__ = ["count_markers", "has_number_marker", "is_number_marker", "strip_cells", "strip_text"]
+__all__ = ["count_markers", "drop_number_markers", "has_number_marker", "is_number_marker", "strip_cells", "strip_text"]
 
 _REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
 
@@ -28,8 +28,8 @@ def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
         return column if _is_stripped(column, missing) else _without_markers(strip_text(column), missing)
     if column.dtype.is_float():
         column = column.fill_nan(None)
-    if column.dtype.is_numeric() and (numbers := [float(text) for text in missing if is_number_marker(text)]):
-        return column.set(column.cast(pl.Float64).is_in(numbers), None)
+    if column.dtype.is_numeric() and has_number_marker(missing):
+        return column.set(drop_number_markers(column.cast(pl.Float64), missing).is_null(), None)
     return column
 
 
@@ -48,6 +48,12 @@ def is_number_marker(text: str) -> bool:
         return float(text) == float(text)  # NaN is no number
     except ValueError:
         return False
+
+
+def drop_number_markers(numbers: pl.Series, missing: Set[str]) -> pl.Series:
+    """Make numbers null that mean a missing value, however they are written: -999.0 beside the marker -999."""
+    markers = [float(text) for text in missing if is_number_marker(text)]
+    return numbers.set(numbers.is_in(markers), None) if markers else numbers
 
 
 def has_number_marker(missing: Set[str]) -> bool:

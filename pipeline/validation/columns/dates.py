@@ -2,93 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import polars as pl
 
+from pipeline.parsing.date_spellings import ABBREVIATED_ZONE, MONTH_NUMBERS, REWRITES, ZONES
 from pipeline.parsing.dates import (
     CLOCK,
     DOTTED_CLOCKS,
     EARLIEST,
     FORMS,
     LATEST,
-    MONTHS,
     NUMBER,
     SECONDS_A_DAY,
     TWO_DIGITS,
     UNITS_A_SECOND,
     TimeUnit,
 )
-from pipeline.validation.words import counted
 
-__all__ = ["Dates", "convert_temporal", "convert_time_numbers", "read_dates", "read_seconds"]
+__all__ = ["convert_temporal", "convert_time_numbers", "read_seconds", "rewrite_dates", "with_colons"]
 
-_MIN_DATES = 0.9  # of the values; the rest count as missing
-_HEAD_ROWS = 100  # values that are checked before all are
-_DOTTED_TRIPLE = r"^\d{1,2}\.\d{2}\.\d{2}$"  # 18.00.00 is a time of day, 31.12.24 a date, 10.11.12 can be both
-# Dates whose values decide the order of day and month.
-_ORDERED = r"^(?P<first>\d{1,2})[-/.](?P<then>\d{1,2})[-/.](?:\d{4}|\d{2})(?:[Tt ,]|$)"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dates:
-    """A column of dates: ``seconds`` (Float64, null for missing values and for text that is not a date) and its format.
-
-    ``day_first`` and ``time_unit`` have the meaning that they have in parsing.dates.
-    """
-
-    seconds: pl.Series
-    day_first: bool = False
-    time_unit: TimeUnit = ""
-    warnings: tuple[str, ...] = ()
-
-
-def read_dates(column: pl.Series) -> Dates | None:
-    """Read trimmed texts as dates or times of day; None when too few of them are."""
-    texts = column.drop_nulls()
-    head = texts.head(_HEAD_ROWS)
-    if not _are_dates(head):
-        return None
-    day_first, warning = _detect_order(column)
-    time_unit: TimeUnit = "hh.mm.ss" if _are_clocks(texts) else ""
-    if time_unit:
-        day_first, warning = False, None
-    seconds = read_seconds(column, day_first=day_first, time_unit=time_unit)
-    broken = len(texts) - (len(seconds) - seconds.null_count())
-    if broken > len(texts) * (1 - _MIN_DATES):
-        return None
-    warnings = [warning] if warning else []
-    if broken:
-        warnings.append(
-            f"column '{column.name}': {counted(broken, 'cell')} without a date that there is, taken as missing"
-        )
-    if (bare := _count_without_zone(texts)) is not None:
-        warnings.append(f"column '{column.name}': {counted(bare, 'time')} without a time zone, taken as UTC")
-    return Dates(seconds=seconds, day_first=day_first, time_unit=time_unit, warnings=tuple(warnings))
+_HEAD_ROWS = 100  # values that tell which forms and spellings a column has
+_TEMPORAL_UNITS = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_MONTH_DIGITS = {name: f"{number:02}" for name, number in MONTH_NUMBERS.items()}
 
 
 def convert_temporal(column: pl.Series) -> pl.Series:
     """Convert a Date, Datetime, Time or Duration to seconds: without a zone it is UTC, a time is on 1970-01-01."""
     if column.dtype == pl.Date:
         return column.cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
-    if column.dtype == pl.Time:
-        return column.cast(pl.Int64).cast(pl.Float64) / 1e9
-    unit = column.dtype.time_unit  # type: ignore[attr-defined]  # Datetime and Duration have one
-    return column.cast(pl.Int64).cast(pl.Float64) / {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit or "us"]
+    unit = "ns" if column.dtype == pl.Time else column.dtype.time_unit  # type: ignore[attr-defined]  # others have it
+    ticks, a_second = column.cast(pl.Int64), _TEMPORAL_UNITS[unit or "us"]
+    seconds = ticks // a_second
+    # Whole seconds and fraction as of a text, whose sum is rounded once: both give the same number.
+    return seconds.cast(pl.Float64) + _divide((ticks - seconds * a_second).cast(pl.Float64), a_second)
 
 
-def read_seconds(column: pl.Series, *, day_first: bool, time_unit: TimeUnit = "") -> pl.Series:
+def read_seconds(column: pl.Series, *, day_first: bool | None, time_unit: TimeUnit = "") -> pl.Series:
     """Read texts as ``parsing.dates.seconds_of`` does: Float64, null where a text is no date."""
-    texts = _with_colons(column) if time_unit == "hh.mm.ss" else column
-    seconds = _seconds_of_forms(texts, day_first=day_first)
-    if seconds.null_count() > column.null_count():
-        dotted = texts.set(seconds.is_not_null(), None)
-        if dotted.str.contains(DOTTED_CLOCKS[0]).any() or dotted.str.contains(DOTTED_CLOCKS[1]).any():
-            again = _seconds_of_forms(_with_colons(dotted), day_first=day_first)
-            seconds = seconds.zip_with(seconds.is_not_null(), again)
-    if time_unit and time_unit != "hh.mm.ss":
-        numbers = column.set(~column.str.contains(NUMBER), None).cast(pl.Float64, strict=False)
-        seconds = seconds.zip_with(numbers.is_null(), convert_time_numbers(numbers, time_unit))
+    seconds = pl.Series(column.name, [None], dtype=pl.Float64).new_from_index(0, len(column))
+    texts = column
+    if time_unit:
+        is_number = column.str.contains(NUMBER)
+        texts = column.set(is_number, None)
+        if time_unit == "hh.mm.ss":
+            texts = with_colons(texts)
+        elif is_number.any():
+            numbers = column.set(~is_number, None).cast(pl.Float64, strict=False)
+            seconds = convert_time_numbers(numbers, time_unit)
+
+    def read_forms(spelled: pl.Series) -> pl.Series:
+        return _read_forms(spelled, day_first=day_first)
+
+    def read(spelled: pl.Series) -> pl.Series:
+        return _fill(read_forms(spelled), spelled, lambda left: read_forms(with_colons(left)))
+
+    seconds = _fill(seconds, texts, read)
+    if len(texts) > _HEAD_ROWS:
+        seconds = _fill(seconds, texts, lambda left: read(_rewrite_by_head(left)))
+    seconds = _fill(seconds, texts, lambda left: read(rewrite_dates(left)))
     return seconds.set(~seconds.is_between(EARLIEST, LATEST), None)
 
 
@@ -100,125 +72,129 @@ def convert_time_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
         written = numbers.set(~is_date, None).cast(pl.Int64).cast(pl.String)
         return written.str.to_date("%Y%m%d", strict=False).cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
     units = UNITS_A_SECOND[time_unit]
-    # polars multiplies by the reciprocal of a scalar, which rounds otherwise than a division.
-    seconds = pl.Series(column.name, numbers.to_numpy() / units)
+    seconds = _divide(numbers, units)
     return seconds.set(~numbers.is_between(EARLIEST * units, LATEST * units).fill_null(value=False), None)
 
 
-def _seconds_of_forms(column: pl.Series, *, day_first: bool) -> pl.Series:
-    readings = [_read_form(form, day_first=day_first) for form in FORMS]
-    clock = _Groups(CLOCK)
-    alone = pl.when(clock("hour").is_not_null()).then(_read_clock(clock, zoned=False))
-    return pl.DataFrame({"text": column}).select(pl.coalesce(*readings, alone).alias(column.name)).to_series()
-
-
-def _with_colons(column: pl.Series) -> pl.Series:
+def with_colons(texts: pl.Series) -> pl.Series:
+    """Write clocks with dots, such as 18.00.00, with colons."""
     with_seconds, without = DOTTED_CLOCKS
-    return column.str.replace(with_seconds, "${1}${2}:${3}:${4}${5}").str.replace(without, "${1}${2}:${3}${4}")
+    return texts.str.replace(with_seconds, "${1}${2}:${3}:${4}${5}").str.replace(without, "${1}${2}:${3}${4}")
 
 
-class _Groups:
-    """Expressions for the groups of a pattern, by name; null where it does not match."""
-
-    def __init__(self, form: str) -> None:
-        self._groups = pl.col("text").str.extract_groups(form)
-
-    def __call__(self, name: str) -> pl.Expr:
-        return self._groups.struct.field(name)
+def rewrite_dates(texts: pl.Series) -> pl.Series:
+    """Rewrite dates in the spellings of programs and languages to the usual forms."""
+    for pattern, template in REWRITES:
+        texts = texts.str.replace(pattern, template)
+    return _with_offsets(texts)
 
 
-def _read_form(form: str, *, day_first: bool) -> pl.Expr:
-    groups = _Groups(form)
-    year = groups("year").cast(pl.Int64, strict=False)
+def _rewrite_by_head(texts: pl.Series) -> pl.Series:
+    """Rewrite only what the first values have: nearly all columns have one spelling, and each rule takes time."""
+    head = texts.head(_HEAD_ROWS)
+    for pattern, template in REWRITES:
+        rewritten = head.str.replace(pattern, template)
+        if not rewritten.equals(head):
+            head, texts = rewritten, texts.str.replace(pattern, template)
+    return _with_offsets(texts)
+
+
+def _with_offsets(texts: pl.Series) -> pl.Series:
+    """Replace abbreviated zones, such as EST, by their offsets."""
+    zoned = texts.str.contains(ABBREVIATED_ZONE).arg_true()
+    if zoned.is_empty():
+        return texts
+    groups = texts.gather(zoned).str.extract_groups(ABBREVIATED_ZONE).struct.unnest()
+    offset = pl.col("2").replace_strict(ZONES, default=None, return_dtype=pl.String)
+    rewritten = groups.select(pl.concat_str("1", offset)).to_series()  # null where a zone is none of them
+    return texts.clone().scatter(zoned.filter(rewritten.is_not_null()), rewritten.drop_nulls())
+
+
+def _divide(numbers: pl.Series, divisor: float) -> pl.Series:
+    """Divide each number: by a scalar polars multiplies by its reciprocal, which rounds otherwise."""
+    return numbers / pl.Series([float(divisor)]).new_from_index(0, len(numbers))
+
+
+def _fill(seconds: pl.Series, texts: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Read the texts that have no seconds yet."""
+    left = (seconds.is_null() & texts.is_not_null()).arg_true()
+    if left.is_empty():
+        return seconds
+    if len(left) == len(texts):
+        return read(texts)
+    return seconds.scatter(left, read(texts.gather(left)))
+
+
+def _read_forms(texts: pl.Series, *, day_first: bool | None) -> pl.Series:
+    """Read each text by the form that it has; no text has two. The form of the first values is tried first."""
+    seconds = pl.Series(texts.name, [None], dtype=pl.Float64).new_from_index(0, len(texts))
+    head = texts.drop_nulls().head(_HEAD_ROWS)
+    forms = sorted((*FORMS, CLOCK), key=lambda form: -int(head.str.contains(form).sum()))
+    left = texts.is_not_null().arg_true()
+    for form in forms:
+        if left.is_empty():
+            break
+        remaining = texts if len(left) == len(texts) else texts.gather(left)
+        fits = remaining.str.contains(form)
+        if fits.all():
+            readings = _read_form(remaining, form, day_first=day_first)
+            return readings if len(left) == len(texts) else seconds.scatter(left, readings)
+        if fits.any():
+            seconds.scatter(left.filter(fits), _read_form(remaining.filter(fits), form, day_first=day_first))
+            left = left.filter(~fits)
+    return seconds
+
+
+def _read_form(texts: pl.Series, form: str, *, day_first: bool | None) -> pl.Series:
+    groups = texts.str.extract_groups(form).struct.unnest()
+    seconds = pl.lit(0)
+    if "year" in groups.columns:
+        seconds = _days(groups.columns, day_first=day_first) * SECONDS_A_DAY
+    if "hour" not in groups.columns:
+        return groups.select(seconds.cast(pl.Float64).alias(texts.name)).to_series()
+    fraction = pl.concat_str(pl.lit("0."), "fraction").cast(pl.Float64, strict=False).fill_null(0.0)
+    seconds += pl.when(pl.col("hour").is_null()).then(0).otherwise(_clock(zoned="zone" in groups.columns))
+    return groups.select((seconds.cast(pl.Float64) + fraction).alias(texts.name)).to_series()
+
+
+def _days(groups: list[str], *, day_first: bool | None) -> pl.Expr:
+    """Days since 1970; null for a day that does not exist, and for one that could be two."""
+    digits, year = pl.col("year"), pl.col("year").cast(pl.Int64)
     century = pl.when(year >= TWO_DIGITS).then(1900).otherwise(2000)
-    year = pl.when(groups("year").str.len_chars() == 2).then(year + century).otherwise(year)
-    if "<first>" in form:
-        day, month = (groups("first"), groups("then")) if day_first else (groups("then"), groups("first"))
-    elif "<name>" in form:
-        month_name = groups("name").str.slice(0, 3).str.to_lowercase()
-        numbers = [f"{number:02}" for number in range(1, 13)]
-        day = groups("day")
-        month = month_name.replace_strict(list(MONTHS), numbers, default=None, return_dtype=pl.String)
+    year = pl.when(digits.str.len_chars() == 2).then(year + century).otherwise(year)
+    day: pl.Expr
+    month: pl.Expr
+    if "first" in groups:
+        order = _detect_order() if day_first is None else pl.lit(day_first)
+        day = pl.when(order).then("first").when(~order).then("then")
+        month = pl.when(order).then("then").when(~order).then("first")
+    elif "name" in groups:
+        name = pl.col("name").str.to_lowercase()
+        day, month = pl.col("day"), name.replace_strict(_MONTH_DIGITS, default=None, return_dtype=pl.String)
     else:
-        day, month = groups("day") if "<day>" in form else pl.lit("1"), groups("month")
+        day, month = pl.col("day") if "day" in groups else pl.lit("1"), pl.col("month")
     written = pl.concat_str(year.cast(pl.String).str.zfill(4), month.str.zfill(2), day.str.zfill(2), separator="-")
-    days = written.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
-    if "<hour>" not in form:
-        return days * SECONDS_A_DAY
-    clock = pl.when(groups("hour").is_null()).then(0.0).otherwise(_read_clock(groups, zoned=True))
-    return days * SECONDS_A_DAY + clock
+    return written.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Int64)
 
 
-def _read_clock(groups: _Groups, *, zoned: bool) -> pl.Expr:
-    """Return the seconds of the day minus the zone's offset; null where the time does not exist."""
-    hour = groups("hour").cast(pl.Float64, strict=False)
-    half = groups("half").str.to_lowercase()
+def _detect_order() -> pl.Expr:
+    """Whether a date by itself tells that its day comes first; null where it does not tell."""
+    first, then = pl.col("first").cast(pl.Int64), pl.col("then").cast(pl.Int64)
+    by_mark = pl.when(pl.col("mark") == ".").then(pl.lit(value=True))
+    return pl.when((first > 12) | (first == then)).then(True).when(then > 12).then(False).otherwise(by_mark)
+
+
+def _clock(*, zoned: bool) -> pl.Expr:
+    """Whole seconds of the day minus the zone's offset; null where the time does not exist."""
+    hour, half = pl.col("hour").cast(pl.Int64), pl.col("half").str.to_lowercase()
     hour_of_twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
     hour = pl.when(half.is_not_null()).then(hour_of_twelve).otherwise(pl.when(hour <= 23).then(hour))
-    second = groups("second").str.replace(",", ".").cast(pl.Float64, strict=False).fill_null(0.0)
-    seconds = hour * 3600 + groups("minute").cast(pl.Float64, strict=False) * 60 + second
+    seconds = hour * 3600 + pl.col("minute").cast(pl.Int64) * 60 + pl.col("second").cast(pl.Int64).fill_null(0)
     if not zoned:
         return seconds
-    zone = groups("zone")
+    zone = pl.col("zone")
     offset = (
-        zone.str.slice(1, 2).cast(pl.Float64, strict=False) * 3600
-        + zone.str.slice(-2).cast(pl.Float64, strict=False) * 60
+        zone.str.slice(1, 2).cast(pl.Int64, strict=False) * 3600 + zone.str.slice(-2).cast(pl.Int64, strict=False) * 60
     )
-    signed = (
-        pl.when(zone.str.starts_with("-")).then(-offset).when(zone.str.starts_with("+")).then(offset).otherwise(0.0)
-    )
-    return seconds - signed.fill_null(0.0)
-
-
-def _are_dates(values: pl.Series) -> bool:
-    text = pl.col("text").str
-    forms = (*FORMS, CLOCK, *DOTTED_CLOCKS)
-    fits = pl.DataFrame({"text": values}).select(pl.any_horizontal(text.contains(form) for form in forms))
-    return int(fits.to_series().sum()) >= len(values) * _MIN_DATES
-
-
-def _are_clocks(texts: pl.Series) -> bool:
-    """Return whether 10.11.12 is a time of day: nearly all texts could be one, and fewer are dates in either order."""
-    triples = texts.filter(texts.str.contains(_DOTTED_TRIPLE))
-    if len(triples) < len(texts) * _MIN_DATES or triples.is_empty():
-        return False
-    clocks = _count(_seconds_of_forms(_with_colons(triples), day_first=False))
-    dates = max(_count(_seconds_of_forms(triples, day_first=day_first)) for day_first in (True, False))
-    return clocks >= len(triples) * _MIN_DATES and clocks > dates
-
-
-def _count(values: pl.Series) -> int:
-    return len(values) - values.null_count()
-
-
-def _detect_order(column: pl.Series) -> tuple[bool, str | None]:
-    """Return whether the day comes before the month, and a warning where no number above 12 shows it."""
-    groups = _Groups(_ORDERED)
-    numbers = (
-        pl.DataFrame({"text": column})
-        .select(
-            first=groups("first").cast(pl.Int64, strict=False),
-            then=groups("then").cast(pl.Int64, strict=False),
-            dotted=pl.col("text").str.contains(r"^\d+\."),
-        )
-        .drop_nulls()
-    )
-    if numbers.is_empty():
-        return False, None
-    days_first, months_first = int((numbers["first"] > 12).sum()), int((numbers["then"] > 12).sum())
-    if days_first != months_first:
-        return days_first > months_first, None
-    day_first = bool(numbers["dotted"].all())
-    example = "3.4.2024 is 3 April" if day_first else "3/4/2024 is 4 March"
-    return day_first, (
-        f"column '{column.name}': its dates do not tell whether the day or the month comes first: the "
-        f"{'day' if day_first else 'month'} is assumed ({example})"
-    )
-
-
-def _count_without_zone(texts: pl.Series) -> int | None:
-    """Return how many times have no zone where some have one; None where all or none have one."""
-    timed = texts.str.contains(r"\d:\d\d")
-    zoned = texts.str.contains(r":\d\d.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
-    bare = int((timed & ~zoned).sum())
-    return bare if bare and zoned.any() else None
+    sign = pl.when(zone.str.starts_with("-")).then(-1).when(zone.str.starts_with("+")).then(1)
+    return seconds - (sign * offset).fill_null(0)

@@ -15,7 +15,7 @@ from pipeline.validation.columns.dates import convert_time_numbers
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.words import counted
 
-__all__ = ["infer_number_kind", "is_row_number", "numbers_rows"]
+__all__ = ["infer_number_kind", "is_row_number", "may_number_rows", "numbers_rows"]
 
 _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[_\W])?(?:id|uuid|guid)|index|row_?(?:id|num(?:ber)?)|unnamed: 0|__index_level_\d+__)|.*[a-z]I[Dd]"
@@ -42,6 +42,7 @@ _STEPS = 1_000  # of float32 to a standard deviation: fewer lose signal
 _MAX_LOST_SHARE = 0.02  # of distinct values that float32 makes equal
 _LOOK_ROWS = 20_000
 _FLOAT32_STEP = 2.0**-23  # relative
+_MAX_FIRST = 0.01  # of the rows: the first that trains, where the rows before it do not
 _MAX_ROW_NUMBER_SPAN = 100  # times the rows: a sample's row numbers have gaps
 
 
@@ -81,6 +82,13 @@ def is_row_number(numbers: pl.Series) -> bool:
     if _IDENTIFIER_NAME.fullmatch(numbers.name):
         return True
     return numbers.min() in (0, 1) and not _ORDER_NAME.fullmatch(numbers.name)
+
+
+def may_number_rows(name: str, minimum: float, rows: int) -> bool:
+    """Whether a column without gaps that begins near 0, or is named as an identifier, numbers the rows of a stream."""
+    if _IDENTIFIER_NAME.fullmatch(name):
+        return True
+    return 0 <= minimum <= rows * _MAX_FIRST and not _ORDER_NAME.fullmatch(name)
 
 
 def numbers_rows(numbers: pl.Series) -> bool:

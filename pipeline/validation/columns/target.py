@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
 from pipeline.contracts.job_spec import JobSpec, task_of_metric
 from pipeline.contracts.signature import Column, Task
-from pipeline.parsing.missing import MISSING
+from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
 from pipeline.validation.columns.cells import count_markers, strip_cells
@@ -21,7 +21,14 @@ from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.limits import MAX_CLASSES
 from pipeline.validation.words import counted
 
-__all__ = ["Target", "TargetRule", "check_distinct", "describe_others", "infer_target", "target_name"]
+__all__ = [
+    "Target",
+    "TargetRule",
+    "check_distinct",
+    "describe_others",
+    "infer_target",
+    "target_name",
+]
 
 _MAX_NUMBER_CLASSES = 10  # distinct whole numbers that are taken for labels when nobody says the task
 _MIN_NUMBER_ROWS = 5  # rows to each of them, in the mean
@@ -114,7 +121,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
         InvalidTargetError: There are no values, one value, too many classes, or values that do not fit the task.
     """
     task = spec.task or task_of_metric(spec.metric) or task
-    name, missing = raw.name, MISSING if spec.missing is None else frozenset(spec.missing)
+    name, missing = raw.name, choose_markers(spec.missing)
     if task == "clustering":
         return Target(rule=TargetRule(name=name, task=task), values=raw, markers=Counter())
     cells = strip_cells(raw, missing)

@@ -9,12 +9,13 @@ from dataclasses import replace
 import polars as pl
 
 from pipeline.contracts.dataset import LeftOut
-from pipeline.contracts.signature import Column, ColumnKind
+from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN
-from pipeline.validation.columns.casting import as_finite
-from pipeline.validation.columns.cells import count_markers, has_number_marker, strip_cells
-from pipeline.validation.columns.dates import convert_temporal, read_dates
+from pipeline.validation.columns.casting import as_finite, as_text
+from pipeline.validation.columns.cells import count_markers, drop_number_markers, has_number_marker, strip_cells
+from pipeline.validation.columns.date_inference import read_dates
+from pipeline.validation.columns.dates import convert_temporal
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows
@@ -25,6 +26,9 @@ __all__ = ["infer_column", "infer_unnamed_column"]
 
 _LOOK = 100  # values that are looked at before all are
 _MAX_NAMED_MARKERS = 5
+_MIN_NUMBERS = 0.5  # of the values: a column of text with more is told
+_MAX_SHOWN = 40  # characters of a value
+_TYPED = r"^(?:[+-]?[0-9]+(?:\.0*)?|True|TRUE|true|False|FALSE|false)$"
 
 
 def infer_column(
@@ -44,7 +48,7 @@ def infer_column(
         return LeftOut(name=raw.name, reason=reason)
     markers = count_markers(raw, missing)
     is_text = cells.dtype == pl.String
-    inferred = _infer_text(cells, decimal_hint, markers) if is_text else _infer_typed(cells)
+    inferred = _infer_text(cells, missing, decimal_hint, markers) if is_text else _infer_typed(cells)
     if isinstance(inferred, LeftOut) or not markers:
         return inferred
     return replace(inferred, warnings=(*inferred.warnings, _tell_markers(raw.name, markers)))
@@ -102,27 +106,50 @@ def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
     return infer_number_kind(as_finite(cells.cast(pl.Float64)), cells, missing=cells.null_count())
 
 
-def _infer_text(cells: pl.Series, decimal_hint: DecimalHint, markers: Counter[str]) -> InferredColumn | LeftOut:
+def _infer_text(
+    cells: pl.Series, missing: Set[str], decimal_hint: DecimalHint, markers: Counter[str]
+) -> InferredColumn | LeftOut:
     """Of text; markers that only numbers have are added to ``markers``."""
     name = cells.name
     if (flags := _flags(cells)) is not None:
         return InferredColumn(column=Column(name=name, kind="boolean"), values=flags)
     if (inferred := infer_numbers(cells, decimal_hint=decimal_hint)) is not None:
+        numbers = drop_number_markers(inferred.numbers, missing)
         markers.update(inferred.missing_markers)
-        column = infer_number_kind(
-            inferred.numbers,
-            cells,
-            number_format=inferred.number_format,
-            missing=cells.null_count() + sum(inferred.missing_markers.values()),
-        )
+        markers.update(cells.filter(numbers.is_null() & inferred.numbers.is_not_null()).to_list())
+        unread = numbers.null_count() - inferred.others
+        column = infer_number_kind(numbers, cells, number_format=inferred.number_format, missing=unread)
         if isinstance(column, LeftOut):
             return column
         return replace(column, warnings=(*inferred.warnings, *column.warnings))
     if (dates := read_dates(cells)) is not None:
         rule = Column(name=name, kind="datetime", day_first=dates.day_first, time_unit=dates.time_unit)
         return InferredColumn(column=rule, values=dates.seconds, warnings=dates.warnings)
-    kind: ColumnKind = "text" if is_free_text(cells.drop_nulls()) else "categorical"
-    return InferredColumn(column=Column(name=name, kind=kind), values=cells)
+    values = cells.drop_nulls()
+    warnings = _tell_numbers(values)
+    if is_free_text(values):
+        return InferredColumn(column=Column(name=name, kind="text"), values=cells, warnings=warnings)
+    rule = Column(name=name, kind="categorical", is_code=_hold_codes(values))
+    return InferredColumn(column=rule, values=as_text(cells, is_code=rule.is_code), warnings=warnings)
+
+
+def _hold_codes(values: pl.Series) -> bool:
+    """Whether some values may be typed in another file: as numbers, or as true and false."""
+    return bool(values.unique().str.contains(_TYPED).any())
+
+
+def _tell_numbers(values: pl.Series) -> tuple[str, ...]:
+    """Say that a column is no column of numbers although most of its values are."""
+    distinct = values.rename("value").value_counts(name="rows")
+    is_number = distinct["value"].cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
+    numbers, rows = int(distinct["rows"].filter(is_number).sum()), len(values)
+    if not _MIN_NUMBERS * rows <= numbers < rows:
+        return ()
+    others = distinct.filter(~is_number).sort("rows", "value", descending=[True, False])["value"]
+    return (
+        f"column '{values.name}' is read as text: {numbers:,} of its {rows:,} values are numbers, others such as "
+        f"'{others[0][:_MAX_SHOWN]}' are not",
+    )
 
 
 def _flags(cells: pl.Series) -> pl.Series | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from pipeline.contracts.errors import InvalidJobSpecError, ObjectNotFoundError
 from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.names import parse_upload_key
@@ -10,24 +13,70 @@ from pipeline.contracts.run import Upload
 from pipeline.contracts.upload_metadata import read_target
 from pipeline.validation.limits import MAX_SPEC_BYTES
 
-__all__ = ["read_spec"]
+__all__ = ["AskedSpec", "override_target", "read_spec"]
 
 _NAMES = ("train.yaml", "train.yml")
 
 
-def read_spec(upload: Upload, uploads: ObjectStore) -> JobSpec:
-    """Read the job spec of an upload; its target is that of train.yaml, or else that of the metadata.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedSpec:
+    """Settings of train.yaml and of the object's metadata together, and what a user should know of that."""
 
-    Args:
-        upload: The uploaded file.
-        uploads: The store that holds it and its companions.
+    spec: JobSpec
+    warnings: tuple[str, ...] = ()
+
+
+def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
+    """Read train.yaml; the target that the object's metadata name wins over its own.
 
     Raises:
-        InvalidJobSpecError: train.yaml is too large, or is not a valid job spec.
+        InvalidJobSpecError: train.yaml cannot be read, or is made for another target than the metadata name.
     """
-    spec = _read_companion(upload, uploads)
-    target = read_target(upload.metadata)
-    return spec.model_copy(update={"target": target}) if spec.target is None and target else spec
+    return override_target(_read_companion(upload, uploads), read_target(upload.metadata))
+
+
+def override_target(spec: JobSpec, target: str) -> AskedSpec:
+    """Learn the target that was named explicitly, whatever train.yaml says.
+
+    Args:
+        spec: What train.yaml asks for.
+        target: Of --target, or of the object's metadata; empty: none was named.
+
+    Raises:
+        InvalidJobSpecError: More of train.yaml is about its own target, or has another use for the column.
+    """
+    if not target or spec.target is None or spec.target.strip() == target:
+        return AskedSpec(spec=spec.model_copy(update={"target": target}) if target else spec)
+    if conflicts := list(_find_conflicts(spec, target)):
+        raise InvalidJobSpecError(
+            f"--target (or the object's metadata) asks for '{target}', and train.yaml is made for "
+            f"'{spec.target}' ({', '.join(conflicts)}): settings for '{target}' are expected (--spec), or no --target"
+        )
+    return AskedSpec(
+        spec=spec.model_copy(update={"target": target}),
+        warnings=(
+            f"the target is '{target}', as --target (or the object's metadata) says, and not '{spec.target}', as "
+            "train.yaml says",
+        ),
+    )
+
+
+def _find_conflicts(spec: JobSpec, target: str) -> Iterator[str]:
+    """Settings that hold for the target of ``spec`` alone, or that use the column ``target`` otherwise."""
+    training = spec.training
+    settings = {
+        "task": spec.task,
+        "metric": spec.metric,
+        "training.loss": training.loss,
+        "training.quantiles": training.quantiles and list(training.quantiles),
+        "training.class_weights": training.class_weights if isinstance(training.class_weights, dict) else None,
+        "limits.min_quality": spec.limits.min_quality,
+        "weight": spec.weight if spec.weight == target else None,
+        "split.column": spec.split.column if spec.split.column == target else None,
+        "drop": [target] if target in spec.drop else None,
+        "segments": [target] if target in spec.segments else None,
+    }
+    yield from (f"{field}: {value}" for field, value in settings.items() if value is not None)
 
 
 def _read_companion(upload: Upload, uploads: ObjectStore) -> JobSpec:

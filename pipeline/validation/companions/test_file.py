@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.casting import cast_column, count_lost
-from pipeline.validation.columns.cells import count_markers
+from pipeline.validation.columns.cells import count_markers, strip_cells
+from pipeline.validation.columns.date_inference import check_order, explain_lost
+from pipeline.validation.columns.later_columns import fit_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
@@ -25,6 +27,7 @@ __all__ = ["CompanionRows", "CompanionTest", "match_labels", "read_test_rows"]
 
 _NEAR = 0.6  # similarity of a label and a class that a warning compares
 _MAX_SHOWN = 60  # characters of a label
+_TRUTH_VALUES = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +94,7 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
 
 
 def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
-    """Spell labels as the classes are (1.0 is the class 1).
+    """Spell labels as the classes are: 1.0 is the class 1, and true the class True.
 
     Args:
         raw: Cells as they were read.
@@ -110,7 +113,17 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
         numbers = text.cast(pl.Float64, strict=False).alias("number").to_frame()
         matched = numbers.join(numbered, on="number", how="left", maintain_order="left")["label"]
         labels = labels.zip_with(is_class, matched.alias(raw.name))
+    labels = labels.zip_with(labels.is_not_null(), _match_truth_values(text, classes).alias(raw.name))
     return labels, labels.is_null() & text.is_not_null()
+
+
+def _match_truth_values(text: pl.Series, classes: Sequence[str]) -> pl.Series:
+    """Classes by the words true and false, which file formats and libraries write in different case."""
+    words = [name for name in classes if name.lower() in _TRUTH_VALUES]
+    by_word = {name.lower(): name for name in words}
+    if len(by_word) < len(words):  # the data tells True from true
+        by_word = {}
+    return text.str.to_lowercase().replace_strict(by_word, default=None, return_dtype=pl.String)
 
 
 def _add_absent(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFrame:
@@ -134,17 +147,24 @@ def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], 
 
 
 def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
+    cells = strip_cells(raw, schema.missing) if column.kind == "datetime" else raw
+    try:
+        check_order(cells, column)
+    except InvalidColumnsError as error:
+        raise InvalidColumnsError(f"'{test.name}': {error}") from None
+    column, fitted = fit_column(raw, column, schema.missing)
     values = cast_column(raw, column, schema.missing)
     lost, present = count_lost(raw, values, column, schema.missing)
+    reason = explain_lost(cells, values, column) if lost else ""
     if present and lost == present:
         raise InvalidColumnsError(
-            f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data: the same spelling is "
-            "expected in both files"
+            f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data{reason}: the same spelling "
+            "is expected in both files"
         )
-    warnings = []
+    warnings = [f"'{test.name}': {warning}" for warning in fitted]
     if lost:
         warnings.append(
-            f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}, taken as missing"
+            f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing"
         )
     if markers := count_markers(raw, schema.missing):
         listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(MAX_NAMED))
@@ -157,7 +177,9 @@ def _read_target(raw: pl.DataFrame, target: TargetRule, classes: Sequence[str]) 
     if target.task == "clustering":
         return pl.Series(target.name, [0.0]).new_from_index(0, raw.height), none
     if target.task == "regression":
-        return target.cast(raw[target.name]), none
+        column = Column(name=target.name, kind="numeric", number_format=target.number_format)
+        fitted, _ = fit_column(raw[target.name], column, target.missing)
+        return replace(target, number_format=fitted.number_format).cast(raw[target.name]), none
     return match_labels(raw[target.name], target, classes)
 
 

@@ -55,6 +55,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
             file.path,
             scratch,
             sheet=options.sheet,
+            is_hint=bool(options.names),
             min_columns=options.min_columns,
             header=options.header,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipeline.validation.readers.parquet import scan_parquet
 
 _GZIP_BYTES = 18  # at least
 
-__all__ = ["File", "Source", "check_same_columns", "fetch", "is_large", "list_files"]
+__all__ = ["File", "Source", "check_same_columns", "fetch", "hash_files", "is_large", "list_files"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +95,8 @@ def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
         files.append(File(name=name, path=path, form=form))
     named = parse_upload_key(upload.key)
     pool = ThreadPoolExecutor(1)
-    digest = pool.submit(_hash_files, files, several=named.dataset is not None)
+    paths = {file.name: file.path for file in files}
+    digest = pool.submit(hash_files, paths, several=named.dataset is not None)
     pool.shutdown(wait=False)
     return Source(name=named.shown, files=tuple(files), digest=digest)
 
@@ -127,14 +128,15 @@ def _estimate_bytes(file: File) -> int:
         return max(4 * packed, int.from_bytes(opened.read(4), "little"))
 
 
-def _hash_files(files: Sequence[File], *, several: bool) -> str:
-    digests = []
-    for file in files:
-        with file.path.open("rb") as opened:
-            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+def hash_files(paths: Mapping[str, Path], *, several: bool) -> str:
+    """Hash an uploaded file, or several part files by their names, as ``Source.sha256`` has it."""
+    digests = {}
+    for name, path in paths.items():
+        with path.open("rb") as opened:
+            digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
     if not several:
-        return digests[0]
-    lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(digests, files, strict=True))
+        return next(iter(digests.values()))
+    lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

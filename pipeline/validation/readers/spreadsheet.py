@@ -22,6 +22,7 @@ from python_calamine import (
 )
 
 from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.parsing.numbers import write_number
 from pipeline.validation.columns.names import check_cells
 from pipeline.validation.limits import MAX_BYTES, MIN_ROWS
 from pipeline.validation.readers.merged_cells import Cell, MergedCells
@@ -57,7 +58,14 @@ class _Area:
 
 
 def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its sheet
-    name: str, path: Path, folder: Path, *, sheet: str, min_columns: int = 2, header: str = "auto"
+    name: str,
+    path: Path,
+    folder: Path,
+    *,
+    sheet: str,
+    is_hint: bool = False,
+    min_columns: int = 2,
+    header: str = "auto",
 ) -> ConvertedSheet:
     """Write one sheet of a workbook as a csv file.
 
@@ -66,6 +74,7 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
         path: The workbook: .xlsx, .xlsm, .xlsb, .xls or .ods, whatever its name.
         folder: Where the csv file is written.
         sheet: The sheet's name; empty for the first one that holds a table.
+        is_hint: Take the first one where there is none of that name.
         min_columns: Of a table.
         header: "none" where the first row holds values.
 
@@ -76,7 +85,8 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
     data = path.read_bytes()
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
-            chosen, area, warnings = _choose_sheet(name, workbook, sheet, min_columns)
+            choice = "" if is_hint and sheet not in workbook.sheet_names else sheet
+            chosen, area, warnings = _choose_sheet(name, workbook, choice, min_columns)
             check_cells(name, area.width * chosen.height)
             target = folder / f"{path.name}.sheet.csv"
             merged = MergedCells(chosen, -1 if header == "none" else area.header_row)
@@ -228,7 +238,7 @@ def _write_cell(cell: Cell) -> str:  # noqa: PLR0911 - one type of cell each
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < _MAX_INTEGER else repr(cell)
+        return str(int(cell)) if cell.is_integer() and abs(cell) < _MAX_INTEGER else write_number(cell)
     if isinstance(cell, dt.datetime):
         return cell.isoformat(sep=" ")
     if isinstance(cell, dt.date | dt.time):

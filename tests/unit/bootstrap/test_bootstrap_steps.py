@@ -23,6 +23,7 @@ from tests.fakes.records import MODEL_BYTES, NOW, artifact, dataset, documents, 
 from tests.fakes.table import FakeTable
 
 RUN = "demo_adult_0123456789ab"
+AGAIN = "demo_adult_ba9876543210"
 KEYS = RunKeys.of(RUN)
 
 
@@ -66,10 +67,18 @@ class World:
     def promoter(self) -> Promoter:
         return Promoter(artifacts=self.artifacts, runs=self.runs, registry=self.registry)
 
-    def registered(self) -> int:
-        version = self.registrar()(RUN)
+    def registered(self, run: str = RUN) -> int:
+        version = self.registrar()(run)
         self.registry.ready("demo", "adult", version)
         return version
+
+    def registered_again(self) -> int:
+        """By a later run."""
+        self.runs.create(AGAIN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
+        keys = RunKeys.of(AGAIN)
+        for key, record in (documents(AGAIN) | {keys.selection: selection()}).items():
+            self.keep(key, record)
+        return self.registered(AGAIN)
 
 
 @pytest.fixture
@@ -163,3 +172,21 @@ def test_a_version_that_somebody_must_decide_on_does_not_go_live(world: World, w
     assert (run.status, run.version) == ("NEEDS_DECISION", version)
     assert why in (run.reason or "")
     assert world.registry.models("demo")[0].live_version is None
+
+
+def test_a_run_says_that_it_replaced_a_version_that_a_person_chose(world: World) -> None:
+    first = world.registered()
+    world.registry.promote("demo", "adult", first, by="modeldrop promote by anna")
+    second = world.registered_again()
+    world.promoter()(AGAIN, second)
+    (event,) = world.runs.get(AGAIN).events
+    assert f"version {first}" in event.text
+    assert "by anna" in event.text
+    assert "promote: manual" in event.text
+
+
+def test_a_run_that_replaced_another_runs_version_says_nothing(world: World) -> None:
+    world.promoter()(RUN, world.registered())
+    world.promoter()(AGAIN, world.registered_again())
+    assert world.runs.get(AGAIN).events == ()
+    assert world.registry.live("demo", "adult").version == 2

@@ -110,7 +110,7 @@ class Stage:
         self.choices: list[Choice] = []
 
     def run(self, *arguments: str, stdin: str | None = None) -> Any:
-        return CliRunner().invoke(app, list(arguments), obj=self._session, input=stdin)
+        return CliRunner().invoke(app, list(arguments), obj=self.session, input=stdin)
 
     def json(self, *arguments: str) -> Any:
         """What a script would read from stdout alone."""
@@ -141,7 +141,7 @@ class Stage:
         prediction = {"label": "yes", "probabilities": {"no": 0.1, "yes": 0.9}}
         return httpx.Response(200, json={"model": "m", "version": 1, "predictions": [prediction] * len(body["rows"])})
 
-    def _session(self, choice: Choice) -> Session:
+    def session(self, choice: Choice) -> Session:
         self.choices.append(choice)
         world = World(
             control=self.control,

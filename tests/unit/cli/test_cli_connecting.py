@@ -72,7 +72,7 @@ def test_status_of_a_stack_on_aws_comes_from_its_outputs() -> None:
 def test_the_same_commands_drive_a_stack_on_aws(tmp_path: Path) -> None:
     file = tmp_path / "houses.csv"
     file.write_text("rooms,price\n3,100\n")
-    dropped = run("--stack", "prod", "drop", str(file), "--target", "price", "--no-watch")
+    dropped = run("--stack", "prod", "drop", "--no-check", str(file), "--target", "price", "--no-watch")
     assert dropped.exit_code == 0, dropped.stderr
     assert dropped.stdout.startswith("demo_houses_")
     assert json.loads(run("--stack", "prod", "runs", "--json").stdout) == []

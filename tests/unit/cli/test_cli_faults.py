@@ -148,7 +148,7 @@ def test_an_api_that_does_not_answer_is_one_sentence(stage: Stage, error: Except
 def test_a_folder_that_may_not_be_read_is_one_sentence(stage: Stage, tmp_path: Path) -> None:
     stage.uploads.upload = _raise(PermissionError(errno.EACCES, "Permission denied", "a.csv"))  # type: ignore[method-assign]
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-    result = stage.run("drop", str(tmp_path / "a.csv"))
+    result = stage.run("drop", "--no-check", str(tmp_path / "a.csv"))
     assert result.exit_code == 1
     assert result.stderr == "error: 'a.csv' may not be read or written: permission is missing\n"
 

@@ -37,9 +37,10 @@ def test_promote_moves_the_alias_forward_and_back(stage: Stage) -> None:
 
 
 def test_promote_of_an_unknown_version_fails_in_one_sentence(stage: Stage) -> None:
+    stage.serve()
     result = stage.run("promote", "m", "7")
     assert result.exit_code == 1
-    assert result.stderr == "error: model 'm' has no version 7\n"
+    assert result.stderr == "error: model 'm' has no version 7: it has version 1\n"
 
 
 def test_predict_sends_a_row_of_json_as_it_is_and_prints_the_apis_answer(stage: Stage) -> None:
@@ -123,3 +124,13 @@ def test_a_revoked_key_is_refused_from_then_on(stage: Stage) -> None:
 
 def test_a_key_for_a_name_that_is_no_tenants_is_wrong_usage(stage: Stage) -> None:
     assert stage.run("keys", "create", "No_Tenant").exit_code == 2
+
+
+def test_promote_records_who_promoted_and_says_how_it_stays(stage: Stage) -> None:
+    stage.serve()
+    stage.serve()
+    result = stage.run("promote", "m", "1")
+    move = stage.registry.history("demo", "m")[-1]
+    assert move.is_manual
+    assert move.by.startswith("modeldrop promote")
+    assert "promote: manual" in result.stderr

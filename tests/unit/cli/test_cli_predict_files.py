@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from PIL import Image
 from pipeline.cli.predicting import make_batches
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.numbers import NumberFormat
-from tests.unit.cli.conftest import Stage
+from tests.unit.cli.conftest import SIGNATURE, Stage
 
 ROW = {"width": 1.5, "colour": "red"}
 ROWS = [{**ROW, "note": "x", "kind": "yes"}, {"width": None, "colour": None, "note": "x", "kind": "no"}]
@@ -29,6 +30,7 @@ SENT = [ROW, {"width": None, "colour": None}]
 CSV = "\ufeffcolour;note;width;kind\nred;x;1.5;yes\n;x; NA ;no\n"
 TSV = "colour\tnote\twidth\tkind\nred\tx\t1.5\tyes\n\tx\tNA\tno\n"
 LINES = "\n".join(map(json.dumps, ROWS))
+NOTED = replace(SIGNATURE, unread=("note",))
 IMAGES = Signature(
     task="classification",
     target="label",
@@ -75,17 +77,17 @@ FILES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_predict_reads_every_kind_of_table(stage: Stage, tmp_path: Path, name: str) -> None:
-    stage.serve()
+    stage.serve(signature=NOTED)
     (tmp_path / name).write_bytes(FILES[name])
     result = stage.run("predict", "m", str(tmp_path / name))
     assert result.exit_code == 0, result.stderr
     assert _rows(stage) == SENT
-    assert "accuracy 0.5000: 1 of 2 rows" in result.stdout
+    assert "accuracy 0.5000 (1 of 2 rows)" in result.stderr
 
 
 @pytest.mark.parametrize("body", [CSV, LINES, json.dumps(ROWS), json.dumps({"rows": ROWS}, indent=1)])
 def test_predict_reads_delimited_text_and_json_on_stdin(stage: Stage, body: str) -> None:
-    stage.serve()
+    stage.serve(signature=NOTED)
     assert stage.run("predict", "m", "-", stdin=body).exit_code == 0
     assert _rows(stage) == SENT
 
@@ -132,7 +134,7 @@ def test_predict_reads_numbers_dates_and_the_target_as_the_training_file_wrote_t
     result = stage.run("predict", "m", str(tmp_path / "neu.csv"))
     first = _rows(stage)[0]
     assert (first["Fläche"], first["Datum"][:10], first["neu"]) == (65.5, "2024-04-03", True)
-    assert "root mean squared error 0 on 1 rows" in result.stdout
+    assert "rmse 0 on 1 rows" in result.stderr
 
 
 def test_predict_reads_a_header_with_blanks_around_its_names(stage: Stage, tmp_path: Path) -> None:
@@ -188,8 +190,8 @@ def test_predict_scores_the_rows_whose_target_is_known(stage: Stage, tmp_path: P
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour,kind\n1,red,yes\n2,red,NA\n3,red,\n")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
-    assert "accuracy 1.0000: 1 of 1 rows" in result.stdout
-    assert "✓" in result.stdout
+    assert "accuracy 1.0000 (1 of 1 rows)" in result.stderr
+    assert result.stdout.splitlines()[1] == "1,yes,0.1,0.9,yes"
 
 
 def test_predict_scores_a_class_that_is_named_as_a_missing_value_is(stage: Stage, tmp_path: Path) -> None:
@@ -197,12 +199,12 @@ def test_predict_scores_a_class_that_is_named_as_a_missing_value_is(stage: Stage
     signature = Signature(task="classification", target="kind", columns=columns, classes=("None", "yes"))
     stage.serve(signature=signature)
     (tmp_path / "rows.csv").write_text("width,colour,kind\n1,red,None\n2,red,yes\n")
-    assert "accuracy 0.5000: 1 of 2 rows" in stage.run("predict", "m", str(tmp_path / "rows.csv")).stdout
+    assert "accuracy 0.5000 (1 of 2 rows)" in stage.run("predict", "m", str(tmp_path / "rows.csv")).stderr
 
 
 @pytest.mark.parametrize(
     ("truths", "said"),
-    [(("3", "NA", "1", "?"), "root mean squared error 1 on 2 rows"), (("NA", "", "nan", "?"), "m version 1\n")],
+    [(("3", "NA", "1", "?"), "rmse 1 on 2 rows"), (("NA", "", "nan", "?"), "m version 1\n")],
 )
 def test_predict_scores_a_regression_where_the_target_is_a_number(
     stage: Stage, tmp_path: Path, truths: tuple[str, ...], said: str
@@ -215,7 +217,7 @@ def test_predict_scores_a_regression_where_the_target_is_a_number(
     (tmp_path / "rows.csv").write_text(f"width,colour,price\n{rows}")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.rstrip().endswith(said.rstrip())
+    assert result.stderr.rstrip().endswith(said.rstrip())
 
 
 def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_asked_for(stage: Stage, tmp_path: Path) -> None:
@@ -334,7 +336,7 @@ def test_predict_scores_pictures_by_the_names_of_their_folders(
     result = stage.run("predict", "m", str(make(tmp_path / "scans")))
     assert result.exit_code == 0, result.stderr
     assert [np.array(row["image"]).max() for row in _rows(stage)] == [3, 4, 9]
-    assert "accuracy 0.3333: 1 of 3 rows" in result.stdout
+    assert "accuracy 0.3333 (1 of 3 rows)" in result.stderr
 
 
 def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Path) -> None:
@@ -343,7 +345,7 @@ def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Pat
         (tmp_path / f"{number}.png").write_bytes(_png(number, (50, 40)))
     result = stage.run("predict", "m", str(tmp_path), "--rows", "2")
     assert [np.array(row["image"]).max() for row in _rows(stage)] == [0, 1]
-    assert "accuracy" not in result.stdout
+    assert "accuracy" not in result.stderr
 
 
 def test_predict_skips_a_picture_that_is_damaged_and_names_it(stage: Stage, tmp_path: Path) -> None:
@@ -359,7 +361,7 @@ def test_predict_scores_the_images_of_an_npz_file(stage: Stage, tmp_path: Path) 
     stage.serve(signature=IMAGES)
     images = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
     np.savez(tmp_path / "test.npz", images=images, labels=["yes", "no", "yes"])
-    output = stage.run("predict", "m", str(tmp_path / "test.npz")).stdout
+    output = stage.run("predict", "m", str(tmp_path / "test.npz")).output
     assert [np.array(row["image"]).reshape(4, 5).tolist() for row in _rows(stage)] == images.tolist()
     assert "2 of 3 rows" in output
 
@@ -378,6 +380,44 @@ def test_predict_of_another_kind_of_data_or_a_damaged_one_fails_in_one_sentence(
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.json", "rows.jsonl.gz"])
+def test_predict_refuses_extra_columns_of_a_file_by_name_and_takes_them_where_that_is_asked_for(
+    stage: Stage, tmp_path: Path, name: str
+) -> None:
+    stage.serve()
+    (tmp_path / name).write_bytes(FILES[name])
+    refused = stage.run("predict", "m", str(tmp_path / name))
+    assert refused.exit_code == 1
+    assert "'note'" in refused.stderr
+    assert "--ignore-extra" in refused.stderr
+    assert stage.requests == []
+    assert stage.run("predict", "m", str(tmp_path / name), "--ignore-extra").exit_code == 0
+    assert _rows(stage) == SENT
+
+
+def test_predict_lets_the_api_judge_extra_columns_of_json(stage: Stage) -> None:
+    stage.serve()
+    stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
+    stage.run("predict", "m", json.dumps({**ROW, "note": "x"}), "--ignore-extra")
+    assert _rows(stage) == [{**ROW, "note": "x"}] * 2
+    assert ["extra=ignore" in request["url"] for request in stage.requests] == [False, True]
+
+
+def test_predict_says_which_option_takes_extra_columns_of_json(stage: Stage) -> None:
+    stage.serve()
+    told = "rows[0] has 'note', which the model does not read: ...; ?extra=ignore leaves out what it does not read"
+    stage.answer = lambda body: httpx.Response(400, json={"error": told})
+    result = stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
+    assert result.stderr == f"error: {told.replace('?extra=ignore', '--ignore-extra')}\n"
+
+
+def test_predict_scores_a_row_of_json_that_holds_the_target_as_it_scores_a_file(stage: Stage) -> None:
+    stage.serve()
+    result = stage.run("predict", "m", json.dumps({**ROW, "kind": "yes"}))
+    assert "accuracy 1.0000 (1 of 1 rows)" in result.stderr
+    assert _rows(stage) == [ROW]
 
 
 def _write_xlsx(file: Path, rows: list[list[Any]]) -> None:

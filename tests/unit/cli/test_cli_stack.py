@@ -10,7 +10,21 @@ import pytest
 
 from tests.unit.cli.conftest import DOWN, Stage
 
-COMMANDS = ["up", "down", "status", "demo", "drop", "runs", "watch", "models", "promote", "predict", "logs", "keys"]
+COMMANDS = [
+    "up",
+    "down",
+    "status",
+    "demo",
+    "drop",
+    "runs",
+    "watch",
+    "models",
+    "promote",
+    "predict",
+    "export",
+    "logs",
+    "keys",
+]
 
 
 def test_status_as_json_has_the_keys_that_scripts_rely_on(stage: Stage) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from pipeline.cli.views import interval, leaderboard
+from pipeline.cli.leaderboard_views import leaderboard
+from pipeline.cli.views import interval
 from pipeline.contracts.variant import Selection
 from tests.unit.cli.conftest import selection
 
@@ -37,21 +38,21 @@ def test_what_was_tried_is_told_with_the_reasons_and_what_a_search_found() -> No
 
 
 def test_a_winner_that_was_trained_once_more_is_told_in_one_line() -> None:
-    chosen, again = selection(), "trained once more, on the validation rows too; its quality was measured before"
+    chosen, again = selection(), "retrained with the validation rows added; the scores above are from before that"
     served = chosen.winner.model_copy(update={"reason": again})
     lines = [line.rstrip() for line in _shown(140, chosen.model_copy(update={"winner": served})).splitlines()]
-    assert lines.count(f"★ the served file: {again}") == 1
-    assert "the served file" not in _shown(140, chosen)
+    assert lines.count(f"★ The served model was {again}.") == 1
+    assert "The served model" not in _shown(140, chosen)
 
 
 def test_cross_validated_numbers_are_called_so_however_many_the_rows_are() -> None:
-    assert "accuracy on the validation rows; ● front" in _shown(140)
+    assert "accuracy on the validation rows; ● on the Pareto front" in _shown(140)
     auc = selection().model_copy(update={"metric": "auc", "by_folds": True})
-    assert "auc by cross-validation; ● front" in _shown(140, auc)
+    assert "auc by cross-validation; ● on the Pareto front" in _shown(140, auc)
 
 
 def test_of_cross_validated_accuracies_it_is_told_what_the_rank_is_by() -> None:
-    told = "accuracy by cross-validation, ranked by accuracy less a fifth of the log loss; ● front"
+    told = "accuracy by cross-validation, ranked by accuracy − 0.2 × log loss; ● on the Pareto front"
     assert told in _shown(160, selection().model_copy(update={"by_folds": True}))
 
 

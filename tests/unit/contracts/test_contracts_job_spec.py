@@ -61,6 +61,53 @@ def test_classes_whose_names_are_numbers_may_have_weights() -> None:
     assert parse_job_spec(b"training: {class_weights: {0: 1, 1: 5}}").training.class_weights == {"0": 1, "1": 5}
 
 
+@pytest.mark.parametrize(
+    ("written", "texts"),
+    [
+        ("[-999]", ("-999",)),
+        ("[-99.90, 007, 1e5, unknown, 2024-01-01]", ("-99.90", "007", "1e5", "unknown", "2024-01-01")),
+        ("[NULL, ~, No, true, '']", ("NULL", "~", "No", "true", "")),
+        ("[]", ()),
+    ],
+)
+def test_markers_of_a_missing_value_are_the_texts_that_are_written(written: str, texts: tuple[str, ...]) -> None:
+    assert parse_job_spec(f"missing: {written}".encode()).missing == texts
+    assert parse_job_spec(f"missing: {written}".encode()) == JobSpec.from_bytes(JobSpec(missing=texts).to_bytes())
+
+
+def test_markers_that_another_program_writes_as_json_are_texts() -> None:
+    assert JobSpec.model_validate({"missing": [-999, -1.5, None, False]}).missing == ("-999", "-1.5", "null", "false")
+
+
+@pytest.mark.parametrize("word", ["none", "no", "No", "false", "off"])
+def test_header_no_is_none(word: str) -> None:
+    assert parse_job_spec(f"header: {word}".encode()).header == "none"
+
+
+@pytest.mark.parametrize("word", ["yes", "0", "nein", "null"])
+def test_other_words_for_a_header_are_refused(word: str) -> None:
+    with pytest.raises(InvalidJobSpecError, match=r"train\.yaml: header: "):
+        parse_job_spec(f"header: {word}".encode())
+
+
+def test_columns_whose_names_yaml_reads_otherwise_need_no_quotes() -> None:
+    spec = parse_job_spec(
+        b"target: 2019\ndrop: [on, 007]\nweight: 1.50\nsegments: [no]\nsheet: 2024\nsplit: {by: time, column: 2018}"
+    )
+    assert (spec.target, spec.drop, spec.weight, spec.segments) == ("2019", ("on", "007"), "1.50", ("no",))
+    assert (spec.sheet, spec.split.column) == ("2024", "2018")
+
+
+def test_null_is_still_no_target_and_other_fields_keep_their_types() -> None:
+    assert parse_job_spec(b"target: null\nseed: 7\nrefit: no\nmissing: null") == JobSpec(seed=7, refit=False)
+
+
+@pytest.mark.parametrize("document", ["missing: [[1]]", "drop: [{a: 1}]", "target: [a]", "missing: &a [*a]"])
+def test_lists_and_mappings_are_no_texts(document: str) -> None:
+    with pytest.raises(InvalidJobSpecError, match="valid string"):
+        parse_job_spec(document.encode())
+
+
 def test_a_metric_must_measure_its_task() -> None:
     assert check_metric("rmse", "regression") == "rmse"
     with pytest.raises(InvalidJobSpecError, match="accuracy, auc, log_loss is expected"):

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contracts.errors import InvalidUploadError
-from pipeline.contracts.names import RunKeys, check_model, check_tenant, parse_upload_key, run_name, tenant_of_run
+from pipeline.contracts.names import (
+    RunKeys,
+    check_model,
+    check_tenant,
+    is_run_name,
+    parse_upload_key,
+    run_name,
+    tenant_of_key,
+    tenant_of_run,
+)
 
 TENANTS = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True).filter(lambda t: t not in {"live"})
 MODELS = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?", fullmatch=True)
@@ -61,5 +70,33 @@ def test_a_bad_model_name_is_refused_without_control_characters(name: str) -> No
 
 
 def test_a_key_without_a_model_says_what_is_expected() -> None:
-    with pytest.raises(InvalidUploadError, match="<tenant>/<model>/<file> is expected"):
+    with pytest.raises(InvalidUploadError, match="expected TENANT/MODEL/FILE"):
         parse_upload_key("train.csv")
+
+
+@pytest.mark.parametrize(
+    ("key", "tenant"),
+    [
+        ("demo/adult/a.csv", "demo"),
+        ("demo/a.csv", "demo"),
+        ("demo", ""),
+        ("a.csv", ""),
+        ("De mo/x/a.csv", ""),
+        ("/x", ""),
+    ],
+)
+def test_a_key_begins_with_its_tenant_or_with_none(key: str, tenant: str) -> None:
+    assert tenant_of_key(key) == tenant
+
+
+@pytest.mark.parametrize(
+    ("name", "is_run"),
+    [
+        (run_name("demo", "my.model_2", "uploads", "k", "v"), True),
+        ("modeldrop promote", False),
+        ("modeldrop promote by anna_b", False),
+        ("demo_adult", False),
+    ],
+)
+def test_a_runs_name_is_told_from_a_persons(name: str, is_run: bool) -> None:
+    assert is_run_name(name) is is_run

@@ -9,6 +9,8 @@ from sklearn import metrics
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.calibration import calibration
+from pipeline.evaluation.metric_names import SKLEARN_NAMES
 from pipeline.evaluation.metrics import interval, measure
 
 Case = tuple[Signature, np.ndarray[Any, Any], Answers]
@@ -133,3 +135,23 @@ def test_a_few_rows_that_are_all_right_do_not_make_it_certain() -> None:
     low, high = interval(signature, np.array(["a"] * 30, object), answers)["accuracy"]
     assert high == 1.0
     assert 0.85 < low < 0.92  # one wrong of 30 would not surprise
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_the_brier_score_is_scikit_learns(classes: int) -> None:
+    signature, truth, answers = _classified(classes)
+    wanted = metrics.brier_score_loss(truth, answers.probabilities, labels=list(signature.classes))
+    assert calibration(signature, truth, answers).brier == pytest.approx(wanted, abs=1e-12)
+
+
+def test_the_brier_score_of_two_classes_is_the_same_whichever_class_is_called_positive() -> None:
+    signature, truth, answers = _classified(2)
+    found = calibration(signature, truth, answers).brier
+    assert found == pytest.approx(metrics.brier_score_loss(truth == "b", answers.probabilities[:, 1]))
+    assert found == pytest.approx(metrics.brier_score_loss(truth == "a", answers.probabilities[:, 0]))
+
+
+def test_every_metric_has_the_name_of_a_function_of_scikit_learn() -> None:
+    measured = {*measure(*_classified(2)), *measure(*_valued()), "silhouette", "brier"}
+    assert set(SKLEARN_NAMES) == measured
+    assert all(callable(getattr(metrics, name)) for name in SKLEARN_NAMES.values())

@@ -33,6 +33,6 @@ def test_what_counted_is_shown() -> None:
 def test_what_is_compared_is_named() -> None:
     assert compared_by("accuracy") == "accuracy"
     assert compared_by("auc", by_folds=True) == "auc"
-    assert compared_by("accuracy", by_folds=True) == "accuracy less a fifth of the log loss"
+    assert compared_by("accuracy", by_folds=True) == "accuracy − 0.2 × log loss"
     fifth = BETTER_SURE["accuracy"] - BETTER_SURE["log_loss"] / 5
     assert standing(BETTER_SURE, "accuracy", by_folds=True) == pytest.approx(fifth)

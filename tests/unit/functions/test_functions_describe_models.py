@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.catalogue import Catalogue
 from tests.fakes.objects import FakeObjectStore
@@ -20,7 +22,7 @@ def api(capsys: pytest.CaptureFixture[str]) -> Api:
     table, artifacts = FakeTable(), FakeObjectStore()
     publish(table, artifacts)
     function = Api("describe_models", capsys)
-    function.give(catalogue=Catalogue(ModelRegistry(table, artifacts), artifacts))
+    function.give(catalogue=Catalogue(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
     return function
 
 
@@ -81,3 +83,16 @@ def test_a_request_leaves_one_line_and_one_record(api: Api) -> None:
     said = api.said(get("/v2/models/adult"))
     (line,), (record,) = said.lines, said.records
     assert (line["route"], line["status"], record["Crashed"]) == ("/v2/models/{model}", 200, [0.0])
+
+
+def test_a_tenant_sees_its_own_rejected_uploads_alone(api: Api) -> None:
+    table, artifacts = FakeTable(), FakeObjectStore()
+    runs = RunLog(table)
+    for key in ("demo/churn.csv", "acme/churn.csv", "churn.csv"):
+        runs.reject("uploads", key, "expected TENANT/MODEL/FILE", at=datetime(2026, 1, 2, tzinfo=UTC))
+    api.give(catalogue=Catalogue(ModelRegistry(table, artifacts), artifacts, runs))
+    status, body = api.ask(get("/registry/rejected"))
+    assert status == 200
+    (rejected,) = body["rejected"]
+    assert (rejected["key"], rejected["reason"]) == ("demo/churn.csv", "expected TENANT/MODEL/FILE")
+    assert set(rejected) == {"key", "reason", "at"}

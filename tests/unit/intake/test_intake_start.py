@@ -156,3 +156,36 @@ def test_an_object_that_is_gone_again_starts_nothing_and_the_log_says_so(
         assert world.start(version_id="v9") is None
     assert "gone again" in caplog.text
     assert not world.runs.list()
+
+
+@pytest.mark.parametrize(
+    ("key", "tenant"),
+    [("churn.csv", ""), ("churn/churn.csv", "churn"), ("demo/a b/x.csv", "demo"), ("De mo/adult/train.csv", "")],
+)
+def test_a_rejected_upload_is_listed_with_its_reason_for_operators_and_for_its_tenant(
+    world: World, key: str, tenant: str
+) -> None:
+    world.drop(key)
+    world.start(key)
+    (upload,) = world.runs.rejected()
+    assert (upload.bucket, upload.key, upload.tenant, upload.at) == ("uploads", key, tenant, NOW)
+    assert "expected" in upload.reason
+    assert [one.key for one in world.runs.rejected(tenant="demo")] == ([key] if tenant == "demo" else [])
+
+
+def test_a_key_without_tenant_and_model_is_told_what_is_expected(world: World) -> None:
+    world.start("churn/churn.csv")
+    assert "expected TENANT/MODEL/FILE" in world.runs.rejected()[0].reason
+
+
+def test_a_rejected_upload_whose_event_comes_again_is_listed_once(world: World) -> None:
+    for key in ("churn.csv", "churn.csv", "other.csv"):
+        world.start(key)
+    assert sorted(upload.key for upload in world.runs.rejected()) == ["churn.csv", "other.csv"]
+
+
+def test_what_starts_a_run_or_accompanies_data_is_not_rejected(world: World) -> None:
+    for key in (KEY, "demo/adult/train.yaml", "demo/adult/parts/0.csv"):
+        world.drop(key)
+        world.start(key)
+    assert world.runs.rejected() == []

@@ -99,7 +99,7 @@ def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_
     assert artifacts.downloads.count(KEYS.split("validation")) == 1
     (blend,) = (one for one in variants if one.candidate == "blend")
     assert blend.status == "not_applicable"
-    assert "no other adds to" in blend.reason
+    assert "no other candidate improves" in blend.reason
 
 
 def test_a_spec_may_ask_for_no_blend(network: Trained, artifacts: FakeObjectStore) -> None:

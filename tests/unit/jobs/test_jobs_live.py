@@ -59,7 +59,7 @@ def test_a_machine_that_is_taken_back_loses_one_epoch_and_the_model_is_the_same(
     )
     assert one.model_sha256 == other.model_sha256
     assert [point["epoch"] for point in other.history] == [1, 2, 3, 4, 5, 6]
-    assert other.notes == ("taken back, it went on from a checkpoint in epoch 4",)
+    assert other.notes == ("interrupted; resumed from a checkpoint in epoch 4",)
     assert taken.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt")) == b"", "there is nothing to go on from any more"
     events = [event.text for event in taken.runs.get(RUN).events]
     assert events[0].startswith("cpu: the machine was taken back in attempt 1 (mlp: epoch 3 of 6")

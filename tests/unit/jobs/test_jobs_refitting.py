@@ -1,4 +1,4 @@
-"""The winner is trained once more, on the validation rows too; what is said of it was measured before."""
+"""The winner is retrained with the validation rows added; its scores are from before that."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def test_its_file_is_another_and_its_quality_the_one_of_rows_it_had_not_seen(tmp
     assert again.artifact is not None
     assert again.artifact.sha256 != once.artifact.sha256
     assert (again.quality, again.interval) == (once.quality, once.interval)
-    assert again.reason.startswith("trained once more, on the validation rows too")
+    assert again.reason.startswith("retrained with the validation rows added")
 
 
 def test_of_few_rows_a_network_becomes_the_mean_of_five_that_stop_by_a_fifth_each(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "mlp")
     variant = stage.compress()["mlp"]
-    assert variant.reason.startswith("trained once more")
+    assert variant.reason.startswith("retrained")
     once = onnx.load_from_string(stage.store.get(KEYS.candidate("mlp", "model.onnx")))
     assert _matrices(stage.graph(variant)) == 5 * _matrices(once) > 0
 
@@ -105,7 +105,7 @@ def test_its_int8_file_is_of_the_further_training_too(tmp_path: Path, monkeypatc
     stage = Stage(tmp_path, "mlp", compression=spec.compression)
     stage.compress()
     found = {one.precision: one for one in stage.variants().variants}
-    assert not [one.reason for one in found.values() if not one.reason.startswith("trained once more")]
+    assert not [one.reason for one in found.values() if not one.reason.startswith("retrained")]
     matrices = {precision: _matrices(stage.graph(one)) for precision, one in found.items()}
     assert matrices["fp32"] == matrices["int8"] > 0
     assert select(stage.variants(), metric="rmse", spec=spec).winner.precision == "int8"
@@ -125,7 +125,7 @@ def test_of_a_blend_each_member_is_trained_once_more_and_its_weight_stays(tmp_pa
     variants = stage.compress()
     blend = variants["blend"]
     assert blend.status == "ok"
-    assert blend.reason.startswith("trained once more")
+    assert blend.reason.startswith("retrained")
     once, again = (
         TrainedCandidate.from_bytes(stage.store.get(KEYS.candidate(name, TRAINED))) for name in ("blend", "blend.again")
     )

@@ -50,7 +50,7 @@ def test_the_data_is_read_as_the_base_reads_it() -> None:
     assert [(one.name, one.reason) for one in found.left_out] == [
         ("height", "the base model demo/adult@3 does not read it")
     ]
-    assert found.warnings == ("column 'job': 1 of its values are unknown to the base model demo/adult@3",)
+    assert found.warnings == ("column 'job': 1 values are unknown to the base model demo/adult@3",)
     assert as_the_base_reads(found, base()) == found
 
 

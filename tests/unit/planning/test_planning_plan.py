@@ -32,7 +32,7 @@ def _dataset(train: int = 2_500, classes: int = 2, words: int = 10) -> Dataset:
 
 def _misfits(planned: Plan):
     """Skipped for another reason than that there is nothing to read for them (texts, images)."""
-    others = ("which are not there", "only tried when it is asked for in algorithms")
+    others = ("the data has none", "only tried when named in algorithms")
     return [one for one in planned.skipped if not one.reason.endswith(others)]
 
 
@@ -74,13 +74,13 @@ def test_a_metric_of_another_task_is_an_error_of_the_spec():
 @pytest.mark.parametrize(
     ("dataset", "skipped", "words"),
     [
-        (_dataset(train=60), ["mlp", "tabm"], "60 training rows, 100 are its least"),
-        (_dataset(train=24), ["gradient_boosting", "mlp", "tabm"], "24 training rows, 50 are its least"),
-        (_dataset(classes=60), ["kernel_ridge", "gradient_boosting"], "60 classes, 50 are its most"),
+        (_dataset(train=60), ["mlp", "tabm"], "60 training rows; its minimum is 100"),
+        (_dataset(train=24), ["gradient_boosting", "mlp", "tabm"], "24 training rows; its minimum is 50"),
+        (_dataset(classes=60), ["kernel_ridge", "gradient_boosting"], "60 classes; its maximum is 50"),
         (
             _dataset(classes=900, words=900),
             ["kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "tabm"],
-            "900 classes, 50 are its most",
+            "900 classes; its maximum is 50",
         ),
         (
             _dataset(classes=1000, words=5000),
@@ -138,10 +138,10 @@ def test_what_has_no_private_training_is_not_trained_when_privacy_is_asked_for()
     planned = plan(_dataset(train=50_000), spec)
     assert [one.name for one in planned.candidates] == ["mlp"]
     reasons = {one.algorithm: one.reason for one in _misfits(planned)}
-    assert reasons["gradient_boosting"] == "training.privacy is asked for, and it has no private training"
+    assert reasons["gradient_boosting"] == "training.privacy is set, and it cannot be trained privately"
     assert _settings(planned, "mlp")["privacy_epsilon"] == 3
     assert all(not job.audition_rows for job in planned.jobs)
-    with pytest.raises(InvalidJobSpecError, match="it has no private training"):
+    with pytest.raises(InvalidJobSpecError, match="it cannot be trained privately"):
         plan(_dataset(), spec.model_copy(update={"algorithms": ("linear",)}))
     with pytest.raises(InvalidJobSpecError, match="each trial would spend the whole epsilon"):
         plan(_dataset(), spec.model_copy(update={"search": Search(method="random")}))

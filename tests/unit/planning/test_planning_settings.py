@@ -98,7 +98,7 @@ def test_a_private_plan_says_what_its_candidates_spend_together() -> None:
 
 
 def test_what_reads_texts_by_their_labels_is_not_private() -> None:
-    with pytest.raises(InvalidJobSpecError, match=r"texts are not read in private: drop: \[z\] is expected"):
+    with pytest.raises(InvalidJobSpecError, match=r"texts are not read privately: drop: \[z\] is expected"):
         _planned("training: {privacy: {epsilon: 3}}", kind="text")
 
 

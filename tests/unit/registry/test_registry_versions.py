@@ -38,12 +38,12 @@ def register(registry: ModelRegistry, run: str, model: str = "adult") -> ModelVe
     return registry.register(model_version(run, model))
 
 
-def live(registry: ModelRegistry, count: int) -> None:
+def live(registry: ModelRegistry, count: int, by: str = "test") -> None:
     """``count`` READY versions, the last one live."""
     for number in range(1, count + 1):
         register(registry, f"demo_adult_{number:012d}")
         registry.ready("demo", "adult", number)
-    registry.promote("demo", "adult", count, by="test")
+    registry.promote("demo", "adult", count, by=by)
 
 
 def test_versions_count_from_one_in_each_model(registry: ModelRegistry) -> None:
@@ -180,3 +180,34 @@ def test_a_registry_that_never_wins_says_that_it_is_busy(artifacts: FakeObjectSt
 
     with pytest.raises(TransientError, match="busy"):
         register(ModelRegistry(Contended(), artifacts, pause=lambda _: None), "demo_adult_1")
+
+
+@pytest.mark.parametrize(
+    ("movers", "replaced"),
+    [
+        (["run", "person", "run"], True),
+        (["person", "run"], True),
+        (["run", "run"], False),
+        (["run", "person", "run", "run"], False),  # the person's choice was replaced by the run before
+        (["run", "person"], False),
+    ],
+)
+def test_a_run_knows_whether_it_replaced_a_version_that_a_person_chose(
+    registry: ModelRegistry, clock: FakeClock, movers: list[str], replaced: bool
+) -> None:
+    for number, mover in enumerate(movers, 1):
+        live(registry, number, by=f"demo_adult_{number:012x}" if mover == "run" else "modeldrop promote by anna_b")
+        clock.pass_seconds(1)
+    move = registry.replaced_choice("demo", "adult", f"demo_adult_{len(movers):012x}")
+    assert (move is not None) is replaced
+    if move is not None:
+        assert (move.version, move.by) == (len(movers) - 1, "modeldrop promote by anna_b")
+
+
+def test_another_aliases_moves_are_no_choice_of_what_is_live(registry: ModelRegistry, clock: FakeClock) -> None:
+    live(registry, 1, by="demo_adult_000000000001")
+    clock.pass_seconds(1)
+    registry.promote("demo", "adult", 1, alias="canary", by="anna")
+    clock.pass_seconds(1)
+    live(registry, 2, by="demo_adult_000000000002")
+    assert registry.replaced_choice("demo", "adult", "demo_adult_000000000002") is None

@@ -61,7 +61,7 @@ def test_of_few_rows_it_is_chosen_by_what_the_candidates_are_sure_of_too() -> No
     assert found[False].winner.candidate == "right"
     assert found[True].winner.candidate == "sure"
     assert found[True].leaderboard[0].variant.candidate == "sure"
-    best = "the best cross-validated accuracy less a fifth of the log loss (0.9, log loss 0.2)"
+    best = "the best cross-validated accuracy − 0.2 × log loss (0.9, log loss 0.2)"
     assert found[True].reason == f"of 2 candidates, sure has {best}"
 
 
@@ -77,7 +77,7 @@ def test_the_quantized_file_that_kept_its_gates_goes_before_fp32_although_it_los
         variant("linear", quality=0.85, size=2000, latency=10.0),
     )
     assert (chosen.winner.candidate, chosen.winner.precision) == ("mlp", "int8")
-    assert chosen.reason.endswith("its int8 file kept the gates and is 4.0 times smaller than fp32")
+    assert chosen.reason.endswith("its int8 file passed the gates and is 4.0 times smaller than fp32")
 
 
 def test_a_quantized_file_that_another_candidate_beats_in_everything_is_not_chosen() -> None:
@@ -106,7 +106,7 @@ def test_what_does_not_fit_the_limits_gives_way_to_what_does() -> None:
     chosen = choose(big, small, limits=Limits(max_bytes=1000))
     assert chosen.winner == small
     assert chosen.unmet == ()
-    assert chosen.reason.startswith("of the files that keep the limits (1 of 2), linear")
+    assert chosen.reason.startswith("of the files that meet the limits (1 of 2), linear")
 
 
 def test_a_quantized_file_may_be_the_only_one_of_the_best_candidate_that_fits() -> None:
@@ -131,11 +131,11 @@ def test_limits_that_nothing_keeps_are_said_one_sentence_each() -> None:
     chosen = choose(variant("linear", quality=0.8), variant("trees", quality=0.9), limits=limits)
     assert chosen.winner.candidate == "trees"
     assert chosen.unmet == (
-        "the file has 1000 bytes, limits.max_bytes is 10",
-        "one row takes 20 us, limits.max_latency_us is 1",
-        "accuracy is 0.9, limits.min_quality is 0.95",
+        "the file has 1000 bytes; limits.max_bytes is 10",
+        "one row takes 20 us; limits.max_latency_us is 1",
+        "accuracy is 0.9; limits.min_quality is 0.95",
     )
-    assert chosen.reason.startswith("no file keeps the limits; of all, trees")
+    assert chosen.reason.startswith("no file meets the limits; of all, trees")
 
 
 def test_min_quality_of_an_error_is_at_most() -> None:

@@ -37,6 +37,6 @@ def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_
     assert [(one.candidate, one.status, one.reason) for one in rest] == [
         ("far", "dropped", "far behind"),
         ("broke", "failed", "the loss was no number"),
-        ("lost", "failed", "its job ended before it was done"),
+        ("lost", "failed", "its job ended before it finished"),
         ("other", "skipped", "too few rows"),
     ]

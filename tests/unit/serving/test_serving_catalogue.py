@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.signature import Signature
+from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.catalogue import Catalogue
 from tests.fakes.objects import FakeObjectStore
@@ -27,7 +28,7 @@ def catalogue() -> Catalogue:
     publish(table, artifacts, run=RUNS[1])
     publish(table, artifacts, run=RUNS[2], ready=False, live=False)
     publish(table, artifacts, run="demo_price_0", model="price", signature=REGRESSOR, live=False)
-    return Catalogue(ModelRegistry(table, artifacts), artifacts)
+    return Catalogue(ModelRegistry(table, artifacts), artifacts, RunLog(table))
 
 
 def test_a_model_is_described_as_the_protocol_does(catalogue: Catalogue) -> None:

@@ -142,3 +142,16 @@ def test_an_answer_is_json() -> None:
         "body": "{}",
         "isBase64Encoded": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "ignores"),
+    [(None, False), ({}, False), ({"extra": "ignore"}, True), ({"extra": "refuse"}, False), ({"other": "1"}, False)],
+)
+def test_a_request_may_ask_that_extra_columns_are_ignored(parameters: dict[str, str] | None, ignores: bool) -> None:
+    assert infer_request(predict_event(queryStringParameters=parameters)).ignore_extra is ignores
+
+
+def test_another_wish_for_extra_columns_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="'ignore'"):
+        infer_request(predict_event(queryStringParameters={"extra": "ignored"}))

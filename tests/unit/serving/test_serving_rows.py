@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,8 @@ def test_missing_and_unknown_columns_are_named_with_the_nearest_known_one() -> N
     assert message.startswith("rows[1] lacks 'job' and has 'joob', 'income'")
     assert "'joob' is near 'job'" in message
     assert "'income' is what it predicts" in message
-    assert message.endswith("expected are 'age', 'job', 'hours per week', 'member'")
+    assert "expected are 'age', 'job', 'hours per week', 'member'" in message
+    assert "?extra=ignore" in message
 
 
 def test_a_column_that_resembles_none_is_named_alone() -> None:
@@ -173,7 +175,7 @@ def test_a_model_of_many_classes_takes_fewer_rows_so_that_its_answer_fits() -> N
     assert 1_000_000 < len(answer.body) < 6_000_000
 
 
-def _fed(*rows: dict[str, Any], day_first: bool = False) -> Any:
+def _fed(*rows: dict[str, Any], day_first: bool | None = False) -> Any:
     columns = (Column(name="when", kind="datetime", day_first=day_first), Column(name="note", kind="text"))
     return Columns(Signature(task="regression", target="y", columns=columns), 100).feeds(
         list(rows), lambda row, name: f"rows[{row}], {name}"
@@ -207,10 +209,66 @@ def test_a_text_keeps_its_inner_white_space() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "found"),
-    [("soon", "another text"), ("31/1/2024", "another text"), (True, "a boolean"), (1e30, "a number beyond"),
-     (NAN, "a number beyond"), ([1], "an array")],
+    [("soon", "another text"), ("31/1/2024", "one whose day comes first"), (True, "a boolean"),
+     (1e30, "a number beyond"), (NAN, "a number beyond"), ([1], "an array")],
 )  # fmt: skip
 def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:
     message = r"rows\[0\], when: a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected, this is "
     with pytest.raises(InvalidRequestError, match=message + found):
         _fed({"when": cell, "note": "x"})
+
+
+@pytest.mark.parametrize("extra", [{"zzzzzz": 1}, {"joob": "cook", "income": ">50K"}])
+def test_extra_columns_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
+    rows = [{**ROWS[0], **extra}, ROWS[1]]
+    body = json.loads(loaded().answer({"rows": rows}, ignore_extra=True).body)
+    assert body["predictions"] == answered(ROWS[:2])
+
+
+def test_an_absent_column_is_an_error_whatever_is_ignored() -> None:
+    row = {"joob": "cook", **{name: cell for name, cell in ROWS[0].items() if name != "job"}}
+    with pytest.raises(InvalidRequestError, match="lacks 'job'"):
+        loaded().answer({"rows": [row]}, ignore_extra=True)
+
+
+def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
+    signature = replace(CLASSIFIER, unread=("row number", "Größe"))
+    row = {**ROWS[0], "row number": 7, " Gro\u0308ße ": None}
+    assert answered([row], signature) == answered([ROWS[0]])
+    with pytest.raises(InvalidRequestError, match="has 'row'"):
+        loaded(signature).answer({"rows": [{**row, "row": 1}]})
+
+
+@pytest.mark.parametrize("cell", ["3/4/2024", "3-4-24 10:30", "Mon, 01/02/2024"])
+def test_a_date_whose_order_the_training_file_does_not_tell_is_refused_with_iso_as_the_way_out(cell: str) -> None:
+    message = r"rows\[1\], when: a date such as 2024-01-31T.* does not tell whether its day or its month comes first"
+    with pytest.raises(InvalidRequestError, match=message):
+        _fed({"when": "2024-01-31", "note": "x"}, {"when": cell, "note": "x"}, day_first=None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [("3.4.2024", 1712102400.0), ("31/1/2024", 1706659200.0), ("1/31/2024", 1706659200.0), ("2/2/2024", 1706832000.0)],
+)
+def test_a_date_that_tells_its_order_by_itself_is_read_without_one(cell: str, seconds: float) -> None:
+    assert _fed({"when": cell, "note": None}, day_first=None)["when"].tolist() == [seconds]
+
+
+def test_a_date_in_the_other_order_is_refused_as_that() -> None:
+    with pytest.raises(InvalidRequestError, match="whose month comes first, unlike in the training file"):
+        _fed({"when": "1/31/2024", "note": None}, day_first=True)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "5. März 2024",
+        "5. Ma\u0308rz 2024",
+        "5 de marzo de 2024",
+        "2024年3月5日",
+        "05MAR2024",
+        "Tue, 05 Mar 2024 00:00:00 GMT",
+    ],
+)
+def test_a_date_is_read_as_programs_and_languages_write_it(cell: str) -> None:
+    assert _fed({"when": cell, "note": None})["when"].tolist() == [1709596800.0]

@@ -294,7 +294,7 @@ def test_date_columns_of_several_units_are_read_together() -> None:
     columns = columns_of(
         Column(name="a", kind="datetime", time_unit="ms"),
         Column(name="b", kind="datetime", day_first=True),
-        Column(name="c", kind="datetime"),
+        Column(name="c", kind="datetime", day_first=False),
     )
     row = {"a": 1000, "b": "3/1/1970", "c": "1/3/1970"}
     for rows in ([row], [row, row]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,3 +168,23 @@ def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any])
     decode = TensorDecoder(Columns(signature, 10))
     found = decode([{"name": "when", "shape": [2], "datatype": datatype, "data": data}])
     np.testing.assert_array_equal(found["when"], [60.0, NAN])
+
+
+@pytest.mark.parametrize(
+    "extra", [{"name": "agee", "shape": [2], "datatype": "FP32", "data": [1, 2]}, {**tensors()[1], "name": "income"}]
+)
+def test_extra_tensors_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
+    document = {"inputs": [extra, *tensors()]}
+    assert "?extra=ignore" in refused(document)
+    assert json.loads(loaded().answer(document, ignore_extra=True).body) == answered({"inputs": tensors()})
+
+
+def test_a_tensor_of_a_column_that_the_training_file_had_too_is_not_extra() -> None:
+    signature = replace(CLASSIFIER, unread=("row number",))
+    extra = {"name": "row number", "shape": [2], "datatype": "INT64", "data": [1, 2]}
+    assert answered({"inputs": [*tensors(), extra]}, signature) == answered({"inputs": tensors()})
+
+
+def test_an_absent_tensor_is_an_error_whatever_is_ignored() -> None:
+    with pytest.raises(InvalidRequestError, match="lacks 'age'"):
+        loaded().answer({"inputs": tensors(name="agee")}, ignore_extra=True)

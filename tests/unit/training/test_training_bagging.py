@@ -94,7 +94,7 @@ def test_at_the_deadline_the_folds_so_far_answer() -> None:
         return _mean_of_targets(fold, number)
 
     fitted = bagged(FOLDS, problem, note)
-    assert fitted.notes == ("the time was over after 1 of 4 folds, whose models answer",)
+    assert fitted.notes == ("training time ran out after 1 of 4 folds; the models of these folds are used",)
     assert begun == [0]
     assert np.isfinite(fitted.predict(problem.train)).all()
 

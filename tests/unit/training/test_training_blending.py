@@ -33,7 +33,7 @@ def test_where_the_best_alone_is_best_it_says_so() -> None:
     good = truth + random.normal(scale=0.1, size=ROWS)
     found = find_blend({"good": good, "noisy": good + random.normal(size=ROWS)}, truth, VALUES, "rmse")
     assert not found.better
-    assert found.why == "no other adds to good"
+    assert found.why == "no other candidate improves good"
 
 
 def test_of_classes_the_mean_of_probabilities_is_judged_by_the_metric() -> None:

@@ -57,7 +57,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(settings: dict[str, 
     assert weights(resumed.network) == weights(whole.network)
     told = ("loss", "validation_loss", "learning_rate")
     assert [[one[k] for k in told] for one in resumed.history] == [[one[k] for k in told] for one in whole.history]
-    assert resumed.notes[0].startswith("taken back, it went on from a checkpoint in epoch")
+    assert resumed.notes[0].startswith("interrupted; resumed from a checkpoint in epoch")
 
 
 def test_batch_norms_go_on_from_what_they_saw() -> None:
@@ -113,14 +113,14 @@ def test_a_damaged_checkpoint_is_not_used_and_it_is_said(harm: str) -> None:
     kept.held = {"flipped": bytes(held), "cut": kept.held[:1000], "empty": b"x"}[harm]
     learned = learn(problem(checkpoints=kept))
     assert weights(learned.network) == weights(whole.network)
-    assert learned.notes == ("the checkpoint of an earlier attempt was damaged: training began anew",)
+    assert learned.notes == ("the checkpoint of an earlier attempt was damaged; training restarted",)
 
 
 def test_a_checkpoint_of_another_training_is_not_used() -> None:
     kept = Kept()
     learn(problem(checkpoints=kept))
     learned = learn(problem(checkpoints=kept), learning_rate=0.02)
-    assert learned.notes == ("the checkpoint of an earlier attempt was of another training: this one began anew",)
+    assert learned.notes == ("the checkpoint of an earlier attempt belongs to another training; this one restarted",)
     assert weights(learned.network) == weights(learn(problem(), learning_rate=0.02).network)
 
 
@@ -152,5 +152,5 @@ def test_a_process_that_was_killed_is_gone_on_from(tmp_path: Path) -> None:
     kept = Kept()
     kept.held = file.read_bytes()
     learned = learn(problem(checkpoints=kept))
-    assert learned.notes == ("taken back, it went on from a checkpoint in epoch 3",)
+    assert learned.notes == ("interrupted; resumed from a checkpoint in epoch 3",)
     assert weights(learned.network) == weights(learn(problem()).network)

@@ -82,11 +82,11 @@ def test_a_blend_of_twins_is_left_out(train: TrainIt, tmp_path: Path) -> None:
     made, (left_out,) = _ensembling(rows, "rmse", tmp_path).make(twins)
     assert not made
     assert left_out.name == "blend"
-    assert left_out.reason.startswith("no other adds to")
+    assert left_out.reason.startswith("no other candidate improves")
 
 
 def test_one_candidate_has_no_blend(train: TrainIt, tmp_path: Path) -> None:
     rows = table("regression", rows=200)
     made, (left_out,) = _ensembling(rows, "rmse", tmp_path).make([_member(train("linear", rows), "one")])
     assert not made
-    assert "no two candidates" in left_out.reason
+    assert "a blend needs two candidates" in left_out.reason

@@ -70,8 +70,8 @@ def test_frozen_weights_stay_and_the_last_layer_learns(base: Run, tune: Tune) ->
     run = tune(few(base), freeze=True)
     assert moved(base, run) == {"layers.4"}
     assert run.difference() < 1e-5
-    assert run.trained.notes[0].startswith("began from the weights of demo/m@1")
-    assert "only the last layer has learnt" in run.trained.notes
+    assert run.trained.notes[0].startswith("initialized with the weights of demo/m@1")
+    assert "only the last layer was trained" in run.trained.notes
 
 
 @pytest.mark.parametrize("algorithm", ["tabm", "resnet_mlp"])
@@ -109,13 +109,13 @@ def test_other_answers_get_a_last_layer_of_their_own(base: Run, tune: Tune) -> N
     }
     dataset = renamed.dataset.model_copy(update={"classes": ("low", "top")})
     run = tune(Table(dataset=dataset, splits=splits), same_answers=False)
-    assert "its answers are others: the last layer began anew" in run.trained.notes
+    assert "it predicts other classes; the last layer was initialized anew" in run.trained.notes
     assert run.trained.quality["auc"] > 0.8
 
 
 def test_an_architecture_that_does_not_fit_is_taken_in_part_or_refused(base: Run, tune: Tune) -> None:
     rows = few(base)
-    assert "did not fit, and began anew" in " ".join(tune(rows, hidden=(24,)).trained.notes)
+    assert "did not fit and were initialized anew" in " ".join(tune(rows, hidden=(24,)).trained.notes)
     with pytest.raises(CandidateFailedError, match=r"freeze: the weights of demo/m@1 do not fit .* layers\.0"):
         tune(rows, hidden=(24,), freeze=True)
 

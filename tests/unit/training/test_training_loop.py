@@ -98,8 +98,7 @@ def test_a_training_that_diverges_goes_on_once_at_a_tenth_of_the_rate() -> None:
     )  # fmt: skip
     (note,) = learned.notes
     assert note == (
-        "the loss was no number any more in epoch 1, at a learning rate of 0.1: "
-        "it went on from the best weights at 0.01"
+        "the loss became non-finite in epoch 1, at a learning rate of 0.1it went on from the best weights at 0.01"
     )
     assert seen == pytest.approx([0.01, 0.01])
     with pytest.raises(CandidateFailedError, match=r"in epoch 1, at a learning rate of 1 \(before that in epoch 1, at"):
@@ -154,7 +153,7 @@ def test_one_row_that_memory_has_no_room_for_costs_the_candidate() -> None:
 def test_when_time_is_over_the_best_so_far_is_kept_and_it_is_said() -> None:
     learned = learn(problem(deadline=time.monotonic() + 0.3), epochs=100_000, early_stopping=100_000)
     (note,) = learned.notes
-    assert re.fullmatch(r"the time was over in epoch \d+ of 100000: the best until then was kept", note)
+    assert re.fullmatch(r"training time ran out in epoch \d+ of 100000; the best weights so far were kept", note)
     assert 1 <= len(learned.history) < 100_000
 
 

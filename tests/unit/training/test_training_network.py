@@ -24,7 +24,7 @@ def _network(num: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Network:
 def test_a_loss_that_is_no_number_costs_the_candidate_and_says_where(train: TrainIt) -> None:
     with pytest.raises(
         CandidateFailedError,
-        match=r"no number any more in epoch 1, at a learning rate of 1e\+29 .*at a learning rate of 1e\+30",
+        match=r"non-finite in epoch 1 \(learning rate 1e\+29\), .*\(learning rate 1e\+30\)",
     ):
         train("mlp", table(rows=80), learning_rate=1e30)
 

@@ -190,7 +190,7 @@ def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None
 
     found = _search({"a": (1, 2, 3, 4)}, "grid", _recipe(train))
     assert [one.status for one in found.trials] == ["failed"] * 3 + ["best"]
-    assert [one.reason for one in found.trials[:3]] == ["too wide", "ValueError", "its score is no number"]
+    assert [one.reason for one in found.trials[:3]] == ["too wide", "ValueError", "its score is not a finite number"]
     with pytest.raises(CandidateFailedError, match="every trial failed, the first because: too wide"):
         _search({"a": (1, 2)}, "grid", _recipe(train))
 
@@ -209,7 +209,7 @@ def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_trai
     found = _search(UNIT, "random", _recipe(train), deadline=deadline)
     assert 2 <= len(found.trials) <= 7
     assert found.settings["a"] == max(one.settings["a"] for one in found.trials)
-    assert "the time was over after" in found.notes[0]
+    assert "search time ran out after" in found.notes[0]
     assert deadline - time.monotonic() > 0.03
 
 

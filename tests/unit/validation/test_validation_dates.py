@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.parsing.dates import EARLIEST, LATEST, seconds_of, seconds_of_number
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.dates import convert_time_numbers, read_dates, read_seconds
+from pipeline.validation.columns.date_inference import read_dates
+from pipeline.validation.columns.dates import convert_temporal, convert_time_numbers, read_seconds
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.type_inference import infer_column
 
@@ -70,12 +71,12 @@ def test_what_is_no_date_is_none_to_both(text):
 
 
 _DAY = r"[0-9]{1,4}[-/. ]([0-9]{1,2}|Jan|december)[-/., ][0-9]{1,4}"
-_TIME = r"[T ][0-9]{1,2}[:.][0-9]{2}([:.][0-9]{2}(\.[0-9])?)?( ?[aP]m)?(Z| ?[+-][0-9]{2}:?[0-9]{2})?"
+_TIME = r"[T ][0-9]{1,2}[:.][0-9]{2}([:.][0-9]{2}(\.[0-9]{1,7})?)?( ?[aP]m)?(Z| ?[+-][0-9]{2}:?[0-9]{2})?"
 _UNITS = ["", "s", "ms", "us", "ns", "yyyymmdd", "hh.mm.ss"]
 
 
 @settings(deadline=None)  # the first one compiles the expressions
-@given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.booleans(), st.sampled_from(_UNITS))
+@given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.sampled_from([None, True, False]), st.sampled_from(_UNITS))
 def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first, unit):
     seconds = seconds_of(text, day_first=day_first, time_unit=unit)
     assert read_seconds(pl.Series("d", [text]), day_first=day_first, time_unit=unit).to_list() == [seconds]
@@ -122,6 +123,34 @@ def test_any_number_means_the_same_to_both_and_is_in_the_calendar(unit, number):
     seconds = seconds_of_number(number, unit)
     assert convert_time_numbers(pl.Series("d", [number]), unit).to_list() == [seconds]
     assert seconds is None or EARLIEST <= seconds <= LATEST
+
+
+@given(
+    st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)),
+    st.sampled_from(["ms", "us", "ns"]),
+)
+@settings(deadline=None)
+def test_a_typed_time_is_the_same_number_as_its_text(moment, unit):
+    if unit == "ns" and not 1700 < moment.year < 2200:
+        return
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000) if unit == "ms" else moment
+    typed = convert_temporal(pl.Series("t", [moment], dtype=pl.Datetime(unit)))
+    assert typed.to_list() == [seconds_of(moment.isoformat(), day_first=None)]
+
+
+@given(st.integers(0, 86_399_999_999))
+def test_a_typed_time_of_day_is_the_same_number_as_its_text(micros):
+    moment = (EPOCH + timedelta(microseconds=micros)).time()
+    assert convert_temporal(pl.Series("t", [moment])).to_list() == [seconds_of(moment.isoformat(), day_first=None)]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_many_typed_times_are_divided_exactly(unit):
+    a_second = {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    ticks = [number * 1_234_567_890_123 % (1_700_000_000 * a_second) for number in range(5000)]
+    typed = convert_temporal(pl.Series("t", ticks).cast(pl.Datetime(unit)))
+    assert typed.to_list() == [tick / a_second for tick in ticks]
+    assert convert_time_numbers(pl.Series("t", ticks), unit).to_list() == [float(tick) / a_second for tick in ticks]
 
 
 def test_no_integer_is_too_large_to_be_refused():

@@ -171,3 +171,48 @@ def test_weights_are_in_the_splits_and_no_feature(drop, daily):
 def test_weights_that_are_no_numbers_are_refused(drop, daily):
     with pytest.raises(InvalidColumnsError, match="the weight column 'shop' does not hold positive numbers"):
         drop("a.csv", daily, spec="target: sold\nweight: shop\n")
+
+
+@pytest.mark.parametrize(
+    ("classes", "name", "body"),
+    [
+        (("True", "False"), "test.jsonl", '{"size": 1, "sold": true}\n{"size": 2, "sold": false}\n'),
+        (("true", "false"), "test.csv", "size,sold\n1,True\n2,FALSE\n"),
+        (("TRUE", "FALSE", "maybe"), "test.jsonl", '{"size": 1, "sold": true}\n{"size": 2, "sold": "False"}\n'),
+    ],
+)
+def test_a_truth_value_is_the_class_of_its_word_in_any_case(drop, classes, name, body):
+    rows = [(f"{_CHANCE.random():.4f}", classes[number % len(classes)]) for number in range(60)]
+    found = drop("a.csv", table(rows, "size,sold"), companions={name: body})
+    assert found.split("test")["sold"].to_list() == list(classes[:2])
+
+
+@pytest.mark.parametrize(
+    ("classes", "label"), [(("Red", "blue"), "red"), (("True", "true", "False"), "TRUE"), (("Yes", "No"), "yes")]
+)
+def test_other_words_and_truth_values_that_the_data_tells_apart_are_not_matched_by_case(drop, classes, label):
+    rows = [(f"{_CHANCE.random():.4f}", classes[number % len(classes)]) for number in range(60)]
+    test = f"size,sold\n1,{label}\n2,{classes[0]}\n"
+    found = drop("a.csv", table(rows, "size,sold"), companions={"test.csv": test})
+    assert found.split("test")["sold"].to_list() == [classes[0]]
+
+
+def _dated(days):
+    return table([(day, number * 7 % 97 / 8, "ab"[number % 2]) for number, day in enumerate(days)], "day,size,y")
+
+
+@pytest.mark.parametrize(("data", "test"), [("{d}.{m}.2024", "{m}/{d}/2024"), ("{m}/{d}/2024", "{d}/{m}/2024")])
+def test_a_test_file_in_the_other_order_of_day_and_month_is_refused(drop, data, test):
+    days = [{"d": 1 + number % 28, "m": 1 + number % 12} for number in range(200)]
+    data, test = (_dated([form.format(**day) for day in days]) for form in (data, test))
+    with pytest.raises(InvalidColumnsError, match=r"'test.csv': column 'day': the (day|month) comes first in the"):
+        drop("a.csv", data, companions={"test.csv": test})
+
+
+def test_a_test_file_whose_order_the_data_does_not_tell_is_not_guessed(drop):
+    data = _dated([f"2024-{1 + number % 12:02}-{1 + number % 28:02}" for number in range(200)])
+    test = _dated([f"{1 + number % 28}/{1 + number % 12}/2024" for number in range(40)])
+    found = drop("a.csv", data, companions={"test.csv": test})
+    days = found.split("test")["day"]
+    assert 0 < days.null_count() < 40
+    assert any("because the training file does not tell" in warning for warning in found.dataset.warnings)

@@ -21,12 +21,12 @@ COLUMNS = (
 
 @pytest.fixture
 def read(tmp_path):
-    def read(name, body, columns=COLUMNS, **fields):
+    def read(name, body, columns=COLUMNS, *, ignore_extra=False, **fields):
         path = tmp_path / "upload"
         path.write_bytes(body if isinstance(body, bytes) else body.encode())
         (folder := tmp_path / "work").mkdir()
         signature = Signature(task="regression", target="y", columns=columns, **fields)
-        return read_known_rows(name, path, signature, folder)
+        return read_known_rows(name, path, signature, folder, ignore_extra=ignore_extra)
 
     return read
 
@@ -54,9 +54,8 @@ def test_an_absent_column_is_named_with_the_nearest(read):
 
 def test_an_optional_column_may_be_absent(read):
     columns = (Column(name="a", kind="numeric"), Column(name="b", kind="numeric", is_optional=True))
-    assert read("later.jsonl", '{"a": 1}\n{"a": 2, "c": 3}\n', columns).frame.to_dict(as_series=False) == {
-        "a": [1.0, 2.0], "b": [None, None],
-    }  # fmt: skip
+    rows = read("later.jsonl", '{"a": 1}\n{"a": 2, "c": 3}\n', columns, unread=("c",))
+    assert rows.frame.to_dict(as_series=False) == {"a": [1.0, 2.0], "b": [None, None]}
 
 
 @pytest.mark.parametrize(("unit", "cell"), [("s", 1710547200), ("ms", 1710547200000), ("yyyymmdd", 20240316)])
@@ -101,3 +100,138 @@ def test_types_of_a_parquet_file_are_read(read, tmp_path):
     rows = read("later.parquet", (tmp_path / "frame").read_bytes())
     assert rows.frame["tag"].to_list() == [None, "1970-01-01T00:00:00.000000Z"]
     assert rows.frame["preis"].to_list() == [1.0, None]
+
+
+EXTRA = {
+    "later.csv": "x,note,z,color\n1.5,a,2,red\n2.5,b,3,red\n",
+    "later.tsv": "x\tnote\tz\tcolor\n1.5\ta\t2\tred\n2.5\tb\t3\tred\n",
+    "later.jsonl": '{"x": 1.5, "note": "a", "z": 2, "color": "red"}\n{"x": 2.5, "note": "b", "z": 3, "color": "red"}\n',
+}
+NUMBERS = (Column(name="x", kind="numeric"), Column(name="z", kind="numeric"))
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_columns_that_the_model_does_not_read_are_refused_with_their_names(read, name):
+    with pytest.raises(InvalidColumnsError, match=r"2 columns .*'note', 'color'.*--ignore-extra"):
+        read(name, EXTRA[name], NUMBERS)
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_columns_that_the_model_does_not_read_are_left_out_where_that_is_asked_for(read, name):
+    rows = read(name, EXTRA[name], NUMBERS, ignore_extra=True)
+    assert rows.frame.to_dict(as_series=False) == {"x": [1.5, 2.5], "z": [2.0, 3.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "unread"),
+    [
+        ("x,z,y\n1,2,3\n2,3,4\n", ()),  # the target, which is scored
+        ("id,x,z\n7,1,2\n9,2,3\n", ("id",)),  # the training file had it too
+        (",x,z\n0,1,2\n1,2,3\n", ()),  # row numbers that have no name
+        ("x,z,\n1,2,\n2,3,\n", ()),  # a delimiter at the end of each row
+    ],
+)
+def test_the_target_and_what_the_training_file_had_too_are_not_extra(read, body, unread):
+    assert read("later.csv", body, NUMBERS, unread=unread).frame.rows() == [(1.0, 2.0), (2.0, 3.0)]
+
+
+def test_what_no_model_reads_of_the_training_file_is_in_its_signature(drop):
+    lines = [f"{n},same,{n % 7}.5,{n % 3 + 1},{n % 5}.25" for n in range(60)]
+    table = "\n".join(["id,constant,x,w,y", *lines]) + "\n"
+    signature = drop("a.csv", table, spec="target: y\nweight: w\n").dataset.signature
+    assert [column.name for column in signature.columns] == ["x"]
+    assert set(signature.unread) == {"id", "constant", "w"}
+    assert Signature.from_dict(signature.to_dict()) == signature
+
+
+# Dates
+
+
+DAY = (Column(name="tag", kind="datetime", day_first=True), Column(name="x", kind="numeric"))
+UNORDERED = (Column(name="tag", kind="datetime"), Column(name="x", kind="numeric"))
+EPOCHS = {"s": "1710547200", "ms": "1710547200000", "us": "1710547200000000", "yyyymmdd": "20240316"}
+ISO = "2024-03-16T00:00:00.000000Z"
+
+
+def _lines(*days):
+    return "tag,x\n" + "".join(f"{day},{number}.5\n" for number, day in enumerate(days))
+
+
+@pytest.mark.parametrize("unit", EPOCHS)
+@pytest.mark.parametrize("text", ["2024-03-16", "2024-03-16T00:00:00Z", "16 Mar 2024"])
+def test_texts_of_a_date_that_was_numbers_become_iso(read, unit, text):
+    columns = (Column(name="tag", kind="datetime", time_unit=unit), Column(name="x", kind="numeric"))
+    assert read("later.csv", _lines(text, ""), columns).frame["tag"].to_list() == [ISO, None]
+
+
+@pytest.mark.parametrize("unit", EPOCHS)
+def test_numbers_among_texts_of_a_date_become_iso_too(read, unit):
+    columns = (Column(name="tag", kind="datetime", time_unit=unit), Column(name="x", kind="numeric"))
+    body = f'{{"tag": {EPOCHS[unit]}, "x": 1}}\n{{"tag": "2024-03-16", "x": 2}}\n{{"tag": null, "x": 3}}\n'
+    assert read("later.jsonl", body, columns).frame["tag"].to_list() == [ISO, ISO, None]
+
+
+@pytest.mark.parametrize("unit", EPOCHS)
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("ms"), pl.Datetime("ns", "UTC")])
+def test_typed_dates_of_a_column_that_was_numbers_become_iso(read, tmp_path, unit, dtype):
+    columns = (Column(name="tag", kind="datetime", time_unit=unit), Column(name="x", kind="numeric"))
+    days = pl.Series("tag", ["2024-03-16", None]).str.to_date().cast(dtype)
+    pl.DataFrame({"tag": days, "x": [1.5, 2.5]}).write_parquet(tmp_path / "frame")
+    assert read("later.parquet", (tmp_path / "frame").read_bytes(), columns).frame["tag"].to_list() == [ISO, None]
+
+
+def test_a_number_that_is_no_day_is_missing_and_the_others_stay_numbers(read):
+    columns = (Column(name="tag", kind="datetime", time_unit="yyyymmdd"), Column(name="x", kind="numeric"))
+    rows = read("later.csv", _lines("20240316", "20240231"), columns)
+    assert rows.frame["tag"].to_list() == [20240316, None]
+    assert any("'tag': 1 cell not datetime" in warning for warning in rows.warnings)
+
+
+@pytest.mark.parametrize("days", [("3/4/2024", "1/31/2024"), ("03-04-24", "12-25-24 10:00"), ("1/31/2024",)])
+def test_a_file_that_proves_the_other_order_is_refused(read, days):
+    with pytest.raises(InvalidColumnsError, match="'tag': the day comes first in the training file, but the month"):
+        read("later.csv", _lines(*days), DAY)
+
+
+def test_a_file_whose_days_come_first_is_refused_where_months_did(read):
+    columns = (Column(name="tag", kind="datetime", day_first=False), Column(name="x", kind="numeric"))
+    with pytest.raises(InvalidColumnsError, match="'tag': the month comes first in the training file, but the day"):
+        read("later.csv", _lines("3.4.2024", "31.1.2024"), columns)
+
+
+@pytest.mark.parametrize(
+    ("days", "first"),
+    [
+        (("3/4/2024", "31/1/2024"), "2024-04-03"),
+        (("3/4/2024", "2/4/2024"), "2024-04-03"),
+        (("2024-01-31", "2024-12-13"), "2024-01-31"),
+        (("Jan 31 2024", "5 Dec 2024"), "2024-01-31"),
+        (("3/4/2024", *["31/1/2024"] * 30, "1/31/2024"), "2024-04-03"),
+    ],
+)
+def test_a_file_in_the_order_of_the_training_file_is_read(read, days, first):
+    rows = read("later.csv", _lines(*days), DAY)
+    assert rows.frame["tag"][0] == f"{first}T00:00:00.000000Z"
+
+
+def test_times_with_dots_have_no_order(read):
+    columns = (
+        Column(name="tag", kind="datetime", day_first=False, time_unit="hh.mm.ss"), Column(name="x", kind="numeric"),
+    )  # fmt: skip
+    rows = read("later.csv", _lines("23.59.59", "18.11.12"), columns)
+    assert rows.frame["tag"].to_list() == ["1970-01-01T23:59:59.000000Z", "1970-01-01T18:11:12.000000Z"]
+
+
+def test_without_an_order_only_dates_that_tell_it_are_read(read):
+    days = ("2024-01-31", "3.4.2024", "3/4/2024", "31/1/2024", "1-2-24", "2/2/2024")
+    rows = read("later.csv", _lines(*days), UNORDERED)
+    read_days = [day and day[:10] for day in rows.frame["tag"]]
+    assert read_days == ["2024-01-31", "2024-04-03", None, "2024-01-31", None, "2024-02-02"]
+    (warning,) = [warning for warning in rows.warnings if "'tag'" in warning]
+    assert "2 cells not datetime (2 because the training file does not tell" in warning
+    assert "2024-01-31" in warning
+
+
+def test_without_an_order_a_file_that_never_tells_it_is_refused(read):
+    with pytest.raises(InvalidColumnsError, match=r"'tag' .* whether the day or the month comes first"):
+        read("later.csv", _lines("3/4/2024", "5/6/2024"), UNORDERED)

@@ -15,7 +15,7 @@ from pipeline.validation.columns.target import infer_target
 def test_the_last_column_is_the_target_unless_somebody_says_another(drop, good):
     assert drop("a.csv", good).dataset.target == "sold"
     assert drop("a.csv", good, target=" colour ").dataset.target == "colour"
-    assert drop("a.csv", good, spec="target: size", target="colour").dataset.target == "size"
+    assert drop("a.csv", good, spec="target: size").dataset.target == "size"
 
 
 def test_the_spec_is_kept_as_it_was_understood(drop, good):
@@ -137,3 +137,93 @@ def test_a_segment_is_a_column_that_is_there(drop, good):
     assert drop("a.csv", good, spec="segments: [colour]").spec.segments == ("colour",)
     with pytest.raises(InvalidJobSpecError, match="segments: there is no column 'color': did you mean 'colour'"):
         drop("a.csv", good, spec="segments: [color]")
+
+
+def _table(*columns: str, rows: int = 60) -> str:
+    """Columns of made values: a name that ends in ``:words`` has three categories, the others have numbers."""
+    rng = random.Random(0)
+    names = [column.removesuffix(":words") for column in columns]
+    lines = [
+        ",".join(
+            rng.choice(["red", "green", "blue"]) if column.endswith(":words") else f"{rng.random() * 100:.2f}"
+            for column in columns
+        )
+        for _ in range(rows)
+    ]
+    return "\n".join([",".join(names), *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "likely"),
+    [
+        (("age", "label:words", "plan:words", "visits"), "label"),
+        (("Target", "age", "visits"), "Target"),
+        (("a", "y", "b"), "y"),
+        (("a", "Class:words", "label", "b"), "label"),  # label is the likelier of the two
+        (("species:words", "length", "width", "height"), "species"),
+    ],
+)
+def test_a_column_that_is_more_likely_the_target_than_the_last_one_is_told(drop, columns, likely):
+    dataset = drop("a.csv", _table(*columns).encode()).dataset
+    assert (dataset.target, dataset.default_target, dataset.likely_target) == (columns[-1], True, likely)
+    (warning,) = [warning for warning in dataset.warnings if "--target" in warning]
+    assert f"'{likely}'" in warning
+    assert f"'{columns[-1]}'" in warning
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("age", "visits", "label"),  # the last one is called so itself
+        ("label", "visits", "Y:words"),
+        ("age", "town:words", "price"),  # categories, and not in the first column
+        ("town:words", "kind:words", "price"),  # not the only one
+        ("town:words", "rooms", "kind:words"),  # the last one has categories too
+        ("labels", "yield", "classes"),
+    ],
+)
+def test_no_other_target_is_told_where_the_last_column_may_be_meant(drop, columns):
+    dataset = drop("a.csv", _table(*columns).encode()).dataset
+    assert (dataset.default_target, dataset.likely_target) == (True, "")
+    assert not any("more likely the target" in warning for warning in dataset.warnings)
+
+
+def test_no_other_target_is_told_to_somebody_who_named_one(drop):
+    table = _table("age", "label:words", "visits").encode()
+    for asked in ({"target": "visits"}, {"spec": "target: visits"}):
+        dataset = drop("a.csv", table, **asked).dataset
+        assert (dataset.target, dataset.default_target, dataset.likely_target) == ("visits", False, "")
+
+
+@pytest.mark.parametrize("spec", ["target: size", "target: size\nseed: 3\nalgorithms: [linear]\ndrop: [sold]"])
+def test_the_target_of_the_objects_metadata_wins_over_a_train_yaml_and_that_is_told(drop, good, spec):
+    validated = drop("a.csv", good, spec=spec, target=" colour ")
+    assert validated.dataset.target == validated.spec.target == "colour"
+    assert "'colour'" in validated.dataset.warnings[0]
+    assert "'size'" in validated.dataset.warnings[0]
+
+
+@pytest.mark.parametrize("spec", ["target: colour", "seed: 3"])
+def test_metadata_that_agree_with_train_yaml_are_no_news(drop, good, spec):
+    dataset = drop("a.csv", good, spec=spec, target="colour").dataset
+    assert dataset.target == "colour"
+    assert not any("train.yaml" in warning for warning in dataset.warnings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ("task: regression", "task: regression"),
+        ("metric: rmse", "metric: rmse"),
+        ("limits: {min_quality: 0.5}", "limits.min_quality: 0.5"),
+        ("training: {quantiles: [0.1, 0.9]}", "training.quantiles: [0.1, 0.9]"),
+        ("drop: [colour]", "drop: ['colour']"),
+        ("split: {by: group, column: colour}", "split.column: colour"),
+    ],
+)
+def test_settings_that_are_made_for_another_target_stop_the_drop_and_both_are_shown(drop, good, settings, shown):
+    with pytest.raises(InvalidJobSpecError) as caught:
+        drop("a.csv", good, spec=f"target: size\n{settings}", target="colour")
+    assert "'size'" in caught.value.message
+    assert "'colour'" in caught.value.message
+    assert shown in caught.value.message

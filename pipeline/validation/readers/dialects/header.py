@@ -50,9 +50,15 @@ def find_table(records: Sequence[Record], width: int, comment_header: Record | N
     above = records[first - 1] if first else None
     if above is not None and _is_misfit_header(above, records[first:], profiles, width):
         return Table(header=above, first=first, profiles=profiles)
-    if _are_ragged(records[first:], width):
-        first = 0  # the lines above are as ragged as the rows
+    if _are_ragged(records[first:], width) or all(map(_is_data, records[:first])):
+        first = 0  # the lines above are as ragged as the rows, or rows that are cut otherwise
     return Table(header=None, first=first, profiles=profiles)
+
+
+def _is_data(record: Record) -> bool:
+    """Return whether most cells are numbers or dates, as in no note above a table."""
+    kinds = [kind_of(cell) for cell in record.cells or () if cell]
+    return sum(kind in ("number", "date") for kind in kinds) * 2 > len(kinds) > 1
 
 
 def _are_ragged(rows: Sequence[Record], width: int) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from pipeline.parsing.numbers import write_number
 from pipeline.validation.limits import MAX_COLUMNS
 from pipeline.validation.rejected_rows import RejectedRows
 
@@ -52,6 +53,8 @@ class _Cells:
             return None
         if isinstance(value, float) and value.is_integer():
             return str(int(value))  # as a request's 1.0 is read where a category is expected
+        if isinstance(value, float):
+            return write_number(value)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -108,7 +108,7 @@ class DelimitedFile(_TextFile):
 
     def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
         rows = read_rows(data, self.dialect, self.names.names, numbers, line, rejected, self.scratch, missing=MISSING)
-        return _drop_blank_rows(rows)
+        return _drop_blank_rows(rows, rejected)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,12 +161,14 @@ def _check_first_lines(text: PlainText, scratch: Path) -> None:
     rejected.check(good=rows.height, expected=_JSON_ROW)
 
 
-def _drop_blank_rows(rows: pl.DataFrame) -> pl.DataFrame:
+def _drop_blank_rows(rows: pl.DataFrame, rejected: RejectedRows) -> pl.DataFrame:
     """Leave out rows of delimiters alone, as spreadsheets write below a table."""
     if rows.width == 1 or rows[rows.columns[-1]].null_count() == 0:
         return rows
     filled = [column.is_not_null().alias(str(number)) for number, column in enumerate(rows)]
-    return rows.filter(pl.DataFrame(filled).select(pl.any_horizontal(pl.all())).to_series())
+    kept = rows.filter(pl.DataFrame(filled).select(pl.any_horizontal(pl.all())).to_series())
+    rejected.add_blank(rows.height - kept.height)
+    return kept
 
 
 def _describe(dialect: Dialect) -> dict[str, object]:

@@ -1,0 +1,80 @@
+"""Names of columns, by the head of data that is too large to be read before its upload."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.contracts.errors import ModeldropError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.validation.columns.spec_columns import check_columns, resolve_columns
+from pipeline.validation.columns.target import target_name
+from pipeline.validation.known_rows import first_options
+from pipeline.validation.limits import MAX_BYTES
+from pipeline.validation.readers.batches import Rows, open_rows
+from pipeline.validation.readers.formats import find_format
+from pipeline.validation.readers.source import File, Source
+from pipeline.validation.rejected_rows import RejectedRows
+
+__all__ = ["check_names"]
+
+_HEAD_BYTES = 256 << 10
+_HEAD_ROWS = 100
+
+
+def check_names(file: Path, spec: JobSpec) -> bool:
+    """Check that the columns are there which a spec names.
+
+    Args:
+        file: The data file, or the first of the part files.
+        spec: Settings, with the target that was named.
+
+    Returns:
+        Whether the head tells the columns' names.
+
+    Raises:
+        InvalidTargetError: There is no such target.
+        InvalidJobSpecError: Another column that is named is not there.
+    """
+    with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
+        rows: Rows | None = None
+        with suppress(ModeldropError, OSError, EOFError):  # what is wrong with the data is the run's to say
+            rows = _read_head(file, spec, Path(scratch))
+        if rows is None:
+            return False
+        resolved = resolve_columns(spec, rows.names)
+        name = target_name(rows.sample.columns, resolved, rows.names.unnamed)
+        check_columns(resolved, rows.sample.columns, name)
+        return True
+
+
+def _read_head(file: Path, spec: JobSpec, scratch: Path) -> Rows | None:
+    head = _cut_head(file, scratch)
+    if head is None:
+        return None
+    (scratch / "work").mkdir()
+    form = find_format(head.name)
+    source = Source(name=file.name, files=(File(name=file.name, path=head, form=form),), digest=Future())
+    rejected = RejectedRows(scratch / "rejected.jsonl")
+    return open_rows(source, scratch / "work", first_options(spec), rejected, is_large=False, max_bytes=MAX_BYTES)
+
+
+def _cut_head(file: Path, scratch: Path) -> Path | None:
+    """The first rows as a file of the same format; None of a format that has no head."""
+    form = find_format(file.name)
+    if form.kind == "parquet":
+        import polars as pl
+
+        head = scratch / "head.parquet"
+        pl.scan_parquet(file).head(_HEAD_ROWS).collect().write_parquet(head)
+        return head
+    if form.kind not in ("delimited", "json_lines"):
+        return None
+    with gzip.open(file) if form.gzipped else file.open("rb") as opened:
+        text = opened.read(_HEAD_BYTES)
+    head = scratch / file.name.lower().removesuffix(".gz")
+    head.write_bytes(text[: text.rfind(b"\n") + 1] or text)
+    return head

@@ -1,0 +1,38 @@
+"""Commands that people guess: some work as another, the rest point to the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["ALIASES", "POINTERS"]
+
+ALIASES: Mapping[str, str] = {
+    "list": "models",
+    "ls": "models",
+    "ps": "runs",
+    "infer": "predict",
+    "start": "up",
+    "stop": "down",
+    "train": "drop",
+    "upload": "drop",
+    "rollback": "promote",
+    "show": "card",
+    "info": "card",
+    "download": "export",
+}
+_DELETE = (
+    "models are not deleted one by one: 'modeldrop promote MODEL VERSION' makes another version live, and "
+    "'modeldrop down --wipe' deletes everything on the embedded cloud"
+)
+POINTERS: Mapping[str, str] = {
+    "delete": _DELETE,
+    "rm": _DELETE,
+    "remove": _DELETE,
+    "cancel": "a run is not canceled alone: it ends by its limits.minutes, and 'modeldrop down' ends all runs of the "
+    "embedded cloud",
+    "deploy": "'modeldrop up' deploys the embedded cloud, 'sam deploy' a stack on AWS; 'modeldrop promote MODEL "
+    "VERSION' makes a version live",
+    "serve": "the live version is served: 'modeldrop predict MODEL FILE' calls it, 'modeldrop status' shows the API",
+    "login": "there is no login: --stack NAME with --profile P uses your AWS profile, and --api-key KEY calls models",
+    "init": "nothing to set up: 'modeldrop up' starts the embedded cloud, 'modeldrop drop FILE' trains a model",
+}

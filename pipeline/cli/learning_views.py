@@ -1,0 +1,30 @@
+"""What a run or a model learns, as a person sees it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from pipeline.contracts.run import Learning
+
+__all__ = ["describe_learning", "learning_lines"]
+
+
+def describe_learning(learning: Learning) -> str:
+    """One sentence, with the way to another target where nobody has named one."""
+    if not learning.target:
+        return "learning clusters"
+    hint = "; --target chooses another" if learning.default_target else ""
+    return f"learning '{learning.target}' ({learning.task}){hint}"
+
+
+def learning_lines(learning: Learning | None) -> Iterator[Text]:
+    """What is learned, and the column that is more likely meant; nothing before the file is validated."""
+    if learning is None:
+        return
+    yield Text(describe_learning(learning))
+    if learning.likely_target:
+        likely = learning.likely_target
+        yield Text(f"! '{likely}' is more likely the target: --target {shlex.quote(likely)} chooses it", style="yellow")

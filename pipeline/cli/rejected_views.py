@@ -1,0 +1,32 @@
+"""Uploads that started no run, beside those that did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from pipeline.contracts.run import RejectedUpload, Run
+
+__all__ = ["merge_newest", "rejected_lines"]
+
+
+def merge_newest(
+    runs: Sequence[Run], rejected: Sequence[RejectedUpload], limit: int
+) -> tuple[list[Run | RejectedUpload], list[RejectedUpload]]:
+    """The newest ``limit`` of both together, newest first; and the rejected ones among them."""
+    both: list[Run | RejectedUpload] = [*runs, *rejected]
+    newest = sorted(both, key=_began, reverse=True)[:limit]
+    return newest, [upload for upload in newest if isinstance(upload, RejectedUpload)]
+
+
+def rejected_lines(rejected: Sequence[RejectedUpload]) -> Iterator[Text]:
+    """One line an upload: where it lies, and why no run was started."""
+    for upload in rejected:
+        key = "".join(letter if letter.isprintable() else "?" for letter in upload.key)
+        yield Text(f"rejected {upload.at.astimezone():%m-%d %H:%M} s3://{upload.bucket}/{key}: {upload.reason}", "red")
+
+
+def _began(shown: Run | RejectedUpload) -> datetime:
+    return shown.at if isinstance(shown, RejectedUpload) else shown.started_at

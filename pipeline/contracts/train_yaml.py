@@ -1,0 +1,51 @@
+"""Read ``train.yaml`` so that names and markers keep the text that they are written as.
+
+YAML 1.1 makes numbers, dates, truth values and null of unquoted words, such as 2019, 007, no and NULL. Where a column's
+name or a text is expected, that is not what a user means.
+"""
+
+from __future__ import annotations
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+__all__ = ["load_train_yaml"]
+
+_TEXT = "tag:yaml.org,2002:str"
+_PLAIN = ("bool", "int", "float", "timestamp")
+_TEXTS = frozenset({("target",), ("weight",), ("sheet",), ("encoding",), ("split", "column")})
+_LISTS = frozenset({("missing",), ("drop",), ("segments",)})  # in these null is a text, too
+
+
+def load_train_yaml(text: str) -> object:
+    """Load a document of YAML; None where it is empty.
+
+    Raises:
+        yaml.YAMLError: It is not YAML, or has tags that are not allowed.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _keep_texts(root, ())
+        content: object = loader.construct_document(root)
+        return content
+    finally:
+        loader.dispose()
+
+
+def _keep_texts(node: Node, path: tuple[str, ...]) -> None:
+    if isinstance(node, MappingNode) and len(path) < 2:
+        for key, value in node.value:
+            _keep_texts(value, (*path, str(key.value)))
+    elif isinstance(node, SequenceNode) and path in _LISTS:
+        for item in node.value:
+            _make_text(item, (*_PLAIN, "null"))
+    elif path in _TEXTS:
+        _make_text(node, _PLAIN)
+
+
+def _make_text(node: Node, kinds: tuple[str, ...]) -> None:
+    if isinstance(node, ScalarNode) and node.tag.removeprefix("tag:yaml.org,2002:") in kinds:
+        node.tag = _TEXT

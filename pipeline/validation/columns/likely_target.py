@@ -1,0 +1,47 @@
+"""Another column that is more likely meant than the last one, where nobody has named a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.contracts.signature import Column
+from pipeline.validation.columns.target import Target
+
+__all__ = ["find_likely_target", "tell_likely_target"]
+
+_TARGET_NAMES = ("target", "label", "y", "class")  # the likeliest first
+
+
+def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[Column]) -> str:
+    """Name the column that is far more likely meant than a target that nobody named; empty where there is none.
+
+    It is the column that is called so, or the first one where that alone has categories and the target is a quantity.
+
+    Args:
+        target: The default one.
+        names: All columns of the file, in its order.
+        columns: Those that models can read.
+    """
+    if target.rule.name.casefold() in _TARGET_NAMES:
+        return ""
+    spelled = {column.name.casefold(): column.name for column in reversed(columns)}
+    if named := next((spelled[name] for name in _TARGET_NAMES if name in spelled), ""):
+        return named
+    categorical = [column.name for column in columns if column.kind in ("categorical", "boolean")]
+    return names[0] if categorical == [names[0]] and _is_quantity(target) else ""
+
+
+def tell_likely_target(name: str, likely: str) -> tuple[str, ...]:
+    """Warn that the default target is probably not what is meant; nothing where it may be."""
+    if not likely:
+        return ()
+    why = "by its name" if likely.casefold() in _TARGET_NAMES else "as the first column and the only categorical one"
+    return (
+        f"the last column '{name}' is learned, and '{likely}' is more likely the target {why}: --target (or target in "
+        "train.yaml) chooses it",
+    )
+
+
+def _is_quantity(target: Target) -> bool:
+    """Whether its values are numbers, and more than the two of a flag."""
+    return target.task == "regression" or (target.rule.is_whole and target.values.n_unique() > 2)

@@ -1,0 +1,122 @@
+"""--json: one document on stdout for every command, in the shape that the page of the command line shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from pipeline.cli.main import app
+from tests.fakes.records import card
+from tests.unit.cli.conftest import DOWN, FakeLine, Stage
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = str(ROOT / "docs" / "examples" / "wohnungen.csv")
+PAGE = (ROOT / "docs" / "command_line.md").read_text()
+SHAPES = {name: json.loads(text) for name, text in re.findall(r"```json ([a-z ]+)\n(.*?)```", PAGE, flags=re.DOTALL)}
+ROW = '{"width": 1.5, "colour": "red"}'
+COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
+    "up": lambda stage: [],
+    "down": lambda stage: [],
+    "status": lambda stage: [],
+    "drop": lambda stage: [EXAMPLE, "--no-watch"],
+    "runs": lambda stage: [],
+    "watch": lambda stage: ["demo_m_1"],
+    "logs": lambda stage: ["demo_m_1"],
+    "check": lambda stage: [EXAMPLE],
+    "models": lambda stage: [],
+    "predict": lambda stage: ["m", ROW],
+    "promote": lambda stage: ["m", "1"],
+    "export": lambda stage: ["m"],
+    "keys list": lambda stage: [],
+    "keys create": lambda stage: ["acme"],
+    "keys revoke": lambda stage: [stage.keys.list(None)[0].prefix],
+}
+
+
+def _names() -> set[str]:
+    names = set()
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # it is a group
+        nested = getattr(command, "commands", None)
+        names |= {f"{name} {own}" for own in nested} if nested else {name}
+    return names
+
+
+def test_every_command_but_the_demo_has_json_and_is_tested() -> None:
+    assert set(COMMANDS) | {"card", "demo"} == _names()
+
+
+def _keys(document: Any) -> set[str]:
+    return set(document[0] if isinstance(document, list) else document)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_json_is_one_document_in_the_documented_shape(
+    stage: Stage, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage.serve()
+    stage.logs.written.append(FakeLine(datetime.now(UTC), "g", "a line of demo_m_1"))
+    stage.runs.succeed(stage.begin(), 1)
+    result = stage.run(*command.split(), *COMMANDS[command](stage), "--json")
+    assert result.exit_code == 0, result.stderr
+    document, shape = json.loads(result.stdout), SHAPES[command]
+    assert type(document) is type(shape)
+    assert _keys(document) == _keys(shape)
+
+
+def test_a_card_as_json_has_its_version_and_whether_it_is_live(stage: Stage) -> None:
+    stage.artifacts.put(stage.serve().card_key, card("demo_m_0").to_bytes())
+    assert {"version", "live", "test_quality", "warnings"} <= set(stage.json("card", "m", "--json"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("card", "none"),
+        ("watch", "none"),
+        ("predict", "none", ROW),
+        ("promote", "none", "1"),
+        ("keys", "create", "No_Tenant"),
+        ("drop", "none.csv"),
+        ("nonsense",),
+    ],
+)
+def test_an_error_is_a_document_on_stdout_too(stage: Stage, arguments: tuple[str, ...]) -> None:
+    result = stage.run(*arguments, "--json")
+    assert result.exit_code in (1, 2)
+    assert set(json.loads(result.stdout)) == set(SHAPES["error"])
+    assert result.stderr
+
+
+def test_without_a_stack_json_is_an_error_document(stage: Stage) -> None:
+    stage.control.now = DOWN
+    result = stage.run("models", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["type"] == "NotRunningError"
+
+
+def test_without_json_an_error_leaves_stdout_empty(stage: Stage) -> None:
+    assert stage.run("card", "none").stdout == ""
+
+
+def test_a_drop_that_is_not_watched_names_the_run_and_how_to_follow_it(stage: Stage) -> None:
+    result = stage.run("drop", EXAMPLE, "--no-watch")
+    run = result.stdout.strip()
+    assert f"'modeldrop watch {run}' follows the run" in result.stderr
+    document = stage.json("drop", EXAMPLE, "--no-watch", "--json")
+    assert (document["status"], document["model"]) == ("PENDING", "wohnungen")
+    assert document["run"].startswith("demo_wohnungen_")
+
+
+def test_a_dropped_companion_is_stored_and_has_no_run(stage: Stage, tmp_path: Path) -> None:
+    companion = tmp_path / "test.csv"
+    companion.write_text("a,b\n1,2\n")
+    document = stage.json("drop", str(companion), "--model", "m", "--no-check", "--json")
+    assert (document["run"], document["status"]) == (None, "STORED")
