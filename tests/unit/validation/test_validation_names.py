@@ -194,7 +194,7 @@ def test_columns_named_as_patterns_are_learned_from(  # noqa: PLR0917 - three pa
 
 def test_a_later_file_with_columns_named_as_patterns_is_read_in_any_order(tmp_path):
     columns = (Column(name="(*)", kind="numeric", aliases=("*",)), Column(name="(^x$)", kind="numeric"))
-    (tmp_path / "later.csv").write_text("id,^x$,*\n7,1.5,2\n8,2.5,3\n")
+    (tmp_path / "later.csv").write_text("^x$,*\n1.5,2\n2.5,3\n")
     signature = Signature(task="regression", target="y", columns=columns)
     known = read_known_rows("later.csv", tmp_path / "later.csv", signature, tmp_path)
     assert known.frame.rows() == [(2.0, 1.5), (3.0, 2.5)]
