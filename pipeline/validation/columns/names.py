@@ -25,6 +25,7 @@ __all__ = [
 
 _INVISIBLE = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _PANDAS_UNNAMED = re.compile(r"Unnamed: \d+(?:\.\d+)*(?:_level_\d+)?")
+_POLARS_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)  # polars selects several columns by such a name
 _MAX_LISTED = 10  # columns that a warning lists
 
 
@@ -40,11 +41,15 @@ class NamedColumns:
 
 
 def clean_name(field: str) -> str:
-    """Strip blanks and invisible characters from both ends, and compose accents (NFC)."""
+    """Strip blanks and invisible characters from both ends, and compose accents (NFC).
+
+    A name that polars takes for a pattern is put in parentheses, wherever it stands in a file: ``(*)``.
+    """
     name = field.strip()
     while name and (name[0] in _INVISIBLE or name[-1] in _INVISIBLE):
         name = name.strip(_INVISIBLE).strip()
-    return unicodedata.normalize("NFC", name)
+    name = unicodedata.normalize("NFC", name)
+    return f"({name})" if _POLARS_PATTERN.fullmatch(name) else name
 
 
 def unique_names(fields: Sequence[str]) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ def name_columns(fields: Sequence[str]) -> NamedColumns:
         names=names,
         aliases=_find_aliases(fields, names),
         unnamed=frozenset(unnamed.values()) | exported,
-        warnings=(*_tell_unnamed(unnamed), *_tell_duplicates(fields, names, unnamed)),
+        warnings=(*_tell_unnamed(unnamed), *_tell_duplicates(fields, names, unnamed), *_tell_patterns(fields, names)),
     )
 
 
@@ -118,6 +123,15 @@ def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mappi
         for name, duplicates in list(positions.items())
         if len(duplicates) > 1
     )[:_MAX_LISTED]
+
+
+def _tell_patterns(fields: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    changed = [
+        f"'{written.strip()}' is called '{name}'"
+        for written, name in zip(fields, names, strict=True)
+        if _POLARS_PATTERN.fullmatch(written.strip())
+    ]
+    return (f"names that could select several columns are put in parentheses: {_join(changed)}",) if changed else ()
 
 
 def _join(items: Sequence[object]) -> str:

@@ -18,6 +18,7 @@ from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import Source, check_same_columns
 from pipeline.validation.readers.table_file import Read, TableFile
 from pipeline.validation.readers.text.chunks import BLOCK_BYTES
+from pipeline.validation.readers.text.json_lines import KeyOrder
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["Batch", "Rows", "open_rows", "rows_of_frame"]
@@ -135,6 +136,8 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_colum
         "diagonal_relaxed" if files[0].is_keyed else "vertical_relaxed"
     )
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, how=how)
+    if files[0].is_keyed and len(frames) > 1:
+        frame = pl.DataFrame([frame[name] for name in _order_names(files) if name in frame.columns])
     check_names(frame.columns, min_columns=min_columns)
     rows = rows_of_frame(frame, image=files[0].image, task=files[0].task)
     return _with_facts(rows, files)
@@ -143,7 +146,7 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_colum
 def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -> Rows:
     """Sample rows from all over the files."""
     first = files[0]
-    names = list(dict.fromkeys(name for file in files for name in file.names.names))
+    names = _order_names(files)
     check_names(names)
     size = sum(file.size for file in files)
     share = block_bytes * _SAMPLE_SHARE / max(1, size)
@@ -174,6 +177,15 @@ def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -
         names=NamedColumns(names=tuple(names)),
     )
     return _with_facts(rows, files)
+
+
+def _order_names(files: Sequence[TableFile]) -> list[str]:
+    if not files[0].is_keyed:
+        return list(dict.fromkeys(name for file in files for name in file.names.names))
+    order = KeyOrder()
+    for file in files:
+        order.add(file.names.names)
+    return list(order.keys)
 
 
 def _read_aligned(

@@ -32,6 +32,7 @@ _TEXT = {
     ".dat": Format(kind="delimited"),
     ".jsonl": Format(kind="json_lines"),
     ".ndjson": Format(kind="json_lines"),
+    ".json": Format(kind="json_lines"),  # a document is rewritten as lines
 }
 _FORMATS = (
     {".parquet": Format(kind="parquet"), ".xlsx": Format(kind="spreadsheet"), ".xls": Format(kind="spreadsheet")}

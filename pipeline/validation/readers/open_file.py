@@ -18,8 +18,10 @@ from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.parquet import ParquetFile
 from pipeline.validation.readers.source import File
 from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.readers.text.json_documents import convert_document, may_be_json
 from pipeline.validation.readers.text.json_lines import parse_object
 from pipeline.validation.readers.text.plain_text import PlainText, make_plain_text
+from pipeline.validation.readers.text.quoted_lines import unquote_lines
 from pipeline.validation.readers.text.text_files import DelimitedFile, JsonLinesFile
 from pipeline.validation.rejected_rows import RejectedRows
 
@@ -48,7 +50,15 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     if file.form.kind == "spreadsheet":
         from pipeline.validation.readers.spreadsheet import convert_spreadsheet  # noqa: PLC0415 - others need none
 
-        sheet = convert_spreadsheet(file.name, file.path, scratch, sheet=options.sheet, is_hint=bool(options.names))
+        sheet = convert_spreadsheet(
+            file.name,
+            file.path,
+            scratch,
+            sheet=options.sheet,
+            is_hint=bool(options.names),
+            min_columns=options.min_columns,
+            header=options.header,
+        )
         text = PlainText(file.name, sheet.path, 0, UTF_8, tuple(sheet.warnings))
         return DelimitedFile.open(text, ",", options, scratch, block_bytes)
     if _is_blank(file.path, is_gzip=file.form.gzipped):
@@ -56,8 +66,12 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     text = make_plain_text(
         file.name, file.path, scratch, is_gzip=file.form.gzipped, encoding=_encoding(file, options), max_bytes=max_bytes
     )
-    if file.form.kind == "json_lines" or _is_json(text):
-        return JsonLinesFile.open(text, scratch, block_bytes)
+    is_json = file.form.kind == "json_lines"
+    lines = convert_document(text, scratch, is_json=is_json) if may_be_json(text) else None
+    if lines or is_json or _is_json(text):
+        text = lines or text
+        return JsonLinesFile.open(text, options, scratch, block_bytes)
+    text = unquote_lines(text, scratch, options.names)
     return DelimitedFile.open(text, file.form.delimiter, options, scratch, block_bytes)
 
 

@@ -25,11 +25,10 @@ from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.parsing.numbers import write_number
 from pipeline.validation.columns.names import check_cells
 from pipeline.validation.limits import MAX_BYTES, MIN_ROWS
+from pipeline.validation.readers.merged_cells import Cell, MergedCells
 from pipeline.validation.words import counted
 
 __all__ = ["ConvertedSheet", "convert_spreadsheet"]
-
-Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 
 _MAX_FILE_BYTES = 64 << 20
 _MAX_INTEGER = 2.0**63  # beyond it a number is written with an exponent
@@ -50,14 +49,24 @@ class ConvertedSheet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Area:
-    """Where a sheet's cells are: ``rows`` have two cells or more."""
+    """Where a sheet's cells are: ``rows`` have as many cells as a row of a table must have."""
 
     rows: int
     first_column: int
     width: int
+    header_row: int = -1  # 0-based: the first row that fills half of the columns
 
 
-def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str, is_hint: bool = False) -> ConvertedSheet:
+def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its sheet
+    name: str,
+    path: Path,
+    folder: Path,
+    *,
+    sheet: str,
+    is_hint: bool = False,
+    min_columns: int = 2,
+    header: str = "auto",
+) -> ConvertedSheet:
     """Write one sheet of a workbook as a csv file.
 
     Args:
@@ -66,6 +75,8 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str, is_h
         folder: Where the csv file is written.
         sheet: The sheet's name; empty for the first one that holds a table.
         is_hint: Take the first one where there is none of that name.
+        min_columns: Of a table.
+        header: "none" where the first row holds values.
 
     Raises:
         UnreadableDatasetError: It is no workbook, protected, damaged or too large, or has no such sheet or table.
@@ -75,10 +86,11 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str, is_h
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
             choice = "" if is_hint and sheet not in workbook.sheet_names else sheet
-            chosen, area, warnings = _choose_sheet(name, workbook, choice)
+            chosen, area, warnings = _choose_sheet(name, workbook, choice, min_columns)
             check_cells(name, area.width * chosen.height)
             target = folder / f"{path.name}.sheet.csv"
-            _write_sheet(chosen, area, target)
+            merged = MergedCells(chosen, -1 if header == "none" else area.header_row)
+            _write_sheet(merged.fill(_iterate(chosen)), area, target)
     except PasswordError as error:
         raise _make_password_error(name) from error
     except CalamineError as error:
@@ -87,7 +99,7 @@ def convert_spreadsheet(name: str, path: Path, folder: Path, *, sheet: str, is_h
         raise UnreadableDatasetError(
             f"'{name}' is not a whole Excel file: it is damaged or another format; .xlsx, .xls or .ods is expected"
         ) from error
-    return ConvertedSheet(path=target, warnings=warnings)
+    return ConvertedSheet(path=target, warnings=(*warnings, *merged.warnings))
 
 
 def _check_size(name: str, path: Path) -> None:
@@ -134,7 +146,9 @@ def _make_password_error(name: str) -> UnreadableDatasetError:
     return UnreadableDatasetError(f"'{name}' is protected by a password: save it without one")
 
 
-def _choose_sheet(name: str, workbook: CalamineWorkbook, choice: str) -> tuple[CalamineSheet, _Area, tuple[str, ...]]:
+def _choose_sheet(
+    name: str, workbook: CalamineWorkbook, choice: str, min_columns: int
+) -> tuple[CalamineSheet, _Area, tuple[str, ...]]:
     names = _order_sheets(workbook)
     if choice:
         if choice not in names:
@@ -142,11 +156,11 @@ def _choose_sheet(name: str, workbook: CalamineWorkbook, choice: str) -> tuple[C
                 f"'{name}' has no sheet '{choice}': {_list_sheets(names)} {'is' if len(names) == 1 else 'are'} there"
             )
         sheet = workbook.get_sheet_by_name(choice)
-        return sheet, _check_area(name, sheet), ()
+        return sheet, _check_area(name, sheet, min_columns), ()
     best: tuple[CalamineSheet, _Area] | None = None
     for candidate in names:
         sheet = workbook.get_sheet_by_name(candidate)
-        area = _measure(sheet)
+        area = _measure(sheet, min_columns)
         if area.rows and (best is None or area.rows > best[1].rows):
             best = sheet, area
         if area.rows > MIN_ROWS:
@@ -177,35 +191,40 @@ def _tell_choice(names: Sequence[str], chosen: str) -> tuple[str, ...]:
     )
 
 
-def _check_area(name: str, sheet: CalamineSheet) -> _Area:
-    area = _measure(sheet)
+def _check_area(name: str, sheet: CalamineSheet, min_columns: int) -> _Area:
+    area = _measure(sheet, min_columns)
     if not area.rows:
         raise UnreadableDatasetError(f"'{name}': sheet '{sheet.name}' holds no table: a header and rows are expected")
     return area
 
 
-def _measure(sheet: CalamineSheet) -> _Area:
+def _measure(sheet: CalamineSheet, min_columns: int) -> _Area:
     first, last, rows = 0, -1, 0
-    for cells in _iterate(sheet):
+    fullest: list[tuple[int, int]] = []  # rows that have more cells than all above, with their numbers of cells
+    for number, cells in enumerate(_iterate(sheet)):
         filled = [column for column, cell in enumerate(cells) if cell not in ("", None)]
         if not filled:
             continue
-        rows += len(filled) > 1
+        rows += len(filled) >= min_columns
         first = filled[0] if last < 0 else min(first, filled[0])
         last = max(last, filled[-1])
-    return _Area(rows=rows, first_column=first, width=last + 1 - first)
+        if not fullest or len(filled) > fullest[-1][1]:
+            fullest.append((number, len(filled)))
+    width = last + 1 - first
+    header_row = next((number for number, count in fullest if count * 2 > width), -1)
+    return _Area(rows=rows, first_column=first, width=width, header_row=header_row)
 
 
 def _iterate(sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
     return iter(()) if sheet.start is None else sheet.iter_rows()
 
 
-def _write_sheet(sheet: CalamineSheet, area: _Area, target: Path) -> None:
+def _write_sheet(rows: Iterator[Sequence[Cell]], area: _Area, target: Path) -> None:
     """Write each row; a blank one is a blank line, as between notes and the table below them."""
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         is_started = False
-        for cells in _iterate(sheet):
+        for cells in rows:
             texts = [_write_cell(cell) for cell in cells[area.first_column : area.first_column + area.width]]
             filled = any(texts)
             is_started = is_started or filled

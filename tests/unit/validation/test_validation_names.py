@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import random
 import unicodedata
+from concurrent.futures import Future
 
+import openpyxl
+import polars as pl
 import pytest
 
 from pipeline.contracts.errors import InvalidColumnsError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.names import ColumnNames
 from pipeline.validation.columns.names import name_columns
+from pipeline.validation.known_rows import read_known_rows
+from pipeline.validation.prepare import prepare
+from pipeline.validation.readers.batches import open_rows
+from pipeline.validation.readers.formats import find_format
+from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.source import File, Source
+from pipeline.validation.rejected_rows import RejectedRows
 
 
 @pytest.mark.parametrize(
@@ -20,8 +35,10 @@ from pipeline.validation.columns.names import name_columns
         ("home  town", "home  town"),
         ("two\nlines\n", "two\nlines"),
         ('say "hi"', 'say "hi"'),
-        ("*", "*"),
-        ("^a.*$", "^a.*$"),
+        ("**", "**"),
+        ("a*", "a*"),
+        ("^a", "^a"),
+        ("5$", "5$"),
         ("🙂", "🙂"),
         ("دما\u200cسنج", "دما\u200cسنج"),
     ],
@@ -112,3 +129,78 @@ def test_too_many_and_too_long_names_are_refused(fields, words):
     with pytest.raises(InvalidColumnsError) as refused:
         name_columns(fields)
     assert [word for word in words if word not in str(refused.value)] == []
+
+
+@pytest.mark.parametrize(("written", "name"), [("*", "(*)"), ("^x$", "(^x$)"), (" ^a.*b$", "(^a.*b$)")])
+def test_a_name_that_polars_takes_for_a_pattern_is_changed_and_told(written, name):
+    named = name_columns(["a", written])
+    assert named.names == ("a", name)
+    assert named.aliases == {name: (written,)}
+    assert name in named.warnings[0]
+
+
+def _pattern_rows():
+    rng = random.Random(5)
+    return [
+        {"*": rng.random(), "**": rng.choice("abc"), "^x$": f"{rng.random():.3f}", "y": rng.choice(["no", "yes"])}
+        for _ in range(300)
+    ]
+
+
+def _body(rows, name):
+    file = io.BytesIO()
+    frame = pl.DataFrame(rows)
+    if name.endswith("csv"):
+        frame.write_csv(file)
+    elif name.endswith("jsonl"):
+        frame.write_ndjson(file)
+    elif name.endswith("parquet"):
+        frame.write_parquet(file)
+    else:
+        workbook = openpyxl.Workbook()
+        for row in [frame.columns, *frame.rows()]:
+            workbook.active.append(row)
+        workbook.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet", "a.xlsx"])
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize(
+    ("spec", "target", "columns"),
+    [
+        ({}, "y", {"(*)": "numeric", "**": "categorical", "(^x$)": "numeric"}),
+        ({"target": "*"}, "(*)", {"**": "categorical", "(^x$)": "numeric", "y": "boolean"}),
+        ({"drop": ("^x$",)}, "y", {"(*)": "numeric", "**": "categorical"}),
+    ],
+)
+def test_columns_named_as_patterns_are_learned_from(  # noqa: PLR0917 - three parameters and their outcome
+    name, is_large, spec, target, columns, tmp_path
+):
+    (tmp_path / "upload").write_bytes(_body(_pattern_rows(), name))
+    digest = Future()
+    digest.set_result("0")
+    source = Source(
+        name=name, files=(File(name=name, path=tmp_path / "upload", form=find_format(name)),), digest=digest
+    )
+    rejected = RejectedRows(tmp_path / "aside")
+    is_large = is_large and name != "a.xlsx"
+    rows = open_rows(source, tmp_path, ReadOptions(), rejected, is_large=is_large, max_bytes=1 << 30, block_bytes=2_000)
+    dataset = prepare(rows, JobSpec(**spec), rejected, tmp_path, sha256="0", test=None).dataset
+    assert dataset.target == target
+    assert {column.name: column.kind for column in dataset.columns} == columns
+    assert dataset.columns[0].aliases == (() if target == "(*)" else ("*",))
+
+
+def test_a_later_file_with_columns_named_as_patterns_is_read_in_any_order(tmp_path):
+    columns = (Column(name="(*)", kind="numeric", aliases=("*",)), Column(name="(^x$)", kind="numeric"))
+    (tmp_path / "later.csv").write_text("^x$,*\n1.5,2\n2.5,3\n")
+    signature = Signature(task="regression", target="y", columns=columns)
+    known = read_known_rows("later.csv", tmp_path / "later.csv", signature, tmp_path)
+    assert known.frame.rows() == [(2.0, 1.5), (3.0, 2.5)]
+
+
+def test_a_request_may_spell_a_pattern_as_the_training_file_does():
+    columns = (Column(name="(*)", kind="numeric", aliases=("*",)), Column(name="b", kind="numeric"))
+    names = ColumnNames(Signature(task="regression", target="y", columns=columns))
+    assert names.rename({"*": 1, "b": 2}, "row 1") == {"(*)": 1, "b": 2}

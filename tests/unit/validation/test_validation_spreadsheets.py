@@ -11,6 +11,8 @@ import openpyxl
 import pytest
 
 from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.contracts.signature import Column, Signature
+from pipeline.validation.known_rows import read_known_rows
 from pipeline.validation.readers.dialects import detect_dialect
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.spreadsheet import convert_spreadsheet
@@ -104,6 +106,54 @@ def test_titles_above_and_totals_below_a_table_are_found_as_in_a_csv_file(conver
     dialect = detect_dialect("a.xlsx", converted.path, 0, delimiter=",", options=ReadOptions())
     assert (dialect.fields, dialect.header_line) == (("n", "x", "k"), 4)
     assert converted.path.read_bytes()[dialect.start : dialect.end].strip().count(b"\n") == 39
+
+
+def _grouped(ranges, rows):
+    workbook = _workbook(Data=rows)
+    for cells in ranges:
+        workbook["Data"].merge_cells(cells)
+    return workbook
+
+
+def test_a_label_that_is_merged_over_rows_is_the_label_of_each(convert):
+    rows = [["region", "n", "k"], *([f"r{n // 50}" if n % 50 == 0 else None, n, "ab"[n % 2]] for n in range(300))]
+    converted = convert(_grouped([f"A{2 + 50 * group}:A{51 + 50 * group}" for group in range(6)], rows))
+    assert [row[0] for row in _rows(converted)[1:]] == [f"r{n // 50}" for n in range(300)]
+    assert "294 cells" in converted.warnings[0]
+
+
+def test_merged_cells_are_filled_in_a_table_that_begins_further_down_and_right(convert):
+    table = [
+        ["n", "shop", "city"],
+        *([n, "s" if n % 10 == 0 else None, "c" if n % 20 == 0 else None] for n in range(40)),
+    ]
+    rows = [["Report"], [], *([None, None, *row] for row in table)]
+    ranges = ["A1:E1", *(f"D{4 + start}:D{13 + start}" for start in (0, 10, 20, 30)), "E4:E23", "E24:E43"]
+    converted = convert(_grouped(ranges, rows))
+    written = [row for row in _rows(converted) if len(row) > 4 and row[2].isdecimal()]
+    assert {(row[3], row[4]) for row in written} == {("s", "c")}
+    assert len(written) == 40
+
+
+def test_merged_titles_names_and_empty_rows_are_not_filled(convert):
+    rows = [["Sales of May"], ["n", "x", None], [None, "mean", "sum"], *TABLE[1:], [], [None, "a note", None]]
+    converted = convert(_grouped(["A1:C1", "A2:A3", "B2:C2", "A44:A46"], rows))
+    assert _rows(converted)[:3] == [["Sales of May", "", ""], ["n", "x", ""], ["", "mean", "sum"]]
+    assert converted.warnings == ()
+
+
+def test_empty_cells_that_are_not_merged_stay_empty(convert):
+    rows = [["g", "x"], ["north", 1], [None, 2], [None, 3]]
+    assert [row[0] for row in _rows(convert(_workbook(Data=rows)))] == ["g", "north", "", ""]
+
+
+@pytest.mark.parametrize("rows", [[["x"], [1], [2.5]], [[], ["x"], ["a"]]])
+def test_a_later_workbook_may_have_one_column(tmp_path, rows):
+    (tmp_path / "later.xlsx").write_bytes(_bytes(_workbook(Data=rows)))
+    columns = (Column(name="x", kind="text" if rows[-1] == ["a"] else "numeric"),)
+    signature = Signature(task="regression", target="y", columns=columns)
+    known = read_known_rows("later.xlsx", tmp_path / "later.xlsx", signature, tmp_path)
+    assert known.frame["x"].to_list() == [row[0] for row in rows if row and row != ["x"]]
 
 
 def _zip_of(name, body):

@@ -18,6 +18,7 @@ __all__ = ["NO_DELIMITER", "Separation", "choose_delimiter", "read_hint", "separ
 NO_DELIMITER = "\x1f"  # the unit separator, which does not occur in text: the file has one column
 _USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
+_DOUBLE_COLON = "::"
 _MAX_SCORED_ROWS = 200
 _MIN_SOUND_FRACTION = 0.9  # of the rows, that a usual delimiter cuts alike: then blanks are part of the values
 _MIN_SOUND_SCORE = 0.7
@@ -73,7 +74,10 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
         return separate(head, NO_DELIMITER)
     text = head.text
     separations = [separate(head, delimiter) for delimiter in (*_USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
-    if any(map(_is_sound, separations)):
+    is_sound = any(map(_is_sound, separations))
+    if _DOUBLE_COLON in text and _is_clear_cut(colons := separate(head, _DOUBLE_COLON), is_rival=is_sound):
+        return colons
+    if is_sound:
         separations = [separation for separation in separations if separation.delimiter != BLANKS]
     scored = [(_score(separation), separation) for separation in separations if separation.width > 1]
     best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
@@ -83,6 +87,15 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
             "expected with a comma, semicolon, tab or '|' between them"
         )
     return best[1]
+
+
+def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
+    """Return whether ``::`` cuts nearly all rows alike; beside a usual delimiter that does, its first field decides."""
+    rows = [record for record in separation.records if record.width == separation.width][:_MAX_SCORED_ROWS]
+    if separation.width < 2 or len(rows) < 2 or separation.fraction < _MIN_CLEAR_SHARE:
+        return False
+    numbers = sum(kind_of(record.cells[0]) == "number" for record in rows if record.cells)
+    return not is_rival or (separation.width > 2 and numbers >= _MIN_CLEAR_SHARE * (len(rows) - 1))
 
 
 def _is_sound(separation: Separation) -> bool:

@@ -68,7 +68,7 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
         *tell_comments(comments, table),
         *tell_start(comments, table, skipped),
     )
-    dialect = _complete(path, head, separation, comments, table)
+    dialect = _complete(path, head, separation, comments, table, options)
     return replace(dialect, warnings=warnings + dialect.warnings)
 
 
@@ -98,7 +98,9 @@ def _check_quotes(name: str, records: Sequence[Record], table: Table) -> None:
     )
 
 
-def _complete(path: Path, head: Head, separation: Separation, comments: Comments, table: Table) -> Dialect:
+def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in it
+    path: Path, head: Head, separation: Separation, comments: Comments, table: Table, options: ReadOptions
+) -> Dialect:
     rows = comments.records[table.first :]
     header = _header_fields(table.header, separation)
     layout = find_layout(header, rows, separation.width)
@@ -107,7 +109,7 @@ def _complete(path: Path, head: Head, separation: Separation, comments: Comments
     first = rows[described:]
     above = rows[described - 1] if described else table.header
     start = first[0].start if first else above.end if above else head.offsets[-1]
-    body = Body.of(first, separation, layout.extra_fields)
+    body = Body.of(first, separation, layout.extra_fields, is_whole=head.is_complete, is_known=bool(options.names))
     tail = read_tail(path, head, start)
     footer = find_footer(tail, body)
     end = footer.start if footer else path.stat().st_size

@@ -11,7 +11,7 @@ __all__ = ["Dialect"]
 class Dialect:
     """How one file is written. Byte offsets are those of the UTF-8 file."""
 
-    delimiter: str  # one character; " " means runs of blanks and tabs
+    delimiter: str  # one character, or "::"; " " means runs of blanks and tabs
     fields: tuple[str, ...]  # header cells as written; invented ("column_1", ...) when there is no header
     has_header: bool
     header_line: int  # 1-based line of the header, or of the first data row

@@ -12,6 +12,7 @@ from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.delimiter import Separation
 from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
 from pipeline.validation.readers.dialects.records import Head, Record, split_line
+from pipeline.validation.readers.dialects.totals import ColumnTotals
 
 __all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
 
@@ -46,7 +47,7 @@ _MAX_PROFILED = 500  # rows
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Body:
-    """What the data rows are like."""
+    """What the data rows are like. ``totals`` None: not all rows are there."""
 
     delimiter: str
     padded_quotes: bool
@@ -54,10 +55,29 @@ class Body:
     profiles: tuple[ColumnProfile, ...]
     filled: float  # cells, in the median row
     ragged_share: float
+    totals: ColumnTotals | None = None
+    is_known: bool = False  # a later file of a known model
 
     @classmethod
-    def of(cls, rows: Sequence[Record], separation: Separation, extra: int) -> Body:
-        """Describe the rows without the last ones, among which a footer may be."""
+    def of(
+        cls,
+        rows: Sequence[Record],
+        separation: Separation,
+        extra: int,
+        *,
+        is_whole: bool = False,
+        is_known: bool = False,
+    ) -> Body:
+        """Describe the rows without the last ones, among which a footer may be.
+
+        Args:
+            rows: The first rows.
+            separation: How they are written.
+            extra: Empty fields at the end of each.
+            is_whole: These are all rows.
+            is_known: The file is a later one of a known model.
+        """
+        totals = ColumnTotals(rows, separation.width) if is_whole else None
         rows = rows[: max(len(rows) // 2, len(rows) - _MAX_LINES)]
         width = separation.width
         table = [row for row in rows if row.width == width][-_MAX_PROFILED:]
@@ -69,6 +89,8 @@ class Body:
             profiles=profile_columns([row.cells or () for row in table], width),
             filled=median([row.filled for row in table] or [0]),
             ragged_share=narrow / max(1, len(rows)),
+            totals=totals,
+            is_known=is_known,
         )
 
 
@@ -117,15 +139,17 @@ def find_footer(tail: Tail, body: Body) -> Footer | None:
     for index in range(len(tail.lines) - 1, -1, -1):
         text = tail.lines[index]
         if not text.strip():
+            top = index if body.min_width == 1 and text.strip("\r\n") else top  # an empty cell
             continue
         cells = _split(text, body)
+        line = (tail.first_line or 1) + index
         filled += cells is None or any(cells)
         if filled > _MAX_LINES:
             break
         if (
             cells is None
             or text.count('"') % 2
-            or (any(cells) and not is_footer_row(cells, text, body, after_gap=index > gap >= 0))
+            or (any(cells) and not is_footer_row(cells, text, body, line, after_gap=index > gap >= 0))
         ):
             break
         top, count = index, count + 1
@@ -163,14 +187,18 @@ def _is_blank(text: str, body: Body) -> bool:
     return cells is not None and not any(cells)
 
 
-def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: bool) -> bool:
-    """Return whether a line after the data is no row of it."""
+def is_footer_row(cells: Sequence[str], text: str, body: Body, line: int, *, after_gap: bool) -> bool:
+    """Return whether a line after the data is no row of it. Of a known model a row as wide as the table is one."""
     first = next(cell for cell in cells if cell)
     filled = sum(cell != "" for cell in cells)
     narrow = len(cells) < body.min_width or (filled * 2 <= body.filled and body.filled > 1)
+    totals = body.totals
+    is_sum = totals is not None and not _is_value(first, body) and totals.is_total_row(cells, line)
+    if is_sum or (body.is_known and not narrow):
+        return is_sum or bool(totals and _TOTAL.fullmatch(first) and totals.holds_total(cells, line))
     mismatches = narrow or _holds_text(cells, body.profiles)
     if _TOTAL.fullmatch(first):
-        return _is_total(cells, first, body, lacks=mismatches or _lacks_values(cells, body.profiles))
+        return _is_total(cells, first, body, line, lacks=mismatches or _lacks_values(cells, body.profiles))
     if _STATISTIC.fullmatch(first) and mismatches:
         return True
     if _NOTE.fullmatch(text.strip().strip('"')) or _NOTE.fullmatch(first):
@@ -180,13 +208,20 @@ def is_footer_row(cells: Sequence[str], text: str, body: Body, *, after_gap: boo
     return _mismatches(cells, body.profiles) and (after_gap or body.profiles[0].typed)
 
 
-def _is_total(cells: Sequence[str], first: str, body: Body, *, lacks: bool) -> bool:
+def _is_value(label: str, body: Body) -> bool:
+    """Return whether a label is a value of a column of texts."""
+    return kind_of(label) != "number" and any(label in profile.values for profile in body.profiles)
+
+
+def _is_total(cells: Sequence[str], first: str, body: Body, line: int, *, lacks: bool) -> bool:
     column = list(cells).index(first)
     if column >= len(body.profiles):
         return lacks
     values = body.profiles[column].values
     if any(_TOTAL.fullmatch(value) for value in values if value != first) or first in values:
         return False
+    if body.totals and not lacks:
+        return body.totals.holds_total(cells, line)
     others = [profile for index, profile in enumerate(body.profiles) if index != column]
     return lacks or all(profile.typed or profile.kind == "empty" for profile in others)
 

@@ -87,7 +87,7 @@ def tell_repeated(lines: tuple[int, ...] | None) -> tuple[str, ...]:
 
 def tell_footer(footer: Footer | None) -> tuple[str, ...]:
     """Warn about a skipped footer."""
-    if footer is None:
+    if footer is None or not footer.count:
         return ()
     if footer.first is None or footer.last is None:
         return (f"a footer of {counted(footer.count, 'line')} at the end of the file skipped",)

@@ -11,9 +11,21 @@ from pathlib import Path
 
 from pipeline.validation.limits import MAX_FIELD_CHARACTERS, MAX_LINE_BYTES
 
-__all__ = ["BLANKS", "Head", "Record", "collapse_blanks", "parse_records", "read_head", "split_line"]
+__all__ = [
+    "BLANKS",
+    "Head",
+    "Record",
+    "collapse_blanks",
+    "csv_delimiter",
+    "csv_line",
+    "parse_records",
+    "read_head",
+    "restore_cells",
+    "split_line",
+]
 
 BLANKS = " "  # as a delimiter: runs of blanks and tabs
+_SEPARATOR = "\x1f"  # stands in for a delimiter of several characters, which the csv module does not take
 
 _HEAD_BYTES = 96 << 10
 _LONG_HEAD_BYTES = 256 << 10
@@ -111,15 +123,15 @@ class _Parser:
         self._head = head
         self._position = head.skip
         self._retries = 0
-        self._blanks = delimiter == BLANKS
-        self._reader = csv.reader(self, delimiter=delimiter, strict=True, skipinitialspace=padded_quotes)
+        self._delimiter = delimiter
+        self._reader = csv.reader(self, delimiter=csv_delimiter(delimiter), strict=True, skipinitialspace=padded_quotes)
 
     def parse(self) -> Iterator[Record]:
         while True:
             first = self._position
             cells: tuple[str, ...] | None
             try:
-                cells = tuple(cell.strip() for cell in next(self._reader))
+                cells = tuple(cell.strip() for cell in restore_cells(next(self._reader), self._delimiter))
             except StopIteration:
                 return
             except csv.Error:
@@ -154,7 +166,19 @@ class _Parser:
             raise StopIteration
         line = self._head.lines[self._position]
         self._position += 1
-        return collapse_blanks(line) if self._blanks else line
+        return csv_line(line, self._delimiter)
+
+
+def csv_delimiter(delimiter: str) -> str:
+    """Return the delimiter for the csv module, which reads lines as csv_line writes them."""
+    return delimiter if len(delimiter) == 1 else _SEPARATOR
+
+
+def csv_line(line: str, delimiter: str) -> str:
+    """Write a line as the csv module reads it: one blank for a run, one character for a delimiter of several."""
+    if delimiter == BLANKS:
+        return collapse_blanks(line)
+    return line if len(delimiter) == 1 else line.replace(delimiter, _SEPARATOR)
 
 
 def collapse_blanks(line: str) -> str:
@@ -164,12 +188,16 @@ def collapse_blanks(line: str) -> str:
     return _QUOTED_OR_BLANKS.sub(lambda match: match[0] if match[0][0] == '"' else " ", line.strip()) + "\n"
 
 
+def restore_cells(cells: list[str], delimiter: str) -> list[str]:
+    """Return cells as the file has them: a quoted one may hold a delimiter of several characters."""
+    return cells if len(delimiter) == 1 else [cell.replace(_SEPARATOR, delimiter) for cell in cells]
+
+
 def split_line(text: str, delimiter: str, *, padded_quotes: bool = False) -> tuple[str, ...] | None:
     """Split the text of one record, cells as written; None when it is not well quoted."""
-    if delimiter == BLANKS:
-        text = collapse_blanks(text)
-    lines = io.StringIO(text, newline="")
+    lines = io.StringIO(csv_line(text, delimiter), newline="")
+    reader = csv.reader(lines, delimiter=csv_delimiter(delimiter), strict=True, skipinitialspace=padded_quotes)
     try:
-        return tuple(next(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=padded_quotes), []))
+        return tuple(restore_cells(next(reader, []), delimiter))
     except csv.Error:
         return None

@@ -7,21 +7,18 @@ the csv module, which knows the lines: broken rows are rejected, and polars read
 from __future__ import annotations
 
 import csv
-import io
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO
 
 import polars as pl
 
-from pipeline.validation.limits import MAX_FIELD_CHARACTERS
 from pipeline.validation.readers.dialects.dialect import Dialect
-from pipeline.validation.readers.dialects.records import BLANKS, collapse_blanks, split_line
+from pipeline.validation.readers.dialects.records import BLANKS
+from pipeline.validation.readers.text.quoted_rows import STRAY_QUOTE, split_rows
 from pipeline.validation.rejected_rows import RejectedRows
-from pipeline.validation.words import counted
 
 __all__ = ["read_rows"]
 
@@ -85,7 +82,26 @@ def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: 
     if whole is None or any(series.null_count() < whole.height for series in whole.get_columns()[len(names) :]):
         return None
     rows = pl.DataFrame(whole.get_columns()[: len(names)])
-    return None if _holds_header(rows, dialect) else rows
+    if _holds_header(rows, dialect) or (b'"' in data and _may_hold_stray_quotes(rows, data, dialect)):
+        return None
+    return rows
+
+
+def _may_hold_stray_quotes(rows: pl.DataFrame, data: bytes, dialect: Dialect) -> bool:
+    """Return whether the lines of a quoted cell may be rows: together they have as many delimiters."""
+    if rows.height >= data.count(b"\n") + (not data.endswith(b"\n")):
+        return False
+    delimiters = dialect.width + dialect.extra_fields - 1
+    for series in rows.get_columns():
+        if series.dtype != pl.String:
+            continue
+        cells = series.alias("cells")
+        ends = cells.str.count_matches("\n", literal=True)
+        ends_more = ends.filter(ends > 0)
+        cells = cells.filter(ends > 0)
+        if (cells.str.count_matches(dialect.delimiter, literal=True) == ends_more * delimiters).any():
+            return True
+    return False
 
 
 def _drop_blank_lines(frame: pl.DataFrame, data: bytes, separator: str, dialect: Dialect) -> pl.DataFrame | None:
@@ -172,7 +188,6 @@ def _read_each(  # noqa: PLR0913, PLR0917 - as read_rows
     data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: RejectedRows, scratch: Path
 ) -> pl.DataFrame:
     """Write the good rows in a regular form and read that."""
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)
     with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".csv", encoding="utf-8", newline="") as regular:
         if not _write_regular(data, dialect, first_line, rejected, regular.file):
             return _empty(names, ())
@@ -186,11 +201,13 @@ def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: Rej
     good = 0
     writer = csv.writer(regular, lineterminator="\n")
     headers = _stripped_headers(dialect)
-    for row in _split_rows(data, dialect, first_line):
+    for row in split_rows(data, dialect, first_line):
         fields = row.fit(dialect)
         repeats = fields is not None and [field.strip() for field in fields] in headers
         if fields is not None and not repeats:
             good += 1
+            if row.is_repaired:
+                rejected.add_repaired(row.line, STRAY_QUOTE)
             writer.writerow(fields)
         elif repeats and dialect.repeats_header:
             continue
@@ -203,78 +220,3 @@ def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: Rej
 def _stripped_headers(dialect: Dialect) -> list[list[str]]:
     lines = [dialect.fields if dialect.has_header else (), dialect.units]
     return [[field.strip() for field in fields] for fields in lines if fields]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Row:
-    """``fields`` None: its quotes do not match, over all of its ``lines``."""
-
-    line: int
-    lines: int
-    text: str
-    fields: list[str] | None
-    decoded: bool  # all bytes are UTF-8
-
-    def fit(self, dialect: Dialect) -> list[str] | None:
-        """Return the fields of a good row without the empty ones at its end."""
-        if self.fields is None or not self.decoded:
-            return None
-        extra = self.fields[dialect.width :]
-        if len(self.fields) < dialect.width or len(extra) > dialect.extra_fields or any(map(str.strip, extra)):
-            return None
-        return self.fields[: dialect.width]
-
-    @property
-    def reason(self) -> str:
-        if not self.decoded:
-            return "holds bytes that are not UTF-8 text"
-        if self.fields is not None:
-            return f"has {counted(len(self.fields), 'field')}"
-        return "is not well quoted" + (f" (up to line {self.line + self.lines - 1:,})" if self.lines > 1 else "")
-
-
-def _split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[_Row]:
-    """Split all rows. After one that is not well quoted, the csv module goes on at the next line."""
-    file = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="surrogateescape", newline="")
-    lines = _Lines(file, dialect, first_line)
-    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True, skipinitialspace=dialect.padded_quotes)
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            fields = None
-        line, texts = lines.take()
-        text = "".join(texts)
-        shown = text.encode(errors="surrogateescape").decode(errors="replace")
-        yield _Row(line=line, lines=len(texts), text=shown, fields=fields, decoded=shown == text)
-
-
-class _Lines:
-    """Lines for the csv module without comments; those of the current row are kept as they are."""
-
-    def __init__(self, lines: Iterable[str], dialect: Dialect, first_line: int) -> None:
-        self._lines = lines
-        self._dialect = dialect
-        self._line = first_line - 1
-        self._row: list[str] = []
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self._line += 1
-            if not self._row and self._is_comment(line):
-                continue
-            self._row.append(line)
-            yield collapse_blanks(line) if self._dialect.delimiter == BLANKS else line
-
-    def take(self) -> tuple[int, list[str]]:
-        """Return the first line's number and the lines since the last call."""
-        row, self._row = self._row, []
-        return self._line - len(row) + 1, row
-
-    def _is_comment(self, line: str) -> bool:
-        dialect = self._dialect
-        if not dialect.comment or not line.lstrip().startswith(dialect.comment):
-            return False
-        return dialect.comment_rows or len(split_line(line, dialect.delimiter) or ()) < dialect.width

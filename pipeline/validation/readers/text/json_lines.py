@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from pipeline.parsing.numbers import write_number
 from pipeline.validation.limits import MAX_COLUMNS
 from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["collect_keys", "parse_object", "read_json_lines"]
+__all__ = ["KeyOrder", "collect_keys", "parse_object", "read_json_lines"]
 
 _NESTED = pl.Struct({"nested": pl.String})
 _MAX_NESTED_SHARE = 0.01  # of a column's cells: fewer arrays or objects are taken for missing values
@@ -58,13 +58,60 @@ class _Cells:
         return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_json_lines(data: bytes, rejected: RejectedRows, *, first_line: int = 1) -> pl.DataFrame:
+class KeyOrder:
+    """One order for the keys of all rows.
+
+    A key comes after the one before it in its own row. The key that ends most rows is the last, for it is the target
+    unless another is chosen.
+    """
+
+    def __init__(self) -> None:
+        """Begin without keys."""
+        self._order: list[str] = []
+        self._seen: set[str] = set()
+        self._last: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """Return the number of keys."""
+        return len(self._order)
+
+    def add(self, keys: Sequence[str]) -> None:
+        """Add the keys of a row."""
+        if not keys:
+            return
+        self._last[keys[-1]] += 1
+        if self._seen.issuperset(keys):
+            return
+        known = [key for key in keys if key in self._seen]
+        position = self._order.index(known[0]) if known else len(self._order)
+        for key in keys:
+            if key in self._seen:
+                position = self._order.index(key) + 1
+            else:
+                self._order.insert(position, key)
+                self._seen.add(key)
+                position += 1
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return all keys in their order."""
+        if not self._last:
+            return ()
+        most = max(self._last.values())
+        last = next(key for key in reversed(self._order) if self._last[key] == most)
+        return (*(key for key in self._order if key != last), last)
+
+
+def read_json_lines(
+    data: bytes, rejected: RejectedRows, *, first_line: int = 1, names: Collection[str] = ()
+) -> pl.DataFrame:
     """Read rows as columns of String; a Struct column holds arrays or objects.
 
     Args:
         data: UTF-8 text, whole lines.
         rejected: Takes lines that are no JSON object.
         first_line: The number of the first line in the file.
+        names: Keys whose cells are texts, however many of them are arrays or objects.
     """
     cells = _Cells()
     for number, line in enumerate(data.split(b"\n"), first_line):
@@ -75,7 +122,7 @@ def read_json_lines(data: bytes, rejected: RejectedRows, *, first_line: int = 1)
             rejected.add_broken(line=number, reason="is not a JSON object", text=line.decode(errors="replace"))
         else:
             cells.add(row)
-    return pl.DataFrame([_column(name, values, cells, rejected) for name, values in cells.columns.items()])
+    return pl.DataFrame([_column(name, values, cells, rejected, names) for name, values in cells.columns.items()])
 
 
 def parse_object(line: bytes) -> dict[str, object] | None:
@@ -89,19 +136,16 @@ def parse_object(line: bytes) -> dict[str, object] | None:
     return row if isinstance(row, dict) else None
 
 
-def collect_keys(path: Path, start: int) -> Iterator[str]:
-    """All keys of a file that is larger than memory, in the order in which they come."""
-    seen: set[str] = set()
+def collect_keys(path: Path, start: int) -> tuple[str, ...]:
+    """Collect all keys of a file that may be larger than memory."""
+    order = KeyOrder()
     with path.open("rb") as file:
         file.seek(start)
         for line in file:
-            row = parse_object(line) or {}
-            for key in row:
-                if key not in seen:
-                    seen.add(key)
-                    yield key
-            if len(seen) > MAX_COLUMNS:
-                return
+            order.add(tuple(parse_object(line) or ()))
+            if len(order) > MAX_COLUMNS:
+                break
+    return order.keys
 
 
 def _parse_slowly(line: bytes) -> object:
@@ -113,9 +157,11 @@ def _parse_slowly(line: bytes) -> object:
     return row
 
 
-def _column(name: str, values: list[str | None], cells: _Cells, rejected: RejectedRows) -> pl.Series:
+def _column(
+    name: str, values: list[str | None], cells: _Cells, rejected: RejectedRows, names: Collection[str]
+) -> pl.Series:
     nested = cells.nested[name]
-    if nested > len(values) * _MAX_NESTED_SHARE:
+    if nested > len(values) * _MAX_NESTED_SHARE and name not in names:
         return pl.Series(name, [None], dtype=_NESTED).new_from_index(0, len(values))
     if nested:
         rejected.add_cells(name, "that hold arrays or objects", nested)

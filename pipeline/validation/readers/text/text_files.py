@@ -113,10 +113,12 @@ class DelimitedFile(_TextFile):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JsonLinesFile(_TextFile):
-    """A JSON object a line."""
+    """A JSON object a line. ``known`` are keys that a known model has."""
+
+    known: frozenset[str] = frozenset()
 
     @classmethod
-    def open(cls, text: PlainText, scratch: Path, block_bytes: int) -> Self:
+    def open(cls, text: PlainText, options: ReadOptions, scratch: Path, block_bytes: int) -> Self:
         """Collect the keys: all lines are read for that, once.
 
         Raises:
@@ -124,14 +126,14 @@ class JsonLinesFile(_TextFile):
             InvalidColumnsError: There are too many or too few keys.
         """
         size = text.path.stat().st_size
-        keys = list(collect_keys(text.path, text.start))
+        keys = collect_keys(text.path, text.start)
         if not keys:
             _check_first_lines(text, scratch)
         names = name_columns(keys)
         return cls(
             name=text.name,
             names=names,
-            fields=tuple(keys),
+            fields=keys,
             expected=_JSON_ROW,
             facts={"encoding": text.encoding.name},
             is_keyed=True,
@@ -142,10 +144,12 @@ class JsonLinesFile(_TextFile):
             first_line=1,
             scratch=scratch,
             block_bytes=block_bytes,
+            known=frozenset(key for key, name in zip(keys, names.names, strict=True) if name in options.names),
         )
 
     def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        return read_json_lines(data, rejected, first_line=line)
+        rows = read_json_lines(data, rejected, first_line=line, names=self.known)
+        return pl.DataFrame([rows[key] for key in self.fields if key in rows.columns])
 
 
 def _check_first_lines(text: PlainText, scratch: Path) -> None:

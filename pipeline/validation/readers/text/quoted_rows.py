@@ -1,0 +1,239 @@
+"""Split text into rows line by line, and tell quotes around cells from quotes that are characters of a text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from pipeline.validation.limits import MAX_FIELD_CHARACTERS
+from pipeline.validation.readers.dialects.cells import is_missing, kind_of
+from pipeline.validation.readers.dialects.dialect import Dialect
+from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
+from pipeline.validation.readers.dialects.records import csv_delimiter, csv_line, restore_cells, split_line
+from pipeline.validation.words import counted
+
+__all__ = ["STRAY_QUOTE", "Row", "split_rows"]
+
+STRAY_QUOTE = "holds a stray quote, read as a character"
+_MAX_PROFILED = 500  # rows
+_MIN_FIT_SHARE = 0.9  # of the cells in columns of numbers, dates or categories
+_MIN_WIDTH = 3  # of rows that are told by their width alone
+_MIN_LINES = 3
+_MAX_COMPARED = 50  # lines after a quote that does not close
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """``fields`` None: it is not well quoted."""
+
+    line: int
+    lines: int
+    text: str
+    fields: list[str] | None
+    is_decoded: bool  # all bytes are UTF-8
+    is_repaired: bool = False  # a quote was read as a character
+
+    def fit(self, dialect: Dialect) -> list[str] | None:
+        """Return the fields of a good row without the empty ones at its end."""
+        return _fit(self.fields, dialect) if self.is_decoded and self.fields is not None else None
+
+    @property
+    def reason(self) -> str:
+        """Return what is wrong with a row that does not fit."""
+        if not self.is_decoded:
+            return "holds bytes that are not UTF-8 text"
+        if self.fields is not None:
+            return f"has {counted(len(self.fields), 'field')}"
+        return "is not well quoted" + (f" (up to line {self.line + self.lines - 1:,})" if self.lines > 1 else "")
+
+
+def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:
+    """Split all rows.
+
+    A line that is not well quoted is read with its quotes as characters where that makes it as wide as the table. So
+    are the lines of a quoted cell when they are whole rows: two stray quotes are its ends.
+
+    Args:
+        data: Whole rows, UTF-8 but for a few bytes.
+        dialect: How they are written.
+        first_line: The line of the file with which ``data`` begins.
+    """
+    profile = cache(partial(_profile_rows, data, dialect))
+    lines = _Lines(data, dialect, first_line)
+    for row, texts in _read_records(lines, dialect):
+        if row.fields is None and (len(texts) == 1 or _precedes_rows(texts, profile(), dialect)):
+            lines.put_back(texts[1:])
+            fields = _read_as_characters(texts[0], dialect)
+            yield _make_row(row.line, texts[:1], fields, is_repaired=fields is not None)
+        elif (
+            row.fields is not None
+            and len(texts) > 1
+            and (table := _read_whole_rows(texts, dialect))
+            and _are_rows(table, profile(), dialect, min_lines=_MIN_LINES)
+        ):
+            last = len(table) - 1
+            for index, (text, fields) in enumerate(zip(texts, table, strict=True)):
+                yield _make_row(row.line + index, [text], fields, is_repaired=index in (0, last))
+        else:
+            yield row
+
+
+def _read_records(lines: _Lines, dialect: Dialect) -> Iterator[tuple[Row, list[str]]]:
+    """Yield rows with their lines. After one that is not well quoted, the csv module goes on at the next line."""
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)
+    reader = csv.reader(
+        lines, delimiter=csv_delimiter(dialect.delimiter), strict=True, skipinitialspace=dialect.padded_quotes
+    )
+    while True:
+        fields: list[str] | None
+        try:
+            fields = restore_cells(next(reader), dialect.delimiter)
+        except StopIteration:
+            return
+        except csv.Error:
+            fields = None
+        line, texts = lines.take()
+        yield _make_row(line, texts, fields), texts
+
+
+def _make_row(line: int, texts: Sequence[str], fields: list[str] | None, *, is_repaired: bool = False) -> Row:
+    text = "".join(texts)
+    shown = text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="replace")
+    return Row(
+        line=line, lines=len(texts), text=shown, fields=fields, is_decoded=shown == text, is_repaired=is_repaired
+    )
+
+
+def _fit(fields: list[str], dialect: Dialect) -> list[str] | None:
+    extra = fields[dialect.width :]
+    if len(fields) < dialect.width or len(extra) > dialect.extra_fields or any(map(str.strip, extra)):
+        return None
+    return fields[: dialect.width]
+
+
+def _read_as_characters(text: str, dialect: Dialect) -> list[str] | None:
+    """Return the fields of a line that is not well quoted; None when it is not as wide as the table."""
+    line = csv_line(text.rstrip("\r\n"), dialect.delimiter).rstrip("\n")
+    delimiter = csv_delimiter(dialect.delimiter)
+    for fields in (_split_at_ends(line, delimiter), line.split(delimiter)):
+        if _fit(fields, dialect) is not None:
+            return restore_cells(fields, dialect.delimiter)
+    return None
+
+
+def _split_at_ends(line: str, delimiter: str) -> list[str]:
+    """Split a line; the quotes at both ends of a field delimit it, all others are characters of it."""
+    pattern = _field_pattern(delimiter)
+    fields: list[str] = []
+    position = 0
+    while match := pattern.match(line, position):
+        inner = match["inner"]
+        fields.append(match["bare"] if inner is None else inner.replace('""', '"'))
+        if match.end() == len(line):
+            break
+        position = match.end() + len(delimiter)
+    return fields
+
+
+@cache
+def _field_pattern(delimiter: str) -> re.Pattern[str]:
+    end = rf"(?:{re.escape(delimiter)}|\Z)"
+    return re.compile(rf'[ \t]*"(?P<inner>(?:[^"]|"(?!{end}))*)"(?={end})|(?P<bare>.*?)(?={end})', re.DOTALL)
+
+
+def _read_whole_rows(texts: Sequence[str], dialect: Dialect) -> list[list[str]] | None:
+    """Return the fields of each line of a quoted cell; None when one is not as wide as the table."""
+    rows = []
+    for text in texts:
+        fields = _read_as_characters(text, dialect)
+        if fields is None:
+            return None
+        rows.append(fields)
+    return rows
+
+
+def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnProfile], dialect: Dialect) -> bool:
+    """Return whether the lines after a quote that does not close are rows."""
+    following = texts[1 : 1 + _MAX_COMPARED]
+    table = [fields for text in following if (fields := _read_as_characters(text, dialect)) is not None]
+    return len(table) >= _MIN_FIT_SHARE * len(following) and _are_rows([[], *table], profiles, dialect)
+
+
+def _are_rows(
+    table: Sequence[Sequence[str]], profiles: Sequence[ColumnProfile], dialect: Dialect, *, min_lines: int = 0
+) -> bool:
+    """Return whether lines after the first hold values of the columns: a poem may have a comma in each of its lines.
+
+    Where all columns are texts, ``min_lines`` lines that have several delimiters, or tabs, are rows.
+    """
+    pairs = [
+        (cell.strip().strip('"'), profile)
+        for row in table[1:]
+        for cell, profile in zip(row, profiles, strict=False)
+        if profile.typed or profile.categories
+    ]
+    if not pairs:
+        is_clear = dialect.delimiter == "\t" or (len(table) >= min_lines and dialect.width >= _MIN_WIDTH)
+        return bool(profiles) and is_clear
+    fits = sum(
+        is_missing(cell) or (profile.holds(kind_of(cell)) if profile.typed else cell in profile.values)
+        for cell, profile in pairs
+    )
+    return fits >= _MIN_FIT_SHARE * len(pairs)
+
+
+def _profile_rows(data: bytes, dialect: Dialect) -> tuple[ColumnProfile, ...]:
+    """Profile the rows of one line; none where most rows have several."""
+    lines = _Lines(data, dialect, 1)
+    rows = 0
+    table = []
+    for row, texts in itertools.islice(_read_records(lines, dialect), _MAX_PROFILED):
+        rows += 1
+        if row.fields is None:
+            lines.put_back(texts[1:])
+        elif len(texts) == 1 and (fields := row.fit(dialect)):
+            table.append([cell.strip() for cell in fields])
+    return profile_columns(table, dialect.width) if 2 * len(table) > rows else ()
+
+
+class _Lines:
+    """Lines for the csv module without comments; those of the current row are kept as they are."""
+
+    def __init__(self, data: bytes, dialect: Dialect, first_line: int) -> None:
+        self._lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="surrogateescape", newline="")
+        self._dialect = dialect
+        self._line = first_line - 1
+        self._row: list[str] = []
+        self._ahead: list[str] = []  # lines to read again, the next one last
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while True:
+            line = self._ahead.pop() if self._ahead else next(self._lines)
+            self._line += 1
+            if self._row or not self._is_comment(line):
+                self._row.append(line)
+                return csv_line(line, self._dialect.delimiter)
+
+    def take(self) -> tuple[int, list[str]]:
+        """Return the first line's number and the lines since the last call."""
+        row, self._row = self._row, []
+        return self._line - len(row) + 1, row
+
+    def put_back(self, lines: Sequence[str]) -> None:
+        """Read the last lines again."""
+        self._ahead += reversed(lines)
+        self._line -= len(lines)
+
+    def _is_comment(self, line: str) -> bool:
+        dialect = self._dialect
+        if not dialect.comment or not line.lstrip().startswith(dialect.comment):
+            return False
+        return dialect.comment_rows or len(split_line(line, dialect.delimiter) or ()) < dialect.width
