@@ -13,14 +13,23 @@ import pytest
 from typer.main import get_command
 
 from pipeline.cli.main import app
+from pipeline.intake.dead_letters import uploads
+from tests.fakes.messages import FakeMessages
 from tests.fakes.records import card
 from tests.unit.cli.conftest import DOWN, FakeLine, Stage
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = str(ROOT / "docs" / "examples" / "wohnungen.csv")
 PAGE = (ROOT / "docs" / "command_line.md").read_text()
-SHAPES = {name: json.loads(text) for name, text in re.findall(r"```json ([a-z ]+)\n(.*?)```", PAGE, flags=re.DOTALL)}
+SHAPES = {name: json.loads(text) for name, text in re.findall(r"```json ([a-z -]+)\n(.*?)```", PAGE, flags=re.DOTALL)}
 ROW = '{"width": 1.5, "colour": "red"}'
+
+
+def _list_dead_letters(stage: Stage) -> list[str]:
+    stage.dead_letters = (uploads(FakeMessages(), FakeMessages()),)
+    return []
+
+
 COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "up": lambda stage: [],
     "down": lambda stage: [],
@@ -30,6 +39,7 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "watch": lambda stage: ["demo_m_1"],
     "logs": lambda stage: ["demo_m_1"],
     "check": lambda stage: [EXAMPLE],
+    "dead-letters": _list_dead_letters,
     "models": lambda stage: [],
     "predict": lambda stage: ["m", ROW],
     "promote": lambda stage: ["m", "1"],
