@@ -64,7 +64,7 @@ def test_a_run_whose_node_is_lost_goes_on_with_fewer_and_ends_with_a_model(cloud
     ended = cloud.ended(run)
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert _jobs_of(cloud, run) == [(2, "FAILED"), (1, "SUCCEEDED")]
-    assert any("went on from a checkpoint" in note for note in _trained(cloud, run)["notes"])
+    assert any("resumed from a checkpoint" in note for note in _trained(cloud, run)["notes"])
 
 
 def _processes_of_node(endpoint: str, run: str) -> Iterator[int]:

@@ -97,7 +97,7 @@ def test_a_later_attempt_goes_on_from_a_checkpoint_and_ends_with_the_same_model(
     whole = _apart(folders[0], CODE, kept=kept)
     assert len(kept) == 2, "one an epoch"
     later = _apart(folders[1], CODE, state=kept[0])
-    assert any("went on from a checkpoint in epoch 2" in note for note in later.notes)
+    assert any("resumed from a checkpoint in epoch 2" in note for note in later.notes)
     assert later.model_sha256 == whole.model_sha256
 
 

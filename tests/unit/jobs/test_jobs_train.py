@@ -204,7 +204,7 @@ def test_no_candidate_but_the_first_begins_after_the_minutes_are_over() -> None:
     first, second = house.outcome().candidates
     assert (first.status, second.status) == ("trained", "failed")
     assert second.error is not None
-    assert "minutes of its job were over" in second.error.message
+    assert "minutes of its job had run out" in second.error.message
 
 
 def test_what_is_hopeless_on_few_rows_is_dropped_with_the_reason_and_a_later_attempt_drops_the_same() -> None:

@@ -45,7 +45,7 @@ def test_the_plan_of_images_names_what_reads_them() -> None:
     planned = plan(pictures(rows=300).dataset, JobSpec())
     assert {candidate.algorithm for candidate in planned.candidates} >= set(ALGORITHMS)
     reasons = {skipped.algorithm: skipped.reason for skipped in planned.skipped}
-    assert reasons["random_forest"].startswith("it reads numbers and categories")
+    assert "numbers" in reasons["random_forest"]
 
 
 @pytest.mark.parametrize("height", [5, 8, 33])

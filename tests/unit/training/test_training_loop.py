@@ -98,10 +98,10 @@ def test_a_training_that_diverges_goes_on_once_at_a_tenth_of_the_rate() -> None:
     )  # fmt: skip
     (note,) = learned.notes
     assert note == (
-        "the loss became non-finite in epoch 1, at a learning rate of 0.1it went on from the best weights at 0.01"
+        "the loss became non-finite in epoch 1 (learning rate 0.1); resumed from the best weights with 0.01"
     )
     assert seen == pytest.approx([0.01, 0.01])
-    with pytest.raises(CandidateFailedError, match=r"in epoch 1, at a learning rate of 1 \(before that in epoch 1, at"):
+    with pytest.raises(CandidateFailedError, match=r"in epoch 1 \(learning rate 1\), before that in epoch 1"):
         learn(problem(), Fragile, optimizer="adam", learning_rate=10.0, epochs=2)
 
 
