@@ -162,12 +162,16 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
     usable = _reject(cast.unusable, pl.Series([True]).new_from_index(0, raw.height), work, tally, rejected)
     if work.statistics is None:
         check_rows(int(usable.sum()), rejected)
-    frame, placed = cast.frame.filter(usable), None if cast.placed is None else cast.placed.filter(usable)
+    are_usable = usable.all()  # to filter by a mask that keeps all costs a copy
+    frame = cast.frame if are_usable else cast.frame.filter(usable)
+    placed = cast.placed if cast.placed is None or are_usable else cast.placed.filter(usable)
     assigned = work.splitter.assign(frame, placed, number)
-    positions = usable.arg_true()
-    unplaced = [(_spread(mask, positions, raw.height), reason) for mask, reason in assigned.unusable]
-    placeable = _reject(unplaced, usable, work, tally, rejected).gather(positions)
-    frame, splits = frame.filter(placeable), assigned.splits.filter(placeable)
+    splits = assigned.splits
+    if assigned.unusable:
+        positions = usable.arg_true()
+        unplaced = [(_spread(mask, positions, raw.height), reason) for mask, reason in assigned.unusable]
+        placeable = _reject(unplaced, usable, work, tally, rejected).gather(positions)
+        frame, splits = frame.filter(placeable), splits.filter(placeable)
     parts = {split: frame.filter(splits == split) for split in SPLITS}
     tally.count(parts, work.schema.target)
     return _ReadBatch(

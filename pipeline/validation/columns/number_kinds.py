@@ -39,6 +39,7 @@ _MAX_CODES = 200  # distinct values
 _MIN_CODE_ROWS = 5  # to each code, in the mean
 _MAX_ROUND_SHARE = 0.5  # of codes that are multiples of 100: amounts of money are, codes are not
 _STEPS = 1_000  # of float32 to a standard deviation: fewer lose signal
+_MANY_STEPS = 100_000  # to a standard deviation: float32 makes few distinct values equal
 _MAX_LOST_SHARE = 0.02  # of distinct values that float32 makes equal
 _LOOK_ROWS = 20_000
 _FLOAT32_STEP = 2.0**-23  # relative
@@ -166,6 +167,8 @@ def _needs_float64(numbers: pl.Series) -> bool:
         return False
     if largest * _FLOAT32_STEP * _STEPS > deviation:
         return True
+    if largest * _FLOAT32_STEP * _MANY_STEPS < deviation:
+        return False
     distinct = values.head(_LOOK_ROWS).unique()
     rounded = distinct.cast(pl.Float32).n_unique()
     return rounded < len(distinct) * (1 - _MAX_LOST_SHARE)

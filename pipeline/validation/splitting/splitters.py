@@ -105,7 +105,12 @@ class ExactSplitter(Splitter):
         if self.target.task != "classification":
             splits, warnings = self._assign(frame, placed)
             return Assigned(splits=splits, warnings=warnings)
-        rare = check_rare_classes(self.target, values.rename("class").value_counts(name="rows"))
+        classes = values.rename("class").value_counts(name="rows")
+        rare = check_rare_classes(self.target, classes)
+        if not rare:
+            splits, warnings = self._assign(frame, placed)
+            if values.filter(splits == "train").n_unique() == classes.height:
+                return Assigned(splits=splits, warnings=warnings)
         is_rare = values.is_in(rare)
         common = frame.filter(~is_rare)
         splits, warnings = self._assign(common, None if placed is None else placed.filter(~is_rare))
