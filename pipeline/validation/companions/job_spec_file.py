@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.contracts.errors import InvalidJobSpecError, ObjectNotFoundError
+from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, parse_job_spec
-from pipeline.contracts.names import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
 from pipeline.contracts.upload_metadata import read_target
+from pipeline.validation.companions.reading import read_companion
 from pipeline.validation.limits import MAX_SPEC_BYTES
 
 __all__ = ["AskedSpec", "override_target", "read_spec"]
@@ -32,7 +32,9 @@ def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
     Raises:
         InvalidJobSpecError: train.yaml cannot be read, or is made for another target than the metadata name.
     """
-    return override_target(_read_companion(upload, uploads), read_target(upload.metadata))
+    content = read_companion(upload, uploads, _NAMES, max_bytes=MAX_SPEC_BYTES, error=InvalidJobSpecError)
+    spec = JobSpec() if content is None else parse_job_spec(content)
+    return override_target(spec, read_target(upload.metadata))
 
 
 def override_target(spec: JobSpec, target: str) -> AskedSpec:
@@ -77,15 +79,3 @@ def _find_conflicts(spec: JobSpec, target: str) -> Iterator[str]:
         "segments": [target] if target in spec.segments else None,
     }
     yield from (f"{field}: {value}" for field, value in settings.items() if value is not None)
-
-
-def _read_companion(upload: Upload, uploads: ObjectStore) -> JobSpec:
-    for key in (folder + name for folder in parse_upload_key(upload.key).folders for name in _NAMES):
-        try:
-            size = uploads.head(key).bytes
-        except ObjectNotFoundError:
-            continue
-        if size > MAX_SPEC_BYTES:
-            raise InvalidJobSpecError(f"train.yaml has {size:,} bytes: at most {MAX_SPEC_BYTES:,} are expected")
-        return parse_job_spec(uploads.get(key))
-    return JobSpec()

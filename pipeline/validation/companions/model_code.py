@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from pipeline.contracts.errors import InvalidModelCodeError, ObjectNotFoundError
-from pipeline.contracts.names import MODEL_CODE, parse_upload_key
+from pipeline.contracts.errors import InvalidModelCodeError
+from pipeline.contracts.names import MODEL_CODE
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Upload
+from pipeline.validation.companions.reading import read_companion
 
 __all__ = ["check_code", "read_code"]
 
@@ -25,16 +26,8 @@ def read_code(upload: Upload, uploads: ObjectStore) -> bytes | None:
     Raises:
         InvalidModelCodeError: The file is too large, is not Python, or has no function ``build``.
     """
-    for folder in parse_upload_key(upload.key).folders:
-        key = folder + MODEL_CODE
-        try:
-            size = uploads.head(key).bytes
-        except ObjectNotFoundError:
-            continue
-        if size > _MAX_BYTES:
-            raise InvalidModelCodeError(f"{MODEL_CODE} has {size:,} bytes: at most {_MAX_BYTES:,} are expected")
-        return check_code(uploads.get(key))
-    return None
+    code = read_companion(upload, uploads, (MODEL_CODE,), max_bytes=_MAX_BYTES, error=InvalidModelCodeError)
+    return None if code is None else check_code(code)
 
 
 def check_code(code: bytes) -> bytes:
