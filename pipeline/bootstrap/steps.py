@@ -21,6 +21,7 @@ from pipeline.contracts.errors import (
     InputError,
     JobInterruptedError,
     ObjectNotFoundError,
+    OlderUploadError,
 )
 from pipeline.contracts.findings import JobCost
 from pipeline.contracts.job_spec import JobSpec
@@ -315,24 +316,28 @@ class SmokeTester(_Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Promoter(_Step):
-    """The last step: the version goes live, or waits for somebody's decision."""
+    """The last step: the version goes live, waits for a decision, or stays READY behind one of a newer upload."""
 
     registry: ModelRegistry
 
     def __call__(self, run: str, version: int) -> RunStatus:
         keys = RunKeys.of(run)
         reason = why_not(self._read(JobSpec, keys.spec), self._read(Selection, keys.selection))
-        if reason is None:
-            self._promote(run, version)
+        not_promoted = self._promote(run, version) if reason is None else None
         self.runs.finish_stage(run, "promote")
         if reason is not None:
             self.runs.needs_decision(run, version, reason)
             return "NEEDS_DECISION"
-        self.runs.succeed(run, version)
+        self.runs.succeed(run, version, not_promoted=not_promoted)
         return "SUCCEEDED"
 
-    def _promote(self, run: str, version: int) -> None:
+    def _promote(self, run: str, version: int) -> str | None:
+        """Make the version live; why not, where one of a newer upload has been live."""
         tenant, model = RunKeys.of(run).tenant, self._read(ModelCard, RunKeys.of(run).card).model
-        self.registry.promote(tenant, model, version, by=run)
+        try:
+            self.registry.promote_newer(tenant, model, version, run=run)
+        except OlderUploadError as error:
+            return error.message
         if replaced := self.registry.replaced_choice(tenant, model, run):
             self.runs.event(run, describe_replacement(replaced.version, replaced.by))
+        return None

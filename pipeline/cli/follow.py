@@ -81,6 +81,8 @@ def report_end(run: Run, connection: Connection) -> ExitCode:
 def _describe_success(run: Run, connection: Connection) -> str:
     """What the run made, and what is live now: a later run or a person may have moved the alias since."""
     live = live_number(connection, run.tenant, run.model)
+    if run.reason and live != run.version:
+        return f"{run.reason}; 'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live"
     if live == run.version:
         return f"{run.model} version {run.version} is live"
     now = f"version {live} is live now" if live else "no version is live now"

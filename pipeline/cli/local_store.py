@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.contracts.errors import ObjectNotFoundError
@@ -44,7 +45,12 @@ class LocalStore:
         return True
 
     def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
-        return ObjectInfo(key=key, bytes=self._find(key).stat().st_size, etag="", version_id="")
+        status = self._find(key).stat()
+        modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+        return ObjectInfo(key=key, bytes=status.st_size, etag="", version_id="", modified_at=modified_at)
+
+    def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        return (self.head(key) for key in self.keys(prefix))
 
     def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
         """Link to the file: nothing that reads an upload writes to it."""

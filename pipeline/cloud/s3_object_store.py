@@ -68,6 +68,7 @@ class S3ObjectStore:
             bytes=answer["ContentLength"],
             etag=answer["ETag"].strip('"'),
             version_id=answer.get("VersionId", "null"),  # S3's own name for the version of an unversioned bucket
+            modified_at=answer["LastModified"],
             metadata={name.lower(): value for name, value in answer["Metadata"].items()},
         )
 
@@ -98,6 +99,19 @@ class S3ObjectStore:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
                 for found in page.get("Contents", []):
                     yield found["Key"]
+
+    def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        with self._speaking():
+            for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
+                for version in page.get("Versions", []):
+                    if version["IsLatest"]:
+                        yield ObjectInfo(
+                            key=version["Key"],
+                            bytes=version["Size"],
+                            etag=version["ETag"].strip('"'),
+                            version_id=version["VersionId"],
+                            modified_at=version["LastModified"],
+                        )
 
     @contextmanager
     def _transfers(self) -> Iterator[TransferManager]:

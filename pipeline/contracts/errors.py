@@ -17,6 +17,7 @@
     ├── UnauthenticatedError         no key, or an unknown one
     ├── ForbiddenError               a known key without the permission
     ├── ConflictError                another writer was first
+    │   └── OlderUploadError         a run's version is of an older upload than one that has been live
     ├── TrainingError
     │   ├── CandidateFailedError     one candidate; it costs itself
     │   └── NoCandidateSurvivedError all of them; it costs the run
@@ -74,6 +75,7 @@ __all__ = [
     "NotFoundError",
     "NotRunningError",
     "ObjectNotFoundError",
+    "OlderUploadError",
     "SmokeTestFailedError",
     "TooFewRowsError",
     "TrainingError",
@@ -157,6 +159,10 @@ class ForbiddenError(ModeldropError):
 
 class ConflictError(ModeldropError):
     """Somebody else wrote first."""
+
+
+class OlderUploadError(ConflictError):
+    """A run's version is of an older upload than a version that has been live; only a person may promote it."""
 
 
 class TrainingError(ModeldropError):

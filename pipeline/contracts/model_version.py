@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Drift, Importance, JobCost, Segment
@@ -11,6 +11,8 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Artifact
 
 __all__ = ["Golden", "Lineage", "ModelCard", "ModelSummary", "ModelVersion"]
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class Lineage(Record):
@@ -23,6 +25,13 @@ class Lineage(Record):
     upload_sha256: str
     spec_sha256: str
     code_version: str
+    uploaded_at: datetime | None = None
+    started_at: datetime | None = None
+
+    @property
+    def upload_order(self) -> tuple[datetime, datetime]:
+        """Sort key of uploads, oldest first: LastModified, then the run's start; None sorts first."""
+        return self.uploaded_at or _EARLIEST, self.started_at or _EARLIEST
 
 
 class ModelVersion(Record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ class ObjectInfo:
     bytes: int
     etag: str
     version_id: str
+    modified_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -64,6 +66,10 @@ class ObjectStore(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]: ...
+
+    def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        """The latest version of each object, by key, without its metadata: one call per thousand versions."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -33,7 +33,7 @@ class Upload(Record):
     """The object that started a run. ``metadata`` is the object's user metadata (x-amz-meta-*), keys in lower case.
 
     ``parts``: of an object that stands for a set of part files (names.UploadKey.dataset), sorted by key; ``bytes`` is
-    of all of them.
+    of all of them. ``modified_at`` is the object's LastModified, in whole seconds on S3; ``started_at`` is the run's.
     """
 
     bucket: str
@@ -43,6 +43,8 @@ class Upload(Record):
     etag: str
     metadata: dict[str, str] = {}
     parts: tuple[Part, ...] = ()
+    modified_at: datetime | None = None
+    started_at: datetime | None = None
 
 
 class RunError(Record):
@@ -97,7 +99,7 @@ class Run(Record):
     status: RunStatus
     version: int | None = None
     error: RunError | None = None
-    reason: str | None = None  # why a decision is needed
+    reason: str | None = None  # why a decision is needed, or why the version was not promoted
     learning: Learning | None = None  # None until the file is validated
     started_at: datetime
     ended_at: datetime | None = None

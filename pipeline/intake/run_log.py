@@ -78,9 +78,14 @@ class RunLog:
         # An attribute's name is a path, so the time in it has no point; several jobs may write at once.
         self._update(run, {f"events.{round(now.timestamp() * 1e6)}": f"{_time(now)} {text}"})
 
-    def succeed(self, run: str, version: int) -> bool:
-        """End the run with a version that is live; false when it has ended before."""
-        return self._end(run, {"status": "SUCCEEDED", "version": version})
+    def succeed(self, run: str, version: int, *, not_promoted: str | None = None) -> bool:
+        """End the run with a version that is live, or READY and ``not_promoted`` for this reason.
+
+        Returns:
+            False when it has ended before.
+        """
+        reason = {"reason": not_promoted} if not_promoted else {}
+        return self._end(run, {"status": "SUCCEEDED", "version": version, **reason})
 
     def needs_decision(self, run: str, version: int, reason: str) -> bool:
         """End the run with a version that is READY and that somebody must promote; false when it has ended before."""

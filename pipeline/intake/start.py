@@ -68,15 +68,18 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
         _log.warning("the uploaded object is gone again: no run is started", extra={"tenant": named.tenant})
         return None
     run = run_name(named.tenant, named.model, reference.bucket, reference.key, found.version_id)
-    upload = _upload(reference, named, found, uploads)
+    upload = _upload(reference, named, found, uploads, now)
     # The record comes first, so that the execution finds it; the execution last, since it is what cannot be undone.
     runs.create(run, tenant=named.tenant, model=named.model, file=named.shown, started_at=now)
-    artifacts.put(RunKeys.of(run).upload, upload.to_bytes(), content_type="application/json")
+    if not artifacts.put_if_absent(RunKeys.of(run).upload, upload.to_bytes()):  # an earlier delivery's stays
+        upload = Upload.from_bytes(artifacts.get(RunKeys.of(run).upload))
     executions.start(run, {"run": run, "large": _unpacked(upload) > large_bytes})
     return run
 
 
-def _upload(reference: UploadReference, named: UploadKey, found: ObjectInfo, uploads: ObjectStore) -> Upload:
+def _upload(
+    reference: UploadReference, named: UploadKey, found: ObjectInfo, uploads: ObjectStore, now: datetime
+) -> Upload:
     parts = tuple(_parts(named, uploads)) if named.dataset is not None else ()
     return Upload(
         bucket=reference.bucket,
@@ -86,6 +89,8 @@ def _upload(reference: UploadReference, named: UploadKey, found: ObjectInfo, upl
         etag=found.etag,
         metadata=dict(found.metadata),
         parts=parts,
+        modified_at=found.modified_at,
+        started_at=now,
     )
 
 
@@ -95,11 +100,13 @@ def _parts(named: UploadKey, uploads: ObjectStore) -> Iterator[Part]:
     One more than there may be, so that validation refuses them.
     """
     folder = f"{named.sibling('')}{named.dataset}/"
-    names = (key.removeprefix(folder) for key in uploads.keys(folder))
-    files = (folder + name for name in names if named.is_data(name) and not name.startswith((".", "_")))
-    for key in sorted(itertools.islice(files, MOST_PARTS + 1)):
-        found = uploads.head(key)
-        yield Part(key=key, version_id=found.version_id, bytes=found.bytes)
+    files = (found for found in uploads.latest_versions(folder) if _is_part(named, found.key.removeprefix(folder)))
+    for found in sorted(itertools.islice(files, MOST_PARTS + 1), key=lambda found: found.key):
+        yield Part(key=found.key, version_id=found.version_id, bytes=found.bytes)
+
+
+def _is_part(named: UploadKey, name: str) -> bool:
+    return named.is_data(name) and not name.startswith((".", "_"))
 
 
 def _unpacked(upload: Upload) -> float:

@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TypeVar
 
-from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, ObjectNotFoundError, TransientError
+from pipeline.contracts.errors import (
+    ConflictError,
+    IntegrityError,
+    NotFoundError,
+    ObjectNotFoundError,
+    OlderUploadError,
+    TransientError,
+)
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.names import is_run_name
 from pipeline.contracts.ports import Item, ObjectStore, Put, Table
@@ -92,13 +99,26 @@ class ModelRegistry:
 
         Raises NotFoundError for an unknown version, ConflictError for one that is not READY.
         """
+        found = self._promotable(tenant, model, version)
+        self._until_first(lambda: self._try_promote(found, alias, by))
+        return found
+
+    def promote_newer(self, tenant: str, model: str, version: int, *, run: str) -> ModelVersion:
+        """Make a run's ``version`` live, as ``promote`` does, unless a version of a newer upload has ever been live.
+
+        Raises OlderUploadError where one has: the newer version stays live, or whatever a person chose after it.
+        """
+        found = self._promotable(tenant, model, version)
+        self._until_first(lambda: self._try_promote(found, _LIVE, run, only_newer=True))
+        return found
+
+    def _promotable(self, tenant: str, model: str, version: int) -> ModelVersion:
         found = self.get(tenant, model, version)
         if found.status != "READY":
             raise ConflictError(
                 f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
             )
         self._check(found.artifact)
-        self._until_first(lambda: self._try_promote(found, alias, by))
         return found
 
     def get(self, tenant: str, model: str, version: int) -> ModelVersion:
@@ -169,16 +189,25 @@ class ModelRegistry:
         )
         return version if done else None
 
-    def _try_promote(self, to: ModelVersion, alias: str, by: str) -> bool:
+    def _try_promote(self, to: ModelVersion, alias: str, by: str, *, only_newer: bool = False) -> bool:
         moved = self._table.get(*alias_key(to.tenant, to.model, alias))
         previous = moved["version"] if moved else None
         if previous == to.version:
             return True
+        newest = self._newest(to, moved)
+        if only_newer and newest.version != to.version:
+            raise OlderUploadError(
+                f"version {to.version} was not promoted: it is of an older upload than version {newest.version}, "
+                "which has been live"
+            )
         at = self._time()
         pk, prefix = history_prefix(to.tenant, to.model)
         move = {"alias": alias, "version": to.version, "previous": previous, "at": at, "by": by}
         puts = [
-            _after(moved, _keyed(alias_key(to.tenant, to.model, alias), version=to.version, at=at)),
+            _after(
+                moved,
+                _keyed(alias_key(to.tenant, to.model, alias), version=to.version, newest=newest.version, at=at),
+            ),
             Put(item={"pk": pk, "sk": f"{prefix}{at}#{alias}", **move}, only_if_absent=True),
         ]
         if alias == _LIVE:
@@ -186,6 +215,13 @@ class ModelRegistry:
             assert summary is not None, "a registered version has a summary"
             puts.append(_after(summary, {**summary, "live_version": to.version}))
         return self._table.write_all(puts)
+
+    def _newest(self, to: ModelVersion, moved: Item | None) -> ModelVersion:
+        """The version of the newest upload among ``to`` and all that the alias has been on."""
+        if moved is None:
+            return to
+        before = self.get(to.tenant, to.model, moved["newest"] if "newest" in moved else moved["version"])
+        return max(to, before, key=lambda version: version.lineage.upload_order)
 
     def _version_item(self, tenant: str, model: str, version: int) -> Item:
         item = self._table.get(*version_key(tenant, model, version))
@@ -213,7 +249,7 @@ def _after(before: Item | None, item: Item) -> Put:
     """Write ``item`` only where nothing has changed since ``before`` was read."""
     if before is None:
         return Put(item=item, only_if_absent=True)
-    watched = ("version", "latest_version", "live_version")
+    watched = ("version", "newest", "latest_version", "live_version")
     return Put(item=item, only_if={name: before.get(name) for name in watched})
 
 

@@ -25,6 +25,8 @@ def lineage_of(run: str, *, upload: Upload, dataset: Dataset, spec: bytes, code_
         upload_sha256=dataset.sha256,
         spec_sha256=hashlib.sha256(spec).hexdigest(),
         code_version=code_version,
+        uploaded_at=upload.modified_at,
+        started_at=upload.started_at,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.contracts.errors import ObjectNotFoundError
@@ -19,11 +20,16 @@ class _Version:
     info: ObjectInfo
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class FakeObjectStore:
     """An ObjectStore: versioned like the real bucket; ``keys`` are sorted, ``clear``, ``delete`` are a test's hand."""
 
     bucket: str = "bucket"
+    now: Callable[[], datetime] = _utc_now
     _versions: dict[str, list[_Version]] = field(default_factory=dict)
     _written: int = 0
 
@@ -44,6 +50,7 @@ class FakeObjectStore:
             bytes=len(body),
             etag=hashlib.md5(body).hexdigest(),
             version_id=f"v{self._written}",
+            modified_at=self.now(),
             metadata={name.lower(): value for name, value in (metadata or {}).items()},
         )
         self._versions.setdefault(key, []).append(_Version(body, info))
@@ -79,6 +86,10 @@ class FakeObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         yield from sorted(key for key in self._versions if key.startswith(prefix))
+
+    def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        for key in self.keys(prefix):
+            yield replace(self._find(key, None).info, metadata={})
 
     def clear(self) -> None:
         self._versions.clear()

@@ -53,7 +53,14 @@ def dataset() -> Dataset:
 
 def upload(metadata: dict[str, str] | None = None) -> Upload:
     return Upload(
-        bucket="uploads", key="demo/adult/train.csv", version_id="v1", bytes=9, etag="e", metadata=metadata or {}
+        bucket="uploads",
+        key="demo/adult/train.csv",
+        version_id="v1",
+        bytes=9,
+        etag="e",
+        metadata=metadata or {},
+        modified_at=NOW,
+        started_at=NOW,
     )
 
 
@@ -106,7 +113,13 @@ def golden() -> Golden:
     )
 
 
-def model_version(run: str = "demo_adult_000000000001", model: str = "adult") -> ModelVersion:
+def model_version(
+    run: str = "demo_adult_000000000001",
+    model: str = "adult",
+    *,
+    uploaded_at: datetime = NOW,
+    started_at: datetime = NOW,
+) -> ModelVersion:
     lineage = Lineage(
         run=run,
         upload_bucket="uploads",
@@ -115,6 +128,8 @@ def model_version(run: str = "demo_adult_000000000001", model: str = "adult") ->
         upload_sha256="d" * 64,
         spec_sha256="e" * 64,
         code_version="test",
+        uploaded_at=uploaded_at,
+        started_at=started_at,
     )
     return ModelVersion(
         tenant="demo",

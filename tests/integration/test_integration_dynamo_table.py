@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
-from pipeline.contracts.errors import ConfigurationError
+from pipeline.contracts.errors import ConfigurationError, OlderUploadError
 from pipeline.contracts.ports import Put, Table
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
-from tests.fakes.records import MODEL_BYTES, artifact, model_version
+from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
 from tests.fakes.table import FakeTable
 from tests.integration.conftest import TABLE
 
@@ -146,6 +147,20 @@ def test_a_promotion_that_was_overtaken_follows_on_what_it_found(table: Table, a
     ModelRegistry(overtaken, artifacts).promote("demo", "adult", 2, by="a")
     assert [(m.version, m.previous) for m in registry.history("demo", "adult")] == [(1, None), (2, 1)]
     assert registry.live("demo", "adult").version == registry.models("demo")[0].live_version == 2
+
+
+def test_a_run_that_a_newer_uploads_run_overtakes_within_its_promotion_does_not_replace_it(
+    table: Table, artifacts: FakeObjectStore
+) -> None:
+    registry = ModelRegistry(table, artifacts)
+    for number, run in enumerate(("demo_adult_a", "demo_adult_b")):
+        uploaded_at = NOW + timedelta(seconds=number)
+        registry.ready("demo", "adult", registry.register(model_version(run, uploaded_at=uploaded_at)).version)
+    overtaken = Overtaken(table, lambda: registry.promote_newer("demo", "adult", 2, run="demo_adult_b"))
+    with pytest.raises(OlderUploadError, match=r"version 1 .* version 2"):
+        ModelRegistry(overtaken, artifacts).promote_newer("demo", "adult", 1, run="demo_adult_a")
+    assert registry.live("demo", "adult").version == registry.models("demo")[0].live_version == 2
+    assert [move.version for move in registry.history("demo", "adult")] == [2]
 
 
 def test_a_registration_beside_a_promotion_keeps_both(table: Table, artifacts: FakeObjectStore) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,7 @@ def test_what_is_put_is_got_and_described(store: ObjectStore) -> None:
     info = store.head("a/b.csv")
     assert store.get("a/b.csv") == b"x,y\n"
     assert (info.key, info.bytes, info.metadata) == ("a/b.csv", 4, {"target": "y"})
+    assert abs(datetime.now(UTC) - info.modified_at) < timedelta(minutes=1)
     assert info.etag == hashlib.md5(b"x,y\n").hexdigest()
 
 
@@ -90,6 +93,25 @@ def test_keys_of_a_prefix_are_listed_over_all_pages(store: ObjectStore) -> None:
     store.put("other", b"")
     assert list(store.keys("parts/")) == [f"parts/{number:04d}" for number in range(1005)]
     assert list(store.keys("none/")) == []
+
+
+def test_latest_versions_are_described_without_older_or_deleted_ones(
+    stores: tuple[ObjectStore, ObjectStore], clients: Clients
+) -> None:
+    store = stores[0]
+    for number in range(1002):
+        store.put(f"parts/{number:04d}", b"xy")
+    store.put("parts/0000", b"newer")
+    store.put("other", b"")
+    store.put("parts/gone", b"")
+    if isinstance(store, FakeObjectStore):
+        store.delete("parts/gone")
+    else:
+        clients.s3.delete_object(Bucket=UPLOADS, Key="parts/gone")  # leaves the version, behind a delete marker
+    found = list(store.latest_versions("parts/"))
+    assert [info.key for info in found] == [f"parts/{number:04d}" for number in range(1002)]
+    assert (found[0].bytes, found[1].bytes) == (5, 2)
+    assert [replace(store.head(info.key), metadata={}) for info in found[:2]] == found[:2]
 
 
 def test_a_missing_bucket_is_our_mistake_and_named(clients: Clients) -> None:

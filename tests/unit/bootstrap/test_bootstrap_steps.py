@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -13,7 +14,7 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.record import Record
-from pipeline.contracts.run import Run, StageName
+from pipeline.contracts.run import Run, StageName, Upload
 from pipeline.contracts.variant import Selection
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
@@ -72,11 +73,11 @@ class World:
         self.registry.ready("demo", "adult", version)
         return version
 
-    def registered_again(self) -> int:
+    def registered_again(self, dropped: Upload | None = None) -> int:
         """By a later run."""
         self.runs.create(AGAIN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
         keys = RunKeys.of(AGAIN)
-        for key, record in (documents(AGAIN) | {keys.selection: selection()}).items():
+        for key, record in (documents(AGAIN) | {keys.selection: selection(), keys.upload: dropped or upload()}).items():
             self.keep(key, record)
         return self.registered(AGAIN)
 
@@ -204,3 +205,15 @@ def test_a_run_that_replaced_another_runs_version_says_nothing(world: World) -> 
     world.promoter()(AGAIN, world.registered_again())
     assert world.runs.get(AGAIN).events == ()
     assert world.registry.live("demo", "adult").version == 2
+
+
+def test_a_run_of_an_older_upload_that_ends_late_says_why_its_version_is_not_live(world: World) -> None:
+    late = world.registered()
+    newer = upload().model_copy(update={"modified_at": NOW + timedelta(seconds=1)})
+    world.promoter()(AGAIN, world.registered_again(newer))
+    assert world.promoter()(RUN, late) == "SUCCEEDED"
+    run = world.run()
+    assert (run.status, run.version) == ("SUCCEEDED", late)
+    assert "not promoted" in (run.reason or "")
+    assert world.registry.live("demo", "adult").lineage.run == AGAIN
+    assert world.registry.get("demo", "adult", late).status == "READY"

@@ -288,6 +288,15 @@ def test_watch_of_a_run_that_needs_a_decision_exits_4_and_says_how_to_decide(sta
     assert "modeldrop promote m 3 --tenant demo" in result.stderr
 
 
+def test_watch_of_a_run_that_was_not_promoted_says_why_and_how_to_promote_it(stage: Stage) -> None:
+    run = stage.begin()
+    stage.runs.succeed(run, 3, not_promoted="version 3 was not promoted: it is of an older upload than version 4")
+    result = stage.run("watch", run)
+    assert result.exit_code == 0
+    assert "older upload than version 4" in result.stderr
+    assert "modeldrop promote m 3 --tenant demo" in result.stderr
+
+
 def test_watch_as_json_prints_the_ended_run_alone_on_stdout(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.succeed(run, 1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
 from pipeline.contracts.errors import TransientError
-from pipeline.contracts.names import RunKeys, rejected_key, run_name
+from pipeline.contracts.names import MOST_PARTS, RunKeys, rejected_key, run_name
+from pipeline.contracts.ports import ObjectInfo
 from pipeline.contracts.run import Upload
 from pipeline.intake.run_log import RunLog
 from pipeline.intake.start import UploadReference, start_run
@@ -102,6 +104,30 @@ def test_a_crash_before_the_execution_is_healed_by_the_event_that_comes_again(wo
     assert len(world.runs.list()) == 1
 
 
+def test_an_event_that_comes_again_leaves_the_input_of_the_run_as_it_was(world: World) -> None:
+    key = "demo/adult/big/_SUCCESS"
+    world.drop("demo/adult/big/part-0.csv")
+    version_id = world.drop(key)
+    run = world.start(key, version_id)
+    assert run is not None
+    first = world.artifacts.get(RunKeys.of(run).upload)
+    world.drop("demo/adult/big/part-1.csv")
+    world.large_bytes = 8
+    world.executions = FakeExecutions()
+    assert world.start(key, version_id) == run
+    assert world.artifacts.get(RunKeys.of(run).upload) == first
+    assert world.executions.started[run]["large"] is False
+
+
+def test_the_upload_says_when_it_was_written_and_when_its_run_began(world: World) -> None:
+    written_at = NOW - timedelta(seconds=90)
+    world.uploads.now = lambda: written_at
+    run = world.start(version_id=world.drop())
+    assert run is not None
+    upload = Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload))
+    assert (upload.modified_at, upload.started_at) == (written_at, NOW)
+
+
 @pytest.mark.parametrize(
     "key",
     ["demo/adult/train.yaml", "demo/adult/test.csv", "demo/adult/model.py", "demo/adult/parts/0.csv", "demo/adult/"],
@@ -124,6 +150,26 @@ def test_part_files_are_one_data_set_that_starts_on_its_success(world: World) ->
     assert [part.key for part in upload.parts] == ["demo/adult/big/part-0.csv", "demo/adult/big/part-1.csv"]
     assert upload.bytes == 3 * 8
     assert world.runs.get(run).file == "big/"
+
+
+def test_a_thousand_parts_take_no_call_each(world: World) -> None:
+    asked: list[str] = []
+
+    class Counted(FakeObjectStore):
+        def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
+            asked.append(key)
+            return super().head(key, version_id=version_id)
+
+    world.uploads = Counted("uploads")
+    for number in range(MOST_PARTS):
+        world.drop(f"demo/adult/big/part-{number:04d}.csv")
+    key = "demo/adult/big/_SUCCESS"
+    version_id = world.drop(key)
+    asked.clear()
+    run = world.start(key, version_id)
+    assert asked == [key]
+    assert run is not None
+    assert len(Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload)).parts) == MOST_PARTS
 
 
 @pytest.mark.parametrize(("file", "large"), [("a.csv", False), ("a.parquet", True), ("a.csv.gz", True)])

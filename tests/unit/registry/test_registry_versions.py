@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import permutations
 
 import pytest
 
-from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, TransientError
+from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, OlderUploadError, TransientError
 from pipeline.contracts.model_version import ModelVersion
 from pipeline.contracts.ports import Put
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.clock import FakeClock
 from tests.fakes.objects import FakeObjectStore
-from tests.fakes.records import MODEL_BYTES, artifact, model_version
+from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
 from tests.fakes.table import FakeTable
 
 
@@ -211,3 +213,80 @@ def test_another_aliases_moves_are_no_choice_of_what_is_live(registry: ModelRegi
     clock.pass_seconds(1)
     live(registry, 2, by="demo_adult_000000000002")
     assert registry.replaced_choice("demo", "adult", "demo_adult_000000000002") is None
+
+
+def uploaded(registry: ModelRegistry, number: int, *, seconds: float = 0, starts_after: float = 0) -> int:
+    """A READY version of run ``number``, whose upload and start lie so many seconds after the first one's."""
+    run = f"demo_adult_{number:012x}"
+    times = {"uploaded_at": NOW + timedelta(seconds=seconds), "started_at": NOW + timedelta(seconds=starts_after)}
+    version = registry.register(model_version(run, **times)).version
+    registry.ready("demo", "adult", version)
+    return version
+
+
+def promote_newer(registry: ModelRegistry, version: int) -> bool:
+    try:
+        registry.promote_newer("demo", "adult", version, run=f"demo_adult_{version:012x}")
+    except OlderUploadError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
+@pytest.mark.parametrize("apart", ["seconds", "starts_after"])  # S3 tells uploads within a second apart by no time
+def test_the_newest_upload_ends_up_live_in_whatever_order_the_runs_end(
+    registry: ModelRegistry, clock: FakeClock, order: tuple[int, ...], apart: str
+) -> None:
+    for number in (1, 2, 3):
+        uploaded(registry, number, **{apart: number})
+    newest = 0
+    for version in order:
+        clock.pass_seconds(1)
+        assert promote_newer(registry, version) is (version > newest)
+        newest = max(newest, version)
+        assert registry.live("demo", "adult").version == newest
+    assert registry.models("demo")[0].live_version == 3
+
+
+def test_a_version_that_was_not_promoted_stays_ready_and_a_person_may_promote_it(
+    registry: ModelRegistry, clock: FakeClock
+) -> None:
+    newer, older = uploaded(registry, 1, seconds=9), uploaded(registry, 2)
+    registry.promote_newer("demo", "adult", newer, run="demo_adult_000000000001")
+    with pytest.raises(OlderUploadError, match=f"version {older} .*version {newer}"):
+        registry.promote_newer("demo", "adult", older, run="demo_adult_000000000002")
+    assert registry.get("demo", "adult", older).status == "READY"
+    clock.pass_seconds(1)
+    registry.promote("demo", "adult", older, by="anna")
+    assert registry.live("demo", "adult").version == older
+
+
+def test_after_a_rollback_a_run_must_be_newer_than_what_was_live_before_it(
+    registry: ModelRegistry, clock: FakeClock
+) -> None:
+    first, third = uploaded(registry, 1, seconds=1), uploaded(registry, 2, seconds=3)
+    for version in (first, third):
+        clock.pass_seconds(1)
+        assert promote_newer(registry, version)
+    clock.pass_seconds(1)
+    registry.promote("demo", "adult", first, by="anna")
+    late, fourth = uploaded(registry, 3, seconds=2), uploaded(registry, 4, seconds=4)
+    clock.pass_seconds(1)
+    assert not promote_newer(registry, late)
+    assert registry.live("demo", "adult").version == first
+    assert promote_newer(registry, fourth)
+
+
+def test_racing_runs_leave_the_newest_upload_live(registry: ModelRegistry, clock: FakeClock) -> None:
+    versions = [uploaded(registry, number, seconds=number * 7 % 10) for number in range(1, 10)]
+    start = threading.Barrier(len(versions))
+
+    def race(version: int) -> None:
+        start.wait()
+        clock.pass_seconds(1)
+        promote_newer(registry, version)
+
+    with ThreadPoolExecutor(len(versions)) as pool:
+        list(pool.map(race, versions))
+    newest = max(registry.versions("demo", "adult"), key=lambda version: version.lineage.upload_order)
+    assert registry.live("demo", "adult").version == newest.version == 7

@@ -25,6 +25,7 @@ PERMISSIONS = {
     "head_object": ("s3:GetObject", "s3:GetObjectVersion"),
     "put_object": ("s3:PutObject",),
     "list_objects_v2": ("s3:ListBucket",),
+    "list_object_versions": ("s3:ListBucketVersions",),
     "get_item": ("dynamodb:GetItem",),
     "put_item": ("dynamodb:PutItem",),
     "update_item": ("dynamodb:UpdateItem",),
@@ -45,8 +46,8 @@ def objects(bucket: str, key: str, *actions: str) -> Iterator[Call]:
         yield Call(action=f"s3:{action}", resource=f"{arn_of(bucket)}/{key}")
 
 
-def listing(bucket: str) -> Call:
-    return Call(action="s3:ListBucket", resource=arn_of(bucket), context={"s3:prefix": [f"{KEYS.root}/"]})
+def listing(bucket: str, action: str = "ListBucket") -> Call:
+    return Call(action=f"s3:{action}", resource=arn_of(bucket), context={"s3:prefix": [f"{KEYS.root}/"]})
 
 
 def items(partition: str, *actions: str, table: str = "Table") -> Iterator[Call]:
@@ -70,7 +71,8 @@ TAKES_UPLOADS = [*objects("UploadsBucket", UPLOAD, "GetObject", "GetObjectVersio
 GIVES_UP = [*objects("ArtifactsBucket", KEYS.plan, "AbortMultipartUpload")]
 MADE = {
     "StartRunFunction": [
-        *TAKES_UPLOADS, *objects("ArtifactsBucket", KEYS.upload, "PutObject"), *items(OWN, "PutItem"),
+        *TAKES_UPLOADS, listing("UploadsBucket", "ListBucketVersions"), *items(OWN, "PutItem"),
+        *objects("ArtifactsBucket", KEYS.upload, "GetObject", "PutObject"),
         *items("any", "GetItem", "PutItem", "UpdateItem", "DeleteItem", table="IdempotencyTable"),
         *on(arn_of("Pipeline"), "states:StartExecution"),
     ],
