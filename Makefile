@@ -19,13 +19,14 @@ test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/architecture tests/files tests/unit
 	$(BIN)/python -m pytest tests/integration tests/local tests/cloud tests/together tests/sam
 
-check: $(VENV)/.installed-dev ## Lint, types, import contracts, template
+check: $(VENV)/.installed-dev ## Lint, types, import contracts, template, sizes of the layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	for app in functions/*/app.py; do $(BIN)/mypy $$app || exit 1; done  # thirteen modules named app
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m tools.layer_sizes
 
 test-sam: $(VENV)/.installed-dev ## The functions in real Lambda containers (needs Docker, SAM, Python 3.12)
 	tools/test_sam.sh

@@ -1,0 +1,1 @@
+"""Deploying the template to an AWS account, and removing a stack."""

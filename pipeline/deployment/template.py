@@ -1,0 +1,131 @@
+"""What ``template.yaml`` says about itself: its parameters, its functions, and the layers that they use."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.contracts.errors import ConfigurationError
+
+__all__ = ["Parameter", "Template", "parse_overrides", "read_template"]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms (``!Ref``, ``!Sub`` ...) as their long ones."""
+
+
+def _long_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One parameter of the template. ``minimum`` and ``maximum`` bound a number."""
+
+    name: str
+    default: str
+    allowed: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    is_number: bool = False
+
+    def problem(self, value: str) -> str | None:
+        """Say why CloudFormation would refuse ``value``; None when it would not."""
+        if self.allowed and value not in self.allowed:
+            return f"parameter {self.name} is '{value}': one of {', '.join(self.allowed)} is expected"
+        if not self.is_number:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            return f"parameter {self.name} is '{value}': a number is expected"
+        if self.minimum is not None and number < self.minimum:
+            return f"parameter {self.name} is {value}: at least {self.minimum:g} is expected"
+        if self.maximum is not None and number > self.maximum:
+            return f"parameter {self.name} is {value}: at most {self.maximum:g} is expected"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """The template's parameters by name, and the logical ids of each function's layers."""
+
+    parameters: Mapping[str, Parameter]
+    layers: Mapping[str, tuple[str, ...]]
+
+
+def read_template(path: Path) -> Template:
+    """Read the template.
+
+    Raises:
+        ConfigurationError: The file is missing: the command runs from a clone of the repository.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is missing: a clone of the repository is expected, with template.yaml in it")
+    document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    parameters = {name: _parameter(name, fields) for name, fields in document["Parameters"].items()}
+    layers = {
+        name: tuple(layer["Ref"] for layer in resource["Properties"].get("Layers", []))
+        for name, resource in document["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    return Template(parameters=parameters, layers=layers)
+
+
+def parse_overrides(texts: list[str], template: Template) -> dict[str, str]:
+    """Parse ``NAME=VALUE`` texts into parameters of the template.
+
+    Args:
+        texts: As given on the command line, each ``NAME=VALUE``.
+        template: The template whose parameters they are.
+
+    Returns:
+        Value by name.
+
+    Raises:
+        ConfigurationError: A text has no ``=``, a name is unknown, or CloudFormation would refuse a value.
+    """
+    overrides = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigurationError(
+                f"'{text}' is not a parameter of the template: NAME=VALUE is expected; "
+                "'modeldrop promote MODEL VERSION' makes a version live, 'modeldrop up' starts the embedded cloud"
+            )
+        parameter = template.parameters.get(name)
+        if parameter is None:
+            nearest = difflib.get_close_matches(name, template.parameters, n=1, cutoff=0.4)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"one of {', '.join(template.parameters)} is expected"
+            raise ConfigurationError(f"the template has no parameter '{name}': {hint}")
+        if problem := parameter.problem(value):
+            raise ConfigurationError(problem)
+        overrides[name] = value
+    return overrides
+
+
+def _parameter(name: str, fields: Mapping[str, Any]) -> Parameter:
+    return Parameter(
+        name=name,
+        default=str(fields.get("Default", "")),
+        allowed=tuple(map(str, fields.get("AllowedValues", []))),
+        minimum=fields.get("MinValue"),
+        maximum=fields.get("MaxValue"),
+        is_number=fields.get("Type") == "Number",
+    )
