@@ -100,3 +100,8 @@ def test_a_last_row_of_empty_cells_is_no_row(count_rows, last):
 
 def test_a_last_line_of_blanks_in_a_table_of_one_column_is_no_row(count_rows):
     assert count_rows("x", "a", "b", "  ", names=("x",)) == 2
+
+
+def test_numbers_whose_sum_is_beyond_the_largest_float_are_data(count_rows):
+    rows = ["id;huge", *(f"{n};{value}" for n, value in enumerate(["6.2e306"] * 30))]
+    assert count_rows(*rows) == 30

@@ -37,7 +37,10 @@ class _Column:
         values = self.values
         rounding = 0.5 * 10.0**-decimals
         spread = max(values) - min(values)
-        total_sum = math.fsum(values)
+        try:
+            total_sum = math.fsum(values)
+        except OverflowError:  # beyond the largest float, which no total in a file is
+            return 1.0
         tolerance = rounding + (0.3 * math.sqrt(len(values)) * 10.0**-self.decimals if self.decimals else 0.0)
         if not any(values) and not total:
             return _NEUTRAL
