@@ -25,9 +25,9 @@ def quarantine(
 ) -> None:
     """Copy the uploaded files to ``RunKeys.quarantine(file)`` and write ``report.json`` beside them.
 
-    The report is a JSON object: ``run``, ``error`` {``type``, ``message``, ``details``}, ``upload`` (bucket, key,
-    version_id, bytes, etag), ``file`` (the key of the copy), ``sha256`` (null when it was refused unread), ``at``
-    (UTC).
+    The report is a JSON object: ``run``, ``error`` {``type``, ``message``, ``details``}, ``upload``
+    (contracts.run.Upload without its metadata), ``file`` (the key of the copy), ``sha256`` (null when it was refused
+    unread), ``at`` (UTC).
 
     Args:
         run: The run's id.
@@ -48,7 +48,7 @@ def quarantine(
     report = {
         "run": run,
         "error": {"type": type(error).__name__, "message": error.message, "details": details},
-        "upload": upload.model_dump(exclude={"metadata"}),
+        "upload": upload.model_dump(mode="json", exclude={"metadata"}),
         "file": copy,
         "sha256": details.pop("sha256", None),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from pipeline.contracts.names import RunKeys
 from pipeline.contracts.run import Upload
 from pipeline.validation.quarantine import quarantine
 from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import NOW
 
 RUN = "demo_model_0123456789ab"
 
@@ -22,7 +24,8 @@ def _report(file: str, error: DatasetError):
     uploads.put(key, b"first")
     version = uploads.head(key).version_id
     uploads.put(key, b"second, while the first was validated")
-    upload = Upload(bucket="uploads", key=key, version_id=version, bytes=5, etag="e")
+    times = {"modified_at": NOW, "started_at": NOW}
+    upload = Upload(bucket="uploads", key=key, version_id=version, bytes=5, etag="e", **times)
     quarantine(RUN, upload, error, uploads=uploads, artifacts=artifacts)
     report = json.loads(artifacts.get(RunKeys.of(RUN).quarantine("report.json")))
     return report, artifacts.get(report["file"])
@@ -33,6 +36,7 @@ def test_the_version_that_was_refused_is_kept_with_the_reason():
     assert kept == b"first"
     assert report["error"] == {"type": "UnreadableDatasetError", "message": "'a.csv' is empty", "details": {"line": 3}}
     assert (report["run"], report["sha256"], report["upload"]["key"]) == (RUN, "f" * 64, "demo/model/a.csv")
+    assert datetime.fromisoformat(report["upload"]["modified_at"]) == NOW
     assert report["file"] == RunKeys.of(RUN).quarantine("a.csv")
     assert report["at"].endswith("+00:00")
 
