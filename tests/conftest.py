@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
+
 # Powertools reads these when it is imported, boto3 looks for credentials when it is first asked for some.
 os.environ.update(
     {
@@ -14,3 +16,7 @@ os.environ.update(
         "AWS_DEFAULT_REGION": "us-east-1",
     }
 )
+
+# No example has a time limit: the first one may import a library, and the machine may be busy.
+hypothesis.settings.register_profile("modeldrop", deadline=None)
+hypothesis.settings.load_profile("modeldrop")

@@ -194,9 +194,11 @@ def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
 def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], workdir: Path) -> dict[str, Path]:
     """Write the splits' files: of ``columns``, and of the rows of ``classes`` where there are any."""
     files = {split: workdir / f"{split}.parquet" for split in SPLITS}
+    has_others = {label for _, label in read.tally.classes} != {*classes}  # else to filter costs a copy for nothing
     for split, frames in read.held.items():
-        kept = _select(_keep_classes(pl.concat(frames), read.schema, classes), columns)
-        kept.write_parquet(files[split], compression="snappy")
+        frame = pl.concat(frames)
+        kept = _select(_keep_classes(frame, read.schema, classes) if has_others else frame, columns)
+        kept.write_parquet(files[split], compression="snappy", statistics=False)
     if read.train is None:
         return files
     scan = pl.scan_parquet(read.train)

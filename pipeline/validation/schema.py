@@ -213,6 +213,8 @@ def _with_aliases(column: InferredColumn, rows: Rows) -> InferredColumn:
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
     """What the columns that tell write before decimals; asked only where a column may not tell."""
     texts = [column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String]
+    if not texts or not pl.concat([text.alias("") for text in texts]).str.contains(_AMBIGUOUS).any():
+        return ""
     if not any(text.str.contains(_AMBIGUOUS).any() and not text.str.contains(_PROOF).any() for text in texts):
         return ""
     evidence = sum(decimal_evidence(strip_cells(text)) for text in texts)

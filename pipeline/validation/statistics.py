@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -27,6 +27,7 @@ __all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics",
 SKETCH_HASHES = 4096  # hashes: the estimate's standard error is 1 / sqrt(SKETCH_HASHES)
 _SAMPLE_ROWS = 25_000
 _MAX_COUNTED = 200_000  # distinct categories that are counted; where there are more, the sample shows the frequent ones
+_MAX_WAITING_COUNTS = 20_000  # values
 _SLACK = 0.05  # three standard errors
 _HASHES = 2**64
 _NUMBERS = ("numeric", "boolean", "datetime")
@@ -57,6 +58,7 @@ class ColumnStatistics:
     counts: pl.DataFrame | None = None
     counted: bool = True
     waiting: list[pl.Series] = field(default_factory=list)  # hashes that are not merged into ``hashes`` yet
+    waiting_counts: list[pl.DataFrame] = field(default_factory=list)  # the same of ``counts``
 
     @property
     def reach(self) -> int:
@@ -75,11 +77,22 @@ class ColumnStatistics:
             self.hashes = pl.concat([self.hashes, *self.waiting]).unique().sort().head(SKETCH_HASHES)
             self.waiting.clear()
 
-    def count(self, counts: pl.DataFrame) -> None:
-        """Replace the counts of values, or keep only hashes from now on where there are too many values."""
-        self.counts, self.counted = counts, counts.height <= _MAX_COUNTED
+    def add_counts(self, counts: pl.DataFrame) -> None:
+        """Add the counts of the values of one batch."""
+        self.waiting_counts.append(counts)
+        if sum(waiting.height for waiting in self.waiting_counts) >= _MAX_WAITING_COUNTS:
+            self.merge_counts()
+
+    def merge_counts(self) -> None:
+        """Add up the counts, or keep only hashes from now on where there are too many values."""
+        if not self.waiting_counts:
+            return
+        merged = [*([] if self.counts is None else [self.counts]), *self.waiting_counts]
+        self.counts = pl.concat(merged).group_by("value").agg(pl.col("rows").sum())
+        self.waiting_counts.clear()
+        self.counted = self.counts.height <= _MAX_COUNTED
         if not self.counted:
-            self.hashes = counts["value"].hash().sort().head(SKETCH_HASHES)
+            self.hashes = self.counts["value"].hash().sort().head(SKETCH_HASHES)
 
     @property
     def distinct(self) -> int:
@@ -131,7 +144,7 @@ class Statistics:
             if name in batch.hashes:
                 column.add_hashes(batch.hashes[name])
             if name in batch.counts and column.counted:
-                column.count(_add_counts(column.counts, batch.counts[name]))
+                column.add_counts(batch.counts[name])
 
     def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
         """Return the profiles of columns, and the columns that are dropped.
@@ -146,6 +159,7 @@ class Statistics:
     def _profile(self, described: Column, sample: pl.Series) -> ColumnProfile | LeftOut:
         name, column = described.name, self._columns[described.name]
         column.merge_hashes()
+        column.merge_counts()
         if not column.present:
             return LeftOut(name=name, reason="only missing values in the training rows")
         if described.kind == "numeric" and self._is_row_number(column, sample):
@@ -173,9 +187,20 @@ class Statistics:
         return may_number_rows(sample.name, column.minimum, self.rows)
 
     def _hash(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
-        """Return the smallest hashes of each column."""
-        hashes = train.select(select_smallest_hashes(name, self._columns[name].reach) for name in names)
-        return {name: hashes[name].explode() for name in names}
+        """Return the smallest hashes of each column.
+
+        Of a column whose values are all distinct they are below a bound, and most others need not be compared.
+        """
+        bound = int(_HASHES * min(1.0, 2 * SKETCH_HASHES / max(1, train.height)))
+        reaches = {name: self._columns[name].reach for name in names}
+        found = _find_smallest_hashes(train, {name: min(reach, bound) for name, reach in reaches.items()})
+        few = {name: reaches[name] for name in names if reaches[name] > bound and len(found[name]) < SKETCH_HASHES}
+        return found | _find_smallest_hashes(train, few)
+
+
+def _find_smallest_hashes(train: pl.DataFrame, reaches: Mapping[str, int]) -> dict[str, pl.Series]:
+    hashes = train.select(select_smallest_hashes(name, reach) for name, reach in reaches.items())
+    return {name: hashes[name].explode() for name in reaches}
 
 
 def _escape(name: str) -> str:
@@ -219,9 +244,3 @@ def _add_moments(column: ColumnStatistics, batch: dict[str, float | None], rows:
 
 def _count_values(values: pl.Series) -> pl.DataFrame:
     return values.drop_nulls().alias("value").value_counts(name="rows")
-
-
-def _add_counts(counts: pl.DataFrame | None, more: pl.DataFrame) -> pl.DataFrame:
-    if counts is None:
-        return more
-    return pl.concat([counts, more]).group_by("value").agg(pl.col("rows").sum())

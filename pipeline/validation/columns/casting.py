@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set
 
 import polars as pl
@@ -99,6 +100,8 @@ def as_flags(cells: pl.Series) -> pl.Series:
 
 def as_finite(numbers: pl.Series) -> pl.Series:
     """The same numbers, null instead of infinity and NaN."""
+    if numbers.dtype.is_float() and math.isfinite(numbers.sum()):  # one pass, no copy; a sum may overflow
+        return numbers
     return numbers.set(~numbers.is_finite(), None)
 
 

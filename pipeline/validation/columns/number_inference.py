@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
@@ -35,6 +36,7 @@ _LAYOUTS = (
     r"^(?:[0-9]{1,3}\.){3}[0-9]{1,3}$",  # IP addresses
     r"^(?:0[1-9]|1[0-2])\.(?:19|20)[0-9]{2}$",  # month and year
 )
+_LAYOUT = re.compile("|".join(_LAYOUTS))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,8 +139,8 @@ def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
 
 def _is_layout(text: pl.Series) -> bool:
     """Whether all are telephone numbers, addresses, or other texts that only look like numbers."""
-    head = text.head(_LOOK).drop_nulls()
-    if not head.str.contains("|".join(_LAYOUTS)).all():
+    first = text.head(_LOOK).drop_nulls().head(1).to_list()
+    if first and not _LAYOUT.search(first[0]):
         return False
     return any(text.str.contains(layout).all() for layout in _LAYOUTS)
 

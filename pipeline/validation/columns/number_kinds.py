@@ -114,7 +114,7 @@ def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> 
         )
     if is_wide:
         warnings.append(f"column '{name}' has a large offset and small steps: its center is subtracted in float64")
-    if _whole(numbers).all() and _float(numbers.abs().max()) > _EXACT_FLOAT64:
+    if _largest(numbers) > _EXACT_FLOAT64 and _whole(numbers).all():
         warnings.append(f"column '{name}' has whole numbers above 2**53, which float64 rounds")
     column = Column(name=name, kind="numeric", number_format=number_format, is_wide=is_wide)
     return InferredColumn(column=column, values=values, warnings=tuple(warnings))
@@ -142,7 +142,7 @@ def _are_days(numbers: pl.Series) -> bool:
 
 def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
     """Few distinct whole numbers, too long for float32, that are no round amounts."""
-    if _float(numbers.abs().max()) <= _EXACT_FLOAT32 or not _whole(numbers).all():
+    if _largest(numbers) <= _EXACT_FLOAT32 or not _whole(numbers).all():
         return False
     if cells.dtype == pl.String and not cells.drop_nulls().head(_LOOK_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():
         return False
@@ -162,7 +162,7 @@ def _codes(cells: pl.Series) -> pl.Series:
 def _needs_float64(numbers: pl.Series) -> bool:
     """Whether float32 makes distinct values equal, or has few steps to a standard deviation."""
     values = numbers.drop_nulls()
-    largest, deviation = _float(values.abs().max()), _float(values.std() or 0.0)
+    largest, deviation = _largest(values), _float(values.std() or 0.0)
     if not 0 < deviation < float("inf") or largest > 3e38:
         return False
     if largest * _FLOAT32_STEP * _STEPS > deviation:
@@ -178,6 +178,11 @@ def _each_there_once(numbers: pl.Series) -> bool:
     if len(numbers) < 3 or numbers.null_count() or _span(numbers) < len(numbers) - 1:
         return False
     return bool(_whole(numbers).all() and numbers.is_unique().all())
+
+
+def _largest(numbers: pl.Series) -> float:
+    """The largest absolute value."""
+    return max(abs(_float(numbers.min())), abs(_float(numbers.max())))
 
 
 def _span(numbers: pl.Series) -> float:

@@ -140,7 +140,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
     target = Target(
         rule=rule,
         values=values,
-        markers=count_markers(raw, missing),
+        markers=Counter() if cells is raw else count_markers(raw, missing),
         warnings=(*told, *_tell_task(rule, numbers, asked=task is not None)),
     )
     check_distinct(name, rule.task, values)
@@ -182,6 +182,8 @@ def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Seri
 
 def _are_classes(raw: pl.Series, cells: pl.Series, missing: Set[str]) -> bool:
     """Whether words such as None are so frequent, beside other values, that they are a class."""
+    if cells is raw:  # nothing was taken for missing
+        return False
     markers = sum(count_markers(raw, missing).values())
     return cells.null_count() < len(cells) and markers > _MIN_MARKER_CLASS * len(raw)
 

@@ -16,14 +16,14 @@ _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf
 _CHARACTERS_A_WORD = 2.0
 
 
-def is_free_text(values: pl.Series) -> bool:
+def is_free_text(distinct: pl.Series, rows: int) -> bool:
     """Tell free text, and what identifies a row, from categories.
 
     Args:
-        values: Texts without nulls.
+        distinct: The texts of a column, each once.
+        rows: How many rows have one.
     """
-    distinct = values.unique()
-    share = len(distinct) / len(values)
+    share = len(distinct) / rows
     if share > _MAX_REPEATED:
         return True
     if int(distinct.str.len_chars().max() or 0) > _MAX_LABEL:  # type: ignore[arg-type]  # lengths are whole numbers

@@ -46,7 +46,7 @@ def infer_column(
     cells = strip_cells(raw, missing)
     if (reason := _why_unread(cells)) is not None:
         return LeftOut(name=raw.name, reason=reason)
-    markers = count_markers(raw, missing)
+    markers = Counter[str]() if cells is raw else count_markers(raw, missing)
     is_text = cells.dtype == pl.String
     inferred = _infer_text(cells, missing, decimal_hint, markers) if is_text else _infer_typed(cells)
     if isinstance(inferred, LeftOut) or not markers:
@@ -126,28 +126,28 @@ def _infer_text(
         rule = Column(name=name, kind="datetime", day_first=dates.day_first, time_unit=dates.time_unit)
         return InferredColumn(column=rule, values=dates.seconds, warnings=dates.warnings)
     values = cells.drop_nulls()
-    warnings = _tell_numbers(values)
-    if is_free_text(values):
+    counts = values.rename("value").value_counts(name="rows")
+    warnings = _tell_numbers(name, counts)
+    if is_free_text(counts["value"], len(values)):
         return InferredColumn(column=Column(name=name, kind="text"), values=cells, warnings=warnings)
-    rule = Column(name=name, kind="categorical", is_code=_hold_codes(values))
+    rule = Column(name=name, kind="categorical", is_code=_hold_codes(counts["value"]))
     return InferredColumn(column=rule, values=as_text(cells, is_code=rule.is_code), warnings=warnings)
 
 
 def _hold_codes(values: pl.Series) -> bool:
     """Whether some values may be typed in another file: as numbers, or as true and false."""
-    return bool(values.unique().str.contains(_TYPED).any())
+    return bool(values.str.contains(_TYPED).any())
 
 
-def _tell_numbers(values: pl.Series) -> tuple[str, ...]:
+def _tell_numbers(name: str, distinct: pl.DataFrame) -> tuple[str, ...]:
     """Say that a column is no column of numbers although most of its values are."""
-    distinct = values.rename("value").value_counts(name="rows")
     is_number = distinct["value"].cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
-    numbers, rows = int(distinct["rows"].filter(is_number).sum()), len(values)
+    numbers, rows = int(distinct["rows"].filter(is_number).sum()), int(distinct["rows"].sum())
     if not _MIN_NUMBERS * rows <= numbers < rows:
         return ()
     others = distinct.filter(~is_number).sort("rows", "value", descending=[True, False])["value"]
     return (
-        f"column '{values.name}' is read as text: {numbers:,} of its {rows:,} values are numbers, others such as "
+        f"column '{name}' is read as text: {numbers:,} of its {rows:,} values are numbers, others such as "
         f"'{others[0][:_MAX_SHOWN]}' are not",
     )
 
@@ -155,5 +155,8 @@ def _tell_numbers(values: pl.Series) -> tuple[str, ...]:
 def _flags(cells: pl.Series) -> pl.Series | None:
     if not set(cells.drop_nulls().head(_LOOK).str.to_lowercase()) <= TRUE | FALSE:
         return None
-    words = cells.str.to_lowercase()
-    return words.is_in(list(TRUE)).cast(pl.Float32) if words.is_in([*TRUE, *FALSE]).all() else None
+    words = cells.drop_nulls().unique()
+    lowered = words.str.to_lowercase()
+    if not lowered.is_in([*TRUE, *FALSE]).all():
+        return None
+    return cells.is_in(words.filter(lowered.is_in(list(TRUE))).to_list()).cast(pl.Float32)

@@ -9,13 +9,13 @@ from typing import Literal
 from pipeline.parsing.missing import MISSING
 from pipeline.parsing.numbers import CURRENCY
 
-__all__ = ["CellKind", "is_missing", "kind_of", "number_of"]
+__all__ = ["MISSING_CELLS", "CellKind", "is_missing", "kind_of", "number_of"]
 
 CellKind = Literal["empty", "number", "measure", "date", "word", "text"]  # measure: a number with a unit
 
 _MAX_CHARACTERS = 64  # of a number or date
 _MAX_WORD_CHARACTERS = 40
-_OTHER_MISSING = frozenset({"-", "--", "---", ".", "..", "*", "–", "—"})
+MISSING_CELLS = MISSING | {"-", "--", "---", ".", "..", "*", "–", "—"}
 _DIGITS = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d*)?|\d[\d.,'’]*|[.,]\d+)"
 _NUMBER = re.compile(
     rf"[<>≤≥~]?=?\s?\(?[+\-−]?\s?(?:{CURRENCY}\s?)?[+\-−]?{_DIGITS}(?:[eEdD][+-]?\d+)?\s?(?:%|‰|{CURRENCY})?\)?-?"
@@ -51,7 +51,7 @@ def kind_of(cell: str) -> CellKind:
 
 def is_missing(cell: str) -> bool:
     """Return whether a stripped cell is empty or a common missing marker."""
-    return cell in MISSING or cell in _OTHER_MISSING
+    return cell in MISSING_CELLS
 
 
 def number_of(cell: str) -> float | None:

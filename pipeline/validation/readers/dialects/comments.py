@@ -30,8 +30,10 @@ def separate_comments(records: Sequence[Record], delimiter: str, width: int) -> 
     """Find the comment lines. A line that fits the table is a row if its first column holds such texts."""
     for prefix in PREFIXES:
         marked = [record for record in records if record.text.lstrip().startswith(prefix)]
+        if not marked:
+            continue
         rows = [record for record in records if record.width == width and not record.text.lstrip().startswith(prefix)]
-        if marked and rows:
+        if rows:
             return _separate(records, prefix, marked, rows, delimiter)
     return Comments(records=tuple(records))
 

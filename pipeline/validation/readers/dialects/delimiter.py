@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.validation.columns.names import clean_name
@@ -37,7 +38,7 @@ _NUMBERS_APART = re.compile(r"[\d,.+-]+(?:\s+[\d,.+-]+)+")
 _COMMENTS = ("#", "//", "%")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Separation:
     """The records as one delimiter splits them."""
 
@@ -46,6 +47,17 @@ class Separation:
     records: tuple[Record, ...]
     width: int  # that most records have; 1 when none is split
     fraction: float  # of records that have this width
+
+    @cached_property
+    def last_rows(self) -> list[Record]:
+        """Return the last rows that have the width."""
+        return [record for record in self.records if record.width == self.width][-_MAX_SCORED_ROWS:]
+
+    @cached_property
+    def mean_score(self) -> float:
+        """Return the mean score of the cells of ``last_rows``, of which there are some."""
+        scores = [[_score_cell(cell, row.text, self.delimiter) for cell in row.cells or ()] for row in self.last_rows]
+        return sum(map(sum, scores)) / sum(map(len, scores))
 
 
 def read_hint(head: Head) -> str | None:
@@ -102,10 +114,9 @@ def _is_sound(separation: Separation) -> bool:
     """Return whether a usual delimiter cuts nearly all rows alike, and into fields that mean something."""
     if separation.delimiter not in _USUAL or separation.width < 2 or separation.fraction < _MIN_SOUND_FRACTION:
         return False
-    rows = [record for record in separation.records if record.width == separation.width][-_MAX_SCORED_ROWS:]
-    if separation.delimiter == "," and not any(_POINT.search(record.text) for record in rows):
+    if separation.delimiter == "," and not any(_POINT.search(record.text) for record in separation.last_rows):
         return False  # its commas may stand before decimals
-    return _mean_score(rows, separation.delimiter) > _MIN_SOUND_SCORE
+    return separation.mean_score > _MIN_SOUND_SCORE
 
 
 def separate(head: Head, delimiter: str) -> Separation:
@@ -134,20 +145,14 @@ def _separate(head: Head, delimiter: str, *, padded_quotes: bool) -> Separation:
 
 
 def _score(separation: Separation) -> float:
-    rows = [record for record in separation.records if record.width == separation.width][-_MAX_SCORED_ROWS:]
+    rows = separation.last_rows
     if not rows:
         return 0.0
-    mean = _mean_score(rows, separation.delimiter)
     fits = separation.records[0].width == separation.width
     if not _is_clear(separation, rows) or (not fits and separation.fraction < _MIN_SHARE):
         return 0.0
-    score = separation.fraction * mean * (1 + 0.05 * math.log2(separation.width))
+    score = separation.fraction * separation.mean_score * (1 + 0.05 * math.log2(separation.width))
     return score if fits else score * _MISFIT_FIRST
-
-
-def _mean_score(rows: Sequence[Record], delimiter: str) -> float:
-    scores = [[_score_cell(cell, record.text, delimiter) for cell in record.cells or ()] for record in rows]
-    return sum(map(sum, scores)) / sum(map(len, scores))
 
 
 def _score_cell(cell: str, text: str, delimiter: str) -> float:

@@ -166,7 +166,7 @@ def find_footer(tail: Tail, body: Body) -> Footer | None:
 
 def _split(text: str, body: Body) -> tuple[str, ...] | None:
     cells = split_line(text, body.delimiter, padded_quotes=body.padded_quotes)
-    return None if cells is None else tuple(cell.strip() for cell in cells)
+    return None if cells is None else tuple(map(str.strip, cells))
 
 
 def _last_filled(tail: Tail) -> int:
@@ -183,6 +183,9 @@ def _last_gap(tail: Tail, body: Body) -> int:
 
 def _is_blank(text: str, body: Body) -> bool:
     """Return whether a line is empty or holds delimiters alone."""
+    inner = text.strip(f'{body.delimiter}" \t\r\n')
+    if inner and not inner[0].isspace():
+        return False
     cells = _split(text, body)
     return cells is not None and not any(cells)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.validation.readers.dialects.cells import CellKind, is_missing, kind_of
+from pipeline.validation.readers.dialects.cells import MISSING_CELLS, CellKind, kind_of
 
 __all__ = ["ColumnProfile", "profile_columns"]
 
@@ -40,11 +40,12 @@ class ColumnProfile:
 
 def profile_columns(rows: Sequence[Sequence[str]], width: int) -> tuple[ColumnProfile, ...]:
     """Profile the first ``width`` columns of ``rows``, which all have that many cells."""
-    return tuple(_profile([row[column] for row in rows]) for column in range(width))
+    columns = zip(*rows, strict=True) if rows else [()] * width
+    return tuple(_profile(cells) for cells in columns)
 
 
 def _profile(cells: Sequence[str]) -> ColumnProfile:
-    values = [cell for cell in cells if not is_missing(cell)]
+    values = [cell for cell in cells if cell not in MISSING_CELLS]
     if not values:
         return ColumnProfile(kind="empty", values=frozenset(cells))
     sample = values[:: 1 + len(values) // _MAX_SAMPLE]

@@ -66,7 +66,7 @@ class Record:
     @property
     def width(self) -> int:
         """Return the number of cells."""
-        return len(self.cells or ())
+        return len(self.cells) if self.cells else 0
 
     @property
     def filled(self) -> int:
@@ -131,7 +131,7 @@ class _Parser:
             first = self._position
             cells: tuple[str, ...] | None
             try:
-                cells = tuple(cell.strip() for cell in restore_cells(next(self._reader), self._delimiter))
+                cells = tuple(map(str.strip, restore_cells(next(self._reader), self._delimiter)))
             except StopIteration:
                 return
             except csv.Error:

@@ -15,6 +15,7 @@ from typing import IO
 
 import polars as pl
 
+from pipeline.validation.readers.dialects.cells import number_of
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.records import BLANKS
 from pipeline.validation.readers.text.quoted_rows import STRAY_QUOTE, split_rows
@@ -23,6 +24,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["read_rows"]
 
 _SEPARATOR = "\x1f"  # stands in for a delimiter of several bytes, which polars does not take
+_LOOK_BYTES = 1 << 10
 _EXTRA = "\x1fextra"  # no header cell begins so
 
 
@@ -68,7 +70,7 @@ def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: 
     if regular is None:
         return None
     data, separator = regular
-    if not data.strip(b"\r\n"):
+    if not data[:_LOOK_BYTES].strip(b"\r\n") and not data.strip(b"\r\n"):
         return _empty(names, numbers)
     extra = [f"{_EXTRA}{index}" for index in range(dialect.extra_fields)]
     types = {name: pl.Float64 if name in numbers else pl.String for name in names} | dict.fromkeys(extra, pl.String)
@@ -151,7 +153,7 @@ def _holds_marked_row(data: bytes, dialect: Dialect) -> bool:
 def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
     """Return whether the header, or its unit row, is among the rows. Columns of numbers cannot hold it."""
     for fields in (dialect.fields if dialect.has_header else (), dialect.units):
-        if len(fields) != rows.width:
+        if len(fields) != rows.width or _are_foreign(rows, fields):
             continue
         hits = rows
         for index, field in enumerate(fields):
@@ -161,6 +163,14 @@ def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
         if hits.height and pl.String in hits.dtypes:
             return True
     return False
+
+
+def _are_foreign(rows: pl.DataFrame, fields: Sequence[str]) -> bool:
+    """Return whether a column of numbers has a field that is none: no row is like the fields."""
+    return any(
+        series.dtype != pl.String and number_of(field) is None
+        for series, field in zip(rows.get_columns(), fields, strict=True)
+    )
 
 
 def _empty(names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame:

@@ -129,15 +129,14 @@ def _detect(path: Path) -> Encoding | None:
     detected = detect_encoding(head, is_whole=size <= len(head))
     if size <= len(head) or detected is None or detected.codec.startswith("utf-16") or "utf-32" in detected.codec:
         return detected
-    return detect_encoding(head + b"".join(_list_high_lines(path, size)), is_whole=False)
+    high = b"".join(_list_high_lines(path, size))
+    return detect_encoding(head + high, is_whole=False) if high else detected
 
 
 def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
     """Return lines that are not ASCII from the whole file, or of a large one from some places of it."""
     room = _MAX_HIGH_BYTES
     for lines in _read_places(path, size):
-        if lines.isascii():
-            continue
         high = [line for line in lines.split(b"\n") if not line.isascii()]
         yield b"\n".join([*high, b""])
         room -= sum(map(len, high))
@@ -146,14 +145,16 @@ def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
 
 
 def _read_places(path: Path, size: int) -> Iterator[bytes]:
-    """Return whole lines behind the first chunk."""
+    """Return the parts behind the first chunk that are not ASCII, each to the end of its last line."""
     is_scanned = size <= _MAX_SCANNED_BYTES
     length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
+    part = bytearray(length)  # one for all: a new one for each part takes longer than to read it
     with path.open("rb") as file:
         file.seek(_CHUNK_BYTES)
         file.readline(MAX_LINE_BYTES)
-        while lines := file.read(length):
-            yield lines + file.readline(MAX_LINE_BYTES)
+        while read := file.readinto(part):
+            if not part.isascii():
+                yield bytes(part[:read]) + file.readline(MAX_LINE_BYTES)
             if step:
                 file.seek(step, 1)
                 file.readline(MAX_LINE_BYTES)
