@@ -307,7 +307,7 @@ class SmokeTester(_Step):
     def __call__(self, run: str, version: int) -> None:
         keys = RunKeys.of(run)
         model = self._read(ModelCard, keys.card).model
-        registered = self.registry.get(keys.tenant, model, version)
+        registered = self.registry.record(keys.tenant, model, version)
         golden = self._read(Golden, keys.golden)
         smoke_test(registered, golden, calls=self.calls, predict_function=self.predict_function)
         self.registry.ready(keys.tenant, model, version)

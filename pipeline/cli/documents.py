@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.contracts.model_version import ModelSummary, ModelVersion
+    from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
     from pipeline.contracts.run import RejectedUpload, Run
     from pipeline.contracts.stack import StackStatus
 
@@ -121,7 +121,7 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
     }
 
 
-def promoted_document(version: ModelVersion, *, previous: int | None) -> dict[str, Any]:
+def promoted_document(version: VersionRecord, *, previous: int | None) -> dict[str, Any]:
     """What ``modeldrop promote --json`` prints; ``previous_version`` is the one that was live before."""
     return {
         "tenant": version.tenant,

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["read_item", "write_item", "write_value"]
+__all__ = ["MAX_ITEM_BYTES", "item_bytes", "read_item", "write_item", "write_value"]
+
+MAX_ITEM_BYTES = 400 << 10  # of an item of DynamoDB, its attributes' names included
 
 
 def write_item(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,3 +60,27 @@ def _read_number(text: str) -> int | float:
         return int(text)
     except ValueError:
         return float(text)
+
+
+def item_bytes(item: Mapping[str, Any]) -> int:
+    """Bytes that DynamoDB counts for an item; a number, whose size it does not state exactly, at its most.
+
+    References:
+        Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
+    """
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: object) -> int:
+    match value:
+        case None | bool():
+            return 1
+        case str():
+            return len(value.encode())
+        case int() | float():
+            return 21
+        case Mapping():
+            return 3 + len(value) + item_bytes(value)
+        case list() | tuple():
+            return 3 + sum(1 + _value_bytes(element) for element in value)
+    raise TypeError(f"a {type(value).__name__} cannot be an attribute")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.attributes import read_item, write_item, write_value
+from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes, read_item, write_item, write_value
 from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.contracts.errors import ItemTooLargeError
 from pipeline.contracts.ports import Item, Put
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class DynamoTable:
 
     def put(self, item: Item) -> None:
         with self._speaking():
-            self._client.put_item(TableName=self._name, Item=write_item(item))
+            self._client.put_item(**self._put(Put(item=item)))
 
     def put_if_absent(self, item: Item) -> bool:
         with self._speaking():
@@ -86,6 +87,10 @@ class DynamoTable:
             return [read_item(item) for item in islice(_items(pages), limit)]
 
     def _put(self, put: Put) -> Any:
+        if (size := item_bytes(put.item)) > MAX_ITEM_BYTES:
+            raise ItemTooLargeError(
+                f"a record for the table {self._name} has {size:,} bytes: at most {MAX_ITEM_BYTES:,} are possible"
+            )
         words = _Words()
         conditions = [f"attribute_not_exists({words.path('pk')})"] if put.only_if_absent else []
         if put.only_if is not None:

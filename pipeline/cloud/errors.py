@@ -19,6 +19,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 
 from pipeline.contracts.errors import (
     ConfigurationError,
+    ItemTooLargeError,
     ModeldropError,
     NotFoundError,
     ObjectNotFoundError,
@@ -53,6 +54,7 @@ _TOO_BUSY = frozenset(
     }
 )
 _NO_OBJECT = frozenset({"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion", "NotFound"})
+_ITEM_SIZE = "exceeded the maximum allowed size"  # "Item size (to update) has ..."
 _NO_RESOURCE = frozenset({"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"})
 _NOT_ALLOWED = frozenset(
     {
@@ -94,7 +96,20 @@ def code_of(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
+def _is_of_item_size(error: ClientError) -> bool:
+    """DynamoDB has no code for it: ValidationException, or a transaction's reason, says it in words."""
+    reasons = [error.response.get("Error", {}), *error.response.get("CancellationReasons", [])]
+    codes = ("ValidationException", "ValidationError")
+    return any(reason.get("Code") in codes and _ITEM_SIZE in reason.get("Message", "") for reason in reasons)
+
+
 def _known(error: ClientError, resource: str) -> ModeldropError | None:
+    if _is_of_item_size(error):
+        return ItemTooLargeError(f"a record for {resource} is larger than the 400 KB that are possible")
+    return _known_by_code(error, resource)
+
+
+def _known_by_code(error: ClientError, resource: str) -> ModeldropError | None:
     code = code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _TOO_BUSY or status >= 500:

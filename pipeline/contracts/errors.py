@@ -25,6 +25,7 @@
     │   ├── ExportMismatchError      the exported graph does not answer as the trained model does
     │   └── NotApplicableError       a pass has nothing to do on this graph; it costs its variant
     ├── IntegrityError               bytes that are not what their sha256 says
+    ├── ItemTooLargeError            a record that DynamoDB has no room for (400 KB)
     ├── SmokeTestFailedError         the served version does not give the golden answers
     ├── JobError
     │   ├── JobCrashedError          a Batch job ended without an outcome
@@ -64,6 +65,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidTargetError",
     "InvalidUploadError",
+    "ItemTooLargeError",
     "JobCrashedError",
     "JobError",
     "JobInterruptedError",
@@ -191,6 +193,10 @@ class NotApplicableError(CompressionError):
 
 class IntegrityError(ModeldropError):
     """Stored bytes do not have the sha256 that was recorded."""
+
+
+class ItemTooLargeError(ModeldropError):
+    """A record is larger than the 400 KB that a DynamoDB item may have; trying again cannot help."""
 
 
 class SmokeTestFailedError(ModeldropError):

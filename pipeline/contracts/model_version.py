@@ -10,7 +10,7 @@ from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Artifact
 
-__all__ = ["Golden", "Lineage", "ModelCard", "ModelSummary", "ModelVersion"]
+__all__ = ["Golden", "Lineage", "ModelCard", "ModelSummary", "ModelVersion", "VersionRecord"]
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -34,8 +34,11 @@ class Lineage(Record):
         return self.uploaded_at or _EARLIEST, self.started_at or _EARLIEST
 
 
-class ModelVersion(Record):
-    """Immutable but for ``status``: REGISTERED until its smoke test has passed, then READY."""
+class VersionRecord(Record):
+    """A version as the table holds it: a large signature is a file in the bucket, and None here.
+
+    Immutable but for ``status``: REGISTERED until its smoke test has passed, then READY.
+    """
 
     tenant: str
     model: str
@@ -44,12 +47,19 @@ class ModelVersion(Record):
     algorithm: str
     precision: str
     artifact: Artifact
-    signature: Signature
+    signature: Signature | None = None
+    signature_file: Artifact | None = None  # JSON; None where the record holds the signature
     metric: str
     quality: dict[str, float]  # on the test rows
     lineage: Lineage
     card_key: str
     created_at: datetime
+
+
+class ModelVersion(VersionRecord):
+    """A version with its signature, wherever that is kept."""
+
+    signature: Signature
 
 
 class ModelSummary(Record):

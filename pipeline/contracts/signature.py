@@ -13,7 +13,7 @@ that name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from pipeline.parsing.dates import TimeUnit
@@ -77,7 +77,9 @@ class Signature:
     unread: tuple[str, ...] = ()  # columns of the training file that no model reads: later rows may have them too
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return what ``from_dict`` reads; of a column only what is not its default, since there may be 10,000."""
+        columns = [_compact(column) for column in self.columns]
+        return {**asdict(replace(self, columns=())), "columns": columns}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Signature:
@@ -111,12 +113,19 @@ class Signature:
         return tuple(_free(name, taken) for name in wanted)
 
 
+def _compact(column: Column) -> dict[str, Any]:
+    changed = {f.name: value for f in fields(Column) if (value := getattr(column, f.name)) != f.default}
+    if "number_format" in changed:
+        changed["number_format"] = asdict(column.number_format)
+    return changed if column.kind != "datetime" else changed | {"day_first": column.day_first}
+
+
 def _column(document: Mapping[str, Any]) -> Column:
     return Column(
         name=document["name"],
         kind=document["kind"],
         shape=tuple(document.get("shape", ())),
-        day_first=document.get("day_first", False),
+        day_first=document.get("day_first", False if document["kind"] == "datetime" else None),
         time_unit=document.get("time_unit", ""),
         number_format=NumberFormat(**document.get("number_format", {})),
         is_wide=document.get("is_wide", False),

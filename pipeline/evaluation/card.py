@@ -27,9 +27,10 @@ from pipeline.evaluation.importance import importance
 from pipeline.evaluation.leakage import leaks
 from pipeline.evaluation.segments import chosen_columns, segments
 
-__all__ = ["Background", "evaluate"]
+__all__ = ["MAX_LISTED", "Background", "evaluate"]
 
 _IMPORTANCE_SECONDS = 30.0
+MAX_LISTED = 500  # columns in each of a card's lists
 
 _Document = dict[str, Any]
 
@@ -108,7 +109,7 @@ def _findings(exam: Exam, dataset: Dataset, background: Background) -> _Document
     found: _Document = {"segments": (), "importance": (), "drift": ()}
     exams = exam.signature, exam.truth, exam.answers
     if dataset.task == "clustering":
-        found["clusters"] = middles(exam.test, exam.signature, exam.answers.labels)
+        found["clusters"] = middles(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
     if dataset.task == "classification":
         found |= {"confusion": confusion(*exams), "calibration": calibration(*exams)}
     if exam.signature.quantiles:
@@ -119,11 +120,14 @@ def _findings(exam: Exam, dataset: Dataset, background: Background) -> _Document
     if dataset.task != "clustering":  # where rows lie does not tell what the file reads
         found["importance"] = importance(exam, seconds=_IMPORTANCE_SECONDS)
         found["segments"] = segments(exam, chosen_columns(dataset, background.segments, found["importance"]))
+        found["importance"] = found["importance"][:MAX_LISTED]
     return found
 
 
 def _of_splits(exam: Exam, dataset: Dataset, background: Background) -> Iterator[str]:
     usable = {column.name for column in dataset.columns}
+    if (most := max(len(dataset.columns), len(dataset.left_out))) > MAX_LISTED:
+        yield f"of {most:,} columns, each list of this card has {MAX_LISTED} at most"
     for name in background.segments:
         if name not in usable:
             yield f"segments: column '{name}' is none that the model reads, so that no quality is shown by it"
@@ -139,7 +143,7 @@ def _data(dataset: Dataset) -> _Document:
         "target": dataset.target,
         "rows": dataset.rows.model_dump(),
         "columns": len(dataset.columns),
-        "left_out": tuple({"name": column.name, "reason": column.reason} for column in dataset.left_out),
+        "left_out": tuple({"name": column.name, "reason": column.reason} for column in dataset.left_out[:MAX_LISTED]),
         "classes": dict(zip(dataset.classes, dataset.class_rows, strict=False)),
         "set_aside": dataset.set_aside,
         "upload_sha256": dataset.sha256,

@@ -89,13 +89,13 @@ def _widths(
     return np.where(sizes[own] > 1, widths, 0.0)
 
 
-def middles(frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any]) -> tuple[Cluster, ...]:
-    """What is typical of each cluster, in their order; one that no row is in has no middle."""
+def middles(frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any], *, most: int) -> tuple[Cluster, ...]:
+    """What is typical of each cluster, in the first ``most`` columns; one that no row is in has no middle."""
     found = []
     for name in signature.classes:
         rows = frame.filter(labels == name)
         middle: dict[str, float | str] = {}
-        for column in signature.columns:
+        for column in signature.columns[:most]:
             known = rows[column.name].drop_nulls()
             if known.is_empty():
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import Any
 
 import polars as pl
@@ -11,22 +13,32 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Precision
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
 
-__all__ = ["golden"]
+__all__ = ["MAX_GOLDEN_BYTES", "golden"]
 
 _ROWS = 10
+MAX_GOLDEN_BYTES = 3_000_000  # of JSON: Lambda takes and gives 6 MB, and a body is quoted once more in its event
+_NUMBER_BYTES = 24  # the longest float64, its colon and comma
 # Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
 _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 1e-2}
 
 
 def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision) -> Golden:
     """Rows and their answers, asked for on their own: a dynamically quantized file scales by what is in the batch."""
-    rows = _telling_rows(test.select(column.name for column in signature.columns))
-    answers = served.run(feeds(rows, signature))
+    features = _telling_rows(test.select(column.name for column in signature.columns))
+    count = _count_fitting(_raw_rows(features, signature), signature)
+    chosen = features.tail(count)  # the last one is the one with a missing value
     return Golden(
-        rows=tuple(_raw_rows(rows, signature)),
-        predictions=tuple(_predictions(answers, signature)),
+        rows=tuple(_raw_rows(chosen, signature)),
+        predictions=tuple(_predictions(served.run(feeds(chosen, signature)), signature)),
         tolerance=_TOLERANCE[precision],
     )
+
+
+def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
+    """How many of the last rows fit in MAX_GOLDEN_BYTES, as does what is answered to them; at least one."""
+    answer = sum(len(json.dumps(label)) + _NUMBER_BYTES for label in signature.classes) or _NUMBER_BYTES
+    sizes = itertools.accumulate(max(len(json.dumps(row)), answer) for row in reversed(rows))
+    return max(1, sum(size <= MAX_GOLDEN_BYTES for size in sizes))
 
 
 def _telling_rows(features: pl.DataFrame) -> pl.DataFrame:

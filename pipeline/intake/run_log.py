@@ -23,9 +23,11 @@ from pipeline.contracts.run import (
 )
 from pipeline.contracts.table_keys import rejected_upload_key, rejected_uploads_of, run_key
 
-__all__ = ["RunLog"]
+__all__ = ["MAX_EVENT_TEXT", "MAX_TEXT", "RunLog"]
 
 _RUNNING = {"status": "RUNNING"}
+MAX_TEXT = 2_000  # characters of a sentence in a run's item, of which DynamoDB takes 400 KB
+MAX_EVENT_TEXT = 500  # a run has some dozens: each job's attempts, and where it went on
 
 
 def _utc_now() -> datetime:
@@ -70,13 +72,13 @@ class RunLog:
 
     def progress(self, run: str, text: str) -> None:
         """Show a short text beside the running stage, until it finishes."""
-        self._update(run, {"progress": text})
+        self._update(run, {"progress": _cut(text, MAX_EVENT_TEXT)})
 
     def event(self, run: str, text: str) -> None:
         """Put a text on the run's timeline; nothing happens to a run that has ended meanwhile."""
         now = self._now()
         # An attribute's name is a path, so the time in it has no point; several jobs may write at once.
-        self._update(run, {f"events.{round(now.timestamp() * 1e6)}": f"{_time(now)} {text}"})
+        self._update(run, {f"events.{round(now.timestamp() * 1e6)}": f"{_time(now)} {_cut(text, MAX_EVENT_TEXT)}"})
 
     def succeed(self, run: str, version: int, *, not_promoted: str | None = None) -> bool:
         """End the run with a version that is live, or READY and ``not_promoted`` for this reason.
@@ -84,12 +86,12 @@ class RunLog:
         Returns:
             False when it has ended before.
         """
-        reason = {"reason": not_promoted} if not_promoted else {}
+        reason = {"reason": _cut(not_promoted)} if not_promoted else {}
         return self._end(run, {"status": "SUCCEEDED", "version": version, **reason})
 
     def needs_decision(self, run: str, version: int, reason: str) -> bool:
         """End the run with a version that is READY and that somebody must promote; false when it has ended before."""
-        return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": reason})
+        return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": _cut(reason)})
 
     def decide(self, run: str) -> bool:
         """Somebody has promoted the version of a run that needed it; false when no decision was open."""
@@ -99,7 +101,7 @@ class RunLog:
 
     def fail(self, run: str, error: RunError) -> bool:
         """End the run with ``error``; false when it has ended before, or was never begun."""
-        return self._end(run, {"status": "FAILED", "error": error.model_dump()})
+        return self._end(run, {"status": "FAILED", "error": {"type": error.type, "message": _cut(error.message)}})
 
     def get(self, run: str) -> Run:
         """Raise NotFoundError when there is no such run."""
@@ -147,6 +149,10 @@ class RunLog:
 
     def _update(self, run: str, values: Item) -> bool:
         return self._table.update(*run_key(tenant_of_run(run), run), values, only_if=_RUNNING)
+
+
+def _cut(text: str, limit: int = MAX_TEXT) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
 
 def _time(moment: datetime) -> str:

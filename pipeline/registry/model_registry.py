@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
+from pipeline.contracts.artifacts import read_artifact
 from pipeline.contracts.errors import (
     ConflictError,
     IntegrityError,
@@ -17,10 +21,11 @@ from pipeline.contracts.errors import (
     OlderUploadError,
     TransientError,
 )
-from pipeline.contracts.model_version import ModelSummary, ModelVersion
-from pipeline.contracts.names import is_run_name
+from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
+from pipeline.contracts.names import artifact_key, is_run_name
 from pipeline.contracts.ports import Item, ObjectStore, Put, Table
 from pipeline.contracts.record import Record
+from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import (
     alias_key,
     history_prefix,
@@ -32,8 +37,10 @@ from pipeline.contracts.table_keys import (
 )
 from pipeline.contracts.variant import Artifact
 
-__all__ = ["AliasMove", "ModelRegistry"]
+__all__ = ["MAX_RECORD_BYTES", "AliasMove", "ModelRegistry"]
 
+MAX_RECORD_BYTES = 32 << 10  # of a version's JSON; an item has at most 400 KB
+_KEPT_SIGNATURES = 4  # of wide tables, in a process that describes them
 _ATTEMPTS = 64  # of a write that others race with; each round at least one of them wins
 _LIVE = "live"
 _T = TypeVar("_T")
@@ -73,6 +80,7 @@ class ModelRegistry:
         self._artifacts = artifacts
         self._now = now
         self._pause = pause
+        self._read_signature = lru_cache(maxsize=_KEPT_SIGNATURES)(self._load_signature)
 
     def register(self, draft: ModelVersion) -> ModelVersion:
         """Give ``draft`` the model's next number (its own is not looked at); a run that has registered gets that one.
@@ -80,12 +88,13 @@ class ModelRegistry:
         Raises IntegrityError when its artefact is not in the bucket as recorded, TransientError when too many write.
         """
         self._check(draft.artifact)
-        return self._until_first(lambda: self._registered(draft) or self._try_register(draft))
+        record = self._with_signature_filed(draft)
+        return self._until_first(lambda: self._registered(draft) or self._try_register(draft, record))
 
-    def ready(self, tenant: str, model: str, version: int) -> ModelVersion:
+    def ready(self, tenant: str, model: str, version: int) -> VersionRecord:
         """Say that the version has passed its smoke test, so that it may be promoted."""
 
-        def attempt() -> ModelVersion | None:
+        def attempt() -> VersionRecord | None:
             item = self._version_item(tenant, model, version)
             ready = _version(item).model_copy(update={"status": "READY"})
             values = {"record": ready.model_dump_json()}
@@ -94,7 +103,7 @@ class ModelRegistry:
 
         return self._until_first(attempt)
 
-    def promote(self, tenant: str, model: str, version: int, *, alias: str = _LIVE, by: str) -> ModelVersion:
+    def promote(self, tenant: str, model: str, version: int, *, alias: str = _LIVE, by: str) -> VersionRecord:
         """Move ``alias`` to ``version``, forward or back; nothing is written when it is there already.
 
         Raises NotFoundError for an unknown version, ConflictError for one that is not READY.
@@ -103,7 +112,7 @@ class ModelRegistry:
         self._until_first(lambda: self._try_promote(found, alias, by))
         return found
 
-    def promote_newer(self, tenant: str, model: str, version: int, *, run: str) -> ModelVersion:
+    def promote_newer(self, tenant: str, model: str, version: int, *, run: str) -> VersionRecord:
         """Make a run's ``version`` live, as ``promote`` does, unless a version of a newer upload has ever been live.
 
         Raises OlderUploadError where one has: the newer version stays live, or whatever a person chose after it.
@@ -112,8 +121,8 @@ class ModelRegistry:
         self._until_first(lambda: self._try_promote(found, _LIVE, run, only_newer=True))
         return found
 
-    def _promotable(self, tenant: str, model: str, version: int) -> ModelVersion:
-        found = self.get(tenant, model, version)
+    def _promotable(self, tenant: str, model: str, version: int) -> VersionRecord:
+        found = self.record(tenant, model, version)
         if found.status != "READY":
             raise ConflictError(
                 f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
@@ -122,7 +131,18 @@ class ModelRegistry:
         return found
 
     def get(self, tenant: str, model: str, version: int) -> ModelVersion:
-        """Raise NotFoundError when the tenant has no such version."""
+        """Return a version with its signature.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+            IntegrityError: Its signature's file is gone or changed.
+        """
+        record = self.record(tenant, model, version)
+        signature = record.signature if record.signature_file is None else self._read_signature(record.signature_file)
+        return ModelVersion(**{**dict(record), "signature": signature})
+
+    def record(self, tenant: str, model: str, version: int) -> VersionRecord:
+        """Return a version's record; raise NotFoundError when the tenant has no such version."""
         return _version(self._version_item(tenant, model, version))
 
     def live(self, tenant: str, model: str, *, alias: str = _LIVE) -> ModelVersion:
@@ -132,8 +152,8 @@ class ModelRegistry:
             raise NotFoundError(f"model '{model}' has no version under the alias '{alias}'")
         return self.get(tenant, model, item["version"])
 
-    def versions(self, tenant: str, model: str) -> list[ModelVersion]:
-        """Oldest first; none for an unknown model."""
+    def versions(self, tenant: str, model: str) -> list[VersionRecord]:
+        """Return a model's records, oldest first; none for an unknown model."""
         return [_version(item) for item in self._table.query(*version_prefix(tenant, model))]
 
     def models(self, tenant: str | None = None) -> list[ModelSummary]:
@@ -162,14 +182,29 @@ class ModelRegistry:
         if stored.bytes != artifact.bytes:
             raise IntegrityError(f"the artefact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
 
+    def _with_signature_filed(self, draft: ModelVersion) -> VersionRecord:
+        """The draft's record; the signature of one beyond MAX_RECORD_BYTES is written to the bucket, for good."""
+        record = VersionRecord(**dict(draft))
+        if len(record.model_dump_json().encode()) <= MAX_RECORD_BYTES:
+            return record
+        body = json.dumps(draft.signature.to_dict(), ensure_ascii=False, separators=(",", ":")).encode()
+        sha256 = hashlib.sha256(body).hexdigest()
+        file = Artifact(key=artifact_key(draft.tenant, sha256), sha256=sha256, bytes=len(body))
+        self._artifacts.put_if_absent(file.key, body)
+        return record.model_copy(update={"signature": None, "signature_file": file})
+
+    def _load_signature(self, file: Artifact) -> Signature:
+        return Signature.from_dict(json.loads(read_artifact(self._artifacts, file.key, file.sha256)))
+
     def _registered(self, draft: ModelVersion) -> ModelVersion | None:
         mark = self._table.get(*registration_key(draft.tenant, draft.model, draft.lineage.run))
         return self.get(draft.tenant, draft.model, mark["version"]) if mark else None
 
-    def _try_register(self, draft: ModelVersion) -> ModelVersion | None:
+    def _try_register(self, draft: ModelVersion, record: VersionRecord) -> ModelVersion | None:
         known = self._table.get(*model_key(draft.tenant, draft.model))
-        version = draft.model_copy(update={"version": known["latest_version"] + 1 if known else 1})
-        tenant, model, number = version.tenant, version.model, version.version
+        number = known["latest_version"] + 1 if known else 1
+        record = record.model_copy(update={"version": number})
+        tenant, model = draft.tenant, draft.model
         summary = _keyed(model_key(tenant, model), tenant=tenant, model=model, latest_version=number)
         summary |= {"listing": "MODEL", "listed_at": self._time()}
         if known and "live_version" in known:
@@ -177,19 +212,19 @@ class ModelRegistry:
         done = self._table.write_all(
             [
                 Put(
-                    item=_keyed(version_key(tenant, model, number), record=version.model_dump_json()),
+                    item=_keyed(version_key(tenant, model, number), record=record.model_dump_json()),
                     only_if_absent=True,
                 ),
                 Put(
-                    item=_keyed(registration_key(tenant, model, version.lineage.run), version=number),
+                    item=_keyed(registration_key(tenant, model, draft.lineage.run), version=number),
                     only_if_absent=True,
                 ),
                 _after(known, summary),
             ]
         )
-        return version if done else None
+        return draft.model_copy(update={"version": number}) if done else None
 
-    def _try_promote(self, to: ModelVersion, alias: str, by: str, *, only_newer: bool = False) -> bool:
+    def _try_promote(self, to: VersionRecord, alias: str, by: str, *, only_newer: bool = False) -> bool:
         moved = self._table.get(*alias_key(to.tenant, to.model, alias))
         previous = moved["version"] if moved else None
         if previous == to.version:
@@ -216,11 +251,11 @@ class ModelRegistry:
             puts.append(_after(summary, {**summary, "live_version": to.version}))
         return self._table.write_all(puts)
 
-    def _newest(self, to: ModelVersion, moved: Item | None) -> ModelVersion:
+    def _newest(self, to: VersionRecord, moved: Item | None) -> VersionRecord:
         """The version of the newest upload among ``to`` and all that the alias has been on."""
         if moved is None:
             return to
-        before = self.get(to.tenant, to.model, moved["newest"] if "newest" in moved else moved["version"])
+        before = self.record(to.tenant, to.model, moved["newest"] if "newest" in moved else moved["version"])
         return max(to, before, key=lambda version: version.lineage.upload_order)
 
     def _version_item(self, tenant: str, model: str, version: int) -> Item:
@@ -253,8 +288,8 @@ def _after(before: Item | None, item: Item) -> Put:
     return Put(item=item, only_if={name: before.get(name) for name in watched})
 
 
-def _version(item: Item) -> ModelVersion:
-    return ModelVersion.model_validate_json(item["record"])
+def _version(item: Item) -> VersionRecord:
+    return VersionRecord.model_validate_json(item["record"])
 
 
 def _summary(item: Item) -> ModelSummary:

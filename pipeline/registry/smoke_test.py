@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.contracts.errors import SmokeTestFailedError, TransientError
-from pipeline.contracts.model_version import Golden, ModelVersion
+from pipeline.contracts.model_version import Golden, VersionRecord
 from pipeline.contracts.names import SMOKE_TEST
 from pipeline.contracts.ports import FunctionCalls
 
@@ -17,7 +17,7 @@ __all__ = ["smoke_test"]
 _OK, _BUSY = 200, 503
 
 
-def smoke_test(version: ModelVersion, golden: Golden, *, calls: FunctionCalls, predict_function: str) -> None:
+def smoke_test(version: VersionRecord, golden: Golden, *, calls: FunctionCalls, predict_function: str) -> None:
     """Ask for the golden rows' predictions as the API would.
 
     Labels are equal; probabilities and values agree within ``golden.tolerance`` (relative, for what is beyond 1).
@@ -50,7 +50,7 @@ def _agree(got: Any, wanted: Any, tolerance: float) -> bool:
     return bool(got == wanted)
 
 
-def _request(version: ModelVersion, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _request(version: VersionRecord, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The event that API Gateway would send, as its authorizer lets it through."""
     resource = "/v2/models/{model}/versions/{version}/infer"
     parts = {"model": version.model, "version": str(version.version)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pipeline.contracts.errors import ConflictError, NotFoundError
-from pipeline.contracts.model_version import ModelSummary, ModelVersion
+from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import RejectedUpload
 from pipeline.contracts.signature import Signature
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 class _Registry(Protocol):
     def models(self, tenant: str | None = None) -> Sequence[ModelSummary]: ...
-    def versions(self, tenant: str, model: str) -> Sequence[ModelVersion]: ...
+    def versions(self, tenant: str, model: str) -> Sequence[VersionRecord]: ...
     def get(self, tenant: str, model: str, version: int) -> ModelVersion: ...
     def live(self, tenant: str, model: str) -> ModelVersion: ...
 
@@ -77,7 +77,12 @@ class Catalogue:
     def version(self, tenant: str, model: str, version: str) -> Document:
         """A version's record, and its card."""
         found = self._find(tenant, model, version)
-        return {**found.model_dump(mode="json"), "card": json.loads(self._artifacts.get(found.card_key))}
+        record = found.model_dump(mode="json", exclude={"signature", "signature_file"})
+        return {
+            **record,
+            "signature": found.signature.to_dict(),
+            "card": json.loads(self._artifacts.get(found.card_key)),
+        }
 
     def rejected(self, tenant: str) -> Document:
         """A tenant's uploads that started no run, newest first, with the reason."""

@@ -8,6 +8,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_CELLS",
     "MAX_CLASSES",
+    "MAX_CLASSES_BYTES",
     "MAX_COLUMNS",
     "MAX_FIELD_CHARACTERS",
     "MAX_IMAGES",
@@ -17,6 +18,7 @@ __all__ = [
     "MAX_LARGE_BYTES",
     "MAX_LINE_BYTES",
     "MAX_NAMED",
+    "MAX_NAMES_BYTES",
     "MAX_NAME_CHARACTERS",
     "MAX_RARE_SHARE",
     "MAX_SPEC_BYTES",
@@ -37,6 +39,7 @@ MAX_LINE_BYTES = 16 << 20
 MAX_FIELD_CHARACTERS = 1 << 20  # the search for a closing quote stops here
 MAX_COLUMNS = 10_000
 MAX_NAME_CHARACTERS = 200
+MAX_NAMES_BYTES = 2_000_000  # of JSON: a request names each column, and Lambda takes 6 MB
 MAX_SPEC_BYTES = 1 << 20
 
 MAX_IMAGES = 1_000_000
@@ -46,6 +49,7 @@ MAX_IMAGE_FILE_BYTES = 32 << 20  # of one png or jpg
 
 MIN_ROWS = 30  # by default 3 rows validate and 3 rows test; fewer say nothing about a model
 MAX_CLASSES = 1_000
+MAX_CLASSES_BYTES = 2_000_000  # of JSON: an answer names each class, and Lambda gives 6 MB
 MIN_CLASS_ROWS = 3  # one for each split
 MAX_RARE_SHARE = 0.05  # of the rows, in classes with fewer rows than that
 MAX_VOCABULARY = 1_000

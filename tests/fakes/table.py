@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
+from pipeline.contracts.errors import ItemTooLargeError
 from pipeline.contracts.ports import Item, Put
 
 __all__ = ["FakeTable"]
@@ -42,10 +44,13 @@ class FakeTable:
                 for name in parents:
                     target = target[name]
                 target[last] = copy.deepcopy(value)
+            _check_size(changed)
             self._items[pk, sk] = changed
             return True
 
     def write_all(self, puts: Sequence[Put]) -> bool:
+        for put in puts:
+            _check_size(put.item)
         with self._lock:
             if not all(self._allowed(put) for put in puts):
                 return False
@@ -70,6 +75,11 @@ class FakeTable:
         if put.only_if_absent:
             return item is None
         return put.only_if is None or (item is not None and _holds(item, put.only_if))
+
+
+def _check_size(item: Item) -> None:
+    if item_bytes(item) > MAX_ITEM_BYTES:
+        raise ItemTooLargeError("a record is larger than an item may be")
 
 
 def _key(item: Item) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
-from pipeline.validation.limits import MAX_CELLS, MAX_COLUMNS, MAX_NAME_CHARACTERS
+from pipeline.validation.limits import MAX_CELLS, MAX_COLUMNS, MAX_NAME_CHARACTERS, MAX_NAMES_BYTES
 from pipeline.validation.words import counted
 
 __all__ = [
@@ -168,6 +169,11 @@ def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
                 f"the name of column {position} has {len(name):,} characters: at most {MAX_NAME_CHARACTERS} are "
                 "expected"
             )
+    if (size := sum(len(json.dumps(name)) for name in names)) > MAX_NAMES_BYTES:
+        raise InvalidColumnsError(
+            f"the names of the {len(names):,} columns have {size:,} bytes together: at most {MAX_NAMES_BYTES:,} are "
+            "expected, since each request carries them"
+        )
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
         positions = " and ".join(str(position) for position, name in enumerate(names, 1) if name == repeated[0])
         raise InvalidColumnsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.number_inference import infer_numbers
-from pipeline.validation.limits import MAX_CLASSES
+from pipeline.validation.limits import MAX_CLASSES, MAX_CLASSES_BYTES
 from pipeline.validation.words import counted
 
 __all__ = [
@@ -157,6 +158,13 @@ def check_distinct(name: str, task: Task, values: pl.Series) -> None:
             f"the target '{name}' has {distinct:,} classes: at most {MAX_CLASSES:,} are expected; --target (or target "
             "in train.yaml) chooses another column"
         )
+    if task == "classification":
+        size = sum(len(json.dumps(str(label))) for label in values.drop_nulls().unique())
+        if size > MAX_CLASSES_BYTES:
+            raise InvalidTargetError(
+                f"the {distinct:,} classes of the target '{name}' have {size:,} bytes together: at most "
+                f"{MAX_CLASSES_BYTES:,} are expected, since each prediction names them"
+            )
 
 
 def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Series | None, NumberFormat, Sequence[str]]:

@@ -12,7 +12,13 @@ from botocore.exceptions import (
 )
 
 from pipeline.cloud.errors import speaking_to
-from pipeline.contracts.errors import ConfigurationError, NotFoundError, ObjectNotFoundError, TransientError
+from pipeline.contracts.errors import (
+    ConfigurationError,
+    ItemTooLargeError,
+    NotFoundError,
+    ObjectNotFoundError,
+    TransientError,
+)
 
 
 def said(code: str, status: int = 400) -> ClientError:
@@ -57,3 +63,22 @@ def test_an_unknown_error_goes_out_as_it_is() -> None:
     with pytest.raises(ClientError) as raised, speaking_to("the table"):
         raise error
     assert raised.value is error
+
+
+TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"Error": {"Code": "ValidationException", "Message": TOO_LARGE}},
+        {
+            "Error": {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"},
+            "CancellationReasons": [{"Code": "None"}, {"Code": "ValidationError", "Message": TOO_LARGE}],
+        },
+    ],
+)
+def test_an_item_beyond_dynamodbs_limit_is_not_taken_for_a_busy_table(response: dict[str, object]) -> None:
+    with pytest.raises(ItemTooLargeError, match="400 KB") as raised, speaking_to("the table modeldrop"):
+        raise ClientError(response, "UpdateItem")  # type: ignore[arg-type]  # botocore's stubs want every field
+    assert not raised.value.retryable

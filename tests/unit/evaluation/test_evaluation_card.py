@@ -18,7 +18,8 @@ from pipeline.contracts.errors import IntegrityError
 from pipeline.contracts.findings import JobCost
 from pipeline.contracts.model_version import Golden, ModelCard
 from pipeline.contracts.variant import Artifact, LeaderboardRow, Precision, Selection, Variant
-from pipeline.evaluation.card import Background, evaluate
+from pipeline.evaluation.card import MAX_LISTED, Background, evaluate
+from pipeline.evaluation.golden import MAX_GOLDEN_BYTES
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.raw_inputs import wrap
 from tests.unit.compression.networks import Trained, trained
@@ -221,3 +222,23 @@ def test_one_golden_row_has_missing_values_when_there_is_one(gap: int, at: int) 
     assert len(golden.rows) == 10
     assert [index for index, row in enumerate(golden.rows) if None in row.values()] == [at]
     assert golden.rows[at] == {"age": None, "member": None, "city": None}
+
+
+def test_golden_rows_and_their_answers_fit_in_one_call() -> None:
+    cities = [f"{number}".ljust(700_000, "x") for number in range(40)]
+    rows = mixed_rows(40, gap=25).with_columns(city=pl.Series(cities))
+    _, golden = evaluated(MIXED, mixed_model(), rows)
+    sizes = [len(json.dumps(row)) for row in golden.rows]
+    assert len(sizes) == len(golden.predictions) == 4
+    assert sum(sizes) <= MAX_GOLDEN_BYTES
+    assert golden.rows[-1]["age"] is None
+    huge = rows.with_columns(city=pl.col("city").repeat_by(6).list.join(""))
+    assert len(evaluated(MIXED, mixed_model(), huge)[1].rows) == 1
+
+
+def test_a_cards_lists_of_columns_are_bounded() -> None:
+    dropped = tuple(LeftOut(name=f"c{number}", reason="constant") for number in range(2 * MAX_LISTED))
+    wide = MIXED.model_copy(update={"left_out": dropped})
+    card, _ = evaluated(wide, mixed_model(), mixed_rows(40, gap=None))
+    assert len(card.left_out) == MAX_LISTED
+    assert any(f"of {2 * MAX_LISTED:,} columns" in warning for warning in card.warnings)

@@ -106,12 +106,14 @@ def test_a_cluster_is_told_by_its_middle() -> None:
     frame = pl.DataFrame({"x": [1.0, 2.0, 30.0], "city": ["Oslo", "Oslo", None]})
     columns = (Column(name="x", kind="numeric"), Column(name="city", kind="categorical"))
     signature = Signature(task="clustering", target="", columns=columns, classes=("0", "1", "2"))
-    found = middles(frame, signature, np.array(["0", "0", "1"], object))
+    labels = np.array(["0", "0", "1"], object)
+    found = middles(frame, signature, labels, most=2)
     assert [(one.name, one.rows, one.middle) for one in found] == [
         ("0", 2, {"x": 1.5, "city": "Oslo"}),
         ("1", 1, {"x": 30.0}),
         ("2", 0, {}),
     ]
+    assert middles(frame, signature, labels, most=1)[0].middle == {"x": 1.5}
 
 
 def test_a_confusion_matrix_counts_every_row_once(exam: Exam) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
 from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.names import tenant_of_run
-from pipeline.contracts.run import STAGES, RunError
-from pipeline.intake.run_log import RunLog
+from pipeline.contracts.run import STAGES, Learning, RunError
+from pipeline.contracts.table_keys import run_key
+from pipeline.intake.run_log import MAX_TEXT, RunLog
 from tests.fakes.clock import FakeClock
 from tests.fakes.table import FakeTable
 
@@ -150,3 +152,24 @@ def test_what_happened_beside_the_stages_is_told_in_its_order(runs: RunLog, cloc
     runs.succeed(RUN, 1)
     runs.event(RUN, "late")
     assert len(runs.get(RUN).events) == 2
+
+
+def test_a_run_with_the_longest_words_and_a_hundred_events_fits_in_half_an_item(clock: FakeClock) -> None:
+    table, longest = FakeTable(), "\U0001f40c" * 1_000_000  # four bytes each
+    runs = RunLog(table, now=clock)
+    runs.create(RUN, tenant="demo", model="m" * 32, file="f" * 1024, started_at=clock())
+    runs.learn(RUN, Learning(target=longest[:200], task="classification", likely_target=longest[:200]))
+    for stage in STAGES:
+        runs.finish_stage(RUN, stage)
+    for _ in range(100):
+        clock.pass_seconds(1)
+        runs.event(RUN, longest)
+    runs.progress(RUN, longest)
+    runs.fail(RUN, RunError(type="NoCandidateSurvivedError", message=longest))
+    item = table.get(*run_key("demo", RUN))
+    assert item is not None
+    assert item_bytes(item) < MAX_ITEM_BYTES * 0.6
+    run = runs.get(RUN)
+    assert run.error is not None
+    assert len(run.error.message) == MAX_TEXT
+    assert run.error.message.endswith(" ...")

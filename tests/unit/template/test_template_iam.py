@@ -82,7 +82,10 @@ MADE = {
     "CollectJobFunction": [*READS, *LOGS],
     "SelectVariantFunction": [*WRITES, *LOGS],
     "EvaluateModelFunction": [*WRITES, *LOGS],
-    "RegisterModelFunction": [*READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem")],
+    "RegisterModelFunction": [
+        *READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem"),
+        *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
+    ],
     "SmokeTestFunction": [
         *READS, *LOGS, *items(VERSION, "GetItem", "UpdateItem"),
         *on(arn_of("PredictFunction"), "lambda:InvokeFunction"),

@@ -15,7 +15,7 @@ from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.names import ColumnNames
-from pipeline.validation.columns.names import name_columns
+from pipeline.validation.columns.names import check_names, name_columns
 from pipeline.validation.known_rows import read_known_rows
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
@@ -204,3 +204,9 @@ def test_a_request_may_spell_a_pattern_as_the_training_file_does():
     columns = (Column(name="(*)", kind="numeric", aliases=("*",)), Column(name="b", kind="numeric"))
     names = ColumnNames(Signature(task="regression", target="y", columns=columns))
     assert names.rename({"*": 1, "b": 2}, "row 1") == {"(*)": 1, "b": 2}
+
+
+def test_names_that_no_request_could_carry_are_refused():
+    check_names([f"{number:05d}".ljust(150, "c") for number in range(10_000)])
+    with pytest.raises(InvalidColumnsError, match="at most 2,000,000"):
+        check_names([f"{number:05d}".ljust(198, "\u00e9") for number in range(10_000)])
