@@ -12,4 +12,6 @@ plan = planner()
 
 @state_function
 def handler(run: str) -> dict[str, Any]:
-    return {"jobs": [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in plan(run).jobs]}
+    planned = plan(run)
+    jobs = [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in planned.jobs]
+    return {"jobs": jobs, "one_job": planned.one_job}

@@ -214,6 +214,7 @@ class Evaluator(_Step):
     def _background(self, run: str, selection: Selection) -> Background:
         from pipeline.evaluation.card import Background
         from pipeline.planning.estimates import PRICES_OF
+        from pipeline.planning.run_estimate import costs_of
 
         keys, planned = RunKeys.of(run), self._read(Plan, RunKeys.of(run).plan)
         outcomes = self._outcomes(run, planned)
@@ -221,7 +222,7 @@ class Evaluator(_Step):
             splits={name: self._sample(keys.split(name)) for name in ("train", "validation")},
             privacy=self._privacy(keys.candidate(selection.winner.candidate, TRAINED)),
             segments=self._read(JobSpec, keys.spec).segments,
-            jobs=tuple(self._cost(outcome, planned) for outcome in outcomes),
+            jobs=tuple(map(self._cost, outcomes, costs_of(outcomes, planned))),
             prices=PRICES_OF if self.paid else "nothing is paid for on this machine",
             warnings=[warning for outcome in outcomes for warning in _losses(outcome)],
         )
@@ -243,15 +244,10 @@ class Evaluator(_Step):
             return self._read(TrainedCandidate, key).privacy
         return {}
 
-    def _cost(self, outcome: JobOutcome, planned: Plan) -> JobCost:
-        """Of its seconds on all of its nodes; on a laptop nothing."""
-        from pipeline.planning.estimates import DOLLARS_AN_HOUR
-
-        ((queue, nodes),) = [(one.queue, one.nodes) for one in planned.jobs if one.name == outcome.job] or [("cpu", 1)]
-        ran = "cpu" if outcome.device == "cpu" else queue  # a GPU job that got no machine went on on the CPU queue
-        an_hour = DOLLARS_AN_HOUR[ran] if self.paid else 0.0
-        dollars = round(outcome.seconds * nodes * an_hour / 3600, 4)
-        return JobCost(job=outcome.job, device=outcome.device, seconds=outcome.seconds, dollars=dollars)
+    def _cost(self, outcome: JobOutcome, dollars: float) -> JobCost:
+        """What one job cost; on a laptop nothing."""
+        paid = dollars if self.paid else 0.0
+        return JobCost(job=outcome.job, device=outcome.device, seconds=outcome.seconds, dollars=paid)
 
     def _outcomes(self, run: str, planned: Plan) -> list[JobOutcome]:
         """Of the run's jobs, those that left one."""

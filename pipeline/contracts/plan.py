@@ -58,11 +58,15 @@ class TrainingJob(Record):
 
 
 class Plan(Record):
-    """What training will do. ``metric`` is what candidates are compared by, on the validation rows."""
+    """What training will do. ``metric`` is what candidates are compared by, on the validation rows.
+
+    ``one_job``: the plan is small, so that its only job blends and compresses as well.
+    """
 
     metric: str
     candidates: tuple[Candidate, ...]
     jobs: tuple[TrainingJob, ...]
+    one_job: bool = False
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()  # what the limits made of it
     seed: int = 0

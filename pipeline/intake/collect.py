@@ -25,6 +25,7 @@ __all__ = ["check_job", "check_survivors", "outcome_of"]
 
 # How the reasons begin when a job was cancelled for want of a machine: Batch's own, and that of waits.asl.json.
 _NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
+_NO_TASK = "ResourceInitializationError"  # Fargate's, before the container starts: no network interface, no registry
 _NO_IMAGE = "CannotPull"  # the ECS agent's errors: CannotPullContainerError, CannotPullImageManifestError
 _MAX_REASON = 300  # characters
 
@@ -43,7 +44,9 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
         raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason[:_MAX_REASON]})")
     if outcome is not None and outcome.error is not None:
         raise _not_retried(error_named(outcome.error.type, outcome.error.message))
-    if (pulling := _pull_error(described)) is not None:
+    if (starting := _reason(described, _NO_TASK)) is not None:
+        raise CapacityUnavailableError(f"Fargate could not start the job '{job}' ({starting[:_MAX_REASON]})")
+    if (pulling := _reason(described, _NO_IMAGE)) is not None:
         raise ImageUnavailableError(
             f"the job '{job}' has no container image to run ({pulling[:_MAX_REASON]}): an image pushed with the tag "
             "that its job definition names is expected"
@@ -80,11 +83,12 @@ def _not_retried(error: ModeldropError) -> ModeldropError:
     return JobInterruptedError(error.message) if isinstance(error, TransientError) else error
 
 
-def _pull_error(described: dict[str, Any]) -> str | None:
-    """What the agent says of an image that it could not pull, in the job or in its last attempt."""
+def _reason(described: dict[str, Any], begin: str) -> str | None:
+    """The agent's reason that begins so, of the job's container or of one of its attempts'."""
     containers = [described.get("Container"), *(one.get("Container") for one in described.get("Attempts") or [])]
     reasons = [str((container or {}).get("Reason", "")) for container in containers]
-    return next((reason for reason in reasons if reason.startswith(_NO_IMAGE)), None)
+    reasons.append(str(described.get("StatusReason", "")))
+    return next((reason for reason in reasons if reason.startswith(begin)), None)
 
 
 def _job_in(cause: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pipeline.contracts.errors import InternalError, ModeldropError, TransientEr
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import TRAINED, CandidateOutcome, JobOutcome
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.run import RunError
+from pipeline.contracts.run import RunError, StageName
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.attempts import Spend
 from pipeline.jobs.isolation import Isolation
@@ -43,7 +43,7 @@ def _unheard(text: str) -> None:
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
     """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage;
-    ``event`` puts some on its timeline, where they stay.
+    ``event`` puts some on its timeline, where they stay; ``finish_stage`` ends a stage that is not the job's last.
 
     ``process``: which it is of those that do the job together; what the main one leaves is the job's.
 
@@ -57,6 +57,7 @@ class JobContext:
     workdir: Path
     report: Callable[[str], None]
     event: Callable[[str], None] = _unheard
+    finish_stage: Callable[[StageName], None] = _unheard
     process: Process = field(default_factory=Process)
     isolation: Isolation = "refused"
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -149,6 +150,7 @@ def _attempt(
                 workdir=Path(folder),
                 report=timeline.report if timeline else _unheard,
                 event=timeline.event if timeline else _unheard,
+                finish_stage=timeline.finish_stage if timeline else _unheard,
                 process=given.process,
                 isolation=given.isolation,
                 environment=given.environment,
@@ -206,6 +208,9 @@ class _Timeline:
             self._runs.progress(self._run, text)
         except TransientError as error:
             _log.warning("progress was not noted", exc_info=error)
+
+    def finish_stage(self, stage: StageName) -> None:
+        self._runs.finish_stage(self._run, stage)
 
     def event(self, text: str) -> None:
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.declaration import Cost, Declaration
-from pipeline.contracts.job_spec import Limits
+from pipeline.contracts.job_spec import JobSpec, Limits
 from pipeline.contracts.plan import Trials
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "START_MINUTES",
     "UNSURE",
     "bytes_of",
+    "cells_of",
+    "is_cross_validated",
     "latency_of",
     "minutes_for",
     "seconds_of",
@@ -27,8 +29,10 @@ __all__ = [
 UNSURE = 3.0
 # The dearest machine that a queue may take by the template, on demand: Spot is about a third of it.
 PRICES_OF = "list prices of us-east-1, June 2026"
-DOLLARS_AN_HOUR = {"cpu": 0.252, "code": 0.252, "gpu": 0.752}  # r6i.xlarge, g4dn.2xlarge
-START_MINUTES = 2.0  # of a machine that is begun and paid for before the job runs on it
+# r6i.xlarge; g4dn.2xlarge; Fargate's 4 vCPUs at $0.04048 and 8 GB at $0.004445
+DOLLARS_AN_HOUR = {"cpu": 0.252, "code": 0.252, "gpu": 0.752, "fargate": 0.1975}
+# From the submission until the job runs on a machine, which is paid for; with Fargate's the pull of the image.
+START_MINUTES = {"cpu": 2.0, "code": 2.0, "gpu": 2.0, "fargate": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,21 @@ def minutes_for(limits: Limits, queues: list[str]) -> float:
     """That each of the jobs on these queues may train, so that all of them together keep ``limits.dollars``."""
     if limits.dollars is None or not queues:
         return limits.minutes
-    an_hour = sum(DOLLARS_AN_HOUR[queue] for queue in queues)
-    return min(limits.minutes, max(0.0, 60 * limits.dollars / an_hour - START_MINUTES))
+    a_minute = sum(DOLLARS_AN_HOUR[queue] for queue in queues) / 60
+    starts = sum(DOLLARS_AN_HOUR[queue] / 60 * START_MINUTES[queue] for queue in queues)
+    return min(limits.minutes, max(0.0, (limits.dollars - starts) / a_minute))
+
+
+def is_cross_validated(dataset: Dataset, spec: JobSpec) -> bool:
+    """Whether every candidate is trained once more in each of several folds (dataset.REFIT_FOLDS)."""
+    wanted = dataset.few_rows if spec.cross_validate is None else spec.cross_validate
+    return wanted and dataset.may_be_dealt and dataset.task != "clustering" and spec.training.privacy is None
+
+
+def cells_of(dataset: Dataset) -> int:
+    """Training rows times columns; every pixel and channel of an image is a column."""
+    shape = _shape(dataset)
+    return shape.rows * max(1, shape.columns)
 
 
 def _once(cost: Cost, shape: _Shape) -> float:

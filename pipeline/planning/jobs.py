@@ -3,7 +3,7 @@
 A job more is a cold start more (minutes, and paid for), so candidates share one CPU job until their training is
 estimated to take longer than several starts. Networks have a job of their own once they are estimated to take longer
 than one start, and it is on the GPU queue once they are estimated to take so long that a GPU machine pays. Where
-``limits.dollars`` leaves them little time each, all share one CPU job.
+``limits.dollars`` leaves them little time each, all share one CPU job. A small plan is one job, compression included.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Candidate, TrainingJob
-from pipeline.planning.estimates import PRICES_OF, minutes_for
+from pipeline.planning.estimates import PRICES_OF, cells_of, is_cross_validated, minutes_for
 
-__all__ = ["Planned", "gpu_pays", "jobs_of"]
+__all__ = ["ONE_JOB_CELLS", "ONE_JOB_SECONDS", "Planned", "fits_one_job", "gpu_pays", "jobs_of"]
 
+# A plan is small up to both: of all its candidates on one thread, their folds included, and of the training rows.
+ONE_JOB_SECONDS = 300.0
+ONE_JOB_CELLS = 1_000_000
 _PAYS_SECONDS = 900.0  # of training in one job: beyond it another job is worth its start
 # Of the networks on one thread, about ten minutes on four: below it a GPU machine takes as long to start with its image
 # of several GB as a CPU takes to train, and costs three times as much.
@@ -45,7 +49,26 @@ def gpu_pays(seconds: Iterable[float | None], spec: JobSpec) -> bool:
     return spec.training.parallel.nodes > 1 or math.fsum(one or 0 for one in seconds) >= _GPU_PAYS_SECONDS
 
 
-def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
+def fits_one_job(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> bool:
+    """Whether one job on Fargate does all of the training, the ensemble and the compression.
+
+    A user's code needs a machine of ours to be isolated on, several nodes need their network, and what nobody can
+    estimate may be large.
+    """
+    seconds = [one.seconds for one in planned if one.seconds is not None]
+    trainings = 1 + (REFIT_FOLDS if is_cross_validated(dataset, spec) else 0)
+    return (
+        len(seconds) == len(planned)
+        and trainings * math.fsum(seconds) <= ONE_JOB_SECONDS
+        and cells_of(dataset) <= ONE_JOB_CELLS
+        and spec.training.parallel.nodes == 1
+        and all(one.queue != "code" for one in planned)
+    )
+
+
+def jobs_of(
+    planned: Sequence[Planned], spec: JobSpec, *, rows: int, one_job: bool = False
+) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
     """The jobs, and notes of what the limits made of them."""
     cpu = [one for one in planned if one.queue == "cpu"]
     gpu = [one for one in planned if one.queue == "gpu"]
@@ -53,7 +76,7 @@ def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tu
     networks: list[Planned] = []
     if not gpu_pays((one.seconds for one in gpu), spec):
         networks, gpu = [replace(one, queue="cpu") for one in gpu], []
-    if spec.limits.dollars is not None or not _have_a_job(networks):
+    if one_job or spec.limits.dollars is not None or not _have_a_job(networks):
         cpu, networks = _in_order(planned, [*cpu, *networks]), []
     notes: list[str] = []
     nodes = spec.training.parallel.nodes
@@ -61,7 +84,7 @@ def jobs_of(planned: Sequence[Planned], spec: JobSpec, *, rows: int) -> tuple[tu
         cpu, gpu = _in_order(planned, [*cpu, *gpu]), []
         notes.append("limits.dollars leaves no time for a GPU job: all candidates share one CPU job")
     groups = _shared_out(cpu) if spec.limits.dollars is None else [cpu]
-    minutes = _minutes(spec, *groups, networks, gpu, code)
+    minutes = minutes_for(spec.limits, ["fargate"]) if one_job else _minutes(spec, *groups, networks, gpu, code)
     if minutes < _SHORTEST_MINUTES < spec.limits.minutes:
         notes.append(f"limits.dollars hardly pays for a machine: each job trains for {_SHORTEST_MINUTES:g} minute")
     minutes = min(spec.limits.minutes, max(minutes, _SHORTEST_MINUTES))

@@ -12,7 +12,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, check_metric, default_metric
 from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.planning.estimates import minutes_for, seconds_of
-from pipeline.planning.jobs import Planned, gpu_pays, jobs_of
+from pipeline.planning.jobs import Planned, fits_one_job, gpu_pays, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
 from pipeline.planning.settings import check_training, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
@@ -31,11 +31,13 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)
     planned = [_planned(case, spec) for case in kept]
-    jobs, of_jobs = jobs_of(planned, spec, rows=dataset.rows.train)
+    one_job = fits_one_job(planned, dataset, spec)
+    jobs, of_jobs = jobs_of(planned, spec, rows=dataset.rows.train, one_job=one_job)
     return Plan(
         metric=metric,
         candidates=tuple(_with_its_share(one.candidate, jobs) for one in planned),
         jobs=jobs,
+        one_job=one_job,
         skipped=(*skipped, *beyond),
         notes=(
             *notes,

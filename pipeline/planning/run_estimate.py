@@ -1,17 +1,19 @@
-"""What a whole run will take, told before it starts."""
+"""What a whole run will take, estimated before it starts, and what its jobs cost in the end."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.outcome import JobOutcome
 from pipeline.contracts.plan import Plan, TrainingJob
-from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, seconds_of
+from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, is_cross_validated, seconds_of
 
-__all__ = ["RunEstimate", "estimate_run"]
+__all__ = ["RunEstimate", "costs_of", "estimate_run"]
 
 _OTHER_MINUTES = 1.0  # validation, compression, evaluation and registration of a table of 20,000 rows
 
@@ -30,13 +32,30 @@ class RunEstimate:
 
 def estimate_run(plan: Plan, dataset: Dataset, spec: JobSpec) -> RunEstimate:
     """Estimate a run on AWS by what its algorithms declare; jobs run side by side, each on a machine that starts."""
-    minutes = {job.name: START_MINUTES + _training_minutes(job, plan, dataset, spec) for job in plan.jobs}
-    prices = {job.name: DOLLARS_AN_HOUR[job.queue] * job.nodes for job in plan.jobs}
+    queues = {job.name: "fargate" if plan.one_job else job.queue for job in plan.jobs}
+    minutes = {
+        job.name: START_MINUTES[queues[job.name]] + _training_minutes(job, plan, dataset, spec) for job in plan.jobs
+    }
+    prices = {job.name: DOLLARS_AN_HOUR[queues[job.name]] * job.nodes for job in plan.jobs}
     return RunEstimate(
         minutes=_OTHER_MINUTES + max(minutes.values(), default=0.0),
         dollars=math.fsum(minutes[name] / 60 * price for name, price in prices.items()),
         unknown=tuple(candidate.name for candidate in plan.candidates if catalogue()[candidate.algorithm].cost is None),
     )
+
+
+def costs_of(outcomes: Sequence[JobOutcome], plan: Plan) -> list[float]:
+    """Return the dollars of each finished job, by on-demand prices and the seconds that it ran on all of its nodes."""
+    training = {job.name: job for job in plan.jobs}
+    on_fargate = plan.one_job and len(outcomes) == 1  # with a compress job beside it, it ran on the CPU queue
+
+    def dollars(outcome: JobOutcome) -> float:
+        job = training.get(outcome.job)
+        queue = job.queue if job and outcome.device != "cpu" else "cpu"  # a GPU job without a machine runs on a CPU
+        an_hour = DOLLARS_AN_HOUR["fargate" if on_fargate else queue]
+        return round(outcome.seconds * (job.nodes if job else 1) * an_hour / 3600, 4)
+
+    return [dollars(outcome) for outcome in outcomes]
 
 
 def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobSpec) -> float:
@@ -45,10 +64,5 @@ def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobS
     once = math.fsum(
         seconds_of(catalogue()[candidate.algorithm], dataset, candidate.trials) or 0.0 for candidate in candidates
     )
-    seconds = once * (1 + (REFIT_FOLDS if _is_cross_validated(dataset, spec) else 0))
+    seconds = once * (1 + (REFIT_FOLDS if is_cross_validated(dataset, spec) else 0))
     return min(seconds / 60, job.minutes or spec.limits.minutes)
-
-
-def _is_cross_validated(dataset: Dataset, spec: JobSpec) -> bool:
-    wanted = dataset.few_rows if spec.cross_validate is None else spec.cross_validate
-    return wanted and dataset.may_be_dealt and dataset.task != "clustering" and spec.training.privacy is None

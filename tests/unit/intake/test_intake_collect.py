@@ -97,6 +97,16 @@ def test_whatever_a_job_waited_for_in_vain_is_no_machine_and_is_said(artifacts: 
         check_job(RUN, "gpu", json.dumps({"Status": "FAILED", "StatusReason": reason}), artifacts=artifacts)
 
 
+@pytest.mark.parametrize("where", ["job", "container"])
+def test_a_job_that_fargate_could_not_start_got_no_machine(artifacts: FakeObjectStore, where: str) -> None:
+    reason = "ResourceInitializationError: unable to pull secrets or registry auth: connection timed out"
+    container = {"Reason": reason} if where == "container" else {}
+    status_reason = reason if where == "job" else "Task failed to start"
+    described = {"Status": "FAILED", "StatusReason": status_reason, "Container": container}
+    with pytest.raises(CapacityUnavailableError, match="ResourceInitializationError"):
+        check_job(RUN, "cpu", json.dumps(described), artifacts=artifacts)
+
+
 @pytest.mark.parametrize("where", ["job", "attempt"])
 def test_a_job_without_an_image_says_so(artifacts: FakeObjectStore, where: str) -> None:
     container = {"Reason": "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"}

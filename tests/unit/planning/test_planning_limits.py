@@ -11,7 +11,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, Limits, Parallel, Training, parse_job_spec
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.planning.estimates import bytes_of, minutes_for, seconds_of
-from pipeline.planning.jobs import Planned, jobs_of
+from pipeline.planning.jobs import ONE_JOB_CELLS, ONE_JOB_SECONDS, Planned, fits_one_job, jobs_of
 from pipeline.planning.plan import plan
 
 
@@ -161,6 +161,29 @@ def test_heavy_candidates_go_side_by_side_when_it_pays() -> None:
     assert [(job.name, job.candidates) for job in jobs] == [("cpu", ("a", "c", "d")), ("cpu_2", ("b",))]
     assert len(jobs_of([_planned(str(n), 1e5) for n in range(9)], JobSpec(), rows=100)[0]) == 4
     assert len(jobs_of(heavy, JobSpec(limits=Limits(dollars=9)), rows=100)[0]) == 1
+
+
+def test_a_small_plan_is_one_job_and_a_larger_one_is_not() -> None:
+    small = plan(_dataset(train=20_000, columns=14), JobSpec())
+    assert small.one_job
+    (job,) = small.jobs
+    assert job.candidates == tuple(candidate.name for candidate in small.candidates)
+    assert not plan(_dataset(train=ONE_JOB_CELLS // 10 + 1), JobSpec(algorithms=("linear",))).one_job
+    assert not plan(_dataset(train=60_000, classes=5), JobSpec()).one_job  # its seconds
+
+
+def test_folds_count_for_whether_a_plan_is_small() -> None:
+    planned = [_planned("a", ONE_JOB_SECONDS / 2)]
+    assert fits_one_job(planned, _dataset(), JobSpec(cross_validate=False))
+    assert not fits_one_job(planned, _dataset(), JobSpec(cross_validate=True))
+
+
+def test_a_users_code_several_nodes_and_what_nobody_can_estimate_are_no_small_plan() -> None:
+    nodes = JobSpec(training=Training(parallel=Parallel(strategy="ddp", nodes=2)))
+    assert fits_one_job([_planned("a", 1)], _dataset(), JobSpec())
+    assert not fits_one_job([_planned("a", 1), _planned("code", 1, "code")], _dataset(), JobSpec())
+    assert not fits_one_job([_planned("a", None)], _dataset(), JobSpec())
+    assert not fits_one_job([_planned("a", 1, "gpu")], _dataset(), nodes)
 
 
 @pytest.mark.parametrize(

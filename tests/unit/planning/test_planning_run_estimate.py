@@ -6,8 +6,11 @@ import pytest
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.job_spec import JobSpec, Limits
+from pipeline.contracts.outcome import JobOutcome
+from pipeline.contracts.plan import Plan, TrainingJob
+from pipeline.planning.estimates import DOLLARS_AN_HOUR
 from pipeline.planning.plan import plan
-from pipeline.planning.run_estimate import RunEstimate, estimate_run
+from pipeline.planning.run_estimate import RunEstimate, costs_of, estimate_run
 
 
 def _dataset(rows: int, columns: int = 10) -> Dataset:
@@ -43,3 +46,36 @@ def test_jobs_run_side_by_side_and_each_is_paid_for() -> None:
     beside = _estimate(400_000, JobSpec(algorithms=("linear", "mlp")))
     assert beside.dollars > 2 * alone.dollars
     assert beside.minutes == pytest.approx(alone.minutes, abs=5)
+
+
+def _outcome(job: str, device: str = "cpu", seconds: float = 3600) -> JobOutcome:
+    return JobOutcome(job=job, status="SUCCEEDED", device=device, seconds=seconds)
+
+
+def test_a_job_costs_what_its_machine_does() -> None:
+    jobs = (
+        TrainingJob(name="cpu", queue="cpu", candidates=("a",)),
+        TrainingJob(name="gpu", queue="gpu", candidates=("b",), nodes=2),
+    )
+    planned = Plan(metric="accuracy", candidates=(), jobs=jobs)
+    cpu, gpu = DOLLARS_AN_HOUR["cpu"], DOLLARS_AN_HOUR["gpu"]
+    ran = [_outcome("cpu"), _outcome("gpu", device="cuda:0 (T4)"), _outcome("compress", seconds=360)]
+    assert costs_of(ran, planned) == pytest.approx([cpu, 2 * gpu, cpu / 10], abs=1e-4)
+    assert costs_of([_outcome("gpu")], planned) == pytest.approx([2 * cpu])  # it got no GPU machine
+
+
+def test_a_small_plan_costs_what_fargate_does_unless_it_went_on_on_the_cpu_queue() -> None:
+    job = TrainingJob(name="cpu", queue="cpu", candidates=("a",))
+    small = Plan(metric="accuracy", candidates=(), jobs=(job,), one_job=True)
+    assert costs_of([_outcome("cpu")], small) == [DOLLARS_AN_HOUR["fargate"]]
+    assert costs_of([_outcome("cpu"), _outcome("compress")], small)[0] == DOLLARS_AN_HOUR["cpu"]
+
+
+def test_a_small_run_starts_sooner_and_costs_less_than_on_a_machine_of_ec2() -> None:
+    dataset = _dataset(500)
+    planned = plan(dataset, JobSpec())
+    small = estimate_run(planned, dataset, JobSpec())
+    large = estimate_run(planned.model_copy(update={"one_job": False}), dataset, JobSpec())
+    assert planned.one_job
+    assert small.minutes == pytest.approx(large.minutes - 1)
+    assert small.dollars < 0.8 * large.dollars

@@ -83,6 +83,7 @@ def test_every_queue_is_watched_for_jobs_that_wait() -> None:
             template_text.replace("<job>", '"an-id"')
             .replace("${GpuWaitSeconds}", "1")
             .replace("${CpuWaitSeconds}", "1")
+            .replace("${FargateWaitSeconds}", "1")
         )
         assert json.loads(filled) == {"job": "an-id", "seconds": 1}
 
@@ -98,7 +99,7 @@ def test_a_job_that_has_started_is_not_ended_for_having_waited() -> None:
 @pytest.mark.parametrize("name", BATCH_TASKS)
 def test_waiting_is_no_time_of_the_job(name: str) -> None:
     """Three attempts, each of which may wait, are within the state's time."""
-    waits = max(PARAMETERS[field]["MaxValue"] for field in ("GpuWaitSeconds", "CpuWaitSeconds"))
+    waits = max(PARAMETERS[field]["MaxValue"] for field in ("GpuWaitSeconds", "CpuWaitSeconds", "FargateWaitSeconds"))
     assert BATCH_TASKS[name]["TimeoutSeconds"] >= PARAMETERS["JobSeconds"]["MaxValue"] + 3 * waits
     assert waits < 86_400
     assert state_machine("waits")["TimeoutSeconds"] > waits

@@ -170,7 +170,9 @@ def test_a_job_whose_machine_was_taken_back_or_that_was_killed_is_tried_again_an
         if job["Type"] == "multinode":
             continue
         first, _, short_of_memory, killed, last = job["RetryStrategy"]["EvaluateOnExit"]  # five are Batch's most
-        assert first == {"OnStatusReason": "Host EC2*", "Action": "RETRY"}
+        on_fargate = job["PlatformCapabilities"] == ["FARGATE"]
+        interrupted = "Your Spot Task was interrupted*" if on_fargate else "Host EC2*"
+        assert first == {"OnStatusReason": interrupted, "Action": "RETRY"}
         assert short_of_memory == {"OnReason": "OutOfMemoryError:*", "Action": "EXIT"}
         assert killed == {"OnExitCode": "13*", "Action": "RETRY"}
         assert last == {"OnReason": "*", "Action": "EXIT"}
@@ -179,7 +181,7 @@ def test_a_job_whose_machine_was_taken_back_or_that_was_killed_is_tried_again_an
 
 def test_a_job_that_gets_no_machine_is_cancelled_by_its_queue() -> None:
     queues = resources("AWS::Batch::JobQueue")
-    assert len(queues) == 5
+    assert len(queues) == 6
     for queue in queues.values():
         reasons = {action["Reason"] for action in queue["JobStateTimeLimitActions"]}
         assert "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY" in reasons
@@ -193,7 +195,7 @@ def test_nothing_costs_while_it_is_idle() -> None:
     assert all(e.get("VpcEndpointType", "Gateway") == "Gateway" for e in resources("AWS::EC2::VPCEndpoint").values())
     assert all(t["BillingMode"] == "PAY_PER_REQUEST" for t in resources("AWS::DynamoDB::Table").values())
     machines = resources("AWS::Batch::ComputeEnvironment").values()
-    assert all(one["ComputeResources"]["MinvCpus"] == 0 for one in machines)
+    assert all(one["ComputeResources"].get("MinvCpus", 0) == 0 for one in machines)
     assert not any("ProvisionedConcurrencyConfig" in f or "SnapStart" in f for f in FUNCTIONS.values())
 
 

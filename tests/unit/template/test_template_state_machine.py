@@ -26,6 +26,7 @@ from tests.unit.template.template import (
 )
 
 TASKS = states("Task")
+STATES = state_machine()["States"]
 ALL = ["States.ALL"]
 # What each optimized integration takes: CreateStateMachine refuses any other field.
 OPTIMIZED = {
@@ -99,6 +100,22 @@ def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
     again = TASKS[catcher["Next"]]
     assert "CapacityUnavailableError" in catcher["ErrorEquals"]
     assert "demand" in str(again["Parameters"].get("JobQueue.$", again["Parameters"].get("JobQueue"))).lower()
+
+
+def test_a_small_plan_is_one_job_that_goes_on_on_the_cpu_queue_where_fargate_does_not_start_it() -> None:
+    (small,) = STATES["ChooseJobs"]["Choices"]
+    assert (STATES["Plan"]["Next"], STATES["ChooseJobs"]["Default"]) == ("ChooseJobs", "Train")
+    assert (small["Variable"], small["BooleanEquals"], small["Next"]) == ("$.plan.one_job", True, "TrainAndCompress")
+    submitted = STATES["TrainAndCompress"]
+    assert submitted["Parameters"]["JobQueue"] == "${FargateQueue}"
+    assert submitted["Parameters"]["Parameters"]["job.$"] == "$.plan.jobs[0].name"
+    collect = STATES[submitted["Catch"][0]["Next"]]
+    assert submitted["Next"] == collect["Next"] == "CollectCompression"
+    assert collect["Catch"][0]["Next"] == "Train"
+    assert {"CapacityUnavailableError", "ImageUnavailableError", "JobInterruptedError"} <= set(
+        collect["Catch"][0]["ErrorEquals"]
+    )
+    assert collect["Parameters"]["Payload"]["instead"] == "on the CPU queue"
 
 
 def test_a_job_that_lost_a_node_is_submitted_again_with_one_less_and_at_last_to_one_machine() -> None:

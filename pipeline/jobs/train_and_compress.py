@@ -1,0 +1,43 @@
+"""``python -m pipeline.jobs.train_and_compress --run RUN --job JOB``: the one job of a small plan.
+
+It trains the job's candidates, blends and compresses them: a machine is started, and libraries are imported, once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.contracts.errors import NoCandidateSurvivedError
+from pipeline.contracts.outcome import CandidateOutcome
+from pipeline.jobs.compress import compress
+from pipeline.jobs.job import JobContext, run_job
+from pipeline.jobs.train import train
+
+__all__ = ["train_and_compress"]
+
+
+def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
+    """Train the job's candidates, then write the run's VariantSet; an earlier attempt's candidates are kept.
+
+    Returns:
+        What became of each candidate.
+
+    Raises:
+        NoCandidateSurvivedError: No candidate could be trained.
+        ExportMismatchError: No candidate's export gives the same predictions as its model.
+    """
+    outcomes = train(context)
+    if not any(outcome.status == "trained" for outcome in outcomes):
+        reasons = [f"{outcome.candidate}: {outcome.error.message}" for outcome in outcomes if outcome.error]
+        raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(reasons)}")
+    context.finish_stage("train")
+    workdir = context.workdir / "compress"
+    workdir.mkdir()
+    compress(replace(context, workdir=workdir))
+    return outcomes
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(train_and_compress))

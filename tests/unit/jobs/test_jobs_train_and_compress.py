@@ -1,0 +1,58 @@
+"""The one job of a small plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.job_spec import Compression, JobSpec
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.plan import Candidate
+from pipeline.contracts.run import StageStatus
+from pipeline.contracts.variant import VariantSet
+from pipeline.jobs.train_and_compress import train_and_compress
+from tests.fakes.planned import RUN, House
+
+KEYS = RunKeys.of(RUN)
+LINEAR = Candidate(name="linear", algorithm="linear")
+TREES = Candidate(name="trees", algorithm="gradient_boosting", settings={"n_estimators": 5})
+WRONG = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})
+SPEC = JobSpec(compression=Compression(max_slowdown=100))
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def _stage(house: House, name: str) -> StageStatus:
+    return next(stage.status for stage in house.runs.get(RUN).stages if stage.name == name)
+
+
+def test_it_leaves_what_training_and_compression_leave(house: House) -> None:
+    house.plan(LINEAR, TREES, spec=SPEC)
+    for stage in ("validate", "plan"):
+        house.runs.finish_stage(RUN, stage)
+    assert house.run(train_and_compress) == 0
+    assert [one.candidate for one in house.outcome().candidates] == ["linear", "trees"]
+    variants = VariantSet.from_bytes(house.artifacts.get(KEYS.variants)).variants
+    assert {one.candidate for one in variants if one.status == "ok"} >= {"linear", "trees"}
+    assert (_stage(house, "train"), _stage(house, "compress")) == ("SUCCEEDED", "RUNNING")
+
+
+def test_without_a_candidate_the_outcome_says_what_each_failed_of(house: House) -> None:
+    house.plan(WRONG, spec=SPEC)
+    assert house.run(train_and_compress) == 1
+    error = house.outcome().error
+    assert error is not None
+    assert error.type == "NoCandidateSurvivedError"
+    assert "wrong: linear has no setting 'depth'" in error.message
+    assert KEYS.variants not in set(house.artifacts.keys(""))
+    assert _stage(house, "train") != "SUCCEEDED"
+
+
+def test_another_attempt_keeps_what_was_trained(house: House) -> None:
+    house.plan(LINEAR, spec=SPEC)
+    house.run(train_and_compress)
+    before = house.artifacts.get(KEYS.candidate("linear", "trained.json"))
+    assert house.run(train_and_compress) == 0
+    assert house.artifacts.get(KEYS.candidate("linear", "trained.json")) == before
