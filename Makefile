@@ -23,7 +23,7 @@ check: $(VENV)/.installed-dev ## Lint, types, import contracts, template, sizes 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	for app in functions/*/app.py; do $(BIN)/mypy $$app || exit 1; done  # thirteen modules named app
+	for app in functions/*/app.py; do $(BIN)/mypy $$app || exit 1; done  # each a module named app
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m tools.layer_sizes

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ from pipeline.bootstrap.settings import (
     CommandSettings,
     FailureSettings,
     JobSettings,
+    LostRunSettings,
     NodeSettings,
     PredictorSettings,
     RegistrarSettings,
@@ -59,6 +60,7 @@ __all__ = [
     "evaluator",
     "failure_recorder",
     "job",
+    "lost_runs",
     "model_catalogue",
     "node",
     "operator",
@@ -222,6 +224,21 @@ def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]
 
     runs = RunLog(_table(_clients(environ), FailureSettings.from_env(environ).table))
     return lambda failure: runs.fail(failure.run, failure.error)
+
+
+def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
+    """Ends the runs that no execution owns; their names."""
+    from datetime import UTC, datetime
+
+    from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
+    from pipeline.intake.lost_runs import fail_lost_runs
+    from pipeline.intake.run_log import RunLog
+
+    settings = LostRunSettings.from_env(environ)
+    clients = _clients(environ)
+    runs = RunLog(_table(clients, settings.table))
+    executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
+    return lambda: fail_lost_runs(runs, executions, now=datetime.now(UTC))
 
 
 def predictor(environ: Environ = os.environ) -> Predictor:

@@ -15,6 +15,7 @@ __all__ = [
     "CommandSettings",
     "FailureSettings",
     "JobSettings",
+    "LostRunSettings",
     "NodeSettings",
     "PredictorSettings",
     "RegistrarSettings",
@@ -87,16 +88,20 @@ class _Settings:
         return cls(**{one.name: one.metadata["variable"].of(environ) for one in fields(cls)})  # type: ignore[arg-type]  # each subclass is a dataclass
 
 
+def _state_machine() -> Any:
+    return _setting(
+        "STATE_MACHINE_ARN",
+        pattern=r"arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}",
+        expected="the ARN of a state machine",
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StarterSettings(_Settings):
     table: str = _table()
     uploads: str = _uploads()
     artifacts: str = _artifacts()
-    state_machine: str = _setting(
-        "STATE_MACHINE_ARN",
-        pattern=r"arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}",
-        expected="the ARN of a state machine",
-    )
+    state_machine: str = _state_machine()
     idempotency_table: str = _setting("IDEMPOTENCY_TABLE", **_TABLE)
     large_bytes: int = _setting(
         "LARGE_BYTES", pattern=r"\d{1,15}", expected="a number of bytes", read=int, default="268435456"
@@ -137,6 +142,12 @@ class SmokeTestSettings(_Settings):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureSettings(_Settings):
     table: str = _table()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LostRunSettings(_Settings):
+    table: str = _table()
+    state_machine: str = _state_machine()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

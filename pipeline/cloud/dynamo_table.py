@@ -73,9 +73,11 @@ class DynamoTable:
         asked = {"KeyConditionExpression": condition, "ConsistentRead": True, **words.bound()}
         return self._pages(asked, newest_first=newest_first, limit=limit)
 
-    def listing(self, name: str, *, limit: int | None = None) -> list[Item]:
+    def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
         words = _Words()
         condition = f"{words.path('listing')} = {words.value(name)}"
+        if since:
+            condition += f" AND {words.path('listed_at')} >= {words.value(since)}"
         asked = {"KeyConditionExpression": condition, "IndexName": _LISTING_INDEX, **words.bound()}
         return self._pages(asked, newest_first=True, limit=limit)
 

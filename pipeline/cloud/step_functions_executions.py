@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.contracts.ports import Execution
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -34,6 +35,23 @@ class StepFunctionsExecutions:
             return True
 
     def stop(self, name: str, cause: str) -> None:
-        execution = f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"
         with speaking_to(f"the state machine {self._arn}"):
-            self._client.stop_execution(executionArn=execution, cause=cause)
+            self._client.stop_execution(executionArn=self._execution(name), cause=cause)
+
+    def describe(self, name: str) -> Execution | None:
+        with speaking_to(f"the state machine {self._arn}"):
+            try:
+                answer = self._client.describe_execution(executionArn=self._execution(name))
+            except ClientError as error:
+                if code_of(error) == "ExecutionDoesNotExist":
+                    return None
+                raise
+        return Execution(
+            status=answer["status"],
+            ended_at=answer.get("stopDate"),
+            error=answer.get("error"),
+            cause=answer.get("cause"),
+        )
+
+    def _execution(self, name: str) -> str:
+        return f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"

@@ -8,7 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Executions", "FunctionCalls", "Item", "Message", "Messages", "ObjectInfo", "ObjectStore", "Put", "Table"]
+__all__ = [
+    "Execution",
+    "Executions",
+    "FunctionCalls",
+    "Item",
+    "Message",
+    "Messages",
+    "ObjectInfo",
+    "ObjectStore",
+    "Put",
+    "Table",
+]
 
 Item = dict[str, Any]  # numbers are int or float here; the adapter speaks Decimal with DynamoDB
 
@@ -108,9 +119,19 @@ class Table(Protocol):
         self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
     ) -> list[Item]: ...
 
-    def listing(self, name: str, *, limit: int | None = None) -> list[Item]:
-        """Newest first, by ``listed_at``."""
+    def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
+        """Newest first, by ``listed_at``, which is at least ``since``."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Execution:
+    """One execution. ``ended_at`` is None while it goes on; ``error`` and ``cause`` are those of a failure."""
+
+    status: str  # as Step Functions calls it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+    ended_at: datetime | None = None
+    error: str | None = None
+    cause: str | None = None
 
 
 class Executions(Protocol):
@@ -121,6 +142,10 @@ class Executions(Protocol):
         ...
 
     def stop(self, name: str, cause: str) -> None: ...
+
+    def describe(self, name: str) -> Execution | None:
+        """The execution ``name``; None when there was none, or it ended 90 days ago."""
+        ...
 
 
 class FunctionCalls(Protocol):

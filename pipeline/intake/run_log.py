@@ -110,6 +110,11 @@ class RunLog:
             raise NotFoundError("there is no such run: the name of one that 'modeldrop runs' lists is expected")
         return _run(item)
 
+    def running(self, *, since: datetime) -> Sequence[Run]:
+        """Runs of all tenants that have not ended and began at ``since`` or later; it may be a second behind."""
+        items = self._table.listing("RUN", since=_time(since))
+        return [_run(item) for item in items if item["status"] == "RUNNING"]
+
     def list(self, *, tenant: str | None = None, limit: int = 50) -> list[Run]:
         """Newest first. Of one tenant it is consistent; of all tenants it may be a second behind."""
         if tenant is None:

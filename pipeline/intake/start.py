@@ -49,7 +49,8 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
     """Start the run of one object version and return its name; None when the object starts none.
 
     The execution's input says whether the data is ``large``: more than ``large_bytes`` once it is unpacked, as far as
-    names tell. Companions, part files without their _SUCCESS and objects that are gone again start none. A key that
+    names tell. Companions, part files without their _SUCCESS and objects that are gone again start none, nor does an
+    object whose run has ended. A key that
     names no valid tenant and model can have no run either: it is listed beside the runs, reported at
     names.rejected_key and not raised, since no redelivery could help.
     Every step may be repeated: a message that comes again does what is still missing and changes nothing else.
@@ -70,7 +71,10 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
     run = run_name(named.tenant, named.model, reference.bucket, reference.key, found.version_id)
     upload = _upload(reference, named, found, uploads, now)
     # The record comes first, so that the execution finds it; the execution last, since it is what cannot be undone.
-    runs.create(run, tenant=named.tenant, model=named.model, file=named.shown, started_at=now)
+    began = runs.create(run, tenant=named.tenant, model=named.model, file=named.shown, started_at=now)
+    if not began and runs.get(run).status != "RUNNING":
+        _log.warning("the run has ended: it is not started again", extra={"run": run})
+        return None
     if not artifacts.put_if_absent(RunKeys.of(run).upload, upload.to_bytes()):  # an earlier delivery's stays
         upload = Upload.from_bytes(artifacts.get(RunKeys.of(run).upload))
     executions.start(run, {"run": run, "large": _unpacked(upload) > large_bytes})

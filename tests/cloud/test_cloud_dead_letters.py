@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.main import app
+from pipeline.intake.lost_runs import START_GRACE
 from tests.cloud.data import as_csv, wine
 from tests.cloud.driver import STACK, Cloud
 
@@ -34,3 +36,17 @@ def test_an_upload_and_a_failure_are_redriven(cloud: Cloud, home: Path) -> None:
     assert redriven == {"uploads": 0, "events": 1, "failures": 1}
     again = CliRunner().invoke(app, ["--home", str(home), "dead-letters", "--json"])
     assert [found["messages"] for found in json.loads(again.stdout)] == [0, 0, 0]
+
+
+def test_a_run_that_no_execution_owns_is_failed_by_the_schedules_function(cloud: Cloud) -> None:
+    lost = "demo_lost_0123456789ab"
+    long_ago = datetime.now(UTC) - START_GRACE
+    cloud.runs.create(lost, tenant="demo", model="lost", file="lost.csv", started_at=long_ago)
+    events = cloud.session.client("events")
+    (rule,) = [rule for rule in events.list_rules()["Rules"] if rule.get("ScheduleExpression") == "rate(15 minutes)"]
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    event = json.loads((Path(__file__).parents[1] / "events" / "fail_lost_runs.json").read_text())
+    answer = cloud.session.client("lambda").invoke(FunctionName=target["Arn"], Payload=json.dumps(event))
+    assert json.loads(answer["Payload"].read()) == {"runs": 1}
+    run = cloud.runs.get(lost)
+    assert (run.status, run.error and run.error.type) == ("FAILED", "ExecutionEndedError")

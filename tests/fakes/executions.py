@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.contracts.ports import Execution
+
 __all__ = ["FakeExecutions"]
 
 
 @dataclass
 class FakeExecutions:
-    """Executions that are only remembered: ``started`` name -> input, ``stopped`` name -> cause."""
+    """Executions that are only remembered: ``started`` name -> input, ``stopped`` name -> cause.
+
+    ``ended`` name -> how it ended; a started one goes on until it is there.
+    """
 
     started: dict[str, dict[str, Any]] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, Execution] = field(default_factory=dict)
 
     def start(self, name: str, document: Mapping[str, Any]) -> bool:
         if name in self.started:
@@ -24,3 +30,6 @@ class FakeExecutions:
 
     def stop(self, name: str, cause: str) -> None:
         self.stopped[name] = cause
+
+    def describe(self, name: str) -> Execution | None:
+        return self.ended.get(name) or (Execution(status="RUNNING") if name in self.started else None)

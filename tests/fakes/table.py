@@ -65,9 +65,13 @@ class FakeTable:
             found = sorted(key for key in self._items if key[0] == pk and key[1].startswith(sk_prefix))
             return [copy.deepcopy(self._items[key]) for key in (found[::-1] if newest_first else found)[:limit]]
 
-    def listing(self, name: str, *, limit: int | None = None) -> list[Item]:
+    def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
         with self._lock:
-            found = [item for item in self._items.values() if item.get("listing") == name and "listed_at" in item]
+            found = [
+                item
+                for item in self._items.values()
+                if item.get("listing") == name and item.get("listed_at", "") >= (since or " ")
+            ]
             return copy.deepcopy(sorted(found, key=lambda item: item["listed_at"], reverse=True)[:limit])
 
     def _allowed(self, put: Put) -> bool:

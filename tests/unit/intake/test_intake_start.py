@@ -12,7 +12,7 @@ import pytest
 from pipeline.contracts.errors import TransientError
 from pipeline.contracts.names import MOST_PARTS, RunKeys, rejected_key, run_name
 from pipeline.contracts.ports import ObjectInfo
-from pipeline.contracts.run import Upload
+from pipeline.contracts.run import RunError, Upload
 from pipeline.intake.run_log import RunLog
 from pipeline.intake.start import UploadReference, start_run
 from tests.fakes.executions import FakeExecutions
@@ -102,6 +102,18 @@ def test_a_crash_before_the_execution_is_healed_by_the_event_that_comes_again(wo
     run = world.start(version_id=version_id)
     assert list(well.started) == [run]
     assert len(world.runs.list()) == 1
+
+
+def test_an_ended_run_is_not_started_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    version_id = world.drop()
+    run = world.start(version_id=version_id)
+    assert run is not None
+    world.runs.fail(run, RunError(type="ExecutionEndedError", message="the run's execution never began"))
+    world.executions.started.clear()
+    with caplog.at_level(logging.WARNING):
+        assert world.start(version_id=version_id) is None
+    assert not world.executions.started
+    assert "has ended" in caplog.text
 
 
 def test_an_event_that_comes_again_leaves_the_input_of_the_run_as_it_was(world: World) -> None:

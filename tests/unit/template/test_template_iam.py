@@ -33,6 +33,7 @@ PERMISSIONS = {
     "query": ("dynamodb:Query",),
     "invoke": ("lambda:InvokeFunction",),
     "start_execution": ("states:StartExecution",),
+    "describe_execution": ("states:DescribeExecution",),
 }
 # Made by the command alone, with its user's own credentials.
 OPERATORS = {
@@ -56,12 +57,27 @@ def items(partition: str, *actions: str, table: str = "Table") -> Iterator[Call]
         yield Call(action=f"dynamodb:{action}", resource=arn_of(table), context=context)
 
 
+def listed(name: str) -> Iterator[Call]:
+    context = {"dynamodb:LeadingKeys": [name]}
+    yield Call(action="dynamodb:Query", resource=f"{arn_of('Table')}/index/listing-index", context=context)
+
+
+def execution_of(run: str, machine: str = "Pipeline") -> str:
+    return f"{arn_of(machine).replace(':stateMachine:', ':execution:')}:{run}"
+
+
 def on(resource: str, *actions: str) -> Iterator[Call]:
     for action in actions:
         yield Call(action=action, resource=resource)
 
 
-OF_REQUESTS = {"StartRunFunction", "PredictFunction", "DescribeModelsFunction", "AuthorizeRequestFunction"}
+OF_REQUESTS = {
+    "FailLostRunsFunction",
+    "StartRunFunction",
+    "PredictFunction",
+    "DescribeModelsFunction",
+    "AuthorizeRequestFunction",
+}
 STAGES = set(resources("AWS::Serverless::Function")) - OF_REQUESTS
 UPLOAD = "demo/houses/train.csv"
 READS = [*objects("ArtifactsBucket", KEYS.plan, "GetObject"), listing("ArtifactsBucket")]
@@ -92,6 +108,9 @@ MADE = {
     ],
     "PromoteModelFunction": [*READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem")],
     "RecordFailureFunction": LOGS,
+    "FailLostRunsFunction": [
+        *LOGS, *listed("RUN"), *on(execution_of(RUN), "states:DescribeExecution"),
+    ],
     "PredictFunction": [
         *items(VERSION, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
     ],
@@ -159,6 +178,9 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("DescribeModelsFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
         ("AuthorizeRequestFunction", next(items(OWN, "GetItem"))),
         ("RegisterModelFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
+        ("FailLostRunsFunction", next(listed("KEY"))),
+        ("FailLostRunsFunction", next(on(execution_of(RUN, "NodesPipeline"), "states:DescribeExecution"))),
+        ("FailLostRunsFunction", next(items(OWN, "GetItem"))),
         ("JobRole", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
         ("CodeJobRole", next(objects("ArtifactsBucket", KEYS.plan, "GetObject"))),
         ("CodeJobRole", next(items(OWN, "GetItem"))),

@@ -23,6 +23,7 @@ SETTINGS = {
     "SmokeTestFunction": settings.SmokeTestSettings,
     "PromoteModelFunction": settings.StageSettings,
     "RecordFailureFunction": settings.FailureSettings,
+    "FailLostRunsFunction": settings.LostRunSettings,
     "PredictFunction": settings.PredictorSettings,
     "DescribeModelsFunction": settings.StageSettings,
     "AuthorizeRequestFunction": settings.AuthorizerSettings,
@@ -76,11 +77,12 @@ def test_a_function_is_given_what_its_settings_ask_for(name: str) -> None:
     SETTINGS[name].from_env({variable: FILLED_IN[variable] for variable in given if variable in FILLED_IN})
 
 
-def test_only_start_run_knows_the_state_machine_and_no_function_knows_the_api() -> None:
+def test_a_function_that_the_state_machine_calls_does_not_know_it_and_none_knows_the_api() -> None:
+    knows = {"StartRunFunction", "FailLostRunsFunction"}  # any other would be a circle
     for name, function in FUNCTIONS.items():
         environment = json.dumps(function["Environment"])
         assert '"Api"' not in environment
-        assert ('"Ref": "Pipeline"' in environment) == (name == "StartRunFunction")
+        assert ('"Ref": "Pipeline"' in environment) == (name in knows)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -295,3 +297,9 @@ def test_layers_pin_the_versions_that_are_tested() -> None:
     tested = pins(ROOT / "constraints.txt")
     for requirements in ROOT.glob("layers/*/requirements.txt"):
         assert pins(requirements).items() <= tested.items()
+
+
+def test_lost_runs_are_looked_for_every_quarter_of_an_hour_and_within_it() -> None:
+    function = FUNCTIONS["FailLostRunsFunction"]
+    assert function["Events"]["Tick"]["Properties"]["Schedule"] == "rate(15 minutes)"
+    assert function["Timeout"] < 15 * 60

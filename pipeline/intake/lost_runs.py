@@ -1,0 +1,52 @@
+"""Runs that are RUNNING in the log and that no execution works on: their end was not recorded, or they never began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pipeline.contracts.ports import Execution, Executions
+from pipeline.contracts.run import Run, RunError
+from pipeline.intake.failures import failure_of
+from pipeline.intake.run_log import RunLog
+
+__all__ = ["END_GRACE", "MAX_RUN_AGE", "START_GRACE", "fail_lost_runs"]
+
+MAX_RUN_AGE = timedelta(days=4)  # an execution may take two; what is older was looked at before
+START_GRACE = timedelta(minutes=45)  # an upload's message comes again for half an hour before it is a dead letter
+END_GRACE = timedelta(minutes=5)  # the event of an execution's end may be on its way
+
+
+def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Sequence[str]:
+    """End each run that no execution owns as FAILED; its upload stays where it is.
+
+    Args:
+        runs: The log; a run that ends meanwhile stays as it ended.
+        executions: The state machine's; an execution bears its run's name.
+        now: The time, UTC.
+
+    Returns:
+        The names of the runs that were ended.
+    """
+    lost = []
+    for run in runs.running(since=now - MAX_RUN_AGE):
+        error = _error(run, executions.describe(run.run), now)
+        if error is not None and runs.fail(run.run, error):
+            lost.append(run.run)
+    return lost
+
+
+def _error(run: Run, execution: Execution | None, now: datetime) -> RunError | None:
+    """What the run failed of; None while it may still go on."""
+    if execution is None:
+        if now - run.started_at < START_GRACE:
+            return None
+        text = "the run's execution never began; the upload is still in place: drop the file again to start another run"
+        return RunError(type="ExecutionEndedError", message=text)
+    if execution.ended_at is None or now - execution.ended_at < END_GRACE:
+        return None
+    if execution.status == "SUCCEEDED":
+        text = "the run's execution ended and recorded no result: drop the file again to start another run"
+        return RunError(type="ExecutionEndedError", message=text)
+    detail = {"name": run.run, "status": execution.status, "error": execution.error, "cause": execution.cause}
+    return failure_of({"detail": detail}).error
