@@ -3,7 +3,10 @@
 server.lock    held by the running server, whose address it contains
 server.log     what the emulator says
 stack.json     what was deployed; the API key is in api_key, mode 0600
-state/ s3/     the emulator's own
+state/         the emulator's resources
+records.db     what is in them: records of objects, items, messages, executions, jobs, log lines
+contents/      what is in the objects (s3/: of an earlier version)
+running        exists while a server runs, and after one that was killed
 run/           handlers' code and output, while the server runs
 logs/          functions/<name>.log, jobs/<job>.log
 """
@@ -58,6 +61,8 @@ class Home:
         self.server_log = self.path / "server.log"
         self.state = self.path / "state"
         self.objects = self.path / "s3"
+        self.records = self.path / "records.db"
+        self.contents = self.path / "contents"
         self.run = self.path / "run"
         self.logs = self.path / "logs"
         self.function_logs = self.logs / "functions"
@@ -66,11 +71,12 @@ class Home:
         self._starting = self.path / "starting.lock"
         self._stack = self.path / "stack.json"
         self._api_key = self.path / "api_key"
+        self._running = self.path / "running"
 
     def make(self) -> None:
         """Make the folders, for this user alone: objects and keys are in them."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.state, self.objects, self.function_logs, self.job_logs):
+        for folder in (self.state, self.contents, self.function_logs, self.job_logs):
             folder.mkdir(parents=True, exist_ok=True)
 
     def server(self) -> Server | None:
@@ -136,11 +142,23 @@ class Home:
     def remember_api_key(self, key: str) -> None:
         _write(self._api_key, key.encode())
 
+    def mark_running(self) -> bool:
+        """Note that a server runs; whether the last one was killed."""
+        killed = self._running.exists()
+        self._running.touch()
+        return killed
+
+    def mark_ended(self) -> None:
+        """Note that the server has written all and ends."""
+        self._running.unlink(missing_ok=True)
+
     def wipe(self) -> None:
         """Remove what is ours; another's files in the folder stay."""
-        for folder in (self.state, self.objects, self.run, self.logs):
+        for folder in (self.state, self.objects, self.contents, self.run, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.server_log, self._stack, self._api_key, self._lock):
+        for file in (self.server_log, self._stack, self._api_key, self._lock, self._running):
+            file.unlink(missing_ok=True)
+        for file in self.path.glob(f"{self.records.name}*"):  # SQLite's own beside it
             file.unlink(missing_ok=True)
 
 

@@ -70,7 +70,6 @@ def test_a_clean_end_keeps_the_stack_and_its_run_fails_with_a_word_of_why(own: L
 def test_a_server_that_is_killed_leaves_nothing_behind_and_can_be_started_again(own: Local) -> None:
     arn, job = long_run(own)
     handler = invoke(own)[0]["pid"]
-    until(lambda: any(arn in file.read_text() for file in own.home.state.glob("stepfunctions.json")))
     os.kill(own.server.pid, signal.SIGKILL)
     until(lambda: gone(job) and gone(handler))
     assert own.home.server() is None

@@ -1,12 +1,11 @@
 """Gap: an execution that was stopped goes on, and its end turns FAILED; its own TimeoutSeconds is not known; one that
-ran when the server ended is FAILED at the next start, and no event says so.
+ran when the server ended is FAILED at the next start, and no event says so. Install it when executions are on disk.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
 from contextvars import ContextVar, copy_context
 from typing import Any
 
@@ -26,7 +25,6 @@ PRIVATE_NAMES = (
     PrivateName(module=stepfunctions, name="_fail_execution", parameters=("execution", "error", "cause")),
     PrivateName(module=stepfunctions, name="_run_execution", parameters=("exec_arn",)),
     PrivateName(module=stepfunctions, name="_state_machines"),
-    PrivateName(module=stepfunctions, name="load_persisted_state", parameters=("data",)),
     PrivateName(module=stepfunctions, name="now_iso", parameters=()),
     PrivateName(module=responses, name="set_request_account_id", parameters=("access_key_id",)),
     PrivateName(module=responses, name="set_request_region", parameters=("region",)),
@@ -40,12 +38,7 @@ _frozen = threading.Event()
 
 
 def install() -> None:
-    execute, fail, run, load = (
-        stepfunctions._execute_task,
-        stepfunctions._fail_execution,
-        stepfunctions._run_execution,
-        stepfunctions.load_persisted_state,
-    )
+    execute, fail, run = stepfunctions._execute_task, stepfunctions._fail_execution, stepfunctions._run_execution
 
     def execute_while_running(state: Any, raw_input: Any, execution: Execution, context: Any) -> Any:
         _stand_still_if_frozen()
@@ -70,22 +63,10 @@ def install() -> None:
             if timer is not None:
                 timer.cancel()
 
-    def load_and_remember(data: Mapping[str, Any]) -> None:
-        executions = data["executions"].all_items()
-        running = [key for key, execution in executions if execution["status"] == "RUNNING"]
-        load(data)
-        for account, region, arn in running:
-            execution = stepfunctions._executions.get_scoped(account, region, arn)
-            execution.update(
-                error="ExecutionEndedError",
-                cause="the run was interrupted when the embedded cloud was ended: drop the file again",
-            )
-            _interrupted.append((account, region, execution))
-
     stepfunctions._execute_task = execute_while_running
     stepfunctions._fail_execution = fail_once
     stepfunctions._run_execution = run_in_time
-    stepfunctions.load_persisted_state = load_and_remember
+    _interrupt_running()
 
 
 def freeze() -> None:
@@ -97,6 +78,19 @@ def _stand_still_if_frozen() -> None:
     """Until the process is left."""
     if _frozen.is_set():
         threading.Event().wait()
+
+
+def _interrupt_running() -> None:
+    """End the executions of a server that is gone."""
+    for (account, region, _), execution in stepfunctions._executions.all_items():
+        if execution["status"] == "RUNNING":
+            execution.update(
+                status="FAILED",
+                stopDate=stepfunctions.now_iso(),
+                error="ExecutionEndedError",
+                cause="the run was interrupted when the embedded cloud was ended: drop the file again",
+            )
+            _interrupted.append((account, region, execution))
 
 
 def tell_of_interrupted() -> None:

@@ -1,20 +1,102 @@
-"""Gap: the state is written on a clean end alone."""
+"""Gap: the state is written at a clean end alone, all of it each time; an error is logged, and a damaged file is taken
+for an empty one.
+
+What is in the journal is not in this state: objects, items, messages, executions, jobs and log lines.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
 from ministack import app
 from ministack.core import persistence
+from ministack.services.cloudformation import stacks
 
+from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.private_names import PrivateName
+from pipeline.local.store.database import StorageError
 
-__all__ = ["PRIVATE_NAMES", "flush"]
+__all__ = ["PRIVATE_NAMES", "check_files", "flush", "install"]
 
 PRIVATE_NAMES = (
     PrivateName(module=app, name="_build_persistence_save_dict", parameters=()),
+    PrivateName(
+        module=stacks,
+        name="_add_event",
+        parameters=(
+            *("stack_id", "stack_name", "logical_id", "resource_type", "status"),
+            *("reason", "physical_id", "detailed_status"),
+        ),
+    ),
     PrivateName(module=persistence, name="save_all", parameters=("services",)),
+    PrivateName(module=persistence, name="save_state", parameters=("service", "data")),
+    PrivateName(module=persistence, name="_json_default", parameters=("obj",)),
+    PrivateName(module=persistence, name="_state_format_version", parameters=("service",)),
 )
 
+_written: dict[str, int] = {}  # hash by service
+_errors: list[OSError] = []
+_lock = threading.Lock()
 
-def flush() -> None:
-    """Write the state of all services, 0.1 to 0.4 s; objects are written when they are put."""
-    persistence.save_all(app._build_persistence_save_dict())
+
+def install() -> None:
+    """Write a service's state only when it is another; let an error be seen; write all when a stack is complete."""
+    add_event = stacks._add_event
+
+    def add_event_and_write(*args: Any, **options: Any) -> None:
+        add_event(*args, **options)
+        resource_type, status = args[3:5]
+        if resource_type == "AWS::CloudFormation::Stack" and status.endswith("_COMPLETE"):
+            with contextlib.suppress(StorageError):  # the next flush tries it again
+                flush()
+
+    stacks._add_event = add_event_and_write
+    persistence.save_state = _save
+
+
+def flush(services: Collection[str] | None = None) -> None:
+    """Write the state of these services; None: of all.
+
+    Raises:
+        StorageError: It could not be written.
+    """
+    with _lock:
+        _errors.clear()
+        found = app._build_persistence_save_dict()
+        persistence.save_all({name: state for name, state in found.items() if services is None or name in services})
+        if _errors:
+            raise StorageError(f"{persistence.STATE_DIR} cannot be written: {_errors[0].strerror}")
+
+
+def check_files(folder: Path) -> None:
+    """Raise ConfigurationError when a file of the state is damaged."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{file} is damaged ({error}): restore it from a copy, or start anew with 'modeldrop down --wipe'"
+            ) from error
+
+
+def _save(service: str, data: Any) -> None:
+    document = {"__ministack_format__": persistence._state_format_version(service), "payload": data}
+    content = json.dumps(document, default=persistence._json_default)
+    if _written.get(service) == hash(content):
+        return
+    path = Path(persistence.STATE_DIR) / f"{service}.json"
+    unfinished = path.with_suffix(".new")
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(content)
+        unfinished.replace(path)
+    except OSError as error:
+        _errors.append(error)
+        return
+    _written[service] = hash(content)

@@ -1,0 +1,81 @@
+"""Gap: Step Functions keeps every execution with its history in memory, and writes all at a clean end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ministack.services import stepfunctions
+
+from pipeline.local.private_names import PrivateName
+from pipeline.local.store.journal import Journal
+from pipeline.local.store.stored_dict import StoredDict
+
+__all__ = ["PRIVATE_NAMES", "Executions"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=stepfunctions, name="_emit_execution_status_event", parameters=("execution",)),
+    PrivateName(module=stepfunctions, name="_executions"),
+)
+
+Execution = dict[str, Any]  # MiniStack's record of an execution
+
+
+class Executions:
+    """The executions: those that run in memory, the others on disk, with their histories apart.
+
+    ``commit`` commits the journal, from any thread.
+    """
+
+    def __init__(self, journal: Journal, *, commit: Callable[[], None]) -> None:
+        self._journal = journal
+        self._commit = commit
+        self._histories = StoredDict(journal, "histories")
+        self._executions = StoredDict(
+            journal,
+            "executions",
+            kept=lambda execution: execution["status"] == "RUNNING",
+            wrap=lambda key, execution: _Ended(self._histories, key, execution),
+        )
+
+    def install(self) -> None:
+        """Replace the dictionary of MiniStack; write each execution when it starts and when it ends."""
+        stepfunctions._executions._data = self._executions
+        for key, execution in self._executions.items():
+            if execution["status"] == "RUNNING":
+                self._executions[key] = execution | {"events": execution["events"]}
+        emit = stepfunctions._emit_execution_status_event
+
+        def write_and_emit(execution: Execution) -> None:
+            self._write(execution)
+            emit(execution)
+
+        stepfunctions._emit_execution_status_event = write_and_emit
+
+    def _write(self, execution: Execution) -> None:
+        """Write an execution; one that has ended leaves the memory."""
+        arn = execution["executionArn"]
+        account, region = arn.split(":")[4], arn.split(":")[3]
+        if execution["status"] != "RUNNING":
+            with self._journal.lock:
+                self._put_away((account, region, arn), execution)
+        self._commit()
+
+    def _put_away(self, key: tuple[str, str, str], execution: Execution) -> None:
+        self._histories[key] = execution["events"]
+        ended = {name: value for name, value in execution.items() if name != "events"}
+        self._executions[key] = _Ended(self._histories, key, ended)
+
+
+class _Ended(dict[str, Any]):
+    """An execution whose history is read when somebody asks for it."""
+
+    def __init__(self, histories: StoredDict, key: Any, execution: Mapping[str, Any]) -> None:
+        super().__init__(execution)
+        self._histories = histories
+        self._key = key
+
+    def __missing__(self, name: str) -> Any:
+        if name != "events":
+            raise KeyError(name)
+        return self._histories.get(self._key, [])

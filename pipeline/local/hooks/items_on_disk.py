@@ -1,0 +1,118 @@
+"""Gap: DynamoDB writes its items at a clean end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.services import dynamodb
+
+from pipeline.local.private_names import PrivateName
+from pipeline.local.store.database import Change
+from pipeline.local.store.journal import Journal
+from pipeline.local.store.stored_dict import decode, encode
+
+__all__ = ["PRIVATE_NAMES", "Items"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=dynamodb, name="_extract_key_val", parameters=("attr",)),
+    PrivateName(module=dynamodb, name="_items_replaced", parameters=("table",)),
+    PrivateName(module=dynamodb, name="_remove_item", parameters=("table", "pk_val", "sk_val")),
+    PrivateName(module=dynamodb, name="_set_item", parameters=("table", "pk_val", "sk_val", "item")),
+    PrivateName(module=dynamodb, name="_tables"),
+    PrivateName(module=dynamodb, name="load_persisted_state", parameters=("data",)),
+)
+
+Table = dict[str, Any]
+_STORE = "dynamodb-items"
+_NO_SORT_KEY = "__no_sort__"  # MiniStack's
+
+
+class _TableItems(defaultdict[Any, dict[Any, Any]]):
+    """Items by partition key and sort key. A copy is empty: they are on disk already."""
+
+    def __deepcopy__(self, memo: object) -> dict[Any, Any]:
+        return {}
+
+
+class Items:
+    """The items of all tables: in memory, and each in the journal before its request is answered."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._changed: dict[bytes, bytes | None] = {}
+        journal.add(self)
+
+    def install(self) -> None:
+        """Follow each change of an item, and read the items when the tables are read."""
+        put, remove, replaced = dynamodb._set_item, dynamodb._remove_item, dynamodb._items_replaced
+        load = dynamodb.load_persisted_state
+
+        def put_and_keep(table: Table, pk_val: Any, sk_val: Any, item: Any) -> Any:
+            with self._journal.lock:
+                found = put(_prepared(table), pk_val, sk_val, item)
+                self._changed[_key(table, pk_val, sk_val)] = encode(item)
+                return found
+
+        def remove_and_keep(table: Table, pk_val: Any, sk_val: Any) -> Any:
+            with self._journal.lock:
+                self._changed[_key(table, pk_val, sk_val)] = None
+                return remove(table, pk_val, sk_val)
+
+        def replace_and_keep(table: Table) -> None:
+            with self._journal.lock:
+                self._replace(_prepared(table))
+                replaced(table)
+
+        def load_with_items(data: Mapping[str, Any]) -> None:
+            load(data)
+            self._load()
+
+        dynamodb._set_item, dynamodb._remove_item = put_and_keep, remove_and_keep
+        dynamodb._items_replaced, dynamodb.load_persisted_state = replace_and_keep, load_with_items
+
+    def changes(self) -> list[Change]:
+        """Return the items that were written or removed."""
+        return [(_STORE, key, value) for key, value in self._changed.items()]
+
+    def saved(self) -> None:
+        """Forget them."""
+        self._changed.clear()
+
+    def _replace(self, table: Table) -> None:
+        """All items are others: MiniStack restores a table or takes a transaction back."""
+        own = encode(table["TableId"])
+        for raw, _ in self._journal.database.items(_STORE):
+            if encode(decode(raw)[0]) == own:
+                self._changed[raw] = None
+        for pk_val, items in table["items"].items():
+            for sk_val, item in items.items():
+                self._changed[_key(table, pk_val, sk_val)] = encode(item)
+
+    def _load(self) -> None:
+        """Put each item into its table; those of a table that is gone are deleted."""
+        tables = {table["TableId"]: _prepared(table) for table in dynamodb._tables.all_values()}
+        for table in tables.values():
+            for pk_val, items in table["items"].items():  # an earlier version wrote them with the table
+                self._changed.update({_key(table, pk_val, sk_val): encode(item) for sk_val, item in items.items()})
+        for raw, value in self._journal.database.items(_STORE):
+            table_id = decode(raw)[0]
+            if table_id not in tables:
+                self._changed[raw] = None
+                continue
+            table, item = tables[table_id], decode(value)
+            sort_key = dynamodb._extract_key_val(item.get(table["sk_name"])) if table["sk_name"] else _NO_SORT_KEY
+            table["items"][dynamodb._extract_key_val(item[table["pk_name"]])][sort_key] = item
+        for table in tables.values():
+            dynamodb._update_counts(table)
+
+
+def _prepared(table: Table) -> Table:
+    if not isinstance(table["items"], _TableItems):
+        table["items"] = _TableItems(dict, table["items"])
+    return table
+
+
+def _key(table: Table, pk_val: Any, sk_val: Any) -> bytes:
+    return encode([table["TableId"], pk_val, sk_val])

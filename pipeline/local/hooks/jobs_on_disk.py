@@ -1,0 +1,25 @@
+"""Gap: Batch keeps the jobs of all times in memory, and writes them at a clean end."""
+
+from __future__ import annotations
+
+from ministack.services import batch
+
+from pipeline.local.private_names import PrivateName
+from pipeline.local.store.journal import Journal
+from pipeline.local.store.stored_dict import StoredDict
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (PrivateName(module=batch, name="_jobs"),)
+
+_ENDED = ("SUCCEEDED", "FAILED")
+_JOBS = 10_000  # Batch itself forgets an ended job after a week
+
+
+def install(journal: Journal) -> None:
+    """Keep jobs in the journal; those of a server that is gone are gone too."""
+    jobs = StoredDict(journal, "batch-jobs", kept=lambda job: job["status"] not in _ENDED, limit=_JOBS)
+    batch._jobs._data = jobs
+    for key, job in jobs.items():
+        if job["status"] not in _ENDED:
+            jobs[key] = job | {"status": "FAILED", "statusReason": "Host EC2 (local) terminated."}

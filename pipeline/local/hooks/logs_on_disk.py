@@ -1,0 +1,67 @@
+"""Gap: CloudWatch Logs keeps every line twice in memory, and writes all at a clean end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.services import cloudwatch_logs
+
+from pipeline.local.private_names import PrivateName
+from pipeline.local.store.journal import Journal
+from pipeline.local.store.stored_dict import StoredDict
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=cloudwatch_logs, name="_log_groups"),
+    PrivateName(module=cloudwatch_logs, name="_log_records"),
+    PrivateName(module=cloudwatch_logs, name="load_persisted_state", parameters=("data",)),
+)
+
+Group = dict[str, Any]
+_STREAMS = 5000  # of a group: MiniStack has a stream for each call of a function
+
+
+def install(journal: Journal) -> None:
+    """Keep the streams of all groups in the journal; GetLogRecord finds nothing."""
+    groups = _Groups(journal)
+    load = cloudwatch_logs.load_persisted_state
+
+    def load_groups(data: Mapping[str, Any]) -> None:
+        read: dict[Any, Group] = {}
+        cloudwatch_logs._log_groups._data = read  # it sorts the events of all streams, which would read them
+        load(data)
+        groups.update(read)
+        cloudwatch_logs._log_groups._data = groups
+
+    cloudwatch_logs._log_groups._data = groups
+    cloudwatch_logs._log_records._data = _Nothing()
+    cloudwatch_logs.load_persisted_state = load_groups
+
+
+class _Groups(dict[Any, Group]):
+    """Groups of streams by account, region and name; the streams are stored."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def __setitem__(self, key: Any, group: Group) -> None:
+        streams = StoredDict(self._journal, "log-streams/" + "/".join(key), limit=_STREAMS)
+        streams.update(group["streams"])
+        group["streams"] = streams
+        super().__setitem__(key, group)
+
+    def __delitem__(self, key: Any) -> None:
+        self[key]["streams"].clear()
+        super().__delitem__(key)
+
+    def update(self, groups: Any, /, **more: Any) -> None:  # type: ignore[override]
+        for key, group in groups.items():
+            self[key] = group
+
+
+class _Nothing(dict[Any, Any]):
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Keep nothing."""

@@ -1,0 +1,179 @@
+"""Gap: S3 keeps each version of an object in memory and reads all records when it starts; killed, it can leave the
+content of one version with the record of another.
+
+Contents are files whose names follow from bucket, key, version and ETag; records are in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ministack.core import responses
+from ministack.services import s3
+
+from pipeline.local.private_names import PrivateName
+from pipeline.local.store.bodies import Bodies
+from pipeline.local.store.database import StorageError
+from pipeline.local.store.journal import Journal
+from pipeline.local.store.stored_dict import StoredDict, decode
+
+__all__ = ["PRIVATE_NAMES", "Objects"]
+
+_OBJECTS, _VERSIONS = "s3-objects/", "s3-versions"  # stores: objects of a bucket, versions of all objects
+_BY_VERSION = ("_object_tags", "_object_acl", "_object_annotations", "_object_retention", "_object_legal_hold")
+
+PRIVATE_NAMES = (
+    *(PrivateName(module=s3, name=name) for name in (*_BY_VERSION, "_object_versions", "_buckets")),
+    PrivateName(module=s3, name="_persist_object", parameters=("bucket", "key", "obj")),
+    PrivateName(module=s3, name="_persist_delete_marker", parameters=("bucket_name", "key", "marker")),
+    PrivateName(module=s3, name="_persist_version_state", parameters=("bucket_name", "key", "bucket")),
+    PrivateName(
+        module=s3, name="_persist_displaced_version", parameters=("bucket_name", "key", "prior_obj", "versioning")
+    ),
+    PrivateName(module=s3, name="_delete_version_file", parameters=("bucket_name", "key", "version_id")),
+    PrivateName(module=s3, name="_delete_persisted_object", parameters=("bucket_name", "key")),
+    PrivateName(module=s3, name="_version_body", parameters=("bucket", "bucket_name", "key", "v")),
+    PrivateName(module=s3, name="_read_body", parameters=("bucket_name", "key", "obj")),
+    PrivateName(module=responses, name="get_account_id", parameters=()),
+)
+
+Record = dict[str, Any]  # MiniStack's, of an object or of one of its versions
+
+
+class Objects:
+    """The objects of all buckets, on disk. ``earlier`` is the folder in which MiniStack itself stored them."""
+
+    def __init__(self, journal: Journal, bodies: Bodies, *, earlier: Path) -> None:
+        self._journal = journal
+        self._bodies = bodies
+        self._earlier = earlier
+        self._versions = StoredDict(journal, _VERSIONS)
+        self._buckets = _Buckets(lambda account, bucket: StoredDict(journal, f"{_OBJECTS}{account}/{bucket}"))
+
+    def install(self) -> None:
+        """Replace the dictionaries and the functions of MiniStack; take over what an earlier version stored."""
+        self._read_earlier()
+        for name in _BY_VERSION:
+            stored = StoredDict(self._journal, "s3-" + name.removeprefix("_object_"))
+            stored.update(getattr(s3, name)._data)
+            getattr(s3, name)._data = stored
+        self._versions.update(s3._object_versions._data)
+        self._buckets.update(s3._buckets._data)
+        s3._buckets._data, s3._object_versions._data = self._buckets, self._versions
+        s3._persist_object = self._persist
+        s3._persist_delete_marker = lambda bucket_name, key, marker: None
+        s3._persist_version_state = lambda bucket_name, key, bucket: self._forget_contents(bucket_name, key)
+        s3._persist_displaced_version = lambda bucket_name, key, prior_obj, versioning: None
+        s3._delete_version_file = self._delete_version
+        s3._delete_persisted_object = self._delete_current
+        s3._version_body = lambda bucket, bucket_name, key, v: self._content(bucket_name, key, v)
+        s3._read_body = self._content
+        self._journal.commit()
+        shutil.rmtree(self._earlier, ignore_errors=True)
+
+    def sweep(self, before: float) -> None:
+        """Delete the contents older than ``before`` that no record on disk refers to: a killed server left them."""
+        database = self._journal.database
+        used: set[str] = set()
+        for raw, value in database.items(_VERSIONS):
+            account, (bucket, key) = decode(raw)
+            used.update(_file(account, bucket, key, record) for record in decode(value) if record["etag"])
+        for store in database.stores(_OBJECTS):
+            account, bucket = store.removeprefix(_OBJECTS).split("/")
+            used.update(_file(account, bucket, decode(raw), decode(value)) for raw, value in database.items(store))
+        self._bodies.sweep(used, before)
+
+    def _read_earlier(self) -> None:
+        """Copy the contents that MiniStack's own files hold; it has read the records already."""
+        for (account, bucket), found in s3._buckets._data.items():
+            for key, record in found["objects"].items():
+                self._bodies.write(_file(account, bucket, key, record), s3._read_body(bucket, key, record))
+        for (account, (bucket, key)), versions in s3._object_versions._data.items():
+            found = s3._buckets._data.get((account, bucket), {"objects": {}})
+            for record in versions:
+                content = None if record.get("is_delete_marker") else s3._version_body(found, bucket, key, record)
+                if content is not None:
+                    self._bodies.write(_file(account, bucket, key, record), content)
+
+    def _persist(self, bucket: str, key: str, obj: Record) -> None:
+        """Write the content; the record follows when the request is answered."""
+        account, content = responses.get_account_id(), obj.get("body")
+        file, objects = _file(account, bucket, key, obj), self._buckets[account, bucket]["objects"]
+        if content is not None:
+            try:
+                self._bodies.write(file, content)
+            except StorageError as error:
+                objects.revert(key)
+                self._versions.revert((account, (bucket, key)))
+                self._journal.fail(error)
+                raise
+        if not obj.get("version_id"):
+            self._delete_afterwards(account, bucket, key, objects.on_disk(key), unless=file)
+        self._forget_contents(bucket, key)
+
+    def _forget_contents(self, bucket: str, key: str) -> None:
+        """Let go of what is in files by now."""
+        account = responses.get_account_id()
+        objects = self._buckets[account, bucket]["objects"]
+        if key in objects:
+            objects[key]["body"] = None
+        for version in self._versions.get((account, (bucket, key))) or []:
+            version["data"] = None
+
+    def _content(self, bucket: str, key: str, record: Record) -> bytes:
+        for name in ("body", "data"):
+            content: bytes | None = record.get(name)
+            if content is not None:
+                return content
+        return self._bodies.read(_file(responses.get_account_id(), bucket, key, record))
+
+    def _delete_version(self, bucket: str, key: str, version_id: str) -> None:
+        account = responses.get_account_id()
+        for version in self._versions.on_disk((account, (bucket, key))) or []:
+            if version["version_id"] == version_id and not version.get("is_delete_marker"):
+                self._delete_afterwards(account, bucket, key, version)
+
+    def _delete_current(self, bucket: str, key: str) -> None:
+        account = responses.get_account_id()
+        self._delete_afterwards(account, bucket, key, self._buckets[account, bucket]["objects"].on_disk(key))
+
+    def _delete_afterwards(
+        self, account: str, bucket: str, key: str, record: Record | None, *, unless: str = ""
+    ) -> None:
+        """Delete a content when no record on disk refers to it any more."""
+        if record is None or (record.get("version_id") not in (None, "null") and unless):
+            return
+        file = _file(account, bucket, key, record)
+        if file != unless:
+            self._journal.afterwards(lambda: self._bodies.delete(file))
+
+
+class _Buckets(dict[tuple[str, str], Record]):
+    """By account and name; the objects of each are stored."""
+
+    def __init__(self, objects: Callable[[str, str], StoredDict]) -> None:
+        super().__init__()
+        self._objects = objects
+
+    def __setitem__(self, name: tuple[str, str], bucket: Record) -> None:
+        objects = self._objects(*name)
+        objects.update(bucket["objects"])
+        super().__setitem__(name, {**bucket, "objects": objects})
+
+    def setdefault(self, name: tuple[str, str], default: Record | None = None) -> Record:
+        if name not in self:
+            self[name] = default or {"objects": {}}
+        return self[name]
+
+    def update(self, buckets: Any, /, **more: Any) -> None:
+        for name, bucket in buckets.items():
+            self[name] = bucket
+
+
+def _file(account: str, bucket: str, key: str, record: Record) -> str:
+    version = record.get("version_id") or "null"
+    return hashlib.sha256("\0".join((account, bucket, key, version, record["etag"])).encode()).hexdigest()[:40]

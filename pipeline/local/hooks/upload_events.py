@@ -1,0 +1,72 @@
+"""Gap: S3 sends the events of an object in the background and forgets them when the server is killed.
+
+An event is in the journal, with its object, until its targets have it.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from contextvars import copy_context
+from typing import Any
+
+from ministack.core import responses
+from ministack.services import s3
+
+from pipeline.local.private_names import PrivateName
+from pipeline.local.store.journal import Journal
+from pipeline.local.store.stored_dict import StoredDict
+
+__all__ = ["PRIVATE_NAMES", "UploadEvents"]
+
+_PARAMETERS = (
+    *("bucket_name", "key", "event_name", "size", "etag", "deletion_type", "version_id"),
+    *("object_extra", "record_extra"),
+)
+
+PRIVATE_NAMES = (
+    PrivateName(module=s3, name="_bucket_notifications"),
+    PrivateName(module=s3, name="_fire_s3_event_async", parameters=_PARAMETERS),
+    PrivateName(module=s3, name="_next_event_sequencer", parameters=("event_name",)),
+    PrivateName(module=responses, name="request_scope", parameters=("account_id", "region")),
+)
+
+Event = dict[str, Any]
+
+
+class UploadEvents:
+    """The events that are on their way."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._pending = StoredDict(journal, "s3-events")
+        self._left = list(self._pending.items())
+
+    def install(self) -> None:
+        """Send events from here."""
+        s3._fire_s3_event_async = self._send
+
+    def send_those_left(self) -> None:
+        """Send what a server that was killed had not sent. Their targets call the server, so it must answer by now."""
+        while self._left:
+            name, event = self._left.pop()
+            self._start(name, event)
+
+    def _send(self, bucket_name: str, key: str, event_name: str, *args: Any, **options: Any) -> None:
+        if bucket_name not in s3._bucket_notifications:
+            return
+        arguments = dict(zip(_PARAMETERS, (bucket_name, key, event_name, *args), strict=False)) | options
+        arguments["sequencer"] = s3._next_event_sequencer(event_name)
+        event = {"account": responses.get_account_id(), "region": responses.get_region(), "arguments": arguments}
+        name = uuid.uuid4().hex
+        self._pending[name] = event
+        self._start(name, event)
+
+    def _start(self, name: str, event: Event) -> None:
+        threading.Thread(
+            target=copy_context().run, args=(self._deliver, name, event), name="upload-event", daemon=True
+        ).start()
+
+    def _deliver(self, name: str, event: Event) -> None:
+        with responses.request_scope(event["account"], event["region"]):
+            s3._fire_s3_event(**event["arguments"])
+        del self._pending[name]

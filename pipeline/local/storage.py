@@ -1,0 +1,137 @@
+"""The hooks that keep the embedded cloud's records on disk, and when they are written.
+
+Records are written before the request that changed them is answered; what is written cannot be lost by ``kill -9``. The
+system may hold it back from the disk for a while: a power cut can lose the last seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+from pipeline.local.home import Home
+from pipeline.local.hooks import jobs_on_disk, logs_on_disk, queues_on_disk, state_flush
+from pipeline.local.hooks.executions_on_disk import Executions
+from pipeline.local.hooks.items_on_disk import Items
+from pipeline.local.hooks.objects_on_disk import Objects
+from pipeline.local.hooks.upload_events import UploadEvents
+from pipeline.local.store.bodies import Bodies
+from pipeline.local.store.database import Database, StorageError
+from pipeline.local.store.journal import Journal
+
+__all__ = ["Storage"]
+
+_INSUFFICIENT_STORAGE = 507
+_COMMIT_SECONDS = 30.0
+_OPERATIONS = {"DynamoDB": "dynamodb", "AWSStepFunctions": "stepfunctions"}
+_OF_RECORDS = ("Item", "Items", "Execution", "SyncExecution", "Transaction", "Statement")  # that operations end with
+_WRITING = ("Create", "Delete", "Update", "Tag", "Untag")
+
+logger = logging.getLogger("modeldrop.local")
+
+
+class Storage:
+    """All records of one server. Requests are handled, and records are written, in the thread of the event loop alone:
+    nobody sees a request half done.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._journal = Journal(Database(home.records))
+        self._bodies = Bodies(home.contents)
+        self._objects = Objects(self._journal, self._bodies, earlier=home.objects)
+        self._events = UploadEvents(self._journal)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.get_ident()
+        self._started = time.time()
+        self._logged = ""
+
+    def install(self) -> None:
+        """Replace what MiniStack keeps in memory."""
+        state_flush.install()
+        self._objects.install()
+        self._events.install()
+        Items(self._journal).install()
+        Executions(self._journal, commit=self.commit).install()
+        queues_on_disk.install(self._journal)
+        jobs_on_disk.install(self._journal)
+        logs_on_disk.install(self._journal)
+
+    def run_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write in the thread of ``loop``, which is the caller's, from now on."""
+        self._loop, self._thread = loop, threading.get_ident()
+
+    def send_events_left(self) -> None:
+        """Send the events of uploads that a killed server had answered; the server must answer by now."""
+        self._events.send_those_left()
+
+    def sweep(self) -> None:
+        """Delete contents that a killed server wrote and never confirmed."""
+        self._objects.sweep(self._started)
+
+    def commit(self) -> None:
+        """Write what has changed, and return when it is written. An error is logged: the next commit tries it again."""
+        if self._loop is None or threading.get_ident() == self._thread:
+            self._commit()
+            return
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def commit_here() -> None:
+            self._commit()
+            done.set_result(None)
+
+        self._loop.call_soon_threadsafe(commit_here)
+        done.result(_COMMIT_SECONDS)
+
+    def confirm(self, scope: Mapping[str, Any]) -> tuple[int, bytes] | None:
+        """Write what a request changed; the status and the body to answer instead when that is not possible."""
+        try:
+            self._journal.commit()
+            service = _changed_service(scope)
+            if service is not None:
+                state_flush.flush([service])
+        except StorageError as error:
+            self._log(error)
+            return _INSUFFICIENT_STORAGE, _error_body(scope, str(error))
+        return None
+
+    def _commit(self) -> None:
+        try:
+            self._journal.commit()
+        except StorageError as error:
+            self._log(error)
+
+    def _log(self, error: StorageError) -> None:
+        """Once, however often it is tried again."""
+        if str(error) != self._logged:
+            self._logged = str(error)
+            logger.warning("%s", error)
+
+
+def _changed_service(scope: Mapping[str, Any]) -> str | None:
+    """The service whose resources, not records, a request changes: a bucket, a table, a state machine."""
+    operation, _, name = _header(scope, b"x-amz-target").partition(".")
+    if name:
+        changes = name.startswith(_WRITING) and not name.endswith(_OF_RECORDS)
+        return _OPERATIONS.get(operation.split("_")[0]) if changes else None
+    path = str(scope["path"]).strip("/")
+    return "s3" if scope["method"] in ("PUT", "DELETE") and path and "/" not in path else None
+
+
+def _error_body(scope: Mapping[str, Any], text: str) -> bytes:
+    """In the form of the service that was asked."""
+    if str(scope["path"]).startswith("/restapis/"):
+        return json.dumps({"error": text}).encode()
+    if _header(scope, b"x-amz-target"):
+        return json.dumps({"__type": "InsufficientStorage", "message": text}).encode()
+    return f"<Error><Code>InsufficientStorage</Code><Message>{escape(text)}</Message></Error>".encode()
+
+
+def _header(scope: Mapping[str, Any], name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")

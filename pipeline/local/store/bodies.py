@@ -1,0 +1,64 @@
+"""The contents of objects, a file each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Container
+from pathlib import Path
+
+from pipeline.local.store.database import StorageError
+
+__all__ = ["Bodies"]
+
+_UNFINISHED = ".unfinished"
+
+
+class Bodies:
+    """Files named by the caller, in folders by the first two letters; a file is whole or absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, or replace it.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        path = self.path(name)
+        unfinished = path.with_name(f"{uuid.uuid4().hex}{_UNFINISHED}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content)
+            unfinished.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise StorageError(f"{self._folder} cannot be written: {error.strerror}") from error
+
+    def read(self, name: str) -> bytes:
+        """Return a file's content; FileNotFoundError when there is none."""
+        return self.path(name).read_bytes()
+
+    def take(self, name: str, file: Path) -> None:
+        """Move a file of another folder here."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.replace(path)
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        self.path(name).unlink(missing_ok=True)
+
+    def sweep(self, used: Container[str], before: float) -> None:
+        """Delete what is older than ``before``, in seconds since the epoch, and not ``used``."""
+        for file in self._folder.glob("??/*"):
+            if file.name not in used and file.stat().st_mtime < before:
+                file.unlink(missing_ok=True)
+
+    def path(self, name: str) -> Path:
+        """Return where a file is, or would be."""
+        return self._folder / name[:2] / name

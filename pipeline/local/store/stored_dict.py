@@ -1,0 +1,203 @@
+"""A dictionary whose values are on disk."""
+
+from __future__ import annotations
+
+import base64
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, MutableMapping
+from typing import Any
+
+import orjson
+
+from pipeline.local.store.database import Change
+from pipeline.local.store.journal import Journal
+
+__all__ = ["StoredDict", "decode", "encode"]
+
+_IN_MEMORY = 64  # values
+_BYTES = "__bytes__"
+
+
+class StoredDict(MutableMapping[Any, Any]):
+    """Keys in memory, values in the journal's database; the values that were used last are in memory too.
+
+    A value that was looked up by its key may be changed in place until the next commit, which compares it with what
+    is on disk. Values met by iteration may be changed only if they are ``kept``. A copy is empty: MiniStack copies its
+    dictionaries to write them elsewhere, and these are written already.
+
+    Args:
+        journal: Commits the changes.
+        name: Of the store in the database.
+        kept: Whether a value stays in memory, and is compared at each commit.
+        wrap: Applied to a value that was read from disk.
+        limit: Number of keys; beyond it the oldest are dropped.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        name: str,
+        *,
+        kept: Callable[[Any], bool] = lambda value: False,
+        wrap: Callable[[Hashable, Any], Any] = lambda key, value: value,
+        limit: int | None = None,
+    ) -> None:
+        self.name = name
+        self._journal = journal
+        self._kept = kept
+        self._wrap = wrap
+        self._limit = limit
+        self._keys: dict[Any, None] = {_key(raw): None for raw in journal.database.keys(name)}
+        self._live: OrderedDict[Any, Any] = OrderedDict()
+        self._hashes: dict[Any, int] = {}  # of live values, as they are on disk
+        self._touched: set[Any] = set()
+        self._unsaved: dict[Any, bytes | None] = {}  # of values that are no longer live; None: deleted
+        self._found: dict[Any, int] = {}
+        journal.add(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        with self._journal.lock:
+            if key not in self._live:
+                if key not in self._keys:
+                    raise KeyError(key)
+                raw = self._raw(key)
+                self._live[key], self._hashes[key] = self._wrap(key, decode(raw)), hash(raw)
+                self._make_room()
+            self._live.move_to_end(key)
+            self._touched.add(key)
+            return self._live[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self._journal.lock:
+            self._keys[key] = None
+            self._live[key] = value
+            self._live.move_to_end(key)
+            self._touched.add(key)
+            self._unsaved.pop(key, None)
+            self._make_room()
+            if self._limit is not None and len(self._keys) > self._limit:
+                del self[next(iter(self._keys))]
+
+    def __delitem__(self, key: Any) -> None:
+        with self._journal.lock:
+            del self._keys[key]
+            self._live.pop(key, None)
+            self._hashes.pop(key, None)
+            self._touched.discard(key)
+            self._unsaved[key] = None
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[Any]:
+        with self._journal.lock:
+            return iter(list(self._keys))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __deepcopy__(self, memo: object) -> dict[Any, Any]:
+        return {}
+
+    def items(self) -> Any:
+        """Return keys and values; a value that is not in memory is a copy, which stays out of it."""
+        with self._journal.lock:
+            found = {_key(raw): value for raw, value in self._journal.database.items(self.name)}
+            return [(key, self._peek(key, found.get(key))) for key in self._keys]
+
+    def values(self) -> Any:
+        """Return the values, as ``items`` does."""
+        return [value for _, value in self.items()]
+
+    def clear(self) -> None:
+        """Delete all, without reading them."""
+        with self._journal.lock:
+            for key in list(self._keys):
+                del self[key]
+
+    def on_disk(self, key: Any) -> Any:
+        """Return the value of the last commit; None when there was none."""
+        raw = self._journal.database.get(self.name, encode(key))
+        return None if raw is None else decode(raw)
+
+    def revert(self, key: Any) -> None:
+        """Return to the value of the last commit."""
+        with self._journal.lock:
+            for store in (self._live, self._hashes, self._unsaved):
+                store.pop(key, None)
+            self._touched.discard(key)
+            if self._journal.database.get(self.name, encode(key)) is None:
+                self._keys.pop(key, None)
+            else:
+                self._keys[key] = None
+
+    def changes(self) -> list[Change]:
+        """Return what differs from the database; the journal holds the lock."""
+        changed: list[Change] = [(self.name, encode(key), raw) for key, raw in self._unsaved.items()]
+        self._found = {}
+        for key in self._touched.union(key for key, value in self._live.items() if self._kept(value)):
+            raw = encode(self._live[key])
+            if self._hashes.get(key) != hash(raw):
+                self._found[key] = hash(raw)
+                changed.append((self.name, encode(key), raw))
+        return changed
+
+    def saved(self) -> None:
+        """Take note that the changes returned last are in the database; the journal holds the lock."""
+        self._hashes.update(self._found)
+        self._touched.clear()
+        self._unsaved.clear()
+
+    def _raw(self, key: Any) -> bytes:
+        raw = self._unsaved.get(key) or self._journal.database.get(self.name, encode(key))
+        if raw is None:
+            raise KeyError(key)
+        return raw
+
+    def _peek(self, key: Any, raw: bytes | None) -> Any:
+        if key in self._live:
+            return self._live[key]
+        return self._wrap(key, decode(self._unsaved.get(key) or raw or self._raw(key)))
+
+    def _make_room(self) -> None:
+        """Drop the values that were used the longest time ago."""
+        if len(self._live) <= _IN_MEMORY:
+            return
+        for key in [key for key, value in self._live.items() if not self._kept(value)][: len(self._live) - _IN_MEMORY]:
+            raw = encode(self._live.pop(key))
+            if self._hashes.pop(key, None) != hash(raw):
+                self._unsaved[key] = raw
+            self._touched.discard(key)
+
+
+def encode(value: Any) -> bytes:
+    """Return a value, or a key, as JSON; bytes are in it as base64."""
+    return orjson.dumps(value, default=_default, option=orjson.OPT_NON_STR_KEYS)
+
+
+def decode(raw: bytes) -> Any:
+    """Return what was encoded."""
+    value = orjson.loads(raw)
+    return _with_bytes(value) if _BYTES.encode() in raw else value
+
+
+def _default(value: object) -> Any:
+    if isinstance(value, bytes | bytearray):
+        return {_BYTES: base64.b64encode(value).decode()}
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def _with_bytes(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {_BYTES}:
+            return base64.b64decode(value[_BYTES])
+        return {key: _with_bytes(item) for key, item in value.items()}
+    return [_with_bytes(item) for item in value] if isinstance(value, list) else value
+
+
+def _key(raw: bytes) -> Any:
+    return _hashable(orjson.loads(raw))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(_hashable(item) for item in value) if isinstance(value, list) else value
