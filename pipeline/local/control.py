@@ -66,6 +66,8 @@ def down(*, home: Path | None = None, wipe: bool = False) -> bool:
         server = place.server()
         if server is not None:
             end(place, server)
+        else:
+            place.clear_temporary()
         if wipe:
             place.wipe()
     return server is not None

@@ -8,6 +8,7 @@ records.db     what is in them: records of objects, items, messages, executions,
 contents/      what is in the objects (s3/: of an earlier version)
 running        exists while a server runs, and after one that was killed
 run/           handlers' code and output, while the server runs
+tmp/           temporary files of the server and of jobs, while it runs
 logs/          functions/<name>.log, jobs/<job>.log
 """
 
@@ -23,6 +24,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from pipeline.contracts.errors import ConfigurationError
 
 __all__ = ["Deployed", "Home", "Server"]
 
@@ -64,6 +67,7 @@ class Home:
         self.records = self.path / "records.db"
         self.contents = self.path / "contents"
         self.run = self.path / "run"
+        self.temporary = self.path / "tmp"
         self.logs = self.path / "logs"
         self.function_logs = self.logs / "functions"
         self.job_logs = self.logs / "jobs"
@@ -74,10 +78,15 @@ class Home:
         self._running = self.path / "running"
 
     def make(self) -> None:
-        """Make the folders, for this user alone: objects and keys are in them."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.state, self.contents, self.function_logs, self.job_logs):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Make the folders, for this user alone: objects and keys are in them.
+
+        Raises:
+            ConfigurationError: They cannot be made.
+        """
+        with self._writable():
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self.state, self.contents, self.function_logs, self.job_logs):
+                folder.mkdir(parents=True, exist_ok=True)
 
     def server(self) -> Server | None:
         """Who runs here; None when nobody does. The kernel drops the lock of a server that was killed."""
@@ -99,11 +108,13 @@ class Home:
     @contextmanager
     def occupied(self, server: Server) -> Iterator[None]:
         """Be the server here; raise BlockingIOError when there is one."""
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        with self._writable():
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock_soon(descriptor)
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps(asdict(server)).encode())
+            with self._writable():
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, json.dumps(asdict(server)).encode())
             yield
         finally:
             os.close(descriptor)
@@ -112,7 +123,9 @@ class Home:
     def starting(self) -> Iterator[None]:
         """One caller at a time starts, deploys or ends; a second one waits."""
         self.make()
-        with self._starting.open("w") as file:
+        with self._writable():
+            file = self._starting.open("w")
+        with file:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX)
             yield
 
@@ -126,31 +139,59 @@ class Home:
         return True
 
     def deployed(self) -> Deployed | None:
-        document = _read(self._stack)
-        return Deployed(**document) if document is not None else None
+        """Return what is deployed; None when nothing is.
+
+        Raises:
+            ConfigurationError: The file that says so is damaged.
+        """
+        try:
+            document = _read(self._stack)
+            return Deployed(**document) if document is not None else None
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"{self._stack} is damaged ({error}): delete it, and 'modeldrop up' writes it again"
+            ) from error
 
     def deployed_at(self) -> float:
         """When ``remember`` was called last, in seconds since the epoch; 0 for never."""
         return self._stack.stat().st_mtime if self._stack.exists() else 0.0
 
     def remember(self, deployed: Deployed) -> None:
-        _write(self._stack, json.dumps(asdict(deployed)).encode())
+        with self._writable():
+            _write(self._stack, json.dumps(asdict(deployed)).encode())
 
     def api_key(self) -> str | None:
         return self._api_key.read_text() if self._api_key.exists() else None
 
     def remember_api_key(self, key: str) -> None:
-        _write(self._api_key, key.encode())
+        with self._writable():
+            _write(self._api_key, key.encode())
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigurationError(
+                f"{error.filename or self.path} cannot be written: {error.strerror}; --home or MODELDROP_HOME names"
+                " another folder"
+            ) from error
 
     def mark_running(self) -> bool:
         """Note that a server runs; whether the last one was killed."""
         killed = self._running.exists()
-        self._running.touch()
+        with self._writable():
+            self._running.touch()
         return killed
 
     def mark_ended(self) -> None:
         """Note that the server has written all and ends."""
         self._running.unlink(missing_ok=True)
+
+    def clear_temporary(self) -> None:
+        """Remove what a server and its jobs left: those that were killed removed nothing."""
+        for folder in (self.run, self.temporary):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def wipe(self) -> None:
         """Remove what is ours; another's files in the folder stay."""

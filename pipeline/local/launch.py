@@ -109,5 +109,6 @@ def end(place: Home, server: Server) -> None:
             os.kill(server.pid, number)
         if place.wait_until_free(seconds):
             break
+    place.clear_temporary()
     for process in _started:
         process.poll()

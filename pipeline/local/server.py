@@ -25,8 +25,8 @@ _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what a user may ask for with --bind; th
 def main() -> int:
     arguments = _arguments()
     home = Home(arguments.home)
-    home.make()
     try:
+        home.make()
         check_version()
         listener = _listen(arguments.bind, arguments.port)
         server = _server(arguments.bind, listener.getsockname()[1])
@@ -66,6 +66,8 @@ def _server(bind: str, port: int) -> Server:
 
 def _configure(home: Home, bind: str, server: Server) -> None:
     """MiniStack's settings; nothing of the user's AWS remains. ``processes`` does not hand them on."""
+    home.clear_temporary()
+    home.temporary.mkdir(mode=0o700)
     for name in [name for name in os.environ if name.startswith(("AWS_", "MINISTACK_", "LOCALSTACK_", "LAMBDA_"))]:
         del os.environ[name]
     os.environ.update(
@@ -86,6 +88,7 @@ def _configure(home: Home, bind: str, server: Server) -> None:
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nowhere",  # it must not touch the user's containers
             "LOG_LEVEL": "WARNING",
+            "TMPDIR": str(home.temporary),
         }
     )
 

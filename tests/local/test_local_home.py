@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contracts.errors import ConfigurationError
 from pipeline.contracts.stack import StackStatus
 from pipeline.local import control
 from pipeline.local.home import Deployed, Home, Server
@@ -39,6 +40,19 @@ def test_the_key_is_for_this_user_alone(home: Home) -> None:
     home.remember_api_key("md_secret")
     assert home.api_key() == "md_secret"
     assert stat.S_IMODE((home.path / "api_key").stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"file/home cannot be written: Not a directory; --home or"):
+        control.up(home=tmp_path / "file" / "home")
+
+
+def test_a_damaged_document_is_named(home: Home) -> None:
+    home.remember(DEPLOYED)
+    (home.path / "stack.json").write_text('{"digest":')
+    with pytest.raises(ConfigurationError, match=r"stack\.json is damaged .* delete it, and 'modeldrop up'"):
+        home.deployed()
 
 
 def test_wiping_leaves_what_is_not_ours(home: Home) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -17,8 +18,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from localstack_client.session import Session
 
+from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.launch import end, start, wait_for
 from tests.local.conftest import Local, run_server, until
+from tests.local.test_local_cloud import finished, job
 
 pytestmark = pytest.mark.cloud
 
@@ -173,3 +176,55 @@ def test_what_a_killed_server_wrote_and_never_confirmed_is_removed(own: Local) -
     back = killed(own)
     until(lambda: not left.exists())
     assert back.client("s3").get_object(Bucket=bucket, Key="kept")["Body"].read() == b"kept"
+
+
+def test_jobs_leave_no_temporary_files_however_they_and_the_server_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    monkeypatch.setenv("TMPDIR", str(outside))
+    local = run_server(tmp_path / "home")
+    make = "import os, tempfile; folder = tempfile.mkdtemp(); open(folder + '/file', 'w').close(); "
+    assert finished(local, job(local, make))["status"] == "SUCCEEDED"
+    assert finished(local, job(local, make + "os.kill(os.getpid(), 9)"))["status"] == "FAILED"
+    assert list(local.home.temporary.iterdir()) == []
+    job(local, make + "import time; time.sleep(60)")
+    until(lambda: list(local.home.temporary.glob("*/*/file")))
+    local = killed(local)
+    assert list(local.home.temporary.iterdir()) == []
+    end(local.home, local.server)
+    assert not local.home.temporary.exists()
+    assert not local.home.run.exists()
+    assert list(outside.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_not_acknowledged_and_later_writes_go_on(own: Local) -> None:
+    s3, dynamodb, bucket = once(own, "s3"), once(own, "dynamodb"), own.outputs["Bucket"]
+    key = {"AttributeName": "id", "KeyType": "HASH"}
+    definition = [{"AttributeName": "id", "AttributeType": "S"}]
+    dynamodb.create_table(
+        TableName="items", KeySchema=[key], AttributeDefinitions=definition, BillingMode="PAY_PER_REQUEST"
+    )
+    s3.put_object(Bucket=bucket, Key="large", Body=b"old")
+    _, most = resource.prlimit(own.server.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(own.server.pid, resource.RLIMIT_FSIZE, (10_000, most))  # as a full disk does, it refuses writes
+    with pytest.raises(ClientError, match=r"InsufficientStorage.*contents cannot be written: File too large"):
+        s3.put_object(Bucket=bucket, Key="large", Body=b"new" * 10_000)
+    with pytest.raises(ClientError, match=r"InsufficientStorage.*records\.db cannot be written"):
+        dynamodb.put_item(TableName="items", Item={"id": {"S": "a"}})
+    resource.prlimit(own.server.pid, resource.RLIMIT_FSIZE, (most, most))
+    assert s3.get_object(Bucket=bucket, Key="large")["Body"].read() == b"old"
+    s3.put_object(Bucket=bucket, Key="large", Body=b"new" * 10_000)
+    dynamodb.put_item(TableName="items", Item={"id": {"S": "b"}})
+    back = killed(own)
+    assert back.client("s3").get_object(Bucket=bucket, Key="large")["Body"].read() == b"new" * 10_000
+    assert "Item" in back.client("dynamodb").get_item(TableName="items", Key={"id": {"S": "b"}})
+
+
+@pytest.mark.parametrize("file", ["state/dynamodb.json", "records.db"])
+def test_a_damaged_file_is_named_at_the_start(own: Local, file: str) -> None:
+    end(own.home, own.server)
+    (own.home.path / file).write_bytes(b"damaged" * 1000)
+    with pytest.raises(ConfigurationError, match=rf"could not start: .*{file} .*'modeldrop down --wipe'"):
+        wait_for(own.home, start(own.home))

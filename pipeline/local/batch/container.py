@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,15 +16,16 @@ __all__ = ["Container"]
 
 
 class Container:
-    """Runs from now on. ``stream``: of the log, where its lines go."""
+    """Runs from now on. ``stream``: of the log, where its lines go. Its temporary files go with it, however it ends."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, stream: str) -> None:
         self.stream = stream
         self._lock = threading.Lock()
         self._over = False
+        self._temporary = tempfile.mkdtemp(prefix="job-")  # among those of the server
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.local.supervise", str(os.getpid()), *command],
-            env=environment,
+            env={**environment, "TMPDIR": self._temporary},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -38,6 +41,7 @@ class Container:
             for line in lines:
                 say(self.stream, line.rstrip("\n"))
         code = self._process.wait()
+        shutil.rmtree(self._temporary, ignore_errors=True)
         with self._lock:
             self._over = True  # nobody signals a process id that may be another's by now
         return code if code >= 0 else 128 - code  # its parent was killed with it

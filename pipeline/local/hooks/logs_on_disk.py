@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from ministack.services import cloudwatch_logs
@@ -56,6 +57,9 @@ class _Groups(dict[Any, Group]):
     def __delitem__(self, key: Any) -> None:
         self[key]["streams"].clear()
         super().__delitem__(key)
+
+    def __deepcopy__(self, memo: Any) -> dict[Any, Group]:
+        return {key: deepcopy(group, memo) for key, group in self.items()}
 
     def update(self, groups: Any, /, **more: Any) -> None:  # type: ignore[override]
         for key, group in groups.items():

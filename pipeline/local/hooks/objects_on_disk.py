@@ -129,7 +129,12 @@ class Objects:
             content: bytes | None = record.get(name)
             if content is not None:
                 return content
-        return self._bodies.read(_file(responses.get_account_id(), bucket, key, record))
+        try:
+            return self._bodies.read(_file(responses.get_account_id(), bucket, key, record))
+        except OSError as error:
+            failure = StorageError(f"{error.filename}, the content of {bucket}/{key}, cannot be read: {error.strerror}")
+            self._journal.fail(failure)
+            raise failure from error
 
     def _delete_version(self, bucket: str, key: str, version_id: str) -> None:
         account = responses.get_account_id()
