@@ -127,7 +127,7 @@ class Emulator:
             await asyncio.to_thread(self._end_children)
 
         await serve(self._confirmed, _config(listener), shutdown_trigger=until_told)  # writes the state at its end
-        self._storage.commit()
+        self._storage.close()
         self._home.mark_ended()
         sys.stderr.flush()
         os._exit(0)  # MiniStack's threads wait for what will not come

@@ -89,6 +89,11 @@ class Storage:
         self._loop.call_soon_threadsafe(commit_here)
         done.result(_COMMIT_SECONDS)
 
+    def close(self) -> None:
+        """Write what has changed, and close the database."""
+        self._commit()
+        self._journal.database.close()
+
     def confirm(self, scope: Mapping[str, Any]) -> tuple[int, bytes] | None:
         """Write what a request changed; the status and the body to answer instead when that is not possible."""
         try:
