@@ -65,6 +65,11 @@ class ColumnStatistics:
         """Return the largest hash that can still matter."""
         return int(self.hashes[-1]) if len(self.hashes) == SKETCH_HASHES else _HASHES - 1
 
+    @property
+    def has_few(self) -> bool:
+        """Return whether the values so far are fewer than the hashes that are kept."""
+        return 0 < len(self.hashes) + sum(map(len, self.waiting)) < SKETCH_HASHES
+
     def add_hashes(self, hashes: pl.Series) -> None:
         """Add hashes of one batch."""
         self.waiting.append(hashes)
@@ -192,10 +197,11 @@ class Statistics:
         Of a column whose values are all distinct they are below a bound, and most others need not be compared.
         """
         bound = int(_HASHES * min(1.0, 2 * SKETCH_HASHES / max(1, train.height)))
-        reaches = {name: self._columns[name].reach for name in names}
+        reaches = {name: self._columns[name].reach for name in names if not self._columns[name].has_few}
         found = _find_smallest_hashes(train, {name: min(reach, bound) for name, reach in reaches.items()})
-        few = {name: reaches[name] for name in names if reaches[name] > bound and len(found[name]) < SKETCH_HASHES}
-        return found | _find_smallest_hashes(train, few)
+        is_short = {name for name, hashes in found.items() if reaches[name] > bound and len(hashes) < SKETCH_HASHES}
+        others = {name: self._columns[name].reach for name in names if name not in found or name in is_short}
+        return found | _find_smallest_hashes(train, others)
 
 
 def _find_smallest_hashes(train: pl.DataFrame, reaches: Mapping[str, int]) -> dict[str, pl.Series]:

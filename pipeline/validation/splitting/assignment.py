@@ -9,57 +9,59 @@ import polars as pl
 from pipeline.contracts.errors import TooFewRowsError
 from pipeline.contracts.job_spec import Split
 
-__all__ = ["SPLITS", "assign_by_group", "assign_by_time", "assign_splits", "group_copies"]
+__all__ = ["SPLITS", "SPLIT_TYPE", "assign_by_group", "assign_by_time", "assign_splits", "group_copies"]
 
 SPLITS = ("train", "validation", "test")
+SPLIT_TYPE = pl.Enum(SPLITS)  # compared many times as quickly as strings
 _QUANTILES = 20  # strata of a regression target
 _MAX_COPIES = 0.5  # of the rows; where more are copies, the data repeats by nature
 
 
-def group_copies(frame: pl.DataFrame) -> tuple[pl.Series, tuple[str, ...]]:
+def group_copies(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]]:
     """Group exact copies of rows.
 
     Returns:
-        A group for each row, the same for its copies, or one of its own where most rows are copies; and warnings.
+        A group for each row, the same for its copies; None where there are none, or most rows are copies. And warnings.
     """
     rows = frame.hash_rows()
     copies = len(rows) - rows.n_unique()
     if copies == 0:
-        return rows, ()
+        return None, ()
     if copies > len(rows) * _MAX_COPIES:
         warning = f"{copies:,} of {len(rows):,} rows repeat others exactly: the same row may both train and test"
-        return pl.Series(range(len(rows)), dtype=pl.UInt64), (warning,)
+        return None, (warning,)
     return rows, (f"{copies:,} of {len(rows):,} rows repeat others exactly: copies are kept in one split",)
 
 
 def assign_splits(
-    target: pl.Series, groups: pl.Series, shares: Split, seed: int, *, has_test: bool = False
+    target: pl.Series, groups: pl.Series | None, shares: Split, seed: int, *, has_test: bool = False
 ) -> pl.Series:
     """Assign rows at random, stratified. Every class has training rows; rows of one group stay together.
 
     Args:
         target: Values without nulls; its classes (String) or quantiles (Float64) are the strata.
-        groups: The group of each row.
+        groups: The group of each row; None: each row is by itself.
         shares: Fractions of the rows.
         seed: Of the random order.
         has_test: The test rows are in a file of their own.
 
     Returns:
-        The name of each row's split.
+        Each row's split, as SPLIT_TYPE.
 
     Raises:
         TooFewRowsError: A split would be empty.
     """
     fractions = _choose_fractions(shares, has_test=has_test)
-    first = groups.is_first_distinct()  # one row represents each group
-    split_names = _deal(_stratify(target).filter(first), fractions, seed)
-    if len(split_names) == len(groups):
-        assigned = split_names
+    strata = _stratify(target)
+    if groups is None:
+        assigned = _deal(strata, fractions, seed)
     else:
+        first = groups.is_first_distinct()  # one row represents each group
+        split_names = _deal(strata.filter(first), fractions, seed)
         units = pl.DataFrame({"group": groups.filter(first), "split": split_names})
         assigned = groups.alias("group").to_frame().join(units, on="group", how="left", maintain_order="left")["split"]
     for name in ("train", *fractions):
-        if name not in assigned:
+        if not (assigned == name).any():
             raise TooFewRowsError(
                 f"{len(assigned):,} rows leave none for {name}: more rows, or other shares in split, are expected"
             )
@@ -75,7 +77,7 @@ def assign_by_time(times: pl.Series, shares: Split, *, has_test: bool = False) -
         has_test: The test rows are in a file of their own.
 
     Returns:
-        The name of each row's split.
+        Each row's split, as SPLIT_TYPE.
 
     Raises:
         TooFewRowsError: A split would be empty.
@@ -94,7 +96,7 @@ def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, has_test: bo
         has_test: The test rows are in a file of their own.
 
     Returns:
-        The name of each row's split.
+        Each row's split, as SPLIT_TYPE.
 
     Raises:
         TooFewRowsError: A split would be empty.
@@ -121,7 +123,7 @@ def _assign_in_order(keys: pl.Series, units: pl.DataFrame, shares: Split, *, has
             f"split: {units.height:,} {noun} in column '{keys.name}' leave none for training: at least "
             f"{len(fractions) + 1} are expected, one for each split"
         )
-    split_names = pl.Series(names + ["train"] * (units.height - first))
+    split_names = pl.Series(names + ["train"] * (units.height - first), dtype=SPLIT_TYPE)
     named = units.select(pl.first(), split=split_names)
     return keys.to_frame().join(named, on=keys.name, how="left", maintain_order="left")["split"]
 
@@ -142,9 +144,11 @@ def _deal(strata: pl.Series, shares: Mapping[str, float], seed: int) -> pl.Serie
     """Return each unit's split: every n-th of the units, sorted by stratum and at random within one."""
     order = pl.int_range(len(strata), eager=True).shuffle(seed)
     sorted_units = (strata.cast(pl.Int64) * len(strata) + order).arg_sort()
-    numbers = _take_every_nth(strata.gather(sorted_units).is_first_distinct(), list(shares.values()))
+    sorted_strata = strata.gather(sorted_units)
+    is_first = (sorted_strata != sorted_strata.shift()).fill_null(value=True)
+    numbers = _take_every_nth(is_first, list(shares.values()))
     by_unit = pl.zeros(len(strata), dtype=pl.UInt8, eager=True).scatter(sorted_units, numbers)
-    return pl.Series(["train", *shares]).gather(by_unit)
+    return pl.Series(["train", *shares], dtype=SPLIT_TYPE).gather(by_unit)
 
 
 def _take_every_nth(always_train: pl.Series, shares: Sequence[float]) -> pl.Series:

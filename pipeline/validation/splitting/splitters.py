@@ -15,6 +15,7 @@ from pipeline.validation.columns.target import TargetRule, describe_others
 from pipeline.validation.limits import MAX_RARE_SHARE, MIN_CLASS_ROWS
 from pipeline.validation.schema import CastRows, Schema
 from pipeline.validation.splitting.assignment import (
+    SPLIT_TYPE,
     SPLITS,
     assign_by_group,
     assign_by_time,
@@ -34,12 +35,11 @@ __all__ = [
 
 _MAX_HELD = 250_000  # validation rows, and test rows: held in memory; more hardly refine the measured quality
 _HASHES = float(2**64)
-_SPLITS = pl.Enum(SPLITS)  # compared many times as quickly as strings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assigned:
-    """The name of each row's split; ``unusable`` masks rows that belong to none, with the reason."""
+    """Each row's split, as SPLIT_TYPE; ``unusable`` masks rows that belong to none, with the reason."""
 
     splits: pl.Series
     unusable: Sequence[tuple[pl.Series, str]] = ()
@@ -123,7 +123,11 @@ class ExactSplitter(Splitter):
         splits, warnings = self._assign(common, None if placed is None else placed.filter(~is_rare))
         labels = common[self.target.name]
         trained = labels.filter(splits == "train").unique()
-        all_splits = pl.Series(["train"]).new_from_index(0, frame.height).scatter((~is_rare).arg_true(), splits)
+        all_splits = (
+            pl.Series(["train"], dtype=SPLIT_TYPE)
+            .new_from_index(0, frame.height)
+            .scatter((~is_rare).arg_true(), splits)
+        )
         untrained = ~is_rare & ~values.is_in(trained.to_list())
         return Assigned(
             splits=all_splits,
@@ -177,7 +181,7 @@ class HashSplitter(Splitter):
             # Hashed again, because the first bits of a row's hash are not uniform.
             fraction = self._hash(frame, placed, batch).hash(self.seed).cast(pl.Float64) / _HASHES
             test, validation = fraction < self.max_fractions[0], fraction < self.max_fractions[1]
-        train, held, tested = (pl.lit(split, dtype=_SPLITS) for split in SPLITS)
+        train, held, tested = (pl.lit(split, dtype=SPLIT_TYPE) for split in SPLITS)
         names = pl.when(test).then(tested).when(validation).then(held).otherwise(train)
         return Assigned(splits=pl.select(names.alias("split")).to_series())
 

@@ -12,6 +12,7 @@ import pytest
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
 from pipeline.validation.readers.dialects import Dialect, detect_dialect
 from pipeline.validation.readers.options import ReadOptions
+from pipeline.validation.readers.text.chunks import Block, Lines
 from pipeline.validation.readers.text.delimited_rows import read_rows
 from pipeline.validation.rejected_rows import RejectedRows
 
@@ -41,8 +42,9 @@ def read(tmp_path):
         dialect = detect_dialect("a.csv", path, start, delimiter=delimiter, options=ReadOptions(**options))
         rejected = RejectedRows(tmp_path / "aside")
         names = columns or [f"c{position}" for position in range(dialect.width)]
-        line = data[: dialect.start].count(b"\n") + 1
-        frame = read_rows(data[dialect.start : dialect.end], dialect, names, numbers, line, rejected, tmp_path)
+        lines = Lines(path, dialect.start, data[: dialect.start].count(b"\n") + 1)
+        block = Block(dialect.start, data[dialect.start : dialect.end], lines)
+        frame = read_rows(block, dialect, names, numbers, rejected, tmp_path)
         return Read(dialect, frame, rejected)
 
     return read

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.limits import MAX_LINE_BYTES
 
-__all__ = ["BLOCK_BYTES", "Block", "blocks_of", "heads_of"]
+__all__ = ["BLOCK_BYTES", "Block", "Lines", "blocks_of", "heads_of"]
 
 BLOCK_BYTES = 8 << 20  # polars holds four or five times as much while it reads one; larger ones are no faster
 _MIN_HEAD = 1 << 10
@@ -18,25 +19,59 @@ _TAIL = 64 << 10
 _LOOK = 10_000  # line ends, from the last one on, at which a block may be cut
 
 
+@dataclass(slots=True)
+class Lines:
+    """Line numbers of a file, counted when one is asked for: those of most files never are.
+
+    Attributes:
+        path: The file.
+        offset: A byte of it.
+        line: The line on which that byte is.
+    """
+
+    path: Path
+    offset: int
+    line: int
+    _lock: Lock = field(default_factory=Lock)
+
+    def at(self, offset: int) -> int:
+        """Return the number of the line on which byte ``offset`` is; threads may call it."""
+        with self._lock:
+            begin, end = sorted((self.offset, offset))
+            lines = self._count(begin, end)
+            self.line += lines if offset >= self.offset else -lines
+            self.offset = offset
+            return self.line
+
+    def _count(self, begin: int, end: int) -> int:
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(begin)
+            steps = range(begin, end, _TAIL)
+            return sum(file.read(min(_TAIL, end - step)).count(b"\n") for step in steps)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``data`` begins at byte ``offset`` of the file, on ``line``, and ends where a row does."""
+    """``data`` begins at byte ``offset`` of the file and ends where a row does; ``lines`` knows its first line."""
 
     offset: int
     data: bytes
-    line: int = 0
+    lines: Lines
+
+    @property
+    def line(self) -> int:
+        """Return the number of the line on which ``data`` begins."""
+        return self.lines.at(self.offset)
 
 
-def blocks_of(  # noqa: PLR0913 - a stretch of a file, and how it is cut
-    name: str, path: Path, start: int, size: int, *, end: int, line: int = 1
-) -> Iterator[Block]:
-    """All of the file from byte ``start``, which is on ``line``, to ``end``.
+def blocks_of(name: str, lines: Lines, start: int, size: int, *, end: int) -> Iterator[Block]:
+    """All of the file from byte ``start`` to ``end``.
 
     Raises:
         UnreadableDatasetError: A line is too long.
     """
     offset, last = start, end
-    with path.open("rb", buffering=0) as file:
+    with lines.path.open("rb", buffering=0) as file:
         while True:
             data = _read(file, offset, min(size, last - offset)) if offset < last else b""
             end = len(data) if data.endswith(b"\n") and _even_quotes(data) else _row_end(data)
@@ -48,13 +83,12 @@ def blocks_of(  # noqa: PLR0913 - a stretch of a file, and how it is cut
             if offset + len(data) == last:
                 end = len(data)  # the last row may end with the file
             if not end:
+                line, limit = lines.at(offset), MAX_LINE_BYTES >> 20
                 raise UnreadableDatasetError(
-                    f"'{name}': line {line:,} is longer than {MAX_LINE_BYTES >> 20} MiB: rows of text are expected"
+                    f"'{name}': line {line:,} is longer than {limit} MiB: rows of text are expected"
                 )
-            block = Block(offset, data if end == len(data) else data[:end], line)
-            yield block
+            yield Block(offset, data if end == len(data) else data[:end], lines)
             offset += end
-            line += block.data.count(b"\n")
 
 
 def _read(file: FileIO, offset: int, size: int) -> bytes:
@@ -68,17 +102,17 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
 
 
 def heads_of(  # noqa: PLR0913 - as blocks_of
-    name: str, path: Path, start: int, size: int, share: float, *, end: int
-) -> list[Block]:
+    name: str, lines: Lines, start: int, size: int, share: float, *, end: int
+) -> list[bytes]:
     """The first ``share`` of each block, at least a row and some. What lies between is only searched, if it may be.
 
     Without quotes each line is a row; where there are some, all that is before a row tells where it begins. One that
     is in no head counts too: a head may begin within its cell.
     """
     length = max(_MIN_HEAD, int(size * min(1.0, share)))
-    heads = list(_lines_at(path, start, size, length, end))
-    if any(b'"' in head.data for head in heads) or _has_quote(path, start):
-        return [_head(block, length) for block in blocks_of(name, path, start, size, end=end)]
+    heads = list(_lines_at(lines.path, start, size, length, end))
+    if any(b'"' in head for head in heads) or _has_quote(lines.path, start):
+        return [_head(block.data, length) for block in blocks_of(name, lines, start, size, end=end)]
     return heads
 
 
@@ -90,7 +124,7 @@ def _has_quote(path: Path, start: int) -> bool:
         return any(buffer.find(b'"', 0, read) >= 0 for read in iter(lambda: file.readinto(buffer), 0))
 
 
-def _lines_at(path: Path, start: int, size: int, length: int, end: int) -> Iterator[Block]:
+def _lines_at(path: Path, start: int, size: int, length: int, end: int) -> Iterator[bytes]:
     """About ``length`` bytes of whole lines from every ``size``-th byte on."""
     with path.open("rb") as file:
         for offset in range(start, end, size):
@@ -100,15 +134,15 @@ def _lines_at(path: Path, start: int, size: int, length: int, end: int) -> Itera
             if begin + len(data) < end and not data.endswith(b"\n"):
                 data += file.readline(MAX_LINE_BYTES)
             if data:
-                yield Block(begin, data)
+                yield data
 
 
-def _head(block: Block, length: int) -> Block:
+def _head(data: bytes, length: int) -> bytes:
     end = 0
-    while not end and length < len(block.data):
-        end = _row_end(block.data[:length])
+    while not end and length < len(data):
+        end = _row_end(data[:length])
         length *= 4
-    return Block(block.offset, block.data[:end]) if end else block
+    return data[:end] if end else data
 
 
 def _even_quotes(data: bytes) -> bool:

@@ -18,6 +18,7 @@ import polars as pl
 from pipeline.validation.readers.dialects.cells import number_of
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.records import BLANKS
+from pipeline.validation.readers.text.chunks import Block
 from pipeline.validation.readers.text.quoted_rows import STRAY_QUOTE, split_rows
 from pipeline.validation.rejected_rows import RejectedRows
 
@@ -29,11 +30,10 @@ _EXTRA = "\x1fextra"  # no header cell begins so
 
 
 def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where it belongs
-    data: bytes,
+    block: Block,
     dialect: Dialect,
     names: Sequence[str],
     numbers: Collection[str],
-    first_line: int,
     rejected: RejectedRows,
     scratch: Path,
     *,
@@ -42,11 +42,10 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where
     """Read the rows of one block.
 
     Args:
-        data: Whole rows of UTF-8 text, without the header.
+        block: Whole rows of UTF-8 text, without the header.
         dialect: How they are written.
         names: The columns' names, one for each field of a row.
         numbers: Columns that are Float64 where all cells are plain numbers, else String as the others.
-        first_line: The line of the file with which ``data`` begins.
         rejected: Takes the rows that cannot be read.
         scratch: A folder for temporary files.
         missing: Texts that are null in a column of ``numbers``.
@@ -54,12 +53,13 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where
     Returns:
         All columns in the order of ``names``; an empty cell is null.
     """
+    data = block.data
     frame = _read_regular(data, dialect, names, numbers)
     if frame is None and numbers:
         frame = _read_regular(data, dialect, names, ())
         frame = None if frame is None else _cast_numbers(frame, numbers, missing)
     if frame is None:
-        frame = _read_each(data, dialect, names, first_line, rejected, scratch)
+        frame = _read_each(data, dialect, names, block.line, rejected, scratch)
         frame = _cast_numbers(frame, numbers, missing)
     return frame
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -16,7 +16,7 @@ from pipeline.validation.columns.names import check_cells, name_columns
 from pipeline.validation.readers.dialects import Dialect, detect_dialect
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.table_file import Read, TableFile
-from pipeline.validation.readers.text.chunks import BLOCK_BYTES, Block, blocks_of, heads_of
+from pipeline.validation.readers.text.chunks import BLOCK_BYTES, Block, Lines, blocks_of, heads_of
 from pipeline.validation.readers.text.delimited_rows import read_rows
 from pipeline.validation.readers.text.json_lines import collect_keys, read_json_lines
 from pipeline.validation.readers.text.plain_text import PlainText, repair_lines
@@ -49,26 +49,29 @@ class _TextFile(TableFile):
             file.seek(self.start)
             data = file.read(self.end - self.start)
         check_cells(self.name, len(self.names.names) * data.count(b"\n"))
-        return self._read(Block(self.start, data, self.first_line), (), rejected)
+        return self._read(Block(self.start, data, self._lines), (), rejected)
 
     def batches(self) -> Iterator[Read]:
-        for block in blocks_of(self.name, self.path, self.start, self.block_bytes, end=self.end, line=self.first_line):
+        for block in blocks_of(self.name, self._lines, self.start, self.block_bytes, end=self.end):
             yield partial(self._read, block)
 
     def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
-        heads = heads_of(self.name, self.path, self.start, self.block_bytes, share, end=self.end)
-        data = b"".join(head.data for head in heads)
-        return self._read(Block(self.start, data, self.first_line), (), rejected), len(data)
+        data = b"".join(heads_of(self.name, self._lines, self.start, self.block_bytes, share, end=self.end))
+        return self._read(Block(self.start, data, self._lines), (), rejected), len(data)
+
+    @property
+    def _lines(self) -> Lines:
+        return Lines(self.path, self.start, self.first_line)
 
     def _read(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
         data, repaired = repair_lines(block.data)
         for line in repaired:
             rejected.add_repaired(block.line + line.line, line.reason)
-        return self._parse(data, block.line, numbers, rejected)
+        return self._parse(replace(block, data=data) if repaired else block, numbers, rejected)
 
     @abstractmethod
-    def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        """Read whole rows, the first of which is on ``line``."""
+    def _parse(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
+        """Read whole rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +109,8 @@ class DelimitedFile(_TextFile):
             dialect=dialect,
         )
 
-    def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        rows = read_rows(data, self.dialect, self.names.names, numbers, line, rejected, self.scratch, missing=MISSING)
+    def _parse(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
+        rows = read_rows(block, self.dialect, self.names.names, numbers, rejected, self.scratch, missing=MISSING)
         return _drop_blank_rows(rows, rejected)
 
 
@@ -147,8 +150,8 @@ class JsonLinesFile(_TextFile):
             known=frozenset(key for key, name in zip(keys, names.names, strict=True) if name in options.names),
         )
 
-    def _parse(self, data: bytes, line: int, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        rows = read_json_lines(data, rejected, first_line=line, names=self.known)
+    def _parse(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
+        rows = read_json_lines(block.data, rejected, first_line=block.line, names=self.known)
         return pl.DataFrame([rows[key] for key in self.fields if key in rows.columns])
 
 
