@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pipeline.cloud.assumed_role import RunRole
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
+    from pipeline.contracts.account import Account, DeployedStack, StoredData
     from pipeline.contracts.ports import Executions, ObjectStore, Table
     from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.failures import Failure
@@ -50,10 +51,12 @@ if TYPE_CHECKING:
     from pipeline.serving.predictor import Predictor
 
 __all__ = [
+    "AccountAccess",
     "Job",
     "Node",
     "Operator",
     "Starter",
+    "account_access",
     "authorizer",
     "collector",
     "command_settings",
@@ -122,6 +125,16 @@ class Operator:
     logs: CloudWatchLogs
     dead_letters: Callable[[], tuple[DeadLetters, ...]]
     outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountAccess:
+    """What deploying and removing a stack work with; ``stack`` needs a region, ``environment`` is for subprocesses."""
+
+    account: Account
+    stack: Callable[[], DeployedStack]
+    data: StoredData
+    environment: Environ
 
 
 def starter(environ: Environ = os.environ) -> Starter:
@@ -306,6 +319,22 @@ def _run_role(settings: JobSettings, run: str) -> RunRole | None:
 
 def command_settings(environ: Environ = os.environ) -> CommandSettings:
     return CommandSettings.from_env(environ)
+
+
+def account_access(*, stack: str, region: str | None = None, profile: str | None = None) -> AccountAccess:
+    """An account in which the stack may or may not be deployed."""
+    from pipeline.cloud.account import AwsAccount
+    from pipeline.cloud.clients import Clients
+    from pipeline.cloud.stack import Stack
+    from pipeline.cloud.stored_data import AwsStoredData
+
+    clients = Clients(region=region, profile=profile)
+    return AccountAccess(
+        account=AwsAccount(clients),
+        stack=lambda: Stack(clients.cloudformation, stack),
+        data=AwsStoredData(clients),
+        environment=os.environ,
+    )
 
 
 def operator(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap import command_settings, operator
-from pipeline.cli.session import Choice, Connection, Session, World
+from pipeline.bootstrap import account_access, command_settings, operator
+from pipeline.cli.session import Choice, Connection, DeploymentSite, Session, World
 from pipeline.contracts.errors import NotFoundError, NotRunningError
-from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
+from pipeline.contracts.stack import DEFAULT_STACK, DEFAULT_TENANT, StackStatus
+from pipeline.deployment.commands import Programs
 from pipeline.local import control
 from pipeline.local.processes import CREDENTIALS
 
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["real_session"]
 
+_CLONE = Path(__file__).resolve().parents[2]
+
 
 def real_session(choice: Choice) -> Session:
     """What options leave open is taken from the environment."""
     settings = command_settings()
     completed = replace(choice, api_key=choice.api_key or settings.api_key, home=choice.home or settings.home)
-    return Session(choice=completed, world=World(control=control, connect=_connect))
+    return Session(choice=completed, world=World(control=control, connect=_connect, site=_site))
 
 
 def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
@@ -45,6 +49,19 @@ def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
         keys=found.keys,
         logs=found.logs,
         dead_letters=found.dead_letters,
+    )
+
+
+def _site(choice: Choice) -> DeploymentSite:
+    name = choice.stack or DEFAULT_STACK
+    access = account_access(stack=name, region=choice.region, profile=choice.profile)
+    return DeploymentSite(
+        name=name,
+        account=access.account,
+        stack=access.stack,
+        data=access.data,
+        commands=Programs(_CLONE, access.environment),
+        folder=_CLONE,
     )
 
 

@@ -19,6 +19,7 @@ ALIASES: Mapping[str, str] = {
     "show": "card",
     "info": "card",
     "download": "export",
+    "undeploy": "destroy",
 }
 _DELETE = (
     "models are not deleted one by one: 'modeldrop promote MODEL VERSION' makes another version live, and "
@@ -30,8 +31,6 @@ POINTERS: Mapping[str, str] = {
     "remove": _DELETE,
     "cancel": "a run is not canceled alone: it ends by its limits.minutes, and 'modeldrop down' ends all runs of the "
     "embedded cloud",
-    "deploy": "'modeldrop up' deploys the embedded cloud, 'sam deploy' a stack on AWS; 'modeldrop promote MODEL "
-    "VERSION' makes a version live",
     "serve": "the live version is served: 'modeldrop predict MODEL FILE' calls it, 'modeldrop status' shows the API",
     "login": "there is no login: --stack NAME with --profile P uses your AWS profile, and --api-key KEY calls models",
     "init": "nothing to set up: 'modeldrop up' starts the embedded cloud, 'modeldrop drop FILE' trains a model",

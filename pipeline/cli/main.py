@@ -11,6 +11,7 @@ from pipeline.cli import (
     check_command,
     dead_letter_commands,
     demo_command,
+    deploy_commands,
     key_commands,
     model_commands,
     run_commands,
@@ -23,7 +24,7 @@ __all__ = ["app"]
 
 _HELP = """Drop a data file into a bucket; get a trained, compressed, verified ONNX model behind an API.
 
-Every command speaks to the embedded cloud on this machine, or with --stack to a stack on AWS."""
+Every command speaks to the embedded cloud on this machine, or with --stack to a stack on AWS; deploy makes one."""
 _EPILOG = """Examples:
 
   modeldrop demo                          # from a file to predictions in a minute
@@ -85,7 +86,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    if stack is None and (profile or region):
+    if stack is None and (profile or region) and ctx.invoked_subcommand not in deploy_commands.NAMES:
         raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
     choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, home=home)
     ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
@@ -98,6 +99,7 @@ def _real(choice: Choice) -> Session:
 
 
 stack_commands.register(app)
+deploy_commands.register(app)
 check_command.register(app)
 run_commands.register(app)
 dead_letter_commands.register(app)

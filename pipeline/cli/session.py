@@ -17,13 +17,15 @@ from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
 if TYPE_CHECKING:
     import httpx
 
+    from pipeline.contracts.account import Account, DeployedStack, StoredData
     from pipeline.contracts.ports import ObjectStore
+    from pipeline.deployment.commands import Commands
     from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
 
-__all__ = ["Choice", "Connection", "Control", "Session", "World", "session_of"]
+__all__ = ["Choice", "Connection", "Control", "DeploymentSite", "Session", "World", "session_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,11 +92,24 @@ class Connection:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentSite:
+    """Where a stack is deployed from and to; ``folder`` is the clone of the repository."""
+
+    name: str
+    account: Account
+    stack: Callable[[], DeployedStack]
+    data: StoredData
+    commands: Commands
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class World:
     """What commands reach for. Tests give another one."""
 
     control: Control
     connect: Callable[[Choice, StackStatus | None], Connection]
+    site: Callable[[Choice], DeploymentSite]
     transport: httpx.BaseTransport | None = None
     sleep: Callable[[float], None] = time.sleep
 

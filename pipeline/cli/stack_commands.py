@@ -122,7 +122,7 @@ def _embedded(ctx: typer.Context) -> Session:
     session = session_of(ctx)
     if session.choice.stack:
         raise typer.BadParameter(
-            f"'{ctx.info_name}' is for the embedded cloud; a stack on AWS is made with 'sam deploy' and ended with "
-            "'sam delete'"
+            f"'{ctx.info_name}' is for the embedded cloud; 'modeldrop deploy' makes a stack on AWS and 'modeldrop "
+            "destroy' removes it"
         )
     return session

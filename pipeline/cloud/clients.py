@@ -49,6 +49,8 @@ class Clients:
         role: RunRole | None = None,
     ) -> None:
         self._session = Session(profile=profile)
+        if profile is not None and profile not in self._session.available_profiles:
+            raise ConfigurationError(f"there is no AWS profile '{profile}': one of ~/.aws/config is expected")
         self._endpoint_url = endpoint_url
         self._region = region
         if credentials is not None:
@@ -86,6 +88,36 @@ class Clients:
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
         return cast("CloudFormationClient", self._make("cloudformation"))
+
+    @cached_property
+    def sts(self) -> Any:
+        return self._make("sts")
+
+    @cached_property
+    def ec2(self) -> Any:
+        return self._make("ec2")
+
+    @cached_property
+    def ecr(self) -> Any:
+        return self._make("ecr")
+
+    @cached_property
+    def service_quotas(self) -> Any:
+        return self._make("service-quotas")
+
+    @property
+    def region(self) -> str:
+        """The region that is given, else that of the profile or the environment; empty where there is none."""
+        return self._region or self._session.get_config_variable("region") or ""
+
+    def regions(self) -> list[str]:
+        """Regions that botocore knows, of all partitions."""
+        partitions = self._session.get_available_partitions()
+        return [
+            region
+            for partition in partitions
+            for region in self._session.get_available_regions("cloudformation", partition_name=partition)
+        ]
 
     def _make(self, service: str, **options: Any) -> Any:
         defaults = {"connect_timeout": 5, "read_timeout": 30, "retries": _RETRIES, "max_pool_connections": _POOL}

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.contracts.account import StackResource, StackState
 from pipeline.contracts.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from mypy_boto3_cloudformation import CloudFormationClient
 
 __all__ = ["Stack"]
@@ -24,24 +28,76 @@ class Stack:
 
     def outputs(self) -> dict[str, str]:
         """Output key -> value; raise NotFoundError when there is no such stack."""
+        state = self.state()
+        if state is None:
+            raise NotFoundError(
+                f"there is no stack '{self._name}': one deployed to this account and region is expected"
+            )
+        return dict(state.outputs)
+
+    def state(self) -> StackState | None:
+        """None when there is no such stack."""
         with speaking_to(f"the stack {self._name}"):
             try:
                 stacks = self._client.describe_stacks(StackName=self._name)["Stacks"]
             except ClientError as error:
                 if code_of(error) != "ValidationError":  # how CloudFormation says that there is none
                     raise
-                raise NotFoundError(
-                    f"there is no stack '{self._name}': one deployed to this account and region is expected"
-                ) from error
-        return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+                return None
+        return _state(stacks[0])
+
+    def deleted(self) -> StackState | None:
+        """The newest stack of this name that was deleted within 90 days."""
+        with speaking_to(f"the stack {self._name}"):
+            pages = self._client.get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
+            found = [stack for page in pages for stack in page["StackSummaries"] if stack["StackName"] == self._name]
+        newest = max(found, key=lambda stack: stack["DeletionTime"], default=None)
+        return StackState(id=newest["StackId"], status=newest["StackStatus"]) if newest else None
+
+    def all_resources(self, stack_id: str) -> Sequence[StackResource]:
+        """Resources of the stack with this id (or name), deleted ones included."""
+        with speaking_to(f"the stack {self._name}"):
+            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+            return [
+                StackResource(
+                    logical_id=resource["LogicalResourceId"],
+                    physical_id=resource.get("PhysicalResourceId", ""),
+                    kind=resource["ResourceType"],
+                    status=resource["ResourceStatus"],
+                    reason=resource.get("ResourceStatusReason", ""),
+                )
+                for page in pages
+                for resource in page["StackResourceSummaries"]
+            ]
+
+    def first_failure(self) -> str | None:
+        """Logical id and reason of the first resource that failed in the last operation."""
+        with speaking_to(f"the stack {self._name}"):
+            events = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
+        failure = None
+        for event in events:  # newest first
+            reason = event.get("ResourceStatusReason", "")
+            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:
+                failure = f"{event['LogicalResourceId']}: {reason}"
+            if event["LogicalResourceId"] == self._name and reason == "User Initiated":
+                break
+        return failure
+
+    def delete(self) -> None:
+        """Begin the deletion."""
+        with speaking_to(f"the stack {self._name}"):
+            self._client.delete_stack(StackName=self._name)
 
     def resources(self, kind: str) -> list[str]:
         """Physical names of its resources of a type, such as AWS::Logs::LogGroup."""
-        with speaking_to(f"the stack {self._name}"):
-            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self._name)
-            return [
-                resource["PhysicalResourceId"]
-                for page in pages
-                for resource in page["StackResourceSummaries"]
-                if resource["ResourceType"] == kind
-            ]
+        return [resource.physical_id for resource in self.all_resources(self._name) if resource.kind == kind]
+
+
+def _state(stack: Any) -> StackState:
+    return StackState(
+        id=stack["StackId"],
+        status=stack["StackStatus"],
+        parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])},
+        outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
+        is_protected=bool(stack.get("EnableTerminationProtection")),
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_TENANT", "StackStatus"]
+__all__ = ["DEFAULT_STACK", "DEFAULT_TENANT", "StackStatus"]
 
+DEFAULT_STACK = "modeldrop"
 DEFAULT_TENANT = "demo"
 
 

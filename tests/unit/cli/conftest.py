@@ -14,20 +14,22 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.main import app
-from pipeline.cli.session import Choice, Connection, Session, World
+from pipeline.cli.session import Choice, Connection, DeploymentSite, Session, World
 from pipeline.contracts.model_version import Lineage, ModelVersion
 from pipeline.contracts.names import RunKeys, artifact_key
 from pipeline.contracts.outcome import Trial
 from pipeline.contracts.signature import Column, Signature
-from pipeline.contracts.stack import StackStatus
+from pipeline.contracts.stack import DEFAULT_STACK, StackStatus
 from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Tried, Variant
 from pipeline.intake.dead_letters import DeadLetters
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.model_registry import ModelRegistry
+from tests.fakes.account import FakeAccount, FakeData, FakeStack, RecordedCommands
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 
+ROOT = Path(__file__).parents[3]
 UP = StackStatus(
     running=True,
     embedded=True,
@@ -103,6 +105,8 @@ class Stage:
         self.runs, self.registry, self.keys = RunLog(table), ModelRegistry(table, self.artifacts), ApiKeys(table)
         self.logs = FakeLogs()
         self.dead_letters: tuple[DeadLetters, ...] = ()
+        self.account, self.stack, self.data = FakeAccount(), FakeStack(), FakeData()
+        self.commands = RecordedCommands()
         self.key = self.keys.create("demo")
         up = replace(UP, api_key=self.key)
         self.control = FakeControl(running=up, now=up)
@@ -148,6 +152,7 @@ class Stage:
         world = World(
             control=self.control,
             connect=self._connect,
+            site=self._site,
             transport=httpx.MockTransport(self._handle),
             sleep=lambda seconds: self.on_sleep(),
         )
@@ -163,6 +168,17 @@ class Stage:
             keys=self.keys,
             logs=self.logs,
             dead_letters=lambda: self.dead_letters,
+        )
+
+    def _site(self, choice: Choice) -> DeploymentSite:
+        self.account.region = choice.region or self.account.region
+        return DeploymentSite(
+            name=choice.stack or DEFAULT_STACK,
+            account=self.account,
+            stack=lambda: self.stack,
+            data=self.data,
+            commands=self.commands,
+            folder=ROOT,
         )
 
     def _handle(self, request: httpx.Request) -> httpx.Response:

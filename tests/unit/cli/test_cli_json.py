@@ -13,7 +13,9 @@ import pytest
 from typer.main import get_command
 
 from pipeline.cli.main import app
+from pipeline.contracts.account import StackState
 from pipeline.intake.dead_letters import uploads
+from tests.fakes.account import STACK_ID
 from tests.fakes.messages import FakeMessages
 from tests.fakes.records import card
 from tests.unit.cli.conftest import DOWN, FakeLine, Stage
@@ -30,9 +32,16 @@ def _list_dead_letters(stage: Stage) -> list[str]:
     return []
 
 
+def _destroy(stage: Stage) -> list[str]:
+    stage.stack.current = StackState(id=STACK_ID, status="CREATE_COMPLETE")
+    return ["--yes"]
+
+
 COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "up": lambda stage: [],
     "down": lambda stage: [],
+    "deploy": lambda stage: ["--check-only"],
+    "destroy": _destroy,
     "status": lambda stage: [],
     "drop": lambda stage: [EXAMPLE, "--no-watch"],
     "runs": lambda stage: [],

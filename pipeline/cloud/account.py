@@ -1,0 +1,83 @@
+"""An AWS account and region: who calls, what is offered, what is allowed."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.contracts.account import Identity
+from pipeline.contracts.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.cloud.clients import Clients
+
+__all__ = ["AwsAccount"]
+
+
+class AwsAccount:
+    """The account that the clients' credentials belong to, in the clients' region."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    @property
+    def region(self) -> str:
+        return self._clients.region
+
+    def regions(self) -> Sequence[str]:
+        return self._clients.regions()
+
+    def identity(self) -> Identity:
+        with speaking_to("AWS (sts)"):
+            caller = self._clients.sts.get_caller_identity()
+        return Identity(account=caller["Account"], arn=caller["Arn"])
+
+    def zones(self) -> Sequence[str]:
+        with speaking_to("EC2"):
+            filters = [{"Name": "zone-type", "Values": ["availability-zone"]}]
+            zones = self._clients.ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
+        return sorted(zone["ZoneName"] for zone in zones)
+
+    def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        filters = [{"Name": "instance-type", "Values": list(instance_types)}]
+        offered: dict[str, set[str]] = {}
+        with speaking_to("EC2"):
+            pages = self._clients.ec2.get_paginator("describe_instance_type_offerings").paginate(
+                LocationType="availability-zone", Filters=filters
+            )
+            for page in pages:
+                for offering in page["InstanceTypeOfferings"]:
+                    offered.setdefault(offering["InstanceType"], set()).add(offering["Location"])
+        return {kind: frozenset(zones) for kind, zones in offered.items()}
+
+    def quota(self, service: str, code: str) -> float:
+        quotas = self._clients.service_quotas
+        with speaking_to("Service Quotas"):
+            try:
+                quota = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
+            except ClientError as error:
+                if code_of(error) != "NoSuchResourceException":  # no value of the account's own: the default holds
+                    raise
+                quota = self._default_quota(service, code)
+        return float(quota["Quota"]["Value"])
+
+    def registry_password(self) -> str:
+        with speaking_to("ECR"):
+            token = self._clients.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        return base64.b64decode(token).decode().partition(":")[2]
+
+    def _default_quota(self, service: str, code: str) -> dict[str, dict[str, float]]:
+        try:
+            answer: dict[str, dict[str, float]] = self._clients.service_quotas.get_aws_default_service_quota(
+                ServiceCode=service, QuotaCode=code
+            )
+        except ClientError as error:
+            if code_of(error) != "NoSuchResourceException":
+                raise
+            raise NotFoundError(f"the region has no quota {code} of {service}") from error
+        return answer

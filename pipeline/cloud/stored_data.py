@@ -1,0 +1,87 @@
+"""The deletion of what a stack stores: versioned objects, tables, images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.contracts.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from pipeline.cloud.clients import Clients
+
+__all__ = ["AwsStoredData"]
+
+_MAX_KEYS = 1_000  # of one DeleteObjects call, and of one page
+_MAX_IMAGES = 100  # of one BatchDeleteImage call
+_GONE = frozenset({"NoSuchBucket", "ResourceNotFoundException", "RepositoryNotFoundException", "404"})
+
+
+class AwsStoredData:
+    """Buckets, tables and repositories of one account and region."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def empty_bucket(self, name: str) -> Iterator[int]:
+        """Yield the number of deleted versions after each call.
+
+        Raises:
+            ConflictError: S3 refused to delete an object, such as one under a retention lock.
+        """
+        with speaking_to(f"the bucket {name}"):
+            try:
+                while versions := self._versions(name):
+                    deleted = self._clients.s3.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
+                    if errors := deleted.get("Errors"):
+                        raise ConflictError(
+                            f"{len(errors)} objects of the bucket {name} were not deleted ({errors[0].get('Code')}): "
+                            "a bucket without locks or holds is expected"
+                        )
+                    yield len(versions)
+            except ClientError as error:
+                _ignore_missing(error)
+
+    def delete_bucket(self, name: str) -> None:
+        with speaking_to(f"the bucket {name}"):
+            try:
+                self._clients.s3.delete_bucket(Bucket=name)
+            except ClientError as error:
+                _ignore_missing(error)
+
+    def delete_table(self, name: str) -> None:
+        with speaking_to(f"the table {name}"):
+            try:
+                self._clients.dynamodb.delete_table(TableName=name)
+            except ClientError as error:
+                _ignore_missing(error)
+
+    def empty_repository(self, name: str) -> int:
+        count = 0
+        with speaking_to(f"the image repository {name}"):
+            try:
+                for page in self._clients.ecr.get_paginator("list_images").paginate(repositoryName=name):
+                    digests = sorted({image["imageDigest"] for image in page["imageIds"]})
+                    for start in range(0, len(digests), _MAX_IMAGES):
+                        batch = [{"imageDigest": digest} for digest in digests[start : start + _MAX_IMAGES]]
+                        self._clients.ecr.batch_delete_image(repositoryName=name, imageIds=batch)
+                        count += len(batch)
+            except ClientError as error:
+                _ignore_missing(error)
+        return count
+
+    def _versions(self, name: str) -> list[Any]:
+        """The first page of versions and delete markers: what was on it is gone when the next is asked for."""
+        page = self._clients.s3.list_object_versions(Bucket=name, MaxKeys=_MAX_KEYS)
+        listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in listed]
+
+
+def _ignore_missing(error: ClientError) -> None:
+    if code_of(error) not in _GONE:
+        raise error

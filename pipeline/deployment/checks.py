@@ -1,0 +1,149 @@
+"""What is checked before anything is deployed: the programs of this machine, and the account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline.contracts.account import Account, DeployedStack, StackState
+from pipeline.contracts.errors import ModeldropError
+from pipeline.deployment.check import Check, failed, ok, warning
+from pipeline.deployment.commands import Commands
+from pipeline.deployment.instance_types import check_instance_types
+from pipeline.deployment.quotas import check_concurrency, check_vcpus
+
+__all__ = ["Target", "check_account", "check_tools"]
+
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Where a deploy goes: the stack's name, its account, and the parameters that the stack will have.
+
+    ``stack`` raises ConfigurationError without a region.
+    """
+
+    name: str
+    account: Account
+    stack: Callable[[], DeployedStack]
+    parameters: Mapping[str, str]
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the stack has GPU machines, and so needs the GPU image."""
+        return self.parameters.get("Gpu") != "none"
+
+
+def check_tools(commands: Commands, *, images: bool) -> Iterator[Check]:
+    """Check the programs that build and deploy.
+
+    Args:
+        commands: Where programs are run.
+        images: Whether container images are to be built, which needs Docker.
+
+    Yields:
+        One check for each program.
+    """
+    if images:
+        yield _check_docker(commands)
+    yield _check_sam(commands)
+    python = commands.run("tools/python312.sh")
+    if python.code == 0:
+        yield ok("python 3.12", python.last_line)
+    else:
+        fix = "install Python 3.12 with pip, or name it in PYTHON312"
+        yield failed("python 3.12", "'sam build' finds no Python 3.12 with pip", fix=fix)
+
+
+def check_region(account: Account) -> Check:
+    """Check that a region is configured and that AWS has it."""
+    region = account.region
+    if not region:
+        fix = "name it with --region, or in AWS_DEFAULT_REGION or the profile"
+        return failed("region", "no AWS region is configured", fix=fix)
+    if region not in account.regions():
+        return failed("region", f"there is no AWS region '{region}'", fix="name one such as eu-west-1 with --region")
+    return ok("region", region)
+
+
+def check_credentials(account: Account) -> Check:
+    """Check that AWS accepts the credentials, and say whose they are."""
+    try:
+        identity = account.identity()
+    except ModeldropError as error:
+        fix = "'aws configure' or 'aws sso login' gives credentials, --profile names others"
+        return failed("credentials", error.message, fix=fix)
+    return ok("credentials", f"account {identity.account}, {identity.arn}")
+
+
+def check_account(target: Target) -> Iterator[Check]:
+    """Check region, credentials, the stack's state, machines and quotas.
+
+    Args:
+        target: Where the deploy goes.
+
+    Yields:
+        One check for each line; without a region or credentials the later ones are left out, and what the
+        credentials may not read is a warning.
+    """
+    for check in (check_region, check_credentials):
+        found = check(target.account)
+        yield found
+        if found.status == "failed":
+            return
+    groups: dict[str, Callable[[], list[Check]]] = {
+        "stack": lambda: [_check_stack(target.name, target.stack().state())],
+        "instance types": lambda: check_instance_types(target.account, target.parameters),
+        "vCPU quotas": lambda: list(check_vcpus(target.account, target.parameters)),
+        "concurrency": lambda: [check_concurrency(target.account, target.parameters)],
+    }
+    for name, group in groups.items():
+        try:
+            yield from group()
+        except ModeldropError as error:
+            yield warning(name, f"not checked: {error.message}", fix="allow the call, or look in the console")
+
+
+def _check_docker(commands: Commands) -> Check:
+    if commands.find("docker") is None:
+        fix = "install Docker Engine or Docker Desktop, or give --no-images"
+        return failed("docker", "there is no 'docker' command", fix=fix)
+    answer = commands.run("docker", "version", "--format", "{{.Server.Version}}")
+    if answer.code != 0:
+        fix = "start Docker (and check DOCKER_HOST), or give --no-images"
+        return failed("docker", "no Docker engine answers", fix=fix)
+    return ok("docker", f"engine {answer.last_line}")
+
+
+def _check_sam(commands: Commands) -> Check:
+    if commands.find("sam") is None:
+        fix = "install the AWS SAM CLI: 'pip install aws-sam-cli' in an environment of its own"
+        return failed("sam", "there is no 'sam' command", fix=fix)
+    answer = commands.run("sam", "--version")
+    if answer.code != 0:
+        return failed("sam", f"'sam --version' failed: {answer.last_line}", fix="install the AWS SAM CLI again")
+    return ok("sam", answer.last_line)
+
+
+def _check_stack(name: str, state: StackState | None) -> Check:
+    if not _STACK_NAME.fullmatch(name):
+        text = f"'{name}' is no name for a stack: a letter, then at most 99 letters, digits and hyphens are expected"
+        return failed("stack", text, fix="choose another with --stack")
+    if state is None:
+        return ok("stack", f"'{name}' will be created")
+    text = f"'{name}' is {state.status}"
+    remove = f"remove it with 'modeldrop --stack {name} destroy', then deploy again"
+    fixes = {
+        "ROLLBACK_COMPLETE": f"its first deploy failed: {remove}",
+        "ROLLBACK_FAILED": remove,
+        "CREATE_FAILED": remove,
+        "DELETE_FAILED": f"'modeldrop --stack {name} destroy' tries again and says what prevents it",
+        "UPDATE_ROLLBACK_FAILED": f"'aws cloudformation continue-update-rollback --stack-name {name}', then try again",
+    }
+    if state.status in fixes:
+        return failed("stack", text, fix=fixes[state.status])
+    if state.status.endswith("_IN_PROGRESS") and state.status != "REVIEW_IN_PROGRESS":
+        return failed("stack", text, fix="wait until this operation has ended")
+    return ok("stack", f"{text} and will be updated")

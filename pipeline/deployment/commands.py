@@ -1,0 +1,85 @@
+"""Programs that a deployment runs: docker, sam, and the project's own scripts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Commands", "Finished", "Programs"]
+
+Report = Callable[[str], None]
+_KEPT_LINES = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """A program that ended. ``output`` is the end of what it wrote to stdout and stderr."""
+
+    code: int
+    output: str
+
+    @property
+    def last_line(self) -> str:
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return lines[-1] if lines else "no output"
+
+
+class Commands(Protocol):
+    """Where programs are run. Tests give recorded ones."""
+
+    def find(self, program: str) -> str | None:
+        """The program's path; None when it is not installed."""
+        ...
+
+    def run(
+        self,
+        *command: str,
+        stdin: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        report: Report | None = None,
+    ) -> Finished:
+        """Run to the end; each line goes to ``report`` as it is written."""
+        ...
+
+
+class Programs:
+    """The programs of this machine, run in the project's folder."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+
+    def find(self, program: str) -> str | None:
+        return shutil.which(program, path=self._environment.get("PATH"))
+
+    def run(
+        self,
+        *command: str,
+        stdin: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        report: Report | None = None,
+    ) -> Finished:
+        kept: deque[str] = deque(maxlen=_KEPT_LINES)
+        with subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env={**self._environment, **(environment or {})},
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            if stdin is not None and process.stdin is not None:
+                process.stdin.write(stdin)
+                process.stdin.close()
+            for line in process.stdout or ():
+                kept.append(line)
+                if report is not None:
+                    report(line.rstrip())
+        return Finished(code=process.returncode, output="".join(kept))

@@ -1,0 +1,156 @@
+"""Remove a stack with all that it stores: versions of objects, records, images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.contracts.account import DeployedStack, StackResource, StackState, StoredData
+from pipeline.contracts.errors import ConflictError, NotFoundError
+
+__all__ = ["Removal", "destroy", "find_removal"]
+
+_POLL_SECONDS = 5.0
+_MAX_SECONDS = 3_600.0  # Batch takes some minutes to end jobs and machines
+_BUCKET, _TABLE, _REPOSITORY = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::ECR::Repository"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removal:
+    """What would be removed. ``state`` is a deleted stack's where only what it kept is left.
+
+    With ``keeps_data`` the buckets and tables stay.
+    """
+
+    name: str
+    state: StackState
+    resources: Sequence[StackResource]
+    keeps_data: bool = False
+
+    def names(self, kind: str) -> list[str]:
+        """Physical names of the resources of a type that exist."""
+        existing = [one for one in self.resources if one.physical_id and one.status != "DELETE_COMPLETE"]
+        return [one.physical_id for one in existing if one.kind == kind]
+
+    @property
+    def buckets(self) -> list[str]:
+        return [] if self.keeps_data else self.names(_BUCKET)
+
+    @property
+    def tables(self) -> list[str]:
+        return [] if self.keeps_data else self.names(_TABLE)
+
+    @property
+    def kept(self) -> list[str]:
+        return [*self.names(_BUCKET), *self.names(_TABLE)] if self.keeps_data else []
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.state.status == "DELETE_COMPLETE"
+
+
+def find_removal(name: str, stack: DeployedStack, *, keeps_data: bool = False) -> Removal:
+    """Find what a stack has, or what one that was deleted has kept.
+
+    Args:
+        name: The stack's name.
+        stack: The stack.
+        keeps_data: Keep its buckets and tables.
+
+    Returns:
+        What `destroy` removes.
+
+    Raises:
+        NotFoundError: There is no such stack, and none of this name was deleted within 90 days.
+        ConflictError: The stack has termination protection, or another operation on it is in progress.
+    """
+    state = stack.state()
+    if state is None:
+        state = stack.deleted()
+        if state is None:
+            raise NotFoundError(f"there is no stack '{name}': one deployed to this account and region is expected")
+        kept = [resource for resource in stack.all_resources(state.id) if resource.status == "DELETE_SKIPPED"]
+        return Removal(name=name, state=state, resources=kept, keeps_data=keeps_data)
+    if state.is_protected:
+        raise ConflictError(
+            f"the stack '{name}' has termination protection: 'aws cloudformation update-termination-protection "
+            f"--no-enable-termination-protection --stack-name {name}' is expected first"
+        )
+    if state.status.endswith("_IN_PROGRESS") and state.status not in ("REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS"):
+        raise ConflictError(f"the stack '{name}' is {state.status}: the end of this operation is expected first")
+    return Removal(name=name, state=state, resources=stack.all_resources(state.id), keeps_data=keeps_data)
+
+
+def destroy(
+    removal: Removal,
+    *,
+    stack: DeployedStack,
+    data: StoredData,
+    report: Report,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Remove the stack, then the buckets and tables that CloudFormation keeps.
+
+    Interrupted, it can be called again at any point.
+
+    Args:
+        removal: What was found.
+        stack: The stack.
+        data: The account's buckets, tables and repositories.
+        report: Gets each line of progress.
+        sleep: Waits between two looks at the stack.
+
+    Raises:
+        ConflictError: CloudFormation could not delete a resource, or S3 an object.
+    """
+    for bucket in removal.buckets:
+        _empty(bucket, data, report)
+    if not removal.is_deleted:
+        for repository in removal.names(_REPOSITORY):
+            report(f"deleted {data.empty_repository(repository)} images of {repository}")
+        _delete_stack(removal, stack, report, sleep)
+    for bucket in removal.buckets:
+        _empty(bucket, data, report)  # what a job wrote in the meantime
+        data.delete_bucket(bucket)
+        report(f"deleted the bucket {bucket}")
+    for table in removal.tables:
+        data.delete_table(table)
+        report(f"deleted the table {table}")
+
+
+def _empty(bucket: str, data: StoredData, report: Report) -> None:
+    total = 0
+    for count in data.empty_bucket(bucket):
+        total += count
+        report(f"deleted {total:,} object versions of {bucket}")
+
+
+def _delete_stack(removal: Removal, stack: DeployedStack, report: Report, sleep: Callable[[float], None]) -> None:
+    report(f"deleting the stack '{removal.name}'")
+    stack.delete()
+    waited, reported = 0.0, -1
+    sleep(_POLL_SECONDS)
+    while (state := stack.state()) is not None:
+        resources = stack.all_resources(state.id)
+        gone = sum(resource.status in ("DELETE_COMPLETE", "DELETE_SKIPPED") for resource in resources)
+        if gone != reported:
+            report(f"{gone} of {len(resources)} resources deleted")
+            reported = gone
+        if state.status == "DELETE_FAILED":
+            raise ConflictError(_describe_failure(removal.name, resources))
+        if waited >= _MAX_SECONDS:
+            raise ConflictError(
+                f"the stack '{removal.name}' is still {state.status} after {waited / 60:.0f} minutes: its deletion "
+                "goes on, and 'destroy' can be called again"
+            )
+        sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS
+
+
+def _describe_failure(name: str, resources: Sequence[StackResource]) -> str:
+    failures = [one for one in resources if one.status == "DELETE_FAILED"]
+    reasons = "; ".join(f"{one.logical_id}: {one.reason or 'no reason given'}" for one in failures[:3])
+    return f"CloudFormation could not delete the stack '{name}': {reasons or 'no resource is named'}"

@@ -1,0 +1,54 @@
+"""Whether the region offers the instance types that the template asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.contracts.account import Account
+from pipeline.deployment.check import Check, failed, ok, warning
+
+__all__ = ["check_instance_types"]
+
+_BATCHS_CHOICE = frozenset({"optimal", "default_x86_64", "default_arm64"})  # families that the region has
+_ZONES = 2  # the template's subnets are in the first two
+_NAME = "instance types"
+
+
+def check_instance_types(account: Account, parameters: Mapping[str, str]) -> list[Check]:
+    """Check the types of all compute environments that the parameters ask for.
+
+    Batch refuses an environment with a type that the region does not offer, and the stack rolls back. A type that is
+    offered in other zones than those of the stack's subnets leaves its jobs without a machine.
+
+    Args:
+        account: The account and region.
+        parameters: Of the template; CpuInstanceTypes, GpuInstanceTypes and Gpu are read.
+
+    Returns:
+        One check for each parameter.
+    """
+    names = ["CpuInstanceTypes", *(["GpuInstanceTypes"] if parameters.get("Gpu") != "none" else [])]
+    return [_check(account, name, [kind.strip() for kind in parameters[name].split(",")]) for name in names]
+
+
+def _check(account: Account, parameter: str, kinds: list[str]) -> Check:
+    asked = [kind for kind in kinds if kind not in _BATCHS_CHOICE]
+    if not asked:
+        return ok(_NAME, f"{parameter}: {', '.join(kinds)} is Batch's choice of what the region has")
+    offered = account.offered([kind if "." in kind else f"{kind}.*" for kind in asked])
+    zones = {kind: _zones_of(kind, offered) for kind in asked}
+    fix = "choose other types or another region" + (", or Gpu=none" if parameter.startswith("Gpu") else "")
+    if missing := [kind for kind in asked if not zones[kind]]:
+        return failed(_NAME, f"{parameter}: {account.region} does not offer {', '.join(missing)}", fix=fix)
+    used = account.zones()[:_ZONES]
+    if all(zones[kind].isdisjoint(used) for kind in asked):
+        text = f"{parameter}: {', '.join(asked)} is offered in none of the stack's zones ({', '.join(used)})"
+        return warning(_NAME, text, fix=f"{fix}: else its jobs get no machine")
+    return ok(_NAME, f"{parameter}: {account.region} offers {', '.join(asked)}")
+
+
+def _zones_of(kind: str, offered: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Zones of a type, or of any size of a family."""
+    if "." in kind:
+        return offered.get(kind, frozenset())
+    return frozenset().union(*(zones for size, zones in offered.items() if size.startswith(f"{kind}.")))
