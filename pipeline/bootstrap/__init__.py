@@ -60,6 +60,7 @@ __all__ = [
     "authorizer",
     "collector",
     "command_settings",
+    "evaluation_job",
     "evaluator",
     "failure_recorder",
     "job",
@@ -197,6 +198,15 @@ def evaluator(environ: Environ = os.environ) -> Evaluator:
 
     paid = not environ.get("AWS_ENDPOINT_URL")  # another endpoint is a cloud on somebody's own machine
     return Evaluator(**_step(_clients(environ), StageSettings.from_env(environ)), paid=paid)
+
+
+def evaluation_job(environ: Environ = os.environ) -> Evaluator:
+    """The evaluator of a job, whose machine has more memory than the function."""
+    from dataclasses import replace
+
+    from pipeline.bootstrap.steps import JOB_SPLIT_BYTES
+
+    return replace(evaluator(environ), max_bytes=JOB_SPLIT_BYTES, is_last=True)
 
 
 def registrar(environ: Environ = os.environ) -> Registrar:

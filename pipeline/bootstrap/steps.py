@@ -7,8 +7,8 @@ Stages do not know each other, so the ways between them are here. Each step may 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.contracts.errors import (
     JobInterruptedError,
     ObjectNotFoundError,
     OlderUploadError,
+    TooLargeForFunctionError,
 )
 from pipeline.contracts.findings import JobCost
 from pipeline.contracts.job_spec import JobSpec
@@ -45,8 +46,11 @@ if TYPE_CHECKING:
     import polars
 
     from pipeline.evaluation.card import Background
+    from pipeline.evaluation.split_files import SplitFile
 
 __all__ = [
+    "FUNCTION_SPLIT_BYTES",
+    "JOB_SPLIT_BYTES",
     "Collector",
     "Evaluator",
     "Planner",
@@ -60,6 +64,9 @@ __all__ = [
 _R = TypeVar("_R", bound=Record)
 
 _MOST_COMPARED = 100_000  # rows of a split that the card compares with the others
+FUNCTION_SPLIT_BYTES = 384 << 20  # of test rows in the function's 3 GB, beside the model and the other splits
+JOB_SPLIT_BYTES = 3 << 30  # in the job's 14 GB
+_COMPARED_SHARE = 4  # the train and validation rows that are compared take at most this part of the test rows' bytes
 
 
 def _utc_now() -> datetime:
@@ -184,34 +191,56 @@ class Selector(_Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluator(_Step):
-    """The winner on the test rows, read this once -> ModelCard and Golden. ``paid``: its machines cost money."""
+    """The winner on the test rows, read this once -> ModelCard and Golden. ``paid``: its machines cost money.
+
+    ``max_bytes``: of the test rows in memory. Where they take more, the step raises TooLargeForFunctionError; the one
+    that ``is_last`` measures every n-th row instead, and the card says so.
+    """
 
     paid: bool = False
+    max_bytes: int = FUNCTION_SPLIT_BYTES
+    is_last: bool = False
     now: Callable[[], datetime] = _utc_now
 
     def __call__(self, run: str) -> None:
-        import polars
-
         from pipeline.evaluation.card import evaluate
 
         keys = RunKeys.of(run)
         selection = self._read(Selection, keys.selection)
         assert selection.winner.artifact is not None, "a winner was made"
+        test, notes = self._test_rows(keys.split("test"))
         card, golden = evaluate(
             selection,
             run=run,
             model=parse_upload_key(self._read(Upload, keys.upload).key).model,
             dataset=self._read(Dataset, keys.dataset),
             model_bytes=self.artifacts.get(selection.winner.artifact.key),
-            test=polars.read_parquet(self.artifacts.get(keys.split("test"))),
-            background=self._background(run, selection),
+            test=test,
+            background=self._background(run, selection, notes),
             now=self.now(),
         )
         self._write(card, keys.card)
         self._write(golden, keys.golden)
         self.runs.finish_stage(run, "evaluate")
 
-    def _background(self, run: str, selection: Selection) -> Background:
+    def _test_rows(self, key: str) -> tuple[polars.DataFrame, Sequence[str]]:
+        """The test rows, or every n-th of them; what the card says of that."""
+        with self._split_file(key) as split:
+            if split.bytes > self.max_bytes and not self.is_last:
+                raise TooLargeForFunctionError(
+                    f"the test rows take about {_megabytes(split.bytes)}: at most {_megabytes(self.max_bytes)} are "
+                    "evaluated by a function"
+                )
+            test = split.read(max_bytes=self.max_bytes)
+            if test.height == split.rows:
+                return test, ()
+            note = (
+                f"test quality is measured on {test.height:,} of {split.rows:,} test rows, evenly spaced: evaluation "
+                f"holds at most {_megabytes(self.max_bytes)} of them"
+            )
+            return test, (note,)
+
+    def _background(self, run: str, selection: Selection, notes: Sequence[str]) -> Background:
         from pipeline.evaluation.card import Background
         from pipeline.planning.estimates import PRICES_OF
         from pipeline.planning.run_estimate import costs_of
@@ -224,20 +253,22 @@ class Evaluator(_Step):
             segments=self._read(JobSpec, keys.spec).segments,
             jobs=tuple(map(self._cost, outcomes, costs_of(outcomes, planned))),
             prices=PRICES_OF if self.paid else "nothing is paid for on this machine",
-            warnings=[warning for outcome in outcomes for warning in _losses(outcome)],
+            warnings=[*notes, *(warning for outcome in outcomes for warning in _losses(outcome))],
         )
 
     def _sample(self, key: str) -> polars.DataFrame:
-        """Of a split that may be larger than this function's memory: evenly, at most so many rows."""
-        import polars
+        """Of a split that may be larger than the memory: every n-th row."""
+        with self._split_file(key) as split:
+            return split.read(max_bytes=self.max_bytes // _COMPARED_SHARE, max_rows=_MOST_COMPARED)
+
+    @contextmanager
+    def _split_file(self, key: str) -> Iterator[SplitFile]:
+        from pipeline.evaluation.split_files import SplitFile
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "split.parquet"
             self.artifacts.download(key, path)
-            rows = polars.scan_parquet(path)
-            count = rows.select(polars.len()).collect().item()
-            every = max(1, -(-count // _MOST_COMPARED))
-            return rows.gather_every(every).collect(engine="streaming")
+            yield SplitFile.of(path)
 
     def _privacy(self, key: str) -> Mapping[str, float]:
         with suppress(ObjectNotFoundError):
@@ -254,6 +285,10 @@ class Evaluator(_Step):
         jobs = [one.name for one in planned.jobs]
         found = [outcome_of(run, name, self.artifacts) for name in [*jobs, "compress"]]
         return [outcome for outcome in found if outcome is not None]
+
+
+def _megabytes(count: int) -> str:
+    return f"{count >> 20:,} MB"
 
 
 def _losses(outcome: JobOutcome) -> Iterator[str]:

@@ -33,6 +33,7 @@
     │   ├── JobInterruptedError      a Batch job whose machine was taken back in each of its attempts
     │   ├── NodeLostError            one of the processes of a job of several nodes; the job goes on with fewer
     │   └── CapacityUnavailableError a Batch job that never got a machine
+    ├── TooLargeForFunctionError     a step's data does not fit in a function; a job does the same step
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── TransientError               a service was slow or busy; retried
     ├── ConfigurationError           our own settings: a bad or missing environment variable
@@ -80,6 +81,7 @@ __all__ = [
     "OlderUploadError",
     "SmokeTestFailedError",
     "TooFewRowsError",
+    "TooLargeForFunctionError",
     "TrainingError",
     "TransientError",
     "UnauthenticatedError",
@@ -227,6 +229,10 @@ class NodeLostError(JobError):
 
 class CapacityUnavailableError(JobError):
     """A Batch job waited for a machine until its time was up."""
+
+
+class TooLargeForFunctionError(ModeldropError):
+    """A step's data does not fit in a function's memory; the state machine gives the step to a job."""
 
 
 class ExecutionEndedError(ModeldropError):

@@ -28,6 +28,7 @@ from tests.unit.template.template import (
 TASKS = states("Task")
 STATES = state_machine()["States"]
 ALL = ["States.ALL"]
+JOB_INSTEAD = {"Validate": "ValidateOnSpot", "Evaluate": "EvaluateOnSpot"}
 # What each optimized integration takes: CreateStateMachine refuses any other field.
 OPTIMIZED = {
     "arn:aws:states:::lambda:invoke": {"FunctionName", "Payload", "InvocationType", "Qualifier", "ClientContext"},
@@ -94,7 +95,9 @@ def test_a_lost_job_costs_its_candidates_and_not_the_run() -> None:
     assert inner["JobLost"] == {"Comment": inner["JobLost"]["Comment"], "Type": "Pass", "End": True}
 
 
-@pytest.mark.parametrize("spot", ["CollectSpotValidation", "CollectSpotJob", "CollectSpotCompression"])
+@pytest.mark.parametrize(
+    "spot", ["CollectSpotValidation", "CollectSpotJob", "CollectSpotCompression", "CollectSpotEvaluation"]
+)
 def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
     catcher = TASKS[spot]["Catch"][0]
     again = TASKS[catcher["Next"]]
@@ -154,7 +157,7 @@ def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
         for task in TASKS.values()
         for rule in [*task.get("Retry", []), *task["Catch"]]
         for error in rule["ErrorEquals"]
-        if not re.match(r"(States|Lambda|Batch|StepFunctions|Sandbox)\.", error)
+        if not re.match(r"(States|Lambda|Batch|StepFunctions|Sandbox|Runtime)\.", error)
     }
     assert named >= {"TransientError", "CapacityUnavailableError"}
     assert named <= set(errors.__all__)
@@ -162,7 +165,7 @@ def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
 def test_a_function_is_tried_again_for_what_is_transient_and_nothing_else(name: str) -> None:
-    throttled, transient, timed_out = TASKS[name]["Retry"]
+    throttled, transient, *timed_out = TASKS[name]["Retry"]
     assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
     assert set(transient["ErrorEquals"]) == {
         "TransientError",
@@ -170,7 +173,22 @@ def test_a_function_is_tried_again_for_what_is_transient_and_nothing_else(name: 
         "Lambda.AWSLambdaException",
         "Lambda.SdkClientException",
     }
-    assert (timed_out["ErrorEquals"], timed_out["MaxAttempts"]) == (["Sandbox.Timedout"], 1)
+    if name in JOB_INSTEAD:
+        assert not timed_out  # a job does the step instead
+    else:
+        (again,) = timed_out
+        assert (again["ErrorEquals"], again["MaxAttempts"]) == (["Sandbox.Timedout"], 1)
+
+
+@pytest.mark.parametrize("name", JOB_INSTEAD)
+def test_a_function_that_dies_of_its_data_is_replaced_by_a_job(name: str) -> None:
+    """Of memory Lambda says Runtime.ExitError or Runtime.OutOfMemory, of an unknown end Lambda.Unknown."""
+    catcher = TASKS[name]["Catch"][0]
+    died = {"Runtime.ExitError", "Runtime.OutOfMemory", "Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"}
+    assert died <= set(catcher["ErrorEquals"])
+    assert ("TooLargeForFunctionError" in catcher["ErrorEquals"]) == (name == "Evaluate")
+    assert catcher["Next"] == JOB_INSTEAD[name]
+    assert TASKS[catcher["Next"]]["Next"] == TASKS[name]["Next"]
 
 
 def _waited(retrier: dict[str, Any]) -> float:
@@ -219,7 +237,7 @@ def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
 
 def test_collected_stages_are_stages() -> None:
     stages = {task["Parameters"]["Payload"].get("stage") for task in TASKS.values() if function_of(task)} - {None}
-    assert stages == {"validate", "train", "compress"} <= set(STAGES)
+    assert stages == {"validate", "train", "compress", "evaluate"} <= set(STAGES)
 
 
 def test_an_interruption_is_not_retried_by_the_step_that_tells_of_it() -> None:

@@ -1,0 +1,54 @@
+"""Rows of a split's parquet file, as many as fit in a stated number of bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import polars as pl
+
+__all__ = ["SplitFile"]
+
+_MEASURED_ROWS = 1_000
+_COPIES = 2  # the frame, and the arrays that the served file is asked with
+_TEXT_BYTES = 60  # of a Python string beside its characters
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitFile:
+    """A split on disk. ``row_bytes``: of one row in memory while it is evaluated, by the first rows."""
+
+    path: Path
+    rows: int
+    row_bytes: float
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Count the rows and measure the first 1,000; nothing else is read."""
+        lazy = pl.scan_parquet(path)
+        rows = int(lazy.select(pl.len()).collect().item())
+        first = lazy.head(_MEASURED_ROWS).collect()
+        texts = sum(kind == pl.String for kind in first.dtypes) * _TEXT_BYTES
+        row_bytes = texts + _COPIES * first.estimated_size() / max(1, first.height)
+        return cls(path=path, rows=rows, row_bytes=row_bytes)
+
+    @property
+    def bytes(self) -> int:
+        """Of all rows in memory, about."""
+        return int(self.rows * self.row_bytes)
+
+    def read(self, *, max_bytes: int, max_rows: int | None = None) -> pl.DataFrame:
+        """Read every n-th row, where n is the least with which they fit; all rows where all fit.
+
+        Args:
+            max_bytes: In memory; one row is read whatever it takes.
+            max_rows: At most; None: as many as fit.
+
+        Returns:
+            Evenly spaced rows, in their order.
+        """
+        fitting = max(1, int(max_bytes // max(self.row_bytes, 1)))
+        most = min(fitting, max_rows or fitting)
+        every = max(1, -(-self.rows // most))
+        return pl.scan_parquet(self.path).gather_every(every).collect(engine="streaming")
