@@ -134,6 +134,8 @@ class Planner(_Step):
             planned = fine_tuned(plan(dataset, of_the_base(spec, base)), base)
             self._write(dataset, keys.dataset)
         self._write(planned, keys.plan)
+        if planned.estimate is not None:
+            self.runs.estimate(run, planned.estimate)
         self.runs.finish_stage(run, "plan")
         return planned
 

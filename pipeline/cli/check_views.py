@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.checking import Check
+from pipeline.cli.estimate_views import describe_estimate
 from pipeline.planning.estimates import PRICES_OF, UNSURE
 
 __all__ = ["check_view"]
@@ -159,16 +160,10 @@ def _place(row: Mapping[str, Any]) -> str:
 
 
 def _plan(check: Check) -> dict[str, str]:
-    if check.plan is None or check.estimate is None:
+    if check.plan is None or check.plan.estimate is None:
         return {"would try": "the network that training.base_model names, which is looked up when a run begins"}
-    estimate = check.estimate
-    without = f", without {', '.join(estimate.unknown)}, of unknown cost" if estimate.unknown else ""
     return {
         "would try": ", ".join(candidate.name for candidate in check.plan.candidates),
-        "estimate": f"{_minutes(estimate.minutes)} and ${estimate.dollars:.2f} on AWS{without}, by {PRICES_OF}; good "
-        f"to a factor of {UNSURE:g}. On this machine nothing is paid for.",
+        "estimate": f"{describe_estimate(check.plan.estimate)}, by {PRICES_OF}; good to a factor of {UNSURE:g}. On "
+        "this machine nothing is paid for.",
     }
-
-
-def _minutes(minutes: float) -> str:
-    return f"{round(minutes):,} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli.estimate_views import estimate_document
 from pipeline.cli.folders import FolderContents, zip_pictures
 from pipeline.cli.local_store import LocalStore
 from pipeline.contracts.dataset import Dataset
@@ -19,7 +20,6 @@ from pipeline.contracts.names import MODEL_CODE, RunKeys
 from pipeline.contracts.plan import Plan
 from pipeline.contracts.run import Learning, Part, Upload
 from pipeline.planning.plan import plan
-from pipeline.planning.run_estimate import RunEstimate, estimate_run
 from pipeline.validation.companions.model_code import check_code
 from pipeline.validation.readers.formats import has_format
 from pipeline.validation.validate import validate
@@ -41,7 +41,6 @@ class Check:
     name: str
     report: dict[str, Any]
     plan: Plan | None
-    estimate: RunEstimate | None
     learning: Learning
     sha256: str  # of the data, as a version's lineage has it
     companions: tuple[str, ...] = ()
@@ -49,10 +48,7 @@ class Check:
     def document(self) -> dict[str, Any]:
         """What ``modeldrop check --json`` prints."""
         report = {key: value for key, value in self.report.items() if key not in ("run", "file")}
-        estimate = self.estimate and {
-            "minutes": round(self.estimate.minutes, 1),
-            "dollars": round(self.estimate.dollars, 4),
-        }
+        estimate = self.plan and estimate_document(self.plan.estimate)
         candidates = [candidate.name for candidate in self.plan.candidates] if self.plan else []
         return {**report, "plan": candidates, "estimate": estimate}
 
@@ -149,7 +145,6 @@ def _check(files: _Files, target: str | None) -> Check:
         name=files.name,
         report=report,
         plan=planned,
-        estimate=None if planned is None else estimate_run(planned, dataset, spec),
         learning=Learning(
             target=dataset.target,
             task=dataset.task,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.estimate_views import estimate_document
+
 if TYPE_CHECKING:
     from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
     from pipeline.contracts.run import RejectedUpload, Run
@@ -46,6 +48,7 @@ def run_document(run: Run) -> dict[str, Any]:
         "reason": run.reason,
         "target": (run.learning.target or None) if run.learning else None,
         "task": run.learning.task if run.learning else None,
+        "estimate": estimate_document(run.estimate),
         "started_at": run.started_at.isoformat(),
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         "events": [{"at": event.at.isoformat(), "text": event.text} for event in run.events],
@@ -69,6 +72,7 @@ def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> 
         "reason": None,
         "target": None,
         "task": None,
+        "estimate": None,
         "started_at": None,
         "ended_at": None,
         "events": [],
@@ -90,6 +94,7 @@ def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
         "reason": None,
         "target": None,
         "task": None,
+        "estimate": None,
         "started_at": at,
         "ended_at": at,
         "events": [],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.consoles import err, show
 from pipeline.cli.curves import curves_of, curves_table
+from pipeline.cli.estimate_views import describe_estimate
 from pipeline.cli.exits import ExitCode, message
 from pipeline.cli.leaderboard_views import leaderboard
 from pipeline.cli.learning_views import learning_lines
@@ -143,6 +144,9 @@ def _follow_plainly(updates: Iterator[Run]) -> Run:
             told["learning"] = run.learning.target
             for line in learning_lines(run.learning):
                 message(line.plain, style="yellow" if line.style else None)
+        if run.estimate is not None and "estimate" not in told:
+            told["estimate"] = describe_estimate(run.estimate)
+            message(f"estimated at {told['estimate']}")
     return run
 
 

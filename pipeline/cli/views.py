@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.estimate_views import describe_estimate
 from pipeline.cli.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.learning_views import learning_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
@@ -73,7 +74,8 @@ def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> Rende
             style="dim" if stage.status == "PENDING" else None,
         )
     events = [Text(f"  {event.at:%H:%M:%S} {event.text}", style="yellow") for event in run.events]
-    return Group(_title(run), *learning_lines(run.learning), table, *events)
+    estimate = [Text(f"estimated at {describe_estimate(run.estimate)}", style="dim")] if run.estimate else []
+    return Group(_title(run), *learning_lines(run.learning), *estimate, table, *events)
 
 
 def plain_stage(stage: Stage) -> str:

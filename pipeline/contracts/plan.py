@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipeline.contracts.base import Base
 from pipeline.contracts.declaration import Settings, Space
+from pipeline.contracts.estimate import Estimate
 from pipeline.contracts.record import Record
 
 __all__ = ["Candidate", "Plan", "Skipped", "TrainingJob", "Trials"]
@@ -71,3 +72,4 @@ class Plan(Record):
     notes: tuple[str, ...] = ()  # what the limits made of it
     seed: int = 0
     base: Base | None = None  # what its network goes on from
+    estimate: Estimate | None = None

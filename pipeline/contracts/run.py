@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from pipeline.contracts.estimate import Estimate
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
 
@@ -101,6 +102,7 @@ class Run(Record):
     error: RunError | None = None
     reason: str | None = None  # why a decision is needed, or why the version was not promoted
     learning: Learning | None = None  # None until the file is validated
+    estimate: Estimate | None = None  # None until it is planned
     started_at: datetime
     ended_at: datetime | None = None
     stages: tuple[Stage, ...]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.estimate import Estimate
 from pipeline.contracts.names import tenant_of_key, tenant_of_run
 from pipeline.contracts.ports import Item, Table
 from pipeline.contracts.run import (
@@ -69,6 +70,10 @@ class RunLog:
     def learn(self, run: str, learning: Learning) -> None:
         """Note what the run learns; nothing happens to a run that has ended meanwhile."""
         self._update(run, {"learning": learning.model_dump()})
+
+    def estimate(self, run: str, estimate: Estimate) -> None:
+        """Note what the run is estimated to take; nothing happens to a run that has ended meanwhile."""
+        self._update(run, {"estimate": estimate.model_dump()})
 
     def progress(self, run: str, text: str) -> None:
         """Show a short text beside the running stage, until it finishes."""

@@ -74,7 +74,7 @@ def minutes_for(limits: Limits, queues: list[str]) -> float:
 
 
 def is_cross_validated(dataset: Dataset, spec: JobSpec) -> bool:
-    """Whether every candidate is refit in each of several folds (dataset.REFIT_FOLDS)."""
+    """Whether every candidate is also trained in each of several folds (dataset.REFIT_FOLDS)."""
     wanted = dataset.few_rows if spec.cross_validate is None else spec.cross_validate
     return wanted and dataset.may_be_dealt and dataset.task != "clustering" and spec.training.privacy is None
 

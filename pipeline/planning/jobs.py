@@ -29,7 +29,6 @@ _GPU_PAYS_SECONDS = 1800.0
 _OWN_JOB_SECONDS = 120.0  # of the networks: with less to do they share the job of the others
 _MOST_CPU_JOBS = 4
 _LEAST_MINUTES = 10.0  # a job that has fewer is not worth a machine of its own
-_SHORTEST_MINUTES = 1.0
 _AUDITION_FROM_ROWS = 20_000
 _AUDITION_ROWS = 4_000
 _AUDITION_FROM = 4  # candidates; or one fewer, where half of the job's minutes would hardly do for all
@@ -85,9 +84,6 @@ def jobs_of(
         notes.append("limits.dollars leaves no time for a GPU job: all candidates share one CPU job")
     groups = _shared_out(cpu) if spec.limits.dollars is None else [cpu]
     minutes = minutes_for(spec.limits, ["fargate"]) if one_job else _minutes(spec, *groups, networks, gpu, code)
-    if minutes < _SHORTEST_MINUTES < spec.limits.minutes:
-        notes.append(f"limits.dollars hardly pays for a machine: each job trains for {_SHORTEST_MINUTES:g} minute")
-    minutes = min(spec.limits.minutes, max(minutes, _SHORTEST_MINUTES))
     if spec.limits.dollars is not None:
         notes.append(f"each job has about {minutes:.3g} minutes by limits.dollars and the {PRICES_OF}")
     jobs = [

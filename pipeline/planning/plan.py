@@ -11,9 +11,11 @@ from pipeline.contracts.declaration import Declaration
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, check_metric, default_metric
 from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trials
-from pipeline.planning.estimates import minutes_for, seconds_of
-from pipeline.planning.jobs import Planned, fits_one_job, gpu_pays, jobs_of
+from pipeline.planning.budget import within_dollars
+from pipeline.planning.estimates import seconds_of
+from pipeline.planning.jobs import Planned, fits_one_job, jobs_of
 from pipeline.planning.rules import Case, beyond_limits, does_not_fit
+from pipeline.planning.run_estimate import estimate_run
 from pipeline.planning.settings import check_training, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
 
@@ -24,30 +26,32 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     """Choose the candidates for ``dataset`` among ``spec.algorithms`` (None: all that fit), and the jobs for them.
 
     What was asked for by name is tried with few rows, and beyond what is estimated to keep the limits, too. Raise
-    InvalidJobSpecError when the metric does not measure the task, no algorithm fits, or a search cannot be made.
+    InvalidJobSpecError when the metric does not measure the task, no algorithm fits, a search cannot be made, or
+    ``limits.dollars`` does not pay for the quickest candidate.
     """
     metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)
-    planned = [_planned(case, spec) for case in kept]
+    planned, too_dear = within_dollars([_planned(case, spec) for case in kept], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
     jobs, of_jobs = jobs_of(planned, spec, rows=dataset.rows.train, one_job=one_job)
-    return Plan(
+    complete = Plan(
         metric=metric,
         candidates=tuple(_with_its_share(one.candidate, jobs) for one in planned),
         jobs=jobs,
         one_job=one_job,
-        skipped=(*skipped, *beyond),
+        skipped=(*skipped, *beyond, *too_dear),
         notes=(
             *notes,
-            *notes_of(spec, [case.trials for case in kept]),
-            *unread(spec, [case.declared for case in kept]),
+            *notes_of(spec, [one.candidate.trials for one in planned]),
+            *unread(spec, [catalogue()[one.candidate.algorithm] for one in planned]),
             *_together(spec, len(planned)),
             *of_jobs,
         ),
         seed=spec.seed,
     )
+    return complete.model_copy(update={"estimate": estimate_run(complete, dataset, spec)})
 
 
 def _together(spec: JobSpec, candidates: int) -> tuple[str, ...]:
@@ -89,19 +93,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
         raise InvalidJobSpecError(f"none of the algorithms fits this data set ({told})")
     check_search(spec, [case.declared for case in fitting], dataset.task)
     cases = [replace(case, trials=trials_of(case.declared, spec, dataset.task)) for case in fitting]
-    minutes = minutes_for(spec.limits, _queues(cases, spec))
-    return [replace(case, minutes=minutes) for case in cases], skipped
-
-
-def _queues(cases: list[Case], spec: JobSpec) -> list[str]:
-    """Those that the candidates' jobs are submitted to, should all be tried."""
-    queues = {_queue(case.declared) for case in cases}
-    networks = [
-        seconds_of(case.declared, case.dataset, case.trials) for case in cases if _queue(case.declared) == "gpu"
-    ]
-    if networks and not gpu_pays(networks, spec):
-        queues = queues - {"gpu"} | {"cpu"}
-    return sorted(queues)
+    return cases, skipped
 
 
 def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[str]]:

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.estimate import Estimate
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import JobOutcome
 from pipeline.contracts.plan import Plan, TrainingJob
 from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, is_cross_validated, seconds_of
 
-__all__ = ["RunEstimate", "costs_of", "estimate_run"]
+__all__ = ["costs_of", "estimate_run"]
 
 _OTHER_MINUTES = 1.0  # validation, compression, evaluation and registration of a table of 20,000 rows
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunEstimate:
-    """``minutes`` from the upload to a served version; ``dollars`` of all training jobs. Good to a factor of three.
-
-    ``unknown``: candidates whose cost nobody measured, which are not in it.
-    """
-
-    minutes: float
-    dollars: float
-    unknown: tuple[str, ...] = ()
-
-
-def estimate_run(plan: Plan, dataset: Dataset, spec: JobSpec) -> RunEstimate:
+def estimate_run(plan: Plan, dataset: Dataset, spec: JobSpec) -> Estimate:
     """Estimate a run on AWS by what its algorithms declare; jobs run side by side, each on a machine that starts."""
     queues = {job.name: "fargate" if plan.one_job else job.queue for job in plan.jobs}
     minutes = {
         job.name: START_MINUTES[queues[job.name]] + _training_minutes(job, plan, dataset, spec) for job in plan.jobs
     }
     prices = {job.name: DOLLARS_AN_HOUR[queues[job.name]] * job.nodes for job in plan.jobs}
-    return RunEstimate(
+    return Estimate(
         minutes=_OTHER_MINUTES + max(minutes.values(), default=0.0),
         dollars=math.fsum(minutes[name] / 60 * price for name, price in prices.items()),
         unknown=tuple(candidate.name for candidate in plan.candidates if catalogue()[candidate.algorithm].cost is None),

@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.bootstrap.steps import Collector, Promoter, Registrar, Selector, SmokeTester
+from pipeline.bootstrap.steps import Collector, Planner, Promoter, Registrar, Selector, SmokeTester
 from pipeline.contracts.errors import CapacityUnavailableError, NoCandidateSurvivedError, SmokeTestFailedError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.plan import Plan
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import Run, StageName, Upload
 from pipeline.contracts.variant import Selection
@@ -85,6 +86,14 @@ class World:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+def test_the_plan_has_an_estimate_and_the_run_shows_it() -> None:
+    world = World()
+    plan = Planner(artifacts=world.artifacts, runs=world.runs, registry=world.registry)(RUN)
+    assert plan.estimate is not None
+    assert plan.estimate.minutes > 0
+    assert world.run().estimate == plan.estimate == Plan.from_bytes(world.artifacts.get(KEYS.plan)).estimate
 
 
 def test_the_selector_leaves_a_selection(world: World) -> None:

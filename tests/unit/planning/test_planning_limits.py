@@ -136,7 +136,7 @@ def test_dollars_become_minutes_of_each_job() -> None:
     assert "the list prices of us-east-1" in planned.notes[-1]
 
 
-def test_few_dollars_put_all_on_one_cpu_machine_and_hardly_any_train_a_minute() -> None:
+def test_few_dollars_put_all_on_one_cpu_machine() -> None:
     heavy = [_planned("a", 10), _planned("b", 5_000, "gpu")]
     jobs, notes = jobs_of(heavy, JobSpec(limits=Limits(dollars=0.05)), rows=100)
     assert [(job.name, job.queue, job.candidates) for job in jobs] == [("cpu", "cpu", ("a", "b"))]
@@ -144,9 +144,41 @@ def test_few_dollars_put_all_on_one_cpu_machine_and_hardly_any_train_a_minute() 
     planned = plan(_dataset(), JobSpec(limits=Limits(dollars=0.05)))
     assert [(job.name, job.queue) for job in planned.jobs] == [("cpu", "cpu")]
     assert 9 < (planned.jobs[0].minutes or 0) < 15
-    nothing = plan(_dataset(), JobSpec(limits=Limits(dollars=0.001)))
-    assert nothing.jobs[0].minutes == 1
-    assert any("hardly pays for a machine" in note for note in nothing.notes)
+
+
+def test_dollars_leave_out_the_most_expensive_candidates_with_a_reason() -> None:
+    dataset = _dataset(train=500_000, columns=40)
+    all_of_them = {one.name for one in plan(dataset, JobSpec()).candidates}
+    short = plan(dataset, JobSpec(limits=Limits(dollars=0.1)))
+    left_out = {one.algorithm: one.reason for one in short.skipped if "limits.dollars is 0.1" in one.reason}
+    assert "gradient_boosting" in left_out
+    assert "estimated at $" in left_out["gradient_boosting"]
+    assert {one.name for one in short.candidates} == all_of_them - set(left_out) != set()
+
+
+@pytest.mark.parametrize("algorithms", [None, ("linear", "mlp")])
+def test_a_plan_that_dollars_do_not_pay_for_is_refused_with_one_sentence(algorithms: tuple[str, ...] | None) -> None:
+    spec = JobSpec(algorithms=algorithms, limits=Limits(dollars=0.001))
+    with pytest.raises(
+        InvalidJobSpecError, match=r"limits\.dollars is 0\.001, and the start .*, is estimated at \$0\.0034"
+    ):
+        plan(_dataset(), spec)
+
+
+def test_what_was_asked_for_by_name_is_tried_until_its_dollars_are_spent() -> None:
+    spec = JobSpec(algorithms=("linear", "gradient_boosting"), limits=Limits(dollars=0.05))
+    planned = plan(_dataset(train=2_000_000, columns=40), spec)
+    assert [one.name for one in planned.candidates] == ["linear", "gradient_boosting"]
+    (job,) = planned.jobs
+    assert job.minutes == pytest.approx(60 * 0.05 / 0.252 - 2)
+
+
+@pytest.mark.parametrize("dollars", [0.01, 0.1, 1.0])
+@pytest.mark.parametrize("rows", [500, 20_000, 500_000])
+def test_no_estimate_is_above_the_dollars(rows: int, dollars: float) -> None:
+    estimate = plan(_dataset(train=rows), JobSpec(limits=Limits(dollars=dollars))).estimate
+    assert estimate is not None
+    assert estimate.dollars <= dollars + 1e-9
 
 
 def _planned(name: str, seconds: float | None, queue: str = "cpu") -> Planned:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.estimate import Estimate
 from pipeline.contracts.job_spec import JobSpec, Limits
 from pipeline.contracts.outcome import JobOutcome
 from pipeline.contracts.plan import Plan, TrainingJob
 from pipeline.planning.estimates import DOLLARS_AN_HOUR
 from pipeline.planning.plan import plan
-from pipeline.planning.run_estimate import RunEstimate, costs_of, estimate_run
+from pipeline.planning.run_estimate import costs_of, estimate_run
 
 
 def _dataset(rows: int, columns: int = 10) -> Dataset:
@@ -19,9 +20,10 @@ def _dataset(rows: int, columns: int = 10) -> Dataset:
     return Dataset(task="regression", target="y", columns=profiles, rows=split, sha256="a" * 64)
 
 
-def _estimate(rows: int, spec: JobSpec) -> RunEstimate:
-    dataset = _dataset(rows)
-    return estimate_run(plan(dataset, spec), dataset, spec)
+def _estimate(rows: int, spec: JobSpec) -> Estimate:
+    estimate = plan(_dataset(rows), spec).estimate
+    assert estimate is not None
+    return estimate
 
 
 def test_a_run_takes_longer_and_costs_more_with_more_rows() -> None:

@@ -1,0 +1,32 @@
+"""What a run is estimated to take, as a person sees it and as a script reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.contracts.estimate import Estimate
+
+__all__ = ["describe_estimate", "estimate_document"]
+
+
+def describe_estimate(estimate: Estimate) -> str:
+    """Minutes and dollars on AWS, and what is not included: ``3 minutes and $0.0066 on AWS``."""
+    unknown = f", without {', '.join(estimate.unknown)}, of unknown cost" if estimate.unknown else ""
+    return f"{_minutes(estimate.minutes)} and ${_dollars(estimate.dollars)} on AWS{unknown}"
+
+
+def estimate_document(estimate: Estimate | None) -> dict[str, Any] | None:
+    """What ``--json`` prints of it; None before a run is planned."""
+    if estimate is None:
+        return None
+    return {"minutes": round(estimate.minutes, 1), "dollars": round(estimate.dollars, 4)}
+
+
+def _minutes(minutes: float) -> str:
+    if minutes >= 90:
+        return f"{minutes / 60:.1f} hours"
+    return "1 minute" if round(minutes) <= 1 else f"{round(minutes):,} minutes"
+
+
+def _dollars(dollars: float) -> str:
+    return f"{dollars:.2f}" if dollars >= 0.1 else f"{dollars:.4f}"

@@ -1,0 +1,67 @@
+"""What ``limits.dollars`` pays for: candidates that it does not pay for are not planned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.plan import Skipped
+from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, UNSURE, is_cross_validated
+from pipeline.planning.jobs import Planned, fits_one_job
+
+__all__ = ["within_dollars"]
+
+
+def within_dollars(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> tuple[list[Planned], list[Skipped]]:
+    """Leave out the most expensive candidates until ``limits.dollars`` pays for the start of a machine and the others.
+
+    An estimate is good to a factor of three (``UNSURE``), so what is left out costs more than three times what the
+    limit leaves for it. What was asked for by name stays; its job ends when its dollars are spent.
+
+    Args:
+        planned: The candidates, with their estimated seconds.
+        dataset: What they are trained on.
+        spec: Its limits, and whether it names the algorithms.
+
+    Returns:
+        The candidates that are kept, in their order, and those that are not, each with the reason.
+
+    Raises:
+        InvalidJobSpecError: The limit does not pay for the quickest candidate.
+    """
+    limit = spec.limits.dollars
+    if limit is None:
+        return list(planned), []
+    kept, skipped = list(planned), list[Skipped]()
+    while len(kept) > 1 and spec.algorithms is None and not _pays(limit, kept, dataset, spec):
+        start, training = _dollars(kept, dataset, spec)
+        costliest = max(kept, key=lambda one: one.seconds or 0.0)
+        kept.remove(costliest)
+        reason = f"with it the run is estimated at ${start + training:.2g}, and limits.dollars is {limit:g}"
+        skipped.append(Skipped(algorithm=costliest.candidate.algorithm, reason=reason))
+    quickest = min(kept, key=lambda one: one.seconds or 0.0)
+    if not _pays(limit, [quickest], dataset, spec):
+        start, training = _dollars([quickest], dataset, spec)
+        raise InvalidJobSpecError(
+            f"limits.dollars is {limit:g}, and the start of a machine with {quickest.candidate.name}, the quickest "
+            f"candidate, is estimated at ${start + training:.2g}: at least that is expected"
+        )
+    return kept, skipped
+
+
+def _pays(limit: float, planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> bool:
+    start, training = _dollars(planned, dataset, spec)
+    return start + training / UNSURE <= limit
+
+
+def _dollars(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> tuple[float, float]:
+    """Dollars of the machine's start and of the training, where one job does it all; a user's code has another."""
+    queue = "fargate" if fits_one_job(planned, dataset, spec) else "cpu"
+    others = ["code"] if any(one.queue == "code" for one in planned) else []
+    folds = REFIT_FOLDS if is_cross_validated(dataset, spec) else 0
+    minutes = (1 + folds) * math.fsum(one.seconds or 0.0 for one in planned) / 60
+    start = math.fsum(DOLLARS_AN_HOUR[one] / 60 * START_MINUTES[one] for one in [queue, *others])
+    return start, minutes * DOLLARS_AN_HOUR[queue] / 60
