@@ -7,11 +7,22 @@ from typing import Any
 
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.function_files import load_function
+from tests.integration.permissions import permitted_to
 
-__all__ = ["handler"]
+__all__ = ["handler", "role_of"]
 
 
 def handler(function: str) -> Callable[[dict[str, Any]], Any]:
-    """``functions/<function>/app.py``'s, with a context given to it."""
+    """``functions/<function>/app.py``'s, with a context given to it; it fails where the template permits no call."""
     module = load_function(function)
-    return lambda document: module.handler(document, FakeLambdaContext(function_name=function))
+
+    def call(document: dict[str, Any]) -> Any:
+        with permitted_to(role_of(function)):
+            return module.handler(document, FakeLambdaContext(function_name=function))
+
+    return call
+
+
+def role_of(function: str) -> str:
+    """The function's name in the template: start_run is StartRunFunction."""
+    return "".join(word.capitalize() for word in function.split("_")) + "Function"

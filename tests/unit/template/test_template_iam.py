@@ -39,6 +39,7 @@ PERMISSIONS = {
 OPERATORS = {
     "describe_stacks", "list_stack_resources", "filter_log_events", "stop_execution",
     "get_queue_attributes", "receive_message", "send_message", "delete_message",
+    "delete_stack", "list_stacks", "describe_stack_events", "list_images", "describe_instance_type_offerings",
 }  # fmt: skip
 
 
@@ -166,7 +167,8 @@ def test_no_role_deletes_uploads_or_makes_keys(name: str) -> None:
 def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
     statements = statements_of(name)
     for partition in (VERSION, OTHERS_VERSION):
-        assert not any(is_allowed(call, statements) for call in items(partition, "UpdateItem"))
+        writes = items(partition, "UpdateItem", "PutItem", "DeleteItem")
+        assert [call for call in writes if is_allowed(call, statements)] == []
 
 
 @pytest.mark.parametrize(
@@ -201,9 +203,19 @@ def _session() -> list[dict[str, object]]:
     [
         *objects("ArtifactsBucket", RunKeys.of(OTHER).plan, "GetObject", "PutObject"),
         *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
+        *objects("ArtifactsBucket", artifact_key("acme", "a" * 64), "GetObject", "PutObject"),
+        *objects("UploadsBucket", UPLOAD, "GetObject", "PutObject"),
+        *objects("UploadsBucket", "acme/houses/train.csv", "GetObject", "PutObject"),
+        Call(action="s3:ListBucket", resource=arn_of("ArtifactsBucket"), context={"s3:prefix": ["tenants/acme/"]}),
+        Call(action="s3:ListBucket", resource=arn_of("ArtifactsBucket"), context={"s3:prefix": [""]}),
+        Call(action="s3:ListBucket", resource=arn_of("ArtifactsBucket")),
         *items(OTHERS, "GetItem", "UpdateItem"),
         *items(VERSION, "UpdateItem"),
         *items(OTHERS_VERSION, "UpdateItem"),
+        *listed("RUN"),
+        *items(API_KEY, "GetItem"),
+        *on(arn_of("Pipeline"), "states:StartExecution"),
+        *on(arn_of("PredictFunction"), "lambda:InvokeFunction"),
     ],
 )
 def test_a_users_code_reaches_no_other_tenant_and_no_other_run(call: Call) -> None:

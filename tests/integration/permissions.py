@@ -1,0 +1,99 @@
+"""What code really asks of AWS, beside what the template permits to the role that it runs under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.handlers import BUILTIN_HANDLERS
+from botocore.model import OperationModel
+
+from tests.integration.conftest import ARTIFACTS, IDEMPOTENCY, TABLE, UPLOADS
+from tests.unit.template.iam import Call, arn_of, is_allowed, statements_of
+
+__all__ = ["permitted_to", "roles"]
+
+_NAMES = {UPLOADS: "UploadsBucket", ARTIFACTS: "ArtifactsBucket", TABLE: "Table", IDEMPOTENCY: "IdempotencyTable"}
+_ACTIONS = {
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+_asked: list[tuple[str, str, dict[str, Any]]] = []  # service, operation, parameters
+_roles: set[str] = set()
+
+
+def _record(params: dict[str, Any], model: OperationModel, **_: object) -> None:
+    _asked.append((model.service_model.service_id.hyphenize(), model.name, dict(params)))
+
+
+BUILTIN_HANDLERS.append(("before-parameter-build", _record))  # of every client that is made from now on
+
+
+def roles() -> set[str]:
+    """Those under which something was done so far in this process."""
+    return set(_roles)
+
+
+@contextmanager
+def permitted_to(role: str) -> Iterator[None]:
+    """Fail where the template's ``role`` (a function, or a job's role) may not make a call that is made within."""
+    start = len(_asked)
+    yield
+    _roles.add(role)
+    calls = [call for asked in _asked[start:] for call in _calls(*asked)]
+    statements = statements_of(role)
+    refused = [call for call in calls if not is_allowed(call, statements)]
+    assert not refused, f"{role} may not make these calls: {refused}"
+
+
+def _calls(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
+    if service == "s3":
+        yield from _of_s3(operation, params)
+    elif service == "dynamodb":
+        yield from _of_dynamodb(operation, params)
+    elif service == "sfn":
+        resource = params.get("stateMachineArn") or params["executionArn"]
+        yield Call(action=f"states:{operation}", resource=resource.replace("modeldrop-pipeline", "Pipeline"))
+    elif service == "lambda":
+        assert params["FunctionName"] == "modeldrop-predict"
+        yield Call(action="lambda:InvokeFunction", resource=arn_of("PredictFunction"))
+    else:
+        raise AssertionError(f"the service {service} is new here: say which permission {operation} needs")
+
+
+def _of_s3(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
+    bucket = arn_of(_NAMES[params["Bucket"]])
+    if operation in ("ListObjectsV2", "ListObjectVersions"):
+        action = {"ListObjectsV2": "ListBucket", "ListObjectVersions": "ListBucketVersions"}[operation]
+        yield Call(action=f"s3:{action}", resource=bucket, context={"s3:prefix": [params.get("Prefix", "")]})
+        return
+    if operation == "CopyObject":
+        source = params["CopySource"]
+        version = "Version" if source.get("VersionId") else ""
+        yield Call(action=f"s3:GetObject{version}", resource=f"{arn_of(_NAMES[source['Bucket']])}/{source['Key']}")
+        operation = "PutObject"
+    version = "Version" if params.get("VersionId") else ""
+    yield Call(action=f"s3:{_ACTIONS.get(operation, operation)}{version}", resource=f"{bucket}/{params['Key']}")
+
+
+def _of_dynamodb(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
+    if operation == "TransactWriteItems":
+        for item in params["TransactItems"]:
+            (kind,) = item
+            yield from _of_dynamodb(f"{kind}Item", item[kind])
+        return
+    table = arn_of(_NAMES[params["TableName"]])
+    resource = f"{table}/index/{params['IndexName']}" if "IndexName" in params else table
+    yield Call(action=f"dynamodb:{operation}", resource=resource, context={"dynamodb:LeadingKeys": [_leading(params)]})
+
+
+def _leading(params: Mapping[str, Any]) -> str:
+    """The partition key's value; of a query the first one bound, as the adapter writes its condition."""
+    if "KeyConditionExpression" in params:
+        return str(params["ExpressionAttributeValues"][":v0"]["S"])
+    key = params.get("Key") or params["Item"]
+    name = "pk" if "pk" in key else "id"
+    return str(key[name]["S"] if isinstance(key[name], dict) else key[name])

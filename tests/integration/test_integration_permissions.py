@@ -1,0 +1,109 @@
+"""A whole run on moto, each step under the role that the template gives it: no call is made that IAM would refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline import bootstrap
+from pipeline.cloud.clients import Clients
+from pipeline.cloud.dynamo_table import DynamoTable
+from pipeline.cloud.s3_object_store import S3ObjectStore
+from pipeline.contracts.model_version import Golden
+from pipeline.contracts.names import RunKeys, run_name
+from pipeline.contracts.table_keys import api_key_key, version_key
+from pipeline.intake.run_log import RunLog
+from pipeline.jobs import evaluate, validate
+from pipeline.jobs.compress import compress
+from pipeline.jobs.job import JobWork, run_job
+from pipeline.jobs.train import train
+from pipeline.registry.api_keys import ApiKeys
+from tests.function_files import event
+from tests.integration.conftest import ARTIFACTS, TABLE, UPLOADS
+from tests.integration.handlers import handler
+from tests.integration.permissions import permitted_to, roles
+from tests.integration.test_integration_state_functions import World
+from tests.unit.template.template import resources
+
+TENANT = "demo"
+FOLDER = f"{TENANT}/adult"
+STARTED_BY_A_USERS_CODE = {"CodeJobRole", "RunRole"}  # tests/unit/cloud/test_cloud_assumed_role.py
+
+
+@pytest.fixture
+def run(clients: Clients, account: dict[str, str]) -> str:
+    """A run that was started by its upload: two columns, a linear model."""
+    uploads = S3ObjectStore(clients.s3, UPLOADS)
+    uploads.put(f"{FOLDER}/train.yaml", b"algorithms: [linear]\nrefit: false\n")
+    rng = np.random.default_rng(0)
+    age = rng.normal(40, 10, 300).round(3)
+    frame = pl.DataFrame(
+        {"age": age, "job": rng.choice(["cook", "clerk"], 300), "income": np.where(age > 40, "h", "l")}
+    )
+    uploads.put(f"{FOLDER}/train.csv", frame.write_csv().encode())
+    version = uploads.head(f"{FOLDER}/train.csv").version_id
+    record = event("start_run")["Records"][0]
+    body = json.loads(record["body"])
+    body["detail"]["object"] |= {"key": f"{FOLDER}/train.csv", "version-id": version}
+    assert handler("start_run")({"Records": [record | {"body": json.dumps(body)}]}) == {"batchItemFailures": []}
+    return run_name(TENANT, "adult", UPLOADS, f"{FOLDER}/train.csv", version)
+
+
+def do_job(role: str, work: JobWork, run: str, job: str, environ: Mapping[str, str]) -> None:
+    with permitted_to(role):
+        job_environ = {**environ, "MODELDROP_QUEUE": "cpu"}
+        assert run_job(work, ["--run", run, "--job", job], connect=lambda name: bootstrap.job(name, job_environ)) == 0
+
+
+def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
+    run: str, clients: Clients, account: dict[str, str]
+) -> None:
+    artifacts, keys = S3ObjectStore(clients.s3, ARTIFACTS), RunKeys.of(run)
+    state = {"run": run}
+    handler("validate_dataset")(state)
+    do_job("ValidateJobRole", validate.work_of(bootstrap.validator(account)), run, "validate", account)
+    (job,) = handler("plan_training")(state)["jobs"]
+    do_job("JobRole", train, run, job["name"], account)
+    handler("collect_job")({**state, "stage": "train"})
+    do_job("JobRole", compress, run, "compress", account)
+    handler("collect_job")({**state, "stage": "compress"})
+    handler("select_variant")(state)
+    handler("evaluate_model")(state)
+    do_job("JobRole", evaluate.work_of(bootstrap.evaluation_job(account)), run, "evaluate", account)
+    version = handler("register_model")(state)["version"]
+    golden = Golden.from_bytes(artifacts.get(keys.golden))
+    World.predict_answers(None, golden.predictions)  # type: ignore[arg-type]  # it needs nothing of its world
+    handler("smoke_test")({**state, "version": version})
+    assert handler("promote_model")({**state, "version": version}) == {"status": "SUCCEEDED"}
+    asked = event("predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 41, "job": "cook"}]}))
+    assert handler("predict")(asked)["statusCode"] == 200
+    for path in ("/v2/models/adult", "/registry/models", "/registry/models/adult/versions/1", "/registry/rejected"):
+        assert handler("describe_models")(event("describe_models", path=path))["statusCode"] == 200
+    key = ApiKeys(DynamoTable(clients.dynamodb, TABLE)).create(TENANT)
+    headers = {"x-api-key": key}
+    multi = {"x-api-key": [key]}
+    handler("authorize_request")(event("authorize_request", headers=headers, multiValueHeaders=multi))
+    handler("record_failure")(event("record_failure", run=run))
+    assert handler("fail_lost_runs")(event("fail_lost_runs")) == {"runs": 0}
+    assert RunLog(DynamoTable(clients.dynamodb, TABLE)).get(run).status == "SUCCEEDED"
+    mains = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")} - STARTED_BY_A_USERS_CODE
+    assert roles() == {*resources("AWS::Serverless::Function"), *mains}
+
+
+def test_a_call_that_the_template_does_not_permit_is_found(clients: Clients, account: dict[str, str]) -> None:
+    artifacts = S3ObjectStore(clients.s3, ARTIFACTS)
+    with (
+        pytest.raises(AssertionError, match=r"PredictFunction may not .*s3:PutObject"),
+        permitted_to("PredictFunction"),
+    ):
+        artifacts.put("tenants/demo/artifacts/a", b"")
+    table = DynamoTable(clients.dynamodb, TABLE)
+    with pytest.raises(AssertionError, match=r"JobRole may not .*dynamodb:UpdateItem"), permitted_to("JobRole"):
+        table.update(*version_key("acme", "adult", 1), {"record": "{}"})
+    refused = pytest.raises(AssertionError, match=r"DescribeModelsFunction may not .*KEY#")
+    with refused, permitted_to("DescribeModelsFunction"):
+        table.get(*api_key_key("0" * 64))
