@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pipeline.contracts.errors import InternalError, ModeldropError
+from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, error_named
 from pipeline.contracts.places import places
 from pipeline.serving.http import Response, refusal
 
@@ -117,12 +117,16 @@ def _record(context: LambdaContext, facts: Facts) -> None:
 
 @contextmanager
 def said() -> Iterator[None]:
-    """Log and count an error on its way out: ours as it is, any other as an InternalError without its words."""
+    """Log and count an error on its way out: ours, its message cut to MAX_MESSAGE characters, any other as an
+    InternalError without its words.
+    """
     try:
         yield
     except ModeldropError as error:
-        logger.warning("failed", error=type(error).__name__, reason=error.message)
+        logger.warning("failed", error=type(error).__name__, reason=error.message[:MAX_MESSAGE])
         metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
+        if len(error.message) > MAX_MESSAGE:  # 256 KB end an execution that no Catch sees
+            raise error_named(type(error).__name__, f"{error.message[: MAX_MESSAGE - 4]} ...") from None
         raise
     except Exception as error:  # noqa: BLE001 - the outermost edge
         kind = type(error).__name__

@@ -47,6 +47,7 @@ A message is one sentence for the user: what is wrong, where, what was expected.
 from __future__ import annotations
 
 __all__ = [
+    "MAX_MESSAGE",
     "CandidateFailedError",
     "CapacityUnavailableError",
     "CompressionError",
@@ -88,6 +89,9 @@ __all__ = [
     "UnreadableDatasetError",
     "error_named",
 ]
+
+
+MAX_MESSAGE = 2_000  # characters that a run keeps and a state machine passes on
 
 
 class ModeldropError(Exception):

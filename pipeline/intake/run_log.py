@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.errors import MAX_MESSAGE, NotFoundError
 from pipeline.contracts.estimate import Estimate
 from pipeline.contracts.names import tenant_of_key, tenant_of_run
 from pipeline.contracts.ports import Item, Table
@@ -24,11 +24,10 @@ from pipeline.contracts.run import (
 )
 from pipeline.contracts.table_keys import rejected_upload_key, rejected_uploads_of, run_key
 
-__all__ = ["MAX_EVENT_TEXT", "MAX_TEXT", "RunLog"]
+__all__ = ["MAX_EVENT_TEXT", "RunLog"]
 
 _RUNNING = {"status": "RUNNING"}
-MAX_TEXT = 2_000  # characters of a sentence in a run's item, of which DynamoDB takes 400 KB
-MAX_EVENT_TEXT = 500  # a run has some dozens: each job's attempts, and where it went on
+MAX_EVENT_TEXT = 500  # characters; a run has some dozens: each job's attempts, and where it went on
 
 
 def _utc_now() -> datetime:
@@ -161,7 +160,7 @@ class RunLog:
         return self._table.update(*run_key(tenant_of_run(run), run), values, only_if=_RUNNING)
 
 
-def _cut(text: str, limit: int = MAX_TEXT) -> str:
+def _cut(text: str, limit: int = MAX_MESSAGE) -> str:
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
 

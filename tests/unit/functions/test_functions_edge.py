@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.errors import InternalError, InvalidTargetError
+from pipeline.contracts.errors import MAX_MESSAGE, InternalError, InvalidTargetError
 from pipeline.edge import event_function, logger, state_function
 from tests.fakes.lambda_context import FakeLambdaContext
 
@@ -104,3 +104,15 @@ def test_an_unforeseen_exception_leaves_without_its_words(log: Log, capsys: pyte
     last = log.lines()[-1]
     assert (last["level"], last["error"]) == ("ERROR", "ValueError")
     assert last["at"][-1].startswith("test_functions_edge.py:")
+
+
+def test_an_error_of_many_words_leaves_short_enough_for_a_state_and_a_log_line(log: Log) -> None:
+    @state_function
+    def handler(run: str) -> None:
+        raise InvalidTargetError("x" * 1_000_000)
+
+    with pytest.raises(InvalidTargetError) as raised:
+        handler({"run": RUN}, FakeLambdaContext())
+    assert len(raised.value.message) == MAX_MESSAGE
+    assert raised.value.message.endswith(" ...")
+    assert len(log.getvalue()) < 10_000

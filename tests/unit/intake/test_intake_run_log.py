@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
-from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.errors import MAX_MESSAGE, NotFoundError
 from pipeline.contracts.names import tenant_of_run
 from pipeline.contracts.run import STAGES, Learning, RunError
 from pipeline.contracts.table_keys import run_key
-from pipeline.intake.run_log import MAX_TEXT, RunLog
+from pipeline.intake.run_log import RunLog
 from tests.fakes.clock import FakeClock
 from tests.fakes.table import FakeTable
 
@@ -171,5 +171,5 @@ def test_a_run_with_the_longest_words_and_a_hundred_events_fits_in_half_an_item(
     assert item_bytes(item) < MAX_ITEM_BYTES * 0.6
     run = runs.get(RUN)
     assert run.error is not None
-    assert len(run.error.message) == MAX_TEXT
+    assert len(run.error.message) == MAX_MESSAGE
     assert run.error.message.endswith(" ...")
