@@ -75,11 +75,13 @@ def build_dataset(
     profiles, untold = _profile(read)
     left_out = (*schema.left_out, *untold)
     _check_usable(profiles, left_out, schema.target.name)
+    profiles = [_finish_profile(profile, rows) for profile in profiles]
     columns = [*(profile.name for profile in profiles), *filter(None, (schema.target.name, schema.spec.weight))]
     files = _write(read, columns, classes, workdir)
     tested: CompanionRows | None = None
     if test is not None:
-        tested = read_test_rows(test, schema, classes)
+        optional = {profile.name for profile in profiles if profile.is_optional}
+        tested = read_test_rows(test, schema, classes, optional)
         _select(tested.frame, columns).write_parquet(files["test"])
         heights["test"] = tested.frame.height
     warnings = [
@@ -96,7 +98,7 @@ def build_dataset(
     dataset = Dataset(
         task=schema.task,
         target=schema.target.name,
-        columns=tuple(_finish_profile(profile, rows) for profile in profiles),
+        columns=tuple(profiles),
         left_out=left_out,
         classes=classes,
         class_rows=tuple(read.tally.classes["train", label] for label in classes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -13,10 +13,9 @@ from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import choose_markers
-from pipeline.validation.columns.casting import as_numbers, as_text, cast_column, count_lost
+from pipeline.validation.columns.casting import as_numbers, as_text
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.date_inference import check_order, explain_lost
-from pipeline.validation.columns.later_columns import fit_column
+from pipeline.validation.columns.later_columns import cast_later_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import MAX_BYTES, MAX_NAMED
 from pipeline.validation.readers.batches import Rows, open_rows
@@ -129,29 +128,13 @@ def _check_names(name: str, rows: Rows, signature: Signature, *, ignore_extra: b
 def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str]) -> tuple[pl.Series, Sequence[str]]:
     if column.name not in frame.columns:
         return pl.Series(column.name, [None]).new_from_index(0, frame.height), ()
-    raw = frame[column.name]
-    cells = strip_cells(raw, missing) if column.kind == "datetime" else raw
-    check_order(cells, column)
-    column, fitted = fit_column(raw, column, missing)
-    values = cast_column(raw, column, missing)
-    lost, present = count_lost(raw, values, column, missing)
-    reason = explain_lost(cells, values, column) if lost else ""
-    if present and lost == present:
-        raise InvalidColumnsError(
-            f"column '{column.name}' is not {column.kind}, as it is in the training file{reason}: the same spelling is "
-            "expected"
-        )
-    warnings = list(fitted)
-    if lost:
-        warnings.append(f"column '{column.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing")
+    later = cast_later_column(frame[column.name], column, missing)
+    values = later.exact
     if column.kind == "boolean":
         values = values.cast(pl.Boolean)
     elif column.kind == "datetime":
-        values = _as_request_dates(cells, values, column)
-    elif column.kind == "numeric":
-        exact = cast_column(raw, replace(column, is_wide=True), missing)
-        values = exact.set(values.is_null(), None)
-    return values.alias(column.name), warnings
+        values = _as_request_dates(later.cells, values, column)
+    return values.alias(column.name), later.warnings
 
 
 def _as_request_dates(cells: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:

@@ -16,7 +16,7 @@ from pipeline.contracts.signature import Column, Task
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
-from pipeline.validation.columns.cells import has_number_marker, strip_cells
+from pipeline.validation.columns.cells import describe_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
 from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
@@ -24,7 +24,6 @@ from pipeline.validation.columns.spec_columns import check_columns, resolve_colu
 from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
 from pipeline.validation.columns.weights import infer_weight, read_weights
-from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.batches import Rows
 from pipeline.validation.threads import map_in_threads
 
@@ -187,8 +186,8 @@ def _infer_target(sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | N
 def _tell_target(target: Target, rows: Rows) -> tuple[str, ...]:
     if not target.markers or target.task == "clustering":
         return tuple(target.warnings)
-    listed = ", ".join(f"'{text}' ({cells:,})" for text, cells in target.markers.most_common(MAX_NAMED))
-    return (*target.warnings, f"the target '{target.rule.name}': taken for missing: {listed}{rows.by_sample}")
+    told = f"the target '{target.rule.name}': {describe_markers(target.markers)}{rows.by_sample}"
+    return (*target.warnings, told)
 
 
 def _infer_features(

@@ -9,8 +9,18 @@ import polars as pl
 
 from pipeline.parsing.missing import MISSING
 from pipeline.parsing.text import BLANKS
+from pipeline.validation.limits import MAX_NAMED
+from pipeline.validation.words import counted
 
-__all__ = ["count_markers", "drop_number_markers", "has_number_marker", "is_number_marker", "strip_cells", "strip_text"]
+__all__ = [
+    "count_markers",
+    "describe_markers",
+    "drop_number_markers",
+    "has_number_marker",
+    "is_number_marker",
+    "strip_cells",
+    "strip_text",
+]
 
 _REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
 
@@ -40,6 +50,13 @@ def count_markers(column: pl.Series, missing: Set[str] = MISSING) -> Counter[str
     stripped = strip_text(column).rename("marker")
     counts = stripped.filter(stripped.is_in(list(missing - {""}))).value_counts(name="cells")
     return Counter(dict(counts.sort("cells", "marker", descending=[True, False]).iter_rows()))
+
+
+def describe_markers(markers: Counter[str]) -> str:
+    """Say which texts were taken for missing, the most frequent ones first, and in how many cells."""
+    frequent = markers.most_common(MAX_NAMED)
+    listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in frequent)
+    return f"taken for missing: {listed}{', ...' if len(markers) > MAX_NAMED else ''}"
 
 
 def is_number_marker(text: str) -> bool:

@@ -1,18 +1,69 @@
-"""Columns of later files: their rule is known, but a file may write decimals in the other way."""
+"""Columns of later files, whose rule is known: a test file, rows to predict on."""
 
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import MISSING
+from pipeline.validation.columns.casting import cast_column, count_lost, fit_numbers
 from pipeline.validation.columns.cells import strip_cells
+from pipeline.validation.columns.date_inference import check_order, explain_lost
 from pipeline.validation.columns.number_inference import decimal_evidence
+from pipeline.validation.words import counted
 
-__all__ = ["fit_column"]
+__all__ = ["LaterCells", "cast_later_column", "fit_column"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaterCells:
+    """The cells of one column of a later file.
+
+    Attributes:
+        cells: As the file has them, stripped where they are dates.
+        values: In the type of the split files; null for a missing value.
+        exact: The same, of numbers in Float64.
+        warnings: What differs from the training file.
+    """
+
+    cells: pl.Series
+    values: pl.Series
+    exact: pl.Series
+    warnings: tuple[str, ...]
+
+
+def cast_later_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> LaterCells:
+    """Cast a column of a later file by the rule of the training file.
+
+    Args:
+        raw: Cells as a reader has them.
+        column: How the training file wrote them.
+        missing: Texts that mean a missing value.
+
+    Raises:
+        InvalidColumnsError: No cell that holds a value is of the column's kind, or dates are in another order.
+    """
+    cells = strip_cells(raw, missing) if column.kind == "datetime" else raw
+    check_order(cells, column)
+    column, warnings = fit_column(raw, column, missing)
+    is_numeric = column.kind == "numeric"
+    exact = cast_column(raw, replace(column, is_wide=True) if is_numeric else column, missing)
+    values = fit_numbers(exact, is_wide=column.is_wide) if is_numeric else exact
+    lost, present = count_lost(raw, values, column, missing)
+    if lost:
+        reason = explain_lost(cells, values, column)
+        if lost == present:
+            raise InvalidColumnsError(
+                f"column '{raw.name}' is not {column.kind}, as it is in the training file{reason}: the same spelling "
+                "is expected in both files"
+            )
+        warnings += (f"column '{raw.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing",)
+    exact = exact.set(values.is_null(), None) if is_numeric else exact
+    return LaterCells(cells=cells, values=values, exact=exact, warnings=warnings)
 
 
 def fit_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> tuple[Column, tuple[str, ...]]:

@@ -13,19 +13,23 @@ from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_finite, as_text
-from pipeline.validation.columns.cells import count_markers, drop_number_markers, has_number_marker, strip_cells
+from pipeline.validation.columns.cells import (
+    count_markers,
+    describe_markers,
+    drop_number_markers,
+    has_number_marker,
+    strip_cells,
+)
 from pipeline.validation.columns.date_inference import read_dates
 from pipeline.validation.columns.dates import convert_temporal
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows
 from pipeline.validation.columns.text_kinds import is_free_text
-from pipeline.validation.words import counted
 
 __all__ = ["infer_column", "infer_unnamed_column"]
 
 _LOOK = 100  # values that are looked at before all are
-_MAX_NAMED_MARKERS = 5
 _MIN_NUMBERS = 0.5  # of the values: a column of text with more is told
 _MAX_SHOWN = 40  # characters of a value
 _TYPED = r"^(?:[+-]?[0-9]+(?:\.0*)?|True|TRUE|true|False|FALSE|false)$"
@@ -51,15 +55,8 @@ def infer_column(
     inferred = _infer_text(cells, missing, decimal_hint, markers) if is_text else _infer_typed(cells)
     if isinstance(inferred, LeftOut) or not markers:
         return inferred
-    return replace(inferred, warnings=(*inferred.warnings, _tell_markers(raw.name, markers)))
-
-
-def _tell_markers(name: str, markers: Counter[str]) -> str:
-    listed = ", ".join(
-        f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(_MAX_NAMED_MARKERS)
-    )
-    more = ", ..." if len(markers) > _MAX_NAMED_MARKERS else ""
-    return f"column '{name}': taken for missing: {listed}{more}; missing: in train.yaml names others"
+    told = f"column '{raw.name}': {describe_markers(markers)}; missing: in train.yaml names others"
+    return replace(inferred, warnings=(*inferred.warnings, told))
 
 
 def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | LeftOut) -> InferredColumn | LeftOut:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
 from pipeline.contracts.signature import Column
-from pipeline.validation.columns.casting import cast_column, count_lost
-from pipeline.validation.columns.cells import count_markers, strip_cells
-from pipeline.validation.columns.date_inference import check_order, explain_lost
-from pipeline.validation.columns.later_columns import fit_column
+from pipeline.validation.columns.cells import count_markers, describe_markers
+from pipeline.validation.columns.later_columns import cast_later_column, fit_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
@@ -47,13 +45,16 @@ class CompanionRows:
     warnings: tuple[str, ...]
 
 
-def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) -> CompanionRows:
+def read_test_rows(
+    test: CompanionTest, schema: Schema, classes: Sequence[str], optional: Set[str] = frozenset()
+) -> CompanionRows:
     """Read test rows by the schema of the data; rows without a target, or of an unknown class, are rejected.
 
     Args:
         test: The file.
         schema: How the data is read.
         classes: Labels that the training rows have; empty where there are none.
+        optional: Columns that the file may lack.
 
     Raises:
         InvalidColumnsError: A column is missing, or its cells are not of the kind that it has in the data.
@@ -61,9 +62,9 @@ def read_test_rows(test: CompanionTest, schema: Schema, classes: Sequence[str]) 
         TooFewRowsError: No row is left.
     """
     raw, name, weight = test.rows.sample, schema.target.name, schema.spec.weight
-    raw = _add_absent(raw, test, schema)
+    raw = _add_absent(raw, optional)
     _check_names(test, raw, [*filter(None, [name]), *(column.name for column in schema.columns)], name)
-    features = [_cast(test, raw[column.name], column.column, schema) for column in schema.columns]
+    features = [_cast(test, raw[column.name], column.column, schema.missing) for column in schema.columns]
     warnings = [warning for _, column_warnings in features for warning in column_warnings]
     values, unseen = _read_target(raw, schema.target, classes)
     test.rejected.add_dropped(values.is_null() & ~unseen, f"no value in the target '{name}'")
@@ -126,13 +127,10 @@ def _match_truth_values(text: pl.Series, classes: Sequence[str]) -> pl.Series:
     return text.str.to_lowercase().replace_strict(by_word, default=None, return_dtype=pl.String)
 
 
-def _add_absent(raw: pl.DataFrame, test: CompanionTest, schema: Schema) -> pl.DataFrame:
+def _add_absent(raw: pl.DataFrame, optional: Set[str]) -> pl.DataFrame:
     """Add optional columns that are absent, with missing values."""
-    if not test.rows.is_keyed:
-        return raw
-    absent = [column.name for column in schema.columns if column.name not in raw.columns]
-    optional = [name for name in absent if schema.sample[name].null_count()]
-    return pl.DataFrame([*raw, *(pl.Series(name, [None] * raw.height, dtype=pl.String) for name in optional)])
+    absent = sorted(optional - {*raw.columns})
+    return pl.DataFrame([*raw, *(pl.Series(name, [None] * raw.height, dtype=pl.String) for name in absent)])
 
 
 def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], target: str) -> None:
@@ -146,30 +144,15 @@ def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], 
         )
 
 
-def _cast(test: CompanionTest, raw: pl.Series, column: Column, schema: Schema) -> tuple[pl.Series, list[str]]:
-    cells = strip_cells(raw, schema.missing) if column.kind == "datetime" else raw
+def _cast(test: CompanionTest, raw: pl.Series, column: Column, missing: Set[str]) -> tuple[pl.Series, list[str]]:
     try:
-        check_order(cells, column)
+        later = cast_later_column(raw, column, missing)
     except InvalidColumnsError as error:
         raise InvalidColumnsError(f"'{test.name}': {error}") from None
-    column, fitted = fit_column(raw, column, schema.missing)
-    values = cast_column(raw, column, schema.missing)
-    lost, present = count_lost(raw, values, column, schema.missing)
-    reason = explain_lost(cells, values, column) if lost else ""
-    if present and lost == present:
-        raise InvalidColumnsError(
-            f"'{test.name}': column '{raw.name}' is not {column.kind}, as it is in the data{reason}: the same spelling "
-            "is expected in both files"
-        )
-    warnings = [f"'{test.name}': {warning}" for warning in fitted]
-    if lost:
-        warnings.append(
-            f"'{test.name}': column '{raw.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing"
-        )
-    if markers := count_markers(raw, schema.missing):
-        listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common(MAX_NAMED))
-        warnings.append(f"'{test.name}': column '{raw.name}': taken for missing: {listed}")
-    return values, warnings
+    warnings = [f"'{test.name}': {warning}" for warning in later.warnings]
+    if markers := count_markers(raw, missing):
+        warnings.append(f"'{test.name}': column '{raw.name}': {describe_markers(markers)}")
+    return later.values, warnings
 
 
 def _read_target(raw: pl.DataFrame, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
