@@ -12,7 +12,7 @@ from pipeline.intake.run_log import RunLog
 
 __all__ = ["END_GRACE", "MAX_RUN_AGE", "START_GRACE", "fail_lost_runs"]
 
-MAX_RUN_AGE = timedelta(days=4)  # an execution may take two; what is older was looked at before
+MAX_RUN_AGE = timedelta(days=9)  # an execution may take seven; what is older was looked at before
 START_GRACE = timedelta(minutes=45)  # an upload's message comes again for half an hour before it is a dead letter
 END_GRACE = timedelta(minutes=5)  # the event of an execution's end may be on its way
 

@@ -36,12 +36,15 @@ class Answer(NamedTuple):
 class LoadedModel:
     """Answers as often as it is asked, from any thread."""
 
-    def __init__(self, *, tenant: str, model: str, version: int, signature: Signature, session: Session) -> None:
+    def __init__(  # noqa: PLR0913 - what a version consists of, each by its name
+        self, *, tenant: str, model: str, version: int, signature: Signature, session: Session, file_bytes: int = 0
+    ) -> None:
         self.tenant = tenant
         self.model = model
         self.version = version
         self.signature = signature
         self.session = session
+        self.file_bytes = file_bytes
         self._columns = Columns(signature, most_rows(signature))
         self._decode_tensors = TensorDecoder(self._columns)
         self._outputs = list(signature.outputs)

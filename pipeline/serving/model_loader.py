@@ -68,12 +68,14 @@ class ModelLoader:
             raise ConflictError(
                 f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
             )
+        file = self._file(record["artifact"])
         return LoadedModel(
             tenant=tenant,
             model=model,
             version=version,
             signature=self._signature(record),
-            session=self._make_session(self._file(record["artifact"])),
+            session=self._make_session(file),
+            file_bytes=len(file),
         )
 
     def _signature(self, record: Mapping[str, Any]) -> Signature:

@@ -10,14 +10,18 @@ from collections.abc import Callable
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
 
-__all__ = ["ModelStore"]
+__all__ = ["KEEP_BYTES", "ModelStore"]
+
+KEEP_BYTES = 256 << 20  # of files; a session takes more than its file, and the function has 1,769 MB
 
 _Name = tuple[str, str, int]  # tenant, model, version
 
 
 class ModelStore:
-    """What one process serves: the ``keep`` versions that were asked for last stay loaded. Safe among threads.
+    """What one process serves. Safe among threads.
 
+    The versions that were asked for last stay loaded: at most ``keep``, whose files have ``keep_bytes`` together, and
+    the last one whatever it has.
     An alias that moves may go unnoticed for ``alias_seconds``.
     """
 
@@ -27,11 +31,13 @@ class ModelStore:
         *,
         alias_seconds: float,
         keep: int = 8,
+        keep_bytes: int = KEEP_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loader = loader
         self._alias_seconds = alias_seconds
         self._keep = keep
+        self._keep_bytes = keep_bytes
         self._clock = clock
         self._live: dict[tuple[str, str], tuple[float, int]] = {}  # -> when to look again, version
         self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
@@ -71,5 +77,8 @@ class ModelStore:
     def _keep_last(self, name: _Name, model: LoadedModel) -> None:
         with self._keeping:
             self._kept[name] = model
-            if len(self._kept) > self._keep:
+            while len(self._kept) > 1 and self._are_too_many():
                 self._kept.popitem(last=False)
+
+    def _are_too_many(self) -> bool:
+        return len(self._kept) > self._keep or sum(m.file_bytes for m in self._kept.values()) > self._keep_bytes

@@ -15,7 +15,7 @@ from pipeline.intake.run_log import RunLog
 from tests.fakes.clock import FakeClock
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.table import FakeTable
-from tests.unit.template.template import resources
+from tests.unit.template.template import resources, state_machine
 
 RUN, OTHER = "demo_adult_000000000001", "acme_adult_000000000002"
 
@@ -63,6 +63,10 @@ def test_a_run_whose_execution_never_began_fails_once_its_message_can_come_no_mo
     assert "never began" in run.error.message
     assert "drop the file again" in run.error.message
     assert world.runs.get(OTHER).status == "RUNNING"
+
+
+def test_no_execution_lasts_longer_than_runs_are_looked_at() -> None:
+    assert timedelta(seconds=state_machine()["TimeoutSeconds"]) + timedelta(days=1) < MAX_RUN_AGE
 
 
 def test_a_message_comes_no_more_before_the_grace_is_over() -> None:

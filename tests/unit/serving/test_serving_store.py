@@ -14,11 +14,11 @@ from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import Session
 from pipeline.serving.model_loader import ModelLoader, onnx_session
-from pipeline.serving.model_store import ModelStore
+from pipeline.serving.model_store import KEEP_BYTES, ModelStore
 from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
-from tests.unit.serving.served import ROWS, publish
+from tests.unit.serving.served import CLASSIFIER, ROWS, model_bytes, publish
 
 BODY = json.dumps({"rows": ROWS})
 
@@ -32,9 +32,9 @@ class World:
     now: float = 100.0
     sessions: int = 0
 
-    def store(self, *, keep: int = 8) -> ModelStore:
+    def store(self, *, keep: int = 8, keep_bytes: int = KEEP_BYTES) -> ModelStore:
         loader = ModelLoader(self.table, self.artifacts, self._session)
-        return ModelStore(loader, alias_seconds=5, keep=keep, clock=lambda: self.now)
+        return ModelStore(loader, alias_seconds=5, keep=keep, keep_bytes=keep_bytes, clock=lambda: self.now)
 
     def _session(self, file: bytes) -> Session:
         self.sessions += 1
@@ -220,3 +220,14 @@ def test_threads_that_ask_for_one_row_each_get_their_own_rows_answer(world: Worl
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize(("files", "loads"), [(2, 3), (1, 4), (0.5, 4)])  # that fit; sessions that are made
+def test_versions_stay_loaded_while_their_files_fit(world: World, files: float, loads: int) -> None:
+    for number in (1, 2, 3):
+        world.publish(number)
+    size = len(model_bytes(CLASSIFIER))
+    store = world.store(keep_bytes=int(size * files))
+    for version in (1, 2, 3, 2):
+        assert store.ready("demo", "adult", version).version == version
+    assert world.sessions == loads
