@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.help_pages import Command
+
 if TYPE_CHECKING:
     from pipeline.cli.checking import Check
 
 __all__ = ["register"]
 
-_CHECK = """Examples:
-
+_CHECK = """
+Examples:
   modeldrop check houses.csv
-
-  modeldrop check houses.csv --target price --json | jq '.columns[] | select(.dropped)'
-
-  modeldrop check clicks/                 # part files, or folders of pictures, as 'modeldrop drop' takes them
+  modeldrop check houses.csv --json | jq '.columns[] | select(.dropped)'
+  modeldrop check clicks/                 # a folder, as 'drop' takes it
 
 A train.yaml and a test.csv (or parquet, ...) beside the file are read with it. Nothing is uploaded, nothing runs.
 
@@ -26,7 +26,7 @@ Exit codes: 0 a run would begin, 1 it would refuse the file: the sentence says w
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=_CHECK, rich_help_panel="Runs")(check)
+    app.command(cls=Command, epilog=_CHECK, rich_help_panel="Runs")(check)
 
 
 def check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,7 +14,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["err", "is_terminal", "out", "print_json", "show"]
+__all__ = ["err", "is_terminal", "out", "print_json", "show", "wrap_words"]
 
 _PIPE_WIDTH = 160  # a pipe has no width of its own, and a table that is cut is of no use there
 
@@ -38,11 +39,30 @@ def show(renderable: RenderableType) -> None:
     out().print(renderable, crop=False)
 
 
-def print_json(document: Any) -> None:
-    """Print a result for a script."""
-    text = json.dumps(document, indent=1, ensure_ascii=False)
+def wrap_words(text: str, width: int, *, indent: int = 0) -> str:
+    """Break lines between words alone: a name, an address or a key that is wider than the terminal stays whole.
+
+    Args:
+        text: One line or several.
+        width: Letters of a line.
+        indent: Blanks before what follows a line's first part.
+    """
+    wrapper = textwrap.TextWrapper(
+        width=width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        expand_tabs=False,
+        replace_whitespace=False,
+    )
+    return "\n".join(wrapper.fill(line) for line in text.split("\n"))
+
+
+def print_json(document: Any, *, indent: int | None = 1) -> None:
+    """Print a result for a script; without ``indent`` on one line."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):  # JSON has its own escapes for letters that the terminal lacks
-        text = json.dumps(document, indent=1)
+        text = json.dumps(document, indent=indent)
     typer.echo(text)

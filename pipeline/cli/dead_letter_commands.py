@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.exits import message
+from pipeline.cli.help_pages import Command
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_EXAMPLES = """Examples:
-
+_EXAMPLES = """
+Examples:
   modeldrop dead-letters
-
   modeldrop dead-letters --redrive        # once what was wrong is put right
-
   modeldrop dead-letters --json | jq 'map(.messages) | add'
 
 An upload that is redriven starts one run at most, however often it comes."""
@@ -31,7 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for sc
 
 
 def register(app: typer.Typer) -> None:
-    app.command("dead-letters", epilog=_EXAMPLES, rich_help_panel="Runs")(dead_letters)
+    app.command("dead-letters", cls=Command, epilog=_EXAMPLES, rich_help_panel="Runs")(dead_letters)
 
 
 def dead_letters(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = ["run_demo"]
 
+_NEXT = (
+    ("models", "what is served"),
+    ("check FILE", "how your own file would be read"),
+    ("drop FILE --target NAME", "train a model on it"),
+    ("down", "stop (--wipe deletes the data too)"),
+)
 _SHOWN = 6
 _PICTURES = 3
 
@@ -69,9 +77,18 @@ def run_demo(session: Session) -> None:
     message(
         f"Two dropped files became two served models in {time.monotonic() - began:.0f} s. The stack goes on running:"
     )
-    message("  modeldrop models                    what is served")
-    message("  modeldrop drop FILE --target NAME   your own file")
-    message("  modeldrop down                      end it (--wipe forgets its data too)")
+    for command, purpose in _NEXT:
+        message(f"  modeldrop {command:<32} {purpose}")
+    if activation := _activation():
+        message(f"In a new shell, first: {activation}")
+
+
+def _activation() -> str | None:
+    """How a shell finds the command; None where it does already, or in no virtual environment."""
+    environment = Path(sys.prefix)
+    if sys.prefix == sys.base_prefix or shutil.which("modeldrop"):
+        return None
+    return f". {shlex.quote(str(environment / 'bin' / 'activate'))}"
 
 
 def _acts(data: Data) -> tuple[_Act, ...]:

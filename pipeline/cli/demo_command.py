@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import typer
 
+from pipeline.cli.help_pages import Command
 from pipeline.cli.session import session_of
 
 __all__ = ["register"]
 
-_DEMO = """The same by hand:
-
+_DEMO = """
+The same by hand:
   modeldrop up
-
   modeldrop drop digits.csv --target digit
-
   modeldrop predict digits held_out.csv
 
 It leaves the stack running; 'modeldrop down' ends it."""
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=_DEMO, rich_help_panel="The stack")(demo)
+    app.command(cls=Command, epilog=_DEMO, rich_help_panel="The stack")(demo)
 
 
 def demo(ctx: typer.Context) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.exits import ExitCode, StoppedError, message
+from pipeline.cli.help_pages import Command
 from pipeline.cli.session import DeploymentSite, session_of
 
 if TYPE_CHECKING:
@@ -21,24 +22,20 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "register"]
 
 NAMES = ("deploy", "destroy", "undeploy")  # these need no --stack beside --region and --profile
-_DEPLOY = """Examples:
-
-  modeldrop --region eu-west-1 deploy --check-only    # what is missing; nothing is built
-
+_DEPLOY = """
+Examples:
+  modeldrop --region eu-west-1 deploy --check-only  # what is missing
   modeldrop --region eu-west-1 deploy
-
   modeldrop --stack test --region eu-west-1 deploy Gpu=none MaxVcpus=8 --yes
 
 PARAMETERS are those of template.yaml (docs/operations.md). Needs Docker, the AWS SAM CLI and Python 3.12.
 
 Exit code 1 when a check or the deploy failed."""
-_DESTROY = """Examples:
-
-  modeldrop --region eu-west-1 destroy                # asks for the stack's name
-
+_DESTROY = """
+Examples:
+  modeldrop --region eu-west-1 destroy              # asks for its name
   modeldrop --stack test --region eu-west-1 destroy --yes
-
-  modeldrop --region eu-west-1 destroy --keep-data    # uploads, models and records stay"""
+  modeldrop --region eu-west-1 destroy --keep-data  # deletes no data"""
 _MARKS = {"ok": "green", "warning": "yellow", "failed": "red"}
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -46,14 +43,14 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def register(app: typer.Typer) -> None:
     panel = "A stack on AWS"
-    app.command(epilog=_DEPLOY, rich_help_panel=panel)(deploy)
-    app.command(epilog=_DESTROY, rich_help_panel=panel)(destroy)
+    app.command(cls=Command, epilog=_DEPLOY, rich_help_panel=panel)(deploy)
+    app.command(cls=Command, epilog=_DESTROY, rich_help_panel=panel)(destroy)
 
 
 def deploy(
     ctx: typer.Context,
     parameters: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Parameters of the template.")
+        list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="Parameters of the template.")
     ] = None,
     *,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check what a deploy needs, and stop.")] = False,
@@ -178,8 +175,7 @@ def _confirm(question: str, *, yes: bool) -> None:
         return
     _require_terminal()
     if not typer.confirm(question, err=True):
-        message("nothing was deployed")
-        raise typer.Exit(ExitCode.FAILED)
+        raise StoppedError("nothing was deployed", "Declined", ExitCode.FAILED)
 
 
 def _confirm_name(name: str, *, yes: bool) -> None:
@@ -187,8 +183,7 @@ def _confirm_name(name: str, *, yes: bool) -> None:
         return
     _require_terminal()
     if typer.prompt(f"This cannot be undone. Type the stack's name ({name})", err=True).strip() != name:
-        message("another name was typed: nothing was deleted")
-        raise typer.Exit(ExitCode.FAILED)
+        raise StoppedError("another name was typed: nothing was deleted", "Declined", ExitCode.FAILED)
 
 
 def _require_terminal() -> None:

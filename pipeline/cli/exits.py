@@ -8,12 +8,12 @@ from enum import IntEnum
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from pipeline.cli.guesses import ALIASES, POINTERS
+from pipeline.cli.help_pages import Group
 from pipeline.contracts.errors import InvalidUploadError, ModeldropError, NotRunningError
 
-__all__ = ["ExitCode", "GuardedGroup", "exit_code_of", "message"]
+__all__ = ["ExitCode", "GuardedGroup", "StoppedError", "exit_code_of", "message"]
 
 
 _JSON = "modeldrop.json"  # in a context's meta: whether --json was given
@@ -30,6 +30,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # by Ctrl-C: 128 + SIGINT, as a shell has it
 
 
+class StoppedError(Exception):
+    """A person ended the command: ``sentence`` says what that means, ``kind`` is the type in a JSON document."""
+
+    def __init__(self, sentence: str, kind: str, code: ExitCode) -> None:
+        super().__init__(sentence)
+        self.sentence, self.kind, self.code = sentence, kind, code
+
+
 def exit_code_of(error: ModeldropError) -> ExitCode:
     """A wrong name is wrong usage; a stack that is not there is not a failure of the operation."""
     match error:
@@ -42,13 +50,15 @@ def exit_code_of(error: ModeldropError) -> ExitCode:
 
 
 def message(text: str, *, style: str | None = None) -> None:
-    """Say something to a person: stderr, so that stdout stays what a script reads."""
-    from pipeline.cli.consoles import err
+    """Print to stderr, so that stdout stays what a script reads; a terminal's lines are wrapped between words."""
+    from pipeline.cli.consoles import err, wrap_words
 
-    err().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console = err()
+    lines = wrap_words(text, console.width) if console.is_terminal else text
+    console.print(lines, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-class GuardedGroup(TyperGroup):
+class GuardedGroup(Group):
     """Ends a command with one sentence instead of a traceback; with ``--debug`` the traceback goes before it."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
@@ -56,6 +66,16 @@ class GuardedGroup(TyperGroup):
 
         prepare_streams()
         return super().main(*args, **extra)
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Return the context; with --json a wrong option or argument is a document, too."""
+        json = "--json" in args  # parsing takes the arguments out of the list
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except Exception as error:
+            if json and hasattr(error, "format_message"):
+                _print_document("UsageError", error.format_message())
+            raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse empty arguments of every command: an empty path would be the current folder."""
@@ -82,10 +102,10 @@ class GuardedGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            message("interrupted")
-            _print_error(ctx, "Interrupted", "interrupted")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except (KeyboardInterrupt, typer.Abort):  # Abort: Ctrl-C, or no answer, at a question
+            _stop(ctx, StoppedError("interrupted", "Interrupted", ExitCode.INTERRUPTED))
+        except StoppedError as stopped:
+            _stop(ctx, stopped)
         except ModeldropError as error:
             _end(ctx, error, error.message, exit_code_of(error))
         except Exception as error:  # the outermost edge: no traceback reaches a terminal
@@ -102,16 +122,26 @@ class GuardedGroup(TyperGroup):
 def _print_error(ctx: Any, name: str, sentence: str) -> None:
     """With --json an error is a document on stdout too, whatever the command."""
     if ctx.meta.get(_JSON):
-        from pipeline.cli.consoles import print_json
+        _print_document(name, sentence, lines=ctx.invoked_subcommand == "logs")
 
-        print_json({"error": sentence, "type": name})
+
+def _print_document(name: str, sentence: str, *, lines: bool = False) -> None:
+    from pipeline.cli.consoles import print_json
+
+    print_json({"error": sentence, "type": name}, indent=None if lines else 1)
+
+
+def _stop(ctx: Any, stopped: StoppedError) -> NoReturn:
+    message(stopped.sentence)
+    _print_error(ctx, stopped.kind, stopped.sentence)
+    raise typer.Exit(stopped.code) from None
 
 
 def _is_of_the_command_line(error: Exception) -> bool:
     """Whether typer ends the command itself: an exit, wrong usage, a reader that closed the pipe."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return True
-    return isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "exit_code")
+    return isinstance(error, typer.Exit) or hasattr(error, "exit_code")
 
 
 def _end(ctx: Any, error: Exception, sentence: str, code: ExitCode) -> NoReturn:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.exits import ExitCode, StoppedError, message
 from pipeline.cli.views import size
 from pipeline.contracts.names import COMPANIONS, MOST_PARTS, UploadKey
 
@@ -132,7 +132,7 @@ def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
 
     Raises:
         typer.BadParameter: Nobody can be asked.
-        typer.Exit: The answer was no.
+        StoppedError: The answer was no.
     """
     if confirmed or not reasons:
         return
@@ -140,7 +140,7 @@ def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise typer.BadParameter(f"{sentence}: --yes confirms it")
     if not typer.confirm(f"{sentence}. Go on?", err=True):
-        raise typer.Exit(ExitCode.USAGE)
+        raise StoppedError("nothing was uploaded", "Declined", ExitCode.USAGE)
 
 
 def _is_workplace(folder: Path) -> bool:

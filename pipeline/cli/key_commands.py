@@ -7,25 +7,25 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.exits import message
+from pipeline.cli.help_pages import Command, Group
 from pipeline.cli.session import session_of
 
 __all__ = ["register"]
 
-_CREATE = """Examples:
-
+_CREATE = """
+Examples:
   modeldrop keys create acme
-
-  KEY=$(modeldrop keys create acme --principal ci --json | jq -r .api_key)
+  KEY=$(modeldrop keys create acme --principal ci)
 
 It is stored hashed, so it is shown only this once."""
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 
 
 def register(app: typer.Typer) -> None:
-    keys = typer.Typer(no_args_is_help=True, help="API keys: who may call which tenant's models.")
-    keys.command("list")(list_keys)
-    keys.command("create", epilog=_CREATE)(create)
-    keys.command("revoke")(revoke)
+    keys = typer.Typer(cls=Group, no_args_is_help=True, help="API keys: who may call which tenant's models.")
+    keys.command("list", cls=Command)(list_keys)
+    keys.command("create", cls=Command, epilog=_CREATE)(create)
+    keys.command("revoke", cls=Command)(revoke)
     app.add_typer(keys, name="keys", rich_help_panel="Models")
 
 

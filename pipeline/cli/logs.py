@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.text import Text
 
+from pipeline.cli.consoles import out, wrap_words
 from pipeline.cli.exits import message
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.console import Console
 
     from pipeline.cli.session import Connection, LogLine
     from pipeline.contracts.run import Run
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["log_text", "print_logs"]
 
 _POLL_SECONDS = 1.0
+_INDENT = 14  # letters of the time, below which a long line goes on
+_HEAD = 41  # letters of the time and of who logged
 _BEFORE = timedelta(minutes=1)  # the event's own functions log before the run's record exists
 _STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
 # What every line of Powertools' bears and no person asked for.
@@ -32,8 +36,6 @@ _NOISE = frozenset({
 
 def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sleep: Callable[[float], None]) -> None:
     """Print the lines there are; with ``follow`` also those to come, until the run has ended."""
-    from pipeline.cli.consoles import out
-
     console = out()
     printed = 0
     while True:
@@ -43,7 +45,7 @@ def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sl
             if json:
                 typer.echo(jsonlib.dumps({"at": line.at.isoformat(), "group": line.group, "message": line.message}))
             else:
-                console.print(log_text(line), soft_wrap=True)
+                _print_line(log_text(line), console)
         printed = len(lines)
         if ended or not follow:
             break
@@ -54,12 +56,10 @@ def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sl
 
 def log_text(line: LogLine) -> Text:
     """Time, who, and what; a JSON line's own fields follow its message, and its traceback comes last."""
-    from rich.text import Text
-
     fields = _fields(line.message)
     level = str(fields.get("level", "INFO"))
     said = str(fields.get("message", line.message))
-    rest = "  ".join(f"{k}={v}" for k, v in fields.items() if k not in _NOISE and v is not None)
+    rest = "  ".join(f"{name}={_value(value)}" for name, value in fields.items() if _is_shown(name, value))
     text = Text.assemble(
         (f"{line.at.astimezone():%H:%M:%S.%f}"[:12], "dim"),
         (f"  {line.group.rsplit('/', 1)[-1]:<26} ", "cyan"),
@@ -69,6 +69,27 @@ def log_text(line: LogLine) -> Text:
     if fields.get("exception"):
         text.append(f"\n{fields['exception']}", style="dim")
     return text
+
+
+def _print_line(text: Text, console: Console) -> None:
+    """Wrap between words on a terminal, below the first line's name; a pipe gets one line."""
+    if not console.is_terminal:
+        console.print(text, soft_wrap=True)
+        return
+    styled = Text(wrap_words(text.plain, console.width, indent=_INDENT))
+    styled.spans = [span for span in text.spans if span.end <= _HEAD]  # what follows may have moved
+    console.print(styled, soft_wrap=True)
+
+
+def _is_shown(name: str, value: object) -> bool:
+    return name not in _NOISE and value not in (None, "", {}, [])
+
+
+def _value(value: object) -> str:
+    """A number with six digits at most; ``--json`` has all of them."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else jsonlib.dumps(value, ensure_ascii=False)
 
 
 def _fields(message_text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["find_live", "find_model", "find_run", "find_version", "live_number", "newest_runs"]
 
 _MAX_NAMED = 5
+_LIKENESS = 0.6  # difflib's own default: 'chrn' is like 'churn' (0.89), 'nosuchrun' is not (0.57)
 _MAX_RUNS = 1000  # that a name is looked for among
 
 
@@ -96,7 +97,7 @@ def _hint(connection: Connection, tenant: str, model: str, names: Sequence[str])
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=_LIKENESS)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 

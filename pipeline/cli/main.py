@@ -25,24 +25,20 @@ __all__ = ["app"]
 _HELP = """Drop a data file into a bucket; get a trained, compressed, verified ONNX model behind an API.
 
 Every command speaks to the embedded cloud on this machine, or with --stack to a stack on AWS; deploy makes one."""
-_EPILOG = """Examples:
-
-  modeldrop demo                          # from a file to predictions in a minute
-
+_EPILOG = """
+Examples:
+  modeldrop demo                             # from a file to predictions
   modeldrop up
-
-  modeldrop check houses.csv --target price    # how it is read; nothing runs
-
+  modeldrop check houses.csv --target price  # how it is read; nothing runs
   modeldrop drop houses.csv --target price
-
   modeldrop predict houses new_houses.csv
-
   modeldrop --stack modeldrop --profile work --region eu-west-1 runs
 
 Results go to stdout, progress and messages to stderr.
 
-Exit codes: 0 done, 1 the run or the operation failed, 2 wrong usage, 3 nothing is running,
-4 a version waits for a decision."""
+Exit codes:
+  0 done, 1 the run or the operation failed, 2 wrong usage,
+  3 nothing is running, 4 a version waits for a decision, 130 Ctrl-C."""
 
 app = typer.Typer(
     name="modeldrop",

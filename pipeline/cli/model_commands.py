@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli.completing import complete_models, complete_versions
 from pipeline.cli.exits import message
+from pipeline.cli.help_pages import Command
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -19,39 +20,33 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_PROMOTE = """Examples:
-
-  modeldrop promote houses 3              # its run ended NEEDS_DECISION: accept it
-
-  modeldrop promote houses 2              # roll back"""
-_CARD = """Examples:
-
+_PROMOTE = """
+Examples:
+  modeldrop promote houses 3   # accept it: its run ended NEEDS_DECISION
+  modeldrop promote houses 2   # roll back"""
+_CARD = """
+Examples:
   modeldrop card houses
-
   modeldrop card houses 3 --json | jq .importance"""
-_EXPORT = """Examples:
-
+_EXPORT = """
+Examples:
   modeldrop export houses                 # the live version, as houses-1.onnx
-
   modeldrop export houses 3 -o model.onnx"""
-_PREDICT = """Examples:
-
+_PREDICT = """
+Examples:
   modeldrop predict houses new_houses.csv --rows 5
-
   modeldrop predict houses '{"rooms": 4, "town": "Bergen"}'
-
   modeldrop predict digits seven.png
-
   modeldrop predict houses test.parquet --json | jq '.predictions[].value'
-
-  modeldrop predict digits scans/         # or a zip; a folder named like a class is the truth
-
+  modeldrop predict digits scans/   # or a zip; a folder's name is the truth
   modeldrop predict houses new_houses.csv -o predictions.parquet
-
   cat rows.jsonl | modeldrop predict houses - > predictions.csv
 
-A file is read as the model's training file was: names, numbers, dates, missing markers. A file with the target
-is scored: each prediction beside the truth. A terminal gets a table of the first rows, a pipe csv of all rows."""
+A file is read as the model's training file was: names, numbers, dates, missing markers.
+
+A file with the target is scored: each prediction beside the truth.
+
+A terminal gets a table of the first rows, a pipe csv of all rows."""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
@@ -64,7 +59,7 @@ ModelArgument = Annotated[
 VersionArgument = Annotated[
     int | None,
     typer.Argument(
-        metavar="[VERSION]",
+        metavar="VERSION",
         min=1,
         help="Default: the live one, else the newest.",
         autocompletion=complete_versions,
@@ -74,11 +69,11 @@ VersionArgument = Annotated[
 
 def register(app: typer.Typer) -> None:
     panel = "Models"
-    app.command(rich_help_panel=panel)(models)
-    app.command(epilog=_CARD, rich_help_panel=panel)(card)
-    app.command(epilog=_PREDICT, rich_help_panel=panel)(predict)
-    app.command(epilog=_PROMOTE, rich_help_panel=panel)(promote)
-    app.command(epilog=_EXPORT, rich_help_panel=panel)(export)
+    app.command(cls=Command, rich_help_panel=panel)(models)
+    app.command(cls=Command, epilog=_CARD, rich_help_panel=panel)(card)
+    app.command(cls=Command, epilog=_PREDICT, rich_help_panel=panel)(predict)
+    app.command(cls=Command, epilog=_PROMOTE, rich_help_panel=panel)(promote)
+    app.command(cls=Command, epilog=_EXPORT, rich_help_panel=panel)(export)
 
 
 def models(

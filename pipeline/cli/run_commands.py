@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.completing import complete_models, complete_runs_and_models
-from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.exits import ExitCode, StoppedError, message
+from pipeline.cli.help_pages import Command
 from pipeline.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -21,41 +22,33 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_DROP = """Examples:
-
+_DROP = """
+Examples:
   modeldrop drop houses.csv --target price
-
   modeldrop drop adult/train.csv          # the model's name is then adult
-
   modeldrop drop houses.csv --spec train.yaml --model houses2 --tenant acme
-
-  modeldrop drop clicks/                  # part-*.parquet, one data set; or folders of pictures, one a class
-
+  modeldrop drop clicks/                  # part-*.parquet: one data set
+  modeldrop drop shapes/                  # pictures: one folder per class
   run=$(modeldrop drop houses.csv --no-watch)
 
 Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
-_RUNS = """Examples:
-
+_RUNS = """
+Examples:
   modeldrop runs --model houses --status failed --since 1d --limit 5
-
-  modeldrop runs demo_houses_1f2e3d4c5b6a # one run, with its error or leaderboard
-
+  modeldrop runs demo_houses_1f2e3d4c5b6a # with its error or leaderboard
   modeldrop runs --json | jq -r '.[0].status'
 
 A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION; REJECTED is an upload whose key is not TENANT/MODEL/FILE."""
-_WATCH = """Examples:
-
+_WATCH = """
+Examples:
   modeldrop watch demo_houses_1f2e3d4c5b6a
-
   modeldrop watch houses                  # its newest run
-
-  modeldrop watch RUN --json | jq .error  # the run's record, once it has ended
+  modeldrop watch RUN --json | jq .error  # the record of the ended run
 
 Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
-_LOGS = """Examples:
-
+_LOGS = """
+Examples:
   modeldrop logs demo_houses_1f2e3d4c5b6a
-
   modeldrop logs houses --follow          # its newest run, until the run ends"""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
@@ -74,17 +67,17 @@ FileArgument = Annotated[
         metavar="FILE",
         exists=True,
         readable=True,
-        help="csv, tsv, txt, jsonl (also .gz), parquet, xlsx, npz, a zip of pictures; a folder of parts or pictures.",
+        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of pictures; a folder.",
     ),
 ]
 
 
 def register(app: typer.Typer) -> None:
     panel = "Runs"
-    app.command(epilog=_DROP, rich_help_panel=panel)(drop)
-    app.command(epilog=_RUNS, rich_help_panel=panel)(runs)
-    app.command(epilog=_WATCH, rich_help_panel=panel)(watch)
-    app.command(epilog=_LOGS, rich_help_panel=panel)(logs)
+    app.command(cls=Command, epilog=_DROP, rich_help_panel=panel)(drop)
+    app.command(cls=Command, epilog=_RUNS, rich_help_panel=panel)(runs)
+    app.command(cls=Command, epilog=_WATCH, rich_help_panel=panel)(watch)
+    app.command(cls=Command, epilog=_LOGS, rich_help_panel=panel)(logs)
 
 
 def drop(
@@ -154,7 +147,7 @@ def runs(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help="Only this run, or a model's newest, with its error or leaderboard.",
             autocompletion=complete_runs_and_models,
         ),
@@ -170,7 +163,7 @@ def runs(
     since: Annotated[
         str | None, typer.Option(metavar="AGE", help="Not older than 30m, 2h, 1d or 2w, or since 2026-11-29.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 20,
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first, or show one."""
@@ -263,8 +256,8 @@ def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) 
         wait_for_start(run, connection.runs, sleep=sleep)
         ended = follow(run, connection, sleep=sleep)
     except KeyboardInterrupt:
-        message(f"the run continues: 'modeldrop watch {run}' follows it again")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        sentence = f"the run continues: 'modeldrop watch {run}' follows it again"
+        raise StoppedError(sentence, "Interrupted", ExitCode.INTERRUPTED) from None
     raise typer.Exit(_end(ended, connection, json=json))
 
 

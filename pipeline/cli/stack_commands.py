@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.help_pages import Command
 from pipeline.cli.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -14,19 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_UP = """Examples:
-
+_UP = """
+Examples:
   modeldrop up                            # a second `up` finds the first
-
   modeldrop up --foreground               # stays; Ctrl-C ends it
-
   modeldrop up --bind 0.0.0.0             # for other machines too
 
 It does not check AWS signatures: bind it only to networks that you trust."""
-_STATUS = """Examples:
-
+_STATUS = """
+Examples:
   modeldrop status
-
   modeldrop status --json | jq -r .api_url
 
 Exit code 3 when nothing is running."""
@@ -35,9 +33,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for sc
 
 def register(app: typer.Typer) -> None:
     panel = "The stack"
-    app.command(epilog=_UP, rich_help_panel=panel)(up)
-    app.command(rich_help_panel=panel)(down)
-    app.command(epilog=_STATUS, rich_help_panel=panel)(status)
+    app.command(cls=Command, epilog=_UP, rich_help_panel=panel)(up)
+    app.command(cls=Command, rich_help_panel=panel)(down)
+    app.command(cls=Command, epilog=_STATUS, rich_help_panel=panel)(status)
 
 
 def up(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.exits import ExitCode, message
+from pipeline.cli.exits import ExitCode, StoppedError
 from pipeline.contracts.errors import ModeldropError
 
 if TYPE_CHECKING:
@@ -33,12 +33,11 @@ def confirm_stop(runs: Sequence[Run], *, confirmed: bool) -> None:
     """Ask on a terminal whether the runs may end.
 
     Raises:
-        typer.Exit: They may not.
+        StoppedError: They may not.
     """
     if confirmed or not runs or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     names = ", ".join(run.run for run in runs)
     question = f"{len(runs)} {'run is' if len(runs) == 1 else 'runs are'} going ({names}). End and stop?"
     if not typer.confirm(question, err=True):
-        message("nothing was stopped")
-        raise typer.Exit(ExitCode.FAILED)
+        raise StoppedError("nothing was stopped", "Declined", ExitCode.FAILED)

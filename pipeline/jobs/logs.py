@@ -52,4 +52,4 @@ def _said(record: logging.LogRecord) -> str:
     """A library's words may quote the data that it warns of: only whose they are is said."""
     if record.name.partition(".")[0] in _OURS:
         return record.getMessage()
-    return f"a line of {record.name}, left out: it may quote the data"
+    return f"a library's message (logger '{record.name}') is not kept: it may quote the data"

@@ -84,7 +84,8 @@ class _Compared:
         elif fitting < len(made):
             among = f"of the files that meet the limits ({fitting} of {len(made)})"
         else:
-            among = f"of {len({variant.candidate for variant in made})} candidates"
+            candidates = len({variant.candidate for variant in made})
+            among = f"of {candidates} candidates" if candidates > 1 else "of 1 candidate"
         found = shown(full.quality, self.metric, by_folds=self.by_folds)
         rows = "cross-validated" if self.by_folds else "validation"
         by = compared_by(self.metric, by_folds=self.by_folds)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 
 from pipeline.contracts.run import RunError
-from tests.unit.cli.conftest import Stage
+from tests.unit.cli.conftest import FakeLine, Stage
 from tests.unit.cli.test_cli_card import WHOLE
 
-__all__ = ["Stage", "failures", "running", "several_models", "succeeded", "with_card"]
+__all__ = ["Stage", "failures", "logged", "running", "several_models", "succeeded", "with_card"]
 
 LONG_RUN = "demo_customer-churn-of-last-summer-v2_1f2e3d4c5b6a"
 PARAGRAPH = (
@@ -41,6 +42,14 @@ def failures() -> Stage:
     )
     stage.begin("demo_m_decide", model="m")
     stage.runs.needs_decision("demo_m_decide", 3, "promote is manual: modeldrop promote m 3 makes it live")
+    return stage
+
+
+def logged() -> Stage:
+    """A run whose log has a long line."""
+    stage = succeeded()
+    line = {"message": "variant", "run": "demo_houses_0", "latency_us": 26.739999157143757, "reason": PARAGRAPH}
+    stage.logs.written.append(FakeLine(datetime.now(UTC), "/aws/batch/jobs", json.dumps(line)))
     return stage
 
 

@@ -114,11 +114,50 @@ def test_an_error_is_a_document_on_stdout_too(stage: Stage, arguments: tuple[str
     assert result.stderr
 
 
-def test_without_a_stack_json_is_an_error_document(stage: Stage) -> None:
+LOCAL = {"up", "down", "deploy", "destroy", "status", "check"}  # they need no stack
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - LOCAL | {"card"}))
+def test_without_a_stack_json_is_an_error_document(stage: Stage, command: str) -> None:
+    arguments = COMMANDS[command](stage) if command in COMMANDS else ["m"]
     stage.control.now = DOWN
-    result = stage.run("models", "--json")
+    result = stage.run(*command.split(), *arguments, "--json")
     assert result.exit_code == 3
-    assert json.loads(result.stdout)["type"] == "NotRunningError"
+    document = json.loads(result.stdout)
+    assert set(document) == set(SHAPES["error"])
+    assert document["type"] == "NotRunningError"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "card", "demo"])
+def test_wrong_usage_with_json_is_an_error_document(stage: Stage, command: str) -> None:
+    result = stage.run(*command.split(), "--no-such-option", "--json")
+    assert result.exit_code == 2
+    document = json.loads(result.stdout)
+    assert set(document) == set(SHAPES["error"])
+    assert document["type"] == "UsageError"
+    assert "--no-such-option" in document["error"]
+
+
+@pytest.mark.parametrize("arguments", [("--no-such-option", "status"), ("check", ""), ("--stack",)])
+def test_wrong_usage_before_the_command_is_a_document_too(stage: Stage, arguments: tuple[str, ...]) -> None:
+    result = stage.run(*arguments, "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["type"] == "UsageError"
+
+
+def test_an_error_of_logs_is_one_line_as_its_documents_are(stage: Stage) -> None:
+    (line,) = stage.run("logs", "none", "--json").stdout.splitlines()
+    assert set(json.loads(line)) == set(SHAPES["error"])
+
+
+def test_an_interrupted_watch_is_a_document(stage: Stage) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    stage.on_sleep = interrupt
+    result = stage.run("watch", stage.begin(), "--json")
+    assert result.exit_code == 130
+    assert json.loads(result.stdout)["type"] == "Interrupted"
 
 
 def test_without_json_an_error_leaves_stdout_empty(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from pipeline.cli.fitted_table import FittedColumn, FittedTable
 from pipeline.contracts.run import RunError
 from tests.unit.cli.conftest import Stage
-from tests.unit.cli.scenes import LONG_RUN
+from tests.unit.cli.scenes import LONG_RUN, PARAGRAPH
 from tests.unit.cli.terminal import ROOT, run_in_terminal
 
 COMMANDS = [
@@ -61,6 +61,31 @@ def test_a_failed_run_is_one_line_and_its_paragraph_comes_with_the_run() -> None
     assert [line.split()[-1] for line in listed.lines if "FAILED" in line] == ["InvalidTargetError"] * 2
     assert "did you mean" not in listed.text
     assert "did you mean 'survived'?" in run_in_terminal("failures", "runs", "demo_titanic_1").text
+
+
+@pytest.mark.parametrize("columns", [80, 50])
+def test_an_error_is_broken_between_words(columns: int) -> None:
+    screen = run_in_terminal("succeeded", "card", "no such model " * 12, columns=columns)
+    assert screen.text.split() == f"error: no model '{'no such model ' * 12}'; there is houses".split()
+    assert max(map(len, screen.lines)) <= columns
+
+
+def test_a_name_that_is_wider_than_the_terminal_is_whole() -> None:
+    name = "a-model-whose-name-is-much-longer-than-the-line-of-this-terminal"
+    assert any(name in line for line in run_in_terminal("succeeded", "card", name, columns=40).lines)
+
+
+def test_a_log_on_a_terminal_is_broken_between_words_below_its_first_line() -> None:
+    first, *others = run_in_terminal("logged", "logs", "houses").lines
+    assert "latency_us=26.74 " in first + " "
+    assert all(len(line) <= 80 for line in (first, *others))
+    assert all(line.startswith(" " * 14) for line in others if line)
+    assert " ".join(" ".join((first, *others)).split()).endswith(PARAGRAPH)
+
+
+def test_a_log_in_a_pipe_is_one_line_a_record() -> None:
+    (line,) = _pipe("logged", "logs", "houses", environment={}).splitlines()
+    assert line.endswith(PARAGRAPH)
 
 
 def _pipe(*arguments: str, environment: dict[str, str]) -> str:

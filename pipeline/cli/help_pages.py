@@ -1,0 +1,40 @@
+"""How a command's help page looks: flags without a type, arguments as a shell's manual writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+__all__ = ["Command", "Group"]
+
+
+class Command(TyperCommand):
+    """A command whose usage line is ``modeldrop card [OPTIONS] MODEL [VERSION]``."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters; a flag shows no type."""
+        return _without_flag_types(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line after the command's name: optional arguments are in brackets."""
+        arguments = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+        names = [one.metavar if one.required else f"[{one.metavar}]" for one in arguments]
+        return [*([self.options_metavar] if self.options_metavar else []), *names]
+
+
+class Group(TyperGroup):
+    """Commands below one name."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters; a flag shows no type."""
+        return _without_flag_types(super().get_params(ctx))
+
+
+def _without_flag_types(parameters: Sequence[Any]) -> list[Any]:
+    """Leave out the type of flags, which typer shows as ``<bool>``: a flag takes no value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+    return list(parameters)
