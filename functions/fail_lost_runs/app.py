@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from pipeline.bootstrap import lost_runs
-from pipeline.edge import event_function, logger, metrics
+from pipeline.edge import count, event_function, logger
 
 fail_lost_runs = lost_runs()
 
@@ -17,5 +15,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     lost = fail_lost_runs()
     for run in lost:
         logger.warning("the run was lost and is marked as failed", run=run)
-    metrics.add_metric(name="RunsLost", unit=MetricUnit.Count, value=len(lost))
+    count("RunsLost", len(lost))
     return {"runs": len(lost)}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from pipeline.bootstrap import failure_recorder
-from pipeline.edge import about, event_function, logger, metrics
+from pipeline.edge import about, count, event_function, logger
 from pipeline.intake.failures import failure_of
 
 record = failure_recorder()
@@ -19,4 +17,4 @@ def handler(event: dict[str, Any]) -> None:
     about(failure.run)
     first = record(failure)
     logger.info("the run has failed", error=failure.error.type, first=first)
-    metrics.add_metric(name="RunsFailed", unit=MetricUnit.Count, value=int(first))
+    count("RunsFailed", int(first))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.idempotency import (
@@ -17,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import starter
 from pipeline.contracts.errors import TransientError
-from pipeline.edge import logger, metrics, said
+from pipeline.edge import count, logger, said
 from pipeline.intake.events import references
 from pipeline.intake.start import UploadReference
 
@@ -42,11 +41,10 @@ def take(record: SQSRecord) -> None:
             if run is not None:
                 with logger.append_context_keys(run=run):
                     logger.info("the run is started")
-            metrics.add_metric(name="RunsStarted", unit=MetricUnit.Count, value=int(run is not None))
+            count("RunsStarted", int(run is not None))
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     remembered.register_lambda_context(context)
     return dict(process_partial_response(event=event, record_handler=take, processor=processor, context=context))

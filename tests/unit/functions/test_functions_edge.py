@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, InvalidTargetError
-from pipeline.edge import event_function, logger, state_function
+from pipeline.edge import count, event_function, logger, state_function
 from tests.fakes.lambda_context import FakeLambdaContext
 
+ROOT = Path(__file__).parents[3]
 RUN = "demo_adult_0123456789ab"
 SECRET = "Jane Doe, 42"
 
@@ -116,3 +119,38 @@ def test_an_error_of_many_words_leaves_short_enough_for_a_state_and_a_log_line(l
     assert len(raised.value.message) == MAX_MESSAGE
     assert raised.value.message.endswith(" ...")
     assert len(log.getvalue()) < 10_000
+
+
+def test_a_count_is_one_record_with_the_stacks_dimension_and_of_nothing_there_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    count("RunsStarted", 0)
+    assert capsys.readouterr().out == ""
+    count("RunsStarted", 2)
+    record = json.loads(capsys.readouterr().out)
+    (directive,) = record["_aws"]["CloudWatchMetrics"]
+    assert (record["RunsStarted"], record["service"]) == ([2.0], "modeldrop")
+    assert directive["Dimensions"] == [["service"]]
+
+
+def test_an_error_of_a_function_is_counted_once_and_a_success_is_lambdas_own_metric(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @event_function
+    def handler(event: dict[str, Any]) -> None:
+        if event:
+            raise InvalidTargetError("the target column 'income' has one value")
+
+    handler({}, FakeLambdaContext())
+    assert "_aws" not in capsys.readouterr().out
+    with pytest.raises(InvalidTargetError):
+        handler({"a": 1}, FakeLambdaContext())
+    (record,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert record["Failed"] == [1.0]
+
+
+def test_all_custom_metrics_together_are_within_the_ten_that_are_free() -> None:
+    sources = "".join(path.read_text() for path in [ROOT / "pipeline/edge.py", *ROOT.glob("functions/*/app.py")])
+    names = set(re.findall(r'(?:add_metric\(name=|count\()"(\w+)"', sources))
+    assert names == {"Crashed", "Failed", "Milliseconds", "Rows", "RunsFailed", "RunsLost", "RunsStarted"}
+    assert "capture_cold_start_metric" not in sources  # it has a dimension of its own for each function

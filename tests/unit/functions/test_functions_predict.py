@@ -113,6 +113,7 @@ def test_a_refusal_is_a_warning_that_quotes_nothing(api: Api) -> None:
     (line,), (record,) = said.lines, said.records
     assert (line["level"], line["error"], line["status"]) == ("WARNING", "InvalidRequestError", 400)
     assert record["Crashed"] == [0.0]
+    assert "Milliseconds" not in record  # a refusal is no prediction
     assert SECRET not in said.text
 
 
