@@ -54,6 +54,7 @@ _TOO_BUSY = frozenset(
     }
 )
 _NO_OBJECT = frozenset({"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion", "NotFound"})
+_NO_ROOM = "InsufficientStorage"  # of the embedded cloud, on a full disk
 _ITEM_SIZE = "exceeded the maximum allowed size"  # "Item size (to update) has ..."
 _NO_RESOURCE = frozenset({"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"})
 _NOT_ALLOWED = frozenset(
@@ -106,6 +107,8 @@ def _is_of_item_size(error: ClientError) -> bool:
 def _known(error: ClientError, resource: str) -> ModeldropError | None:
     if _is_of_item_size(error):
         return ItemTooLargeError(f"a record for {resource} is larger than the 400 KB that are possible")
+    if code_of(error) == _NO_ROOM:
+        return ConfigurationError(f"{resource} has no room ({error.response['Error'].get('Message', '')})")
     return _known_by_code(error, resource)
 
 

@@ -30,6 +30,7 @@ from pipeline.contracts.errors import ConfigurationError
 __all__ = ["Deployed", "Home", "Server"]
 
 _TRIES = 10
+_PROBE_BYTES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +88,15 @@ class Home:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in (self.state, self.contents, self.function_logs, self.job_logs):
                 folder.mkdir(parents=True, exist_ok=True)
+
+    def check_room(self) -> None:
+        """Raise ConfigurationError when a small file cannot be written: a server's log is here, so it could not say so."""
+        probe = self.path / "probe"
+        with self._writable():
+            try:
+                probe.write_bytes(bytes(_PROBE_BYTES))
+            finally:
+                probe.unlink(missing_ok=True)
 
     def server(self) -> Server | None:
         """Who runs here; None when nobody does. The kernel drops the lock of a server that was killed."""
@@ -172,7 +182,7 @@ class Home:
         try:
             yield
         except OSError as error:
-            raise ConfigurationError(
+            raise ConfigurationError(  # ENOSPC comes without a name
                 f"{error.filename or self.path} cannot be written: {error.strerror}; --home or MODELDROP_HOME names"
                 " another folder"
             ) from error

@@ -34,6 +34,7 @@ _started: list[subprocess.Popen[bytes]] = []  # kept: a forgotten one warns that
 def start(place: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
     """Start a server in ``place``, which has none; it survives this process."""
     place.make()
+    place.check_room()
     command = [sys.executable, "-m", "pipeline.local.server", "--home", str(place.path), "--bind", bind]
     with place.server_log.open("ab") as log:
         process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.contracts.errors import ConfigurationError
 from pipeline.contracts.stack import StackStatus
 from pipeline.local import control
 from pipeline.local.home import Deployed, Home, Server
+from pipeline.local.launch import start
 
 SERVER = Server(pid=os.getpid(), port=4000, endpoint_url="http://127.0.0.1:4000", started=1.0)
 DEPLOYED = Deployed(digest="d", uploads_bucket="u", artifacts_bucket="a", api_path="/restapis/x")
@@ -46,6 +48,17 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"file/home cannot be written: Not a directory; --home or"):
         control.up(home=tmp_path / "file" / "home")
+
+
+def test_a_start_without_room_is_refused(home: Home) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))  # as a full disk does, it refuses writes
+    try:
+        with pytest.raises(ConfigurationError, match=r"home cannot be written: File too large; --home"):
+            start(home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert not (home.path / "probe").exists()
 
 
 def test_a_damaged_document_is_named(home: Home) -> None:

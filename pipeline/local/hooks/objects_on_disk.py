@@ -21,7 +21,7 @@ from pipeline.local.store.database import StorageError
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import StoredDict, decode
 
-__all__ = ["PRIVATE_NAMES", "Objects"]
+__all__ = ["PRIVATE_NAMES", "Objects", "file_name"]
 
 _OBJECTS, _VERSIONS = "s3-objects/", "s3-versions"  # stores: objects of a bucket, versions of all objects
 _BY_VERSION = ("_object_tags", "_object_acl", "_object_annotations", "_object_retention", "_object_legal_hold")
@@ -81,28 +81,28 @@ class Objects:
         used: set[str] = set()
         for raw, value in database.items(_VERSIONS):
             account, (bucket, key) = decode(raw)
-            used.update(_file(account, bucket, key, record) for record in decode(value) if record["etag"])
+            used.update(file_name(account, bucket, key, record) for record in decode(value) if record["etag"])
         for store in database.stores(_OBJECTS):
             account, bucket = store.removeprefix(_OBJECTS).split("/")
-            used.update(_file(account, bucket, decode(raw), decode(value)) for raw, value in database.items(store))
+            used.update(file_name(account, bucket, decode(raw), decode(value)) for raw, value in database.items(store))
         self._bodies.sweep(used, before)
 
     def _read_earlier(self) -> None:
         """Copy the contents that MiniStack's own files hold; it has read the records already."""
         for (account, bucket), found in s3._buckets._data.items():
             for key, record in found["objects"].items():
-                self._bodies.write(_file(account, bucket, key, record), s3._read_body(bucket, key, record))
+                self._bodies.write(file_name(account, bucket, key, record), s3._read_body(bucket, key, record))
         for (account, (bucket, key)), versions in s3._object_versions._data.items():
             found = s3._buckets._data.get((account, bucket), {"objects": {}})
             for record in versions:
                 content = None if record.get("is_delete_marker") else s3._version_body(found, bucket, key, record)
                 if content is not None:
-                    self._bodies.write(_file(account, bucket, key, record), content)
+                    self._bodies.write(file_name(account, bucket, key, record), content)
 
     def _persist(self, bucket: str, key: str, obj: Record) -> None:
         """Write the content; the record follows when the request is answered."""
         account, content = responses.get_account_id(), obj.get("body")
-        file, objects = _file(account, bucket, key, obj), self._buckets[account, bucket]["objects"]
+        file, objects = file_name(account, bucket, key, obj), self._buckets[account, bucket]["objects"]
         if content is not None:
             try:
                 self._bodies.write(file, content)
@@ -130,7 +130,7 @@ class Objects:
             if content is not None:
                 return content
         try:
-            return self._bodies.read(_file(responses.get_account_id(), bucket, key, record))
+            return self._bodies.read(file_name(responses.get_account_id(), bucket, key, record))
         except OSError as error:
             failure = StorageError(f"{error.filename}, the content of {bucket}/{key}, cannot be read: {error.strerror}")
             self._journal.fail(failure)
@@ -152,7 +152,7 @@ class Objects:
         """Delete a content when no record on disk refers to it any more."""
         if record is None or (record.get("version_id") not in (None, "null") and unless):
             return
-        file = _file(account, bucket, key, record)
+        file = file_name(account, bucket, key, record)
         if file != unless:
             self._journal.afterwards(lambda: self._bodies.delete(file))
 
@@ -179,6 +179,7 @@ class _Buckets(dict[tuple[str, str], Record]):
             self[name] = bucket
 
 
-def _file(account: str, bucket: str, key: str, record: Record) -> str:
+def file_name(account: str, bucket: str, key: str, record: Record) -> str:
+    """Return the name of the file that holds the content of an object's version."""
     version = record.get("version_id") or "null"
     return hashlib.sha256("\0".join((account, bucket, key, version, record["etag"])).encode()).hexdigest()[:40]

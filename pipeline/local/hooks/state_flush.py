@@ -16,6 +16,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import persistence
+from ministack.services import cloudformation
 from ministack.services.cloudformation import stacks
 
 from pipeline.contracts.errors import ConfigurationError
@@ -26,6 +27,7 @@ __all__ = ["PRIVATE_NAMES", "check_files", "flush", "install"]
 
 PRIVATE_NAMES = (
     PrivateName(module=app, name="_build_persistence_save_dict", parameters=()),
+    PrivateName(module=cloudformation, name="_stack_events"),
     PrivateName(
         module=stacks,
         name="_add_event",
@@ -40,6 +42,7 @@ PRIVATE_NAMES = (
     PrivateName(module=persistence, name="_state_format_version", parameters=("service",)),
 )
 
+_STACK_EVENTS = 1000  # that are kept; each change of the stack adds some 300
 _written: dict[str, int] = {}  # hash by service
 _errors: list[OSError] = []
 _lock = threading.Lock()
@@ -51,8 +54,9 @@ def install() -> None:
 
     def add_event_and_write(*args: Any, **options: Any) -> None:
         add_event(*args, **options)
-        resource_type, status = args[3:5]
+        stack, resource_type, status = args[0], *args[3:5]
         if resource_type == "AWS::CloudFormation::Stack" and status.endswith("_COMPLETE"):
+            del cloudformation._stack_events.get(stack, [])[:-_STACK_EVENTS]
             with contextlib.suppress(StorageError):  # the next flush tries it again
                 flush()
 

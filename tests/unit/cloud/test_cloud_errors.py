@@ -40,6 +40,7 @@ def said(code: str, status: int = 400) -> ClientError:
         (said("ResourceNotFoundException"), ConfigurationError),
         (said("AccessDenied", 403), ConfigurationError),
         (said("ExpiredTokenException"), ConfigurationError),
+        (said("InsufficientStorage", 507), ConfigurationError),
         (said("ExecutionDoesNotExist"), NotFoundError),
         (NoCredentialsError(), ConfigurationError),
         (ReadTimeoutError(endpoint_url="https://x"), TransientError),
