@@ -90,7 +90,7 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True)
 
     def check_room(self) -> None:
-        """Raise ConfigurationError when a small file cannot be written: a server's log is here, so it could not say so."""
+        """Raise ConfigurationError when a small file cannot be written: a server logs here, so it could not say it."""
         probe = self.path / "probe"
         with self._writable():
             try:
