@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import json
 import logging
 import threading
@@ -83,11 +84,14 @@ class Storage:
         done: concurrent.futures.Future[None] = concurrent.futures.Future()
 
         def commit_here() -> None:
-            self._commit()
-            done.set_result(None)
+            try:
+                self._commit()
+            finally:
+                done.set_result(None)
 
         self._loop.call_soon_threadsafe(commit_here)
-        done.result(_COMMIT_SECONDS)
+        with contextlib.suppress(TimeoutError):  # the loop is busy; it is written a moment later
+            done.result(_COMMIT_SECONDS)
 
     def close(self) -> None:
         """Write what has changed, and close the database."""

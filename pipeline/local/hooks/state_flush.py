@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ PRIVATE_NAMES = (
 )
 
 _STACK_EVENTS = 1000  # that are kept; each change of the stack adds some 300
+_COPIES = 5  # that are tried
 _written: dict[str, int] = {}  # hash by service
 _errors: list[OSError] = []
 _lock = threading.Lock()
@@ -72,8 +73,8 @@ def flush(services: Collection[str] | None = None) -> None:
     """
     with _lock:
         _errors.clear()
-        found = app._build_persistence_save_dict()
-        persistence.save_all({name: state for name, state in found.items() if services is None or name in services})
+        found = app._build_persistence_save_dict().items()
+        persistence.save_all({name: _steady(state) for name, state in found if services is None or name in services})
         if _errors:
             raise StorageError(f"{persistence.STATE_DIR} cannot be written: {_errors[0].strerror}")
 
@@ -87,6 +88,18 @@ def check_files(folder: Path) -> None:
             raise ConfigurationError(
                 f"{file} is damaged ({error}): restore it from a copy, or start anew with 'modeldrop down --wipe'"
             ) from error
+
+
+def _steady(state: Callable[[], Any]) -> Callable[[], Any]:
+    """Ask again when a request changes a dictionary while it is copied."""
+
+    def ask() -> Any:
+        for _ in range(_COPIES - 1):
+            with contextlib.suppress(RuntimeError):
+                return state()
+        return state()
+
+    return ask
 
 
 def _save(service: str, data: Any) -> None:
