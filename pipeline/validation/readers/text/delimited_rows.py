@@ -155,12 +155,13 @@ def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
     for fields in (dialect.fields if dialect.has_header else (), dialect.units):
         if len(fields) != rows.width or _are_foreign(rows, fields):
             continue
-        hits = rows
-        for index, field in enumerate(fields):
-            series = hits.get_columns()[index].alias("cells")  # polars takes a name like ^a$ for a pattern
-            if series.dtype == pl.String and hits.height:
-                hits = hits.filter(series.str.strip_chars().fill_null("") == field.strip())
-        if hits.height and pl.String in hits.dtypes:
+        texts = [pair for pair in zip(rows.get_columns(), fields, strict=True) if pair[0].dtype == pl.String]
+        hits = pl.repeat(value=bool(texts), n=rows.height, eager=True)
+        for series, field in texts:
+            if not hits.any():
+                break
+            hits &= series.str.strip_chars().fill_null("") == field.strip()
+        if hits.any():
             return True
     return False
 
