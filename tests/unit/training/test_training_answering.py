@@ -1,0 +1,90 @@
+"""Networks of one architecture are exported once; each graph has its own network's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.evaluation.scoring import OnnxModel
+from pipeline.training.answering import Answering
+from pipeline.training.inputs import columns
+from pipeline.training.network import Network
+from pipeline.training.recipe import Rows
+
+Build = Callable[[Rows], nn.Module]
+
+
+class Scaled(nn.Module):
+    """Its scale is no tensor of the module: the exporter makes it a constant of its own."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        self.last = nn.Linear(3, 2)
+
+    def forward(self, num: Tensor) -> Tensor:
+        answers: Tensor = self.last(num) * self.scale
+        return answers
+
+
+def _rows(seed: int) -> Rows:
+    generator = np.random.default_rng(seed)
+    num = generator.normal(seed, 1 + seed, (40, 3)).astype(np.float32)
+    num[::7, 0] = np.nan
+    return Rows(num=num, cat=generator.integers(0, 4, (40, 1)), target=np.zeros(40, np.int64))
+
+
+def _answering(seed: int, build: Build, *inputs: str) -> tuple[Answering, Rows]:
+    torch.manual_seed(seed)
+    rows = _rows(seed)
+    return Answering(build(rows).eval(), columns(*inputs), classes=2), rows
+
+
+def _network(hidden: int) -> Build:
+    """No two tests build the same: what a test exports is kept for the next."""
+    return lambda rows: Network(rows.num, (4,), outputs=2, hidden=(hidden,), dropout=0.1)
+
+
+def _same_answers(answering: Answering, rows: Rows) -> None:
+    body = answering.body(rows)
+    given = {"num": rows.num, "cat": rows.cat}
+    read = {value.name: given[value.name] for value in body.graph.input}
+    (answers,) = OnnxModel(body.SerializeToString()).run_raw(read)
+    np.testing.assert_allclose(answers, answering.answers(rows), atol=1e-5)
+
+
+@pytest.fixture
+def exports(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The networks that torch exported."""
+    exported: list[Any] = []
+    export = torch.onnx.export
+
+    def counting(network: Any, *arguments: Any, **options: Any) -> Any:
+        exported.append(network)
+        return export(network, *arguments, **options)
+
+    monkeypatch.setattr(torch.onnx, "export", counting)
+    return exported
+
+
+def test_the_folds_of_a_network_are_exported_once_each_with_its_own_weights(exports: list[Any]) -> None:
+    for seed in range(4):
+        _same_answers(*_answering(seed, _network(8), "num", "cat"))
+    assert len(exports) == 1
+
+
+def test_another_architecture_is_exported_itself(exports: list[Any]) -> None:
+    _same_answers(*_answering(0, _network(9), "num", "cat"))
+    _same_answers(*_answering(0, _network(16), "num", "cat"))
+    assert len(exports) == 2
+
+
+def test_a_network_that_differs_in_more_than_its_weights_is_exported_itself(exports: list[Any]) -> None:
+    _same_answers(*_answering(0, lambda _: Scaled(1.0), "num"))
+    _same_answers(*_answering(0, lambda _: Scaled(5.0), "num"))
+    assert len(exports) == 2
