@@ -1,11 +1,19 @@
 #!/usr/bin/env bash
-# Builds the jobs' container image (make image). Variables:
-#   IMAGE        its name and tag (modeldrop-jobs:latest)
-#   BASE         the base image (python:3.12-slim); for GPUs one with CUDA's libraries, such as nvidia/cuda:12.8.1-runtime-ubuntu24.04
-#   TORCH_INDEX  the wheel index for torch (https://download.pytorch.org/whl/cpu); for GPUs that of the CUDA version
+# Builds the jobs' container images: tools/make_image.sh [cpu] [gpu], both where none is named (make image).
+# The tags are those of the job definitions: modeldrop-jobs:latest for the CPU queues, modeldrop-jobs:gpu for the GPU queues.
+# What is installed is printed, and bounded: tools/slim_image.py. Variables:
+#   CPU_BASE, CPU_TORCH_INDEX  the base image (python:3.12-slim) and the wheel index for torch of the CPU image
+#   GPU_BASE, GPU_TORCH_INDEX  the same of the GPU image: a base with CUDA's libraries, and the index of its version
+#   DOCKER_BUILD_OPTIONS       more options of `docker build`
 set -euo pipefail
 cd "$(dirname "$0")/.."
-image=${IMAGE:-modeldrop-jobs:latest}
+[ $# -gt 0 ] || set -- cpu gpu
+for kind; do
+    if [ "$kind" != cpu ] && [ "$kind" != gpu ]; then
+        echo "tools/make_image.sh: '$kind' is no kind of image: cpu or gpu is expected" >&2
+        exit 2
+    fi
+done
 
 if ! command -v docker >/dev/null; then
     echo "make image needs Docker, and there is no 'docker' command here: install Docker Engine or Docker Desktop" >&2
@@ -16,16 +24,27 @@ if ! docker info >/dev/null 2>&1; then
     exit 1
 fi
 
-arguments=()
-[ -n "${BASE:-}" ] && arguments+=(--build-arg "BASE=$BASE")
-[ -n "${TORCH_INDEX:-}" ] && arguments+=(--build-arg "TORCH_INDEX=$TORCH_INDEX")
-docker build --platform linux/amd64 -t "$image" ${arguments[@]+"${arguments[@]}"} .
+for kind; do
+    if [ "$kind" = cpu ]; then
+        image=modeldrop-jobs:latest
+        base=${CPU_BASE:-python:3.12-slim}
+        index=${CPU_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+    else
+        image=modeldrop-jobs:gpu
+        base=${GPU_BASE:-nvidia/cuda:12.8.1-base-ubuntu24.04}
+        index=${GPU_TORCH_INDEX:-https://download.pytorch.org/whl/cu128}
+    fi
+    # shellcheck disable=SC2086 - several options
+    docker build --platform linux/amd64 --progress plain -t "$image" --build-arg "BASE=$base" --build-arg "KIND=$kind" \
+        --build-arg "TORCH_INDEX=$index" ${DOCKER_BUILD_OPTIONS:-} .
+    echo "built $image: $(docker image inspect --format '{{.Size}}' "$image" | awk '{printf "%.0f MB", $1 / 1e6}')"
+done
 
-cat <<SAID
+cat <<'SAID'
 
-Built $image. To push it to your stack's repository (the tag is "latest" for the CPU queues, "gpu" for the GPU queues):
-  repository=\$(aws cloudformation describe-stacks --stack-name modeldrop --output text \\
+'modeldrop deploy' pushes them. To push one by hand:
+  repository=$(aws cloudformation describe-stacks --stack-name modeldrop --output text \
     --query "Stacks[0].Outputs[?OutputKey=='ImageRepository'].OutputValue")
-  aws ecr get-login-password | docker login --username AWS --password-stdin "\${repository%%/*}"
-  docker tag $image "\$repository:${image##*:}" && docker push "\$repository:${image##*:}"
+  aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
+  docker tag modeldrop-jobs:latest "$repository:latest" && docker push "$repository:latest"
 SAID

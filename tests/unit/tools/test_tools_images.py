@@ -1,0 +1,139 @@
+"""The jobs' images: what they leave out, what they refuse, and which are built."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.job_requirements import LEFT_OUT, job_requirements
+from tools.slim_image import LIMITS, cuda_distributions, main, measure, slim
+
+ROOT = Path(__file__).parents[3]
+
+
+def _install(site: Path, name: str, version: str, files: dict[str, int]) -> None:
+    """Write a distribution with files of given sizes."""
+    record = "".join(f"{file},,\n" for file in files)
+    for file, size in files.items():
+        (site / file).parent.mkdir(parents=True, exist_ok=True)
+        (site / file).write_bytes(b"x" * size)
+    metadata = site / f"{name}-{version}.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (metadata / "RECORD").write_text(record)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    _install(
+        tmp_path,
+        "torch",
+        "2.13.0+cpu",
+        {"torch/__init__.py": 10, "torch/test/test_it": 500, "torch/include/a.h": 300, "torch/bin/protoc": 40},
+    )
+    _install(tmp_path, "scipy", "1.0", {"scipy/stats/norm.py": 20, "scipy/stats/tests/test_norm.py": 70})
+    _install(tmp_path, "numpy", "2.0", {"numpy/tests/natype.py": 5, "numpy/core.c": 7})
+    _install(tmp_path, "modeldrop", "0.1.0", {"pipeline/jobs/train.py": 9, "pipeline/cli/main.py": 90})
+    return tmp_path
+
+
+def test_tests_headers_and_the_laptops_code_are_removed_and_the_rest_stays(site: Path) -> None:
+    assert slim(site) == 500 + 300 + 40 + 70 + 7 + 90
+    left = {str(file.relative_to(site)) for file in site.rglob("*.py")}
+    assert left == {"torch/__init__.py", "scipy/stats/norm.py", "numpy/tests/natype.py", "pipeline/jobs/train.py"}
+
+
+def test_sizes_are_of_what_is_left_largest_first(site: Path) -> None:
+    slim(site)
+    assert list(measure(site).items()) == [("scipy", 20), ("torch", 10), ("modeldrop", 9), ("numpy", 5)]
+
+
+@pytest.mark.parametrize("name", ["nvidia-cublas-cu12", "nvidia_cudnn_cu12", "triton", "cuda-bindings"])
+def test_a_cpu_image_with_a_cuda_library_is_refused(site: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cpu"], site) == 0
+    _install(site, name, "1.0", {f"{name}/lib.so": 1})
+    assert main(["cpu"], site) == 1
+    assert name in capsys.readouterr().err
+    assert main(["gpu"], site) == 0
+
+
+def test_a_torch_that_was_built_for_cuda_is_found(tmp_path: Path) -> None:
+    _install(tmp_path, "torch", "2.13.0+cu128", {"torch/__init__.py": 1})
+    assert cuda_distributions(tmp_path) == ["torch 2.13.0+cu128"]
+
+
+def test_an_image_that_is_too_large_is_refused(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(LIMITS, "cpu", 10)
+    assert main(["cpu"], site) == 1
+    assert "bytes too many" in capsys.readouterr().err
+
+
+def test_the_jobs_get_all_dependencies_but_those_of_the_command() -> None:
+    requirements = job_requirements(ROOT / "pyproject.toml")
+    names = {text.split(">")[0].split("=")[0].split("<")[0] for text in requirements}
+    assert {"torch", "polars", "boto3", "lightgbm", "optuna"} <= names
+    assert not names & LEFT_OUT
+
+
+def test_no_job_imports_what_its_image_leaves_out() -> None:
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({[name.replace('-', '_') for name in LEFT_OUT]!r}))\n"
+        "sys.modules.update(dict.fromkeys(['pipeline.cli', 'pipeline.local', 'pipeline.deployment']))\n"
+        "import pkgutil, pipeline, pipeline.jobs as jobs\n"
+        "[__import__(module.name) for module in pkgutil.walk_packages(jobs.__path__, 'pipeline.jobs.')]"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Path:
+    """A docker command that writes down how it was called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "docker"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\necho 1000000000\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def _make_image(docker: Path, *kinds: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = {"PATH": f"{docker / 'bin'}:{os.environ['PATH']}"}
+    command = [str(ROOT / "tools" / "make_image.sh"), *kinds]
+    return subprocess.run(
+        command, env={**os.environ, **path, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_both_images_are_built_for_lambdas_and_batchs_processors_with_their_own_torch(docker: Path) -> None:
+    done = _make_image(docker)
+    assert done.returncode == 0, done.stderr
+    cpu, gpu = [line for line in (docker / "calls").read_text().splitlines() if line.startswith("build")]
+    assert "-t modeldrop-jobs:latest --build-arg BASE=python:3.12-slim --build-arg KIND=cpu" in cpu
+    assert "whl/cpu" in cpu
+    assert "-t modeldrop-jobs:gpu --build-arg BASE=nvidia/cuda" in gpu
+    assert "KIND=gpu" in gpu
+    assert "whl/cu" in gpu
+    assert all("--platform linux/amd64" in line for line in (cpu, gpu))
+    assert "built modeldrop-jobs:latest: 1000 MB" in done.stdout
+
+
+def test_one_image_is_built_from_another_base(docker: Path) -> None:
+    done = _make_image(docker, "cpu", CPU_BASE="registry/python:3.12")
+    assert done.returncode == 0, done.stderr
+    builds = [line for line in (docker / "calls").read_text().splitlines() if line.startswith("build")]
+    assert len(builds) == 1
+    assert "BASE=registry/python:3.12" in builds[0]
+
+
+def test_an_unknown_kind_of_image_is_refused_before_anything_is_built(docker: Path) -> None:
+    done = _make_image(docker, "cpu", "tpu")
+    assert done.returncode == 2
+    assert "'tpu'" in done.stderr
+    assert not (docker / "calls").exists()

@@ -1,0 +1,116 @@
+"""Remove from an installed environment what no job imports, print what is left, and refuse too much of it.
+
+Runs while the jobs' image is built, with the environment's own Python and the standard library alone:
+
+    python slim_image.py cpu
+
+A CPU image must have no CUDA library: a single wrong wheel index would make it ten times as large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import sysconfig
+from importlib.metadata import distributions
+from pathlib import Path
+
+__all__ = ["LIMITS", "cuda_distributions", "main", "measure", "slim"]
+
+LIMITS = {"cpu": 1_300_000_000, "gpu": 7_500_000_000}  # bytes that are installed
+_CUDA = re.compile(r"(nvidia-|cuda-|triton$|pytorch-triton)")
+_REMOVED = (
+    "torch/test",
+    "torch/include",
+    "torch/share",
+    "onnx/backend/test",
+    "onnxruntime/transformers",
+    "pipeline/cli",
+    "pipeline/deployment",
+    "pipeline/local",
+)
+_TESTED = ("networkx", "scipy", "sklearn", "sympy")  # whose tests are a part of the package, and are imported by none
+_SUFFIXES = (".a", ".c", ".cpp", ".h", ".pxd", ".pyi", ".pyx")
+_KEPT_PROGRAMS = {"torch_shm_manager"}  # of torch/bin: shares tensors between processes
+_LARGEST = 12  # distributions that are printed
+
+
+def slim(site: Path) -> int:
+    """Remove tests, headers, sources of compiled modules, and our own code that only a laptop runs.
+
+    Args:
+        site: The environment's site-packages.
+
+    Returns:
+        Bytes that were removed.
+    """
+    before = _bytes(site)
+    folders = [site / name for name in _REMOVED]
+    folders += [folder for name in _TESTED for folder in (site / name).rglob("tests")]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    files = [file for file in site.rglob("*") if file.suffix in _SUFFIXES and file.is_file()]
+    files += [file for file in site.glob("torch/bin/*") if file.name not in _KEPT_PROGRAMS]
+    for file in files:
+        file.unlink()
+    return before - _bytes(site)
+
+
+def measure(site: Path) -> dict[str, int]:
+    """Measure what each distribution has left on the disk.
+
+    Args:
+        site: The environment's site-packages.
+
+    Returns:
+        Bytes by distribution, largest first.
+    """
+    sizes = {}
+    for installed in distributions(path=[str(site)]):
+        files = {Path(str(installed.locate_file(file))) for file in installed.files or []}
+        sizes[installed.name] = sum(file.stat().st_size for file in files if file.is_file())
+    return dict(sorted(sizes.items(), key=lambda pair: -pair[1]))
+
+
+def cuda_distributions(site: Path) -> list[str]:
+    """List the distributions that carry CUDA, and a torch that was built for it."""
+    found = []
+    for installed in distributions(path=[str(site)]):
+        name = installed.name.lower().replace("_", "-")
+        if _CUDA.match(name) or (name == "torch" and re.search(r"\+cu\d", installed.version)):
+            found.append(f"{installed.name} {installed.version}")
+    return sorted(found)
+
+
+def main(arguments: list[str], site: Path) -> int:
+    """Slim, print, check; return 1 where the image is too large, or a CPU image has CUDA."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=LIMITS)
+    parser.add_argument("--check-only", action="store_true", help="remove nothing")
+    options = parser.parse_args(arguments)
+    if not options.check_only:
+        print(f"removed {slim(site) / 1e6:,.0f} MB that no job imports")  # noqa: T201
+    for name, size in list(measure(site).items())[:_LARGEST]:
+        print(f"{size / 1e6:8,.1f} MB  {name}")  # noqa: T201
+    total, limit = _bytes(site), LIMITS[options.kind]
+    print(f"{total / 1e6:8,.1f} MB  installed in the {options.kind} image; at most {limit / 1e6:,.0f} are expected")  # noqa: T201
+    problems = []
+    if total > limit:
+        problems.append(f"the {options.kind} image has {total - limit:,} bytes too many")
+    if options.kind == "cpu" and (cuda := cuda_distributions(site)):
+        problems.append(
+            f"the cpu image has CUDA libraries ({', '.join(cuda)}): TORCH_INDEX with CPU wheels is expected"
+        )
+    for problem in problems:
+        print(problem, file=sys.stderr)  # noqa: T201
+    return 1 if problems else 0
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path(sysconfig.get_path("purelib"))))
