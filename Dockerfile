@@ -26,7 +26,8 @@ RUN python -m pip install --no-deps . && python slim_image.py "${KIND}" && pytho
 
 FROM base
 COPY --from=build /opt/modeldrop /opt/modeldrop
-RUN useradd --create-home job
+RUN useradd --create-home job \
+ && /opt/modeldrop/bin/python -Bc "import pkgutil, pipeline; [__import__(m.name) for m in pkgutil.walk_packages(pipeline.__path__, 'pipeline.')]"
 USER job
 WORKDIR /home/job
 # A container is started with its whole command (template.yaml, Command): there is no entry point.

@@ -175,7 +175,7 @@ def measure(name: str, path: Path, folder: Path, memory: int) -> None:
     began, burnt = time.perf_counter(), time.process_time()
     found = work(path, folder, memory)
     seconds, processor = time.perf_counter() - began, time.process_time() - burnt
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps({**found, "seconds": seconds, "processor_seconds": processor, "peak_bytes": peak}))
 
 

@@ -24,6 +24,7 @@ if ! docker info >/dev/null 2>&1; then
     exit 1
 fi
 
+export BUILDKIT_PROGRESS=plain  # else what is installed is not shown
 for kind; do
     if [ "$kind" = cpu ]; then
         image=modeldrop-jobs:latest
@@ -35,7 +36,7 @@ for kind; do
         index=${GPU_TORCH_INDEX:-https://download.pytorch.org/whl/cu128}
     fi
     # shellcheck disable=SC2086 - several options
-    docker build --platform linux/amd64 --progress plain -t "$image" --build-arg "BASE=$base" --build-arg "KIND=$kind" \
+    docker build --platform linux/amd64 -t "$image" --build-arg "BASE=$base" --build-arg "KIND=$kind" \
         --build-arg "TORCH_INDEX=$index" ${DOCKER_BUILD_OPTIONS:-} .
     echo "built $image: $(docker image inspect --format '{{.Size}}' "$image" | awk '{printf "%.0f MB", $1 / 1e6}')"
 done

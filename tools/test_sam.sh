@@ -20,7 +20,7 @@ fi
 export PATH="$PWD/.venv-sam/bin:$(dirname "$python"):$PATH"
 
 sam validate --lint
-sam build
+tools/sam_build.sh
 # Lambda's own Python has boto3; a plain one that stands in for it has not
 "$python" -m pip install --quiet --upgrade --target .aws-sam/runtime boto3 -c constraints.txt
 

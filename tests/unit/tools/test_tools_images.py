@@ -33,11 +33,22 @@ def site(tmp_path: Path) -> Path:
         tmp_path,
         "torch",
         "2.13.0+cpu",
-        {"torch/__init__.py": 10, "torch/test/test_it": 500, "torch/include/a.h": 300, "torch/bin/protoc": 40},
+        {
+            "torch/__init__.py": 10,
+            "torch/test/test_it": 500,
+            "torch/include/a.h": 300,
+            "torch/bin/protoc": 30,
+            "torch/bin/upgrader_models/a": 10,
+        },
     )
     _install(tmp_path, "scipy", "1.0", {"scipy/stats/norm.py": 20, "scipy/stats/tests/test_norm.py": 70})
     _install(tmp_path, "numpy", "2.0", {"numpy/tests/natype.py": 5, "numpy/core.c": 7})
-    _install(tmp_path, "modeldrop", "0.1.0", {"pipeline/jobs/train.py": 9, "pipeline/cli/main.py": 90})
+    _install(
+        tmp_path,
+        "modeldrop",
+        "0.1.0",
+        {"pipeline/jobs/train.py": 9, "pipeline/cli/main.py": 80, "pipeline/edge.py": 10},
+    )
     return tmp_path
 
 
