@@ -1,6 +1,7 @@
 """Write houses.csv and new_houses.csv, the files of the guide: districts as the census of California counts them.
 
 The rows are drawn by chance with a fixed seed, so that everybody has the same files.
+``make_houses.py 400`` writes fewer of them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import random
+import sys
 from pathlib import Path
 
 COLUMNS = (
@@ -46,5 +48,5 @@ def write(path: Path, rows: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    write(Path("houses.csv"), 4_000, seed=1)
+    write(Path("houses.csv"), int(sys.argv[1]) if len(sys.argv) > 1 else 4_000, seed=1)
     write(Path("new_houses.csv"), 50, seed=2)
