@@ -84,7 +84,10 @@ class DynamoTable:
     def _pages(self, asked: dict[str, Any], *, newest_first: bool, limit: int | None) -> list[Item]:
         with self._speaking():
             pages = self._client.get_paginator("query").paginate(
-                TableName=self._name, ScanIndexForward=not newest_first, **asked
+                TableName=self._name,
+                ScanIndexForward=not newest_first,
+                PaginationConfig={} if limit is None else {"PageSize": limit},  # without it a page is 1 MB
+                **asked,
             )
             return [read_item(item) for item in islice(_items(pages), limit)]
 

@@ -30,6 +30,7 @@ from pipeline.local.hooks import (
     batch_events,
     batch_jobs,
     batch_states,
+    event_log,
     execution_ends,
     executions_on_disk,
     items_on_disk,
@@ -57,6 +58,7 @@ PRIVATE_NAMES = (
     *batch_events.PRIVATE_NAMES,
     *batch_jobs.PRIVATE_NAMES,
     *batch_states.PRIVATE_NAMES,
+    *event_log.PRIVATE_NAMES,
     *execution_ends.PRIVATE_NAMES,
     *executions_on_disk.PRIVATE_NAMES,
     *items_on_disk.PRIVATE_NAMES,
@@ -105,6 +107,7 @@ class Emulator:
         lambda_runtime.install(self._functions, self._code)
         batch_jobs.install(self._jobs)
         batch_cloudformation.install()
+        event_log.install()
         nothing_here.install()
         execution_ends.install()
         batch_states.install(self._jobs)

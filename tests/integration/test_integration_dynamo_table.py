@@ -101,6 +101,16 @@ def test_a_listing_is_newest_first_of_its_name_alone(table: Table) -> None:
     assert table.listing("KEY") == []
 
 
+def test_no_more_items_are_read_than_are_asked_for(clients: Clients, tables: None) -> None:
+    table, read = DynamoTable(clients.dynamodb, TABLE), []
+    for number in range(9):
+        table.put({"pk": "p", "sk": str(number), "listing": "RUN", "listed_at": str(number)})
+    clients.dynamodb.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["Count"]))
+    assert [item["sk"] for item in table.listing("RUN", limit=2)] == ["8", "7"]
+    assert [item["sk"] for item in table.query("p", limit=3)] == ["0", "1", "2"]
+    assert read == [2, 3]
+
+
 class Overtaken:
     """A table on which somebody else writes between another's reading and its first write (moto bears no threads)."""
 

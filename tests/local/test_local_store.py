@@ -53,6 +53,7 @@ def test_only_some_values_are_in_memory_and_none_is_lost(reopened: Open) -> None
     journal, records = reopened()
     for number in range(500):
         records[number] = {"number": number}
+    journal.commit()
     assert len(records._live) <= 64
     records[0]["changed"] = True
     for number in range(1, 500):
@@ -61,6 +62,22 @@ def test_only_some_values_are_in_memory_and_none_is_lost(reopened: Open) -> None
     again = reopened()[1]
     assert again[0] == {"number": 0, "changed": True}
     assert [again[number]["number"] for number in range(1, 500)] == list(range(2, 501))
+
+
+def test_large_values_leave_the_memory_sooner_and_one_changed_meanwhile_is_written(reopened: Open) -> None:
+    journal, records = reopened()
+    records.update({number: {"text": "x" * 100_000} for number in range(30)})
+    journal.commit()
+    assert len(records._live) < 15
+    late = records[29]
+    records[5]["text"] = "y"
+    journal.commit()
+    late["text"] = "z"  # by a thread, after the commit
+    records.update({number: {"text": "x" * 100_000} for number in range(30, 60)})
+    journal.commit()
+    journal.commit()
+    again = reopened()[1]
+    assert (again[29]["text"], again[5]["text"], again[40]["text"]) == ("z", "y", "x" * 100_000)
 
 
 def test_kept_values_stay_in_memory_and_are_written_without_being_looked_up(reopened: Open) -> None:

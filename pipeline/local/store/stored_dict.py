@@ -14,16 +14,17 @@ from pipeline.local.store.journal import Journal
 
 __all__ = ["StoredDict", "decode", "encode"]
 
-_IN_MEMORY = 64  # values
+_IN_MEMORY, _BYTES_IN_MEMORY = 64, 500_000  # values of a dictionary between two commits, and their JSON
+_LAST_USED = 8  # values that stay in any case: a thread may be about to change one
 _BYTES = "__bytes__"
 
 
 class StoredDict(MutableMapping[Any, Any]):
     """Keys in memory, values in the journal's database; the values that were used last are in memory too.
 
-    A value that was looked up by its key may be changed in place until the next commit, which compares it with what
-    is on disk. Values met by iteration may be changed only if they are ``kept``. A copy is empty: MiniStack copies its
-    dictionaries to write them elsewhere, and these are written already.
+    A value that was looked up by its key may be changed in place until the next commit, which compares it with what is
+    on disk and lets go of most values. Values met by iteration may be changed only if they are ``kept``. A copy is
+    empty: MiniStack copies its dictionaries to write them elsewhere, and these are written already.
 
     Args:
         journal: Commits the changes.
@@ -49,10 +50,10 @@ class StoredDict(MutableMapping[Any, Any]):
         self._limit = limit
         self._keys: dict[Any, None] = {_key(raw): None for raw in journal.database.keys(name)}
         self._live: OrderedDict[Any, Any] = OrderedDict()
-        self._hashes: dict[Any, int] = {}  # of live values, as they are on disk
+        self._on_disk: dict[Any, tuple[int, int]] = {}  # hash and size of live values, as they are on disk
         self._touched: set[Any] = set()
-        self._unsaved: dict[Any, bytes | None] = {}  # of values that are no longer live; None: deleted
-        self._found: dict[Any, int] = {}
+        self._deleted: set[Any] = set()
+        self._found: dict[Any, tuple[int, int]] = {}
         journal.add(self)
 
     def __getitem__(self, key: Any) -> Any:
@@ -61,8 +62,7 @@ class StoredDict(MutableMapping[Any, Any]):
                 if key not in self._keys:
                     raise KeyError(key)
                 raw = self._raw(key)
-                self._live[key], self._hashes[key] = self._wrap(key, decode(raw)), hash(raw)
-                self._make_room()
+                self._live[key], self._on_disk[key] = self._wrap(key, decode(raw)), (hash(raw), len(raw))
             self._live.move_to_end(key)
             self._touched.add(key)
             return self._live[key]
@@ -73,8 +73,7 @@ class StoredDict(MutableMapping[Any, Any]):
             self._live[key] = value
             self._live.move_to_end(key)
             self._touched.add(key)
-            self._unsaved.pop(key, None)
-            self._make_room()
+            self._deleted.discard(key)
             if self._limit is not None and len(self._keys) > self._limit:
                 del self[next(iter(self._keys))]
 
@@ -82,9 +81,9 @@ class StoredDict(MutableMapping[Any, Any]):
         with self._journal.lock:
             del self._keys[key]
             self._live.pop(key, None)
-            self._hashes.pop(key, None)
+            self._on_disk.pop(key, None)
             self._touched.discard(key)
-            self._unsaved[key] = None
+            self._deleted.add(key)
 
     def __contains__(self, key: object) -> bool:
         return key in self._keys
@@ -123,9 +122,10 @@ class StoredDict(MutableMapping[Any, Any]):
     def revert(self, key: Any) -> None:
         """Return to the value of the last commit."""
         with self._journal.lock:
-            for store in (self._live, self._hashes, self._unsaved):
-                store.pop(key, None)
+            self._live.pop(key, None)
+            self._on_disk.pop(key, None)
             self._touched.discard(key)
+            self._deleted.discard(key)
             if self._journal.database.get(self.name, encode(key)) is None:
                 self._keys.pop(key, None)
             else:
@@ -133,23 +133,25 @@ class StoredDict(MutableMapping[Any, Any]):
 
     def changes(self) -> list[Change]:
         """Return what differs from the database; the journal holds the lock."""
-        changed: list[Change] = [(self.name, encode(key), raw) for key, raw in self._unsaved.items()]
+        changed: list[Change] = [(self.name, encode(key), None) for key in self._deleted]
         self._found = {}
         for key in self._touched.union(key for key, value in self._live.items() if self._kept(value)):
             raw = encode(self._live[key])
-            if self._hashes.get(key) != hash(raw):
-                self._found[key] = hash(raw)
+            if self._on_disk.get(key) != (hash(raw), len(raw)):
+                self._found[key] = hash(raw), len(raw)
                 changed.append((self.name, encode(key), raw))
         return changed
 
     def saved(self) -> None:
         """Take note that the changes returned last are in the database; the journal holds the lock."""
-        self._hashes.update(self._found)
-        self._touched.clear()
-        self._unsaved.clear()
+        self._on_disk.update(self._found)
+        self._deleted.clear()
+        if self._touched:
+            self._touched.clear()
+            self._make_room()
 
     def _raw(self, key: Any) -> bytes:
-        raw = self._unsaved.get(key) or self._journal.database.get(self.name, encode(key))
+        raw = self._journal.database.get(self.name, encode(key))
         if raw is None:
             raise KeyError(key)
         return raw
@@ -157,17 +159,20 @@ class StoredDict(MutableMapping[Any, Any]):
     def _peek(self, key: Any, raw: bytes | None) -> Any:
         if key in self._live:
             return self._live[key]
-        return self._wrap(key, decode(self._unsaved.get(key) or raw or self._raw(key)))
+        return self._wrap(key, decode(raw or self._raw(key)))
 
     def _make_room(self) -> None:
-        """Drop the values that were used the longest time ago."""
-        if len(self._live) <= _IN_MEMORY:
-            return
-        for key in [key for key, value in self._live.items() if not self._kept(value)][: len(self._live) - _IN_MEMORY]:
-            raw = encode(self._live.pop(key))
-            if self._hashes.pop(key, None) != hash(raw):
-                self._unsaved[key] = raw
-            self._touched.discard(key)
+        """Drop the values that were used the longest time ago; one that another thread has just changed stays."""
+        size = sum(self._on_disk[key][1] for key in self._live)
+        for key in [key for key, value in self._live.items() if not self._kept(value)][:-_LAST_USED]:
+            if len(self._live) <= _IN_MEMORY and size <= _BYTES_IN_MEMORY:
+                break
+            raw = encode(self._live[key])
+            if self._on_disk[key] == (hash(raw), len(raw)):
+                del self._live[key]
+                size -= self._on_disk.pop(key)[1]
+            else:
+                self._touched.add(key)
 
 
 def encode(value: Any) -> bytes:

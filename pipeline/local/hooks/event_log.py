@@ -1,0 +1,22 @@
+"""Gap: EventBridge keeps every event that it was ever sent in memory, and never reads one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ministack.services import eventbridge
+
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["PRIVATE_NAMES", "install"]
+
+PRIVATE_NAMES = (PrivateName(module=eventbridge, name="_events_log_list", parameters=()),)
+
+
+def install() -> None:
+    """Let events go when they are dispatched."""
+
+    def no_log() -> list[Any]:
+        return []
+
+    eventbridge._events_log_list = no_log
