@@ -10,6 +10,7 @@ import typer
 from pipeline.cli.exits import ExitCode, StoppedError, message
 from pipeline.cli.help_pages import Command
 from pipeline.cli.session import DeploymentSite, session_of
+from pipeline.contracts.errors import ConfigurationError, ModeldropError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,6 +105,8 @@ def destroy(
 
     session = session_of(ctx)
     site = session.world.site(session.choice)
+    if not site.account.region:
+        raise ConfigurationError("no AWS region is configured: --region or AWS_DEFAULT_REGION is expected")
     stack = site.stack()
     removal = find_removal(site.name, stack, keeps_data=keep_data)
     _describe(removal, site)
@@ -116,7 +119,6 @@ def destroy(
 
 def _target(site: DeploymentSite, defaults: dict[str, str], overrides: dict[str, str]) -> Target:
     """An update keeps the parameters that the stack has."""
-    from pipeline.contracts.errors import ModeldropError
     from pipeline.deployment.checks import Target
 
     try:

@@ -13,7 +13,6 @@ import pytest
 from pipeline.local.batch.job import Job
 from pipeline.local.batch.request import Attempt, JobRequest, request_of
 from pipeline.local.batch.runner import JobRunner
-from pipeline.local.hooks.batch_jobs import RefusedError, check_exit_patterns
 from tests.local.conftest import until
 
 DEFINITION = {
@@ -66,15 +65,6 @@ def test_the_first_rule_that_matches_decides_whether_a_job_is_tried_again(code: 
 def test_without_rules_a_failed_job_is_tried_again() -> None:
     attempt = Attempt(started_at=0, stopped_at=1, exit_code=1, status_reason="", log_stream="s")
     assert request(retryStrategy={"attempts": 2}).retries(attempt) is True
-
-
-@pytest.mark.parametrize(
-    ("field", "pattern"), [("onReason", "Cannot*timeout*"), ("onStatusReason", "Host-EC2"), ("onExitCode", "1x*")]
-)
-def test_a_retry_pattern_that_batch_refuses_is_refused(field: str, pattern: str) -> None:
-    check_exit_patterns(DEFINITION)
-    with pytest.raises(RefusedError, match=field):
-        check_exit_patterns({"retryStrategy": {"evaluateOnExit": [{field: pattern, "action": "RETRY"}]}})
 
 
 SEVERAL = {

@@ -9,6 +9,7 @@ from typing import Any
 from ministack.services import batch
 from ministack.services.cloudformation import provisioners
 
+from pipeline.local.batch.refusals import RefusedError, check_job_queue
 from pipeline.local.letter_case import camel
 from pipeline.local.private_names import PrivateName
 
@@ -55,6 +56,11 @@ def _handlers(create: Create, kind: str, store: Any) -> dict[str, Any]:
     def made(logical_id: str, properties: Properties, stack: str) -> Made:
         document = camel(properties)
         document.setdefault(f"{kind}Name", provisioners._physical_name(stack, logical_id, max_len=100))
+        if kind == "jobQueue":
+            try:
+                check_job_queue(document)
+            except RefusedError as error:
+                raise ValueError(str(error)) from error
         status, _, body = create(document)
         if status != 200:
             raise ValueError(json.loads(body)["message"])

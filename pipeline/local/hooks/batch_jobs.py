@@ -14,12 +14,13 @@ from ministack.core import responses
 from ministack.services import batch, cloudwatch_logs
 
 from pipeline.local.batch.job import Job
+from pipeline.local.batch.refusals import RefusedError, check_job_definition
 from pipeline.local.batch.request import Attempt, container_of, request_of
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.hooks import batch_events
 from pipeline.local.private_names import PrivateName
 
-__all__ = ["PRIVATE_NAMES", "RefusedError", "check_exit_patterns", "install", "put_log_line", "submit"]
+__all__ = ["PRIVATE_NAMES", "install", "put_log_line", "submit"]
 
 PRIVATE_NAMES = (
     PrivateName(
@@ -48,17 +49,8 @@ Document = Mapping[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
 _JOB_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
-_EXIT_PATTERNS = {  # API_EvaluateOnExit: an asterisk at the end alone
-    "onReason": r"[0-9A-Za-z.:\s]*\*?",
-    "onStatusReason": r"[0-9A-Za-z.:\s]*\*?",
-    "onExitCode": r"[0-9]*\*?",
-}
 _FORGOTTEN = ("parameters", "retryStrategy", "timeout", "nodeProperties")
 _ENDED = ("SUCCEEDED", "FAILED")
-
-
-class RefusedError(Exception):
-    """What Batch answers with a ClientException."""
 
 
 def install(runner: JobRunner) -> None:
@@ -67,7 +59,7 @@ def install(runner: JobRunner) -> None:
     def register_whole(document: Document) -> Response:
         """The original forgets what it does not know, and accepts patterns that Batch refuses."""
         try:
-            check_exit_patterns(document)
+            check_job_definition(document)
         except RefusedError as error:
             return _refused(error)
         answer: Response = register(document)
@@ -121,14 +113,6 @@ def submit(runner: JobRunner, document: Document) -> Job:
     job = runner.submit(request_of(document, definition), changed=changed)
     batch_events.tell_if_it_waits(job, batch._job_queues[queue]["jobQueueArn"])
     return job
-
-
-def check_exit_patterns(document: Document) -> None:
-    """Raise RefusedError when a job definition has a pattern of evaluateOnExit that Batch does not take."""
-    for rule in (document.get("retryStrategy") or {}).get("evaluateOnExit") or []:
-        for field, pattern in _EXIT_PATTERNS.items():
-            if not re.fullmatch(pattern, rule.get(field) or ""):
-                raise RefusedError(f"Evaluate on exit condition contains restricted characters: {field} {rule[field]}")
 
 
 def put_log_line(group: str, stream: str, line: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from ministack.services import batch, stepfunctions
 
 from pipeline.local.batch.job import Job
+from pipeline.local.batch.refusals import RefusedError
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.hooks import batch_jobs
 from pipeline.local.hooks.execution_ends import current_execution
@@ -84,7 +85,7 @@ def install(runner: JobRunner) -> None:
 def _submit(runner: JobRunner, document: Any) -> Job:
     try:
         job = batch_jobs.submit(runner, camel(document))
-    except batch_jobs.RefusedError as error:
+    except RefusedError as error:
         raise stepfunctions._ExecutionError("Batch.ClientException", str(error)) from error
     jobs = _submitted.get()
     if jobs is not None:

@@ -108,6 +108,13 @@ def test_a_stack_that_is_not_there_is_an_error_of_one_sentence(site: Stage) -> N
     assert "there is no stack 'none'" in result.stderr
 
 
+def test_destroy_without_a_region_says_how_to_name_one(site: Stage) -> None:
+    site.account.region = ""
+    result = site.run("destroy", "--yes")
+    assert result.exit_code == 1
+    assert "--region" in result.stderr
+
+
 def test_a_profile_or_region_needs_no_stack_name_here(site: Stage) -> None:
     assert site.run("--profile", "work", "--region", "eu-west-1", "deploy", "--check-only").exit_code == 0
     assert site.choices[-1].profile == "work"

@@ -75,3 +75,14 @@ def test_the_leaderboard_of_the_guide_has_the_columns_that_are_printed() -> None
 def test_prices_are_of_the_month_that_runs_are_told_to_be_priced_by() -> None:
     (told,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "operations.md").read_text())
     assert f"list prices of {told}" == PRICES_OF
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    """`file::test` names one; `::test` after it another one of the same file."""
+    named = 0
+    for page in PAGES:
+        file = ""
+        for found, test in re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", page.read_text()):
+            file, named = found or file, named + 1
+            assert f"def {test}(" in (ROOT / file).read_text(), f"{page.name}: {file}::{test}"
+    assert named > 20
