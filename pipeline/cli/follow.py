@@ -46,8 +46,8 @@ def wait_for_start(run: str, runs: RunLog, *, sleep: Callable[[float], None], se
         except NotFoundError:
             sleep(POLL_SECONDS)
     raise NotFoundError(
-        f"no run began within {seconds:.0f} s of the upload (its name would be {run}): its event may have been "
-        "refused, so look in the dead-letter queue and in the log of start_run"
+        f"no run began within {seconds:.0f} s of the upload (its name would be {run}): 'modeldrop runs' lists uploads "
+        "that were refused, 'modeldrop dead-letters' counts those whose handling failed"
     )
 
 

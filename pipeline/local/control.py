@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.bootstrap import operator
-from pipeline.contracts.errors import UnauthenticatedError
+from pipeline.contracts.errors import ConfigurationError, UnauthenticatedError
 from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
 from pipeline.local.home import Deployed, Home, Server
 from pipeline.local.launch import end, start, stay, wait_for
@@ -35,14 +35,16 @@ def up(
 
     ``allow_code``: a model.py that is dropped beside its data runs here, as the user that you are.
     With ``foreground`` it returns when the server has ended, which Ctrl-C does. Raises ConfigurationError when the
-    server cannot start or the template cannot be deployed.
+    server cannot start, runs the code of another folder, or the template cannot be deployed.
     """
     place = Home(home or DEFAULT_HOME)
     with place.starting():
-        process = None
-        if place.server() is None:
+        process, running = None, place.server()
+        if running is None:
             report("starting the embedded cloud")
             process = start(place, bind)
+        else:
+            _check_code(place, running)
         server = wait_for(place, process)
         try:
             _deploy(place, server, report, model_code="none" if allow_code else "refused")
@@ -91,6 +93,15 @@ def status(*, home: Path | None = None) -> StackStatus:
         tenant=DEFAULT_TENANT,
         api_key=place.api_key(),
     )
+
+
+def _check_code(place: Home, server: Server) -> None:
+    """Functions would be of this folder and their library of the server's, which may be another version."""
+    if server.root not in ("", str(ROOT)):
+        raise ConfigurationError(
+            f"the embedded cloud in {place.path} runs the code of {server.root}, and this command is of {ROOT}: "
+            "'modeldrop down' ends it, or --home FOLDER starts one of its own"
+        )
 
 
 def _deploy(place: Home, server: Server, report: Report, *, model_code: str) -> None:

@@ -35,12 +35,16 @@ _PROBE_BYTES = 100_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """A server that runs. ``port`` is of ``endpoint_url``; ``started`` is seconds since the epoch."""
+    """A server that runs. ``port`` is of ``endpoint_url``; ``started`` is seconds since the epoch.
+
+    ``root`` is the folder of the code that it runs; empty where an earlier version started it.
+    """
 
     pid: int
     port: int
     endpoint_url: str
     started: float
+    root: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

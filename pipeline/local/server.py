@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.home import Home, Server
 from pipeline.local.private_names import check_version
-from pipeline.local.processes import ACCOUNT, CREDENTIALS, REGION
+from pipeline.local.processes import ACCOUNT, CREDENTIALS, REGION, ROOT
 
 __all__ = ["main"]
 
@@ -61,7 +61,7 @@ def _listen(bind: str, port: int) -> socket.socket:
 
 def _server(bind: str, port: int) -> Server:
     host = "127.0.0.1" if bind == _ANY_ADDRESS else bind
-    return Server(pid=os.getpid(), port=port, endpoint_url=f"http://{host}:{port}", started=time.time())
+    return Server(pid=os.getpid(), port=port, endpoint_url=f"http://{host}:{port}", started=time.time(), root=str(ROOT))
 
 
 def _configure(home: Home, bind: str, server: Server) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"file/home cannot be written: Not a directory; --home or"):
         control.up(home=tmp_path / "file" / "home")
+
+
+def test_a_server_of_another_copy_of_the_code_is_named_and_left_alone(home: Home) -> None:
+    with home.occupied(replace(SERVER, root="/opt/another-clone")):
+        with pytest.raises(ConfigurationError, match=r"runs the code of /opt/another-clone.*'modeldrop down'"):
+            control.up(home=home.path)
+        assert home.deployed() is None
 
 
 def test_a_start_without_room_is_refused(home: Home) -> None:

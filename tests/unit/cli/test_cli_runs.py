@@ -213,7 +213,7 @@ def test_drop_watches_until_the_model_is_live(stage: Stage, houses: Path) -> Non
 def test_drop_gives_up_with_a_hint_when_no_run_begins(stage: Stage, houses: Path) -> None:
     result = stage.run("drop", str(houses))
     assert result.exit_code == 1
-    assert "dead-letter queue" in result.stderr
+    assert "modeldrop dead-letters" in result.stderr
 
 
 @pytest.mark.parametrize(
