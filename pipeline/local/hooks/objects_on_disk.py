@@ -7,6 +7,7 @@ Contents are files whose names follow from bucket, key, version and ETag; record
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from pipeline.local.store.stored_dict import StoredDict, decode
 
 __all__ = ["PRIVATE_NAMES", "Objects", "file_name"]
 
+_NO_CONTENT = (".meta.json", ".tmp")
 _OBJECTS, _VERSIONS = "s3-objects/", "s3-versions"  # stores: objects of a bucket, versions of all objects
 _BY_VERSION = ("_object_tags", "_object_acl", "_object_annotations", "_object_retention", "_object_legal_hold")
 
@@ -41,6 +43,8 @@ PRIVATE_NAMES = (
     PrivateName(module=responses, name="get_account_id", parameters=()),
 )
 
+logger = logging.getLogger("modeldrop.local")
+
 Record = dict[str, Any]  # MiniStack's, of an object or of one of its versions
 
 
@@ -56,7 +60,7 @@ class Objects:
 
     def install(self) -> None:
         """Replace the dictionaries and the functions of MiniStack; take over what an earlier version stored."""
-        self._read_earlier()
+        read = self._read_earlier()
         for name in _BY_VERSION:
             stored = StoredDict(self._journal, "s3-" + name.removeprefix("_object_"))
             stored.update(getattr(s3, name)._data)
@@ -73,7 +77,7 @@ class Objects:
         s3._version_body = lambda bucket, bucket_name, key, v: self._content(bucket_name, key, v)
         s3._read_body = self._content
         self._journal.commit()
-        shutil.rmtree(self._earlier, ignore_errors=True)
+        self._leave_earlier(read)
 
     def sweep(self, before: float) -> None:
         """Delete the contents older than ``before`` that no record on disk refers to: a killed server left them."""
@@ -87,17 +91,34 @@ class Objects:
             used.update(file_name(account, bucket, decode(raw), decode(value)) for raw, value in database.items(store))
         self._bodies.sweep(used, before)
 
-    def _read_earlier(self) -> None:
-        """Copy the contents that MiniStack's own files hold; it has read the records already."""
+    def _read_earlier(self) -> int:
+        """Copy the contents that MiniStack's own files hold, and count them; it has read the records already."""
+        names: set[str] = set()
         for (account, bucket), found in s3._buckets._data.items():
             for key, record in found["objects"].items():
-                self._bodies.write(file_name(account, bucket, key, record), s3._read_body(bucket, key, record))
+                name = file_name(account, bucket, key, record)
+                self._bodies.write(name, s3._read_body(bucket, key, record))
+                names.add(name)
         for (account, (bucket, key)), versions in s3._object_versions._data.items():
             found = s3._buckets._data.get((account, bucket), {"objects": {}})
             for record in versions:
                 content = None if record.get("is_delete_marker") else s3._version_body(found, bucket, key, record)
                 if content is not None:
-                    self._bodies.write(file_name(account, bucket, key, record), content)
+                    name = file_name(account, bucket, key, record)
+                    self._bodies.write(name, content)
+                    names.add(name)
+        return len(names)
+
+    def _leave_earlier(self, read: int) -> None:
+        """Remove MiniStack's own files; where it could not read them all, set them aside."""
+        files = [file for file in self._earlier.rglob("*") if file.is_file() and not file.name.endswith(_NO_CONTENT)]
+        if len(files) <= read:
+            shutil.rmtree(self._earlier, ignore_errors=True)
+        else:
+            aside = self._earlier.rename(self._earlier.with_name(f"{self._earlier.name}.unread"))
+            logger.warning(
+                "%d of %d files of an earlier version could not be read: %s", len(files) - read, len(files), aside
+            )
 
     def _persist(self, bucket: str, key: str, obj: Record) -> None:
         """Write the content; the record follows when the request is answered."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from ministack.services import sqs
 
 from pipeline.local.private_names import PrivateName
+from pipeline.local.store.database import Change
 from pipeline.local.store.journal import Journal
-from pipeline.local.store.stored_dict import StoredDict
+from pipeline.local.store.stored_dict import decode, encode
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
@@ -17,14 +19,59 @@ PRIVATE_NAMES = (
     PrivateName(module=sqs, name="_rebuild_queue_name_index", parameters=()),
 )
 
+_QUEUES, _MESSAGES = "sqs-queues", "sqs-messages"  # stores: queues without their messages, and each message
+
+Message = dict[str, Any]
+
 
 def install(journal: Journal) -> None:
     """Keep all queues in the journal. What a server that is gone had received may be received again."""
-    queues = StoredDict(journal, "sqs-queues", kept=lambda queue: True)
-    for key, queue in queues.items():
-        for message in queue["messages"]:
+    sqs._queues._data = _Queues(journal)
+    sqs._rebuild_queue_name_index()
+
+
+class _Queues(dict[Any, dict[str, Any]]):
+    """Queues by account, region and URL, in memory; each message in the journal. A copy is empty: all is written."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._on_disk: dict[tuple[str, Any], Any] = {}  # by store and key: what tells whether it has changed
+        self._found: dict[tuple[str, Any], Any] = {}
+        for raw, value in journal.database.items(_QUEUES):
+            self[tuple(decode(raw))] = {"messages": [], **decode(value)}
+        for raw, value in journal.database.items(_MESSAGES):
+            key, message = tuple(decode(raw)[0]), decode(value)
+            self._on_disk[_MESSAGES, (key, message["id"])] = _marks(message)
             if message["receive_count"]:
                 message["visible_at"] = min(message["visible_at"], time.time())
-        queues[key] = queue
-    sqs._queues._data = queues
-    sqs._rebuild_queue_name_index()
+            self[key]["messages"].append(message)
+        journal.add(self)
+
+    def __deepcopy__(self, memo: object) -> dict[Any, Any]:
+        return {}
+
+    def changes(self) -> list[Change]:
+        """Return the queues and the messages that are others, and those that are gone."""
+        changed: list[Change] = []
+        self._found = {}
+        for key, queue in list(self.items()):
+            rest = encode({name: value for name, value in queue.items() if name != "messages"})
+            self._found[_QUEUES, key] = rest
+            if self._on_disk.get((_QUEUES, key)) != rest:
+                changed.append((_QUEUES, encode(key), rest))
+            for message in list(queue["messages"]):
+                row, marks = (_MESSAGES, (key, message["id"])), _marks(message)
+                self._found[row] = marks
+                if self._on_disk.get(row) != marks:
+                    changed.append((_MESSAGES, encode(row[1]), encode(message)))
+        gone = self._on_disk.keys() - self._found.keys()
+        return [*changed, *((store, encode(key), None) for store, key in gone)]
+
+    def saved(self) -> None:
+        """Take note that the changes returned last are in the database."""
+        self._on_disk = self._found
+
+
+def _marks(message: Message) -> tuple[Any, ...]:
+    """What changes of a message in its queue."""
+    return message["visible_at"], message["receive_count"], message["receipt_handle"]

@@ -29,7 +29,7 @@ class StoredDict(MutableMapping[Any, Any]):
     Args:
         journal: Commits the changes.
         name: Of the store in the database.
-        kept: Whether a value stays in memory, and is compared at each commit.
+        kept: Whether a value stays in memory, and is compared at each commit; None: no value.
         wrap: Applied to a value that was read from disk.
         limit: Number of keys; beyond it the oldest are dropped.
     """
@@ -39,7 +39,7 @@ class StoredDict(MutableMapping[Any, Any]):
         journal: Journal,
         name: str,
         *,
-        kept: Callable[[Any], bool] = lambda value: False,
+        kept: Callable[[Any], bool] | None = None,
         wrap: Callable[[Hashable, Any], Any] = lambda key, value: value,
         limit: int | None = None,
     ) -> None:
@@ -135,7 +135,8 @@ class StoredDict(MutableMapping[Any, Any]):
         """Return what differs from the database; the journal holds the lock."""
         changed: list[Change] = [(self.name, encode(key), None) for key in self._deleted]
         self._found = {}
-        for key in self._touched.union(key for key, value in self._live.items() if self._kept(value)):
+        kept = [] if self._kept is None else [key for key, value in self._live.items() if self._kept(value)]
+        for key in self._touched.union(kept):
             raw = encode(self._live[key])
             if self._on_disk.get(key) != (hash(raw), len(raw)):
                 self._found[key] = hash(raw), len(raw)
@@ -164,9 +165,11 @@ class StoredDict(MutableMapping[Any, Any]):
     def _make_room(self) -> None:
         """Drop the values that were used the longest time ago; one that another thread has just changed stays."""
         size = sum(self._on_disk[key][1] for key in self._live)
-        for key in [key for key, value in self._live.items() if not self._kept(value)][:-_LAST_USED]:
+        for key in list(self._live)[:-_LAST_USED]:
             if len(self._live) <= _IN_MEMORY and size <= _BYTES_IN_MEMORY:
                 break
+            if self._kept is not None and self._kept(self._live[key]):
+                continue
             raw = encode(self._live[key])
             if self._on_disk[key] == (hash(raw), len(raw)):
                 del self._live[key]
