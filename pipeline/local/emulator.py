@@ -43,6 +43,7 @@ from pipeline.local.hooks import (
     queues_on_disk,
     rest_api_settings,
     state_flush,
+    state_machine_fields,
     upload_concurrency,
     upload_events,
 )
@@ -71,6 +72,7 @@ PRIVATE_NAMES = (
     *queues_on_disk.PRIVATE_NAMES,
     *rest_api_settings.PRIVATE_NAMES,
     *state_flush.PRIVATE_NAMES,
+    *state_machine_fields.PRIVATE_NAMES,
     *upload_concurrency.PRIVATE_NAMES,
     *upload_events.PRIVATE_NAMES,
 )
@@ -113,6 +115,7 @@ class Emulator:
         batch_states.install(self._jobs)
         object_version_ids.install()
         rest_api_settings.install()
+        state_machine_fields.install()
         upload_concurrency.install()
         api_keys_from_authorizer.install()
 

@@ -253,6 +253,23 @@ def test_a_job_of_an_unknown_queue_is_refused(local: Local) -> None:
         local.client("batch").submit_job(jobName="a", jobQueue="nowhere", jobDefinition=local.outputs["Job"])
 
 
+def test_a_job_definition_that_batch_refuses_is_refused(local: Local) -> None:
+    container = {"image": "i", "environment": [{"name": "AWS_BATCH_X", "value": "1"}]}
+    with pytest.raises(ClientError, match="AWS_BATCH_X"):
+        local.client("batch").register_job_definition(
+            jobDefinitionName="a", type="container", containerProperties=container
+        )
+
+
+def test_a_state_machine_with_a_field_that_its_integration_does_not_take_is_refused(local: Local) -> None:
+    state = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync", "End": True}
+    definition = {"StartAt": "A", "States": {"A": {**state, "Parameters": {"NodeOverrides": {}}}}}
+    with pytest.raises(ClientError, match="NodeOverrides"):
+        local.client("stepfunctions").create_state_machine(
+            name="refused", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/r"
+        )
+
+
 # ---------------------------------------------------------------- objects, API, deployment
 
 

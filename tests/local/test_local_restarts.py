@@ -89,7 +89,7 @@ def test_a_change_of_the_stack_reaches_functions_jobs_and_the_api(own: Local) ->
 
     def change(template: dict[str, Any]) -> None:
         template["Globals"]["Function"]["Environment"]["Variables"]["SETTING"] = "second"
-        template["Resources"]["Job"]["Properties"]["Timeout"]["AttemptDurationSeconds"] = 7
+        template["Resources"]["Job"]["Properties"]["Timeout"]["AttemptDurationSeconds"] = 70
 
     outputs = changed(own, "2", change)
     after = invoke(own)[0]
@@ -98,7 +98,7 @@ def test_a_change_of_the_stack_reaches_functions_jobs_and_the_api(own: Local) ->
     assert outputs["Queue"] == own.outputs["Queue"]
     jobs = own.client("batch").describe_job_definitions(jobDefinitionName=outputs["Job"].split("/")[1].split(":")[0])
     found = [(job["status"], job["timeout"]["attemptDurationSeconds"]) for job in jobs["jobDefinitions"]]
-    assert found == [("INACTIVE", 30), ("ACTIVE", 7)]
+    assert found == [("INACTIVE", 60), ("ACTIVE", 70)]
 
 
 def test_the_same_again_is_no_change_and_other_library_code_renews_the_instances(own: Local) -> None:

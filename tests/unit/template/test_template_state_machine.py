@@ -11,7 +11,7 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 
 from pipeline.contracts import errors
 from pipeline.contracts.run import STAGES
-from pipeline.local.hooks.batch_states import SYNC_PARAMETERS
+from pipeline.local.hooks.state_machine_fields import OPTIMIZED
 from tests.unit.template.template import (
     ROOT,
     STATE_MACHINE,
@@ -29,12 +29,6 @@ TASKS = states("Task")
 STATES = state_machine()["States"]
 ALL = ["States.ALL"]
 JOB_INSTEAD = {"Validate": "ValidateOnSpot", "Evaluate": "EvaluateOnSpot"}
-# What each optimized integration takes: CreateStateMachine refuses any other field.
-OPTIMIZED = {
-    "arn:aws:states:::lambda:invoke": {"FunctionName", "Payload", "InvocationType", "Qualifier", "ClientContext"},
-    "arn:aws:states:::batch:submitJob.sync": set(SYNC_PARAMETERS),
-    "arn:aws:states:::states:startExecution.sync:2": {"StateMachineArn", "Input", "Name", "TraceHeader"},
-}
 
 
 def _targets(state: dict[str, Any]) -> set[str]:

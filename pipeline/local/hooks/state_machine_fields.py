@@ -1,0 +1,72 @@
+"""Gap: a state machine is created though an optimized integration does not take one of its fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ministack.services import stepfunctions
+
+from pipeline.local.hooks.batch_states import SYNC_PARAMETERS
+from pipeline.local.private_names import PrivateName
+
+__all__ = ["OPTIMIZED", "PRIVATE_NAMES", "find_unsupported_field", "install"]
+
+PRIVATE_NAMES = (
+    PrivateName(module=stepfunctions, name="_validate_definition_jsonata", parameters=("definition_str",)),
+)
+
+# Of the integrations that our state machines use: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
+OPTIMIZED: Mapping[str, frozenset[str]] = {
+    "arn:aws:states:::lambda:invoke": frozenset(
+        {"FunctionName", "Payload", "InvocationType", "Qualifier", "ClientContext"}
+    ),
+    "arn:aws:states:::batch:submitJob.sync": SYNC_PARAMETERS,
+    "arn:aws:states:::states:startExecution.sync:2": frozenset({"StateMachineArn", "Input", "Name", "TraceHeader"}),
+}
+
+
+def install() -> None:
+    """Refuse such a state machine where it is created or updated, as CreateStateMachine does."""
+    validate = stepfunctions._validate_definition_jsonata
+
+    def validate_fields(definition_str: Any) -> str | None:
+        problem: str | None = validate(definition_str)
+        if problem is not None or not isinstance(definition_str, str):
+            return problem
+        try:
+            definition = json.loads(definition_str)
+        except ValueError:
+            return None  # what is no JSON is refused elsewhere
+        return find_unsupported_field(definition) if isinstance(definition, dict) else None
+
+    stepfunctions._validate_definition_jsonata = validate_fields
+
+
+def find_unsupported_field(definition: Mapping[str, Any]) -> str | None:
+    """Find a field of a task's Parameters that its integration does not take.
+
+    Args:
+        definition: A state machine in the States Language.
+
+    Returns:
+        What CreateStateMachine says of it; None where every field is taken.
+    """
+    for name, state in _states(definition):
+        known = OPTIMIZED.get(state.get("Resource", ""))
+        given = {field.removesuffix(".$") for field in state.get("Parameters") or {}}
+        if known is not None and (unknown := sorted(given - known)):
+            return (
+                f'SCHEMA_VALIDATION_FAILED: The field "{unknown[0]}" is not supported by Step Functions '
+                f"at /States/{name}/Parameters"
+            )
+    return None
+
+
+def _states(definition: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, state in (definition.get("States") or {}).items():
+        yield name, state
+        inner = state.get("ItemProcessor") or state.get("Iterator")
+        for machine in [*([inner] if inner else []), *(state.get("Branches") or [])]:
+            yield from _states(machine)
