@@ -13,6 +13,7 @@ import onnxruntime
 from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.clusters import places
+from pipeline.evaluation.sessions import WideSession
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +33,7 @@ class OnnxModel:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        self._session = onnxruntime.InferenceSession(
+        self._session = WideSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
         )
 

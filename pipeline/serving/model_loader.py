@@ -13,6 +13,7 @@ from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.ports import ObjectStore, Table
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key
+from pipeline.evaluation.sessions import WideSession
 from pipeline.serving.loaded_model import LoadedModel, Session
 
 __all__ = ["ModelLoader", "onnx_session"]
@@ -30,7 +31,7 @@ def onnx_session(threads: int) -> Callable[[bytes], Session]:
     options.log_severity_level = _ERRORS_ALONE
 
     def make(file: bytes) -> Session:
-        session: Session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        session: Session = WideSession(file, options, providers=["CPUExecutionProvider"])
         return session
 
     return make
