@@ -26,8 +26,8 @@ from common import report
 from torch import nn
 
 from pipeline.contracts.cluster import Cluster, Process
-from pipeline.training.launching import joined, launch
-from pipeline.training.parallel import parallel_of
+from pipeline.training.distributed.factory import make_strategy
+from pipeline.training.distributed.torchrun import joined, launch
 
 ROOT = Path(__file__).resolve().parents[1]
 SAME_LOSS = 1e-3  # the same float32 sums in another order, which Adam's first steps make much of
@@ -88,7 +88,7 @@ def _train(arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)
     layers = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())][:-1]
     with joined(process, "cpu"):
-        together = parallel_of(arguments.strategy, process, "cpu")
+        together = make_strategy(arguments.strategy, process, "cpu")
         model = together.wrap(nn.Sequential(*layers))
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
         seconds, loss = 0.0, 0.0

@@ -25,7 +25,7 @@ from pipeline.contracts.names import RunKeys
 from pipeline.evaluation.card import Background, evaluate
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
-from pipeline.training.machine import Machine, this_machine
+from pipeline.training.distributed.machine import Machine, this_machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.prepare import prepare

@@ -19,12 +19,12 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
+from pipeline.ensembling.builder import Ensembling, Member
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
 from pipeline.jobs.refitting import refit
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
-from pipeline.training.ensembling import Ensembling, Member
-from pipeline.training.machine import Machine
+from pipeline.training.distributed.machine import Machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.prepare import PreparedFiles, prepare

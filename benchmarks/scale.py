@@ -106,7 +106,7 @@ def training() -> Work:
     from pipeline.contracts.names import RunKeys
     from pipeline.contracts.plan import Candidate
     from pipeline.jobs.splits import read_splits
-    from pipeline.training.machine import Machine
+    from pipeline.training.distributed.machine import Machine
     from pipeline.training.trainer import Trainer
 
     def work(path: Path, folder: Path, memory: int) -> dict[str, Any]:

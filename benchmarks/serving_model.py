@@ -13,7 +13,7 @@ import polars as pl
 
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Candidate
-from pipeline.training.machine import this_machine
+from pipeline.training.distributed.machine import this_machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import rows_of_frame

@@ -3,11 +3,11 @@
 Ours: the mlp recipe, as a training job calls it. The peers: a plain PyTorch DataLoader loop, and scikit-learn's
 MLPClassifier as users call it; one epoch of each in turn, so that a busy machine slows all alike, by the processor's
 seconds. Then five seeds of 10 epochs each: the accuracies on the test images, all of them. Then eight trials of the
-network one after another and side by side (training.side_by_side), with as many threads as there are processors. On a
-GPU where there is one: the seconds of ours and of the DataLoader loop there. Asked for: 1.5 times the DataLoader loop,
-2.4 times scikit-learn, 2 times one after another, 10 times on a GPU; and the mean of our accuracies not below
-scikit-learn's by more than its standard error.
-Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
+network one after another and side by side (training.search.stacked_trials), with as many threads as there are
+processors. On a GPU where there is one: the seconds of ours and of the DataLoader loop there. Asked for: 1.5 times the
+DataLoader loop, 2.4 times scikit-learn, 2 times one after another, 10 times on a GPU; and the mean of our accuracies
+not below scikit-learn's by more than its standard error. Data: the folder MODELDROP_DATA, or ../shared/data beside the
+repository.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from common import report
 from quality_data import DATA
 from torch import nn
 
-from pipeline.training.recipe import Fitted, Problem, Rows
-from pipeline.training.recipes import RECIPES
-from pipeline.training.side_by_side import fit_side_by_side
+from pipeline.training.algorithm import Fitted, Problem, Rows
+from pipeline.training.algorithms import RECIPES
+from pipeline.training.search.stacked_trials import fit_side_by_side
 from pipeline.validation.threads import count_processors
 
 SEEDS = (0, 1, 2, 3, 4)

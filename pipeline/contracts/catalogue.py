@@ -1,6 +1,6 @@
 """The algorithms that there are: ``catalogue.json``, written from the recipes' own declarations.
 
-``python -m pipeline.training.recipes`` writes it anew; a test holds the two equal.
+``python -m pipeline.training.algorithms`` writes it anew; a test holds the two equal.
 """
 
 from __future__ import annotations

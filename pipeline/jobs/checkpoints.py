@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class StoredCheckpoints:
-    """As training.recipe.Checkpoints: the last one of a candidate, in the artefacts bucket.
+    """As training.algorithm.Checkpoints: the last one of a candidate, in the artefacts bucket.
 
     ``resumes`` is called when there is one. A job may write and not delete: one that is over is left empty.
     """

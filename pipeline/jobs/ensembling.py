@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.training.ensembling import Member
+    from pipeline.ensembling.builder import Member
     from pipeline.training.trainer import Trainer
 
 __all__ = ["NotMade", "make_ensemble", "members_of"]
@@ -36,7 +36,7 @@ def make_ensemble(
     context: JobContext, trained: Sequence[TrainedCandidate], trainer: Callable[[], Trainer]
 ) -> tuple[list[TrainedCandidate], list[NotMade]]:
     """Those that are worth it, their files beside the other candidates'; what goes wrong here costs these alone."""
-    from pipeline.training.ensembling import BLEND, Ensembling
+    from pipeline.ensembling.builder import BLEND, Ensembling
 
     folder = context.workdir / "ensemble"
     folder.mkdir()
@@ -57,7 +57,7 @@ def members_of(context: JobContext, trained: Sequence[TrainedCandidate]) -> list
     """Those whose body is there: model code's may have answered with the served file alone."""
     import numpy as np
 
-    from pipeline.training.ensembling import Member
+    from pipeline.ensembling.builder import Member
 
     found = []
     for one in trained:

@@ -47,7 +47,7 @@ class Task(Record):
 
 
 class _Checkpoints:
-    """As training.recipe.Checkpoints, in files: who started this process brings them on."""
+    """As training.algorithm.Checkpoints, in files: who started this process brings them on."""
 
     def __init__(self, folder: Path, seconds: float, say: _Say) -> None:
         self._say = say
@@ -86,7 +86,7 @@ def main(folder: Path, token: str) -> int:
 def _train(folder: Path, say: _Say) -> None:
     import polars as pl
 
-    from pipeline.training.machine import Machine
+    from pipeline.training.distributed.machine import Machine
     from pipeline.training.trainer import Trainer
 
     task = Task.from_bytes((folder / TASK).read_bytes())

@@ -27,7 +27,7 @@ from pipeline.intake.run_log import RunLog
 from pipeline.jobs.attempts import Spend
 from pipeline.jobs.isolation import Isolation
 from pipeline.jobs.logs import log_to_stdout
-from pipeline.training.machine import Machine, this_machine
+from pipeline.training.distributed.machine import Machine, this_machine
 
 __all__ = ["JobContext", "JobWork", "run_error", "run_job"]
 

@@ -161,7 +161,7 @@ class InJob:
         return trained
 
     def blend(self, name: str, parts: Sequence[TrainedCandidate], weights: Mapping[str, float]) -> TrainedCandidate:
-        from pipeline.training.ensembling import Ensembling
+        from pipeline.ensembling.builder import Ensembling
 
         folder = self._folder()
         ensembling = Ensembling(trainer=self.trainer(), workdir=folder, report=self.context.report)

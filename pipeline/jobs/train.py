@@ -24,7 +24,7 @@ from pipeline.jobs.live import Live
 from pipeline.jobs.splits import memory_bytes, read_trainer, sampled
 
 if TYPE_CHECKING:
-    from pipeline.training.recipe import Base
+    from pipeline.training.algorithm import Base
     from pipeline.training.trainer import Trainer
 
 __all__ = ["train"]
@@ -79,7 +79,7 @@ def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candid
 def _joined(context: JobContext) -> AbstractContextManager[None]:
     if context.process.size == 1:
         return nullcontext()
-    from pipeline.training.launching import joined
+    from pipeline.training.distributed.torchrun import joined
 
     return joined(context.process, context.machine.device)
 
@@ -88,9 +88,9 @@ def _from_main(context: JobContext, value: T) -> T:
     """By the main process's clock and memory: all begin a candidate, or none, and with the same rows."""
     if context.process.size == 1:
         return value
-    from pipeline.training.parallel import parallel_of
+    from pipeline.training.distributed.factory import make_strategy
 
-    return parallel_of("ddp", context.process, context.machine.device).from_main(value)
+    return make_strategy("ddp", context.process, context.machine.device).from_main(value)
 
 
 def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
@@ -122,7 +122,7 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, li
 def _base(context: JobContext, plan: Plan, dataset: Dataset) -> Base | None:
     if plan.base is None:
         return None
-    from pipeline.training.fine_tuning import read_base
+    from pipeline.training.loop.fine_tuning import read_base
 
     keys, weights, rows = RunKeys.of(plan.base.run), context.workdir / f"base_{WEIGHTS}", context.workdir / _BASE_ROWS
     context.artifacts.download(keys.candidate(plan.base.candidate, WEIGHTS), weights)

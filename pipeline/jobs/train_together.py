@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from pipeline import bootstrap
 from pipeline.contracts.cluster import Cluster
-from pipeline.training.launching import launch
-from pipeline.training.machine import processes_of
+from pipeline.training.distributed.machine import processes_of
+from pipeline.training.distributed.torchrun import launch
 
 __all__ = ["train_together"]
 

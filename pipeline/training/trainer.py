@@ -25,9 +25,19 @@ from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.machine import Machine
-from pipeline.training.recipe import Base, Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
-from pipeline.training.recipes import RECIPES
+from pipeline.training.algorithm import (
+    Base,
+    Checkpoints,
+    Fitted,
+    NoCheckpoints,
+    Problem,
+    Recipe,
+    Report,
+    Rows,
+    Settings,
+)
+from pipeline.training.algorithms import RECIPES
+from pipeline.training.distributed.machine import Machine
 
 if TYPE_CHECKING:
     from pipeline.training.search.search import Searched
@@ -122,7 +132,7 @@ class Trainer:
 
     def audition(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
         """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
-        from pipeline.training.search.audition import audition
+        from pipeline.training.search.screening import audition
 
         problem = self.problem(candidates[0], report)
         heard = [(candidate, RECIPES[candidate.algorithm]) for candidate in candidates]
@@ -137,7 +147,7 @@ class Trainer:
     def _fitted(self, recipe: Recipe, settings: Settings, problem: Problem) -> Fitted:
         if not self.all_rows or recipe.declares.refits != "never":
             return recipe.train(settings, problem)
-        from pipeline.training.bagging import bagged
+        from pipeline.training.resampling.bagging import bagged
 
         return bagged(
             REFIT_FOLDS, problem, lambda fold, number: recipe.train(settings, replace(fold, seed=self.seed + number))
@@ -150,7 +160,7 @@ class Trainer:
         wanted = self.dataset.few_rows if self.cross_validate is None else self.cross_validate
         if not wanted or not self._may_be_crossed(settings, problem):
             return {}
-        from pipeline.training.cross_validation import all_rows, out_of_fold
+        from pipeline.training.resampling.cross_validation import all_rows, out_of_fold
 
         answers = out_of_fold(recipe, settings, problem)
         if answers is None or not np.isfinite(answers).all():
@@ -168,9 +178,9 @@ class Trainer:
         """Those of the main process."""
         if self.process.size == 1:
             return settings
-        from pipeline.training.parallel import parallel_of
+        from pipeline.training.distributed.factory import make_strategy
 
-        return parallel_of("ddp", self.process, self.machine.device).from_main(settings)
+        return make_strategy("ddp", self.process, self.machine.device).from_main(settings)
 
     @cached_property
     def _scale(self) -> tuple[float, float]:
@@ -297,8 +307,8 @@ class Trainer:
 
     def _export(self, fitted: Fitted, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""
-        from pipeline.training.exporting import rescaled
-        from pipeline.training.keeping import keep_files
+        from pipeline.training.export.artifacts import keep_files
+        from pipeline.training.export.sklearn_to_onnx import rescaled
 
         body = fitted.body()
         if self.dataset.task == "regression":

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.inputs import columns
-from pipeline.training.knobs import NETWORK_KNOBS
-from pipeline.training.loop import Learned, train_network
-from pipeline.training.recipe import Problem, Rows
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.loop.inputs import columns
+from pipeline.training.loop.loop import Learned, train_network
+from pipeline.training.networks.config import NETWORK_KNOBS
 
 __all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "problem", "weights"]
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
-from pipeline.training.machine import Machine
+from pipeline.training.distributed.machine import Machine
 from tests.fakes.tabular import Table
 
 __all__ = ["CPU", "QUICK", "Run", "TrainIt"]

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from pipeline.contracts.cluster import Process
 from pipeline.contracts.job_spec import Optimizer
-from pipeline.training.launching import joined
-from pipeline.training.network import Network
-from pipeline.training.parallel import Parallel, parallel_of
-from pipeline.training.recipe import Problem, Rows
-from pipeline.training.recipes import RECIPES
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithms import RECIPES
+from pipeline.training.distributed.factory import make_strategy
+from pipeline.training.distributed.strategy import Parallel
+from pipeline.training.distributed.torchrun import joined
+from pipeline.training.networks.tabular_mlp import Network
 
 ROWS, BATCH = 101, 25  # neither is a multiple of two
 OPTIMIZERS = get_args(Optimizer)
@@ -114,7 +115,7 @@ def main(folder: Path) -> None:
     found: dict[str, Any] = {}
     with joined(process, "cpu"):
         for strategy in ("ddp", "fsdp", "tensor"):
-            parallel = parallel_of(strategy, process, "cpu")
+            parallel = make_strategy(strategy, process, "cpu")
             losses, state = steps(parallel, 8)
             further, later = steps(parallel, 4, start=state)
             found[strategy] = {"losses": losses, "further": further, "from_main": parallel.from_main(process.is_main)}
@@ -128,7 +129,7 @@ def main(folder: Path) -> None:
                 "resumed_by_one": resumed,
                 "weights_resumed_by_one": difference(later, later_of_one),
             }
-        left = parallel_of("ddp", process, "cpu").share(torch.arange(1))[1]
+        left = make_strategy("ddp", process, "cpu").share(torch.arange(1))[1]
         found["weight_of_no_row"] = left
     (folder / f"{process.rank}.json").write_text(json.dumps(found))
 

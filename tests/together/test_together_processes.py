@@ -13,13 +13,15 @@ import pytest
 import torch
 
 from pipeline.contracts.cluster import Process
-from pipeline.training.parallel import Parallel, parallel_of
+from pipeline.training.distributed.factory import make_strategy
+from pipeline.training.distributed.strategy import Parallel
 from tests.local.conftest import until
 from tests.together.steps import OPTIMIZERS
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = (
-    "import sys; from pipeline.contracts.cluster import Cluster; from pipeline.training.launching import launch; "
+    "import sys; from pipeline.contracts.cluster import Cluster; "
+    "from pipeline.training.distributed.torchrun import launch; "
     "sys.exit(launch(Cluster(processes_per_node={processes}, nodes={nodes}, node_index={index}, port={port}), "
     "sys.argv[1], sys.argv[2:]))"
 )
@@ -88,7 +90,7 @@ def test_a_process_for_which_no_row_is_left_counts_nothing(found: Any) -> None:
 
 @pytest.mark.parametrize("strategy", ["none", "ddp", "fsdp", "tensor"])
 def test_alone_nothing_is_cut(strategy: str) -> None:
-    alone = parallel_of(strategy, Process(), "cpu")
+    alone = make_strategy(strategy, Process(), "cpu")
     network, batch = torch.nn.Linear(2, 1), torch.arange(3)
     assert type(alone) is Parallel
     assert alone.wrap(network) is network

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from pipeline.contracts.cluster import Process
-from pipeline.training.launching import joined
+from pipeline.training.distributed.torchrun import joined
 
 with joined(Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"])), "cpu"):
     sys.stderr.write("together\n")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.contracts.declaration import Range, Setting, Space
 from pipeline.contracts.outcome import Trial
 from pipeline.contracts.plan import Trials
-from pipeline.training.search.spaces import drawn, grid, holds
-from pipeline.training.search.trying import Trying
+from pipeline.training.search.space import drawn, grid, holds
+from pipeline.training.search.trial_runner import Trying
 
 if TYPE_CHECKING:
     import optuna

@@ -11,10 +11,10 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
 from pipeline.contracts.outcome import Trial
 from pipeline.contracts.plan import Trials
-from pipeline.training.recipe import Checkpoints, Problem, Recipe, Settings
-from pipeline.training.search.folds import folds_of
+from pipeline.training.algorithm import Checkpoints, Problem, Recipe, Settings
 from pipeline.training.search.methods import METHODS, Asked, planned, quality
-from pipeline.training.search.trying import Memory, OutOfTimeError, Score, Trying
+from pipeline.training.search.trial_data import folds_of
+from pipeline.training.search.trial_runner import Memory, OutOfTimeError, Score, Trying
 
 __all__ = ["Searched", "search"]
 

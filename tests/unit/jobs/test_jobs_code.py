@@ -23,7 +23,7 @@ from pipeline.jobs.isolated import TASK, Task
 from pipeline.jobs.isolation import run_isolated
 from pipeline.jobs.job import JobContext
 from pipeline.planning.plan import plan
-from pipeline.training.machine import Machine
+from pipeline.training.distributed.machine import Machine
 from pipeline.training.trainer import Trainer
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.tabular import table

@@ -171,7 +171,10 @@ def test_progress_is_shown_beside_the_runs_stage() -> None:
     house = House()
     house.plan(LINEAR)
     house.run()
-    assert "linear: begins" in [stage.progress for stage in house.runs.get(RUN).stages]
+    # Which step is shown depends on the time since the last one that was.
+    shown = [stage.progress for stage in house.runs.get(RUN).stages if stage.progress]
+    assert len(shown) == 1
+    assert shown[0].startswith("linear: ")
 
 
 def test_a_busy_table_does_not_cost_the_job() -> None:

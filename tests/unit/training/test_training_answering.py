@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.evaluation.scoring import OnnxModel
+from pipeline.training.algorithm import Rows
 from pipeline.training.answering import Answering
 from pipeline.training.inputs import columns
 from pipeline.training.network import Network
-from pipeline.training.recipe import Rows
 
 Build = Callable[[Rows], nn.Module]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.training.bagging import bagged
-from pipeline.training.recipe import Fitted, Problem, Rows
+from pipeline.training.algorithm import Fitted, Problem, Rows
+from pipeline.training.resampling.bagging import bagged
 
 FOLDS = 4
 

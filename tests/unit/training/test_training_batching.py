@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.training.batching import batches, sizes
+from pipeline.training.loop.batching import batches, sizes
 from tests.fakes.networks import SMALL, problem
 
 

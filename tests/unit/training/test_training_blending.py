@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.signature import Column, Signature
-from pipeline.training.blending import blend_weights, find_blend
+from pipeline.ensembling.blending import blend_weights, find_blend
 
 ROWS = 600
 VALUES = Signature(task="regression", target="price", columns=(Column(name="x", kind="numeric"),))

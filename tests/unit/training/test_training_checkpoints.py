@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from torch import nn
 
-from pipeline.training.optimizers import OPTIMIZERS
-from pipeline.training.schedules import SCHEDULES
+from pipeline.training.optim.optimizers import OPTIMIZERS
+from pipeline.training.optim.schedules import SCHEDULES
 from tests.fakes.networks import Fragile, Kept, flat, learn, problem, weights
 
 

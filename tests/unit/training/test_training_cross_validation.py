@@ -11,11 +11,11 @@ import pytest
 
 from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.plan import Candidate
-from pipeline.training.bagging import bagged
-from pipeline.training.cross_validation import all_rows, out_of_fold
-from pipeline.training.machine import Machine
-from pipeline.training.recipe import Fitted, Problem, Rows
-from pipeline.training.recipes import RECIPES
+from pipeline.training.algorithm import Fitted, Problem, Rows
+from pipeline.training.algorithms import RECIPES
+from pipeline.training.distributed.machine import Machine
+from pipeline.training.resampling.bagging import bagged
+from pipeline.training.resampling.cross_validation import all_rows, out_of_fold
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, table
 

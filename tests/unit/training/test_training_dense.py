@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.training.dense import Dense, is_plain
-from pipeline.training.image_networks import PixelNet
+from pipeline.training.loop.dense import Dense, is_plain
+from pipeline.training.networks.images import PixelNet
 from tests.fakes.networks import SMALL, problem
 
 

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.signature import Task
+from pipeline.ensembling.builder import Ensembling, Member
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import truth
-from pipeline.training.ensembling import Ensembling, Member
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled, table
 from tests.fakes.training import CPU, Run, TrainIt

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.plan import Candidate
-from pipeline.training.fine_tuning import read_base
+from pipeline.training.loop.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled, table
 from tests.fakes.training import CPU, QUICK, Run, TrainIt

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.planning.plan import plan
-from pipeline.training.image_networks import ConvNet, Pixels, ResNet
+from pipeline.training.networks.images import ConvNet, Pixels, ResNet
 from tests.fakes.imaging import pictures
 from tests.fakes.training import TrainIt
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.kernels import KernelMachine
-from pipeline.training.recipes import RECIPES
+from pipeline.training.algorithms import RECIPES
+from pipeline.training.estimators.kernel_machine import KernelMachine
 from tests.fakes.networks import points, problem
 
 RECIPE = RECIPES["kernel_ridge"]

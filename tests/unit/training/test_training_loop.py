@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
-from pipeline.training.answering import Answering
-from pipeline.training.inputs import columns
-from pipeline.training.loop import train_network
+from pipeline.training.loop.inference import Answering
+from pipeline.training.loop.inputs import columns
+from pipeline.training.loop.loop import train_network
 from tests.fakes.networks import SMALL, Ensemble, Fragile, Kept, learn, points, problem, weights
 
 

@@ -9,10 +9,10 @@ from torch import nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import Loss
-from pipeline.training.answering import Answering
-from pipeline.training.inputs import columns
-from pipeline.training.losses import LOSSES, loss_of, outputs_of, quantiles_of
-from pipeline.training.recipe import Rows
+from pipeline.training.algorithm import Rows
+from pipeline.training.loop.inference import Answering
+from pipeline.training.loop.inputs import columns
+from pipeline.training.loop.losses import LOSSES, loss_of, outputs_of, quantiles_of
 from tests.fakes.networks import SMALL, flat, learn, problem
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0]])

@@ -11,7 +11,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM, Encoding
 from pipeline.graphs.raw_inputs import wrap
-from pipeline.training.network import Network
+from pipeline.training.networks.tabular_mlp import Network
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
 

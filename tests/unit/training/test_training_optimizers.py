@@ -10,8 +10,8 @@ from torch import nn
 from pipeline.contracts.cluster import Process
 from pipeline.contracts.job_spec import JobSpec, Optimizer, Training
 from pipeline.planning.plan import plan
-from pipeline.training.optimizers import FULL_BATCH, OPTIMIZERS, Descent
-from pipeline.training.parallel import parallel_of
+from pipeline.training.distributed.factory import make_strategy
+from pipeline.training.optim.optimizers import FULL_BATCH, OPTIMIZERS, Descent
 from tests.fakes.networks import SMALL, flat, learn, problem
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
@@ -133,7 +133,7 @@ def test_a_quick_step_of_adam_is_torchs(decay: float) -> None:
         if number == 3:  # it goes on from what was kept
             state = copy.deepcopy(descent.state())
             descent.restart()
-            descent.load(state, parallel_of("none", Process(), "cpu"))
+            descent.load(state, make_strategy("none", Process(), "cpu"))
         for one, other in zip(own.parameters(), theirs.parameters(), strict=True):
             one.grad = torch.randn_like(one)
             other.grad = one.grad.clone()

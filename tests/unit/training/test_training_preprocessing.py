@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.forests import most_leaves
-from pipeline.training.preprocessing import boosting_features, forest_features, linear_features
-from pipeline.training.recipe import Problem, Rows
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.estimators.forests import most_leaves
+from pipeline.training.features.preprocessing import boosting_features, forest_features, linear_features
 
 
 def _problem(classes: int = 0, rows: int = 400, categories: int = 5) -> Problem:

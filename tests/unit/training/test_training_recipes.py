@@ -15,7 +15,7 @@ from pipeline.contracts.catalogue import CATALOGUE_FILE, catalogue, catalogue_by
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.signature import Task
-from pipeline.training.recipes import RECIPES
+from pipeline.training.algorithms import RECIPES
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
 
@@ -146,7 +146,7 @@ def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -
 
 def test_the_catalogue_is_what_the_recipes_declare() -> None:
     declared = tuple(recipe.declares for recipe in RECIPES.values())
-    assert CATALOGUE_FILE.read_bytes() == catalogue_bytes(declared), "python -m pipeline.training.recipes writes it"
+    assert CATALOGUE_FILE.read_bytes() == catalogue_bytes(declared), "python -m pipeline.training.algorithms writes it"
     assert tuple(catalogue().values()) == declared
 
 
@@ -154,7 +154,7 @@ def test_declarations_import_no_training_library() -> None:
     heavy = ["torch", "sklearn", "lightgbm", "onnx", "skl2onnx", "scipy"]
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
-        "from pipeline.training.recipes import RECIPES\n"
+        "from pipeline.training.algorithms import RECIPES\n"
         "assert all(recipe.declares.defaults and recipe.declares.tasks for recipe in RECIPES.values())"
     )
     root = Path(__file__).parents[3]

@@ -14,11 +14,11 @@ import pytest
 from pipeline.contracts.declaration import Range, Space
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.plan import Candidate, Trials
-from pipeline.training.recipe import Declaration, Fitted, NoCheckpoints, Problem, Recipe, Rows
-from pipeline.training.search.audition import audition
-from pipeline.training.search.folds import folds_of, sample
+from pipeline.training.algorithm import Declaration, Fitted, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.search.screening import audition
 from pipeline.training.search.search import Searched, search
-from pipeline.training.search.spaces import drawn, grid
+from pipeline.training.search.space import drawn, grid
+from pipeline.training.search.trial_data import folds_of, sample
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import table
 from tests.fakes.training import CPU

@@ -13,10 +13,10 @@ import torch
 
 from pipeline.contracts.plan import Trials
 from pipeline.graphs.encoding import Encoding
-from pipeline.training.recipe import Problem, Rows
-from pipeline.training.recipes import RECIPES
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithms import RECIPES
 from pipeline.training.search.search import search
-from pipeline.training.side_by_side import fit_side_by_side, may_be_side_by_side
+from pipeline.training.search.stacked_trials import fit_side_by_side, may_be_side_by_side
 from tests.fakes.imaging import SHAPES, pictures
 from tests.fakes.networks import Kept
 

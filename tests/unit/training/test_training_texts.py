@@ -13,10 +13,10 @@ from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.raw_inputs import wrap
 from pipeline.graphs.texts import Unit, score_graph
-from pipeline.training.reading_texts import TEXT_SETTINGS
-from pipeline.training.recipe import Problem, Rows
-from pipeline.training.terms import Vocabulary, tokens_of, unit_of
-from pipeline.training.texts import codes_of, every_target, fit_scores
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.features.text_features import codes_of, every_target, fit_scores
+from pipeline.training.features.text_inputs import TEXT_SETTINGS
+from pipeline.training.features.vocabulary import Vocabulary, tokens_of, unit_of
 from tests.fakes.tabular import Table, profiled
 from tests.fakes.training import TrainIt
 
@@ -274,7 +274,7 @@ def test_long_texts_are_learnt_from_in_bounded_time_and_memory() -> None:
 def test_rare_terms_are_forgotten_while_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [["often", f"once {row}", f"rare {row}"] for row in range(200)]
     wanted = Vocabulary.of(tokens, "word", longest=1, least_rows=1, most=10)
-    monkeypatch.setattr("pipeline.training.terms._MAX_COUNTED", 50)
+    monkeypatch.setattr("pipeline.training.features.vocabulary._MAX_COUNTED", 50)
     found = Vocabulary.of(tokens, "word", longest=1, least_rows=1, most=10)
     assert found.places.keys() & {("often",)}
     assert len(found.places) == len(wanted.places) == 10

@@ -12,8 +12,8 @@ from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
 from pipeline.graphs.raw_inputs import wrap
 from pipeline.graphs.texts import id_graph
-from pipeline.training.encoder import TextNetwork
-from pipeline.training.token_ids import TokenIds
+from pipeline.training.features.token_ids import TokenIds
+from pipeline.training.networks.text_transformer import TextNetwork
 from tests.fakes.training import Run, TrainIt
 from tests.unit.training.test_training_texts import STRANGE, texts
 

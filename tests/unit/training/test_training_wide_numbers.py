@@ -12,11 +12,11 @@ import pytest
 from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.signature import Task
+from pipeline.ensembling.builder import Ensembling, Member
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
 from pipeline.graphs.raw_inputs import wrap
-from pipeline.training.ensembling import Ensembling, Member
-from pipeline.training.fine_tuning import read_base
+from pipeline.training.loop.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled
 from tests.fakes.training import CPU, QUICK, Run, TrainIt

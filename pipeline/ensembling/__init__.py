@@ -1,0 +1,1 @@
+"""Ensembles of candidates: blends, and models distilled from them."""

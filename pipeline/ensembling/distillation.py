@@ -1,0 +1,128 @@
+"""A student: a small model that learns what a larger one answers (Hinton, Vinyals and Dean 2015).
+
+It learns from the training rows and from new ones, whose columns come from several rows each (Bucila, Caruana and
+Niculescu-Mizil 2006): the teacher answers them too, and on rows that it has learnt by heart it has little to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper
+
+from pipeline.graphs.joining import join, make_model
+from pipeline.training.algorithm import Fitted, Problem, Recipe, Rows
+from pipeline.training.export.sklearn_to_onnx import rescaled
+
+__all__ = ["Student", "distil"]
+
+Floats = npt.NDArray[np.floating[Any]]
+
+_SWAPPED = 0.3  # of a new row's columns, that another row gives
+_MOST_ROWS = 60_000  # that the student learns from
+_LEAST_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn how sure the teacher is beyond that
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Student:
+    """``predict``: probabilities [rows, classes], or values [rows] on the target's own scale. ``body``: the same."""
+
+    predict: Callable[[Rows], Floats]
+    body: Callable[[], onnx.ModelProto]
+
+
+def distil(recipe: Recipe, settings: Mapping[str, Any], problem: Problem, teacher: Callable[[Rows], Floats]) -> Student:
+    """A student of ``teacher`` (answers as Student's), which ``recipe`` trains as a regression of its logits.
+
+    ``problem``: what the teacher was trained for. Of two classes or a value one model, else one for each class.
+    """
+    learnt = _more_rows(problem.train, seed=problem.seed)
+    wanted, held = (_scores(teacher(rows), problem.classes) for rows in (learnt, problem.validation))
+    middle, spread = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-12)
+    fitted = [
+        recipe.train(
+            recipe.complete(settings),
+            replace(
+                problem,
+                task="regression",
+                classes=0,
+                metric="rmse",
+                train=replace(learnt, target=(wanted[:, column] - middle[column]) / spread[column]),
+                validation=replace(problem.validation, target=(held[:, column] - middle[column]) / spread[column]),
+            ),
+        )
+        for column in range(wanted.shape[1])
+    ]
+
+    def predict(rows: Rows) -> Floats:
+        raw = [one.predict(rows) * spread[index] + middle[index] for index, one in enumerate(fitted)]
+        return _answers(np.stack(raw, axis=1), problem.classes)
+
+    return Student(predict=predict, body=lambda: _body(fitted, middle, spread, classes=problem.classes))
+
+
+def _more_rows(rows: Rows, *, seed: int) -> Rows:
+    """The rows, or as many of them as may be, and as many new ones. Weights are the rows' own."""
+    random = np.random.default_rng(seed)
+    first = random.permutation(len(rows))[: _MOST_ROWS // 2]
+    other = random.permutation(len(rows))[: len(first)]
+    own, given = rows.take(first), rows.take(other)
+    swap = random.random((2, len(first), max(own.num.shape[1], own.cat.shape[1]))) < _SWAPPED
+    new = replace(
+        own,
+        num=np.where(swap[0, :, : own.num.shape[1]], given.num, own.num),
+        cat=np.where(swap[1, :, : own.cat.shape[1]], given.cat, own.cat),
+    )
+    return Rows(
+        num=np.concatenate([own.num, new.num]),
+        cat=np.concatenate([own.cat, new.cat]),
+        target=np.concatenate([own.target, new.target]),
+        weight=None if own.weight is None else np.concatenate([own.weight, own.weight]),
+    )
+
+
+def _scores(answers: Floats, classes: int) -> Floats:
+    """What the student learns [rows, models]: values, the logit of the second class, or centred logarithms."""
+    if not classes:
+        return answers.reshape(-1, 1).astype(np.float64)
+    logarithms = np.log(np.clip(answers.astype(np.float64), _LEAST_PROBABILITY, 1))
+    if classes == 2:
+        return logarithms[:, 1:] - logarithms[:, :1]
+    centred: Floats = logarithms - logarithms.mean(axis=1, keepdims=True)
+    return centred
+
+
+def _answers(scores: Floats, classes: int) -> Floats:
+    """The inverse of _scores."""
+    if not classes:
+        return scores[:, 0]
+    full = np.concatenate([np.zeros_like(scores), scores], axis=1) if classes == 2 else scores
+    odds = np.exp(full - full.max(axis=1, keepdims=True))
+    probabilities: Floats = odds / odds.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _body(fitted: list[Fitted], middle: Floats, spread: Floats, *, classes: int) -> onnx.ModelProto:
+    from pipeline.graphs.blending import side_by_side
+
+    models = [
+        rescaled(one.body(), mean=float(middle[index]), std=float(spread[index])) for index, one in enumerate(fitted)
+    ]
+    if not classes:
+        return models[0]
+    scores = side_by_side(models)
+    given = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", len(models)])
+    answer = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])
+    nodes = [
+        helper.make_node("Sub", ["scores", "scores"], ["zero"]),
+        helper.make_node("Concat", ["zero", "scores"], ["logits"], axis=1),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    if classes > 2:
+        nodes = [helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1)]
+    return join(scores, make_model("to_probabilities", nodes, [given], [answer]), prefix="student/")

@@ -1,0 +1,59 @@
+"""K-means: rows around as many centres as tell them apart best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
+
+if TYPE_CHECKING:
+    from pipeline.training.estimators.clustering import Mixture, Points
+
+__all__ = ["RECIPE"]
+
+
+def _train(settings: Settings, problem: Problem) -> Fitted:
+    """Lloyd's algorithm from k-means++ centres (Arthur and Vassilvitskii 2007), the best of ``starts``."""
+    from pipeline.training.estimators.clustering import fit_clusters
+
+    return fit_clusters(settings, problem, _fit)
+
+
+def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixture:
+    """As the mixture that k-means is the limit of: round clusters of one radius, that of the rows in them."""
+    import numpy as np
+    from scipy.special import softmax
+    from sklearn.cluster import KMeans
+
+    from pipeline.training.estimators.clustering import LEAST_VARIANCE, Mixture
+
+    model = KMeans(clusters, n_init=settings["starts"], max_iter=settings["max_iter"], random_state=seed).fit(points)
+    variance = max(model.inertia_ / points.size, LEAST_VARIANCE)
+
+    def responsibilities(points: Points) -> Points:
+        found: Points = softmax(-(model.transform(points) ** 2) / (2 * variance), axis=1)
+        return found
+
+    return Mixture(
+        means=model.cluster_centers_,
+        factors=np.full(model.cluster_centers_.shape, 1 / np.sqrt(variance)),
+        constants=np.zeros(clusters),
+        responsibilities=responsibilities,
+    )
+
+
+RECIPE = Recipe(
+    declares=Declaration(
+        name="k_means",
+        tasks=("clustering",),
+        reads=("num", "cat"),
+        needs="cpu",
+        good_at="round clusters of similar size, for any number of rows",
+        defaults={"clusters": None, "most_clusters": 10, "starts": 4, "max_iter": 100},
+        most_weights=2000,
+        turn=10,
+    ),
+    no_int8="the distances to a few centres are one small matrix, and integers would add more than they save",
+    tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32
+    train=_train,
+)

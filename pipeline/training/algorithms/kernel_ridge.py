@@ -1,0 +1,101 @@
+"""Kernel ridge regression, and classification: smooth, in closed form, of few rows often the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pipeline.contracts.declaration import Cost, Range, near_name
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
+from pipeline.training.features.text_inputs import reads_texts
+
+__all__ = ["RECIPE"]
+
+_MOST_ROWS = 10_000  # whose matrix of rows x rows has 800 MB: 1.2 times that at the peak, and 25 s of one thread
+
+
+def _train(settings: Settings, problem: Problem) -> Fitted:
+    """What is left open (``auto``, 0) is chosen by the answers to each row of all others."""
+    from numpy.linalg import LinAlgError
+
+    from pipeline.training.estimators.kernel_machine import KERNELS, KernelMachine
+    from pipeline.training.export.sklearn_to_onnx import body_of
+    from pipeline.training.features.preprocessing import shown_features
+
+    _check(settings, ("auto", *KERNELS))
+    if len(problem.train) > _MOST_ROWS:
+        raise CandidateFailedError(
+            f"kernel_ridge weighs every row against every other: {_MOST_ROWS:,} training rows are its most, and these "
+            f"are {len(problem.train):,}"
+        )
+    preprocessing, features = shown_features(problem)
+    if not preprocessing.width:
+        raise CandidateFailedError(
+            "kernel_ridge compares rows by their numbers and by categories that two of them share: there are none here"
+        )
+    try:
+        machine = KernelMachine.of(
+            features,
+            problem.train.target,
+            problem.train.weight,
+            classes=problem.classes,
+            scaled=preprocessing.width - len(preprocessing.shown),  # a category's 0 or 1 is of that size already
+            kinds=KERNELS if settings["kernel"] == "auto" else (settings["kernel"],),
+            widths=(settings["width"],) if settings["width"] else (),
+            penalties=(settings["penalty"],) if settings["penalty"] else (),
+            seed=problem.seed,
+        )
+    except LinAlgError as error:
+        raise CandidateFailedError(
+            f"kernel_ridge: with penalty {settings['penalty']} its matrix has no inverse: a larger one is expected"
+        ) from error
+    return Fitted(
+        predict=lambda rows: machine.answers(preprocessing.apply(rows)),
+        body=lambda: body_of(preprocessing, machine.graph()),
+    )
+
+
+def _check(settings: Settings, kernels: Sequence[str]) -> None:
+    if settings["kernel"] not in kernels:
+        raise CandidateFailedError(
+            f"kernel_ridge has no kernel '{settings['kernel']}': {near_name(str(settings['kernel']), kernels)}"
+        )
+    for name in ("width", "penalty"):
+        if not 0 <= (settings[name] or 0) < math.inf:
+            raise CandidateFailedError(
+                f"kernel_ridge: {name} is {settings[name]}: a number above 0, or 0 to have one chosen, is expected"
+            )
+
+
+RECIPE = Recipe(
+    declares=Declaration(
+        name="kernel_ridge",
+        tasks=("classification", "regression"),
+        reads=("num", "cat"),
+        needs="cpu",
+        good_at="few rows: smooth predictions in closed form, the kernel width chosen by leave-one-out",
+        # width: of one over the median squared distance of the rows
+        defaults={"kernel": "auto", "width": 0.0, "penalty": 0.0},
+        space={
+            "kernel": ("gaussian", "exponential"),
+            "width": Range(low=0.01, high=10.0, log=True),
+            "penalty": Range(low=1e-3, high=10.0, log=True),
+        },
+        cost=Cost(
+            measured="2026-11-28, one thread of a 2-core EPYC, tables of 130 to 1,400 rows",
+            seconds=1.5,
+            seconds_per_million_cells=20,
+            bytes=20_000,
+            bytes_per_row=500,
+            latency_us=100,
+        ),
+        most_rows=2_500,  # of more the others are better, and smaller: asked for by name it takes them
+        most_classes=50,
+        turn=15,
+        refits="always",
+    ),
+    no_int8="its sums of many kernels, large and of both signs, need exact numbers",
+    tolerance=1e-4,  # its numbers are float64 until the last
+    train=reads_texts(_train),
+)

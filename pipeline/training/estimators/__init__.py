@@ -1,0 +1,1 @@
+"""Models of scikit-learn and NumPy that several algorithms share."""

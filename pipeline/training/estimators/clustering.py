@@ -1,0 +1,190 @@
+"""What the recipes of clustering share: where rows lie, how many clusters there are, and the graph that tells them."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.evaluation.clusters import silhouettes
+from pipeline.graphs.joining import join, make_model
+from pipeline.training.algorithm import Fitted, Problem, Rows, Settings
+from pipeline.training.export.sklearn_to_onnx import sklearn_body
+from pipeline.training.features.preprocessing import Preprocessing, one_hot_features
+
+__all__ = ["LEAST_VARIANCE", "Mixture", "Points", "fit_clusters"]
+
+LEAST_VARIANCE = 1e-3  # of a cluster, in units of the column's: copies of one row are no spike
+_REACH = 20.0  # standard deviations: what lies beyond counts as lying there, so that one row is no cluster
+_MOST_TRIED = 20_000  # rows that the number of clusters is chosen on
+_MOST_FITTED = 200_000  # rows that the clusters are fitted to: more move no centre
+
+Points = npt.NDArray[np.float64]  # [rows, coordinates]: standardised numbers, one-hot categories
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixture:
+    """``means`` [clusters, coordinates]; ``factors`` [clusters, coordinates], or [clusters, coordinates, coordinates].
+
+    A point's logit is the constant of the cluster minus half the square of its distance times the factor (of the
+    precision's Cholesky decomposition). ``responsibilities``: by the library itself [rows, clusters].
+    """
+
+    means: Points
+    factors: npt.NDArray[np.float64]
+    constants: npt.NDArray[np.float64]
+    responsibilities: Callable[[Points], Points]
+
+
+Fit = Callable[[Points, int, Settings, int], Mixture]
+
+
+def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> Fitted:
+    """``settings["clusters"]`` of them, or so many as have the best silhouette. They are numbered by their size.
+
+    Raise CandidateFailedError when the rows are too much alike.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what has not converged is a candidate like any other
+        space = _Space.of(problem)
+        points = space.places(_sample(problem.train, _MOST_FITTED, problem.seed))
+        clusters, notes = _number(settings, problem, fit, points)
+        mixture = fit(points, clusters, settings, problem.seed)
+    sizes = np.bincount(mixture.responsibilities(points).argmax(axis=1), minlength=clusters)
+    order = np.argsort(-sizes, kind="stable")
+
+    def predict(rows: Rows) -> npt.NDArray[np.floating[Any]]:
+        return mixture.responsibilities(space.places(rows))[:, order].astype(np.float32)
+
+    if len(problem.train) > _MOST_FITTED:
+        notes += (f"the clusters were fitted to {_MOST_FITTED:,} of {len(problem.train):,} rows",)
+    if problem.train.weight is not None:
+        notes += ("row weights are not used for its clusters",)
+    return Fitted(
+        predict=predict,
+        body=lambda: join(space.graph(), _head(mixture, order), prefix="clusters/"),
+        classes=tuple(str(number) for number in range(clusters)),
+        notes=notes,
+    )
+
+
+def _number(settings: Settings, problem: Problem, fit: Fit, points: Points) -> tuple[int, tuple[str, ...]]:
+    """How many clusters, and a sentence on what was tried."""
+    tried = points[: min(_MOST_TRIED, len(points))]
+    different = len(np.unique(tried, axis=0))
+    asked = settings["clusters"]
+    least = asked or 3
+    if different < least:
+        raise CandidateFailedError(
+            f"the training rows have {different:,} different values: at least {least} are expected"
+            + (f" for the {asked} clusters that are asked for" if asked else " to tell clusters apart")
+        )
+    if asked:
+        return asked, ()
+    found: dict[int, float] = {}
+    for clusters in range(2, min(settings["most_clusters"], different - 1) + 1):
+        if found and time.monotonic() > problem.deadline:
+            break
+        mixture = fit(tried, clusters, settings, problem.seed)
+        _, widths = silhouettes(tried, mixture.responsibilities(tried).argmax(axis=1), seed=problem.seed)
+        found[clusters] = float(widths.mean())
+        problem.report(f"{clusters} clusters, silhouette {found[clusters]:.4f}")
+    best = max(found, key=lambda clusters: (found[clusters], -clusters))
+    told = ", ".join(f"{clusters}: {width:.3f}" for clusters, width in found.items())
+    return best, (f"{best} clusters have the best silhouette of the training rows ({told})",)
+
+
+def _sample(rows: Rows, most: int, seed: int) -> Rows:
+    """In an order of chance, so that the first of them are a sample too."""
+    return rows.take(np.random.default_rng(seed).permutation(len(rows))[:most])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Space:
+    """Encoded columns -> points."""
+
+    preprocessing: Preprocessing
+    scaling: Any  # scikit-learn's
+
+    @classmethod
+    def of(cls, problem: Problem) -> _Space:
+        preprocessing, features, scaling = one_hot_features(problem)
+        return cls(preprocessing=preprocessing, scaling=scaling.fit(features))
+
+    def places(self, rows: Rows) -> Points:
+        scaled = self.scaling.transform(self.preprocessing.apply(rows))
+        dense = scaled.toarray() if hasattr(scaled, "toarray") else scaled
+        places: Points = np.clip(dense, -_REACH, _REACH).astype(np.float64)
+        return places
+
+    def graph(self) -> onnx.ModelProto:
+        return sklearn_body(self.scaling, self.preprocessing, classifier=False)
+
+
+def _head(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.ModelProto:
+    """Scaled features float32 [batch, coordinates] -> responsibilities float32 [batch, clusters].
+
+    In doubles: the difference of two large squares is what a row between clusters is told by.
+    """
+    clusters, width = mixture.means.shape
+    nodes, arrays = _squares(mixture.means[order], mixture.factors[order])
+    arrays |= {
+        "low": np.array(-_REACH, np.float32),
+        "high": np.array(_REACH, np.float32),
+        "half": np.array(-0.5),
+        "constants": mixture.constants[order],
+    }
+    nodes = [
+        helper.make_node("Clip", ["scaled", "low", "high"], ["clipped"]),
+        helper.make_node("Cast", ["clipped"], ["points"], to=TensorProto.DOUBLE),
+        *nodes,
+        helper.make_node("Mul", ["squares", "half"], ["exponents"]),
+        helper.make_node("Add", ["exponents", "constants"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["shares"], axis=1),
+        helper.make_node("Cast", ["shares"], ["responsibilities"], to=TensorProto.FLOAT),
+    ]
+    constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    inputs = [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, ["batch", width])]
+    outputs = [helper.make_tensor_value_info("responsibilities", TensorProto.FLOAT, ["batch", clusters])]
+    return make_model("mixture", nodes, inputs, outputs, constants)
+
+
+def _squares(
+    means: Points, factors: npt.NDArray[np.float64]
+) -> tuple[list[onnx.NodeProto], dict[str, npt.NDArray[Any]]]:
+    """``points`` -> ``squares`` [batch, clusters], and the constants that it takes."""
+    clusters, width = means.shape
+    if factors.ndim == 3:
+        arrays = {
+            "factors": factors.transpose(1, 0, 2).reshape(width, clusters * width),
+            "centres": np.einsum("kd,kde->ke", means, factors).reshape(-1),
+            "by_cluster": np.array([-1, clusters, width], np.int64),
+            "last": np.array([2], np.int64),
+        }
+        return [
+            helper.make_node("MatMul", ["points", "factors"], ["turned"]),
+            helper.make_node("Sub", ["turned", "centres"], ["apart"]),
+            helper.make_node("Reshape", ["apart", "by_cluster"], ["distances"]),
+            helper.make_node("ReduceSumSquare", ["distances", "last"], ["squares"], keepdims=0),
+        ], arrays
+    precisions = factors**2
+    arrays = {
+        "precisions": precisions.T.copy(),
+        "pulls": -2 * (precisions * means).T,
+        "offsets": (precisions * means**2).sum(axis=1),
+    }
+    return [
+        helper.make_node("Mul", ["points", "points"], ["squared"]),
+        helper.make_node("MatMul", ["squared", "precisions"], ["spread"]),
+        helper.make_node("MatMul", ["points", "pulls"], ["pulled"]),
+        helper.make_node("Add", ["spread", "pulled"], ["sums"]),
+        helper.make_node("Add", ["sums", "offsets"], ["squares"]),
+    ], arrays

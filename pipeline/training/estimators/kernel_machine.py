@@ -1,0 +1,237 @@
+"""Kernel ridge regression: an answer is a weighted sum over all training rows, the nearer ones counting more.
+
+Saunders, Gammerman and Vovk 1998; of classes one against the rest (Rifkin and Lippert 2007), through a softmax.
+Everything has a closed form: so has the answer to each training row by all others, which chooses the kernel, its width
+and the penalty (Allen 1974). It is float64 throughout, since large weights of both signs cancel each other out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+
+from pipeline.graphs.joining import make_model
+from pipeline.training.features.preprocessing import FEATURES
+
+__all__ = ["KERNELS", "Kernel", "KernelMachine"]
+
+KERNELS = ("gaussian", "exponential")
+_WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of one over the median squared distance
+_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_MOST_CHOOSING = 800  # rows that choose: it takes their number cubed
+_CORNER = 1e-2  # of a squared distance: the exponential kernel has no slope at 0 then, and float32 inputs do no harm
+_SHARPEST = 5.0  # the softmax's factor, as its logarithm
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kernel:
+    """``kind``: gaussian, exp(-width d^2), or exponential, exp(-sqrt(width (d^2 + a corner))).
+
+    ``penalty``: the ridge's.
+    """
+
+    kind: Literal["gaussian", "exponential"]
+    width: float
+    penalty: float
+
+    def of(self, squared: Floats, out: Floats | None = None) -> Floats:
+        """``out``: where it is written, which may be ``squared``; None: a matrix of its own."""
+        if self.kind == "gaussian":
+            found = np.multiply(squared, -self.width, out=out)
+        else:
+            found = np.add(squared, _CORNER, out=out)
+            found *= self.width
+            np.sqrt(found, out=found)
+            np.negative(found, out=found)
+        return np.exp(found, out=found)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelMachine:
+    """``rows`` [rows, columns] are scaled by ``centre`` and ``scale`` [columns]; ``weights`` [rows, outputs].
+
+    ``sharpness``: what scores of classes are multiplied with before their softmax; 0 of a regression.
+    """
+
+    kernel: Kernel
+    centre: Floats
+    scale: Floats
+    rows: Floats
+    weights: Floats
+    offset: Floats
+    sharpness: float
+
+    @classmethod
+    def of(  # noqa: PLR0913 - what it learns, and among what it chooses
+        cls,
+        features: npt.NDArray[np.float32],
+        target: npt.NDArray[Any],
+        weight: npt.NDArray[np.float32] | None,
+        *,
+        classes: int,
+        scaled: int,
+        kinds: Sequence[str],
+        widths: Sequence[float],
+        penalties: Sequence[float],
+        seed: int,
+    ) -> Self:
+        """``target``: class numbers, or values (``classes`` 0). The first ``scaled`` columns are standardised.
+
+        Empty ``widths`` or ``penalties``: the usual ones.
+        """
+        counts = np.ones(len(target)) if weight is None else weight.astype(np.float64)
+        there = counts > 0
+        given, counts = features[there].astype(np.float64), counts[there] / counts[there].mean()
+        centre, scale = np.zeros(given.shape[1]), np.ones(given.shape[1])
+        deviation = given[:, :scaled].std(axis=0)
+        centre[:scaled] = given[:, :scaled].mean(axis=0)
+        scale[:scaled] = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
+        rows = (given - centre) * scale
+        wanted = np.eye(classes)[target[there]] * 2 - 1 if classes else target[there].astype(np.float64)[:, None]
+        offset = np.average(wanted, axis=0, weights=counts)
+        some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST_CHOOSING])
+        known = _Known(rows=rows[some], wanted=(wanted - offset)[some], root=np.sqrt(counts)[some])
+        kernel = known.best(kinds, widths or _WIDTHS, penalties or _PENALTIES)
+        everything = _Known(rows=rows, wanted=wanted - offset, root=np.sqrt(counts))
+        weights, left_out = everything.solved(kernel)
+        sharpness = _sharpness(left_out + offset, target[there], counts) if classes else 0.0
+        return cls(
+            kernel=kernel, centre=centre, scale=scale, rows=rows, weights=weights, offset=offset, sharpness=sharpness
+        )
+
+    def answers(self, features: npt.NDArray[np.float32]) -> Floats:
+        """Probabilities [rows, classes], or values [rows]."""
+        given = (features.astype(np.float64) - self.centre) * self.scale
+        squared = _squared(given, self.rows)
+        scores = self.kernel.of(squared, out=squared) @ self.weights + self.offset
+        return softmax(self.sharpness * scores, axis=1) if self.sharpness else scores[:, 0]
+
+    def graph(self) -> onnx.ModelProto:
+        """``features`` [batch, columns] -> ``answers`` [batch, classes or 1]."""
+        made, outputs = _Graph(), self.weights.shape[1]
+        made.add("Cast", [FEATURES], "exact", to=TensorProto.DOUBLE)
+        made.add("Sub", ["exact", made.constant("centre", self.centre)], "centred")
+        made.add("Mul", ["centred", made.constant("scale", self.scale)], "given")
+        made.add("ReduceSumSquare", ["given", made.constant("last", np.array([1]))], "own", keepdims=1)
+        made.add("MatMul", ["given", made.constant("rows", -2 * self.rows.T)], "products")
+        made.add("Add", ["products", made.constant("others", np.square(self.rows).sum(axis=1))], "with_others")
+        made.add("Add", ["with_others", "own"], "rounded")
+        made.add("Max", ["rounded", made.constant("none", np.array(0.0))], "squared")
+        exponent = "squared"
+        if self.kernel.kind == "exponential":
+            made.add("Add", ["squared", made.constant("corner", np.array(_CORNER))], "rounded_off")
+            made.add("Mul", ["rounded_off", made.constant("width", np.array(self.kernel.width))], "wide")
+            made.add("Sqrt", ["wide"], exponent := "distance")
+        factor = -self.kernel.width if self.kernel.kind == "gaussian" else -1.0
+        made.add("Mul", [exponent, made.constant("factor", np.array(factor))], "exponents")
+        made.add("Exp", ["exponents"], "kernel")
+        made.add("MatMul", ["kernel", made.constant("weights", self.weights)], "sums")
+        made.add("Add", ["sums", made.constant("offset", self.offset)], last := "scores")
+        if self.sharpness:
+            made.add("Mul", ["scores", made.constant("sharpness", np.array(self.sharpness))], "logits")
+            made.add("Softmax", ["logits"], last := "shares", axis=1)
+        made.add("Cast", [last], "answers", to=TensorProto.FLOAT)
+        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.centre)])
+        answers = helper.make_tensor_value_info("answers", TensorProto.FLOAT, ["batch", outputs])
+        return make_model("kernel_ridge", made.nodes, [given], [answers], made.constants)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """Rows and what is wanted of them; ``root``: of their weights."""
+
+    rows: Floats
+    wanted: Floats
+    root: Floats
+
+    def best(self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float]) -> Kernel:
+        """By the answers to each row of all others."""
+        squared = _squared(self.rows, self.rows)
+        apart = squared[squared > 1e-9]
+        median = float(np.median(apart)) if apart.size else 1.0
+        found = [
+            one
+            for kind, width in itertools.product(kinds, widths)
+            for one in self._tried(kind, width / median, squared, penalties)
+        ]
+        return min(found, key=lambda one: one[0])[1]
+
+    def _tried(
+        self, kind: Any, width: float, squared: Floats, penalties: Sequence[float]
+    ) -> Iterator[tuple[float, Kernel]]:
+        """The error of each penalty: one decomposition serves them all."""
+        matrix = self._weighted(Kernel(kind=kind, width=width, penalty=0).of(squared))
+        values, vectors = np.linalg.eigh(matrix)
+        weighted = self.wanted * self.root[:, None]
+        turned = vectors.T @ weighted
+        for penalty in penalties:
+            kept = np.maximum(values, 0) / (np.maximum(values, 0) + penalty)
+            own = np.square(vectors) @ kept
+            missed = (weighted - vectors @ (kept[:, None] * turned)) / np.maximum(1 - own, 1e-9)[:, None]
+            yield float(np.square(missed).mean()), Kernel(kind=kind, width=width, penalty=penalty)
+
+    def solved(self, kernel: Kernel) -> tuple[Floats, Floats]:
+        """The weights, and what is answered to each row by all others.
+
+        All of it takes place in one matrix [rows, rows]: distances, their kernel, its factor, the inverse's half.
+        """
+        squared = _squared(self.rows, self.rows)
+        matrix = self._weighted(kernel.of(squared, out=squared))
+        matrix[np.diag_indices_from(matrix)] += kernel.penalty
+        # It is symmetric, so its transpose, which LAPACK need not copy to write into it, is the same.
+        factor, lower = cho_factor(matrix.T, lower=True, overwrite_a=True)
+        weights = cho_solve((factor, lower), self.wanted * self.root[:, None])
+        inverse, _ = dpotri(factor, lower=lower, overwrite_c=True)
+        missed = weights / np.diagonal(inverse)[:, None] / self.root[:, None]
+        return weights * self.root[:, None], self.wanted - missed
+
+    def _weighted(self, matrix: Floats) -> Floats:
+        """In its place."""
+        matrix *= self.root[:, None]
+        matrix *= self.root
+        return matrix
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def add(self, operator: str, inputs: list[str], output: str, **attributes: int) -> None:
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+
+
+def _squared(one: Floats, other: Floats) -> Floats:
+    """Of the distances [rows of one, rows of the other]."""
+    found: Floats = (-2 * one) @ other.T
+    found += np.square(one).sum(axis=1)[:, None]
+    found += np.square(other).sum(axis=1)
+    return np.maximum(found, 0, out=found)
+
+
+def _sharpness(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:
+    """With which the softmax of these scores is surest of what is true, and no surer (Guo et al. 2017)."""
+
+    def loss(logarithm: float) -> float:
+        shares = softmax(np.exp(logarithm) * scores, axis=1)[np.arange(len(target)), target]
+        return float(-np.average(np.log(np.maximum(shares, 1e-12)), weights=weight))
+
+    found = minimize_scalar(loss, bounds=(-_SHARPEST, _SHARPEST), method="bounded")
+    return float(np.exp(found.x))

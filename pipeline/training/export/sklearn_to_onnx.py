@@ -1,0 +1,49 @@
+"""Bodies (graphs.raw_inputs) from what the libraries' own converters make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.graphs.joining import OPSETS, join, make_model
+from pipeline.training.features.preprocessing import FEATURES, Preprocessing
+
+__all__ = ["body_of", "rescaled", "sklearn_body"]
+
+
+def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
+    """The body of an estimator (or a pipeline) over the features."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    graph = to_onnx(
+        estimator,
+        initial_types=[(FEATURES, FloatTensorType([None, preprocessing.width]))],
+        target_opset={domain: OPSETS[domain] for domain in ("", "ai.onnx.ml")},
+        options={"zipmap": False} if classifier else None,
+    )
+    return body_of(preprocessing, graph)
+
+
+def body_of(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
+    """``graph`` over the features, of which the last output counts: a classifier's first one is its labels."""
+    return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
+
+
+def rescaled(body: onnx.ModelProto, *, mean: float, std: float, outputs: int = 1) -> onnx.ModelProto:
+    """Standardised values [batch, outputs] -> the target's own scale."""
+    constants = [
+        numpy_helper.from_array(np.array(std, np.float32), "std"),
+        numpy_helper.from_array(np.array(mean, np.float32), "mean"),
+    ]
+    nodes = [
+        helper.make_node("Mul", ["scaled", "std"], ["spread"]),
+        helper.make_node("Add", ["spread", "mean"], ["value"]),
+    ]
+    scaled, value = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", outputs]) for name in ("scaled", "value")
+    )
+    return join(body, make_model("rescale", nodes, [scaled], [value], constants), prefix="target/")

@@ -1,0 +1,310 @@
+"""Encoded columns -> the one matrix that scikit-learn's and LightGBM's models read: in numpy, and as a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.graphs.encoding import CAT, NUM
+from pipeline.graphs.joining import make_model
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.features.pair_rotation import Turned
+
+__all__ = [
+    "FEATURES",
+    "Preprocessing",
+    "boosting_features",
+    "forest_features",
+    "linear_features",
+    "one_hot_features",
+    "scaled_and_one_hot",
+    "shown_features",
+]
+
+FEATURES = "features"
+
+Matrix = npt.NDArray[np.float32]
+
+_MOST_SHOWN = 64  # categories of a column
+_LEAST_SHOWN_ROWS = 30  # of the training rows, that a category must have
+_CONTRASTS = 5  # of how many classes, each against the rest, a category's share is a feature
+
+
+def _none_shown() -> npt.NDArray[np.int64]:
+    return np.empty((0, 2), np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Features:
+    """Some of the graph: ``parts`` are the outputs of ``nodes`` that become features."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def add(self, part: str, *nodes: onnx.NodeProto, **constants: npt.NDArray[Any]) -> None:
+        self.parts.append(part)
+        self.nodes.extend(nodes)
+        self.constants.extend(numpy_helper.from_array(values, name) for name, values in constants.items())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preprocessing:
+    """``fill`` [numeric columns] replaces NaN (NaN: it stays), then ``centre`` is subtracted.
+
+    The ``flagged`` columns get a 0/1 column of their own, and so does each category of ``shown`` [categories, 2]: its
+    categorical column and its id. ``turned`` are pairs of the numbers seen from other angles. ``codes`` [ids of all
+    categorical columns, numbers for each] are what the ids become.
+    """
+
+    fill: Matrix
+    centre: Matrix
+    flagged: npt.NDArray[np.int64]
+    codes: Matrix
+    cardinalities: tuple[int, ...]
+    shown: npt.NDArray[np.int64] = field(default_factory=_none_shown)
+    turned: Turned | None = None
+
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        numbers: int = self.codes.shape[1]
+        return self.uncoded + len(self.cardinalities) * numbers
+
+    @property
+    def uncoded(self) -> int:
+        """How many features come before the codes."""
+        return len(self.fill) + len(self.flagged) + (len(self.turned) if self.turned else 0) + len(self.shown)
+
+    def apply(self, rows: Rows) -> Matrix:
+        """The features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by column."""
+        missing = np.isnan(rows.num)
+        numbers = np.where(missing, self.fill, rows.num) - self.centre
+        turned = [self.turned.apply(numbers)] if self.turned else []
+        shown = rows.cat[:, self.shown[:, 0]] == self.shown[:, 1]
+        codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
+        return np.concatenate([numbers, missing[:, self.flagged], *turned, shown, codes], axis=1, dtype=np.float32)
+
+    def graph(self) -> onnx.ModelProto:
+        """``num`` and ``cat``, as far as there are such columns, -> ``features``."""
+        numeric, categorical = self._of_numbers(), self._of_categories()
+        inputs = []
+        if len(self.fill):
+            inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", len(self.fill)]))
+        if self.cardinalities:
+            inputs.append(helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", len(self.cardinalities)]))
+        nodes = [*numeric.nodes, *categorical.nodes]
+        nodes.append(_node("Concat", [*numeric.parts, *categorical.parts], FEATURES, axis=1))
+        outputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", self.width])]
+        return make_model("preprocessing", nodes, inputs, outputs, [*numeric.constants, *categorical.constants])
+
+    def _of_numbers(self) -> _Features:
+        made = _Features()
+        if not len(self.fill):
+            return made
+        made.add(
+            "numbers",
+            _node("IsNaN", [NUM], "missing"),
+            _node("Where", ["missing", "fill", NUM], "filled"),
+            _node("Sub", ["filled", "centre"], "numbers"),
+            fill=self.fill,
+            centre=self.centre,
+        )
+        if len(self.flagged):
+            made.add(
+                "flag_numbers",
+                _node("Gather", ["missing", "flagged"], "flags", axis=1),
+                _node("Cast", ["flags"], "flag_numbers", to=TensorProto.FLOAT),
+                flagged=self.flagged,
+            )
+        if self.turned:
+            nodes, constants = self.turned.graph("numbers", "turned")
+            made.add("turned", *nodes)
+            made.constants.extend(constants)
+        return made
+
+    def _of_categories(self) -> _Features:
+        made = _Features()
+        if len(self.shown):
+            made.add(
+                "shown_numbers",
+                _node("Gather", [CAT, "shown_columns"], "shown_from", axis=1),
+                _node("Equal", ["shown_from", "shown_ids"], "shown"),
+                _node("Cast", ["shown"], "shown_numbers", to=TensorProto.FLOAT),
+                shown_columns=self.shown[:, 0],
+                shown_ids=self.shown[:, 1],
+            )
+        if self.codes.size:
+            made.add(
+                "code_numbers",
+                _node("Add", [CAT, "offsets"], "ids"),
+                _node("Gather", ["codes", "ids"], "looked_up", axis=0),
+                _node("Flatten", ["looked_up"], "code_numbers", axis=1),
+                offsets=self._offsets,
+                codes=self.codes,
+            )
+        return made
+
+    @property
+    def _offsets(self) -> npt.NDArray[np.int64]:
+        return np.cumsum((0, *self.cardinalities), dtype=np.int64)[:-1]
+
+
+def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+    """Medians for what is missing, a flag for each column that misses any; the ids stay, to be one-hot encoded.
+
+    Centred here, exactly, since a mean far from 0 would be rounded in the scaler's graph.
+    """
+    medians = _medians(problem.train.num)
+    preprocessing = Preprocessing(
+        fill=medians,
+        centre=medians,
+        flagged=_with_gaps(problem.train.num),
+        codes=np.concatenate([np.empty(0), *map(np.arange, problem.cardinalities)]).astype(np.float32)[:, None],
+        cardinalities=problem.cardinalities,
+    )
+    return preprocessing, preprocessing.apply(problem.train)
+
+
+def one_hot_features(problem: Problem) -> tuple[Preprocessing, Matrix, Any]:
+    """As linear_features, but without flags, and what scales the numbers and makes the ids one-hot, not yet fitted."""
+    preprocessing, _ = linear_features(problem)
+    unflagged = replace(preprocessing, flagged=np.empty(0, np.int64))
+    return unflagged, unflagged.apply(problem.train), scaled_and_one_hot(unflagged)
+
+
+def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
+    """Of the features of ``preprocessing``, whose last ones are ids."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    # The unknown is none of them.
+    ids = [np.arange(count - 1, dtype=np.float32) for count in preprocessing.cardinalities]
+    one_hot = OneHotEncoder(categories=ids, handle_unknown="ignore", dtype=np.float32)
+    first_id = preprocessing.width - len(ids)
+    parts = [
+        ("scale", StandardScaler(), list(range(first_id))),
+        ("one_hot", one_hot, list(range(first_id, preprocessing.width))),
+    ]
+    return ColumnTransformer([part for part in parts if part[2]])
+
+
+def forest_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+    """As boosting_features, but what is missing is the median and a flag: skl2onnx exports no tree that knows NaN."""
+    preprocessing, own_codes = _with_target_codes(
+        problem, fill=_medians(problem.train.num), flagged=_with_gaps(problem.train.num)
+    )
+    return preprocessing, _training_matrix(preprocessing, problem, own_codes)
+
+
+def boosting_features(problem: Problem, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
+    """A category becomes the mean of its rows' targets, a frequent one has a 0/1 column too; a gap stays one.
+
+    A column that misses nothing in training gets its median: LightGBM would take 0. ``pairs`` of numeric columns are
+    turned (training.features.pair_rotation).
+    """
+    fill = _medians(problem.train.num)
+    fill[_with_gaps(problem.train.num)] = np.nan
+    preprocessing, own_codes = _with_target_codes(problem, fill=fill, flagged=np.empty(0, np.int64))
+    preprocessing = replace(
+        preprocessing,
+        shown=_frequent(problem),
+        turned=Turned.of(pairs, problem.train.num) if pairs else None,
+    )
+    return preprocessing, _training_matrix(preprocessing, problem, own_codes)
+
+
+def shown_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+    """Medians and flags for what is missing, and a 0/1 column for each category that two training rows have.
+
+    Of each categorical column the ``_MOST_SHOWN`` most frequent ones, 64: rows of its others are alike in it.
+    """
+    fill = _medians(problem.train.num)
+    preprocessing = Preprocessing(
+        fill=fill,
+        centre=np.zeros_like(fill),
+        flagged=_with_gaps(problem.train.num),
+        codes=np.empty((sum(problem.cardinalities), 0), np.float32),
+        cardinalities=problem.cardinalities,
+        shown=_frequent(problem, least=2),
+    )
+    return preprocessing, preprocessing.apply(problem.train)
+
+
+def _with_target_codes(
+    problem: Problem, *, fill: Matrix, flagged: npt.NDArray[np.int64]
+) -> tuple[Preprocessing, Matrix]:
+    """And the training rows' own codes, cross-fitted, so that a category of three rows does not tell their targets."""
+    codes, own_codes = _target_codes(problem)
+    preprocessing = Preprocessing(
+        fill=fill, centre=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=problem.cardinalities
+    )
+    return preprocessing, own_codes
+
+
+def _training_matrix(preprocessing: Preprocessing, problem: Problem, own_codes: Matrix) -> Matrix:
+    return np.concatenate([preprocessing.apply(problem.train)[:, : preprocessing.uncoded], own_codes], axis=1)
+
+
+def _frequent(problem: Problem, least: int = _LEAST_SHOWN_ROWS) -> npt.NDArray[np.int64]:
+    """The categories [categories, 2] (column, id) that enough training rows have, the most frequent of each column."""
+    shown = []
+    for column, count in enumerate(problem.cardinalities):
+        rows = np.bincount(problem.train.cat[:, column], minlength=count)
+        often = np.argsort(-rows, kind="stable")[:_MOST_SHOWN]
+        shown += [(column, one) for one in often if rows[one] >= least]
+    return np.array(shown, np.int64).reshape(-1, 2)
+
+
+def _with_gaps(num: Matrix) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(np.isnan(num).any(axis=0))
+
+
+def _medians(num: Matrix) -> Matrix:
+    """Of each column; 0 for one that has no value at all."""
+    medians = np.zeros(num.shape[1], np.float32)
+    for index, column in enumerate(num.T):
+        present = column[~np.isnan(column)]
+        if len(present):
+            medians[index] = np.median(present)
+    return medians
+
+
+def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
+    """What each id becomes [ids, numbers], and the training rows' own codes [rows, columns x numbers]."""
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import TargetEncoder
+
+    targets = _contrasts(problem)
+    rows = problem.train.cat
+    if not problem.cardinalities:
+        return np.empty((0, len(targets)), np.float32), np.empty((len(rows), 0), np.float32)
+    codes, own = [], []
+    for target in targets:
+        encoder = TargetEncoder(
+            categories=[np.arange(count) for count in problem.cardinalities],
+            target_type="continuous",
+            cv=KFold(n_splits=5, shuffle=True, random_state=problem.seed),
+        )
+        own.append(encoder.fit_transform(rows, target))
+        codes.append(np.concatenate(encoder.encodings_))
+    return np.stack(codes, axis=1).astype(np.float32), np.stack(own, axis=2).reshape(len(rows), -1).astype(np.float32)
+
+
+def _contrasts(problem: Problem) -> list[npt.NDArray[Any]]:
+    """What a category is summed up by: the target, the second of two classes, or the most frequent ones."""
+    target = problem.train.target
+    if not problem.classes:
+        return [target]
+    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_CONTRASTS]
+    return [(target == label).astype(np.float64) for label in classes]
+
+
+def _node(operator: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs, [output], **attributes)

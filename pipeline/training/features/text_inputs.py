@@ -1,0 +1,45 @@
+"""Recipes that read tables, made to read texts beside them. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.training.algorithm import Fitted, Problem, Settings
+
+__all__ = ["TEXT_SETTINGS", "reads_texts"]
+
+Train = Callable[[Settings, Problem], Fitted]
+
+# ``words`` and ``letters``: the longest run of them that is a term. ``bayes``: naive Bayes's share of a score.
+# ``least_rows``: that a term must be in; 0: by the number of rows.
+TEXT_SETTINGS: Settings = {
+    "C": 1.0, "alpha": 1.0, "smoothing": 0.1, "bayes": 0.3, "words": 2, "letters": 4, "least_rows": 0,
+    "most_terms": 200_000,
+}  # fmt: skip
+
+
+def reads_texts(train: Train, texts: Settings = TEXT_SETTINGS, *, every_class: bool = False) -> Train:
+    """``train`` of a recipe that reads ``num``, made to read ``text`` too: as what a linear model says of it.
+
+    ``texts``: that model's settings. ``every_class``: it scores each class, and not the most frequent few.
+    """
+
+    def lifted(settings: Settings, problem: Problem) -> Fitted:
+        if not problem.train.text.size or problem.task == "clustering":
+            return train(settings, problem)
+        if settings.get("privacy_epsilon"):
+            raise CandidateFailedError("what it reads texts by learns from the labels, and is no private training")
+        from pipeline.training.features.text_features import codes_of
+
+        problem.report("reads the texts")
+        codes = codes_of(problem, texts, every_class=every_class)
+        fitted = train(settings, replace(problem, train=codes.train, validation=codes.validation))
+        return replace(
+            fitted,
+            predict=lambda rows: fitted.predict(codes.widened(rows)),
+            body=lambda: codes.before(fitted.body()),
+        )
+
+    return lifted

@@ -1,0 +1,176 @@
+"""A trained network's answers, by torch itself and as a graph."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+from onnx import compose, numpy_helper
+from torch import Tensor, nn
+
+from pipeline.graphs.joining import OPSETS
+from pipeline.training.algorithm import Rows
+from pipeline.training.loop.inputs import Reads, blocks
+
+__all__ = ["Answering", "merged"]
+
+_INPUT = "input/"
+_CHECKED_ROWS = 256  # on which a reused graph is compared with the network
+
+
+def merged(answers: Tensor, *, classes: int) -> Tensor:
+    """A network's answers [batch, outputs], or [batch, members, outputs] of an ensemble -> what its model says.
+
+    Classification: probabilities [batch, classes], the mean of the members'; else values [batch, outputs].
+    """
+    found = answers.softmax(dim=-1) if classes else answers
+    return found.mean(dim=1) if found.ndim == 3 else found
+
+
+class Answering(nn.Module):
+    """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardised values [batch, 1], or
+    with quantiles [batch, 1 + quantiles], which are put in order (Chernozhukov et al. 2010): none crosses another.
+
+    ``reads``: how the inputs are made of rows; their names are those of the body's.
+    """
+
+    def __init__(self, network: nn.Module, reads: Reads, *, classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = classes
+        self._reads = reads
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        found = merged(self.network(*inputs), classes=self.classes)
+        if self.classes or found.shape[1] == 1:
+            return found
+        return torch.cat([found[:, :1], found[:, 1:].sort(dim=1).values], dim=1)
+
+    def answers(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """Probabilities [rows, classes], or standardised values [rows], or with quantiles [rows, 1 + quantiles]."""
+        with torch.no_grad():
+            found = torch.cat([self(*block) for block in blocks(*self._reads(rows).values())])
+        return (found if self.classes or found.shape[1] > 1 else found.squeeze(1)).numpy()
+
+    def body(self, example: Rows) -> onnx.ModelProto:
+        """The network's inputs, as far as there are such columns, in; the answer out. ``example``: 2 rows or more.
+
+        Exporting takes seconds, so that a network of an architecture that was exported before gets its own weights into
+        that graph; it is exported itself where the two do not give the same answers.
+        """
+        inputs = self._reads(example.take(np.arange(min(len(example), _CHECKED_ROWS))))
+        template = _exported_once(_Architecture(key=self._architecture(inputs), answering=self, inputs=inputs))
+        model = template.model
+        if template.answering is not self:
+            reused = _with_weights(model, template.answering, self)
+            model = reused if reused is not None and self._agrees(reused, inputs) else _export(self, inputs)
+        return _with_its_inputs(model)
+
+    def _architecture(self, inputs: Mapping[str, Tensor]) -> Hashable:
+        weights = tuple((name, tensor.shape, tensor.dtype) for name, tensor in _tensors(self).items())
+        shapes = tuple((name, tensor.shape[1:], tensor.dtype) for name, tensor in inputs.items())
+        return (repr(self.network), self.classes, weights, shapes)
+
+    def _agrees(self, model: onnx.ModelProto, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether the graph answers the inputs as the network does."""
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        feeds = {f"{_INPUT}{name}": tensor.numpy() for name, tensor in inputs.items()}
+        read = {given.name for given in session.get_inputs()}
+        (answers,) = session.run(None, {name: values for name, values in feeds.items() if name in read})
+        with torch.no_grad():
+            expected = self(*inputs.values()).numpy()
+        return np.allclose(answers, expected, rtol=1e-3, atol=1e-4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Architecture:
+    """A network that may stand for others: equal are those of the same ``key``."""
+
+    key: Hashable
+    answering: Answering = field(compare=False)
+    inputs: Mapping[str, Tensor] = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Exported:
+    answering: Answering
+    model: onnx.ModelProto
+
+
+@lru_cache(maxsize=2)  # a job's network and its student, or the network of its refit
+def _exported_once(architecture: _Architecture) -> _Exported:
+    answering = architecture.answering
+    return _Exported(answering=answering, model=_export(answering, architecture.inputs))
+
+
+def _export(answering: Answering, inputs: Mapping[str, Tensor]) -> onnx.ModelProto:
+    batch = torch.export.Dim("batch")
+    with _quiet():
+        program = torch.onnx.export(
+            answering.eval(),
+            tuple(tensor[:2] for tensor in inputs.values()),
+            dynamo=True,
+            opset_version=OPSETS[""],
+            input_names=[f"{_INPUT}{name}" for name in inputs],
+            output_names=["answer"],
+            dynamic_shapes=(tuple({0: batch} for _ in inputs),),
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None, "dynamo=True gives a program"
+    return program.model_proto
+
+
+def _with_weights(model: onnx.ModelProto, exported: Answering, other: Answering) -> onnx.ModelProto | None:
+    """``exported``'s graph with ``other``'s tensors; None where one that differs is not a constant of the graph."""
+    before, after = _tensors(exported), _tensors(other)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    constants = {constant.name: constant for constant in copy.graph.initializer}
+    for name in (name for name in before if not torch.equal(before[name], after[name])):
+        constant = constants.get(name)
+        if constant is None or not np.array_equal(numpy_helper.to_array(constant), before[name].numpy()):
+            return None
+        constant.CopyFrom(numpy_helper.from_array(after[name].numpy(), name))
+    return copy
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, by the names that the exporter gives them."""
+    return {name: tensor.detach() for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+
+
+def _with_its_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Its own values within get another name, as torch calls one ``cat`` too; an input that nothing reads is gone."""
+    model = compose.add_prefix(model, "network/", rename_inputs=False, rename_outputs=False)
+    used = {name for node in model.graph.node for name in node.input}
+    for given in [given for given in model.graph.input if given.name not in used]:
+        model.graph.input.remove(given)
+    for node in model.graph.node:
+        node.input[:] = [name.removeprefix(_INPUT) for name in node.input]
+    for given in model.graph.input:
+        given.name = given.name.removeprefix(_INPUT)
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns of its own deprecated calls, and that torchvision, which we do not use, is not installed."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

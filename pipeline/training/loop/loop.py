@@ -1,0 +1,218 @@
+"""The training loop of the torch recipes, whole."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import nn
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.training.algorithm import Problem, Settings
+from pipeline.training.distributed.factory import make_strategy
+from pipeline.training.loop.batching import Batch, batches
+from pipeline.training.loop.checkpoints import keep, resumed
+from pipeline.training.loop.dense import Dense, is_plain
+from pipeline.training.loop.dp_sgd import Private, without_mixing
+from pipeline.training.loop.fine_tuning import begin_from
+from pipeline.training.loop.inputs import Reads
+from pipeline.training.loop.losses import loss_of
+from pipeline.training.loop.metrics import memory_mb
+from pipeline.training.loop.state import Progress, Training
+from pipeline.training.loop.train_step import Data, finish, gradient, measured, see_again, within_memory
+from pipeline.training.optim.optimizers import Descent
+from pipeline.training.optim.schedules import factor
+from pipeline.training.optim.weight_average import Averaged
+
+__all__ = ["Learned", "train_network"]
+
+_SURE_SHARE = 0.95  # of the time that is left: epochs differ
+_LOWERED = 0.1  # what the rate of a training that diverged is multiplied with, once
+_STEPS_BETWEEN_QUESTIONS = 64  # of several processes to their main one
+_Due = Literal["nothing", "checkpoint", "end"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Learned:
+    """``network``: on the CPU, as it was at its best. ``history``, ``notes``, ``privacy``: as Fitted has them."""
+
+    network: nn.Module
+    history: tuple[dict[str, float], ...]
+    notes: tuple[str, ...] = ()
+    privacy: dict[str, float] = field(default_factory=dict)
+
+
+def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settings, problem: Problem) -> Learned:
+    """Train what ``build`` makes (after the seed is set) until the validation loss gets no better.
+
+    ``reads`` makes of rows what the network's forward takes: on the device, all rows. It answers logits
+    [batch, classes] or standardised values [batch, losses.outputs_of]; an ensemble [batch, members, outputs], whose
+    members learn each by themselves and answer together. Augmentation is the network's own, in training mode.
+    Raise CandidateFailedError when the loss is no number any more at a tenth of the rate either, when one row is too
+    much for the memory, or when a setting does not fit.
+    """
+    torch.manual_seed(problem.seed)
+    torch.set_num_threads(problem.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch does not type it
+    if problem.device.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")  # TF32
+
+    together = make_strategy(settings["parallel"], problem.process, problem.device)
+    network, changed = without_mixing(build()) if settings["privacy_epsilon"] else (build(), ())
+    begun = begin_from(network, settings, problem)
+    network.to(problem.device)
+    model = together.wrap(network)
+    descent = Descent(model, settings)
+    training = Training(
+        settings=settings, problem=problem, model=model, descent=descent, together=together,
+        loss_of=loss_of(settings, problem),
+        averaged=Averaged(model, settings),
+        private=Private(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
+        written_out=network if isinstance(network, Dense) and is_plain(settings, problem) else None,
+    )  # fmt: skip
+    train, held_out = (Data.of(reads, rows, problem.device) for rows in (problem.train, problem.validation))
+    nothing = torch.zeros((), device=problem.device)
+    at = resumed(training, Progress(rate=settings["learning_rate"], loss=nothing, best=together.weights(model)))
+    for point in at.history:
+        problem.watch(point)
+    _train(training, train, held_out, at)
+    if at.planned and at.epoch > at.planned:
+        at.note(_time_was_over(at.planned, settings))
+    if training.private:
+        training.private.close()
+        at.note(training.private.note)
+    network.load_state_dict(at.best)
+    return Learned(
+        network=network.cpu().eval(),
+        history=tuple(at.history),
+        notes=(*changed, *begun, *at.notes),
+        privacy=training.private.spent(at.all_steps) if training.private else {},
+    )
+
+
+def _train(training: Training, train: Data, held_out: Data, at: Progress) -> None:
+    """All epochs that are left, from wherever ``at`` is, until time, patience or privacy is used up."""
+    settings, problem, together, averaged = training.settings, training.problem, training.together, training.averaged
+    due, kept_at = "nothing", time.monotonic()
+    while due != "end" and at.epoch <= (at.planned or settings["epochs"]) and not _out_of_patience(training, at):
+        started = time.perf_counter() - at.seconds
+        training.model.train()
+        for passed, batch in _batches(training, at):
+            rows, share = together.share(batch)
+            loss = within_memory(training, at, len(rows), partial(gradient, training, train, rows, share))
+            finish(training)
+            training.descent.step(at.rate * factor(settings, _position(settings, at, passed), at.losses))
+            averaged.after_step()
+            at.count(loss, len(batch))
+            due = _due(training, at, kept_at)
+            if due == "end":
+                break
+            if due == "checkpoint":
+                at.seconds = time.perf_counter() - started
+                keep(training, at)
+                kept_at = time.monotonic()
+        train_loss = together.mean(at.loss).item() / max(1, at.rows)  # waits for the device
+        seconds = time.perf_counter() - started
+
+        averaged.after_epoch(at.epoch)
+        with averaged.applied():
+            if averaged.needs_statistics:
+                see_again(training, train, at)
+            loss, metric = within_memory(training, at, len(held_out), partial(measured, training, held_out))
+            validation_loss = together.mean(loss).item()
+            if math.isfinite(train_loss) and validation_loss < at.best_loss:
+                at.best_loss, at.best_epoch, at.best = validation_loss, at.epoch, together.weights(training.model)
+        if not math.isfinite(train_loss + validation_loss):
+            _lower_the_rate(training, at, last=due == "end")
+            continue
+
+        at.history.append({
+            "epoch": at.epoch,
+            "loss": train_loss,
+            "validation_loss": validation_loss,
+            **metric,
+            "learning_rate": at.rate * factor(settings, _position(settings, at), at.losses),
+            "rows_per_second": at.rows / seconds,
+            "memory_mb": memory_mb(problem.device),
+            "seconds": time.perf_counter() - started,
+        })  # fmt: skip
+        problem.watch(at.history[-1])
+        problem.report(f"epoch {at.epoch} of {settings['epochs']}, validation loss {validation_loss:.4f}")
+        at.begin(at.epoch + 1)
+        _plan_the_time(training, at)
+        if _due(training, at, kept_at, epoch_ended=True) == "checkpoint":
+            keep(training, at)
+            kept_at = time.monotonic()
+
+
+def _position(settings: Settings, at: Progress, passed: float = 0.0) -> float:
+    """Where in its schedule the training is, in epochs: where the time is short the schedule is too."""
+    return float((at.epoch - 1 + passed) * settings["epochs"] / (at.planned or settings["epochs"]))
+
+
+def _plan_the_time(training: Training, at: Progress) -> None:
+    """As many epochs as there is time for, so that a schedule that ends low does so: cut off, it has hardly learned."""
+    epochs, done = training.settings["epochs"], at.epoch - 1
+    if done >= (at.planned or epochs) or training.problem.deadline == math.inf:
+        return
+    each = sum(point["seconds"] for point in at.history) / len(at.history)
+    left = _SURE_SHARE * (training.problem.deadline - time.monotonic())
+    possible = training.together.from_main(max(done + 1, min(epochs, done + int(left / each))))
+    at.planned = possible if possible < epochs else 0
+
+
+def _batches(training: Training, at: Progress) -> Iterator[Batch]:
+    """Those of the epoch that are left."""
+    if training.private:
+        return training.private.batches(at.steps)
+    return batches(training.settings, training.problem, epoch=at.epoch, done=at.steps)
+
+
+def _out_of_patience(training: Training, at: Progress) -> bool:
+    """Whether so many epochs have brought no better validation loss, since there is an average to be measured."""
+    since = max(at.best_epoch, training.averaged.first_epoch - 1)
+    return at.epoch - 1 - since >= int(training.settings["early_stopping"])
+
+
+def _time_was_over(epoch: int, settings: Settings) -> str:
+    return f"training time ran out in epoch {epoch} of {settings['epochs']}; the best weights so far were kept"
+
+
+def _due(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
+    """As the main process sees it."""
+    together = training.together
+    if together.process.size > 1 and not epoch_ended and at.steps % _STEPS_BETWEEN_QUESTIONS:
+        return "nothing"
+    return together.from_main(_due_here(training, at, kept_at, epoch_ended=epoch_ended))
+
+
+def _due_here(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool) -> _Due:
+    now, problem = time.monotonic(), training.problem
+    if now >= problem.deadline and not epoch_ended:
+        at.note(_time_was_over(at.epoch, training.settings))
+        return "end"
+    if training.private and training.private.is_spent(at.all_steps) and not epoch_ended:
+        return "end"
+    between = problem.checkpoints.seconds
+    return "checkpoint" if (epoch_ended if between == 0 else now - kept_at >= between) else "nothing"
+
+
+def _lower_the_rate(training: Training, at: Progress, *, last: bool) -> None:
+    """Go on from the best weights at a tenth of the rate, once; raise CandidateFailedError when that was done."""
+    where = f"in epoch {at.epoch} (learning rate {at.rate:g})"
+    if at.diverged or last:
+        before = f", before that {at.diverged}" if at.diverged else ""
+        raise CandidateFailedError(f"the loss became non-finite {where}{before}: a lower learning rate is expected")
+    at.diverged = where
+    at.rate *= _LOWERED
+    at.note(f"the loss became non-finite {where}; resumed from the best weights with {at.rate:g}")
+    training.together.load(training.model, at.best)
+    training.descent.restart()
+    training.averaged.restart()
+    at.begin(at.epoch)

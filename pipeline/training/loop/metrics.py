@@ -1,0 +1,43 @@
+"""What is told of a network while it learns."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.contracts.signature import Signature
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.metrics import measure
+from pipeline.training.algorithm import Problem
+
+__all__ = ["memory_mb", "metric_of"]
+
+_MOST_AREAS = 20  # classes, each of which sorts the rows, that an epoch has time for
+
+
+def metric_of(problem: Problem, answers: Tensor, target: Tensor) -> dict[str, float]:
+    """The plan's metric by its name, of probabilities [rows, classes] or of standardised values [rows, ...]."""
+    if problem.metric == "auc" and problem.classes > _MOST_AREAS:
+        return {}
+    classes = tuple(map(str, range(problem.classes)))
+    found, truth = answers.float().cpu().numpy(), target.cpu().numpy()
+    if not np.isfinite(found).all():
+        return {}
+    if not classes:
+        found, truth = found[:, 0] * problem.unit, truth * problem.unit
+    else:
+        truth = np.array(classes, object)[truth]
+    signature = Signature(task=problem.task, target="", columns=(), classes=classes)
+    return measure(signature, truth, Answers.of(signature, found), only=problem.metric)
+
+
+def memory_mb(device: str) -> float:
+    """The most that was in use so far: of the GPU, or of this process."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated() / 2**20
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB on Linux

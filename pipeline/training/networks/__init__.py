@@ -1,0 +1,1 @@
+"""Network architectures and what their algorithms have in common."""

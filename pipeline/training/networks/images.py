@@ -1,0 +1,162 @@
+"""Networks that read images: uint8 [batch, height, width, channels] in, logits or one standardised value out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from pipeline.training.algorithm import Fitted, Problem, Settings
+from pipeline.training.loop.dense import Dense
+from pipeline.training.loop.fit import fit_network
+from pipeline.training.loop.inputs import columns
+from pipeline.training.loop.losses import outputs_of
+
+__all__ = ["READS", "ConvNet", "PixelNet", "Pixels", "ResNet", "as_shares", "train_images"]
+
+READS = columns("image")
+
+_SHIFT = 0.1  # of the side, at most
+_TURN = math.radians(12)
+_GROW = 0.1  # of the size, either way
+_LARGE_SIDE = 24  # from which on a residual network begins at half the size
+_LEAST_SIDE = 4  # below it there is nothing left to halve
+
+
+class Pixels(nn.Module):
+    """uint8 [batch, height, width, channels] -> [batch, channels, height, width], standardised by channel.
+
+    In training, where ``jitter``, each image is shifted, turned and scaled a little: none is mirrored, since a
+    mirrored digit is none. What comes in from outside repeats the border.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, image: npt.NDArray[np.uint8], *, jitter: bool) -> None:
+        """``image``: the training rows."""
+        super().__init__()
+        shown = image[:: max(1, len(image) // 2000)].astype(np.float32)
+        self.register_buffer("mean", torch.from_numpy(shown.mean(axis=(0, 1, 2))))
+        spread = shown.std(axis=(0, 1, 2))
+        self.register_buffer("scale", torch.from_numpy((1 / np.where(spread > 0, spread, 1)).astype(np.float32)))
+        self.channels = image.shape[3]
+        self.jitter = jitter
+
+    def forward(self, image: Tensor) -> Tensor:
+        standard = ((image.to(self.mean.dtype) - self.mean) * self.scale).permute(0, 3, 1, 2)
+        return _jittered(standard) if self.training and self.jitter else standard
+
+
+def _jittered(images: Tensor) -> Tensor:
+    count = len(images)
+    drawn = torch.rand(4, count, device=images.device) * 2 - 1
+    turn, size = drawn[0] * _TURN, 1 + drawn[1] * _GROW
+    cosine, sine = turn.cos() * size, turn.sin() * size
+    shift = drawn[2:] * 2 * _SHIFT
+    rows = [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)]
+    grid = nn.functional.affine_grid(torch.stack(rows, 1), [count, 1, *images.shape[2:]], align_corners=False)
+    moved: Tensor = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return moved
+
+
+class ConvNet(nn.Module):
+    """Pairs of 3 x 3 convolutions, each pair half the size of the one before (as VGG, Simonyan and Zisserman 2015,
+    with batch norm); then all places of the last one, through dropout, into the answer."""
+
+    def __init__(
+        self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], dropout: float, jitter: bool
+    ) -> None:
+        super().__init__()
+        self.pixels = Pixels(image, jitter=jitter)
+        layers: list[nn.Module] = []
+        channels, height, width = self.pixels.channels, *image.shape[1:3]
+        for wide in widths:
+            halves = min(height, width) >= _LEAST_SIDE
+            layers += [*_convolution(channels, wide, stride=2 if halves else 1), *_convolution(wide, wide)]
+            height, width = (-(-side // 2) if halves else side for side in (height, width))
+            channels = wide
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
+        self.answer = nn.Linear(channels * height * width, outputs)
+
+    def forward(self, image: Tensor) -> Tensor:
+        answer: Tensor = self.answer(self.layers(self.pixels(image)))
+        return answer
+
+
+def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels, wide, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(wide),
+        nn.ReLU(inplace=True),
+    ]
+
+
+class ResNet(nn.Module):
+    """Residual blocks (He et al. 2016), each group half the size of the one before; the mean of the places answers."""
+
+    def __init__(  # noqa: PLR0913 - a network's settings, each by its name
+        self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], blocks: int, dropout: float,
+        jitter: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.pixels = Pixels(image, jitter=jitter)
+        side, channels = min(image.shape[1:3]), widths[0]
+        large = side >= _LARGE_SIDE
+        side = -(-side // 2) if large else side
+        layers: list[nn.Module] = _convolution(self.pixels.channels, channels, stride=2 if large else 1)
+        for place, wide in enumerate(widths):
+            for block in range(blocks):
+                halves = place > 0 and block == 0 and side >= _LEAST_SIDE
+                side = -(-side // 2) if halves else side
+                layers.append(_Residual(channels, wide, stride=2 if halves else 1))
+                channels = wide
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
+        self.answer = nn.Linear(channels, outputs)
+
+    def forward(self, image: Tensor) -> Tensor:
+        answer: Tensor = self.answer(self.layers(self.pixels(image)))
+        return answer
+
+
+class _Residual(nn.Module):
+    """Two convolutions beside what goes past them."""
+
+    def __init__(self, channels: int, wide: int, *, stride: int) -> None:
+        super().__init__()
+        first, second = _convolution(channels, wide, stride=stride), _convolution(wide, wide)
+        self.inner = nn.Sequential(*first, *second[:-1])
+        past = [nn.Conv2d(channels, wide, 1, stride=stride, bias=False), nn.BatchNorm2d(wide)]
+        self.past = nn.Sequential(*(past if stride > 1 or channels != wide else []))
+
+    def forward(self, found: Tensor) -> Tensor:
+        both: Tensor = self.inner(found) + self.past(found)
+        return both.relu()
+
+
+class PixelNet(Dense):
+    """Each pixel, as a share of white, into layers of ReLUs."""
+
+    def __init__(self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], dropout: float) -> None:
+        super().__init__([math.prod(image.shape[1:]), *hidden, outputs], dropout)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(as_shares(image))
+
+    def learn(self, image: Tensor, target: Tensor, share: float) -> Tensor:
+        return super().learn(as_shares(image), target, share)
+
+
+def as_shares(image: Tensor) -> Tensor:
+    """[batch, pixels]: each as a share of white."""
+    return image.flatten(1).float() / 255
+
+
+def train_images(build: Callable[[int], nn.Module], settings: Settings, problem: Problem) -> Fitted:
+    """What a network learns from the images, by the one loop; ``build`` makes it, of so many outputs."""
+    return fit_network(partial(build, outputs_of(settings, problem)), READS, settings, problem)

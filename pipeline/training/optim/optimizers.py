@@ -1,0 +1,202 @@
+"""The optimizers, each a function of its name, and the step that all of them take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.training.algorithm import Settings
+from pipeline.training.distributed.strategy import Parallel
+
+__all__ = ["FULL_BATCH", "OPTIMIZERS", "Descent", "NormalizedGD"]
+
+FULL_BATCH = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
+_OWN_DECAY = frozenset({"adamw", "muon"})  # that decay the weights themselves
+_MUON_MOMENTUM = 0.95
+_ONE = torch.tensor(1.0)
+
+Optimizers = tuple[torch.optim.Optimizer, ...]
+
+
+class Descent:
+    """The optimizers of a network's weights. ``step`` takes the rate anew, so that schedules keep no state.
+
+    ``weight_decay`` is decoupled from the gradient (Loshchilov and Hutter 2019) whatever the optimizer is.
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        self.parameters = _learning(network)
+        self._make = partial(OPTIMIZERS[settings["optimizer"]], network, settings)
+        self._optimizers = self._make()
+        self._decay = 0.0 if settings["optimizer"] in _OWN_DECAY else float(settings["weight_decay"])
+
+    def restart(self) -> None:
+        """Forget the steps that were taken."""
+        self._optimizers = self._make()
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        if self._decay:
+            torch._foreach_mul_(self.parameters, 1 - rate * self._decay)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            if isinstance(optimizer, FusedAdam):
+                optimizer.step_at_once()
+            else:
+                optimizer.step()
+
+    def state(self) -> list[dict[str, Any]]:
+        return [optimizer.state_dict() for optimizer in self._optimizers]
+
+    def load(self, state: Iterable[Mapping[str, Any]], together: Parallel) -> None:
+        """``state``: as it was, whole (Parallel.whole)."""
+        for optimizer, one in zip(self._optimizers, state, strict=True):
+            together.load_optimizer(optimizer, one)
+
+
+class FusedAdam(torch.optim.Adam):
+    """Kingma and Ba 2015, or with ``decoupled_weight_decay`` Loshchilov and Hutter 2019.
+
+    torch's own step looks for its tensors each time, which takes a small network as long as the step itself.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], *, lr: float, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, fused=True, decoupled_weight_decay=True)
+        self._known: list[list[Tensor]] = []  # of each parameter, in turn: both means, and the steps taken
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._known = []
+
+    def step_at_once(self) -> None:
+        """``step``, in the same arithmetic."""
+        (group,) = self.param_groups
+        gradients = [one.grad for one in group["params"]]
+        if not self._known or any(one is None for one in gradients):
+            self.step()
+            self._known = self._all_known(group["params"])
+            return
+        first, second, steps = self._known
+        beta1, beta2 = group["betas"]
+        torch._foreach_add_(steps, _ONE, alpha=1.0)
+        torch._fused_adamw_(
+            group["params"], gradients, first, second, [], steps, lr=group["lr"], beta1=beta1, beta2=beta2,
+            weight_decay=group["weight_decay"], eps=group["eps"], amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    def _all_known(self, parameters: Sequence[Tensor]) -> list[list[Tensor]]:
+        """None, where a parameter has had no gradient, or is one of a GPU, or a share of one (torch_strategies)."""
+        if any(type(one) is not nn.Parameter or one.is_cuda or one not in self.state for one in parameters):
+            return []
+        return [[self.state[one][name] for one in parameters] for name in ("exp_avg", "exp_avg_sq", "step")]
+
+
+class NormalizedGD(torch.optim.Optimizer):
+    """A step of length ``lr`` against the gradient: lr * g / |g|, the norm being that of all weights together
+    (Nesterov 1984; Hazan, Levy and Shalev-Shwartz 2015)."""
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever given
+        for group in self.param_groups:
+            with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
+            gradients = [parameter.grad for parameter in with_gradient]
+            norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+            scale = -group["lr"] / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+            torch._foreach_add_(with_gradient, torch._foreach_mul(gradients, scale))
+
+
+def _learning(network: nn.Module) -> list[Tensor]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def _fast(network: nn.Module) -> dict[str, bool]:
+    """SGD's fast way. Of a share of the weights (distributed.torch_strategies) torch has no fused one."""
+    whole = all(type(parameter) is nn.Parameter for parameter in network.parameters())
+    return {"fused": True} if whole else {"foreach": True}
+
+
+def _plain(network: nn.Module, settings: Settings) -> Optimizers:
+    """Against the gradient: of all rows (Cauchy 1847), or of a batch of them (Robbins and Monro 1951)."""
+    return (torch.optim.SGD(_learning(network), lr=settings["learning_rate"], **_fast(network)),)
+
+
+def _normalized_gd(network: nn.Module, settings: Settings) -> Optimizers:
+    return (NormalizedGD(_learning(network), lr=settings["learning_rate"]),)
+
+
+def _momentum(network: nn.Module, settings: Settings) -> Optimizers:
+    """Heavy ball (Polyak 1964)."""
+    rate, momentum = settings["learning_rate"], settings["momentum"]
+    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, **_fast(network)),)
+
+
+def _nesterov(network: nn.Module, settings: Settings) -> Optimizers:
+    """Nesterov 1983, as Sutskever et al. 2013 write it."""
+    rate, momentum = settings["learning_rate"], settings["momentum"]
+    nesterov = momentum > 0  # of no momentum there is nothing to look ahead by
+    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, nesterov=nesterov, **_fast(network)),)
+
+
+def _adagrad(network: nn.Module, settings: Settings) -> Optimizers:
+    """Duchi, Hazan and Singer 2011."""
+    return (torch.optim.Adagrad(_learning(network), lr=settings["learning_rate"], foreach=True),)
+
+
+def _adadelta(network: nn.Module, settings: Settings) -> Optimizers:
+    """Zeiler 2012; its own rate is 1."""
+    return (torch.optim.Adadelta(_learning(network), lr=settings["learning_rate"], foreach=True),)
+
+
+def _rmsprop(network: nn.Module, settings: Settings) -> Optimizers:
+    """Tieleman and Hinton 2012."""
+    return (torch.optim.RMSprop(_learning(network), lr=settings["learning_rate"], foreach=True),)
+
+
+def _adam(network: nn.Module, settings: Settings) -> Optimizers:
+    return (FusedAdam(_learning(network), lr=settings["learning_rate"]),)
+
+
+def _adamw(network: nn.Module, settings: Settings) -> Optimizers:
+    return (FusedAdam(_learning(network), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]),)
+
+
+def _muon(network: nn.Module, settings: Settings) -> Optimizers:
+    """Hidden matrices step along their orthogonalised momentum (Jordan et al. 2024), scaled so that one rate serves
+    both (Liu et al. 2025); all else, and the first and the last layer, by AdamW."""
+    rate, decay = settings["learning_rate"], settings["weight_decay"]
+    matrices = [m.weight for m in network.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad][1:-1]
+    inner = {id(matrix) for matrix in matrices}
+    rest = [parameter for parameter in _learning(network) if id(parameter) not in inner]
+    found: Optimizers = (FusedAdam(rest, lr=rate, weight_decay=decay),)
+    if matrices:
+        muon = torch.optim.Muon(
+            matrices, lr=rate, weight_decay=decay, momentum=_MUON_MOMENTUM, adjust_lr_fn="match_rms_adamw"
+        )
+        found = (*found, muon)
+    return found
+
+
+OPTIMIZERS: Mapping[str, Callable[[nn.Module, Settings], Optimizers]] = MappingProxyType(
+    {
+        "gd": _plain,
+        "normalized_gd": _normalized_gd,
+        "sgd": _plain,
+        "momentum": _momentum,
+        "nesterov": _nesterov,
+        "adagrad": _adagrad,
+        "adadelta": _adadelta,
+        "rmsprop": _rmsprop,
+        "adam": _adam,
+        "adamw": _adamw,
+        "muon": _muon,
+    }
+)

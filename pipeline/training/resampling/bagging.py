@@ -1,0 +1,54 @@
+"""Bagging over folds: a model for each fold, trained on the other rows; together they answer with their mean.
+
+All rows are used, and each model stops by rows that it has not learnt from (Breiman 1996; Erickson et al. 2020,
+AutoGluon).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.training.algorithm import Fitted, Problem, Rows
+from pipeline.training.resampling.folds import held_out_by_fold
+
+__all__ = ["bagged"]
+
+
+def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]) -> Fitted:
+    """``train(problem, fold)`` for each fold, whose ``validation`` are the fold's rows. One fold, or rows that
+    may not be dealt to folds: ``problem`` itself.
+
+    At the deadline those there are so far answer, and ``notes`` says so.
+    """
+    if folds < 2 or not problem.may_be_dealt:
+        return train(problem, 0)
+    members: list[Fitted] = []
+    notes: tuple[str, ...] = ()
+    for number, held in enumerate(held_out_by_fold(problem, folds)):
+        if members and time.monotonic() > problem.deadline:
+            notes = (f"training time ran out after {number} of {folds} folds; the models of these folds are used",)
+            break
+        part = replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
+        members.append(train(part, number))
+    return Fitted(
+        predict=lambda rows: _mean(members, rows),
+        body=lambda: _blended(members, problem.classes),
+        notes=(*dict.fromkeys(note for member in members for note in member.notes), *notes),
+    )
+
+
+def _mean(members: list[Fitted], rows: Rows) -> npt.NDArray[Any]:
+    total: npt.NDArray[Any] = sum((one.predict(rows).astype(np.float64) for one in members), np.zeros(()))
+    return total / len(members)
+
+
+def _blended(members: list[Fitted], classes: int) -> Any:
+    from pipeline.graphs.blending import blend
+
+    return blend([one.body() for one in members], [1 / len(members)] * len(members), classes=classes)

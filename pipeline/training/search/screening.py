@@ -1,0 +1,76 @@
+"""The cheap rung before a job's trainings: all its candidates on few rows, so that the hopeless cost no more.
+
+One rung of successive halving (Jamieson and Talwalkar 2016), careful: a learning curve may cross another, so only what
+is far behind is dropped, and some always stay.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.contracts.plan import Candidate
+from pipeline.training.algorithm import Fitted, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.search.trial_data import sample
+
+__all__ = ["Judge", "audition"]
+
+Judge = Callable[[Fitted, Rows], tuple[float, tuple[float, float]]]  # the plan's metric and its 95 % interval
+
+_FAR = 2.0  # times the two intervals' half widths
+_STAY = 2  # candidates, whatever they are worth
+_SHARE_OF_TIME = 0.1  # of what is left, for all of them
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Heard:
+    """``quality``: higher is better; ``half``: half of its interval's width."""
+
+    candidate: str
+    quality: float
+    half: float
+
+
+def audition(
+    candidates: Sequence[tuple[Candidate, Recipe]], problem: Problem, rows: int, judge: Judge, *, greater: bool
+) -> Mapping[str, str]:
+    """Candidate -> why it is dropped. What fails here is not dropped: it fails, or does not, in its training."""
+    few = replace(
+        problem,
+        train=sample(problem.train, rows / len(problem.train), classes=problem.classes, seed=problem.seed),
+        validation=sample(
+            problem.validation, rows / len(problem.validation), classes=problem.classes, seed=problem.seed
+        ),
+        checkpoints=NoCheckpoints(),
+        watch=lambda point: None,
+        report=lambda text: None,
+    )
+    each = (problem.deadline - time.monotonic()) * _SHARE_OF_TIME / len(candidates)
+    heard = []
+    for candidate, recipe in candidates:
+        problem.report(f"{candidate.name}: on {len(few.train):,} rows first")
+        settings = recipe.complete({**candidate.settings, **recipe.declares.in_trials})
+        try:
+            fitted = recipe.train(settings, replace(few, deadline=time.monotonic() + each))
+            quality, (low, high) = judge(fitted, few.validation)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
+            _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)
+            continue
+        heard.append(_Heard(candidate=candidate.name, quality=quality if greater else -quality, half=(high - low) / 2))
+    return _hopeless(heard, rows=len(few.train), metric=problem.metric)
+
+
+def _hopeless(heard: Sequence[_Heard], *, rows: int, metric: str) -> dict[str, str]:
+    ranked = sorted(heard, key=lambda one: one.quality, reverse=True)
+    return {
+        one.candidate: (
+            f"on {rows:,} rows its {metric} was {abs(one.quality):.4g}, and {abs(ranked[0].quality):.4g} the best "
+            f"({ranked[0].candidate}): further behind than {_FAR:g} times what the rows leave open"
+        )
+        for one in ranked[_STAY:]
+        if ranked[0].quality - one.quality > _FAR * (one.half + ranked[0].half)
+    }

@@ -1,0 +1,66 @@
+"""Which rows a trial learns from and is scored on: seeded, and of each class its share.
+
+The columns' vocabularies and a regression's scale are those of all training rows: they know no row's label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.resampling.folds import held_out_by_fold
+
+__all__ = ["folds_of", "sample"]
+
+_Places = npt.NDArray[np.int64]
+
+
+def folds_of(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], str]:
+    """The problems that a trial is scored on, and a note when they are not what ``cv`` asks for.
+
+    None: the validation rows. Else the training rows in ``cv`` parts, each held out once; every part has rows of two
+    classes, and the rest rows of every class: where the rows do not suffice, fewer parts, or the validation rows.
+    """
+    if cv is None:
+        return (problem,), ""
+    possible = min(cv, _most_folds(problem))
+    if possible < 2:
+        return (problem,), (
+            f"cross-validation in {cv} folds would leave folds whose rows are of one class (or none): "
+            "the settings were compared on the validation rows"
+        )
+    problems = tuple(
+        replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
+        for held in held_out_by_fold(problem, possible)
+    )
+    if possible == cv:
+        return problems, ""
+    return problems, f"cross-validation in {possible} folds: {cv} would leave folds whose rows are of one class"
+
+
+def sample(rows: Rows, share: float, *, classes: int, seed: int) -> Rows:
+    """``share`` of the rows, of each class at least one, in their order."""
+    if share >= 1:
+        return rows
+    generator = np.random.default_rng(seed)
+    chosen = [generator.permutation(group)[: max(1, round(share * len(group)))] for group in _groups(rows, classes)]
+    return rows.take(np.sort(np.concatenate(chosen)))
+
+
+def _most_folds(problem: Problem) -> int:
+    if not problem.classes:
+        return len(problem.train) // 2
+    counts = np.sort(np.bincount(problem.train.target, minlength=problem.classes))
+    return int(counts[-2])
+
+
+def _groups(rows: Rows, classes: int) -> list[_Places]:
+    """The places of each class's rows; of a regression all at once."""
+    target: npt.NDArray[Any] = rows.target
+    if not classes:
+        return [np.arange(len(target))]
+    return [places for label in range(classes) if len(places := np.flatnonzero(target == label))]
