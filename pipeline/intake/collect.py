@@ -41,7 +41,8 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
     described = _job_in(cause)
     reason = str(described.get("StatusReason", ""))
     if any(begin in reason for begin in _NO_MACHINE):
-        raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason[:_MAX_REASON]})")
+        reason = reason.removesuffix(": ")[:_MAX_REASON]  # Batch may have said nothing
+        raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason})")
     if outcome is not None and outcome.error is not None:
         raise _not_retried(error_named(outcome.error.type, outcome.error.message))
     if (starting := _reason(described, _NO_TASK)) is not None:

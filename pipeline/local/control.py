@@ -18,7 +18,10 @@ __all__ = ["DEFAULT_HOME", "down", "status", "up"]
 DEFAULT_HOME = Path("~/.modeldrop")
 STACK = "modeldrop"
 TEMPLATE = ROOT / "template.yaml"
-_PARAMETERS = {"MultiNode": "cpu"}  # nodes are processes here, which cost nothing and share the one GPU, if any, badly
+_PARAMETERS = {
+    "MultiNode": "cpu",  # nodes are processes here, which cost nothing and share the one GPU, if any, badly
+    "FargateWaitSeconds": "7200",  # jobs wait for each other here, and no other queue has more machines
+}
 
 Report = Callable[[str], None]
 

@@ -85,6 +85,12 @@ def test_a_job_that_got_no_machine_is_told_apart_even_after_a_reclaimed_attempt(
         check_job(RUN, "gpu", NO_MACHINE, artifacts=artifacts)
 
 
+def test_a_wait_of_which_batch_says_nothing_ends_its_sentence(artifacts: FakeObjectStore) -> None:
+    cause = json.dumps({"Status": "FAILED", "StatusReason": "CAPACITY:NO_MACHINE within 120 seconds: "})
+    with pytest.raises(CapacityUnavailableError, match=r"in time \(CAPACITY:NO_MACHINE within 120 seconds\)$"):
+        check_job(RUN, "cpu", cause, artifacts=artifacts)
+
+
 @pytest.mark.parametrize(
     "reason",
     [
