@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.training.algorithm import Rows
-from pipeline.training.answering import Answering
 from pipeline.training.inputs import columns
+from pipeline.training.loop.inference import Answering
 from pipeline.training.network import Network
 
 Build = Callable[[Rows], nn.Module]
