@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.training.algorithm import Rows
-from pipeline.training.inputs import columns
 from pipeline.training.loop.inference import Answering
-from pipeline.training.network import Network
+from pipeline.training.loop.inputs import columns
+from pipeline.training.networks.tabular_mlp import Network
 
 Build = Callable[[Rows], nn.Module]
 
