@@ -64,7 +64,7 @@ def newest_run(home: Home) -> str:
 def rows_of(home: Home, run: str) -> list[Row]:
     with sqlite3.connect(home.records) as records:
         found = records.execute("SELECT store, key, value FROM records").fetchall()
-    return [row for row in found if run.encode() in row[1] + row[2] and row[0] != "sqs-queues"]
+    return [row for row in found if run.encode() in row[1] + row[2] and not row[0].startswith("sqs-")]
 
 
 def copies_of(home: Home, rows: list[Row], run: str, number: int) -> Iterator[Row]:
