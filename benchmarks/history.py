@@ -177,7 +177,14 @@ def main() -> int:
     )
     last = results[str(arguments.runs[-1])]
     ratios = {name: last[name] / floor[name] for name in floor}
-    report("history", results=results, floor=floor, peers={}, ratios=ratios, met=met)
+    report(
+        "history",
+        results=results,
+        floor=floor,
+        peers={},
+        ratios=ratios,
+        met=met,
+    )
     return 0
 
 
