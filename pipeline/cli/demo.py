@@ -77,10 +77,11 @@ def run_demo(session: Session) -> None:
     message(
         f"Two dropped files became two served models in {time.monotonic() - began:.0f} s. The stack goes on running:"
     )
-    for command, purpose in _NEXT:
-        message(f"  modeldrop {command:<32} {purpose}")
+    steps = [(f"modeldrop {command}", purpose) for command, purpose in _NEXT]
     if activation := _activation():
-        message(f"In a new shell, first: {activation}")
+        steps.insert(0, (activation, "so that your shell finds modeldrop"))
+    for command, purpose in steps:
+        message(f"  {command:<34}  {purpose}")
 
 
 def _activation() -> str | None:

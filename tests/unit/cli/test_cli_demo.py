@@ -57,6 +57,22 @@ def test_the_demo_starts_the_cloud_and_leaves_two_models_served(begins: Stage) -
     assert "modeldrop down" in result.stderr
 
 
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_demo_ends_with_commands_that_the_shell_finds(
+    begins: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_path: bool
+) -> None:
+    command = tmp_path / "bin" / "modeldrop"
+    command.parent.mkdir()
+    command.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(command.parent) if on_path else "")
+    monkeypatch.setattr("sys.base_prefix", "/usr")
+    monkeypatch.setattr("sys.prefix", "/opt/environment")
+    lines = begins.run("demo").stderr.splitlines()
+    activation = [line for line in lines if line.startswith("  . /opt/environment/bin/activate ")]
+    assert len(activation) == (0 if on_path else 1)
+    assert any(line.startswith("  modeldrop check FILE ") for line in lines)
+
+
 def test_the_demo_asks_for_the_network_alone_before_it_drops_the_file_again(begins: Stage) -> None:
     begins.run("demo")
     assert b"[mlp]" in begins.uploads.get("demo/digits-int8/train.yaml")
