@@ -86,6 +86,6 @@ def _target_kind(dataset: Dataset) -> str:
 def _examples(column: pl.Series) -> list[str]:
     if column.dtype == pl.Binary or column.dtype.is_nested():
         return []
-    values = column.drop_nulls().head(_LOOK).unique(maintain_order=True).head(_EXAMPLES)
-    texts = map(str, values)
+    values = dict.fromkeys(column.drop_nulls().head(_LOOK).to_list())
+    texts = map(str, list(values)[:_EXAMPLES])
     return [text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…" for text in texts]

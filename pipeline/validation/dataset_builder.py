@@ -35,7 +35,7 @@ _MAX_LISTED = 20  # dropped columns in one message
 class PreparedFiles:
     """A Dataset, the parquet file of each split, and the spec as it was understood.
 
-    ``missing``: cells of a column that models read without a value, in the rows that were looked at.
+    ``missing``: cells without a value of each column that models read and of the target, in the rows that were looked at.
     """
 
     dataset: Dataset
@@ -117,6 +117,7 @@ def build_dataset(
         likely_target=schema.likely_target,
     )
     missing = {column.name: column.values.null_count() for column in schema.columns}
+    missing[schema.target.name] = schema.target_values.null_count()
     return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec, missing=missing)
 
 

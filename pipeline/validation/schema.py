@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -154,12 +155,14 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
     name = target_name(sample.columns, spec, rows.names.unnamed)
     check_columns(spec, sample.columns, name)
     hint = _decimal_hint(sample)
-    target = _infer_target(sample, name, spec, rows.task, hint)
-    placing = _infer_placing(sample, spec, missing)
     dropped = [LeftOut(name=column, reason=_DROP_REASON) for column in spec.drop]
     dropped += _leave_out_group(spec)
     features = sample.drop({name, spec.weight or "", *(column.name for column in dropped)}, strict=False)
-    columns, unread = _infer_features(features, rows, missing, hint)
+    with ThreadPoolExecutor(1) as pool:  # the target's errors come first
+        inferred = pool.submit(_infer_features, features, rows, missing, hint)
+        target = _infer_target(sample, name, spec, rows.task, hint)
+        columns, unread = inferred.result()
+    placing = _infer_placing(sample, spec, missing)
     is_default = bool(name) and spec.target is None
     likely = find_likely_target(target, sample.columns, [column.column for column in columns]) if is_default else ""
     return Schema(
@@ -212,9 +215,9 @@ def _with_aliases(column: InferredColumn, rows: Rows) -> InferredColumn:
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
     """What the columns that tell write before decimals; asked only where a column may not tell."""
     texts = [column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String]
-    if not texts or not pl.concat([text.alias("") for text in texts]).str.contains(_AMBIGUOUS).any():
-        return ""
-    if not any(text.str.contains(_AMBIGUOUS).any() and not text.str.contains(_PROOF).any() for text in texts):
+    numbered = pl.DataFrame([text.alias(str(number)) for number, text in enumerate(texts)])
+    is_unproven = pl.all().str.contains(_AMBIGUOUS).any() & ~pl.all().str.contains(_PROOF).any()
+    if not texts or not any(numbered.select(is_unproven).row(0)):
         return ""
     evidence = sum(decimal_evidence(strip_cells(text)) for text in texts)
     return "," if evidence > 0 else "." if evidence < 0 else ""

@@ -26,6 +26,7 @@ _ZONED = (
     rf":[0-9]{{2}}.*(?:Z|UTC|GMT|[+-][0-9]{{1,2}}(?::?[0-9]{{2}})?|{'|'.join(ZONES)})(?: [0-9]{{4}})?"
     r"(?: ?\([A-Za-z ]+\))?\]?$"
 )
+_MARKS = "[-/.: ]"  # of which every usual form has one
 # What every date has that can be rewritten, in small letters: a look at it spares other texts the many rules.
 _HINT = (
     rf"[0-9]:[0-9]{{2}}|[0-9]{{8}}[t ][0-9]|[年년]|^[^0-9]{{2,10}}[., ]+[0-9]{{1,4}}[-/.]"
@@ -71,7 +72,7 @@ def read_dates(column: pl.Series) -> Dates | None:
 
 def _are_dates(head: pl.Series) -> bool:
     enough = len(head) * _MIN_DATES
-    if _count_forms(head) >= enough:
+    if int(head.str.contains(_MARKS).sum()) >= enough and _count_forms(head) >= enough:
         return True
     may_be_dates = int(head.str.to_lowercase().str.contains(_HINT).sum()) >= enough
     return may_be_dates and _count_forms(rewrite_dates(head)) >= enough

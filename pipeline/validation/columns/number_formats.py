@@ -89,6 +89,11 @@ class Decimals:
         return self.evidence == 0 and self.comma_or_thousands + self.point_or_thousands > 0
 
 
+def are_spelled(texts: pl.Series) -> pl.Series:
+    """Return which texts look like numbers: all that split_spellings splits."""
+    return texts.str.contains(_SPELLING)
+
+
 def split_spellings(counts: pl.DataFrame) -> pl.DataFrame:
     """Split each value into ``body``, the digits, and ``currency``, ``unit``: texts around them, null where none.
 
@@ -98,7 +103,7 @@ def split_spellings(counts: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The rows that look like numbers, with these columns.
     """
-    frame = counts.filter(pl.col("text").str.contains(_SPELLING))
+    frame = counts.filter(are_spelled(counts["text"]))
     groups = pl.col("text").str.extract_groups(_SPELLING).alias("groups")
     split = frame.with_columns(groups).unnest("groups").with_columns(after=pl.coalesce("after", "last"))
     after = pl.col("after")

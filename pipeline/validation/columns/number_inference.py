@@ -12,7 +12,13 @@ import polars as pl
 
 from pipeline.parsing.missing import NUMBER_MISSING
 from pipeline.parsing.numbers import AMBIGUOUS_POINT, BLANK, BOUND, CODE, MINUS, PLAIN, NumberFormat
-from pipeline.validation.columns.number_formats import Decimals, count_decimals, detect_format, split_spellings
+from pipeline.validation.columns.number_formats import (
+    Decimals,
+    are_spelled,
+    count_decimals,
+    detect_format,
+    split_spellings,
+)
 from pipeline.validation.columns.number_warnings import describe_marks, describe_reading
 from pipeline.validation.columns.numbers import count_codes, parse_numbers
 
@@ -87,7 +93,7 @@ def decimal_evidence(text: pl.Series) -> int:
     Returns:
         Above 0 the column proves a decimal comma, below 0 a decimal point; 0: neither, or it holds no numbers.
     """
-    counts = _sample(text)
+    counts = _count(_sample(text))
     spellings = split_spellings(counts)
     evidence = count_decimals(spellings).evidence
     if evidence == 0 or _is_layout(counts["text"]):
@@ -147,10 +153,12 @@ def _is_layout(text: pl.Series) -> bool:
 
 def _may_be_numbers(text: pl.Series) -> bool:
     """Whether at least half of the values in a sample are numbers: most columns of words are told by it."""
-    counts = _sample(text).filter(~pl.col("text").is_in(list(NUMBER_MISSING))).head(_SAMPLE_DISTINCT)
-    spellings = split_spellings(counts)
-    if spellings.height < counts.height * _MIN_SAMPLE_NUMBERS:
+    values = _sample(text).unique(maintain_order=True)
+    values = values.filter(~values.is_in(list(NUMBER_MISSING))).head(_SAMPLE_DISTINCT)
+    if are_spelled(values).sum() < len(values) * _MIN_SAMPLE_NUMBERS:
         return False
+    counts = _count(values)
+    spellings = split_spellings(counts)
     readings = [_read(counts, spellings, mark) for mark in (".", ",")]
     return any(
         reading is None or reading.numbers.null_count() <= counts.height * (1 - _MIN_SAMPLE_NUMBERS)
@@ -158,12 +166,10 @@ def _may_be_numbers(text: pl.Series) -> bool:
     )
 
 
-def _sample(text: pl.Series) -> pl.DataFrame:
-    """Distinct values, from all over the column."""
+def _sample(text: pl.Series) -> pl.Series:
+    """Values from all over the column."""
     values = text.gather_every(max(1, len(text) // _SAMPLE)).drop_nulls()
-    if len(values) == 0:
-        values = text.drop_nulls().head(_SAMPLE)
-    return _count(values)
+    return values if len(values) else text.drop_nulls().head(_SAMPLE)
 
 
 def _count(values: pl.Series) -> pl.DataFrame:

@@ -100,4 +100,5 @@ def _read_header(record: Record, prefix: str, delimiter: str, width: int) -> Rec
     cells = split_line(bare if bare[:1].isspace() else text, delimiter)
     if cells is None or len(cells) != width:
         return None
-    return replace(record, text=bare if bare[:1].isspace() else text, cells=tuple(cell.strip() for cell in cells))
+    stripped = tuple(map(str.strip, cells))
+    return replace(record, text=bare if bare[:1].isspace() else text, cells=stripped, width=len(stripped))

@@ -58,11 +58,12 @@ def _profile(cells: Sequence[str]) -> ColumnProfile:
         return ColumnProfile(kind="number", values=distinct)
     if kinds["number"] + kinds["measure"] >= needed:
         return ColumnProfile(kind="measure", values=distinct)
-    sentences = sum(len(value.split()) >= _SENTENCE_WORDS for value in sample) >= needed
+    counts = Counter(sample).items()
+    sentences = sum(count for value, count in counts if len(value.split()) >= _SENTENCE_WORDS) >= needed
     return ColumnProfile(
         kind="text",
         values=distinct,
         categories=len(values) >= _MIN_CATEGORY_ROWS and len(set(values)) <= max(2, _MAX_CATEGORIES * len(values)),
         sentences=sentences,
-        codes=not sentences and sum(any(map(str.isdigit, value)) for value in sample) >= needed,
+        codes=not sentences and sum(count for value, count in counts if any(map(str.isdigit, value))) >= needed,
     )

@@ -27,10 +27,10 @@ __all__ = [
 BLANKS = " "  # as a delimiter: runs of blanks and tabs
 _SEPARATOR = "\x1f"  # stands in for a delimiter of several characters, which the csv module does not take
 
-_HEAD_BYTES = 96 << 10
+_HEAD_BYTES = 64 << 10
 _LONG_HEAD_BYTES = 256 << 10
 _MAX_HEAD_BYTES = 1 << 20
-_MIN_HEAD_LINES = 500
+_MIN_HEAD_LINES = 400
 _MIN_LONG_HEAD_LINES = 200
 _MIN_WIDE_LINES = 8  # in a table with very long lines
 _MAX_RETRIES = 50  # of records that are not well quoted: each retry may read the whole head again
@@ -62,11 +62,7 @@ class Record:
     end: int
     text: str
     cells: tuple[str, ...] | None  # stripped; None: not well quoted
-
-    @property
-    def width(self) -> int:
-        """Return the number of cells."""
-        return len(self.cells) if self.cells else 0
+    width: int  # the number of cells
 
     @property
     def filled(self) -> int:
@@ -155,6 +151,7 @@ class _Parser:
             end=head.offsets[self._position],
             text="".join(head.lines[first : self._position]),
             cells=cells,
+            width=len(cells or ()),
         )
 
     def __iter__(self) -> Iterator[str]:

@@ -45,7 +45,7 @@ class _TextFile(TableFile):
         return self.end - self.start
 
     def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
-        with self.path.open("rb") as file:
+        with self.path.open("rb", buffering=0) as file:
             file.seek(self.start)
             data = file.read(self.end - self.start)
         check_cells(self.name, len(self.names.names) * data.count(b"\n"))
