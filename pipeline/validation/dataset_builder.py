@@ -35,7 +35,7 @@ _MAX_LISTED = 20  # dropped columns in one message
 class PreparedFiles:
     """A Dataset, the parquet file of each split, and the spec as it was understood.
 
-    ``missing``: cells without a value of each column that models read and of the target, in the rows that were looked at.
+    ``missing``: cells without a value of each column that models read and of the target, in the rows looked at.
     """
 
     dataset: Dataset
