@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 import httpx
 from common import report
 
-from pipeline.bootstrap import Operator, operator
+from pipeline.bootstrap import OperatorServices, operator
 from pipeline.contracts.names import run_name
 from pipeline.contracts.run import Run
 from pipeline.local import control
@@ -51,7 +51,7 @@ def plain(csv: Path) -> dict[str, Any]:
     return {"seconds": seconds, "parts": {"start": seconds - sum(parts.values()), **parts}}
 
 
-def dropped(csv: Path, stack: Operator, status: control.Status) -> dict[str, Any]:
+def dropped(csv: Path, stack: OperatorServices, status: control.Status) -> dict[str, Any]:
     """From the put of the file to the run's end, when the alias ``live`` has moved; then one row is asked for."""
     key = f"{TENANT}/{MODEL}/train.csv"
     stack.uploads.put(f"{TENANT}/{MODEL}/train.yaml", b"blend: false\nrefit: false\n")  # which the script does not do
@@ -66,7 +66,7 @@ def dropped(csv: Path, stack: Operator, status: control.Status) -> dict[str, Any
     return {"seconds": seconds, "parts": {"start": seconds - sum(parts.values()), **parts}}
 
 
-def wait(run: str, stack: Operator, began: float) -> Run:
+def wait(run: str, stack: OperatorServices, began: float) -> Run:
     while time.perf_counter() - began < MOST_SECONDS:
         time.sleep(0.05)
         found = next((one for one in stack.runs.list(limit=5) if one.run == run), None)
@@ -126,7 +126,7 @@ def main() -> None:
     )
 
 
-def connect(status: control.Status) -> Operator:
+def connect(status: control.Status) -> OperatorServices:
     from pipeline.local.processes import CREDENTIALS, REGION
 
     return operator(endpoint_url=status.endpoint_url, region=REGION, credentials=CREDENTIALS)

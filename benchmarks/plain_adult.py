@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
-from pipeline.evaluation.card import Background, evaluate
+from pipeline.evaluation.card import EvaluationContext, evaluate
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine, this_machine
@@ -100,7 +100,7 @@ def main(csv: Path, target: str, folder: Path) -> None:
         dataset=data.dataset,
         model_bytes=files[chosen.winner.artifact.key],
         test=splits["test"],
-        background=Background(splits={name: splits[name] for name in ("train", "validation")}),
+        background=EvaluationContext(splits={name: splits[name] for name in ("train", "validation")}),
         now=datetime.now(UTC),
     )
     clock.lap("evaluate")

@@ -19,7 +19,7 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
-from pipeline.ensembling.builder import Ensembling, Member
+from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
 from pipeline.jobs.refitting import refit
 from pipeline.planning.plan import plan
@@ -68,7 +68,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         deadline=began + budget * (1 - BLENDING_SHARE),
     )
     files, trained, seconds = _trained(trainer, planned, folder)
-    ensembling = Ensembling(trainer=trainer, workdir=folder / "ensemble", report=lambda text: None)
+    ensembling = EnsembleBuilder(trainer=trainer, workdir=folder / "ensemble", report=lambda text: None)
     ensembling.workdir.mkdir()
     made, left_out = ensembling.make([_member(one, files) for one in trained])
     for one in made:
@@ -113,7 +113,7 @@ class _Again:
     """As jobs.refitting.InJob."""
 
     trainer: Trainer
-    ensembling: Ensembling
+    ensembling: EnsembleBuilder
     files: Memory
 
     def train(self, candidate: Candidate) -> TrainedCandidate:

@@ -34,9 +34,9 @@ from common import report
 from quality_data import DATA
 from torch import nn
 
-from pipeline.training.algorithm import Fitted, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Problem, Rows
 from pipeline.training.algorithms import RECIPES
-from pipeline.training.search.stacked_trials import fit_side_by_side
+from pipeline.training.search.stacked_trials import fit_stacked
 from pipeline.validation.threads import count_processors
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -67,7 +67,7 @@ def problem(seed: int, device: str = "cpu") -> Problem:
     )  # fmt: skip
 
 
-def ours(given: Problem, epochs: int, **changed: Any) -> Fitted:
+def ours(given: Problem, epochs: int, **changed: Any) -> FittedModel:
     mlp = RECIPES["mlp"]
     return mlp.train(mlp.complete({**SETTINGS, "epochs": epochs, **changed}), given)
 
@@ -142,8 +142,8 @@ def side_by_side(rounds: int) -> dict[str, list[float]]:
     work: dict[str, Callable[[], Any]] = {
         "one after another, 1 thread": lambda: one_after_another(1),
         "one after another": lambda: one_after_another(threads),
-        "side by side, 1 thread": lambda: fit_side_by_side(trials, given),
-        "side by side": lambda: fit_side_by_side(trials, replace(given, threads=threads)),
+        "side by side, 1 thread": lambda: fit_stacked(trials, given),
+        "side by side": lambda: fit_stacked(trials, replace(given, threads=threads)),
     }
     return seconds_of(work, rounds, time.perf_counter)
 

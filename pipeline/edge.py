@@ -18,7 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, error_named
 from pipeline.contracts.places import places
-from pipeline.serving.http import Response, refusal
+from pipeline.serving.http import Response, error_response
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -27,7 +27,7 @@ __all__ = ["about", "count", "event_function", "http_function", "logger", "said"
 
 Event = dict[str, Any]
 Handler = Callable[[Event, "LambdaContext"], Any]
-Facts = dict[str, Any]  # what may be said of a request: ids and counts
+LogFields = dict[str, Any]  # what may be said of a request: ids and counts
 
 logger = Logger()
 # One dimension for all functions: each name x dimension of a custom metric costs $0.30 a month beyond ten of them, and
@@ -35,7 +35,7 @@ logger = Logger()
 metrics = Metrics(service="modeldrop")
 
 
-def _adopt_the_librarys_log() -> None:
+def _forward_library_logs() -> None:
     """What the stages log by the standard library becomes the same JSON lines."""
     library = logging.getLogger("pipeline")
     library.handlers = [logger.registered_handler]
@@ -43,7 +43,7 @@ def _adopt_the_librarys_log() -> None:
     library.propagate = False
 
 
-_adopt_the_librarys_log()
+_forward_library_logs()
 
 
 def about(run: str) -> None:
@@ -85,7 +85,7 @@ def event_function(work: Callable[[Event], Any]) -> Handler:
     return cast("Handler", handler)
 
 
-def http_function(work: Callable[[Event, LambdaContext], tuple[Response, Facts]]) -> Handler:
+def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFields]]) -> Handler:
     """A handler of the API: it never raises, and leaves one log line and one metrics record a request.
 
     Powertools' decorators would do the same in twice the time, which a prediction does not take.
@@ -97,19 +97,19 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, Facts]]
         try:
             answer, facts = work(event, context)
         except Exception as error:  # noqa: BLE001 - the outermost edge
-            answer, facts = refusal(error, context.aws_request_id), _facts(error)
+            answer, facts = error_response(error, context.aws_request_id), _facts(error)
         _record(context, {**facts, "status": answer["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)})
         return answer
 
     return handler
 
 
-def _facts(error: Exception) -> Facts:
+def _facts(error: Exception) -> LogFields:
     kind = type(error).__name__
     return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
 
 
-def _record(context: LambdaContext, facts: Facts) -> None:
+def _record(context: LambdaContext, facts: LogFields) -> None:
     status = facts["status"]
     say = logger.info if status < 400 else logger.warning if status < 500 else logger.error
     say("answered", function_name=context.function_name, function_request_id=context.aws_request_id, **facts)

@@ -47,14 +47,14 @@ if TYPE_CHECKING:
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
     from pipeline.serving.authorizer import Authorizer
-    from pipeline.serving.catalogue import Catalogue
+    from pipeline.serving.catalogue import ModelCatalog
     from pipeline.serving.predictor import Predictor
 
 __all__ = [
     "AccountAccess",
     "Job",
     "Node",
-    "Operator",
+    "OperatorServices",
     "Starter",
     "account_access",
     "authorizer",
@@ -114,7 +114,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operator:
+class OperatorServices:
     """A whole stack, for the person at the command line. ``outputs`` are the template's."""
 
     uploads: ObjectStore
@@ -266,7 +266,7 @@ def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
 
 def predictor(environ: Environ = os.environ) -> Predictor:
     from pipeline.serving.model_loader import ModelLoader, onnx_session
-    from pipeline.serving.model_store import ModelStore
+    from pipeline.serving.model_store import ModelCache
     from pipeline.serving.predictor import Predictor
 
     settings = PredictorSettings.from_env(environ)
@@ -274,16 +274,16 @@ def predictor(environ: Environ = os.environ) -> Predictor:
     loader = ModelLoader(
         _table(clients, settings.table), _bucket(clients, settings.artifacts), onnx_session(settings.threads)
     )
-    return Predictor(ModelStore(loader, alias_seconds=settings.alias_seconds))
+    return Predictor(ModelCache(loader, alias_seconds=settings.alias_seconds))
 
 
-def model_catalogue(environ: Environ = os.environ) -> Catalogue:
+def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
     from pipeline.intake.run_log import RunLog
-    from pipeline.serving.catalogue import Catalogue
+    from pipeline.serving.catalogue import ModelCatalog
 
     settings = StageSettings.from_env(environ)
     clients = _clients(environ)
-    return Catalogue(
+    return ModelCatalog(
         _registry(clients, settings),
         _bucket(clients, settings.artifacts),
         RunLog(_table(clients, settings.table)),
@@ -354,7 +354,7 @@ def operator(
     region: str | None = None,
     profile: str | None = None,
     credentials: tuple[str, str] | None = None,
-) -> Operator:
+) -> OperatorServices:
     """Everything of a deployed stack; raise NotFoundError when there is none of that name."""
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
@@ -369,7 +369,7 @@ def operator(
     outputs = deployed.outputs()
     table = _table(clients, outputs["TableName"])
     artifacts = _bucket(clients, outputs["ArtifactsBucket"])
-    return Operator(
+    return OperatorServices(
         uploads=_bucket(clients, outputs["UploadsBucket"]),
         artifacts=artifacts,
         runs=RunLog(table),

@@ -29,7 +29,7 @@ Environ = Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Variable:
+class EnvVar:
     """An environment variable: what it must look like, how it is read, what it is when it is absent or empty."""
 
     name: str
@@ -55,7 +55,7 @@ _TABLE = {"pattern": r"[A-Za-z0-9_.-]{3,255}", "expected": "the name of a table"
 
 
 def _setting(name: str, *, pattern: str, expected: str, **options: Any) -> Any:
-    return field(metadata={"variable": _Variable(name=name, pattern=pattern, expected=expected, **options)})
+    return field(metadata={"variable": EnvVar(name=name, pattern=pattern, expected=expected, **options)})
 
 
 def _number(name: str, default: str) -> Any:

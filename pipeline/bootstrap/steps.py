@@ -26,7 +26,7 @@ from pipeline.contracts.errors import (
 )
 from pipeline.contracts.findings import JobCost
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.model_version import Golden, ModelCard
+from pipeline.contracts.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.names import RunKeys, parse_upload_key
 from pipeline.contracts.outcome import TRAINED, JobOutcome, TrainedCandidate
 from pipeline.contracts.plan import Plan
@@ -34,18 +34,18 @@ from pipeline.contracts.ports import FunctionCalls, ObjectStore
 from pipeline.contracts.record import Record
 from pipeline.contracts.run import Learning, RunStatus, StageName, Upload
 from pipeline.contracts.variant import Selection, VariantSet
-from pipeline.intake.collect import check_job, check_survivors, outcome_of
+from pipeline.intake.collect import check_job, outcome_of, require_survivor
 from pipeline.intake.run_log import RunLog
-from pipeline.registry.bases import find_base
+from pipeline.registry.bases import resolve_base_model
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.registry.promotion import describe_replacement, why_not
+from pipeline.registry.promotion import describe_replacement, promotion_blocker
 from pipeline.registry.registration import draft_version, lineage_of
 from pipeline.registry.smoke_test import smoke_test
 
 if TYPE_CHECKING:
     import polars
 
-    from pipeline.evaluation.card import Background
+    from pipeline.evaluation.card import EvaluationContext
     from pipeline.evaluation.split_files import SplitFile
 
 __all__ = [
@@ -63,7 +63,7 @@ __all__ = [
 
 _R = TypeVar("_R", bound=Record)
 
-_MOST_COMPARED = 100_000  # rows of a split that the card compares with the others
+_MAX_COMPARED_ROWS = 100_000  # rows of a split that the card compares with the others
 FUNCTION_SPLIT_BYTES = 384 << 20  # of test rows in the function's 3 GB, beside the model and the other splits
 JOB_SPLIT_BYTES = 3 << 30  # in the job's 14 GB
 _COMPARED_SHARE = 4  # the train and validation rows that are compared take at most this part of the test rows' bytes
@@ -121,7 +121,7 @@ class Planner(_Step):
     registry: ModelRegistry
 
     def __call__(self, run: str) -> Plan:
-        from pipeline.planning.fine_tuning import as_the_base_reads, fine_tuned, of_the_base
+        from pipeline.planning.fine_tuning import align_columns_to_base, plan_with_base, restrict_to_base_algorithm
         from pipeline.planning.plan import plan
 
         keys = RunKeys.of(run)
@@ -129,9 +129,9 @@ class Planner(_Step):
         if (wanted := spec.training.base_model) is None:
             planned = plan(dataset, spec)
         else:
-            base = find_base(wanted, tenant=keys.tenant, registry=self.registry, artifacts=self.artifacts)
-            dataset = as_the_base_reads(dataset, base)
-            planned = fine_tuned(plan(dataset, of_the_base(spec, base)), base)
+            base = resolve_base_model(wanted, tenant=keys.tenant, registry=self.registry, artifacts=self.artifacts)
+            dataset = align_columns_to_base(dataset, base)
+            planned = plan_with_base(plan(dataset, restrict_to_base_algorithm(spec, base)), base)
             self._write(dataset, keys.dataset)
         self._write(planned, keys.plan)
         if planned.estimate is not None:
@@ -160,7 +160,7 @@ class Collector(_Step):
             return
         if stage == "train":
             planned = self._read(Plan, RunKeys.of(run).plan)
-            check_survivors(run, [one.name for one in planned.jobs], artifacts=self.artifacts)
+            require_survivor(run, [one.name for one in planned.jobs], artifacts=self.artifacts)
         self.runs.finish_stage(run, stage)
 
 
@@ -170,7 +170,7 @@ class Selector(_Step):
 
     def __call__(self, run: str) -> None:
         from pipeline.selection.select import select
-        from pipeline.selection.tried import what_was_tried
+        from pipeline.selection.tried import candidate_reports
 
         keys = RunKeys.of(run)
         plan = self._read(Plan, keys.plan)
@@ -179,7 +179,7 @@ class Selector(_Step):
             self._read(VariantSet, keys.variants),
             metric=plan.metric,
             spec=self._read(JobSpec, keys.spec),
-            tried=what_was_tried(plan, outcomes, list(self._trained(plan, keys))),
+            tried=candidate_reports(plan, outcomes, list(self._trained(plan, keys))),
             notes=plan.notes,
         )
         self._write(chosen, keys.selection)
@@ -242,26 +242,26 @@ class Evaluator(_Step):
             )
             return test, (note,)
 
-    def _background(self, run: str, selection: Selection, notes: Sequence[str]) -> Background:
-        from pipeline.evaluation.card import Background
-        from pipeline.planning.estimates import PRICES_OF
+    def _background(self, run: str, selection: Selection, notes: Sequence[str]) -> EvaluationContext:
+        from pipeline.evaluation.card import EvaluationContext
+        from pipeline.planning.estimates import PRICE_SOURCE
         from pipeline.planning.run_estimate import costs_of
 
         keys, planned = RunKeys.of(run), self._read(Plan, RunKeys.of(run).plan)
         outcomes = self._outcomes(run, planned)
-        return Background(
+        return EvaluationContext(
             splits={name: self._sample(keys.split(name)) for name in ("train", "validation")},
             privacy=self._privacy(keys.candidate(selection.winner.candidate, TRAINED)),
             segments=self._read(JobSpec, keys.spec).segments,
             jobs=tuple(map(self._cost, outcomes, costs_of(outcomes, planned))),
-            prices=PRICES_OF if self.paid else "nothing is paid for on this machine",
+            prices=PRICE_SOURCE if self.paid else "nothing is paid for on this machine",
             warnings=[*notes, *(warning for outcome in outcomes for warning in _losses(outcome))],
         )
 
     def _sample(self, key: str) -> polars.DataFrame:
         """Of a split that may be larger than the memory: every n-th row."""
         with self._split_file(key) as split:
-            return split.read(max_bytes=self.max_bytes // _COMPARED_SHARE, max_rows=_MOST_COMPARED)
+            return split.read(max_bytes=self.max_bytes // _COMPARED_SHARE, max_rows=_MAX_COMPARED_ROWS)
 
     @contextmanager
     def _split_file(self, key: str) -> Iterator[SplitFile]:
@@ -341,7 +341,7 @@ class SmokeTester(_Step):
         keys = RunKeys.of(run)
         model = self._read(ModelCard, keys.card).model
         registered = self.registry.record(keys.tenant, model, version)
-        golden = self._read(Golden, keys.golden)
+        golden = self._read(GoldenPredictions, keys.golden)
         smoke_test(registered, golden, calls=self.calls, predict_function=self.predict_function)
         self.registry.ready(keys.tenant, model, version)
         self.runs.finish_stage(run, "smoke_test")
@@ -355,7 +355,7 @@ class Promoter(_Step):
 
     def __call__(self, run: str, version: int) -> RunStatus:
         keys = RunKeys.of(run)
-        reason = why_not(self._read(JobSpec, keys.spec), self._read(Selection, keys.selection))
+        reason = promotion_blocker(self._read(JobSpec, keys.spec), self._read(Selection, keys.selection))
         not_promoted = self._promote(run, version) if reason is None else None
         self.runs.finish_stage(run, "promote")
         if reason is not None:

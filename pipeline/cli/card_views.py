@@ -14,10 +14,18 @@ from pipeline.cli.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.leaderboard_views import leaderboard_columns
 from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
 from pipeline.cli.views import duration, interval, size
-from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Importance, JobCost, Segment
+from pipeline.contracts.findings import (
+    Calibration,
+    Cluster,
+    Confusion,
+    IntervalCoverage,
+    JobCost,
+    PermutationImportance,
+    Segment,
+)
 from pipeline.contracts.model_version import ModelCard, ModelVersion
-from pipeline.contracts.variant import Tried
-from pipeline.evaluation.figures import figures
+from pipeline.contracts.variant import CandidateReport
+from pipeline.evaluation.figures import format_number
 from pipeline.evaluation.metric_names import SKLEARN_NAMES
 
 __all__ = ["card_view"]
@@ -84,9 +92,9 @@ def _quality(card: ModelCard) -> RenderableType:
         seen = card.validation_quality.get(metric)
         table.add(
             metric,
-            figures(value, 5),
-            f"{figures(low, 5)} – {figures(high, 5)}",
-            "" if seen is None else figures(seen, 5),
+            format_number(value, 5),
+            f"{format_number(low, 5)} – {format_number(high, 5)}",
+            "" if seen is None else format_number(seen, 5),
             Text(SKLEARN_NAMES.get(metric, ""), style="dim"),
             style="bold" if metric == card.metric else None,
         )
@@ -98,7 +106,7 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
     table = _table("cluster", "rows", *columns, right=tuple(range(1, len(columns) + 2)))
     for one in found:
         cells = [one.middle.get(column, "") for column in columns]
-        told = [Text(figures(cell) if isinstance(cell, float) else cell) for cell in cells]
+        told = [Text(format_number(cell) if isinstance(cell, float) else cell) for cell in cells]
         table.add(Text(one.name, style="bold"), f"{one.rows:,}", *told)
     return table
 
@@ -138,17 +146,17 @@ def _calibration(found: Calibration) -> Iterator[RenderableType]:
     yield table
 
 
-def _coverage(found: Coverage) -> RenderableType:
+def _coverage(found: IntervalCoverage) -> RenderableType:
     told = ", ".join(f"{share:.1%} below the {quantile:g} quantile" for quantile, share in found.below)
     if not found.wanted:
         return Text(f"Quantiles: {told}")
     return Text(
         f"Prediction intervals: {found.within:.1%} of the rows lie inside, {found.wanted:.0%} expected; {told}; "
-        f"mean width {figures(found.width)}"
+        f"mean width {format_number(found.width)}"
     )
 
 
-def _importance(found: Sequence[Importance]) -> RenderableType:
+def _importance(found: Sequence[PermutationImportance]) -> RenderableType:
     table = _table("column", "lost", "±", "", right=(1, 2))
     most = max(found[0].drop, 1e-12)
     telling = [one for one in found if one.drop > 0][:_MOST_COLUMNS]
@@ -168,8 +176,8 @@ def _segments(found: Sequence[Segment]) -> RenderableType:
             Text(one.column if one.column != before else "", style="bold"),
             Text(one.value),
             f"{one.rows:,}",
-            figures(one.quality),
-            f"{figures(low)} – {figures(high)}",
+            format_number(one.quality),
+            f"{format_number(low)} – {format_number(high)}",
             style="yellow" if one.worse else None,
         )
         before = one.column
@@ -219,7 +227,7 @@ def _tried(card: ModelCard) -> RenderableType:
         if row["reason"] and not row["winner"]
     )
     served = [line for row in made if row["winner"] for line in served_lines(row["reason"])]
-    tried = [Tried.model_validate(one) for one in card.tried]
+    tried = [CandidateReport.model_validate(one) for one in card.tried]
     return Group(table, *reasons, *served, *tried_lines(tried, card.metric, card.plan_notes))
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pipeline.cli.checking import Check
 from pipeline.cli.estimate_views import describe_estimate
-from pipeline.planning.estimates import PRICES_OF, UNSURE
+from pipeline.planning.estimates import ESTIMATE_TOLERANCE, PRICE_SOURCE
 
 __all__ = ["check_view"]
 
@@ -164,6 +164,6 @@ def _plan(check: Check) -> dict[str, str]:
         return {"would try": "the network that training.base_model names, which is looked up when a run begins"}
     return {
         "would try": ", ".join(candidate.name for candidate in check.plan.candidates),
-        "estimate": f"{describe_estimate(check.plan.estimate)}, by {PRICES_OF}; good to a factor of {UNSURE:g}. On "
-        "this machine nothing is paid for.",
+        "estimate": f"{describe_estimate(check.plan.estimate)}, by {PRICE_SOURCE}; good to a factor of "
+        f"{ESTIMATE_TOLERANCE:g}. On this machine nothing is paid for.",
     }

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.contracts.curves import CURVES, Curves
+from pipeline.contracts.curves import CURVES, TrainingCurves
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.ports import ObjectStore
@@ -20,16 +20,16 @@ _WIDTH = 24
 _METRICS = ("accuracy", "auc", "log_loss", "rmse", "mae", "r2")
 
 
-def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[Curves]]:
+def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[TrainingCurves]]:
     """What reads the curves that there are at the moment."""
     prefix = RunKeys.of(run).candidate("", "")
 
-    def read() -> list[Curves]:
+    def read() -> list[TrainingCurves]:
         found = []
         for key in artifacts.keys(prefix.rstrip("/") + "/"):
             if key.endswith(f"/{CURVES}"):
                 try:
-                    found.append(Curves.from_bytes(artifacts.get(key)))
+                    found.append(TrainingCurves.from_bytes(artifacts.get(key)))
                 except ObjectNotFoundError:
                     continue
         return found
@@ -37,7 +37,7 @@ def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[Curves]
     return read
 
 
-def curves_table(curves: Sequence[Curves]) -> RenderableType:
+def curves_table(curves: Sequence[TrainingCurves]) -> RenderableType:
     """The validation loss (without one, the metric) as a line of bars, and the last point's other numbers."""
     table = Table.grid(padding=(0, 2))
     for one in curves:

@@ -15,7 +15,7 @@ import typer
 
 from pipeline.cli.exits import ExitCode, StoppedError, message
 from pipeline.cli.views import size
-from pipeline.contracts.names import COMPANIONS, MOST_PARTS, UploadKey
+from pipeline.contracts.names import COMPANIONS, MAX_PARTS, UploadKey
 
 __all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_pictures"]
 
@@ -45,14 +45,14 @@ class FolderContents:
     @classmethod
     def of(cls, folder: Path) -> FolderContents:
         """List a folder. Hidden files and folders are not looked at, nor Spark's own files, such as _SUCCESS."""
-        from pipeline.contracts.pictures import PICTURE_ENDINGS
+        from pipeline.contracts.pictures import IMAGE_SUFFIXES
         from pipeline.validation.readers.formats import has_format
 
         found = cls()
         for file in _files(folder):
             name, inside = file.name, file.parent != folder
             if inside:
-                (found.pictures if name.lower().endswith(PICTURE_ENDINGS) else found.rest).append(file)
+                (found.pictures if name.lower().endswith(IMAGE_SUFFIXES) else found.rest).append(file)
             elif name.startswith("_"):
                 continue
             elif name in COMPANIONS:
@@ -73,9 +73,9 @@ class FolderContents:
                 f"({name_files(folder, self.pictures)}): only one kind is expected, so move the other out of it"
             )
         self._check_one_kind(folder)
-        if len(self.parts) > MOST_PARTS:
+        if len(self.parts) > MAX_PARTS:
             raise typer.BadParameter(
-                f"{folder} holds {len(self.parts):,} data files: {MOST_PARTS:,} are the most of one data set"
+                f"{folder} holds {len(self.parts):,} data files: {MAX_PARTS:,} are the most of one data set"
             )
         if self.parts or self.pictures:
             return

@@ -14,7 +14,7 @@ from pipeline.cli.leaderboard_views import leaderboard
 from pipeline.cli.learning_views import learning_lines
 from pipeline.cli.lookup import live_number
 from pipeline.cli.views import plain_stage, run_panel
-from pipeline.contracts.curves import Curves
+from pipeline.contracts.curves import TrainingCurves
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.run import Run
@@ -106,14 +106,14 @@ def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator
         sleep(POLL_SECONDS)
 
 
-def _follow_live(updates: Iterator[Run], console: Console, read: Callable[[], Sequence[Curves]]) -> Run:
+def _follow_live(updates: Iterator[Run], console: Console, read: Callable[[], Sequence[TrainingCurves]]) -> Run:
     from rich.console import Group
     from rich.live import Live
     from rich.spinner import Spinner
 
     run = next(updates)
     spinner = Spinner("dots", style="cyan")
-    curves: Sequence[Curves] = ()
+    curves: Sequence[TrainingCurves] = ()
     with Live(
         console=console,
         refresh_per_second=8,

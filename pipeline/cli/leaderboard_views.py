@@ -9,7 +9,7 @@ from pipeline.cli.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.tried_views import reason_lines, served_lines, tried_lines
 from pipeline.cli.views import duration, interval, size
 from pipeline.contracts.variant import LeaderboardRow, Selection
-from pipeline.evaluation.standing import compared_by
+from pipeline.evaluation.standing import score_label
 
 __all__ = ["leaderboard", "leaderboard_columns"]
 
@@ -52,7 +52,7 @@ def leaderboard(selection: Selection) -> RenderableType:
 
 def _quality_of(selection: Selection) -> str:
     metric, by_folds = selection.metric, selection.by_folds
-    by = compared_by(metric, by_folds=by_folds)
+    by = score_label(metric, by_folds=by_folds)
     ranked = f", ranked by {by}" if by != metric else ""
     return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}{ranked}"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.request_rows import RequestRows
 from pipeline.contracts.errors import InvalidRequestError, UnreadableDatasetError
-from pipeline.contracts.pictures import PICTURE_ENDINGS, UnreadablePictureError, read_picture
+from pipeline.contracts.pictures import IMAGE_SUFFIXES, UnreadablePictureError, decode_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ Picture = tuple[PurePosixPath, "Callable[[], bytes]"]
 
 def holds_pictures(path: Path) -> bool:
     """Whether a path is a picture, a zip, or a folder."""
-    return path.is_dir() or path.name.lower().endswith((*PICTURE_ENDINGS, ".zip"))
+    return path.is_dir() or path.name.lower().endswith((*IMAGE_SUFFIXES, ".zip"))
 
 
 def has_pictures(folder: Path) -> bool:
@@ -74,7 +74,7 @@ def _read_all(
     broken: list[str] = []
     for file, read in islice(pictures, limit):
         try:
-            image = read_picture(read(), column.shape)
+            image = decode_image(read(), column.shape)
         except UnreadablePictureError as error:
             broken.append(f"'{file}' {error}")
             continue
@@ -100,7 +100,7 @@ def _cell(body: bytes, column: Column) -> Any:
     if len(body) <= _MAX_SENT_BYTES:
         return {"b64": base64.b64encode(body).decode()}
     try:
-        return read_picture(body, column.shape).tolist()
+        return decode_image(body, column.shape).tolist()
     except UnreadablePictureError as error:
         raise UnreadableDatasetError(f"the picture {error}") from error
 
@@ -109,7 +109,7 @@ def _in_folder(folder: Path) -> Iterator[Picture]:
     """Pictures in a folder and those inside it; hidden ones are not looked at."""
     for file in sorted(folder.rglob("*")):
         inside = file.relative_to(folder)
-        if file.name.lower().endswith(PICTURE_ENDINGS) and not any(part.startswith(".") for part in inside.parts):
+        if file.name.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in inside.parts):
             yield PurePosixPath(*inside.parts), file.read_bytes
 
 
@@ -117,7 +117,7 @@ def _in_zip(path: Path) -> Iterator[Picture]:
     with zipfile.ZipFile(path) as archive:
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
             file = PurePosixPath(entry.filename)
-            if file.name.lower().endswith(PICTURE_ENDINGS) and not _is_junk(file):
+            if file.name.lower().endswith(IMAGE_SUFFIXES) and not _is_junk(file):
                 yield file, lambda entry=entry: archive.read(entry)  # type: ignore[misc]
 
 

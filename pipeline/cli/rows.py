@@ -94,10 +94,10 @@ def find_source(source: str) -> RowSource:
 
 
 def _check_format(path: Path) -> None:
-    from pipeline.contracts.pictures import PICTURE_ENDINGS
+    from pipeline.contracts.pictures import IMAGE_SUFFIXES
     from pipeline.validation.readers.formats import has_format
 
-    if not (has_format(path.name) or _is_json_document(path) or path.name.lower().endswith(PICTURE_ENDINGS)):
+    if not (has_format(path.name) or _is_json_document(path) or path.name.lower().endswith(IMAGE_SUFFIXES)):
         raise typer.BadParameter(
             f"'{path.name}' is of an unknown kind: csv, tsv, txt, jsonl or json (also .gz), parquet, xlsx, npz, zip, "
             "png or jpg is expected",

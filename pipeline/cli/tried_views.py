@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from pipeline.contracts.declaration import Settings
-from pipeline.contracts.variant import Tried
+from pipeline.contracts.variant import CandidateReport
 
 __all__ = ["reason_lines", "served_lines", "tried_lines"]
 
@@ -30,7 +30,7 @@ def served_lines(reason: str) -> Iterator[Text]:
         yield Text(f"★ The served model was {reason}.", style="green")
 
 
-def tried_lines(tried: Sequence[Tried], metric: str, notes: Sequence[str]) -> Iterator[Text]:
+def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[str]) -> Iterator[Text]:
     """A line a candidate: why it was tried and what its search found, or why it is not there; skips of one reason
     share a line."""
     for one in tried:
@@ -42,7 +42,7 @@ def tried_lines(tried: Sequence[Tried], metric: str, notes: Sequence[str]) -> It
     yield from (Text(f"! {note}", style="yellow") for note in notes)
 
 
-def _search(one: Tried, metric: str) -> Iterator[str]:
+def _search(one: CandidateReport, metric: str) -> Iterator[str]:
     best = next((trial for trial in one.trials if trial.status == "best"), None)
     if best is None:
         return
@@ -57,7 +57,7 @@ def _settings(settings: Settings) -> str:
     )
 
 
-def _skipped(tried: Sequence[Tried]) -> Iterator[Text]:
+def _skipped(tried: Sequence[CandidateReport]) -> Iterator[Text]:
     reasons: dict[str, list[str]] = {}
     for one in tried:
         if one.status == "skipped":

@@ -16,7 +16,7 @@ from pipeline.cli.learning_views import learning_lines
 from pipeline.contracts.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
-from pipeline.evaluation.figures import figures
+from pipeline.evaluation.figures import format_number
 from pipeline.registry.api_keys import ApiKey
 
 __all__ = [
@@ -56,7 +56,7 @@ def size(count: float) -> str:
 
 def interval(bounds: Sequence[float] | None) -> str:
     """``0.8612–0.9``, ``44111–46222``; nothing for None."""
-    return "" if bounds is None else "–".join(map(figures, bounds))
+    return "" if bounds is None else "–".join(map(format_number, bounds))
 
 
 def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> RenderableType:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.account import Identity
 from pipeline.contracts.errors import NotFoundError
 
@@ -33,12 +33,12 @@ class AwsAccount:
         return self._clients.regions()
 
     def identity(self) -> Identity:
-        with speaking_to("AWS (sts)"):
+        with translate_errors("AWS (sts)"):
             caller = self._clients.sts.get_caller_identity()
         return Identity(account=caller["Account"], arn=caller["Arn"])
 
     def zones(self) -> Sequence[str]:
-        with speaking_to("EC2"):
+        with translate_errors("EC2"):
             filters = [{"Name": "zone-type", "Values": ["availability-zone"]}]
             zones = self._clients.ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
         return sorted(zone["ZoneName"] for zone in zones)
@@ -46,7 +46,7 @@ class AwsAccount:
     def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
         filters = [{"Name": "instance-type", "Values": list(instance_types)}]
         offered: dict[str, set[str]] = {}
-        with speaking_to("EC2"):
+        with translate_errors("EC2"):
             pages = self._clients.ec2.get_paginator("describe_instance_type_offerings").paginate(
                 LocationType="availability-zone", Filters=filters
             )
@@ -57,7 +57,7 @@ class AwsAccount:
 
     def quota(self, service: str, code: str) -> float:
         quotas = self._clients.service_quotas
-        with speaking_to("Service Quotas"):
+        with translate_errors("Service Quotas"):
             try:
                 quota = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
             except ClientError as error:
@@ -67,7 +67,7 @@ class AwsAccount:
         return float(quota["Quota"]["Value"])
 
     def registry_password(self) -> str:
-        with speaking_to("ECR"):
+        with translate_errors("ECR"):
             token = self._clients.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
         return base64.b64decode(token).decode().partition(":")[2]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MAX_ITEM_BYTES", "item_bytes", "read_item", "write_item", "write_value"]
+__all__ = ["MAX_ITEM_BYTES", "deserialize_item", "item_bytes", "serialize_item", "write_value"]
 
 MAX_ITEM_BYTES = 400 << 10  # of an item of DynamoDB, its attributes' names included
 
 
-def write_item(item: Mapping[str, Any]) -> dict[str, Any]:
+def serialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Attribute name -> typed value."""
     return {name: write_value(value) for name, value in item.items()}
 
@@ -30,14 +30,14 @@ def write_value(value: object) -> dict[str, Any]:
         case int() | float():
             return {"N": repr(value)}
         case Mapping():
-            return {"M": write_item(value)}
+            return {"M": serialize_item(value)}
         case list() | tuple():
             return {"L": [write_value(part) for part in value]}
     raise TypeError(f"a {type(value).__name__} cannot be an attribute")
 
 
-def read_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``write_item`` was given; a tuple comes back as a list, a whole float as an int."""
+def deserialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``serialize_item`` was given; a tuple comes back as a list, a whole float as an int."""
     return {name: _read_value(value) for name, value in item.items()}
 
 
@@ -47,7 +47,7 @@ def _read_value(typed: Mapping[str, Any]) -> Any:
         case "N":
             return _read_number(value)
         case "M":
-            return read_item(value)
+            return deserialize_item(value)
         case "L":
             return [_read_value(part) for part in value]
         case "NULL":

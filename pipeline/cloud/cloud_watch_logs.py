@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.cloud.errors import code_of, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -43,7 +43,7 @@ class CloudWatchLogs:
         pages = self._client.get_paginator("filter_log_events").paginate(
             logGroupName=group, filterPattern=f'"{run}"', startTime=start
         )
-        with speaking_to(f"the log group {group}"):
+        with translate_errors(f"the log group {group}"):
             try:
                 for event in (event for page in pages for event in page["events"]):
                     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes, read_item, write_item, write_value
-from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.cloud.attributes import MAX_ITEM_BYTES, deserialize_item, item_bytes, serialize_item, write_value
+from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.errors import ItemTooLargeError
-from pipeline.contracts.ports import Item, Put
+from pipeline.contracts.ports import Item, PutRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -32,22 +32,24 @@ class DynamoTable:
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
         with self._speaking():
             answer = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=consistent)
-        return read_item(answer["Item"]) if "Item" in answer else None
+        return deserialize_item(answer["Item"]) if "Item" in answer else None
 
     def put(self, item: Item) -> None:
         with self._speaking():
-            self._client.put_item(**self._put(Put(item=item)))
+            self._client.put_item(**self._put(PutRequest(item=item)))
 
     def put_if_absent(self, item: Item) -> bool:
         with self._speaking():
-            return _unless_lost(lambda: self._client.put_item(**self._put(Put(item=item, only_if_absent=True))))
+            return _false_if_condition_failed(
+                lambda: self._client.put_item(**self._put(PutRequest(item=item, only_if_absent=True)))
+            )
 
     def update(self, pk: str, sk: str, values: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None) -> bool:
-        words = _Words()
+        words = _ExpressionBuilder()
         change = ", ".join(f"{words.path(name)} = {words.value(value)}" for name, value in values.items())
         condition = " AND ".join([f"attribute_exists({words.path('pk')})", *words.equalities(only_if)])
         with self._speaking():
-            return _unless_lost(
+            return _false_if_condition_failed(
                 lambda: self._client.update_item(
                     TableName=self._name,
                     Key=_key(pk, sk),
@@ -57,16 +59,16 @@ class DynamoTable:
                 )
             )
 
-    def write_all(self, puts: Sequence[Put]) -> bool:
+    def write_all(self, puts: Sequence[PutRequest]) -> bool:
         with self._speaking():
-            return _unless_lost(
+            return _false_if_condition_failed(
                 lambda: self._client.transact_write_items(TransactItems=[{"Put": self._put(put)} for put in puts])
             )
 
     def query(
         self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
     ) -> list[Item]:
-        words = _Words()
+        words = _ExpressionBuilder()
         condition = f"{words.path('pk')} = {words.value(pk)}"
         if sk_prefix:
             condition += f" AND begins_with({words.path('sk')}, {words.value(sk_prefix)})"
@@ -74,7 +76,7 @@ class DynamoTable:
         return self._pages(asked, newest_first=newest_first, limit=limit)
 
     def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
-        words = _Words()
+        words = _ExpressionBuilder()
         condition = f"{words.path('listing')} = {words.value(name)}"
         if since:
             condition += f" AND {words.path('listed_at')} >= {words.value(since)}"
@@ -89,27 +91,27 @@ class DynamoTable:
                 PaginationConfig={} if limit is None else {"PageSize": limit},  # without it a page is 1 MB
                 **asked,
             )
-            return [read_item(item) for item in islice(_items(pages), limit)]
+            return [deserialize_item(item) for item in islice(_items(pages), limit)]
 
-    def _put(self, put: Put) -> Any:
+    def _put(self, put: PutRequest) -> Any:
         if (size := item_bytes(put.item)) > MAX_ITEM_BYTES:
             raise ItemTooLargeError(
                 f"a record for the table {self._name} has {size:,} bytes: at most {MAX_ITEM_BYTES:,} are possible"
             )
-        words = _Words()
+        words = _ExpressionBuilder()
         conditions = [f"attribute_not_exists({words.path('pk')})"] if put.only_if_absent else []
         if put.only_if is not None:
             conditions += [f"attribute_exists({words.path('pk')})", *words.equalities(put.only_if)]
-        asked: dict[str, Any] = {"TableName": self._name, "Item": write_item(put.item)}
+        asked: dict[str, Any] = {"TableName": self._name, "Item": serialize_item(put.item)}
         if conditions:
             asked |= {"ConditionExpression": " AND ".join(conditions), **words.bound()}
         return asked
 
     def _speaking(self) -> Any:
-        return speaking_to(f"the table {self._name}")
+        return translate_errors(f"the table {self._name}")
 
 
-class _Words:
+class _ExpressionBuilder:
     """Names and values of an expression, by placeholder: half of English is reserved in DynamoDB."""
 
     def __init__(self) -> None:
@@ -136,7 +138,7 @@ class _Words:
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
-    return write_item({"pk": pk, "sk": sk})
+    return serialize_item({"pk": pk, "sk": sk})
 
 
 def _items(pages: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -144,7 +146,7 @@ def _items(pages: Iterable[Any]) -> Iterator[dict[str, Any]]:
         yield from page["Items"]
 
 
-def _unless_lost(write: Any) -> bool:
+def _false_if_condition_failed(write: Any) -> bool:
     """Do ``write``; false when its condition does not hold."""
     try:
         write()

@@ -26,7 +26,7 @@ from pipeline.contracts.errors import (
     TransientError,
 )
 
-__all__ = ["code_of", "speaking_to"]
+__all__ = ["code_of", "translate_errors"]
 
 _NO_ANSWER = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
 _NO_CREDENTIALS = (NoAuthTokenError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
@@ -74,7 +74,7 @@ _NOT_ALLOWED = frozenset(
 
 
 @contextmanager
-def speaking_to(resource: str) -> Iterator[None]:
+def translate_errors(resource: str) -> Iterator[None]:
     """Turn what botocore raises within into the contracts' errors; ``resource`` names what was spoken to.
 
     An error that the table does not know goes out as it is: it is a defect, not something to act on.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cloud.errors import speaking_to
+from pipeline.cloud.errors import translate_errors
 from pipeline.contracts.errors import error_named
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class LambdaFunctionCalls:
         self._client = client
 
     def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        with speaking_to(f"the function {function}"):
+        with translate_errors(f"the function {function}"):
             answer = self._client.invoke(FunctionName=function, Payload=json.dumps(event))
             document: dict[str, Any] = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.ports import ObjectInfo, ObjectStore
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class S3ObjectStore:
             yield transfers
 
     def _speaking(self) -> Any:
-        return speaking_to(f"the bucket {self._bucket}")
+        return translate_errors(f"the bucket {self._bucket}")
 
 
 def _version(version_id: str | None) -> dict[str, Any]:

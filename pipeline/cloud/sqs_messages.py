@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.cloud.errors import speaking_to
+from pipeline.cloud.errors import translate_errors
 from pipeline.contracts.ports import Message
 
 if TYPE_CHECKING:
@@ -49,4 +49,4 @@ class SqsMessages:
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
 
     def _speaking(self) -> AbstractContextManager[None]:
-        return speaking_to(f"the queue {self._url.rsplit('/', 1)[-1]}")
+        return translate_errors(f"the queue {self._url.rsplit('/', 1)[-1]}")

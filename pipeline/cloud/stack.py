@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.account import StackResource, StackState
 from pipeline.contracts.errors import NotFoundError
 
@@ -37,7 +37,7 @@ class Stack:
 
     def state(self) -> StackState | None:
         """None when there is no such stack."""
-        with speaking_to(f"the stack {self._name}"):
+        with translate_errors(f"the stack {self._name}"):
             try:
                 stacks = self._client.describe_stacks(StackName=self._name)["Stacks"]
             except ClientError as error:
@@ -48,7 +48,7 @@ class Stack:
 
     def deleted(self) -> StackState | None:
         """The newest stack of this name that was deleted within 90 days."""
-        with speaking_to(f"the stack {self._name}"):
+        with translate_errors(f"the stack {self._name}"):
             pages = self._client.get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
             found = [stack for page in pages for stack in page["StackSummaries"] if stack["StackName"] == self._name]
         newest = max(found, key=lambda stack: stack["DeletionTime"], default=None)
@@ -56,7 +56,7 @@ class Stack:
 
     def all_resources(self, stack_id: str) -> Sequence[StackResource]:
         """Resources of the stack with this id (or name), deleted ones included."""
-        with speaking_to(f"the stack {self._name}"):
+        with translate_errors(f"the stack {self._name}"):
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
             return [
                 StackResource(
@@ -72,7 +72,7 @@ class Stack:
 
     def first_failure(self) -> str | None:
         """Logical id and reason of the first resource that failed in the last operation."""
-        with speaking_to(f"the stack {self._name}"):
+        with translate_errors(f"the stack {self._name}"):
             events = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
         failure = None
         for event in events:  # newest first
@@ -85,7 +85,7 @@ class Stack:
 
     def delete(self) -> None:
         """Begin the deletion."""
-        with speaking_to(f"the stack {self._name}"):
+        with translate_errors(f"the stack {self._name}"):
             self._client.delete_stack(StackName=self._name)
 
     def resources(self, kind: str) -> list[str]:

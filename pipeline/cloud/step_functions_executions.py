@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.ports import Execution
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class StepFunctionsExecutions:
         self._arn = state_machine_arn
 
     def start(self, name: str, document: Mapping[str, Any]) -> bool:
-        with speaking_to(f"the state machine {self._arn}"):
+        with translate_errors(f"the state machine {self._arn}"):
             try:
                 self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(document))
             except ClientError as error:
@@ -35,11 +35,11 @@ class StepFunctionsExecutions:
             return True
 
     def stop(self, name: str, cause: str) -> None:
-        with speaking_to(f"the state machine {self._arn}"):
+        with translate_errors(f"the state machine {self._arn}"):
             self._client.stop_execution(executionArn=self._execution(name), cause=cause)
 
     def describe(self, name: str) -> Execution | None:
-        with speaking_to(f"the state machine {self._arn}"):
+        with translate_errors(f"the state machine {self._arn}"):
             try:
                 answer = self._client.describe_execution(executionArn=self._execution(name))
             except ClientError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.errors import code_of, speaking_to
+from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class AwsStoredData:
         Raises:
             ConflictError: S3 refused to delete an object, such as one under a retention lock.
         """
-        with speaking_to(f"the bucket {name}"):
+        with translate_errors(f"the bucket {name}"):
             try:
                 while versions := self._versions(name):
                     deleted = self._clients.s3.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
@@ -48,14 +48,14 @@ class AwsStoredData:
                 _ignore_missing(error)
 
     def delete_bucket(self, name: str) -> None:
-        with speaking_to(f"the bucket {name}"):
+        with translate_errors(f"the bucket {name}"):
             try:
                 self._clients.s3.delete_bucket(Bucket=name)
             except ClientError as error:
                 _ignore_missing(error)
 
     def delete_table(self, name: str) -> None:
-        with speaking_to(f"the table {name}"):
+        with translate_errors(f"the table {name}"):
             try:
                 self._clients.dynamodb.delete_table(TableName=name)
             except ClientError as error:
@@ -63,7 +63,7 @@ class AwsStoredData:
 
     def empty_repository(self, name: str) -> int:
         count = 0
-        with speaking_to(f"the image repository {name}"):
+        with translate_errors(f"the image repository {name}"):
             try:
                 for page in self._clients.ecr.get_paginator("list_images").paginate(repositoryName=name):
                     digests = sorted({image["imageDigest"] for image in page["imageIds"]})

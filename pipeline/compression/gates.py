@@ -9,7 +9,7 @@ from pipeline.contracts.job_spec import Compression, greater_is_better
 
 __all__ = ["Measured", "failed_gates", "relative_drop"]
 
-_SMALLEST = 1e-12  # below this an error is no error, and a share of it says nothing
+_EPSILON = 1e-12  # below this an error is no error, and a share of it says nothing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,4 +51,4 @@ def failed_gates(
 def relative_drop(full: float, small: float, metric: str) -> float:
     """How much worse ``small`` is, as a share of ``full``; negative when it is better."""
     loss = full - small if greater_is_better(metric) else small - full
-    return loss / max(abs(full), _SMALLEST)
+    return loss / max(abs(full), _EPSILON)

@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.compression.gates import Measured, failed_gates
 from pipeline.compression.measure import agreement, cpu_name, interleaved_latency_us
-from pipeline.compression.quantize_int8 import RECIPES, Int8Recipe, QuantizeInt8
+from pipeline.compression.quantize_int8 import RECIPES, Int8Config, QuantizeInt8
 from pipeline.compression.verify import VerifyExport
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import (
@@ -56,7 +56,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     """
     signature = dataset.signature
     by_folds = all(candidate.cross_quality for candidate in trained)
-    bench = _Bench(
+    bench = _VariantBuilder(
         artifacts=artifacts,
         keys=keys,
         dataset=dataset,
@@ -96,7 +96,7 @@ class _Served:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Tried:
+class _QuantizedCandidate:
     """One recipe's file beside fp32; ``failed`` are the gates that it does not keep."""
 
     served: _Served
@@ -114,7 +114,7 @@ class _Tried:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Bench:
+class _VariantBuilder:
     """The validation rows, read once, and what every candidate is tried on them for; ``signature``: the candidate's."""
 
     artifacts: ObjectStore
@@ -157,12 +157,12 @@ class _Bench:
         verify = VerifyExport(self.signature, self.rows, reference, tolerance=candidate.tolerance, scale=scale)
         return verify(content).model
 
-    def _int8(self, candidate: TrainedCandidate, full: _Served) -> _Tried:
+    def _int8(self, candidate: TrainedCandidate, full: _Served) -> _QuantizedCandidate:
         """The first recipe that keeps the gates, else the one that misses fewest; raise NotApplicableError."""
         if candidate.no_int8:
             raise NotApplicableError(candidate.no_int8)
         body = self.artifacts.get(self.keys.candidate(candidate.candidate, BODY))
-        tried: list[_Tried] = []
+        tried: list[_QuantizedCandidate] = []
         refused: NotApplicableError | None = None
         for recipe in RECIPES:
             try:
@@ -177,7 +177,7 @@ class _Bench:
             raise refused or NotApplicableError("no int8 file was made")
         return min(tried, key=lambda one: len(one.failed))
 
-    def _quantized(self, recipe: Int8Recipe, body: bytes) -> bytes:
+    def _quantized(self, recipe: Int8Config, body: bytes) -> bytes:
         """Raise NotApplicableError also where the quantizer or onnxruntime gives up: the fp32 file is there."""
         try:
             quantized = onnx.load_from_string(QuantizeInt8(recipe)(body).model)
@@ -190,7 +190,7 @@ class _Bench:
             raise NotApplicableError(f"it could not be quantized, or not be run so ({type(error).__name__})") from error
         return served
 
-    def _try(self, full: _Served, small: _Served, recipe: Int8Recipe) -> _Tried:
+    def _try(self, full: _Served, small: _Served, recipe: Int8Config) -> _QuantizedCandidate:
         before, after = interleaved_latency_us((full.model, small.model), one_row(self.rows))
         agreed = agreement(full.answers, small.answers, self.signature)
         failed = failed_gates(
@@ -200,7 +200,7 @@ class _Bench:
             metric=self._metric,
             limits=self.spec.compression,
         )
-        return _Tried(
+        return _QuantizedCandidate(
             served=small,
             recipe=str(recipe),
             agreement=agreed,

@@ -20,14 +20,14 @@ from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.joining import normalise
 
-__all__ = ["INTEGER_OPERATORS", "RECIPES", "Int8Recipe", "QuantizeInt8"]
+__all__ = ["INTEGER_OPERATORS", "RECIPES", "Int8Config", "QuantizeInt8"]
 
 INTEGER_OPERATORS = frozenset({"MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul"})
 _WEIGHTED = ("MatMul", "Gemm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Int8Recipe:
+class Int8Config:
     """``exact_first``, ``exact_last``: that layer stays fp32. ``per_channel``: each output of a layer has a scale."""
 
     embeddings: bool = True
@@ -44,9 +44,9 @@ class Int8Recipe:
 # From the smallest file to the most exact one; the first that keeps its gates is taken. The layer that reads the
 # columns loses most, since one scale serves columns of all ranges.
 RECIPES = (
-    Int8Recipe(),
-    Int8Recipe(per_channel=True, exact_first=True),
-    Int8Recipe(per_channel=True, exact_first=True, exact_last=True, embeddings=False),
+    Int8Config(),
+    Int8Config(per_channel=True, exact_first=True),
+    Int8Config(per_channel=True, exact_first=True, exact_last=True, embeddings=False),
 )
 
 
@@ -56,7 +56,7 @@ class QuantizeInt8(GraphPass):
     Which CPU a Lambda gets cannot be chosen; with 7 bits the answers are the same on each.
     """
 
-    def __init__(self, recipe: Int8Recipe) -> None:
+    def __init__(self, recipe: Int8Config) -> None:
         self._recipe = recipe
 
     def requires(self, model: bytes) -> None:

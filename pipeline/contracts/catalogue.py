@@ -12,20 +12,20 @@ from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
-from pipeline.contracts.declaration import Declaration
+from pipeline.contracts.declaration import AlgorithmSpec
 
 __all__ = ["CATALOGUE_FILE", "catalogue", "catalogue_bytes"]
 
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.json")
-_DECLARATIONS = TypeAdapter(tuple[Declaration, ...])
+_DECLARATIONS = TypeAdapter(tuple[AlgorithmSpec, ...])
 
 
 @cache
-def catalogue() -> Mapping[str, Declaration]:
+def catalogue() -> Mapping[str, AlgorithmSpec]:
     """Name -> declaration, in the order in which candidates are trained."""
     return MappingProxyType({one.name: one for one in _DECLARATIONS.validate_json(CATALOGUE_FILE.read_bytes())})
 
 
-def catalogue_bytes(declarations: tuple[Declaration, ...]) -> bytes:
+def catalogue_bytes(declarations: tuple[AlgorithmSpec, ...]) -> bytes:
     """What ``catalogue.json`` holds."""
     return _DECLARATIONS.dump_json(declarations, indent=2, exclude_defaults=True) + b"\n"

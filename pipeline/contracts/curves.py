@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pipeline.contracts.record import Record
 
-__all__ = ["CURVES", "Curves"]
+__all__ = ["CURVES", "TrainingCurves"]
 
 CURVES = "curves.json"  # a candidate's file (names.RunKeys.candidate), written anew every few seconds
 
 
-class Curves(Record):
+class TrainingCurves(Record):
     """``points``: one an epoch, or some trees, each with ``epoch`` or ``tree``, and ``validation_loss``.
 
     A network's also have ``loss``, ``learning_rate``, ``rows_per_second``, ``memory_mb``, ``seconds`` and the plan's

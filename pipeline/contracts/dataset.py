@@ -64,7 +64,7 @@ class SplitRows(Record):
     test: int
 
 
-FEW_ROWS = 2_000
+SMALL_DATASET_ROWS = 2_000
 MAX_UNREAD = 500  # names of dropped columns in a signature
 REFIT_FOLDS = 5  # whose models answer together, where a network learns from all of few rows
 
@@ -101,7 +101,7 @@ class Dataset(Record):
     @property
     def few_rows(self) -> bool:
         """So few to learn from that a tenth of them is too few to choose by."""
-        return self.rows.train + self.rows.validation <= FEW_ROWS
+        return self.rows.train + self.rows.validation <= SMALL_DATASET_ROWS
 
     @property
     def may_be_dealt(self) -> bool:

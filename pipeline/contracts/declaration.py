@@ -11,7 +11,17 @@ from pydantic import Field
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
 
-__all__ = ["Adjustment", "Cost", "Declaration", "Input", "Range", "Setting", "Settings", "Space", "near_name"]
+__all__ = [
+    "AlgorithmSpec",
+    "Cost",
+    "Input",
+    "Range",
+    "Setting",
+    "Settings",
+    "SettingsOverride",
+    "Space",
+    "did_you_mean",
+]
 
 Setting = int | float | str | bool | None | tuple[int | float | str, ...]
 Settings = dict[str, Setting]
@@ -30,7 +40,7 @@ class Range(Record):
 Space = dict[str, Range | Annotated[tuple[Setting, ...], Field(min_length=1)]]
 
 
-class Adjustment(Record):
+class SettingsOverride(Record):
     """``settings`` for data of a certain shape. Those that apply are taken in their order, the last word counts."""
 
     settings: Settings
@@ -66,7 +76,7 @@ class Cost(Record):
     latency_us: float
 
 
-class Declaration(Record):
+class AlgorithmSpec(Record):
     """An algorithm: ``reads`` are the kinds of input that it can take (graphs.encoding), it needs one of them there.
 
     ``needs``: the queue it profits from. ``good_at`` is the reason that a plan gives for it. ``defaults`` name all of
@@ -83,7 +93,7 @@ class Declaration(Record):
     needs: Literal["cpu", "gpu"]
     good_at: str
     defaults: Settings
-    adjustments: tuple[Adjustment, ...] = ()
+    adjustments: tuple[SettingsOverride, ...] = ()
     space: Space = {}
     matters_to: dict[str, Task] = {}  # a setting that says nothing to other tasks
     in_trials: Settings = {}
@@ -109,7 +119,7 @@ class Declaration(Record):
         return settings
 
 
-def near_name(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """How a sentence ends that says that there is no ``name``."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pipeline.contracts.record import Record
 
-__all__ = ["Bin", "Calibration", "Cluster", "Confusion", "Coverage", "Drift", "Importance", "JobCost", "Segment"]
+__all__ = [
+    "Bin",
+    "Calibration",
+    "Cluster",
+    "Confusion",
+    "Drift",
+    "IntervalCoverage",
+    "JobCost",
+    "PermutationImportance",
+    "Segment",
+]
 
 
 class Cluster(Record):
@@ -48,7 +58,7 @@ class Calibration(Record):
     brier: float
 
 
-class Coverage(Record):
+class IntervalCoverage(Record):
     """Of a quantile: which share of the test rows lies at or below it. ``width``: between the outermost two, in the
     target's unit; ``within``: the share of rows between them."""
 
@@ -70,7 +80,7 @@ class Segment(Record):
     worse: bool = False
 
 
-class Importance(Record):
+class PermutationImportance(Record):
     """By how much the metric gets worse when the column is shuffled (Breiman 2001).
 
     ``spread``: the standard deviation over the repeats.

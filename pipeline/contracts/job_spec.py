@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.declaration import Range, Settings, Space, near_name
+from pipeline.contracts.declaration import Range, Settings, Space, did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
@@ -37,10 +37,10 @@ __all__ = [
     "check_metric",
     "default_metric",
     "greater_is_better",
-    "knob_error",
+    "merge_training",
     "parse_job_spec",
+    "setting_error",
     "task_of_metric",
-    "trained_with",
 ]
 
 Metric = Literal["accuracy", "auc", "log_loss", "rmse", "mae", "r2", "silhouette"]
@@ -61,7 +61,7 @@ _CATALOGUED = {"items": {"enum": list(catalogue())}}
 
 def _known_algorithm(name: str) -> str:
     if name not in catalogue():
-        raise ValueError(f"unknown algorithm '{name}': {near_name(name, catalogue())}")
+        raise ValueError(f"unknown algorithm '{name}': {did_you_mean(name, catalogue())}")
     return name
 
 
@@ -97,13 +97,13 @@ Batch = Annotated[int, Field(ge=1, le=65536)]
 Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
 
 
-class _Asked(Record):
+class _StrictModel(Record):
     """A part of train.yaml. Infinite numbers, which JSON has none of, are refused: no limit is to leave it out."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
 
-class Split(_Asked):
+class Split(_StrictModel):
     """Shares of the rows; what remains trains. Stratified by the class, or by quantiles of a regression target.
 
     ``by`` time: the latest rows test, those before them validate; by group: rows of one group stay together. ``column``
@@ -116,26 +116,26 @@ class Split(_Asked):
     column: Text | None = None
 
     @model_validator(mode="after")
-    def _has_its_column(self) -> Self:
+    def _require_column(self) -> Self:
         if (self.by == "random") != (self.column is None):
             raise ValueError("split.by time or group needs split.column, and random needs none")
         return self
 
 
-class Parallel(_Asked):
+class Parallel(_StrictModel):
     """Training on several machines: data parallel, sharded (FSDP2), or model parallel."""
 
     strategy: Literal["ddp", "fsdp", "tensor"] = "ddp"
     nodes: Annotated[int, Field(ge=1, le=64)] = 1
 
     @model_validator(mode="after")
-    def _has_its_nodes(self) -> Self:
+    def _require_nodes(self) -> Self:
         if self.strategy != "ddp" and self.nodes == 1:
             raise ValueError(f"strategy {self.strategy} is of several machines: nodes is expected")
         return self
 
 
-class Privacy(_Asked):
+class Privacy(_StrictModel):
     """Differentially private training (DP-SGD, Abadi et al. 2016): at most ``epsilon`` is spent at this ``delta``."""
 
     epsilon: Annotated[float, Field(gt=0)]
@@ -143,7 +143,7 @@ class Privacy(_Asked):
     max_gradient_norm: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Training(_Asked):
+class Training(_StrictModel):
     """The torch candidates' knobs; None lets the plan choose from the data's shape.
 
     ``batching``: ``batch_size`` is fixed, or its two numbers are the range that is drawn from, or grown through; full
@@ -185,7 +185,7 @@ class Training(_Asked):
     freeze: bool = False  # its weights stay, only the last layer learns
 
     @model_validator(mode="after")
-    def _each_has_what_it_is_of(self) -> Self:
+    def _check_dependent_fields(self) -> Self:
         if self.freeze and self.base_model is None:
             raise ValueError("freeze is of a base model: base_model is expected beside it")
         ranged = self.batching in ("random", "growing")
@@ -198,13 +198,13 @@ class Training(_Asked):
     @property
     def knobs(self) -> Settings:
         """The settings of a network that were given a value."""
-        return self.model_dump(exclude_none=True, exclude=_NO_KNOBS)
+        return self.model_dump(exclude_none=True, exclude=_NOT_HYPERPARAMETERS)
 
 
-_NO_KNOBS = {"class_weights", "checkpoint_seconds", "privacy", "parallel", "base_model", "freeze"}
+_NOT_HYPERPARAMETERS = {"class_weights", "checkpoint_seconds", "privacy", "parallel", "base_model", "freeze"}
 
 
-class Search(_Asked):
+class Search(_StrictModel):
     """How settings are searched for. ``space``: algorithm -> setting -> values, or a range; None: its own.
 
     grid tries all; random and bayesian (Optuna's TPE) ``trials``; halving begins with so many on few rows and goes on
@@ -217,14 +217,14 @@ class Search(_Asked):
     cv: Annotated[int, Field(ge=2, le=20)] | None = None
 
     @model_validator(mode="after")
-    def _has_a_method(self) -> Self:
+    def _require_method(self) -> Self:
         given = [name for name in ("space", "cv") if getattr(self, name) is not None]
         if given and self.method == "none":
             raise ValueError(f"{given[0]} is given and method is none: grid, random, halving or bayesian is expected")
         return self
 
 
-class Compression(_Asked):
+class Compression(_StrictModel):
     """Which variants to make. fp32 is always one; what does not apply is said on the leaderboard."""
 
     precisions: tuple[Precision, ...] = ("fp32", "int8")
@@ -233,7 +233,7 @@ class Compression(_Asked):
     max_slowdown: Annotated[float, Field(gt=0)] = 1.5  # latency against the fp32 file's
 
 
-class Limits(_Asked):
+class Limits(_StrictModel):
     """What a version must keep to be promoted by itself. None: no limit."""
 
     max_bytes: Annotated[int, Field(gt=0)] | None = None
@@ -243,7 +243,7 @@ class Limits(_Asked):
     dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
 
 
-class JobSpec(_Asked):
+class JobSpec(_StrictModel):
     """``train.yaml``. An unknown field is an error that names the nearest known one."""
 
     task: Task | None = None  # None: told from the target's values
@@ -272,7 +272,7 @@ class JobSpec(_Asked):
     promote: Literal["auto", "manual"] = "auto"
 
     @model_validator(mode="after")
-    def _clusters_are_of_clustering(self) -> Self:
+    def _check_clusters(self) -> Self:
         if self.clusters is not None and self.task != "clustering":
             raise ValueError("clusters is of task: clustering, which is expected beside it")
         return self
@@ -299,7 +299,7 @@ def task_of_metric(metric: Metric | None) -> Task | None:
     return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)
 
 
-def knob_error(name: str, value: object) -> str | None:
+def setting_error(name: str, value: object) -> str | None:
     """Why ``training.<name>`` cannot be ``value``; None: it can, beside others that fit it."""
     try:
         Training.model_validate({name: value})
@@ -309,7 +309,7 @@ def knob_error(name: str, value: object) -> str | None:
     return None
 
 
-def trained_with(training: Training, own: Settings, where: str) -> Training:
+def merge_training(training: Training, own: Settings, where: str) -> Training:
     """``training``, with what ``own`` says of its knobs instead; raise InvalidJobSpecError, told after ``where``."""
     given = {**training.model_dump(exclude_none=True), **own}
     try:
@@ -369,7 +369,7 @@ def _sentence(problems: list[Any]) -> str:
         return f"{where}{problem['ctx']['error']}"
     if problem["type"] == "literal_error" and isinstance(problem["input"], str):
         known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
-        return f"{where}unknown value '{problem['input'][:60]}': {near_name(problem['input'], known)}"
+        return f"{where}unknown value '{problem['input'][:60]}': {did_you_mean(problem['input'], known)}"
     if len(problems) >= _SCALARS:
         return f"{where}a number, a word, true or false, or a list of them is expected"
     return where + ", or ".join(dict.fromkeys(map(_expected, problems)))
@@ -388,7 +388,7 @@ def _nearest(path: list[str], fields: list[str]) -> str:
     if len(path) == 1 and name in catalogue():
         return f"did you mean 'settings.{name}'?"
     within = [outer for outer in fields if name in _fields_at([outer])] if len(path) == 1 else []
-    return f"did you mean '{within[0]}.{name}'?" if within else near_name(name, fields)
+    return f"did you mean '{within[0]}.{name}'?" if within else did_you_mean(name, fields)
 
 
 def _fields_at(path: list[str]) -> list[str]:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pipeline.contracts.findings import Calibration, Cluster, Confusion, Coverage, Drift, Importance, JobCost, Segment
+from pipeline.contracts.findings import (
+    Calibration,
+    Cluster,
+    Confusion,
+    Drift,
+    IntervalCoverage,
+    JobCost,
+    PermutationImportance,
+    Segment,
+)
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Artifact
 
-__all__ = ["Golden", "Lineage", "ModelCard", "ModelSummary", "ModelVersion", "VersionRecord"]
+__all__ = ["GoldenPredictions", "Lineage", "ModelCard", "ModelSummary", "ModelVersion", "VersionRecord"]
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -71,7 +80,7 @@ class ModelSummary(Record):
     live_version: int | None = None
 
 
-class Golden(Record):
+class GoldenPredictions(Record):
     """Held-out rows (raw, JSON-able) and what the chosen file answered to them when it was evaluated."""
 
     rows: tuple[dict[str, Any], ...]
@@ -111,8 +120,8 @@ class ModelCard(Record):
     clusters: tuple[Cluster, ...] = ()
     confusion: Confusion | None = None
     calibration: Calibration | None = None
-    coverage: Coverage | None = None
-    importance: tuple[Importance, ...] = ()  # the greatest first
+    coverage: IntervalCoverage | None = None
+    importance: tuple[PermutationImportance, ...] = ()  # the greatest first
     segments: tuple[Segment, ...] = ()
     drift: tuple[Drift, ...] = ()
     jobs: tuple[JobCost, ...] = ()

@@ -18,8 +18,8 @@ from pipeline.contracts.errors import InvalidUploadError
 
 __all__ = [
     "COMPANIONS",
+    "MAX_PARTS",
     "MODEL_CODE",
-    "MOST_PARTS",
     "RESERVED",
     "SMOKE_TEST",
     "RunKeys",
@@ -40,7 +40,7 @@ RESERVED = frozenset(
 )
 SMOKE_TEST = "smoke_test"  # the principal of the state machine's own calls; no key may bear it
 MODEL_CODE = "model.py"
-MOST_PARTS = 1_000  # files of one data set
+MAX_PARTS = 1_000  # files of one data set
 _DONE = "_SUCCESS"  # Spark writes it when all parts are there
 COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, _DONE)
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # no underscore: it separates the parts of a run's name

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-__all__ = ["PICTURE_ENDINGS", "Look", "UnreadablePictureError", "fit_pixels", "look_at", "read_picture"]
+__all__ = ["IMAGE_SUFFIXES", "Look", "UnreadablePictureError", "decode_image", "fit_pixels", "look_at"]
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _FORMATS = ("PNG", "JPEG")
 _MOST_PIXELS = 50_000_000  # decoded they are up to 200 MB
@@ -51,7 +51,7 @@ def look_at(body: bytes) -> Look:
         return Look(image.height, image.width, image.mode not in _GREY_MODES)
 
 
-def read_picture(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """uint8 [height, width, channels], resized to ``shape``; what is transparent is white.
 
     Raise UnreadablePictureError when it is no whole png or jpg.
@@ -61,7 +61,7 @@ def read_picture(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     with _opened(body) as image:
         image.draft(None, (max(height, width),) * 2)  # a jpg is decoded no larger than it takes
         image.load()
-        upright = _of_mode(ImageOps.exif_transpose(image), mode)
+        upright = _convert_mode(ImageOps.exif_transpose(image), mode)
         resized = upright.resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(resized, np.uint8).reshape(shape)
 
@@ -73,7 +73,7 @@ def fit_pixels(pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8).reshape(shape)
 
 
-def _of_mode(image: Image.Image, mode: str) -> Image.Image:
+def _convert_mode(image: Image.Image, mode: str) -> Image.Image:
     if image.mode in _DEEP_MODES:
         return Image.fromarray((np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8)).convert(mode)
     if not image.has_transparency_data:

@@ -17,7 +17,7 @@ __all__ = [
     "Messages",
     "ObjectInfo",
     "ObjectStore",
-    "Put",
+    "PutRequest",
     "Table",
 ]
 
@@ -84,7 +84,7 @@ class ObjectStore(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Put:
+class PutRequest:
     """One write of a transaction, conditional on nothing being there, or on attributes of what is there.
 
     ``only_if`` is as in Table.update: all equal, None means absent.
@@ -111,7 +111,7 @@ class Table(Protocol):
         """
         ...
 
-    def write_all(self, puts: Sequence[Put]) -> bool:
+    def write_all(self, puts: Sequence[PutRequest]) -> bool:
         """All or nothing; false when a condition does not hold, or another transaction was in the way."""
         ...
 

@@ -8,7 +8,7 @@ from pipeline.contracts.declaration import Settings
 from pipeline.contracts.outcome import Trial
 from pipeline.contracts.record import Record
 
-__all__ = ["Artifact", "LeaderboardRow", "Precision", "Selection", "Status", "Tried", "Variant", "VariantSet"]
+__all__ = ["Artifact", "CandidateReport", "LeaderboardRow", "Precision", "Selection", "Status", "Variant", "VariantSet"]
 
 Precision = Literal["fp32", "int8"]
 Status = Literal["ok", "rejected", "not_applicable"]
@@ -60,7 +60,7 @@ class LeaderboardRow(Record):
     winner: bool = False
 
 
-class Tried(Record):
+class CandidateReport(Record):
     """An algorithm that was thought of. ``reason``: why it was tried, or why it is not among the trained.
 
     ``trials``, ``notes``, ``settings``: as TrainedCandidate has them.
@@ -88,5 +88,5 @@ class Selection(Record):
     leaderboard: tuple[LeaderboardRow, ...]
     reason: str
     unmet: tuple[str, ...] = ()
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[CandidateReport, ...] = ()
     notes: tuple[str, ...] = ()

@@ -15,16 +15,16 @@ import numpy.typing as npt
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.standing import shown, standing
+from pipeline.evaluation.standing import ranking_score, shown
 
-__all__ = ["Blend", "blend_weights", "find_blend"]
+__all__ = ["Blend", "blend_weights", "fit_blend"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
 _ROUNDS = 40  # of the selection: weights are multiples of 1/40
-_LEAST_WEIGHT = 0.04
+_MIN_WEIGHT = 0.04
 _FOLDS = 5
-_HALVES = 10
+_RESAMPLES = 10
 _SURE = 1e-7  # a probability no smaller than this, so that one row's mistake is no infinity
 
 
@@ -44,7 +44,7 @@ class Blend:
     better: bool
 
 
-def find_blend(
+def fit_blend(
     answers: dict[str, Floats], truth: npt.NDArray[Any], signature: Signature, metric: str, *, by_folds: bool = False
 ) -> Blend:
     """``answers``: of two candidates or more on the same rows, probabilities [rows, classes] or values [rows].
@@ -68,10 +68,10 @@ def find_blend(
         return measure(signature, truth, Answers.of(signature, given))
 
     singles = {name: quality(given) for name, given in zip(names, stacked, strict=True)}
-    best = max(singles, key=lambda name: standing(singles[name], metric, by_folds=by_folds))
+    best = max(singles, key=lambda name: ranking_score(singles[name], metric, by_folds=by_folds))
     found = quality(honest)
     shares = _shares(names, fitted)
-    own, other = (standing(one, metric, by_folds=by_folds) for one in (found, singles[best]))
+    own, other = (ranking_score(one, metric, by_folds=by_folds) for one in (found, singles[best]))
     better = len(shares) > 1 and own > other
     return Blend(
         weights=shares,
@@ -106,14 +106,14 @@ def _weights_of(stacked: Floats, losses: Callable[..., float], rows: npt.NDArray
 
 def _bagged_weights(stacked: Floats, losses: Callable[..., float], rows: npt.NDArray[np.int64]) -> Floats:
     random = np.random.default_rng(0)
-    halves = [np.sort(random.permutation(rows)[: len(rows) // 2]) for _ in range(_HALVES)]
+    halves = [np.sort(random.permutation(rows)[: len(rows) // 2]) for _ in range(_RESAMPLES)]
     weights: Floats = np.mean([_weights_of(stacked, losses, half) for half in halves], axis=0)
-    return _without_the_least(weights)
+    return _drop_small_weights(weights)
 
 
-def _without_the_least(weights: Floats) -> Floats:
+def _drop_small_weights(weights: Floats) -> Floats:
     """Those that cost size and latency for nothing are 0, but for the largest; the others sum to 1."""
-    kept = np.where(weights < min(_LEAST_WEIGHT * weights.sum(), weights.max()), 0.0, weights)
+    kept = np.where(weights < min(_MIN_WEIGHT * weights.sum(), weights.max()), 0.0, weights)
     found: Floats = kept / kept.sum()
     return found
 
@@ -129,7 +129,7 @@ def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
         one = int(np.argmin([losses((total + member) / count) for member in stacked]))
         taken[one] += 1
         total = total + stacked[one]
-    return _without_the_least(taken)
+    return _drop_small_weights(taken)
 
 
 def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str) -> Callable[..., float]:

@@ -17,8 +17,8 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import greater_is_better
 from pipeline.contracts.outcome import BODY, TRAINED, TrainedCandidate
 from pipeline.contracts.plan import Candidate
-from pipeline.ensembling.blending import find_blend
-from pipeline.ensembling.distillation import Student, distil
+from pipeline.ensembling.blending import fit_blend
+from pipeline.ensembling.distillation import Student, distill
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import OnnxModel, truth
@@ -26,10 +26,10 @@ from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Problem, Report, Rows
 from pipeline.training.algorithms import RECIPES
-from pipeline.training.export.artifacts import keep_files
+from pipeline.training.export.artifacts import write_artifacts
 from pipeline.training.trainer import Trainer
 
-__all__ = ["BLEND", "STUDENT", "Ensembling", "LeftOut", "Member"]
+__all__ = ["BLEND", "STUDENT", "EnsembleBuilder", "LeftOut", "Member"]
 
 BLEND, STUDENT = "blend", "student"
 
@@ -72,7 +72,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ensembling:
+class EnsembleBuilder:
     """``trainer``: as the members' own; its metric chooses."""
 
     trainer: Trainer
@@ -88,9 +88,9 @@ class Ensembling:
         self.report("blend")
         known = {one.name: one.out_of_fold for one in members if one.out_of_fold is not None}
         if crossed := len(known) == len(members):  # all rows tell more than the validation rows
-            found = find_blend(known, self._all_truth, self._signature, self._metric, by_folds=True)
+            found = fit_blend(known, self._all_truth, self._signature, self._metric, by_folds=True)
         else:
-            found = find_blend({one.name: one.answers for one in members}, self._truth, self._signature, self._metric)
+            found = fit_blend({one.name: one.answers for one in members}, self._truth, self._signature, self._metric)
         if not found.better:
             return [], [LeftOut(name=BLEND, reason=found.why)]
         chosen = [one for name in found.weights for one in members if one.name == name]
@@ -143,7 +143,7 @@ class Ensembling:
         if problem.classes > _MOST_STUDENT_CLASSES:
             raise CandidateFailedError(f"{problem.classes} classes, {_MOST_STUDENT_CLASSES} are a student's most")
         started = time.perf_counter()
-        tried = {name: self._taught(name, teacher, problem) for name in self._algorithms(problem)}
+        tried = {name: self._distill(name, teacher, problem) for name in self._algorithms(problem)}
         sign = 1 if greater_is_better(self._metric) else -1
         answers = {name: one.predict(problem.validation) for name, one in tried.items()}
         scores = {name: sign * self._quality(given)[self._metric] for name, given in answers.items()}
@@ -161,7 +161,7 @@ class Ensembling:
             no_int8=RECIPES[best].no_int8,
         )
 
-    def _taught(self, algorithm: str, teacher: onnx.ModelProto, problem: Problem) -> Student:
+    def _distill(self, algorithm: str, teacher: onnx.ModelProto, problem: Problem) -> Student:
         self.report(f"student: {algorithm}")
         reads = {given.name for given in teacher.graph.input}
         model = OnnxModel(teacher.SerializeToString(), threads=problem.threads)
@@ -170,7 +170,7 @@ class Ensembling:
             (given,) = model.run_raw({name: part for name, part in ((NUM, rows.num), (CAT, rows.cat)) if name in reads})
             return given if problem.classes else given.reshape(-1)
 
-        return distil(RECIPES[algorithm], _STUDENTS[algorithm], problem, answer)
+        return distill(RECIPES[algorithm], _STUDENTS[algorithm], problem, answer)
 
     @staticmethod
     def _algorithms(problem: Problem) -> list[str]:
@@ -193,7 +193,7 @@ class Ensembling:
     ) -> TrainedCandidate:
         folder = self.workdir / name
         folder.mkdir()
-        model_sha256 = keep_files(
+        model_sha256 = write_artifacts(
             body, answers, dataset=self.trainer.dataset, signature=self._signature, workdir=folder
         )
         trained = TrainedCandidate(

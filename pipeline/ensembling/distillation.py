@@ -16,14 +16,14 @@ import onnx
 from onnx import TensorProto, helper
 
 from pipeline.graphs.joining import join, make_model
-from pipeline.training.algorithm import Fitted, Problem, Recipe, Rows
-from pipeline.training.export.sklearn_to_onnx import rescaled
+from pipeline.training.algorithm import FittedModel, Problem, Recipe, Rows
+from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 
-__all__ = ["Student", "distil"]
+__all__ = ["Student", "distill"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_SWAPPED = 0.3  # of a new row's columns, that another row gives
+_SWAP_PROBABILITY = 0.3  # of a new row's columns, that another row gives
 _MOST_ROWS = 60_000  # that the student learns from
 _LEAST_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn how sure the teacher is beyond that
 
@@ -36,12 +36,14 @@ class Student:
     body: Callable[[], onnx.ModelProto]
 
 
-def distil(recipe: Recipe, settings: Mapping[str, Any], problem: Problem, teacher: Callable[[Rows], Floats]) -> Student:
+def distill(
+    recipe: Recipe, settings: Mapping[str, Any], problem: Problem, teacher: Callable[[Rows], Floats]
+) -> Student:
     """A student of ``teacher`` (answers as Student's), which ``recipe`` trains as a regression of its logits.
 
     ``problem``: what the teacher was trained for. Of two classes or a value one model, else one for each class.
     """
-    learnt = _more_rows(problem.train, seed=problem.seed)
+    learnt = _augment_rows(problem.train, seed=problem.seed)
     wanted, held = (_scores(teacher(rows), problem.classes) for rows in (learnt, problem.validation))
     middle, spread = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-12)
     fitted = [
@@ -66,13 +68,13 @@ def distil(recipe: Recipe, settings: Mapping[str, Any], problem: Problem, teache
     return Student(predict=predict, body=lambda: _body(fitted, middle, spread, classes=problem.classes))
 
 
-def _more_rows(rows: Rows, *, seed: int) -> Rows:
+def _augment_rows(rows: Rows, *, seed: int) -> Rows:
     """The rows, or as many of them as may be, and as many new ones. Weights are the rows' own."""
     random = np.random.default_rng(seed)
     first = random.permutation(len(rows))[: _MOST_ROWS // 2]
     other = random.permutation(len(rows))[: len(first)]
     own, given = rows.take(first), rows.take(other)
-    swap = random.random((2, len(first), max(own.num.shape[1], own.cat.shape[1]))) < _SWAPPED
+    swap = random.random((2, len(first), max(own.num.shape[1], own.cat.shape[1]))) < _SWAP_PROBABILITY
     new = replace(
         own,
         num=np.where(swap[0, :, : own.num.shape[1]], given.num, own.num),
@@ -107,11 +109,12 @@ def _answers(scores: Floats, classes: int) -> Floats:
     return probabilities
 
 
-def _body(fitted: list[Fitted], middle: Floats, spread: Floats, *, classes: int) -> onnx.ModelProto:
+def _body(fitted: list[FittedModel], middle: Floats, spread: Floats, *, classes: int) -> onnx.ModelProto:
     from pipeline.graphs.blending import side_by_side
 
     models = [
-        rescaled(one.body(), mean=float(middle[index]), std=float(spread[index])) for index, one in enumerate(fitted)
+        denormalize_outputs(one.body(), mean=float(middle[index]), std=float(spread[index]))
+        for index, one in enumerate(fitted)
     ]
     if not classes:
         return models[0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.findings import Bin, Calibration, Coverage
+from pipeline.contracts.findings import Bin, Calibration, IntervalCoverage
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.answers import Answers
 
@@ -46,11 +46,11 @@ def calibration(signature: Signature, truth: npt.NDArray[Any], answers: Answers)
     )
 
 
-def coverage(quantiles: Sequence[float], truth: npt.NDArray[Any], answered: npt.NDArray[Any]) -> Coverage:
+def coverage(quantiles: Sequence[float], truth: npt.NDArray[Any], answered: npt.NDArray[Any]) -> IntervalCoverage:
     """``answered`` [rows, quantiles], in the order of ``quantiles``."""
     order = np.argsort(quantiles)
     low, high = answered[:, order[0]], answered[:, order[-1]]
-    return Coverage(
+    return IntervalCoverage(
         below=tuple((quantiles[index], float(np.mean(truth <= answered[:, index]))) for index in order),
         wanted=quantiles[order[-1]] - quantiles[order[0]],
         within=float(np.mean((truth >= low) & (truth <= high))),

@@ -13,21 +13,21 @@ import polars as pl
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import IntegrityError
 from pipeline.contracts.findings import JobCost
-from pipeline.contracts.model_version import Golden, ModelCard
+from pipeline.contracts.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.names import tenant_of_run
 from pipeline.contracts.variant import LeaderboardRow, Selection
 from pipeline.evaluation.calibration import calibration, coverage
-from pipeline.evaluation.cautions import cautions, shared_rows
-from pipeline.evaluation.clusters import middles
+from pipeline.evaluation.cautions import find_warnings, shared_rows
+from pipeline.evaluation.clusters import summarize_clusters
 from pipeline.evaluation.confusion import confusion
 from pipeline.evaluation.drift import drift
-from pipeline.evaluation.exam import Exam
+from pipeline.evaluation.exam import HoldoutEvaluation
 from pipeline.evaluation.golden import golden
 from pipeline.evaluation.importance import importance
-from pipeline.evaluation.leakage import leaks
+from pipeline.evaluation.leakage import find_leaky_columns
 from pipeline.evaluation.segments import chosen_columns, segments
 
-__all__ = ["MAX_LISTED", "Background", "evaluate"]
+__all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
 
 _IMPORTANCE_SECONDS = 30.0
 MAX_LISTED = 500  # columns in each of a card's lists
@@ -36,7 +36,7 @@ _Document = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Background:
+class EvaluationContext:
     """What else the card tells. ``splits``: train (or a sample of it) and validation; None: they are not compared.
 
     ``privacy``: what the winner spent. ``segments``: columns that the JobSpec names. ``warnings`` go beside the data
@@ -59,9 +59,9 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     dataset: Dataset,
     model_bytes: bytes,
     test: pl.DataFrame,
-    background: Background,
+    background: EvaluationContext,
     now: datetime,
-) -> tuple[ModelCard, Golden]:
+) -> tuple[ModelCard, GoldenPredictions]:
     """Score the winner's served bytes on the test rows, once.
 
     Raise IntegrityError when ``model_bytes`` are not what was selected.
@@ -71,9 +71,9 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     if hashlib.sha256(model_bytes).hexdigest() != winner.artifact.sha256:
         raise IntegrityError(f"the file of {winner.candidate} ({winner.precision}) is not the one that was selected")
     signature = dataset.signature_of(winner.classes, winner.quantiles)
-    exam = Exam.of(signature, selection.metric, model_bytes, test)
+    exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test)
     findings = _findings(exam, dataset, background)
-    told = cautions(
+    told = find_warnings(
         exam,
         dataset,
         selection=selection,
@@ -104,12 +104,12 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     return card, golden(exam.served, test, signature, winner.precision)
 
 
-def _findings(exam: Exam, dataset: Dataset, background: Background) -> _Document:
+def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> _Document:
     """Fields of the card, by the task."""
     found: _Document = {"segments": (), "importance": (), "drift": ()}
     exams = exam.signature, exam.truth, exam.answers
     if dataset.task == "clustering":
-        found["clusters"] = middles(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
+        found["clusters"] = summarize_clusters(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
     if dataset.task == "classification":
         found |= {"confusion": confusion(*exams), "calibration": calibration(*exams)}
     if exam.signature.quantiles:
@@ -124,7 +124,7 @@ def _findings(exam: Exam, dataset: Dataset, background: Background) -> _Document
     return found
 
 
-def _of_splits(exam: Exam, dataset: Dataset, background: Background) -> Iterator[str]:
+def _of_splits(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> Iterator[str]:
     usable = {column.name for column in dataset.columns}
     if (most := max(len(dataset.columns), len(dataset.left_out))) > MAX_LISTED:
         yield f"of {most:,} columns, each list of this card has {MAX_LISTED} at most"
@@ -132,7 +132,7 @@ def _of_splits(exam: Exam, dataset: Dataset, background: Background) -> Iterator
         if name not in usable:
             yield f"segments: column '{name}' is none that the model reads, so that no quality is shown by it"
     if background.splits is not None:
-        yield from leaks(dataset, background.splits["train"])
+        yield from find_leaky_columns(dataset, background.splits["train"])
         others = {"validation": background.splits["validation"], "test": exam.test}
         yield from shared_rows(background.splits["train"], others)
 
@@ -150,7 +150,7 @@ def _data(dataset: Dataset) -> _Document:
     }
 
 
-def _training(background: Background) -> _Document:
+def _training(background: EvaluationContext) -> _Document:
     return {
         "devices": {job.job: job.device for job in background.jobs},
         "jobs": background.jobs,

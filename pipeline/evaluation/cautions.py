@@ -9,18 +9,18 @@ import polars as pl
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.findings import Drift, Segment
 from pipeline.contracts.variant import Selection
-from pipeline.evaluation.exam import Exam
-from pipeline.evaluation.figures import figures
+from pipeline.evaluation.exam import HoldoutEvaluation
+from pipeline.evaluation.figures import format_number
 
-__all__ = ["cautions", "shared_rows"]
+__all__ = ["find_warnings", "shared_rows"]
 
-_ROUGH = 0.1  # of the metric: the width of an interval beyond which its quality is rough
+_WIDE_INTERVAL = 0.1  # of the metric: the width of an interval beyond which its quality is rough
 _SHARES = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # on a scale of about 1
 _RARE = 0.05  # of the training rows
 
 
-def cautions(
-    exam: Exam,
+def find_warnings(
+    exam: HoldoutEvaluation,
     dataset: Dataset,
     *,
     selection: Selection,
@@ -30,7 +30,7 @@ def cautions(
     """Few rows, rare classes, luck where the choice was made, drift, and segments that the model is worse on."""
     metric, quality = exam.metric, exam.quality[exam.metric]
     low, high = exam.bounds[metric]
-    if high - low > _ROUGH * max(abs(quality), 1e-12):
+    if high - low > _WIDE_INTERVAL * max(abs(quality), 1e-12):
         within = f"{_rounded(low, metric)} to {_rounded(high, metric)}"
         yield f"too few rows: {metric} is uncertain: {within} (95 %), measured on {exam.test.height:,} test rows"
     yield from _rare_classes(dataset)
@@ -38,8 +38,9 @@ def cautions(
     if chosen_by is not None and exam.sign * chosen_by > max(exam.sign * low, exam.sign * high):
         rows = "by cross-validation" if selection.by_folds else "on the validation rows"
         yield (
-            f"{metric} {rows} ({figures(chosen_by)}) is better than the test rows allow "
-            f"({figures(low)} to {figures(high)}): choosing among many candidates, or drift, made it optimistic"
+            f"{metric} {rows} ({format_number(chosen_by)}) is better than the test rows allow "
+            f"({format_number(low)} to {format_number(high)}): choosing among many candidates, or drift, made it "
+            "optimistic"
         )
     for one in drifts:
         what = "the target" if one.column == dataset.target else f"column '{one.column}'"
@@ -47,14 +48,15 @@ def cautions(
     for part in (part for part in parts if part.worse):
         first, last = part.interval
         yield (
-            f"segment: where '{part.column}' is {part.value}, {metric} is {figures(part.quality)} ({figures(first)} to "
-            f"{figures(last)}, {part.rows:,} rows); on all test rows it is {figures(quality)}"
+            f"segment: where '{part.column}' is {part.value}, {metric} is {format_number(part.quality)} "
+            f"({format_number(first)} to {format_number(last)}, {part.rows:,} rows); on all test rows it is "
+            f"{format_number(quality)}"
         )
 
 
 def _rounded(value: float, metric: str) -> str:
     """Two decimals for a metric that is a share, else three figures."""
-    return f"{value:.2f}" if metric in _SHARES else figures(value, 3)
+    return f"{value:.2f}" if metric in _SHARES else format_number(value, 3)
 
 
 def _rare_classes(dataset: Dataset) -> Iterator[str]:

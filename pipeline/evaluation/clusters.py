@@ -13,7 +13,7 @@ from pipeline.contracts.signature import Signature
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["middles", "places", "silhouettes"]
+__all__ = ["places", "silhouettes", "summarize_clusters"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -68,13 +68,13 @@ def silhouettes(
     points, member = places[sample].astype(np.float64), np.eye(len(sizes))[cluster]
     return sample, np.concatenate(
         [
-            _widths(points[start : start + _BLOCK], cluster[start : start + _BLOCK], points, member, sizes)
+            _silhouette_samples(points[start : start + _BLOCK], cluster[start : start + _BLOCK], points, member, sizes)
             for start in range(0, len(points), _BLOCK)
         ]
     )
 
 
-def _widths(
+def _silhouette_samples(
     block: Floats, own: npt.NDArray[np.int64], points: Floats, member: Floats, sizes: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     squares = (block**2).sum(axis=1)[:, None] + (points**2).sum(axis=1)[None] - 2 * block @ points.T
@@ -89,7 +89,9 @@ def _widths(
     return np.where(sizes[own] > 1, widths, 0.0)
 
 
-def middles(frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any], *, most: int) -> tuple[Cluster, ...]:
+def summarize_clusters(
+    frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any], *, most: int
+) -> tuple[Cluster, ...]:
     """What is typical of each cluster, in the first ``most`` columns; one that no row is in has no middle."""
     found = []
     for name in signature.classes:

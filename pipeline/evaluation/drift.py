@@ -9,7 +9,7 @@ import polars as pl
 from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.findings import Drift
 
-__all__ = ["drift", "stability_index"]
+__all__ = ["drift", "population_stability_index"]
 
 _BINS = 10
 _LEAST = 0.1  # an index that is called a shift in credit scoring, where it is from
@@ -25,13 +25,13 @@ def drift(dataset: Dataset, train: pl.DataFrame, others: dict[str, pl.DataFrame]
     found = []
     for split, frame in others.items():
         for name in names:
-            index, noise = stability_index(train[name], frame[name])
+            index, noise = population_stability_index(train[name], frame[name])
             if index >= max(_LEAST, noise):
                 found.append(Drift(column=name, split=split, index=round(index, 4)))
     return tuple(sorted(found, key=lambda one: -one.index)[:_SHOWN])
 
 
-def stability_index(first: pl.Series, second: pl.Series) -> tuple[float, float]:
+def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[float, float]:
     """The population stability index, and what it exceeds by chance once in about 30,000 times.
 
     The sum of (p - q) log(p / q) over deciles of ``first``, or its values, and missing. Of samples of one distribution

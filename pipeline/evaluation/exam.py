@@ -14,11 +14,11 @@ from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Feeds, OnnxModel, feeds, truth
 
-__all__ = ["Exam"]
+__all__ = ["HoldoutEvaluation"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exam:
+class HoldoutEvaluation:
     """``metric``: what candidates were compared by. ``quality``, ``bounds``: of all metrics, their 95 % intervals."""
 
     signature: Signature

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.contracts.model_version import Golden
+from pipeline.contracts.model_version import GoldenPredictions
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.variant import Precision
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
@@ -22,12 +22,12 @@ _NUMBER_BYTES = 24  # the longest float64, its colon and comma
 _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 1e-2}
 
 
-def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision) -> Golden:
+def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision) -> GoldenPredictions:
     """Rows and their answers, asked for on their own: a dynamically quantized file scales by what is in the batch."""
-    features = _telling_rows(test.select(column.name for column in signature.columns))
+    features = _representative_rows(test.select(column.name for column in signature.columns))
     count = _count_fitting(_raw_rows(features, signature), signature)
     chosen = features.tail(count)  # the last one is the one with a missing value
-    return Golden(
+    return GoldenPredictions(
         rows=tuple(_raw_rows(chosen, signature)),
         predictions=tuple(_predictions(served.run(feeds(chosen, signature)), signature)),
         tolerance=_TOLERANCE[precision],
@@ -41,7 +41,7 @@ def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
     return max(1, sum(size <= MAX_GOLDEN_BYTES for size in sizes))
 
 
-def _telling_rows(features: pl.DataFrame) -> pl.DataFrame:
+def _representative_rows(features: pl.DataFrame) -> pl.DataFrame:
     """The first rows; the last of them gives way to one with a missing value when the others have none."""
     head = features.head(_ROWS)
     gaps = features.filter(pl.any_horizontal(pl.all().is_null()))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.contracts.findings import Importance
-from pipeline.evaluation.exam import Exam
+from pipeline.contracts.findings import PermutationImportance
+from pipeline.evaluation.exam import HoldoutEvaluation
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import Feeds
 
@@ -18,7 +18,9 @@ _MOST_ROWS = 2000
 _REPEATS = 3
 
 
-def importance(exam: Exam, *, seconds: float, now: Callable[[], float] = time.monotonic) -> tuple[Importance, ...]:
+def importance(
+    exam: HoldoutEvaluation, *, seconds: float, now: Callable[[], float] = time.monotonic
+) -> tuple[PermutationImportance, ...]:
     """Permutation importance (Breiman 2001) of each column but images, the greatest first, on at most 2,000 rows.
 
     Where ``seconds`` are over before all columns had their turn, those that had it.
@@ -32,7 +34,7 @@ def importance(exam: Exam, *, seconds: float, now: Callable[[], float] = time.mo
         return exam.sign * measure(exam.signature, truth, exam.served.run(asked), only=exam.metric)[exam.metric]
 
     whole = quality(feeds)
-    found: list[Importance] = []
+    found: list[PermutationImportance] = []
     for column in exam.signature.columns:
         if column.kind == "image":
             continue
@@ -42,5 +44,5 @@ def importance(exam: Exam, *, seconds: float, now: Callable[[], float] = time.mo
             whole - quality({**feeds, column.name: feeds[column.name][random.permutation(len(truth))]})
             for _ in range(_REPEATS)
         ]
-        found.append(Importance(column=column.name, drop=float(np.mean(drops)), spread=float(np.std(drops))))
+        found.append(PermutationImportance(column=column.name, drop=float(np.mean(drops)), spread=float(np.std(drops))))
     return tuple(sorted(found, key=lambda one: -one.drop))

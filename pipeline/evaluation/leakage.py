@@ -14,7 +14,7 @@ from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import truth
 
-__all__ = ["leaks"]
+__all__ = ["find_leaky_columns"]
 
 _MOST_ROWS = 20_000
 _FEWEST_ROWS = 40
@@ -23,13 +23,13 @@ _BINS = 100
 _ROWS_A_BIN = 10
 _PRIOR_ROWS = 0.1  # that each bin has of the whole's distribution
 _FOLDS = 5
-_TELLS = 0.99  # area under the ROC curve, or share of the target's variance
-_RIGHT = 0.95  # share of the errors of always answering the most frequent class that it removes
+_LEAK_THRESHOLD = 0.99  # area under the ROC curve, or share of the target's variance
+_ERROR_REDUCTION_THRESHOLD = 0.95  # share of the errors of always answering the most frequent class that it removes
 
 Floats = npt.NDArray[np.float64]
 
 
-def leaks(
+def find_leaky_columns(
     dataset: Dataset, train: pl.DataFrame, *, seconds: float = 20.0, now: Callable[[], float] = time.monotonic
 ) -> Iterator[str]:
     """A warning for each column whose bins, cross-fitted, answer as well as no honest feature does.
@@ -67,16 +67,16 @@ def _targets(dataset: Dataset, rows: pl.DataFrame) -> Floats:
 def _of_rows(dataset: Dataset, rows: pl.DataFrame, targets: Floats, told: Floats) -> str | None:
     """How many it is right about, where it tells them; None where it does not."""
     right, most = float((told.argmax(axis=1) == targets.argmax(axis=1)).mean()), targets.mean(axis=0).max()
-    if right < most + _RIGHT * (1 - most):
+    if right < most + _ERROR_REDUCTION_THRESHOLD * (1 - most):
         return None
     signature = dataset.signature
     auc = measure(signature, truth(rows, signature), Answers.of(signature, told))["auc"]
-    return f"{right:.1%} of the training rows" if auc >= _TELLS else None
+    return f"{right:.1%} of the training rows" if auc >= _LEAK_THRESHOLD else None
 
 
 def _of_variance(targets: Floats, told: Floats) -> str | None:
     share = 1 - float(((targets - told) ** 2).mean() / max(targets.var(), 1e-300))
-    return f"{share:.1%} of its variance" if share >= _TELLS else None
+    return f"{share:.1%} of its variance" if share >= _LEAK_THRESHOLD else None
 
 
 def _bins(column: pl.Series) -> npt.NDArray[np.int64]:

@@ -66,14 +66,14 @@ def _bootstrapped(metrics: Mapping[str, _Metric], rows: int, seed: int) -> dict[
         weights = np.stack([np.bincount(generator.integers(rows, size=rows), minlength=rows) for _ in range(size)])
         for name, metric in metrics.items():
             drawn[name].append(metric(weights.astype(np.float64)))
-    return {name: _middle(np.concatenate(values)) for name, values in drawn.items()}
+    return {name: _percentile_interval(np.concatenate(values)) for name, values in drawn.items()}
 
 
 def _blocks(total: int, size: int) -> list[int]:
     return [min(size, total - start) for start in range(0, total, size)]
 
 
-def _middle(values: Floats) -> tuple[float, float]:
+def _percentile_interval(values: Floats) -> tuple[float, float]:
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
 
@@ -147,9 +147,9 @@ def _mean(scores: Floats, weights: Floats) -> Floats:
 
 def _auc(truth: npt.NDArray[np.int64], probabilities: Floats) -> _Metric:
     if probabilities.shape[1] == 2:
-        area = _area(truth == 1, probabilities[:, 1])
+        area = _roc_auc(truth == 1, probabilities[:, 1])
         return lambda weights: area(weights)[0]
-    areas = [_area(truth == label, probabilities[:, label]) for label in np.unique(truth)]
+    areas = [_roc_auc(truth == label, probabilities[:, label]) for label in np.unique(truth)]
 
     def weighted(weights: Floats) -> Floats:
         values, rows = (np.stack(part) for part in zip(*(area(weights) for area in areas), strict=True))
@@ -158,7 +158,7 @@ def _auc(truth: npt.NDArray[np.int64], probabilities: Floats) -> _Metric:
     return weighted
 
 
-def _area(positive: npt.NDArray[np.bool_], scores: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
+def _roc_auc(positive: npt.NDArray[np.bool_], scores: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
     """Weights [draws, rows] -> the area under the ROC curve, and the weight of the positive rows."""
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]

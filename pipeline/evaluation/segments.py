@@ -11,10 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.findings import Importance, Segment
+from pipeline.contracts.findings import PermutationImportance, Segment
 from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.exam import Exam
-from pipeline.evaluation.figures import figures
+from pipeline.evaluation.exam import HoldoutEvaluation
+from pipeline.evaluation.figures import format_number
 from pipeline.evaluation.metrics import interval, measure
 
 __all__ = ["chosen_columns", "segments"]
@@ -30,14 +30,14 @@ _MISSING = "(missing)"
 _KINDS = ("categorical", "boolean", "numeric")
 
 
-def chosen_columns(dataset: Dataset, named: Sequence[str], importances: Sequence[Importance]) -> list[str]:
+def chosen_columns(dataset: Dataset, named: Sequence[str], importances: Sequence[PermutationImportance]) -> list[str]:
     """Those that are ``named`` and can be told apart by; or the most important ones."""
     usable = {column.name for column in dataset.columns if column.kind in _KINDS}
     wanted = named or [one.column for one in importances]
     return [name for name in wanted if name in usable][: None if named else _COLUMNS]
 
 
-def segments(exam: Exam, columns: Sequence[str]) -> tuple[Segment, ...]:
+def segments(exam: HoldoutEvaluation, columns: Sequence[str]) -> tuple[Segment, ...]:
     """Of each column the most frequent values, or quarters of its numbers, that have 20 test rows at least."""
     found = []
     for name in columns:
@@ -84,11 +84,11 @@ def _parts(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
         texts = _spell(distinct.to_list(), digits=6)
         yield from ((text, _mask(column == value)) for text, value in zip(texts, distinct, strict=True))
     else:
-        yield from _quarters(column)
+        yield from _quartiles(column)
     yield _MISSING, column.is_null().to_numpy()
 
 
-def _quarters(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+def _quartiles(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     known = column.drop_nulls().to_numpy().astype(np.float64)
     if not known.size:
         return
@@ -104,7 +104,7 @@ def _spell(values: Sequence[float], *, digits: int) -> list[str]:
     """The numbers in ``digits`` figures, or as many more as tell them apart."""
     texts: list[str] = []
     for count in range(digits, _MOST_DIGITS + 1):
-        texts = [figures(value, count) for value in values]
+        texts = [format_number(value, count) for value in values]
         if len(set(texts)) == len(values):
             break
     return texts

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from pipeline.contracts.job_spec import greater_is_better
 
-__all__ = ["compared_by", "shown", "standing"]
+__all__ = ["ranking_score", "score_label", "shown"]
 
 # Of few rows a row is half a percent: confidence says more than the count of right ones.
 _LOG_LOSS_WEIGHT = 0.2
 
 
-def standing(quality: Mapping[str, float], metric: str, *, by_folds: bool = False) -> float:
+def ranking_score(quality: Mapping[str, float], metric: str, *, by_folds: bool = False) -> float:
     """Greater is better. ``by_folds``: of few rows, each answered out of its fold; accuracy then has log loss in it.
 
     On 18 small tables such a choice errs less on rows that test than that by accuracy alone (decision 12).
@@ -22,7 +22,7 @@ def standing(quality: Mapping[str, float], metric: str, *, by_folds: bool = Fals
     return quality[metric] if greater_is_better(metric) else -quality[metric]
 
 
-def compared_by(metric: str, *, by_folds: bool = False) -> str:
+def score_label(metric: str, *, by_folds: bool = False) -> str:
     """What standing is, in words: the best accuracy may be another candidate's."""
     return f"accuracy − {_LOG_LOSS_WEIGHT:g} × log loss" if _with_log_loss(metric, by_folds=by_folds) else metric
 

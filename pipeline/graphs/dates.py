@@ -19,11 +19,11 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.contracts.dataset import ColumnProfile, DatePart
 from pipeline.parsing.dates import SECONDS_A_DAY
 
-__all__ = ["date_graph", "date_numbers", "names_of"]
+__all__ = ["date_feature_names", "date_features", "date_graph"]
 
 Doubles = npt.NDArray[np.float64]
 
-_OF_PART: dict[DatePart, tuple[str, ...]] = {
+_PART_FUNCTIONS: dict[DatePart, tuple[str, ...]] = {
     "trend": ("trend",),  # days since the training rows' median
     "year": ("year",),
     "month": ("month",),
@@ -33,18 +33,18 @@ _OF_PART: dict[DatePart, tuple[str, ...]] = {
     "season": ("season_sine", "season_cosine"),
     "clock": ("clock_sine", "clock_cosine"),
 }
-_ALL = tuple(name for names in _OF_PART.values() for name in names)
+_ALL = tuple(name for names in _PART_FUNCTIONS.values() for name in names)
 
 
-def names_of(column: ColumnProfile) -> tuple[str, ...]:
+def date_feature_names(column: ColumnProfile) -> tuple[str, ...]:
     """The numbers that a datetime column becomes."""
-    return tuple(name for part in column.parts for name in _OF_PART[part])
+    return tuple(name for part in column.parts for name in _PART_FUNCTIONS[part])
 
 
-def date_numbers(seconds: Sequence[Doubles], columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float32]:
+def date_features(seconds: Sequence[Doubles], columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float32]:
     """[rows] a column -> [rows, numbers of all columns], column by column; NaN where the date is missing."""
     found = _numbers(np.stack(seconds), _medians(columns), floor=np.floor, sine=np.sin)
-    return np.concatenate([found[name] for name in _ALL]).astype(np.float32)[_places(columns)].T
+    return np.concatenate([found[name] for name in _ALL]).astype(np.float32)[_column_indices(columns)].T
 
 
 def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
@@ -56,7 +56,7 @@ def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx
         _Value(graph, stacked), _Value(graph, graph.constant(_medians(columns))), floor=_Value.floor, sine=_Value.sine
     )
     together = graph.node("Concat", [found[name].name for name in _ALL], axis=0)
-    chosen = graph.node("Gather", [together, graph.constant(_places(columns))], axis=0)
+    chosen = graph.node("Gather", [together, graph.constant(_column_indices(columns))], axis=0)
     turned = graph.node("Transpose", [chosen], perm=[1, 0])
     graph.nodes.append(helper.make_node("Cast", [turned], [output], to=TensorProto.FLOAT))
     return graph.nodes, graph.constants
@@ -66,9 +66,11 @@ def _medians(columns: Sequence[ColumnProfile]) -> Doubles:
     return np.array([[column.median or 0.0] for column in columns])
 
 
-def _places(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
+def _column_indices(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
     """Where the wanted numbers are among all numbers of all columns, which stand number by number."""
-    places = [_ALL.index(name) * len(columns) + at for at, column in enumerate(columns) for name in names_of(column)]
+    places = [
+        _ALL.index(name) * len(columns) + at for at, column in enumerate(columns) for name in date_feature_names(column)
+    ]
     return np.array(places, np.int64)
 
 

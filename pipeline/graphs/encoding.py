@@ -19,7 +19,7 @@ import polars as pl
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
 from pipeline.evaluation.scoring import pixels
-from pipeline.graphs.dates import date_numbers
+from pipeline.graphs.dates import date_features
 
 __all__ = ["CAT", "IMAGE", "NUM", "TEXT", "Encoding", "centers"]
 
@@ -59,7 +59,7 @@ class Encoding:
         """All inputs of the rows of ``frame``; of what there are no columns the array is of size 0."""
         num = [_numeric(frame[column.name], column)[:, None] for column in self.numeric]
         if self.dates:
-            num.append(date_numbers([_numbers(frame[one.name], pl.Float64()) for one in self.dates], self.dates))
+            num.append(date_features([_numbers(frame[one.name], pl.Float64()) for one in self.dates], self.dates))
         cat = [_ids(frame[column.name], column) for column in self.categorical]
         return {
             NUM: np.concatenate(num, axis=1) if num else np.empty((frame.height, 0), np.float32),

@@ -8,7 +8,7 @@ import onnx
 from onnx import compose, helper
 from onnxruntime.quantization.onnx_model import ONNXModel
 
-__all__ = ["IR_VERSION", "OPSETS", "join", "make_model", "normalise", "with_input"]
+__all__ = ["IR_VERSION", "OPSETS", "add_input", "join", "make_model", "normalise"]
 
 IR_VERSION = 10
 OPSETS = {"": 20, "ai.onnx.ml": 3, "com.microsoft": 1}
@@ -70,7 +70,7 @@ def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output
     )
 
 
-def with_input(body: onnx.ModelProto, name: str, made: onnx.ModelProto, *, prefix: str) -> onnx.ModelProto:
+def add_input(body: onnx.ModelProto, name: str, made: onnx.ModelProto, *, prefix: str) -> onnx.ModelProto:
     """``body``, its input ``name`` being what ``made`` makes of its own inputs; the body's others stay.
 
     ``made`` has one output, and no name that is one of them; the names of ``body`` get ``prefix``.

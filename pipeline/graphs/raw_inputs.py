@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset
 from pipeline.contracts.signature import Column, Signature
-from pipeline.graphs.dates import date_graph, names_of
+from pipeline.graphs.dates import date_feature_names, date_graph
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding, centers
 from pipeline.graphs.joining import join, make_model, normalise
 
@@ -38,7 +38,7 @@ def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.
     encoding = Encoding.of(dataset)
     prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
     reads = [given.name for given in body.graph.input]
-    model = join(_before(encoding, signature, prefix, reads), body, prefix=f"{prefix}body/")
+    model = join(_input_nodes(encoding, signature, prefix, reads), body, prefix=f"{prefix}body/")
     model = join(model, _after(signature, prefix), prefix="")
     onnx.checker.check_model(model)
     return model
@@ -58,10 +58,10 @@ def _type(column: Column) -> int:
     return kind
 
 
-def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
+def _input_nodes(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
     """The inputs that the body ``reads``, in their order."""
     ids = [f"{prefix}id_{index}" for index, _ in enumerate(encoding.categorical)]
-    parts: list[_Part] = []
+    parts: list[_Subgraph] = []
     nodes: list[onnx.NodeProto] = []
     for read in reads:
         if read == IMAGE:
@@ -80,7 +80,7 @@ def _before(encoding: Encoding, signature: Signature, prefix: str, reads: Sequen
     return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], constants)
 
 
-def _numbers(encoding: Encoding, output: str) -> _Part:
+def _numbers(encoding: Encoding, output: str) -> _Subgraph:
     """The numeric columns, then what the dates become."""
     if not encoding.dates:
         return _numeric(encoding.numeric, output)
@@ -89,12 +89,12 @@ def _numbers(encoding: Encoding, output: str) -> _Part:
     if encoding.numeric:
         plain = _numeric(encoding.numeric, f"{output}_plain")
         nodes, constants, parts = [*plain.nodes, *nodes], [*plain.constants, *constants], [plain.output.name, *parts]
-    width = len(encoding.numeric) + sum(len(names_of(column)) for column in encoding.dates)
+    width = len(encoding.numeric) + sum(len(date_feature_names(column)) for column in encoding.dates)
     nodes = [*nodes, helper.make_node("Concat", parts, [output], axis=1)]
-    return _Part(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", width]), constants=constants)
+    return _Subgraph(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", width]), constants=constants)
 
 
-def _numeric(columns: Sequence[ColumnProfile], output: str) -> _Part:
+def _numeric(columns: Sequence[ColumnProfile], output: str) -> _Subgraph:
     """Of wide columns, which are doubles, the center is subtracted before they become floats."""
     wide = [column for column in columns if column.is_wide]
     if not wide:
@@ -118,12 +118,14 @@ def _numeric(columns: Sequence[ColumnProfile], output: str) -> _Part:
         helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]),
     ]
     constants.append(numpy_helper.from_array(order, f"{output}_order"))
-    return _Part(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", len(columns)]), constants=constants)
+    return _Subgraph(
+        nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", len(columns)]), constants=constants
+    )
 
 
-def _image(column: ColumnProfile, output: str) -> _Part:
+def _image(column: ColumnProfile, output: str) -> _Subgraph:
     node = helper.make_node("Identity", [column.name], [output])
-    return _Part(nodes=[node], output=_value(output, TensorProto.UINT8, ["batch", *column.shape]))
+    return _Subgraph(nodes=[node], output=_value(output, TensorProto.UINT8, ["batch", *column.shape]))
 
 
 def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
@@ -140,7 +142,7 @@ def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Part:
+class _Subgraph:
     """What makes one of the body's inputs."""
 
     nodes: Sequence[onnx.NodeProto]
@@ -148,11 +150,11 @@ class _Part:
     constants: Sequence[onnx.TensorProto] = ()
 
 
-def _stack(names: Sequence[str], output: str, kind: int) -> _Part:
+def _stack(names: Sequence[str], output: str, kind: int) -> _Subgraph:
     """Columns [batch] -> one matrix [batch, columns], in three nodes whatever their number."""
     nodes, constants = _rows(names, output)
     nodes.append(helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]))
-    return _Part(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), constants=constants)
+    return _Subgraph(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), constants=constants)
 
 
 def _rows(names: Sequence[str], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.encoding import TEXT
 from pipeline.graphs.joining import make_model
 
-__all__ = ["LEAST_LENGTH", "Terms", "Unit", "id_graph", "over_rows", "score_graph", "token_graph", "token_nodes"]
+__all__ = ["MIN_TEXT_NORM", "NgramTable", "Unit", "id_graph", "over_rows", "score_graph", "token_graph", "token_nodes"]
 
 Unit = Literal["word", "letter"]
 Matrix = npt.NDArray[np.float32]
@@ -31,12 +31,12 @@ _WORDS = (
     rf"|[{_SPACELESS}]\p{{M}}*"
     r"|[^\s\p{L}\p{M}\p{N}]"
 )
-LEAST_LENGTH = 1e-6  # that a text is scaled by: one without a known term is of length 0
+MIN_TEXT_NORM = 1e-6  # that a text is scaled by: one without a known term is of length 0
 _value = helper.make_tensor_value_info
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
+class NgramTable:
     """What of a text column is counted: ``grams``, each some tokens in a row, sorted by their number of tokens.
 
     ``idf`` [terms]: a term of ``n`` occurrences in a text is worth ``(1 + log n) * idf``; a text is then scaled to unit
@@ -75,7 +75,7 @@ def token_graph(unit: Unit) -> onnx.ModelProto:
     )
 
 
-def score_graph(columns: Sequence[Terms | None], bias: Matrix) -> onnx.ModelProto:
+def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.ModelProto:
     """``text`` -> ``scores`` float [batch, scores]: ``bias`` [scores] and what the terms of each column add.
 
     A column of None is not read.
@@ -88,7 +88,7 @@ def score_graph(columns: Sequence[Terms | None], bias: Matrix) -> onnx.ModelProt
     ]
     constants = {"bias": bias[None].astype(np.float32), "first": np.array([0]), "second": np.array(1)}
     constants |= {name: values for part in parts for name, values in part.constants().items()}
-    row = _of_row(nodes, _value("row_scores", TensorProto.FLOAT, [len(bias)]), constants, len(columns))
+    row = _row_subgraph(nodes, _value("row_scores", TensorProto.FLOAT, [len(bias)]), constants, len(columns))
     return over_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
 
 
@@ -122,11 +122,11 @@ def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output:
         helper.make_node("Squeeze", ["together", "start"], ["row_ids"]),
     ]
     width = length * len(columns)
-    row = _of_row(nodes, _value("row_ids", TensorProto.INT64, [width]), constants, len(columns))
+    row = _row_subgraph(nodes, _value("row_ids", TensorProto.INT64, [width]), constants, len(columns))
     return over_rows(row, TEXT, _value(output, TensorProto.INT64, ["batch", width]), columns=len(columns))
 
 
-def _of_row(
+def _row_subgraph(
     nodes: Sequence[onnx.NodeProto],
     output: onnx.ValueInfoProto,
     constants: Mapping[str, npt.NDArray[Any]],
@@ -155,7 +155,7 @@ class _ColumnScores:
     """``row`` [columns] -> scores [1, scores]. Of the counts [1, terms] only those that are there are worked on."""
 
     column: int
-    terms: Terms
+    terms: NgramTable
 
     def name(self, part: str) -> str:
         return f"{part}_{self.column}"
@@ -184,7 +184,7 @@ class _ColumnScores:
         return {
             self.name("column"): np.array([self.column]),
             self.name("one"): np.array(1, np.float32),
-            self.name("least"): np.array(LEAST_LENGTH, np.float32),
+            self.name("least"): np.array(MIN_TEXT_NORM, np.float32),
             self.name("idf"): self.terms.idf.astype(np.float32),
             self.name("weights"): self.terms.weights.astype(np.float32),
         }

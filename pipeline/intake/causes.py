@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["document_of"]
+__all__ = ["parse_cause"]
 
 
-def document_of(cause: str) -> dict[str, Any] | None:
+def parse_cause(cause: str) -> dict[str, Any] | None:
     """The JSON object that ``cause`` is; None for a sentence, as of a Fail state or of a state that timed out."""
     try:
         document = json.loads(cause)

@@ -19,9 +19,9 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import JobOutcome
 from pipeline.contracts.ports import ObjectStore
-from pipeline.intake.causes import document_of
+from pipeline.intake.causes import parse_cause
 
-__all__ = ["check_job", "check_survivors", "outcome_of"]
+__all__ = ["check_job", "outcome_of", "require_survivor"]
 
 # How the reasons begin when a job was cancelled for want of a machine: Batch's own, and that of waits.asl.json.
 _NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
@@ -55,7 +55,7 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
     raise JobCrashedError(f"the job '{job}' ended without an outcome{_why(described)}: its log may say more")
 
 
-def check_survivors(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -> None:
+def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -> None:
     """Raise NoCandidateSurvivedError, saying what each failed of, when no candidate of any job was trained."""
     lost = []
     for job in jobs:
@@ -94,7 +94,7 @@ def _reason(described: dict[str, Any], begin: str) -> str | None:
 
 def _job_in(cause: str) -> dict[str, Any]:
     """Batch's description of the job; of several nodes it is in the cause of an execution of their own."""
-    document = document_of(cause)
+    document = parse_cause(cause)
     if document is None:
         return {"StatusReason": cause}
     return _job_in(str(document.get("Cause", ""))) if "ExecutionArn" in document else document

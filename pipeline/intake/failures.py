@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.contracts.errors import error_named
 from pipeline.contracts.run import RunError
-from pipeline.intake.causes import document_of
+from pipeline.intake.causes import parse_cause
 
 __all__ = ["Failure", "failure_of"]
 
@@ -50,4 +50,4 @@ def _of_state(name: str, cause: str) -> RunError:
 
 def _message(cause: str) -> str:
     """A function's Cause is JSON with its errorMessage; that of a Fail state is the sentence itself."""
-    return str((document_of(cause) or {}).get("errorMessage", cause))
+    return str((parse_cause(cause) or {}).get("errorMessage", cause))

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.contracts.errors import InvalidUploadError, ObjectNotFoundError
-from pipeline.contracts.names import MOST_PARTS, RunKeys, UploadKey, parse_upload_key, rejected_key, run_name
+from pipeline.contracts.names import MAX_PARTS, RunKeys, UploadKey, parse_upload_key, rejected_key, run_name
 from pipeline.contracts.ports import Executions, ObjectInfo, ObjectStore
 from pipeline.contracts.run import Part, Upload
 from pipeline.intake.run_log import RunLog
 
 __all__ = ["UploadReference", "start_run"]
 
-_GROWS = {".gz": 5, ".parquet": 3}  # usual factors: a small file may be a large table
+_EXPANSION_FACTORS = {".gz": 5, ".parquet": 3}  # usual factors: a small file may be a large table
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def _parts(named: UploadKey, uploads: ObjectStore) -> Iterator[Part]:
     """
     folder = f"{named.sibling('')}{named.dataset}/"
     files = (found for found in uploads.latest_versions(folder) if _is_part(named, found.key.removeprefix(folder)))
-    for found in sorted(itertools.islice(files, MOST_PARTS + 1), key=lambda found: found.key):
+    for found in sorted(itertools.islice(files, MAX_PARTS + 1), key=lambda found: found.key):
         yield Part(key=found.key, version_id=found.version_id, bytes=found.bytes)
 
 
@@ -115,7 +115,9 @@ def _is_part(named: UploadKey, name: str) -> bool:
 
 def _unpacked(upload: Upload) -> float:
     files = [(part.key, part.bytes) for part in upload.parts] or [(upload.key, upload.bytes)]
-    return sum(size * next((times for end, times in _GROWS.items() if key.endswith(end)), 1) for key, size in files)
+    return sum(
+        size * next((times for end, times in _EXPANSION_FACTORS.items() if key.endswith(end)), 1) for key, size in files
+    )
 
 
 def _reject(reference: UploadReference, error: InvalidUploadError, artifacts: ObjectStore) -> None:

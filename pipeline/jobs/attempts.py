@@ -10,13 +10,13 @@ from pipeline.contracts.errors import ObjectNotFoundError, TransientError
 from pipeline.contracts.outcome import Attempts
 from pipeline.contracts.ports import ObjectStore
 
-__all__ = ["Spend"]
+__all__ = ["AttemptClock"]
 
 _log = logging.getLogger(__name__)
 _SECONDS = 10.0  # so much of an attempt that was lost without a word is not counted
 
 
-class Spend:
+class AttemptClock:
     """The seconds of a job, those of its earlier attempts too."""
 
     def __init__(self, artifacts: ObjectStore, key: str, *, clock: Callable[[], float] = time.monotonic) -> None:

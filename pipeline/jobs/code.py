@@ -19,12 +19,12 @@ from pipeline.jobs.job import JobContext
 if TYPE_CHECKING:
     from pipeline.training.trainer import Trainer
 
-__all__ = ["train_apart"]
+__all__ = ["train_isolated"]
 
 _LONGEST_SECONDS = 7 * 86400.0
 
 
-def train_apart(
+def train_isolated(
     context: JobContext, trainer: Trainer, candidate: Candidate, folder: Path, report: Callable[[str], None]
 ) -> TrainedCandidate:
     """As Trainer.train, in a process apart. Raise CandidateFailedError, IntegrityError when what it gave is no data."""

@@ -15,7 +15,7 @@ from pipeline.contracts.plan import Plan
 from pipeline.contracts.variant import Variant
 from pipeline.jobs.ensembling import NotMade, make_ensemble
 from pipeline.jobs.job import JobContext, run_job
-from pipeline.jobs.refitting import InJob, refit
+from pipeline.jobs.refitting import JobRefitter, refit
 from pipeline.jobs.splits import read_trainer, read_validation
 
 __all__ = ["compress"]
@@ -46,10 +46,10 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     )
     made = make([*trained, *ensemble])
     if spec.refit:
-        again = InJob(context=context, trainer=trainer)
+        again = JobRefitter(context=context, trainer=trainer)
         everyone = [*trained, *ensemble]
         made = refit(made, trained=everyone, dataset=dataset, plan=plan, spec=spec, again=again, make=make)
-    made = made.model_copy(update={"variants": (*made.variants, *map(_absent, left_out))})
+    made = made.model_copy(update={"variants": (*made.variants, *map(_skipped_variant, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})
         _log.info("variant", extra=shown)
@@ -57,7 +57,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     return ()
 
 
-def _absent(one: NotMade) -> Variant:
+def _skipped_variant(one: NotMade) -> Variant:
     return Variant(candidate=one.name, algorithm=one.name, precision="fp32", status="not_applicable", reason=one.reason)
 
 

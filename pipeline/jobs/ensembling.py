@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.ensembling.builder import Member
     from pipeline.training.trainer import Trainer
 
-__all__ = ["NotMade", "make_ensemble", "members_of"]
+__all__ = ["NotMade", "load_members", "make_ensemble"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ def make_ensemble(
     context: JobContext, trained: Sequence[TrainedCandidate], trainer: Callable[[], Trainer]
 ) -> tuple[list[TrainedCandidate], list[NotMade]]:
     """Those that are worth it, their files beside the other candidates'; what goes wrong here costs these alone."""
-    from pipeline.ensembling.builder import BLEND, Ensembling
+    from pipeline.ensembling.builder import BLEND, EnsembleBuilder
 
     folder = context.workdir / "ensemble"
     folder.mkdir()
     try:
-        members = members_of(context, trained)
-        ensembling = Ensembling(trainer=trainer(), workdir=folder, report=context.report)
+        members = load_members(context, trained)
+        ensembling = EnsembleBuilder(trainer=trainer(), workdir=folder, report=context.report)
         made, left_out = ensembling.make(members)
     except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
         _log.error("no blend", exc_info=error)
@@ -53,7 +53,7 @@ def make_ensemble(
     return made, [NotMade(name=one.name, reason=one.reason) for one in left_out]
 
 
-def members_of(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
+def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
     """Those whose body is there: model code's may have answered with the served file alone."""
     import numpy as np
 

@@ -28,7 +28,7 @@ __all__ = ["TASK", "Task", "main"]
 TASK = "task.json"
 _MOST_FRAMES, _MOST_LETTERS = 50, 200  # that are told of a traceback: a line that is too long is heard as several
 
-_Say = Callable[..., None]
+_Emit = Callable[..., None]
 
 
 class Task(Record):
@@ -49,7 +49,7 @@ class Task(Record):
 class _Checkpoints:
     """As training.algorithm.Checkpoints, in files: who started this process brings them on."""
 
-    def __init__(self, folder: Path, seconds: float, say: _Say) -> None:
+    def __init__(self, folder: Path, seconds: float, say: _Emit) -> None:
         self._say = say
         self.seconds, self._earlier, self._kept = seconds, folder / CHECKPOINT, folder / "out" / CHECKPOINT
 
@@ -83,7 +83,7 @@ def main(folder: Path, token: str) -> int:
     return 0
 
 
-def _train(folder: Path, say: _Say) -> None:
+def _train(folder: Path, say: _Emit) -> None:
     import polars as pl
 
     from pipeline.training.distributed.machine import Machine

@@ -45,13 +45,13 @@ _MOST_BYTES = {
 }  # fmt: skip
 _MOST_LINE, _MOST_TRACEBACK = 150_000, 100
 _MOST_POINT, _MOST_NAME = 20, 40  # numbers of a point, and letters of a name
-_MOST_WORDS = 500  # letters of a line of a traceback
-_SOONEST = 0.5  # of the time between two checkpoints: the process's clock is not ours
-_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
-_KEPT_OF = ("CUDA_", "NVIDIA_", "OMP_")
+_MAX_TRACEBACK_CHARS = 500  # letters of a line of a traceback
+_CHECKPOINT_INTERVAL_TOLERANCE = 0.5  # of the time between two checkpoints: the process's clock is not ours
+_PASSED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
+_PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_")
 
 
-def _not_kept(state: bytes) -> None:
+def _discard_checkpoint(state: bytes) -> None:
     """Nobody goes on from it."""
 
 
@@ -62,7 +62,7 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     environment: Mapping[str, str],
     report: Callable[[str], None],
     watch: Callable[[Mapping[str, float]], None],
-    keep: Callable[[bytes], None] = _not_kept,
+    keep: Callable[[bytes], None] = _discard_checkpoint,
     checkpoint_seconds: float = 0.0,
 ) -> TrainedCandidate:
     """Train what ``folder`` holds (jobs.isolated says what), and check what comes back in ``folder/out``.
@@ -82,7 +82,7 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "pipeline.jobs.isolated", str(folder), token]
     checkpoint = _Checkpoint(path=out / CHECKPOINT, seconds=checkpoint_seconds, keep=keep)
-    hearing = _Hearing(token=token, report=report, watch=watch, checkpoint=checkpoint)
+    hearing = _ProtocolReader(token=token, report=report, watch=watch, checkpoint=checkpoint)
     with subprocess.Popen(
         command, cwd=out, env=_environment(environment, out), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True, **_another_user(isolation, out),
@@ -109,12 +109,14 @@ def _another_user(isolation: Isolation, out: Path) -> dict[str, Any]:
 
 def _environment(given: Mapping[str, str], home: Path) -> dict[str, str]:
     """No credential, endpoint or name of ours."""
-    kept = {name: value for name, value in given.items() if name in _KEPT or name.startswith(_KEPT_OF)}
+    kept = {
+        name: value for name, value in given.items() if name in _PASSED_ENVIRONMENT or name.startswith(_PASSED_PREFIXES)
+    }
     return {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(kw_only=True)
-class _Hearing:
+class _ProtocolReader:
     """What is said behind ``token`` is ours, and may still be a user's who read the token: only what has the expected
     form is taken. What else is printed may be rows, and is counted alone.
     """
@@ -146,7 +148,7 @@ class _Hearing:
             case {"checkpoint": True}:
                 self.checkpoint()
             case {"traceback": [*lines]}:
-                cut = [str(one)[:_MOST_WORDS] for one in lines]
+                cut = [str(one)[:_MAX_TRACEBACK_CHARS] for one in lines]
                 _log.error("model.py raised", extra={"traceback": cut[-_MOST_TRACEBACK:]})
             case {"error": str(text)}:
                 self._error = text[:500]
@@ -167,7 +169,7 @@ class _Checkpoint:
 
     def __call__(self) -> None:
         now = self.clock()
-        if now - self._last < _SOONEST * self.seconds:
+        if now - self._last < _CHECKPOINT_INTERVAL_TOLERANCE * self.seconds:
             return
         state = _plain_file(self.path)
         if state is None:

@@ -24,7 +24,7 @@ from pipeline.contracts.outcome import TRAINED, CandidateOutcome, JobOutcome
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import RunError, StageName
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs.attempts import Spend
+from pipeline.jobs.attempts import AttemptClock
 from pipeline.jobs.isolation import Isolation
 from pipeline.jobs.logs import log_to_stdout
 from pipeline.training.distributed.machine import Machine, this_machine
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 1.0  # no more writes to the run's log than a person can follow
 
 
-def _unheard(text: str) -> None:
+def _ignore(text: str) -> None:
     """Only the main process reports."""
 
 
@@ -56,8 +56,8 @@ class JobContext:
     machine: Machine
     workdir: Path
     report: Callable[[str], None]
-    event: Callable[[str], None] = _unheard
-    finish_stage: Callable[[StageName], None] = _unheard
+    event: Callable[[str], None] = _ignore
+    finish_stage: Callable[[StageName], None] = _ignore
     process: Process = field(default_factory=Process)
     isolation: Isolation = "refused"
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class JobContext:
 JobWork = Callable[[JobContext], Sequence[CandidateOutcome]]
 
 
-class _TakenBackError(BaseException):
+class _SpotInterruptionError(BaseException):
     """SIGTERM. Not an Exception: no library between here and there may swallow it."""
 
 
@@ -95,8 +95,8 @@ def run_job(
         _, error = _attempt(work, named, given, machine)
         return 1 if error else 0
     keys = RunKeys.of(named.run)
-    spend = Spend(given.artifacts, keys.attempts(named.job))
-    timeline = _Timeline(given.runs, named.run, named.job, spend)
+    spend = AttemptClock(given.artifacts, keys.attempts(named.job))
+    timeline = _RunTimeline(given.runs, named.run, named.job, spend)
     timeline.begin()
     candidates, error = _attempt(work, named, given, machine, timeline)
     spend.close()
@@ -138,25 +138,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _attempt(
-    work: JobWork, named: argparse.Namespace, given: bootstrap.Job, machine: Machine, timeline: _Timeline | None = None
+    work: JobWork,
+    named: argparse.Namespace,
+    given: bootstrap.Job,
+    machine: Machine,
+    timeline: _RunTimeline | None = None,
 ) -> tuple[tuple[CandidateOutcome, ...], Exception | None]:
     try:
-        with _terminable(), tempfile.TemporaryDirectory() as folder:
+        with _sigterm_as_exception(), tempfile.TemporaryDirectory() as folder:
             context = JobContext(
                 run=named.run,
                 job=named.job,
                 artifacts=given.artifacts,
                 machine=machine,
                 workdir=Path(folder),
-                report=timeline.report if timeline else _unheard,
-                event=timeline.event if timeline else _unheard,
-                finish_stage=timeline.finish_stage if timeline else _unheard,
+                report=timeline.report if timeline else _ignore,
+                event=timeline.event if timeline else _ignore,
+                finish_stage=timeline.finish_stage if timeline else _ignore,
                 process=given.process,
                 isolation=given.isolation,
                 environment=given.environment,
             )
             return tuple(work(context)), None
-    except _TakenBackError:
+    except _SpotInterruptionError:
         _log.warning("taken back")
         if timeline:
             timeline.taken_back()
@@ -167,12 +171,12 @@ def _attempt(
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def _sigterm_as_exception() -> Iterator[None]:
     """SIGTERM, which Spot sends before it takes a machine back, ends what runs here; later ones change nothing."""
 
     def take_back(number: int, frame: object) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise _TakenBackError
+        raise _SpotInterruptionError
 
     before = signal.signal(signal.SIGTERM, take_back)
     try:
@@ -181,10 +185,10 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Timeline:
+class _RunTimeline:
     """What is told of the job while it runs."""
 
-    def __init__(self, runs: RunLog, run: str, job: str, spend: Spend) -> None:
+    def __init__(self, runs: RunLog, run: str, job: str, spend: AttemptClock) -> None:
         self._runs, self._run, self._job, self._spend = runs, run, job, spend
         self._last = float("-inf")
         self._words = ""

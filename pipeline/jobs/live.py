@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from pipeline.contracts.curves import CURVES, Curves
+from pipeline.contracts.curves import CURVES, TrainingCurves
 from pipeline.contracts.errors import TransientError
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CHECKPOINT
@@ -44,7 +44,7 @@ class LiveCurves:
         if not points:
             return
         self._written = self._clock()
-        curves = Curves(candidate=candidate.name, points=tuple(points))
+        curves = TrainingCurves(candidate=candidate.name, points=tuple(points))
         key = self._keys.candidate(candidate.name, CURVES)
         try:
             self._artifacts.put(key, curves.to_bytes(), content_type="application/json")

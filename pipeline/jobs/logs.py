@@ -12,7 +12,7 @@ from pipeline.contracts.places import places
 
 __all__ = ["log_to_stdout"]
 
-_OURS = ("pipeline", "__main__")
+_APPLICATION_LOGGERS = ("pipeline", "__main__")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -21,7 +21,7 @@ def log_to_stdout(*, run: str, job: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines(run=run, job=job))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for ours in _OURS:
+    for ours in _APPLICATION_LOGGERS:
         logging.getLogger(ours).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
@@ -35,7 +35,7 @@ class _JsonLines(logging.Formatter):
         line = {
             "level": record.levelname,
             "location": f"{record.funcName}:{record.lineno}",
-            "message": _said(record),
+            "message": _extra_fields(record),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             **self._about,
             **{name: value for name, value in vars(record).items() if name not in _OWN},
@@ -48,8 +48,8 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def _said(record: logging.LogRecord) -> str:
+def _extra_fields(record: logging.LogRecord) -> str:
     """A library's words may quote the data that it warns of: only whose they are is said."""
-    if record.name.partition(".")[0] in _OURS:
+    if record.name.partition(".")[0] in _APPLICATION_LOGGERS:
         return record.getMessage()
     return f"a library's message (logger '{record.name}') is not kept: it may quote the data"

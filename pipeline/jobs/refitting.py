@@ -21,27 +21,27 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.outcome import TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.contracts.variant import Variant, VariantSet
-from pipeline.jobs.ensembling import members_of
+from pipeline.jobs.ensembling import load_members
 from pipeline.jobs.job import JobContext
-from pipeline.selection.limits import misses
+from pipeline.selection.limits import violations
 from pipeline.selection.select import select
 
 if TYPE_CHECKING:
     from pipeline.training.trainer import Trainer
 
-__all__ = ["Again", "InJob", "refit"]
+__all__ = ["JobRefitter", "Refitter", "refit"]
 
 _log = logging.getLogger(__name__)
 
-_AGAIN = "retrained with the validation rows added; the scores above are from before that"
+_REFIT_REASON = "retrained with the validation rows added; the scores above are from before that"
 _BLEND = "blend"
 _MOST_SECONDS = 600.0  # that it may take, by what the first trainings took
-_How = Literal["whole", "folds", "no"]
+_RefitMethod = Literal["whole", "folds", "no"]
 
 MakeVariants = Callable[[Sequence[TrainedCandidate]], VariantSet]
 
 
-class Again(Protocol):
+class Refitter(Protocol):
     """Trains on all rows but the test's, and keeps the files."""
 
     def train(self, candidate: Candidate) -> TrainedCandidate: ...
@@ -58,7 +58,7 @@ def refit(  # noqa: PLR0913 - the doors of a step, each by its name
     dataset: Dataset,
     plan: Plan,
     spec: JobSpec,
-    again: Again,
+    again: Refitter,
     make: MakeVariants,
 ) -> VariantSet:
     """``made``, its winner's files replaced; as it is where there is nothing to gain, or it did not succeed.
@@ -86,7 +86,7 @@ def refit(  # noqa: PLR0913 - the doors of a step, each by its name
         }
     )
     chosen = select(replaced, metric=plan.metric, spec=spec).winner
-    before, after = (len(misses(one, plan.metric, spec.limits)) for one in (winner, chosen))
+    before, after = (len(violations(one, plan.metric, spec.limits)) for one in (winner, chosen))
     if chosen.candidate != winner.candidate or after > before:
         return made
     _log.info("trained again", extra={"candidate": found.candidate})
@@ -98,20 +98,20 @@ def _again(one: Variant, other: Variant) -> Variant:
     if one.status != "ok":
         return one
     kept = {name: getattr(one, name) for name in ("candidate", "quality", "interval", "train_seconds")}
-    return other.model_copy(update={**kept, "reason": "; ".join(filter(None, (_AGAIN, other.reason)))})
+    return other.model_copy(update={**kept, "reason": "; ".join(filter(None, (_REFIT_REASON, other.reason)))})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Refitting:
     trained: Mapping[str, TrainedCandidate]
     dataset: Dataset
-    again: Again
+    again: Refitter
 
     def seconds(self, one: TrainedCandidate) -> float:
         """What it will take; 0 where there is nothing to gain."""
         if one.algorithm == _BLEND:
             return sum(self.seconds(self.trained[name]) for name in one.settings)
-        return {"whole": 1, "folds": REFIT_FOLDS, "no": 0}[_how(one, self.dataset)] * one.seconds
+        return {"whole": 1, "folds": REFIT_FOLDS, "no": 0}[_refit_method(one, self.dataset)] * one.seconds
 
     def of(self, one: TrainedCandidate) -> TrainedCandidate:
         """Its files under a name of its own; with the settings, or weights, that were found."""
@@ -124,7 +124,7 @@ class _Refitting:
         return self.again.blend(name, parts, weights)
 
 
-def _how(one: TrainedCandidate, dataset: Dataset) -> _How:
+def _refit_method(one: TrainedCandidate, dataset: Dataset) -> _RefitMethod:
     """Whether it can learn from all rows: its training looks at the validation rows only to be measured; or in folds,
     the mean of whose models answers."""
     declared, folds = catalogue().get(one.algorithm), one.settings.get("folds")
@@ -142,7 +142,7 @@ def _how(one: TrainedCandidate, dataset: Dataset) -> _How:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InJob:
+class JobRefitter:
     """Again, in a job: the trainer is made when it is needed."""
 
     context: JobContext
@@ -161,11 +161,11 @@ class InJob:
         return trained
 
     def blend(self, name: str, parts: Sequence[TrainedCandidate], weights: Mapping[str, float]) -> TrainedCandidate:
-        from pipeline.ensembling.builder import Ensembling
+        from pipeline.ensembling.builder import EnsembleBuilder
 
         folder = self._folder()
-        ensembling = Ensembling(trainer=self.trainer(), workdir=folder, report=self.context.report)
-        blended = ensembling.blended(name, members_of(self.context, parts), weights)
+        ensembling = EnsembleBuilder(trainer=self.trainer(), workdir=folder, report=self.context.report)
+        blended = ensembling.blended(name, load_members(self.context, parts), weights)
         self.context.keep_candidate(name, folder / name)
         return blended
 

@@ -18,7 +18,7 @@ from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
-from pipeline.jobs.code import train_apart
+from pipeline.jobs.code import train_isolated
 from pipeline.jobs.job import JobContext, run_error, run_job
 from pipeline.jobs.live import Live
 from pipeline.jobs.splits import memory_bytes, read_trainer, sampled
@@ -49,13 +49,13 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     seconds = spec.training.checkpoint_seconds
     live = Live(context.artifacts, context.keys, seconds=seconds, event=context.event)
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
-    with _joined(context):
+    with _process_group(context):
         trainer = _trainer(context, plan, spec, deadline, live)
         hopeless = _hopeless(context, trainer, candidates, job.audition_rows)
         candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
         trained = [
             _outcome(context, trainer, live, candidate)
-            if not number or _from_main(context, time.monotonic() < deadline)
+            if not number or _broadcast(context, time.monotonic() < deadline)
             else _too_late(candidate, minutes)
             for number, candidate in enumerate(candidates)
         ]
@@ -76,7 +76,7 @@ def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candid
     return hopeless
 
 
-def _joined(context: JobContext) -> AbstractContextManager[None]:
+def _process_group(context: JobContext) -> AbstractContextManager[None]:
     if context.process.size == 1:
         return nullcontext()
     from pipeline.training.distributed.torchrun import joined
@@ -84,7 +84,7 @@ def _joined(context: JobContext) -> AbstractContextManager[None]:
     return joined(context.process, context.machine.device)
 
 
-def _from_main(context: JobContext, value: T) -> T:
+def _broadcast(context: JobContext, value: T) -> T:
     """By the main process's clock and memory: all begin a candidate, or none, and with the same rows."""
     if context.process.size == 1:
         return value
@@ -107,7 +107,7 @@ def _notes(context: JobContext, plan: Plan) -> tuple[str, ...]:
 
 
 def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live) -> Trainer:
-    trainer = read_trainer(context, plan, spec, most_bytes=_from_main(context, memory_bytes()))
+    trainer = read_trainer(context, plan, spec, most_bytes=_broadcast(context, memory_bytes()))
     return replace(
         trainer,
         checkpoints=live.checkpoint,
@@ -164,7 +164,7 @@ def _train(context: JobContext, trainer: Trainer, candidate: Candidate, folder: 
 
     if not catalogue()[candidate.algorithm].brings_code:
         return trainer.train(candidate, folder, report)
-    return train_apart(context, trainer, candidate, folder, report)
+    return train_isolated(context, trainer, candidate, folder, report)
 
 
 def _earlier(context: JobContext, candidate: str) -> TrainedCandidate | None:

@@ -14,10 +14,10 @@ from pipeline.contracts.cluster import Cluster
 from pipeline.training.distributed.machine import processes_of
 from pipeline.training.distributed.torchrun import launch
 
-__all__ = ["train_together"]
+__all__ = ["train_multinode"]
 
 
-def train_together(
+def train_multinode(
     arguments: Sequence[str],
     *,
     connect: Callable[[], bootstrap.Node] = bootstrap.node,
@@ -30,4 +30,4 @@ def train_together(
 
 
 if __name__ == "__main__":
-    sys.exit(train_together(sys.argv[1:]))
+    sys.exit(train_multinode(sys.argv[1:]))

@@ -21,7 +21,7 @@ __all__ = [
     "LATEST",
     "NUMBER",
     "SECONDS_A_DAY",
-    "TWO_DIGITS",
+    "TWO_DIGIT_YEAR_PIVOT",
     "UNITS_A_SECOND",
     "TimeUnit",
     "is_ambiguous",
@@ -36,7 +36,7 @@ UNITS_A_SECOND: dict[TimeUnit, float] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6
 
 SECONDS_A_DAY = 86_400
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.999999  # the years 1 to 9999, in seconds since 1970
-TWO_DIGITS = 69  # as POSIX has it: 69 to 99 are of the last century, 00 to 68 of this one
+TWO_DIGIT_YEAR_PIVOT = 69  # as POSIX has it: 69 to 99 are of the last century, 00 to 68 of this one
 
 _HALF, _OFFSET = r"(?: ?(?P<half>[AaPp])[Mm])?", r"Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}"
 _SECOND = r"(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]+))?"
@@ -163,7 +163,7 @@ def _start_of_day(groups: _Groups, *, day_first: bool | None) -> int | None:
     digits = groups["year"] or ""
     year = int(digits)
     if len(digits) == 2:
-        year += 1900 if year >= TWO_DIGITS else 2000
+        year += 1900 if year >= TWO_DIGIT_YEAR_PIVOT else 2000
     day: str | None
     month: str | int | None
     if "first" in groups:

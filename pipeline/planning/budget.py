@@ -9,17 +9,19 @@ from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Skipped
-from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, UNSURE, is_cross_validated
-from pipeline.planning.jobs import Planned, fits_one_job
+from pipeline.planning.estimates import DOLLARS_AN_HOUR, ESTIMATE_TOLERANCE, START_MINUTES, is_cross_validated
+from pipeline.planning.jobs import PlannedCandidate, fits_one_job
 
 __all__ = ["within_dollars"]
 
 
-def within_dollars(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> tuple[list[Planned], list[Skipped]]:
+def within_dollars(
+    planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec
+) -> tuple[list[PlannedCandidate], list[Skipped]]:
     """Leave out the most expensive candidates until ``limits.dollars`` pays for the start of a machine and the others.
 
-    An estimate is good to a factor of three (``UNSURE``), so what is left out costs more than three times what the
-    limit leaves for it. What was asked for by name stays; its job ends when its dollars are spent.
+    An estimate is good to a factor of three (``ESTIMATE_TOLERANCE``), so what is left out costs more than three times
+    what the limit leaves for it. What was asked for by name stays; its job ends when its dollars are spent.
 
     Args:
         planned: The candidates, with their estimated seconds.
@@ -52,12 +54,12 @@ def within_dollars(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) 
     return kept, skipped
 
 
-def _pays(limit: float, planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> bool:
+def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
     start, training = _dollars(planned, dataset, spec)
-    return start + training / UNSURE <= limit
+    return start + training / ESTIMATE_TOLERANCE <= limit
 
 
-def _dollars(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> tuple[float, float]:
+def _dollars(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> tuple[float, float]:
     """Dollars of the machine's start and of the training, where one job does it all; a user's code has another."""
     queue = "fargate" if fits_one_job(planned, dataset, spec) else "cpu"
     others = ["code"] if any(one.queue == "code" for one in planned) else []

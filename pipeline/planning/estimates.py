@@ -9,15 +9,15 @@ import math
 from dataclasses import dataclass
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import Cost, Declaration
+from pipeline.contracts.declaration import AlgorithmSpec, Cost
 from pipeline.contracts.job_spec import JobSpec, Limits
 from pipeline.contracts.plan import Trials
 
 __all__ = [
     "DOLLARS_AN_HOUR",
-    "PRICES_OF",
+    "ESTIMATE_TOLERANCE",
+    "PRICE_SOURCE",
     "START_MINUTES",
-    "UNSURE",
     "bytes_of",
     "cells_of",
     "is_cross_validated",
@@ -26,9 +26,9 @@ __all__ = [
     "seconds_of",
 ]
 
-UNSURE = 3.0
+ESTIMATE_TOLERANCE = 3.0
 # The dearest machine that a queue may take by the template, on demand: Spot is about a third of it.
-PRICES_OF = "list prices of us-east-1, June 2026"
+PRICE_SOURCE = "list prices of us-east-1, June 2026"
 # r6i.xlarge; g4dn.2xlarge; Fargate's 4 vCPUs at $0.04048 and 8 GB at $0.004445
 DOLLARS_AN_HOUR = {"cpu": 0.252, "code": 0.252, "gpu": 0.752, "fargate": 0.1975}
 # From the submission until the job runs on a machine, which is paid for; with Fargate's the pull of the image.
@@ -42,14 +42,14 @@ class _Shape:
     classes: int
 
 
-def seconds_of(declared: Declaration, dataset: Dataset, trials: Trials | None) -> float | None:
+def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None) -> float | None:
     """Of training on one thread, its search included; None: unknown."""
     if declared.cost is None:
         return None
-    return _once(declared.cost, _shape(dataset)) * (1 + _trainings(trials))
+    return _single_training(declared.cost, _shape(dataset)) * (1 + _trainings(trials))
 
 
-def bytes_of(declared: Declaration, dataset: Dataset) -> float | None:
+def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
     """Of the served fp32 file; None: unknown."""
     cost = declared.cost
     if cost is None:
@@ -59,7 +59,7 @@ def bytes_of(declared: Declaration, dataset: Dataset) -> float | None:
     return min(grown, cost.most_bytes or math.inf)
 
 
-def latency_of(declared: Declaration) -> float | None:
+def latency_of(declared: AlgorithmSpec) -> float | None:
     """Microseconds of one row on one thread; None: unknown."""
     return None if declared.cost is None else declared.cost.latency_us
 
@@ -85,7 +85,7 @@ def cells_of(dataset: Dataset) -> int:
     return shape.rows * max(1, shape.columns)
 
 
-def _once(cost: Cost, shape: _Shape) -> float:
+def _single_training(cost: Cost, shape: _Shape) -> float:
     cells = shape.rows * max(1, shape.columns) / 1e6
     return cost.seconds + cost.seconds_per_million_cells * cells * _each_class(cost, shape)
 

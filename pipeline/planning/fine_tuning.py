@@ -12,14 +12,14 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, Training
 from pipeline.contracts.plan import Candidate, Plan
 
-__all__ = ["as_the_base_reads", "fine_tuned", "of_the_base"]
+__all__ = ["align_columns_to_base", "plan_with_base", "restrict_to_base_algorithm"]
 
 _NUMBERS = {"numeric", "boolean"}
 # What a network learns by; its other settings are what it is built by, which its weights fit.
 _LEARNING = frozenset(Training.model_fields) - {"hidden"} | {"privacy_epsilon", "privacy_delta", "privacy_norm"}
 
 
-def as_the_base_reads(dataset: Dataset, base: Base) -> Dataset:
+def align_columns_to_base(dataset: Dataset, base: Base) -> Dataset:
     """Its columns in the order of ``base``, with the vocabularies that its weights are for; others are left out.
 
     Raise InvalidJobSpecError when the task is another, or a column is not there, or of another kind.
@@ -57,12 +57,12 @@ def _coarse(own: Mapping[str, ColumnProfile], columns: Sequence[ColumnProfile], 
     )
 
 
-def of_the_base(spec: JobSpec, base: Base) -> JobSpec:
+def restrict_to_base_algorithm(spec: JobSpec, base: Base) -> JobSpec:
     """Where no algorithms are asked for: the network's own alone, however few the rows are."""
     return spec if spec.algorithms else spec.model_copy(update={"algorithms": (base.algorithm,)})
 
 
-def fine_tuned(plan: Plan, base: Base) -> Plan:
+def plan_with_base(plan: Plan, base: Base) -> Plan:
     """The network's candidate is built as ``base`` was; the others have nothing to go on from.
 
     Raise InvalidJobSpecError when the network is not among the candidates.

@@ -15,27 +15,27 @@ from dataclasses import dataclass, replace
 from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Candidate, TrainingJob
-from pipeline.planning.estimates import PRICES_OF, cells_of, is_cross_validated, minutes_for
+from pipeline.planning.estimates import PRICE_SOURCE, cells_of, is_cross_validated, minutes_for
 
-__all__ = ["ONE_JOB_CELLS", "ONE_JOB_SECONDS", "Planned", "fits_one_job", "gpu_pays", "jobs_of"]
+__all__ = ["ONE_JOB_CELLS", "ONE_JOB_SECONDS", "PlannedCandidate", "fits_one_job", "gpu_pays", "pack_jobs"]
 
 # A plan is small up to both: of all its candidates on one thread, their folds included, and of the training rows.
 ONE_JOB_SECONDS = 300.0
 ONE_JOB_CELLS = 1_000_000
-_PAYS_SECONDS = 900.0  # of training in one job: beyond it another job is worth its start
+_MIN_SECONDS_PER_JOB = 900.0  # of training in one job: beyond it another job is worth its start
 # Of the networks on one thread, about ten minutes on four: below it a GPU machine takes as long to start with its image
 # of several GB as a CPU takes to train, and costs three times as much.
 _GPU_PAYS_SECONDS = 1800.0
 _OWN_JOB_SECONDS = 120.0  # of the networks: with less to do they share the job of the others
 _MOST_CPU_JOBS = 4
 _LEAST_MINUTES = 10.0  # a job that has fewer is not worth a machine of its own
-_AUDITION_FROM_ROWS = 20_000
+_SCREENING_MIN_ROWS = 20_000
 _AUDITION_ROWS = 4_000
 _AUDITION_FROM = 4  # candidates; or one fewer, where half of the job's minutes would hardly do for all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
+class PlannedCandidate:
     """A candidate, the queue that it asks for, and its estimated seconds on one thread (None: unknown)."""
 
     candidate: Candidate
@@ -48,7 +48,7 @@ def gpu_pays(seconds: Iterable[float | None], spec: JobSpec) -> bool:
     return spec.training.parallel.nodes > 1 or math.fsum(one or 0 for one in seconds) >= _GPU_PAYS_SECONDS
 
 
-def fits_one_job(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) -> bool:
+def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
     """Whether one job on Fargate does all of the training, the ensemble and the compression.
 
     A user's code needs a machine of ours to be isolated on, several nodes need their network, and what nobody can
@@ -65,14 +65,14 @@ def fits_one_job(planned: Sequence[Planned], dataset: Dataset, spec: JobSpec) ->
     )
 
 
-def jobs_of(
-    planned: Sequence[Planned], spec: JobSpec, *, rows: int, one_job: bool = False
+def pack_jobs(
+    planned: Sequence[PlannedCandidate], spec: JobSpec, *, rows: int, one_job: bool = False
 ) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
     """The jobs, and notes of what the limits made of them."""
     cpu = [one for one in planned if one.queue == "cpu"]
     gpu = [one for one in planned if one.queue == "gpu"]
     code = [one for one in planned if one.queue == "code"]
-    networks: list[Planned] = []
+    networks: list[PlannedCandidate] = []
     if not gpu_pays((one.seconds for one in gpu), spec):
         networks, gpu = [replace(one, queue="cpu") for one in gpu], []
     if one_job or spec.limits.dollars is not None or not _have_a_job(networks):
@@ -82,10 +82,10 @@ def jobs_of(
     if gpu and nodes == 1 and _minutes(spec, cpu, gpu, code) < min(spec.limits.minutes, _LEAST_MINUTES):
         cpu, gpu = _in_order(planned, [*cpu, *gpu]), []
         notes.append("limits.dollars leaves no time for a GPU job: all candidates share one CPU job")
-    groups = _shared_out(cpu) if spec.limits.dollars is None else [cpu]
+    groups = _balance(cpu) if spec.limits.dollars is None else [cpu]
     minutes = minutes_for(spec.limits, ["fargate"]) if one_job else _minutes(spec, *groups, networks, gpu, code)
     if spec.limits.dollars is not None:
-        notes.append(f"each job has about {minutes:.3g} minutes by limits.dollars and the {PRICES_OF}")
+        notes.append(f"each job has about {minutes:.3g} minutes by limits.dollars and the {PRICE_SOURCE}")
     jobs = [
         *(_job("cpu" if not number else f"cpu_{number + 1}", "cpu", group) for number, group in enumerate(groups)),
         _job("networks", "cpu", networks),
@@ -93,7 +93,7 @@ def jobs_of(
         _job("code", "code", code),
     ]
     # Of private training each would spend its epsilon anew.
-    auditions = not spec.algorithms and rows >= _AUDITION_FROM_ROWS and not spec.training.privacy
+    auditions = not spec.algorithms and rows >= _SCREENING_MIN_ROWS and not spec.training.privacy
     seconds = {one.candidate.name: one.seconds or 0 for one in planned}
 
     def rows_of(job: TrainingJob) -> int:
@@ -104,32 +104,32 @@ def jobs_of(
     return tuple(job for job in timed if job.candidates), tuple(notes)
 
 
-def _have_a_job(networks: Sequence[Planned]) -> bool:
+def _have_a_job(networks: Sequence[PlannedCandidate]) -> bool:
     return math.fsum(one.seconds or 0 for one in networks) >= _OWN_JOB_SECONDS
 
 
-def _in_order(planned: Sequence[Planned], some: Sequence[Planned]) -> list[Planned]:
+def _in_order(planned: Sequence[PlannedCandidate], some: Sequence[PlannedCandidate]) -> list[PlannedCandidate]:
     order = [one.candidate.name for one in planned]
     return sorted(some, key=lambda one: order.index(one.candidate.name))
 
 
-def _job(name: str, queue: str, planned: Sequence[Planned], nodes: int = 1) -> TrainingJob:
+def _job(name: str, queue: str, planned: Sequence[PlannedCandidate], nodes: int = 1) -> TrainingJob:
     names = tuple(one.candidate.name for one in planned)
     return TrainingJob.model_validate({"name": name, "queue": queue, "candidates": names, "nodes": nodes})
 
 
-def _minutes(spec: JobSpec, *groups: Sequence[Planned]) -> float:
+def _minutes(spec: JobSpec, *groups: Sequence[PlannedCandidate]) -> float:
     queues = [group[0].queue for group in groups if group]
     if "gpu" in queues:
         queues += ["gpu"] * (spec.training.parallel.nodes - 1)
     return minutes_for(spec.limits, queues)
 
 
-def _shared_out(planned: Sequence[Planned]) -> list[list[Planned]]:
+def _balance(planned: Sequence[PlannedCandidate]) -> list[list[PlannedCandidate]]:
     """In as many jobs as pay, each given the next longest while it has the least to do (Graham 1969)."""
     seconds = math.fsum(one.seconds or 0 for one in planned)
-    count = max(1, min(_MOST_CPU_JOBS, len(planned), math.ceil(seconds / _PAYS_SECONDS)))
-    groups: list[list[Planned]] = [[] for _ in range(count)]
+    count = max(1, min(_MOST_CPU_JOBS, len(planned), math.ceil(seconds / _MIN_SECONDS_PER_JOB)))
+    groups: list[list[PlannedCandidate]] = [[] for _ in range(count)]
     for one in sorted(planned, key=lambda one: one.seconds or 0, reverse=True):
         min(groups, key=lambda group: math.fsum(other.seconds or 0 for other in group)).append(one)
     order = list(planned)

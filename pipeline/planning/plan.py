@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import Declaration
+from pipeline.contracts.declaration import AlgorithmSpec
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, check_metric, default_metric
 from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.planning.budget import within_dollars
 from pipeline.planning.estimates import seconds_of
-from pipeline.planning.jobs import Planned, fits_one_job, jobs_of
-from pipeline.planning.rules import Case, beyond_limits, does_not_fit
+from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs
+from pipeline.planning.rules import Case, exceeds_limits_because, ineligible_because
 from pipeline.planning.run_estimate import estimate_run
 from pipeline.planning.settings import check_training, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
@@ -35,10 +35,10 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     kept, beyond, notes = _within_limits(cases)
     planned, too_dear = within_dollars([_planned(case, spec) for case in kept], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
-    jobs, of_jobs = jobs_of(planned, spec, rows=dataset.rows.train, one_job=one_job)
+    jobs, of_jobs = pack_jobs(planned, spec, rows=dataset.rows.train, one_job=one_job)
     complete = Plan(
         metric=metric,
-        candidates=tuple(_with_its_share(one.candidate, jobs) for one in planned),
+        candidates=tuple(_with_time_share(one.candidate, jobs) for one in planned),
         jobs=jobs,
         one_job=one_job,
         skipped=(*skipped, *beyond, *too_dear),
@@ -85,7 +85,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
         )
         for one in wanted
     ]
-    reasons = {case.declared.name: does_not_fit(case) for case in cases}
+    reasons = {case.declared.name: ineligible_because(case) for case in cases}
     skipped = [Skipped(algorithm=name, reason=why) for name, why in reasons.items() if why]
     fitting = [case for case in cases if reasons[case.declared.name] is None]
     if not fitting:
@@ -98,7 +98,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
 
 def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[str]]:
     """Those that are estimated to keep the limits; the quickest to train stays whatever is estimated of it."""
-    reasons = {case.declared.name: beyond_limits(case) for case in cases}
+    reasons = {case.declared.name: exceeds_limits_because(case) for case in cases}
     kept = [case for case in cases if reasons[case.declared.name] is None]
     notes = []
     if not kept:
@@ -115,17 +115,17 @@ def _estimated(case: Case) -> float:
     return math.inf if seconds is None else seconds
 
 
-def _queue(declared: Declaration) -> str:
+def _queue(declared: AlgorithmSpec) -> str:
     return "code" if declared.brings_code else declared.needs
 
 
-def _planned(case: Case, spec: JobSpec) -> Planned:
+def _planned(case: Case, spec: JobSpec) -> PlannedCandidate:
     seconds = seconds_of(case.declared, case.dataset, case.trials)
     candidate = _candidate(case, spec)
-    return Planned(candidate=candidate, queue=_queue(case.declared), seconds=seconds)
+    return PlannedCandidate(candidate=candidate, queue=_queue(case.declared), seconds=seconds)
 
 
-def _with_its_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
+def _with_time_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
     """Its search may take an equal part of the time that its job has left."""
     if candidate.trials is None:
         return candidate

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import Declaration, Input
+from pipeline.contracts.declaration import AlgorithmSpec, Input
 from pipeline.contracts.job_spec import Limits, Training
 from pipeline.contracts.plan import Trials
-from pipeline.planning.estimates import UNSURE, bytes_of, latency_of, seconds_of
+from pipeline.planning.estimates import ESTIMATE_TOLERANCE, bytes_of, latency_of, seconds_of
 
-__all__ = ["Case", "beyond_limits", "does_not_fit"]
+__all__ = ["Case", "exceeds_limits_because", "ineligible_because"]
 
 _INPUT_OF_KIND: dict[str, Input] = {
     "numeric": "num", "boolean": "num", "datetime": "num", "categorical": "cat", "text": "text", "image": "image",
@@ -23,7 +23,7 @@ _WORDS: dict[Input, str] = {"num": "numbers", "cat": "categories", "text": "text
 class Case:
     """One algorithm before one data set. ``asked``: it was named in ``algorithms``."""
 
-    declared: Declaration
+    declared: AlgorithmSpec
     dataset: Dataset
     asked: bool
     limits: Limits
@@ -40,12 +40,12 @@ class Case:
         return len(self.dataset.classes)
 
 
-def does_not_fit(case: Case) -> str | None:
+def ineligible_because(case: Case) -> str | None:
     """By the data's shape; None: it fits."""
     return next((why for rule in _BY_SHAPE if (why := rule(case))), None)
 
 
-def beyond_limits(case: Case) -> str | None:
+def exceeds_limits_because(case: Case) -> str | None:
     """By the spec's limits, as far as estimates can tell. What was asked for by name is tried all the same."""
     if case.asked:
         return None
@@ -58,7 +58,7 @@ def _no_code(case: Case) -> str | None:
     return None
 
 
-def _not_asked(case: Case) -> str | None:
+def _not_requested(case: Case) -> str | None:
     return "only tried when named in algorithms" if case.declared.by_request and not case.asked else None
 
 
@@ -124,28 +124,28 @@ def _too_many_weights(case: Case) -> str | None:
 
 def _file_too_large(case: Case) -> str | None:
     most, about = case.limits.max_bytes, bytes_of(case.declared, case.dataset)
-    if most is None or about is None or about <= UNSURE * most:
+    if most is None or about is None or about <= ESTIMATE_TOLERANCE * most:
         return None
     return f"its file is estimated at {about:,.0f} bytes; limits.max_bytes is {most:,}"
 
 
 def _too_slow_to_answer(case: Case) -> str | None:
     most, about = case.limits.max_latency_us, latency_of(case.declared)
-    if most is None or about is None or about <= UNSURE * most:
+    if most is None or about is None or about <= ESTIMATE_TOLERANCE * most:
         return None
     return f"one row is estimated to take {about:.0f} us; limits.max_latency_us is {most:g}"
 
 
 def _too_long_to_train(case: Case) -> str | None:
     about = seconds_of(case.declared, case.dataset, case.trials)
-    if about is None or about <= UNSURE * 60 * case.minutes:
+    if about is None or about <= ESTIMATE_TOLERANCE * 60 * case.minutes:
         return None
     return f"its training is estimated at {about / 60:.3g} minutes; its job has {case.minutes:.3g}"
 
 
 _Rule = Callable[[Case], str | None]
 _BY_SHAPE: tuple[_Rule, ...] = (
-    _no_code, _not_asked, _other_task, _not_private, _no_intervals, _nothing_to_read,
+    _no_code, _not_requested, _other_task, _not_private, _no_intervals, _nothing_to_read,
     _too_many_classes, _too_many_rows, _too_few_rows, _too_many_weights,
 )  # fmt: skip
 _BY_LIMITS: tuple[_Rule, ...] = (_file_too_large, _too_slow_to_answer, _too_long_to_train)

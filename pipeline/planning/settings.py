@@ -8,16 +8,16 @@ from types import MappingProxyType
 from typing import get_args
 
 from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import Declaration, Setting, Settings, near_name
+from pipeline.contracts.declaration import AlgorithmSpec, Setting, Settings, did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Loss, Training, knob_error, trained_with
+from pipeline.contracts.job_spec import JobSpec, Loss, Training, merge_training, setting_error
 from pipeline.planning.rules import Case
 
-__all__ = ["check_name", "check_training", "checked_setting", "kind_of", "settings_of", "unread"]
+__all__ = ["check_name", "check_training", "kind_of", "settings_of", "unread", "validate_setting"]
 
 _OF_CLASSES = ("cross_entropy", "focal")
 # A recipe's own rate is one for adamw, with which these would hardly move, or be thrown about.
-_RATES: Mapping[str, float] = MappingProxyType(
+_OPTIMIZER_LEARNING_RATES: Mapping[str, float] = MappingProxyType(
     {
         "gd": 0.3,
         "normalized_gd": 0.1,
@@ -29,7 +29,7 @@ _RATES: Mapping[str, float] = MappingProxyType(
         "muon": 0.01,
     }
 )
-_SAID_ELSEWHERE = MappingProxyType(
+_REPORTED_ELSEWHERE = MappingProxyType(
     {
         "privacy_epsilon": "training.privacy",
         "privacy_delta": "training.privacy",
@@ -48,12 +48,12 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
     declared, where = case.declared, f"settings.{case.declared.name}"
     settings = declared.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
     own = {
-        name: checked_setting(where, name, value, declared)
+        name: validate_setting(where, name, value, declared)
         for name, value in spec.settings.get(declared.name, {}).items()
     }
     training = spec.training
     if declared.knobs and (knobs := {name: value for name, value in own.items() if name in Training.model_fields}):
-        training = trained_with(training, knobs, where)
+        training = merge_training(training, knobs, where)
         check_training(training, case.dataset, where)
         own = {name: value for name, value in own.items() if name not in knobs}
     given = {**_given(declared, spec, training), **own}
@@ -63,10 +63,10 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
     return settings
 
 
-def _given(declared: Declaration, spec: JobSpec, training: Training) -> Settings:
+def _given(declared: AlgorithmSpec, spec: JobSpec, training: Training) -> Settings:
     """By fields of the spec that are of more than one algorithm."""
     given = _knobs(training) if declared.knobs else {}
-    if declared.knobs and (rate := _RATES.get(training.optimizer or "")):
+    if declared.knobs and (rate := _OPTIMIZER_LEARNING_RATES.get(training.optimizer or "")):
         given = {"learning_rate": rate, **given}
     if spec.clusters is not None:
         given["clusters"] = spec.clusters
@@ -89,7 +89,7 @@ def _knobs(training: Training) -> Settings:
     return knobs
 
 
-def unread(spec: JobSpec, planned: Sequence[Declaration]) -> tuple[str, ...]:
+def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
     """What of ``training`` some of the algorithms do not read, of those that were named, else what none reads; and
     ``settings`` of what is not tried."""
     deaf = {
@@ -133,20 +133,20 @@ def _check_class_weights(training: Training, dataset: Dataset) -> None:
             continue
         meant = "quote what YAML reads as true or false: 'yes'" if label in ("true", "false") else ""
         raise InvalidJobSpecError(
-            f"training.class_weights: there is no class '{label}': {meant or near_name(label, dataset.classes)} "
+            f"training.class_weights: there is no class '{label}': {meant or did_you_mean(label, dataset.classes)} "
             "(those of too few rows are set aside)"
         )
 
 
-def check_name(where: str, name: str, declared: Declaration) -> None:
+def check_name(where: str, name: str, declared: AlgorithmSpec) -> None:
     """Raise InvalidJobSpecError when the algorithm has no such setting, or it is said elsewhere."""
     if name not in declared.defaults:
-        raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {near_name(name, declared.defaults)}")
-    if name in _SAID_ELSEWHERE:
-        raise InvalidJobSpecError(f"{where}.{name}: {_SAID_ELSEWHERE[name]} says it for every algorithm")
+        raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {did_you_mean(name, declared.defaults)}")
+    if name in _REPORTED_ELSEWHERE:
+        raise InvalidJobSpecError(f"{where}.{name}: {_REPORTED_ELSEWHERE[name]} says it for every algorithm")
 
 
-def checked_setting(where: str, name: str, value: Setting, declared: Declaration) -> Setting:
+def validate_setting(where: str, name: str, value: Setting, declared: AlgorithmSpec) -> Setting:
     """``value`` as the setting has it; raise InvalidJobSpecError as check_name, or where it is of another kind."""
     check_name(where, name, declared)
     if value is None and name in declared.unbounded:
@@ -156,11 +156,11 @@ def checked_setting(where: str, name: str, value: Setting, declared: Declaration
     value = _number(value, default)
     of_a_knob = None
     if declared.knobs and name in Training.model_fields and value is not None:
-        if (of_a_knob := knob_error(name, value)) is None:
+        if (of_a_knob := setting_error(name, value)) is None:
             return value
     elif declared.knobs and name in Training.model_fields:
         return value  # the plan chooses
-    if not _like(value, default):
+    if not _is_compatible(value, default):
         raise InvalidJobSpecError(f"{where}: a value is {kind_of(value)}, {kind_of(default)} is expected")
     if of_a_knob:
         raise InvalidJobSpecError(f"{where}: {of_a_knob}")
@@ -183,7 +183,7 @@ def _number(value: Setting, default: Setting) -> Setting:
     return value
 
 
-def _like(value: Setting, default: Setting) -> bool:
+def _is_compatible(value: Setting, default: Setting) -> bool:
     if default is None:
         return True  # the recipe decides what no value means
     if isinstance(default, bool) or isinstance(value, bool):

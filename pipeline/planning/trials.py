@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.declaration import Declaration, Range, Setting, Space, near_name
+from pipeline.contracts.declaration import AlgorithmSpec, Range, Setting, Space, did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.plan import Trials
 from pipeline.contracts.signature import Task
-from pipeline.planning.settings import check_name, checked_setting, kind_of
+from pipeline.planning.settings import check_name, kind_of, validate_setting
 
 __all__ = ["check_search", "notes_of", "trials_of"]
 
-_MOST_OF_A_GRID = 1000
-_RANGE_IN_A_GRID = 3  # its ends and its middle
+_MAX_GRID_POINTS = 1000
+_GRID_STEPS_PER_RANGE = 3  # its ends and its middle
 
 
-def check_search(spec: JobSpec, planned: list[Declaration], task: Task) -> None:
+def check_search(spec: JobSpec, planned: list[AlgorithmSpec], task: Task) -> None:
     """Raise InvalidJobSpecError when the search cannot be made, or is of what is not tried."""
     if spec.search.method != "none" and task == "clustering":
         raise InvalidJobSpecError(
@@ -32,10 +32,10 @@ def check_search(spec: JobSpec, planned: list[Declaration], task: Task) -> None:
     names = [one.name for one in planned]
     for name in spec.search.space or {}:
         if name not in names:
-            raise InvalidJobSpecError(f"search.space: {name} is not tried here: {near_name(name, names)}")
+            raise InvalidJobSpecError(f"search.space: {name} is not tried here: {did_you_mean(name, names)}")
 
 
-def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None:
+def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | None:
     """The search of ``declared``; None where nothing is to be searched.
 
     Raise InvalidJobSpecError naming the setting that the algorithm does not have, or whose values are of a wrong type.
@@ -44,7 +44,7 @@ def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None
     given = (search.space or {}).get(declared.name)
     if search.method == "none" or (search.space is not None and given is None):
         return None
-    space = given if given is not None else _own(declared, spec, task)
+    space = given if given is not None else _default_space(declared, spec, task)
     if not space:
         return None
     for name in space:
@@ -57,9 +57,9 @@ def trials_of(declared: Declaration, spec: JobSpec, task: Task) -> Trials | None
             f"search and training.parallel.nodes: {declared.name} is searched on one machine, or trained by several"
         )
     space = {name: _checked(declared, name, among) for name, among in space.items()}
-    if search.method == "grid" and (count := _size(space)) > _MOST_OF_A_GRID:
+    if search.method == "grid" and (count := _size(space)) > _MAX_GRID_POINTS:
         raise InvalidJobSpecError(
-            f"search.space.{declared.name}: a grid of {count:,} settings, {_MOST_OF_A_GRID:,} are the most: "
+            f"search.space.{declared.name}: a grid of {count:,} settings, {_MAX_GRID_POINTS:,} are the most: "
             "fewer values are expected, or the method random, halving or bayesian"
         )
     cheaper = {name: value for name, value in declared.in_trials.items() if name not in space}
@@ -80,7 +80,7 @@ def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
     )
 
 
-def _own(declared: Declaration, spec: JobSpec, task: Task) -> Space:
+def _default_space(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Space:
     """The algorithm's own space, without what the spec has fixed and what says nothing to the task."""
     fixed = {**(spec.training.knobs if declared.knobs else {}), **spec.settings.get(declared.name, {})}
     return {
@@ -90,11 +90,11 @@ def _own(declared: Declaration, spec: JobSpec, task: Task) -> Space:
     }
 
 
-def _checked(declared: Declaration, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:
+def _checked(declared: AlgorithmSpec, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:
     """``among``; a range of a setting that is a whole number is one of whole numbers."""
     where = f"search.space.{declared.name}"
     if not isinstance(among, Range):
-        return tuple(checked_setting(where, name, value, declared) for value in among)
+        return tuple(validate_setting(where, name, value, declared) for value in among)
     check_name(where, name, declared)
     default = declared.defaults[name]
     _check_range(f"{where}.{name}", among, default)
@@ -113,4 +113,4 @@ def _check_range(where: str, among: Range, default: Setting) -> None:
 
 
 def _size(space: Space) -> int:
-    return math.prod(_RANGE_IN_A_GRID if isinstance(among, Range) else len(among) for among in space.values())
+    return math.prod(_GRID_STEPS_PER_RANGE if isinstance(among, Range) else len(among) for among in space.values())

@@ -15,13 +15,13 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.variant import Selection
 from pipeline.registry.model_registry import ModelRegistry
 
-__all__ = ["find_base"]
+__all__ = ["resolve_base_model"]
 
 _NAMED = re.compile(r"(?P<tenant>[a-z0-9-]{1,32})/(?P<model>[A-Za-z0-9_.-]{1,32})(?:@(?P<which>[A-Za-z0-9_-]{1,32}))?")
 _FIELD = "train.yaml: training.base_model"
 
 
-def find_base(wanted: str, *, tenant: str, registry: ModelRegistry, artifacts: ObjectStore) -> Base:
+def resolve_base_model(wanted: str, *, tenant: str, registry: ModelRegistry, artifacts: ObjectStore) -> Base:
     """``wanted``: tenant/model, with @alias or @number (without: the live one). Of ``tenant`` alone.
 
     Raise InvalidJobSpecError when it names no version of this tenant's, or one that is no network.

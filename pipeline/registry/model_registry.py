@@ -23,7 +23,7 @@ from pipeline.contracts.errors import (
 )
 from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
 from pipeline.contracts.names import artifact_key, is_run_name
-from pipeline.contracts.ports import Item, ObjectStore, Put, Table
+from pipeline.contracts.ports import Item, ObjectStore, PutRequest, Table
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import (
@@ -89,7 +89,7 @@ class ModelRegistry:
         """
         self._check(draft.artifact)
         record = self._with_signature_filed(draft)
-        return self._until_first(lambda: self._registered(draft) or self._try_register(draft, record))
+        return self._retry_on_conflict(lambda: self._registered(draft) or self._try_register(draft, record))
 
     def ready(self, tenant: str, model: str, version: int) -> VersionRecord:
         """Say that the version has passed its smoke test, so that it may be promoted."""
@@ -101,7 +101,7 @@ class ModelRegistry:
             done = self._table.update(item["pk"], item["sk"], values, only_if={"record": item["record"]})
             return ready if done else None
 
-        return self._until_first(attempt)
+        return self._retry_on_conflict(attempt)
 
     def promote(self, tenant: str, model: str, version: int, *, alias: str = _LIVE, by: str) -> VersionRecord:
         """Move ``alias`` to ``version``, forward or back; nothing is written when it is there already.
@@ -109,7 +109,7 @@ class ModelRegistry:
         Raises NotFoundError for an unknown version, ConflictError for one that is not READY.
         """
         found = self._promotable(tenant, model, version)
-        self._until_first(lambda: self._try_promote(found, alias, by))
+        self._retry_on_conflict(lambda: self._try_promote(found, alias, by))
         return found
 
     def promote_newer(self, tenant: str, model: str, version: int, *, run: str) -> VersionRecord:
@@ -118,7 +118,7 @@ class ModelRegistry:
         Raises OlderUploadError where one has: the newer version stays live, or whatever a person chose after it.
         """
         found = self._promotable(tenant, model, version)
-        self._until_first(lambda: self._try_promote(found, _LIVE, run, only_newer=True))
+        self._retry_on_conflict(lambda: self._try_promote(found, _LIVE, run, only_newer=True))
         return found
 
     def _promotable(self, tenant: str, model: str, version: int) -> VersionRecord:
@@ -211,11 +211,11 @@ class ModelRegistry:
             summary["live_version"] = known["live_version"]
         done = self._table.write_all(
             [
-                Put(
+                PutRequest(
                     item=_keyed(version_key(tenant, model, number), record=record.model_dump_json()),
                     only_if_absent=True,
                 ),
-                Put(
+                PutRequest(
                     item=_keyed(registration_key(tenant, model, draft.lineage.run), version=number),
                     only_if_absent=True,
                 ),
@@ -243,7 +243,7 @@ class ModelRegistry:
                 moved,
                 _keyed(alias_key(to.tenant, to.model, alias), version=to.version, newest=newest.version, at=at),
             ),
-            Put(item={"pk": pk, "sk": f"{prefix}{at}#{alias}", **move}, only_if_absent=True),
+            PutRequest(item={"pk": pk, "sk": f"{prefix}{at}#{alias}", **move}, only_if_absent=True),
         ]
         if alias == _LIVE:
             summary = self._table.get(*model_key(to.tenant, to.model))
@@ -267,7 +267,7 @@ class ModelRegistry:
     def _time(self) -> str:
         return self._now().isoformat(timespec="microseconds")  # always as long, so that text sorts as time does
 
-    def _until_first(self, attempt: Callable[[], _T | None]) -> _T:
+    def _retry_on_conflict(self, attempt: Callable[[], _T | None]) -> _T:
         """Try until no other writer was first; each round one of those that race wins, so all get through."""
         for tried in range(_ATTEMPTS):
             if done := attempt():
@@ -280,12 +280,12 @@ def _keyed(key: tuple[str, str], **values: object) -> Item:
     return {"pk": key[0], "sk": key[1], **values}
 
 
-def _after(before: Item | None, item: Item) -> Put:
+def _after(before: Item | None, item: Item) -> PutRequest:
     """Write ``item`` only where nothing has changed since ``before`` was read."""
     if before is None:
-        return Put(item=item, only_if_absent=True)
+        return PutRequest(item=item, only_if_absent=True)
     watched = ("version", "newest", "latest_version", "live_version")
-    return Put(item=item, only_if={name: before.get(name) for name in watched})
+    return PutRequest(item=item, only_if={name: before.get(name) for name in watched})
 
 
 def _version(item: Item) -> VersionRecord:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.variant import Selection
 
-__all__ = ["describe_replacement", "why_not"]
+__all__ = ["describe_replacement", "promotion_blocker"]
 
 
-def why_not(spec: JobSpec, selection: Selection) -> str | None:
+def promotion_blocker(spec: JobSpec, selection: Selection) -> str | None:
     """Why somebody must decide on the promotion; None when nobody need."""
     if selection.unmet:
         return f"the best that was found misses a limit: {'; '.join(selection.unmet)}"

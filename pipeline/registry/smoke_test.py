@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.contracts.errors import SmokeTestFailedError, TransientError
-from pipeline.contracts.model_version import Golden, VersionRecord
+from pipeline.contracts.model_version import GoldenPredictions, VersionRecord
 from pipeline.contracts.names import SMOKE_TEST
 from pipeline.contracts.ports import FunctionCalls
 
@@ -17,7 +17,9 @@ __all__ = ["smoke_test"]
 _OK, _BUSY = 200, 503
 
 
-def smoke_test(version: VersionRecord, golden: Golden, *, calls: FunctionCalls, predict_function: str) -> None:
+def smoke_test(
+    version: VersionRecord, golden: GoldenPredictions, *, calls: FunctionCalls, predict_function: str
+) -> None:
     """Ask for the golden rows' predictions as the API would.
 
     Labels are equal; probabilities and values agree within ``golden.tolerance`` (relative, for what is beyond 1).
@@ -35,16 +37,16 @@ def smoke_test(version: VersionRecord, golden: Golden, *, calls: FunctionCalls, 
     got = body["predictions"]
     pairs = zip(got, golden.predictions, strict=False)
     differ = abs(len(got) - len(golden.predictions))
-    differ += sum(not _agree(one, wanted, golden.tolerance) for one, wanted in pairs)
+    differ += sum(not _close(one, wanted, golden.tolerance) for one, wanted in pairs)
     if differ:
         raise SmokeTestFailedError(
             f"version {version.version} answers {differ} of {len(golden.predictions)} golden rows differently"
         )
 
 
-def _agree(got: Any, wanted: Any, tolerance: float) -> bool:
+def _close(got: Any, wanted: Any, tolerance: float) -> bool:
     if isinstance(wanted, Mapping):
-        return got.keys() == wanted.keys() and all(_agree(got[name], wanted[name], tolerance) for name in wanted)
+        return got.keys() == wanted.keys() and all(_close(got[name], wanted[name], tolerance) for name in wanted)
     if isinstance(wanted, int | float) and isinstance(got, int | float):  # a served NaN is null, and no number
         return math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
     return bool(got == wanted)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pipeline.contracts.job_spec import Limits, greater_is_better
 from pipeline.contracts.variant import Variant
 
-__all__ = ["misses"]
+__all__ = ["violations"]
 
 
-def misses(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]:
+def violations(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]:
     """One sentence a missed limit; none when ``variant`` keeps them all."""
     assert variant.artifact is not None, "a variant that is ok was made"
     assert variant.latency_us is not None, "and measured"

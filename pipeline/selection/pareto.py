@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.contracts.variant import Variant
-from pipeline.evaluation.standing import standing
+from pipeline.evaluation.standing import ranking_score
 
 __all__ = ["costs", "dominates", "front"]
 
@@ -14,7 +14,7 @@ def costs(variant: Variant, metric: str, *, by_folds: bool = False) -> tuple[flo
     """Quality (the less the better here), latency in microseconds, bytes. ``by_folds``: as evaluation.standing."""
     assert variant.artifact is not None, "a variant that is ok was made"
     assert variant.latency_us is not None, "and measured"
-    return -standing(variant.quality, metric, by_folds=by_folds), variant.latency_us, float(variant.artifact.bytes)
+    return -ranking_score(variant.quality, metric, by_folds=by_folds), variant.latency_us, float(variant.artifact.bytes)
 
 
 def dominates(one: Variant, other: Variant, metric: str, *, by_folds: bool = False) -> bool:

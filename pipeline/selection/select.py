@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.variant import LeaderboardRow, Selection, Tried, Variant, VariantSet
-from pipeline.evaluation.standing import compared_by, shown
-from pipeline.selection.limits import misses
+from pipeline.contracts.variant import CandidateReport, LeaderboardRow, Selection, Variant, VariantSet
+from pipeline.evaluation.standing import score_label, shown
+from pipeline.selection.limits import violations
 from pipeline.selection.pareto import costs, front
 
 __all__ = ["select"]
 
 
 def select(
-    variants: VariantSet, *, metric: str, spec: JobSpec, tried: tuple[Tried, ...] = (), notes: tuple[str, ...] = ()
+    variants: VariantSet,
+    *,
+    metric: str,
+    spec: JobSpec,
+    tried: tuple[CandidateReport, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Selection:
     """Choose the candidate whose fp32 file has the best ``metric``, and of it the smallest file that kept its gates.
 
@@ -23,8 +28,8 @@ def select(
     them, ``unmet`` says what even the best misses. At least one variant is ok: compression fails the run otherwise.
     """
     made = [variant for variant in variants.variants if variant.status == "ok"]
-    within = [variant for variant in made if not misses(variant, metric, spec.limits)]
-    compared = _Compared(metric=metric, by_folds=variants.by_folds)
+    within = [variant for variant in made if not violations(variant, metric, spec.limits)]
+    compared = _Ranking(metric=metric, by_folds=variants.by_folds)
     winner = compared.winner(within or made, made)
     return Selection(
         metric=metric,
@@ -32,14 +37,14 @@ def select(
         winner=winner,
         leaderboard=compared.leaderboard(variants.variants, winner),
         reason=compared.reason(winner, made, fitting=len(within)),
-        unmet=misses(winner, metric, spec.limits),
+        unmet=violations(winner, metric, spec.limits),
         tried=tried,
         notes=notes,
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Compared:
+class _Ranking:
     """What variants are compared by."""
 
     metric: str
@@ -88,7 +93,7 @@ class _Compared:
             among = f"of {candidates} candidates" if candidates > 1 else "of 1 candidate"
         found = shown(full.quality, self.metric, by_folds=self.by_folds)
         rows = "cross-validated" if self.by_folds else "validation"
-        by = compared_by(self.metric, by_folds=self.by_folds)
+        by = score_label(self.metric, by_folds=self.by_folds)
         sentence = f"{among}, {winner.candidate} has the best {rows} {by} ({found})"
         if full == winner:
             return sentence

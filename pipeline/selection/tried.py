@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome, TrainedCandidate
 from pipeline.contracts.plan import Candidate, Plan
-from pipeline.contracts.variant import Tried
+from pipeline.contracts.variant import CandidateReport
 
-__all__ = ["what_was_tried"]
+__all__ = ["candidate_reports"]
 
 
-def what_was_tried(
+def candidate_reports(
     plan: Plan, outcomes: Sequence[JobOutcome], trained: Sequence[TrainedCandidate]
-) -> tuple[Tried, ...]:
+) -> tuple[CandidateReport, ...]:
     """The plan's candidates in its order, then what it skipped."""
     of_candidate = {one.candidate: one for outcome in outcomes for one in outcome.candidates}
     return tuple(_tried(plan, of_candidate, {one.candidate: one for one in trained}))
@@ -21,16 +21,18 @@ def what_was_tried(
 
 def _tried(
     plan: Plan, outcomes: Mapping[str, CandidateOutcome], trained: Mapping[str, TrainedCandidate]
-) -> Iterator[Tried]:
+) -> Iterator[CandidateReport]:
     for candidate in plan.candidates:
         made = trained.get(candidate.name)
-        yield _lost(candidate, outcomes.get(candidate.name)) if made is None else _trained(candidate, made)
+        yield _failed_report(candidate, outcomes.get(candidate.name)) if made is None else _trained(candidate, made)
     for skipped in plan.skipped:
-        yield Tried(candidate=skipped.algorithm, algorithm=skipped.algorithm, status="skipped", reason=skipped.reason)
+        yield CandidateReport(
+            candidate=skipped.algorithm, algorithm=skipped.algorithm, status="skipped", reason=skipped.reason
+        )
 
 
-def _trained(candidate: Candidate, made: TrainedCandidate) -> Tried:
-    return Tried(
+def _trained(candidate: Candidate, made: TrainedCandidate) -> CandidateReport:
+    return CandidateReport(
         candidate=candidate.name,
         algorithm=candidate.algorithm,
         status="trained",
@@ -42,10 +44,10 @@ def _trained(candidate: Candidate, made: TrainedCandidate) -> Tried:
     )
 
 
-def _lost(candidate: Candidate, outcome: CandidateOutcome | None) -> Tried:
+def _failed_report(candidate: Candidate, outcome: CandidateOutcome | None) -> CandidateReport:
     named = {"candidate": candidate.name, "algorithm": candidate.algorithm, "settings": candidate.settings}
     if outcome is None:
-        return Tried(**named, status="failed", reason="its job ended before it finished")
+        return CandidateReport(**named, status="failed", reason="its job ended before it finished")
     why = outcome.reason or (outcome.error.message if outcome.error else "")
     status = "dropped" if outcome.status == "dropped" else "failed"
-    return Tried(**named, status=status, reason=why, seconds=outcome.seconds)
+    return CandidateReport(**named, status=status, reason=why, seconds=outcome.seconds)

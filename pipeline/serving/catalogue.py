@@ -12,7 +12,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import RejectedUpload
 from pipeline.contracts.signature import Signature
 
-__all__ = ["Catalogue"]
+__all__ = ["ModelCatalog"]
 
 Document = dict[str, Any]
 
@@ -28,7 +28,7 @@ class _Runs(Protocol):
     def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]: ...
 
 
-class Catalogue:
+class ModelCatalog:
     """One tenant's models at a time; each method raises NotFoundError for what this tenant has not."""
 
     def __init__(self, registry: _Registry, artifacts: ObjectStore, runs: _Runs) -> None:

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 Where = Callable[[int, str], str]  # (row, column's name) -> where that is, in the request's own terms
 
 
-class _Group(NamedTuple):
+class _ColumnGroup(NamedTuple):
     """Columns that are read together, and how to take a row's cells of them."""
 
     names: Sequence[str]
@@ -37,7 +37,7 @@ class _Group(NamedTuple):
 class _OneRow(threading.local):
     """A thread's own arrays for one row, which each request fills anew: to make them takes four times as long."""
 
-    def __init__(self, groups: Sequence[_Group]) -> None:
+    def __init__(self, groups: Sequence[_ColumnGroup]) -> None:
         self.arrays: list[list[NDArray[Any]]] = [
             [np.zeros((1, *group.kind.shape), group.kind.dtype) for _ in group.names] for group in groups
         ]
@@ -63,7 +63,7 @@ class Columns:
         for kind in dict.fromkeys(kinds.values()):
             columns = [column for column in signature.columns if kinds[column.name] == kind]
             names = [column.name for column in columns]
-            self._groups.append(_Group(names, _cells_of(names), make_reader(columns, missing), kind))
+            self._groups.append(_ColumnGroup(names, _cells_of(names), make_reader(columns, missing), kind))
         self._one_row = _OneRow(self._groups)
 
     def feeds(self, rows: Sequence[Row], where: Where) -> Feeds:

@@ -23,7 +23,7 @@ from pipeline.contracts.errors import (
 )
 from pipeline.contracts.names import SMOKE_TEST
 
-__all__ = ["Event", "InferRequest", "Response", "infer_request", "refusal", "response", "status_of", "tenant_of"]
+__all__ = ["Event", "InferRequest", "Response", "error_response", "infer_request", "response", "status_of", "tenant_of"]
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -93,7 +93,7 @@ def response(status: int, body: str) -> Response:
     return {"statusCode": status, "headers": _HEADERS, "body": body, "isBase64Encoded": False}
 
 
-def refusal(error: BaseException, request_id: str) -> Response:
+def error_response(error: BaseException, request_id: str) -> Response:
     """``{"error": ...}``: a caller's mistake in its own words; of what is ours, only where to look for it."""
     status = status_of(error)
     words = str(error)

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
 
-__all__ = ["KEEP_BYTES", "ModelStore"]
+__all__ = ["KEEP_BYTES", "ModelCache"]
 
 KEEP_BYTES = 256 << 20  # of files; a session takes more than its file, and the function has 1,769 MB
 
 _Name = tuple[str, str, int]  # tenant, model, version
 
 
-class ModelStore:
+class ModelCache:
     """What one process serves. Safe among threads.
 
     The versions that were asked for last stay loaded: at most ``keep``, whose files have ``keep_bytes`` together, and
@@ -60,7 +60,7 @@ class ModelStore:
             return found
         with self._loading:
             found = self._find(name) or self._loader.load(*name)
-            self._keep_last(name, found)
+            self._evict(name, found)
         return found
 
     def unproven(self, tenant: str, model: str, version: int) -> LoadedModel:
@@ -74,7 +74,7 @@ class ModelStore:
                 self._kept.move_to_end(name)
             return found
 
-    def _keep_last(self, name: _Name, model: LoadedModel) -> None:
+    def _evict(self, name: _Name, model: LoadedModel) -> None:
         with self._keeping:
             self._kept[name] = model
             while len(self._kept) > 1 and self._are_too_many():

@@ -9,7 +9,7 @@ import orjson
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import Answer, LoadedModel
-from pipeline.serving.model_store import ModelStore
+from pipeline.serving.model_store import ModelCache
 
 __all__ = ["Predictor"]
 
@@ -17,7 +17,7 @@ __all__ = ["Predictor"]
 class Predictor:
     """A request -> the answer of the model that it names."""
 
-    def __init__(self, store: ModelStore) -> None:
+    def __init__(self, store: ModelCache) -> None:
         self._store = store
 
     def __call__(self, request: InferRequest) -> Answer:

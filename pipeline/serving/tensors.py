@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.serving.cells.errors import json_kind
-from pipeline.serving.cells.images import split_images
+from pipeline.serving.cells.images import split_image_batch
 from pipeline.serving.columns import Columns, Feeds
 from pipeline.serving.names import shown
 
@@ -75,7 +75,7 @@ class TensorDecoder:
         if type(data) is not list:
             raise InvalidRequestError(f"input '{shown(name)}', data: an array is expected, not {json_kind(data)}")
         if name in self._images:
-            return name, split_images(data, shape, self._images[name], f"input '{shown(name)}'")
+            return name, split_image_batch(data, shape, self._images[name], f"input '{shown(name)}'")
         if list in map(type, data):
             data = _flat(data, name)
         if shape not in ([len(data)], [len(data), 1]):

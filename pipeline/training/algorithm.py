@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.cluster import Process
-from pipeline.contracts.declaration import Declaration, near_name
+from pipeline.contracts.declaration import AlgorithmSpec, did_you_mean
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.signature import Task
 
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     import onnx
     import torch
 
-__all__ = ["Checkpoints", "Declaration", "Fitted", "NoCheckpoints", "Problem", "Recipe", "Report", "Rows", "Settings"]
+__all__ = [
+    "AlgorithmSpec",
+    "Checkpoints",
+    "FittedModel",
+    "NoCheckpoints",
+    "Problem",
+    "Recipe",
+    "Report",
+    "Rows",
+    "Settings",
+]
 
 Report = Callable[[str], None]
 Settings = Mapping[str, Any]  # as contracts.declaration.Setting
@@ -156,7 +166,7 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fitted:
+class FittedModel:
     """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardised values [rows].
 
     ``body`` exports it (graphs.raw_inputs). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
@@ -181,11 +191,11 @@ class Recipe:
     ``side_by_side``: several settings at once, in less time than one after the other; None where these cannot be.
     """
 
-    declares: Declaration
+    declares: AlgorithmSpec
     tolerance: float
-    train: Callable[[Settings, Problem], Fitted]
+    train: Callable[[Settings, Problem], FittedModel]
     no_int8: str = ""
-    side_by_side: Callable[[Sequence[Settings], Problem], Sequence[Fitted] | None] | None = None
+    side_by_side: Callable[[Sequence[Settings], Problem], Sequence[FittedModel] | None] | None = None
 
     @property
     def name(self) -> str:
@@ -196,5 +206,5 @@ class Recipe:
         known = self.declares.defaults
         for name in chosen:
             if name not in known:
-                raise CandidateFailedError(f"{self.name} has no setting '{name}': {near_name(name, known)}")
+                raise CandidateFailedError(f"{self.name} has no setting '{name}': {did_you_mean(name, known)}")
         return {**known, **chosen}

@@ -28,7 +28,7 @@ from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.algorithm import (
     Base,
     Checkpoints,
-    Fitted,
+    FittedModel,
     NoCheckpoints,
     Problem,
     Recipe,
@@ -40,14 +40,14 @@ from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.machine import Machine
 
 if TYPE_CHECKING:
-    from pipeline.training.search.search import Searched
+    from pipeline.training.search.search import SearchResult
 
 __all__ = ["Trainer"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
-def _none_kept(candidate: Candidate) -> Checkpoints:
+def _no_checkpoints(candidate: Candidate) -> Checkpoints:
     return NoCheckpoints()
 
 
@@ -70,7 +70,7 @@ class Trainer:
     metric: str = ""
     class_weights: Literal["balanced"] | Mapping[str, float] | None = None
     deadline: float = math.inf
-    checkpoints: Callable[[Candidate], Checkpoints] = _none_kept
+    checkpoints: Callable[[Candidate], Checkpoints] = _no_checkpoints
     watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
     code: Path | None = None
     base: Base | None = None
@@ -93,9 +93,9 @@ class Trainer:
         if searched is not None:
             settings, problem = searched.settings, replace(problem, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
-        fitted = self._fitted(recipe, self._agreed(settings), problem)
+        fitted = self._fitted(recipe, self._broadcast_settings(settings), problem)
         seconds = time.perf_counter() - started
-        predicted = self._unscaled(fitted.predict(problem.validation))
+        predicted = self._denormalize(fitted.predict(problem.validation))
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its predictions on the validation rows are not all finite")
@@ -136,15 +136,17 @@ class Trainer:
 
         problem = self.problem(candidates[0], report)
         heard = [(candidate, RECIPES[candidate.algorithm]) for candidate in candidates]
-        return audition(heard, problem, rows, self._judged, greater=greater_is_better(self.metric))
+        return audition(heard, problem, rows, self._score_candidate, greater=greater_is_better(self.metric))
 
     def follow(self, candidate: Candidate) -> None:
         """Take part in a training whose results the main process keeps; it searches for the settings alone."""
         recipe = RECIPES[candidate.algorithm]
         problem = self.problem(candidate, lambda text: None)
-        recipe.train(self._agreed(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None))
+        recipe.train(
+            self._broadcast_settings(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None)
+        )
 
-    def _fitted(self, recipe: Recipe, settings: Settings, problem: Problem) -> Fitted:
+    def _fitted(self, recipe: Recipe, settings: Settings, problem: Problem) -> FittedModel:
         if not self.all_rows or recipe.declares.refits != "never":
             return recipe.train(settings, problem)
         from pipeline.training.resampling.bagging import bagged
@@ -158,7 +160,7 @@ class Trainer:
     ) -> dict[str, dict[str, Any]]:
         """The candidate's cross_quality and cross_interval, its answers written; nothing where rows are many."""
         wanted = self.dataset.few_rows if self.cross_validate is None else self.cross_validate
-        if not wanted or not self._may_be_crossed(settings, problem):
+        if not wanted or not self._can_cross_validate(settings, problem):
             return {}
         from pipeline.training.resampling.cross_validation import all_rows, out_of_fold
 
@@ -166,15 +168,15 @@ class Trainer:
         if answers is None or not np.isfinite(answers).all():
             return {}
         answered = self._told(answers, all_rows(problem))
-        np.savez(workdir / OUT_OF_FOLD, answers=self._unscaled(answers))
+        np.savez(workdir / OUT_OF_FOLD, answers=self._denormalize(answers))
         return {"cross_quality": measure(*answered), "cross_interval": interval(*answered, only=self.metric or None)}
 
-    def _may_be_crossed(self, settings: Settings, problem: Problem) -> bool:
+    def _can_cross_validate(self, settings: Settings, problem: Problem) -> bool:
         """Each fold of a private training would spend the whole epsilon."""
         table = self.dataset.task != "clustering" and not problem.train.image.size
         return table and problem.may_be_dealt and self.process.size == 1 and not settings.get("privacy_epsilon")
 
-    def _agreed(self, settings: Settings) -> Settings:
+    def _broadcast_settings(self, settings: Settings) -> Settings:
         """Those of the main process."""
         if self.process.size == 1:
             return settings
@@ -263,23 +265,23 @@ class Trainer:
             unit=self._scale[1] if self.dataset.task == "regression" else 1.0,
         )
 
-    def _search(self, recipe: Recipe, candidate: Candidate, problem: Problem) -> Searched | None:
+    def _search(self, recipe: Recipe, candidate: Candidate, problem: Problem) -> SearchResult | None:
         if candidate.trials is None:
             return None
         from pipeline.training.search.search import search
 
         return search(recipe, candidate.settings, candidate.trials, problem, self._score)
 
-    def _score(self, fitted: Fitted, rows: Rows) -> float:
+    def _score(self, fitted: FittedModel, rows: Rows) -> float:
         """The plan's metric of these rows' answers, in the target's own units."""
         return measure(*self._answered(fitted, rows))[self.metric]
 
-    def _judged(self, fitted: Fitted, rows: Rows) -> tuple[float, tuple[float, float]]:
+    def _score_candidate(self, fitted: FittedModel, rows: Rows) -> tuple[float, tuple[float, float]]:
         """The same, and its 95 % interval."""
         answered = self._answered(fitted, rows)
         return measure(*answered)[self.metric], interval(*answered, only=self.metric)[self.metric]
 
-    def _answered(self, fitted: Fitted, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
+    def _answered(self, fitted: FittedModel, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
         return self._told(fitted.predict(rows), rows, classes=fitted.classes)
 
     def _told(
@@ -288,15 +290,15 @@ class Trainer:
         """What metrics are measured by."""
         if self.dataset.task == "regression" and predicted.ndim == 2:
             predicted = predicted[:, 0]  # the value; its quantiles follow
-        answers = self._unscaled(predicted)
+        answers = self._denormalize(predicted)
         signature = self.dataset.signature_of(classes)
         if self.dataset.task == "regression":
-            wanted: npt.NDArray[Any] = self._unscaled(rows.target)
+            wanted: npt.NDArray[Any] = self._denormalize(rows.target)
         else:
             wanted = np.array(self.dataset.classes, object)[rows.target]
         return signature, wanted, Answers.of(signature, answers)
 
-    def _unscaled(self, predicted: Floats) -> Floats:
+    def _denormalize(self, predicted: Floats) -> Floats:
         if self.dataset.task != "regression":
             return predicted
         mean, std = self._scale
@@ -305,16 +307,16 @@ class Trainer:
     def _quality(self, predicted: Floats, signature: Signature) -> dict[str, float]:
         return measure(signature, truth(self.splits["validation"], signature), Answers.of(signature, predicted))
 
-    def _export(self, fitted: Fitted, predicted: Floats, signature: Signature, workdir: Path) -> str:
+    def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""
-        from pipeline.training.export.artifacts import keep_files
-        from pipeline.training.export.sklearn_to_onnx import rescaled
+        from pipeline.training.export.artifacts import write_artifacts
+        from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 
         body = fitted.body()
         if self.dataset.task == "regression":
             mean, std = self._scale
-            body = rescaled(body, mean=mean, std=std, outputs=1 + len(fitted.quantiles))
-        model_sha256 = keep_files(body, predicted, dataset=self.dataset, signature=signature, workdir=workdir)
+            body = denormalize_outputs(body, mean=mean, std=std, outputs=1 + len(fitted.quantiles))
+        model_sha256 = write_artifacts(body, predicted, dataset=self.dataset, signature=signature, workdir=workdir)
         if fitted.weights is not None:
             from safetensors.torch import save_file
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import Learned, train_network
-from pipeline.training.networks.config import NETWORK_KNOBS
+from pipeline.training.networks.config import NETWORK_DEFAULTS
 
 __all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "problem", "weights"]
 
-SMALL: dict[str, Any] = {**NETWORK_KNOBS, "epochs": 4, "batch_size": 16, "learning_rate": 0.01}
+SMALL: dict[str, Any] = {**NETWORK_DEFAULTS, "epochs": 4, "batch_size": 16, "learning_rate": 0.01}
 
 
 def points(rows: int, *, classes: int = 2, seed: int = 0) -> Rows:

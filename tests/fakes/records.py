@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.model_version import Golden, Lineage, ModelCard, ModelVersion
+from pipeline.contracts.model_version import GoldenPredictions, Lineage, ModelCard, ModelVersion
 from pipeline.contracts.names import RunKeys, artifact_key
 from pipeline.contracts.plan import Candidate, Plan, TrainingJob
 from pipeline.contracts.record import Record
@@ -103,8 +103,8 @@ def card(run: str) -> ModelCard:
     )
 
 
-def golden() -> Golden:
-    return Golden(
+def golden() -> GoldenPredictions:
+    return GoldenPredictions(
         rows=({"age": 30.0, "job": "cook"}, {"age": None, "job": "clerk"}),
         predictions=(
             {"label": "high", "probabilities": {"high": 0.75, "low": 0.25}},

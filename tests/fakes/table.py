@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
 from pipeline.contracts.errors import ItemTooLargeError
-from pipeline.contracts.ports import Item, Put
+from pipeline.contracts.ports import Item, PutRequest
 
 __all__ = ["FakeTable"]
 
@@ -27,10 +27,10 @@ class FakeTable:
             return copy.deepcopy(self._items.get((pk, sk)))
 
     def put(self, item: Item) -> None:
-        self.write_all([Put(item=item)])
+        self.write_all([PutRequest(item=item)])
 
     def put_if_absent(self, item: Item) -> bool:
-        return self.write_all([Put(item=item, only_if_absent=True)])
+        return self.write_all([PutRequest(item=item, only_if_absent=True)])
 
     def update(self, pk: str, sk: str, values: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None) -> bool:
         with self._lock:
@@ -48,7 +48,7 @@ class FakeTable:
             self._items[pk, sk] = changed
             return True
 
-    def write_all(self, puts: Sequence[Put]) -> bool:
+    def write_all(self, puts: Sequence[PutRequest]) -> bool:
         for put in puts:
             _check_size(put.item)
         with self._lock:
@@ -74,7 +74,7 @@ class FakeTable:
             ]
             return copy.deepcopy(sorted(found, key=lambda item: item["listed_at"], reverse=True)[:limit])
 
-    def _allowed(self, put: Put) -> bool:
+    def _allowed(self, put: PutRequest) -> bool:
         item = self._items.get(_key(put.item))
         if put.only_if_absent:
             return item is None

@@ -23,7 +23,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.parsing.numbers import parse_number
 from pipeline.planning.plan import plan
-from pipeline.serving.http import infer_request, refusal
+from pipeline.serving.http import error_response, infer_request
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import onnx_session
 from pipeline.serving.predictor import Predictor
@@ -174,7 +174,7 @@ class Served:
         try:
             answer = self._predict(infer_request(event))
         except ModeldropError as error:
-            response = refusal(error, "test")
+            response = error_response(error, "test")
             return Reply(response["statusCode"], json.loads(response["body"]))
         return Reply(200, json.loads(answer.body))
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.errors import ConfigurationError, OlderUploadError
-from pipeline.contracts.ports import Put, Table
+from pipeline.contracts.ports import PutRequest, Table
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
@@ -60,18 +60,18 @@ def test_an_update_asks_that_attributes_are_equal_or_absent(table: Table) -> Non
 
 def test_a_transaction_writes_all_or_nothing(table: Table) -> None:
     one, two = {"pk": "a", "sk": "1", "v": 1}, {"pk": "a", "sk": "2", "v": 1}
-    assert table.write_all([Put(item=one, only_if_absent=True), Put(item=two)])
-    assert not table.write_all([Put(item={**two, "v": 2}), Put(item=one, only_if_absent=True)])
+    assert table.write_all([PutRequest(item=one, only_if_absent=True), PutRequest(item=two)])
+    assert not table.write_all([PutRequest(item={**two, "v": 2}), PutRequest(item=one, only_if_absent=True)])
     assert table.query("a") == [one, two]
 
 
 def test_a_put_may_depend_on_what_is_there(table: Table) -> None:
     table.put({"pk": "a", "sk": "1", "version": 1})
     new = {"pk": "a", "sk": "1", "version": 2}
-    assert not table.write_all([Put(item=new, only_if={"version": 7})])
-    assert not table.write_all([Put(item=new, only_if={"version": 1, "live": 1})])
-    assert not table.write_all([Put(item={"pk": "a", "sk": "none"}, only_if={"version": None})])
-    assert table.write_all([Put(item=new, only_if={"version": 1, "live": None})])
+    assert not table.write_all([PutRequest(item=new, only_if={"version": 7})])
+    assert not table.write_all([PutRequest(item=new, only_if={"version": 1, "live": 1})])
+    assert not table.write_all([PutRequest(item={"pk": "a", "sk": "none"}, only_if={"version": None})])
+    assert table.write_all([PutRequest(item=new, only_if={"version": 1, "live": None})])
     assert table.query("a") == [new]
 
 
@@ -121,7 +121,7 @@ class Overtaken:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._table, name)
 
-    def write_all(self, puts: Sequence[Put]) -> bool:
+    def write_all(self, puts: Sequence[PutRequest]) -> bool:
         while self._overtake:
             self._overtake.pop()()
         return self._table.write_all(puts)

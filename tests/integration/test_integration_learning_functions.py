@@ -19,7 +19,7 @@ from pipeline.cloud.s3_object_store import S3ObjectStore
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import InputError
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.model_version import Golden, ModelCard
+from pipeline.contracts.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.plan import Candidate, Plan, TrainingJob
@@ -142,7 +142,7 @@ def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs
     assert (card.model, card.test_rows) == ("adult", 30)
     assert card.devices == {"gpu": "cpu, standing in for the GPU queue"}
     assert any("'wide'" in warning and "not finite" in warning for warning in card.warnings)
-    golden = Golden.from_bytes(artifacts.get(KEYS.golden))
+    golden = GoldenPredictions.from_bytes(artifacts.get(KEYS.golden))
     assert golden.rows[3] == {"age": 3.0}
     assert golden.predictions[3] == {"value": 6.0}
 

@@ -13,7 +13,7 @@ from pipeline import bootstrap
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
-from pipeline.contracts.model_version import Golden
+from pipeline.contracts.model_version import GoldenPredictions
 from pipeline.contracts.names import RunKeys, run_name
 from pipeline.contracts.table_keys import api_key_key, version_key
 from pipeline.intake.run_log import RunLog
@@ -75,7 +75,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     handler("evaluate_model")(state)
     do_job("JobRole", evaluate.work_of(bootstrap.evaluation_job(account)), run, "evaluate", account)
     version = handler("register_model")(state)["version"]
-    golden = Golden.from_bytes(artifacts.get(keys.golden))
+    golden = GoldenPredictions.from_bytes(artifacts.get(keys.golden))
     World.predict_answers(None, golden.predictions)  # type: ignore[arg-type]  # it needs nothing of its world
     handler("smoke_test")({**state, "version": version})
     assert handler("promote_model")({**state, "version": version}) == {"status": "SUCCEEDED"}

@@ -15,12 +15,12 @@ from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.errors import IntegrityError, ItemTooLargeError
 from pipeline.contracts.model_version import ModelVersion
-from pipeline.contracts.ports import Put, Table
+from pipeline.contracts.ports import PutRequest, Table
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.table_keys import version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import MAX_RECORD_BYTES, ModelRegistry
-from pipeline.serving.catalogue import Catalogue
+from pipeline.serving.catalogue import ModelCatalog
 from pipeline.serving.model_loader import ModelLoader, onnx_session
 from pipeline.validation.limits import MAX_CLASSES, MAX_COLUMNS
 from tests.fakes.objects import FakeObjectStore
@@ -108,7 +108,7 @@ def test_it_is_registered_in_a_small_item_described_and_answers(table: Table, wh
     (prediction,) = json.loads(answer.body)["predictions"]
     assert prediction["label"] == signature.classes[-1]
     assert len(answer.body) < MAX_RESPONSE_BYTES
-    catalogue = Catalogue(ModelRegistry(table, artifacts), artifacts, RunLog(table))
+    catalogue = ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table))
     for document in (catalogue.metadata("demo", "adult"), catalogue.version("demo", "adult", "1")):
         assert len(json.dumps(json.dumps(document))) < MAX_RESPONSE_BYTES
         assert Signature.from_dict(document["signature"]) == signature
@@ -151,7 +151,7 @@ def test_an_item_that_dynamodb_would_refuse_is_an_error_of_its_own(table: Table)
     for write in (
         lambda: table.put({"pk": "a", "sk": "c", "text": long}),
         lambda: table.put_if_absent({"pk": "a", "sk": "c", "text": long}),
-        lambda: table.write_all([Put(item={"pk": "a", "sk": "c", "text": long})]),
+        lambda: table.write_all([PutRequest(item={"pk": "a", "sk": "c", "text": long})]),
         lambda: table.update("a", "b", {"text": long}),
     ):
         with pytest.raises(ItemTooLargeError):

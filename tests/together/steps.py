@@ -22,7 +22,7 @@ from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.strategy import Parallel
 from pipeline.training.distributed.torchrun import joined
-from pipeline.training.networks.tabular_mlp import Network
+from pipeline.training.networks.tabular_mlp import TabularMLP
 
 ROWS, BATCH = 101, 25  # neither is a multiple of two
 OPTIMIZERS = get_args(Optimizer)
@@ -37,9 +37,9 @@ def data() -> tuple[Tensor, Tensor, Tensor]:
     return num, cat, (num[:, 1] > 0).long() + (cat[:, 0] == 2)
 
 
-def network() -> Network:
+def network() -> TabularMLP:
     torch.manual_seed(0)
-    return Network(data()[0].numpy().astype(np.float32), [4, 4], outputs=3, hidden=(16, 8), dropout=0.0)
+    return TabularMLP(data()[0].numpy().astype(np.float32), [4, 4], outputs=3, hidden=(16, 8), dropout=0.0)
 
 
 def steps(parallel: Parallel, count: int, start: State | None = None) -> tuple[list[float], State]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cells.errors import RefusedCellError, json_kind
 
-__all__ = ["images_of", "split_images"]
+__all__ = ["images_of", "split_image_batch"]
 
 Image = NDArray[np.uint8]
 
@@ -28,7 +28,7 @@ def images_of(shape: tuple[int, ...]) -> Callable[[Sequence[Any]], Sequence[Imag
     return read
 
 
-def split_images(data: list[Any], shape: Any, wanted: tuple[int, ...], where: str) -> list[Any]:
+def split_image_batch(data: list[Any], shape: Any, wanted: tuple[int, ...], where: str) -> list[Any]:
     """The images of a tensor of the Open Inference Protocol, flat or nested row-major: one array each.
 
     Raise InvalidRequestError when ``shape`` is not [images, *wanted], or ``data`` are not so many numbers.
@@ -49,14 +49,14 @@ def split_images(data: list[Any], shape: Any, wanted: tuple[int, ...], where: st
 
 def _image(cell: Any, shape: tuple[int, ...]) -> Image:
     if isinstance(cell, np.ndarray):
-        return cell  # split_images has read it
+        return cell  # split_image_batch has read it
     if isinstance(cell, dict):
         return _picture(cell, shape)
     if not isinstance(cell, list):
         raise RefusedCellError(_expected(shape))
     pixels = _pixels(cell)
     if pixels.shape not in _shapes(shape):
-        raise RefusedCellError(_expected(shape), f"one of {_by(pixels.shape)}")
+        raise RefusedCellError(_expected(shape), f"one of {_format_shape(pixels.shape)}")
     return pixels.reshape(shape)
 
 
@@ -82,13 +82,13 @@ def _picture(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
     except (binascii.Error, ValueError):
         raise RefusedCellError("base64 of a png or jpg is expected", "another text") from None
     try:
-        from pipeline.contracts.pictures import UnreadablePictureError, read_picture  # noqa: PLC0415 - see there
+        from pipeline.contracts.pictures import UnreadablePictureError, decode_image  # noqa: PLC0415 - see there
     except ImportError:
         raise RefusedCellError(
             f"{_expected(shape)} (Pillow, which reads png and jpg, is not installed here)", "a picture"
         ) from None
     try:
-        return read_picture(body, shape)
+        return decode_image(body, shape)
     except UnreadablePictureError as error:
         raise RefusedCellError("a png or jpg is expected", f"one that {error}") from None
 
@@ -102,9 +102,13 @@ _NUMBERS = "an array of whole numbers from 0 to 255 is expected"
 
 
 def _expected(shape: tuple[int, ...]) -> str:
-    size, axes = (_by(shape), "height x width x channels") if shape[2] > 1 else (_by(shape[:2]), "height x width")
+    size, axes = (
+        (_format_shape(shape), "height x width x channels")
+        if shape[2] > 1
+        else (_format_shape(shape[:2]), "height x width")
+    )
     return f'an image of {size} numbers ({axes}), or {{"b64": png or jpg}}, is expected'
 
 
-def _by(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))

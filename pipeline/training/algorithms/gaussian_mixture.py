@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 
 if TYPE_CHECKING:
     from pipeline.training.estimators.clustering import Mixture, Points
@@ -14,7 +14,7 @@ __all__ = ["RECIPE"]
 _MOST_FULL = 30  # coordinates with a covariance each with each; above it each has a variance of its own
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Expectation maximization from k-means (Dempster, Laird and Rubin 1977), the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
@@ -25,7 +25,7 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
     import numpy as np
     from sklearn.mixture import GaussianMixture
 
-    from pipeline.training.estimators.clustering import LEAST_VARIANCE, Mixture
+    from pipeline.training.estimators.clustering import MIN_VARIANCE, Mixture
 
     kind = settings["covariance"] or ("full" if points.shape[1] <= _MOST_FULL else "diag")
     model = GaussianMixture(
@@ -33,7 +33,7 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
         covariance_type=kind,
         n_init=settings["starts"],
         max_iter=settings["max_iter"],
-        reg_covar=LEAST_VARIANCE,
+        reg_covar=MIN_VARIANCE,
         random_state=seed,
     ).fit(points)
     factors = model.precisions_cholesky_
@@ -47,7 +47,7 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="gaussian_mixture",
         tasks=("clustering",),
         reads=("num", "cat"),

@@ -7,9 +7,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.declaration import Adjustment, Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Rows, Settings
-from pipeline.training.features.text_inputs import reads_texts
+from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
+from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
     import lightgbm
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE"]
 
 _MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
-_WATCHED_EVERY = 50  # trees
-_PASSED_ON = (
+_EVAL_PERIOD = 50  # trees
+_LIGHTGBM_SETTINGS = (
     "learning_rate", "num_leaves", "min_child_samples", "feature_fraction", "bagging_fraction", "extra_trees",
 )  # fmt: skip
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Each fold's trees grow until its held-out loss has not improved for ``early_stopping_rounds``; the best stay."""
     from pipeline.training.resampling.bagging import bagged
 
     pairs = _pairs(settings, problem) if settings["turn"] else ()
 
-    def train_fold(fold: Problem, number: int) -> Fitted:
+    def train_fold(fold: Problem, number: int) -> FittedModel:
         if fold is not problem:
             fold = replace(
                 fold,
@@ -46,16 +46,16 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
 def _pairs(settings: Settings, problem: Problem) -> tuple[tuple[int, int], ...]:
     """Of numeric columns, that are worth being turned."""
-    from pipeline.training.features.pair_rotation import worth_turning
+    from pipeline.training.features.pair_rotation import select_rotations
     from pipeline.training.features.preprocessing import boosting_features
 
     _, features = boosting_features(problem)
     options = _options(settings, problem, seed=problem.seed)
     options["metric"] = ""  # the objective's own
-    return worth_turning(features, problem.train.target, problem.train.num.shape[1], options, seed=problem.seed)
+    return select_rotations(features, problem.train.target, problem.train.num.shape[1], options, seed=problem.seed)
 
 
-def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, int], ...], *, seed: int) -> Fitted:
+def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, int], ...], *, seed: int) -> FittedModel:
     import lightgbm
 
     from pipeline.training.features.preprocessing import boosting_features
@@ -76,7 +76,7 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
         valid_sets=[held_out],
         callbacks=[
             lightgbm.early_stopping(settings["early_stopping_rounds"], verbose=False),
-            _watching(problem),
+            _eval_callback(problem),
         ],
     )
     late = time.monotonic() > problem.deadline
@@ -88,7 +88,7 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
         answers = booster.predict(preprocessing.apply(rows), num_threads=problem.threads)
         return np.stack([1 - answers, answers], axis=1) if problem.classes == 2 else answers
 
-    return Fitted(
+    return FittedModel(
         predict=predict,
         body=lambda: _body(booster, preprocessing, classes=problem.classes),
         notes=("training time ran out before the trees stopped improving",) if late else (),
@@ -103,7 +103,7 @@ def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, An
         "objective": objective,
         "metric": "auc" if problem.metric == "auc" and objective == "binary" else "",  # else the objective's own
         **({"num_class": problem.classes} if objective == "multiclass" else {}),
-        **{name: settings[name] for name in _PASSED_ON},
+        **{name: settings[name] for name in _LIGHTGBM_SETTINGS},
         "bagging_freq": 1,
         "bin_construct_sample_cnt": max(len(problem.train), 200_000),  # lest the only missing values be overlooked
         "num_threads": problem.threads if problem.train.num.size + problem.train.cat.size > _MANY_CELLS else 1,
@@ -114,13 +114,13 @@ def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, An
     }
 
 
-def _watching(problem: Problem) -> Any:
+def _eval_callback(problem: Problem) -> Any:
     """Say and show how far it is; at the deadline stop."""
     from lightgbm.callback import EarlyStopException
 
     def watch(env: Any) -> None:
         ((_, metric, held_out, greater_is_better),) = env.evaluation_result_list
-        if env.iteration % _WATCHED_EVERY == _WATCHED_EVERY - 1:
+        if env.iteration % _EVAL_PERIOD == _EVAL_PERIOD - 1:
             tree, name = env.iteration + 1, metric if greater_is_better else "loss"
             problem.report(f"tree {tree} of {env.end_iteration}, held-out {name} {held_out:.4f}")
             problem.watch({"tree": tree, name if greater_is_better else "validation_loss": held_out})
@@ -156,15 +156,15 @@ def _rounded_down(line: re.Match[str]) -> str:
 
 def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: int) -> onnx.ModelProto:
     from pipeline.training.export.lightgbm_to_onnx import tree_graph
-    from pipeline.training.export.sklearn_to_onnx import body_of
+    from pipeline.training.export.sklearn_to_onnx import core_graph
     from pipeline.training.features.preprocessing import FEATURES
 
     graph = tree_graph(booster.model_to_string(), features=FEATURES, width=preprocessing.width, classes=classes)
-    return body_of(preprocessing, graph)
+    return core_graph(preprocessing, graph)
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="gradient_boosting",
         tasks=("classification", "regression"),
         reads=("num", "cat"),
@@ -183,17 +183,17 @@ RECIPE = Recipe(
             "turn": True,
         },
         adjustments=(
-            Adjustment(task="regression", settings={"learning_rate": 0.03, "num_leaves": 31}),
+            SettingsOverride(task="regression", settings={"learning_rate": 0.03, "num_leaves": 31}),
             # Of few rows the best threshold is chance too: one that is drawn errs less (decision 12).
-            Adjustment(
+            SettingsOverride(
                 rows_up_to=2_000,
                 settings={"num_leaves": 7, "min_child_samples": 10, "feature_fraction": 0.6, "extra_trees": True},
             ),
-            Adjustment(rows_up_to=500, settings={"min_child_samples": 5}),
-            Adjustment(rows_up_to=100, settings={"min_child_samples": 2}),
-            Adjustment(rows_over=200_000, settings={"folds": 1, "learning_rate": 0.05, "num_leaves": 63}),
+            SettingsOverride(rows_up_to=500, settings={"min_child_samples": 5}),
+            SettingsOverride(rows_up_to=100, settings={"min_child_samples": 2}),
+            SettingsOverride(rows_over=200_000, settings={"folds": 1, "learning_rate": 0.05, "num_leaves": 63}),
             # A tree a class each round: faster rounds keep time and size in hand.
-            Adjustment(
+            SettingsOverride(
                 classes_over=2,
                 settings={"n_estimators": 400, "learning_rate": 0.1, "early_stopping_rounds": 30, "folds": 3},
             ),
@@ -222,5 +222,5 @@ RECIPE = Recipe(
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     tolerance=1e-4,  # a thousand leaves are summed, in float32 where LightGBM has float64
-    train=reads_texts(_train),
+    train=with_text_features(_train),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 
 if TYPE_CHECKING:
     from pipeline.training.estimators.clustering import Mixture, Points
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Lloyd's algorithm from k-means++ centres (Arthur and Vassilvitskii 2007), the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
@@ -25,10 +25,10 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
     from scipy.special import softmax
     from sklearn.cluster import KMeans
 
-    from pipeline.training.estimators.clustering import LEAST_VARIANCE, Mixture
+    from pipeline.training.estimators.clustering import MIN_VARIANCE, Mixture
 
     model = KMeans(clusters, n_init=settings["starts"], max_iter=settings["max_iter"], random_state=seed).fit(points)
-    variance = max(model.inertia_ / points.size, LEAST_VARIANCE)
+    variance = max(model.inertia_ / points.size, MIN_VARIANCE)
 
     def responsibilities(points: Points) -> Points:
         found: Points = softmax(-(model.transform(points) ** 2) / (2 * variance), axis=1)
@@ -43,7 +43,7 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="k_means",
         tasks=("clustering",),
         reads=("num", "cat"),

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.declaration import Cost, Range, near_name
+from pipeline.contracts.declaration import Cost, Range, did_you_mean
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
-from pipeline.training.features.text_inputs import reads_texts
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["RECIPE"]
 
 _MOST_ROWS = 10_000  # whose matrix of rows x rows has 800 MB: 1.2 times that at the peak, and 25 s of one thread
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """What is left open (``auto``, 0) is chosen by the answers to each row of all others."""
     from numpy.linalg import LinAlgError
 
     from pipeline.training.estimators.kernel_machine import KERNELS, KernelMachine
-    from pipeline.training.export.sklearn_to_onnx import body_of
-    from pipeline.training.features.preprocessing import shown_features
+    from pipeline.training.export.sklearn_to_onnx import core_graph
+    from pipeline.training.features.preprocessing import one_hot_features_of_frequent
 
     _check(settings, ("auto", *KERNELS))
     if len(problem.train) > _MOST_ROWS:
@@ -29,7 +29,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
             f"kernel_ridge weighs every row against every other: {_MOST_ROWS:,} training rows are its most, and these "
             f"are {len(problem.train):,}"
         )
-    preprocessing, features = shown_features(problem)
+    preprocessing, features = one_hot_features_of_frequent(problem)
     if not preprocessing.width:
         raise CandidateFailedError(
             "kernel_ridge compares rows by their numbers and by categories that two of them share: there are none here"
@@ -50,16 +50,16 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         raise CandidateFailedError(
             f"kernel_ridge: with penalty {settings['penalty']} its matrix has no inverse: a larger one is expected"
         ) from error
-    return Fitted(
+    return FittedModel(
         predict=lambda rows: machine.answers(preprocessing.apply(rows)),
-        body=lambda: body_of(preprocessing, machine.graph()),
+        body=lambda: core_graph(preprocessing, machine.graph()),
     )
 
 
 def _check(settings: Settings, kernels: Sequence[str]) -> None:
     if settings["kernel"] not in kernels:
         raise CandidateFailedError(
-            f"kernel_ridge has no kernel '{settings['kernel']}': {near_name(str(settings['kernel']), kernels)}"
+            f"kernel_ridge has no kernel '{settings['kernel']}': {did_you_mean(str(settings['kernel']), kernels)}"
         )
     for name in ("width", "penalty"):
         if not 0 <= (settings[name] or 0) < math.inf:
@@ -69,7 +69,7 @@ def _check(settings: Settings, kernels: Sequence[str]) -> None:
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="kernel_ridge",
         tasks=("classification", "regression"),
         reads=("num", "cat"),
@@ -97,5 +97,5 @@ RECIPE = Recipe(
     ),
     no_int8="its sums of many kernels, large and of both signs, need exact numbers",
     tolerance=1e-4,  # its numbers are float64 until the last
-    train=reads_texts(_train),
+    train=with_text_features(_train),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.declaration import Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Rows, Settings
-from pipeline.training.features.text_inputs import reads_texts
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
+from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
     from pipeline.training.features.preprocessing import Preprocessing
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Numbers scaled to unit variance, categories one-hot; what is missing is the median and a flag."""
     import warnings
 
@@ -34,7 +34,9 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     def predict(rows: Rows) -> Any:
         return answer(preprocessing.apply(rows))
 
-    return Fitted(predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes)))
+    return FittedModel(
+        predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes))
+    )
 
 
 def _weighted(model: Any, problem: Problem) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def _pipeline(settings: Settings, problem: Problem, preprocessing: Preprocessing
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="linear",
         tasks=("classification", "regression"),
         reads=("num", "cat"),
@@ -79,5 +81,5 @@ RECIPE = Recipe(
     ),
     no_int8="a linear model is one small matrix, and integer operators would add more than it saves",
     tolerance=1e-4,  # float32 sums over as many columns as there are categories
-    train=reads_texts(_train),
+    train=with_text_features(_train),
 )

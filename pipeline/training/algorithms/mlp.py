@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.contracts.declaration import Adjustment, Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
-from pipeline.training.features.text_inputs import reads_texts
-from pipeline.training.networks.config import NETWORK_KNOBS
+from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.training.features.text_inputs import with_text_features
+from pipeline.training.networks.config import NETWORK_DEFAULTS
 
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     if problem.train.image.size:
         return _train_on_images(settings, problem)
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
-    from pipeline.training.networks.tabular_mlp import Network
+    from pipeline.training.networks.tabular_mlp import TabularMLP
 
-    def build() -> Network:
-        return Network(
+    def build() -> TabularMLP:
+        return TabularMLP(
             problem.built_from(settings).num, problem.cardinalities,
             outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
         )  # fmt: skip
@@ -30,11 +30,11 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     return fit_network(build, columns("num", "cat"), settings, problem)
 
 
-def _train_on_images(settings: Settings, problem: Problem) -> Fitted:
-    from pipeline.training.networks.images import PixelNet, train_images
+def _train_on_images(settings: Settings, problem: Problem) -> FittedModel:
+    from pipeline.training.networks.images import PixelMLP, train_images
 
-    def build(outputs: int) -> PixelNet:
-        return PixelNet(
+    def build(outputs: int) -> PixelMLP:
+        return PixelMLP(
             problem.built_from(settings).image, outputs=outputs, hidden=settings["hidden"],
             dropout=settings["dropout"],
         )  # fmt: skip
@@ -42,21 +42,21 @@ def _train_on_images(settings: Settings, problem: Problem) -> Fitted:
     return train_images(build, settings, problem)
 
 
-def _side_by_side(trials: Sequence[Settings], problem: Problem) -> Sequence[Fitted] | None:
-    from pipeline.training.search.stacked_trials import fit_side_by_side, may_be_side_by_side
+def _side_by_side(trials: Sequence[Settings], problem: Problem) -> Sequence[FittedModel] | None:
+    from pipeline.training.search.stacked_trials import can_stack, fit_stacked
 
-    return fit_side_by_side(trials, problem) if may_be_side_by_side(trials, problem) else None
+    return fit_stacked(trials, problem) if can_stack(trials, problem) else None
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="mlp",
         tasks=("classification", "regression"),
         reads=("num", "cat", "image"),
         needs="gpu",
         good_at="a network with embeddings for categories; can be quantized to int8",
         defaults={
-            **NETWORK_KNOBS,
+            **NETWORK_DEFAULTS,
             "hidden": (512, 256),
             "dropout": 0.1,
             "epochs": 15,
@@ -67,15 +67,15 @@ RECIPE = Recipe(
         },
         # Few rows: small steps and more dropout; many: fewer, larger batches.
         adjustments=(
-            Adjustment(
+            SettingsOverride(
                 rows_up_to=200_000,
                 settings={"hidden": (256, 128), "epochs": 30, "batch_size": 256, "early_stopping": 5},
             ),
-            Adjustment(
+            SettingsOverride(
                 rows_up_to=20_000,
                 settings={"hidden": (128, 64), "epochs": 60, "batch_size": 128, "early_stopping": 8},
             ),
-            Adjustment(
+            SettingsOverride(
                 rows_up_to=2_000,
                 settings={"hidden": (64, 32), "dropout": 0.2, "epochs": 100, "batch_size": 32, "early_stopping": 15},
             ),
@@ -101,6 +101,6 @@ RECIPE = Recipe(
         turn=60,
     ),
     tolerance=1e-4,  # the same float32 sums in another order
-    train=reads_texts(_train),
+    train=with_text_features(_train),
     side_by_side=_side_by_side,
 )

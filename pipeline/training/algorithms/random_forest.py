@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pipeline.contracts.declaration import Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
-from pipeline.training.estimators.forests import MOST_BYTES, fit_forest
-from pipeline.training.features.text_inputs import reads_texts
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.training.estimators.forests import MAX_FOREST_BYTES, fit_forest
+from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestClassifier if problem.classes else RandomForestRegressor
@@ -18,7 +18,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="random_forest",
         tasks=("classification", "regression"),
         reads=("num", "cat"),
@@ -38,7 +38,7 @@ RECIPE = Recipe(
             seconds_per_million_cells=20,
             bytes=100_000,
             bytes_per_row=600,
-            most_bytes=MOST_BYTES,
+            most_bytes=MAX_FOREST_BYTES,
             latency_us=20,
         ),
         most_classes=100,  # a number a class in each leaf: size goes with classes
@@ -47,5 +47,5 @@ RECIPE = Recipe(
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     tolerance=1e-4,  # hundreds of float32 shares are summed
-    train=reads_texts(_train),
+    train=with_text_features(_train),
 )

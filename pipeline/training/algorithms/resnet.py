@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.declaration import Adjustment, Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
-from pipeline.training.networks.config import NETWORK_KNOBS
+from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.training.networks.config import NETWORK_DEFAULTS
 
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """``hidden``: the channels of each group, of ``blocks`` residual blocks."""
     from pipeline.training.networks.images import ResNet, train_images
 
@@ -23,7 +23,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="resnet",
         tasks=("classification", "regression"),
         reads=("image",),
@@ -31,7 +31,7 @@ RECIPE = Recipe(
         needs="gpu",
         good_at="a residual network: deeper than cnn, for harder images",
         defaults={
-            **NETWORK_KNOBS,
+            **NETWORK_DEFAULTS,
             "hidden": (16, 32, 64),
             "blocks": 1,
             "dropout": 0.1,
@@ -44,8 +44,8 @@ RECIPE = Recipe(
             "early_stopping": 12,  # the last epochs of one_cycle are the best
         },
         adjustments=(
-            Adjustment(rows_up_to=20_000, settings={"epochs": 30, "batch_size": 64, "early_stopping": 30}),
-            Adjustment(rows_up_to=2_000, settings={"epochs": 60, "batch_size": 32, "early_stopping": 60}),
+            SettingsOverride(rows_up_to=20_000, settings={"epochs": 30, "batch_size": 64, "early_stopping": 30}),
+            SettingsOverride(rows_up_to=2_000, settings={"epochs": 60, "batch_size": 32, "early_stopping": 60}),
         ),
         space={
             "learning_rate": Range(low=3e-4, high=1e-2, log=True),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.declaration import Adjustment, Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Settings
-from pipeline.training.networks.config import NETWORK_KNOBS
+from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.training.networks.config import NETWORK_DEFAULTS
 
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
@@ -26,14 +26,14 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="resnet_mlp",
         tasks=("classification", "regression"),
         reads=("num", "cat"),
         needs="gpu",
         good_at="a deeper network with residual blocks (Gorishniy et al. 2021)",
         defaults={
-            **NETWORK_KNOBS,
+            **NETWORK_DEFAULTS,
             "hidden": (128, 128, 128),
             "dropout": 0.1,
             "epochs": 30,
@@ -44,9 +44,9 @@ RECIPE = Recipe(
             "early_stopping": 8,
         },
         adjustments=(
-            Adjustment(rows_over=20_000, settings={"epochs": 15, "early_stopping": 4}),
-            Adjustment(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),
-            Adjustment(rows_up_to=5_000, settings={"batch_size": 64, "early_stopping": 12}),
+            SettingsOverride(rows_over=20_000, settings={"epochs": 15, "early_stopping": 4}),
+            SettingsOverride(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),
+            SettingsOverride(rows_up_to=5_000, settings={"batch_size": 64, "early_stopping": 12}),
         ),
         space={
             "learning_rate": Range(low=3e-4, high=5e-3, log=True),

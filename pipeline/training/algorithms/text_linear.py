@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.declaration import Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Rows, Settings
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.algorithms import linear
-from pipeline.training.features.text_inputs import TEXT_SETTINGS, reads_texts
+from pipeline.training.features.text_inputs import TEXT_SETTINGS, with_text_features
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import onnx
 
-    from pipeline.training.features.text_features import TextScores
+    from pipeline.training.features.text_features import TextLinearModel
 
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Texts alone: a score a class, or the value. With numbers or categories beside them: linear over all of it."""
     from scipy.special import softmax
 
@@ -27,7 +27,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
     if problem.train.num.shape[1] or problem.cardinalities:
         beside = linear.RECIPE.complete({"C": settings["C"], "alpha": settings["alpha"]})
-        return reads_texts(linear.RECIPE.train, settings, every_class=True)(beside, problem)
+        return with_text_features(linear.RECIPE.train, settings, every_class=True)(beside, problem)
     scores = fit_scores(settings, problem, every_target(problem))
     if problem.classes:
         scores = scores.scaled(_sharpness(scores.apply(problem.validation.text), problem.validation.target))
@@ -36,7 +36,7 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
         told = scores.apply(rows.text)
         return softmax(told, axis=1) if problem.classes else told[:, 0]
 
-    return Fitted(predict=predict, body=lambda: _body(scores, classes=problem.classes))
+    return FittedModel(predict=predict, body=lambda: _body(scores, classes=problem.classes))
 
 
 def _sharpness(scores: npt.NDArray[np.float64], target: npt.NDArray[np.int64]) -> float:
@@ -50,7 +50,7 @@ def _sharpness(scores: npt.NDArray[np.float64], target: npt.NDArray[np.int64]) -
     return float(factors[int(np.argmin(losses))])
 
 
-def _body(scores: TextScores, *, classes: int) -> onnx.ModelProto:
+def _body(scores: TextLinearModel, *, classes: int) -> onnx.ModelProto:
     from onnx import TensorProto, helper
 
     from pipeline.graphs.joining import join, make_model
@@ -65,7 +65,7 @@ def _body(scores: TextScores, *, classes: int) -> onnx.ModelProto:
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="text_linear",
         tasks=("classification", "regression"),
         reads=("text", "num", "cat"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.contracts.declaration import Adjustment, Cost, Range
-from pipeline.training.algorithm import Declaration, Fitted, Problem, Recipe, Rows, Settings
-from pipeline.training.networks.config import NETWORK_KNOBS
+from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
+from pipeline.training.networks.config import NETWORK_DEFAULTS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> Fitted:
+def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     import torch
 
@@ -24,8 +24,8 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.loop import train_network
     from pipeline.training.loop.losses import outputs_of
-    from pipeline.training.networks.tabular_mlp import Network
-    from pipeline.training.networks.text_transformer import TextNetwork
+    from pipeline.training.networks.tabular_mlp import TabularMLP
+    from pipeline.training.networks.text_transformer import TextTransformer
 
     problem.report("reads the texts")
     ids = TokenIds.of(problem.built_from(settings).text, most_places=settings["places"], most_tokens=settings["tokens"])
@@ -34,16 +34,16 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
     def reads(rows: Rows) -> dict[str, Tensor]:
         return {TOKENS: torch.from_numpy(ids.apply(rows.text)), **columns("num", "cat")(rows)}
 
-    def build() -> TextNetwork:
+    def build() -> TextTransformer:
         beside = (
-            Network(
+            TabularMLP(
                 problem.built_from(settings).num, problem.cardinalities,
-                outputs=TextNetwork.beside_width(), hidden=settings["hidden"], dropout=settings["dropout"],
+                outputs=TextTransformer.beside_width(), hidden=settings["hidden"], dropout=settings["dropout"],
             )
             if table
             else None
         )  # fmt: skip
-        return TextNetwork(
+        return TextTransformer(
             vocabulary=ids.vocabulary,
             places=ids.places,
             width=settings["width"],
@@ -60,14 +60,14 @@ def _train(settings: Settings, problem: Problem) -> Fitted:
 
 
 RECIPE = Recipe(
-    declares=Declaration(
+    declares=AlgorithmSpec(
         name="transformer",
         tasks=("classification", "regression"),
         reads=("text", "num", "cat"),
         needs="gpu",
         good_at="many texts in which word order matters; can be quantized to int8",
         defaults={
-            **NETWORK_KNOBS,
+            **NETWORK_DEFAULTS,
             "hidden": (128,),
             "dropout": 0.2,
             "word_dropout": 0.1,
@@ -84,7 +84,7 @@ RECIPE = Recipe(
         },
         # Few texts: a smaller network, which forgets more of what it reads.
         adjustments=(
-            Adjustment(
+            SettingsOverride(
                 rows_up_to=20_000,
                 settings={
                     "width": 64,
@@ -96,7 +96,7 @@ RECIPE = Recipe(
                     "epochs": 12,
                 },
             ),
-            Adjustment(rows_up_to=2_000, settings={"layers": 1, "batch_size": 16, "epochs": 20}),
+            SettingsOverride(rows_up_to=2_000, settings={"layers": 1, "batch_size": 16, "epochs": 20}),
         ),
         space={
             "learning_rate": Range(low=1e-4, high=3e-3, log=True),

@@ -27,11 +27,11 @@ from pipeline.training.distributed.strategy import Parallel, T, copied
 
 __all__ = ["STRATEGIES"]
 
-_WORTH_A_SHARD = 1_000_000  # parameters; smaller parts of a network are gathered together
+_MIN_SHARD_PARAMETERS = 1_000_000  # parameters; smaller parts of a network are gathered together
 _ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Dropout, nn.Identity)  # what a share of the units can go through
 
 
-class _Together(Parallel):
+class DistributedStrategy(Parallel):
     """Several processes that see the same numbers (a mean that is a mean of equals changes nothing)."""
 
     def __init__(self, process: Process, device: str) -> None:
@@ -53,7 +53,7 @@ class _Together(Parallel):
         return said[0]
 
     def whole(self, tree: Any) -> Any:
-        return copied(tree, lambda tensor: _full(tensor).detach().to("cpu", copy=True))
+        return copied(tree, lambda tensor: _full_tensor(tensor).detach().to("cpu", copy=True))
 
     def _network_of(self, model: nn.Module) -> nn.Module:
         return cast("nn.Module", model.module) if isinstance(model, DistributedDataParallel | _Local) else model
@@ -66,7 +66,7 @@ class _Together(Parallel):
         return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
 
 
-class _DataParallel(_Together):
+class DdpStrategy(DistributedStrategy):
     def wrap(self, network: nn.Module) -> nn.Module:
         return DistributedDataParallel(copy.deepcopy(network))
 
@@ -78,18 +78,18 @@ class _DataParallel(_Together):
         return mine, len(mine) * self.process.size / len(batch)
 
 
-class _Sharded(_DataParallel):
+class FsdpStrategy(DdpStrategy):
     def wrap(self, network: nn.Module) -> nn.Module:
         model, mesh = copy.deepcopy(network), self._mesh
         for part in _parts(model):
-            if sum(parameter.numel() for parameter in part.parameters()) >= _WORTH_A_SHARD:
+            if sum(parameter.numel() for parameter in part.parameters()) >= _MIN_SHARD_PARAMETERS:
                 fully_shard(part, mesh=mesh)
         fully_shard(model, mesh=mesh, reshard_after_forward=True)  # parameters are shares whenever one looks
-        model.register_forward_pre_hook(_with_one_opinion)
+        model.register_forward_pre_hook(_broadcast_buffers)
         return model
 
 
-class _TensorParallel(_Together):
+class TensorParallelStrategy(DistributedStrategy):
     def wrap(self, network: nn.Module) -> nn.Module:
         model, mesh = copy.deepcopy(network), self._mesh
         plan = {name: style for part, module in model.named_modules() for name, style in self._plan(part, module)}
@@ -117,7 +117,7 @@ class _TensorParallel(_Together):
             yield waiting, ColwiseParallel(output_layouts=Replicate())
 
 
-def _with_one_opinion(model: nn.Module, inputs: Any) -> None:
+def _broadcast_buffers(model: nn.Module, inputs: Any) -> None:
     """What a batch norm has seen differs between processes: the main one's is what all answer by, as DDP has it."""
     if not model.training and any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules()):
         for buffer in model.buffers():
@@ -152,10 +152,10 @@ def _parts(model: nn.Module) -> Iterator[nn.Module]:
             yield from (layer for layer in module if not isinstance(layer, nn.Sequential | nn.ModuleList))
 
 
-def _full(tensor: Tensor) -> Tensor:
+def _full_tensor(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-STRATEGIES: Mapping[str, type[_Together]] = MappingProxyType(
-    {"ddp": _DataParallel, "fsdp": _Sharded, "tensor": _TensorParallel}
+STRATEGIES: Mapping[str, type[DistributedStrategy]] = MappingProxyType(
+    {"ddp": DdpStrategy, "fsdp": FsdpStrategy, "tensor": TensorParallelStrategy}
 )

@@ -20,7 +20,9 @@ from pipeline.contracts.errors import NodeLostError
 
 __all__ = ["joined", "launch"]
 
-_PATIENCE = timedelta(minutes=30)  # while the main one searches or exports; one that is killed is noticed at once
+_RENDEZVOUS_TIMEOUT = timedelta(
+    minutes=30
+)  # while the main one searches or exports; one that is killed is noticed at once
 _CHECK_SECONDS = 0.5
 _ENDED_BY_SIGTERM = 143
 
@@ -58,7 +60,7 @@ def joined(process: Process, device: str) -> Iterator[None]:
         torch.cuda.set_device(device)
     backend = "nccl" if device.startswith("cuda") else "gloo"
     try:
-        dist.init_process_group(backend, rank=process.rank, world_size=process.size, timeout=_PATIENCE)
+        dist.init_process_group(backend, rank=process.rank, world_size=process.size, timeout=_RENDEZVOUS_TIMEOUT)
     except dist.DistError as error:
         raise NodeLostError(f"the {process.size} processes of the job did not all come together") from error
     yield

@@ -16,13 +16,13 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.graphs.joining import join, make_model
-from pipeline.training.algorithm import Fitted, Problem, Rows, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
 from pipeline.training.export.sklearn_to_onnx import sklearn_body
 from pipeline.training.features.preprocessing import Preprocessing, one_hot_features
 
-__all__ = ["LEAST_VARIANCE", "Mixture", "Points", "fit_clusters"]
+__all__ = ["MIN_VARIANCE", "Mixture", "Points", "fit_clusters"]
 
-LEAST_VARIANCE = 1e-3  # of a cluster, in units of the column's: copies of one row are no spike
+MIN_VARIANCE = 1e-3  # of a cluster, in units of the column's: copies of one row are no spike
 _REACH = 20.0  # standard deviations: what lies beyond counts as lying there, so that one row is no cluster
 _MOST_TRIED = 20_000  # rows that the number of clusters is chosen on
 _MOST_FITTED = 200_000  # rows that the clusters are fitted to: more move no centre
@@ -47,14 +47,14 @@ class Mixture:
 Fit = Callable[[Points, int, Settings, int], Mixture]
 
 
-def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> Fitted:
+def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> FittedModel:
     """``settings["clusters"]`` of them, or so many as have the best silhouette. They are numbered by their size.
 
     Raise CandidateFailedError when the rows are too much alike.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what has not converged is a candidate like any other
-        space = _Space.of(problem)
+        space = _FeatureSpace.of(problem)
         points = space.places(_sample(problem.train, _MOST_FITTED, problem.seed))
         clusters, notes = _number(settings, problem, fit, points)
         mixture = fit(points, clusters, settings, problem.seed)
@@ -68,7 +68,7 @@ def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> Fitted:
         notes += (f"the clusters were fitted to {_MOST_FITTED:,} of {len(problem.train):,} rows",)
     if problem.train.weight is not None:
         notes += ("row weights are not used for its clusters",)
-    return Fitted(
+    return FittedModel(
         predict=predict,
         body=lambda: join(space.graph(), _head(mixture, order), prefix="clusters/"),
         classes=tuple(str(number) for number in range(clusters)),
@@ -108,14 +108,14 @@ def _sample(rows: Rows, most: int, seed: int) -> Rows:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Space:
+class _FeatureSpace:
     """Encoded columns -> points."""
 
     preprocessing: Preprocessing
     scaling: Any  # scikit-learn's
 
     @classmethod
-    def of(cls, problem: Problem) -> _Space:
+    def of(cls, problem: Problem) -> _FeatureSpace:
         preprocessing, features, scaling = one_hot_features(problem)
         return cls(preprocessing=preprocessing, scaling=scaling.fit(features))
 

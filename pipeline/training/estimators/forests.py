@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.training.algorithm import Fitted, Problem, Rows, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
 
-__all__ = ["MOST_BYTES", "fit_forest", "most_leaves"]
+__all__ = ["MAX_FOREST_BYTES", "fit_forest", "most_leaves"]
 
-MOST_BYTES = 10_000_000  # what the ONNX file may come to; deeper trees gain less than they cost to load
+MAX_FOREST_BYTES = 10_000_000  # what the ONNX file may come to; deeper trees gain less than they cost to load
 _BYTES_PER_LEAF, _BYTES_PER_LEAF_AND_CLASS = 60, 14  # as skl2onnx writes a leaf and the split above it
 
 
-def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, share: float) -> Fitted:
+def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, share: float) -> FittedModel:
     """``kind``: scikit-learn's class. ``least``: rows in a leaf, where few train and the settings do not say.
 
     ``share`` of the columns that a split of a regression chooses from; of a classification it is their square root.
@@ -36,9 +36,11 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
     def predict(rows: Rows) -> Any:
         return answer(preprocessing.apply(rows))
 
-    return Fitted(predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes)))
+    return FittedModel(
+        predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes))
+    )
 
 
 def most_leaves(trees: int, classes: int) -> int:
     """How many leaves a tree may have."""
-    return max(8, MOST_BYTES // (trees * (_BYTES_PER_LEAF + _BYTES_PER_LEAF_AND_CLASS * max(1, classes))))
+    return max(8, MAX_FOREST_BYTES // (trees * (_BYTES_PER_LEAF + _BYTES_PER_LEAF_AND_CLASS * max(1, classes))))

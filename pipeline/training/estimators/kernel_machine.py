@@ -29,8 +29,10 @@ __all__ = ["KERNELS", "Kernel", "KernelMachine"]
 KERNELS = ("gaussian", "exponential")
 _WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of one over the median squared distance
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-_MOST_CHOOSING = 800  # rows that choose: it takes their number cubed
-_CORNER = 1e-2  # of a squared distance: the exponential kernel has no slope at 0 then, and float32 inputs do no harm
+_MAX_SELECTION_ROWS = 800  # rows that choose: it takes their number cubed
+_DISTANCE_OFFSET = (
+    1e-2  # of a squared distance: the exponential kernel has no slope at 0 then, and float32 inputs do no harm
+)
 _SHARPEST = 5.0  # the softmax's factor, as its logarithm
 
 Floats = npt.NDArray[np.float64]
@@ -52,7 +54,7 @@ class Kernel:
         if self.kind == "gaussian":
             found = np.multiply(squared, -self.width, out=out)
         else:
-            found = np.add(squared, _CORNER, out=out)
+            found = np.add(squared, _DISTANCE_OFFSET, out=out)
             found *= self.width
             np.sqrt(found, out=found)
             np.negative(found, out=found)
@@ -102,10 +104,10 @@ class KernelMachine:
         rows = (given - centre) * scale
         wanted = np.eye(classes)[target[there]] * 2 - 1 if classes else target[there].astype(np.float64)[:, None]
         offset = np.average(wanted, axis=0, weights=counts)
-        some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST_CHOOSING])
-        known = _Known(rows=rows[some], wanted=(wanted - offset)[some], root=np.sqrt(counts)[some])
+        some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_SELECTION_ROWS])
+        known = _GramSystem(rows=rows[some], wanted=(wanted - offset)[some], root=np.sqrt(counts)[some])
         kernel = known.best(kinds, widths or _WIDTHS, penalties or _PENALTIES)
-        everything = _Known(rows=rows, wanted=wanted - offset, root=np.sqrt(counts))
+        everything = _GramSystem(rows=rows, wanted=wanted - offset, root=np.sqrt(counts))
         weights, left_out = everything.solved(kernel)
         sharpness = _sharpness(left_out + offset, target[there], counts) if classes else 0.0
         return cls(
@@ -132,7 +134,7 @@ class KernelMachine:
         made.add("Max", ["rounded", made.constant("none", np.array(0.0))], "squared")
         exponent = "squared"
         if self.kernel.kind == "exponential":
-            made.add("Add", ["squared", made.constant("corner", np.array(_CORNER))], "rounded_off")
+            made.add("Add", ["squared", made.constant("corner", np.array(_DISTANCE_OFFSET))], "rounded_off")
             made.add("Mul", ["rounded_off", made.constant("width", np.array(self.kernel.width))], "wide")
             made.add("Sqrt", ["wide"], exponent := "distance")
         factor = -self.kernel.width if self.kernel.kind == "gaussian" else -1.0
@@ -150,7 +152,7 @@ class KernelMachine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Known:
+class _GramSystem:
     """Rows and what is wanted of them; ``root``: of their weights."""
 
     rows: Floats

@@ -15,10 +15,10 @@ from pipeline.contracts.outcome import BODY, MODEL, REFERENCE
 from pipeline.contracts.signature import Signature
 from pipeline.graphs.raw_inputs import wrap
 
-__all__ = ["keep_files"]
+__all__ = ["write_artifacts"]
 
 
-def keep_files(
+def write_artifacts(
     body: onnx.ModelProto,
     predicted: npt.NDArray[np.floating[Any]],
     *,

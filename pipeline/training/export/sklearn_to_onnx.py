@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.joining import OPSETS, join, make_model
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 
-__all__ = ["body_of", "rescaled", "sklearn_body"]
+__all__ = ["core_graph", "denormalize_outputs", "sklearn_body"]
 
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
@@ -25,15 +25,15 @@ def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bo
         target_opset={domain: OPSETS[domain] for domain in ("", "ai.onnx.ml")},
         options={"zipmap": False} if classifier else None,
     )
-    return body_of(preprocessing, graph)
+    return core_graph(preprocessing, graph)
 
 
-def body_of(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
+def core_graph(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
     """``graph`` over the features, of which the last output counts: a classifier's first one is its labels."""
     return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
 
 
-def rescaled(body: onnx.ModelProto, *, mean: float, std: float, outputs: int = 1) -> onnx.ModelProto:
+def denormalize_outputs(body: onnx.ModelProto, *, mean: float, std: float, outputs: int = 1) -> onnx.ModelProto:
     """Standardised values [batch, outputs] -> the target's own scale."""
     constants = [
         numpy_helper.from_array(np.array(std, np.float32), "std"),

@@ -20,20 +20,20 @@ from onnx import helper, numpy_helper
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["Turned", "worth_turning"]
+__all__ = ["RotatedPairs", "select_rotations"]
 
 Matrix = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 
 _ANGLES = np.deg2rad([22.5, 45.0, 67.5, 112.5, 135.0, 157.5])  # 0 and 90 degrees are the columns themselves
 _MOST_PAIRS = 3  # tried
-_LEAST_GAIN = 0.02  # share of the held-out loss that a pair must save; less is noise, and more columns cost
+_MIN_GAIN = 0.02  # share of the held-out loss that a pair must save; less is noise, and more columns cost
 _MOST_ROWS = 40_000  # that the trying looks at
 _TREES = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Turned:
+class RotatedPairs:
     """Feature k is ``(x[left[k]] - centre[k, 0]) * weight[k, 0] + (x[right[k]] - centre[k, 1]) * weight[k, 1]``."""
 
     left: npt.NDArray[np.int64]
@@ -87,7 +87,7 @@ class Turned:
         return nodes, constants
 
 
-def worth_turning(
+def select_rotations(
     features: Matrix, target: npt.NDArray[Any], columns: int, options: dict[str, Any], *, seed: int
 ) -> tuple[Pair, ...]:
     """The pairs among the first ``columns`` of ``features`` that save held-out loss when they are turned.
@@ -100,10 +100,10 @@ def worth_turning(
     options = {**options, "learning_rate": 0.1, "num_leaves": 15, "feature_fraction": 1.0}
     least, booster = _held_out_loss(features, target, options)
     kept: list[Pair] = []
-    for pair in _cut_together(booster, columns)[:_MOST_PAIRS]:
-        turned = Turned.of([*kept, pair], features[:, :columns]).apply(features[:, :columns])
+    for pair in _parent_child_pairs(booster, columns)[:_MOST_PAIRS]:
+        turned = RotatedPairs.of([*kept, pair], features[:, :columns]).apply(features[:, :columns])
         loss, _ = _held_out_loss(np.concatenate([features, turned], axis=1), target, options)
-        if loss < least * (1 - _LEAST_GAIN):
+        if loss < least * (1 - _MIN_GAIN):
             kept, least = [*kept, pair], loss
     return tuple(kept)
 
@@ -127,7 +127,7 @@ def _held_out_loss(features: Matrix, target: npt.NDArray[Any], options: dict[str
     return min(losses), booster
 
 
-def _cut_together(booster: lightgbm.Booster, columns: int) -> list[Pair]:
+def _parent_child_pairs(booster: lightgbm.Booster, columns: int) -> list[Pair]:
     """Pairs of columns, by what the cuts of one right below a cut of the other gained."""
     gains: dict[Pair, float] = defaultdict(float)
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.graphs.joining import make_model
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.features.pair_rotation import Turned
+from pipeline.training.features.pair_rotation import RotatedPairs
 
 __all__ = [
     "FEATURES",
@@ -23,8 +23,8 @@ __all__ = [
     "forest_features",
     "linear_features",
     "one_hot_features",
+    "one_hot_features_of_frequent",
     "scaled_and_one_hot",
-    "shown_features",
 ]
 
 FEATURES = "features"
@@ -69,7 +69,7 @@ class Preprocessing:
     codes: Matrix
     cardinalities: tuple[int, ...]
     shown: npt.NDArray[np.int64] = field(default_factory=_none_shown)
-    turned: Turned | None = None
+    turned: RotatedPairs | None = None
 
     @property
     def width(self) -> int:
@@ -215,12 +215,12 @@ def boosting_features(problem: Problem, pairs: Sequence[tuple[int, int]] = ()) -
     preprocessing = replace(
         preprocessing,
         shown=_frequent(problem),
-        turned=Turned.of(pairs, problem.train.num) if pairs else None,
+        turned=RotatedPairs.of(pairs, problem.train.num) if pairs else None,
     )
     return preprocessing, _training_matrix(preprocessing, problem, own_codes)
 
 
-def shown_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+def one_hot_features_of_frequent(problem: Problem) -> tuple[Preprocessing, Matrix]:
     """Medians and flags for what is missing, and a 0/1 column for each category that two training rows have.
 
     Of each categorical column the ``_MOST_SHOWN`` most frequent ones, 64: rows of its others are alike in it.

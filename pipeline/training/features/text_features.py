@@ -19,13 +19,13 @@ import onnx
 from onnx import TensorProto, helper
 
 from pipeline.graphs.encoding import NUM
-from pipeline.graphs.joining import make_model, with_input
+from pipeline.graphs.joining import add_input, make_model
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
 from pipeline.training.algorithm import Problem, Rows, Settings
-from pipeline.training.features.vocabulary import Vocabulary, tokens_of, unit_of
+from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
 
-__all__ = ["TextCodes", "TextScores", "codes_of", "cross_fitted", "every_target", "fit_scores"]
+__all__ = ["TextLinearModel", "TextTargetEncoding", "cross_fitted", "encode_texts", "every_target", "fit_scores"]
 
 Doubles = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
@@ -37,7 +37,7 @@ _CONTRASTS = 5  # of how many classes, each against the rest, a text's score is 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextScores:
+class TextLinearModel:
     """``weights``: of each column [terms, scores]; ``bias`` [scores]."""
 
     columns: tuple[Vocabulary, ...]
@@ -53,7 +53,7 @@ class TextScores:
         scores: Doubles = self.bias + sum(one.matrix(rows) @ weights for one, rows, weights in parts)
         return scores
 
-    def scaled(self, factor: float) -> TextScores:
+    def scaled(self, factor: float) -> TextLinearModel:
         return replace(self, weights=tuple(one * factor for one in self.weights), bias=self.bias * factor)
 
     def graph(self) -> onnx.ModelProto:
@@ -65,7 +65,7 @@ class TextScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Read:
+class _TokenizedTexts:
     """The training texts, tokenized once."""
 
     settings: Settings
@@ -74,17 +74,19 @@ class _Read:
     tokens: _Tokens
 
     @classmethod
-    def of(cls, settings: Settings, problem: Problem) -> _Read:
+    def of(cls, settings: Settings, problem: Problem) -> _TokenizedTexts:
         columns = problem.train.text.T
         # Texts in several scripts share no words; their letters tell new words of each.
-        units: list[Unit] = ["letter" if has_several_scripts(column) else unit_of(column) for column in columns]
+        units: list[Unit] = [
+            "letter" if has_several_scripts(column) else tokenization_unit(column) for column in columns
+        ]
         tokens = [tokens_of(column, unit) for column, unit in zip(columns, units, strict=True)]
         return cls(settings=settings, problem=problem, units=units, tokens=tokens)
 
     def part(self, rows: npt.NDArray[np.int64]) -> _Tokens:
         return [[column[at] for at in rows] for column in self.tokens]
 
-    def fit(self, targets: Targets, rows: npt.NDArray[np.int64]) -> TextScores:
+    def fit(self, targets: Targets, rows: npt.NDArray[np.int64]) -> TextLinearModel:
         """On some of the rows, by their places."""
         from scipy.sparse import hstack
 
@@ -93,12 +95,12 @@ class _Read:
         matrix = hstack([column.matrix(one) for column, one in zip(columns, learnt, strict=True)], format="csr")
         given = self.problem.train.weight
         weight = None if given is None else given[rows].astype(np.float64)
-        fit = _against_the_rest if self.problem.classes else _value
+        fit = _one_vs_rest if self.problem.classes else _value
         told = [fit(self.settings, matrix, target[rows], weight) for target in targets]
         weights = np.stack([one for one, _ in told], axis=1)
         ends = np.cumsum([len(column.places) for column in columns])[:-1]
         bias = np.array([one for _, one in told])
-        return TextScores(columns=columns, weights=tuple(np.split(weights, ends)), bias=bias)
+        return TextLinearModel(columns=columns, weights=tuple(np.split(weights, ends)), bias=bias)
 
     def _vocabulary(self, tokens: Sequence[Sequence[str]], unit: Unit) -> Vocabulary:
         rows = len(self.problem.train)
@@ -111,16 +113,16 @@ class _Read:
         )
 
 
-def fit_scores(settings: Settings, problem: Problem, targets: Targets) -> TextScores:
+def fit_scores(settings: Settings, problem: Problem, targets: Targets) -> TextLinearModel:
     """One score for each of ``targets`` [rows]: truth values, or numbers."""
-    return _Read.of(settings, problem).fit(targets, np.arange(len(problem.train)))
+    return _TokenizedTexts.of(settings, problem).fit(targets, np.arange(len(problem.train)))
 
 
-def cross_fitted(settings: Settings, problem: Problem, targets: Targets) -> tuple[TextScores, Doubles]:
+def cross_fitted(settings: Settings, problem: Problem, targets: Targets) -> tuple[TextLinearModel, Doubles]:
     """And the training rows' own scores [rows, scores], each said by a model that has not seen the row."""
     from sklearn.model_selection import KFold
 
-    read, rows = _Read.of(settings, problem), len(problem.train)
+    read, rows = _TokenizedTexts.of(settings, problem), len(problem.train)
     folds = min(_FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY, rows)
     own = np.zeros((rows, len(targets)))
     for seen, unseen in KFold(n_splits=folds, shuffle=True, random_state=problem.seed).split(own):
@@ -128,7 +130,7 @@ def cross_fitted(settings: Settings, problem: Problem, targets: Targets) -> tupl
     return read.fit(targets, np.arange(rows)), own
 
 
-def _against_the_rest(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
+def _one_vs_rest(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
     """A term's weight, and the bias, of a score that grows with the odds that ``target`` is true."""
     from sklearn.linear_model import LogisticRegression
 
@@ -169,10 +171,10 @@ def _value(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[D
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextCodes:
+class TextTargetEncoding:
     """``train`` and ``validation``: with the texts' scores among the numbers; the former's are cross-fitted."""
 
-    scores: TextScores
+    scores: TextLinearModel
     numbers: int  # of the rows as they were
     train: Rows
     validation: Rows
@@ -191,7 +193,7 @@ class TextCodes:
             inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", self.numbers]))
             parts.insert(0, NUM)
         nodes = [*texts.graph.node, helper.make_node("Concat", parts, ["wide"], axis=1)]
-        return with_input(body, NUM, make_model("text_codes", nodes, inputs, [wide]), prefix="table/")
+        return add_input(body, NUM, make_model("text_codes", nodes, inputs, [wide]), prefix="table/")
 
 
 def _without_texts(rows: Rows, scores: Doubles) -> Rows:
@@ -201,13 +203,13 @@ def _without_texts(rows: Rows, scores: Doubles) -> Rows:
     )
 
 
-def codes_of(problem: Problem, settings: Settings, *, every_class: bool) -> TextCodes:
+def encode_texts(problem: Problem, settings: Settings, *, every_class: bool) -> TextTargetEncoding:
     """``every_class``: a score of each, and not of the most frequent few. Kept for the next algorithm's same rows."""
-    return _codes(_Same(problem=problem, settings=settings, every_class=every_class))
+    return _codes(_CacheKey(problem=problem, settings=settings, every_class=every_class))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Same:
+class _CacheKey:
     """Equal for the very same rows: that their contents are equal would take long to find out."""
 
     problem: Problem
@@ -221,18 +223,18 @@ class _Same:
         return tuple(map(id, arrays)), self.problem.seed, self.every_class, tuple(self.settings.items())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self._parts == other._parts
+        return isinstance(other, _CacheKey) and self._parts == other._parts
 
     def __hash__(self) -> int:
         return hash(self._parts)
 
 
 @lru_cache(maxsize=1)
-def _codes(given: _Same) -> TextCodes:
+def _codes(given: _CacheKey) -> TextTargetEncoding:
     problem = given.problem
     targets = every_target(problem) if given.every_class else _contrasts(problem)
     scores, own = cross_fitted(given.settings, problem, targets)
-    return TextCodes(
+    return TextTargetEncoding(
         scores=scores,
         numbers=problem.train.num.shape[1],
         train=_without_texts(problem.train, own),

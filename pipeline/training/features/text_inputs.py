@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Fitted, Problem, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Settings
 
-__all__ = ["TEXT_SETTINGS", "reads_texts"]
+__all__ = ["TEXT_SETTINGS", "with_text_features"]
 
-Train = Callable[[Settings, Problem], Fitted]
+Train = Callable[[Settings, Problem], FittedModel]
 
 # ``words`` and ``letters``: the longest run of them that is a term. ``bayes``: naive Bayes's share of a score.
 # ``least_rows``: that a term must be in; 0: by the number of rows.
@@ -20,21 +20,21 @@ TEXT_SETTINGS: Settings = {
 }  # fmt: skip
 
 
-def reads_texts(train: Train, texts: Settings = TEXT_SETTINGS, *, every_class: bool = False) -> Train:
+def with_text_features(train: Train, texts: Settings = TEXT_SETTINGS, *, every_class: bool = False) -> Train:
     """``train`` of a recipe that reads ``num``, made to read ``text`` too: as what a linear model says of it.
 
     ``texts``: that model's settings. ``every_class``: it scores each class, and not the most frequent few.
     """
 
-    def lifted(settings: Settings, problem: Problem) -> Fitted:
+    def lifted(settings: Settings, problem: Problem) -> FittedModel:
         if not problem.train.text.size or problem.task == "clustering":
             return train(settings, problem)
         if settings.get("privacy_epsilon"):
             raise CandidateFailedError("what it reads texts by learns from the labels, and is no private training")
-        from pipeline.training.features.text_features import codes_of
+        from pipeline.training.features.text_features import encode_texts
 
         problem.report("reads the texts")
-        codes = codes_of(problem, texts, every_class=every_class)
+        codes = encode_texts(problem, texts, every_class=every_class)
         fitted = train(settings, replace(problem, train=codes.train, validation=codes.validation))
         return replace(
             fitted,

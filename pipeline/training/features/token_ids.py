@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.graphs.joining import with_input
+from pipeline.graphs.joining import add_input
 from pipeline.graphs.texts import Unit, id_graph
-from pipeline.training.features.vocabulary import tokens_of, unit_of
+from pipeline.training.features.vocabulary import tokenization_unit, tokens_of
 
 __all__ = ["TOKENS", "TokenIds"]
 
@@ -37,7 +37,7 @@ class TokenIds:
     @classmethod
     def of(cls, texts: Texts, *, most_places: int, most_tokens: int) -> TokenIds:
         """``texts`` [rows, columns]; the columns share the places evenly."""
-        units = tuple(unit_of(column) for column in texts.T)
+        units = tuple(tokenization_unit(column) for column in texts.T)
         tokens = [tokens_of(column, unit) for column, unit in zip(texts.T, units, strict=True)]
         longest = max(int(np.quantile([len(row) for row in rows], _SHARE)) for rows in tokens)
         return cls(
@@ -68,7 +68,7 @@ class TokenIds:
     def before(self, body: onnx.ModelProto) -> onnx.ModelProto:
         """``body`` reads the ids; what comes back reads the texts."""
         columns = list(zip(self.units, self.known, strict=True))
-        return with_input(body, TOKENS, id_graph(columns, self.length, "token_ids"), prefix="encoder/")
+        return add_input(body, TOKENS, id_graph(columns, self.length, "token_ids"), prefix="encoder/")
 
 
 def _known(tokens: Sequence[Sequence[str]], most: int) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.graphs.texts import LEAST_LENGTH, Terms, Unit, token_graph
+from pipeline.graphs.texts import MIN_TEXT_NORM, NgramTable, Unit, token_graph
 
-__all__ = ["Vocabulary", "counted_terms", "tokens_of", "unit_of"]
+__all__ = ["Vocabulary", "ngram_counts", "tokenization_unit", "tokens_of"]
 
 Texts = npt.NDArray[np.object_]
 
@@ -24,7 +24,7 @@ _WORDS_LOOK = 5_000  # texts
 _WORDS = 3.0  # in the mean; what has fewer is read by its letters: names, codes, scripts without spaces
 
 
-def unit_of(texts: Texts) -> Unit:
+def tokenization_unit(texts: Texts) -> Unit:
     """How a column [rows] is best read."""
     seen = [len(text.split()) for text in texts[:_WORDS_LOOK] if text]
     return "word" if seen and np.mean(seen) >= _WORDS else "letter"
@@ -59,7 +59,7 @@ def _blocks(order: Sequence[int], texts: Texts) -> Iterator[list[int]]:
         yield block
 
 
-def counted_terms(tokens: Sequence[str], longest: int) -> Counter[tuple[str, ...]]:
+def ngram_counts(tokens: Sequence[str], longest: int) -> Counter[tuple[str, ...]]:
     """How often each run of 1 to ``longest`` tokens is there."""
     counts: Counter[tuple[str, ...]] = Counter()
     for size in range(1, longest + 1):
@@ -84,7 +84,7 @@ class Vocabulary:
         """
         rows: Counter[tuple[str, ...]] = Counter()
         for one in tokens:
-            rows.update(counted_terms(one[:_MAX_LEARNED], longest).keys())
+            rows.update(ngram_counts(one[:_MAX_LEARNED], longest).keys())
             if len(rows) > max(_MAX_COUNTED, 2 * most):
                 rows = Counter(dict(sorted(rows.items(), key=lambda term: (-term[1], term[0]))[:most]))
         kept = [(term, count) for term, count in rows.items() if count >= least_rows] or list(rows.items())
@@ -106,9 +106,7 @@ class Vocabulary:
         counts: list[int] = []
         ends = [0]
         for one in tokens:
-            found = {
-                self.places[term]: n for term, n in counted_terms(one, self.longest).items() if term in self.places
-            }
+            found = {self.places[term]: n for term, n in ngram_counts(one, self.longest).items() if term in self.places}
             places += found.keys()
             counts += found.values()
             ends.append(len(places))
@@ -118,12 +116,12 @@ class Vocabulary:
             np.sqrt(np.add.reduceat(np.append(values**2, 0.0), ends[:-1])) if len(values) else np.zeros(len(tokens))
         )
         rows = np.diff(ends)
-        values /= np.repeat(np.maximum(lengths, LEAST_LENGTH), rows)
+        values /= np.repeat(np.maximum(lengths, MIN_TEXT_NORM), rows)
         return csr_matrix((values.astype(np.float32), columns, np.array(ends)), shape=(len(tokens), len(self.places)))
 
-    def terms(self, weights: npt.NDArray[np.floating[Any]]) -> Terms:
+    def terms(self, weights: npt.NDArray[np.floating[Any]]) -> NgramTable:
         """``weights`` [terms, scores]."""
-        return Terms(
+        return NgramTable(
             unit=self.unit,
             grams=list(self.places),
             idf=self.idf.astype(np.float32),

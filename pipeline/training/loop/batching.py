@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.training.algorithm import Problem, Settings
-from pipeline.training.optim.optimizers import FULL_BATCH
+from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS
 
 __all__ = ["Batch", "batches", "sizes"]
 
@@ -20,7 +20,7 @@ Batch = tuple[float, Tensor]  # the share of the epoch that is over when it begi
 def batches(settings: Settings, problem: Problem, *, epoch: int, done: int) -> Iterator[Batch]:
     """The epoch's, without the first ``done``. The order is of seed and epoch alone, whatever else is drawn."""
     rows, device = len(problem.train), problem.device
-    generator = torch.Generator(device).manual_seed(_mixed(problem.seed, epoch))
+    generator = torch.Generator(device).manual_seed(_epoch_seed(problem.seed, epoch))
     order = torch.randperm(rows, generator=generator, device=device)
     start = 0
     for number, batch in enumerate(torch.split(order, sizes(settings, epoch, rows, seed=problem.seed))):
@@ -34,7 +34,7 @@ def sizes(settings: Settings, epoch: int, rows: int, *, seed: int = 0) -> list[i
     given = settings["batch_size"]
     least, most = (given, given) if isinstance(given, int) else (min(given), max(given))
     kind = settings["batching"]
-    if kind == "full" or settings["optimizer"] in FULL_BATCH:
+    if kind == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS:
         return [rows]
     if kind == "random":
         drawn = np.random.default_rng((seed, epoch)).integers(least, most + 1, size=-(-rows // least))
@@ -55,5 +55,5 @@ def _cut(wanted: list[int], rows: int) -> list[int]:
     return found
 
 
-def _mixed(seed: int, epoch: int) -> int:
+def _epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> 1)

@@ -40,10 +40,10 @@ def resumed(training: Training, at: Progress) -> Progress:
         at.note("the checkpoint of an earlier attempt was damaged; training restarted")
         return at
     state: Mapping[str, Any] = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
-    if state["belongs_to"] != _identity(training):
+    if state["belongs_to"] != _fingerprint(training):
         at.note("the checkpoint of an earlier attempt belongs to another training; this one restarted")
         return at
-    at = _restored(state, training)
+    at = _deserialize(state, training)
     at.note(f"interrupted; resumed from a checkpoint in epoch {at.epoch}", instead_of="interrupted")
     return at
 
@@ -54,7 +54,7 @@ def _written(training: Training, at: Progress) -> bytes:
         averaged = together.weights(training.model) if training.averaged.answers else None
     progress = {name: getattr(at, name) for name in Progress.__dataclass_fields__}
     state = {
-        "belongs_to": _identity(training),
+        "belongs_to": _fingerprint(training),
         "progress": {**progress, "loss": together.mean(at.loss).cpu()},
         "weights": together.weights(training.model),
         "averaged": averaged,
@@ -67,7 +67,7 @@ def _written(training: Training, at: Progress) -> bytes:
     return buffer.getvalue()
 
 
-def _restored(state: Mapping[str, Any], training: Training) -> Progress:
+def _deserialize(state: Mapping[str, Any], training: Training) -> Progress:
     together, model = training.together, training.model
     if state["averaged"] is not None:
         together.load(model, state["averaged"])
@@ -93,7 +93,7 @@ def _random(training: Training) -> dict[str, Tensor]:
     return states
 
 
-def _identity(training: Training) -> str:
+def _fingerprint(training: Training) -> str:
     """Another spec, other rows or another network have another."""
     problem = training.problem
     # Of a share of the weights, or of all: it is the same network on however many processes.

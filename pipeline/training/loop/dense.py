@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.training.algorithm import Problem, Settings
 
-__all__ = ["Dense", "cross_entropies", "is_plain"]
+__all__ = ["Dense", "cross_entropies", "supports_manual_backward"]
 
 _EACH, _NO_CLASS = 0, -100  # no reduction, and the target that counts for nothing, as torch numbers them
 _PLAIN = {
@@ -48,7 +48,7 @@ class Dense(nn.Module):
     def learn(self, given: Tensor, target: Tensor, share: float) -> Tensor:
         """Leave the gradient of the mean cross-entropy, times ``share``, with the weights; that loss.
 
-        As autograd would, where the training is_plain.
+        As autograd would, where the training supports_manual_backward.
         """
         layers, found = self.layers, [given]
         for layer in layers:
@@ -63,7 +63,7 @@ class Dense(nn.Module):
         return losses.sum() * (share / len(target))
 
 
-def is_plain(settings: Settings, problem: Problem) -> bool:
+def supports_manual_backward(settings: Settings, problem: Problem) -> bool:
     """Whether a Dense learns nothing but cross-entropy, of rows that weigh the same."""
     plain = all(settings[name] == value for name, value in _PLAIN.items())
     entropy = problem.classes > 0 and settings["loss"] in (None, "cross_entropy")

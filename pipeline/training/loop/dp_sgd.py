@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Problem, Settings
 from pipeline.training.loop.batching import Batch
-from pipeline.training.optim.optimizers import FULL_BATCH, Descent
+from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, WeightOptimizer
 
 if TYPE_CHECKING:
     from opacus import GradSampleModule
     from opacus.optimizers import DPOptimizer
 
-__all__ = ["Private", "without_mixing"]
+__all__ = ["DpSgd", "replace_batch_norm"]
 
-_NOT_HERE = "private training is not possible here: {}"
+_UNSUPPORTED = "private training is not possible here: {}"
 # Of the Renyi divergence (Mironov 2017); the one that bounds the most tightly is taken.
 _ORDERS = [1 + n / 10 for n in range(1, 100)] + [float(n) for n in (*range(12, 64), 96, 128, 192, 256, 512, 1024)]
 _NOTE = (
@@ -32,7 +32,7 @@ _NOTE = (
 )
 
 
-class Private:
+class DpSgd:
     """Each row is drawn for a step with the same chance, by itself; its gradient is cut to ``privacy_norm``, and the
     sum gets so much noise that all epochs together spend ``privacy_epsilon`` at ``privacy_delta``.
 
@@ -40,12 +40,12 @@ class Private:
     the network, or the way in which it is asked to be trained, cannot be private.
     """
 
-    def __init__(self, network: nn.Module, descent: Descent, settings: Settings, problem: Problem) -> None:
+    def __init__(self, network: nn.Module, descent: WeightOptimizer, settings: Settings, problem: Problem) -> None:
         _check(settings, problem)
         rows = len(problem.train)
         given = settings["batch_size"]
         size = given if isinstance(given, int) else max(given)
-        full = settings["batching"] == "full" or settings["optimizer"] in FULL_BATCH
+        full = settings["batching"] == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS
         self._chance = 1.0 if full else min(1.0, size / rows)
         self._rows, self._device = rows, problem.device
         self._steps = max(1, round(1 / self._chance))  # an epoch's
@@ -69,7 +69,7 @@ class Private:
     def note(self) -> str:
         return _NOTE
 
-    def _made(self, network: nn.Module, descent: Descent, norm: float) -> tuple[GradSampleModule, DPOptimizer]:
+    def _made(self, network: nn.Module, descent: WeightOptimizer, norm: float) -> tuple[GradSampleModule, DPOptimizer]:
         with _quiet():
             from opacus import GradSampleModule
             from opacus.optimizers import DPOptimizer
@@ -77,7 +77,7 @@ class Private:
         try:
             hooks = GradSampleModule(network, loss_reduction="sum")
         except NotImplementedError as error:
-            raise CandidateFailedError(_NOT_HERE.format("Opacus has no gradients row by row for a layer")) from error
+            raise CandidateFailedError(_UNSUPPORTED.format("Opacus has no gradients row by row for a layer")) from error
         optimizer = DPOptimizer(
             torch.optim.SGD(descent.parameters, lr=0.0),  # takes no step: the gradients go to the descent
             noise_multiplier=self._noise,
@@ -131,7 +131,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def without_mixing(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
+def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     """The network with group norms (Wu and He 2018) where batch norms would let a row see its neighbours; a note."""
     if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
         return network, ()
@@ -148,4 +148,4 @@ def _check(settings: Settings, problem: Problem) -> None:
     elif settings["mixup"]:
         reason = "mixup gives a row its neighbours' pixels"
     if reason:
-        raise CandidateFailedError(_NOT_HERE.format(reason))
+        raise CandidateFailedError(_UNSUPPORTED.format(reason))

@@ -14,7 +14,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.algorithm import Base, Problem, Rows, Settings
 
-__all__ = ["begin_from", "read_base"]
+__all__ = ["load_pretrained", "read_base"]
 
 _NAMED = 5  # arrays that a message names
 
@@ -32,7 +32,7 @@ def read_base(version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset
     return Base(version=version, weights=weights, same_answers=same_answers, rows=rows)
 
 
-def begin_from(network: nn.Module, settings: Settings, problem: Problem) -> tuple[str, ...]:
+def load_pretrained(network: nn.Module, settings: Settings, problem: Problem) -> tuple[str, ...]:
     """Put the registered weights in where names and shapes agree; with ``freeze`` only the last layer goes on learning.
 
     The last layer is taken over where the answers are the same. What was done, in words.

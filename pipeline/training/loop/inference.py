@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from pipeline.graphs.joining import OPSETS
 from pipeline.training.algorithm import Rows
-from pipeline.training.loop.inputs import Reads, blocks
+from pipeline.training.loop.inputs import InputReader, blocks
 
-__all__ = ["Answering", "merged"]
+__all__ = ["InferenceModule", "merged"]
 
 _INPUT = "input/"
 _CHECKED_ROWS = 256  # on which a reused graph is compared with the network
@@ -36,14 +36,14 @@ def merged(answers: Tensor, *, classes: int) -> Tensor:
     return found.mean(dim=1) if found.ndim == 3 else found
 
 
-class Answering(nn.Module):
+class InferenceModule(nn.Module):
     """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardised values [batch, 1], or
     with quantiles [batch, 1 + quantiles], which are put in order (Chernozhukov et al. 2010): none crosses another.
 
     ``reads``: how the inputs are made of rows; their names are those of the body's.
     """
 
-    def __init__(self, network: nn.Module, reads: Reads, *, classes: int) -> None:
+    def __init__(self, network: nn.Module, reads: InputReader, *, classes: int) -> None:
         super().__init__()
         self.network = network
         self.classes = classes
@@ -73,7 +73,7 @@ class Answering(nn.Module):
         if template.answering is not self:
             reused = _with_weights(model, template.answering, self)
             model = reused if reused is not None and self._agrees(reused, inputs) else _export(self, inputs)
-        return _with_its_inputs(model)
+        return _restore_unused_inputs(model)
 
     def _architecture(self, inputs: Mapping[str, Tensor]) -> Hashable:
         weights = tuple((name, tensor.shape, tensor.dtype) for name, tensor in _tensors(self).items())
@@ -96,13 +96,13 @@ class _Architecture:
     """A network that may stand for others: equal are those of the same ``key``."""
 
     key: Hashable
-    answering: Answering = field(compare=False)
+    answering: InferenceModule = field(compare=False)
     inputs: Mapping[str, Tensor] = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Exported:
-    answering: Answering
+    answering: InferenceModule
     model: onnx.ModelProto
 
 
@@ -112,7 +112,7 @@ def _exported_once(architecture: _Architecture) -> _Exported:
     return _Exported(answering=answering, model=_export(answering, architecture.inputs))
 
 
-def _export(answering: Answering, inputs: Mapping[str, Tensor]) -> onnx.ModelProto:
+def _export(answering: InferenceModule, inputs: Mapping[str, Tensor]) -> onnx.ModelProto:
     batch = torch.export.Dim("batch")
     with _quiet():
         program = torch.onnx.export(
@@ -130,7 +130,7 @@ def _export(answering: Answering, inputs: Mapping[str, Tensor]) -> onnx.ModelPro
     return program.model_proto
 
 
-def _with_weights(model: onnx.ModelProto, exported: Answering, other: Answering) -> onnx.ModelProto | None:
+def _with_weights(model: onnx.ModelProto, exported: InferenceModule, other: InferenceModule) -> onnx.ModelProto | None:
     """``exported``'s graph with ``other``'s tensors; None where one that differs is not a constant of the graph."""
     before, after = _tensors(exported), _tensors(other)
     copy = onnx.ModelProto()
@@ -149,7 +149,7 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in (*module.named_parameters(), *module.named_buffers())}
 
 
-def _with_its_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
+def _restore_unused_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """Its own values within get another name, as torch calls one ``cat`` too; an input that nothing reads is gone."""
     model = compose.add_prefix(model, "network/", rename_inputs=False, rename_outputs=False)
     used = {name for node in model.graph.node for name in node.input}

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from pipeline.training.algorithm import Rows
 
-__all__ = ["Inputs", "Reads", "blocks", "columns"]
+__all__ = ["InputReader", "Inputs", "blocks", "columns"]
 
 Inputs = Mapping[str, Tensor]  # name -> [rows, ...]
-Reads = Callable[[Rows], Inputs]
+InputReader = Callable[[Rows], Inputs]
 
 _MOST_ROWS = 16_384  # that are answered at once
 _MOST_NUMBERS = 2**22  # of an input, in the rows that are answered at once: 16 MB as float32
 
 
-def columns(*names: str) -> Reads:
+def columns(*names: str) -> InputReader:
     """Those of ``num``, ``cat`` and ``image`` that a network reads, as Rows has them."""
 
     def read(rows: Rows) -> Inputs:

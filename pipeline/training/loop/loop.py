@@ -17,22 +17,22 @@ from pipeline.training.algorithm import Problem, Settings
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.loop.batching import Batch, batches
 from pipeline.training.loop.checkpoints import keep, resumed
-from pipeline.training.loop.dense import Dense, is_plain
-from pipeline.training.loop.dp_sgd import Private, without_mixing
-from pipeline.training.loop.fine_tuning import begin_from
-from pipeline.training.loop.inputs import Reads
+from pipeline.training.loop.dense import Dense, supports_manual_backward
+from pipeline.training.loop.dp_sgd import DpSgd, replace_batch_norm
+from pipeline.training.loop.fine_tuning import load_pretrained
+from pipeline.training.loop.inputs import InputReader
 from pipeline.training.loop.losses import loss_of
 from pipeline.training.loop.metrics import memory_mb
 from pipeline.training.loop.state import Progress, Training
-from pipeline.training.loop.train_step import Data, finish, gradient, measured, see_again, within_memory
-from pipeline.training.optim.optimizers import Descent
+from pipeline.training.loop.train_step import Data, finish, gradient, measured, retry_on_oom, update_bn
+from pipeline.training.optim.optimizers import WeightOptimizer
 from pipeline.training.optim.schedules import factor
-from pipeline.training.optim.weight_average import Averaged
+from pipeline.training.optim.weight_average import WeightAverage
 
 __all__ = ["Learned", "train_network"]
 
-_SURE_SHARE = 0.95  # of the time that is left: epochs differ
-_LOWERED = 0.1  # what the rate of a training that diverged is multiplied with, once
+_TIME_MARGIN = 0.95  # of the time that is left: epochs differ
+_DIVERGENCE_LR_FACTOR = 0.1  # what the rate of a training that diverged is multiplied with, once
 _STEPS_BETWEEN_QUESTIONS = 64  # of several processes to their main one
 _Due = Literal["nothing", "checkpoint", "end"]
 
@@ -47,7 +47,7 @@ class Learned:
     privacy: dict[str, float] = field(default_factory=dict)
 
 
-def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settings, problem: Problem) -> Learned:
+def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: Settings, problem: Problem) -> Learned:
     """Train what ``build`` makes (after the seed is set) until the validation loss gets no better.
 
     ``reads`` makes of rows what the network's forward takes: on the device, all rows. It answers logits
@@ -64,17 +64,17 @@ def train_network(build: Callable[[], nn.Module], reads: Reads, settings: Settin
         torch.set_float32_matmul_precision("high")  # TF32
 
     together = make_strategy(settings["parallel"], problem.process, problem.device)
-    network, changed = without_mixing(build()) if settings["privacy_epsilon"] else (build(), ())
-    begun = begin_from(network, settings, problem)
+    network, changed = replace_batch_norm(build()) if settings["privacy_epsilon"] else (build(), ())
+    begun = load_pretrained(network, settings, problem)
     network.to(problem.device)
     model = together.wrap(network)
-    descent = Descent(model, settings)
+    descent = WeightOptimizer(model, settings)
     training = Training(
         settings=settings, problem=problem, model=model, descent=descent, together=together,
         loss_of=loss_of(settings, problem),
-        averaged=Averaged(model, settings),
-        private=Private(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
-        written_out=network if isinstance(network, Dense) and is_plain(settings, problem) else None,
+        averaged=WeightAverage(model, settings),
+        private=DpSgd(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
+        written_out=network if isinstance(network, Dense) and supports_manual_backward(settings, problem) else None,
     )  # fmt: skip
     train, held_out = (Data.of(reads, rows, problem.device) for rows in (problem.train, problem.validation))
     nothing = torch.zeros((), device=problem.device)
@@ -105,12 +105,12 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
         training.model.train()
         for passed, batch in _batches(training, at):
             rows, share = together.share(batch)
-            loss = within_memory(training, at, len(rows), partial(gradient, training, train, rows, share))
+            loss = retry_on_oom(training, at, len(rows), partial(gradient, training, train, rows, share))
             finish(training)
             training.descent.step(at.rate * factor(settings, _position(settings, at, passed), at.losses))
             averaged.after_step()
             at.count(loss, len(batch))
-            due = _due(training, at, kept_at)
+            due = _next_action(training, at, kept_at)
             if due == "end":
                 break
             if due == "checkpoint":
@@ -123,13 +123,13 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
         averaged.after_epoch(at.epoch)
         with averaged.applied():
             if averaged.needs_statistics:
-                see_again(training, train, at)
-            loss, metric = within_memory(training, at, len(held_out), partial(measured, training, held_out))
+                update_bn(training, train, at)
+            loss, metric = retry_on_oom(training, at, len(held_out), partial(measured, training, held_out))
             validation_loss = together.mean(loss).item()
             if math.isfinite(train_loss) and validation_loss < at.best_loss:
                 at.best_loss, at.best_epoch, at.best = validation_loss, at.epoch, together.weights(training.model)
         if not math.isfinite(train_loss + validation_loss):
-            _lower_the_rate(training, at, last=due == "end")
+            _recover_from_divergence(training, at, last=due == "end")
             continue
 
         at.history.append({
@@ -145,8 +145,8 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
         problem.watch(at.history[-1])
         problem.report(f"epoch {at.epoch} of {settings['epochs']}, validation loss {validation_loss:.4f}")
         at.begin(at.epoch + 1)
-        _plan_the_time(training, at)
-        if _due(training, at, kept_at, epoch_ended=True) == "checkpoint":
+        _fit_epochs_to_deadline(training, at)
+        if _next_action(training, at, kept_at, epoch_ended=True) == "checkpoint":
             keep(training, at)
             kept_at = time.monotonic()
 
@@ -156,13 +156,13 @@ def _position(settings: Settings, at: Progress, passed: float = 0.0) -> float:
     return float((at.epoch - 1 + passed) * settings["epochs"] / (at.planned or settings["epochs"]))
 
 
-def _plan_the_time(training: Training, at: Progress) -> None:
+def _fit_epochs_to_deadline(training: Training, at: Progress) -> None:
     """As many epochs as there is time for, so that a schedule that ends low does so: cut off, it has hardly learned."""
     epochs, done = training.settings["epochs"], at.epoch - 1
     if done >= (at.planned or epochs) or training.problem.deadline == math.inf:
         return
     each = sum(point["seconds"] for point in at.history) / len(at.history)
-    left = _SURE_SHARE * (training.problem.deadline - time.monotonic())
+    left = _TIME_MARGIN * (training.problem.deadline - time.monotonic())
     possible = training.together.from_main(max(done + 1, min(epochs, done + int(left / each))))
     at.planned = possible if possible < epochs else 0
 
@@ -184,15 +184,15 @@ def _time_was_over(epoch: int, settings: Settings) -> str:
     return f"training time ran out in epoch {epoch} of {settings['epochs']}; the best weights so far were kept"
 
 
-def _due(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
+def _next_action(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
     """As the main process sees it."""
     together = training.together
     if together.process.size > 1 and not epoch_ended and at.steps % _STEPS_BETWEEN_QUESTIONS:
         return "nothing"
-    return together.from_main(_due_here(training, at, kept_at, epoch_ended=epoch_ended))
+    return together.from_main(_local_action(training, at, kept_at, epoch_ended=epoch_ended))
 
 
-def _due_here(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool) -> _Due:
+def _local_action(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool) -> _Due:
     now, problem = time.monotonic(), training.problem
     if now >= problem.deadline and not epoch_ended:
         at.note(_time_was_over(at.epoch, training.settings))
@@ -203,14 +203,14 @@ def _due_here(training: Training, at: Progress, kept_at: float, *, epoch_ended: 
     return "checkpoint" if (epoch_ended if between == 0 else now - kept_at >= between) else "nothing"
 
 
-def _lower_the_rate(training: Training, at: Progress, *, last: bool) -> None:
+def _recover_from_divergence(training: Training, at: Progress, *, last: bool) -> None:
     """Go on from the best weights at a tenth of the rate, once; raise CandidateFailedError when that was done."""
     where = f"in epoch {at.epoch} (learning rate {at.rate:g})"
     if at.diverged or last:
         before = f", before that {at.diverged}" if at.diverged else ""
         raise CandidateFailedError(f"the loss became non-finite {where}{before}: a lower learning rate is expected")
     at.diverged = where
-    at.rate *= _LOWERED
+    at.rate *= _DIVERGENCE_LR_FACTOR
     at.note(f"the loss became non-finite {where}; resumed from the best weights with {at.rate:g}")
     training.together.load(training.model, at.best)
     training.descent.restart()

@@ -13,19 +13,19 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Problem, Settings
 from pipeline.training.loop.inference import merged
 
-__all__ = ["LOSSES", "Loss", "jointly", "loss_of", "outputs_of", "quantiles_of"]
+__all__ = ["LOSSES", "Loss", "loss_of", "member_mean", "outputs_of", "quantiles_of"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # answers [batch, outputs], target [batch] -> [batch]
 
 _functional = nn.functional
-_USUAL_QUANTILES = (0.05, 0.5, 0.95)
+_DEFAULT_QUANTILES = (0.05, 0.5, 0.95)
 
 
 def quantiles_of(settings: Settings, problem: Problem) -> tuple[float, ...]:
     """Those that a regression answers beside its value, in ascending order."""
     if problem.task != "regression":
         return ()
-    given = settings["quantiles"] or (_USUAL_QUANTILES if settings["loss"] == "quantile" else ())
+    given = settings["quantiles"] or (_DEFAULT_QUANTILES if settings["loss"] == "quantile" else ())
     return tuple(sorted(given))
 
 
@@ -45,7 +45,7 @@ def loss_of(settings: Settings, problem: Problem) -> Loss:
     return partial(_of_members, own if problem.classes else partial(_of_values, own, quantiles))
 
 
-def jointly(answers: Tensor, *, classes: int) -> Tensor:
+def member_mean(answers: Tensor, *, classes: int) -> Tensor:
     """The logits, or values, [batch, outputs] of an ensemble; a network's own stay as they are."""
     if answers.ndim == 2:
         return answers

@@ -14,12 +14,12 @@ from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
 from pipeline.training.algorithm import Problem
 
-__all__ = ["memory_mb", "metric_of"]
+__all__ = ["epoch_metric", "memory_mb"]
 
 _MOST_AREAS = 20  # classes, each of which sorts the rows, that an epoch has time for
 
 
-def metric_of(problem: Problem, answers: Tensor, target: Tensor) -> dict[str, float]:
+def epoch_metric(problem: Problem, answers: Tensor, target: Tensor) -> dict[str, float]:
     """The plan's metric by its name, of probabilities [rows, classes] or of standardised values [rows, ...]."""
     if problem.metric == "auc" and problem.classes > _MOST_AREAS:
         return {}

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from pipeline.training.algorithm import Problem, Settings
 from pipeline.training.distributed.strategy import Parallel
 from pipeline.training.loop.dense import Dense
-from pipeline.training.loop.dp_sgd import Private
+from pipeline.training.loop.dp_sgd import DpSgd
 from pipeline.training.loop.losses import Loss
-from pipeline.training.optim.optimizers import Descent
-from pipeline.training.optim.weight_average import Averaged
+from pipeline.training.optim.optimizers import WeightOptimizer
+from pipeline.training.optim.weight_average import WeightAverage
 
 __all__ = ["Progress", "Training"]
 
@@ -31,10 +31,10 @@ class Training:
     problem: Problem
     model: nn.Module
     loss_of: Loss
-    descent: Descent
-    averaged: Averaged
+    descent: WeightOptimizer
+    averaged: WeightAverage
     together: Parallel
-    private: Private | None
+    private: DpSgd | None
     written_out: Dense | None
 
     @property

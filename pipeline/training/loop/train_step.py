@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inference import merged
-from pipeline.training.loop.inputs import Inputs, Reads, blocks
-from pipeline.training.loop.losses import jointly
-from pipeline.training.loop.metrics import metric_of
+from pipeline.training.loop.inputs import InputReader, Inputs, blocks
+from pipeline.training.loop.losses import member_mean
+from pipeline.training.loop.metrics import epoch_metric
 from pipeline.training.loop.state import Progress, Training
 
-__all__ = ["Data", "finish", "gradient", "measured", "see_again", "within_memory"]
+__all__ = ["Data", "finish", "gradient", "measured", "retry_on_oom", "update_bn"]
 
 T = TypeVar("T")
 _SHORT = "memory ran out"
@@ -33,7 +33,7 @@ class Data:
     device: str
 
     @classmethod
-    def of(cls, reads: Reads, rows: Rows, device: str) -> Self:
+    def of(cls, reads: InputReader, rows: Rows, device: str) -> Self:
         target = torch.from_numpy(rows.target)
         target = target.to(torch.float32 if target.is_floating_point() else torch.int64)
         weight = None if rows.weight is None else torch.from_numpy(rows.weight)
@@ -113,16 +113,16 @@ def measured(training: Training, data: Data, most: int) -> tuple[Tensor, dict[st
     training.model.eval()
     with torch.no_grad():
         found = [
-            jointly(_answers(training, [tensor.to(data.device) for tensor in block]), classes=problem.classes)
+            member_mean(_answers(training, [tensor.to(data.device) for tensor in block]), classes=problem.classes)
             for block in blocks(*data.inputs.values(), most=most)
         ]
         answers, target = torch.cat(found), data.target.to(data.device)
         losses = training.loss_of(answers, target)
         loss = (losses if data.weight is None else losses * data.weight.to(data.device)).mean()
-        return loss, metric_of(problem, merged(answers, classes=problem.classes), target)
+        return loss, epoch_metric(problem, merged(answers, classes=problem.classes), target)
 
 
-def within_memory(training: Training, at: Progress, rows: int, work: Callable[[int], T]) -> T:
+def retry_on_oom(training: Training, at: Progress, rows: int, work: Callable[[int], T]) -> T:
     """What ``work`` gives, which is told how many rows to take at once: half as many whenever memory runs out."""
     while True:
         at_once = max(1, min(at.most, rows))
@@ -146,7 +146,7 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def see_again(training: Training, data: Data, at: Progress) -> None:
+def update_bn(training: Training, data: Data, at: Progress) -> None:
     """The batch norms' statistics anew, of all rows, for averaged weights."""
     norms = [module for module in training.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     usual = [norm.momentum for norm in norms]

@@ -6,10 +6,10 @@ from types import MappingProxyType
 
 from pipeline.contracts.declaration import Setting
 
-__all__ = ["NETWORK_KNOBS"]
+__all__ = ["NETWORK_DEFAULTS"]
 
 # The names are those of contracts.job_spec.Training. loss None: cross_entropy, or mse.
-NETWORK_KNOBS = MappingProxyType[str, Setting](
+NETWORK_DEFAULTS = MappingProxyType[str, Setting](
     {
         "epochs": 30,
         "optimizer": "adamw",

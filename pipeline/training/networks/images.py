@@ -11,24 +11,24 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.algorithm import Fitted, Problem, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Settings
 from pipeline.training.loop.dense import Dense
 from pipeline.training.loop.fit import fit_network
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.losses import outputs_of
 
-__all__ = ["READS", "ConvNet", "PixelNet", "Pixels", "ResNet", "as_shares", "train_images"]
+__all__ = ["READS", "ConvNet", "PixelMLP", "PixelNormalizer", "ResNet", "to_unit_range", "train_images"]
 
 READS = columns("image")
 
 _SHIFT = 0.1  # of the side, at most
-_TURN = math.radians(12)
-_GROW = 0.1  # of the size, either way
+_MAX_ROTATION = math.radians(12)
+_MAX_SCALE = 0.1  # of the size, either way
 _LARGE_SIDE = 24  # from which on a residual network begins at half the size
 _LEAST_SIDE = 4  # below it there is nothing left to halve
 
 
-class Pixels(nn.Module):
+class PixelNormalizer(nn.Module):
     """uint8 [batch, height, width, channels] -> [batch, channels, height, width], standardised by channel.
 
     In training, where ``jitter``, each image is shifted, turned and scaled a little: none is mirrored, since a
@@ -50,13 +50,13 @@ class Pixels(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         standard = ((image.to(self.mean.dtype) - self.mean) * self.scale).permute(0, 3, 1, 2)
-        return _jittered(standard) if self.training and self.jitter else standard
+        return _augment(standard) if self.training and self.jitter else standard
 
 
-def _jittered(images: Tensor) -> Tensor:
+def _augment(images: Tensor) -> Tensor:
     count = len(images)
     drawn = torch.rand(4, count, device=images.device) * 2 - 1
-    turn, size = drawn[0] * _TURN, 1 + drawn[1] * _GROW
+    turn, size = drawn[0] * _MAX_ROTATION, 1 + drawn[1] * _MAX_SCALE
     cosine, sine = turn.cos() * size, turn.sin() * size
     shift = drawn[2:] * 2 * _SHIFT
     rows = [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)]
@@ -73,7 +73,7 @@ class ConvNet(nn.Module):
         self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], dropout: float, jitter: bool
     ) -> None:
         super().__init__()
-        self.pixels = Pixels(image, jitter=jitter)
+        self.pixels = PixelNormalizer(image, jitter=jitter)
         layers: list[nn.Module] = []
         channels, height, width = self.pixels.channels, *image.shape[1:3]
         for wide in widths:
@@ -105,7 +105,7 @@ class ResNet(nn.Module):
         jitter: bool,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.pixels = Pixels(image, jitter=jitter)
+        self.pixels = PixelNormalizer(image, jitter=jitter)
         side, channels = min(image.shape[1:3]), widths[0]
         large = side >= _LARGE_SIDE
         side = -(-side // 2) if large else side
@@ -139,24 +139,24 @@ class _Residual(nn.Module):
         return both.relu()
 
 
-class PixelNet(Dense):
+class PixelMLP(Dense):
     """Each pixel, as a share of white, into layers of ReLUs."""
 
     def __init__(self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], dropout: float) -> None:
         super().__init__([math.prod(image.shape[1:]), *hidden, outputs], dropout)
 
     def forward(self, image: Tensor) -> Tensor:
-        return super().forward(as_shares(image))
+        return super().forward(to_unit_range(image))
 
     def learn(self, image: Tensor, target: Tensor, share: float) -> Tensor:
-        return super().learn(as_shares(image), target, share)
+        return super().learn(to_unit_range(image), target, share)
 
 
-def as_shares(image: Tensor) -> Tensor:
+def to_unit_range(image: Tensor) -> Tensor:
     """[batch, pixels]: each as a share of white."""
     return image.flatten(1).float() / 255
 
 
-def train_images(build: Callable[[int], nn.Module], settings: Settings, problem: Problem) -> Fitted:
+def train_images(build: Callable[[int], nn.Module], settings: Settings, problem: Problem) -> FittedModel:
     """What a network learns from the images, by the one loop; ``build`` makes it, of so many outputs."""
     return fit_network(partial(build, outputs_of(settings, problem)), READS, settings, problem)

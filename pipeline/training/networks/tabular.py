@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 
-__all__ = ["ResNet", "Scaled", "TabMNetwork"]
+__all__ = ["NumericScaler", "ResNet", "TabMNetwork"]
 
 _EMBEDDING = 16  # numbers that a column becomes
 _MOST_EMBEDDED = 32  # numbers that a category becomes
 
 
-class Scaled(nn.Module):
+class NumericScaler(nn.Module):
     """[batch, columns] with NaN -> [batch, width]: standardised within the training rows' range, and flags of gaps.
 
     A column that is the same in all training rows is left out; what is missing is the median.
@@ -106,7 +106,7 @@ class TabMNetwork(nn.Module):
 
         super().__init__()
         _check_blocks(hidden)
-        self.scaled = Scaled(num)
+        self.scaled = NumericScaler(num)
         self.categories = len(cardinalities)
         embeddings = None
         if self.scaled.width:
@@ -159,7 +159,7 @@ class ResNet(nn.Module):
         """``hidden``: a block each; blocks are of the first width, and twice as wide within."""
         super().__init__()
         _check_blocks(hidden)
-        self.scaled = Scaled(num)
+        self.scaled = NumericScaler(num)
         sizes = [min(_MOST_EMBEDDED, 1 + count // 2) for count in cardinalities]
         self.embeddings = nn.ModuleList(nn.Embedding(*one) for one in zip(cardinalities, sizes, strict=True))
         width = hidden[0]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Network"]
+__all__ = ["TabularMLP"]
 
 _MOST_PIECES = 16  # that a column's range is cut into, fewer where there are many columns
 _ALL_PIECES = 1024  # of all columns together
@@ -20,7 +20,7 @@ _STEEPEST = 1e30  # a piece's slope; its product with any float32 difference in 
 Column = npt.NDArray[np.float64]
 
 
-class Network(nn.Module):
+class TabularMLP(nn.Module):
     """``forward(num, cat)``: [batch, numeric columns] and [batch, categorical columns] -> [batch, outputs].
 
     A number is read twice: standardised, and piecewise linearly (how much of each piece of its column's range it
@@ -70,7 +70,7 @@ class _Numbers(nn.Module):
         columns = num.shape[1]
         pieces = min(_MOST_PIECES, max(2, _ALL_PIECES // max(1, columns)))
         filled = [_filled(column) for column in num.T.astype(np.float64)]
-        cuts = [_pieces(column, pieces) for column in filled]
+        cuts = [_piecewise_linear_bins(column, pieces) for column in filled]
         self._keep("median", [np.median(column) for column in filled])
         self._keep("mean", [column.mean() for column in filled])
         self._keep("scale", [_REACH * (column.std() or 1.0) for column in filled])
@@ -96,7 +96,7 @@ def _filled(column: Column) -> Column:
     return np.where(np.isnan(column), np.median(present) if len(present) else 0.0, column)
 
 
-def _pieces(column: Column, pieces: int) -> tuple[Column, Column]:
+def _piecewise_linear_bins(column: Column, pieces: int) -> tuple[Column, Column]:
     """Where each piece of the range starts, and one over its length (0: there is no such piece).
 
     Half of the cuts are quantiles of the rows, half of the distinct values: the latter tell a long tail apart.

@@ -7,16 +7,16 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.networks.tabular_mlp import Network
+from pipeline.training.networks.tabular_mlp import TabularMLP
 
-__all__ = ["TextNetwork"]
+__all__ = ["TextTransformer"]
 
-_BESIDE = 64  # numbers that the columns beside the texts are summed up in
+_TABULAR_WIDTH = 64  # numbers that the columns beside the texts are summed up in
 _START = 0.02  # the deviation of embeddings at the beginning
 _LEAST = -1e9  # of a place that is not looked at: not minus infinity, since of a row of none that would be NaN
 
 
-class TextNetwork(nn.Module):
+class TextTransformer(nn.Module):
     """``forward(tokens, num, cat)``: ids [batch, places], 0 for no token -> [batch, outputs].
 
     Embeddings with learnt places, ``layers`` of attention and a feed-forward (normalised before: Xiong et al., ICML
@@ -34,24 +34,24 @@ class TextNetwork(nn.Module):
         dropout: float,
         word_dropout: float,
         outputs: int,
-        beside: Network | None,
+        beside: TabularMLP | None,
     ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width)
         self.places = nn.Parameter(torch.randn(places, width) * _START)
         with torch.no_grad():
             self.tokens.weight.mul_(_START)
-        self.layers = nn.ModuleList(_Layer(width, heads, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(_EncoderBlock(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.word_dropout = word_dropout
         self.beside = beside
-        self.head = nn.Linear(width + (_BESIDE if beside is not None else 0), outputs)
+        self.head = nn.Linear(width + (_TABULAR_WIDTH if beside is not None else 0), outputs)
 
     @staticmethod
     def beside_width() -> int:
         """How many outputs ``beside`` has."""
-        return _BESIDE
+        return _TABULAR_WIDTH
 
     def forward(self, tokens: Tensor, num: Tensor, cat: Tensor) -> Tensor:
         there = (tokens > 0).to(self.places.dtype)
@@ -70,7 +70,7 @@ class TextNetwork(nn.Module):
         return answer
 
 
-class _Layer(nn.Module):
+class _EncoderBlock(nn.Module):
     """Attention by hand: torch's own module gives NaN for a row without tokens, once it is exported."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:

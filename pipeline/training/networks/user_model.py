@@ -33,11 +33,11 @@ from torch import Tensor, nn
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.names import MODEL_CODE
 
-__all__ = ["Brought", "Shape", "bring"]
+__all__ = ["ModelShape", "UserModel", "load_user_model"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Shape:
+class ModelShape:
     """What a network reads and answers. ``image``: height, width, channels; empty where there is none."""
 
     numbers: int
@@ -46,7 +46,7 @@ class Shape:
     outputs: int
 
 
-class Brought(nn.Module):
+class UserModel(nn.Module):
     """The user's module, behind what makes its inputs clean: ``forward`` takes those of graphs.encoding."""
 
     mean: Tensor
@@ -74,7 +74,7 @@ class Brought(nn.Module):
         return given.permute(0, 3, 1, 2).float() / 255 if name == "image" else given
 
 
-def bring(code: Path, settings: str, shape: Shape) -> nn.Module:
+def load_user_model(code: Path, settings: str, shape: ModelShape) -> nn.Module:
     """The module that ``code`` builds. ``settings``: JSON of what it is given.
 
     Raise CandidateFailedError when the settings are refused or no module comes back; what the code raises is let

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from pipeline.training.algorithm import Settings
 from pipeline.training.distributed.strategy import Parallel
 
-__all__ = ["FULL_BATCH", "OPTIMIZERS", "Descent", "NormalizedGD"]
+__all__ = ["FULL_BATCH_OPTIMIZERS", "OPTIMIZERS", "NormalizedGD", "WeightOptimizer"]
 
-FULL_BATCH = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
+FULL_BATCH_OPTIMIZERS = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
 _OWN_DECAY = frozenset({"adamw", "muon"})  # that decay the weights themselves
 _MUON_MOMENTUM = 0.95
 _ONE = torch.tensor(1.0)
@@ -23,14 +23,14 @@ _ONE = torch.tensor(1.0)
 Optimizers = tuple[torch.optim.Optimizer, ...]
 
 
-class Descent:
+class WeightOptimizer:
     """The optimizers of a network's weights. ``step`` takes the rate anew, so that schedules keep no state.
 
     ``weight_decay`` is decoupled from the gradient (Loshchilov and Hutter 2019) whatever the optimizer is.
     """
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
-        self.parameters = _learning(network)
+        self.parameters = _trainable_parameters(network)
         self._make = partial(OPTIMIZERS[settings["optimizer"]], network, settings)
         self._optimizers = self._make()
         self._decay = 0.0 if settings["optimizer"] in _OWN_DECAY else float(settings["weight_decay"])
@@ -114,11 +114,11 @@ class NormalizedGD(torch.optim.Optimizer):
             torch._foreach_add_(with_gradient, torch._foreach_mul(gradients, scale))
 
 
-def _learning(network: nn.Module) -> list[Tensor]:
+def _trainable_parameters(network: nn.Module) -> list[Tensor]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
-def _fast(network: nn.Module) -> dict[str, bool]:
+def _fused_options(network: nn.Module) -> dict[str, bool]:
     """SGD's fast way. Of a share of the weights (distributed.torch_strategies) torch has no fused one."""
     whole = all(type(parameter) is nn.Parameter for parameter in network.parameters())
     return {"fused": True} if whole else {"foreach": True}
@@ -126,47 +126,53 @@ def _fast(network: nn.Module) -> dict[str, bool]:
 
 def _plain(network: nn.Module, settings: Settings) -> Optimizers:
     """Against the gradient: of all rows (Cauchy 1847), or of a batch of them (Robbins and Monro 1951)."""
-    return (torch.optim.SGD(_learning(network), lr=settings["learning_rate"], **_fast(network)),)
+    return (torch.optim.SGD(_trainable_parameters(network), lr=settings["learning_rate"], **_fused_options(network)),)
 
 
 def _normalized_gd(network: nn.Module, settings: Settings) -> Optimizers:
-    return (NormalizedGD(_learning(network), lr=settings["learning_rate"]),)
+    return (NormalizedGD(_trainable_parameters(network), lr=settings["learning_rate"]),)
 
 
 def _momentum(network: nn.Module, settings: Settings) -> Optimizers:
     """Heavy ball (Polyak 1964)."""
     rate, momentum = settings["learning_rate"], settings["momentum"]
-    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, **_fast(network)),)
+    return (torch.optim.SGD(_trainable_parameters(network), lr=rate, momentum=momentum, **_fused_options(network)),)
 
 
 def _nesterov(network: nn.Module, settings: Settings) -> Optimizers:
     """Nesterov 1983, as Sutskever et al. 2013 write it."""
     rate, momentum = settings["learning_rate"], settings["momentum"]
     nesterov = momentum > 0  # of no momentum there is nothing to look ahead by
-    return (torch.optim.SGD(_learning(network), lr=rate, momentum=momentum, nesterov=nesterov, **_fast(network)),)
+    return (
+        torch.optim.SGD(
+            _trainable_parameters(network), lr=rate, momentum=momentum, nesterov=nesterov, **_fused_options(network)
+        ),
+    )
 
 
 def _adagrad(network: nn.Module, settings: Settings) -> Optimizers:
     """Duchi, Hazan and Singer 2011."""
-    return (torch.optim.Adagrad(_learning(network), lr=settings["learning_rate"], foreach=True),)
+    return (torch.optim.Adagrad(_trainable_parameters(network), lr=settings["learning_rate"], foreach=True),)
 
 
 def _adadelta(network: nn.Module, settings: Settings) -> Optimizers:
     """Zeiler 2012; its own rate is 1."""
-    return (torch.optim.Adadelta(_learning(network), lr=settings["learning_rate"], foreach=True),)
+    return (torch.optim.Adadelta(_trainable_parameters(network), lr=settings["learning_rate"], foreach=True),)
 
 
 def _rmsprop(network: nn.Module, settings: Settings) -> Optimizers:
     """Tieleman and Hinton 2012."""
-    return (torch.optim.RMSprop(_learning(network), lr=settings["learning_rate"], foreach=True),)
+    return (torch.optim.RMSprop(_trainable_parameters(network), lr=settings["learning_rate"], foreach=True),)
 
 
 def _adam(network: nn.Module, settings: Settings) -> Optimizers:
-    return (FusedAdam(_learning(network), lr=settings["learning_rate"]),)
+    return (FusedAdam(_trainable_parameters(network), lr=settings["learning_rate"]),)
 
 
 def _adamw(network: nn.Module, settings: Settings) -> Optimizers:
-    return (FusedAdam(_learning(network), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]),)
+    return (
+        FusedAdam(_trainable_parameters(network), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]),
+    )
 
 
 def _muon(network: nn.Module, settings: Settings) -> Optimizers:
@@ -175,7 +181,7 @@ def _muon(network: nn.Module, settings: Settings) -> Optimizers:
     rate, decay = settings["learning_rate"], settings["weight_decay"]
     matrices = [m.weight for m in network.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad][1:-1]
     inner = {id(matrix) for matrix in matrices}
-    rest = [parameter for parameter in _learning(network) if id(parameter) not in inner]
+    rest = [parameter for parameter in _trainable_parameters(network) if id(parameter) not in inner]
     found: Optimizers = (FusedAdam(rest, lr=rate, weight_decay=decay),)
     if matrices:
         muon = torch.optim.Muon(

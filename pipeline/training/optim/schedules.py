@@ -14,8 +14,8 @@ from pipeline.training.algorithm import Settings
 __all__ = ["SCHEDULES", "factor"]
 
 _WARMUP = 0.1  # the share of all steps of the schedule of that name, where none is given
-_BEGUN = 0.01  # epochs: so much of the warm-up counts as over at first, since a rate of 0 teaches nothing
-_RISE = 0.3  # of one_cycle
+_WARMUP_START = 0.01  # epochs: so much of the warm-up counts as over at first, since a rate of 0 teaches nothing
+_WARMUP_SHARE = 0.3  # of one_cycle
 _FIRST, _LAST = 1 / 25, 1e-4 / 25  # of one_cycle, as fractions of the highest rate
 
 
@@ -31,7 +31,7 @@ def factor(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
 
 def _ramp(settings: Settings, epochs: float, share: float) -> float:
     """Even steps up to 1; the first one is above 0."""
-    return min(1.0, (epochs + _BEGUN) / (share * float(settings["epochs"]) + _BEGUN))
+    return min(1.0, (epochs + _WARMUP_START) / (share * float(settings["epochs"]) + _WARMUP_START))
 
 
 def _constant(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
@@ -60,7 +60,7 @@ def _warmup(settings: Settings, epochs: float, losses: Sequence[float]) -> float
 
 def _one_cycle(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
     """Up from a 25th of the rate and down to next to nothing, along cosines (Smith and Topin 2018)."""
-    rise = (settings["warmup"] or _RISE) * settings["epochs"]
+    rise = (settings["warmup"] or _WARMUP_SHARE) * settings["epochs"]
     if epochs < rise:
         return _between(_FIRST, 1.0, epochs / rise)
     return _between(1.0, _LAST, min(1.0, (epochs - rise) / (settings["epochs"] - rise)))

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from pipeline.training.algorithm import Settings
 
-__all__ = ["Averaged"]
+__all__ = ["WeightAverage"]
 
 _EMA_DECAY = 0.999
 _SWA_START = 0.75  # the share of the epochs after which weights are averaged
 
 
-class Averaged:
+class WeightAverage:
     """``ema``: an exponential average, one step after the other (Polyak and Juditsky 1992; decay 0.999, less at first);
     ``swa``: the mean of what the last quarter of the epochs ended with (Izmailov et al. 2018); ``none``.
     """

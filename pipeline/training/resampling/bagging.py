@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import Fitted, Problem, Rows
-from pipeline.training.resampling.folds import held_out_by_fold
+from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.resampling.folds import fold_masks
 
 __all__ = ["bagged"]
 
 
-def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]) -> Fitted:
+def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], FittedModel]) -> FittedModel:
     """``train(problem, fold)`` for each fold, whose ``validation`` are the fold's rows. One fold, or rows that
     may not be dealt to folds: ``problem`` itself.
 
@@ -28,27 +28,27 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], Fitted]
     """
     if folds < 2 or not problem.may_be_dealt:
         return train(problem, 0)
-    members: list[Fitted] = []
+    members: list[FittedModel] = []
     notes: tuple[str, ...] = ()
-    for number, held in enumerate(held_out_by_fold(problem, folds)):
+    for number, held in enumerate(fold_masks(problem, folds)):
         if members and time.monotonic() > problem.deadline:
             notes = (f"training time ran out after {number} of {folds} folds; the models of these folds are used",)
             break
         part = replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
         members.append(train(part, number))
-    return Fitted(
+    return FittedModel(
         predict=lambda rows: _mean(members, rows),
-        body=lambda: _blended(members, problem.classes),
+        body=lambda: _average_graphs(members, problem.classes),
         notes=(*dict.fromkeys(note for member in members for note in member.notes), *notes),
     )
 
 
-def _mean(members: list[Fitted], rows: Rows) -> npt.NDArray[Any]:
+def _mean(members: list[FittedModel], rows: Rows) -> npt.NDArray[Any]:
     total: npt.NDArray[Any] = sum((one.predict(rows).astype(np.float64) for one in members), np.zeros(()))
     return total / len(members)
 
 
-def _blended(members: list[Fitted], classes: int) -> Any:
+def _average_graphs(members: list[FittedModel], classes: int) -> Any:
     from pipeline.graphs.blending import blend
 
     return blend([one.body() for one in members], [1 / len(members)] * len(members), classes=classes)

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.training.algorithm import NoCheckpoints, Problem, Recipe, Rows
-from pipeline.training.resampling.folds import held_out_by_fold
+from pipeline.training.resampling.folds import fold_masks
 
 __all__ = ["all_rows", "out_of_fold"]
 
 _FOLDS = 5
-_STOPPING = 8  # one in so many of the rows that a fold learns from tells it when to stop
+_EARLY_STOPPING_SHARE = 8  # one in so many of the rows that a fold learns from tells it when to stop
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -36,7 +36,7 @@ def out_of_fold(recipe: Recipe, settings: Mapping[str, Any], problem: Problem) -
     """
     rows = all_rows(problem)
     found: Floats | None = None
-    for number, held in enumerate(held_out_by_fold(replace(problem, train=rows), _FOLDS)):
+    for number, held in enumerate(fold_masks(replace(problem, train=rows), _FOLDS)):
         if time.monotonic() > problem.deadline:
             return None
         problem.report(f"cross-validation, fold {number + 1} of {_FOLDS}")
@@ -47,7 +47,7 @@ def out_of_fold(recipe: Recipe, settings: Mapping[str, Any], problem: Problem) -
             watch=_unwatched,
             report=_unreported,
         )
-        stopping = next(iter(held_out_by_fold(replace(rest, seed=problem.seed + number), _STOPPING)))
+        stopping = next(iter(fold_masks(replace(rest, seed=problem.seed + number), _EARLY_STOPPING_SHARE)))
         fold = replace(rest, train=rest.train.take(~stopping), validation=rest.train.take(stopping))
         answers = recipe.train(settings, fold).predict(rows.take(held))
         if found is None:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from pipeline.training.algorithm import Problem
 
-__all__ = ["held_out_by_fold"]
+__all__ = ["fold_masks"]
 
 
-def held_out_by_fold(problem: Problem, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
+def fold_masks(problem: Problem, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
     """Which rows each holds: stratified by class, or by the target's order; every class keeps a row in each rest."""
     target = problem.train.target
     random = np.random.default_rng(problem.seed)

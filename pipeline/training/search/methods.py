@@ -11,19 +11,19 @@ from pipeline.contracts.declaration import Range, Setting, Space
 from pipeline.contracts.outcome import Trial
 from pipeline.contracts.plan import Trials
 from pipeline.training.search.space import drawn, grid, holds
-from pipeline.training.search.trial_runner import Trying
+from pipeline.training.search.trial_runner import TrialRunner
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["METHODS", "Asked", "planned", "quality"]
+__all__ = ["METHODS", "SearchRequest", "planned", "quality"]
 
 _ETA = 3  # of halving: a third goes on, on three times the rows
 _LEAST_ROWS = 200  # of a rung: fewer tell little
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class SearchRequest:
     """A search. ``base``: complete settings that it begins with; ``rows``: that a trial learns from, at most."""
 
     trials: Trials
@@ -59,7 +59,7 @@ class Asked:
         return [(share, max(1, count // _ETA**rung)) for rung, share in enumerate(shares)]
 
 
-def planned(asked: Asked) -> int:
+def planned(asked: SearchRequest) -> int:
     """How many trials there will be."""
     if asked.trials.method == "bayesian":
         return asked.trials.trials
@@ -75,12 +75,12 @@ def quality(trial: Trial, *, greater: bool) -> float:
     return trial.quality if greater else -trial.quality
 
 
-def _one_by_one(asked: Asked, trying: Trying) -> Iterator[Trial]:
+def _sequential(asked: SearchRequest, trying: TrialRunner) -> Iterator[Trial]:
     trying.several(asked.settings)
     yield from map(trying, asked.settings)
 
 
-def _halving(asked: Asked, trying: Trying) -> Iterator[Trial]:
+def _halving(asked: SearchRequest, trying: TrialRunner) -> Iterator[Trial]:
     """Successive halving (Jamieson and Talwalkar 2016): a third of the settings goes on, on three times the rows."""
     alive = asked.settings
     for rung, (share, count) in enumerate(asked.rungs):
@@ -94,7 +94,7 @@ def _halving(asked: Asked, trying: Trying) -> Iterator[Trial]:
         ]
 
 
-def _bayesian(asked: Asked, trying: Trying) -> Iterator[Trial]:
+def _bayesian(asked: SearchRequest, trying: TrialRunner) -> Iterator[Trial]:
     """Optuna's tree-structured Parzen estimator (Bergstra et al. 2011), seeded: the same scores, the same questions."""
     import optuna
 
@@ -133,9 +133,9 @@ def _as_settings(space: Space, params: dict[str, Any]) -> dict[str, Setting]:
     return {name: params[name] if isinstance(among, Range) else among[params[name]] for name, among in space.items()}
 
 
-METHODS: dict[str, Callable[[Asked, Trying], Iterable[Trial]]] = {
-    "grid": _one_by_one,
-    "random": _one_by_one,
+METHODS: dict[str, Callable[[SearchRequest, TrialRunner], Iterable[Trial]]] = {
+    "grid": _sequential,
+    "random": _sequential,
     "halving": _halving,
     "bayesian": _bayesian,
 }

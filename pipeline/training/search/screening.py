@@ -12,22 +12,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.contracts.plan import Candidate
-from pipeline.training.algorithm import Fitted, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.algorithm import FittedModel, NoCheckpoints, Problem, Recipe, Rows
 from pipeline.training.search.trial_data import sample
 
-__all__ = ["Judge", "audition"]
+__all__ = ["Scorer", "audition"]
 
-Judge = Callable[[Fitted, Rows], tuple[float, tuple[float, float]]]  # the plan's metric and its 95 % interval
+Scorer = Callable[[FittedModel, Rows], tuple[float, tuple[float, float]]]  # the plan's metric and its 95 % interval
 
-_FAR = 2.0  # times the two intervals' half widths
-_STAY = 2  # candidates, whatever they are worth
+_REJECT_HALF_WIDTHS = 2.0  # times the two intervals' half widths
+_MIN_SURVIVORS = 2  # candidates, whatever they are worth
 _SHARE_OF_TIME = 0.1  # of what is left, for all of them
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Heard:
+class _ScreenResult:
     """``quality``: higher is better; ``half``: half of its interval's width."""
 
     candidate: str
@@ -36,7 +36,7 @@ class _Heard:
 
 
 def audition(
-    candidates: Sequence[tuple[Candidate, Recipe]], problem: Problem, rows: int, judge: Judge, *, greater: bool
+    candidates: Sequence[tuple[Candidate, Recipe]], problem: Problem, rows: int, judge: Scorer, *, greater: bool
 ) -> Mapping[str, str]:
     """Candidate -> why it is dropped. What fails here is not dropped: it fails, or does not, in its training."""
     few = replace(
@@ -60,17 +60,19 @@ def audition(
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
             _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)
             continue
-        heard.append(_Heard(candidate=candidate.name, quality=quality if greater else -quality, half=(high - low) / 2))
+        heard.append(
+            _ScreenResult(candidate=candidate.name, quality=quality if greater else -quality, half=(high - low) / 2)
+        )
     return _hopeless(heard, rows=len(few.train), metric=problem.metric)
 
 
-def _hopeless(heard: Sequence[_Heard], *, rows: int, metric: str) -> dict[str, str]:
+def _hopeless(heard: Sequence[_ScreenResult], *, rows: int, metric: str) -> dict[str, str]:
     ranked = sorted(heard, key=lambda one: one.quality, reverse=True)
     return {
         one.candidate: (
             f"on {rows:,} rows its {metric} was {abs(one.quality):.4g}, and {abs(ranked[0].quality):.4g} the best "
-            f"({ranked[0].candidate}): further behind than {_FAR:g} times what the rows leave open"
+            f"({ranked[0].candidate}): further behind than {_REJECT_HALF_WIDTHS:g} times what the rows leave open"
         )
-        for one in ranked[_STAY:]
-        if ranked[0].quality - one.quality > _FAR * (one.half + ranked[0].half)
+        for one in ranked[_MIN_SURVIVORS:]
+        if ranked[0].quality - one.quality > _REJECT_HALF_WIDTHS * (one.half + ranked[0].half)
     }

@@ -12,15 +12,15 @@ from pipeline.contracts.job_spec import greater_is_better
 from pipeline.contracts.outcome import Trial
 from pipeline.contracts.plan import Trials
 from pipeline.training.algorithm import Checkpoints, Problem, Recipe, Settings
-from pipeline.training.search.methods import METHODS, Asked, planned, quality
-from pipeline.training.search.trial_data import folds_of
-from pipeline.training.search.trial_runner import Memory, OutOfTimeError, Score, Trying
+from pipeline.training.search.methods import METHODS, SearchRequest, planned, quality
+from pipeline.training.search.trial_data import make_folds
+from pipeline.training.search.trial_runner import Memory, Score, SearchTimeoutError, TrialRunner
 
-__all__ = ["Searched", "search"]
+__all__ = ["SearchResult", "search"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Searched:
+class SearchResult:
     """``settings``: complete, the best. ``checkpoints``: those of the training that follows."""
 
     settings: dict[str, Any]
@@ -29,7 +29,7 @@ class Searched:
     checkpoints: Checkpoints
 
 
-def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, score: Score) -> Searched:
+def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, score: Score) -> SearchResult:
     """The best of ``trials.space`` with all else as ``fixed`` has it, by ``score``, which is of ``problem.metric``.
 
     It ends while there is time left to train with the best, of its share of that until ``problem.deadline``. Raise
@@ -37,9 +37,9 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
     """
     base = recipe.complete({**fixed, **dict.fromkeys(trials.space)}) | recipe.complete(fixed)
     greater = greater_is_better(problem.metric)
-    folds, note = folds_of(problem, trials.cv)
-    asked = Asked(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)
-    trying = Trying(
+    folds, note = make_folds(problem, trials.cv)
+    asked = SearchRequest(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)
+    trying = TrialRunner(
         recipe=recipe,
         base=base | trials.cheaper,
         folds=folds,
@@ -55,14 +55,14 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
     try:
         for trial in METHODS[trials.method](asked, trying):
             done.append(trial)
-    except OutOfTimeError:
+    except SearchTimeoutError:
         late = f"search time ran out after {len(done)} of {trying.planned} trials; the best of these was used"
     best = _best(done, greater=greater)
     if best is None and done:
         raise CandidateFailedError(f"every trial failed, the first because: {done[0].reason}")
     if best is None:
         late = "there was no time for a single trial: the settings are those that the plan begins with"
-    return Searched(
+    return SearchResult(
         settings={**base, **(best.settings if best else {})},
         trials=tuple(_told(done, best)),
         notes=tuple(one for one in (note, late) if one),
@@ -90,11 +90,11 @@ def _told(done: Sequence[Trial], best: Trial | None) -> Iterator[Trial]:
     for one in done:
         if one is best:
             yield one.model_copy(update={"status": "best"})
-        elif one.status == "kept" and one.rung < last and not _went_on(one, done):
+        elif one.status == "kept" and one.rung < last and not _was_promoted(one, done):
             yield one.model_copy(update={"status": "dropped", "reason": f"not among the best of rung {one.rung + 1}"})
         else:
             yield one
 
 
-def _went_on(trial: Trial, done: Sequence[Trial]) -> bool:
+def _was_promoted(trial: Trial, done: Sequence[Trial]) -> bool:
     return any(one.rung == trial.rung + 1 and one.settings == trial.settings for one in done)

@@ -18,19 +18,19 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from pipeline.training.algorithm import Fitted, Problem, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Settings
 from pipeline.training.loop.batching import batches
 from pipeline.training.loop.dense import cross_entropies
 from pipeline.training.loop.fit import fitted_network
 from pipeline.training.loop.inputs import blocks
 from pipeline.training.loop.loop import Learned
-from pipeline.training.networks.images import READS, PixelNet, as_shares
+from pipeline.training.networks.images import READS, PixelMLP, to_unit_range
 from pipeline.training.optim.schedules import factor
 
-__all__ = ["fit_side_by_side", "may_be_side_by_side"]
+__all__ = ["can_stack", "fit_stacked"]
 
 _OWN = ("learning_rate", "weight_decay")  # what trials may differ in
-_NEITHER = {
+_DISABLED_SETTINGS = {
     "batching": "fixed", "loss": None, "label_smoothing": 0.0, "l1": 0.0, "l2": 0.0, "max_gradient_norm": 0.0,
     "mixup": 0.0, "averaging": "none", "precision": "fp32", "privacy_epsilon": 0.0, "parallel": "none",
     "base_model": "", "freeze": False,
@@ -40,7 +40,7 @@ _MOST_ROWS = 2048  # that are answered at once, by all trials
 _FIRST, _SECOND, _LEAST = 0.9, 0.999, 1e-8  # Adam's own constants
 
 
-def may_be_side_by_side(trials: Sequence[Settings], problem: Problem) -> bool:
+def can_stack(trials: Sequence[Settings], problem: Problem) -> bool:
     """Several trials over pixels, that classify with Adam and no other knob, alike in all but ``_OWN``."""
     first = trials[0]
     shared = [{name: value for name, value in one.items() if name not in _OWN} for one in trials]
@@ -48,7 +48,7 @@ def may_be_side_by_side(trials: Sequence[Settings], problem: Problem) -> bool:
         len(trials) > 1
         and all(one == shared[0] for one in shared)
         and first["optimizer"] in _OPTIMIZERS
-        and all(first[name] == value for name, value in _NEITHER.items())
+        and all(first[name] == value for name, value in _DISABLED_SETTINGS.items())
         and problem.train.image.size > 0
         and problem.classes > 0
         and problem.train.weight is None
@@ -56,14 +56,14 @@ def may_be_side_by_side(trials: Sequence[Settings], problem: Problem) -> bool:
     )
 
 
-def fit_side_by_side(trials: Sequence[Settings], problem: Problem) -> list[Fitted] | None:
-    """What each of the trials learns, which ``may_be_side_by_side``; of one whose loss is no number, the best before.
+def fit_stacked(trials: Sequence[Settings], problem: Problem) -> list[FittedModel] | None:
+    """What each of the trials learns, which ``can_stack``; of one whose loss is no number, the best before.
 
     None when the time is over first.
     """
     torch.manual_seed(problem.seed)
     settings = trials[0]
-    network = PixelNet(problem.train.image, outputs=problem.classes, hidden=settings["hidden"], dropout=0.0)
+    network = PixelMLP(problem.train.image, outputs=problem.classes, hidden=settings["hidden"], dropout=0.0)
     share = -(-len(trials) // problem.threads)
     stacks = [_Stack(network, trials[first : first + share], problem, first) for first in range(0, len(trials), share)]
     torch.set_num_threads(1)  # each thread has trials of its own
@@ -93,7 +93,7 @@ def _learn(stacks: Sequence[_Stack], epochs: int, patience: int, problem: Proble
 class _Stack:
     """Trials that one thread trains: of each layer the weights [trials, to, from] and biases [trials, 1, to]."""
 
-    def __init__(self, network: PixelNet, trials: Sequence[Settings], problem: Problem, first: int) -> None:
+    def __init__(self, network: PixelMLP, trials: Sequence[Settings], problem: Problem, first: int) -> None:
         """``first``: the place of the first of ``trials`` among all."""
         self._problem, self._trials, self._settings = problem, trials, trials[0]
         weights = [layer.weight.detach() for layer in network.layers]
@@ -121,7 +121,7 @@ class _Stack:
         for passed, rows in batches(settings, problem, epoch=epoch, done=0):
             factors = [factor(settings, epoch - 1 + passed, known) for known in (losses[:1] if alike else losses)]
             rates = [one["learning_rate"] * factors[0 if alike else place] for place, one in enumerate(self._trials)]
-            given, wanted = as_shares(image.index_select(0, rows)), target.index_select(0, rows)
+            given, wanted = to_unit_range(image.index_select(0, rows)), target.index_select(0, rows)
             total += self._step(given, wanted, rates) * len(rows)
         found = self._validation_losses()
         for place, (loss, history) in enumerate(zip(found, self._histories, strict=True)):
@@ -137,7 +137,7 @@ class _Stack:
                 for best, part in zip(self._best, self._parts, strict=True):
                     best[place] = part[place]
 
-    def learned(self, network: PixelNet) -> Iterator[Learned]:
+    def learned(self, network: PixelMLP) -> Iterator[Learned]:
         """Of each trial the best."""
         for place, history in enumerate(self._histories):
             own = copy.deepcopy(network)
@@ -200,7 +200,7 @@ class _Stack:
         image, target = torch.from_numpy(rows.image), torch.from_numpy(rows.target)
         total = torch.zeros(len(self._trials))
         for part, wanted in blocks(image, target, most=_MOST_ROWS):
-            answers = self._answers(as_shares(part))[-1].flatten(0, 1)
+            answers = self._answers(to_unit_range(part))[-1].flatten(0, 1)
             losses, _ = cross_entropies(answers, wanted.repeat(len(self._trials)), each=1.0)
             total += losses.view(len(self._trials), -1).sum(1)
         found: list[float] = (total / len(target)).tolist()

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.resampling.folds import held_out_by_fold
+from pipeline.training.resampling.folds import fold_masks
 
-__all__ = ["folds_of", "sample"]
+__all__ = ["make_folds", "sample"]
 
 _Places = npt.NDArray[np.int64]
 
 
-def folds_of(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], str]:
+def make_folds(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], str]:
     """The problems that a trial is scored on, and a note when they are not what ``cv`` asks for.
 
     None: the validation rows. Else the training rows in ``cv`` parts, each held out once; every part has rows of two
@@ -35,7 +35,7 @@ def folds_of(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], str
         )
     problems = tuple(
         replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
-        for held in held_out_by_fold(problem, possible)
+        for held in fold_masks(problem, possible)
     )
     if possible == cv:
         return problems, ""

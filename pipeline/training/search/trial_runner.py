@@ -11,24 +11,24 @@ from typing import Any
 
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.outcome import Trial
-from pipeline.training.algorithm import Checkpoints, Fitted, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
+from pipeline.training.algorithm import Checkpoints, FittedModel, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
 from pipeline.training.search.trial_data import sample
 
-__all__ = ["Memory", "OutOfTimeError", "Score", "Trying", "key_of"]
+__all__ = ["Memory", "Score", "SearchTimeoutError", "TrialRunner", "key_of"]
 
-Score = Callable[[Fitted, Rows], float]  # of the plan's metric
+Score = Callable[[FittedModel, Rows], float]  # of the plan's metric
 
 _FIRST_SHARE = 0.5  # of the time that is left: the first trial may have so much of it
 _EARLIEST_EPOCH = 0.25  # of a trial's epochs: before it none is called hopeless
 _FEWEST_CURVES = 4  # trials before one is compared with them
-_UNLIKE_LOSSES = frozenset({"loss", "label_smoothing", "focal_gamma", "huber_delta", "quantiles"})
+_INCOMPARABLE_LOSS_SETTINGS = frozenset({"loss", "label_smoothing", "focal_gamma", "huber_delta", "quantiles"})
 
 
-class OutOfTimeError(Exception):
+class SearchTimeoutError(Exception):
     """There is no time left for another trial. It never leaves the search."""
 
 
-class _HopelessError(Exception):
+class TrialPrunedError(Exception):
     """A trial's curve is behind those of the others."""
 
 
@@ -64,7 +64,7 @@ class Memory:
 
 
 @dataclass(kw_only=True)
-class Trying:
+class TrialRunner:
     """Tries settings on ``folds``. ``racing``: what is hopeless after some folds or epochs is stopped."""
 
     recipe: Recipe
@@ -83,7 +83,7 @@ class Trying:
     _curves: list[dict[int, float]] = field(default_factory=list)  # epoch -> the least loss until then
 
     def __call__(self, settings: Mapping[str, Any], *, share: float = 1.0, rung: int = 0) -> Trial:
-        """``share`` of the training rows. Raise OutOfTimeError before a training for which no time is left."""
+        """``share`` of the training rows. Raise SearchTimeoutError before a training for which no time is left."""
         started, scores = time.perf_counter(), list[float]()
         self.begun += 1
 
@@ -100,9 +100,9 @@ class Trying:
                 scores.append(self._scored(settings, number, share))
                 if why := self._hopeless(scores):
                     return trial("dropped", why)
-        except OutOfTimeError:
+        except SearchTimeoutError:
             raise
-        except _HopelessError as error:
+        except TrialPrunedError as error:
             return trial("dropped", str(error))
         except Exception as error:  # noqa: BLE001 - whatever a library raises costs this trial; its words may quote data
             return trial("failed", error.message if isinstance(error, ModeldropError) else type(error).__name__)
@@ -172,7 +172,7 @@ class Trying:
         """When this training must end, so that one on all rows can follow."""
         left = self.deadline - now
         if left <= 0 or left < self._longest * (1 + share):
-            raise OutOfTimeError
+            raise SearchTimeoutError
         return self.deadline - self._longest if self._longest else now + left * _FIRST_SHARE
 
     def _hopeless(self, scores: list[float]) -> str:
@@ -187,7 +187,7 @@ class Trying:
 
     def _watch(self, curve: dict[int, float], settings: Settings) -> Callable[[Mapping[str, float]], None]:
         """The median rule (Golovin et al. 2017, Vizier): its least loss is worse than most others' were by then."""
-        compared = self.racing and not self.searched & _UNLIKE_LOSSES
+        compared = self.racing and not self.searched & _INCOMPARABLE_LOSS_SETTINGS
 
         def watch(point: Mapping[str, float]) -> None:
             if not compared or "epoch" not in point or "validation_loss" not in point:
@@ -199,7 +199,7 @@ class Trying:
             if len(others) < _FEWEST_CURVES or epoch < _EARLIEST_EPOCH * settings.get("epochs", 0):
                 return
             if least > others[len(others) // 2]:
-                raise _HopelessError(f"stopped in epoch {epoch}: its loss was behind half of the trials' before it")
+                raise TrialPrunedError(f"stopped in epoch {epoch}: its loss was behind half of the trials' before it")
 
         return watch
 

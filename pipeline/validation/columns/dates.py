@@ -15,7 +15,7 @@ from pipeline.parsing.dates import (
     LATEST,
     NUMBER,
     SECONDS_A_DAY,
-    TWO_DIGITS,
+    TWO_DIGIT_YEAR_PIVOT,
     UNITS_A_SECOND,
     TimeUnit,
 )
@@ -160,7 +160,7 @@ def _read_form(texts: pl.Series, form: str, *, day_first: bool | None) -> pl.Ser
 def _days(groups: list[str], *, day_first: bool | None) -> pl.Expr:
     """Days since 1970; null for a day that does not exist, and for one that could be two."""
     digits, year = pl.col("year"), pl.col("year").cast(pl.Int64)
-    century = pl.when(year >= TWO_DIGITS).then(1900).otherwise(2000)
+    century = pl.when(year >= TWO_DIGIT_YEAR_PIVOT).then(1900).otherwise(2000)
     year = pl.when(digits.str.len_chars() == 2).then(year + century).otherwise(year)
     day: pl.Expr
     month: pl.Expr

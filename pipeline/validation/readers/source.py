@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
-from pipeline.contracts.names import MOST_PARTS, UploadKey, parse_upload_key
+from pipeline.contracts.names import MAX_PARTS, UploadKey, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.run import Part, Upload
 from pipeline.validation.columns.names import suggest
@@ -69,8 +69,8 @@ def _list_part_files(upload: Upload, named: UploadKey) -> list[tuple[Part, str, 
         raise UnreadableDatasetError(
             f"'{named.shown}' has no part files beside its _SUCCESS: files such as part-0.parquet are expected"
         )
-    if len(upload.parts) > MOST_PARTS:
-        raise UnreadableDatasetError(f"'{named.shown}' has more than {MOST_PARTS:,} part files, which are the most")
+    if len(upload.parts) > MAX_PARTS:
+        raise UnreadableDatasetError(f"'{named.shown}' has more than {MAX_PARTS:,} part files, which are the most")
     filled = [part_file for part_file in upload.parts if part_file.bytes] or upload.parts  # without bytes: no rows
     files = [(part_file, name := part_file.key.rsplit("/", 1)[1], find_format(name)) for part_file in filled]
     _, first, first_form = files[0]

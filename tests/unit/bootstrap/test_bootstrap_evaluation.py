@@ -13,7 +13,7 @@ from pipeline.bootstrap import Job
 from pipeline.bootstrap.steps import Evaluator
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import TooLargeForFunctionError
-from pipeline.contracts.model_version import Golden, ModelCard
+from pipeline.contracts.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import JobOutcome
 from pipeline.evaluation.split_files import SplitFile
@@ -79,7 +79,7 @@ def test_rows_that_fit_are_all_measured_and_the_card_says_nothing_of_it(evaluato
     evaluator(RUN)
     assert card(evaluator).test_rows == ROWS
     assert not [warning for warning in card(evaluator).warnings if "evenly spaced" in warning]
-    assert Golden.from_bytes(evaluator.artifacts.get(KEYS.golden)).rows
+    assert GoldenPredictions.from_bytes(evaluator.artifacts.get(KEYS.golden)).rows
 
 
 def test_a_function_refuses_more_test_rows_than_fit_before_it_reads_them(evaluator: Evaluator) -> None:

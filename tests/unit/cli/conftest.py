@@ -20,7 +20,7 @@ from pipeline.contracts.names import RunKeys, artifact_key
 from pipeline.contracts.outcome import Trial
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.stack import DEFAULT_STACK, StackStatus
-from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Tried, Variant
+from pipeline.contracts.variant import Artifact, CandidateReport, LeaderboardRow, Selection, Variant
 from pipeline.intake.dead_letters import DeadLetters
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
@@ -223,10 +223,12 @@ def selection() -> Selection:
         Trial(settings={"hidden": (8,), "dropout": 0.5}, quality=0.5, seconds=1, status="dropped", reason="behind"),
     )
     tried = (
-        Tried(candidate="mlp", algorithm="mlp", status="trained", reason="a network", trials=trials, notes=("short",)),
-        Tried(candidate="linear", algorithm="linear", status="dropped", reason="far behind on 4,000 rows"),
-        Tried(candidate="one", algorithm="one", status="skipped", reason="too few rows"),
-        Tried(candidate="two", algorithm="two", status="skipped", reason="too few rows"),
+        CandidateReport(
+            candidate="mlp", algorithm="mlp", status="trained", reason="a network", trials=trials, notes=("short",)
+        ),
+        CandidateReport(candidate="linear", algorithm="linear", status="dropped", reason="far behind on 4,000 rows"),
+        CandidateReport(candidate="one", algorithm="one", status="skipped", reason="too few rows"),
+        CandidateReport(candidate="two", algorithm="two", status="skipped", reason="too few rows"),
     )
     return Selection(
         metric="accuracy",

@@ -13,10 +13,10 @@ from pipeline.contracts.findings import (
     Calibration,
     Cluster,
     Confusion,
-    Coverage,
     Drift,
-    Importance,
+    IntervalCoverage,
     JobCost,
+    PermutationImportance,
     Segment,
 )
 from pipeline.contracts.model_version import ModelCard
@@ -32,8 +32,8 @@ WHOLE = card("demo_m_0").model_copy(
             bins=(Bin(low=0.9, high=1.0, rows=56, confidence=0.93, accuracy=0.91),), error=0.02, brier=0.15
         ),
         "importance": (
-            Importance(column="age", drop=0.21, spread=0.01),
-            Importance(column="noise", drop=0, spread=0),
+            PermutationImportance(column="age", drop=0.21, spread=0.01),
+            PermutationImportance(column="noise", drop=0, spread=0),
         ),
         "segments": (
             Segment(column="city", value="Oslo", rows=31, quality=0.5, interval=(0.33, 0.67), worse=True),
@@ -139,7 +139,7 @@ def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:
 
 
 def test_the_coverage_of_intervals_is_told(stage: Stage) -> None:
-    told = Coverage(below=((0.1, 0.12), (0.9, 0.88)), wanted=0.8, within=0.76, width=12.5)
+    told = IntervalCoverage(below=((0.1, 0.12), (0.9, 0.88)), wanted=0.8, within=0.76, width=12.5)
     keep(stage, WHOLE.model_copy(update={"coverage": told, "confusion": None}))
     assert "76.0% of the rows lie inside, 80% expected" in stage.run("card", "m").stdout
 

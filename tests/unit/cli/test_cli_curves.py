@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from pipeline.cli.curves import curves_of, curves_table, sparkline
-from pipeline.contracts.curves import CURVES, Curves
+from pipeline.contracts.curves import CURVES, TrainingCurves
 from pipeline.contracts.names import RunKeys
 from tests.fakes.objects import FakeObjectStore
 
@@ -28,7 +28,7 @@ def test_each_candidate_is_a_line_with_its_last_point() -> None:
     )  # fmt: skip
     for name, shown in (("mlp", points), ("trees", ({"tree": 50, "loss": 0.4, "validation_loss": 0.5},))):
         key = RunKeys.of(RUN).candidate(name, CURVES)
-        store.put(key, Curves(candidate=name, points=shown).to_bytes())
+        store.put(key, TrainingCurves(candidate=name, points=shown).to_bytes())
         store.put(RunKeys.of(RUN).candidate(name, "model.onnx"), b"")
     console = Console(width=140, no_color=True)
     with console.capture() as captured:
@@ -45,5 +45,5 @@ def test_of_boosting_by_auc_the_auc_is_drawn_and_of_a_model_a_fold_the_fold_is_n
     points = tuple({"fold": 2.0, "tree": 50.0 * n, "auc": auc} for n, auc in enumerate((0.7, 0.8, 0.9), start=1))
     console = Console(width=140, no_color=True)
     with console.capture() as captured:
-        console.print(curves_table([Curves(candidate="trees", points=points)]))
+        console.print(curves_table([TrainingCurves(candidate="trees", points=points)]))
     assert captured.get().split() == ["trees", "▁▅█", "fold", "2,", "tree", "150", "auc", "0.9000"]

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 import pipeline
 from pipeline.cli.main import app
-from pipeline.evaluation.standing import compared_by
+from pipeline.evaluation.standing import score_label
 from tests.unit.cli.conftest import Stage
 
 SOURCES = Path(pipeline.__file__).parent
@@ -52,8 +52,8 @@ def test_what_a_candidate_is_for_is_said_in_the_fields_terms() -> None:
 
 
 def test_a_rank_by_two_metrics_is_a_formula() -> None:
-    assert compared_by("accuracy", by_folds=True) == "accuracy − 0.2 × log loss"
-    assert compared_by("rmse", by_folds=True) == "rmse"
+    assert score_label("accuracy", by_folds=True) == "accuracy − 0.2 × log loss"
+    assert score_label("rmse", by_folds=True) == "rmse"
 
 
 def test_every_command_and_option_has_a_help_text(stage: Stage) -> None:

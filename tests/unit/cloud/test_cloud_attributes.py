@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cloud.attributes import read_item, write_item, write_value
+from pipeline.cloud.attributes import deserialize_item, serialize_item, write_value
 
 NUMBERS = st.integers(-(10**30), 10**30) | st.floats(
     allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100
@@ -38,7 +38,7 @@ def decimals(value: Any) -> Any:
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), VALUES, max_size=4))
 def test_what_is_written_is_what_is_read(item: dict[str, Any]) -> None:
-    assert read_item(write_item(item)) == item
+    assert deserialize_item(serialize_item(item)) == item
 
 
 @given(VALUES)
@@ -48,11 +48,11 @@ def test_boto3_reads_what_we_write(value: Any) -> None:
 
 @given(VALUES)
 def test_we_read_what_boto3_writes(value: Any) -> None:
-    assert read_item({"a": TypeSerializer().serialize(decimals(value))}) == {"a": value}
+    assert deserialize_item({"a": TypeSerializer().serialize(decimals(value))}) == {"a": value}
 
 
 def test_a_whole_number_is_an_int_and_a_broken_one_a_float() -> None:
-    read = read_item({"a": {"N": "3"}, "b": {"N": "0.5"}, "c": {"N": "1E-7"}})
+    read = deserialize_item({"a": {"N": "3"}, "b": {"N": "0.5"}, "c": {"N": "1E-7"}})
     assert [(type(v), v) for v in read.values()] == [(int, 3), (float, 0.5), (float, 1e-7)]
 
 

@@ -11,7 +11,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from pipeline.cloud.errors import speaking_to
+from pipeline.cloud.errors import translate_errors
 from pipeline.contracts.errors import (
     ConfigurationError,
     ItemTooLargeError,
@@ -52,7 +52,7 @@ def said(code: str, status: int = 400) -> ClientError:
 def test_a_known_error_becomes_ours_and_names_what_was_spoken_to(error: Exception, ours: type[Exception]) -> None:
     with (
         pytest.raises(ours, match=r"the bucket uploads|there are no valid AWS credentials") as raised,
-        speaking_to("the bucket uploads"),
+        translate_errors("the bucket uploads"),
     ):
         raise error
     assert type(raised.value) is ours
@@ -61,7 +61,7 @@ def test_a_known_error_becomes_ours_and_names_what_was_spoken_to(error: Exceptio
 
 def test_an_unknown_error_goes_out_as_it_is() -> None:
     error = said("ValidationException")
-    with pytest.raises(ClientError) as raised, speaking_to("the table"):
+    with pytest.raises(ClientError) as raised, translate_errors("the table"):
         raise error
     assert raised.value is error
 
@@ -80,6 +80,6 @@ TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
     ],
 )
 def test_an_item_beyond_dynamodbs_limit_is_not_taken_for_a_busy_table(response: dict[str, object]) -> None:
-    with pytest.raises(ItemTooLargeError, match="400 KB") as raised, speaking_to("the table modeldrop"):
+    with pytest.raises(ItemTooLargeError, match="400 KB") as raised, translate_errors("the table modeldrop"):
         raise ClientError(response, "UpdateItem")  # type: ignore[arg-type]  # botocore's stubs want every field
     assert not raised.value.retryable

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
-from pipeline.compression.quantize_int8 import INTEGER_OPERATORS, RECIPES, Int8Recipe, QuantizeInt8
+from pipeline.compression.quantize_int8 import INTEGER_OPERATORS, RECIPES, Int8Config, QuantizeInt8
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.graphs.joining import make_model
@@ -26,7 +26,7 @@ def answer(model: bytes, **feeds: np.ndarray) -> np.ndarray:
 
 def test_matrix_weights_become_integers_and_the_answers_stay() -> None:
     body = trained("wine").body
-    result = QuantizeInt8(Int8Recipe())(body)
+    result = QuantizeInt8(Int8Config())(body)
     assert result.modified
     assert operators(result.model).count("MatMulInteger") == 3
     assert len(result.model) < len(body)
@@ -37,7 +37,7 @@ def test_matrix_weights_become_integers_and_the_answers_stay() -> None:
 def test_weights_have_seven_bits_so_that_no_cpu_overflows() -> None:
     weights = [
         onnx.numpy_helper.to_array(tensor)
-        for tensor in onnx.load_from_string(QuantizeInt8(Int8Recipe())(trained("wine").body).model).graph.initializer
+        for tensor in onnx.load_from_string(QuantizeInt8(Int8Config())(trained("wine").body).model).graph.initializer
         if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2
     ]
     assert len(weights) == 3
@@ -46,8 +46,8 @@ def test_weights_have_seven_bits_so_that_no_cpu_overflows() -> None:
 
 def test_embeddings_become_bytes() -> None:
     body = embedding_body(cardinality=500, width=16, hidden=64).SerializeToString()
-    quantized = QuantizeInt8(Int8Recipe())(body).model
-    exact = QuantizeInt8(Int8Recipe(embeddings=False))(body).model
+    quantized = QuantizeInt8(Int8Config())(body).model
+    exact = QuantizeInt8(Int8Config(embeddings=False))(body).model
     assert len(body) - len(exact) > 64 * 16 * 2
     assert len(exact) - len(quantized) > 500 * 16 * 2
     rows = {CAT: np.arange(500, dtype=np.int64)[:, None]}
@@ -57,9 +57,9 @@ def test_embeddings_become_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "integer"),
-    [(Int8Recipe(exact_first=True), 2), (Int8Recipe(exact_first=True, exact_last=True), 1)],
+    [(Int8Config(exact_first=True), 2), (Int8Config(exact_first=True, exact_last=True), 1)],
 )
-def test_a_recipe_keeps_the_layers_that_it_names(recipe: Int8Recipe, integer: int) -> None:
+def test_a_recipe_keeps_the_layers_that_it_names(recipe: Int8Config, integer: int) -> None:
     found = operators(QuantizeInt8(recipe)(trained("wine").body).model)
     assert (found.count("MatMulInteger"), found.count("MatMul")) == (integer, 3 - integer)
 
@@ -74,13 +74,13 @@ def test_each_recipe_is_more_exact_than_the_one_before() -> None:
 
 def test_a_graph_without_weight_matrices_is_not_applicable() -> None:
     with pytest.raises(NotApplicableError, match="no MatMul or Gemm"):
-        QuantizeInt8(Int8Recipe())(treeless_body(3).SerializeToString())
+        QuantizeInt8(Int8Config())(treeless_body(3).SerializeToString())
 
 
 def test_a_recipe_that_leaves_no_layer_is_not_applicable() -> None:
     body = trained("wine", hidden=(8,)).body
     with pytest.raises(NotApplicableError):
-        QuantizeInt8(Int8Recipe(exact_first=True, exact_last=True))(body)
+        QuantizeInt8(Int8Config(exact_first=True, exact_last=True))(body)
 
 
 def test_there_are_integer_operators_in_what_it_makes() -> None:
@@ -100,12 +100,12 @@ def test_shapes_and_domains_that_exporters_write_down_needlessly_do_not_matter()
         weights.CopyFrom(onnx.numpy_helper.from_array(transposed, weights.name))
         shape.CopyFrom(onnx.helper.make_tensor_value_info(weights.name, weights.data_type, weights.dims))
         node.attribute.append(onnx.helper.make_attribute("transB", 1))
-    quantized = QuantizeInt8(Int8Recipe())(body.SerializeToString()).model
+    quantized = QuantizeInt8(Int8Config())(body.SerializeToString()).model
     assert operators(quantized).count("MatMulInteger") == 3
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_stack_of_matrices_is_run_whatever_the_recipe(recipe: Int8Recipe) -> None:
+def test_a_stack_of_matrices_is_run_whatever_the_recipe(recipe: Int8Config) -> None:
     """As TabM has them: a matrix for each member."""
     random = np.random.default_rng(0)
     parts = {"first": (4, 16), "middle": (16, 16), "stack": (3, 16, 16), "last": (16, 2)}

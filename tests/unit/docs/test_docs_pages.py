@@ -12,7 +12,7 @@ from typer.main import get_command
 from pipeline.cli.leaderboard_views import leaderboard_columns
 from pipeline.cli.main import app
 from pipeline.contracts.job_spec import JobSpec, parse_job_spec
-from pipeline.planning.estimates import PRICES_OF
+from pipeline.planning.estimates import PRICE_SOURCE
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -74,7 +74,7 @@ def test_the_leaderboard_of_the_guide_has_the_columns_that_are_printed() -> None
 
 def test_prices_are_of_the_month_that_runs_are_told_to_be_priced_by() -> None:
     (told,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "operations.md").read_text())
-    assert f"list prices of {told}" == PRICES_OF
+    assert f"list prices of {told}" == PRICE_SOURCE
 
 
 def test_every_test_that_a_page_names_is_there() -> None:

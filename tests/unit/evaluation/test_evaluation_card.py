@@ -16,9 +16,9 @@ from onnx import TensorProto, helper
 from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.errors import IntegrityError
 from pipeline.contracts.findings import JobCost
-from pipeline.contracts.model_version import Golden, ModelCard
+from pipeline.contracts.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.variant import Artifact, LeaderboardRow, Precision, Selection, Variant
-from pipeline.evaluation.card import MAX_LISTED, Background, evaluate
+from pipeline.evaluation.card import MAX_LISTED, EvaluationContext, evaluate
 from pipeline.evaluation.golden import MAX_GOLDEN_BYTES
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.raw_inputs import wrap
@@ -48,7 +48,7 @@ def selection(model: bytes, *, metric: str = "accuracy", precision: Precision = 
     return Selection(metric=metric, winner=winner, leaderboard=rows, reason="the best")
 
 
-BACKGROUND = Background(
+BACKGROUND = EvaluationContext(
     jobs=(
         JobCost(job="cpu", device="cpu", seconds=36, dollars=0.002),
         JobCost(job="gpu", device="cpu, standing in for the GPU queue", seconds=1.5),
@@ -62,8 +62,8 @@ def evaluated(
     model: bytes,
     test: pl.DataFrame,
     chosen: Selection | None = None,
-    background: Background = BACKGROUND,
-) -> tuple[ModelCard, Golden]:
+    background: EvaluationContext = BACKGROUND,
+) -> tuple[ModelCard, GoldenPredictions]:
     return evaluate(
         chosen or selection(model),
         run="demo_wine_0123456789ab",

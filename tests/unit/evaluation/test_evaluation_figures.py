@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.figures import figures
+from pipeline.evaluation.figures import format_number
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from pipeline.evaluation.figures import figures
     ],
 )  # fmt: skip
 def test_large_numbers_have_no_exponent(value: float, digits: int, told: str) -> None:
-    assert figures(value, digits) == told
+    assert format_number(value, digits) == told

@@ -15,13 +15,13 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.variant import Selection
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.calibration import calibration, coverage
-from pipeline.evaluation.cautions import cautions, shared_rows
-from pipeline.evaluation.clusters import middles
+from pipeline.evaluation.cautions import find_warnings, shared_rows
+from pipeline.evaluation.clusters import summarize_clusters
 from pipeline.evaluation.confusion import confusion
-from pipeline.evaluation.drift import drift, stability_index
-from pipeline.evaluation.exam import Exam
+from pipeline.evaluation.drift import drift, population_stability_index
+from pipeline.evaluation.exam import HoldoutEvaluation
 from pipeline.evaluation.importance import importance
-from pipeline.evaluation.leakage import leaks
+from pipeline.evaluation.leakage import find_leaky_columns
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import feeds, truth
 from pipeline.evaluation.segments import chosen_columns, segments
@@ -75,7 +75,7 @@ def dataset(frame: pl.DataFrame, **changes: Any) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def exam() -> Exam:
+def exam() -> HoldoutEvaluation:
     test = people()
     signature = Signature(
         task="classification",
@@ -89,7 +89,7 @@ def exam() -> Exam:
     )
     served, rows, wanted = ByAge(signature), feeds(test, signature), truth(test, signature)
     answers = served.run(dict(rows))
-    return Exam(
+    return HoldoutEvaluation(
         signature=signature,
         metric="accuracy",
         served=served,  # type: ignore[arg-type]
@@ -107,16 +107,16 @@ def test_a_cluster_is_told_by_its_middle() -> None:
     columns = (Column(name="x", kind="numeric"), Column(name="city", kind="categorical"))
     signature = Signature(task="clustering", target="", columns=columns, classes=("0", "1", "2"))
     labels = np.array(["0", "0", "1"], object)
-    found = middles(frame, signature, labels, most=2)
+    found = summarize_clusters(frame, signature, labels, most=2)
     assert [(one.name, one.rows, one.middle) for one in found] == [
         ("0", 2, {"x": 1.5, "city": "Oslo"}),
         ("1", 1, {"x": 30.0}),
         ("2", 0, {}),
     ]
-    assert middles(frame, signature, labels, most=1)[0].middle == {"x": 1.5}
+    assert summarize_clusters(frame, signature, labels, most=1)[0].middle == {"x": 1.5}
 
 
-def test_a_confusion_matrix_counts_every_row_once(exam: Exam) -> None:
+def test_a_confusion_matrix_counts_every_row_once(exam: HoldoutEvaluation) -> None:
     found = confusion(exam.signature, exam.truth, exam.answers)
     assert (found.classes, found.others) == (("young", "old"), False)
     assert sum(map(sum, found.counts)) == ROWS
@@ -155,19 +155,19 @@ def test_coverage_counts_rows_below_and_between() -> None:
     assert (found.wanted, found.within, found.width) == (pytest.approx(0.8), 0.8, 80)
 
 
-def test_importance_is_of_the_columns_that_the_served_file_reads(exam: Exam) -> None:
+def test_importance_is_of_the_columns_that_the_served_file_reads(exam: HoldoutEvaluation) -> None:
     found = importance(exam, seconds=60)
     assert [one.column for one in found] == ["age", "noise", "city"]
     assert found[0].drop > 0.2
     assert found[1].drop == found[2].drop == 0  # whichever fifth is from Oslo, it is wrong about
 
 
-def test_importance_ends_when_its_time_is_over(exam: Exam) -> None:
+def test_importance_ends_when_its_time_is_over(exam: HoldoutEvaluation) -> None:
     times = iter(range(100))
     assert len(importance(exam, seconds=0.5, now=lambda: float(next(times)))) == 1
 
 
-def test_a_segment_that_is_worse_is_found(exam: Exam) -> None:
+def test_a_segment_that_is_worse_is_found(exam: HoldoutEvaluation) -> None:
     columns = chosen_columns(dataset(people()), (), importance(exam, seconds=60))
     assert columns == ["age", "noise", "city"]
     found = {(one.column, one.value): one for one in segments(exam, columns)}
@@ -175,7 +175,7 @@ def test_a_segment_that_is_worse_is_found(exam: Exam) -> None:
     assert found["city", "Oslo"].worse
     assert (found["city", "Oslo"].quality, found["city", "Rome"].quality) == (0.0, 1.0)
     assert len([1 for column, _ in found if column == "age"]) == 4
-    told = list(cautions(exam, dataset(people()), selection=chosen(1.0), drifts=(), parts=tuple(found.values())))
+    told = list(find_warnings(exam, dataset(people()), selection=chosen(1.0), drifts=(), parts=tuple(found.values())))
     assert any(one.startswith("segment: where 'city' is Oslo, accuracy is 0 ") for one in told)
     assert any(one.startswith("accuracy on the validation rows (1) is better than the test rows") for one in told)
 
@@ -186,7 +186,7 @@ def test_luck_in_cross_validation_is_not_put_down_to_the_validation_rows() -> No
     assert not any("validation rows" in one for one in told)
 
 
-def test_a_number_of_few_values_is_shown_by_its_values(exam: Exam) -> None:
+def test_a_number_of_few_values_is_shown_by_its_values(exam: HoldoutEvaluation) -> None:
     test = exam.test.with_columns(floor=pl.Series(np.arange(ROWS) % 3, dtype=pl.Float32))
     assert [one.value for one in segments(replace(exam, test=test), ["floor"])] == ["0", "1", "2"]
 
@@ -194,7 +194,9 @@ def test_a_number_of_few_values_is_shown_by_its_values(exam: Exam) -> None:
 @pytest.mark.parametrize(
     ("offset", "step"), [(1_000_000_000.0, 1.0), (6_650_003.4, 0.1), (52.5200066, 1e-7), (2_460_310.25, 0.25)]
 )
-def test_the_segments_of_a_wide_number_have_names_of_their_own(exam: Exam, offset: float, step: float) -> None:
+def test_the_segments_of_a_wide_number_have_names_of_their_own(
+    exam: HoldoutEvaluation, offset: float, step: float
+) -> None:
     several = np.arange(ROWS) % 5
     few = exam.test.with_columns(counter=offset + step * pl.Series(several))
     many = exam.test.with_columns(counter=offset + step * pl.Series(np.arange(ROWS)))
@@ -206,22 +208,22 @@ def test_the_segments_of_a_wide_number_have_names_of_their_own(exam: Exam, offse
     )
 
 
-def test_named_segments_come_in_their_order_and_texts_are_none(exam: Exam) -> None:
+def test_named_segments_come_in_their_order_and_texts_are_none(exam: HoldoutEvaluation) -> None:
     assert chosen_columns(dataset(people()), ("city", "nothing", "age"), ()) == ["city", "age"]
 
 
 def test_a_feature_that_tells_the_target_alone_is_a_leak() -> None:
     train = people()
-    told = list(leaks(dataset(train), train))
+    told = list(find_leaky_columns(dataset(train), train))
     assert [one.split("'")[1] for one in told] == ["age", "alive"]
     assert "column 'alive' alone predicts the target 'target'" in told[1]
     honest = train.with_columns(target=pl.Series(np.random.default_rng(1).choice(["old", "young"], ROWS)))
-    assert list(leaks(dataset(honest), honest)) == []
+    assert list(find_leaky_columns(dataset(honest), honest)) == []
 
 
 def test_a_name_for_each_row_tells_nothing() -> None:
     train = people(400).with_columns(alive=pl.Series([f"id {n}" for n in range(400)])).drop("age")
-    assert list(leaks(dataset(train), train)) == []
+    assert list(find_leaky_columns(dataset(train), train)) == []
 
 
 @pytest.mark.parametrize(("spread", "leak"), [(0.01, True), (1.0, False)])
@@ -231,7 +233,7 @@ def test_a_number_that_is_the_value_in_other_words_is_a_leak(spread: float, leak
     cents = pl.Series(100 * price + random.normal(0, 100 * spread, 4000), dtype=pl.Float32)
     train = pl.DataFrame({"cents": cents, "target": price})
     of = dataset(people(), task="regression", classes=(), class_rows=(), columns=(_numeric("cents"),))
-    assert bool(list(leaks(of, train))) == leak
+    assert bool(list(find_leaky_columns(of, train))) == leak
 
 
 def test_two_samples_of_one_distribution_do_not_drift_and_a_shift_does() -> None:
@@ -250,7 +252,7 @@ def test_two_samples_of_one_distribution_do_not_drift_and_a_shift_does() -> None
 def test_missing_values_are_a_bin_of_their_own() -> None:
     known = pl.Series("x", np.arange(1000.0))
     half = known.set(pl.Series(np.arange(1000) % 2 == 0), None)
-    index, noise = stability_index(known, half)
+    index, noise = population_stability_index(known, half)
     assert index > 1 > noise
 
 
@@ -272,7 +274,7 @@ def cautions_of(**changes: Any) -> list[str]:
     signature = dataset(test).signature_of(("young", "old"))
     answers = Answers.of(signature, np.tile([0.9, 0.1], (30, 1)))
     wanted = truth(test, signature)
-    few = Exam(
+    few = HoldoutEvaluation(
         signature=signature,
         metric="accuracy",
         served=ByAge(signature),  # type: ignore[arg-type]
@@ -284,7 +286,7 @@ def cautions_of(**changes: Any) -> list[str]:
         bounds=interval(signature, wanted, answers),
     )
     of = changes.pop("of", dataset(test))
-    return list(cautions(few, of, **{"selection": chosen(0), "drifts": (), "parts": (), **changes}))
+    return list(find_warnings(few, of, **{"selection": chosen(0), "drifts": (), "parts": (), **changes}))
 
 
 def test_few_test_rows_and_a_rare_class_are_told() -> None:

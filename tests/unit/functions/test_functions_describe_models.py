@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.serving.catalogue import Catalogue
+from pipeline.serving.catalogue import ModelCatalog
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.unit.functions.api import Api, authorized
@@ -22,7 +22,7 @@ def api(capsys: pytest.CaptureFixture[str]) -> Api:
     table, artifacts = FakeTable(), FakeObjectStore()
     publish(table, artifacts)
     function = Api("describe_models", capsys)
-    function.give(catalogue=Catalogue(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
+    function.give(catalogue=ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
     return function
 
 
@@ -90,7 +90,7 @@ def test_a_tenant_sees_its_own_rejected_uploads_alone(api: Api) -> None:
     runs = RunLog(table)
     for key in ("demo/churn.csv", "acme/churn.csv", "churn.csv"):
         runs.reject("uploads", key, "expected TENANT/MODEL/FILE", at=datetime(2026, 1, 2, tzinfo=UTC))
-    api.give(catalogue=Catalogue(ModelRegistry(table, artifacts), artifacts, runs))
+    api.give(catalogue=ModelCatalog(ModelRegistry(table, artifacts), artifacts, runs))
     status, body = api.ask(get("/registry/rejected"))
     assert status == 200
     (rejected,) = body["rejected"]

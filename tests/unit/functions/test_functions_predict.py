@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.contracts.errors import TransientError
 from pipeline.serving.model_loader import ModelLoader, onnx_session
-from pipeline.serving.model_store import ModelStore
+from pipeline.serving.model_store import ModelCache
 from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -36,7 +36,7 @@ def api(table: FakeTable, capsys: pytest.CaptureFixture[str]) -> Api:
     publish(table, artifacts, run="demo_adult_000000000002", ready=False, live=False)
     function = Api("predict", capsys)
     loader = ModelLoader(table, artifacts, onnx_session(1))
-    function.give(predict=Predictor(ModelStore(loader, alias_seconds=5)))
+    function.give(predict=Predictor(ModelCache(loader, alias_seconds=5)))
     return function
 
 

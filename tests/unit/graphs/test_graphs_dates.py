@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from pipeline.contracts.dataset import ColumnProfile, DatePart
-from pipeline.graphs.dates import date_graph, date_numbers, names_of
+from pipeline.graphs.dates import date_feature_names, date_features, date_graph
 from pipeline.graphs.joining import make_model
 
 ALL: tuple[DatePart, ...] = ("trend", "year", "month", "day", "weekday", "hour", "season", "clock")
@@ -41,7 +41,7 @@ def _seconds(moments: list[datetime]) -> np.ndarray:
 def test_they_are_those_of_the_calendar() -> None:
     moments = _moments()
     column = _column()
-    found = dict(zip(names_of(column), date_numbers([_seconds(moments)], [column]).T, strict=True))
+    found = dict(zip(date_feature_names(column), date_features([_seconds(moments)], [column]).T, strict=True))
     for name, wanted in {
         "year": [m.year for m in moments],
         "month": [m.month for m in moments],
@@ -70,7 +70,7 @@ def test_the_graph_says_the_same(rows: int) -> None:
     first = _seconds(_moments())[:rows]
     second = np.where(np.arange(rows) % 3 == 1, np.nan, -first)
     columns = [_column(median=1.6e9), _column("e", ("season", "trend", "hour"))]
-    wanted, found = date_numbers([first, second], columns), _in_graph([first, second], columns)
+    wanted, found = date_features([first, second], columns), _in_graph([first, second], columns)
     assert found.shape == (rows, 14)
     np.testing.assert_array_max_ulp(found, wanted, maxulp=1)
     assert (np.isnan(found[:, 10:]).all(axis=1) == np.isnan(second)).all()
@@ -78,5 +78,5 @@ def test_the_graph_says_the_same(rows: int) -> None:
 
 def test_the_trend_is_in_days_from_the_median() -> None:
     column = _column(parts=("trend",), median=86_400.0 * 100)
-    assert date_numbers([np.array([86_400.0 * 98.5, np.nan])], [column])[0].tolist() == [-1.5]
-    assert pl.Series(date_numbers([np.array([np.nan])], [column])[:, 0]).is_nan().all()
+    assert date_features([np.array([86_400.0 * 98.5, np.nan])], [column])[0].tolist() == [-1.5]
+    assert pl.Series(date_features([np.array([np.nan])], [column])[:, 0]).is_nan().all()

@@ -17,7 +17,7 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.run import RunError
-from pipeline.intake.collect import check_job, check_survivors
+from pipeline.intake.collect import check_job, require_survivor
 from tests.fakes.objects import FakeObjectStore
 
 RUN = "demo_adult_000000000001"
@@ -146,13 +146,13 @@ def test_a_cause_that_is_not_a_job_is_a_crash(artifacts: FakeObjectStore, cause:
 def test_one_trained_candidate_is_enough(artifacts: FakeObjectStore) -> None:
     outcome(artifacts, "cpu", linear="it did not converge")
     outcome(artifacts, "gpu", mlp="trained")
-    check_survivors(RUN, ["cpu", "gpu"], artifacts=artifacts)
+    require_survivor(RUN, ["cpu", "gpu"], artifacts=artifacts)
 
 
 def test_when_none_survives_each_ones_reason_is_said(artifacts: FakeObjectStore) -> None:
     outcome(artifacts, "cpu", linear="it did not converge", random_forest="too deep")
     outcome(artifacts, "big", RunError(type="ConfigurationError", message="TABLE_NAME is not set"))
     with pytest.raises(NoCandidateSurvivedError) as raised:
-        check_survivors(RUN, ["cpu", "gpu", "big"], artifacts=artifacts)
+        require_survivor(RUN, ["cpu", "gpu", "big"], artifacts=artifacts)
     for said in ("linear: it did not converge", "random_forest: too deep", "'gpu' ended without", "TABLE_NAME"):
         assert said in raised.value.message

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.contracts.errors import TransientError
-from pipeline.contracts.names import MOST_PARTS, RunKeys, rejected_key, run_name
+from pipeline.contracts.names import MAX_PARTS, RunKeys, rejected_key, run_name
 from pipeline.contracts.ports import ObjectInfo
 from pipeline.contracts.run import RunError, Upload
 from pipeline.intake.run_log import RunLog
@@ -173,7 +173,7 @@ def test_a_thousand_parts_take_no_call_each(world: World) -> None:
             return super().head(key, version_id=version_id)
 
     world.uploads = Counted("uploads")
-    for number in range(MOST_PARTS):
+    for number in range(MAX_PARTS):
         world.drop(f"demo/adult/big/part-{number:04d}.csv")
     key = "demo/adult/big/_SUCCESS"
     version_id = world.drop(key)
@@ -181,7 +181,7 @@ def test_a_thousand_parts_take_no_call_each(world: World) -> None:
     run = world.start(key, version_id)
     assert asked == [key]
     assert run is not None
-    assert len(Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload)).parts) == MOST_PARTS
+    assert len(Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload)).parts) == MAX_PARTS
 
 
 @pytest.mark.parametrize(("file", "large"), [("a.csv", False), ("a.parquet", True), ("a.csv.gz", True)])

@@ -18,7 +18,7 @@ from pipeline.contracts.names import MODEL_CODE
 from pipeline.contracts.outcome import CHECKPOINT, MODEL, TrainedCandidate
 from pipeline.contracts.plan import Candidate
 from pipeline.evaluation.scoring import OnnxModel, feeds
-from pipeline.jobs.code import train_apart
+from pipeline.jobs.code import train_isolated
 from pipeline.jobs.isolated import TASK, Task
 from pipeline.jobs.isolation import run_isolated
 from pipeline.jobs.job import JobContext
@@ -133,7 +133,7 @@ def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
     store.put(context.keys.code, CODE.encode())
     (folder := tmp_path / "model_py").mkdir()
     candidate = Candidate(name="model_py", algorithm="model_py", settings={"code": "{}", "epochs": 1})
-    trained = train_apart(context, trainer, candidate, folder, print)
+    trained = train_isolated(context, trainer, candidate, folder, print)
     assert (trained.algorithm, trained.cross_quality) == ("model_py", {}), "no folds: it was not to have them"
     assert (folder / MODEL).exists()
 

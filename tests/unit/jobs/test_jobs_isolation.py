@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from pipeline.contracts.errors import CandidateFailedError, ConfigurationError, IntegrityError
 from pipeline.contracts.outcome import MODEL, REFERENCE, TRAINED, TrainedCandidate
-from pipeline.jobs.isolation import _checked, _Checkpoint, _environment, _Hearing, _plain_file, run_isolated
+from pipeline.jobs.isolation import _checked, _Checkpoint, _environment, _plain_file, _ProtocolReader, run_isolated
 
 TOKEN = "0123456789abcdef"
 
@@ -91,7 +91,7 @@ class Heard:
         self.reports: list[str] = []
         self.points: list[Mapping[str, float]] = []
         self.checkpoints = 0
-        hearing = _Hearing(
+        hearing = _ProtocolReader(
             token=TOKEN, report=self.reports.append, watch=self.points.append, checkpoint=self._checkpoint
         )
         self.error = hearing.to_the_end(io.StringIO("".join(lines)))

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from pipeline.contracts.curves import Curves
+from pipeline.contracts.curves import TrainingCurves
 from pipeline.contracts.job_spec import JobSpec, Training
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import Attempts, TrainedCandidate
 from pipeline.contracts.plan import Candidate
-from pipeline.jobs.attempts import Spend
+from pipeline.jobs.attempts import AttemptClock
 from pipeline.jobs.live import LiveCurves
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.planned import RUN, House
@@ -71,7 +71,7 @@ def test_the_curves_are_there_when_it_is_trained() -> None:
     house = House()
     house.plan(MLP)
     assert house.run() == 0
-    curves = Curves.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "curves.json")))
+    curves = TrainingCurves.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "curves.json")))
     assert [point["epoch"] for point in curves.points] == [1, 2, 3, 4, 5, 6]
     assert {"loss", "validation_loss", "accuracy", "rows_per_second"} < set(curves.points[-1])
     assert np.isfinite([list(point.values()) for point in curves.points]).all()
@@ -82,7 +82,7 @@ def test_curves_are_written_every_two_seconds_and_begin_anew_with_their_first_po
     curves = LiveCurves(store, KEYS, clock=lambda: now[0])
 
     def seen() -> list[float]:
-        found = Curves.from_bytes(store.get(KEYS.candidate("mlp", "curves.json")))
+        found = TrainingCurves.from_bytes(store.get(KEYS.candidate("mlp", "curves.json")))
         return [point["epoch"] for point in found.points]
 
     for epoch, moment in ((1, 0.0), (2, 1.0), (3, 1.9)):
@@ -103,20 +103,20 @@ def test_of_trees_in_folds_the_curve_is_that_of_the_fold_that_trains() -> None:
     for fold, tree in ((1, 50), (1, 100), (2, 50), (2, 100), (2, 150)):
         curves.watch(trees, {"fold": fold, "tree": tree, "validation_loss": 1.0})
     curves.finish(trees)
-    found = Curves.from_bytes(store.get(KEYS.candidate("trees", "curves.json")))
+    found = TrainingCurves.from_bytes(store.get(KEYS.candidate("trees", "curves.json")))
     assert [(point["fold"], point["tree"]) for point in found.points] == [(2, 50), (2, 100), (2, 150)]
 
 
 def test_seconds_are_kept_now_and_then_and_added_up() -> None:
     store, now = FakeObjectStore(), [100.0]
-    first = Spend(store, "key", clock=lambda: now[0])
+    first = AttemptClock(store, "key", clock=lambda: now[0])
     now[0] = 105
     first.note()
     assert Attempts.from_bytes(store.get("key")).seconds == (0,)
     now[0] = 112
     first.note()
     now[0] = 119  # and there it is lost
-    second = Spend(store, "key", clock=lambda: now[0])
+    second = AttemptClock(store, "key", clock=lambda: now[0])
     assert (second.attempt, second.earlier) == (2, (12,))
     now[0] = 120
     assert second.seconds == pytest.approx(13)

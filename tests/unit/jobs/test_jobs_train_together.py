@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline import bootstrap
 from pipeline.contracts.cluster import Cluster
-from pipeline.jobs.train_together import train_together
+from pipeline.jobs.train_together import train_multinode
 
 CHILD = {
     "MODELDROP_QUEUE": "cpu",
@@ -21,7 +21,7 @@ def test_a_node_starts_the_training_in_its_processes_and_says_where_the_main_one
         started.append((cluster, module, arguments))
         return 7
 
-    assert train_together(["--run", "r"], connect=lambda: bootstrap.node(CHILD), start=start) == 7
+    assert train_multinode(["--run", "r"], connect=lambda: bootstrap.node(CHILD), start=start) == 7
     cluster = Cluster(nodes=3, node_index=2, address="10.42.2.7", port=29500, processes_per_node=1)
     assert started == [(cluster, "pipeline.jobs.train", ["--run", "r"])]
 

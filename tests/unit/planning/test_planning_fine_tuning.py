@@ -12,7 +12,7 @@ from pipeline.contracts.declaration import Range
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, Search, Training
 from pipeline.contracts.plan import Plan
-from pipeline.planning.fine_tuning import as_the_base_reads, fine_tuned, of_the_base
+from pipeline.planning.fine_tuning import align_columns_to_base, plan_with_base, restrict_to_base_algorithm
 from pipeline.planning.plan import plan
 from tests.fakes.records import dataset
 
@@ -38,20 +38,20 @@ def base(**changes: Any) -> Base:
 
 def planned(of: Base, data: Dataset | None = None, **spec: Any) -> Plan:
     asked = JobSpec(training=Training(base_model="demo/adult@live", freeze=True), **spec)
-    return fine_tuned(plan(as_the_base_reads(data or dataset(), of), of_the_base(asked, of)), of)
+    return plan_with_base(plan(align_columns_to_base(data or dataset(), of), restrict_to_base_algorithm(asked, of)), of)
 
 
 def test_the_data_is_read_as_the_base_reads_it() -> None:
     spare = ColumnProfile(name="height", kind="numeric", missing=0, distinct=9)
     own = dataset()
-    found = as_the_base_reads(own.model_copy(update={"columns": (*own.columns, spare)}), base())
+    found = align_columns_to_base(own.model_copy(update={"columns": (*own.columns, spare)}), base())
     assert [column.name for column in found.columns] == ["job", "age"]
     assert found.columns[0].vocabulary == ("clerk", "smith")
     assert [(one.name, one.reason) for one in found.left_out] == [
         ("height", "the base model demo/adult@3 does not read it")
     ]
     assert found.warnings == ("column 'job': 1 values are unknown to the base model demo/adult@3",)
-    assert as_the_base_reads(found, base()) == found
+    assert align_columns_to_base(found, base()) == found
 
 
 def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
@@ -68,7 +68,7 @@ def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
         base().columns[1].model_copy(update={**wide, "median": 1e9}),
         ColumnProfile(name="day", **date, median=5.0, parts=("trend",)),
     )
-    found = as_the_base_reads(own.model_copy(update={"columns": columns}), base(columns=known))
+    found = align_columns_to_base(own.model_copy(update={"columns": columns}), base(columns=known))
     read = {column.name: column for column in found.columns}
     assert (read["age"].is_wide, read["age"].median) == (True, 1e9)
     assert (read["day"].median, read["day"].parts) == (5.0, ("trend",))
@@ -77,7 +77,7 @@ def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
 def test_a_base_that_reads_float32_reads_wide_numbers_so_too_and_says_it() -> None:
     own = dataset()
     wide = own.columns[0].model_copy(update={"is_wide": True, "median": 1e9})
-    found = as_the_base_reads(own.model_copy(update={"columns": (wide, own.columns[1])}), base())
+    found = align_columns_to_base(own.model_copy(update={"columns": (wide, own.columns[1])}), base())
     assert not next(column for column in found.columns if column.name == "age").is_wide
     assert [warning for warning in found.warnings if "'age'" in warning and "float32" in warning]
 

@@ -6,12 +6,12 @@ import pytest
 
 from pipeline.contracts.catalogue import catalogue
 from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.declaration import Cost, Declaration, Range
+from pipeline.contracts.declaration import AlgorithmSpec, Cost, Range
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.job_spec import JobSpec, Limits, Parallel, Training, parse_job_spec
 from pipeline.contracts.plan import Candidate, Plan
 from pipeline.planning.estimates import bytes_of, minutes_for, seconds_of
-from pipeline.planning.jobs import ONE_JOB_CELLS, ONE_JOB_SECONDS, Planned, fits_one_job, jobs_of
+from pipeline.planning.jobs import ONE_JOB_CELLS, ONE_JOB_SECONDS, PlannedCandidate, fits_one_job, pack_jobs
 from pipeline.planning.plan import plan
 
 
@@ -138,7 +138,7 @@ def test_dollars_become_minutes_of_each_job() -> None:
 
 def test_few_dollars_put_all_on_one_cpu_machine() -> None:
     heavy = [_planned("a", 10), _planned("b", 5_000, "gpu")]
-    jobs, notes = jobs_of(heavy, JobSpec(limits=Limits(dollars=0.05)), rows=100)
+    jobs, notes = pack_jobs(heavy, JobSpec(limits=Limits(dollars=0.05)), rows=100)
     assert [(job.name, job.queue, job.candidates) for job in jobs] == [("cpu", "cpu", ("a", "b"))]
     assert "no time for a GPU job" in notes[0]
     planned = plan(_dataset(), JobSpec(limits=Limits(dollars=0.05)))
@@ -181,18 +181,18 @@ def test_no_estimate_is_above_the_dollars(rows: int, dollars: float) -> None:
     assert estimate.dollars <= dollars + 1e-9
 
 
-def _planned(name: str, seconds: float | None, queue: str = "cpu") -> Planned:
-    return Planned(candidate=Candidate(name=name, algorithm=name), queue=queue, seconds=seconds)
+def _planned(name: str, seconds: float | None, queue: str = "cpu") -> PlannedCandidate:
+    return PlannedCandidate(candidate=Candidate(name=name, algorithm=name), queue=queue, seconds=seconds)
 
 
 def test_heavy_candidates_go_side_by_side_when_it_pays() -> None:
     light = [_planned("a", 10), _planned("b", 100), _planned("c", None), _planned("d", 5_000, "gpu")]
-    assert [job.name for job in jobs_of(light, JobSpec(), rows=100)[0]] == ["cpu", "gpu"]
+    assert [job.name for job in pack_jobs(light, JobSpec(), rows=100)[0]] == ["cpu", "gpu"]
     heavy = [_planned("a", 10), _planned("b", 900), _planned("c", 800), _planned("d", 50)]
-    jobs, _ = jobs_of(heavy, JobSpec(), rows=100)
+    jobs, _ = pack_jobs(heavy, JobSpec(), rows=100)
     assert [(job.name, job.candidates) for job in jobs] == [("cpu", ("a", "c", "d")), ("cpu_2", ("b",))]
-    assert len(jobs_of([_planned(str(n), 1e5) for n in range(9)], JobSpec(), rows=100)[0]) == 4
-    assert len(jobs_of(heavy, JobSpec(limits=Limits(dollars=9)), rows=100)[0]) == 1
+    assert len(pack_jobs([_planned(str(n), 1e5) for n in range(9)], JobSpec(), rows=100)[0]) == 4
+    assert len(pack_jobs(heavy, JobSpec(limits=Limits(dollars=9)), rows=100)[0]) == 1
 
 
 def test_a_small_plan_is_one_job_and_a_larger_one_is_not() -> None:
@@ -232,25 +232,25 @@ def test_networks_get_a_gpu_machine_only_when_it_pays(
 ) -> None:
     networks = [_planned(f"n{number}", estimate, "gpu") for number, estimate in enumerate(seconds)]
     planned = [_planned("first", 10), *networks, _planned("last", 10)]
-    assert [(job.name, job.queue, job.candidates) for job in jobs_of(planned, JobSpec(), rows=100)[0]] == jobs
+    assert [(job.name, job.queue, job.candidates) for job in pack_jobs(planned, JobSpec(), rows=100)[0]] == jobs
 
 
 def test_several_nodes_are_asked_for_and_get_their_queue_whatever_is_estimated() -> None:
     spec = JobSpec(training=Training(parallel=Parallel(strategy="ddp", nodes=2)))
-    (job,), _ = jobs_of([_planned("n", 5.0, "gpu")], spec, rows=100)
+    (job,), _ = pack_jobs([_planned("n", 5.0, "gpu")], spec, rows=100)
     assert (job.queue, job.nodes) == ("gpu", 2)
 
 
 def test_many_candidates_of_many_rows_are_compared_on_few_first_unless_asked_for_by_name() -> None:
     four = [_planned(name, 1) for name in ("linear", "random_forest", "gradient_boosting", "mlp")]
-    assert jobs_of(four, JobSpec(), rows=50_000)[0][0].audition_rows == 4_000
-    assert jobs_of(four, JobSpec(), rows=5_000)[0][0].audition_rows == 0
-    assert jobs_of(four[:3], JobSpec(), rows=50_000)[0][0].audition_rows == 0
+    assert pack_jobs(four, JobSpec(), rows=50_000)[0][0].audition_rows == 4_000
+    assert pack_jobs(four, JobSpec(), rows=5_000)[0][0].audition_rows == 0
+    assert pack_jobs(four[:3], JobSpec(), rows=50_000)[0][0].audition_rows == 0
     short = JobSpec(limits=Limits(minutes=0.05))
-    assert jobs_of(four[:3], short, rows=50_000)[0][0].audition_rows == 4_000
-    assert jobs_of(four[:2], short, rows=50_000)[0][0].audition_rows == 0
+    assert pack_jobs(four[:3], short, rows=50_000)[0][0].audition_rows == 4_000
+    assert pack_jobs(four[:2], short, rows=50_000)[0][0].audition_rows == 0
     asked = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
-    assert jobs_of(four, asked, rows=50_000)[0][0].audition_rows == 0
+    assert pack_jobs(four, asked, rows=50_000)[0][0].audition_rows == 0
 
 
 def test_estimates_grow_with_the_data_and_the_search() -> None:
@@ -258,7 +258,7 @@ def test_estimates_grow_with_the_data_and_the_search() -> None:
         measured="", seconds=1, seconds_per_million_cells=2, each_class=True, bytes=10, bytes_per_row=1, most_bytes=40,
         latency_us=1,
     )  # fmt: skip
-    declared = Declaration(
+    declared = AlgorithmSpec(
         name="a", tasks=("classification",), reads=("num",), needs="cpu", good_at="", defaults={}, cost=cost
     )
     assert seconds_of(declared, _dataset(train=500_000, columns=2), None) == 3

@@ -9,7 +9,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.names import RunKeys
 from pipeline.contracts.outcome import TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.plan import Plan
-from pipeline.registry.bases import find_base
+from pipeline.registry.bases import resolve_base_model
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, artifact, dataset, model_version, selection
@@ -47,7 +47,7 @@ class Kept:
         self.registry.promote("demo", "adult", version, by="a test")
 
     def find(self, wanted: str) -> Base:
-        return find_base(wanted, tenant="demo", registry=self.registry, artifacts=self.artifacts)
+        return resolve_base_model(wanted, tenant="demo", registry=self.registry, artifacts=self.artifacts)
 
 
 @pytest.mark.parametrize("wanted", ["demo/adult", "demo/adult@live", "demo/adult@1"])

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pipeline.contracts.job_spec import JobSpec
-from pipeline.registry.promotion import why_not
+from pipeline.registry.promotion import promotion_blocker
 from tests.fakes.records import selection
 
 
 def test_by_default_nobody_need_decide() -> None:
-    assert why_not(JobSpec(), selection()) is None
+    assert promotion_blocker(JobSpec(), selection()) is None
 
 
 def test_a_missed_limit_is_named() -> None:
-    reason = why_not(JobSpec(), selection(unmet=("max_bytes: 9 > 8", "min_quality: 0.8 < 0.9")))
+    reason = promotion_blocker(JobSpec(), selection(unmet=("max_bytes: 9 > 8", "min_quality: 0.8 < 0.9")))
     assert reason is not None
     assert "max_bytes: 9 > 8; min_quality: 0.8 < 0.9" in reason
 
 
 def test_a_manual_promotion_is_asked_for() -> None:
-    reason = why_not(JobSpec(promote="manual"), selection())
+    reason = promotion_blocker(JobSpec(promote="manual"), selection())
     assert reason is not None
     assert "manual" in reason

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from pipeline.contracts.errors import JobCrashedError, SmokeTestFailedError, TransientError
-from pipeline.contracts.model_version import Golden
+from pipeline.contracts.model_version import GoldenPredictions
 from pipeline.registry.smoke_test import smoke_test
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.records import golden, model_version
 
 VERSION = model_version().model_copy(update={"version": 3})
-VALUES = Golden(rows=({"age": 30.0},), predictions=({"value": 200000.0},))
+VALUES = GoldenPredictions(rows=({"age": 30.0},), predictions=({"value": 200000.0},))
 
 
 def answering(predictions: Any, status: int = 200) -> FakeFunctionCalls:
@@ -22,7 +22,7 @@ def answering(predictions: Any, status: int = 200) -> FakeFunctionCalls:
     return FakeFunctionCalls(lambda _: {"statusCode": status, "body": json.dumps(body), "isBase64Encoded": False})
 
 
-def run(calls: FakeFunctionCalls, wanted: Golden | None = None) -> None:
+def run(calls: FakeFunctionCalls, wanted: GoldenPredictions | None = None) -> None:
     smoke_test(VERSION, wanted or golden(), calls=calls, predict_function="predict")
 
 

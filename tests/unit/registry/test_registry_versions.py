@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, OlderUploadError, TransientError
 from pipeline.contracts.model_version import ModelVersion
-from pipeline.contracts.ports import Put
+from pipeline.contracts.ports import PutRequest
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.clock import FakeClock
 from tests.fakes.objects import FakeObjectStore
@@ -177,7 +177,7 @@ def test_all_tenants_models_are_listed_without_a_tenant(registry: ModelRegistry,
 
 def test_a_registry_that_never_wins_says_that_it_is_busy(artifacts: FakeObjectStore) -> None:
     class Contended(FakeTable):
-        def write_all(self, puts: list[Put]) -> bool:
+        def write_all(self, puts: list[PutRequest]) -> bool:
             return False
 
     with pytest.raises(TransientError, match="busy"):

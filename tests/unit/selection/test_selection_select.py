@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.contracts.job_spec import JobSpec, Limits
 from pipeline.contracts.variant import Artifact, Variant, VariantSet
-from pipeline.selection.limits import misses
+from pipeline.selection.limits import violations
 from pipeline.selection.pareto import dominates, front
 from pipeline.selection.select import select
 
@@ -168,7 +168,7 @@ def test_the_winner_is_never_beaten_by_a_file_that_it_competed_with(
 ) -> None:
     variants, limits = _variants(drawn), Limits(max_bytes=max_bytes)
     chosen = choose(*variants, metric=metric, limits=limits)
-    within = [v for v in variants if not misses(v, metric, limits)]
+    within = [v for v in variants if not violations(v, metric, limits)]
     assert not any(dominates(other, chosen.winner, metric) for other in within or variants)
     assert bool(chosen.unmet) == (not within)
 

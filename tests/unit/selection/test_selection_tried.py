@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.contracts.outcome import CandidateOutcome, JobOutcome, TrainedCandidate, Trial
 from pipeline.contracts.plan import Candidate, Plan, Skipped
 from pipeline.contracts.run import RunError
-from pipeline.selection.tried import what_was_tried
+from pipeline.selection.tried import candidate_reports
 
 
 def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_last() -> None:
@@ -30,7 +30,7 @@ def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_
         candidate="won", algorithm="won", device="cpu", seconds=1.5, quality={"accuracy": 0.9}, no_int8="trees",
         tolerance=0, trials=trials, notes=("a note",), settings={"a": 1}, model_sha256="",
     )  # fmt: skip
-    won, *rest = what_was_tried(plan, [outcome], [trained])
+    won, *rest = candidate_reports(plan, [outcome], [trained])
     assert (won.status, won.reason, won.seconds, won.trials, won.notes) == (
         "trained", "won is good", 1.5, trials, ("a note",),
     )  # fmt: skip

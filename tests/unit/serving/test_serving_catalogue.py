@@ -12,7 +12,7 @@ from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.signature import Signature
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.serving.catalogue import Catalogue
+from pipeline.serving.catalogue import ModelCatalog
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, publish
@@ -21,17 +21,17 @@ RUNS = [f"demo_adult_{number:012d}" for number in range(3)]
 
 
 @pytest.fixture
-def catalogue() -> Catalogue:
+def catalogue() -> ModelCatalog:
     """adult: version 1, then 2 that is live, then 3 that is not READY; price: a regression that is not live."""
     table, artifacts = FakeTable(), FakeObjectStore()
     publish(table, artifacts, run=RUNS[0])
     publish(table, artifacts, run=RUNS[1])
     publish(table, artifacts, run=RUNS[2], ready=False, live=False)
     publish(table, artifacts, run="demo_price_0", model="price", signature=REGRESSOR, live=False)
-    return Catalogue(ModelRegistry(table, artifacts), artifacts, RunLog(table))
+    return ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table))
 
 
-def test_a_model_is_described_as_the_protocol_does(catalogue: Catalogue) -> None:
+def test_a_model_is_described_as_the_protocol_does(catalogue: ModelCatalog) -> None:
     assert catalogue.metadata("demo", "adult") == {
         "name": "adult",
         "versions": ["1", "2"],
@@ -50,24 +50,24 @@ def test_a_model_is_described_as_the_protocol_does(catalogue: Catalogue) -> None
     }
 
 
-def test_a_model_tells_how_later_files_are_read(catalogue: Catalogue) -> None:
+def test_a_model_tells_how_later_files_are_read(catalogue: ModelCatalog) -> None:
     document = json.loads(json.dumps(catalogue.metadata("demo", "adult")["signature"]))
     assert Signature.from_dict(document) == CLASSIFIER
 
 
-def test_a_regressions_output_is_one_number_a_row(catalogue: Catalogue) -> None:
+def test_a_regressions_output_is_one_number_a_row(catalogue: ModelCatalog) -> None:
     found = catalogue.metadata("demo", "price", "1")
     assert found["outputs"] == [{"name": "value", "datatype": "FP32", "shape": [-1]}]
 
 
-def test_a_live_model_and_a_version_that_passed_are_ready(catalogue: Catalogue) -> None:
+def test_a_live_model_and_a_version_that_passed_are_ready(catalogue: ModelCatalog) -> None:
     assert catalogue.ready("demo", "adult") == {"name": "adult", "ready": True}
     assert catalogue.ready("demo", "adult", "1")["ready"]
     with pytest.raises(ConflictError, match="version 3"):
         catalogue.ready("demo", "adult", "3")
 
 
-def test_a_tenants_models_are_listed(catalogue: Catalogue) -> None:
+def test_a_tenants_models_are_listed(catalogue: ModelCatalog) -> None:
     assert catalogue.models("demo") == {
         "models": [
             {"model": "adult", "latest_version": 3, "live_version": 2},
@@ -77,7 +77,7 @@ def test_a_tenants_models_are_listed(catalogue: Catalogue) -> None:
     assert catalogue.models("other") == {"models": []}
 
 
-def test_a_models_versions_are_listed_with_what_they_reached(catalogue: Catalogue) -> None:
+def test_a_models_versions_are_listed_with_what_they_reached(catalogue: ModelCatalog) -> None:
     found = catalogue.model("demo", "adult")
     assert (found["model"], found["live_version"]) == ("adult", 2)
     assert [(one["version"], one["status"]) for one in found["versions"]] == [
@@ -88,7 +88,7 @@ def test_a_models_versions_are_listed_with_what_they_reached(catalogue: Catalogu
     assert found["versions"][0]["quality"] == {"accuracy": 0.88}
 
 
-def test_a_version_is_shown_with_its_lineage_and_its_card(catalogue: Catalogue) -> None:
+def test_a_version_is_shown_with_its_lineage_and_its_card(catalogue: ModelCatalog) -> None:
     found = catalogue.version("demo", "adult", "2")
     assert (found["version"], found["precision"], found["lineage"]["run"]) == (2, "int8", RUNS[1])
     assert found["card"] == {"test_rows": 10}
@@ -110,6 +110,6 @@ def test_a_version_is_shown_with_its_lineage_and_its_card(catalogue: Catalogue) 
         lambda it: it.version("demo", "adult", "4"),
     ],
 )
-def test_what_the_tenant_has_not_is_not_found(catalogue: Catalogue, ask: Callable[[Catalogue], Any]) -> None:
+def test_what_the_tenant_has_not_is_not_found(catalogue: ModelCatalog, ask: Callable[[ModelCatalog], Any]) -> None:
     with pytest.raises(NotFoundError):
         ask(catalogue)

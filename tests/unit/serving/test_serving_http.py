@@ -16,7 +16,7 @@ from pipeline.contracts.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
-from pipeline.serving.http import infer_request, refusal, response, status_of
+from pipeline.serving.http import error_response, infer_request, response, status_of
 from tests.function_files import event
 
 
@@ -119,18 +119,18 @@ def test_each_error_has_the_status_of_its_nearest_base(name: str, status: int) -
 
 @pytest.mark.parametrize("error", [ValueError("Jane Doe"), KeyError("Jane Doe"), errors.IntegrityError("Jane Doe")])
 def test_what_is_ours_is_said_without_its_words_but_with_where_to_look(error: Exception) -> None:
-    answer = refusal(error, "request-1")
+    answer = error_response(error, "request-1")
     assert answer["statusCode"] == 500
     assert json.loads(answer["body"]) == {"error": "internal error (request request-1)"}
 
 
 def test_a_callers_mistake_is_said_in_its_own_words() -> None:
-    answer = refusal(InvalidRequestError("rows[0] lacks 'ägè'"), "request-1")
+    answer = error_response(InvalidRequestError("rows[0] lacks 'ägè'"), "request-1")
     assert (answer["statusCode"], json.loads(answer["body"])) == (400, {"error": "rows[0] lacks 'ägè'"})
 
 
 def test_a_busy_service_is_worth_another_try() -> None:
-    answer = refusal(errors.TransientError("the table modeldrop-1 is busy"), "request-1")
+    answer = error_response(errors.TransientError("the table modeldrop-1 is busy"), "request-1")
     assert answer["statusCode"] == 503
     assert json.loads(answer["body"]) == {"error": "a service is busy, try again (request request-1)"}
 

@@ -16,7 +16,7 @@ from pipeline.parsing.numbers import NumberFormat
 from pipeline.serving.columns import Columns
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.model_store import ModelStore
+from pipeline.serving.model_store import ModelCache
 from pipeline.serving.predictor import Predictor
 from pipeline.serving.rows import decode_rows
 from pipeline.serving.tensors import TensorDecoder
@@ -507,7 +507,7 @@ def test_hostile_names_are_refused_in_a_short_sentence_at_once() -> None:
 
 
 class Store:
-    """A ModelStore of one model."""
+    """A ModelCache of one model."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
@@ -518,7 +518,7 @@ class Store:
 
 def predict(body: str | bytes, *columns: Column) -> Any:
     model = loaded(Signature(task="regression", target="price", columns=columns))
-    predictor = Predictor(cast(ModelStore, Store(model)))
+    predictor = Predictor(cast(ModelCache, Store(model)))
     return predictor(InferRequest("demo", "adult", None, False, body))
 
 

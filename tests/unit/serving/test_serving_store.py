@@ -14,7 +14,7 @@ from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import Session
 from pipeline.serving.model_loader import ModelLoader, onnx_session
-from pipeline.serving.model_store import KEEP_BYTES, ModelStore
+from pipeline.serving.model_store import KEEP_BYTES, ModelCache
 from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -32,9 +32,9 @@ class World:
     now: float = 100.0
     sessions: int = 0
 
-    def store(self, *, keep: int = 8, keep_bytes: int = KEEP_BYTES) -> ModelStore:
+    def store(self, *, keep: int = 8, keep_bytes: int = KEEP_BYTES) -> ModelCache:
         loader = ModelLoader(self.table, self.artifacts, self._session)
-        return ModelStore(loader, alias_seconds=5, keep=keep, keep_bytes=keep_bytes, clock=lambda: self.now)
+        return ModelCache(loader, alias_seconds=5, keep=keep, keep_bytes=keep_bytes, clock=lambda: self.now)
 
     def _session(self, file: bytes) -> Session:
         self.sessions += 1
@@ -124,7 +124,7 @@ def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) 
     ],
 )
 def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
-    world: World, find: Callable[[ModelStore], object]
+    world: World, find: Callable[[ModelCache], object]
 ) -> None:
     world.publish()
     store = world.store()

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.training.algorithm import Rows
-from pipeline.training.loop.inference import Answering
+from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
-from pipeline.training.networks.tabular_mlp import Network
+from pipeline.training.networks.tabular_mlp import TabularMLP
 
 Build = Callable[[Rows], nn.Module]
 
 
-class Scaled(nn.Module):
+class NumericScaler(nn.Module):
     """Its scale is no tensor of the module: the exporter makes it a constant of its own."""
 
     def __init__(self, scale: float) -> None:
@@ -39,18 +39,18 @@ def _rows(seed: int) -> Rows:
     return Rows(num=num, cat=generator.integers(0, 4, (40, 1)), target=np.zeros(40, np.int64))
 
 
-def _answering(seed: int, build: Build, *inputs: str) -> tuple[Answering, Rows]:
+def _answering(seed: int, build: Build, *inputs: str) -> tuple[InferenceModule, Rows]:
     torch.manual_seed(seed)
     rows = _rows(seed)
-    return Answering(build(rows).eval(), columns(*inputs), classes=2), rows
+    return InferenceModule(build(rows).eval(), columns(*inputs), classes=2), rows
 
 
 def _network(hidden: int) -> Build:
     """No two tests build the same: what a test exports is kept for the next."""
-    return lambda rows: Network(rows.num, (4,), outputs=2, hidden=(hidden,), dropout=0.1)
+    return lambda rows: TabularMLP(rows.num, (4,), outputs=2, hidden=(hidden,), dropout=0.1)
 
 
-def _same_answers(answering: Answering, rows: Rows) -> None:
+def _same_answers(answering: InferenceModule, rows: Rows) -> None:
     body = answering.body(rows)
     given = {"num": rows.num, "cat": rows.cat}
     read = {value.name: given[value.name] for value in body.graph.input}
@@ -85,6 +85,6 @@ def test_another_architecture_is_exported_itself(exports: list[Any]) -> None:
 
 
 def test_a_network_that_differs_in_more_than_its_weights_is_exported_itself(exports: list[Any]) -> None:
-    _same_answers(*_answering(0, lambda _: Scaled(1.0), "num"))
-    _same_answers(*_answering(0, lambda _: Scaled(5.0), "num"))
+    _same_answers(*_answering(0, lambda _: NumericScaler(1.0), "num"))
+    _same_answers(*_answering(0, lambda _: NumericScaler(5.0), "num"))
     assert len(exports) == 2

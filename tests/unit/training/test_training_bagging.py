@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.training.algorithm import Fitted, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Problem, Rows
 from pipeline.training.resampling.bagging import bagged
 
 FOLDS = 4
@@ -28,17 +28,17 @@ def _problem(classes: int, rows: int = 42) -> Problem:
     )
 
 
-def _mean_of_targets(problem: Problem, number: int) -> Fitted:
+def _mean_of_targets(problem: Problem, number: int) -> FittedModel:
     """A model whose answer is the mean target of the rows that it was trained on."""
     mean = problem.train.target.mean()
-    return Fitted(predict=lambda rows: np.full(len(rows), mean), body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported here
+    return FittedModel(predict=lambda rows: np.full(len(rows), mean), body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported here
 
 
 def test_every_row_stops_one_model_and_trains_the_others_whose_mean_answers() -> None:
     trained: list[set[float]] = []
     held: list[set[float]] = []
 
-    def note(problem: Problem, number: int) -> Fitted:
+    def note(problem: Problem, number: int) -> FittedModel:
         trained.append(set(problem.train.target.tolist()))
         held.append(set(problem.validation.target.tolist()))
         return _mean_of_targets(problem, number)
@@ -55,9 +55,9 @@ def test_every_row_stops_one_model_and_trains_the_others_whose_mean_answers() ->
 def test_each_fold_has_its_share_of_each_class(classes: int) -> None:
     held: list[list[int]] = []
 
-    def note(problem: Problem, number: int) -> Fitted:
+    def note(problem: Problem, number: int) -> FittedModel:
         held.append(np.bincount(problem.validation.target, minlength=classes).tolist())
-        return Fitted(
+        return FittedModel(
             predict=lambda rows: np.full((len(rows), classes), 1 / classes),
             body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
         )
@@ -73,10 +73,10 @@ def test_a_class_of_one_row_trains_in_every_fold() -> None:
 
     held: list[int] = []
 
-    def note(fold: Problem, number: int) -> Fitted:
+    def note(fold: Problem, number: int) -> FittedModel:
         assert 2 in fold.train.target
         held.append(len(fold.validation))
-        return Fitted(
+        return FittedModel(
             predict=lambda rows: np.full((len(rows), 3), 1 / 3),
             body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
         )
@@ -89,7 +89,7 @@ def test_at_the_deadline_the_folds_so_far_answer() -> None:
     problem = replace(_problem(0), deadline=time.monotonic() - 1)
     begun: list[int] = []
 
-    def note(fold: Problem, number: int) -> Fitted:
+    def note(fold: Problem, number: int) -> FittedModel:
         begun.append(number)
         return _mean_of_targets(fold, number)
 
@@ -102,7 +102,7 @@ def test_at_the_deadline_the_folds_so_far_answer() -> None:
 def test_one_fold_is_the_problem_itself() -> None:
     problem = _problem(0)
 
-    def same(fold: Problem, number: int) -> Fitted:
+    def same(fold: Problem, number: int) -> FittedModel:
         assert fold is problem
         return _mean_of_targets(fold, number)
 

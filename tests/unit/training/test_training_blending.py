@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.signature import Column, Signature
-from pipeline.ensembling.blending import blend_weights, find_blend
+from pipeline.ensembling.blending import blend_weights, fit_blend
 
 ROWS = 600
 VALUES = Signature(task="regression", target="price", columns=(Column(name="x", kind="numeric"),))
@@ -18,7 +18,7 @@ def test_two_models_that_err_differently_are_better_together() -> None:
     truth = random.normal(size=ROWS)
     answers = {name: truth + random.normal(scale=0.5, size=ROWS) for name in ("one", "other")}
     answers["hopeless"] = random.normal(scale=9, size=ROWS)
-    found = find_blend(answers, truth, VALUES, "rmse")
+    found = fit_blend(answers, truth, VALUES, "rmse")
     assert found.better
     assert set(found.weights) == {"one", "other"}
     assert sum(found.weights.values()) == pytest.approx(1)
@@ -31,7 +31,7 @@ def test_where_the_best_alone_is_best_it_says_so() -> None:
     random = np.random.default_rng(0)
     truth = random.normal(size=ROWS)
     good = truth + random.normal(scale=0.1, size=ROWS)
-    found = find_blend({"good": good, "noisy": good + random.normal(size=ROWS)}, truth, VALUES, "rmse")
+    found = fit_blend({"good": good, "noisy": good + random.normal(size=ROWS)}, truth, VALUES, "rmse")
     assert not found.better
     assert found.why == "no other candidate improves good"
 
@@ -45,7 +45,7 @@ def test_of_classes_the_mean_of_probabilities_is_judged_by_the_metric() -> None:
         second = 1 / (1 + np.exp(-(signal + random.normal(scale=1.5, size=ROWS))))
         return np.stack([1 - second, second], axis=1)
 
-    found = find_blend({"one": model(), "other": model()}, truth, LABELS, "auc")
+    found = fit_blend({"one": model(), "other": model()}, truth, LABELS, "auc")
     assert found.better
     np.testing.assert_allclose(found.answers.sum(axis=1), 1)
 
@@ -54,12 +54,12 @@ def test_of_few_rows_weights_are_the_mean_of_what_halves_of_them_say_and_sum_to_
     random = np.random.default_rng(2)
     truth = random.normal(size=60)
     answers = {name: truth + random.normal(scale=0.5, size=60) for name in ("a", "b", "c", "d")}
-    once = find_blend(answers, truth, VALUES, "rmse")
-    bagged = find_blend(answers, truth, VALUES, "rmse", by_folds=True)
+    once = fit_blend(answers, truth, VALUES, "rmse")
+    bagged = fit_blend(answers, truth, VALUES, "rmse", by_folds=True)
     assert bagged.weights != once.weights
     assert sum(bagged.weights.values()) == pytest.approx(1, abs=1e-9)
     assert list(bagged.weights.values()) == sorted(bagged.weights.values(), reverse=True)
-    again = find_blend(answers, truth, VALUES, "rmse", by_folds=True)
+    again = fit_blend(answers, truth, VALUES, "rmse", by_folds=True)
     assert again.weights == bagged.weights
 
 
@@ -69,8 +69,8 @@ def test_of_few_rows_a_blend_that_is_surer_is_better_though_no_more_rows_are_rig
     sure_of_half = [np.where(np.arange(80) % 4 < 2, second, 0.5 + (second - 0.5) / 10), None]
     sure_of_half[1] = np.where(np.arange(80) % 4 >= 2, second, 0.5 + (second - 0.5) / 10)
     answers = {str(place): np.stack([1 - one, one], axis=1) for place, one in enumerate(sure_of_half)}
-    assert not find_blend(answers, truth, LABELS, "accuracy").better
-    found = find_blend(answers, truth, LABELS, "accuracy", by_folds=True)
+    assert not fit_blend(answers, truth, LABELS, "accuracy").better
+    found = fit_blend(answers, truth, LABELS, "accuracy", by_folds=True)
     assert found.better
     assert "log loss" in found.why
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.plan import Candidate
-from pipeline.training.algorithm import Fitted, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Problem, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.machine import Machine
 from pipeline.training.resampling.bagging import bagged
@@ -36,7 +36,7 @@ def test_no_row_is_answered_by_a_model_that_has_seen_it() -> None:
     places = {row.tobytes(): index for index, row in enumerate(everything.num)}
     seen: list[set[int]] = []
 
-    def train(settings: object, fold: Problem) -> Fitted:
+    def train(settings: object, fold: Problem) -> FittedModel:
         mine = {places[row.tobytes()] for row in (*fold.train.num, *fold.validation.num)}
         seen.append(mine)
 
@@ -44,7 +44,7 @@ def test_no_row_is_answered_by_a_model_that_has_seen_it() -> None:
             assert not mine & {places[row.tobytes()] for row in rows.num}
             return np.full((len(rows), 2), 0.5)
 
-        return Fitted(predict=predict, body=lambda: pytest.fail("nothing of a fold is exported"))
+        return FittedModel(predict=predict, body=lambda: pytest.fail("nothing of a fold is exported"))
 
     answers = out_of_fold(replace(RECIPES["linear"], train=train), {}, problem)
     assert answers is not None
@@ -83,7 +83,7 @@ def test_rows_that_a_split_keeps_apart_are_not_dealt_to_folds(tmp_path: Path, by
     problem = trainer.problem(Candidate(name="linear", algorithm="linear"), lambda text: None)
     seen: list[Problem] = []
 
-    def train(fold: Problem, number: int) -> Fitted:
+    def train(fold: Problem, number: int) -> FittedModel:
         seen.append(fold)
         return RECIPES["linear"].train(RECIPES["linear"].complete({}), fold)
 

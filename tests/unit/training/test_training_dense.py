@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.training.loop.dense import Dense, is_plain
-from pipeline.training.networks.images import PixelNet
+from pipeline.training.loop.dense import Dense, supports_manual_backward
+from pipeline.training.networks.images import PixelMLP
 from tests.fakes.networks import SMALL, problem
 
 
@@ -19,7 +19,7 @@ def test_what_learn_leaves_is_the_gradient_of_the_cross_entropy(share: float) ->
     torch.manual_seed(0)
     image = torch.randint(0, 256, (9, 4, 5, 1), dtype=torch.uint8)
     target = torch.randint(0, 3, (9,))
-    network = PixelNet(image.numpy(), outputs=3, hidden=(7, 6), dropout=0.0)
+    network = PixelMLP(image.numpy(), outputs=3, hidden=(7, 6), dropout=0.0)
     loss = nn.functional.cross_entropy(network(image), target) * share
     loss.backward()
     wanted = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
@@ -41,12 +41,12 @@ def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
      {"privacy_epsilon": 8.0}, {"parallel": "ddp"}, {"freeze": True}],
 )  # fmt: skip
 def test_whatever_else_is_asked_for_is_autograds(changed: dict[str, object]) -> None:
-    assert is_plain(SMALL, problem())
-    assert not is_plain({**SMALL, **changed}, problem())
+    assert supports_manual_backward(SMALL, problem())
+    assert not supports_manual_backward({**SMALL, **changed}, problem())
 
 
 def test_values_and_weighted_rows_are_autograds() -> None:
-    assert not is_plain(SMALL, problem(classes=0))
+    assert not supports_manual_backward(SMALL, problem(classes=0))
     given = problem()
     weight = np.ones(len(given.train), np.float32)
-    assert not is_plain(SMALL, replace(given, train=replace(given.train, weight=weight)))
+    assert not supports_manual_backward(SMALL, replace(given, train=replace(given.train, weight=weight)))

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.signature import Task
-from pipeline.ensembling.builder import Ensembling, Member
+from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import truth
@@ -27,11 +27,11 @@ def _member(run: Run, name: str, answers: np.ndarray | None = None) -> Member:
     )
 
 
-def _ensembling(rows: Table, metric: str, folder: Path) -> Ensembling:
+def _ensembling(rows: Table, metric: str, folder: Path) -> EnsembleBuilder:
     trainer = Trainer(
         dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric, cross_validate=False
     )
-    return Ensembling(trainer=trainer, workdir=folder, report=lambda text: None)
+    return EnsembleBuilder(trainer=trainer, workdir=folder, report=lambda text: None)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.contracts.job_spec import JobSpec
 from pipeline.planning.plan import plan
-from pipeline.training.networks.images import ConvNet, Pixels, ResNet
+from pipeline.training.networks.images import ConvNet, PixelNormalizer, ResNet
 from tests.fakes.imaging import pictures
 from tests.fakes.training import TrainIt
 
@@ -59,7 +59,7 @@ def test_networks_take_images_of_any_size(height: int) -> None:
 def test_pixels_are_moved_in_training_alone() -> None:
     torch.manual_seed(0)
     image = torch.randint(0, 256, (40, 9, 9, 1), dtype=torch.uint8)
-    pixels = Pixels(image.numpy(), jitter=True)
+    pixels = PixelNormalizer(image.numpy(), jitter=True)
     moved = pixels(image)
     still = pixels.eval()(image)
     assert not torch.equal(moved, still)

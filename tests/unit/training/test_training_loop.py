@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
-from pipeline.training.loop.inference import Answering
+from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import train_network
 from tests.fakes.networks import SMALL, Ensemble, Fragile, Kept, learn, points, problem, weights
@@ -31,7 +31,7 @@ def test_rows_of_weight_nothing_teach_nothing() -> None:
     for name, rows in (("weighted", replace(lied, weight=weight)), ("not", lied)):
         given = problem(train=rows)
         network = learn(given, epochs=30).network
-        found = Answering(network, columns("num"), classes=2).answers(given.validation).argmax(axis=1)
+        found = InferenceModule(network, columns("num"), classes=2).answers(given.validation).argmax(axis=1)
         answers[name] = (found == given.validation.target).mean()
     assert answers["weighted"] > 0.9 > answers["not"]
 
@@ -50,7 +50,7 @@ def test_members_learn_each_by_themselves_and_answer_together(classes: int) -> N
     given = problem(classes=classes, rows=200)
     outputs = classes or 1
     learned = learn(given, lambda: Ensemble(4, outputs), epochs=40, learning_rate=0.05, early_stopping=40)
-    answering = Answering(learned.network, columns("num"), classes=classes)
+    answering = InferenceModule(learned.network, columns("num"), classes=classes)
     found = torch.from_numpy(answering.answers(given.validation))
     target = torch.from_numpy(given.validation.target)
     if classes:
@@ -82,7 +82,7 @@ class Picture(nn.Module):
 
 def test_a_body_takes_the_inputs_that_its_network_reads_by_their_names() -> None:
     rows = replace(points(40), image=np.random.default_rng(0).integers(0, 256, (40, 4, 6, 1), np.uint8))
-    answering = Answering(Picture().eval(), columns("image", "num"), classes=2)
+    answering = InferenceModule(Picture().eval(), columns("image", "num"), classes=2)
     body = answering.body(rows)
     assert [given.name for given in body.graph.input] == ["image", "num"]
     (answer,) = OnnxModel(body.SerializeToString()).run_raw({"image": rows.image, "num": rows.num})
@@ -260,7 +260,7 @@ def test_mixup_learns_from_two_pictures_in_one() -> None:
     assert len(seen) > 10
     assert min(seen) >= 0
     assert max(seen) <= 255
-    answers = Answering(learned.network, columns("image"), classes=2).answers(rows).argmax(axis=1)
+    answers = InferenceModule(learned.network, columns("image"), classes=2).answers(rows).argmax(axis=1)
     assert (answers == rows.target).all()
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.job_spec import Loss
 from pipeline.training.algorithm import Rows
-from pipeline.training.loop.inference import Answering
+from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.losses import LOSSES, loss_of, outputs_of, quantiles_of
 from tests.fakes.networks import SMALL, flat, learn, problem
@@ -90,7 +90,7 @@ def test_intervals_hold_the_share_of_rows_that_they_say() -> None:
     given = problem(classes=0, train=rows(1500), validation=rows(500))
     settings = {"quantiles": (0.1, 0.9), "epochs": 40, "batch_size": 64, "learning_rate": 0.02}
     learned = learn(given, flat(3), **settings)
-    answers = Answering(learned.network, columns("num"), classes=0).answers(given.validation)
+    answers = InferenceModule(learned.network, columns("num"), classes=0).answers(given.validation)
     within = (answers[:, 1] <= given.validation.target) & (given.validation.target <= answers[:, 2])
     assert answers.shape == (500, 3)
     assert within.mean() == pytest.approx(0.8, abs=0.06)

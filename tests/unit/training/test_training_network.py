@@ -11,14 +11,14 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM, Encoding
 from pipeline.graphs.raw_inputs import wrap
-from pipeline.training.networks.tabular_mlp import Network
+from pipeline.training.networks.tabular_mlp import TabularMLP
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
 
 
-def _network(num: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Network:
+def _network(num: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> TabularMLP:
     torch.manual_seed(0)
-    return Network(num, (4,), outputs=1, hidden=(8,), dropout=0.0).eval()
+    return TabularMLP(num, (4,), outputs=1, hidden=(8,), dropout=0.0).eval()
 
 
 def test_a_loss_that_is_no_number_costs_the_candidate_and_says_where(train: TrainIt) -> None:

@@ -14,11 +14,11 @@ import pytest
 from pipeline.contracts.declaration import Range, Space
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.plan import Candidate, Trials
-from pipeline.training.algorithm import Declaration, Fitted, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, NoCheckpoints, Problem, Recipe, Rows
 from pipeline.training.search.screening import audition
-from pipeline.training.search.search import Searched, search
+from pipeline.training.search.search import SearchResult, search
 from pipeline.training.search.space import drawn, grid
-from pipeline.training.search.trial_data import folds_of, sample
+from pipeline.training.search.trial_data import make_folds, sample
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import table
 from tests.fakes.training import CPU
@@ -42,22 +42,22 @@ def _problem(labels: Any = (0, 1) * 50, **given: Any) -> Problem:
 def _recipe(train: Callable[[Mapping[str, Any], Problem], Any] = lambda settings, problem: settings["a"]) -> Recipe:
     """What it gives as its answers is what it is worth: a trial's score."""
 
-    def fit(settings: Mapping[str, Any], problem: Problem) -> Fitted:
+    def fit(settings: Mapping[str, Any], problem: Problem) -> FittedModel:
         value = train(settings, problem)
-        return Fitted(predict=lambda rows: np.array([value]), body=lambda: pytest.fail("not exported"))
+        return FittedModel(predict=lambda rows: np.array([value]), body=lambda: pytest.fail("not exported"))
 
-    declares = Declaration(
+    declares = AlgorithmSpec(
         name="fake", tasks=("classification",), reads=("num",), needs="cpu", good_at="tests",
         defaults={"a": 0.5, "b": 1, "epochs": 8},
     )  # fmt: skip
     return Recipe(declares=declares, tolerance=0, train=fit)
 
 
-def _score(fitted: Fitted, rows: Rows) -> float:
+def _score(fitted: FittedModel, rows: Rows) -> float:
     return float(fitted.predict(rows)[0])
 
 
-def _search(space: Space, method: str = "random", recipe: Recipe | None = None, **given: Any) -> Searched:
+def _search(space: Space, method: str = "random", recipe: Recipe | None = None, **given: Any) -> SearchResult:
     asked = Trials(method=method, space=space, trials=given.pop("trials", 20), cv=given.pop("cv", None))
     return search(recipe or _recipe(), {}, asked, _problem(**given), _score)
 
@@ -162,7 +162,7 @@ def test_a_sample_keeps_its_order_and_a_row_of_every_class() -> None:
 
 def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
     problem = _problem([0] * 90 + [1] * 7 + [2], classes=3)
-    folds, note = folds_of(problem, 5)
+    folds, note = make_folds(problem, 5)
     assert (len(folds), note) == (5, "")
     assert all(set(fold.train.target) == {0, 1, 2} for fold in folds)
     assert all({0, 1} <= set(fold.validation.target) for fold in folds)
@@ -171,10 +171,10 @@ def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
 
 
 def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_said() -> None:
-    folds, note = folds_of(_problem([0] * 97 + [1] * 3), 10)
+    folds, note = make_folds(_problem([0] * 97 + [1] * 3), 10)
     assert len(folds) == 3
     assert "10 would leave folds whose rows are of one class" in note
-    folds, note = folds_of(_problem([0] * 99 + [1]), 10)
+    folds, note = make_folds(_problem([0] * 99 + [1]), 10)
     assert len(folds) == 1
     assert "compared on the validation rows" in note
     assert _search(UNIT, cv=10, labels=[0] * 99 + [1], trials=2).notes == (note,)
@@ -320,7 +320,7 @@ def replaced(trial: Any) -> Any:
 
 
 def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str]:
-    def judge(fitted: Fitted, rows: Rows) -> tuple[float, tuple[float, float]]:
+    def judge(fitted: FittedModel, rows: Rows) -> tuple[float, tuple[float, float]]:
         value = float(fitted.predict(rows)[0])
         return value, (value - half, value + half)
 

@@ -16,7 +16,7 @@ from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.search.search import search
-from pipeline.training.search.stacked_trials import fit_side_by_side, may_be_side_by_side
+from pipeline.training.search.stacked_trials import can_stack, fit_stacked
 from tests.fakes.imaging import SHAPES, pictures
 from tests.fakes.networks import Kept
 
@@ -47,7 +47,7 @@ def settings(**changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("shared", [{}, {"optimizer": "adam", "schedule": "one_cycle"}, {"early_stopping": 1}])
 def test_each_learns_what_it_learns_alone(problem: Problem, shared: dict[str, Any]) -> None:
     trials = [settings(**shared, learning_rate=rate, weight_decay=decay) for rate, decay in ((3e-3, 0), (1e-2, 0.1))]
-    together = fit_side_by_side(trials, problem)
+    together = fit_stacked(trials, problem)
     assert together is not None
     for trial, fitted in zip(trials, together, strict=True):
         alone = MLP.train(trial, problem)
@@ -58,7 +58,7 @@ def test_each_learns_what_it_learns_alone(problem: Problem, shared: dict[str, An
 
 def test_dropout_is_each_ones_own(problem: Problem) -> None:
     trials = [settings(dropout=0.3, learning_rate=rate) for rate in (5e-3, 5e-3)]
-    together = fit_side_by_side(trials, problem)
+    together = fit_stacked(trials, problem)
     assert together is not None
     first, second = (fitted.predict(problem.validation) for fitted in together)
     assert np.abs(first - second).max() > 1e-4
@@ -69,15 +69,15 @@ def test_dropout_is_each_ones_own(problem: Problem) -> None:
 )
 def test_what_cannot_be_together_is_told(problem: Problem, changed: dict[str, Any]) -> None:
     trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
-    assert may_be_side_by_side(trials, problem)
-    assert not may_be_side_by_side([trials[0], settings(**changed)], problem)
-    assert not may_be_side_by_side([settings(**changed)] * 2, problem) or "hidden" in changed
-    assert not may_be_side_by_side(trials[:1], problem)
+    assert can_stack(trials, problem)
+    assert not can_stack([trials[0], settings(**changed)], problem)
+    assert not can_stack([settings(**changed)] * 2, problem) or "hidden" in changed
+    assert not can_stack(trials[:1], problem)
 
 
 def test_where_the_time_is_over_nothing_is_known(problem: Problem) -> None:
     trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
-    assert fit_side_by_side(trials, replace(problem, deadline=time.monotonic())) is None
+    assert fit_stacked(trials, replace(problem, deadline=time.monotonic())) is None
 
 
 def test_a_grid_of_rates_is_searched_at_once(problem: Problem) -> None:
@@ -115,7 +115,7 @@ def test_however_it_ends_torch_has_its_threads_again(problem: Problem, end: str)
     trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
     deadline = time.monotonic() if end == "time" else problem.deadline
     with nullcontext() if end != "error" else pytest.raises(RuntimeError):
-        fit_side_by_side(trials, replace(problem, threads=2, report=stop, deadline=deadline))
+        fit_stacked(trials, replace(problem, threads=2, report=stop, deadline=deadline))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     assert threads == 2
@@ -125,7 +125,7 @@ def test_trials_learn_the_same_however_many_threads_there_are(problem: Problem) 
     trials = [settings(learning_rate=rate) for rate in (1e-3, 3e-3, 1e-2)]
     answers = []
     for threads in (1, 2, 8):
-        together = fit_side_by_side(trials, replace(problem, threads=threads))
+        together = fit_stacked(trials, replace(problem, threads=threads))
         assert together is not None
         answers.append(np.stack([fitted.predict(problem.validation) for fitted in together]))
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)

@@ -14,9 +14,9 @@ from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.raw_inputs import wrap
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.features.text_features import codes_of, every_target, fit_scores
+from pipeline.training.features.text_features import encode_texts, every_target, fit_scores
 from pipeline.training.features.text_inputs import TEXT_SETTINGS
-from pipeline.training.features.vocabulary import Vocabulary, tokens_of, unit_of
+from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
 from tests.fakes.tabular import Table, profiled
 from tests.fakes.training import TrainIt
 
@@ -94,9 +94,9 @@ def test_the_same_seed_gives_the_same_file(train: TrainIt) -> None:
 
 
 def test_a_column_is_read_by_words_or_by_letters() -> None:
-    assert unit_of(np.array(["it came late", "very good, would buy again", ""], object)) == "word"
-    assert unit_of(np.array(["A-1234", "", "B-99"], object)) == "letter"
-    assert unit_of(np.array(["これは良い品です。また買います"], object)) == "letter"
+    assert tokenization_unit(np.array(["it came late", "very good, would buy again", ""], object)) == "word"
+    assert tokenization_unit(np.array(["A-1234", "", "B-99"], object)) == "letter"
+    assert tokenization_unit(np.array(["これは良い品です。また買います"], object)) == "letter"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_graph_scores_as_training_does() -> None:
 
 def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
     problem = _problem(classes=2, rows=300)
-    codes = codes_of(problem, TEXT_SETTINGS, every_class=False)
+    codes = encode_texts(problem, TEXT_SETTINGS, every_class=False)
     own, seen = codes.train.num[:, 1], codes.widened(problem.train).num[:, 1]
     assert abs(np.corrcoef(own, problem.train.target)[0, 1]) < 0.2
     assert np.corrcoef(seen, problem.train.target)[0, 1] > 0.3
@@ -150,9 +150,9 @@ def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
 
 def test_codes_are_made_once_for_the_same_rows() -> None:
     problem = _problem()
-    first = codes_of(problem, TEXT_SETTINGS, every_class=True)
-    assert codes_of(problem, TEXT_SETTINGS, every_class=True) is first
-    assert codes_of(_problem(), TEXT_SETTINGS, every_class=True) is not first
+    first = encode_texts(problem, TEXT_SETTINGS, every_class=True)
+    assert encode_texts(problem, TEXT_SETTINGS, every_class=True) is first
+    assert encode_texts(_problem(), TEXT_SETTINGS, every_class=True) is not first
 
 
 SCRIPTS = [

@@ -13,7 +13,7 @@ from pipeline.graphs.blending import blend
 from pipeline.graphs.raw_inputs import wrap
 from pipeline.graphs.texts import id_graph
 from pipeline.training.features.token_ids import TokenIds
-from pipeline.training.networks.text_transformer import TextNetwork
+from pipeline.training.networks.text_transformer import TextTransformer
 from tests.fakes.training import Run, TrainIt
 from tests.unit.training.test_training_texts import STRANGE, texts
 
@@ -76,7 +76,7 @@ def test_ids_are_those_of_the_first_tokens_and_the_graph_gives_the_same() -> Non
 
 def test_what_follows_the_last_token_changes_nothing() -> None:
     torch.manual_seed(0)
-    network = TextNetwork(
+    network = TextTransformer(
         vocabulary=9, places=6, width=8, layers=2, heads=2, dropout=0.5, word_dropout=0.5, outputs=2, beside=None
     ).eval()
     tokens = torch.tensor([[2, 3, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])

@@ -12,7 +12,7 @@ import pytest
 from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
 from pipeline.contracts.plan import Candidate
 from pipeline.contracts.signature import Task
-from pipeline.ensembling.builder import Ensembling, Member
+from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
 from pipeline.graphs.raw_inputs import wrap
@@ -165,10 +165,10 @@ def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt, tmp_
         trained = run.trained.model_copy(update={"candidate": name})
         members.append(Member(trained=trained, body=(run.folder / "body.onnx").read_bytes(), answers=answers))
     trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, cross_validate=False)
-    ensembling = Ensembling(trainer=trainer, workdir=tmp_path, report=lambda text: None)
+    ensembling = EnsembleBuilder(trainer=trainer, workdir=tmp_path, report=lambda text: None)
     problem = trainer.problem(Candidate(name="blend", algorithm="mlp"), lambda text: None)
     body = blend([onnx.load_from_string(member.body) for member in members], [0.5, 0.5], classes=2)
-    student = ensembling._taught("gradient_boosting", body, problem)
+    student = ensembling._distill("gradient_boosting", body, problem)
     signature = rows.dataset.signature
     shown = rows.validation.filter(pl.col("counter").is_not_null())
     for made, predicted in ((body, None), (student.body(), student.predict(problem.validation))):

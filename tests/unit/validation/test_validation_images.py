@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.contracts.errors import DatasetError
-from pipeline.contracts.pictures import UnreadablePictureError, read_picture
+from pipeline.contracts.pictures import UnreadablePictureError, decode_image
 from tests.unit.validation.conftest import Validated
 
 Drop = Callable[..., Validated]
@@ -239,7 +239,7 @@ def test_a_damaged_picture_is_an_error_of_its_own_or_has_its_shape(form: str) ->
         for place in random.integers(8, len(body), 4):
             body[place] = random.integers(0, 256)
         with suppress(UnreadablePictureError):
-            assert read_picture(bytes(body), (8, 9, 3)).shape == (8, 9, 3)
+            assert decode_image(bytes(body), (8, 9, 3)).shape == (8, 9, 3)
 
 
 def test_test_images_of_another_size_become_those_of_the_data(drop: Drop) -> None:

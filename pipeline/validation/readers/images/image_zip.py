@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
-from pipeline.contracts.pictures import PICTURE_ENDINGS, Look, UnreadablePictureError, look_at, read_picture
+from pipeline.contracts.pictures import IMAGE_SUFFIXES, Look, UnreadablePictureError, decode_image, look_at
 from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_FILE_BYTES, MAX_IMAGES
 from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows
@@ -74,7 +74,7 @@ def _tell_resized(resized: int, images: int, size: tuple[int, ...]) -> Sequence[
 def _list_images(name: str, archive: zipfile.ZipFile) -> tuple[list[_Image], tuple[str, ...]]:
     """Return the images in the folders of classes, and a warning about the other files."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_junk(entry)]
-    candidates = [entry for entry in entries if entry.filename.lower().endswith(PICTURE_ENDINGS)]
+    candidates = [entry for entry in entries if entry.filename.lower().endswith(IMAGE_SUFFIXES)]
     _check_sizes(name, candidates)
     labels = _find_labels([PurePosixPath(entry.filename).parts[:-1] for entry in candidates])
     pairs = zip(candidates, labels, strict=True)
@@ -151,7 +151,7 @@ def _decode(
     labels: list[str] = []
     for image in images:
         try:
-            pixels[len(labels)] = read_picture(_read_body(archive, image), size)
+            pixels[len(labels)] = decode_image(_read_body(archive, image), size)
         except UnreadablePictureError as error:
             rejected.add_file(_show(image.entry.filename), str(error))
         else:
