@@ -83,7 +83,7 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
         problem.watch(point)
     _train(training, train, held_out, at)
     if at.planned and at.epoch > at.planned:
-        at.note(_time_was_over(at.planned, settings))
+        _note_time_out(at, at.planned, settings)
     if training.private:
         training.private.close()
         at.note(training.private.note)
@@ -180,8 +180,10 @@ def _out_of_patience(training: Training, at: Progress) -> bool:
     return at.epoch - 1 - since >= int(training.settings["early_stopping"])
 
 
-def _time_was_over(epoch: int, settings: Settings) -> str:
-    return f"training time ran out in epoch {epoch} of {settings['epochs']}; the best weights so far were kept"
+def _note_time_out(at: Progress, epoch: int, settings: Settings) -> None:
+    """Say it once: time may run out before the epoch that was planned as the last one."""
+    cause = "training time ran out"
+    at.note(f"{cause} in epoch {epoch} of {settings['epochs']}; the best weights so far were kept", instead_of=cause)
 
 
 def _next_action(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
@@ -195,7 +197,7 @@ def _next_action(training: Training, at: Progress, kept_at: float, *, epoch_ende
 def _local_action(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool) -> _Due:
     now, problem = time.monotonic(), training.problem
     if now >= problem.deadline and not epoch_ended:
-        at.note(_time_was_over(at.epoch, training.settings))
+        _note_time_out(at, at.epoch, training.settings)
         return "end"
     if training.private and training.private.is_spent(at.all_steps) and not epoch_ended:
         return "end"
