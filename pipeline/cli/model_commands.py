@@ -56,11 +56,20 @@ ModelArgument = Annotated[
         metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.", autocompletion=complete_models
     ),
 ]
+
+
+def parse_version(text: str) -> int:
+    """Parse a version's number, as an argument has it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"'{text}' is no version: a whole number such as 2 is expected")
+    return int(text)
+
+
 VersionArgument = Annotated[
     int | None,
     typer.Argument(
         metavar="VERSION",
-        min=1,
+        parser=parse_version,
         help="Default: the live one, else the newest.",
         autocompletion=complete_versions,
     ),
@@ -122,7 +131,8 @@ def promote(
     ctx: typer.Context,
     model: ModelArgument,
     version: Annotated[
-        int, typer.Argument(metavar="VERSION", min=1, help="1, 2, 3 ...", autocompletion=complete_versions)
+        int,
+        typer.Argument(metavar="VERSION", parser=parse_version, help="1, 2, 3 ...", autocompletion=complete_versions),
     ],
     tenant: TenantOption = None,
     json: JsonOption = False,

@@ -52,5 +52,5 @@ def _flag_of_text(text: str, missing: MissingMarkers) -> float:
         return np.nan
     truth = _WORDS.get(text.lower()) if len(text) <= _MAX_LETTERS else None
     if truth is None:
-        raise RefusedCellError(_EXPECTED, "another text")
+        raise RefusedCellError(_EXPECTED, "other text")
     return truth

@@ -73,13 +73,13 @@ def _moment_of_text(text: str, column: Column, missing: MissingMarkers) -> float
 def _describe(text: str, column: Column) -> str:
     """Say why a text was not read."""
     if len(text) > MAX_LETTERS or column.time_unit == "hh.mm.ss":
-        return "another text"
+        return "other text"
     if column.day_first is None:
         if is_ambiguous(text):
             return "one that does not tell whether its day or its month comes first, as the training file does not"
     elif seconds_of(text, day_first=not column.day_first) is not None:
         return f"one whose {'month' if column.day_first else 'day'} comes first, unlike in the training file"
-    return "another text"
+    return "other text"
 
 
 def _expected(column: Column) -> str:

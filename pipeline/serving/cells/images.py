@@ -80,7 +80,7 @@ def _picture(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
     try:
         body = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise RefusedCellError("base64 of a png or jpg is expected", "another text") from None
+        raise RefusedCellError("base64 of a png or jpg is expected", "other text") from None
     try:
         from pipeline.contracts.pictures import UnreadablePictureError, decode_image  # noqa: PLC0415 - see there
     except ImportError:

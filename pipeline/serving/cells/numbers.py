@@ -62,7 +62,7 @@ class NumberReader:
             return None
         number = parse_number(text, number_format) if len(text) <= MAX_LETTERS else None
         if number is None or np.isnan(number):
-            raise RefusedCellError(f"a number such as {_example(number_format)} or null is expected", "another text")
+            raise RefusedCellError(f"a number such as {_example(number_format)} or null is expected", "other text")
         return number
 
 

@@ -104,7 +104,7 @@ def test_a_boolean_may_come_as_a_word(given: str, meant: bool) -> None:
 @pytest.mark.parametrize(
     ("column", "cell", "expected", "found"),
     [
-        ("age", "thirty", "a number such as 1299.5 or null", "another text"),
+        ("age", "thirty", "a number such as 1299.5 or null", "other text"),
         ("age", True, "a number or null", "a boolean"),
         ("age", [31], "a number or null", "an array"),
         ("age", 1e39, "a number within ±3.4e38", "a larger one"),
@@ -112,7 +112,7 @@ def test_a_boolean_may_come_as_a_word(given: str, meant: bool) -> None:
         ("job", ["cook"], "text or null", "an array"),
         ("job", {"a": 1}, "text or null", "an object"),
         ("member", 2, "true, false, 1, 0 or null", "another number"),
-        ("member", "perhaps", "true, false, 1, 0 or null", "another text"),
+        ("member", "perhaps", "true, false, 1, 0 or null", "other text"),
     ],
 )
 def test_a_cell_of_another_kind_is_named_by_row_and_column(column: str, cell: Any, expected: str, found: str) -> None:
@@ -209,7 +209,7 @@ def test_a_text_keeps_its_inner_white_space() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "found"),
-    [("soon", "another text"), ("31/1/2024", "one whose day comes first"), (True, "a boolean"),
+    [("soon", "other text"), ("31/1/2024", "one whose day comes first"), (True, "a boolean"),
      (1e30, "a number beyond"), (NAN, "a number beyond"), ([1], "an array")],
 )  # fmt: skip
 def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:

@@ -102,7 +102,7 @@ def test_a_text_that_the_format_does_not_settle_is_refused(
 ) -> None:
     column = Column(name="size", kind="numeric", number_format=number_format)
     message = refused(column, 1, text)
-    assert message == f"rows[1], column 'size': a number such as {example} or null is expected, this is another text"
+    assert message == f"rows[1], column 'size': a number such as {example} or null is expected, this is other text"
 
 
 @pytest.mark.parametrize(("cell", "found"), [(True, "a boolean"), (False, "a boolean"), ([1], "an array")])
@@ -135,7 +135,7 @@ def test_a_number_beyond_the_columns_type_is_refused(is_wide: bool, cell: Any, b
 def test_a_hostile_text_is_no_number_and_refused_at_once(text: str) -> None:
     start = time.monotonic()
     for kind in ("numeric", "boolean", "datetime"):
-        assert "this is another text" in refused(Column(name="x", kind=kind), text)  # type: ignore[arg-type]
+        assert "this is other text" in refused(Column(name="x", kind=kind), text)  # type: ignore[arg-type]
     assert time.monotonic() - start < 5
 
 
@@ -159,8 +159,8 @@ def test_markers_of_the_settings_replace_the_usual_ones() -> None:
     word, number = Column(name="x", kind="categorical"), Column(name="x", kind="numeric")
     assert feed(word, "NA", "absent", " absent ", "", missing=("absent",)) == ["NA", "", "", ""]
     assert math.isnan(feed(number, "absent", missing=("absent",))[0])
-    assert "another text" in refused(number, "NA", missing=("absent",))
-    assert "another text" in refused(number, "-", missing=("absent",))
+    assert "other text" in refused(number, "NA", missing=("absent",))
+    assert "other text" in refused(number, "-", missing=("absent",))
     assert feed(word, "NA", "None", missing=()) == ["NA", "None"]
 
 
@@ -188,7 +188,7 @@ def test_what_is_false_is_0(cell: Any) -> None:
 @pytest.mark.parametrize(
     ("cell", "found"),
     [(2, "another number"), (-1, "another number"), (0.5, "another number"), (10**30, "another number"),
-     ("2", "another text"), ("yep", "another text"), ("10", "another text"), ([True], "an array")],
+     ("2", "other text"), ("yep", "other text"), ("10", "other text"), ([True], "an array")],
 )  # fmt: skip
 def test_what_is_neither_true_nor_false_is_refused(cell: Any, found: str) -> None:
     message = refused(Column(name="x", kind="boolean"), True, cell)
@@ -541,7 +541,7 @@ def test_a_body_with_the_longest_integers_keeps_them() -> None:
         ("[" * 100_000, "the body is not JSON (line 1, column "),
         ("[" * 500 + "]" * 500, "a number or null is expected, this is an array"),
         ('{"age": 1}', "a number or null is expected, this is an object"),
-        (f'"{"1" * 10_000_000}"', "this is another text"),
+        (f'"{"1" * 10_000_000}"', "this is other text"),
         ("99999999999999999999999999999999999999999", "a number within ±3.4e38"),
     ],
 )
