@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import (
-    check_command,
-    dead_letter_commands,
-    demo_command,
-    deploy_commands,
-    key_commands,
-    model_commands,
-    run_commands,
-    stack_commands,
+from pipeline.cli.client.session import Choice, Session
+from pipeline.cli.commands import (
+    check,
+    dead_letters,
+    demo,
+    deployment,
+    embedded_cloud,
+    keys,
+    models,
+    runs,
 )
-from pipeline.cli.exits import GuardedGroup
-from pipeline.cli.session import Choice, Session
+from pipeline.cli.terminal.exit_codes import GuardedGroup
 
 __all__ = ["app"]
 
@@ -82,23 +82,23 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    if stack is None and (profile or region) and ctx.invoked_subcommand not in deploy_commands.NAMES:
+    if stack is None and (profile or region) and ctx.invoked_subcommand not in deployment.NAMES:
         raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
     choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, home=home)
     ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
 
 
 def _real(choice: Choice) -> Session:
-    from pipeline.cli.connecting import real_session
+    from pipeline.cli.client.connection import real_session
 
     return real_session(choice)
 
 
-stack_commands.register(app)
-deploy_commands.register(app)
-check_command.register(app)
-run_commands.register(app)
-dead_letter_commands.register(app)
-model_commands.register(app)
-key_commands.register(app)
-demo_command.register(app)
+embedded_cloud.register(app)
+deployment.register(app)
+check.register(app)
+runs.register(app)
+dead_letters.register(app)
+models.register(app)
+keys.register(app)
+demo.register(app)

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from pipeline.cli.client.session import Choice, Connection, DeploymentSite, Session, World
 from pipeline.cli.main import app
-from pipeline.cli.session import Choice, Connection, DeploymentSite, Session, World
 from pipeline.contracts.model_version import Lineage, ModelVersion
 from pipeline.contracts.names import RunKeys, artifact_key
 from pipeline.contracts.outcome import Trial

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.faults import describe_fault
+from pipeline.cli.terminal.faults import describe_fault
 from tests.unit.cli.conftest import Stage
 
 RUN = "import sys; sys.argv[0] = 'modeldrop'; from pipeline.cli.entry import main; sys.exit(main())"
@@ -90,7 +90,7 @@ def test_closed_streams_fail_nothing(tmp_path: Path, redirections: str) -> None:
 
 
 def test_rows_on_a_closed_stdin_are_one_sentence(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.cli.rows import find_source
+    from pipeline.cli.input.rows import find_source
     from pipeline.contracts.errors import InvalidRequestError
     from tests.unit.cli.conftest import SIGNATURE
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.cli.card_views import card_view
+from pipeline.cli.views.card import card_view
 from pipeline.contracts.findings import (
     Bin,
     Calibration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from pipeline.cli.curves import curves_of, curves_table, sparkline
+from pipeline.cli.views.curves import curves_of, curves_table, sparkline
 from pipeline.contracts.curves import CURVES, TrainingCurves
 from pipeline.contracts.names import RunKeys
 from tests.fakes.objects import FakeObjectStore

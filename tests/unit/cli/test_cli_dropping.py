@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from pipeline.cli import folders, prechecking
+from pipeline.cli.input import folders
+from pipeline.cli.upload import precheck
 from pipeline.contracts.model_version import ModelVersion
 from pipeline.validation.readers.source import hash_files
 from tests.unit.cli.conftest import Stage
@@ -189,7 +190,7 @@ def _write_large(folder: Path, name: str) -> Path:
 def test_of_large_data_the_names_of_columns_are_checked_and_that_is_told(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(prechecking, "MAX_CHECKED_BYTES", 100)
+    monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
     file = _write_large(tmp_path, name)
     code, told = _drop(stage, file, "--target", "churnd")
     assert code == 1
@@ -203,7 +204,7 @@ def test_of_large_data_the_names_of_columns_are_checked_and_that_is_told(
 def test_large_data_that_has_no_head_is_not_checked_and_that_is_told(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prechecking, "MAX_CHECKED_BYTES", 100)
+    monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
     (tmp_path / "pictures.zip").write_bytes(b"PK" + b"0" * 200)
     code, told = _drop(stage, tmp_path / "pictures.zip")
     assert code == 0
@@ -213,7 +214,7 @@ def test_large_data_that_has_no_head_is_not_checked_and_that_is_told(
 def test_the_settings_of_large_data_are_checked_all_the_same(
     stage: Stage, churn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prechecking, "MAX_CHECKED_BYTES", 100)
+    monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
     (tmp_path / "mine.yaml").write_text("sed: 1\n")
     assert _drop(stage, churn, "--spec", tmp_path / "mine.yaml")[0] == 1
 

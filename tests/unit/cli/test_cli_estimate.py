@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli.estimate_views import describe_estimate, estimate_document
+from pipeline.cli.views.estimate import describe_estimate, estimate_document
 from pipeline.contracts.estimate import Estimate
 from tests.unit.cli.conftest import Stage
 

@@ -16,7 +16,7 @@ import httpx
 import polars as pl
 import pytest
 
-from pipeline.cli.faults import describe_fault
+from pipeline.cli.terminal.faults import describe_fault
 from tests.unit.cli.conftest import Stage
 
 ROW = json.dumps({"width": 1.5, "colour": "red"})
@@ -24,8 +24,8 @@ ROW = json.dumps({"width": 1.5, "colour": "red"})
 
 WRITES_MUCH = """
 import typer
-from pipeline.cli.consoles import print_json
-from pipeline.cli.exits import GuardedGroup
+from pipeline.cli.terminal.console import print_json
+from pipeline.cli.terminal.exit_codes import GuardedGroup
 
 app = typer.Typer(cls=GuardedGroup)
 app.callback()(lambda: None)

@@ -9,8 +9,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from pipeline.cli.guesses import ALIASES, POINTERS
 from pipeline.cli.main import app
+from pipeline.cli.terminal.guesses import ALIASES, POINTERS
 from tests.unit.cli.conftest import DOWN, Stage
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # it is a group

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from pipeline.cli.predicting import make_batches
+from pipeline.cli.prediction.predict import make_batches
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.numbers import NumberFormat
 from tests.unit.cli.conftest import SIGNATURE, Stage

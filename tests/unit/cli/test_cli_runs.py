@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.dropping import model_of
+from pipeline.cli.upload.upload import model_of
 from pipeline.contracts.names import RunKeys, run_name
 from pipeline.contracts.run import STAGES, RunError
 from pipeline.contracts.upload_metadata import read_target

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.cli.fitted_table import FittedColumn, FittedTable
+from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.contracts.run import RunError
 from tests.unit.cli.conftest import Stage
 from tests.unit.cli.scenes import LONG_RUN, PARAGRAPH

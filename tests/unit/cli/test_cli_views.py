@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from pipeline.cli.leaderboard_views import leaderboard
-from pipeline.cli.views import interval
+from pipeline.cli.views.leaderboard import leaderboard
+from pipeline.cli.views.tables import interval
 from pipeline.contracts.variant import Selection
 from tests.unit.cli.conftest import selection
 

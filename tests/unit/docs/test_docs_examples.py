@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.cli.check_views import check_view
-from pipeline.cli.checking import check_path
+from pipeline.cli.upload.check import check_path
+from pipeline.cli.upload.check_report import check_view
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "wohnungen.csv"

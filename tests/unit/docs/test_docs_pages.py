@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from pipeline.cli.leaderboard_views import leaderboard_columns
 from pipeline.cli.main import app
+from pipeline.cli.views.leaderboard import leaderboard_columns
 from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.planning.estimates import PRICE_SOURCE
 

@@ -1,0 +1,1 @@
+"""A stack, its API and its runs, as the commands use them."""

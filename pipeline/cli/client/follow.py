@@ -1,0 +1,167 @@
+"""Following a run to its end, on a terminal or in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipeline.cli.client.lookup import live_number
+from pipeline.cli.terminal.console import err, show
+from pipeline.cli.terminal.exit_codes import ExitCode, message
+from pipeline.cli.views.curves import curves_of, curves_table
+from pipeline.cli.views.estimate import describe_estimate
+from pipeline.cli.views.leaderboard import leaderboard
+from pipeline.cli.views.tables import plain_stage, run_panel
+from pipeline.cli.views.target import learning_lines
+from pipeline.contracts.curves import TrainingCurves
+from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
+from pipeline.contracts.names import RunKeys
+from pipeline.contracts.run import Run
+from pipeline.contracts.variant import Selection
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.cli.client.session import Connection
+    from pipeline.intake.run_log import RunLog
+
+__all__ = ["exit_code", "follow", "report_end", "say_where", "show_leaderboard", "wait_for_start"]
+
+POLL_SECONDS = 0.5
+_POLLS_A_CURVE = 4  # a job writes them every two seconds
+_START_SECONDS = 60.0
+_ENDS: dict[str, ExitCode] = {
+    "SUCCEEDED": ExitCode.OK,
+    "FAILED": ExitCode.FAILED,
+    "NEEDS_DECISION": ExitCode.NEEDS_DECISION,
+}
+
+
+def wait_for_start(run: str, runs: RunLog, *, sleep: Callable[[float], None], seconds: float = _START_SECONDS) -> Run:
+    """The run's record as soon as it is there; raise NotFoundError when the upload has started nothing."""
+    for _ in range(int(seconds / POLL_SECONDS)):
+        try:
+            return runs.get(run)
+        except NotFoundError:
+            sleep(POLL_SECONDS)
+    raise NotFoundError(
+        f"no run began within {seconds:.0f} s of the upload (its name would be {run}): 'modeldrop runs' lists uploads "
+        "that were refused, 'modeldrop dead-letters' counts those whose handling failed"
+    )
+
+
+def follow(run: str, connection: Connection, *, sleep: Callable[[float], None]) -> Run:
+    """Show each stage until the run has ended, and what is trained; raise NotFoundError for an unknown run."""
+    console = err()
+    updates = _updates(run, connection.runs, sleep)
+    if not console.is_terminal:
+        return _follow_plainly(updates)
+    return _follow_live(updates, console, curves_of(run, connection.artifacts))
+
+
+def exit_code(run: Run) -> ExitCode:
+    """Of a run that has ended."""
+    return _ENDS[run.status]
+
+
+def report_end(run: Run, connection: Connection) -> ExitCode:
+    """Say how the run ended: the leaderboard, or the error and where to read on."""
+    show_leaderboard(run, connection)
+    if run.error is not None:
+        message(f"{run.run} failed: {run.error.message} ({run.error.type})", style="red")
+        say_where(run, connection)
+    elif run.status == "NEEDS_DECISION":
+        message(f"version {run.version} waits for a decision: {run.reason}", style="yellow")
+        message(f"'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live")
+    else:
+        message(_describe_success(run, connection), style="green")
+    return exit_code(run)
+
+
+def _describe_success(run: Run, connection: Connection) -> str:
+    """What the run made, and what is live now: a later run or a person may have moved the alias since."""
+    live = live_number(connection, run.tenant, run.model)
+    if run.reason and live != run.version:
+        return f"{run.reason}; 'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live"
+    if live == run.version:
+        return f"{run.model} version {run.version} is live"
+    now = f"version {live} is live now" if live else "no version is live now"
+    return f"this run made {run.model} version {run.version}; {now}"
+
+
+def show_leaderboard(run: Run, connection: Connection) -> None:
+    """Print what was tried; nothing for a run that ended before selection."""
+    selection = _selection(run, connection)
+    if selection is not None:
+        show(leaderboard(selection))
+
+
+def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator[Run]:
+    while True:
+        found = runs.get(run)
+        yield found
+        if found.status != "RUNNING":
+            return
+        sleep(POLL_SECONDS)
+
+
+def _follow_live(updates: Iterator[Run], console: Console, read: Callable[[], Sequence[TrainingCurves]]) -> Run:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    run = next(updates)
+    spinner = Spinner("dots", style="cyan")
+    curves: Sequence[TrainingCurves] = ()
+    with Live(
+        console=console,
+        refresh_per_second=8,
+        get_renderable=lambda: Group(run_panel(run, now=datetime.now(UTC), mark=spinner), curves_table(curves)),
+    ):
+        for number, run in enumerate(updates):
+            if number % _POLLS_A_CURVE == 0 or not _is_training(run):
+                curves = read() if _is_training(run) else ()
+    return run
+
+
+def _is_training(run: Run) -> bool:
+    return any(stage.name == "train" and stage.status == "RUNNING" for stage in run.stages)
+
+
+def _follow_plainly(updates: Iterator[Run]) -> Run:
+    told: dict[str, str] = {}
+    events = 0
+    for run in updates:
+        for event in run.events[events:]:
+            message(event.text)
+        events = len(run.events)
+        for stage in run.stages:
+            if stage.status != "PENDING" and told.get(stage.name) != stage.status:
+                told[stage.name] = stage.status
+                message(plain_stage(stage))
+        if run.learning is not None and "learning" not in told:
+            told["learning"] = run.learning.target
+            for line in learning_lines(run.learning):
+                message(line.plain, style="yellow" if line.style else None)
+        if run.estimate is not None and "estimate" not in told:
+            told["estimate"] = describe_estimate(run.estimate)
+            message(f"estimated at {told['estimate']}")
+    return run
+
+
+def _selection(run: Run, connection: Connection) -> Selection | None:
+    """A run that ended before selection has none."""
+    try:
+        return Selection.from_bytes(connection.artifacts.get(RunKeys.of(run.run).selection))
+    except ObjectNotFoundError:
+        return None
+
+
+def say_where(run: Run, connection: Connection) -> None:
+    """Say where the file, its report and the logs of a failed run are."""
+    prefix = RunKeys.of(run.run).quarantine("")
+    for key in connection.artifacts.keys(prefix):
+        what = "the report" if key.endswith("/report.json") else "the file, kept"
+        message(f"  {what}: s3://{connection.artifacts.bucket}/{key}")
+    message(f"  the logs: modeldrop logs {run.run}")

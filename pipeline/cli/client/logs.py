@@ -1,0 +1,100 @@
+"""What a run's functions and jobs logged, in lines that a person reads."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.text import Text
+
+from pipeline.cli.terminal.console import out, wrap_words
+from pipeline.cli.terminal.exit_codes import message
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.cli.client.session import Connection, LogLine
+    from pipeline.contracts.run import Run
+
+__all__ = ["log_text", "print_logs"]
+
+_POLL_SECONDS = 1.0
+_INDENT = 14  # letters of the time, below which a long line goes on
+_HEAD = 41  # letters of the time and of who logged
+_BEFORE = timedelta(minutes=1)  # the event's own functions log before the run's record exists
+_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
+# What every line of Powertools' bears and no person asked for.
+_NOISE = frozenset({
+    "level", "location", "message", "timestamp", "service", "run", "cold_start", "sampling_rate", "xray_trace_id",
+    "function_name", "function_memory_size", "function_arn", "function_request_id",
+    "exception", "exception_name", "stack_trace",
+})  # fmt: skip
+
+
+def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sleep: Callable[[float], None]) -> None:
+    """Print the lines there are; with ``follow`` also those to come, until the run has ended."""
+    console = out()
+    printed = 0
+    while True:
+        ended = connection.runs.get(run.run).status != "RUNNING"
+        lines = connection.logs.lines(run.run, since=run.started_at - _BEFORE)
+        for line in lines[printed:]:
+            if json:
+                typer.echo(jsonlib.dumps({"at": line.at.isoformat(), "group": line.group, "message": line.message}))
+            else:
+                _print_line(log_text(line), console)
+        printed = len(lines)
+        if ended or not follow:
+            break
+        sleep(_POLL_SECONDS)
+    if not printed:
+        message("nothing was logged for this run yet")
+
+
+def log_text(line: LogLine) -> Text:
+    """Time, who, and what; a JSON line's own fields follow its message, and its traceback comes last."""
+    fields = _fields(line.message)
+    level = str(fields.get("level", "INFO"))
+    said = str(fields.get("message", line.message))
+    rest = "  ".join(f"{name}={_value(value)}" for name, value in fields.items() if _is_shown(name, value))
+    text = Text.assemble(
+        (f"{line.at.astimezone():%H:%M:%S.%f}"[:12], "dim"),
+        (f"  {line.group.rsplit('/', 1)[-1]:<26} ", "cyan"),
+        (said, _STYLES.get(level, "")),
+        (f"  {rest}" if rest else "", "dim"),
+    )
+    if fields.get("exception"):
+        text.append(f"\n{fields['exception']}", style="dim")
+    return text
+
+
+def _print_line(text: Text, console: Console) -> None:
+    """Wrap between words on a terminal, below the first line's name; a pipe gets one line."""
+    if not console.is_terminal:
+        console.print(text, soft_wrap=True)
+        return
+    styled = Text(wrap_words(text.plain, console.width, indent=_INDENT))
+    styled.spans = [span for span in text.spans if span.end <= _HEAD]  # what follows may have moved
+    console.print(styled, soft_wrap=True)
+
+
+def _is_shown(name: str, value: object) -> bool:
+    return name not in _NOISE and value not in (None, "", {}, [])
+
+
+def _value(value: object) -> str:
+    """A number with six digits at most; ``--json`` has all of them."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else jsonlib.dumps(value, ensure_ascii=False)
+
+
+def _fields(message_text: str) -> dict[str, Any]:
+    try:
+        found = jsonlib.loads(message_text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

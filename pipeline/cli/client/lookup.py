@@ -1,0 +1,105 @@
+"""Models, versions and runs by the names that people type: what is not there is said with what is near."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.contracts.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+    from pipeline.contracts.model_version import ModelSummary, ModelVersion
+    from pipeline.contracts.run import Run
+
+__all__ = ["find_live", "find_model", "find_run", "find_version", "live_number", "newest_runs"]
+
+_MAX_NAMED = 5
+_LIKENESS = 0.6  # difflib's own default: 'chrn' is like 'churn' (0.89), 'nosuchrun' is not (0.57)
+_MAX_RUNS = 1000  # that a name is looked for among
+
+
+def find_model(connection: Connection, tenant: str, model: str) -> ModelSummary:
+    """Raise NotFoundError, with the nearest name, when the tenant has no such model."""
+    models = connection.registry.models(tenant)
+    for summary in models:
+        if summary.model == model:
+            return summary
+    raise NotFoundError(f"no model '{model}'{_hint(connection, tenant, model, [one.model for one in models])}")
+
+
+def find_version(connection: Connection, tenant: str, model: str, version: int | None) -> ModelVersion:
+    """The version, or without a number the live one, or the newest where none is live.
+
+    Raises:
+        NotFoundError: The tenant has no such model or version.
+    """
+    summary = find_model(connection, tenant, model)
+    if version is not None and version > summary.latest_version:
+        versions = "version 1" if summary.latest_version == 1 else f"versions 1 to {summary.latest_version}"
+        raise NotFoundError(f"model '{model}' has no version {version}: it has {versions}")
+    return connection.registry.get(tenant, model, version or summary.live_version or summary.latest_version)
+
+
+def find_live(connection: Connection, tenant: str, model: str) -> ModelVersion:
+    """Raise NotFoundError when the tenant has no such model, or none of its versions is live."""
+    summary = find_model(connection, tenant, model)
+    if summary.live_version is None:
+        raise NotFoundError(
+            f"no version of '{model}' is live: 'modeldrop promote {model} {summary.latest_version}' makes one live"
+        )
+    return connection.registry.live(tenant, model)
+
+
+def live_number(connection: Connection, tenant: str, model: str) -> int | None:
+    """Which version is live now; None when none is, or there is no such model."""
+    return next((one.live_version for one in connection.registry.models(tenant) if one.model == model), None)
+
+
+def find_run(connection: Connection, name: str, tenant: str | None = None) -> Run:
+    """The run of that name, or the newest run of the model of that name.
+
+    Args:
+        connection: The stack that has it.
+        name: A run's name, or a model's.
+        tenant: Whose model; None: the stack's own tenant.
+
+    Raises:
+        NotFoundError: There is neither such a run nor a run of such a model.
+    """
+    try:
+        return connection.runs.get(name)
+    except NotFoundError:
+        runs = newest_runs(connection, connection.tenant(tenant))
+    for run in runs:
+        if run.model == name:
+            return run
+    names = [*(run.run for run in runs), *dict.fromkeys(run.model for run in runs)]
+    raise NotFoundError(f"no run or model '{name}'{_near(name, names) or _list_runs(runs)}")
+
+
+def newest_runs(connection: Connection, tenant: str | None = None) -> list[Run]:
+    """Newest first."""
+    return connection.runs.list(tenant=tenant, limit=_MAX_RUNS)
+
+
+def _hint(connection: Connection, tenant: str, model: str, names: Sequence[str]) -> str:
+    others = sorted(one.tenant for one in connection.registry.models() if one.model == model)
+    if others:
+        return f" in tenant '{tenant}'; tenant '{others[0]}' has one: --tenant {others[0]}"
+    if near := _near(model, names):
+        return near
+    if not names:
+        return f": tenant '{tenant}' has none yet; 'modeldrop drop FILE' trains one"
+    more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MAX_NAMED])}{more}"
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=_LIKENESS)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _list_runs(runs: Sequence[Run]) -> str:
+    return "; 'modeldrop runs' lists them" if runs else ": there are no runs yet; 'modeldrop drop FILE' starts one"

@@ -1,0 +1,67 @@
+"""check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.cli.upload.check import Check
+
+__all__ = ["register"]
+
+_CHECK = """
+Examples:
+  modeldrop check houses.csv
+  modeldrop check houses.csv --json | jq '.columns[] | select(.dropped)'
+  modeldrop check clicks/                 # a folder, as 'drop' takes it
+
+A train.yaml and a test.csv (or parquet, ...) beside the file are read with it. Nothing is uploaded, nothing runs.
+
+Exit codes: 0 a run would begin, 1 it would refuse the file: the sentence says why."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(cls=Command, epilog=_CHECK, rich_help_panel="Runs")(check)
+
+
+def check(
+    *,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", exists=True, readable=True, help="A data file or a folder, as for drop."),
+    ],
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column to predict (default: the last one).")
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(metavar="train.yaml", exists=True, dir_okay=False, help="Settings, in place of those beside it."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")] = False,
+) -> None:
+    """Show how a file would be read, what would be learned and tried, and what that would take; nothing is run."""
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.upload.check_report import check_view
+
+    result = _check(file, target, spec)
+    if json:
+        print_json(result.document())
+    else:
+        show(check_view(result))
+
+
+def _check(file: Path, target: str | None, spec: Path | None) -> Check:
+    """With a spinner on a terminal: a large file takes a while."""
+    from pipeline.cli.terminal.console import err
+    from pipeline.cli.upload.check import check_path
+
+    console = err()
+    if not console.is_terminal:
+        return check_path(file, target=target, spec=spec)
+    with console.status(f"reading {file.name}"):
+        return check_path(file, target=target, spec=spec)

@@ -1,0 +1,67 @@
+"""What a shell completes: models, runs and versions of the stack that the command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pipeline.cli.client.session import Choice, Session
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+
+__all__ = ["complete_models", "complete_runs", "complete_runs_and_models", "complete_versions"]
+
+_MAX_RUNS = 50
+
+
+def complete_models(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Models of the tenant."""
+    return _complete(ctx, incomplete, lambda stack: (one.model for one in stack.registry.models(_tenant(ctx, stack))))
+
+
+def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Versions of the model that is typed before."""
+
+    def versions(stack: Connection) -> Iterable[str]:
+        models = stack.registry.models(_tenant(ctx, stack))
+        latest = next((one.latest_version for one in models if one.model == ctx.params.get("model")), 0)
+        return (str(version) for version in range(latest, 0, -1))
+
+    return _complete(ctx, incomplete, versions)
+
+
+def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The newest runs."""
+    return _complete(ctx, incomplete, lambda stack: (one.run for one in stack.runs.list(limit=_MAX_RUNS)))
+
+
+def complete_runs_and_models(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Models first: a run's name begins with its tenant."""
+    return [*complete_models(ctx, incomplete), *complete_runs(ctx, incomplete)]
+
+
+def _complete(ctx: typer.Context, incomplete: str, names: Callable[[Connection], Iterable[str]]) -> list[str]:
+    try:
+        return [name for name in names(_session(ctx).connection()) if name.startswith(incomplete)]
+    except Exception:  # noqa: BLE001 - the outermost edge: a shell that completes shows no errors
+        return []
+
+
+def _session(ctx: typer.Context) -> Session:
+    """The root's callback does not run when a shell completes."""
+    root = ctx.find_root()
+    options: dict[str, Any] = {name: root.params.get(name) for name in ("stack", "profile", "region", "home")}
+    choice = Choice(**options)
+    if root.obj:
+        session: Session = root.obj(choice)
+        return session
+    from pipeline.cli.client.connection import real_session
+
+    return real_session(choice)
+
+
+def _tenant(ctx: typer.Context, connection: Connection) -> str:
+    return connection.tenant(ctx.params.get("tenant"))

@@ -1,0 +1,68 @@
+"""dead-letters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from pipeline.intake.dead_letters import DeadLetters
+
+__all__ = ["register"]
+
+_EXAMPLES = """
+Examples:
+  modeldrop dead-letters
+  modeldrop dead-letters --redrive        # once what was wrong is put right
+  modeldrop dead-letters --json | jq 'map(.messages) | add'
+
+An upload that is redriven starts one run at most, however often it comes."""
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("dead-letters", cls=Command, epilog=_EXAMPLES, rich_help_panel="Runs")(dead_letters)
+
+
+def dead_letters(
+    ctx: typer.Context,
+    *,
+    redrive: Annotated[bool, typer.Option("--redrive", help="Hand all of them over again.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Count the messages that nobody could handle, or hand them over again."""
+    from pipeline.cli.terminal.console import print_json, show
+
+    queues = session_of(ctx).connection().dead_letters()
+    documents = [_document(queue, redrive=redrive) for queue in queues]
+    if json:
+        print_json(documents)
+    else:
+        show(_table(documents, redrive=redrive))
+    if redrive:
+        message(f"{sum(document['redriven'] for document in documents):,} handed over again")
+
+
+def _document(queue: DeadLetters, *, redrive: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {"queue": queue.name, "messages": queue.count(), "contents": queue.contents}
+    return document | ({"redriven": queue.redrive()} if redrive else {})
+
+
+def _table(documents: Sequence[dict[str, Any]], *, redrive: bool) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    columns = ("queue", "messages", *(("redriven",) if redrive else ()), "contents")
+    table = Table(*columns, box=SIMPLE_HEAD)
+    for document in documents:
+        table.add_row(*(str(document[column]) for column in columns))
+    return table

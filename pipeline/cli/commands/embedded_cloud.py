@@ -1,0 +1,126 @@
+"""up, down, status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.client.session import Session, session_of
+from pipeline.cli.terminal.exit_codes import ExitCode, message
+from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.contracts.stack import StackStatus
+
+__all__ = ["register"]
+
+_UP = """
+Examples:
+  modeldrop up                            # a second `up` finds the first
+  modeldrop up --foreground               # stays; Ctrl-C ends it
+  modeldrop up --bind 0.0.0.0             # for other machines too
+
+It does not check AWS signatures: bind it only to networks that you trust."""
+_STATUS = """
+Examples:
+  modeldrop status
+  modeldrop status --json | jq -r .api_url
+
+Exit code 3 when nothing is running."""
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+
+
+def register(app: typer.Typer) -> None:
+    panel = "The stack"
+    app.command(cls=Command, epilog=_UP, rich_help_panel=panel)(up)
+    app.command(cls=Command, rich_help_panel=panel)(down)
+    app.command(cls=Command, epilog=_STATUS, rich_help_panel=panel)(status)
+
+
+def up(
+    ctx: typer.Context,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the foreground; Ctrl-C ends it.")] = False,
+    bind: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as your user.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Start the embedded cloud and deploy the template to it."""
+    session = _embedded(ctx)
+    if json and foreground:
+        raise typer.BadParameter("--json and --foreground exclude each other: 'up --json' returns when it is up")
+    found = session.world.control.up(
+        home=session.choice.home,
+        bind=bind,
+        foreground=foreground,
+        allow_code=allow_code,
+        report=lambda text: message(text, style="dim"),
+    )
+    if not foreground:
+        _print_status(found, json=json)
+        message("'modeldrop drop FILE' trains a model; 'modeldrop down' stops it")
+
+
+def down(
+    ctx: typer.Context,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Delete its data too: uploads, runs, models, keys.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about runs that are still going.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Stop the embedded cloud. Its data stays, unless --wipe."""
+    from pipeline.cli.client.stopping import confirm_stop, running_runs
+
+    session = _embedded(ctx)
+    runs = running_runs(session)
+    confirm_stop(runs, confirmed=yes)
+    stopped = session.world.control.down(home=session.choice.home, wipe=wipe)
+    message("stopped" if stopped else "nothing was running")
+    for run in runs:
+        message(f"ended the run {run.run} ({run.file})", style="yellow")
+    if wipe:
+        _forget_demo(session)
+        message("its data is deleted")
+    if json:
+        from pipeline.cli.terminal.console import print_json
+
+        print_json({"stopped": stopped, "wiped": wipe, "ended_runs": [run.run for run in runs]})
+
+
+def status(ctx: typer.Context, json: JsonOption = False) -> None:
+    """Show addresses and API key."""
+    found = session_of(ctx).status()
+    _print_status(found, json=json)
+    if not found.running:
+        raise typer.Exit(ExitCode.NOT_RUNNING)
+
+
+def _print_status(status: StackStatus, *, json: bool) -> None:
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.json_documents import status_document
+    from pipeline.cli.views.tables import status_table
+
+    if json:
+        print_json(status_document(status))
+    else:
+        show(status_table(status))
+
+
+def _forget_demo(session: Session) -> None:
+    """The demo's files lie beside the embedded cloud's own."""
+    import shutil
+
+    home = session.world.control.status(home=session.choice.home).home
+    if home is not None:
+        shutil.rmtree(home / "demo", ignore_errors=True)
+
+
+def _embedded(ctx: typer.Context) -> Session:
+    session = session_of(ctx)
+    if session.choice.stack:
+        raise typer.BadParameter(
+            f"'{ctx.info_name}' is for the embedded cloud; 'modeldrop deploy' makes a stack on AWS and 'modeldrop "
+            "destroy' removes it"
+        )
+    return session

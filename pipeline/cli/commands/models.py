@@ -1,0 +1,255 @@
+"""models, card, promote, predict."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.completion import complete_models, complete_versions
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+    from pipeline.cli.prediction.predict import Answers
+    from pipeline.contracts.model_version import ModelSummary, ModelVersion
+
+__all__ = ["register"]
+
+_PROMOTE = """
+Examples:
+  modeldrop promote houses 3   # accept it: its run ended NEEDS_DECISION
+  modeldrop promote houses 2   # roll back"""
+_CARD = """
+Examples:
+  modeldrop card houses
+  modeldrop card houses 3 --json | jq .importance"""
+_EXPORT = """
+Examples:
+  modeldrop export houses                 # the live version, as houses-1.onnx
+  modeldrop export houses 3 -o model.onnx"""
+_PREDICT = """
+Examples:
+  modeldrop predict houses new_houses.csv --rows 5
+  modeldrop predict houses '{"rooms": 4, "town": "Bergen"}'
+  modeldrop predict digits seven.png
+  modeldrop predict houses test.parquet --json | jq '.predictions[].value'
+  modeldrop predict digits scans/   # or a zip; a folder's name is the truth
+  modeldrop predict houses new_houses.csv -o predictions.parquet
+  cat rows.jsonl | modeldrop predict houses - > predictions.csv
+
+A file is read as the model's training file was: names, numbers, dates, missing markers.
+
+A file with the target is scored: each prediction beside the truth.
+
+A terminal gets a table of the first rows, a pipe csv of all rows."""
+
+TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.", autocompletion=complete_models
+    ),
+]
+
+
+def parse_version(text: str) -> int:
+    """Parse a version's number, as an argument has it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"'{text}' is no version: a whole number such as 2 is expected")
+    return int(text)
+
+
+VersionArgument = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="VERSION",
+        parser=parse_version,
+        help="Default: the live one, else the newest.",
+        autocompletion=complete_versions,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    panel = "Models"
+    app.command(cls=Command, rich_help_panel=panel)(models)
+    app.command(cls=Command, epilog=_CARD, rich_help_panel=panel)(card)
+    app.command(cls=Command, epilog=_PREDICT, rich_help_panel=panel)(predict)
+    app.command(cls=Command, epilog=_PROMOTE, rich_help_panel=panel)(promote)
+    app.command(cls=Command, epilog=_EXPORT, rich_help_panel=panel)(export)
+
+
+def models(
+    ctx: typer.Context,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List models, each with the version that is live."""
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.json_documents import model_document
+    from pipeline.cli.views.tables import models_table
+
+    connection = session_of(ctx).connection()
+    found = [(summary, _live(summary, connection)) for summary in connection.registry.models(tenant)]
+    if json:
+        print_json([model_document(summary, live) for summary, live in found])
+    else:
+        show(models_table(found))
+
+
+def card(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: VersionArgument = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a version's model card: quality with intervals, warnings, importance, data, cost."""
+    from pipeline.cli.client.lookup import find_version, live_number
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.card import card_view
+    from pipeline.contracts.model_version import ModelCard
+
+    connection = session_of(ctx).connection()
+    holder = connection.tenant(tenant)
+    found = find_version(connection, holder, model, version)
+    live = live_number(connection, holder, model)
+    known = ModelCard.from_bytes(connection.artifacts.get(found.card_key))
+    if json:
+        print_json({"version": found.version, "live": found.version == live, **known.model_dump(mode="json")})
+    else:
+        show(card_view(found, known, live=found.version == live))
+
+
+def promote(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: Annotated[
+        int,
+        typer.Argument(metavar="VERSION", parser=parse_version, help="1, 2, 3 ...", autocompletion=complete_versions),
+    ],
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a version live: to accept a run's version, or to roll back."""
+    from pipeline.cli.client.lookup import find_version, live_number
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import promoted_document
+
+    connection = session_of(ctx).connection()
+    holder = connection.tenant(tenant)
+    find_version(connection, holder, model, version)
+    previous = live_number(connection, holder, model)
+    promoted = connection.registry.promote(holder, model, version, by=_who())
+    connection.runs.decide(promoted.lineage.run)
+    message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
+    message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
+    if json:
+        print_json(promoted_document(promoted, previous=previous))
+
+
+def predict(
+    ctx: typer.Context,
+    *,
+    model: ModelArgument,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE_OR_JSON",
+            help="A file of any kind that training takes, a json file, a png or jpg, a folder of part files or of "
+            "pictures, a row or rows as JSON, or - for stdin.",
+        ),
+    ],
+    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the predictions to a .csv, .parquet or .jsonl file."
+        ),
+    ] = None,
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave out columns that the model does not read.")
+    ] = False,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Predict with the live version over HTTP, as any client would; large files go in batches."""
+    from pipeline.cli.input.rows import find_source
+    from pipeline.cli.prediction.output_files import check_output
+    from pipeline.cli.prediction.predict import predict_rows
+
+    if output is not None:
+        check_output(output)
+    session = session_of(ctx)
+    connection = session.connection()
+    answers = predict_rows(
+        find_source(source), session, connection, model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
+    )
+    _print_answers(answers, output, json=json)
+
+
+def _print_answers(answers: Answers, output: Path | None, *, json: bool) -> None:
+    """A table for terminals, csv for pipes; with a file only what was written."""
+    from pipeline.cli.prediction.output_files import print_csv, write_predictions
+    from pipeline.cli.prediction.predictions_table import answers_table, score_text
+    from pipeline.cli.terminal.console import is_terminal, print_json, show
+
+    if output is not None:
+        write_predictions(answers, output)
+        message(f"{len(answers.predictions):,} predictions of {answers.model} version {answers.version} in {output}")
+    if json:
+        print_json(answers.document())
+    elif output is None and is_terminal():
+        show(answers_table(answers))
+        return
+    elif output is None:
+        print_csv(answers)
+        message(f"{answers.model} version {answers.version}", style="dim")
+    if answers.truths:
+        message(score_text(answers).plain)
+
+
+def export(
+    ctx: typer.Context,
+    *,
+    model: ModelArgument,
+    version: VersionArgument = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: MODEL-VERSION.onnx.")
+    ] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Download a version's ONNX file."""
+    from pipeline.cli.client.lookup import find_version
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.tables import size
+
+    connection = session_of(ctx).connection()
+    found = find_version(connection, connection.tenant(tenant), model, version)
+    path = output or Path(f"{model}-{found.version}.onnx")
+    path.write_bytes(connection.artifacts.get(found.artifact.key))
+    message(f"{model} version {found.version} ({found.precision}, {size(found.artifact.bytes)}) in {path}")
+    if json:
+        sha256 = found.artifact.sha256
+        print_json({"model": model, "version": found.version, "file": str(path), "sha256": sha256})
+
+
+def _who() -> str:
+    """Who promotes, for the registry's history."""
+    try:
+        return f"modeldrop promote by {getpass.getuser()}"
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "modeldrop promote"
+
+
+def _live(summary: ModelSummary, connection: Connection) -> ModelVersion | None:
+    if summary.live_version is None:
+        return None
+    return connection.registry.get(summary.tenant, summary.model, summary.live_version)

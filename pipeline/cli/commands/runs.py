@@ -1,0 +1,272 @@
+"""drop, runs, watch, logs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.completion import complete_models, complete_runs_and_models
+from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
+from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.run_listing import RunFilter
+    from pipeline.cli.client.session import Connection
+    from pipeline.cli.upload.upload import DropOptions
+    from pipeline.contracts.run import Run
+
+__all__ = ["register"]
+
+_DROP = """
+Examples:
+  modeldrop drop houses.csv --target price
+  modeldrop drop adult/train.csv          # the model's name is then adult
+  modeldrop drop houses.csv --spec train.yaml --model houses2 --tenant acme
+  modeldrop drop clicks/                  # part-*.parquet: one data set
+  modeldrop drop shapes/                  # pictures: one folder per class
+  run=$(modeldrop drop houses.csv --no-watch)
+
+Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
+_RUNS = """
+Examples:
+  modeldrop runs --model houses --status failed --since 1d --limit 5
+  modeldrop runs demo_houses_1f2e3d4c5b6a # with its error or leaderboard
+  modeldrop runs --json | jq -r '.[0].status'
+
+A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION; REJECTED is an upload whose key is not TENANT/MODEL/FILE."""
+_WATCH = """
+Examples:
+  modeldrop watch demo_houses_1f2e3d4c5b6a
+  modeldrop watch houses                  # its newest run
+  modeldrop watch RUN --json | jq .error  # the record of the ended run
+
+Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
+_LOGS = """
+Examples:
+  modeldrop logs demo_houses_1f2e3d4c5b6a
+  modeldrop logs houses --follow          # its newest run, until the run ends"""
+
+TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's name, or a model's name for its newest run.",
+        autocompletion=complete_runs_and_models,
+    ),
+]
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        exists=True,
+        readable=True,
+        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of pictures; a folder.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    panel = "Runs"
+    app.command(cls=Command, epilog=_DROP, rich_help_panel=panel)(drop)
+    app.command(cls=Command, epilog=_RUNS, rich_help_panel=panel)(runs)
+    app.command(cls=Command, epilog=_WATCH, rich_help_panel=panel)(watch)
+    app.command(cls=Command, epilog=_LOGS, rich_help_panel=panel)(logs)
+
+
+def drop(
+    ctx: typer.Context,
+    *,
+    file: FileArgument,
+    tenant: TenantOption = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model name (default: the file's).")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column to predict, whatever train.yaml says (default: the last one)."),
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="train.yaml",
+            exists=True,
+            dir_okay=False,
+            help="Training settings; uploaded first and kept for later drops.",
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Refuse before the upload what the run would refuse.")
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm large or unusual uploads.")] = False,
+    watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
+    json: JsonOption = False,
+) -> None:
+    """Drop a data file, or a folder of them, into the uploads bucket, and watch it become a model."""
+    from pipeline.cli.upload.upload import DropOptions, drop_file, drop_folder, model_of
+
+    session = session_of(ctx)
+    connection = session.connection()
+    put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
+    options = DropOptions(
+        tenant=connection.tenant(tenant),
+        model=model or model_of(file),
+        target=target,
+        spec=spec,
+        check=check,
+        watch=watch,
+        confirmed=yes,
+    )
+    run = put(file, connection, options)
+    if run is None:
+        message(f"{file.name} was stored; it accompanies a data file and starts no run of its own")
+    elif watch:
+        _watch(ctx, connection, run, json=json)
+    else:
+        message(f"'modeldrop watch {run}' follows the run")
+    _print_dropped(run, options, file, json=json)
+
+
+def _print_dropped(run: str | None, options: DropOptions, file: Path, *, json: bool) -> None:
+    """Name the run on stdout, for scripts."""
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import pending_document
+
+    if json:
+        print_json(pending_document(run, tenant=options.tenant, model=options.model, file=file.name))
+    elif run is not None:
+        typer.echo(run)
+
+
+def runs(
+    ctx: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="Only this run, or a model's newest, with its error or leaderboard.",
+            autocompletion=complete_runs_and_models,
+        ),
+    ] = None,
+    *,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Only this model's.", autocompletion=complete_models)
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="running, succeeded, failed, needs_decision or rejected.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Not older than 30m, 2h, 1d or 2w, or since 2026-11-29.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List runs, newest first, or show one."""
+    from pipeline.cli.client.run_listing import RunFilter, parse_since, parse_status
+
+    now = datetime.now(UTC)
+    chosen = RunFilter(
+        tenant=tenant,
+        model=model,
+        status=parse_status(status) if status else None,
+        since=parse_since(since, now=now) if since else None,
+    )
+    connection = session_of(ctx).connection()
+    if run is not None:
+        _show_run(connection, run, tenant, json=json)
+    else:
+        _list_runs(connection, chosen, limit, json=json)
+
+
+def _list_runs(connection: Connection, chosen: RunFilter, limit: int, *, json: bool) -> None:
+    from pipeline.cli.client.run_listing import list_runs
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.json_documents import rejected_document, run_document
+    from pipeline.cli.views.rejected_uploads import rejected_lines
+    from pipeline.cli.views.runs import runs_table
+    from pipeline.contracts.run import Run
+
+    newest, rejected = list_runs(connection, chosen, limit=limit)
+    if json:
+        print_json([run_document(one) if isinstance(one, Run) else rejected_document(one) for one in newest])
+        return
+    if not newest:
+        message("no such runs" if chosen.is_narrow else "no runs yet: 'modeldrop drop FILE' starts one")
+    if runs := [run for run in newest if isinstance(run, Run)]:
+        show(runs_table(runs, now=datetime.now(UTC)))
+    for line in rejected_lines(rejected):
+        line.no_wrap, line.overflow = True, "ignore"  # a key is copied
+        show(line)
+
+
+def _show_run(connection: Connection, name: str, tenant: str | None, *, json: bool) -> None:
+    from pipeline.cli.client.follow import say_where, show_leaderboard
+    from pipeline.cli.client.lookup import find_run
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.json_documents import run_document
+    from pipeline.cli.views.runs import error_text
+    from pipeline.cli.views.tables import run_panel
+
+    run = find_run(connection, name, tenant)
+    if json:
+        print_json([run_document(run)])
+        return
+    show(run_panel(run, now=datetime.now(UTC)))
+    show_leaderboard(run, connection)
+    if text := error_text(run):
+        show(text)
+    if run.error:
+        say_where(run, connection)
+
+
+def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
+    """Show a run's stages until it ends; then what was tried, or what went wrong."""
+    from pipeline.cli.client.lookup import find_run
+
+    connection = session_of(ctx).connection()
+    _watch(ctx, connection, find_run(connection, run, tenant).run, json=json)
+
+
+def logs(
+    ctx: typer.Context,
+    run: RunArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow until the run ends.")] = False,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print what the functions and jobs of a run logged, oldest first."""
+    from pipeline.cli.client.logs import print_logs
+    from pipeline.cli.client.lookup import find_run
+
+    session = session_of(ctx)
+    connection = session.connection()
+    print_logs(find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=session.world.sleep)
+
+
+def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) -> None:
+    from pipeline.cli.client.follow import follow, wait_for_start
+
+    sleep = session_of(ctx).world.sleep
+    try:
+        wait_for_start(run, connection.runs, sleep=sleep)
+        ended = follow(run, connection, sleep=sleep)
+    except KeyboardInterrupt:
+        sentence = f"the run continues: 'modeldrop watch {run}' follows it again"
+        raise StoppedError(sentence, "Interrupted", ExitCode.INTERRUPTED) from None
+    raise typer.Exit(_end(ended, connection, json=json))
+
+
+def _end(run: Run, connection: Connection, *, json: bool) -> ExitCode:
+    from pipeline.cli.client.follow import exit_code, report_end
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import run_document
+
+    if json:
+        print_json(run_document(run))
+        return exit_code(run)
+    return report_end(run, connection)

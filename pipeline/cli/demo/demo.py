@@ -1,0 +1,177 @@
+"""The demo: a real file, dropped by a plain S3 put, becomes a served model; then a quantized one."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.columns import Columns
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.text import Text
+
+from pipeline.cli.client.follow import follow, report_end, wait_for_start
+from pipeline.cli.client.model_api import infer_url
+from pipeline.cli.demo.data import TARGET, Data, picture, prepare
+from pipeline.cli.input.rows import find_source
+from pipeline.cli.prediction.predict import predict_rows
+from pipeline.cli.prediction.predictions_table import answer_text, answers_table, is_right
+from pipeline.cli.terminal.console import err, show
+from pipeline.cli.terminal.exit_codes import ExitCode, message
+from pipeline.cli.upload.upload import DropOptions, drop_file
+from pipeline.cli.views.tables import size
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection, Session
+    from pipeline.cli.prediction.predict import Answers
+    from pipeline.contracts.model_version import ModelVersion
+
+__all__ = ["run_demo"]
+
+_NEXT = (
+    ("models", "what is served"),
+    ("check FILE", "how your own file would be read"),
+    ("drop FILE --target NAME", "train a model on it"),
+    ("down", "stop (--wipe deletes the data too)"),
+)
+_SHOWN = 6
+_PICTURES = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Act:
+    model: str
+    headline: str
+    story: str
+    spec: Path | None = None
+    pictures: bool = False
+
+
+def run_demo(session: Session) -> None:
+    """Start the embedded cloud if it is not up, make and call two models, and leave it running.
+
+    Raises typer.Exit with the code of the first run that did not end well.
+    """
+    if session.choice.stack is None:
+        _say("The embedded cloud")
+        session.world.control.up(
+            home=session.choice.home,
+            bind="127.0.0.1",
+            foreground=False,
+            report=lambda text: message(text, style="dim"),
+        )
+    connection = session.connection()
+    data = prepare(_folder(connection))
+    began = time.monotonic()
+    for act in _acts(data):
+        _play(act, data, session, connection)
+    _say("Done")
+    message(
+        f"Two dropped files became two served models in {time.monotonic() - began:.0f} s. The stack goes on running:"
+    )
+    steps = [(f"modeldrop {command}", purpose) for command, purpose in _NEXT]
+    if activation := _activation():
+        steps.insert(0, (activation, "so that your shell finds modeldrop"))
+    for command, purpose in steps:
+        message(f"  {command:<34}  {purpose}")
+
+
+def _activation() -> str | None:
+    """How a shell finds the command; None where it does already, or in no virtual environment."""
+    environment = Path(sys.prefix)
+    if sys.prefix == sys.base_prefix or shutil.which("modeldrop"):
+        return None
+    return f". {shlex.quote(str(environment / 'bin' / 'activate'))}"
+
+
+def _acts(data: Data) -> tuple[_Act, ...]:
+    return (
+        _Act(
+            model="digits",
+            headline="1. A file is dropped",
+            story="1,617 handwritten digits, 64 pixel columns each; a train.yaml asks for four quick algorithms.",
+            spec=data.quick_spec,
+            pictures=True,
+        ),
+        _Act(
+            model="digits-int8",
+            headline="2. A quantized network",
+            story="The same file, and before it a train.yaml: algorithms: [mlp], training: {epochs: 30}.",
+            spec=data.spec,
+        ),
+    )
+
+
+def _play(act: _Act, data: Data, session: Session, connection: Connection) -> None:
+    _say(act.headline)
+    message(act.story)
+    tenant = connection.tenant(None)
+    run = drop_file(data.file, connection, DropOptions(tenant=tenant, model=act.model, target=TARGET, spec=act.spec))
+    assert run is not None, "a csv starts a run"
+    wait_for_start(run, connection.runs, sleep=session.world.sleep)
+    ended = follow(run, connection, sleep=session.world.sleep)
+    code = report_end(ended, connection)
+    if code is not ExitCode.OK:
+        raise typer.Exit(code)
+    _call(act, data, session, connection)
+
+
+def _call(act: _Act, data: Data, session: Session, connection: Connection) -> None:
+    """Ask the model about the rows that were kept back, and say how to do it again."""
+    live = connection.registry.live(connection.tenant(None), act.model)
+    message(f"it serves {live.algorithm} as {live.precision}: one ONNX file of {size(live.artifact.bytes)}")
+    answers = predict_rows(
+        find_source(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
+    )
+    message(f"\nCalled over HTTP with {len(answers.predictions)} rows that were kept back:")
+    if act.pictures:
+        show(_pictures(data, answers))
+    show(answers_table(answers, shown=_SHOWN))
+    message("\nAgain, with any HTTP client:")
+    typer.echo(_curl(data, connection, live))
+
+
+def _pictures(data: Data, answers: Answers) -> Columns:
+    panels = []
+    for row, prediction in list(zip(data.held_out, answers.predictions, strict=True))[:_PICTURES]:
+        panels.append(
+            Panel(
+                picture(row),
+                title=Text.assemble("it says ", answer_text(prediction)),
+                subtitle=f"truth {row[TARGET]}",
+                border_style="green" if is_right(prediction, row[TARGET]) else "red",
+            )
+        )
+    return Columns(panels)
+
+
+def _curl(data: Data, connection: Connection, live: ModelVersion) -> str:
+    """One held-out row in a file beside the others, and the line that posts it."""
+    row = data.held_out[0]
+    rows = [{column.name: row[column.name] for column in live.signature.columns}]
+    body = data.file.with_name(f"{live.model}_request.json")
+    body.write_text(json.dumps({"rows": rows}, indent=1))
+    key = shlex.quote(connection.status.api_key) if connection.status.api_key else '"$MODELDROP_API_KEY"'
+    url = infer_url(connection.status.api_url or "", live.model)
+    return (
+        f"curl -s {shlex.quote(url)} -H x-api-key:{key} -H content-type:application/json -d @{shlex.quote(str(body))}"
+    )
+
+
+def _folder(connection: Connection) -> Path:
+    """Beside the embedded cloud's own data; a stack on AWS has no folder here."""
+    home = connection.status.home
+    return home / "demo" if home else Path(tempfile.mkdtemp(prefix="modeldrop-demo-"))
+
+
+def _say(headline: str) -> None:
+    err().print()
+    err().print(Rule(Text(headline, style="bold"), align="left"))

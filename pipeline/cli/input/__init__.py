@@ -1,0 +1,1 @@
+"""Rows to predict on, read from files, folders and the command line."""

@@ -1,0 +1,175 @@
+"""What a folder on this machine holds: part files of one data set, or pictures in folders."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+
+from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
+from pipeline.cli.views.tables import size
+from pipeline.contracts.names import COMPANIONS, MAX_PARTS, UploadKey
+
+__all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_pictures"]
+
+_MOST_NAMED = 5
+_NAMED_KINDS = {
+    "delimited": "text tables",
+    "json_lines": "JSON lines",
+    "parquet": "parquet",
+    "spreadsheet": "spreadsheets",
+    "arrays": "npz",
+    "folders": "zip",
+}
+MAX_UNASKED_BYTES = 1 << 30  # of data that is uploaded without a question
+MAX_UNASKED_REST = 20  # files that are left out without a question
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderContents:
+    """What a folder holds: ``parts`` and ``companions`` lie directly in it, ``pictures`` in the
+    folders of their classes."""
+
+    parts: list[Path] = field(default_factory=list)
+    companions: list[Path] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list)
+    rest: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, folder: Path) -> FolderContents:
+        """List a folder. Hidden files and folders are not looked at, nor Spark's own files, such as _SUCCESS."""
+        from pipeline.contracts.pictures import IMAGE_SUFFIXES
+        from pipeline.validation.readers.formats import has_format
+
+        found = cls()
+        for file in _files(folder):
+            name, inside = file.name, file.parent != folder
+            if inside:
+                (found.pictures if name.lower().endswith(IMAGE_SUFFIXES) else found.rest).append(file)
+            elif name.startswith("_"):
+                continue
+            elif name in COMPANIONS:
+                found.companions.append(file)
+            elif not has_format(name):
+                found.rest.append(file)
+            else:
+                (found.parts if UploadKey.is_data(name) else found.companions).append(file)
+        return found
+
+    def check(self, folder: Path) -> None:
+        """Raise typer.BadParameter where it is not clear what is meant."""
+        from pipeline.validation.readers.formats import has_format
+
+        if self.parts and self.pictures:
+            raise typer.BadParameter(
+                f"{folder} holds data files ({name_files(folder, self.parts)}) and pictures in folders "
+                f"({name_files(folder, self.pictures)}): only one kind is expected, so move the other out of it"
+            )
+        self._check_one_kind(folder)
+        if len(self.parts) > MAX_PARTS:
+            raise typer.BadParameter(
+                f"{folder} holds {len(self.parts):,} data files: {MAX_PARTS:,} are the most of one data set"
+            )
+        if self.parts or self.pictures:
+            return
+        if deeper := [file for file in self.rest if has_format(file.name)]:
+            raise typer.BadParameter(
+                f"{folder} holds data files in folders inside it ({name_files(folder, deeper)}): the parts of a data "
+                "set must lie directly in the folder that is dropped"
+            )
+        raise typer.BadParameter(
+            f"{folder} holds neither data files (csv, parquet, ...) nor folders of pictures (png or jpg), one a class"
+        )
+
+    def unusual_reasons(self, folder: Path) -> list[str]:
+        """Say what makes it doubtful that the folder was meant: other files, in a folder that one works in, or many."""
+        data = len(self.parts) + len(self.pictures)
+        if not self.rest or not (_is_workplace(folder) or len(self.rest) > max(MAX_UNASKED_REST, data)):
+            return []
+        count = len(self.rest)
+        return [
+            f"{folder} holds {count:,} other {'file' if count == 1 else 'files'}, which would be left out "
+            f"({name_files(folder, self.rest)})"
+        ]
+
+    def _check_one_kind(self, folder: Path) -> None:
+        from pipeline.validation.readers.formats import find_format
+
+        kinds: dict[str, list[Path]] = {}
+        for file in self.parts:
+            kinds.setdefault(find_format(file.name).kind, []).append(file)
+        # a spreadsheet, an npz or a zip is a data set by itself
+        alone = [file for kind in ("spreadsheet", "arrays", "folders") for file in kinds.get(kind, [])]
+        if len(kinds) > 1 or len(alone) > 1:
+            listed = "; ".join(f"{_NAMED_KINDS[kind]}: {name_files(folder, files)}" for kind, files in kinds.items())
+            raise typer.BadParameter(
+                f"{folder} holds files that cannot be one data set ({listed}): name the one that is meant, or move the "
+                "parts of one data set to a folder of their own"
+            )
+
+
+def large_reasons(files: Sequence[Path]) -> list[str]:
+    """Say how much is uploaded, where that is more than one expects."""
+    total = sum(file.stat().st_size for file in files)
+    if total <= MAX_UNASKED_BYTES:
+        return []
+    return [f"{size(total)} of data would be uploaded"]
+
+
+def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
+    """Ask on a terminal whether an upload is meant.
+
+    Args:
+        reasons: What is unusual; nothing is asked where there is none.
+        confirmed: ``--yes`` was given.
+
+    Raises:
+        typer.BadParameter: Nobody can be asked.
+        StoppedError: The answer was no.
+    """
+    if confirmed or not reasons:
+        return
+    sentence = "; ".join(reasons)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise typer.BadParameter(f"{sentence}: --yes confirms it")
+    if not typer.confirm(f"{sentence}. Go on?", err=True):
+        raise StoppedError("nothing was uploaded", "Declined", ExitCode.USAGE)
+
+
+def _is_workplace(folder: Path) -> bool:
+    """Whether it is the folder that the command runs in, one around it, or the user's home."""
+    resolved, here = folder.resolve(), Path.cwd()
+    return resolved in (here, *here.parents, Path.home())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))  # os.walk goes into these
+        files = (Path(where) / name for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in files if file.is_file())
+
+
+def name_files(folder: Path, files: Sequence[Path]) -> str:
+    """Name the first few."""
+    named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_MOST_NAMED])
+    return f"{named} and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else named
+
+
+@contextmanager
+def zip_pictures(folder: Path, pictures: Sequence[Path], name: str) -> Iterator[Path]:
+    """Put pictures into a zip, which is there as long as it is needed."""
+    message(f"{len(pictures):,} pictures into a zip", style="dim")
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch) / f"{name or 'pictures'}.zip"
+        # png and jpg are compressed already; a zip knows no date before 1980, which some files bear
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
+            for file in pictures:
+                archive.write(file, file.relative_to(folder))
+        yield packed

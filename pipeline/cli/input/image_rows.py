@@ -1,0 +1,125 @@
+"""Pictures to predict on: one file, a folder, or a zip of them."""
+
+from __future__ import annotations
+
+import base64
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.input.request_rows import RequestRows
+from pipeline.contracts.errors import InvalidRequestError, UnreadableDatasetError
+from pipeline.contracts.pictures import IMAGE_SUFFIXES, UnreadablePictureError, decode_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.contracts.signature import Column, Signature
+
+__all__ = ["has_pictures", "holds_pictures", "read_pictures"]
+
+_MAX_SENT_BYTES = 2 << 20  # of one file; a larger one is made as small as the model reads it before it is sent
+_MAX_NAMED = 5
+_JUNK = "__MACOSX"
+
+Picture = tuple[PurePosixPath, "Callable[[], bytes]"]
+
+
+def holds_pictures(path: Path) -> bool:
+    """Whether a path is a picture, a zip, or a folder."""
+    return path.is_dir() or path.name.lower().endswith((*IMAGE_SUFFIXES, ".zip"))
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether there is a picture in a folder, or in one inside it."""
+    return next(_in_folder(folder), None) is not None
+
+
+def read_pictures(path: Path, signature: Signature, limit: int | None) -> RequestRows:
+    """Read the first ``limit`` pictures, in the order of their names.
+
+    The folder that bears a class's name tells the truth of the pictures in it.
+
+    Args:
+        path: A picture, a folder or a zip.
+        signature: Of a model that reads images.
+        limit: None: all.
+
+    Raises:
+        InvalidRequestError: The model reads no images.
+        UnreadableDatasetError: The zip is damaged, or nothing in it can be read.
+    """
+    column = next((column for column in signature.columns if column.kind == "image"), None)
+    if column is None:
+        held = "is a zip, which is read as pictures" if path.suffix.lower() == ".zip" else "holds pictures"
+        raise InvalidRequestError(f"the model reads a table, and '{path.name}' {held}: rows are expected")
+    if path.is_file() and path.suffix.lower() != ".zip":
+        return RequestRows(rows=iter([{column.name: _cell(path.read_bytes(), column)}]))
+    try:
+        return _read_all(_in_folder(path) if path.is_dir() else _in_zip(path), path.name, column, signature, limit)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # RuntimeError: it has a password
+        raise UnreadableDatasetError(f"'{path.name}' is not a whole zip file without a password") from error
+
+
+def _read_all(
+    pictures: Iterator[Picture], name: str, column: Column, signature: Signature, limit: int | None
+) -> RequestRows:
+    images: list[NDArray[np.uint8]] = []
+    truths: list[str | None] = []
+    broken: list[str] = []
+    for file, read in islice(pictures, limit):
+        try:
+            image = decode_image(read(), column.shape)
+        except UnreadablePictureError as error:
+            broken.append(f"'{file}' {error}")
+            continue
+        images.append(image)
+        truths.append(next((folder for folder in reversed(file.parts[:-1]) if folder in signature.classes), None))
+    if not images:
+        raise UnreadableDatasetError(f"'{name}' holds no picture that can be read: whole png or jpg files are expected")
+    return RequestRows(
+        rows=({column.name: image.tolist()} for image in images),
+        truths=truths if any(truths) else (),
+        warnings=tuple(_tell(broken)),
+    )
+
+
+def _tell(broken: list[str]) -> Iterator[str]:
+    if broken:
+        more = "; ..." if len(broken) > _MAX_NAMED else ""
+        yield f"{len(broken):,} pictures are skipped that cannot be read: {'; '.join(broken[:_MAX_NAMED])}{more}"
+
+
+def _cell(body: bytes, column: Column) -> Any:
+    """A picture as it is, which the API makes as large as the model reads it."""
+    if len(body) <= _MAX_SENT_BYTES:
+        return {"b64": base64.b64encode(body).decode()}
+    try:
+        return decode_image(body, column.shape).tolist()
+    except UnreadablePictureError as error:
+        raise UnreadableDatasetError(f"the picture {error}") from error
+
+
+def _in_folder(folder: Path) -> Iterator[Picture]:
+    """Pictures in a folder and those inside it; hidden ones are not looked at."""
+    for file in sorted(folder.rglob("*")):
+        inside = file.relative_to(folder)
+        if file.name.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in inside.parts):
+            yield PurePosixPath(*inside.parts), file.read_bytes
+
+
+def _in_zip(path: Path) -> Iterator[Picture]:
+    with zipfile.ZipFile(path) as archive:
+        for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
+            file = PurePosixPath(entry.filename)
+            if file.name.lower().endswith(IMAGE_SUFFIXES) and not _is_junk(file):
+                yield file, lambda entry=entry: archive.read(entry)  # type: ignore[misc]
+
+
+def _is_junk(file: PurePosixPath) -> bool:
+    return any(part.startswith(".") or part == _JUNK for part in file.parts)

@@ -1,0 +1,1 @@
+"""Predict on many rows and write the predictions."""

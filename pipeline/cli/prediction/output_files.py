@@ -1,0 +1,66 @@
+"""Predictions as a table of their own: a csv, parquet or jsonl file, or csv on stdout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipeline.cli.prediction.predict import Answers
+
+__all__ = ["OUTPUT_FORMATS", "check_output", "predictions_frame", "print_csv", "write_predictions"]
+
+OUTPUT_FORMATS = (".csv", ".parquet", ".jsonl")
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is predicted.
+
+    Raises:
+        typer.BadParameter: Its ending is none of the formats, or its folder is not there.
+    """
+    if path.suffix.lower() not in OUTPUT_FORMATS:
+        raise typer.BadParameter(f"'{path.name}' ends in none of {', '.join(OUTPUT_FORMATS)}", param_hint="--output")
+    if not path.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder '{path.parent}' does not exist", param_hint="--output")
+
+
+def predictions_frame(answers: Answers) -> pl.DataFrame:
+    """One row per row of the input: ``row``, ``prediction``, its probabilities or quantiles, and ``truth`` if known."""
+    import polars as pl
+
+    predictions = answers.predictions
+    columns: dict[str, list[object]] = {"row": list(range(1, len(predictions) + 1))}
+    if predictions and "label" in predictions[0]:
+        columns["prediction"] = [one["label"] for one in predictions]
+        for label in predictions[0]["probabilities"]:
+            columns[f"probability_{label}"] = [one["probabilities"][label] for one in predictions]
+    else:
+        columns["prediction"] = [one["value"] for one in predictions]
+        for quantile in predictions[0].get("quantiles", ()) if predictions else ():
+            columns[f"quantile_{quantile}"] = [one["quantiles"][quantile] for one in predictions]
+    if answers.truths:
+        columns["truth"] = list(answers.truths)
+    return pl.DataFrame(columns, strict=False)
+
+
+def write_predictions(answers: Answers, path: Path) -> None:
+    """Write them in the format that the file's ending names."""
+    frame = predictions_frame(answers)
+    match path.suffix.lower():
+        case ".csv":
+            frame.write_csv(path)
+        case ".parquet":
+            frame.write_parquet(path)
+        case _:
+            frame.write_ndjson(path)
+
+
+def print_csv(answers: Answers) -> None:
+    """Print them as csv for the next program in a pipe."""
+    sys.stdout.write(predictions_frame(answers).write_csv())

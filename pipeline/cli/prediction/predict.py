@@ -1,0 +1,122 @@
+"""Many rows through the API, and the answers beside the truth where the rows hold it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.client.lookup import find_live
+from pipeline.cli.client.model_api import ModelApi
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
+from pipeline.serving.answers import most_rows
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection, Session
+    from pipeline.cli.input.request_rows import Row
+    from pipeline.cli.input.rows import RowSource
+    from pipeline.contracts.signature import Signature
+
+__all__ = ["Answers", "make_batches", "predict_rows"]
+
+_MAX_CELLS = 50_000  # of one request, lest a slow model takes longer than API Gateway waits
+_MAX_BYTES = 3_500_000  # Lambda takes 6 MB, and API Gateway sends the body as base64
+_ROW_PLACE = re.compile(r"\brows\[(\d+)\]")
+
+
+@dataclass(kw_only=True, slots=True)
+class Answers:
+    """What the model said, row by row. ``truths`` has the target or None a row; empty when none is known."""
+
+    model: str
+    signature: Signature
+    version: int = 0
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    truths: list[Any] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """What ``modeldrop predict --json`` prints: the API's own form, all batches in one."""
+        return {"model": self.model, "version": self.version, "predictions": self.predictions}
+
+
+def predict_rows(
+    source: RowSource,
+    session: Session,
+    connection: Connection,
+    *,
+    model: str,
+    tenant: str | None,
+    limit: int | None = None,
+    ignore_extra: bool = False,
+) -> Answers:
+    """Ask the live version in batches.
+
+    Args:
+        source: Where the rows come from.
+        session: Has the API key, or the connection does.
+        connection: The stack that serves the model.
+        model: Its name.
+        tenant: Whose it is; None: the key's tenant.
+        limit: The first so many rows; None: all.
+        ignore_extra: Leave out columns that the model does not read.
+
+    Raises:
+        ForbiddenError: The key is another tenant's.
+        DatasetError: Of a kin: the file cannot be read by the model's signature.
+        InvalidRequestError: There are no rows, or the API refuses one.
+    """
+    key = session.api_key(connection)
+    holder = connection.keys.resolve(key).tenant
+    if tenant not in (None, holder):
+        raise ForbiddenError(
+            f"the API key is tenant {holder}'s: one of {tenant}'s is expected (--api-key KEY; "
+            f"'modeldrop keys create {tenant}' makes one)"
+        )
+    live = find_live(connection, holder, model)
+    rows = source.read(live.signature, limit=limit, ignore_extra=ignore_extra)
+    for warning in rows.warnings:
+        message(f"! {warning}", style="yellow")
+    answers = Answers(model=model, signature=live.signature, truths=list(rows.truths))
+    with ModelApi(connection.status.api_url or "", key, transport=session.world.transport) as api:
+        for batch in make_batches(rows.rows, _batch_rows(live.signature)):
+            try:
+                answer = api.infer(model, batch, ignore_extra=ignore_extra)
+            except InvalidRequestError as error:
+                told = error.message.replace("?extra=ignore", "--ignore-extra")
+                if not rows.verbatim:
+                    told = _name_rows(told, len(answers.predictions))
+                raise InvalidRequestError(told) from error
+            answers.version = answer["version"]
+            answers.predictions += answer["predictions"]
+    if not answers.predictions:
+        raise InvalidRequestError("there are no rows to predict on: at least one is expected")
+    return answers
+
+
+def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES) -> Iterator[list[Row]]:
+    """Cut rows into lists that fit into one request each, in rows and in bytes of JSON."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        bytes_ = len(json.dumps(row, ensure_ascii=False).encode()) + 1
+        if batch and (len(batch) == max_rows or size + bytes_ > max_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += bytes_
+    if batch:
+        yield batch
+
+
+def _batch_rows(signature: Signature) -> int:
+    cells = sum(math.prod(column.shape) for column in signature.columns)  # of no shape: 1
+    return max(1, min(most_rows(signature), _MAX_CELLS // max(1, cells)))
+
+
+def _name_rows(text: str, before: int) -> str:
+    """What the API says of a batch, with its rows counted from 1 over the whole file."""
+    return _ROW_PLACE.sub(lambda place: f"row {int(place[1]) + before + 1:,}", text)

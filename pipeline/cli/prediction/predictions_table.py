@@ -1,0 +1,74 @@
+"""A model's answers as a person sees them: beside the truth where it is known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.prediction.predict import Answers
+
+__all__ = ["answer_text", "answers_table", "is_right", "score_text"]
+
+_SHOWN = 20
+
+
+def answers_table(answers: Answers, *, shown: int = _SHOWN) -> RenderableType:
+    """The first ``shown`` answers, and how good all of them are."""
+    scored = bool(answers.truths)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    target = answers.signature.target or "cluster"
+    for header in ("row", f"{target} (predicted)", *(["truth", ""] if scored else [])):
+        table.add_column(Text(header), justify="right" if header == "row" else "left")
+    for index, prediction in enumerate(answers.predictions[:shown]):
+        truth = answers.truths[index] if scored else None
+        table.add_row(str(index + 1), answer_text(prediction), *(_beside(prediction, truth) if scored else ()))
+    left = len(answers.predictions) - shown
+    return Group(
+        table,
+        *([Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []),
+        Text(f"{answers.model} version {answers.version}", style="dim"),
+        *([score_text(answers)] if scored else []),
+    )
+
+
+def answer_text(prediction: dict[str, Any]) -> Text:
+    """``setosa 98.1 %``, or the value, and its lowest and highest quantile."""
+    if "quantiles" in prediction:
+        ends = list(prediction["quantiles"].items())
+        (low, least), (high, most) = ends[0], ends[-1]
+        return Text.assemble(f"{prediction['value']:g}", (f"  {low}: {least:g}, {high}: {most:g}", "dim"))
+    if "label" not in prediction:
+        return Text(f"{prediction['value']:g}")
+    probability = prediction["probabilities"].get(prediction["label"], math.nan)
+    return Text.assemble(str(prediction["label"]), (f"  {probability:.1%}", "dim"))
+
+
+def score_text(answers: Answers) -> Text:
+    """Accuracy over the rows whose truth is known; for regression the root mean squared error."""
+    pairs = [pair for pair in zip(answers.predictions, answers.truths, strict=True) if pair[1] is not None]
+    count = len(pairs)
+    if answers.signature.task == "classification":
+        right = sum(is_right(prediction, truth) for prediction, truth in pairs)
+        return Text(f"accuracy {right / count:.4f} ({right} of {count} rows)", style="bold")
+    squares = sum((prediction["value"] - truth) ** 2 for prediction, truth in pairs)
+    return Text(f"rmse {math.sqrt(squares / count):.6g} on {count} rows", style="bold")
+
+
+def is_right(prediction: dict[str, Any], truth: Any) -> bool:
+    """Labels are text, whatever type the file gave the truth."""
+    text = str(truth).lower() if isinstance(truth, bool) else str(truth).strip()
+    return bool(prediction["label"] == text)
+
+
+def _beside(prediction: dict[str, Any], truth: Any) -> tuple[Text, ...]:
+    if truth is None:
+        return Text(""), Text("")
+    if "label" not in prediction:
+        return Text(f"{truth:g}"), Text("")
+    right = is_right(prediction, truth)
+    return Text(str(truth)), Text("✓", style="green") if right else Text("✗", style="red")

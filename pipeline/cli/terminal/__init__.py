@@ -1,0 +1,1 @@
+"""The console, its streams and exit codes."""

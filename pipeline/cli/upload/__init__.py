@@ -1,0 +1,1 @@
+"""Check a file and upload it."""

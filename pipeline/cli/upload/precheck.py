@@ -1,0 +1,176 @@
+"""What is known of a drop before its upload: whether its run would refuse it, its settings, earlier copies of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cli.terminal.console import err
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.views.tables import size
+from pipeline.cli.views.target import learning_lines
+from pipeline.contracts.errors import InputError, InvalidColumnsError
+from pipeline.contracts.job_spec import JobSpec, parse_job_spec
+from pipeline.contracts.names import COMPANIONS, MODEL_CODE, UploadKey
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+    from pipeline.cli.upload.check import Check
+
+__all__ = ["SETTINGS", "Upload", "check_companion", "precheck"]
+
+SETTINGS = COMPANIONS[:2]
+MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; of larger data only a head is looked at
+_MAX_NAMED = 5
+_GROWTH = {".gz": 5, ".parquet": 5}  # usual factors between a packed file and its rows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upload:
+    """What is about to be uploaded; ``key`` starts the run, ``files`` are the data file or the part files."""
+
+    key: UploadKey
+    files: Sequence[Path]
+    companions: Sequence[Path] = ()
+    spec: Path | None = None
+    target: str | None = None
+
+    @property
+    def own_settings(self) -> Path | None:
+        """The train.yaml that is uploaded with the data."""
+        return self.spec or next((file for file in self.companions if file.name in SETTINGS), None)
+
+
+def precheck(upload: Upload, connection: Connection, *, check: bool, watch: bool) -> None:
+    """Say what an upload starts with, and stop one that its run would refuse.
+
+    Args:
+        upload: What is about to be uploaded.
+        connection: The stack that it goes to.
+        check: Read the data as the run will.
+        watch: The run is watched, and says itself what it learns.
+
+    Raises:
+        InputError: Of a kin: the run would refuse the data or its settings.
+    """
+    checked: Check | None = None
+    with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
+        stored = _fetch_stored(upload.key, connection, Path(scratch))
+        try:
+            spec = _tell_settings(upload, stored)
+            if check:
+                checked = _check(upload, stored, spec)
+        except InputError as error:
+            if check:
+                raise _not_uploaded(error, upload) from error
+            message(error.message, style="yellow")
+    if checked is not None and not watch:
+        for line in learning_lines(checked.learning):
+            message(line.plain, style="yellow" if line.style else None)
+    _tell_same_file(upload, connection, checked)
+
+
+def check_companion(file: Path) -> None:
+    """Raise InputError for settings, code or test rows that no run could read."""
+    from pipeline.validation.companions.model_code import check_code
+    from pipeline.validation.readers.formats import find_format
+
+    if file.name in SETTINGS:
+        parse_job_spec(file.read_bytes())
+    elif file.name == MODEL_CODE:
+        check_code(file.read_bytes())
+    elif file.name not in COMPANIONS:
+        find_format(file.name)
+
+
+def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list[Path]:
+    """Companions that earlier drops left in the model's folder, but for those that are too large to look at."""
+    uploads, folder = connection.uploads, key.sibling("")
+    keys = [found for start in ("train.y", MODEL_CODE, "test.") for found in uploads.keys(f"{folder}{start}")]
+    files = []
+    for found in keys:
+        name = found.removeprefix(folder)
+        if (name in COMPANIONS or name.startswith("test.")) and uploads.head(found).bytes <= MAX_CHECKED_BYTES:
+            uploads.download(found, scratch / name)
+            files.append(scratch / name)
+    return files
+
+
+def _tell_settings(upload: Upload, stored: Sequence[Path]) -> JobSpec:
+    """Say which train.yaml is used where nobody named one, and which target wins; the settings as they then are."""
+    from pipeline.validation.companions.job_spec_file import override_target
+
+    earlier = next((file for name in SETTINGS for file in stored if file.name == name), None)
+    settings = upload.own_settings or earlier
+    spec = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
+    asked = override_target(spec, (upload.target or "").strip())
+    wins = f"--target {asked.spec.target} wins over its target, {spec.target}" if asked.warnings else ""
+    if settings is None:
+        return asked.spec
+    if upload.own_settings is None:
+        target = f" (target: {spec.target})" if spec.target and not wins else ""
+        message(f"using train.yaml from your earlier drop{f'; {wins}' if wins else target}", style="yellow")
+    elif wins:
+        message(f"{settings.name}: {wins}", style="yellow")
+    return asked.spec
+
+
+def _check(upload: Upload, stored: Sequence[Path], spec: JobSpec) -> Check | None:
+    from pipeline.cli.upload.check import check_drop
+    from pipeline.cli.upload.column_names import check_names
+    from pipeline.validation.readers.formats import find_format
+
+    for file in upload.files:
+        find_format(file.name)
+    total = sum(_unpacked_bytes(file) for file in (*upload.files, *upload.companions, *stored))
+    if total > MAX_CHECKED_BYTES:
+        looked = "only settings and names of columns were" if check_names(upload.files[0], spec) else "not"
+        message(
+            f"{looked} checked before the upload: more than {size(MAX_CHECKED_BYTES)} of data ('modeldrop check' reads "
+            "it)",
+            style="dim",
+        )
+        return None
+    console = err()
+    with console.status(f"checking {upload.key.shown}"):  # silent where there is no terminal
+        return check_drop(
+            upload.files,
+            dataset=upload.key.dataset,
+            companions=upload.companions,
+            stored=stored,
+            spec=upload.spec,
+            target=upload.target,
+        )
+
+
+def _unpacked_bytes(file: Path) -> int:
+    growth = next((times for ending, times in _GROWTH.items() if file.name.lower().endswith(ending)), 1)
+    return file.stat().st_size * growth
+
+
+def _not_uploaded(error: InputError, upload: Upload) -> InputError:
+    """The same error, with what it means for the upload."""
+    sentence = error.message
+    if isinstance(error, InvalidColumnsError) and len(upload.files) > 1:
+        names = [file.name for file in upload.files]
+        more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
+        sentence = f"{', '.join(names[:_MAX_NAMED])}{more} cannot be one data set: {sentence}"
+    return type(error)(f"{sentence} (nothing was uploaded; --no-check uploads it anyway)")
+
+
+def _tell_same_file(upload: Upload, connection: Connection, checked: Check | None) -> None:
+    """Say which version was made from the same bytes; they are trained on again, with today's settings and code."""
+    from pipeline.validation.readers.source import hash_files
+
+    versions = connection.registry.versions(upload.key.tenant, upload.key.model)
+    if not versions:
+        return
+    several = upload.key.dataset is not None
+    files = [file for file in upload.files if file.stat().st_size] or upload.files
+    sha256 = checked.sha256 if checked else hash_files({file.name: file for file in files}, several=several)
+    same = [version.version for version in versions if version.lineage.upload_sha256 == sha256]
+    if same:
+        message(f"same file as version {same[-1]}; it is trained again", style="yellow")

@@ -1,0 +1,172 @@
+"""Putting a file, or a folder, where it starts a run, as any S3 client would."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cli.input.folders import FolderContents, confirm, large_reasons, name_files, zip_pictures
+from pipeline.cli.terminal.console import err
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.upload.precheck import SETTINGS, Upload, check_companion, precheck
+from pipeline.cli.views.tables import size
+from pipeline.contracts.names import UploadKey, check_model, check_tenant, run_name
+from pipeline.contracts.upload_metadata import make_metadata
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+
+__all__ = ["DropOptions", "drop_file", "drop_folder", "model_of"]
+
+_SHOWN_BYTES = 8 << 20  # from which on an upload has a bar
+_SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
+
+
+def model_of(file: Path) -> str:
+    """A name for the model of ``file``: the file's, or its folder's when it is called train or data."""
+    stem = (file.name.split(".", 1)[0] or file.resolve().name).split(".", 1)[0]  # '.' and '..' have none of their own
+    name = file.resolve().parent.name if stem.lower() in _SAYS_NOTHING else stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:32].rstrip("-_")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DropOptions:
+    """What a drop is asked for. ``check``: errors that are known here stop it; ``watch``: the run is watched."""
+
+    tenant: str
+    model: str
+    target: str | None = None
+    spec: Path | None = None
+    check: bool = True
+    watch: bool = True
+    confirmed: bool = False  # large and unusual uploads too
+
+    def key(self, file: str) -> UploadKey:
+        """Raise InvalidUploadError for a name that the pipeline would refuse."""
+        return UploadKey(tenant=check_tenant(self.tenant), model=check_model(self.model), file=file)
+
+
+def drop_file(file: Path, connection: Connection, options: DropOptions) -> str | None:
+    """Put a file, its settings first.
+
+    Args:
+        file: A data file, or one that accompanies it.
+        connection: The stack that it goes to.
+        options: Tenant, model, target, settings.
+
+    Returns:
+        The name of the run that it starts; None for a companion.
+
+    Raises:
+        InputError: Of a kin: a name that the pipeline would refuse, or data that its run would.
+    """
+    key = options.key(file.name)
+    confirm(large_reasons([file]), confirmed=options.confirmed)
+    if key.starts_run:
+        upload = Upload(key=key, files=[file], spec=options.spec, target=options.target)
+        precheck(upload, connection, check=options.check, watch=options.watch)
+    elif options.check:
+        check_companion(file)
+    return _put_file(file, connection, key, options)
+
+
+def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, now: datetime) -> str | None:
+    """Put what a folder holds as one data set: its part files, or a zip of its folders of pictures.
+
+    Companions in it go with them; settings that were named are put in place of its own. What else is there is left out,
+    and named.
+
+    Args:
+        folder: Where the files are.
+        connection: The stack that they go to.
+        options: Tenant, model, target, settings.
+        now: Names the data set of part files.
+
+    Returns:
+        The name of the run that it starts.
+
+    Raises:
+        typer.BadParameter: It holds neither, or both, or files of several kinds, or must be confirmed.
+        InputError: Of a kin: data that its run would refuse.
+    """
+    contents = FolderContents.of(folder)
+    contents.check(folder)
+    replaced = [file for file in contents.companions if options.spec is not None and file.name in SETTINGS]
+    companions = [file for file in contents.companions if file not in replaced]
+    data = contents.parts or contents.pictures
+    confirm([*large_reasons(data), *contents.unusual_reasons(folder)], confirmed=options.confirmed)
+    if left_out := [*replaced, *contents.rest]:
+        message(f"left out: {name_files(folder, left_out)}", style="yellow")
+    if contents.parts:
+        return _drop_parts(folder, contents.parts, companions, connection, options, now)
+    with zip_pictures(folder, contents.pictures, model_of(folder)) as packed:
+        key = options.key(packed.name)
+        upload = Upload(key=key, files=[packed], companions=companions, spec=options.spec, target=options.target)
+        precheck(upload, connection, check=options.check, watch=options.watch)
+        for companion in companions:
+            _put_file(
+                companion, connection, options.key(companion.name), DropOptions(tenant=key.tenant, model=key.model)
+            )
+        return _put_file(packed, connection, key, options)
+
+
+def _drop_parts(  # noqa: PLR0917 - what there is, and where it goes
+    folder: Path,
+    parts: list[Path],
+    companions: list[Path],
+    connection: Connection,
+    options: DropOptions,
+    now: datetime,
+) -> str:
+    # In a folder of its own, lest an earlier drop's are among them.
+    dataset = f"{model_of(folder) or 'parts'}-{now:%Y%m%dT%H%M%SZ}"
+    key = options.key(f"{dataset}/_SUCCESS")
+    metadata = _metadata(options.target)
+    upload = Upload(key=key, files=parts, companions=companions, spec=options.spec, target=options.target)
+    precheck(upload, connection, check=options.check, watch=options.watch)
+    if options.spec is not None:
+        connection.uploads.upload(options.spec, key.sibling(f"{dataset}/train.yaml"))
+    where = f"s3://{connection.uploads.bucket}/{key.sibling(dataset)}/"
+    files = [*companions, *parts]
+    for number, file in enumerate(files, 1):
+        _upload(file, key.sibling(f"{dataset}/{file.name}"), connection)
+        message(f"{file.name}, {size(file.stat().st_size)}, {number} of {len(files)} to {where}", style="dim")
+    end = key.sibling(key.file)
+    connection.uploads.put(end, b"", metadata=metadata)
+    return _run(end, key, connection)
+
+
+def _put_file(file: Path, connection: Connection, key: UploadKey, options: DropOptions) -> str | None:
+    if options.spec is not None:
+        connection.uploads.upload(options.spec, key.sibling("train.yaml"))
+    where = key.sibling(key.file)
+    _upload(file, where, connection, _metadata(options.target))
+    message(f"{size(file.stat().st_size)} to s3://{connection.uploads.bucket}/{where}", style="dim")
+    return _run(where, key, connection) if key.starts_run else None
+
+
+def _upload(file: Path, key: str, connection: Connection, metadata: dict[str, str] | None = None) -> None:
+    """With a bar, of a file that takes a while."""
+    console, bytes_ = err(), file.stat().st_size
+    if not console.is_terminal or bytes_ < _SHOWN_BYTES:
+        connection.uploads.upload(file, key, metadata=metadata)
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(file.name, total=bytes_)
+        connection.uploads.upload(file, key, metadata=metadata, progress=lambda more: bar.advance(task, more))
+
+
+def _metadata(target: str | None) -> dict[str, str] | None:
+    return None if target is None else make_metadata(target)
+
+
+def _run(where: str, key: UploadKey, connection: Connection) -> str:
+    """The name of the run that the object starts."""
+    version_id = connection.uploads.head(where).version_id
+    return run_name(key.tenant, key.model, connection.uploads.bucket, where, version_id)

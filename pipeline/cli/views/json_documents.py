@@ -1,0 +1,138 @@
+"""The JSON that scripts rely on. Keys are added, never renamed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.views.estimate import estimate_document
+
+if TYPE_CHECKING:
+    from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
+    from pipeline.contracts.run import RejectedUpload, Run
+    from pipeline.contracts.stack import StackStatus
+
+__all__ = [
+    "model_document",
+    "pending_document",
+    "promoted_document",
+    "rejected_document",
+    "run_document",
+    "status_document",
+]
+
+
+def status_document(status: StackStatus) -> dict[str, Any]:
+    """What ``modeldrop status --json`` prints; ``api_key`` is there on the embedded cloud only."""
+    document = {
+        "running": status.running,
+        "endpoint_url": status.endpoint_url,
+        "region": status.region,
+        "uploads_bucket": status.uploads_bucket,
+        "artifacts_bucket": status.artifacts_bucket,
+        "api_url": status.api_url,
+        "tenant": status.tenant,
+    }
+    return document | ({"api_key": status.api_key} if status.embedded else {})
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """One run of ``modeldrop runs --json``."""
+    return {
+        "run": run.run,
+        "tenant": run.tenant,
+        "model": run.model,
+        "file": run.file,
+        "status": run.status,
+        "version": run.version,
+        "error": run.error.model_dump() if run.error else None,
+        "reason": run.reason,
+        "target": (run.learning.target or None) if run.learning else None,
+        "task": run.learning.task if run.learning else None,
+        "estimate": estimate_document(run.estimate),
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "events": [{"at": event.at.isoformat(), "text": event.text} for event in run.events],
+        "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in run.stages],
+    }
+
+
+def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> dict[str, Any]:
+    """What ``modeldrop drop --no-watch --json`` prints: a run before its record is there.
+
+    ``run`` is None for a companion, which is STORED and starts none.
+    """
+    return {
+        "run": run,
+        "tenant": tenant,
+        "model": model,
+        "file": file,
+        "status": "PENDING" if run else "STORED",
+        "version": None,
+        "error": None,
+        "reason": None,
+        "target": None,
+        "task": None,
+        "estimate": None,
+        "started_at": None,
+        "ended_at": None,
+        "events": [],
+        "stages": [],
+    }
+
+
+def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
+    """An upload that started no run, among those of ``modeldrop runs --json``: its status is REJECTED."""
+    at = upload.at.isoformat()
+    return {
+        "run": None,
+        "tenant": upload.tenant or None,
+        "model": None,
+        "file": f"s3://{upload.bucket}/{upload.key}",
+        "status": "REJECTED",
+        "version": None,
+        "error": {"type": "InvalidUploadError", "message": upload.reason},
+        "reason": None,
+        "target": None,
+        "task": None,
+        "estimate": None,
+        "started_at": at,
+        "ended_at": at,
+        "events": [],
+        "stages": [],
+    }
+
+
+def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str, Any]:
+    """One model of ``modeldrop models --json``; ``live`` is null where nothing was promoted yet."""
+    return {
+        "tenant": summary.tenant,
+        "model": summary.model,
+        "latest_version": summary.latest_version,
+        "live_version": summary.live_version,
+        "live": {
+            "run": live.lineage.run,
+            "target": live.signature.target or None,
+            "task": live.signature.task,
+            "algorithm": live.algorithm,
+            "precision": live.precision,
+            "metric": live.metric,
+            "quality": live.quality,
+            "bytes": live.artifact.bytes,
+            "sha256": live.artifact.sha256,
+            "created_at": live.created_at.isoformat(),
+        }
+        if live
+        else None,
+    }
+
+
+def promoted_document(version: VersionRecord, *, previous: int | None) -> dict[str, Any]:
+    """What ``modeldrop promote --json`` prints; ``previous_version`` is the one that was live before."""
+    return {
+        "tenant": version.tenant,
+        "model": version.model,
+        "version": version.version,
+        "previous_version": previous,
+        "algorithm": version.algorithm,
+        "precision": version.precision,
+    }

@@ -1,0 +1,87 @@
+"""A selection's leaderboard as a person sees it."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pipeline.cli.views.candidates import reason_lines, served_lines, tried_lines
+from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
+from pipeline.cli.views.tables import duration, interval, size
+from pipeline.contracts.variant import LeaderboardRow, Selection
+from pipeline.evaluation.standing import score_label
+
+__all__ = ["leaderboard", "leaderboard_columns"]
+
+
+def leaderboard_columns(metric: str) -> list[FittedColumn]:
+    """Those of a leaderboard; a narrow terminal has fewer."""
+    return [
+        FittedColumn(name="candidate"),
+        FittedColumn(name="precision"),
+        FittedColumn(name=metric, right=True),
+        FittedColumn(name="95 %", drop=1, right=True),
+        FittedColumn(name="trained", drop=4, right=True),
+        FittedColumn(name="one row", drop=2, right=True),
+        FittedColumn(name="size", drop=3, right=True),
+        FittedColumn(name="agrees", drop=5, right=True),
+        FittedColumn(name=""),
+    ]
+
+
+def leaderboard(selection: Selection) -> RenderableType:
+    """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
+    front are marked."""
+    table = FittedTable(columns=leaderboard_columns(selection.metric))
+    for row in selection.leaderboard:
+        table.add(*_cells(row, selection.metric), style=_style(row))
+    return Group(
+        table,
+        *reason_lines(
+            (f"{variant.candidate} {variant.precision}", variant.status, variant.reason)
+            for variant in (row.variant for row in selection.leaderboard)
+            if variant.status != "ok"
+        ),
+        Text(f"{_quality_of(selection)}; ● on the Pareto front", style="dim"),
+        Text(f"★ {selection.reason}", style="green"),
+        *served_lines(selection.winner.reason),
+        *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
+        *tried_lines(selection.tried, selection.metric, selection.notes),
+    )
+
+
+def _quality_of(selection: Selection) -> str:
+    metric, by_folds = selection.metric, selection.by_folds
+    by = score_label(metric, by_folds=by_folds)
+    ranked = f", ranked by {by}" if by != metric else ""
+    return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}{ranked}"
+
+
+def _cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType, ...]:
+    variant = row.variant
+    quality = variant.quality.get(metric)
+    return (
+        Text(variant.candidate),
+        variant.precision,
+        f"{quality:.4f}" if quality is not None else "",
+        interval(variant.interval.get(metric)),
+        duration(variant.train_seconds) if variant.artifact else "",
+        f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
+        size(variant.artifact.bytes) if variant.artifact else "",
+        f"{variant.agreement:.1%}" if variant.agreement is not None else "",
+        _verdict(row),
+    )
+
+
+def _verdict(row: LeaderboardRow) -> str:
+    if row.winner:
+        return "★ winner"
+    if row.on_front:
+        return "● front"
+    return {"ok": "", "rejected": "rejected", "not_applicable": "n/a"}[row.variant.status]
+
+
+def _style(row: LeaderboardRow) -> str | None:
+    if row.winner:
+        return "bold green"
+    return {"ok": None, "rejected": "yellow", "not_applicable": "dim"}[row.variant.status]
