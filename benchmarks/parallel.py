@@ -25,7 +25,7 @@ import torch
 from common import report
 from torch import nn
 
-from pipeline.contracts.cluster import Cluster, Process
+from pipeline.contracts.compute_cluster import Cluster, Process
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.torchrun import joined, launch
 

@@ -23,8 +23,8 @@ import httpx
 from common import report
 
 from pipeline.bootstrap import OperatorServices, operator
-from pipeline.contracts.names import run_name
-from pipeline.contracts.run import Run
+from pipeline.contracts.object_keys import run_name
+from pipeline.contracts.records.run import Run
 from pipeline.local import control
 
 ROOT = Path(__file__).parents[1]

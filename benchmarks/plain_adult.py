@@ -20,9 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
 
 from pipeline.compression.make_variants import make_variants
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.evaluation.card import EvaluationContext, evaluate
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.evaluation.card.card import EvaluationContext, evaluate
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine, this_machine

@@ -15,13 +15,13 @@ from quality_data import DataSet
 
 from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
-from pipeline.contracts.plan import Candidate, Plan
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import OUT_OF_FOLD, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
-from pipeline.jobs.refitting import refit
+from pipeline.jobs.refit import refit
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine
@@ -110,7 +110,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
 
 @dataclass(frozen=True, kw_only=True)
 class _Again:
-    """As jobs.refitting.InJob."""
+    """As jobs.refit.InJob."""
 
     trainer: Trainer
     ensembling: EnsembleBuilder

@@ -85,7 +85,7 @@ def scan() -> Work:
 
 
 def validation() -> Work:
-    from pipeline.contracts.run import Upload
+    from pipeline.contracts.records.run import Upload
     from pipeline.validation.validate import validate
 
     def work(path: Path, folder: Path, memory: int) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def validation() -> Work:
 def training() -> Work:
     import lightgbm  # noqa: F401 - a recipe imports it when it trains
 
-    from pipeline.contracts.dataset import Dataset
-    from pipeline.contracts.names import RunKeys
-    from pipeline.contracts.plan import Candidate
-    from pipeline.jobs.splits import read_splits
+    from pipeline.contracts.object_keys import RunKeys
+    from pipeline.contracts.records.dataset import Dataset
+    from pipeline.contracts.records.plan import Candidate
+    from pipeline.jobs.runtime.splits import read_splits
     from pipeline.training.distributed.machine import Machine
     from pipeline.training.trainer import Trainer
 

@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 import numpy as np
 import polars as pl
 
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.training.distributed.machine import this_machine
 from pipeline.training.trainer import Trainer
 from pipeline.validation.prepare import prepare

@@ -29,7 +29,7 @@ _REMOVED = (
     "onnx/backend/test",
     "pipeline/cli",
     "pipeline/deployment",
-    "pipeline/edge.py",
+    "pipeline/lambda_handlers.py",
     "pipeline/local",
 )
 _TESTED = ("networkx", "scipy", "sklearn", "sympy")  # whose tests are a part of the package, and are imported by none

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import authorizer
-from pipeline.edge import event_function
+from pipeline.lambda_handlers import event_function
 
 authorize = authorizer()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.bootstrap import collector
-from pipeline.contracts.run import StageName
-from pipeline.edge import state_function
+from pipeline.contracts.records.run import StageName
+from pipeline.lambda_handlers import state_function
 
 collect = collector()
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pipeline import __version__
 from pipeline.bootstrap import model_catalogue
 from pipeline.contracts.errors import NotFoundError
-from pipeline.edge import http_function
+from pipeline.lambda_handlers import http_function
 from pipeline.serving.http import Response, tenant_of
 
 Document = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import lost_runs
-from pipeline.edge import count, event_function, logger
+from pipeline.lambda_handlers import count, event_function, logger
 
 fail_lost_runs = lost_runs()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import predictor
-from pipeline.edge import http_function
+from pipeline.lambda_handlers import http_function
 from pipeline.serving.http import Response, infer_request, response
 
 predict = predictor()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import promoter
-from pipeline.edge import state_function
+from pipeline.lambda_handlers import state_function
 
 promote = promoter()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import failure_recorder
-from pipeline.edge import about, count, event_function, logger
 from pipeline.intake.failures import failure_of
+from pipeline.lambda_handlers import about, count, event_function, logger
 
 record = failure_recorder()
 

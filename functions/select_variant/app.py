@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.bootstrap import selector
-from pipeline.edge import state_function
+from pipeline.lambda_handlers import state_function
 
 select = selector()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.bootstrap import smoke_tester
-from pipeline.edge import state_function
+from pipeline.lambda_handlers import state_function
 
 smoke_test = smoke_tester()
 

@@ -16,9 +16,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import starter
 from pipeline.contracts.errors import TransientError
-from pipeline.edge import count, logger, said
 from pipeline.intake.events import references
 from pipeline.intake.start import UploadReference
+from pipeline.lambda_handlers import count, logger, said
 
 starter_ = starter()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)

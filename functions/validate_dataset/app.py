@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.bootstrap import validator
-from pipeline.edge import state_function
+from pipeline.lambda_handlers import state_function
 
 validate = validator()
 

@@ -22,7 +22,7 @@ from pipeline.bootstrap.settings import (
     StarterSettings,
     ValidatorSettings,
 )
-from pipeline.contracts.cluster import Cluster, Process
+from pipeline.contracts.compute_cluster import Cluster, Process
 
 if TYPE_CHECKING:
     from pipeline.bootstrap.steps import (
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
     from pipeline.serving.authorizer import Authorizer
-    from pipeline.serving.catalogue import ModelCatalog
+    from pipeline.serving.model_catalog import ModelCatalog
     from pipeline.serving.predictor import Predictor
 
 __all__ = [
@@ -93,7 +93,7 @@ class Starter:
 class Job:
     """What a Batch container works with. ``attempt`` counts from 1. ``process``: which it is of those of the job.
 
-    ``isolation`` and ``environment`` are for the process of a user's code (jobs.isolation).
+    ``isolation`` and ``environment`` are for the process of a user's code (jobs.sandbox.sandbox).
     """
 
     artifacts: ObjectStore
@@ -279,7 +279,7 @@ def predictor(environ: Environ = os.environ) -> Predictor:
 
 def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
     from pipeline.intake.run_log import RunLog
-    from pipeline.serving.catalogue import ModelCatalog
+    from pipeline.serving.model_catalog import ModelCatalog
 
     settings = StageSettings.from_env(environ)
     clients = _clients(environ)

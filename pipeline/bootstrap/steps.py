@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import (
     CapacityUnavailableError,
     ImageUnavailableError,
@@ -24,19 +23,20 @@ from pipeline.contracts.errors import (
     OlderUploadError,
     TooLargeForFunctionError,
 )
-from pipeline.contracts.findings import JobCost
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.model_version import GoldenPredictions, ModelCard
-from pipeline.contracts.names import RunKeys, parse_upload_key
-from pipeline.contracts.outcome import TRAINED, JobOutcome, TrainedCandidate
-from pipeline.contracts.plan import Plan
+from pipeline.contracts.object_keys import RunKeys, parse_upload_key
 from pipeline.contracts.ports import FunctionCalls, ObjectStore
 from pipeline.contracts.record import Record
-from pipeline.contracts.run import Learning, RunStatus, StageName, Upload
-from pipeline.contracts.variant import Selection, VariantSet
-from pipeline.intake.collect import check_job, outcome_of, require_survivor
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.evaluation_report import JobCost
+from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
+from pipeline.contracts.records.outcome import TRAINED, JobOutcome, TrainedCandidate
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.records.run import Learning, RunStatus, StageName, Upload
+from pipeline.contracts.records.variant import Selection, VariantSet
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.intake.job_outcomes import check_job, outcome_of, require_survivor
 from pipeline.intake.run_log import RunLog
-from pipeline.registry.bases import resolve_base_model
+from pipeline.registry.base_models import resolve_base_model
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.registry.promotion import describe_replacement, promotion_blocker
 from pipeline.registry.registration import draft_version, lineage_of
@@ -45,7 +45,7 @@ from pipeline.registry.smoke_test import smoke_test
 if TYPE_CHECKING:
     import polars
 
-    from pipeline.evaluation.card import EvaluationContext
+    from pipeline.evaluation.card.card import EvaluationContext
     from pipeline.evaluation.split_files import SplitFile
 
 __all__ = [
@@ -169,8 +169,8 @@ class Selector(_Step):
     """VariantSet -> Selection."""
 
     def __call__(self, run: str) -> None:
+        from pipeline.selection.candidate_reports import candidate_reports
         from pipeline.selection.select import select
-        from pipeline.selection.tried import candidate_reports
 
         keys = RunKeys.of(run)
         plan = self._read(Plan, keys.plan)
@@ -205,7 +205,7 @@ class Evaluator(_Step):
     now: Callable[[], datetime] = _utc_now
 
     def __call__(self, run: str) -> None:
-        from pipeline.evaluation.card import evaluate
+        from pipeline.evaluation.card.card import evaluate
 
         keys = RunKeys.of(run)
         selection = self._read(Selection, keys.selection)
@@ -243,7 +243,7 @@ class Evaluator(_Step):
             return test, (note,)
 
     def _background(self, run: str, selection: Selection, notes: Sequence[str]) -> EvaluationContext:
-        from pipeline.evaluation.card import EvaluationContext
+        from pipeline.evaluation.card.card import EvaluationContext
         from pipeline.planning.estimates import PRICE_SOURCE
         from pipeline.planning.run_estimate import costs_of
 

@@ -14,7 +14,7 @@ from botocore.credentials import (
 )
 from botocore.session import Session
 
-from pipeline.contracts.names import RunKeys
+from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.table_keys import run_key
 
 __all__ = ["RunRole"]

@@ -18,22 +18,22 @@ from pipeline.compression.gates import Measured, failed_gates
 from pipeline.compression.measure import agreement, cpu_name, interleaved_latency_us
 from pipeline.compression.quantize_int8 import RECIPES, Int8Config, QuantizeInt8
 from pipeline.compression.verify import VerifyExport
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import (
     ExportMismatchError,
     IntegrityError,
     ModeldropError,
     NotApplicableError,
 )
-from pipeline.contracts.job_spec import JobSpec, default_metric
-from pipeline.contracts.names import RunKeys, artifact_key
-from pipeline.contracts.outcome import BODY, MODEL, REFERENCE, TrainedCandidate
+from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE, TrainedCandidate
+from pipeline.contracts.records.variant import Artifact, Precision, Status, Variant, VariantSet
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.variant import Artifact, Precision, Status, Variant, VariantSet
+from pipeline.contracts.spec.job_spec import JobSpec, default_metric
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_row, truth
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 
 __all__ = ["make_variants"]
 

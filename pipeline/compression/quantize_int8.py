@@ -18,7 +18,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
-from pipeline.graphs.joining import normalise
+from pipeline.graphs.compose import normalise
 
 __all__ = ["INTEGER_OPERATORS", "RECIPES", "Int8Config", "QuantizeInt8"]
 

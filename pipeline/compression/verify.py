@@ -25,7 +25,7 @@ Reference = Mapping[str, npt.NDArray[np.floating[Any]]]
 
 
 class VerifyExport(GraphPass):
-    """``reference`` is what the trained model itself answered to ``rows`` (contracts.outcome.TrainedCandidate).
+    """``reference`` is what the trained model itself answered to ``rows`` (contracts.records.outcome.TrainedCandidate).
 
     ``tolerance`` is absolute for probabilities; for values it is in units of ``scale``, the target's deviation.
     """

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.standing import ranking_score, shown
+from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.ranking import ranking_score, shown
 
 __all__ = ["Blend", "blend_weights", "fit_blend"]
 
@@ -50,7 +50,7 @@ def fit_blend(
     """``answers``: of two candidates or more on the same rows, probabilities [rows, classes] or values [rows].
 
     The weights are fitted on all rows; whether they are worth it is told by cross-fitting: each fifth of the rows is
-    answered with weights that were found on the others. ``by_folds``: as evaluation.standing has it.
+    answered with weights that were found on the others. ``by_folds``: as evaluation.ranking has it.
     """
     names = list(answers)
     stacked = np.stack([answers[name].astype(np.float64) for name in names])

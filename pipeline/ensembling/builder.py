@@ -14,13 +14,13 @@ import numpy.typing as npt
 import onnx
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.job_spec import greater_is_better
-from pipeline.contracts.outcome import BODY, TRAINED, TrainedCandidate
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.outcome import BODY, TRAINED, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.spec.job_spec import greater_is_better
 from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
@@ -50,7 +50,7 @@ _STUDENTS: dict[str, dict[str, Any]] = {
 class Member:
     """A trained candidate. ``body``: body.onnx. ``answers``: reference.npz's, of the trained model itself.
 
-    ``out_of_fold``: of few rows, its answers to all of them (contracts.outcome.OUT_OF_FOLD).
+    ``out_of_fold``: of few rows, its answers to all of them (contracts.records.outcome.OUT_OF_FOLD).
     """
 
     trained: TrainedCandidate

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
-from pipeline.graphs.joining import join, make_model
+from pipeline.graphs.compose import join, make_model
 from pipeline.training.algorithm import FittedModel, Problem, Recipe, Rows
 from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 

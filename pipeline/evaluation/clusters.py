@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.findings import Cluster
+from pipeline.contracts.records.evaluation_report import Cluster
 from pipeline.contracts.signature import Signature
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.contracts.model_version import GoldenPredictions
+from pipeline.contracts.records.model_version import GoldenPredictions
+from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.variant import Precision
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
 
 __all__ = ["MAX_GOLDEN_BYTES", "golden"]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.clusters import silhouettes
+from pipeline.evaluation.predictions import Answers
 
 __all__ = ["interval", "measure"]
 

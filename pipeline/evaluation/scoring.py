@@ -11,8 +11,8 @@ import numpy.typing as npt
 import onnxruntime
 
 from pipeline.contracts.signature import Column, Signature
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.clusters import places
+from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.sessions import WideSession
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
 
 
 def pixels(images: pl.Series, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """uint8 [rows, height, width, channels], writable, from a Binary column as contracts.dataset has it."""
+    """uint8 [rows, height, width, channels], writable, from a Binary column as contracts.records.dataset has it."""
     return np.frombuffer(bytearray().join(images), np.uint8).reshape(len(images), *shape)
 
 

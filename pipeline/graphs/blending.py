@@ -9,13 +9,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from pipeline.graphs.joining import IR_VERSION, OPSETS, normalise
+from pipeline.graphs.compose import IR_VERSION, OPSETS, normalise
 
 __all__ = ["blend", "side_by_side"]
 
 
 def blend(bodies: Sequence[onnx.ModelProto], weights: Sequence[float], *, classes: int) -> onnx.ModelProto:
-    """A body (graphs.raw_inputs) that answers the ``weights``' mean of ``bodies``, which read the same rows.
+    """A body (graphs.served_graph) that answers the ``weights``' mean of ``bodies``, which read the same rows.
 
     ``classes``: how many; 0: the bodies answer values. Of two bodies' inputs those of one name are one.
     """

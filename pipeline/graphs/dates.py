@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.contracts.dataset import ColumnProfile, DatePart
+from pipeline.contracts.records.dataset import ColumnProfile, DatePart
 from pipeline.parsing.dates import SECONDS_A_DAY
 
 __all__ = ["date_feature_names", "date_features", "date_graph"]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset
 from pipeline.evaluation.scoring import pixels
 from pipeline.graphs.dates import date_features
 

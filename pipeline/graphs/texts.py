@@ -13,8 +13,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import TEXT
-from pipeline.graphs.joining import make_model
 
 __all__ = ["MIN_TEXT_NORM", "NgramTable", "Unit", "id_graph", "over_rows", "score_graph", "token_graph", "token_nodes"]
 

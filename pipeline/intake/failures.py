@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.contracts.errors import error_named
-from pipeline.contracts.run import RunError
+from pipeline.contracts.records.run import RunError
 from pipeline.intake.causes import parse_cause
 
 __all__ = ["Failure", "failure_of"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pipeline.contracts.ports import Execution, Executions
-from pipeline.contracts.run import Run, RunError
+from pipeline.contracts.records.run import Run, RunError
 from pipeline.intake.failures import failure_of
 from pipeline.intake.run_log import RunLog
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.contracts.errors import MAX_MESSAGE, NotFoundError
-from pipeline.contracts.estimate import Estimate
-from pipeline.contracts.names import tenant_of_key, tenant_of_run
+from pipeline.contracts.object_keys import tenant_of_key, tenant_of_run
 from pipeline.contracts.ports import Item, Table
-from pipeline.contracts.run import (
+from pipeline.contracts.records.estimate import Estimate
+from pipeline.contracts.records.run import (
     STAGES,
     Learning,
     RejectedUpload,

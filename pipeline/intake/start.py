@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.contracts.errors import InvalidUploadError, ObjectNotFoundError
-from pipeline.contracts.names import MAX_PARTS, RunKeys, UploadKey, parse_upload_key, rejected_key, run_name
+from pipeline.contracts.object_keys import MAX_PARTS, RunKeys, UploadKey, parse_upload_key, rejected_key, run_name
 from pipeline.contracts.ports import Executions, ObjectInfo, ObjectStore
-from pipeline.contracts.run import Part, Upload
+from pipeline.contracts.records.run import Part, Upload
 from pipeline.intake.run_log import RunLog
 
 __all__ = ["UploadReference", "start_run"]

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.outcome import TRAINED, CandidateOutcome, TrainedCandidate
-from pipeline.contracts.plan import Plan
-from pipeline.contracts.variant import Variant
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import TRAINED, CandidateOutcome, TrainedCandidate
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.records.variant import Variant
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.ensembling import NotMade, make_ensemble
-from pipeline.jobs.job import JobContext, run_job
-from pipeline.jobs.refitting import JobRefitter, refit
-from pipeline.jobs.splits import read_trainer, read_validation
+from pipeline.jobs.refit import JobRefitter, refit
+from pipeline.jobs.runtime.job import JobContext, run_job
+from pipeline.jobs.runtime.splits import read_trainer, read_validation
 
 __all__ = ["compress"]
 

@@ -9,8 +9,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.outcome import BODY, OUT_OF_FOLD, REFERENCE, TrainedCandidate
-from pipeline.jobs.job import JobContext, run_error
+from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TrainedCandidate
+from pipeline.jobs.runtime.job import JobContext, run_error
 
 if TYPE_CHECKING:
     import numpy as np

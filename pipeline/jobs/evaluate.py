@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pipeline import bootstrap
-from pipeline.contracts.outcome import CandidateOutcome
-from pipeline.jobs.job import JobContext, JobWork, run_job
+from pipeline.contracts.records.outcome import CandidateOutcome
+from pipeline.jobs.runtime.job import JobContext, JobWork, run_job
 
 __all__ = ["work_of"]
 

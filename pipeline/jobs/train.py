@@ -11,17 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
-from pipeline.contracts.plan import Candidate, Plan
-from pipeline.jobs.code import train_isolated
-from pipeline.jobs.job import JobContext, run_error, run_job
-from pipeline.jobs.live import Live
-from pipeline.jobs.splits import memory_bytes, read_trainer, sampled
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.jobs.runtime.job import JobContext, run_error, run_job
+from pipeline.jobs.runtime.live_progress import Live
+from pipeline.jobs.runtime.splits import memory_bytes, read_trainer, sampled
+from pipeline.jobs.user_code import train_isolated
 
 if TYPE_CHECKING:
     from pipeline.training.algorithm import Base

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.contracts.errors import NoCandidateSurvivedError
-from pipeline.contracts.outcome import CandidateOutcome
+from pipeline.contracts.records.outcome import CandidateOutcome
 from pipeline.jobs.compress import compress
-from pipeline.jobs.job import JobContext, run_job
+from pipeline.jobs.runtime.job import JobContext, run_job
 from pipeline.jobs.train import train
 
 __all__ = ["train_and_compress"]

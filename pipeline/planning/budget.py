@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.plan import Skipped
+from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.plan import Skipped
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.estimates import DOLLARS_AN_HOUR, ESTIMATE_TOLERANCE, START_MINUTES, is_cross_validated
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import AlgorithmSpec, Cost
-from pipeline.contracts.job_spec import JobSpec, Limits
-from pipeline.contracts.plan import Trials
+from pipeline.contracts.algorithm_spec import AlgorithmSpec, Cost
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.plan import Trials
+from pipeline.contracts.spec.job_spec import JobSpec, Limits
 
 __all__ = [
     "DOLLARS_AN_HOUR",

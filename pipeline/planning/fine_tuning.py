@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.contracts.base import Base
-from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Training
-from pipeline.contracts.plan import Candidate, Plan
+from pipeline.contracts.records.base_model import Base
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut
+from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec, Training
 
 __all__ = ["align_columns_to_base", "plan_with_base", "restrict_to_base_algorithm"]
 

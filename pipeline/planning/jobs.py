@@ -12,9 +12,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.plan import Candidate, TrainingJob
+from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.plan import Candidate, TrainingJob
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.estimates import PRICE_SOURCE, cells_of, is_cross_validated, minutes_for
 
 __all__ = ["ONE_JOB_CELLS", "ONE_JOB_SECONDS", "PlannedCandidate", "fits_one_job", "gpu_pays", "pack_jobs"]

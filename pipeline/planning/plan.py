@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import AlgorithmSpec
+from pipeline.contracts.algorithm_spec import AlgorithmSpec
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, check_metric, default_metric
-from pipeline.contracts.plan import Candidate, Plan, Skipped, TrainingJob, Trials
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.plan import Candidate, Plan, Skipped, TrainingJob, Trials
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec, check_metric, default_metric
 from pipeline.planning.budget import within_dollars
 from pipeline.planning.estimates import seconds_of
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import AlgorithmSpec, Input
-from pipeline.contracts.job_spec import Limits, Training
-from pipeline.contracts.plan import Trials
+from pipeline.contracts.algorithm_spec import AlgorithmSpec, Input
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.plan import Trials
+from pipeline.contracts.spec.job_spec import Limits, Training
 from pipeline.planning.estimates import ESTIMATE_TOLERANCE, bytes_of, latency_of, seconds_of
 
 __all__ = ["Case", "exceeds_limits_because", "ineligible_because"]

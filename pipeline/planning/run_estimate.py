@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
-from pipeline.contracts.estimate import Estimate
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.outcome import JobOutcome
-from pipeline.contracts.plan import Plan, TrainingJob
+from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.estimate import Estimate
+from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.contracts.records.plan import Plan, TrainingJob
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, is_cross_validated, seconds_of
 
 __all__ = ["costs_of", "estimate_run"]

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import get_args
 
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.declaration import AlgorithmSpec, Setting, Settings, did_you_mean
+from pipeline.contracts.algorithm_spec import AlgorithmSpec, Setting, Settings, did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Loss, Training, merge_training, setting_error
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.spec.job_spec import JobSpec, Loss, Training, merge_training, setting_error
 from pipeline.planning.rules import Case
 
 __all__ = ["check_name", "check_training", "kind_of", "settings_of", "unread", "validate_setting"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.declaration import AlgorithmSpec, Range, Setting, Space, did_you_mean
+from pipeline.contracts.algorithm_spec import AlgorithmSpec, Range, Setting, Space, did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.plan import Trials
+from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.signature import Task
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.settings import check_name, kind_of, validate_setting
 
 __all__ = ["check_search", "notes_of", "trials_of"]

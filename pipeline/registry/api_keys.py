@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.contracts.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from pipeline.contracts.names import SMOKE_TEST, check_tenant
+from pipeline.contracts.object_keys import SMOKE_TEST, check_tenant
 from pipeline.contracts.ports import Item, Table
 from pipeline.contracts.table_keys import api_key_key
 

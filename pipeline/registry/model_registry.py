@@ -21,10 +21,11 @@ from pipeline.contracts.errors import (
     OlderUploadError,
     TransientError,
 )
-from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
-from pipeline.contracts.names import artifact_key, is_run_name
+from pipeline.contracts.object_keys import artifact_key, is_run_name
 from pipeline.contracts.ports import Item, ObjectStore, PutRequest, Table
 from pipeline.contracts.record import Record
+from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
+from pipeline.contracts.records.variant import Artifact
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import (
     alias_key,
@@ -35,7 +36,6 @@ from pipeline.contracts.table_keys import (
     version_key,
     version_prefix,
 )
-from pipeline.contracts.variant import Artifact
 
 __all__ = ["MAX_RECORD_BYTES", "AliasMove", "ModelRegistry"]
 

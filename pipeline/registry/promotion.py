@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.variant import Selection
+from pipeline.contracts.records.variant import Selection
+from pipeline.contracts.spec.job_spec import JobSpec
 
 __all__ = ["describe_replacement", "promotion_blocker"]
 

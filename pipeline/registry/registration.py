@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.model_version import Lineage, ModelCard, ModelVersion
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.run import Upload
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.model_version import Lineage, ModelCard, ModelVersion
+from pipeline.contracts.records.run import Upload
+from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.variant import Selection
 
 __all__ = ["draft_version", "lineage_of"]
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.contracts.errors import SmokeTestFailedError, TransientError
-from pipeline.contracts.model_version import GoldenPredictions, VersionRecord
-from pipeline.contracts.names import SMOKE_TEST
+from pipeline.contracts.object_keys import SMOKE_TEST
 from pipeline.contracts.ports import FunctionCalls
+from pipeline.contracts.records.model_version import GoldenPredictions, VersionRecord
 
 __all__ = ["smoke_test"]
 

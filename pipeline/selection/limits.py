@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.job_spec import Limits, greater_is_better
-from pipeline.contracts.variant import Variant
+from pipeline.contracts.records.variant import Variant
+from pipeline.contracts.spec.job_spec import Limits, greater_is_better
 
 __all__ = ["violations"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.contracts.variant import Variant
-from pipeline.evaluation.standing import ranking_score
+from pipeline.contracts.records.variant import Variant
+from pipeline.evaluation.ranking import ranking_score
 
 __all__ = ["costs", "dominates", "front"]
 
 
 def costs(variant: Variant, metric: str, *, by_folds: bool = False) -> tuple[float, float, float]:
-    """Quality (the less the better here), latency in microseconds, bytes. ``by_folds``: as evaluation.standing."""
+    """Quality (the less the better here), latency in microseconds, bytes. ``by_folds``: as evaluation.ranking."""
     assert variant.artifact is not None, "a variant that is ok was made"
     assert variant.latency_us is not None, "and measured"
     return -ranking_score(variant.quality, metric, by_folds=by_folds), variant.latency_us, float(variant.artifact.bytes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.variant import CandidateReport, LeaderboardRow, Selection, Variant, VariantSet
-from pipeline.evaluation.standing import score_label, shown
+from pipeline.contracts.records.variant import CandidateReport, LeaderboardRow, Selection, Variant, VariantSet
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.evaluation.ranking import score_label, shown
 from pipeline.selection.limits import violations
 from pipeline.selection.pareto import costs, front
 

@@ -21,7 +21,7 @@ from pipeline.contracts.errors import (
     TransientError,
     UnauthenticatedError,
 )
-from pipeline.contracts.names import SMOKE_TEST
+from pipeline.contracts.object_keys import SMOKE_TEST
 
 __all__ = ["Event", "InferRequest", "Response", "error_response", "infer_request", "response", "status_of", "tenant_of"]
 

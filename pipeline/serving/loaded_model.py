@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature
-from pipeline.serving.answers import chosen_outputs, most_rows, predictions, tensors, to_json
 from pipeline.serving.cells.errors import json_kind
-from pipeline.serving.columns import Columns, Feeds
-from pipeline.serving.rows import decode_rows
+from pipeline.serving.request_decoder import Columns, Feeds
+from pipeline.serving.responses import chosen_outputs, most_rows, predictions, tensors, to_json
+from pipeline.serving.row_format import decode_rows
 from pipeline.serving.tensors import TensorDecoder
 
 __all__ = ["Answer", "LoadedModel", "Session"]

@@ -10,8 +10,8 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.serving.cells.errors import json_kind
 from pipeline.serving.cells.images import split_image_batch
-from pipeline.serving.columns import Columns, Feeds
 from pipeline.serving.names import shown
+from pipeline.serving.request_decoder import Columns, Feeds
 
 __all__ = ["TensorDecoder"]
 

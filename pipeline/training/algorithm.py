@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.cluster import Process
-from pipeline.contracts.declaration import AlgorithmSpec, did_you_mean
+from pipeline.contracts.algorithm_spec import AlgorithmSpec, did_you_mean
+from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.signature import Task
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 Report = Callable[[str], None]
-Settings = Mapping[str, Any]  # as contracts.declaration.Setting
+Settings = Mapping[str, Any]  # as contracts.algorithm_spec.Setting
 
 
 def _no_text() -> npt.NDArray[np.object_]:
@@ -135,9 +135,9 @@ class Problem:
     ``cardinalities``: how many ids each categorical column has. ``metric``: what candidates are compared by.
     ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
     ``process``: which it is of those that train this together (training.parallel).
-    ``watch`` is shown a point of the learning curve (contracts.curves). ``code``: the model.py that was brought along.
+    ``watch`` is shown a point of the learning curve (records.training_curves). ``code``: the user's model.py.
     ``unit``: the standard deviation of a regression's target, in which its values are given. ``base``: what a network
-    with the setting ``base_model`` begins from. ``may_be_dealt``: as contracts.dataset.Dataset has it.
+    with the setting ``base_model`` begins from. ``may_be_dealt``: as contracts.records.dataset.Dataset has it.
     """
 
     classes: int
@@ -169,8 +169,8 @@ class Problem:
 class FittedModel:
     """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardised values [rows].
 
-    ``body`` exports it (graphs.raw_inputs). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
-    ``notes``, ``classes``, ``quantiles``, ``privacy``: as contracts.outcome.TrainedCandidate has them.
+    ``body`` exports it (graphs.served_graph). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
+    ``notes``, ``classes``, ``quantiles``, ``privacy``: as contracts.records.outcome.TrainedCandidate has them.
     """
 
     predict: Callable[[Rows], npt.NDArray[np.floating[Any]]]

@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.contracts.cluster import Process
-from pipeline.contracts.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.job_spec import greater_is_better
-from pipeline.contracts.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.answers import Answers
+from pipeline.contracts.spec.job_spec import greater_is_better
 from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.algorithm import (
@@ -57,7 +57,7 @@ def _unwatched(candidate: Candidate, point: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """``splits``: train and validation, as contracts.dataset has them. ``metric`` is the plan's.
+    """``splits``: train and validation, as contracts.records.dataset has them. ``metric`` is the plan's.
 
     ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``, ``code``, ``base``: as
     in recipe.Problem, the candidate's own. ``notes`` are of every candidate: what is known of the rows.

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.contracts.dataset import Dataset
+from pipeline.contracts.records.dataset import Dataset
 from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.dataset_builder import PreparedFiles

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionRows, CompanionTest, read_test_rows
 from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY

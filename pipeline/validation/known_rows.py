@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError
-from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.casting import as_numbers, as_text
 from pipeline.validation.columns.cells import strip_cells

@@ -17,7 +17,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from pipeline.contracts.errors import ModeldropError
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.dataset_builder import PreparedFiles, build_dataset

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import polars as pl
 
-from pipeline.contracts.dataset import ColumnProfile, DatePart, LeftOut
+from pipeline.contracts.records.dataset import ColumnProfile, DatePart, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import SECONDS_A_DAY
 from pipeline.validation.limits import MAX_VOCABULARY

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 
 from pipeline.contracts.errors import InputError
-from pipeline.contracts.names import RunKeys, parse_upload_key
+from pipeline.contracts.object_keys import RunKeys, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.run import Upload
+from pipeline.contracts.records.run import Upload
 
 __all__ = ["quarantine"]
 
@@ -26,7 +26,7 @@ def quarantine(
     """Copy the uploaded files to ``RunKeys.quarantine(file)`` and write ``report.json`` beside them.
 
     The report is a JSON object: ``run``, ``error`` {``type``, ``message``, ``details``}, ``upload``
-    (contracts.run.Upload without its metadata), ``file`` (the key of the copy), ``sha256`` (null when it was refused
+    (records.run.Upload without its metadata), ``file`` (the key of the copy), ``sha256`` (null when it was refused
     unread), ``at`` (UTC).
 
     Args:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from pipeline.contracts.dataset import LeftOut
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.records.dataset import LeftOut
 from pipeline.contracts.signature import Column, Task
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipeline.contracts.dataset import ColumnProfile, LeftOut
+from pipeline.contracts.records.dataset import ColumnProfile, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.number_kinds import may_number_rows

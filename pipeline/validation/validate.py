@@ -9,12 +9,12 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import DatasetError, UnreadableDatasetError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys, parse_upload_key
+from pipeline.contracts.object_keys import RunKeys, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.run import Upload
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.run import Upload
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.companions.job_spec_file import read_spec
 from pipeline.validation.companions.model_code import read_code
 from pipeline.validation.companions.test_file import CompanionTest

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from localstack_client.session import Session
 
 from pipeline.cloud.dynamo_table import DynamoTable
-from pipeline.contracts.names import RunKeys, run_name
-from pipeline.contracts.run import Run
+from pipeline.contracts.object_keys import RunKeys, run_name
+from pipeline.contracts.records.run import Run
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
 

@@ -9,7 +9,7 @@ import random
 import polars as pl
 import pytest
 
-from pipeline.contracts.names import RunKeys
+from pipeline.contracts.object_keys import RunKeys
 from tests.cloud.data import as_csv, breast_cancer
 from tests.cloud.driver import Cloud
 

@@ -7,7 +7,7 @@ import io
 import pytest
 from safetensors.numpy import load
 
-from pipeline.contracts.names import RunKeys
+from pipeline.contracts.object_keys import RunKeys
 from tests.cloud.data import as_csv, breast_cancer
 from tests.cloud.driver import Cloud
 

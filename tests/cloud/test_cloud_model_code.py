@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from localstack_client.session import Session
 
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import JobOutcome
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.local import control
 from tests.cloud.data import as_csv, breast_cancer
 from tests.cloud.driver import Cloud

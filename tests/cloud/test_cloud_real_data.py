@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score, root_mean_squared_error
 
-from pipeline.contracts.run import Run
+from pipeline.contracts.records.run import Run
 from tests.cloud.driver import Cloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]

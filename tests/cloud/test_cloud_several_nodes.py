@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.names import RunKeys
+from pipeline.contracts.object_keys import RunKeys
 from tests.cloud.data import as_jsonl, breast_cancer
 from tests.cloud.driver import Cloud
 from tests.local.conftest import until

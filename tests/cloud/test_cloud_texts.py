@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.run import Run
+from pipeline.contracts.records.run import Run
 from tests.cloud.data import as_csv
 from tests.cloud.driver import Cloud
 

@@ -12,8 +12,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.run import STAGES, Run
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.run import STAGES, Run
 from tests.cloud.data import as_csv, as_jsonl, breast_cancer, diabetes, wine, without
 from tests.cloud.driver import Cloud
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from tests.fakes.tabular import Table
 
 __all__ = ["SHAPES", "draw", "pictures"]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.bootstrap import Job
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import JobOutcome
-from pipeline.contracts.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.contracts.records.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs.job import JobWork, run_job
+from pipeline.jobs.runtime.job import JobWork, run_job
 from pipeline.jobs.train import train
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW

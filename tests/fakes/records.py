@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.model_version import GoldenPredictions, Lineage, ModelCard, ModelVersion
-from pipeline.contracts.names import RunKeys, artifact_key
-from pipeline.contracts.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.record import Record
-from pipeline.contracts.run import Upload
-from pipeline.contracts.variant import Artifact, LeaderboardRow, Selection, Variant, VariantSet
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.model_version import GoldenPredictions, Lineage, ModelCard, ModelVersion
+from pipeline.contracts.records.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.records.run import Upload
+from pipeline.contracts.records.variant import Artifact, LeaderboardRow, Selection, Variant, VariantSet
+from pipeline.contracts.spec.job_spec import JobSpec
 
 __all__ = [
     "MODEL_BYTES",

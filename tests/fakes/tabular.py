@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.signature import Task
 
 __all__ = ["Table", "column_profile", "profiled", "table"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
 from pipeline.training.distributed.machine import Machine
 from tests.fakes.tabular import Table

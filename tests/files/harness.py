@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import ModeldropError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.run import Upload
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.run import Upload
 from pipeline.contracts.signature import Signature
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.parsing.numbers import parse_number
 from pipeline.planning.plan import plan

@@ -16,14 +16,14 @@ from pipeline.bootstrap import smoke_tester
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import InputError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.model_version import GoldenPredictions, ModelCard
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
-from pipeline.contracts.plan import Candidate, Plan, TrainingJob
-from pipeline.contracts.run import RunError, Upload
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
+from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.records.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.records.run import RunError, Upload
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.records import NOW, artifact, selection, upload

@@ -13,13 +13,13 @@ from pipeline import bootstrap
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
-from pipeline.contracts.model_version import GoldenPredictions
-from pipeline.contracts.names import RunKeys, run_name
+from pipeline.contracts.object_keys import RunKeys, run_name
+from pipeline.contracts.records.model_version import GoldenPredictions
 from pipeline.contracts.table_keys import api_key_key, version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs import evaluate, validate
 from pipeline.jobs.compress import compress
-from pipeline.jobs.job import JobWork, run_job
+from pipeline.jobs.runtime.job import JobWork, run_job
 from pipeline.jobs.train import train
 from pipeline.registry.api_keys import ApiKeys
 from tests.function_files import event

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.cloud.clients import Clients
-from pipeline.contracts.names import RunKeys, rejected_key, run_name
-from pipeline.contracts.run import Upload
+from pipeline.contracts.object_keys import RunKeys, rejected_key, run_name
+from pipeline.contracts.records.run import Upload
 from tests.function_files import event
 from tests.integration.conftest import ARTIFACTS, IDEMPOTENCY, UPLOADS
 from tests.integration.handlers import handler

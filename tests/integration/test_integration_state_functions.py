@@ -12,10 +12,10 @@ from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
 from pipeline.contracts.errors import JobCrashedError, NoCandidateSurvivedError, SmokeTestFailedError
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.record import Record
-from pipeline.contracts.run import Run
+from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.records.run import Run
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, documents, golden, selection

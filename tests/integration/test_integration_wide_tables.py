@@ -14,13 +14,13 @@ from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.errors import IntegrityError, ItemTooLargeError
-from pipeline.contracts.model_version import ModelVersion
 from pipeline.contracts.ports import PutRequest, Table
+from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.table_keys import version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import MAX_RECORD_BYTES, ModelRegistry
-from pipeline.serving.catalogue import ModelCatalog
+from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.serving.model_loader import ModelLoader, onnx_session
 from pipeline.validation.limits import MAX_CLASSES, MAX_COLUMNS
 from tests.fakes.objects import FakeObjectStore

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.contracts.names import RunKeys, run_name
-from pipeline.contracts.run import Run
+from pipeline.contracts.object_keys import RunKeys, run_name
+from pipeline.contracts.records.run import Run
 from tests.cloud.data import as_csv, wine, without
 from tests.function_files import event
 from tests.sam.sam_cli import Sam

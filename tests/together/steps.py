@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.contracts.cluster import Process
-from pipeline.contracts.job_spec import Optimizer
+from pipeline.contracts.compute_cluster import Process
+from pipeline.contracts.spec.job_spec import Optimizer
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.factory import make_strategy

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.contracts.cluster import Process
+from pipeline.contracts.compute_cluster import Process
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.strategy import Parallel
 from tests.local.conftest import until
@@ -20,7 +20,7 @@ from tests.together.steps import OPTIMIZERS
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = (
-    "import sys; from pipeline.contracts.cluster import Cluster; "
+    "import sys; from pipeline.contracts.compute_cluster import Cluster; "
     "from pipeline.training.distributed.torchrun import launch; "
     "sys.exit(launch(Cluster(processes_per_node={processes}, nodes={nodes}, node_index={index}, port={port}), "
     "sys.argv[1], sys.argv[2:]))"

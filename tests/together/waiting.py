@@ -9,7 +9,7 @@ import time
 import torch
 import torch.distributed as dist
 
-from pipeline.contracts.cluster import Process
+from pipeline.contracts.compute_cluster import Process
 from pipeline.training.distributed.torchrun import joined
 
 with joined(Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"])), "cpu"):

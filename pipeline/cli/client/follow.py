@@ -14,11 +14,11 @@ from pipeline.cli.views.estimate import describe_estimate
 from pipeline.cli.views.leaderboard import leaderboard
 from pipeline.cli.views.tables import plain_stage, run_panel
 from pipeline.cli.views.target import learning_lines
-from pipeline.contracts.curves import TrainingCurves
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.run import Run
-from pipeline.contracts.variant import Selection
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.run import Run
+from pipeline.contracts.records.training_curves import TrainingCurves
+from pipeline.contracts.records.variant import Selection
 
 if TYPE_CHECKING:
     from rich.console import Console

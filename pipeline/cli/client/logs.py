@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.cli.client.session import Connection, LogLine
-    from pipeline.contracts.run import Run
+    from pipeline.contracts.records.run import Run
 
 __all__ = ["log_text", "print_logs"]
 

@@ -10,8 +10,8 @@ from pipeline.contracts.errors import NotFoundError
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
-    from pipeline.contracts.model_version import ModelSummary, ModelVersion
-    from pipeline.contracts.run import Run
+    from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
+    from pipeline.contracts.records.run import Run
 
 __all__ = ["find_live", "find_model", "find_run", "find_version", "live_number", "newest_runs"]
 

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
-    from pipeline.contracts.run import RejectedUpload, Run
+    from pipeline.contracts.records.run import RejectedUpload, Run
 
 __all__ = ["STATUSES", "RunFilter", "list_runs", "parse_since", "parse_status"]
 

@@ -13,7 +13,7 @@ from pipeline.contracts.errors import ModeldropError
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Session
-    from pipeline.contracts.run import Run
+    from pipeline.contracts.records.run import Run
 
 __all__ = ["confirm_stop", "running_runs"]
 

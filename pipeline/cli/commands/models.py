@@ -16,7 +16,7 @@ from pipeline.cli.terminal.help_pages import Command
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
     from pipeline.cli.prediction.predict import Answers
-    from pipeline.contracts.model_version import ModelSummary, ModelVersion
+    from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
 
 __all__ = ["register"]
 
@@ -114,7 +114,7 @@ def card(
     from pipeline.cli.client.lookup import find_version, live_number
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.card import card_view
-    from pipeline.contracts.model_version import ModelCard
+    from pipeline.contracts.records.model_version import ModelCard
 
     connection = session_of(ctx).connection()
     holder = connection.tenant(tenant)

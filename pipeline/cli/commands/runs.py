@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.cli.client.run_listing import RunFilter
     from pipeline.cli.client.session import Connection
     from pipeline.cli.upload.upload import DropOptions
-    from pipeline.contracts.run import Run
+    from pipeline.contracts.records.run import Run
 
 __all__ = ["register"]
 
@@ -189,7 +189,7 @@ def _list_runs(connection: Connection, chosen: RunFilter, limit: int, *, json: b
     from pipeline.cli.views.json_documents import rejected_document, run_document
     from pipeline.cli.views.rejected_uploads import rejected_lines
     from pipeline.cli.views.runs import runs_table
-    from pipeline.contracts.run import Run
+    from pipeline.contracts.records.run import Run
 
     newest, rejected = list_runs(connection, chosen, limit=limit)
     if json:

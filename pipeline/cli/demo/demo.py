@@ -32,7 +32,7 @@ from pipeline.cli.views.tables import size
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection, Session
     from pipeline.cli.prediction.predict import Answers
-    from pipeline.contracts.model_version import ModelVersion
+    from pipeline.contracts.records.model_version import ModelVersion
 
 __all__ = ["run_demo"]
 

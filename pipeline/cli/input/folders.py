@@ -15,7 +15,7 @@ import typer
 
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.views.tables import size
-from pipeline.contracts.names import COMPANIONS, MAX_PARTS, UploadKey
+from pipeline.contracts.object_keys import COMPANIONS, MAX_PARTS, UploadKey
 
 __all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_pictures"]
 
@@ -45,7 +45,7 @@ class FolderContents:
     @classmethod
     def of(cls, folder: Path) -> FolderContents:
         """List a folder. Hidden files and folders are not looked at, nor Spark's own files, such as _SUCCESS."""
-        from pipeline.contracts.pictures import IMAGE_SUFFIXES
+        from pipeline.contracts.image_decoding import IMAGE_SUFFIXES
         from pipeline.validation.readers.formats import has_format
 
         found = cls()

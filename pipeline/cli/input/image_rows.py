@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.input.request_rows import RequestRows
 from pipeline.contracts.errors import InvalidRequestError, UnreadableDatasetError
-from pipeline.contracts.pictures import IMAGE_SUFFIXES, UnreadablePictureError, decode_image
+from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, UnreadablePictureError, decode_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

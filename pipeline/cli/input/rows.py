@@ -94,7 +94,7 @@ def find_source(source: str) -> RowSource:
 
 
 def _check_format(path: Path) -> None:
-    from pipeline.contracts.pictures import IMAGE_SUFFIXES
+    from pipeline.contracts.image_decoding import IMAGE_SUFFIXES
     from pipeline.validation.readers.formats import has_format
 
     if not (has_format(path.name) or _is_json_document(path) or path.name.lower().endswith(IMAGE_SUFFIXES)):

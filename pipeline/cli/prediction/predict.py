@@ -13,7 +13,7 @@ from pipeline.cli.client.lookup import find_live
 from pipeline.cli.client.model_api import ModelApi
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
-from pipeline.serving.answers import most_rows
+from pipeline.serving.responses import most_rows
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection, Session

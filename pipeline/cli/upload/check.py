@@ -13,12 +13,12 @@ from typing import Any
 from pipeline.cli.client.local_store import LocalStore
 from pipeline.cli.input.folders import FolderContents, zip_pictures
 from pipeline.cli.views.estimate import estimate_document
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import DatasetError, InputError, InvalidModelCodeError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import MODEL_CODE, RunKeys
-from pipeline.contracts.plan import Plan
-from pipeline.contracts.run import Learning, Part, Upload
+from pipeline.contracts.object_keys import MODEL_CODE, RunKeys
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.records.run import Learning, Part, Upload
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.plan import plan
 from pipeline.validation.companions.model_code import check_code
 from pipeline.validation.readers.formats import has_format

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.contracts.errors import ModeldropError
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.spec_columns import check_columns, resolve_columns
 from pipeline.validation.columns.target import target_name
 from pipeline.validation.known_rows import first_options

@@ -13,8 +13,8 @@ from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.views.tables import size
 from pipeline.cli.views.target import learning_lines
 from pipeline.contracts.errors import InputError, InvalidColumnsError
-from pipeline.contracts.job_spec import JobSpec, parse_job_spec
-from pipeline.contracts.names import COMPANIONS, MODEL_CODE, UploadKey
+from pipeline.contracts.object_keys import COMPANIONS, MODEL_CODE, UploadKey
+from pipeline.contracts.spec.job_spec import JobSpec, parse_job_spec
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection

@@ -13,7 +13,7 @@ from pipeline.cli.terminal.console import err
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.upload.precheck import SETTINGS, Upload, check_companion, precheck
 from pipeline.cli.views.tables import size
-from pipeline.contracts.names import UploadKey, check_model, check_tenant, run_name
+from pipeline.contracts.object_keys import UploadKey, check_model, check_tenant, run_name
 from pipeline.contracts.upload_metadata import make_metadata
 
 if TYPE_CHECKING:

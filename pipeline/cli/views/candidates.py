@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
-from pipeline.contracts.declaration import Settings
-from pipeline.contracts.variant import CandidateReport
+from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.records.variant import CandidateReport
 
 __all__ = ["reason_lines", "served_lines", "tried_lines"]
 

@@ -14,7 +14,7 @@ from pipeline.cli.views.candidates import reason_lines, served_lines, tried_line
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.leaderboard import leaderboard_columns
 from pipeline.cli.views.tables import duration, interval, size
-from pipeline.contracts.findings import (
+from pipeline.contracts.records.evaluation_report import (
     Calibration,
     Cluster,
     Confusion,
@@ -23,10 +23,10 @@ from pipeline.contracts.findings import (
     PermutationImportance,
     Segment,
 )
-from pipeline.contracts.model_version import ModelCard, ModelVersion
-from pipeline.contracts.variant import CandidateReport
-from pipeline.evaluation.figures import format_number
+from pipeline.contracts.records.model_version import ModelCard, ModelVersion
+from pipeline.contracts.records.variant import CandidateReport
 from pipeline.evaluation.metric_names import SKLEARN_NAMES
+from pipeline.evaluation.number_format import format_number
 
 __all__ = ["card_view"]
 

@@ -8,10 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.contracts.curves import CURVES, TrainingCurves
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.names import RunKeys
+from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.training_curves import CURVES, TrainingCurves
 
 __all__ = ["curves_of", "curves_table", "sparkline"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.contracts.estimate import Estimate
+from pipeline.contracts.records.estimate import Estimate
 
 __all__ = ["describe_estimate", "estimate_document"]
 

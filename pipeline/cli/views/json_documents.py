@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.views.estimate import estimate_document
 
 if TYPE_CHECKING:
-    from pipeline.contracts.model_version import ModelSummary, ModelVersion, VersionRecord
-    from pipeline.contracts.run import RejectedUpload, Run
+    from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
+    from pipeline.contracts.records.run import RejectedUpload, Run
     from pipeline.contracts.stack import StackStatus
 
 __all__ = [

@@ -8,8 +8,8 @@ from rich.text import Text
 from pipeline.cli.views.candidates import reason_lines, served_lines, tried_lines
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.tables import duration, interval, size
-from pipeline.contracts.variant import LeaderboardRow, Selection
-from pipeline.evaluation.standing import score_label
+from pipeline.contracts.records.variant import LeaderboardRow, Selection
+from pipeline.evaluation.ranking import score_label
 
 __all__ = ["leaderboard", "leaderboard_columns"]
 

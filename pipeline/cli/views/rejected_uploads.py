@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from pipeline.contracts.run import RejectedUpload, Run
+from pipeline.contracts.records.run import RejectedUpload, Run
 
 __all__ = ["merge_newest", "rejected_lines"]
 

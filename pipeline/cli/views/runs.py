@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.tables import STYLES, duration
-from pipeline.contracts.run import Run
+from pipeline.contracts.records.run import Run
 
 __all__ = ["error_text", "runs_table"]
 

@@ -13,10 +13,10 @@ from rich.text import Text
 from pipeline.cli.views.estimate import describe_estimate
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.target import learning_lines
-from pipeline.contracts.model_version import ModelSummary, ModelVersion
-from pipeline.contracts.run import Run, Stage
+from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
+from pipeline.contracts.records.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
-from pipeline.evaluation.figures import format_number
+from pipeline.evaluation.number_format import format_number
 from pipeline.registry.api_keys import ApiKey
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from pipeline.contracts.run import Learning
+from pipeline.contracts.records.run import Learning
 
 __all__ = ["describe_learning", "learning_lines"]
 

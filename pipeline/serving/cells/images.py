@@ -82,7 +82,7 @@ def _picture(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
     except (binascii.Error, ValueError):
         raise RefusedCellError("base64 of a png or jpg is expected", "other text") from None
     try:
-        from pipeline.contracts.pictures import UnreadablePictureError, decode_image  # noqa: PLC0415 - see there
+        from pipeline.contracts.image_decoding import UnreadablePictureError, decode_image  # noqa: PLC0415 - see there
     except ImportError:
         raise RefusedCellError(
             f"{_expected(shape)} (Pillow, which reads png and jpg, is not installed here)", "a picture"

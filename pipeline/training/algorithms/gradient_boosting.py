@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.features.text_inputs import with_text_features
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.declaration import Cost, Range, did_you_mean
+from pipeline.contracts.algorithm_spec import Cost, Range, did_you_mean
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.features.text_inputs import with_text_features

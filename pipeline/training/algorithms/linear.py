@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.declaration import Cost, Range
+from pipeline.contracts.algorithm_spec import Cost, Range
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.features.text_inputs import with_text_features
 

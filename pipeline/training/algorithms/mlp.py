@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.features.text_inputs import with_text_features
 from pipeline.training.networks.config import NETWORK_DEFAULTS

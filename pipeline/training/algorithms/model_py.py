@@ -9,7 +9,7 @@ __all__ = ["RECIPE"]
 
 
 def _train(settings: Settings, problem: Problem) -> FittedModel:
-    """By the one loop, as the networks here. Only in a process that a user's code may run in (jobs.isolated)."""
+    """By the one loop, as the networks here. Only in a process that a user's code may run in (jobs.sandbox)."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of

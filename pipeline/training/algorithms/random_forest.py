@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.declaration import Cost, Range
+from pipeline.contracts.algorithm_spec import Cost, Range
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.estimators.forests import MAX_FOREST_BYTES, fit_forest
 from pipeline.training.features.text_inputs import with_text_features

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.networks.config import NETWORK_DEFAULTS
 

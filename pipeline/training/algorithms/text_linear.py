@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.declaration import Cost, Range
+from pipeline.contracts.algorithm_spec import Cost, Range
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.algorithms import linear
 from pipeline.training.features.text_inputs import TEXT_SETTINGS, with_text_features
@@ -53,7 +53,7 @@ def _sharpness(scores: npt.NDArray[np.float64], target: npt.NDArray[np.int64]) -
 def _body(scores: TextLinearModel, *, classes: int) -> onnx.ModelProto:
     from onnx import TensorProto, helper
 
-    from pipeline.graphs.joining import join, make_model
+    from pipeline.graphs.compose import join, make_model
 
     if not classes:
         return scores.graph()

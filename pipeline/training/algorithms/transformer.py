@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.contracts.declaration import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.networks.config import NETWORK_DEFAULTS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.cluster import Process
+from pipeline.contracts.compute_cluster import Process
 from pipeline.training.distributed.strategy import Parallel
 
 __all__ = ["make_strategy"]

@@ -11,7 +11,7 @@ __all__ = ["Machine", "processes_of", "this_machine"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """``device`` as torch names it; ``description`` as the model's card says it (contracts.outcome.JobOutcome)."""
+    """``device`` as torch names it; ``description`` as the model's card says it (records.outcome.JobOutcome)."""
 
     device: str
     description: str

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.contracts.cluster import Process
+from pipeline.contracts.compute_cluster import Process
 
 __all__ = ["Parallel", "copied"]
 

@@ -22,7 +22,7 @@ from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, Ro
 from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
-from pipeline.contracts.cluster import Process
+from pipeline.contracts.compute_cluster import Process
 from pipeline.training.distributed.strategy import Parallel, T, copied
 
 __all__ = ["STRATEGIES"]

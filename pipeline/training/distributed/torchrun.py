@@ -15,7 +15,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main as torchrun
 
-from pipeline.contracts.cluster import Cluster, Process
+from pipeline.contracts.compute_cluster import Cluster, Process
 from pipeline.contracts.errors import NodeLostError
 
 __all__ = ["joined", "launch"]

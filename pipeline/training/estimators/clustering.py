@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.clusters import silhouettes
-from pipeline.graphs.joining import join, make_model
+from pipeline.graphs.compose import join, make_model
 from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
 from pipeline.training.export.sklearn_to_onnx import sklearn_body
 from pipeline.training.features.preprocessing import Preprocessing, one_hot_features

@@ -21,7 +21,7 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from pipeline.graphs.joining import make_model
+from pipeline.graphs.compose import make_model
 from pipeline.training.features.preprocessing import FEATURES
 
 __all__ = ["KERNELS", "Kernel", "KernelMachine"]

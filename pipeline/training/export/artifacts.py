@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.outcome import BODY, MODEL, REFERENCE
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE
 from pipeline.contracts.signature import Signature
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 
 __all__ = ["write_artifacts"]
 
@@ -26,7 +26,7 @@ def write_artifacts(
     signature: Signature,
     workdir: Path,
 ) -> str:
-    """Write body.onnx, model.onnx and reference.npz (contracts.outcome.TrainedCandidate); the sha256 of the model.
+    """Write body.onnx, model.onnx and reference.npz (records.outcome.TrainedCandidate); the sha256 of the model.
 
     ``predicted``: on the validation rows, on the target's own scale.
     """

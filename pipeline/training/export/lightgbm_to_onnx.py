@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
-from pipeline.graphs.joining import make_model
+from pipeline.graphs.compose import make_model
 
 __all__ = ["tree_graph"]
 

@@ -1,4 +1,4 @@
-"""Bodies (graphs.raw_inputs) from what the libraries' own converters make."""
+"""Bodies (graphs.served_graph) from what the libraries' own converters make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.graphs.joining import OPSETS, join, make_model
+from pipeline.graphs.compose import OPSETS, join, make_model
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 
 __all__ = ["core_graph", "denormalize_outputs", "sklearn_body"]

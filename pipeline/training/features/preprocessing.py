@@ -11,8 +11,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.graphs.joining import make_model
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.features.pair_rotation import RotatedPairs
 

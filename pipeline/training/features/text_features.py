@@ -18,8 +18,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
+from pipeline.graphs.compose import add_input, make_model
 from pipeline.graphs.encoding import NUM
-from pipeline.graphs.joining import add_input, make_model
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
 from pipeline.training.algorithm import Problem, Rows, Settings

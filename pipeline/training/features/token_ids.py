@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.graphs.joining import add_input
+from pipeline.graphs.compose import add_input
 from pipeline.graphs.texts import Unit, id_graph
 from pipeline.training.features.vocabulary import tokenization_unit, tokens_of
 

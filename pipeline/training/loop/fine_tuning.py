@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from torch import Tensor, nn
 
-from pipeline.contracts.dataset import Dataset
 from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.records.dataset import Dataset
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.algorithm import Base, Problem, Rows, Settings
 

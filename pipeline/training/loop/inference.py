@@ -17,7 +17,7 @@ import torch
 from onnx import compose, numpy_helper
 from torch import Tensor, nn
 
-from pipeline.graphs.joining import OPSETS
+from pipeline.graphs.compose import OPSETS
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inputs import InputReader, blocks
 

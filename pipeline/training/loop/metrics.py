@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.predictions import Answers
 from pipeline.training.algorithm import Problem
 
 __all__ = ["epoch_metric", "memory_mb"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pipeline.contracts.declaration import Setting
+from pipeline.contracts.algorithm_spec import Setting
 
 __all__ = ["NETWORK_DEFAULTS"]
 
-# The names are those of contracts.job_spec.Training. loss None: cross_entropy, or mse.
+# The names are those of contracts.spec.job_spec.Training. loss None: cross_entropy, or mse.
 NETWORK_DEFAULTS = MappingProxyType[str, Setting](
     {
         "epochs": 30,

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.names import MODEL_CODE
+from pipeline.contracts.object_keys import MODEL_CODE
 
 __all__ = ["ModelShape", "UserModel", "load_user_model"]
 

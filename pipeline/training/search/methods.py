@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.declaration import Range, Setting, Space
-from pipeline.contracts.outcome import Trial
-from pipeline.contracts.plan import Trials
+from pipeline.contracts.algorithm_spec import Range, Setting, Space
+from pipeline.contracts.records.outcome import Trial
+from pipeline.contracts.records.plan import Trials
 from pipeline.training.search.space import drawn, grid, holds
 from pipeline.training.search.trial_runner import TrialRunner
 

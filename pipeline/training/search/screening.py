@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.plan import Candidate
 from pipeline.training.algorithm import FittedModel, NoCheckpoints, Problem, Recipe, Rows
 from pipeline.training.search.trial_data import sample
 

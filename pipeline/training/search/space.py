@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.contracts.declaration import Range, Setting, Space
+from pipeline.contracts.algorithm_spec import Range, Setting, Space
 
 __all__ = ["GRID_STEPS", "drawn", "grid", "holds"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.contracts.errors import ModeldropError
-from pipeline.contracts.outcome import Trial
+from pipeline.contracts.records.outcome import Trial
 from pipeline.training.algorithm import Checkpoints, FittedModel, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
 from pipeline.training.search.trial_data import sample
 

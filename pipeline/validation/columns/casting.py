@@ -29,7 +29,7 @@ def cast_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> 
         missing: Texts that mean a missing value.
 
     Returns:
-        The values as contracts.dataset.ColumnProfile has them; null for a missing value and for what cannot be cast.
+        The values as records.dataset.ColumnProfile has them; null for a missing value and for what cannot be cast.
     """
     if column.kind == "image":
         return raw if raw.dtype == pl.Binary else _nulls(raw, pl.Binary)

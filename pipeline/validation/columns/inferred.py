@@ -19,7 +19,7 @@ DecimalHint = Literal["", ".", ","]  # what other columns of a file write before
 class InferredColumn:
     """A column that models read.
 
-    ``values`` are those of the rows that were looked at, in the type of the split files (contracts.dataset), null where
+    ``values`` are those of the rows that were looked at, in the type of the split files (records.dataset), null where
     missing.
     """
 

@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from pipeline.contracts.dataset import LeftOut
+from pipeline.contracts.records.dataset import LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat

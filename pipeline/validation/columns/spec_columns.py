@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.names import NamedColumns, suggest
 
 __all__ = ["check_columns", "resolve_columns"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
-from pipeline.contracts.job_spec import JobSpec, task_of_metric
 from pipeline.contracts.signature import Column, Task
+from pipeline.contracts.spec.job_spec import JobSpec, task_of_metric
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import as_finite, as_numbers, as_text

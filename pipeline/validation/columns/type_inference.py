@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from pipeline.contracts.dataset import LeftOut
+from pipeline.contracts.records.dataset import LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN

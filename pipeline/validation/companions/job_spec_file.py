@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.run import Upload
+from pipeline.contracts.records.run import Upload
+from pipeline.contracts.spec.job_spec import JobSpec, parse_job_spec
 from pipeline.contracts.upload_metadata import read_target
 from pipeline.validation.companions.reading import read_companion
 from pipeline.validation.limits import MAX_SPEC_BYTES

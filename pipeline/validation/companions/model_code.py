@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from pipeline.contracts.errors import InvalidModelCodeError
-from pipeline.contracts.names import MODEL_CODE
+from pipeline.contracts.object_keys import MODEL_CODE
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.run import Upload
+from pipeline.contracts.records.run import Upload
 from pipeline.validation.companions.reading import read_companion
 
 __all__ = ["check_code", "read_code"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.contracts.errors import InputError, ObjectNotFoundError
-from pipeline.contracts.names import parse_upload_key
+from pipeline.contracts.object_keys import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.run import Upload
+from pipeline.contracts.records.run import Upload
 
 __all__ = ["read_companion"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
-from pipeline.contracts.names import MAX_PARTS, UploadKey, parse_upload_key
+from pipeline.contracts.object_keys import MAX_PARTS, UploadKey, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.run import Part, Upload
+from pipeline.contracts.records.run import Part, Upload
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import LARGE_BYTES, LARGE_CELLS
 from pipeline.validation.readers.formats import Format, find_format

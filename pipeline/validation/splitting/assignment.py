@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from pipeline.contracts.errors import TooFewRowsError
-from pipeline.contracts.job_spec import Split
+from pipeline.contracts.spec.job_spec import Split
 
 __all__ = ["SPLITS", "SPLIT_TYPE", "assign_by_group", "assign_by_time", "assign_splits", "group_copies"]
 

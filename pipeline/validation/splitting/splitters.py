@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.contracts.errors import InvalidTargetError
-from pipeline.contracts.job_spec import JobSpec, Split
+from pipeline.contracts.spec.job_spec import JobSpec, Split
 from pipeline.validation.columns.target import TargetRule, describe_others
 from pipeline.validation.limits import MAX_RARE_SHARE, MIN_CLASS_ROWS
 from pipeline.validation.schema import CastRows, Schema

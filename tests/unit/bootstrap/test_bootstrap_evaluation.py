@@ -11,15 +11,15 @@ import pytest
 
 from pipeline.bootstrap import Job
 from pipeline.bootstrap.steps import Evaluator
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import TooLargeForFunctionError
-from pipeline.contracts.model_version import GoldenPredictions, ModelCard
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import JobOutcome
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
+from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.evaluation.split_files import SplitFile
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.evaluate import work_of
-from pipeline.jobs.job import run_job
+from pipeline.jobs.runtime.job import run_job
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW, artifact, documents, selection
 from tests.fakes.table import FakeTable

@@ -10,13 +10,13 @@ import pytest
 
 from pipeline.bootstrap.steps import Collector, Planner, Promoter, Registrar, Selector, SmokeTester
 from pipeline.contracts.errors import CapacityUnavailableError, NoCandidateSurvivedError, SmokeTestFailedError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
-from pipeline.contracts.plan import Plan
+from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.record import Record
-from pipeline.contracts.run import Run, StageName, Upload
-from pipeline.contracts.variant import Selection
+from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.records.run import Run, StageName, Upload
+from pipeline.contracts.records.variant import Selection
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.function_calls import FakeFunctionCalls

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from pipeline.cli.client.session import Choice, Connection, DeploymentSite, Session, World
 from pipeline.cli.main import app
-from pipeline.contracts.model_version import Lineage, ModelVersion
-from pipeline.contracts.names import RunKeys, artifact_key
-from pipeline.contracts.outcome import Trial
+from pipeline.contracts.object_keys import RunKeys, artifact_key
+from pipeline.contracts.records.model_version import Lineage, ModelVersion
+from pipeline.contracts.records.outcome import Trial
+from pipeline.contracts.records.variant import Artifact, CandidateReport, LeaderboardRow, Selection, Variant
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.stack import DEFAULT_STACK, StackStatus
-from pipeline.contracts.variant import Artifact, CandidateReport, LeaderboardRow, Selection, Variant
 from pipeline.intake.dead_letters import DeadLetters
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys

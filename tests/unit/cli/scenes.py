@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from pipeline.contracts.run import RunError
+from pipeline.contracts.records.run import RunError
 from tests.unit.cli.conftest import FakeLine, Stage
 from tests.unit.cli.test_cli_card import WHOLE
 

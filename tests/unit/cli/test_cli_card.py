@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli.views.card import card_view
-from pipeline.contracts.findings import (
+from pipeline.contracts.records.evaluation_report import (
     Bin,
     Calibration,
     Cluster,
@@ -19,7 +19,7 @@ from pipeline.contracts.findings import (
     PermutationImportance,
     Segment,
 )
-from pipeline.contracts.model_version import ModelCard
+from pipeline.contracts.records.model_version import ModelCard
 from tests.fakes.records import card, model_version
 from tests.unit.cli.conftest import Stage
 
@@ -83,7 +83,7 @@ def test_a_card_of_before_has_only_what_it_has(stage: Stage) -> None:
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    """Of the leaderboard, as evaluation.card writes it."""
+    """Of the leaderboard, as evaluation.card.card writes it."""
     told = {
         "rank": 1, "candidate": "mlp", "algorithm": "mlp", "precision": "fp32", "status": "ok", "reason": "",
         "quality": {"accuracy": 0.9}, "interval": {"accuracy": (0.86, 0.93)}, "agreement": None, "latency_us": 41.0,

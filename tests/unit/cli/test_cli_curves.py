@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from pipeline.cli.views.curves import curves_of, curves_table, sparkline
-from pipeline.contracts.curves import CURVES, TrainingCurves
-from pipeline.contracts.names import RunKeys
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.training_curves import CURVES, TrainingCurves
 from tests.fakes.objects import FakeObjectStore
 
 RUN = "demo_adult_0123456789ab"

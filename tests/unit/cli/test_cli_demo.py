@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contracts.names import run_name
-from pipeline.contracts.run import RunError
+from pipeline.contracts.object_keys import run_name
+from pipeline.contracts.records.run import RunError
 from pipeline.contracts.signature import Column, Signature
 from tests.unit.cli.conftest import DOWN, UP, Stage
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.cli.input import folders
 from pipeline.cli.upload import precheck
-from pipeline.contracts.model_version import ModelVersion
+from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.validation.readers.source import hash_files
 from tests.unit.cli.conftest import Stage
 

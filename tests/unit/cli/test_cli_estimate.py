@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.cli.views.estimate import describe_estimate, estimate_document
-from pipeline.contracts.estimate import Estimate
+from pipeline.contracts.records.estimate import Estimate
 from tests.unit.cli.conftest import Stage
 
 ESTIMATE = Estimate(minutes=2.7, dollars=0.00657)

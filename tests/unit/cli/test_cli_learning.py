@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.run import Learning
+from pipeline.contracts.records.run import Learning
 from tests.unit.cli.conftest import Stage
 
 DEFAULT = Learning(target="visits", task="regression", default_target=True)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.contracts.model_version import ModelCard
+from pipeline.contracts.records.model_version import ModelCard
 from tests.fakes.records import card
 from tests.unit.cli.conftest import Stage
 

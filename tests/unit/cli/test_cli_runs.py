@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.upload.upload import model_of
-from pipeline.contracts.names import RunKeys, run_name
-from pipeline.contracts.run import STAGES, RunError
+from pipeline.contracts.object_keys import RunKeys, run_name
+from pipeline.contracts.records.run import STAGES, RunError
 from pipeline.contracts.upload_metadata import read_target
 from tests.unit.cli.conftest import FakeLine, Stage
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
-from pipeline.contracts.run import RunError
+from pipeline.contracts.records.run import RunError
 from tests.unit.cli.conftest import Stage
 from tests.unit.cli.scenes import LONG_RUN, PARAGRAPH
 from tests.unit.cli.terminal import ROOT, run_in_terminal

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from pipeline.cli.views.leaderboard import leaderboard
 from pipeline.cli.views.tables import interval
-from pipeline.contracts.variant import Selection
+from pipeline.contracts.records.variant import Selection
 from tests.unit.cli.conftest import selection
 
 

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 import pipeline
 from pipeline.cli.main import app
-from pipeline.evaluation.standing import score_label
+from pipeline.evaluation.ranking import score_label
 from tests.unit.cli.conftest import Stage
 
 SOURCES = Path(pipeline.__file__).parent

@@ -15,12 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import TrainedCandidate
-from pipeline.evaluation.answers import Answers
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.outcome import TrainedCandidate
+from pipeline.evaluation.predictions import Answers
 from pipeline.graphs.encoding import CAT, NUM, Encoding
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 from tests.fakes.objects import FakeObjectStore
 
 _LOADERS = {

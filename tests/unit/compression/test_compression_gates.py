@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.compression.gates import Measured, failed_gates, relative_drop
-from pipeline.contracts.job_spec import Compression
+from pipeline.contracts.spec.job_spec import Compression
 
 FULL = Measured(bytes=1000, quality={"accuracy": 0.9, "rmse": 100.0}, latency_us=20.0)
 

@@ -11,10 +11,10 @@ import pytest
 from pipeline.compression.make_variants import make_variants
 from pipeline.compression.quantize_int8 import INTEGER_OPERATORS
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
-from pipeline.contracts.job_spec import Compression, JobSpec
-from pipeline.contracts.names import RunKeys, artifact_key
-from pipeline.contracts.outcome import TrainedCandidate
-from pipeline.contracts.variant import VariantSet
+from pipeline.contracts.object_keys import RunKeys, artifact_key
+from pipeline.contracts.records.outcome import TrainedCandidate
+from pipeline.contracts.records.variant import VariantSet
+from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from tests.fakes.objects import FakeObjectStore
 from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight
 

@@ -10,8 +10,8 @@ from onnx import helper, numpy_helper
 
 from pipeline.compression.quantize_int8 import INTEGER_OPERATORS, RECIPES, Int8Config, QuantizeInt8
 from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.graphs.joining import make_model
 from tests.unit.compression.networks import embedding_body, trained, treeless_body
 
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline.compression.verify import VerifyExport, largest_difference
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Column, Signature
-from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import feeds
 from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight
 

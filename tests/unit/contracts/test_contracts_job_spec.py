@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contracts import job_spec
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, check_metric, parse_job_spec
+from pipeline.contracts.spec import job_spec
+from pipeline.contracts.spec.job_spec import JobSpec, check_metric, parse_job_spec
 
 SCHEMA = Path(job_spec.__file__).with_name("job_spec.schema.json")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contracts.errors import InvalidUploadError
-from pipeline.contracts.names import (
+from pipeline.contracts.object_keys import (
     RunKeys,
     check_model,
     check_tenant,

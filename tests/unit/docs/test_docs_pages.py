@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from pipeline.cli.main import app
 from pipeline.cli.views.leaderboard import leaderboard_columns
-from pipeline.contracts.job_spec import JobSpec, parse_job_spec
+from pipeline.contracts.spec.job_spec import JobSpec, parse_job_spec
 from pipeline.planning.estimates import PRICE_SOURCE
 
 ROOT = Path(__file__).parents[3]

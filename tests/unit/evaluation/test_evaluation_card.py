@@ -13,15 +13,15 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.errors import IntegrityError
-from pipeline.contracts.findings import JobCost
-from pipeline.contracts.model_version import GoldenPredictions, ModelCard
-from pipeline.contracts.variant import Artifact, LeaderboardRow, Precision, Selection, Variant
-from pipeline.evaluation.card import MAX_LISTED, EvaluationContext, evaluate
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.records.evaluation_report import JobCost
+from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
+from pipeline.contracts.records.variant import Artifact, LeaderboardRow, Precision, Selection, Variant
+from pipeline.evaluation.card.card import MAX_LISTED, EvaluationContext, evaluate
 from pipeline.evaluation.golden import MAX_GOLDEN_BYTES
 from pipeline.evaluation.scoring import OnnxModel, feeds
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 from tests.unit.compression.networks import Trained, trained
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

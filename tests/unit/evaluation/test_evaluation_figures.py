@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.figures import format_number
+from pipeline.evaluation.number_format import format_number
 
 
 @pytest.mark.parametrize(

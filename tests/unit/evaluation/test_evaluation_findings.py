@@ -9,22 +9,22 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.findings import Drift
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.evaluation_report import Drift
+from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.signature import Column, Signature
-from pipeline.contracts.variant import Selection
-from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.calibration import calibration, coverage
-from pipeline.evaluation.cautions import find_warnings, shared_rows
+from pipeline.evaluation.card.calibration import calibration, coverage
+from pipeline.evaluation.card.card_warnings import find_warnings, shared_rows
+from pipeline.evaluation.card.confusion import confusion
+from pipeline.evaluation.card.drift import drift, population_stability_index
+from pipeline.evaluation.card.importance import importance
+from pipeline.evaluation.card.leakage import find_leaky_columns
+from pipeline.evaluation.card.segments import chosen_columns, segments
 from pipeline.evaluation.clusters import summarize_clusters
-from pipeline.evaluation.confusion import confusion
-from pipeline.evaluation.drift import drift, population_stability_index
-from pipeline.evaluation.exam import HoldoutEvaluation
-from pipeline.evaluation.importance import importance
-from pipeline.evaluation.leakage import find_leaky_columns
+from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import feeds, truth
-from pipeline.evaluation.segments import chosen_columns, segments
 from tests.fakes.records import selection
 
 ROWS = 800

@@ -8,10 +8,10 @@ import pytest
 from sklearn import metrics
 
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.calibration import calibration
+from pipeline.evaluation.card.calibration import calibration
 from pipeline.evaluation.metric_names import SKLEARN_NAMES
 from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.predictions import Answers
 
 Case = tuple[Signature, np.ndarray[Any, Any], Answers]
 

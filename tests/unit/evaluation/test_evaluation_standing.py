@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.standing import ranking_score, score_label, shown
+from pipeline.evaluation.ranking import ranking_score, score_label, shown
 
 BETTER_SURE = {"accuracy": 0.90, "log_loss": 0.20, "auc": 0.95}
 MORE_RIGHT = {"accuracy": 0.91, "log_loss": 0.40, "auc": 0.90}

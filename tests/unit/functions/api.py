@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.edge import logger
+from pipeline.lambda_handlers import logger
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.function_files import event, load_function
 

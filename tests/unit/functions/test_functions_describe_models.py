@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.serving.catalogue import ModelCatalog
+from pipeline.serving.model_catalog import ModelCatalog
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.unit.functions.api import Api, authorized

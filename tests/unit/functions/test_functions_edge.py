@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, InvalidTargetError
-from pipeline.edge import count, event_function, logger, state_function
+from pipeline.lambda_handlers import count, event_function, logger, state_function
 from tests.fakes.lambda_context import FakeLambdaContext
 
 ROOT = Path(__file__).parents[3]
@@ -150,7 +150,9 @@ def test_an_error_of_a_function_is_counted_once_and_a_success_is_lambdas_own_met
 
 
 def test_all_custom_metrics_together_are_within_the_ten_that_are_free() -> None:
-    sources = "".join(path.read_text() for path in [ROOT / "pipeline/edge.py", *ROOT.glob("functions/*/app.py")])
+    sources = "".join(
+        path.read_text() for path in [ROOT / "pipeline/lambda_handlers.py", *ROOT.glob("functions/*/app.py")]
+    )
     names = set(re.findall(r'(?:add_metric\(name=|count\()"(\w+)"', sources))
     assert names == {"Crashed", "Failed", "Milliseconds", "Rows", "RunsFailed", "RunsLost", "RunsStarted"}
     assert "capture_cold_start_metric" not in sources  # it has a dimension of its own for each function

@@ -6,8 +6,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.blending import blend
+from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.graphs.joining import make_model
 
 
 def _times(factor: float) -> onnx.ModelProto:

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
-from pipeline.contracts.dataset import ColumnProfile, DatePart
+from pipeline.contracts.records.dataset import ColumnProfile, DatePart
+from pipeline.graphs.compose import make_model
 from pipeline.graphs.dates import date_feature_names, date_features, date_graph
-from pipeline.graphs.joining import make_model
 
 ALL: tuple[DatePart, ...] = ("trend", "year", "month", "day", "weekday", "hour", "season", "clock")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

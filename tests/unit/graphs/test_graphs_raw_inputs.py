@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.signature import Task
 from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM, Encoding
-from pipeline.graphs.joining import make_model
-from pipeline.graphs.raw_inputs import normalise, wrap
+from pipeline.graphs.served_graph import normalise, wrap
 
 NASTY = ["label", "value", "probabilities", "num", "_/num", "__/answer", "a.b/c d", "größe ☃", "x:0", "Identity"]
 

@@ -14,10 +14,10 @@ from pipeline.contracts.errors import (
     JobInterruptedError,
     NoCandidateSurvivedError,
 )
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CandidateOutcome, JobOutcome
-from pipeline.contracts.run import RunError
-from pipeline.intake.collect import check_job, require_survivor
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
+from pipeline.contracts.records.run import RunError
+from pipeline.intake.job_outcomes import check_job, require_survivor
 from tests.fakes.objects import FakeObjectStore
 
 RUN = "demo_adult_000000000001"

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.contracts.names import tenant_of_run
+from pipeline.contracts.object_keys import tenant_of_run
 from pipeline.contracts.ports import Execution
-from pipeline.contracts.run import RunError
+from pipeline.contracts.records.run import RunError
 from pipeline.intake.lost_runs import END_GRACE, MAX_RUN_AGE, START_GRACE, fail_lost_runs
 from pipeline.intake.run_log import RunLog
 from tests.fakes.clock import FakeClock

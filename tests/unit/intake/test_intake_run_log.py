@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
 from pipeline.contracts.errors import MAX_MESSAGE, NotFoundError
-from pipeline.contracts.names import tenant_of_run
-from pipeline.contracts.run import STAGES, Learning, RunError
+from pipeline.contracts.object_keys import tenant_of_run
+from pipeline.contracts.records.run import STAGES, Learning, RunError
 from pipeline.contracts.table_keys import run_key
 from pipeline.intake.run_log import RunLog
 from tests.fakes.clock import FakeClock

@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 
 from pipeline.contracts.errors import TransientError
-from pipeline.contracts.names import MAX_PARTS, RunKeys, rejected_key, run_name
+from pipeline.contracts.object_keys import MAX_PARTS, RunKeys, rejected_key, run_name
 from pipeline.contracts.ports import ObjectInfo
-from pipeline.contracts.run import RunError, Upload
+from pipeline.contracts.records.run import RunError, Upload
 from pipeline.intake.run_log import RunLog
 from pipeline.intake.start import UploadReference, start_run
 from tests.fakes.executions import FakeExecutions

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.errors import CandidateFailedError, IntegrityError, InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import MODEL_CODE
-from pipeline.contracts.outcome import CHECKPOINT, MODEL, TrainedCandidate
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.object_keys import MODEL_CODE
+from pipeline.contracts.records.outcome import CHECKPOINT, MODEL, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.evaluation.scoring import OnnxModel, feeds
-from pipeline.jobs.code import train_isolated
-from pipeline.jobs.isolated import TASK, Task
-from pipeline.jobs.isolation import run_isolated
-from pipeline.jobs.job import JobContext
+from pipeline.jobs.runtime.job import JobContext
+from pipeline.jobs.sandbox.sandbox import run_isolated
+from pipeline.jobs.sandbox.sandbox_main import TASK, Task
+from pipeline.jobs.user_code import train_isolated
 from pipeline.planning.plan import plan
 from pipeline.training.distributed.machine import Machine
 from pipeline.training.trainer import Trainer

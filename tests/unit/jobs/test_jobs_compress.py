@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.bootstrap import Job
-from pipeline.contracts.job_spec import Compression, JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import JobOutcome
-from pipeline.contracts.plan import Candidate, Plan
-from pipeline.contracts.variant import VariantSet
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.records.variant import VariantSet
+from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
-from pipeline.jobs.job import run_job
+from pipeline.jobs.runtime.job import run_job
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight

@@ -15,8 +15,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from pipeline.contracts.errors import CandidateFailedError, ConfigurationError, IntegrityError
-from pipeline.contracts.outcome import MODEL, REFERENCE, TRAINED, TrainedCandidate
-from pipeline.jobs.isolation import _checked, _Checkpoint, _environment, _plain_file, _ProtocolReader, run_isolated
+from pipeline.contracts.records.outcome import MODEL, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.jobs.sandbox.sandbox import (
+    _checked,
+    _Checkpoint,
+    _environment,
+    _plain_file,
+    _ProtocolReader,
+    run_isolated,
+)
 
 TOKEN = "0123456789abcdef"
 

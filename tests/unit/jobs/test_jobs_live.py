@@ -9,13 +9,13 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from pipeline.contracts.curves import TrainingCurves
-from pipeline.contracts.job_spec import JobSpec, Training
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import Attempts, TrainedCandidate
-from pipeline.contracts.plan import Candidate
-from pipeline.jobs.attempts import AttemptClock
-from pipeline.jobs.live import LiveCurves
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import Attempts, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.records.training_curves import TrainingCurves
+from pipeline.contracts.spec.job_spec import JobSpec, Training
+from pipeline.jobs.runtime.attempts import AttemptClock
+from pipeline.jobs.runtime.live_progress import LiveCurves
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.planned import RUN, House
 

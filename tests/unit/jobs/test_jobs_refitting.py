@@ -9,15 +9,15 @@ import onnx
 import pytest
 
 from pipeline.bootstrap import Job
-from pipeline.contracts.dataset import SplitRows
-from pipeline.contracts.job_spec import Compression, JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import TRAINED, TrainedCandidate
-from pipeline.contracts.plan import Candidate, Plan
-from pipeline.contracts.variant import Variant, VariantSet
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import SplitRows
+from pipeline.contracts.records.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.records.variant import Variant, VariantSet
+from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
-from pipeline.jobs.job import run_job
+from pipeline.jobs.runtime.job import run_job
 from pipeline.selection.select import select
 from pipeline.training.trainer import Trainer
 from tests.fakes.objects import FakeObjectStore

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.jobs.splits import memory_bytes, sampled
+from pipeline.jobs.runtime.splits import memory_bytes, sampled
 
 ROWS = 20_000
 

@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from pipeline.bootstrap import Job
-from pipeline.contracts.cluster import Process
+from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import TransientError
-from pipeline.contracts.job_spec import JobSpec, Limits
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import CandidateOutcome, TrainedCandidate
-from pipeline.contracts.plan import Candidate, Plan, TrainingJob
-from pipeline.jobs.job import JobContext, run_job
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import CandidateOutcome, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate, Plan, TrainingJob
+from pipeline.contracts.spec.job_spec import JobSpec, Limits
+from pipeline.jobs.runtime.job import JobContext, run_job
 from tests.fakes.planned import RUN, House
 from tests.fakes.table import FakeTable
 from tests.fakes.tabular import table

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.job_spec import Compression, JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.plan import Candidate
-from pipeline.contracts.run import StageStatus
-from pipeline.contracts.variant import VariantSet
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.records.run import StageStatus
+from pipeline.contracts.records.variant import VariantSet
+from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.jobs.train_and_compress import train_and_compress
 from tests.fakes.planned import RUN, House
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline import bootstrap
-from pipeline.contracts.cluster import Cluster
-from pipeline.jobs.train_together import train_multinode
+from pipeline.contracts.compute_cluster import Cluster
+from pipeline.jobs.train_multinode import train_multinode
 
 CHILD = {
     "MODELDROP_QUEUE": "cpu",

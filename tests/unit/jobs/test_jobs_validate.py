@@ -9,13 +9,13 @@ import pytest
 
 from pipeline.bootstrap import Job
 from pipeline.bootstrap.steps import Validator
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import JobOutcome
-from pipeline.contracts.run import Upload
-from pipeline.intake.collect import check_job
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.contracts.records.run import Upload
+from pipeline.intake.job_outcomes import check_job
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs.job import run_job
+from pipeline.jobs.runtime.job import run_job
 from pipeline.jobs.validate import work_of
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.base import Base
-from pipeline.contracts.dataset import ColumnProfile, Dataset
-from pipeline.contracts.declaration import Range
+from pipeline.contracts.algorithm_spec import Range
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Search, Training
-from pipeline.contracts.plan import Plan
+from pipeline.contracts.records.base_model import Base
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.spec.job_spec import JobSpec, Search, Training
 from pipeline.planning.fine_tuning import align_columns_to_base, plan_with_base, restrict_to_base_algorithm
 from pipeline.planning.plan import plan
 from tests.fakes.records import dataset

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.declaration import AlgorithmSpec, Cost, Range
+from pipeline.contracts.algorithm_spec import AlgorithmSpec, Cost, Range
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Limits, Parallel, Training, parse_job_spec
-from pipeline.contracts.plan import Candidate, Plan
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec, Limits, Parallel, Training, parse_job_spec
 from pipeline.planning.estimates import bytes_of, minutes_for, seconds_of
 from pipeline.planning.jobs import ONE_JOB_CELLS, ONE_JOB_SECONDS, PlannedCandidate, fits_one_job, pack_jobs
 from pipeline.planning.plan import plan

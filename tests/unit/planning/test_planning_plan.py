@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import JobSpec, Limits, Privacy, Search, Training
-from pipeline.contracts.plan import Plan
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec, Limits, Privacy, Search, Training
 from pipeline.planning.plan import plan
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.estimate import Estimate
-from pipeline.contracts.job_spec import JobSpec, Limits
-from pipeline.contracts.outcome import JobOutcome
-from pipeline.contracts.plan import Plan, TrainingJob
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.estimate import Estimate
+from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.contracts.records.plan import Plan, TrainingJob
+from pipeline.contracts.spec.job_spec import JobSpec, Limits
 from pipeline.planning.estimates import DOLLARS_AN_HOUR
 from pipeline.planning.plan import plan
 from pipeline.planning.run_estimate import costs_of, estimate_run

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.job_spec import parse_job_spec
-from pipeline.contracts.plan import Plan
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.spec.job_spec import parse_job_spec
 from pipeline.planning.plan import plan
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.base import Base
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.outcome import TRAINED, WEIGHTS, TrainedCandidate
-from pipeline.contracts.plan import Plan
-from pipeline.registry.bases import resolve_base_model
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.base_model import Base
+from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.contracts.records.plan import Plan
+from pipeline.registry.base_models import resolve_base_model
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, artifact, dataset, model_version, selection

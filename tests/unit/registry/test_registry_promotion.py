@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.registry.promotion import promotion_blocker
 from tests.fakes.records import selection
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.contracts.errors import JobCrashedError, SmokeTestFailedError, TransientError
-from pipeline.contracts.model_version import GoldenPredictions
+from pipeline.contracts.records.model_version import GoldenPredictions
 from pipeline.registry.smoke_test import smoke_test
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.records import golden, model_version

@@ -10,8 +10,8 @@ from itertools import permutations
 import pytest
 
 from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, OlderUploadError, TransientError
-from pipeline.contracts.model_version import ModelVersion
 from pipeline.contracts.ports import PutRequest
+from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.clock import FakeClock
 from tests.fakes.objects import FakeObjectStore

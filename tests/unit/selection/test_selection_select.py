@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contracts.job_spec import JobSpec, Limits
-from pipeline.contracts.variant import Artifact, Variant, VariantSet
+from pipeline.contracts.records.variant import Artifact, Variant, VariantSet
+from pipeline.contracts.spec.job_spec import JobSpec, Limits
 from pipeline.selection.limits import violations
 from pipeline.selection.pareto import dominates, front
 from pipeline.selection.select import select

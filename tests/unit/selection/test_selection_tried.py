@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.outcome import CandidateOutcome, JobOutcome, TrainedCandidate, Trial
-from pipeline.contracts.plan import Candidate, Plan, Skipped
-from pipeline.contracts.run import RunError
-from pipeline.selection.tried import candidate_reports
+from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome, TrainedCandidate, Trial
+from pipeline.contracts.records.plan import Candidate, Plan, Skipped
+from pipeline.contracts.records.run import RunError
+from pipeline.selection.candidate_reports import candidate_reports
 
 
 def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_last() -> None:

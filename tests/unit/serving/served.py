@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.contracts.model_version import ModelVersion
+from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.contracts.signature import Column, Signature
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.loaded_model import LoadedModel

@@ -12,8 +12,8 @@ import pytest
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING
-from pipeline.serving.answers import predictions, to_json
-from pipeline.serving.columns import Columns
+from pipeline.serving.request_decoder import Columns
+from pipeline.serving.responses import predictions, to_json
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, ROWS, direct, loaded
 
 NAN = float("nan")

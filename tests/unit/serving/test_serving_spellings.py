@@ -13,12 +13,12 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.parsing.numbers import NumberFormat
-from pipeline.serving.columns import Columns
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_store import ModelCache
 from pipeline.serving.predictor import Predictor
-from pipeline.serving.rows import decode_rows
+from pipeline.serving.request_decoder import Columns
+from pipeline.serving.row_format import decode_rows
 from pipeline.serving.tensors import TensorDecoder
 from tests.unit.serving.served import loaded
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
-from pipeline.serving.columns import Columns
+from pipeline.serving.request_decoder import Columns
 from pipeline.serving.tensors import TensorDecoder
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, direct, loaded
 

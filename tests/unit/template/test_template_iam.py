@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.cloud.assumed_role import RunRole
-from pipeline.contracts.names import RunKeys, artifact_key
+from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.table_keys import api_key_key, run_key, version_key
 from tests.unit.template.iam import Call, arn_of, is_allowed, statements_of
 from tests.unit.template.template import ROOT, resources

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.catalogue import catalogue
-from pipeline.contracts.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import run_name
-from pipeline.contracts.plan import Plan
+from pipeline.contracts.object_keys import run_name
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.plan import plan
 from tests.unit.template.template import resources, tasks_of_all, template, transformed
 

@@ -10,7 +10,7 @@ from botocore.session import Session
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from pipeline.contracts import errors
-from pipeline.contracts.run import STAGES
+from pipeline.contracts.records.run import STAGES
 from pipeline.local.hooks.state_machine_fields import OPTIMIZED
 from tests.unit.template.template import (
     ROOT,

@@ -47,7 +47,7 @@ def site(tmp_path: Path) -> Path:
         tmp_path,
         "modeldrop",
         "0.1.0",
-        {"pipeline/jobs/train.py": 9, "pipeline/cli/main.py": 80, "pipeline/edge.py": 10},
+        {"pipeline/jobs/train.py": 9, "pipeline/cli/main.py": 80, "pipeline/lambda_handlers.py": 10},
     )
     return tmp_path
 

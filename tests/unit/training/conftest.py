@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.plan import Candidate
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table
 from tests.fakes.training import CPU, QUICK, Run, TrainIt

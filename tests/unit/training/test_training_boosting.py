@@ -10,7 +10,7 @@ import onnx
 import polars as pl
 import pytest
 
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.plan import Candidate
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import CPU, QUICK, TrainIt

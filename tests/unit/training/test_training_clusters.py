@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.contracts.dataset import Dataset, SplitRows
 from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.records.dataset import Dataset, SplitRows
 from tests.fakes.tabular import Table, column_profile
 from tests.fakes.training import TrainIt
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.contracts.outcome import OUT_OF_FOLD, TrainedCandidate
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.outcome import OUT_OF_FOLD, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
 from pipeline.training.algorithm import FittedModel, Problem, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.machine import Machine

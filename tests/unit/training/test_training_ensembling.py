@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.contracts.signature import Task
 from pipeline.ensembling.builder import EnsembleBuilder, Member
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import truth
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled, table

@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.plan import Candidate
 from pipeline.training.loop.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled, table

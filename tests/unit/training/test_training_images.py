@@ -6,7 +6,7 @@ import onnx
 import pytest
 import torch
 
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.plan import plan
 from pipeline.training.networks.images import ConvNet, PixelNormalizer, ResNet
 from tests.fakes.imaging import pictures

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.job_spec import Loss
+from pipeline.contracts.spec.job_spec import Loss
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns

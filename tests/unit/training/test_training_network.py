@@ -10,7 +10,7 @@ from pipeline.compression.verify import largest_difference
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM, Encoding
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 from pipeline.training.networks.tabular_mlp import TabularMLP
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt

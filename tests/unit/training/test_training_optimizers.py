@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.contracts.cluster import Process
-from pipeline.contracts.job_spec import JobSpec, Optimizer, Training
+from pipeline.contracts.compute_cluster import Process
+from pipeline.contracts.spec.job_spec import JobSpec, Optimizer, Training
 from pipeline.planning.plan import plan
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, OPTIMIZERS, WeightOptimizer

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.contracts.catalogue import CATALOGUE_FILE, catalogue, catalogue_bytes
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.outcome import TrainedCandidate
+from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.contracts.signature import Task
+from pipeline.contracts.spec.algorithm_catalog import CATALOGUE_FILE, catalogue, catalogue_bytes
 from pipeline.training.algorithms import RECIPES
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pipeline.contracts.job_spec import Schedule
+from pipeline.contracts.spec.job_spec import Schedule
 from pipeline.training.optim.schedules import SCHEDULES, factor
 from tests.fakes.networks import SMALL, learn, problem
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.contracts.declaration import Range, Space
+from pipeline.contracts.algorithm_spec import Range, Space
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.plan import Candidate, Trials
+from pipeline.contracts.records.plan import Candidate, Trials
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, NoCheckpoints, Problem, Recipe, Rows
 from pipeline.training.search.screening import audition
 from pipeline.training.search.search import SearchResult, search

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.contracts.plan import Trials
+from pipeline.contracts.records.plan import Trials
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.algorithms import RECIPES

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.features.text_features import encode_texts, every_target, fit_scores

@@ -10,7 +10,7 @@ import torch
 from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 from pipeline.graphs.texts import id_graph
 from pipeline.training.features.token_ids import TokenIds
 from pipeline.training.networks.text_transformer import TextTransformer

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from pipeline.compression.quantize_int8 import RECIPES, QuantizeInt8
-from pipeline.contracts.plan import Candidate
+from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Task
 from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
-from pipeline.graphs.raw_inputs import wrap
+from pipeline.graphs.served_graph import wrap
 from pipeline.training.loop.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled

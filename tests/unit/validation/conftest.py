@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.contracts.dataset import Dataset
-from pipeline.contracts.job_spec import JobSpec
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.run import Part, Upload
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.run import Part, Upload
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.validate import validate
 from tests.fakes.objects import FakeObjectStore
 

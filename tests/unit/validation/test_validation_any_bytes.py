@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.contracts.errors import DatasetError
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
 from pipeline.validation.readers.formats import find_format

@@ -171,7 +171,7 @@ def test_the_function_that_validates_has_no_numpy():
         "import sys; sys.modules.update(dict.fromkeys(['numpy', 'pyarrow', 'pandas']))\n"
         "import tempfile\n"
         "from pathlib import Path\n"
-        "from pipeline.contracts.job_spec import JobSpec\n"
+        "from pipeline.contracts.spec.job_spec import JobSpec\n"
         "from pipeline.validation.prepare import prepare\n"
         "from pipeline.validation.rejected_rows import RejectedRows\n"
         "from pipeline.validation.readers.batches import rows_of_frame\n"

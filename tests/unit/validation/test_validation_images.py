@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.contracts.errors import DatasetError
-from pipeline.contracts.pictures import UnreadablePictureError, decode_image
+from pipeline.contracts.image_decoding import UnreadablePictureError, decode_image
 from tests.unit.validation.conftest import Validated
 
 Drop = Callable[..., Validated]

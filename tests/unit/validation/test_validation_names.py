@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.errors import InvalidColumnsError
-from pipeline.contracts.job_spec import JobSpec
 from pipeline.contracts.signature import Column, Signature
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.serving.names import ColumnNames
 from pipeline.validation.columns.names import check_names, name_columns
 from pipeline.validation.known_rows import read_known_rows

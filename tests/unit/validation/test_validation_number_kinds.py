@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from pipeline.contracts.dataset import LeftOut
+from pipeline.contracts.records.dataset import LeftOut
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
 

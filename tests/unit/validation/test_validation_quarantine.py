@@ -9,8 +9,8 @@ from datetime import datetime
 import pytest
 
 from pipeline.contracts.errors import DatasetError, UnreadableDatasetError
-from pipeline.contracts.names import RunKeys
-from pipeline.contracts.run import Upload
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.run import Upload
 from pipeline.validation.quarantine import quarantine
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contracts.job_spec import Split
+from pipeline.contracts.spec.job_spec import Split
 from pipeline.validation.splitting.assignment import SPLITS, assign_splits, group_copies
 
 

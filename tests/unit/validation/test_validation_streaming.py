@@ -15,7 +15,7 @@ from pipeline.contracts.errors import (
     MalformedRowsError,
     UnreadableDatasetError,
 )
-from pipeline.contracts.job_spec import JobSpec, Split
+from pipeline.contracts.spec.job_spec import JobSpec, Split
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.errors import InvalidTargetError
-from pipeline.contracts.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import infer_target
 
 ROWS = 400

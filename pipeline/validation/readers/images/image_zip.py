@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
-from pipeline.contracts.pictures import IMAGE_SUFFIXES, Look, UnreadablePictureError, decode_image, look_at
+from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, Look, UnreadablePictureError, decode_image, look_at
 from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_FILE_BYTES, MAX_IMAGES
 from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.contracts.pictures import fit_pixels
+from pipeline.contracts.image_decoding import fit_pixels
 from pipeline.validation.limits import MAX_IMAGE_BYTES, MAX_IMAGE_SIDE
 
 __all__ = ["IMAGE", "LABEL", "Images", "choose_size", "fit_images"]

@@ -1,0 +1,1 @@
+"""Records that stages exchange and the registry keeps."""

@@ -1,0 +1,129 @@
+"""What the registry keeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.evaluation_report import (
+    Calibration,
+    Cluster,
+    Confusion,
+    Drift,
+    IntervalCoverage,
+    JobCost,
+    PermutationImportance,
+    Segment,
+)
+from pipeline.contracts.records.variant import Artifact
+from pipeline.contracts.signature import Signature
+
+__all__ = ["GoldenPredictions", "Lineage", "ModelCard", "ModelSummary", "ModelVersion", "VersionRecord"]
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+class Lineage(Record):
+    """Which upload, which settings, which code made a version."""
+
+    run: str
+    upload_bucket: str
+    upload_key: str
+    upload_version_id: str
+    upload_sha256: str
+    spec_sha256: str
+    code_version: str
+    uploaded_at: datetime | None = None
+    started_at: datetime | None = None
+
+    @property
+    def upload_order(self) -> tuple[datetime, datetime]:
+        """Sort key of uploads, oldest first: LastModified, then the run's start; None sorts first."""
+        return self.uploaded_at or _EARLIEST, self.started_at or _EARLIEST
+
+
+class VersionRecord(Record):
+    """A version as the table holds it: a large signature is a file in the bucket, and None here.
+
+    Immutable but for ``status``: REGISTERED until its smoke test has passed, then READY.
+    """
+
+    tenant: str
+    model: str
+    version: int
+    status: Literal["REGISTERED", "READY"] = "REGISTERED"
+    algorithm: str
+    precision: str
+    artifact: Artifact
+    signature: Signature | None = None
+    signature_file: Artifact | None = None  # JSON; None where the record holds the signature
+    metric: str
+    quality: dict[str, float]  # on the test rows
+    lineage: Lineage
+    card_key: str
+    created_at: datetime
+
+
+class ModelVersion(VersionRecord):
+    """A version with its signature, wherever that is kept."""
+
+    signature: Signature
+
+
+class ModelSummary(Record):
+    """A model as it is listed."""
+
+    tenant: str
+    model: str
+    latest_version: int
+    live_version: int | None = None
+
+
+class GoldenPredictions(Record):
+    """Held-out rows (raw, JSON-able) and what the chosen file answered to them when it was evaluated."""
+
+    rows: tuple[dict[str, Any], ...]
+    predictions: tuple[dict[str, Any], ...]  # as the predict function answers: label and probabilities, or value
+    tolerance: float = 1e-4
+
+
+class ModelCard(Record):
+    """What is known of a version: data, splits, what was tried, quality on rows that nothing was chosen by."""
+
+    tenant: str
+    model: str
+    run: str
+    algorithm: str
+    precision: str
+    task: str
+    target: str
+    metric: str
+    test_quality: dict[str, float]
+    test_interval: dict[str, tuple[float, float]]  # 95 % bootstrap
+    test_rows: int
+    validation_quality: dict[str, float]
+    by_folds: bool = False  # ``validation_quality`` and ``leaderboard``: as contracts.records.variant.VariantSet has it
+    rows: dict[str, int]
+    columns: int
+    left_out: tuple[dict[str, str], ...]
+    leaderboard: tuple[dict[str, Any], ...]
+    tried: tuple[dict[str, Any], ...] = ()  # as contracts.records.variant.Tried
+    plan_notes: tuple[str, ...] = ()
+    devices: dict[str, str]  # job -> the device that really ran
+    warnings: tuple[str, ...]
+    created_at: datetime
+    classes: dict[str, int] = {}  # class -> training rows
+    set_aside: int = 0  # rows
+    upload_sha256: str = ""
+    privacy: dict[str, float] = {}  # of the winner: epsilon spent, delta
+    clusters: tuple[Cluster, ...] = ()
+    confusion: Confusion | None = None
+    calibration: Calibration | None = None
+    coverage: IntervalCoverage | None = None
+    importance: tuple[PermutationImportance, ...] = ()  # the greatest first
+    segments: tuple[Segment, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    jobs: tuple[JobCost, ...] = ()
+    dollars: float = 0.0  # of all jobs
+    prices: str = ""  # which list prices, of when

@@ -1,0 +1,104 @@
+"""What a Batch job leaves behind: ``.sync`` tells the state machine only States.TaskFailed, this tells the rest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.run import RunError
+
+__all__ = [
+    "BODY",
+    "CHECKPOINT",
+    "MODEL",
+    "OUT_OF_FOLD",
+    "REFERENCE",
+    "TRAINED",
+    "WEIGHTS",
+    "Attempts",
+    "CandidateOutcome",
+    "JobOutcome",
+    "TrainedCandidate",
+    "Trial",
+]
+
+# A candidate's files (names.RunKeys.candidate); what is in them is said by TrainedCandidate.
+MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
+CHECKPOINT = "checkpoint.pt"  # while it trains: a later attempt goes on from it
+WEIGHTS = "checkpoint.safetensors"  # of a network: data alone
+OUT_OF_FOLD = "out_of_fold.npz"  # of few rows: ``answers`` to those that train, then to those that validate
+TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
+
+
+class CandidateOutcome(Record):
+    """A candidate that trained, or was dropped (``reason``) before it was, or the error that it cost."""
+
+    candidate: str
+    status: Literal["trained", "dropped", "failed"]
+    error: RunError | None = None
+    reason: str = ""
+    seconds: float
+
+
+class Attempts(Record):
+    """How long each attempt of a job lasted, the last one so far; one that was lost may lack its last seconds."""
+
+    seconds: tuple[float, ...]
+
+
+class JobOutcome(Record):
+    """Written last by the job, beside its results. ``candidates`` is empty for a compression job."""
+
+    job: str
+    status: Literal["SUCCEEDED", "FAILED"]
+    error: RunError | None = None
+    retryable: bool = False
+    device: str  # what really ran: "cpu", "cuda:0 (NVIDIA L4)", "cpu, standing in for the GPU queue"
+    seconds: float  # of all its attempts
+    attempts: int = 1
+    candidates: tuple[CandidateOutcome, ...] = ()
+
+
+class Trial(Record):
+    """One settings of a search. ``quality``: of the plan's metric, the mean over the folds where there are any.
+
+    ``rung``: how far it came in halving. ``reason``: why it was kept or dropped.
+    """
+
+    settings: Settings
+    quality: float | None
+    seconds: float
+    status: Literal["best", "kept", "dropped", "failed"]
+    rung: int = 0
+    reason: str = ""
+
+
+class TrainedCandidate(Record):
+    """``trained.json`` beside the candidate's files.
+
+    ``model.onnx`` takes raw columns (contracts.signature); ``reference.npz`` holds the *trained* model's own answers on
+    the validation rows, in their order (classification: ``probabilities`` float32 [rows, classes]; regression:
+    ``value`` float64 [rows], and ``quantiles`` [rows, quantiles] where there are some), so that another process can
+    verify the export.
+    ``body.onnx`` is the model without the reading of raw columns. ``no_int8``: why its weights are not quantized; "" of
+    one with matrices that int8 applies to.
+    """
+
+    candidate: str
+    algorithm: str
+    device: str
+    seconds: float
+    quality: dict[str, float]  # metric -> value on the validation rows, of the trained model itself
+    no_int8: str = ""
+    tolerance: float  # what the export's answers may differ by: absolute in probabilities, relative to the target's std
+    history: tuple[dict[str, float], ...] = ()  # one record an epoch, for those that have epochs
+    settings: Settings = {}
+    trials: tuple[Trial, ...] = ()
+    cross_quality: dict[str, float] = {}  # of few rows: metric -> value over all rows, each answered out of its fold
+    cross_interval: dict[str, tuple[float, float]] = {}  # 95 %
+    notes: tuple[str, ...] = ()  # what had to be done otherwise: a rate lowered, a batch halved, a budget used up
+    classes: tuple[str, ...] = ()  # of a clustering: its clusters
+    quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
+    privacy: dict[str, float] = {}  # epsilon spent, delta
+    model_sha256: str

@@ -1,0 +1,75 @@
+"""A Plan: the candidates worth trying, and the Batch jobs that train them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.contracts.algorithm_spec import Settings, Space
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.base_model import Base
+from pipeline.contracts.records.estimate import Estimate
+
+__all__ = ["Candidate", "Plan", "Skipped", "TrainingJob", "Trials"]
+
+
+class Trials(Record):
+    """The search of one candidate's settings, as job_spec.Search has it: ``space`` names what is not fixed."""
+
+    method: Literal["grid", "random", "halving", "bayesian"]
+    space: Space
+    trials: int
+    cv: int | None = None
+    share: float = 1.0  # of the time that its job has left when it begins: later candidates have theirs
+    cheaper: Settings = {}  # what the trials take in place of the candidate's own settings
+
+
+class Candidate(Record):
+    """One thing to train. ``settings`` are the recipe's, complete: the same settings and seed give the same model.
+
+    ``trials``: what of them is searched for first, within the job.
+    """
+
+    name: str
+    algorithm: str
+    settings: Settings = {}
+    reason: str = ""
+    trials: Trials | None = None
+
+
+class Skipped(Record):
+    """An algorithm that was thought of and not tried, and why."""
+
+    algorithm: str
+    reason: str
+
+
+class TrainingJob(Record):
+    """One Batch job. Candidates share one while it pays; networks ask for the GPU queue once that pays. On ``code``
+    runs what a user's model.py says, kept apart from all else.
+
+    ``nodes``: above 1 it is a multi-node job, whose processes train each candidate together.
+    """
+
+    name: str
+    queue: Literal["cpu", "gpu", "code"]
+    candidates: tuple[str, ...]
+    nodes: int = 1
+    minutes: float | None = None  # that it may train; None: the JobSpec's
+    audition_rows: int = 0  # all are tried on so many rows first, and the hopeless dropped; 0: they are not
+
+
+class Plan(Record):
+    """What training will do. ``metric`` is what candidates are compared by, on the validation rows.
+
+    ``one_job``: the plan is small, so that its only job blends and compresses as well.
+    """
+
+    metric: str
+    candidates: tuple[Candidate, ...]
+    jobs: tuple[TrainingJob, ...]
+    one_job: bool = False
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()  # what the limits made of it
+    seed: int = 0
+    base: Base | None = None  # what its network goes on from
+    estimate: Estimate | None = None

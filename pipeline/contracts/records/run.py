@@ -1,0 +1,109 @@
+"""A Run: one dropped file's way through the pipeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.estimate import Estimate
+from pipeline.contracts.signature import Task
+
+__all__ = [
+    "STAGES", "Learning", "Part", "Run", "RunError", "RunEvent", "RunStatus", "Stage", "StageName", "StageStatus",
+    "Upload",
+]  # fmt: skip
+
+StageName = Literal["validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote"]
+STAGES: tuple[StageName, ...] = (
+    "validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote",
+)  # fmt: skip
+RunStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "NEEDS_DECISION"]
+StageStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]
+
+
+class Part(Record):
+    """One file of a set of part files, as it was when the run started."""
+
+    key: str
+    version_id: str
+    bytes: int
+
+
+class Upload(Record):
+    """The object that started a run. ``metadata`` is the object's user metadata (x-amz-meta-*), keys in lower case.
+
+    ``parts``: of an object that stands for a set of part files (names.UploadKey.dataset), sorted by key; ``bytes`` is
+    of all of them. ``modified_at`` is the object's LastModified, in whole seconds on S3; ``started_at`` is the run's.
+    """
+
+    bucket: str
+    key: str
+    version_id: str
+    bytes: int
+    etag: str
+    metadata: dict[str, str] = {}
+    parts: tuple[Part, ...] = ()
+    modified_at: datetime | None = None
+    started_at: datetime | None = None
+
+
+class RunError(Record):
+    """``type`` is the name of a class in contracts.errors."""
+
+    type: str
+    message: str
+
+
+class Stage(Record):
+    """One stage as a user sees it; ``progress`` is a short word from a running job (``mlp: epoch 3 of 20``)."""
+
+    name: StageName
+    status: StageStatus
+    seconds: float | None = None
+    progress: str | None = None
+
+
+class RunEvent(Record):
+    """What happened to a run beside its stages: a machine that was taken back, another attempt."""
+
+    at: datetime
+    text: str
+
+
+class Learning(Record):
+    """What a run learns, as its validation understood the file."""
+
+    target: str  # empty for clustering
+    task: Task
+    default_target: bool = False  # no target was named: it is the last column
+    likely_target: str = ""  # the column that is more likely meant than the default one
+
+
+class RejectedUpload(Record):
+    """An object whose key names no tenant, model and file: no run was started for it."""
+
+    tenant: str  # that the key begins with; empty where it begins with none
+    bucket: str
+    key: str
+    reason: str
+    at: datetime
+
+
+class Run(Record):
+    """What ``modeldrop runs`` lists."""
+
+    run: str
+    tenant: str
+    model: str
+    file: str
+    status: RunStatus
+    version: int | None = None
+    error: RunError | None = None
+    reason: str | None = None  # why a decision is needed, or why the version was not promoted
+    learning: Learning | None = None  # None until the file is validated
+    estimate: Estimate | None = None  # None until it is planned
+    started_at: datetime
+    ended_at: datetime | None = None
+    stages: tuple[Stage, ...]
+    events: tuple[RunEvent, ...] = ()

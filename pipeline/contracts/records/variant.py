@@ -1,0 +1,92 @@
+"""Variants of the trained candidates, and the one that is chosen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.outcome import Trial
+
+__all__ = ["Artifact", "CandidateReport", "LeaderboardRow", "Precision", "Selection", "Status", "Variant", "VariantSet"]
+
+Precision = Literal["fp32", "int8"]
+Status = Literal["ok", "rejected", "not_applicable"]
+
+
+class Artifact(Record):
+    """Immutable bytes in the artefacts bucket at names.artifact_key."""
+
+    key: str
+    sha256: str
+    bytes: int
+
+
+class Variant(Record):
+    """One candidate at one precision, measured on the validation rows as the served file.
+
+    ``status``: ok; rejected (made, and failed a gate: ``reason`` says which); not_applicable (``reason`` says why).
+    """
+
+    candidate: str
+    algorithm: str
+    precision: Precision
+    status: Status
+    reason: str = ""
+    artifact: Artifact | None = None
+    quality: dict[str, float] = {}
+    interval: dict[str, tuple[float, float]] = {}  # 95 %, of the plan's metric
+    agreement: float | None = None  # share of rows with the fp32 file's label; regression: correlation with its values
+    latency_us: float | None = None  # one row, one thread, median
+    train_seconds: float = 0.0
+    classes: tuple[str, ...] = ()  # of a clustering: its clusters
+    quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
+
+
+class VariantSet(Record):
+    """What compression leaves for selection. ``by_folds``: of few rows, qualities are of answers out of folds."""
+
+    variants: tuple[Variant, ...]
+    cpu: str  # the machine that measured latency
+    by_folds: bool = False
+
+
+class LeaderboardRow(Record):
+    """A variant as it is shown: ``rank`` by the metric; ``on_front`` is Pareto-optimal in quality, latency and size."""
+
+    rank: int | None
+    variant: Variant
+    on_front: bool = False
+    winner: bool = False
+
+
+class CandidateReport(Record):
+    """An algorithm that was thought of. ``reason``: why it was tried, or why it is not among the trained.
+
+    ``trials``, ``notes``, ``settings``: as TrainedCandidate has them.
+    """
+
+    candidate: str
+    algorithm: str
+    status: Literal["trained", "dropped", "failed", "skipped"]
+    reason: str
+    seconds: float = 0.0
+    settings: Settings = {}
+    trials: tuple[Trial, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Selection(Record):
+    """``unmet`` lists the limits of the JobSpec that even the winner misses: the run then needs a decision.
+
+    ``notes``: what the limits made of the plan. ``by_folds``: as VariantSet has it.
+    """
+
+    metric: str
+    by_folds: bool = False
+    winner: Variant
+    leaderboard: tuple[LeaderboardRow, ...]
+    reason: str
+    unmet: tuple[str, ...] = ()
+    tried: tuple[CandidateReport, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""What users write: train.yaml, and the algorithms that it may name."""

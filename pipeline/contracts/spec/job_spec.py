@@ -1,0 +1,406 @@
+"""The JobSpec: what a user may ask for in ``train.yaml``. Every field has a default that works.
+
+Its JSON Schema is published as ``pipeline/contracts/spec/job_spec.schema.json`` (a test holds the two equal), so that
+editors complete it: ``# yaml-language-server: $schema=...``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.contracts.algorithm_spec import Range, Settings, Space, did_you_mean
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.variant import Precision
+from pipeline.contracts.signature import Task
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.train_yaml import load_train_yaml
+
+__all__ = [
+    "Algorithm",
+    "Compression",
+    "JobSpec",
+    "Limits",
+    "Loss",
+    "Metric",
+    "Optimizer",
+    "Parallel",
+    "Privacy",
+    "Schedule",
+    "Search",
+    "Split",
+    "Training",
+    "check_metric",
+    "default_metric",
+    "greater_is_better",
+    "merge_training",
+    "parse_job_spec",
+    "setting_error",
+    "task_of_metric",
+]
+
+Metric = Literal["accuracy", "auc", "log_loss", "rmse", "mae", "r2", "silhouette"]
+Optimizer = Literal[
+    "gd", "normalized_gd", "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "muon",
+]  # fmt: skip
+Schedule = Literal["constant", "step", "exponential", "cosine", "warmup", "one_cycle", "plateau"]
+Loss = Literal["cross_entropy", "focal", "mse", "mae", "huber", "quantile"]
+
+_LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
+_METRICS: dict[Task, tuple[Metric, ...]] = {
+    "classification": ("accuracy", "auc", "log_loss"),
+    "regression": ("rmse", "mae", "r2"),
+    "clustering": ("silhouette",),
+}
+_CATALOGUED = {"items": {"enum": list(catalogue())}}
+
+
+def _known_algorithm(name: str) -> str:
+    if name not in catalogue():
+        raise ValueError(f"unknown algorithm '{name}': {did_you_mean(name, catalogue())}")
+    return name
+
+
+def _as_text(value: object) -> object:
+    """Take what YAML makes a number or a truth value of as text, such as the name of a column, 2019."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _as_marker(value: object) -> object:
+    return "null" if value is None else _as_text(value)
+
+
+Label = Annotated[str, BeforeValidator(lambda label: label if isinstance(label, str) else str(label).lower())]
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | float | bool)]
+Sheet = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(_as_text, json_schema_input_type=Annotated[str, Field(min_length=1)] | float),
+]
+Marker = Annotated[str, BeforeValidator(_as_marker, json_schema_input_type=str | float | bool | None)]
+# YAML 1.1 makes false of the word no.
+Header = Annotated[
+    Literal["auto", "none"],
+    BeforeValidator(
+        lambda header: "none" if header is False else header,
+        json_schema_input_type=Literal["auto", "none", False],
+    ),
+]
+Share = Annotated[float, Field(gt=0, lt=0.5)]
+Batch = Annotated[int, Field(ge=1, le=65536)]
+Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
+
+
+class _StrictModel(Record):
+    """A part of train.yaml. Infinite numbers, which JSON has none of, are refused: no limit is to leave it out."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Split(_StrictModel):
+    """Shares of the rows; what remains trains. Stratified by the class, or by quantiles of a regression target.
+
+    ``by`` time: the latest rows test, those before them validate; by group: rows of one group stay together. ``column``
+    holds the time or the group.
+    """
+
+    validation: Share = 0.1
+    test: Share = 0.1
+    by: Literal["random", "time", "group"] = "random"
+    column: Text | None = None
+
+    @model_validator(mode="after")
+    def _require_column(self) -> Self:
+        if (self.by == "random") != (self.column is None):
+            raise ValueError("split.by time or group needs split.column, and random needs none")
+        return self
+
+
+class Parallel(_StrictModel):
+    """Training on several machines: data parallel, sharded (FSDP2), or model parallel."""
+
+    strategy: Literal["ddp", "fsdp", "tensor"] = "ddp"
+    nodes: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _require_nodes(self) -> Self:
+        if self.strategy != "ddp" and self.nodes == 1:
+            raise ValueError(f"strategy {self.strategy} is of several machines: nodes is expected")
+        return self
+
+
+class Privacy(_StrictModel):
+    """Differentially private training (DP-SGD, Abadi et al. 2016): at most ``epsilon`` is spent at this ``delta``."""
+
+    epsilon: Annotated[float, Field(gt=0)]
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    max_gradient_norm: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Training(_StrictModel):
+    """The torch candidates' knobs; None lets the plan choose from the data's shape.
+
+    ``batching``: ``batch_size`` is fixed, or its two numbers are the range that is drawn from, or grown through; full
+    takes all rows at once. ``class_weights``: balanced, or a weight for each class that is named (others 1).
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
+    optimizer: Optimizer | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    schedule: Schedule | None = None
+    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None  # share of all steps
+    decay: Annotated[float, Field(gt=0, le=1)] | None = None  # step, exponential, plateau: times the rate
+    step_epochs: Annotated[int, Field(ge=1, le=1000)] | None = (
+        None  # step: after so many; plateau: without a better one
+    )
+    batch_size: Batch | tuple[Batch, Batch] | None = None
+    batching: Literal["fixed", "full", "random", "growing"] | None = None
+    loss: Loss | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] | None = None
+    huber_delta: Annotated[float, Field(gt=0)] | None = None  # in standard deviations of the target
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    class_weights: Literal["balanced"] | dict[Label, Annotated[float, Field(gt=0)]] | None = None
+    hidden: tuple[Annotated[int, Field(ge=1, le=8192)], ...] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    l1: Annotated[float, Field(ge=0, le=10)] | None = None
+    l2: Annotated[float, Field(ge=0, le=10)] | None = None
+    weight_decay: Annotated[float, Field(ge=0, le=10)] | None = None  # decoupled from the gradient, as adamw has it
+    max_gradient_norm: Annotated[float, Field(gt=0)] | None = None
+    mixup: Annotated[float, Field(ge=0, le=10)] | None = None  # alpha; images
+    averaging: Literal["none", "ema", "swa"] | None = None
+    early_stopping: Annotated[int, Field(ge=1, le=1000)] | None = None  # epochs without a better validation loss
+    precision: Literal["fp32", "bf16"] | None = None
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0  # at least; 0: after each epoch
+    privacy: Privacy | None = None
+    parallel: Parallel = Parallel()
+    base_model: str | None = None  # tenant/model@alias: fine-tuning from a registered model
+    freeze: bool = False  # its weights stay, only the last layer learns
+
+    @model_validator(mode="after")
+    def _check_dependent_fields(self) -> Self:
+        if self.freeze and self.base_model is None:
+            raise ValueError("freeze is of a base model: base_model is expected beside it")
+        ranged = self.batching in ("random", "growing")
+        if ranged and not isinstance(self.batch_size, tuple):
+            raise ValueError(f"batching {self.batching} is between two sizes: batch_size: [32, 256], say")
+        if isinstance(self.batch_size, tuple) and not ranged:
+            raise ValueError("batch_size has two numbers: batching random or growing is expected beside them")
+        return self
+
+    @property
+    def knobs(self) -> Settings:
+        """The settings of a network that were given a value."""
+        return self.model_dump(exclude_none=True, exclude=_NOT_HYPERPARAMETERS)
+
+
+_NOT_HYPERPARAMETERS = {"class_weights", "checkpoint_seconds", "privacy", "parallel", "base_model", "freeze"}
+
+
+class Search(_StrictModel):
+    """How settings are searched for. ``space``: algorithm -> setting -> values, or a range; None: its own.
+
+    grid tries all; random and bayesian (Optuna's TPE) ``trials``; halving begins with so many on few rows and goes on
+    with the better ones (Jamieson and Talwalkar 2016). ``cv``: each is scored by cross-validation in so many folds.
+    """
+
+    method: Literal["none", "grid", "random", "halving", "bayesian"] = "none"
+    space: dict[Algorithm, Space] | None = None
+    trials: Annotated[int, Field(ge=1, le=1000)] = 20
+    cv: Annotated[int, Field(ge=2, le=20)] | None = None
+
+    @model_validator(mode="after")
+    def _require_method(self) -> Self:
+        given = [name for name in ("space", "cv") if getattr(self, name) is not None]
+        if given and self.method == "none":
+            raise ValueError(f"{given[0]} is given and method is none: grid, random, halving or bayesian is expected")
+        return self
+
+
+class Compression(_StrictModel):
+    """Which variants to make. fp32 is always one; what does not apply is said on the leaderboard."""
+
+    precisions: tuple[Precision, ...] = ("fp32", "int8")
+    max_quality_drop: Annotated[float, Field(ge=0, le=1)] = 0.01  # relative to the fp32 file's metric
+    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.97  # of labels (regression: correlation) with the fp32 file
+    max_slowdown: Annotated[float, Field(gt=0)] = 1.5  # latency against the fp32 file's
+
+
+class Limits(_StrictModel):
+    """What a version must keep to be promoted by itself. None: no limit."""
+
+    max_bytes: Annotated[int, Field(gt=0)] | None = None
+    max_latency_us: Annotated[float, Field(gt=0)] | None = None
+    min_quality: float | None = None  # of the metric (for rmse, mae, log_loss: at most)
+    minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # of a training job: what it has by then is the best so far
+    dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
+
+
+class JobSpec(_StrictModel):
+    """``train.yaml``. An unknown field is an error that names the nearest known one."""
+
+    task: Task | None = None  # None: told from the target's values
+    target: Text | None = None  # None: the object's metadata, else the last column; of clustering none
+    metric: Metric | None = None  # None: accuracy, rmse or silhouette
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
+    blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
+    cross_validate: bool | None = None  # candidates are compared over all rows, in five folds; None: where rows are few
+    refit: bool = True  # retrain the winner with the validation rows added
+    clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
+    weight: Text | None = None  # a column of the rows' weights
+    drop: tuple[Text, ...] = ()  # columns that no model may read
+    header: Header = "auto"  # "none": the first line of the file is data; the columns get names
+    missing: tuple[Marker, ...] | None = None  # replaces the list of texts that mean a missing value
+    encoding: Annotated[str, Field(min_length=1)] | None = None  # of the file, as Python names it; None: detected
+    sheet: Sheet | None = None  # of a spreadsheet; None: the first one with a table
+    settings: dict[Algorithm, Settings] = {}  # of an algorithm, by its name: what it is not to choose by itself
+    code: Settings = {}  # what the Settings of a model.py beside the data are given
+    segments: tuple[Text, ...] = ()  # columns by whose values the card shows quality; empty: chosen
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    split: Split = Split()
+    training: Training = Training()
+    search: Search = Search()
+    compression: Compression = Compression()
+    limits: Limits = Limits()
+    promote: Literal["auto", "manual"] = "auto"
+
+    @model_validator(mode="after")
+    def _check_clusters(self) -> Self:
+        if self.clusters is not None and self.task != "clustering":
+            raise ValueError("clusters is of task: clustering, which is expected beside it")
+        return self
+
+
+def default_metric(task: Task) -> Metric:
+    return _METRICS[task][0]
+
+
+def greater_is_better(metric: str) -> bool:
+    return metric not in _LOWER_IS_BETTER
+
+
+def check_metric(metric: Metric, task: Task) -> Metric:
+    """Return ``metric``, or raise InvalidJobSpecError when it does not measure ``task``."""
+    if metric not in _METRICS[task]:
+        fitting = ", ".join(_METRICS[task])
+        raise InvalidJobSpecError(f"metric '{metric}' does not measure {task}: one of {fitting} is expected")
+    return metric
+
+
+def task_of_metric(metric: Metric | None) -> Task | None:
+    """The supervised task that ``metric`` measures; None when there is none such."""
+    return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)
+
+
+def setting_error(name: str, value: object) -> str | None:
+    """Why ``training.<name>`` cannot be ``value``; None: it can, beside others that fit it."""
+    try:
+        Training.model_validate({name: value})
+    except ValidationError as error:
+        own = [problem for problem in error.errors() if problem["loc"]]
+        return _sentence(own).removeprefix(f"train.yaml: {name}: ") if own else None
+    return None
+
+
+def merge_training(training: Training, own: Settings, where: str) -> Training:
+    """``training``, with what ``own`` says of its knobs instead; raise InvalidJobSpecError, told after ``where``."""
+    given = {**training.model_dump(exclude_none=True), **own}
+    try:
+        return Training.model_validate(given)
+    except ValidationError as error:
+        sentences = (one.removeprefix("train.yaml: ") for one in _sentences(error))
+        raise InvalidJobSpecError("; ".join(f"{where}.{one}" for one in sentences)) from error
+
+
+def parse_job_spec(document: bytes) -> JobSpec:
+    """Read ``train.yaml``; raise InvalidJobSpecError naming the field, what was expected and the nearest known name."""
+    try:
+        content = load_train_yaml(document.decode("utf-8-sig"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that is none
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise InvalidJobSpecError(f"train.yaml is not YAML{where}: a mapping of fields is expected") from error
+    if content is None:
+        return JobSpec()
+    if not isinstance(content, dict):
+        raise InvalidJobSpecError("train.yaml is not a mapping: fields such as 'target: price' are expected")
+    try:
+        return JobSpec.model_validate(content)
+    except ValidationError as error:
+        raise InvalidJobSpecError("; ".join(_sentences(error))) from error
+
+
+_SCALARS = 3  # kinds at least that a setting's value may be of
+_IN_A_UNION = re.compile(r"[\[\]({]|^(constrained-|(int|str|float|bool|Range)$)")  # pydantic's names of its choices
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Of the first problems, one a field; a list is not too short beside its wrong items, which is how pydantic counts.
+
+    Of a field that takes several kinds pydantic tells what each of them lacks.
+    """
+    found = error.errors()
+    within = {problem["loc"][:-1] for problem in found}
+    told = [one for one in found if not (one["type"] == "too_short" and one["loc"] in within)]
+    fields: dict[tuple[str, ...], list[Any]] = {}
+    for problem in told:
+        fields.setdefault(tuple(_path(problem)), []).append(problem)
+    return [_sentence(problems) for problems in fields.values()][:3]
+
+
+def _path(problem: Any) -> list[str]:
+    return [part for part in map(str, problem["loc"]) if not _IN_A_UNION.search(part)]
+
+
+def _sentence(problems: list[Any]) -> str:
+    problem, path = problems[0], _path(problems[0])
+    if problem["type"] == "extra_forbidden":
+        known = list(Range.model_fields) if "Range" in problem["loc"] else _fields_at(path[:-1])
+        return f"train.yaml: unknown field '{'.'.join(path)}': {_nearest(path, known)}"
+    where = f"train.yaml: {'.'.join(path)}: " if path else "train.yaml: "
+    if problem["type"] == "value_error":
+        return f"{where}{problem['ctx']['error']}"
+    if problem["type"] == "literal_error" and isinstance(problem["input"], str):
+        known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        return f"{where}unknown value '{problem['input'][:60]}': {did_you_mean(problem['input'], known)}"
+    if len(problems) >= _SCALARS:
+        return f"{where}a number, a word, true or false, or a list of them is expected"
+    return where + ", or ".join(dict.fromkeys(map(_expected, problems)))
+
+
+def _expected(problem: Any) -> str:
+    message = re.sub(" or instance of .*|, unable to parse string.*| after validation.*", "", problem["msg"])
+    for ours, theirs in (("list", "valid tuple"), ("mapping", "valid dictionary"), ("list", "tuple")):
+        message = message.replace(theirs, ours)
+    return f"{message[:1].lower()}{message[1:]}"
+
+
+def _nearest(path: list[str], fields: list[str]) -> str:
+    """What was meant: a field further in, or an algorithm's settings, written where they are not."""
+    name = path[-1]
+    if len(path) == 1 and name in catalogue():
+        return f"did you mean 'settings.{name}'?"
+    within = [outer for outer in fields if name in _fields_at([outer])] if len(path) == 1 else []
+    return f"did you mean '{within[0]}.{name}'?" if within else did_you_mean(name, fields)
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    """Of the record there; none where the path ends at no record."""
+    model: type[BaseModel] = JobSpec
+    for part in path:
+        if part not in model.model_fields:
+            return []
+        annotation = model.model_fields[part].annotation
+        kinds = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
+        records = [one for one in kinds if issubclass(one, BaseModel)]
+        if not records:
+            return []
+        model = records[0]
+    return list(model.model_fields)

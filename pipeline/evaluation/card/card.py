@@ -1,0 +1,180 @@
+"""The winner on the test rows, which nothing was chosen by: its card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from pipeline.contracts.errors import IntegrityError
+from pipeline.contracts.object_keys import tenant_of_run
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.evaluation_report import JobCost
+from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
+from pipeline.contracts.records.variant import LeaderboardRow, Selection
+from pipeline.evaluation.card.calibration import calibration, coverage
+from pipeline.evaluation.card.card_warnings import find_warnings, shared_rows
+from pipeline.evaluation.card.confusion import confusion
+from pipeline.evaluation.card.drift import drift
+from pipeline.evaluation.card.importance import importance
+from pipeline.evaluation.card.leakage import find_leaky_columns
+from pipeline.evaluation.card.segments import chosen_columns, segments
+from pipeline.evaluation.clusters import summarize_clusters
+from pipeline.evaluation.golden import golden
+from pipeline.evaluation.holdout import HoldoutEvaluation
+
+__all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
+
+_IMPORTANCE_SECONDS = 30.0
+MAX_LISTED = 500  # columns in each of a card's lists
+
+_Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationContext:
+    """What else the card tells. ``splits``: train (or a sample of it) and validation; None: they are not compared.
+
+    ``privacy``: what the winner spent. ``segments``: columns that the JobSpec names. ``warnings`` go beside the data
+    set's own.
+    """
+
+    splits: Mapping[str, pl.DataFrame] | None = None
+    privacy: Mapping[str, float] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+    jobs: tuple[JobCost, ...] = ()
+    prices: str = ""
+    warnings: Sequence[str] = ()
+
+
+def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
+    selection: Selection,
+    *,
+    run: str,
+    model: str,
+    dataset: Dataset,
+    model_bytes: bytes,
+    test: pl.DataFrame,
+    background: EvaluationContext,
+    now: datetime,
+) -> tuple[ModelCard, GoldenPredictions]:
+    """Score the winner's served bytes on the test rows, once.
+
+    Raise IntegrityError when ``model_bytes`` are not what was selected.
+    """
+    winner = selection.winner
+    assert winner.artifact is not None, "a winner was made"
+    if hashlib.sha256(model_bytes).hexdigest() != winner.artifact.sha256:
+        raise IntegrityError(f"the file of {winner.candidate} ({winner.precision}) is not the one that was selected")
+    signature = dataset.signature_of(winner.classes, winner.quantiles)
+    exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test)
+    findings = _findings(exam, dataset, background)
+    told = find_warnings(
+        exam,
+        dataset,
+        selection=selection,
+        drifts=findings["drift"],
+        parts=findings["segments"],
+    )
+    card = ModelCard(
+        tenant=tenant_of_run(run),
+        model=model,
+        run=run,
+        algorithm=winner.algorithm,
+        precision=winner.precision,
+        metric=selection.metric,
+        test_quality=exam.quality,
+        test_interval=exam.bounds,
+        test_rows=test.height,
+        validation_quality=winner.quality,
+        by_folds=selection.by_folds,
+        tried=tuple(one.model_dump(mode="json") for one in selection.tried),
+        plan_notes=selection.notes,
+        leaderboard=tuple(_shown(row) for row in selection.leaderboard),
+        warnings=(*dataset.warnings, *background.warnings, *_of_splits(exam, dataset, background), *told),
+        created_at=now,
+        **_data(dataset),
+        **_training(background),
+        **findings,
+    )
+    return card, golden(exam.served, test, signature, winner.precision)
+
+
+def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> _Document:
+    """Fields of the card, by the task."""
+    found: _Document = {"segments": (), "importance": (), "drift": ()}
+    exams = exam.signature, exam.truth, exam.answers
+    if dataset.task == "clustering":
+        found["clusters"] = summarize_clusters(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
+    if dataset.task == "classification":
+        found |= {"confusion": confusion(*exams), "calibration": calibration(*exams)}
+    if exam.signature.quantiles:
+        found["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles)
+    if background.splits is not None:
+        others = {"validation": background.splits["validation"], "test": exam.test}
+        found["drift"] = drift(dataset, background.splits["train"], others)
+    if dataset.task != "clustering":  # where rows lie does not tell what the file reads
+        found["importance"] = importance(exam, seconds=_IMPORTANCE_SECONDS)
+        found["segments"] = segments(exam, chosen_columns(dataset, background.segments, found["importance"]))
+        found["importance"] = found["importance"][:MAX_LISTED]
+    return found
+
+
+def _of_splits(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> Iterator[str]:
+    usable = {column.name for column in dataset.columns}
+    if (most := max(len(dataset.columns), len(dataset.left_out))) > MAX_LISTED:
+        yield f"of {most:,} columns, each list of this card has {MAX_LISTED} at most"
+    for name in background.segments:
+        if name not in usable:
+            yield f"segments: column '{name}' is none that the model reads, so that no quality is shown by it"
+    if background.splits is not None:
+        yield from find_leaky_columns(dataset, background.splits["train"])
+        others = {"validation": background.splits["validation"], "test": exam.test}
+        yield from shared_rows(background.splits["train"], others)
+
+
+def _data(dataset: Dataset) -> _Document:
+    return {
+        "task": dataset.task,
+        "target": dataset.target,
+        "rows": dataset.rows.model_dump(),
+        "columns": len(dataset.columns),
+        "left_out": tuple({"name": column.name, "reason": column.reason} for column in dataset.left_out[:MAX_LISTED]),
+        "classes": dict(zip(dataset.classes, dataset.class_rows, strict=False)),
+        "set_aside": dataset.set_aside,
+        "upload_sha256": dataset.sha256,
+    }
+
+
+def _training(background: EvaluationContext) -> _Document:
+    return {
+        "devices": {job.job: job.device for job in background.jobs},
+        "jobs": background.jobs,
+        "dollars": round(sum(job.dollars or 0 for job in background.jobs), 4),
+        "prices": background.prices,
+        "privacy": dict(background.privacy),
+    }
+
+
+def _shown(row: LeaderboardRow) -> dict[str, Any]:
+    variant = row.variant
+    return {
+        "rank": row.rank,
+        "candidate": variant.candidate,
+        "algorithm": variant.algorithm,
+        "precision": variant.precision,
+        "status": variant.status,
+        "reason": variant.reason,
+        "quality": variant.quality,
+        "interval": variant.interval,
+        "agreement": variant.agreement,
+        "latency_us": variant.latency_us,
+        "bytes": variant.artifact.bytes if variant.artifact else None,
+        "train_seconds": variant.train_seconds,
+        "on_front": row.on_front,
+        "winner": row.winner,
+    }

@@ -1,0 +1,204 @@
+"""Raw columns into a body, labels or values out of it: the served file of contracts.signature.
+
+A body is an ONNX graph over encoded columns (graphs.encoding): of the inputs ``num``, ``cat``, ``text`` and ``image``
+those that it reads; one output: probabilities float32 [batch, classes] in the order of the classes, or values float32
+[batch] or [batch, 1]; with quantiles [batch, 1 + quantiles], the value first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset
+from pipeline.contracts.signature import Column, Signature
+from pipeline.graphs.compose import join, make_model, normalise
+from pipeline.graphs.dates import date_feature_names, date_graph
+from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding, centers
+
+__all__ = ["normalise", "wrap"]
+
+_value = helper.make_tensor_value_info
+_TYPES = {
+    "numeric": TensorProto.FLOAT,
+    "boolean": TensorProto.FLOAT,
+    "categorical": TensorProto.STRING,
+    "text": TensorProto.STRING,
+    "datetime": TensorProto.DOUBLE,
+    "image": TensorProto.UINT8,
+}
+
+
+def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.ModelProto:
+    """The served file around ``body``, which stays as it is. Categories are matched exactly as they are written."""
+    encoding = Encoding.of(dataset)
+    prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
+    reads = [given.name for given in body.graph.input]
+    model = join(_input_nodes(encoding, signature, prefix, reads), body, prefix=f"{prefix}body/")
+    model = join(model, _after(signature, prefix), prefix="")
+    onnx.checker.check_model(model)
+    return model
+
+
+def _free_prefix(taken: Iterable[str]) -> str:
+    """What no column's name begins with, so that no name of ours is a user's."""
+    names = list(taken)
+    prefix = "_/"
+    while any(name.startswith(prefix) for name in names):
+        prefix = f"_{prefix}"
+    return prefix
+
+
+def _type(column: Column) -> int:
+    kind: int = TensorProto.DOUBLE if column.is_wide else _TYPES[column.kind]
+    return kind
+
+
+def _input_nodes(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
+    """The inputs that the body ``reads``, in their order."""
+    ids = [f"{prefix}id_{index}" for index, _ in enumerate(encoding.categorical)]
+    parts: list[_Subgraph] = []
+    nodes: list[onnx.NodeProto] = []
+    for read in reads:
+        if read == IMAGE:
+            assert encoding.image is not None, "a body that reads images was trained on some"
+            parts.append(_image(encoding.image, f"{prefix}{IMAGE}"))
+        elif read == CAT:
+            nodes += [_id_node(column, name) for column, name in zip(encoding.categorical, ids, strict=True)]
+            parts.append(_stack(ids, f"{prefix}{CAT}", TensorProto.INT64))
+        elif read == TEXT:
+            parts.append(_stack([column.name for column in encoding.text], f"{prefix}{TEXT}", TensorProto.STRING))
+        else:
+            parts.append(_numbers(encoding, f"{prefix}{NUM}"))
+    inputs = [_value(column.name, _type(column), ["batch", *column.shape]) for column in signature.columns]
+    nodes += [node for part in parts for node in part.nodes]
+    constants = [constant for part in parts for constant in part.constants]
+    return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], constants)
+
+
+def _numbers(encoding: Encoding, output: str) -> _Subgraph:
+    """The numeric columns, then what the dates become."""
+    if not encoding.dates:
+        return _numeric(encoding.numeric, output)
+    parts = [f"{output}_dates"]
+    nodes, constants = date_graph(encoding.dates, parts[0])
+    if encoding.numeric:
+        plain = _numeric(encoding.numeric, f"{output}_plain")
+        nodes, constants, parts = [*plain.nodes, *nodes], [*plain.constants, *constants], [plain.output.name, *parts]
+    width = len(encoding.numeric) + sum(len(date_feature_names(column)) for column in encoding.dates)
+    nodes = [*nodes, helper.make_node("Concat", parts, [output], axis=1)]
+    return _Subgraph(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", width]), constants=constants)
+
+
+def _numeric(columns: Sequence[ColumnProfile], output: str) -> _Subgraph:
+    """Of wide columns, which are doubles, the center is subtracted before they become floats."""
+    wide = [column for column in columns if column.is_wide]
+    if not wide:
+        return _stack([column.name for column in columns], output, TensorProto.FLOAT)
+    plain = [column for column in columns if not column.is_wide]
+    nodes, constants = _rows([column.name for column in wide], f"{output}_wide")
+    nodes += [
+        helper.make_node("Sub", [f"{output}_wide_rows", f"{output}_centers"], [f"{output}_centered"]),
+        helper.make_node("Cast", [f"{output}_centered"], [f"{output}_floats"], to=TensorProto.FLOAT),
+    ]
+    constants.append(numpy_helper.from_array(centers(wide)[:, None], f"{output}_centers"))
+    rows = [f"{output}_floats"]
+    if plain:
+        more_nodes, more_constants = _rows([column.name for column in plain], f"{output}_narrow")
+        nodes, constants, rows = [*more_nodes, *nodes], [*more_constants, *constants], [f"{output}_narrow_rows", *rows]
+    row = {column.name: index for index, column in enumerate((*plain, *wide))}
+    order = np.array([row[column.name] for column in columns], np.int64)
+    nodes += [
+        helper.make_node("Concat", rows, [f"{output}_unordered"], axis=0),
+        helper.make_node("Gather", [f"{output}_unordered", f"{output}_order"], [f"{output}_rows"], axis=0),
+        helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]),
+    ]
+    constants.append(numpy_helper.from_array(order, f"{output}_order"))
+    return _Subgraph(
+        nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", len(columns)]), constants=constants
+    )
+
+
+def _image(column: ColumnProfile, output: str) -> _Subgraph:
+    node = helper.make_node("Identity", [column.name], [output])
+    return _Subgraph(nodes=[node], output=_value(output, TensorProto.UINT8, ["batch", *column.shape]))
+
+
+def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
+    known = list(column.vocabulary)
+    return helper.make_node(
+        "LabelEncoder",
+        [column.name],
+        [output],
+        domain="ai.onnx.ml",
+        keys_strings=["", *known],
+        values_int64s=list(range(len(known) + 1)),
+        default_int64=len(known) + 1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subgraph:
+    """What makes one of the body's inputs."""
+
+    nodes: Sequence[onnx.NodeProto]
+    output: onnx.ValueInfoProto
+    constants: Sequence[onnx.TensorProto] = ()
+
+
+def _stack(names: Sequence[str], output: str, kind: int) -> _Subgraph:
+    """Columns [batch] -> one matrix [batch, columns], in three nodes whatever their number."""
+    nodes, constants = _rows(names, output)
+    nodes.append(helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]))
+    return _Subgraph(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), constants=constants)
+
+
+def _rows(names: Sequence[str], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Columns [batch] of one type -> ``output``_rows [columns, batch]."""
+    shape = numpy_helper.from_array(np.array([len(names), -1], np.int64), f"{output}_shape")
+    nodes = [
+        helper.make_node("Concat", list(names), [f"{output}_flat"], axis=0),
+        helper.make_node("Reshape", [f"{output}_flat", shape.name], [f"{output}_rows"]),
+    ]
+    return nodes, [shape]
+
+
+def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
+    answer = f"{prefix}answer"
+    if signature.quantiles:
+        return _value_and_quantiles(signature, prefix, answer)
+    if signature.task == "regression":
+        (value,) = signature.outputs
+        flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
+        nodes = [helper.make_node("Reshape", [answer, flat.name], [value])]
+        inputs, outputs = [_value(answer, TensorProto.FLOAT, None)], [_value(value, TensorProto.FLOAT, ["batch"])]
+        return make_model(f"{prefix}after", nodes, inputs, outputs, [flat])
+    label, probabilities = signature.outputs
+    classes = numpy_helper.from_array(np.array(signature.classes, dtype=object), f"{prefix}classes")
+    shape = ["batch", len(signature.classes)]
+    nodes = [
+        helper.make_node("Identity", [answer], [probabilities]),
+        helper.make_node("ArgMax", [answer], [f"{prefix}best"], axis=1, keepdims=0),
+        helper.make_node("Gather", [classes.name, f"{prefix}best"], [label]),
+    ]
+    outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
+    return make_model(f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes])
+
+
+def _value_and_quantiles(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:
+    """[batch, 1 + quantiles] -> both."""
+    value, quantiles = signature.outputs
+    count = len(signature.quantiles)
+    sizes = numpy_helper.from_array(np.array([1, count], np.int64), f"{prefix}sizes")
+    flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
+    nodes = [
+        helper.make_node("Split", [answer, sizes.name], [f"{prefix}first", quantiles], axis=1),
+        helper.make_node("Reshape", [f"{prefix}first", flat.name], [value]),
+    ]
+    outputs = [_value(value, TensorProto.FLOAT, ["batch"]), _value(quantiles, TensorProto.FLOAT, ["batch", count])]
+    given = _value(answer, TensorProto.FLOAT, ["batch", 1 + count])
+    return make_model(f"{prefix}after", nodes, [given], outputs, [sizes, flat])

@@ -1,0 +1,108 @@
+"""What became of a Batch job: ``.sync`` says only States.TaskFailed, its outcome and Batch's reason say the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.contracts.errors import (
+    CapacityUnavailableError,
+    ImageUnavailableError,
+    JobCrashedError,
+    JobInterruptedError,
+    ModeldropError,
+    NoCandidateSurvivedError,
+    ObjectNotFoundError,
+    TransientError,
+    error_named,
+)
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.intake.causes import parse_cause
+
+__all__ = ["check_job", "outcome_of", "require_survivor"]
+
+# How the reasons begin when a job was cancelled for want of a machine: Batch's own, and that of waits.asl.json.
+_NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
+_NO_TASK = "ResourceInitializationError"  # Fargate's, before the container starts: no network interface, no registry
+_NO_IMAGE = "CannotPull"  # the ECS agent's errors: CannotPullContainerError, CannotPullImageManifestError
+_MAX_REASON = 300  # characters
+
+
+def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None:
+    """Return when the job that Batch calls failed did its work; else raise what it failed of.
+
+    ``cause`` is the Cause of States.TaskFailed: Batch's description of the job, as JSON.
+    """
+    outcome = outcome_of(run, job, artifacts)
+    if outcome is not None and outcome.status == "SUCCEEDED":
+        return  # the machine was taken back, or the container would not stop, after the outcome was written
+    described = _job_in(cause)
+    reason = str(described.get("StatusReason", ""))
+    if any(begin in reason for begin in _NO_MACHINE):
+        reason = reason.removesuffix(": ")[:_MAX_REASON]  # Batch may have said nothing
+        raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason})")
+    if outcome is not None and outcome.error is not None:
+        raise _not_retried(error_named(outcome.error.type, outcome.error.message))
+    if (starting := _reason(described, _NO_TASK)) is not None:
+        raise CapacityUnavailableError(f"Fargate could not start the job '{job}' ({starting[:_MAX_REASON]})")
+    if (pulling := _reason(described, _NO_IMAGE)) is not None:
+        raise ImageUnavailableError(
+            f"the job '{job}' has no container image to run ({pulling[:_MAX_REASON]}): an image pushed with the tag "
+            "that its job definition names is expected"
+        )
+    raise JobCrashedError(f"the job '{job}' ended without an outcome{_why(described)}: its log may say more")
+
+
+def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -> None:
+    """Raise NoCandidateSurvivedError, saying what each failed of, when no candidate of any job was trained."""
+    lost = []
+    for job in jobs:
+        outcome = outcome_of(run, job, artifacts)
+        if outcome is None:
+            lost.append(f"the job '{job}' ended without an outcome")
+            continue
+        if any(candidate.status == "trained" for candidate in outcome.candidates):
+            return
+        if outcome.error is not None:
+            lost.append(f"the job '{job}': {outcome.error.message}")
+        lost += [f"{one.candidate}: {one.error.message}" for one in outcome.candidates if one.error is not None]
+    raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(lost)}")
+
+
+def outcome_of(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
+    """What the job left behind; None when it left nothing."""
+    try:
+        return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
+    except ObjectNotFoundError:
+        return None
+
+
+def _not_retried(error: ModeldropError) -> ModeldropError:
+    """The job's TransientError is over; raised here it would have this function tried again, for nothing."""
+    return JobInterruptedError(error.message) if isinstance(error, TransientError) else error
+
+
+def _reason(described: dict[str, Any], begin: str) -> str | None:
+    """The agent's reason that begins so, of the job's container or of one of its attempts'."""
+    containers = [described.get("Container"), *(one.get("Container") for one in described.get("Attempts") or [])]
+    reasons = [str((container or {}).get("Reason", "")) for container in containers]
+    reasons.append(str(described.get("StatusReason", "")))
+    return next((reason for reason in reasons if reason.startswith(begin)), None)
+
+
+def _job_in(cause: str) -> dict[str, Any]:
+    """Batch's description of the job; of several nodes it is in the cause of an execution of their own."""
+    document = parse_cause(cause)
+    if document is None:
+        return {"StatusReason": cause}
+    return _job_in(str(document.get("Cause", ""))) if "ExecutionArn" in document else document
+
+
+def _why(described: dict[str, Any]) -> str:
+    container = described.get("Container") or {}
+    code = container.get("ExitCode")
+    parts = [f"exit code {code}"] if code is not None else []
+    parts += [text for text in (container.get("Reason"), described.get("StatusReason")) if text]
+    return f" ({', '.join(parts)})" if parts else ""

@@ -1,0 +1,1 @@
+"""What every job needs: its context, attempts, logs, checkpoints and progress."""

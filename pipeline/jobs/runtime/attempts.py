@@ -1,0 +1,55 @@
+"""How often a job was begun, and what all its attempts cost: a machine may be taken back, or lost without a word."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from pipeline.contracts.errors import ObjectNotFoundError, TransientError
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.outcome import Attempts
+
+__all__ = ["AttemptClock"]
+
+_log = logging.getLogger(__name__)
+_SECONDS = 10.0  # so much of an attempt that was lost without a word is not counted
+
+
+class AttemptClock:
+    """The seconds of a job, those of its earlier attempts too."""
+
+    def __init__(self, artifacts: ObjectStore, key: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._artifacts, self._key, self._clock = artifacts, key, clock
+        self._began = self._noted = clock()
+        try:
+            self.earlier = Attempts.from_bytes(artifacts.get(key)).seconds
+        except ObjectNotFoundError:
+            self.earlier = ()
+        self._write()
+
+    @property
+    def attempt(self) -> int:
+        """From 1."""
+        return len(self.earlier) + 1
+
+    @property
+    def seconds(self) -> float:
+        """Of all attempts until now."""
+        return round(sum(self.earlier) + self._clock() - self._began, 3)
+
+    def note(self) -> None:
+        """Called often: how long it has lasted is kept now and then."""
+        if self._clock() - self._noted >= _SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        self._noted = self._clock()
+        try:
+            self._write()
+        except TransientError as error:
+            _log.warning("the seconds were not noted", exc_info=error)
+
+    def _write(self) -> None:
+        seconds = (*self.earlier, round(self._clock() - self._began, 3))
+        self._artifacts.put(self._key, Attempts(seconds=seconds).to_bytes(), content_type="application/json")

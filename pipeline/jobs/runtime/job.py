@@ -1,0 +1,223 @@
+"""What every job shares: its arguments, its log, and an outcome that is written whatever happens.
+
+``.sync`` tells the state machine only States.TaskFailed; ``collect_job`` reads the outcome and raises what it says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline import bootstrap
+from pipeline.contracts.compute_cluster import Process
+from pipeline.contracts.errors import InternalError, ModeldropError, TransientError
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.outcome import TRAINED, CandidateOutcome, JobOutcome
+from pipeline.contracts.records.run import RunError, StageName
+from pipeline.intake.run_log import RunLog
+from pipeline.jobs.runtime.attempts import AttemptClock
+from pipeline.jobs.runtime.logs import log_to_stdout
+from pipeline.jobs.sandbox.sandbox import Isolation
+from pipeline.training.distributed.machine import Machine, this_machine
+
+__all__ = ["JobContext", "JobWork", "run_error", "run_job"]
+
+_log = logging.getLogger(__name__)
+
+_PROGRESS_SECONDS = 1.0  # no more writes to the run's log than a person can follow
+
+
+def _ignore(text: str) -> None:
+    """Only the main process reports."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobContext:
+    """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage;
+    ``event`` puts some on its timeline, where they stay; ``finish_stage`` ends a stage that is not the job's last.
+
+    ``process``: which it is of those that do the job together; what the main one leaves is the job's.
+
+    ``isolation``, ``environment``: for the process of a user's code (jobs.sandbox.sandbox).
+    """
+
+    run: str
+    job: str
+    artifacts: ObjectStore
+    machine: Machine
+    workdir: Path
+    report: Callable[[str], None]
+    event: Callable[[str], None] = _ignore
+    finish_stage: Callable[[StageName], None] = _ignore
+    process: Process = field(default_factory=Process)
+    isolation: Isolation = "refused"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> RunKeys:
+        return RunKeys.of(self.run)
+
+    def keep_candidate(self, candidate: str, folder: Path) -> None:
+        """Its files, trained.json last: a candidate that has it is whole."""
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
+            self.artifacts.upload(file, self.keys.candidate(candidate, file.name))
+
+
+JobWork = Callable[[JobContext], Sequence[CandidateOutcome]]
+
+
+class _SpotInterruptionError(BaseException):
+    """SIGTERM. Not an Exception: no library between here and there may swallow it."""
+
+
+def run_job(
+    work: JobWork, arguments: Sequence[str] | None = None, *, connect: Callable[[str], bootstrap.Job] = bootstrap.job
+) -> int:
+    """Do ``work`` for the run and the job that the arguments name, write its outcome; the process's exit code.
+
+    The outcome's error is what ``work`` raised; a machine that is taken back (SIGTERM) is a retryable TransientError.
+    """
+    named = _parse(arguments)
+    log_to_stdout(run=named.run, job=named.job)
+    given = connect(named.run)
+    machine = _machine(given)
+    _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": given.attempt})
+    if not given.process.is_main:
+        _, error = _attempt(work, named, given, machine)
+        return 1 if error else 0
+    keys = RunKeys.of(named.run)
+    spend = AttemptClock(given.artifacts, keys.attempts(named.job))
+    timeline = _RunTimeline(given.runs, named.run, named.job, spend)
+    timeline.begin()
+    candidates, error = _attempt(work, named, given, machine, timeline)
+    spend.close()
+    outcome = JobOutcome(
+        job=named.job,
+        status="FAILED" if error else "SUCCEEDED",
+        error=run_error(error) if error else None,
+        retryable=isinstance(error, ModeldropError) and error.retryable,
+        device=machine.description,
+        seconds=spend.seconds,
+        attempts=spend.attempt,
+        candidates=candidates,
+    )
+    given.artifacts.put(keys.outcome(named.job), outcome.to_bytes(), content_type="application/json")
+    _log.info("finished", extra={"status": outcome.status, "seconds": outcome.seconds})
+    return 1 if error else 0
+
+
+def _machine(given: bootstrap.Job) -> Machine:
+    machine = this_machine(given.queue, given.process.local_rank)
+    if given.process.size == 1:
+        return machine
+    return replace(machine, description=f"{given.process.size} processes, each on {machine.description}")
+
+
+def run_error(error: Exception) -> RunError:
+    """As a run shows it. What an unforeseen exception says may quote a user, so it is left out."""
+    if isinstance(error, ModeldropError):
+        return RunError(type=type(error).__name__, message=error.message)
+    message = f"an unforeseen {type(error).__name__}: the log of this job says where"
+    return RunError(type=InternalError.__name__, message=message)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="A job of one run of the pipeline.")
+    parser.add_argument("--run", required=True, help="the run's name")
+    parser.add_argument("--job", required=True, help="the job's name in the run's plan")
+    return parser.parse_args(arguments)
+
+
+def _attempt(
+    work: JobWork,
+    named: argparse.Namespace,
+    given: bootstrap.Job,
+    machine: Machine,
+    timeline: _RunTimeline | None = None,
+) -> tuple[tuple[CandidateOutcome, ...], Exception | None]:
+    try:
+        with _sigterm_as_exception(), tempfile.TemporaryDirectory() as folder:
+            context = JobContext(
+                run=named.run,
+                job=named.job,
+                artifacts=given.artifacts,
+                machine=machine,
+                workdir=Path(folder),
+                report=timeline.report if timeline else _ignore,
+                event=timeline.event if timeline else _ignore,
+                finish_stage=timeline.finish_stage if timeline else _ignore,
+                process=given.process,
+                isolation=given.isolation,
+                environment=given.environment,
+            )
+            return tuple(work(context)), None
+    except _SpotInterruptionError:
+        _log.warning("taken back")
+        if timeline:
+            timeline.taken_back()
+        return (), TransientError("the machine was taken back before the job was done")
+    except Exception as error:  # noqa: BLE001 - the outermost edge: the outcome says what became of it
+        _log.error("failed", exc_info=error)
+        return (), error
+
+
+@contextmanager
+def _sigterm_as_exception() -> Iterator[None]:
+    """SIGTERM, which Spot sends before it takes a machine back, ends what runs here; later ones change nothing."""
+
+    def take_back(number: int, frame: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _SpotInterruptionError
+
+    before = signal.signal(signal.SIGTERM, take_back)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _RunTimeline:
+    """What is told of the job while it runs."""
+
+    def __init__(self, runs: RunLog, run: str, job: str, spend: AttemptClock) -> None:
+        self._runs, self._run, self._job, self._spend = runs, run, job, spend
+        self._last = float("-inf")
+        self._words = ""
+
+    def begin(self) -> None:
+        if self._spend.earlier:
+            spent = f"at least {sum(self._spend.earlier):.0f} s were spent before"
+            self.event(f"attempt {self._spend.attempt} begins, {spent}")
+
+    def taken_back(self) -> None:
+        at = f" ({self._words})" if self._words else ""
+        self.event(f"the machine was taken back in attempt {self._spend.attempt}{at}")
+
+    def report(self, text: str) -> None:
+        self._words = text
+        self._spend.note()
+        if time.monotonic() - self._last < _PROGRESS_SECONDS:
+            return
+        self._last = time.monotonic()
+        try:
+            self._runs.progress(self._run, text)
+        except TransientError as error:
+            _log.warning("progress was not noted", exc_info=error)
+
+    def finish_stage(self, stage: StageName) -> None:
+        self._runs.finish_stage(self._run, stage)
+
+    def event(self, text: str) -> None:
+        try:
+            self._runs.event(self._run, f"{self._job}: {text}")
+        except TransientError as error:
+            _log.warning("an event was not noted", exc_info=error)

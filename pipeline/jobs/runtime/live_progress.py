@@ -1,0 +1,85 @@
+"""What a candidate leaves while it trains: its checkpoint, and the curves that are watched."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from pipeline.contracts.errors import TransientError
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.outcome import CHECKPOINT
+from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.records.training_curves import CURVES, TrainingCurves
+from pipeline.jobs.runtime.checkpoints import StoredCheckpoints
+
+__all__ = ["Live", "LiveCurves"]
+
+_log = logging.getLogger(__name__)
+
+_CURVES_SECONDS = 2.0  # no more writes than a person can follow
+
+
+class LiveCurves:
+    """The points of each candidate's curve, written every few seconds."""
+
+    def __init__(self, artifacts: ObjectStore, keys: RunKeys, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._artifacts, self._keys, self._clock = artifacts, keys, clock
+        self._points: dict[str, list[dict[str, float]]] = {}
+        self._written = float("-inf")
+
+    def watch(self, candidate: Candidate, point: Mapping[str, float]) -> None:
+        points = self._points.setdefault(candidate.name, [])
+        # Another trial of a search, or an attempt that goes on, shows its curve from the beginning.
+        if points and _place(point) <= _place(points[-1]):
+            points.clear()
+        points.append(dict(point))
+        if self._clock() - self._written >= _CURVES_SECONDS:
+            self.finish(candidate)
+
+    def finish(self, candidate: Candidate) -> None:
+        """Write what there is."""
+        points = self._points.get(candidate.name)
+        if not points:
+            return
+        self._written = self._clock()
+        curves = TrainingCurves(candidate=candidate.name, points=tuple(points))
+        key = self._keys.candidate(candidate.name, CURVES)
+        try:
+            self._artifacts.put(key, curves.to_bytes(), content_type="application/json")
+        except TransientError as error:
+            _log.warning("a curve was not written", exc_info=error)
+
+
+def _place(point: Mapping[str, float]) -> float:
+    return point.get("epoch", point.get("tree", 0.0))
+
+
+class Live:
+    """Both, of the candidates of one job. ``seconds``: between two checkpoints, at least."""
+
+    def __init__(self, artifacts: ObjectStore, keys: RunKeys, *, seconds: float, event: Callable[[str], None]) -> None:
+        self._artifacts, self._keys, self._seconds, self._event = artifacts, keys, seconds, event
+        self._curves = LiveCurves(artifacts, keys)
+        self._checkpoints: dict[str, StoredCheckpoints] = {}
+
+    def checkpoint(self, candidate: Candidate) -> StoredCheckpoints:
+        name = candidate.name
+        if name not in self._checkpoints:
+            self._checkpoints[name] = StoredCheckpoints(
+                self._artifacts,
+                self._keys.candidate(name, CHECKPOINT),
+                seconds=self._seconds,
+                resumes=lambda: self._event(f"{name} goes on from its checkpoint"),
+            )
+        return self._checkpoints[name]
+
+    def watch(self, candidate: Candidate, point: Mapping[str, float]) -> None:
+        self._curves.watch(candidate, point)
+
+    def end(self, candidate: Candidate, *, trained: bool) -> None:
+        """The last points are written; what is trained needs no checkpoint any more."""
+        self._curves.finish(candidate)
+        if trained and candidate.name in self._checkpoints:
+            self._checkpoints[candidate.name].forget()

@@ -1,0 +1,1 @@
+"""A user's model.py in a process of its own, without credentials or network."""

@@ -1,0 +1,240 @@
+"""A user's code in a process of its own, which gets a folder and nothing else, and whose results are read as data.
+
+In the container the job is root and the process is not: it sees no credentials (its environment has none, the root
+process's memory is closed to it, and the machine lets no process of that user reach the metadata addresses). On a
+laptop there is no such wall: there it runs only when the embedded cloud was started with ``--allow-code``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import secrets
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from pipeline.contracts.errors import CandidateFailedError, ConfigurationError, IntegrityError
+from pipeline.contracts.records.outcome import (
+    BODY,
+    CHECKPOINT,
+    MODEL,
+    OUT_OF_FOLD,
+    REFERENCE,
+    TRAINED,
+    WEIGHTS,
+    TrainedCandidate,
+)
+
+__all__ = ["Isolation", "run_isolated"]
+
+Isolation = Literal["user", "none", "refused"]
+
+_log = logging.getLogger(__name__)
+
+_USER, _GROUP = 65534, 65534  # nobody; template.yaml closes the metadata addresses to this user
+_MOST_BYTES = {
+    **dict.fromkeys((MODEL, BODY, REFERENCE, OUT_OF_FOLD), 2 << 30), TRAINED: 16 << 20, WEIGHTS: 4 << 30,
+}  # fmt: skip
+_MOST_LINE, _MOST_TRACEBACK = 150_000, 100
+_MOST_POINT, _MOST_NAME = 20, 40  # numbers of a point, and letters of a name
+_MAX_TRACEBACK_CHARS = 500  # letters of a line of a traceback
+_CHECKPOINT_INTERVAL_TOLERANCE = 0.5  # of the time between two checkpoints: the process's clock is not ours
+_PASSED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
+_PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_")
+
+
+def _discard_checkpoint(state: bytes) -> None:
+    """Nobody goes on from it."""
+
+
+def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears of it
+    folder: Path,
+    *,
+    isolation: Isolation,
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+    watch: Callable[[Mapping[str, float]], None],
+    keep: Callable[[bytes], None] = _discard_checkpoint,
+    checkpoint_seconds: float = 0.0,
+) -> TrainedCandidate:
+    """Train what ``folder`` holds (jobs.sandbox.sandbox_main says what), and check what comes back in ``folder/out``.
+
+    ``keep`` is given each checkpoint, but for those that come much sooner than ``checkpoint_seconds`` after the last:
+    bytes that nobody but such a process may read.
+
+    Raise CandidateFailedError with what the code said when it failed, ConfigurationError where it may not run,
+    IntegrityError for what is no plain data.
+    """
+    if isolation == "refused":
+        raise CandidateFailedError(
+            "model.py is code, and this embedded cloud runs none: start it with 'modeldrop up --allow-code'"
+        )
+    out = folder / "out"
+    out.mkdir()
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "pipeline.jobs.sandbox.sandbox_main", str(folder), token]
+    checkpoint = _Checkpoint(path=out / CHECKPOINT, seconds=checkpoint_seconds, keep=keep)
+    hearing = _ProtocolReader(token=token, report=report, watch=watch, checkpoint=checkpoint)
+    with subprocess.Popen(
+        command, cwd=out, env=_environment(environment, out), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True, **_another_user(isolation, out),
+    ) as process:  # fmt: skip
+        assert process.stdout is not None, "it is piped"
+        try:
+            error = hearing.to_the_end(process.stdout)
+        except BaseException:
+            process.kill()
+            raise
+    if error is not None or process.returncode != 0:
+        raise CandidateFailedError(error or f"model.py: its process ended with exit code {process.returncode}")
+    return _checked(out)
+
+
+def _another_user(isolation: Isolation, out: Path) -> dict[str, Any]:
+    if isolation == "none":
+        return {}
+    if os.geteuid() != 0:
+        raise ConfigurationError("the job that runs model.py is not root: it could not give it a user of its own")
+    os.chown(out, _USER, _GROUP)
+    return {"user": _USER, "group": _GROUP, "extra_groups": [], "umask": 0o022}
+
+
+def _environment(given: Mapping[str, str], home: Path) -> dict[str, str]:
+    """No credential, endpoint or name of ours."""
+    kept = {
+        name: value for name, value in given.items() if name in _PASSED_ENVIRONMENT or name.startswith(_PASSED_PREFIXES)
+    }
+    return {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(kw_only=True)
+class _ProtocolReader:
+    """What is said behind ``token`` is ours, and may still be a user's who read the token: only what has the expected
+    form is taken. What else is printed may be rows, and is counted alone.
+    """
+
+    token: str
+    report: Callable[[str], None]
+    watch: Callable[[Mapping[str, float]], None]
+    checkpoint: Callable[[], None]
+    _error: str | None = None
+    _printed: int = 0
+
+    def to_the_end(self, lines: IO[str]) -> str | None:
+        """Until it ends; the sentence that it failed with."""
+        while line := lines.readline(_MOST_LINE):
+            _, told, said = line.partition(self.token)
+            if not (told and self._take(_json(said))):
+                self._printed += bool(line.strip())
+        if self._printed:
+            _log.info("model.py printed lines, which are not kept", extra={"lines": self._printed})
+        return self._error
+
+    def _take(self, said: object) -> bool:
+        match said:
+            case {"report": str(text)}:
+                self.report(text[:200])
+            case {"point": dict(point)}:
+                numbers = [(name, value) for name, value in point.items() if isinstance(value, float)]
+                self.watch({name[:_MOST_NAME]: value for name, value in numbers[:_MOST_POINT]})
+            case {"checkpoint": True}:
+                self.checkpoint()
+            case {"traceback": [*lines]}:
+                cut = [str(one)[:_MAX_TRACEBACK_CHARS] for one in lines]
+                _log.error("model.py raised", extra={"traceback": cut[-_MOST_TRACEBACK:]})
+            case {"error": str(text)}:
+                self._error = text[:500]
+            case _:
+                return False
+        return True
+
+
+@dataclass(kw_only=True)
+class _Checkpoint:
+    """Called when there is one at ``path``."""
+
+    path: Path
+    seconds: float
+    keep: Callable[[bytes], None]
+    clock: Callable[[], float] = field(default=time.monotonic)
+    _last: float = -math.inf
+
+    def __call__(self) -> None:
+        now = self.clock()
+        if now - self._last < _CHECKPOINT_INTERVAL_TOLERANCE * self.seconds:
+            return
+        state = _plain_file(self.path)
+        if state is None:
+            _log.warning("model.py: a checkpoint was announced that is not there")
+            return
+        self._last = now
+        self.keep(state)
+
+
+def _plain_file(path: Path) -> bytes | None:
+    """Its bytes, whatever was put there meanwhile: no link is followed, and none is waited for. None: it is not there.
+
+    Raise IntegrityError for what is no file, larger than is expected, or grows while it is read.
+    """
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise IntegrityError(f"model.py: its {path.name} is no file that can be read") from error
+    with os.fdopen(opened, "rb") as file:
+        told = os.fstat(opened)
+        plain = stat.S_ISREG(told.st_mode) and told.st_nlink <= 1 and told.st_size <= _MOST_BYTES[WEIGHTS]
+        state = file.read(told.st_size + 1) if plain else b""
+    if not plain or len(state) > told.st_size:
+        raise IntegrityError(f"model.py: its {path.name} is not a file of an expected size")
+    return state
+
+
+def _json(text: str) -> object:
+    """None when it is not; its numbers are floats, as long as they may be."""
+    try:
+        return json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _checked(out: Path) -> TrainedCandidate:
+    """Whole, plain files of the expected names, each readable as data; what else is there is removed."""
+    for path in list(out.iterdir()):
+        if path.name not in _MOST_BYTES or not stat.S_ISREG(path.lstat().st_mode):
+            if path.is_dir() and not path.is_symlink():
+                continue
+            path.unlink()
+        elif path.stat().st_size > _MOST_BYTES[path.name] or path.stat().st_nlink > 1:
+            raise IntegrityError(f"model.py: its {path.name} is not a file of an expected size")
+    for name in (MODEL, REFERENCE, TRAINED):
+        if not (out / name).exists():
+            raise CandidateFailedError(f"model.py: its process ended without {name}")
+    for name in (MODEL, BODY):
+        if (out / name).exists():
+            _check_graph(out / name)
+    return TrainedCandidate.from_bytes((out / TRAINED).read_bytes())
+
+
+def _check_graph(path: Path) -> None:
+    """ONNX that holds all its weights itself and uses operators of the known domains alone."""
+    import onnx
+
+    try:
+        model = onnx.load_from_string(path.read_bytes())
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf and the checker have errors of their own, without a common base
+        raise IntegrityError(f"model.py: its {path.name} is not a well-formed ONNX graph") from error
+    outside = [tensor for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
+    domains = {node.domain for node in model.graph.node} - {"", "ai.onnx.ml", "com.microsoft"}
+    if outside or domains or model.functions:
+        raise IntegrityError(f"model.py: its {path.name} refers to weights or operators outside itself")

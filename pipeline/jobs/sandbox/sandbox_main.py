@@ -1,0 +1,115 @@
+"""``python -m pipeline.jobs.sandbox.sandbox_main FOLDER TOKEN``: the process that a user's model.py runs in.
+
+``FOLDER`` holds task.json, dataset.json, model.py, the splits, and the checkpoint of an earlier attempt; what is made
+goes to ``FOLDER/out``. It knows no bucket, no table and no credentials. On stdout: a JSON line for progress, a point of
+the curve, a checkpoint that is there, an error; each behind ``TOKEN``, since model.py may print what it likes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.contracts.errors import ModeldropError
+from pipeline.contracts.object_keys import MODEL_CODE
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import CHECKPOINT
+from pipeline.contracts.records.plan import Candidate
+
+__all__ = ["TASK", "Task", "main"]
+
+TASK = "task.json"
+_MOST_FRAMES, _MOST_LETTERS = 50, 200  # that are told of a traceback: a line that is too long is heard as several
+
+_Emit = Callable[..., None]
+
+
+class Task(Record):
+    """What to train, and with what. ``seconds``: until the deadline; JSON knows no endless ones."""
+
+    candidate: Candidate
+    metric: str
+    seed: int
+    seconds: float
+    class_weights: Literal["balanced"] | dict[str, float] | None
+    cross_validate: bool | None
+    device: str
+    description: str
+    threads: int
+    checkpoint_seconds: float
+
+
+class _Checkpoints:
+    """As training.algorithm.Checkpoints, in files: who started this process brings them on."""
+
+    def __init__(self, folder: Path, seconds: float, say: _Emit) -> None:
+        self._say = say
+        self.seconds, self._earlier, self._kept = seconds, folder / CHECKPOINT, folder / "out" / CHECKPOINT
+
+    def load(self) -> bytes | None:
+        return self._earlier.read_bytes() if self._earlier.exists() else None
+
+    def save(self, state: bytes) -> None:
+        written = self._kept.with_suffix(".part")
+        written.write_bytes(state)
+        written.replace(self._kept)
+        self._say(checkpoint=True)
+
+
+def main(folder: Path, token: str) -> int:
+    """0 when it is trained; what it failed with is told, with the traceback of model.py's own lines."""
+    say = partial(_say, token)
+    try:
+        _train(folder, say)
+    except ModeldropError as error:
+        say(error=error.message)
+        return 1
+    except BaseException as error:  # noqa: BLE001 - the outermost edge: whatever a user's code raises is told
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}" for frame in frames]
+        at = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
+        told = [*lines[-_MOST_FRAMES:], *traceback.format_exception_only(error)[-_MOST_FRAMES:]]
+        say(traceback=[line[:_MOST_LETTERS] for line in told])
+        where = f" (line {at})" if at else ""
+        say(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
+        return 1
+    return 0
+
+
+def _train(folder: Path, say: _Emit) -> None:
+    import polars as pl
+
+    from pipeline.training.distributed.machine import Machine
+    from pipeline.training.trainer import Trainer
+
+    task = Task.from_bytes((folder / TASK).read_bytes())
+    trainer = Trainer(
+        dataset=Dataset.from_bytes((folder / "dataset.json").read_bytes()),
+        splits={name: pl.read_parquet(folder / f"{name}.parquet") for name in ("train", "validation")},
+        machine=Machine(device=task.device, description=task.description, threads=task.threads),
+        seed=task.seed,
+        metric=task.metric,
+        class_weights=task.class_weights,
+        cross_validate=task.cross_validate,
+        deadline=time.monotonic() + task.seconds,
+        checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds, say),
+        watch=lambda candidate, point: say(point=dict(point)),
+        code=folder / MODEL_CODE,
+    )
+    trainer.train(task.candidate, folder / "out", lambda text: say(report=text))
+
+
+def _say(token: str, **what: Any) -> None:
+    sys.stdout.write(f"\n{token}{json.dumps(what)}\n")  # what was printed before may not have ended its line
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

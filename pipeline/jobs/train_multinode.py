@@ -1,0 +1,33 @@
+"""``python -m pipeline.jobs.train_multinode --run RUN --job JOB``: one node of a job of several.
+
+torchrun starts ``pipeline.jobs.train`` in each of its processes; the main one's results are the job's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pipeline import bootstrap
+from pipeline.contracts.compute_cluster import Cluster
+from pipeline.training.distributed.machine import processes_of
+from pipeline.training.distributed.torchrun import launch
+
+__all__ = ["train_multinode"]
+
+
+def train_multinode(
+    arguments: Sequence[str],
+    *,
+    connect: Callable[[], bootstrap.Node] = bootstrap.node,
+    start: Callable[[Cluster, str, Sequence[str]], int] = launch,
+) -> int:
+    """The node's exit code."""
+    node = connect()
+    cluster = replace(node.cluster, processes_per_node=processes_of(node.queue))
+    return start(cluster, "pipeline.jobs.train", arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(train_multinode(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""The candidate that is a user's model.py: its folder is filled, its process run, and what comes back taken over."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.object_keys import MODEL_CODE
+from pipeline.contracts.records.outcome import CHECKPOINT, TRAINED, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
+from pipeline.jobs.runtime.job import JobContext
+from pipeline.jobs.sandbox.sandbox import run_isolated
+from pipeline.jobs.sandbox.sandbox_main import TASK, Task
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["train_isolated"]
+
+_LONGEST_SECONDS = 7 * 86400.0
+
+
+def train_isolated(
+    context: JobContext, trainer: Trainer, candidate: Candidate, folder: Path, report: Callable[[str], None]
+) -> TrainedCandidate:
+    """As Trainer.train, in a process apart. Raise CandidateFailedError, IntegrityError when what it gave is no data."""
+    apart = context.workdir / f"{candidate.name}.apart"
+    apart.mkdir()
+    context.artifacts.download(context.keys.code, apart / MODEL_CODE)
+    (apart / "dataset.json").write_bytes(trainer.dataset.to_bytes())
+    for name, split in trainer.splits.items():
+        split.write_parquet(apart / f"{name}.parquet")
+    checkpoints = trainer.checkpoints(candidate)
+    if (state := checkpoints.load()) is not None:
+        (apart / CHECKPOINT).write_bytes(state)
+    task = Task(
+        candidate=candidate,
+        metric=trainer.metric,
+        seed=trainer.seed,
+        seconds=max(0.0, min(_LONGEST_SECONDS, trainer.deadline - time.monotonic())),
+        class_weights=trainer.class_weights,
+        cross_validate=trainer.cross_validate,
+        device=context.machine.device,
+        description=context.machine.description,
+        threads=context.machine.threads,
+        checkpoint_seconds=min(_LONGEST_SECONDS, checkpoints.seconds),
+    )
+    (apart / TASK).write_bytes(task.to_bytes())
+    context.workdir.chmod(0o755)  # another user must come through
+    trained = run_isolated(
+        apart,
+        isolation=context.isolation,
+        environment=context.environment,
+        report=report,
+        watch=lambda point: trainer.watch(candidate, point),
+        keep=checkpoints.save,
+        checkpoint_seconds=checkpoints.seconds,
+    )
+    own = trained.model_copy(
+        update={
+            "candidate": candidate.name,
+            "algorithm": candidate.algorithm,
+            "settings": {**candidate.settings, **_found(candidate, trained)},
+            "device": context.machine.description,
+        }
+    )
+    for path in (apart / "out").iterdir():
+        if path.is_file():
+            shutil.move(path, folder / path.name)
+    (folder / TRAINED).write_bytes(own.to_bytes())
+    return own
+
+
+def _found(candidate: Candidate, trained: TrainedCandidate) -> Settings:
+    """What its search chose, of what was to be searched."""
+    best = next((trial.settings for trial in trained.trials if trial.status == "best"), {})
+    return {name: value for name, value in best.items() if candidate.trials and name in candidate.trials.space}

@@ -1,0 +1,142 @@
+"""What every Lambda handler shares. The one module of the library that knows Powertools.
+
+A handler says its log's subject once (``about``), and each line bears it. What a user sent is never logged: an
+exception that nobody foresaw may quote it, so it leaves as an InternalError that says only what and where.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, error_named
+from pipeline.contracts.tracebacks import places
+from pipeline.serving.http import Response, error_response
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+__all__ = ["about", "count", "event_function", "http_function", "logger", "said", "state_function"]
+
+Event = dict[str, Any]
+Handler = Callable[[Event, "LambdaContext"], Any]
+LogFields = dict[str, Any]  # what may be said of a request: ids and counts
+
+logger = Logger()
+# One dimension for all functions: each name x dimension of a custom metric costs $0.30 a month beyond ten of them, and
+# invocations, errors and durations of each function are Lambda's own metrics, at no price.
+metrics = Metrics(service="modeldrop")
+
+
+def _forward_library_logs() -> None:
+    """What the stages log by the standard library becomes the same JSON lines."""
+    library = logging.getLogger("pipeline")
+    library.handlers = [logger.registered_handler]
+    library.setLevel(logger.log_level)
+    library.propagate = False
+
+
+_forward_library_logs()
+
+
+def about(run: str) -> None:
+    """Name the run that this invocation's lines are about."""
+    logger.append_keys(run=run)
+
+
+def count(name: str, number: int = 1) -> None:
+    """Add ``number`` to a custom metric of the whole stack; of 0 nothing is written."""
+    if number:
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+        metrics.flush_metrics()
+
+
+def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
+    """A handler for the state machine: the event's fields, ``run`` first of all, are ``work``'s arguments."""
+
+    @event_function
+    @wraps(work)
+    def handler(event: Event) -> Mapping[str, Any]:
+        about(event["run"])
+        logger.info("started", stage=event.get("stage"), job=event.get("job"))
+        answer = work(**event) or {}
+        logger.info("finished", answer=answer)
+        return answer
+
+    return handler
+
+
+def event_function(work: Callable[[Event], Any]) -> Handler:
+    """A handler whose errors leave under the name of their own class, logged and counted."""
+
+    @logger.inject_lambda_context(clear_state=True)
+    @wraps(work)
+    def handler(event: Event, context: LambdaContext) -> Any:
+        with said():
+            return work(event)
+
+    return cast("Handler", handler)
+
+
+def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFields]]) -> Handler:
+    """A handler of the API: it never raises, and leaves one log line and one metrics record a request.
+
+    Powertools' decorators would do the same in twice the time, which a prediction does not take.
+    """
+
+    @wraps(work)
+    def handler(event: Event, context: LambdaContext) -> Response:
+        began = perf_counter()
+        try:
+            answer, facts = work(event, context)
+        except Exception as error:  # noqa: BLE001 - the outermost edge
+            answer, facts = error_response(error, context.aws_request_id), _facts(error)
+        _record(context, {**facts, "status": answer["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)})
+        return answer
+
+    return handler
+
+
+def _facts(error: Exception) -> LogFields:
+    kind = type(error).__name__
+    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
+
+
+def _record(context: LambdaContext, facts: LogFields) -> None:
+    status = facts["status"]
+    say = logger.info if status < 400 else logger.warning if status < 500 else logger.error
+    say("answered", function_name=context.function_name, function_request_id=context.aws_request_id, **facts)
+    if "rows" in facts:
+        metrics.add_metric(name="Milliseconds", unit=MetricUnit.Milliseconds, value=facts["milliseconds"])
+        metrics.add_metric(name="Rows", unit=MetricUnit.Count, value=facts["rows"])
+    metrics.add_metric(name="Crashed", unit=MetricUnit.Count, value=int(status >= 500))
+    for name in ("model", "version"):
+        metrics.add_metadata(key=name, value=facts.get(name))
+    metrics.flush_metrics()
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """Log and count an error on its way out: ours, its message cut to MAX_MESSAGE characters, any other as an
+    InternalError without its words.
+    """
+    try:
+        yield
+    except ModeldropError as error:
+        logger.warning("failed", error=type(error).__name__, reason=error.message[:MAX_MESSAGE])
+        count("Failed")
+        if len(error.message) > MAX_MESSAGE:  # 256 KB end an execution that no Catch sees
+            raise error_named(type(error).__name__, f"{error.message[: MAX_MESSAGE - 4]} ...") from None
+        raise
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        kind = type(error).__name__
+        logger.error("crashed", error=kind, at=places(error))  # noqa: TRY400 - a traceback quotes what was said
+        count("Crashed")
+        raise InternalError(f"an unforeseen {kind}: the log of this function says where") from None

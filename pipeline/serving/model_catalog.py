@@ -1,0 +1,109 @@
+"""What there is to call: the Open Inference Protocol's metadata, and the registry's lists. Needs no onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pipeline.contracts.errors import ConflictError, NotFoundError
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
+from pipeline.contracts.records.run import RejectedUpload
+from pipeline.contracts.signature import Signature
+
+__all__ = ["ModelCatalog"]
+
+Document = dict[str, Any]
+
+
+class _Registry(Protocol):
+    def models(self, tenant: str | None = None) -> Sequence[ModelSummary]: ...
+    def versions(self, tenant: str, model: str) -> Sequence[VersionRecord]: ...
+    def get(self, tenant: str, model: str, version: int) -> ModelVersion: ...
+    def live(self, tenant: str, model: str) -> ModelVersion: ...
+
+
+class _Runs(Protocol):
+    def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]: ...
+
+
+class ModelCatalog:
+    """One tenant's models at a time; each method raises NotFoundError for what this tenant has not."""
+
+    def __init__(self, registry: _Registry, artifacts: ObjectStore, runs: _Runs) -> None:
+        self._registry = registry
+        self._artifacts = artifacts
+        self._runs = runs
+
+    def metadata(self, tenant: str, model: str, version: str | None = None) -> Document:
+        """A model as OIP describes it: of ``version``, or of the live one."""
+        found = self._find(tenant, model, version)
+        return {
+            "name": model,
+            "versions": [str(one.version) for one in self._registry.versions(tenant, model) if one.status == "READY"],
+            "platform": "onnx_onnxv1",
+            "inputs": [
+                {"name": c.name, "datatype": c.datatype, "shape": [-1, *c.shape]} for c in found.signature.columns
+            ],
+            "outputs": _outputs(found.signature),
+            "signature": found.signature.to_dict(),  # an extension: how later files are read as the training file was
+        }
+
+    def ready(self, tenant: str, model: str, version: str | None = None) -> Document:
+        """Raise ConflictError for a version that has not passed its smoke test."""
+        found = self._find(tenant, model, version)
+        if found.status != "READY":
+            raise ConflictError(f"version {found.version} of '{model}' has not passed its smoke test")
+        return {"name": model, "ready": True}
+
+    def models(self, tenant: str) -> Document:
+        """All of a tenant's models."""
+        return {"models": [one.model_dump(mode="json", exclude={"tenant"}) for one in self._registry.models(tenant)]}
+
+    def model(self, tenant: str, model: str) -> Document:
+        """All versions of a model, oldest first, with what they reached; which of them is live."""
+        versions = self._registry.versions(tenant, model)
+        if not versions:
+            raise NotFoundError(f"there is no model '{model}'")
+        summary = next(one for one in self._registry.models(tenant) if one.model == model)
+        shown = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
+        return {
+            "model": model,
+            "live_version": summary.live_version,
+            "versions": [one.model_dump(mode="json", include=shown) for one in versions],
+        }
+
+    def version(self, tenant: str, model: str, version: str) -> Document:
+        """A version's record, and its card."""
+        found = self._find(tenant, model, version)
+        record = found.model_dump(mode="json", exclude={"signature", "signature_file"})
+        return {
+            **record,
+            "signature": found.signature.to_dict(),
+            "card": json.loads(self._artifacts.get(found.card_key)),
+        }
+
+    def rejected(self, tenant: str) -> Document:
+        """A tenant's uploads that started no run, newest first, with the reason."""
+        uploads = self._runs.rejected(tenant=tenant)
+        return {"rejected": [upload.model_dump(mode="json", include={"key", "reason", "at"}) for upload in uploads]}
+
+    def _find(self, tenant: str, model: str, version: str | None) -> ModelVersion:
+        if version is None:
+            return self._registry.live(tenant, model)
+        if not (version.isascii() and version.isdigit() and len(version) <= 6):
+            raise NotFoundError(f"model '{model}' has no such version: a number is expected")
+        return self._registry.get(tenant, model, int(version))
+
+
+def _outputs(signature: Signature) -> list[Document]:
+    if signature.task == "regression":
+        shapes = ([-1], [-1, len(signature.quantiles)])
+        named = zip(signature.outputs, shapes, strict=False)
+        return [{"name": name, "datatype": "FP32", "shape": shape} for name, shape in named]
+    label, probabilities = signature.outputs
+    return [
+        {"name": label, "datatype": "BYTES", "shape": [-1]},
+        {"name": probabilities, "datatype": "FP32", "shape": [-1, len(signature.classes)]},
+    ]
