@@ -94,9 +94,12 @@ def test_a_later_attempt_goes_on_from_a_checkpoint_and_ends_with_the_same_model(
     for folder in folders:
         folder.mkdir()
     kept: list[bytes] = []
-    whole = _apart(folders[0], CODE, kept=kept)
+    # The second checkpoint replaces the first in its file: an epoch lasts longer than to read that.
+    code = CODE.replace("        return self.layers", "        time.sleep(0.1)\n        return self.layers")
+    code = f"import time\n{code}"
+    whole = _apart(folders[0], code, kept=kept)
     assert len(kept) == 2, "one an epoch"
-    later = _apart(folders[1], CODE, state=kept[0])
+    later = _apart(folders[1], code, state=kept[0])
     assert any("resumed from a checkpoint in epoch 2" in note for note in later.notes)
     assert later.model_sha256 == whole.model_sha256
 
@@ -144,7 +147,8 @@ def test_a_checkpoint_that_is_no_plain_file_of_its_own_is_not_read(tmp_path: Pat
     secret.write_text("a key")
     code = (
         f"import os, sys\nsecret, name = {str(secret)!r}, {CHECKPOINT!r}\n{trick}\n"
-        f"print(sys.argv[2] + '{{\"checkpoint\": true}}')\n{CODE}"
+        f"print(sys.argv[2] + '{{\"checkpoint\": true}}', flush=True)\n"
+        f"import time\ntime.sleep(2)\n{CODE}"  # else its own checkpoint may replace the file before it is read
     )
     kept: list[bytes] = []
     with pytest.raises(IntegrityError, match=r"is no file that can be read|is not a file of an expected size"):
