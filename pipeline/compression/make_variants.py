@@ -227,7 +227,7 @@ class _VariantBuilder:
         latency_us: float,
         full: _Served | None = None,
     ) -> Variant:
-        """Of few rows its quality is the candidate's out of its folds, less what the file loses beside ``full``."""
+        """Of few rows its quality and interval are the candidate's out-of-fold ones, less what the file loses."""
         crossed = self.by_folds and candidate.cross_quality
         lost = {name: value - (full or served).quality[name] for name, value in served.quality.items()}
         kept = {
@@ -235,7 +235,11 @@ class _VariantBuilder:
             "quality": {name: candidate.cross_quality[name] + lost[name] for name in lost}
             if crossed
             else served.quality,
-            "interval": candidate.cross_interval if crossed else served.interval,
+            "interval": {
+                name: (low + lost[name], high + lost[name]) for name, (low, high) in candidate.cross_interval.items()
+            }
+            if crossed
+            else served.interval,
             "latency_us": latency_us,
         }
         return _row(candidate, precision, status="ok").model_copy(update=kept)

@@ -161,3 +161,20 @@ def test_a_body_that_cannot_be_quantized_leaves_the_full_file(artifacts: FakeObj
     assert full.status == "ok"
     assert absent.status == "not_applicable"
     assert absent.reason.startswith("it could not be quantized")
+
+
+def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    plain = make(network, artifacts, network.stored(artifacts, KEYS)).variants
+    lost = {name: plain[1].quality[name] - value for name, value in plain[0].quality.items()}
+    assert abs(lost["log_loss"]) > 0
+    crossed = network.stored(
+        artifacts,
+        KEYS,
+        cross_quality=dict.fromkeys(lost, 0.5),
+        cross_interval={"log_loss": (0.4, 0.6)},
+    )
+    full, small = make(network, artifacts, crossed).variants
+    assert full.interval == {"log_loss": (0.4, 0.6)}
+    assert small.quality["log_loss"] == pytest.approx(0.5 + lost["log_loss"])
+    assert small.interval["log_loss"] == pytest.approx((0.4 + lost["log_loss"], 0.6 + lost["log_loss"]))
