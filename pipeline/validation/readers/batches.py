@@ -23,7 +23,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["Batch", "Rows", "open_rows", "rows_of_frame"]
 
-_SAMPLE_SHARE = 0.25  # of a block, in bytes of text
+_SAMPLE_SHARE = 1 / 6  # of a block, in bytes of text
 
 
 @dataclass(frozen=True, slots=True)
