@@ -153,11 +153,12 @@ def _is_layout(text: pl.Series) -> bool:
 
 def _may_be_numbers(text: pl.Series) -> bool:
     """Whether at least half of the values in a sample are numbers: most columns of words are told by it."""
-    values = _sample(text).unique(maintain_order=True)
-    values = values.filter(~values.is_in(list(NUMBER_MISSING))).head(_SAMPLE_DISTINCT)
-    if are_spelled(values).sum() < len(values) * _MIN_SAMPLE_NUMBERS:
+    values = _sample(text)
+    values = values.filter(~values.is_in(list(NUMBER_MISSING)))
+    distinct = values.unique(maintain_order=True).head(_SAMPLE_DISTINCT)
+    if are_spelled(distinct).sum() < len(distinct) * _MIN_SAMPLE_NUMBERS:
         return False
-    counts = _count(values)
+    counts = _count(values).head(_SAMPLE_DISTINCT)
     spellings = split_spellings(counts)
     readings = [_read(counts, spellings, mark) for mark in (".", ",")]
     return any(
