@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -34,45 +35,33 @@ class AwsStoredData:
         Raises:
             ConflictError: S3 refused to delete an object, such as one under a retention lock.
         """
-        with translate_errors(f"the bucket {name}"):
-            try:
-                while versions := self._versions(name):
-                    deleted = self._clients.s3.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
-                    if errors := deleted.get("Errors"):
-                        raise ConflictError(
-                            f"{len(errors)} objects of the bucket {name} were not deleted ({errors[0].get('Code')}): "
-                            "a bucket without locks or holds is expected"
-                        )
-                    yield len(versions)
-            except ClientError as error:
-                _ignore_missing(error)
+        with _deleting(f"the bucket {name}"):
+            while versions := self._versions(name):
+                deleted = self._clients.s3.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
+                if errors := deleted.get("Errors"):
+                    raise ConflictError(
+                        f"{len(errors)} objects of the bucket {name} were not deleted ({errors[0].get('Code')}): "
+                        "a bucket without locks or holds is expected"
+                    )
+                yield len(versions)
 
     def delete_bucket(self, name: str) -> None:
-        with translate_errors(f"the bucket {name}"):
-            try:
-                self._clients.s3.delete_bucket(Bucket=name)
-            except ClientError as error:
-                _ignore_missing(error)
+        with _deleting(f"the bucket {name}"):
+            self._clients.s3.delete_bucket(Bucket=name)
 
     def delete_table(self, name: str) -> None:
-        with translate_errors(f"the table {name}"):
-            try:
-                self._clients.dynamodb.delete_table(TableName=name)
-            except ClientError as error:
-                _ignore_missing(error)
+        with _deleting(f"the table {name}"):
+            self._clients.dynamodb.delete_table(TableName=name)
 
     def empty_repository(self, name: str) -> int:
         count = 0
-        with translate_errors(f"the image repository {name}"):
-            try:
-                for page in self._clients.ecr.get_paginator("list_images").paginate(repositoryName=name):
-                    digests = sorted({image["imageDigest"] for image in page["imageIds"]})
-                    for start in range(0, len(digests), _MAX_IMAGES):
-                        batch = [{"imageDigest": digest} for digest in digests[start : start + _MAX_IMAGES]]
-                        self._clients.ecr.batch_delete_image(repositoryName=name, imageIds=batch)
-                        count += len(batch)
-            except ClientError as error:
-                _ignore_missing(error)
+        with _deleting(f"the image repository {name}"):
+            for page in self._clients.ecr.get_paginator("list_images").paginate(repositoryName=name):
+                digests = sorted({image["imageDigest"] for image in page["imageIds"]})
+                for start in range(0, len(digests), _MAX_IMAGES):
+                    batch = [{"imageDigest": digest} for digest in digests[start : start + _MAX_IMAGES]]
+                    self._clients.ecr.batch_delete_image(repositoryName=name, imageIds=batch)
+                    count += len(batch)
         return count
 
     def _versions(self, name: str) -> list[Any]:
@@ -82,6 +71,12 @@ class AwsStoredData:
         return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in listed]
 
 
-def _ignore_missing(error: ClientError) -> None:
-    if code_of(error) not in _GONE:
-        raise error
+@contextmanager
+def _deleting(what: str) -> Iterator[None]:
+    """Translate errors; what is gone already is deleted."""
+    with translate_errors(what):
+        try:
+            yield
+        except ClientError as error:
+            if code_of(error) not in _GONE:
+                raise

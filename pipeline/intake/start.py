@@ -50,9 +50,8 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
 
     The execution's input says whether the data is ``large``: more than ``large_bytes`` once it is unpacked, as far as
     names tell. Companions, part files without their _SUCCESS and objects that are gone again start none, nor does an
-    object whose run has ended. A key that
-    names no valid tenant and model can have no run either: it is listed beside the runs, reported at
-    names.rejected_key and not raised, since no redelivery could help.
+    object whose run has ended. A key that names no valid tenant and model can have no run either: it is listed beside
+    the runs, reported at object_keys.rejected_key and not raised, since no redelivery could help.
     Every step may be repeated: a message that comes again does what is still missing and changes nothing else.
     """
     try:

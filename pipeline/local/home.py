@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contracts.errors import ConfigurationError
+from pipeline.local.whole_files import write_whole
 
 __all__ = ["Deployed", "Home", "Server"]
 
@@ -172,14 +173,14 @@ class Home:
 
     def remember(self, deployed: Deployed) -> None:
         with self._writable():
-            _write(self._stack, json.dumps(asdict(deployed)).encode())
+            write_whole(self._stack, json.dumps(asdict(deployed)).encode())
 
     def api_key(self) -> str | None:
         return self._api_key.read_text() if self._api_key.exists() else None
 
     def remember_api_key(self, key: str) -> None:
         with self._writable():
-            _write(self._api_key, key.encode())
+            write_whole(self._api_key, key.encode())
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
@@ -240,12 +241,3 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     return document
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Readable by this user alone, and never half written."""
-    unfinished = path.with_suffix(".new")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    unfinished.replace(path)

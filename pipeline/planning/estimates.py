@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.contracts.algorithm_spec import AlgorithmSpec, Cost
-from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.job_spec import JobSpec, Limits
 
@@ -77,6 +77,11 @@ def is_cross_validated(dataset: Dataset, spec: JobSpec) -> bool:
     """Whether every candidate is also trained in each of several folds (dataset.REFIT_FOLDS)."""
     wanted = dataset.few_rows if spec.cross_validate is None else spec.cross_validate
     return wanted and dataset.may_be_dealt and dataset.task != "clustering" and spec.training.privacy is None
+
+
+def count_trainings(dataset: Dataset, spec: JobSpec) -> int:
+    """Count how often each candidate is trained: once, and in each fold where it is cross-validated."""
+    return 1 + (REFIT_FOLDS if is_cross_validated(dataset, spec) else 0)
 
 
 def cells_of(dataset: Dataset) -> int:

@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, TrainingJob
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import PRICE_SOURCE, cells_of, is_cross_validated, minutes_for
+from pipeline.planning.estimates import PRICE_SOURCE, cells_of, count_trainings, minutes_for
 
 __all__ = ["ONE_JOB_CELLS", "ONE_JOB_SECONDS", "PlannedCandidate", "fits_one_job", "gpu_pays", "pack_jobs"]
 
@@ -55,10 +55,9 @@ def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: Jo
     estimate may be large.
     """
     seconds = [one.seconds for one in planned if one.seconds is not None]
-    trainings = 1 + (REFIT_FOLDS if is_cross_validated(dataset, spec) else 0)
     return (
         len(seconds) == len(planned)
-        and trainings * math.fsum(seconds) <= ONE_JOB_SECONDS
+        and count_trainings(dataset, spec) * math.fsum(seconds) <= ONE_JOB_SECONDS
         and cells_of(dataset) <= ONE_JOB_CELLS
         and spec.training.parallel.nodes == 1
         and all(one.queue != "code" for one in planned)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.estimate import Estimate
 from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.contracts.records.plan import Plan, TrainingJob
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, is_cross_validated, seconds_of
+from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, count_trainings, seconds_of
 
 __all__ = ["costs_of", "estimate_run"]
 
@@ -52,5 +52,5 @@ def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobS
     once = math.fsum(
         seconds_of(catalogue()[candidate.algorithm], dataset, candidate.trials) or 0.0 for candidate in candidates
     )
-    seconds = once * (1 + (REFIT_FOLDS if is_cross_validated(dataset, spec) else 0))
+    seconds = once * count_trainings(dataset, spec)
     return min(seconds / 60, job.minutes or spec.limits.minutes)

@@ -17,7 +17,7 @@ from pipeline.validation.companions.test_file import CompanionRows, CompanionTes
 from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
-from pipeline.validation.schema import ASKED_REASONS, Schema
+from pipeline.validation.schema import ASKED_REASONS
 from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import check_rare_classes, explain_rare, explain_untrained
 from pipeline.validation.tally import ReadRows, check_rows
@@ -200,7 +200,9 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
     has_others = {label for _, label in read.tally.classes} != {*classes}  # else to filter costs a copy for nothing
     for split, frames in read.held.items():
         frame = pl.concat(frames)
-        kept = _select(_keep_classes(frame, read.schema, classes) if has_others else frame, columns)
+        if has_others:
+            frame = frame.filter(frame[read.schema.target.name].is_in(list(classes)))
+        kept = _select(frame, columns)
         kept.write_parquet(files[split], compression="snappy", statistics=False)
     if read.train is None:
         return files
@@ -216,10 +218,6 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
     else:
         read.train.rename(files["train"])
     return files
-
-
-def _keep_classes(frame: pl.DataFrame, schema: Schema, classes: tuple[str, ...]) -> pl.DataFrame:
-    return frame.filter(frame[schema.target.name].is_in(list(classes))) if classes else frame
 
 
 def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from pipeline.contracts.signature import Column, Task
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN
-from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
+from pipeline.validation.columns.casting import as_finite, as_numbers, cast_column, count_lost, fit_numbers
 from pipeline.validation.columns.cells import describe_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
@@ -115,8 +114,8 @@ class Schema:
     def _cast(self, raw: pl.DataFrame, column: InferredColumn, lost: Counter[str]) -> pl.Series:
         cells, kind = raw[column.name], column.column.kind
         if kind == "numeric" and cells.dtype == pl.Float64:  # as a reader of text gives plain numbers
-            numbers = cells if column.column.is_wide else cells.cast(pl.Float32)
-            if math.isfinite(float(numbers.sum())) or numbers.is_finite().all():
+            numbers = fit_numbers(as_finite(cells), is_wide=column.column.is_wide)
+            if numbers.null_count() == cells.null_count():
                 return numbers
         values = cast_column(cells, column.column, self.missing)
         if kind in _CAST_KINDS:

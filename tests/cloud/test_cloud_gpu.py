@@ -10,6 +10,7 @@ import pytest
 
 from tests.cloud.data import as_jsonl, breast_cancer
 from tests.cloud.driver import Cloud
+from tests.cloud.queues import find_queue, occupied, waiting_job
 from tests.local.conftest import until
 
 pytestmark = pytest.mark.cloud
@@ -23,28 +24,14 @@ SPEC = (
 
 @pytest.fixture
 def gpu_queue(cloud: Cloud) -> str:
-    queues = cloud.session.client("batch").describe_job_queues()["jobQueues"]
-    return next(str(queue["jobQueueArn"]) for queue in queues if "gpu" in queue["jobQueueName"])
+    return find_queue(cloud, "gpu")
 
 
 @pytest.fixture
 def busy(cloud: Cloud, gpu_queue: str) -> Iterator[None]:
     """Another job has the only machine of the GPU queue."""
-    batch = cloud.session.client("batch")
-    definition = next(
-        found["jobDefinitionArn"]
-        for found in batch.describe_job_definitions()["jobDefinitions"]
-        if found["jobDefinitionName"].endswith("-train-gpu")
-    )
-    job = batch.submit_job(
-        jobName="busy",
-        jobQueue=gpu_queue,
-        jobDefinition=definition,
-        containerOverrides={"command": ["sleep", "200"]},
-        retryStrategy={"attempts": 1},
-    )["jobId"]
-    yield
-    batch.terminate_job(jobId=job, reason="the test is over")
+    with occupied(cloud, gpu_queue, "-train-gpu"):
+        yield
 
 
 def _watchers(cloud: Cloud) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -60,13 +47,7 @@ def _watchers(cloud: Cloud) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_a_gpu_job_that_waits_too_long_goes_on_on_the_cpu_queue(cloud: Cloud, gpu_queue: str) -> None:
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/waits/train.yaml", Body=SPEC)
     run = cloud.drop("demo/waits/rows.jsonl", as_jsonl(breast_cancer()))
-    batch = cloud.session.client("batch")
-
-    def waiting() -> list[str]:
-        jobs = batch.list_jobs(jobQueue=gpu_queue, jobStatus="RUNNABLE")["jobSummaryList"]
-        return [job["jobId"] for job in jobs if job["jobName"] == f"{run}-gpu"]
-
-    (job,) = until(waiting, 60)
+    job = waiting_job(cloud, gpu_queue, f"{run}-gpu")
     ((machine, told),) = until(lambda: [found for found in _watchers(cloud) if found[1]["job"] == job], 30)
     assert told["seconds"] == 600
     cloud.sfn.start_execution(stateMachineArn=machine, input=json.dumps({"job": job, "seconds": 1}))

@@ -17,9 +17,8 @@ from pipeline.contracts.object_keys import RunKeys, run_name
 from pipeline.contracts.records.model_version import GoldenPredictions
 from pipeline.contracts.table_keys import api_key_key, version_key
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs import evaluate, validate
 from pipeline.jobs.compress import compress
-from pipeline.jobs.runtime.job import JobWork, run_job
+from pipeline.jobs.runtime.job import JobWork, run_job, work_of
 from pipeline.jobs.train import train
 from pipeline.registry.api_keys import ApiKeys
 from tests.function_files import event
@@ -65,7 +64,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     artifacts, keys = S3ObjectStore(clients.s3, ARTIFACTS), RunKeys.of(run)
     state = {"run": run}
     handler("validate_dataset")(state)
-    do_job("ValidateJobRole", validate.work_of(bootstrap.validator(account)), run, "validate", account)
+    do_job("ValidateJobRole", work_of(bootstrap.validator(account)), run, "validate", account)
     (job,) = handler("plan_training")(state)["jobs"]
     do_job("JobRole", train, run, job["name"], account)
     handler("collect_job")({**state, "stage": "train"})
@@ -73,7 +72,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     handler("collect_job")({**state, "stage": "compress"})
     handler("select_variant")(state)
     handler("evaluate_model")(state)
-    do_job("JobRole", evaluate.work_of(bootstrap.evaluation_job(account)), run, "evaluate", account)
+    do_job("JobRole", work_of(bootstrap.evaluation_job(account)), run, "evaluate", account)
     version = handler("register_model")(state)["version"]
     golden = GoldenPredictions.from_bytes(artifacts.get(keys.golden))
     World.predict_answers(None, golden.predictions)  # type: ignore[arg-type]  # it needs nothing of its world

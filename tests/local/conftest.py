@@ -53,3 +53,13 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     found = run_server(tmp_path_factory.mktemp("local"))
     yield found
     end(found.home, found.server)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Local]:
+    """A server that a test may end or kill."""
+    found = run_server(tmp_path)
+    yield found
+    server = found.home.server()
+    if server is not None:
+        end(found.home, server)

@@ -7,7 +7,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
@@ -27,16 +27,6 @@ pytestmark = pytest.mark.cloud
 
 _KEYS = 3  # that are written over and over
 _ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=10)
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Local]:
-    """A server that a test may kill."""
-    found = run_server(tmp_path)
-    yield found
-    server = found.home.server()
-    if server is not None:
-        end(found.home, server)
 
 
 def killed(own: Local) -> Local:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,10 @@ from pipeline.local.deploy import CODE_BUCKET, Deployer
 from pipeline.local.home import Home
 from pipeline.local.launch import end, start, wait_for
 from pipeline.local.package import Package, package
-from tests.local.conftest import APP, Local, run_server, until
+from tests.local.conftest import APP, Local, until
 from tests.local.test_local_cloud import ended, event_of, execute, invoke, running_job
 
 pytestmark = pytest.mark.cloud
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Local]:
-    """A server that a test may end."""
-    found = run_server(tmp_path)
-    yield found
-    server = found.home.server()
-    if server is not None:
-        end(found.home, server)
 
 
 def again(own: Local) -> Local:

@@ -29,7 +29,7 @@ from pipeline.jobs.runtime.logs import log_to_stdout
 from pipeline.jobs.sandbox.sandbox import Isolation
 from pipeline.training.distributed.machine import Machine, this_machine
 
-__all__ = ["JobContext", "JobWork", "run_error", "run_job"]
+__all__ = ["JobContext", "JobWork", "run_error", "run_job", "work_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +73,20 @@ class JobContext:
 
 
 JobWork = Callable[[JobContext], Sequence[CandidateOutcome]]
+
+
+def work_of(step: Callable[[str], None]) -> JobWork:
+    """Return the work of a job that does a function's step on larger data.
+
+    Args:
+        step: Takes the run's name. What it raises ends the job as it ends the function.
+    """
+
+    def work(context: JobContext) -> Sequence[CandidateOutcome]:
+        step(context.run)
+        return ()
+
+    return work
 
 
 class _SpotInterruptionError(BaseException):

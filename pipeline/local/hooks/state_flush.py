@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -22,6 +21,7 @@ from ministack.services.cloudformation import stacks
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.private_names import PrivateName
 from pipeline.local.store.database import StorageError
+from pipeline.local.whole_files import write_whole
 
 __all__ = ["PRIVATE_NAMES", "check_files", "flush", "install"]
 
@@ -108,11 +108,8 @@ def _save(service: str, data: Any) -> None:
     if _written.get(service) == hash(content):
         return
     path = Path(persistence.STATE_DIR) / f"{service}.json"
-    unfinished = path.with_suffix(".new")
     try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(content)
-        unfinished.replace(path)
+        write_whole(path, content.encode())
     except OSError as error:
         _errors.append(error)
         return

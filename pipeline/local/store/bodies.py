@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import uuid
 from collections.abc import Container
 from pathlib import Path
 
 from pipeline.local.store.database import StorageError
+from pipeline.local.whole_files import write_whole
 
 __all__ = ["Bodies"]
 
@@ -31,12 +30,8 @@ class Bodies:
         unfinished = path.with_name(f"{uuid.uuid4().hex}{_UNFINISHED}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(content)
-            unfinished.replace(path)
+            write_whole(path, content, unfinished=unfinished)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
             raise StorageError(f"{self._folder} cannot be written: {error.strerror}") from error
 
     def read(self, name: str) -> bytes:

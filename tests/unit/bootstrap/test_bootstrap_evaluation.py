@@ -18,8 +18,7 @@ from pipeline.contracts.records.model_version import GoldenPredictions, ModelCar
 from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.evaluation.split_files import SplitFile
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs.evaluate import work_of
-from pipeline.jobs.runtime.job import run_job
+from pipeline.jobs.runtime.job import run_job, work_of
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW, artifact, documents, selection
 from tests.fakes.table import FakeTable

@@ -15,8 +15,7 @@ from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.contracts.records.run import Upload
 from pipeline.intake.job_outcomes import check_job
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs.runtime.job import run_job
-from pipeline.jobs.validate import work_of
+from pipeline.jobs.runtime.job import run_job, work_of
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
 from tests.fakes.table import FakeTable
