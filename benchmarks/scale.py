@@ -112,9 +112,10 @@ def training() -> Work:
     def work(path: Path, folder: Path, memory: int) -> dict[str, Any]:
         artifacts, keys = Folder(folder / "artifacts"), RunKeys.of(RUN)
         with tempfile.TemporaryDirectory(dir=folder) as workdir:
-            splits = read_splits(artifacts, keys, Path(workdir), seed=0, most_bytes=memory)
+            dataset = Dataset.from_bytes(artifacts.get(keys.dataset))
+            splits = read_splits(artifacts, keys, Path(workdir), dataset=dataset, seed=0, max_bytes=memory)
             trainer = Trainer(
-                dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
+                dataset=dataset,
                 splits=splits.frames,
                 machine=Machine(device="cpu", description="cpu", threads=1),
                 seed=0,

@@ -107,7 +107,7 @@ def _notes(context: JobContext, plan: Plan) -> tuple[str, ...]:
 
 
 def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live) -> Trainer:
-    trainer = read_trainer(context, plan, spec, most_bytes=_broadcast(context, memory_bytes()))
+    trainer = read_trainer(context, plan, spec, max_bytes=_broadcast(context, memory_bytes()))
     return replace(
         trainer,
         checkpoints=live.checkpoint,

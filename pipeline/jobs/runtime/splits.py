@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 _COPIES = 12  # of a row while it is learnt, as measured: the frame, its encoding, an algorithm's own, what these need
 _LOOK_ROWS = 10_000
-_ROW = "\0row"  # no column of a user's is called so
+_ROW, _LIMIT = "\0row", "\0limit"  # no column of a user's is called so
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -43,13 +43,21 @@ class Splits:
         return {"train": self.train, "validation": self.validation}
 
 
-def read_splits(
-    artifacts: ObjectStore, keys: RunKeys, folder: Path, *, seed: int, most_bytes: int | None = None
+def read_splits(  # noqa: PLR0913 - where it reads, and how much
+    artifacts: ObjectStore, keys: RunKeys, folder: Path, *, dataset: Dataset, seed: int, max_bytes: int | None = None
 ) -> Splits:
-    """Download both into ``folder``; the training rows take at most half of ``most_bytes`` (None: this machine's)."""
+    """Download both splits into ``folder``.
+
+    The training rows take at most half of ``max_bytes`` (None: this machine's memory).
+    """
     file = folder / "train.parquet"
     artifacts.download(keys.split("train"), file)
-    train, notes = sampled(file, (memory_bytes() if most_bytes is None else most_bytes) // 2, seed)
+    train, notes = sampled(
+        file,
+        (memory_bytes() if max_bytes is None else max_bytes) // 2,
+        seed,
+        class_column=dataset.target if dataset.task == "classification" else None,
+    )
     return Splits(train=train, validation=read_validation(artifacts, keys, folder), notes=notes)
 
 
@@ -62,13 +70,16 @@ def read_validation(artifacts: ObjectStore, keys: RunKeys, folder: Path) -> pl.D
     return pl.read_parquet(file)
 
 
-def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, most_bytes: int | None = None) -> Trainer:
-    """What trains on the run's splits; ``most_bytes`` as read_splits has it."""
+def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: int | None = None) -> Trainer:
+    """Make what trains on the run's splits; ``max_bytes`` as read_splits has it."""
     from pipeline.training.trainer import Trainer
 
-    splits = read_splits(context.artifacts, context.keys, context.workdir, seed=plan.seed, most_bytes=most_bytes)
+    dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
+    splits = read_splits(
+        context.artifacts, context.keys, context.workdir, dataset=dataset, seed=plan.seed, max_bytes=max_bytes
+    )
     return Trainer(
-        dataset=Dataset.from_bytes(context.artifacts.get(context.keys.dataset)),
+        dataset=dataset,
         splits=splits.frames,
         notes=splits.notes,
         machine=context.machine,
@@ -79,22 +90,51 @@ def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, most_bytes: 
     )
 
 
-def sampled(file: Path, most_bytes: int, seed: int) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The rows of ``file``, or a seeded sample of them that can be learnt in ``most_bytes``, in their order."""
+def sampled(
+    file: Path, max_bytes: int, seed: int, *, class_column: str | None = None
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Read the rows of a split, or a seeded random sample of them that can be learned in ``max_bytes``.
+
+    Args:
+        file: The split's parquet file.
+        max_bytes: The memory that training on the rows may take.
+        seed: The same seed gives the same sample.
+        class_column: The column of the classes; the sample is stratified by it, and each class keeps a row. None: the
+            sample is simple.
+
+    Returns:
+        The rows in their order, and a note for the candidates' records where they are a sample.
+    """
     import polars as pl
 
     scan = pl.scan_parquet(file, glob=False)
     rows = int(scan.select(pl.len()).collect().item())
     head = scan.head(_LOOK_ROWS).collect()
     row_bytes = head.estimated_size() / max(1, head.height)
-    most = int(most_bytes / (_COPIES * max(1.0, row_bytes)))
-    if rows <= most:
+    max_rows = int(max_bytes / (_COPIES * max(1.0, row_bytes)))
+    if rows <= max_rows:
         return scan.collect(), ()
-    drawn = pl.col(_ROW).hash(seed) < int(2**64 * most / rows)
-    frame = scan.with_row_index(_ROW).filter(drawn).drop(_ROW).collect(engine="streaming")
+    hashed = scan.with_row_index(_ROW).with_columns(pl.col(_ROW).hash(seed))
+    if class_column is None:
+        drawn = hashed.filter(pl.col(_ROW) < int(2**64 * max_rows / rows))
+    else:
+        drawn = _stratified(hashed, class_column, max_rows / rows)
+    frame = drawn.drop(_ROW).collect(engine="streaming")
     note = f"trained on a random sample of {frame.height:,} of {rows:,} rows: more do not fit in this machine's memory"
     _log.warning("the training rows are a sample", extra={"rows": frame.height, "of": rows})
     return frame, (note,)
+
+
+def _stratified(hashed: pl.LazyFrame, class_column: str, share: float) -> pl.LazyFrame:
+    """Keep of each class the ``share`` of its rows whose hashes are the least, at least one row."""
+    import polars as pl
+
+    keys = hashed.select(class_column, _ROW).collect(engine="streaming")
+    rank, count = pl.col(_ROW).rank("ordinal"), pl.len()
+    last = keys.filter((rank == (count * share).round().clip(1)).over(class_column))
+    limits = last.rename({_ROW: _LIMIT}).lazy()
+    joined = hashed.join(limits, on=class_column, maintain_order="left")
+    return joined.filter(pl.col(_ROW) <= pl.col(_LIMIT)).drop(_LIMIT)
 
 
 def memory_bytes() -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.algorithm_spec import Cost, Range
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.training.estimators.sklearn_model import fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
 
     from sklearn.exceptions import ConvergenceWarning
 
-    from pipeline.training.export.sklearn_to_onnx import sklearn_body
     from pipeline.training.features.preprocessing import linear_features
 
     preprocessing, features = linear_features(problem)
@@ -29,14 +29,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         # A model that has not converged is a candidate like any other: its metric says what it is worth.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(features, problem.train.target, **_weighted(model, problem))
-    answer = model.predict_proba if problem.classes else model.predict
-
-    def predict(rows: Rows) -> Any:
-        return answer(preprocessing.apply(rows))
-
-    return FittedModel(
-        predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes))
-    )
+    return fitted_model(model, preprocessing, problem)
 
 
 def _weighted(model: Any, problem: Problem) -> dict[str, Any]:

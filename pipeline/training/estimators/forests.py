@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.training.estimators.sklearn_model import fitted_model
 
 __all__ = ["MAX_FOREST_BYTES", "fit_forest", "most_leaves"]
 
@@ -17,7 +18,6 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
 
     ``share`` of the columns that a split of a regression chooses from; of a classification it is their square root.
     """
-    from pipeline.training.export.sklearn_to_onnx import sklearn_body
     from pipeline.training.features.preprocessing import forest_features
 
     preprocessing, features = forest_features(problem)
@@ -31,14 +31,7 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
         random_state=problem.seed,
     )
     model.fit(features, problem.train.target, sample_weight=problem.train.weight)
-    answer = model.predict_proba if problem.classes else model.predict
-
-    def predict(rows: Rows) -> Any:
-        return answer(preprocessing.apply(rows))
-
-    return FittedModel(
-        predict=predict, body=lambda: sklearn_body(model, preprocessing, classifier=bool(problem.classes))
-    )
+    return fitted_model(model, preprocessing, problem)
 
 
 def most_leaves(trees: int, classes: int) -> int:

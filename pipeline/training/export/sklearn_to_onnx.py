@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.graphs.compose import OPSETS, join, make_model
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 
-__all__ = ["core_graph", "denormalize_outputs", "sklearn_body"]
+__all__ = ["core_graph", "denormalize_outputs", "place_class_columns", "sklearn_body"]
 
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
@@ -31,6 +32,17 @@ def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bo
 def core_graph(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
     """``graph`` over the features, of which the last output counts: a classifier's first one is its labels."""
     return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
+
+
+def place_class_columns(body: onnx.ModelProto, columns: npt.NDArray[np.float32]) -> onnx.ModelProto:
+    """Probabilities [batch, fitted classes] -> [batch, classes], by the 0/1 matrix ``columns`` of that shape."""
+    fitted, placed = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", count])
+        for name, count in zip(("fitted", "placed"), columns.shape, strict=True)
+    )
+    node = helper.make_node("MatMul", ["fitted", "columns"], ["placed"])
+    constants = [numpy_helper.from_array(columns, "columns")]
+    return join(body, make_model("place_classes", [node], [fitted], [placed], constants), prefix="classes/")
 
 
 def denormalize_outputs(body: onnx.ModelProto, *, mean: float, std: float, outputs: int = 1) -> onnx.ModelProto:

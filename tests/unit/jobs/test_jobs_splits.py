@@ -36,3 +36,20 @@ def test_of_more_a_seeded_sample_is_taken_and_said(file: Path) -> None:
 
 def test_a_machine_has_memory() -> None:
     assert memory_bytes() > 1 << 28
+
+
+@pytest.mark.parametrize("memory_bits", [14, 18])
+def test_a_sample_is_stratified_and_keeps_a_row_of_each_class(tmp_path: Path, memory_bits: int) -> None:
+    path = tmp_path / "train.parquet"
+    labels = ["common"] * 15_000 + ["frequent"] * 4_990 + ["rare"] * 9 + ["single"]
+    pl.DataFrame({"x": range(ROWS), "y": labels}).write_parquet(path)
+    for seed in range(5):
+        frame, notes = sampled(path, 1 << memory_bits, seed, class_column="y")
+        counts = dict(frame["y"].value_counts().iter_rows())
+        assert notes
+        assert set(counts) == {"common", "frequent", "rare", "single"}
+        assert counts["common"] / frame.height == pytest.approx(0.75, abs=0.02)
+        assert frame["x"].is_sorted()
+        assert frame.columns == ["x", "y"]
+        assert frame.equals(sampled(path, 1 << memory_bits, seed, class_column="y")[0])
+    assert not frame.equals(sampled(path, 1 << memory_bits, 0, class_column="y")[0])

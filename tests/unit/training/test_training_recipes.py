@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,21 @@ def test_the_validation_rows_need_not_hold_every_class(algorithm: str, train: Tr
     lacking = rows.validation.filter(pl.col("target") != "class 2")
     run = train(algorithm, profiled({"train": rows.splits["train"], "validation": lacking}, "classification"))
     assert run.served(lacking).probabilities.shape[1] == 3
+    assert run.difference() < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("lost", ["class 1", "class 2"])
+def test_the_training_rows_need_not_hold_every_class(algorithm: str, lost: str, train: TrainIt) -> None:
+    """As with a split by time: each probability stays with its class, and the lost one's is nearly 0."""
+    rows = table(classes=3, rows=400)
+    splits = {name: split.filter(pl.col("target") != lost) for name, split in rows.splits.items()}
+    lacking = replace(rows, splits=splits)
+    run = train(algorithm, lacking)
+    answers = run.served(lacking.validation)
+    assert answers.probabilities.shape[1] == 3
+    assert answers.probabilities[:, rows.dataset.classes.index(lost)].max() < 0.2
+    assert run.trained.quality["accuracy"] > 0.75
     assert run.difference() < 1e-5
 
 

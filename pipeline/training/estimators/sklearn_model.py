@@ -1,0 +1,72 @@
+"""A fitted scikit-learn estimator as an algorithm's result: its predictions and its ONNX graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.training.algorithm import FittedModel, Problem, Rows
+
+if TYPE_CHECKING:
+    import onnx
+
+    from pipeline.training.features.preprocessing import Preprocessing
+
+__all__ = ["fitted_model"]
+
+
+def fitted_model(
+    estimator: Any, preprocessing: Preprocessing, problem: Problem, *, notes: tuple[str, ...] = ()
+) -> FittedModel:
+    """Make the result of a fitted estimator.
+
+    An estimator has a probability only for the classes of the rows that it was fitted on (its ``classes_``). The
+    result has one for each class of the data set: 0 for a class that no training row has.
+
+    Args:
+        estimator: A classifier where the problem has classes, else a regressor; it was fitted on the features.
+        preprocessing: What makes the features of rows.
+        problem: What the estimator was fitted for.
+        notes: What the candidate's record says about the training.
+    """
+    if not problem.classes:
+        return FittedModel(
+            predict=lambda rows: estimator.predict(preprocessing.apply(rows)),
+            body=lambda: _graph(estimator, preprocessing, columns=None),
+            notes=notes,
+        )
+    columns = _class_columns(estimator.classes_, problem.classes)
+
+    def predict(rows: Rows) -> Any:
+        probabilities = estimator.predict_proba(preprocessing.apply(rows))
+        return probabilities if columns is None else probabilities @ columns
+
+    return FittedModel(
+        predict=predict,
+        body=lambda: _graph(estimator, preprocessing, columns=columns, classifier=True),
+        notes=notes,
+    )
+
+
+def _class_columns(fitted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32] | None:
+    """A 0/1 matrix [fitted classes, classes] that moves each column to its class; None where all are there."""
+    if len(fitted) == classes:
+        return None
+    columns = np.zeros((len(fitted), classes), np.float32)
+    columns[np.arange(len(fitted)), fitted] = 1
+    return columns
+
+
+def _graph(
+    estimator: Any,
+    preprocessing: Preprocessing,
+    *,
+    columns: npt.NDArray[np.float32] | None,
+    classifier: bool = False,
+) -> onnx.ModelProto:
+    from pipeline.training.export.sklearn_to_onnx import place_class_columns, sklearn_body
+
+    body = sklearn_body(estimator, preprocessing, classifier=classifier)
+    return body if columns is None else place_class_columns(body, columns)
