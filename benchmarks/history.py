@@ -81,7 +81,7 @@ def copies_of(home: Home, rows: list[Row], run: str, number: int) -> Iterator[Ro
 
 
 def link_contents(home: Home, store: str, row: tuple[bytes, bytes], copy: tuple[bytes, bytes]) -> None:
-    from pipeline.local.hooks.objects_on_disk import file_name
+    from pipeline.local.hooks.persistence.objects import file_name
 
     names = []
     for raw, value in (row, copy):

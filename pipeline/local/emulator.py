@@ -24,58 +24,46 @@ from ministack.app import app
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.handlers.pool import Functions
 from pipeline.local.home import Home, Server
-from pipeline.local.hooks import (
-    api_keys_from_authorizer,
-    batch_cloudformation,
-    batch_events,
-    batch_jobs,
-    batch_states,
-    event_log,
-    execution_ends,
-    executions_on_disk,
-    items_on_disk,
-    jobs_on_disk,
-    lambda_runtime,
-    logs_on_disk,
-    nothing_here,
-    object_version_ids,
-    objects_on_disk,
-    queues_on_disk,
-    rest_api_settings,
-    state_flush,
-    state_machine_fields,
-    upload_concurrency,
-    upload_events,
-)
+from pipeline.local.hooks import event_log, unenforced_resources
+from pipeline.local.hooks.api_gateway import authorizer_api_keys, rest_api_settings
+from pipeline.local.hooks.batch import cloudformation as batch_cloudformation
+from pipeline.local.hooks.batch import events as batch_events
+from pipeline.local.hooks.batch import jobs as batch_jobs
+from pipeline.local.hooks.functions import queue_concurrency
+from pipeline.local.hooks.functions import runtime as lambda_runtime
+from pipeline.local.hooks.persistence import executions, items, jobs, logs, objects, queues, state_flush
+from pipeline.local.hooks.s3 import upload_events, version_ids
+from pipeline.local.hooks.step_functions import batch_integration, execution_ends, supported_fields
 from pipeline.local.private_names import check
 from pipeline.local.storage import Storage
 from pipeline.local.store.database import StorageError
 
 __all__ = ["PRIVATE_NAMES", "Emulator"]
 
-PRIVATE_NAMES = (
-    *api_keys_from_authorizer.PRIVATE_NAMES,
-    *batch_cloudformation.PRIVATE_NAMES,
-    *batch_events.PRIVATE_NAMES,
-    *batch_jobs.PRIVATE_NAMES,
-    *batch_states.PRIVATE_NAMES,
-    *event_log.PRIVATE_NAMES,
-    *execution_ends.PRIVATE_NAMES,
-    *executions_on_disk.PRIVATE_NAMES,
-    *items_on_disk.PRIVATE_NAMES,
-    *jobs_on_disk.PRIVATE_NAMES,
-    *lambda_runtime.PRIVATE_NAMES,
-    *logs_on_disk.PRIVATE_NAMES,
-    *nothing_here.PRIVATE_NAMES,
-    *object_version_ids.PRIVATE_NAMES,
-    *objects_on_disk.PRIVATE_NAMES,
-    *queues_on_disk.PRIVATE_NAMES,
-    *rest_api_settings.PRIVATE_NAMES,
-    *state_flush.PRIVATE_NAMES,
-    *state_machine_fields.PRIVATE_NAMES,
-    *upload_concurrency.PRIVATE_NAMES,
-    *upload_events.PRIVATE_NAMES,
+_HOOKS = (
+    authorizer_api_keys,
+    batch_cloudformation,
+    batch_events,
+    batch_integration,
+    batch_jobs,
+    event_log,
+    execution_ends,
+    executions,
+    items,
+    jobs,
+    lambda_runtime,
+    logs,
+    objects,
+    queue_concurrency,
+    queues,
+    rest_api_settings,
+    state_flush,
+    supported_fields,
+    unenforced_resources,
+    upload_events,
+    version_ids,
 )
+PRIVATE_NAMES = tuple(name for hook in _HOOKS for name in hook.PRIVATE_NAMES)
 
 _TICK_SECONDS = 0.5
 _FLUSH_SECONDS = 5.0
@@ -110,14 +98,14 @@ class Emulator:
         batch_jobs.install(self._jobs)
         batch_cloudformation.install()
         event_log.install()
-        nothing_here.install()
+        unenforced_resources.install()
         execution_ends.install()
-        batch_states.install(self._jobs)
-        object_version_ids.install()
+        batch_integration.install(self._jobs)
+        version_ids.install()
         rest_api_settings.install()
-        state_machine_fields.install()
-        upload_concurrency.install()
-        api_keys_from_authorizer.install()
+        supported_fields.install()
+        queue_concurrency.install()
+        authorizer_api_keys.install()
 
     async def _serve(self, listener: socket.socket) -> None:
         ended = asyncio.Event()

@@ -18,11 +18,11 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from pipeline.local.home import Home
-from pipeline.local.hooks import jobs_on_disk, logs_on_disk, queues_on_disk, state_flush
-from pipeline.local.hooks.executions_on_disk import Executions
-from pipeline.local.hooks.items_on_disk import Items
-from pipeline.local.hooks.objects_on_disk import Objects
-from pipeline.local.hooks.upload_events import UploadEvents
+from pipeline.local.hooks.persistence import jobs, logs, queues, state_flush
+from pipeline.local.hooks.persistence.executions import Executions
+from pipeline.local.hooks.persistence.items import Items
+from pipeline.local.hooks.persistence.objects import Objects
+from pipeline.local.hooks.s3.upload_events import UploadEvents
 from pipeline.local.store.bodies import Bodies
 from pipeline.local.store.database import Database, StorageError
 from pipeline.local.store.journal import Journal
@@ -60,9 +60,9 @@ class Storage:
         self._events.install()
         Items(self._journal).install()
         Executions(self._journal, commit=self.commit).install()
-        queues_on_disk.install(self._journal)
-        jobs_on_disk.install(self._journal)
-        logs_on_disk.install(self._journal)
+        queues.install(self._journal)
+        jobs.install(self._journal)
+        logs.install(self._journal)
 
     def run_in(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write in the thread of ``loop``, which is the caller's, from now on."""

@@ -1,7 +1,8 @@
-"""What MiniStack lacks, one module a gap. Each can go when upstream closes it.
+"""Replacements for what MiniStack lacks, one module per gap, in one package per AWS service.
 
-A module declares the ``PRIVATE_NAMES`` that it replaces or calls, and ``install`` does it. Its settings are in the
-environment before it is imported: MiniStack reads them when its modules are.
+Each module can be deleted when upstream closes its gap. A module declares the ``PRIVATE_NAMES`` that it replaces or
+calls, and ``install`` replaces them. MiniStack reads its settings from the environment when its modules are imported,
+so they must be set before.
 """
 
 __all__: list[str] = []

@@ -11,7 +11,7 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 
 from pipeline.contracts import errors
 from pipeline.contracts.records.run import STAGES
-from pipeline.local.hooks.state_machine_fields import OPTIMIZED
+from pipeline.local.hooks.step_functions.supported_fields import OPTIMIZED
 from tests.unit.template.template import (
     ROOT,
     STATE_MACHINE,

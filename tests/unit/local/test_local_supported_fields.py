@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.local.hooks.state_machine_fields import find_unsupported_field
+from pipeline.local.hooks.step_functions.supported_fields import find_unsupported_field
 from tests.unit.template.template import STATE_MACHINES, state_machine
 
 NODES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
-from pipeline.local.hooks.batch_states import SYNC_PARAMETERS
+from pipeline.local.hooks.step_functions.batch_integration import SYNC_PARAMETERS
 from pipeline.local.private_names import PrivateName
 
 __all__ = ["OPTIMIZED", "PRIVATE_NAMES", "find_unsupported_field", "install"]

@@ -15,8 +15,8 @@ from ministack.services import batch, stepfunctions
 from pipeline.local.batch.job import Job
 from pipeline.local.batch.refusals import RefusedError
 from pipeline.local.batch.runner import JobRunner
-from pipeline.local.hooks import batch_jobs
-from pipeline.local.hooks.execution_ends import current_execution
+from pipeline.local.hooks.batch import jobs as batch_jobs
+from pipeline.local.hooks.step_functions.execution_ends import current_execution
 from pipeline.local.letter_case import camel, pascal
 from pipeline.local.private_names import PrivateName
 

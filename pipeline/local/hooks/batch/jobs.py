@@ -17,7 +17,7 @@ from pipeline.local.batch.job import Job
 from pipeline.local.batch.refusals import RefusedError, check_job_definition
 from pipeline.local.batch.request import Attempt, container_of, request_of
 from pipeline.local.batch.runner import JobRunner
-from pipeline.local.hooks import batch_events
+from pipeline.local.hooks.batch import events as batch_events
 from pipeline.local.private_names import PrivateName
 
 __all__ = ["PRIVATE_NAMES", "install", "put_log_line", "submit"]

@@ -36,7 +36,7 @@ Create = Callable[[dict[str, Any]], tuple[int, Mapping[str, str], bytes]]
 
 
 def install() -> None:
-    """After ``batch_jobs``, which completes how a job definition is registered."""
+    """After ``hooks.batch.jobs``, which completes how a job definition is registered."""
     provisioners._RESOURCE_HANDLERS.update(
         {
             "AWS::Batch::ComputeEnvironment": _handlers(
