@@ -109,6 +109,7 @@ class Validator(_Step):
                 task=dataset.task,
                 default_target=dataset.default_target,
                 likely_target=dataset.likely_target,
+                hints=dataset.hints,
             ),
         )
         self.runs.finish_stage(run, "validate")

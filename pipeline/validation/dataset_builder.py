@@ -14,6 +14,7 @@ from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, 
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionRows, CompanionTest, read_test_rows
+from pipeline.validation.hints.find_hints import find_hints
 from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
 from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import Rows
@@ -84,13 +85,11 @@ def build_dataset(
         tested = read_test_rows(test, schema, classes, optional)
         _select(tested.frame, columns).write_parquet(files["test"])
         heights["test"] = tested.frame.height
+    hints = find_hints(schema)
     warnings = [
+        *hints,
         *rows.warnings,
-        *rejected.warnings,
-        *schema.warnings,
-        *_tell_left_out(left_out),
-        *_tell_columns(rows, read, profiles),
-        *read.warnings,
+        *_tell_rows(rows, read, profiles, left_out),
         *(tested.warnings if tested else ()),
         *(_tell_shared(test, tested, files) if test and tested and rows.is_whole else ()),
         *_tell_size(rows, read, sum(heights[split] for split in SPLITS)),
@@ -115,6 +114,7 @@ def build_dataset(
         target_format=schema.target.number_format,
         default_target=schema.is_default_target,
         likely_target=schema.likely_target,
+        hints=hints,
     )
     missing = {column.name: column.values.null_count() for column in schema.columns}
     missing[schema.target.name] = schema.target_values.null_count()
@@ -230,6 +230,16 @@ def _tell_shared(test: CompanionTest, tested: CompanionRows, files: Mapping[str,
     others = pl.concat([_select(pl.read_parquet(files[split]), names) for split in ("train", "validation")])
     if shared := int(_select(tested.frame, names).hash_rows().is_in(others.hash_rows().unique().implode()).sum()):
         yield f"{shared:,} of {counted(tested.frame.height, 'row')} of '{test.name}' are in the data too"
+
+
+def _tell_rows(
+    rows: Rows, read: ReadRows, profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
+) -> Iterator[str]:
+    yield from read.rejected.warnings
+    yield from read.schema.warnings
+    yield from _tell_left_out(left_out)
+    yield from _tell_columns(rows, read, profiles)
+    yield from read.warnings
 
 
 def _tell_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:

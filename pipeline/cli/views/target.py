@@ -21,10 +21,11 @@ def describe_learning(learning: Learning) -> str:
 
 
 def learning_lines(learning: Learning | None) -> Iterator[Text]:
-    """What is learned, and the column that is more likely meant; nothing before the file is validated."""
+    """What is learned, the likelier target, and what the rows look like; nothing before the file is validated."""
     if learning is None:
         return
     yield Text(describe_learning(learning))
     if learning.likely_target:
         likely = learning.likely_target
         yield Text(f"! '{likely}' is more likely the target: --target {shlex.quote(likely)} chooses it", style="yellow")
+    yield from (Text(f"! {hint}", style="yellow") for hint in learning.hints)

@@ -97,6 +97,7 @@ class Dataset(Record):
     target_format: NumberFormat = PLAIN
     default_target: bool = False  # no target was named: it is the last column
     likely_target: str = ""  # the column that is more likely meant than the default one
+    hints: tuple[str, ...] = ()  # those of the warnings that say what else the rows look like, with the line to add
 
     @property
     def few_rows(self) -> bool:

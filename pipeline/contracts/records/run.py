@@ -78,6 +78,7 @@ class Learning(Record):
     task: Task
     default_target: bool = False  # no target was named: it is the last column
     likely_target: str = ""  # the column that is more likely meant than the default one
+    hints: tuple[str, ...] = ()  # as Dataset has them
 
 
 class RejectedUpload(Record):

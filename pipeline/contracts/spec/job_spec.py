@@ -18,6 +18,7 @@ from pipeline.contracts.record import Record
 from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.train_yaml import load_train_yaml
 
 __all__ = [
@@ -246,7 +247,7 @@ class Limits(_StrictModel):
 class JobSpec(_StrictModel):
     """``train.yaml``. An unknown field is an error that names the nearest known one."""
 
-    task: Task | None = None  # None: told from the target's values
+    task: Annotated[Task | None, BeforeValidator(check_task_name)] = None  # None: told from the target's values
     target: Text | None = None  # None: the object's metadata, else the last column; of clustering none
     metric: Metric | None = None  # None: accuracy, rmse or silhouette
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None

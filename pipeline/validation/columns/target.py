@@ -211,10 +211,13 @@ def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, asked: bool) -> S
     distinct = values.n_unique()
     if not 2 < distinct <= _TOLD_NUMBERS:
         return ()
-    other = "classification" if rule.task == "regression" else "regression"
+    described = f"the target '{rule.name}' has {distinct} distinct whole numbers"
+    if rule.task == "regression":
+        return (f"{described}: learned as regression; `task: classification` in train.yaml makes classes of them",)
+    grades = values.unique().sort()
     return (
-        f"the target '{rule.name}' has {distinct} distinct whole numbers: learned as {rule.task}; task: {other} in "
-        "train.yaml chooses the other",
+        f"{described} ({grades[0]:.0f} to {grades[-1]:.0f}): learned as classification, which ignores their order and "
+        "sets rare ones aside; if they are counts or grades `task: regression` in train.yaml keeps the order",
     )
 
 

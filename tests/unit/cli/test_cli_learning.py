@@ -32,6 +32,14 @@ def test_a_likelier_target_is_told_with_what_to_type(stage: Stage) -> None:
     assert "'my label' is more likely the target: --target 'my label' chooses it" in stage.run("watch", run).stderr
 
 
+def test_hints_of_the_rows_are_told_while_the_run_is_watched(stage: Stage) -> None:
+    run = stage.begin()
+    hint = "add `split: {by: time, column: day}` to train.yaml"
+    stage.runs.learn(run, DEFAULT.model_copy(update={"hints": (hint,)}))
+    stage.runs.succeed(run, 1)
+    assert f"! {hint}" in stage.run("watch", run).stderr
+
+
 def test_clusters_have_no_target_to_tell(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.learn(run, Learning(target="", task="clustering"))

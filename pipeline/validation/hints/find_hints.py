@@ -1,0 +1,26 @@
+"""All hints of a data set, each where it applies."""
+
+from __future__ import annotations
+
+from pipeline.validation.hints.repeated_entities import hint_repeated_entities
+from pipeline.validation.hints.time_order import hint_time_order
+from pipeline.validation.hints.unsupported_kinds import hint_ranking, hint_survival
+from pipeline.validation.schema import Schema
+
+__all__ = ["find_hints"]
+
+
+def find_hints(schema: Schema) -> tuple[str, ...]:
+    """Say what the rows look like besides what they are learned as; nothing of clusters and images.
+
+    Args:
+        schema: How the rows are read, with the sample that was looked at.
+
+    Returns:
+        One sentence for each, with the line of train.yaml that says it.
+    """
+    if schema.task == "clustering" or any(column.column.kind == "image" for column in schema.columns):
+        return ()
+    ranking = tuple(hint_ranking(schema))
+    entities = () if ranking else hint_repeated_entities(schema)  # a query is no entity of its own
+    return (*hint_survival(schema), *ranking, *hint_time_order(schema), *entities)

@@ -1,0 +1,83 @@
+"""Several rows of one person, device or the like, dealt by chance to different splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from pipeline.validation.hints.column_words import name_words, yaml_name
+from pipeline.validation.hints.target_signal import between_groups, target_scores
+from pipeline.validation.schema import Schema
+from pipeline.validation.words import counted
+
+__all__ = ["hint_repeated_entities", "identifier_columns", "names_entity"]
+
+_ENTITIES = frozenset({
+    "patient", "subject", "person", "participant", "respondent", "user", "customer", "client", "member", "household",
+    "family", "student", "pupil", "employee", "donor", "speaker", "animal", "device", "machine", "sensor",
+    "account", "session", "borrower", "player", "driver",
+})  # fmt: skip
+_IDENTIFIERS = frozenset({"id", "uid", "uuid", "guid", "identifier"})
+_NUMBERS = frozenset({"#", "no", "nr", "number", "num", "key", "code", "name"})  # they identify beside an entity's word
+# What is the same in later rows: a place, or a kind of something.
+_KINDS = frozenset({
+    "zip", "postal", "region", "zone", "country", "state", "county", "city", "location", "area", "district", "category",
+    "department", "type", "class", "kind", "model", "brand", "channel", "browser", "system", "language", "status", "of",
+    "count", "total", "per",
+})  # fmt: skip
+_MIN_ENTITIES = 5
+_MIN_ROWS_EACH = 1.5  # in the mean
+_MIN_SHARE, _MIN_Z = 0.1, 5.0  # of the target's variance between entities
+
+
+def hint_repeated_entities(schema: Schema) -> Iterator[str]:
+    """Name the column whose values repeat and tell the target, where a split by chance mixes their rows."""
+    found = _find_entities(schema)
+    if not found:
+        return
+    name, entities, rows = found
+    yield (
+        f"column '{name}' has {counted(entities, 'value')} in {rows:,} rows and tells much of the target: rows of one "
+        "of them are in training and test alike, so that quality on new ones will be lower than measured. If the model "
+        f"is for new ones add `split: {{by: group, column: {yaml_name(name)}}}` to train.yaml"
+    )
+
+
+def _find_entities(schema: Schema) -> tuple[str, int, int] | None:
+    """Find the identifying column that tells most of the target: its name, its number of values and of rows."""
+    if schema.spec.split.by != "random":
+        return None
+    scores = target_scores(schema)
+    signals = [(between_groups(scores, values), values) for values in identifier_columns(schema)]
+    telling = [
+        (signal.share, values) for signal, values in signals if signal.z >= _MIN_Z and signal.share >= _MIN_SHARE
+    ]
+    if not telling:
+        return None
+    _, values = max(telling, key=lambda pair: pair[0])
+    return values.name, values.drop_nulls().n_unique(), len(values) - values.null_count()
+
+
+def identifier_columns(schema: Schema) -> Iterator[pl.Series]:
+    """Yield the sampled cells of columns whose name is that of an entity, and whose values repeat."""
+    for column in schema.columns:
+        values = column.values.drop_nulls()
+        if not names_entity(column.name) or column.column.kind not in ("numeric", "categorical", "text"):
+            continue
+        if values.dtype.is_float() and not (values == values.floor()).all():
+            continue
+        cells = schema.sample[column.name]  # float32, which the values are of, makes one of two long numbers
+        if _MIN_ENTITIES <= cells.drop_nulls().n_unique() <= len(values) / _MIN_ROWS_EACH:
+            yield cells
+
+
+def names_entity(name: str) -> bool:
+    """Whether a column of this name tells which person, device or the like a row is of."""
+    words = {*name_words(name)}
+    if words & _KINDS:
+        return False
+    entities = words & _ENTITIES
+    if entities and words - entities <= _NUMBERS:
+        return True
+    return bool(words & _IDENTIFIERS) or any(word.removesuffix("id") in _ENTITIES for word in words - _ENTITIES)

@@ -1,0 +1,69 @@
+"""How much of the target the order or the groups of rows tell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.validation.schema import Schema
+
+__all__ = ["Signal", "between_groups", "between_neighbors", "target_scores"]
+
+_MAX_CLASSES = 20  # the most frequent, which represent a target of many
+_SEED = 0  # of the order of rows that have the same time
+_MIN_SPAN = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signal:
+    """``share``: of the target's variance; 1: it is told fully, 0: by chance. ``z``: in deviations of chance."""
+
+    share: float
+    z: float
+
+
+def target_scores(schema: Schema) -> pl.DataFrame:
+    """Score the target of each sampled row: ranks of numbers, or a 0/1 column for each frequent class."""
+    values = schema.target_values
+    if values.dtype != pl.String:
+        return pl.DataFrame({"rank": values.rank().cast(pl.Float64)})
+    frequent = values.drop_nulls().rename("class").value_counts(name="rows").sort("rows", "class", descending=True)
+    classes = frequent["class"].head(_MAX_CLASSES)
+    return pl.DataFrame([(values == label).cast(pl.Float64).alias(str(n)) for n, label in enumerate(classes)])
+
+
+def between_groups(scores: pl.DataFrame, groups: pl.Series) -> Signal:
+    """Measure what share of the target's variance lies between groups of rows.
+
+    The share is epsilon squared of a one-way analysis of variance (Kelley 1935), which is 0 in the mean for groups by
+    chance; that of several scores is weighted by their variance.
+    """
+    frame = scores.with_columns(group=groups).drop_nulls()
+    names, rows, count = scores.columns, frame.height, frame["group"].n_unique()
+    if rows <= count or count < 2:
+        return Signal(share=0.0, z=0.0)
+    within = frame.select(((pl.col(names) - pl.col(names).mean().over("group")) ** 2).sum()).sum_horizontal()[0]
+    total = frame.select(((pl.col(names) - pl.col(names).mean()) ** 2).sum()).sum_horizontal()[0]
+    if total < _MIN_SPAN:
+        return Signal(share=0.0, z=0.0)
+    share = 1 - (within / (rows - count)) / (total / (rows - 1))
+    deviation = (count - 1) / (rows - 1) * math.sqrt(2 / (count - 1) + 2 / (rows - count))
+    return Signal(share=share, z=share / deviation)
+
+
+def between_neighbors(scores: pl.DataFrame, order: pl.Series) -> Signal:
+    """Measure how alike the targets of rows are that follow one another in ``order``: the autocorrelation of lag 1.
+
+    It is one minus half of von Neumann's ratio (1941), of ranks as Bartels (1982) takes it; rows of the same place in
+    the order are shuffled.
+    """
+    frame = scores.with_columns(order=order).drop_nulls().sample(fraction=1.0, shuffle=True, seed=_SEED).sort("order")
+    names = scores.columns
+    total = frame.select(((pl.col(names) - pl.col(names).mean()) ** 2).sum()).sum_horizontal()[0]
+    if frame.height < 3 or total < _MIN_SPAN:
+        return Signal(share=0.0, z=0.0)
+    steps = frame.select((pl.col(names).diff() ** 2).sum()).sum_horizontal()[0]
+    share = 1 - steps / (2 * total)
+    return Signal(share=share, z=share * math.sqrt(frame.height))

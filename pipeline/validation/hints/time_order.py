@@ -1,0 +1,72 @@
+"""A column of times without a split by time, in a table whose target depends on the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+
+from pipeline.validation.hints.column_words import name_words, yaml_name
+from pipeline.validation.hints.target_signal import Signal, between_neighbors, target_scores
+from pipeline.validation.schema import Schema
+
+__all__ = ["hint_time_order"]
+
+_BIRTH = frozenset({"birth", "birthday", "birthdate", "born", "dob"})  # how old something is, not when it was seen
+_CLOCKS = frozenset({"time", "timestamp", "epoch", "date", "datetime", "year", "day", "week", "month"})
+_MIN_TIMES = 10  # distinct
+_MIN_ORDERED = 0.99  # of the rows: so many follow the one before them in time
+_FIRST_MOMENT = 2 * 86_400  # seconds since 1970: what lies before is a time of day without a date
+_MIN_Z, _MIN_SHARE = 5.0, 0.15  # of a table in any order
+_MIN_Z_ORDERED = 3.0  # of a table in the order of time
+
+
+class _Candidate(NamedTuple):
+    is_ordered: bool
+    signal: Signal
+    name: str
+
+
+def hint_time_order(schema: Schema) -> Iterator[str]:
+    """Name the column by which rows are in time, where a split by chance would test on neighbors of training rows."""
+    if schema.spec.split.by != "random":
+        return
+    scores = target_scores(schema)
+    candidates = [
+        _Candidate(_is_ordered(times), between_neighbors(scores, times), times.name) for times in _times(schema)
+    ]
+    telling = [candidate for candidate in candidates if _tells(candidate)]
+    if not telling:
+        return
+    best = max(telling, key=lambda candidate: (candidate.is_ordered, candidate.signal.share))
+    yield (
+        f"column '{best.name}' is a time, and targets of rows that follow one another in it are alike: rows are split "
+        "at random, so that the test rows have neighbors among the training rows. To predict later rows from earlier "
+        f"ones add `split: {{by: time, column: {yaml_name(best.name)}}}` to train.yaml"
+    )
+
+
+def _times(schema: Schema) -> Iterator[pl.Series]:
+    """Yield the sampled values of columns that are times: dates, and numbers that grow from row to row."""
+    for column in schema.columns:
+        words, values = {*name_words(column.name)}, column.values
+        if words & _BIRTH or values.n_unique() < _MIN_TIMES:
+            continue
+        is_date = column.column.kind == "datetime" and bool((values > _FIRST_MOMENT).any())
+        is_clock = column.column.kind == "numeric" and bool(words & _CLOCKS) and _is_ordered(values)
+        if is_date or is_clock:
+            yield values
+
+
+def _tells(candidate: _Candidate) -> bool:
+    signal = candidate.signal
+    if candidate.is_ordered:
+        return signal.z >= _MIN_Z_ORDERED
+    return signal.z >= _MIN_Z and signal.share >= _MIN_SHARE
+
+
+def _is_ordered(times: pl.Series) -> bool:
+    steps = times.drop_nulls().diff().drop_nulls()
+    most = max(int((steps >= 0).sum()), int((steps <= 0).sum()))
+    return len(steps) > 0 and most >= _MIN_ORDERED * len(steps)
