@@ -46,7 +46,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
             *notes,
             *notes_of(spec, [one.candidate.trials for one in planned]),
             *unread(spec, [catalogue()[one.candidate.algorithm] for one in planned]),
-            *_together(spec, len(planned)),
+            *_privacy_notes(spec, dataset.rows.train, len(planned)),
             *of_jobs,
         ),
         seed=spec.seed,
@@ -54,15 +54,23 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     return complete.model_copy(update={"estimate": estimate_run(complete, dataset, spec)})
 
 
-def _together(spec: JobSpec, candidates: int) -> tuple[str, ...]:
-    """What all of a private plan spends: the sum (Dwork and Roth 2014, theorem 3.16)."""
-    if spec.training.privacy is None or candidates < 2:
+def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]:
+    """What weakens the privacy of a plan: a large delta, and candidates whose epsilons add up (Dwork and Roth 2014)."""
+    privacy, notes = spec.training.privacy, []
+    if privacy is None:
         return ()
-    epsilon = spec.training.privacy.epsilon
-    return (
-        f"training.privacy: each of the {candidates} candidates spends up to {epsilon:g} of the same rows, which are "
-        f"{candidates * epsilon:g} together: one algorithm alone spends it once",
-    )
+    if (delta := privacy.delta_for(rows)) >= 1 / rows:
+        notes.append(
+            f"training.privacy.delta {delta:g} is not below 1 / training rows ({1 / rows:.2g}): it allows the "
+            "publication of single rows; leave it out, or take a tenth of that or less"
+        )
+    if candidates > 1:
+        epsilon = privacy.epsilon
+        notes.append(
+            f"training.privacy: each of the {candidates} candidates spends up to {epsilon:g} of the same rows, which "
+            f"are {candidates * epsilon:g} together: one algorithm alone spends it once"
+        )
+    return tuple(notes)
 
 
 def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]]:

@@ -56,16 +56,17 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
         training = merge_training(training, knobs, where)
         check_training(training, case.dataset, where)
         own = {name: value for name, value in own.items() if name not in knobs}
-    given = {**_given(declared, spec, training), **own}
+    given = {**_given(case, spec, training), **own}
     settings |= {name: value for name, value in given.items() if name in settings}
     if declared.brings_code:
         settings["code"] = json.dumps(spec.code)
     return settings
 
 
-def _given(declared: AlgorithmSpec, spec: JobSpec, training: Training) -> Settings:
+def _given(case: Case, spec: JobSpec, training: Training) -> Settings:
     """By fields of the spec that are of more than one algorithm."""
-    given = _knobs(training) if declared.knobs else {}
+    declared = case.declared
+    given = _knobs(training, rows=case.rows) if declared.knobs else {}
     if declared.knobs and (rate := _OPTIMIZER_LEARNING_RATES.get(training.optimizer or "")):
         given = {"learning_rate": rate, **given}
     if spec.clusters is not None:
@@ -73,13 +74,13 @@ def _given(declared: AlgorithmSpec, spec: JobSpec, training: Training) -> Settin
     return given
 
 
-def _knobs(training: Training) -> Settings:
+def _knobs(training: Training, *, rows: int) -> Settings:
     """What ``training`` says of a network, as its settings."""
     knobs = training.knobs
     if training.privacy:
         knobs |= {
             "privacy_epsilon": training.privacy.epsilon,
-            "privacy_delta": training.privacy.delta,
+            "privacy_delta": training.privacy.delta_for(rows),
             "privacy_norm": training.privacy.max_gradient_norm,
         }
     if training.parallel.nodes > 1:
@@ -116,6 +117,11 @@ def check_training(training: Training, dataset: Dataset, where: str = "training"
         )
     if training.quantiles and task != "regression":
         raise InvalidJobSpecError(f"{where}.quantiles are of a regression, and this is a {task}")
+    if training.privacy and training.schedule == "plateau":
+        raise InvalidJobSpecError(
+            f"{where}.schedule 'plateau' follows exact losses of the validation rows, which training.privacy does not "
+            "allow: another schedule is expected"
+        )
     if training.mixup and all(column.kind != "image" for column in dataset.columns):
         raise InvalidJobSpecError(f"{where}.mixup mixes images, and there are none")
     _check_class_weights(training, dataset)

@@ -140,8 +140,16 @@ class Privacy(_StrictModel):
     """Differentially private training (DP-SGD, Abadi et al. 2016): at most ``epsilon`` is spent at this ``delta``."""
 
     epsilon: Annotated[float, Field(gt=0)]
-    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    delta: Annotated[float, Field(gt=0, lt=1)] | None = None  # None: 1e-5, or less where rows are many
     max_gradient_norm: Annotated[float, Field(gt=0)] = 1.0
+
+    def delta_for(self, rows: int) -> float:
+        """The ``delta`` for so many training rows.
+
+        Where none is given it is 1e-5, or a tenth of 1 / rows where that is less: a delta of 1 / rows allows the
+        publication of a row as it is (Dwork and Roth 2014, section 2.3).
+        """
+        return self.delta if self.delta is not None else min(1e-5, 0.1 / rows)
 
 
 class Training(_StrictModel):

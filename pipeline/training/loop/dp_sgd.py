@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,10 @@ _UNSUPPORTED = "private training is not possible here: {}"
 _ORDERS = [1 + n / 10 for n in range(1, 100)] + [float(n) for n in (*range(12, 64), 96, 128, 192, 256, 512, 1024)]
 _NOTE = (
     "epsilon covers what the weights learned of the training rows; the columns' ranges, vocabularies and statistics "
-    "are read from them as they are"
+    "are read from them as they are, and metrics are exact values of the validation and test rows, from which nothing "
+    "is learned; the weights of the last epoch are kept, and no loss of an epoch is published"
 )
+_PUBLIC = frozenset({"epoch", "learning_rate", "memory_mb", "seconds"})  # of a point of the learning curve
 
 
 class DpSgd:
@@ -63,6 +65,7 @@ class DpSgd:
             )
         self._noise = float(noise)
         self.generator = torch.Generator(problem.device).manual_seed(secrets.randbits(63))
+        self._expected_rows = max(1, round(self._chance * rows))
         self._hooks, self._optimizer = self._made(network, descent, float(settings["privacy_norm"]))
 
     @property
@@ -82,7 +85,8 @@ class DpSgd:
             torch.optim.SGD(descent.parameters, lr=0.0),  # takes no step: the gradients go to the descent
             noise_multiplier=self._noise,
             max_grad_norm=norm,
-            expected_batch_size=max(1, round(self._chance * self._rows)),
+            expected_batch_size=None,
+            loss_reduction="sum",  # "mean" divides by the number of parts of a batch too
             generator=self.generator,
         )
         return hooks, optimizer
@@ -93,6 +97,10 @@ class DpSgd:
             drawn = torch.rand(self._rows, generator=self.generator, device=self._device) < self._chance
             yield step / self._steps, drawn.nonzero().squeeze(1)
 
+    def publishable(self, point: Mapping[str, float]) -> dict[str, float]:
+        """What of a point of the learning curve says nothing exact of any row."""
+        return {name: value for name, value in point.items() if name in _PUBLIC}
+
     def is_spent(self, steps: int) -> bool:
         """Whether that many steps were all that may be taken."""
         return steps >= self._most_steps
@@ -101,13 +109,22 @@ class DpSgd:
         self._optimizer.zero_grad(set_to_none=True)
 
     def backward(self, loss: Tensor) -> None:
-        """``loss``: the sum over rows, of which each row's own gradient is kept."""
+        """Clip each row's gradient, and add them to those of the batch's earlier parts.
+
+        Args:
+            loss: The sum of the losses of the batch's rows, or of a part of them. Only the parts' sums stay in memory.
+        """
         with _quiet():  # it hooks a first layer, whose inputs need no gradient
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+        self._optimizer.clip_and_accumulate()
+        for parameter in self._optimizer.params:
+            parameter.grad_sample = None
 
     def finish_gradients(self) -> None:
-        """Of the sums of losses that went backward: cut, summed, noised; the mean of what a batch is expected to be."""
-        self._optimizer.pre_step()
+        """Leave the sum of the clipped gradients plus noise, divided by the expected rows of a batch, as gradients."""
+        self._optimizer.add_noise()
+        for parameter in self._optimizer.params:
+            parameter.grad /= self._expected_rows
 
     def spent(self, steps: int) -> dict[str, float]:
         with _quiet():
@@ -147,5 +164,7 @@ def _check(settings: Settings, problem: Problem) -> None:
         reason = "it is of one process"
     elif settings["mixup"]:
         reason = "mixup gives a row its neighbours' pixels"
+    elif settings["schedule"] == "plateau":
+        reason = "the schedule plateau follows exact losses of the validation rows"
     if reason:
         raise CandidateFailedError(_UNSUPPORTED.format(reason))

@@ -126,13 +126,14 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
                 update_bn(training, train, at)
             loss, metric = retry_on_oom(training, at, len(held_out), partial(measured, training, held_out))
             validation_loss = together.mean(loss).item()
-            if math.isfinite(train_loss) and validation_loss < at.best_loss:
+            is_better = validation_loss < at.best_loss or training.private is not None
+            if math.isfinite(train_loss) and is_better:
                 at.best_loss, at.best_epoch, at.best = validation_loss, at.epoch, together.weights(training.model)
         if not math.isfinite(train_loss + validation_loss):
             _recover_from_divergence(training, at, last=due == "end")
             continue
 
-        at.history.append({
+        point = {
             "epoch": at.epoch,
             "loss": train_loss,
             "validation_loss": validation_loss,
@@ -141,9 +142,11 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
             "rows_per_second": at.rows / seconds,
             "memory_mb": memory_mb(problem.device),
             "seconds": time.perf_counter() - started,
-        })  # fmt: skip
+        }
+        at.history.append(training.private.publishable(point) if training.private else point)
         problem.watch(at.history[-1])
-        problem.report(f"epoch {at.epoch} of {settings['epochs']}, validation loss {validation_loss:.4f}")
+        shown = "" if training.private else f", validation loss {validation_loss:.4f}"
+        problem.report(f"epoch {at.epoch} of {settings['epochs']}{shown}")
         at.begin(at.epoch + 1)
         _fit_epochs_to_deadline(training, at)
         if _next_action(training, at, kept_at, epoch_ended=True) == "checkpoint":

@@ -69,8 +69,8 @@ class Progress:
 
     @property
     def losses(self) -> list[float]:
-        """The validation loss of each epoch."""
-        return [point["validation_loss"] for point in self.history]
+        """The validation loss of each epoch; empty where it is private."""
+        return [point["validation_loss"] for point in self.history if "validation_loss" in point]
 
     def count(self, loss: Tensor, rows: int) -> None:
         """A step was taken, at that mean loss of so many rows."""

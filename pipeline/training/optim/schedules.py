@@ -71,13 +71,16 @@ def _between(first: float, last: float, share: float) -> float:
 
 
 def _plateau(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """Times ``decay`` whenever ``step_epochs`` have brought no better validation loss."""
-    found, best, waited = 1.0, math.inf, 0
+    """Times ``decay`` after more than ``step_epochs`` epochs without a better validation loss.
+
+    As torch's ReduceLROnPlateau with ``patience=step_epochs`` and ``threshold=0``.
+    """
+    rate, best, bad_epochs = 1.0, math.inf, 0
     for loss in losses:
-        best, waited = (loss, 0) if loss < best else (best, waited + 1)
-        if waited == settings["step_epochs"]:
-            found, waited = found * settings["decay"], 0
-    return found
+        best, bad_epochs = (loss, 0) if loss < best else (best, bad_epochs + 1)
+        if bad_epochs > settings["step_epochs"]:
+            rate, bad_epochs = rate * settings["decay"], 0
+    return rate
 
 
 SCHEDULES: Mapping[str, Callable[[Settings, float, Sequence[float]], float]] = MappingProxyType(

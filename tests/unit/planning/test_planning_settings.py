@@ -11,7 +11,7 @@ from pipeline.contracts.spec.job_spec import parse_job_spec
 from pipeline.planning.plan import plan
 
 
-def _planned(text: str, task: str = "classification", kind: str = "numeric") -> Plan:
+def _planned(text: str, task: str = "classification", kind: str = "numeric", rows: int = 3_000) -> Plan:
     classes = ("c0", "c1") if task == "classification" else ()
     dataset = Dataset.model_validate(
         {
@@ -22,8 +22,8 @@ def _planned(text: str, task: str = "classification", kind: str = "numeric") -> 
                 ColumnProfile(name="z", kind=kind, missing=0, distinct=9),
             ),
             "classes": classes,
-            "class_rows": (1_500,) * len(classes),
-            "rows": SplitRows(train=3_000, validation=300, test=300),
+            "class_rows": (rows // 2,) * len(classes),
+            "rows": SplitRows(train=rows, validation=300, test=300),
             "sha256": "",
         }
     )
@@ -97,6 +97,19 @@ def test_a_private_plan_says_what_its_candidates_spend_together() -> None:
     assert _planned("{algorithms: [mlp], training: {privacy: {epsilon: 3}}}").notes == ()
 
 
+def test_a_delta_that_allows_single_rows_to_be_published_is_reported() -> None:
+    (note,) = _planned("{algorithms: [mlp], training: {privacy: {epsilon: 3, delta: 0.001}}}").notes
+    assert note.startswith("training.privacy.delta 0.001 is not below 1 / training rows (0.00033)")
+    assert _planned("{algorithms: [mlp], training: {privacy: {epsilon: 3, delta: 0.0003}}}").notes == ()
+
+
+@pytest.mark.parametrize(("rows", "delta"), [(3_000, 1e-5), (1_000_000, 1e-7)])
+def test_a_delta_that_is_left_open_stays_below_one_over_the_rows(rows: int, delta: float) -> None:
+    planned = _planned("{algorithms: [mlp], training: {privacy: {epsilon: 3}}}", rows=rows)
+    assert _settings(planned, "mlp")["privacy_delta"] == pytest.approx(delta)
+    assert planned.notes == ()
+
+
 def test_what_reads_texts_by_their_labels_is_not_private() -> None:
     with pytest.raises(InvalidJobSpecError, match=r"texts are not read privately: drop: \[z\] is expected"):
         _planned("training: {privacy: {epsilon: 3}}", kind="text")
@@ -125,6 +138,7 @@ def test_what_reads_texts_by_their_labels_is_not_private() -> None:
         ("training: {loss: mse}", "classification", "'mse' is not for classification: one of cross_entropy, focal is"),
         ("training: {loss: focal}", "regression", "'focal' is not for regression: one of mse, mae, huber, quantile"),
         ("training: {quantiles: [0.1]}", "classification", "quantiles are of a regression"),
+        ("training: {privacy: {epsilon: 3}, schedule: plateau}", "classification", "follows exact losses of the"),
         ("training: {mixup: 0.2}", "classification", "mixup mixes images, and there are none"),
         ("training: {class_weights: {c0: 2, c11: 3}}", "classification", "no class 'c11': did you mean 'c1'"),
         ("training: {class_weights: balanced}", "regression", "class_weights are of a classification"),

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import numpy as np
 import pytest
+import torch
 
 from pipeline.contracts.spec.job_spec import Schedule
 from pipeline.training.optim.schedules import SCHEDULES, factor
@@ -33,10 +35,16 @@ def test_a_schedule_has_its_values(name: str, values: dict[float, float]) -> Non
         assert _at(name, epochs, decay=0.5, step_epochs=4) == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_rate_falls_when_the_loss_stays() -> None:
-    losses = (3.0, 2.0, 2.0, 2.5, 1.0, 1.0, 1.0)
-    found = [_at("plateau", n, losses[:n], decay=0.1, step_epochs=2) for n in range(len(losses) + 1)]
-    assert found == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01])
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_plateau_lowers_the_rate_in_the_epochs_in_which_torch_does(patience: int) -> None:
+    losses = np.random.default_rng(0).normal(size=60).tolist()
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, threshold=0, eps=0)
+    for epoch, loss in enumerate(losses, start=1):
+        scheduler.step(loss)
+        rate = _at("plateau", epoch, tuple(losses[:epoch]), decay=0.5, step_epochs=patience)
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"])
+    assert rate < 1
 
 
 def test_any_schedule_may_warm_up() -> None:
