@@ -25,7 +25,7 @@ import torch
 from common import report
 from torch import nn
 
-from pipeline.contracts.compute_cluster import Cluster, Process
+from pipeline.contracts.compute_cluster import ComputeCluster, Process
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.torchrun import joined, launch
 
@@ -46,7 +46,7 @@ def main() -> None:
     if "RANK" in os.environ:
         _train(arguments)
     elif arguments.processes:
-        sys.exit(launch(Cluster(processes_per_node=arguments.processes), "parallel", sys.argv[1:]))
+        sys.exit(launch(ComputeCluster(processes_per_node=arguments.processes), "parallel", sys.argv[1:]))
     else:
         _compare(arguments.strategy)
 

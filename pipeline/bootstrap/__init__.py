@@ -22,7 +22,7 @@ from pipeline.bootstrap.settings import (
     StarterSettings,
     ValidatorSettings,
 )
-from pipeline.contracts.compute_cluster import Cluster, Process
+from pipeline.contracts.compute_cluster import ComputeCluster, Process
 
 if TYPE_CHECKING:
     from pipeline.bootstrap.steps import (
@@ -109,7 +109,7 @@ class Job:
 class Node:
     """One container of a job of several nodes."""
 
-    cluster: Cluster
+    cluster: ComputeCluster
     queue: Literal["cpu", "gpu"]
 
 
@@ -313,7 +313,7 @@ def job(run: str, environ: Environ = os.environ) -> Job:
 
 def node(environ: Environ = os.environ) -> Node:
     settings = NodeSettings.from_env(environ)
-    cluster = Cluster(
+    cluster = ComputeCluster(
         nodes=settings.nodes, node_index=settings.node_index, address=settings.address, port=settings.port
     )
     return Node(cluster=cluster, queue=settings.queue)

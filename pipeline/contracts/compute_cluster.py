@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Cluster", "Process"]
+__all__ = ["ComputeCluster", "Process"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cluster:
+class ComputeCluster:
     """The nodes of one job, as one of them sees it. ``address``, ``port``: where the main node (0) is met."""
 
     nodes: int = 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Check", "failed", "ok", "warning"]
+__all__ = ["PreflightCheck", "failed", "ok", "warning"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
+class PreflightCheck:
     """What was looked at, and what was found. A warning does not prevent a deploy; ``fix`` says what to do."""
 
     name: str
@@ -21,13 +21,13 @@ class Check:
         return asdict(self)
 
 
-def ok(name: str, text: str) -> Check:
-    return Check(name=name, status="ok", text=text)
+def ok(name: str, text: str) -> PreflightCheck:
+    return PreflightCheck(name=name, status="ok", text=text)
 
 
-def warning(name: str, text: str, *, fix: str) -> Check:
-    return Check(name=name, status="warning", text=text, fix=fix)
+def warning(name: str, text: str, *, fix: str) -> PreflightCheck:
+    return PreflightCheck(name=name, status="warning", text=text, fix=fix)
 
 
-def failed(name: str, text: str, *, fix: str) -> Check:
-    return Check(name=name, status="failed", text=text, fix=fix)
+def failed(name: str, text: str, *, fix: str) -> PreflightCheck:
+    return PreflightCheck(name=name, status="failed", text=text, fix=fix)

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from pipeline.contracts.account import Account, DeployedStack, StackState
 from pipeline.contracts.errors import ModeldropError
-from pipeline.deployment.check import Check, failed, ok, warning
+from pipeline.deployment.check import PreflightCheck, failed, ok, warning
 from pipeline.deployment.commands import Commands
 from pipeline.deployment.instance_types import check_instance_types
 from pipeline.deployment.quotas import check_concurrency, check_vcpus
 
-__all__ = ["Target", "check_account", "check_tools"]
+__all__ = ["DeployTarget", "check_account", "check_tools"]
 
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
+class DeployTarget:
     """Where a deploy goes: the stack's name, its account, and the parameters that the stack will have.
 
     ``stack`` raises ConfigurationError without a region.
@@ -36,7 +36,7 @@ class Target:
         return self.parameters.get("Gpu") != "none"
 
 
-def check_tools(commands: Commands, *, images: bool) -> Iterator[Check]:
+def check_tools(commands: Commands, *, images: bool) -> Iterator[PreflightCheck]:
     """Check the programs that build and deploy.
 
     Args:
@@ -57,7 +57,7 @@ def check_tools(commands: Commands, *, images: bool) -> Iterator[Check]:
         yield failed("python 3.12", "'sam build' finds no Python 3.12 with pip", fix=fix)
 
 
-def check_region(account: Account) -> Check:
+def check_region(account: Account) -> PreflightCheck:
     """Check that a region is configured and that AWS has it."""
     region = account.region
     if not region:
@@ -68,7 +68,7 @@ def check_region(account: Account) -> Check:
     return ok("region", region)
 
 
-def check_credentials(account: Account) -> Check:
+def check_credentials(account: Account) -> PreflightCheck:
     """Check that AWS accepts the credentials, and say whose they are."""
     try:
         identity = account.identity()
@@ -78,7 +78,7 @@ def check_credentials(account: Account) -> Check:
     return ok("credentials", f"account {identity.account}, {identity.arn}")
 
 
-def check_account(target: Target) -> Iterator[Check]:
+def check_account(target: DeployTarget) -> Iterator[PreflightCheck]:
     """Check region, credentials, the stack's state, machines and quotas.
 
     Args:
@@ -93,7 +93,7 @@ def check_account(target: Target) -> Iterator[Check]:
         yield found
         if found.status == "failed":
             return
-    groups: dict[str, Callable[[], list[Check]]] = {
+    groups: dict[str, Callable[[], list[PreflightCheck]]] = {
         "stack": lambda: [_check_stack(target.name, target.stack().state())],
         "instance types": lambda: check_instance_types(target.account, target.parameters),
         "vCPU quotas": lambda: list(check_vcpus(target.account, target.parameters)),
@@ -106,7 +106,7 @@ def check_account(target: Target) -> Iterator[Check]:
             yield warning(name, f"not checked: {error.message}", fix="allow the call, or look in the console")
 
 
-def _check_docker(commands: Commands) -> Check:
+def _check_docker(commands: Commands) -> PreflightCheck:
     if commands.find("docker") is None:
         fix = "install Docker Engine or Docker Desktop, or give --no-images"
         return failed("docker", "there is no 'docker' command", fix=fix)
@@ -117,7 +117,7 @@ def _check_docker(commands: Commands) -> Check:
     return ok("docker", f"engine {answer.last_line}")
 
 
-def _check_sam(commands: Commands) -> Check:
+def _check_sam(commands: Commands) -> PreflightCheck:
     if commands.find("sam") is None:
         fix = "install the AWS SAM CLI: 'pip install aws-sam-cli' in an environment of its own"
         return failed("sam", "there is no 'sam' command", fix=fix)
@@ -127,7 +127,7 @@ def _check_sam(commands: Commands) -> Check:
     return ok("sam", answer.last_line)
 
 
-def _check_stack(name: str, state: StackState | None) -> Check:
+def _check_stack(name: str, state: StackState | None) -> PreflightCheck:
     if not _STACK_NAME.fullmatch(name):
         text = f"'{name}' is no name for a stack: a letter, then at most 99 letters, digits and hyphens are expected"
         return failed("stack", text, fix="choose another with --stack")

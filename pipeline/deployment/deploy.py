@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from pipeline.contracts.account import StackState
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.deployment.checks import Target
+from pipeline.deployment.checks import DeployTarget
 from pipeline.deployment.commands import Commands
 
-__all__ = ["DeployOptions", "Deployed", "deploy"]
+__all__ = ["DeployOptions", "DeployResult", "deploy"]
 
 _TAGS = {"cpu": "latest", "gpu": "gpu"}  # as the job definitions name them
 _DEPLOYED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
@@ -28,14 +28,14 @@ class DeployOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Deployed:
+class DeployResult:
     """What was deployed: the stack's outputs, and the images that were pushed."""
 
     outputs: Mapping[str, str]
     images: tuple[str, ...]
 
 
-def deploy(target: Target, options: DeployOptions, *, commands: Commands, report: Report) -> Deployed:
+def deploy(target: DeployTarget, options: DeployOptions, *, commands: Commands, report: Report) -> DeployResult:
     """Build the functions and images, deploy the stack, push the images to its repository.
 
     Args:
@@ -62,16 +62,18 @@ def deploy(target: Target, options: DeployOptions, *, commands: Commands, report
     if kinds:
         _log_in(target, repository, commands)
     images = tuple(_push(commands, f"modeldrop-jobs:{_TAGS[kind]}", repository, report) for kind in kinds)
-    return Deployed(outputs=outputs, images=images)
+    return DeployResult(outputs=outputs, images=images)
 
 
-def _image_kinds(target: Target) -> list[str]:
+def _image_kinds(target: DeployTarget) -> list[str]:
     """Images that the stack takes from its own repository: those whose URI is not a parameter."""
     kinds = [] if target.parameters.get("ImageUri") else ["cpu"]
     return [*kinds, "gpu"] if target.has_gpu and not target.parameters.get("GpuImageUri") else kinds
 
 
-def _deploy_stack(target: Target, options: DeployOptions, commands: Commands, report: Report) -> Mapping[str, str]:
+def _deploy_stack(
+    target: DeployTarget, options: DeployOptions, commands: Commands, report: Report
+) -> Mapping[str, str]:
     command = ["sam", "deploy", "--stack-name", target.name, "--region", target.account.region, "--resolve-s3"]
     command += ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
     command += ["--profile", options.profile] if options.profile else []
@@ -84,7 +86,7 @@ def _deploy_stack(target: Target, options: DeployOptions, commands: Commands, re
     return state.outputs
 
 
-def _describe_failure(target: Target, state: StackState | None, last_line: str) -> str:
+def _describe_failure(target: DeployTarget, state: StackState | None, last_line: str) -> str:
     if state is None:
         return f"'sam deploy' made no stack '{target.name}': {last_line}"
     reason = target.stack().first_failure() or last_line
@@ -94,7 +96,7 @@ def _describe_failure(target: Target, state: StackState | None, last_line: str) 
     return f"the stack '{target.name}' is {state.status}: {reason}{hint}"
 
 
-def _log_in(target: Target, repository: str, commands: Commands) -> None:
+def _log_in(target: DeployTarget, repository: str, commands: Commands) -> None:
     host = repository.partition("/")[0]
     password = target.account.registry_password()
     _run(commands, "docker", "login", "--username", "AWS", "--password-stdin", host, stdin=password)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.contracts.account import Account
-from pipeline.deployment.check import Check, failed, ok, warning
+from pipeline.deployment.check import PreflightCheck, failed, ok, warning
 
 __all__ = ["check_instance_types"]
 
@@ -14,7 +14,7 @@ _ZONES = 2  # the template's subnets are in the first two
 _NAME = "instance types"
 
 
-def check_instance_types(account: Account, parameters: Mapping[str, str]) -> list[Check]:
+def check_instance_types(account: Account, parameters: Mapping[str, str]) -> list[PreflightCheck]:
     """Check the types of all compute environments that the parameters ask for.
 
     Batch refuses an environment with a type that the region does not offer, and the stack rolls back. A type that is
@@ -31,7 +31,7 @@ def check_instance_types(account: Account, parameters: Mapping[str, str]) -> lis
     return [_check(account, name, [kind.strip() for kind in parameters[name].split(",")]) for name in names]
 
 
-def _check(account: Account, parameter: str, kinds: list[str]) -> Check:
+def _check(account: Account, parameter: str, kinds: list[str]) -> PreflightCheck:
     asked = [kind for kind in kinds if kind not in _BATCHS_CHOICE]
     if not asked:
         return ok(_NAME, f"{parameter}: {', '.join(kinds)} is Batch's choice of what the region has")

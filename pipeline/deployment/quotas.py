@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.contracts.account import Account
-from pipeline.deployment.check import Check, failed, ok, warning
+from pipeline.deployment.check import PreflightCheck, failed, ok, warning
 
 __all__ = ["check_concurrency", "check_vcpus"]
 
@@ -39,7 +39,7 @@ _FARGATE = _Quota(
 )
 
 
-def check_vcpus(account: Account, parameters: Mapping[str, str]) -> Iterator[Check]:
+def check_vcpus(account: Account, parameters: Mapping[str, str]) -> Iterator[PreflightCheck]:
     """Check that one training job fits into each vCPU quota that the stack's queues draw on.
 
     Args:
@@ -67,7 +67,7 @@ def check_vcpus(account: Account, parameters: Mapping[str, str]) -> Iterator[Che
         yield warning(_VCPUS, f"{text}; a job needs {_JOB_VCPUS}, else {quota.consequence}", fix=fix)
 
 
-def check_concurrency(account: Account, parameters: Mapping[str, str]) -> Check:
+def check_concurrency(account: Account, parameters: Mapping[str, str]) -> PreflightCheck:
     """Check Lambda's concurrent executions against what the parameters reserve.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline import bootstrap
-from pipeline.contracts.compute_cluster import Cluster
+from pipeline.contracts.compute_cluster import ComputeCluster
 from pipeline.training.distributed.machine import processes_of
 from pipeline.training.distributed.torchrun import launch
 
@@ -21,7 +21,7 @@ def train_multinode(
     arguments: Sequence[str],
     *,
     connect: Callable[[], bootstrap.Node] = bootstrap.node,
-    start: Callable[[Cluster, str, Sequence[str]], int] = launch,
+    start: Callable[[ComputeCluster, str, Sequence[str]], int] = launch,
 ) -> int:
     """The node's exit code."""
     node = connect()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pipeline.bootstrap import operator
 from pipeline.contracts.errors import ConfigurationError, UnauthenticatedError
 from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
-from pipeline.local.home import Deployed, Home, Server
+from pipeline.local.home import Home, LocalDeployment, Server
 from pipeline.local.launch import end, start, stay, wait_for
 from pipeline.local.processes import CREDENTIALS, REGION, ROOT
 
@@ -123,7 +123,7 @@ def _deploy(place: Home, server: Server, report: Report, *, model_code: str) -> 
         functions = deployer.functions(STACK, made)
     outputs = _with_api_key(place, server)
     place.remember(
-        Deployed(
+        LocalDeployment(
             digest=digest,
             uploads_bucket=outputs["UploadsBucket"],
             artifacts_bucket=outputs["ArtifactsBucket"],

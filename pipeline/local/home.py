@@ -28,7 +28,7 @@ from typing import Any
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.whole_files import write_whole
 
-__all__ = ["Deployed", "Home", "Server"]
+__all__ = ["Home", "LocalDeployment", "Server"]
 
 _TRIES = 10
 _PROBE_BYTES = 100_000
@@ -49,7 +49,7 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Deployed:
+class LocalDeployment:
     """The stack on a server; ``digest`` is of the code and the template that were deployed.
 
     ``functions`` are in the order of the template, which is that of the data's way: the first are needed first.
@@ -153,7 +153,7 @@ class Home:
             time.sleep(0.05)
         return True
 
-    def deployed(self) -> Deployed | None:
+    def deployed(self) -> LocalDeployment | None:
         """Return what is deployed; None when nothing is.
 
         Raises:
@@ -161,7 +161,7 @@ class Home:
         """
         try:
             document = _read(self._stack)
-            return Deployed(**document) if document is not None else None
+            return LocalDeployment(**document) if document is not None else None
         except (ValueError, TypeError) as error:
             raise ConfigurationError(
                 f"{self._stack} is damaged ({error}): delete it, and 'modeldrop up' writes it again"
@@ -171,7 +171,7 @@ class Home:
         """When ``remember`` was called last, in seconds since the epoch; 0 for never."""
         return self._stack.stat().st_mtime if self._stack.exists() else 0.0
 
-    def remember(self, deployed: Deployed) -> None:
+    def remember(self, deployed: LocalDeployment) -> None:
         with self._writable():
             write_whole(self._stack, json.dumps(asdict(deployed)).encode())
 

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 from pipeline.local.home import Home
 from pipeline.local.hooks.persistence import jobs, logs, queues, state_flush
-from pipeline.local.hooks.persistence.executions import Executions
+from pipeline.local.hooks.persistence.executions import StoredExecutions
 from pipeline.local.hooks.persistence.items import Items
 from pipeline.local.hooks.persistence.objects import Objects
 from pipeline.local.hooks.s3.upload_events import UploadEvents
@@ -59,7 +59,7 @@ class Storage:
         self._objects.install()
         self._events.install()
         Items(self._journal).install()
-        Executions(self._journal, commit=self.commit).install()
+        StoredExecutions(self._journal, commit=self.commit).install()
         queues.install(self._journal)
         jobs.install(self._journal)
         logs.install(self._journal)

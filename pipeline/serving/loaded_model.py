@@ -15,16 +15,16 @@ from pipeline.serving.responses import chosen_outputs, most_rows, predictions, t
 from pipeline.serving.row_format import decode_rows
 from pipeline.serving.tensors import TensorDecoder
 
-__all__ = ["Answer", "LoadedModel", "Session"]
+__all__ = ["InferenceResponse", "InferenceSession", "LoadedModel"]
 
 
-class Session(Protocol):
+class InferenceSession(Protocol):
     """An onnxruntime.InferenceSession."""
 
     def run(self, output_names: Sequence[str] | None, input_feed: Feeds) -> list[NDArray[Any]]: ...
 
 
-class Answer(NamedTuple):
+class InferenceResponse(NamedTuple):
     """``body`` is a JSON text; ``rows`` is how many predictions it holds."""
 
     model: str
@@ -37,7 +37,14 @@ class LoadedModel:
     """Answers as often as it is asked, from any thread."""
 
     def __init__(  # noqa: PLR0913 - what a version consists of, each by its name
-        self, *, tenant: str, model: str, version: int, signature: Signature, session: Session, file_bytes: int = 0
+        self,
+        *,
+        tenant: str,
+        model: str,
+        version: int,
+        signature: Signature,
+        session: InferenceSession,
+        file_bytes: int = 0,
     ) -> None:
         self.tenant = tenant
         self.model = model
@@ -50,7 +57,7 @@ class LoadedModel:
         self._outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
 
-    def answer(self, document: Any, *, ignore_extra: bool = False) -> Answer:
+    def answer(self, document: Any, *, ignore_extra: bool = False) -> InferenceResponse:
         """Predict on a request's rows.
 
         Args:
@@ -68,14 +75,14 @@ class LoadedModel:
         of_its_form = self._of_rows if "rows" in document else self._of_tensors
         return of_its_form(document, ignore_extra)
 
-    def _of_rows(self, document: Mapping[str, Any], ignore_extra: bool) -> Answer:
+    def _of_rows(self, document: Mapping[str, Any], ignore_extra: bool) -> InferenceResponse:
         feeds = decode_rows(document["rows"], self._columns, ignore_extra=ignore_extra)
         outputs = self.session.run(self._outputs, feeds)
         found = predictions(outputs, self.signature.classes, self._quantiles)
         body = {"model": self.model, "version": self.version, "predictions": found}
-        return Answer(self.model, self.version, len(found), to_json(body))
+        return InferenceResponse(self.model, self.version, len(found), to_json(body))
 
-    def _of_tensors(self, document: Mapping[str, Any], ignore_extra: bool) -> Answer:
+    def _of_tensors(self, document: Mapping[str, Any], ignore_extra: bool) -> InferenceResponse:
         identity = document.get("id")
         if not isinstance(identity, str | None):
             raise InvalidRequestError(f"id: text is expected, not {json_kind(identity)}")
@@ -85,4 +92,4 @@ class LoadedModel:
         if identity is not None:
             body["id"] = identity
         body["outputs"] = tensors(dict(zip(self._outputs, outputs, strict=True)), chosen)
-        return Answer(self.model, self.version, len(outputs[0]), to_json(body))
+        return InferenceResponse(self.model, self.version, len(outputs[0]), to_json(body))

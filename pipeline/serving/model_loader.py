@@ -14,7 +14,7 @@ from pipeline.contracts.ports import ObjectStore, Table
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key
 from pipeline.evaluation.sessions import WideSession
-from pipeline.serving.loaded_model import LoadedModel, Session
+from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 
 __all__ = ["ModelLoader", "onnx_session"]
 
@@ -23,15 +23,15 @@ _READY = "READY"
 _ERRORS_ALONE = 3  # onnxruntime warns of machines that have no GPU
 
 
-def onnx_session(threads: int) -> Callable[[bytes], Session]:
+def onnx_session(threads: int) -> Callable[[bytes], InferenceSession]:
     """Makes sessions that use ``threads`` threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ALONE
 
-    def make(file: bytes) -> Session:
-        session: Session = WideSession(file, options, providers=["CPUExecutionProvider"])
+    def make(file: bytes) -> InferenceSession:
+        session: InferenceSession = WideSession(file, options, providers=["CPUExecutionProvider"])
         return session
 
     return make
@@ -43,7 +43,7 @@ class ModelLoader:
     A file goes as bytes straight into its session: no disk to fill, and no copy that was not checked.
     """
 
-    def __init__(self, table: Table, artifacts: ObjectStore, make_session: Callable[[bytes], Session]) -> None:
+    def __init__(self, table: Table, artifacts: ObjectStore, make_session: Callable[[bytes], InferenceSession]) -> None:
         self._table = table
         self._artifacts = artifacts
         self._make_session = make_session

@@ -8,7 +8,7 @@ import orjson
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.http import InferRequest
-from pipeline.serving.loaded_model import Answer, LoadedModel
+from pipeline.serving.loaded_model import InferenceResponse, LoadedModel
 from pipeline.serving.model_store import ModelCache
 
 __all__ = ["Predictor"]
@@ -20,7 +20,7 @@ class Predictor:
     def __init__(self, store: ModelCache) -> None:
         self._store = store
 
-    def __call__(self, request: InferRequest) -> Answer:
+    def __call__(self, request: InferRequest) -> InferenceResponse:
         """Raise NotFoundError, ConflictError, IntegrityError for the version, InvalidRequestError for the request."""
         return self._model(request).answer(_read(request.body), ignore_extra=request.ignore_extra)
 

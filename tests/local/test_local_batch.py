@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.local.batch.job import Job
+from pipeline.local.batch.job import BatchJob
 from pipeline.local.batch.request import Attempt, JobRequest, request_of
 from pipeline.local.batch.runner import JobRunner
 from tests.local.conftest import until
@@ -105,7 +105,7 @@ def runner(tmp_path: Path) -> JobRunner:
     return JobRunner("http://127.0.0.1:1", tmp_path, tell=lambda group, stream, line: None, grace_seconds=0.5)
 
 
-def submit(runner: JobRunner, text: str, **options: Any) -> Job:
+def submit(runner: JobRunner, text: str, **options: Any) -> BatchJob:
     return runner.submit(script(text, **options), changed=lambda job: None)
 
 

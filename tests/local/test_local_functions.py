@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.local.handlers.instance import FunctionSpec
-from pipeline.local.handlers.pool import Called, Functions
+from pipeline.local.handlers.pool import Functions, InvocationResult
 from pipeline.local.handlers.runtime_api import Invocation, RuntimeApi
 from pipeline.local.processes import ROOT
 
@@ -70,11 +70,11 @@ def invocation(event: Any, seconds: float = 5.0) -> Invocation:
     return Invocation(request_id="id-1", event=json.dumps(event).encode(), function_arn="arn:f", seconds=seconds)
 
 
-def call(functions: Functions, spec: FunctionSpec, event: Any = None) -> Called:
+def call(functions: Functions, spec: FunctionSpec, event: Any = None) -> InvocationResult:
     return functions.call(spec, invocation(event, spec.seconds))
 
 
-def document(called: Called) -> Any:
+def document(called: InvocationResult) -> Any:
     return json.loads(called.answer.body)
 
 
@@ -113,7 +113,7 @@ def test_an_instance_that_was_killed_meanwhile_is_replaced(functions: Functions,
 
 
 def test_more_calls_than_instances_wait_for_their_turn(functions: Functions, code: Path) -> None:
-    answers: list[Called] = []
+    answers: list[InvocationResult] = []
     threads = [threading.Thread(target=lambda: answers.append(call(functions, spec(code), 0.1))) for _ in range(12)]
     for thread in threads:
         thread.start()

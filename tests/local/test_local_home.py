@@ -13,11 +13,11 @@ import pytest
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.contracts.stack import StackStatus
 from pipeline.local import control
-from pipeline.local.home import Deployed, Home, Server
+from pipeline.local.home import Home, LocalDeployment, Server
 from pipeline.local.launch import start
 
 SERVER = Server(pid=os.getpid(), port=4000, endpoint_url="http://127.0.0.1:4000", started=1.0)
-DEPLOYED = Deployed(digest="d", uploads_bucket="u", artifacts_bucket="a", api_path="/restapis/x")
+DEPLOYED = LocalDeployment(digest="d", uploads_bucket="u", artifacts_bucket="a", api_path="/restapis/x")
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from pipeline.contracts.errors import ConfigurationError, ModeldropError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.deployment.check import Check
-    from pipeline.deployment.checks import Target
-    from pipeline.deployment.deploy import Deployed
+    from pipeline.deployment.check import PreflightCheck
+    from pipeline.deployment.checks import DeployTarget
+    from pipeline.deployment.deploy import DeployResult
     from pipeline.deployment.destroy import Removal
 
 __all__ = ["NAMES", "register"]
@@ -117,9 +117,9 @@ def destroy(
         print_json({"stack": site.name, "removed": True, "kept": removal.kept})
 
 
-def _target(site: DeploymentSite, defaults: dict[str, str], overrides: dict[str, str]) -> Target:
+def _target(site: DeploymentSite, defaults: dict[str, str], overrides: dict[str, str]) -> DeployTarget:
     """An update keeps the parameters that the stack has."""
-    from pipeline.deployment.checks import Target
+    from pipeline.deployment.checks import DeployTarget
 
     try:
         state = site.stack().state()
@@ -127,17 +127,17 @@ def _target(site: DeploymentSite, defaults: dict[str, str], overrides: dict[str,
         state = None
     existing = {name: value for name, value in state.parameters.items() if name in defaults} if state else {}
     parameters = {**defaults, **existing, **overrides}
-    return Target(name=site.name, account=site.account, stack=site.stack, parameters=parameters)
+    return DeployTarget(name=site.name, account=site.account, stack=site.stack, parameters=parameters)
 
 
-def _checks(site: DeploymentSite, target: Target, *, images: bool) -> Iterable[Check]:
+def _checks(site: DeploymentSite, target: DeployTarget, *, images: bool) -> Iterable[PreflightCheck]:
     from pipeline.deployment.checks import check_account, check_tools
 
     yield from check_tools(site.commands, images=images)
     yield from check_account(target)
 
 
-def _show_checks(checks: Iterable[Check], *, quiet: bool) -> list[Check]:
+def _show_checks(checks: Iterable[PreflightCheck], *, quiet: bool) -> list[PreflightCheck]:
     """Print each line as soon as it is known: some of them take seconds."""
     from pipeline.cli.terminal.console import out
 
@@ -153,7 +153,7 @@ def _show_checks(checks: Iterable[Check], *, quiet: bool) -> list[Check]:
     return shown
 
 
-def _remaining(site: DeploymentSite, checks: list[Check], deployed: Deployed | None) -> list[str]:
+def _remaining(site: DeploymentSite, checks: list[PreflightCheck], deployed: DeployResult | None) -> list[str]:
     """What a person still has to do."""
     steps = [f"{check.name}: {check.fix}" for check in checks if check.status == "warning" and check.fix]
     if deployed is None:

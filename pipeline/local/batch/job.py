@@ -14,7 +14,7 @@ from pipeline.local.batch.container import Container
 from pipeline.local.batch.request import Attempt, JobRequest
 from pipeline.local.processes import child_environment
 
-__all__ = ["Job", "Status", "now_ms"]
+__all__ = ["BatchJob", "Status", "now_ms"]
 
 Status = Literal["RUNNABLE", "RUNNING", "SUCCEEDED", "FAILED"]
 Say = Callable[[str, str], None]  # log stream, line
@@ -23,14 +23,16 @@ _EXITED = "Essential container in task exited"
 _TIMED_OUT = "Job attempt duration exceeded timeout"
 
 
-class Job:
+class BatchJob:
     """A job from its submission on. ``changed`` is called after each change of its status.
 
     A job that is stopped has ``grace_seconds`` between SIGTERM and SIGKILL. Of several nodes, the main one (0) decides:
     when it ends the others are stopped, and its exit code is the job's; that another is lost it must notice itself.
     """
 
-    def __init__(self, request: JobRequest, *, changed: Callable[[Job], None], grace_seconds: float = 30.0) -> None:
+    def __init__(
+        self, request: JobRequest, *, changed: Callable[[BatchJob], None], grace_seconds: float = 30.0
+    ) -> None:
         self.id = str(uuid.uuid4())
         self.request = request
         self.status: Status = "RUNNABLE"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
 
-from pipeline.local.batch.job import Job
+from pipeline.local.batch.job import BatchJob
 from pipeline.local.batch.queues import Queues
 from pipeline.local.batch.request import JobRequest
 
@@ -25,11 +25,11 @@ class JobRunner:
         self._tell = tell
         self._grace_seconds = grace_seconds
         self._queues = Queues()
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, BatchJob] = {}
 
-    def submit(self, request: JobRequest, *, changed: Callable[[Job], None]) -> Job:
+    def submit(self, request: JobRequest, *, changed: Callable[[BatchJob], None]) -> BatchJob:
         """Start it as soon as its queue lets it. ``changed`` is called in the caller's context, in another thread."""
-        job = Job(request, changed=changed, grace_seconds=self._grace_seconds)
+        job = BatchJob(request, changed=changed, grace_seconds=self._grace_seconds)
         self._jobs[job.id] = job
         changed(job)
         threading.Thread(
@@ -50,7 +50,7 @@ class JobRunner:
             job.stop("the embedded cloud has ended")
             job.kill()
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: BatchJob) -> None:
         request = job.request
         try:
             if self._queues.take(request.queue, request.vcpus, cancelled=lambda: job.stopped):
@@ -62,7 +62,7 @@ class JobRunner:
             job.finish()
             del self._jobs[job.id]
 
-    def _run_now(self, job: Job) -> None:
+    def _run_now(self, job: BatchJob) -> None:
         lines = threading.Lock()  # several nodes speak at once
         with (self._logs / f"{job.request.name}.log").open("a", buffering=1) as file:
 

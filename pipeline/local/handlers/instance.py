@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.local.handlers.runtime_api import Answer, Invocation, RuntimeApi
+from pipeline.local.handlers.runtime_api import Invocation, RuntimeApi, RuntimeResponse
 from pipeline.local.processes import child_environment
 
 __all__ = ["FunctionSpec", "Instance"]
@@ -59,7 +59,7 @@ class Instance:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def invoke(self, invocation: Invocation) -> Answer:
+    def invoke(self, invocation: Invocation) -> RuntimeResponse:
         """Its answer; a time-out, an exit and a handler that cannot be loaded are answers too, and end the instance."""
         answer = self._initialized(invocation.request_id)
         if answer is None:
@@ -88,7 +88,7 @@ class Instance:
         self._output.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _initialized(self, request_id: str) -> Answer | None:
+    def _initialized(self, request_id: str) -> RuntimeResponse | None:
         """Wait for the handler to be loaded; the error when it cannot be."""
         self.wait_until_loaded()
         if self._api.ready.is_set():
@@ -98,7 +98,7 @@ class Instance:
         except queue.Empty:
             return self._exited(request_id) if not self.alive else self._timed_out(request_id, _INIT_SECONDS)
 
-    def _answer(self, invocation: Invocation) -> Answer:
+    def _answer(self, invocation: Invocation) -> RuntimeResponse:
         end = time.monotonic() + invocation.seconds
         while True:
             alive = self.alive  # asked before the queue: an answer and an exit right after it is an answer
@@ -110,16 +110,18 @@ class Instance:
                 if time.monotonic() > end:
                     return self._timed_out(invocation.request_id, invocation.seconds)
 
-    def _exited(self, request_id: str) -> Answer:
+    def _exited(self, request_id: str) -> RuntimeResponse:
         code = self._process.wait()
         how = f"exit status {code}" if code >= 0 else f"signal: {-code}"
-        return Answer.error("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {how}")
+        return RuntimeResponse.error(
+            "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {how}"
+        )
 
-    def _timed_out(self, request_id: str, seconds: float) -> Answer:
+    def _timed_out(self, request_id: str, seconds: float) -> RuntimeResponse:
         self._process.kill()
         self._process.wait()
         text = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
-        return Answer.error("Sandbox.Timedout", text)
+        return RuntimeResponse.error("Sandbox.Timedout", text)
 
 
 def _environment(spec: FunctionSpec, endpoint_url: str, runtime_api: str) -> dict[str, str]:

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.local.handlers.instance import FunctionSpec, Instance
-from pipeline.local.handlers.runtime_api import Answer, Invocation
+from pipeline.local.handlers.runtime_api import Invocation, RuntimeResponse
 
-__all__ = ["Called", "Functions"]
+__all__ = ["Functions", "InvocationResult"]
 
 _INSTANCES = max(4, os.cpu_count() or 1)  # more at once would only share the same CPUs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Called:
+class InvocationResult:
     """What came of a call, and what the function wrote meanwhile."""
 
-    answer: Answer
+    answer: RuntimeResponse
     log: str
 
 
@@ -39,16 +39,16 @@ class Functions:
         shutil.rmtree(run, ignore_errors=True)  # of a server that was killed
         run.mkdir(parents=True)
 
-    def call(self, spec: FunctionSpec, invocation: Invocation) -> Called:
+    def call(self, spec: FunctionSpec, invocation: Invocation) -> InvocationResult:
         """Wait for an instance when all are busy, as long as the call itself may take."""
         with self._pool(spec).instance(invocation.seconds) as instance:
             if instance is None:
                 text = f"all {_INSTANCES} instances of {spec.name} are busy"
-                return Called(answer=Answer.error("Lambda.TooManyRequestsException", text), log="")
+                return InvocationResult(answer=RuntimeResponse.error("Lambda.TooManyRequestsException", text), log="")
             answer = instance.invoke(invocation)
             log = instance.take_output()
         self._keep(spec.name, log)
-        return Called(answer=answer, log=log)
+        return InvocationResult(answer=answer, log=log)
 
     def warm(self, spec: FunctionSpec) -> None:
         """Have an instance that has loaded the handler; a call that comes meanwhile takes it over."""

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["Answer", "Invocation", "RuntimeApi"]
+__all__ = ["Invocation", "RuntimeApi", "RuntimeResponse"]
 
 _MAX_ANSWER_BYTES = 6 * 1024 * 1024 + 100  # Lambda's own: 6,291,556
 _JSON = "application/json"
@@ -35,14 +35,14 @@ class Invocation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class RuntimeResponse:
     """What came of a call: the handler's JSON, or with ``failed`` an error document (errorType, errorMessage)."""
 
     body: bytes
     failed: bool = False
 
     @classmethod
-    def error(cls, kind: str, message: str) -> Answer:
+    def error(cls, kind: str, message: str) -> RuntimeResponse:
         return cls(body=json.dumps({"errorType": kind, "errorMessage": message}).encode(), failed=True)
 
 
@@ -51,7 +51,7 @@ class RuntimeApi:
 
     def __init__(self) -> None:
         self.ready = threading.Event()  # the runtime has loaded the handler and asked for the first event
-        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[RuntimeResponse] = queue.SimpleQueue()
         self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self._closed = False
         self._server = _Server(("127.0.0.1", 0), _Exchange)
@@ -118,10 +118,10 @@ class _Exchange(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if len(body) > _MAX_ANSWER_BYTES:
             text = f"Response payload size exceeded maximum allowed payload size ({_MAX_ANSWER_BYTES} bytes)."
-            self.server.api.answers.put(Answer.error("Function.ResponseSizeTooLarge", text))
+            self.server.api.answers.put(RuntimeResponse.error("Function.ResponseSizeTooLarge", text))
             self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"errorType": "RequestEntityTooLarge"}')
             return
-        self.server.api.answers.put(Answer(body=body, failed=self.path.endswith("/error")))
+        self.server.api.answers.put(RuntimeResponse(body=body, failed=self.path.endswith("/error")))
         self._reply(HTTPStatus.ACCEPTED, b'{"status": "OK"}')
 
     def _reply(self, status: HTTPStatus, body: bytes = b"", headers: dict[str, str] | None = None) -> None:

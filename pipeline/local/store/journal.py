@@ -8,10 +8,10 @@ from typing import Protocol
 
 from pipeline.local.store.database import Change, Database, StorageError
 
-__all__ = ["Journal", "Part"]
+__all__ = ["Journal", "JournaledCollection"]
 
 
-class Part(Protocol):
+class JournaledCollection(Protocol):
     """A collection of records that is kept in the database."""
 
     def changes(self) -> Iterable[Change]:
@@ -27,11 +27,11 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.lock = threading.RLock()
-        self._parts: list[Part] = []
+        self._parts: list[JournaledCollection] = []
         self._afterwards: list[Callable[[], None]] = []
         self._failure: StorageError | None = None
 
-    def add(self, part: Part) -> None:
+    def add(self, part: JournaledCollection) -> None:
         """Commit ``part`` from now on."""
         with self.lock:
             self._parts.append(part)

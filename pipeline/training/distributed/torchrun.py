@@ -15,7 +15,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main as torchrun
 
-from pipeline.contracts.compute_cluster import Cluster, Process
+from pipeline.contracts.compute_cluster import ComputeCluster, Process
 from pipeline.contracts.errors import NodeLostError
 
 __all__ = ["joined", "launch"]
@@ -27,7 +27,7 @@ _CHECK_SECONDS = 0.5
 _ENDED_BY_SIGTERM = 143
 
 
-def launch(cluster: Cluster, module: str, arguments: Sequence[str]) -> int:
+def launch(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> int:
     """Run ``python -m module arguments`` in each of this node's processes, by torchrun; the exit code.
 
     Each waits until all nodes are there. None is started again: the job as a whole is, with fewer nodes.

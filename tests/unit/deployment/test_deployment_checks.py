@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.contracts.account import StackState
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.deployment.check import Check
-from pipeline.deployment.checks import Target, check_account, check_tools
+from pipeline.deployment.check import PreflightCheck
+from pipeline.deployment.checks import DeployTarget, check_account, check_tools
 from pipeline.deployment.commands import Finished
 from pipeline.deployment.template import read_template
 from tests.fakes.account import STACK_ID, FakeAccount, FakeStack, RecordedCommands
@@ -28,9 +28,9 @@ def _target(
     name: str = "modeldrop",
     status: str | None = None,
     parameters: Mapping[str, str] | None = None,
-) -> Target:
+) -> DeployTarget:
     stack = FakeStack(current=StackState(id=STACK_ID, status=status) if status else None)
-    return Target(
+    return DeployTarget(
         name=name,
         account=account or FakeAccount(),
         stack=lambda: stack,
@@ -38,14 +38,14 @@ def _target(
     )
 
 
-def _account_checks(*arguments: Any, **fields: Any) -> dict[str, list[Check]]:
-    found: dict[str, list[Check]] = {}
+def _account_checks(*arguments: Any, **fields: Any) -> dict[str, list[PreflightCheck]]:
+    found: dict[str, list[PreflightCheck]] = {}
     for check in check_account(_target(*arguments, **fields)):
         found.setdefault(check.name, []).append(check)
     return found
 
 
-def _failed(checks: Mapping[str, list[Check]]) -> list[Check]:
+def _failed(checks: Mapping[str, list[PreflightCheck]]) -> list[PreflightCheck]:
     return [check for group in checks.values() for check in group if check.status == "failed"]
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.contracts.account import StackState
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.deployment.checks import Target
+from pipeline.deployment.checks import DeployTarget
 from pipeline.deployment.commands import Finished
-from pipeline.deployment.deploy import Deployed, DeployOptions, deploy
+from pipeline.deployment.deploy import DeployOptions, DeployResult, deploy
 from tests.fakes.account import OUTPUTS, STACK_ID, FakeAccount, FakeStack, RecordedCommands
 
 REPOSITORY = OUTPUTS["ImageRepository"]
@@ -24,11 +24,11 @@ class Site:
     def __init__(self, parameters: Mapping[str, str], after: StackState | None = COMPLETE) -> None:
         self.stack, self.commands, self.after = FakeStack(), RecordedCommands(on_run=self._run), after
         self.reported: list[str] = []
-        self.target = Target(
+        self.target = DeployTarget(
             name="modeldrop", account=FakeAccount(), stack=lambda: self.stack, parameters={"Gpu": "spot", **parameters}
         )
 
-    def deploy(self, options: DeployOptions | None = None) -> Deployed:
+    def deploy(self, options: DeployOptions | None = None) -> DeployResult:
         options = options or DeployOptions()
         return deploy(self.target, options, commands=self.commands, report=self.reported.append)
 
@@ -51,7 +51,7 @@ def test_images_are_built_before_the_stack_is_touched_and_pushed_to_its_reposito
         "docker tag",
         "docker push",
     ]
-    assert deployed == Deployed(outputs=OUTPUTS, images=(f"{REPOSITORY}:latest", f"{REPOSITORY}:gpu"))
+    assert deployed == DeployResult(outputs=OUTPUTS, images=(f"{REPOSITORY}:latest", f"{REPOSITORY}:gpu"))
 
 
 def test_the_registrys_password_goes_through_stdin_to_its_host() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline import bootstrap
-from pipeline.contracts.compute_cluster import Cluster
+from pipeline.contracts.compute_cluster import ComputeCluster
 from pipeline.jobs.train_multinode import train_multinode
 
 CHILD = {
@@ -15,17 +15,17 @@ CHILD = {
 
 
 def test_a_node_starts_the_training_in_its_processes_and_says_where_the_main_one_is() -> None:
-    started: list[tuple[Cluster, str, Sequence[str]]] = []
+    started: list[tuple[ComputeCluster, str, Sequence[str]]] = []
 
-    def start(cluster: Cluster, module: str, arguments: Sequence[str]) -> int:
+    def start(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> int:
         started.append((cluster, module, arguments))
         return 7
 
     assert train_multinode(["--run", "r"], connect=lambda: bootstrap.node(CHILD), start=start) == 7
-    cluster = Cluster(nodes=3, node_index=2, address="10.42.2.7", port=29500, processes_per_node=1)
+    cluster = ComputeCluster(nodes=3, node_index=2, address="10.42.2.7", port=29500, processes_per_node=1)
     assert started == [(cluster, "pipeline.jobs.train", ["--run", "r"])]
 
 
 def test_the_main_node_which_batch_tells_no_address_is_met_on_itself() -> None:
     main = {name: CHILD[name] for name in ("MODELDROP_QUEUE", "AWS_BATCH_JOB_NUM_NODES")}
-    assert bootstrap.node(main).cluster == Cluster(nodes=3)
+    assert bootstrap.node(main).cluster == ComputeCluster(nodes=3)

@@ -12,7 +12,7 @@ import pytest
 from pipeline.contracts.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.http import InferRequest
-from pipeline.serving.loaded_model import Session
+from pipeline.serving.loaded_model import InferenceSession
 from pipeline.serving.model_loader import ModelLoader, onnx_session
 from pipeline.serving.model_store import KEEP_BYTES, ModelCache
 from pipeline.serving.predictor import Predictor
@@ -36,7 +36,7 @@ class World:
         loader = ModelLoader(self.table, self.artifacts, self._session)
         return ModelCache(loader, alias_seconds=5, keep=keep, keep_bytes=keep_bytes, clock=lambda: self.now)
 
-    def _session(self, file: bytes) -> Session:
+    def _session(self, file: bytes) -> InferenceSession:
         self.sessions += 1
         return onnx_session(1)(file)
 

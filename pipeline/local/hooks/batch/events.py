@@ -12,7 +12,7 @@ from typing import Any
 
 from ministack.services import batch, eventbridge
 
-from pipeline.local.batch.job import Job
+from pipeline.local.batch.job import BatchJob
 from pipeline.local.private_names import PrivateName
 
 __all__ = ["PRIVATE_NAMES", "tell_if_it_waits"]
@@ -25,14 +25,14 @@ PRIVATE_NAMES = (
 _SECONDS = 1.0
 
 
-def tell_if_it_waits(job: Job, queue: str) -> None:
+def tell_if_it_waits(job: BatchJob, queue: str) -> None:
     """Send the event of a job that still waits in a moment. ``queue`` is its queue's ARN."""
     timer = threading.Timer(_SECONDS, copy_context().run, (_tell, job, queue))
     timer.daemon = True
     timer.start()
 
 
-def _tell(job: Job, queue: str) -> None:
+def _tell(job: BatchJob, queue: str) -> None:
     if job.status != "RUNNABLE":
         return
     arn = batch._job_arn(job.id)

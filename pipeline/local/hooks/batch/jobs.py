@@ -13,7 +13,7 @@ from typing import Any
 from ministack.core import responses
 from ministack.services import batch, cloudwatch_logs
 
-from pipeline.local.batch.job import Job
+from pipeline.local.batch.job import BatchJob
 from pipeline.local.batch.refusals import RefusedError, check_job_definition
 from pipeline.local.batch.request import Attempt, container_of, request_of
 from pipeline.local.batch.runner import JobRunner
@@ -98,7 +98,7 @@ def install(runner: JobRunner) -> None:
     )
 
 
-def submit(runner: JobRunner, document: Document) -> Job:
+def submit(runner: JobRunner, document: Document) -> BatchJob:
     """Start what SubmitJob's request describes; raise RefusedError when it cannot be."""
     if not re.fullmatch(_JOB_NAME, document.get("jobName") or ""):
         raise RefusedError("Job name should match valid pattern")
@@ -107,7 +107,7 @@ def submit(runner: JobRunner, document: Document) -> Job:
         raise RefusedError(f"JobQueue {queue} not found")
     definition = _definition(document.get("jobDefinition") or "")
 
-    def changed(job: Job) -> None:
+    def changed(job: BatchJob) -> None:
         batch._jobs[job.id] = _described(job, document, definition)
 
     job = runner.submit(request_of(document, definition), changed=changed)
@@ -135,7 +135,7 @@ def _definition(reference: str) -> Document:
     raise RefusedError(f"JobDefinition {reference} not found")
 
 
-def _described(job: Job, document: Document, definition: Document) -> dict[str, Any]:
+def _described(job: BatchJob, document: Document, definition: Document) -> dict[str, Any]:
     """As DescribeJobs tells it."""
     times = {"startedAt": job.started_at, "stoppedAt": job.stopped_at}
     return {

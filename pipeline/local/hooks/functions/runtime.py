@@ -19,7 +19,7 @@ from ministack.services import lambda_svc
 
 from pipeline.local.handlers.instance import FunctionSpec
 from pipeline.local.handlers.pool import Functions
-from pipeline.local.handlers.runtime_api import Answer, Invocation
+from pipeline.local.handlers.runtime_api import Invocation, RuntimeResponse
 from pipeline.local.private_names import PrivateName
 
 __all__ = ["PRIVATE_NAMES", "install", "warm"]
@@ -89,6 +89,6 @@ def _unpacked(content: bytes, folder: Path) -> Path:
     return folder
 
 
-def _result(answer: Answer, log: str) -> dict[str, Any]:
+def _result(answer: RuntimeResponse, log: str) -> dict[str, Any]:
     body = json.loads(answer.body or b"null")
     return {"body": body, "log": log, "error": True} if answer.failed else {"body": body, "log": log}

@@ -11,7 +11,7 @@ from pipeline.local.private_names import PrivateName
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import StoredDict
 
-__all__ = ["PRIVATE_NAMES", "Executions"]
+__all__ = ["PRIVATE_NAMES", "StoredExecutions"]
 
 PRIVATE_NAMES = (
     PrivateName(module=stepfunctions, name="_emit_execution_status_event", parameters=("execution",)),
@@ -21,7 +21,7 @@ PRIVATE_NAMES = (
 Execution = dict[str, Any]  # MiniStack's record of an execution
 
 
-class Executions:
+class StoredExecutions:
     """The executions: those that run in memory, the others on disk, with their histories apart.
 
     ``commit`` commits the journal, from any thread.

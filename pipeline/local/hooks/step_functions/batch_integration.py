@@ -12,7 +12,7 @@ from typing import Any
 
 from ministack.services import batch, stepfunctions
 
-from pipeline.local.batch.job import Job
+from pipeline.local.batch.job import BatchJob
 from pipeline.local.batch.refusals import RefusedError
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.hooks.batch import jobs as batch_jobs
@@ -42,14 +42,16 @@ SYNC_PARAMETERS = frozenset(
 )  # fmt: skip
 
 _POLL_SECONDS = 0.1
-_submitted: ContextVar[list[Job] | None] = ContextVar("submitted", default=None)  # by the state that has a time-out
+_submitted: ContextVar[list[BatchJob] | None] = ContextVar(
+    "submitted", default=None
+)  # by the state that has a time-out
 
 
 def install(runner: JobRunner) -> None:
     invoke = stepfunctions._invoke_resource_with_timeout
 
     def invoke_and_stop(resource: str, document: Any, seconds: float) -> Any:
-        jobs: list[Job] = []
+        jobs: list[BatchJob] = []
         token = _submitted.set(jobs)
         try:
             return invoke(resource, document, seconds)
@@ -82,7 +84,7 @@ def install(runner: JobRunner) -> None:
     )
 
 
-def _submit(runner: JobRunner, document: Any) -> Job:
+def _submit(runner: JobRunner, document: Any) -> BatchJob:
     try:
         job = batch_jobs.submit(runner, camel(document))
     except RefusedError as error:
@@ -93,7 +95,7 @@ def _submit(runner: JobRunner, document: Any) -> Job:
     return job
 
 
-def _submitted_job(job: Job) -> dict[str, str]:
+def _submitted_job(job: BatchJob) -> dict[str, str]:
     return {"JobId": job.id, "JobName": job.request.name, "JobArn": batch._job_arn(job.id)}
 
 
@@ -119,7 +121,7 @@ def _nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
     return "States.TaskFailed", json.dumps(cause)
 
 
-def _wait(runner: JobRunner, job: Job) -> Any:
+def _wait(runner: JobRunner, job: BatchJob) -> Any:
     """The description of a job that succeeded; one that failed is the Cause of States.TaskFailed."""
     execution = current_execution.get()
     while not job.ended.wait(_POLL_SECONDS):
