@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.contracts.spec.job_spec import Compression, greater_is_better
+from pipeline.contracts.spec.job_spec import Compression
+from pipeline.contracts.spec.metrics import greater_is_better
 
 __all__ = ["Measured", "failed_gates", "relative_drop"]
 

@@ -30,7 +30,8 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE, TrainedCandidate
 from pipeline.contracts.records.variant import Artifact, Precision, Status, Variant, VariantSet
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.spec.job_spec import JobSpec, default_metric
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.metrics import default_metric
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_row, truth
 from pipeline.graphs.served_graph import wrap

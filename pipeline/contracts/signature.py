@@ -74,6 +74,7 @@ class Signature:
     encoding: str = ""  # that train.yaml names; empty: detected
     sheet: str = ""  # of a spreadsheet, that train.yaml names; empty: the first
     target_format: NumberFormat = PLAIN  # regression only
+    positive: str = ""  # of two classes the one that precision, recall and F1 are of; empty: the second
     unread: tuple[str, ...] = ()  # columns of the training file that no model reads: later rows may have them too
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,8 +95,14 @@ class Signature:
             encoding=document.get("encoding", ""),
             sheet=document.get("sheet", ""),
             target_format=NumberFormat(**document.get("target_format", {})),
+            positive=document.get("positive", ""),
             unread=tuple(document.get("unread", ())),
         )
+
+    @property
+    def positive_index(self) -> int:
+        """Place of the positive class among ``classes``."""
+        return self.classes.index(self.positive) if self.positive else 1
 
     @property
     def quantile_names(self) -> tuple[str, ...]:

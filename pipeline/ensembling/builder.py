@@ -16,7 +16,7 @@ import onnx
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import BODY, TRAINED, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
-from pipeline.contracts.spec.job_spec import greater_is_better
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill
 from pipeline.evaluation.metrics import interval, measure

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.spec.job_spec import greater_is_better
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import Feeds, OnnxModel, feeds, truth

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
+from pipeline.evaluation.classification_metrics import classification_metrics
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.regression_metrics import regression_metrics
 
 __all__ = ["interval", "measure"]
 
 Floats = npt.NDArray[np.float64]
 _Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
-_LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # what scikit-learn clips float32 probabilities to
 _CELLS = 4_000_000  # of a block of draws: 32 MB
 _WORK = 16_000_000  # rows x draws that an interval may cost: about a second
 _FEWEST_DRAWS, _MOST_DRAWS = 200, 1000
@@ -25,47 +26,81 @@ _NORMAL = 1.959964  # standard deviations of a normal distribution that hold 95 
 
 
 def measure(
-    signature: Signature, truth: npt.NDArray[Any], answers: Answers, *, only: str | None = None
+    signature: Signature,
+    truth: npt.NDArray[Any],
+    answers: Answers,
+    *,
+    weight: npt.NDArray[np.floating[Any]] | None = None,
+    only: str | None = None,
 ) -> dict[str, float]:
-    """Classification: accuracy, auc, log_loss; regression: rmse, mae, r2; clustering: silhouette.
+    """Measure predictions by the metrics of contracts.spec.metrics that apply; always finite for finite answers.
 
-    Always finite for finite answers. ``truth`` is as scoring.truth gives it: labels, each one of the signature's
-    classes, or values; of clustering, which has none, where the rows lie. ``auc`` of two
-    classes is the area under the ROC curve, ties counting half; of more, the mean over the classes of one against the
-    rest, each weighted by its rows (scikit-learn's ``ovr``, ``weighted``), so that a class of three rows does not
-    decide. It is 0.5 where the rows are of one class. ``r2`` of a constant truth is 0, or 1 when it is met exactly.
-    ``only``: the one that is wanted.
+    ``auc`` of two classes is the area under the ROC curve, ties counting half; of more, the mean over the classes of
+    one against the rest, each weighted by its rows (scikit-learn's ``ovr``, ``weighted``), so that a class of three
+    rows does not decide. It is 0.5 where the rows are of one class. ``r2`` of a constant truth is 0, or 1 when it is
+    met exactly.
+
+    Args:
+        signature: Its classes are in the order of the probabilities; ``positive`` names the one of two that F1 and
+            average precision are of.
+        truth: As scoring.truth gives it: labels, each one of the signature's classes, or values; of clustering, which
+            has none, where the rows lie.
+        answers: Predictions for the same rows.
+        weight: What each row counts [rows]; None: all alike.
+        only: The one that is wanted.
+
+    Returns:
+        Metric -> value; ``f1`` of two classes alone, ``quadratic_kappa`` where the labels are numbers, ``rmsle`` where
+        the truth is above -1.
     """
-    weights = np.ones((1, len(truth)))
+    weights = np.ones((1, len(truth))) if weight is None else np.asarray(weight, np.float64)[None]
     metrics = _metrics(signature, truth, answers, only)
-    return {name: float(metric(weights)[0]) for name, metric in metrics.items() if only in (None, name)}
+    return {name: float(metric(weights)[0]) for name, metric in metrics.items()}
 
 
-def interval(
-    signature: Signature, truth: npt.NDArray[Any], answers: Answers, *, only: str | None = None, seed: int = 0
+def interval(  # noqa: PLR0913 - what is measured, and how
+    signature: Signature,
+    truth: npt.NDArray[Any],
+    answers: Answers,
+    *,
+    weight: npt.NDArray[np.floating[Any]] | None = None,
+    only: str | None = None,
+    seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """Each metric's 95 % interval (``only``: of that one): percentiles over rows drawn anew (200 to 1,000 times).
+    """Estimate each metric's 95 % interval: percentiles over rows that are drawn anew (200 to 1,000 times).
 
-    Accuracy's is Wilson's (1927): rows that are all right, drawn anew, are all right, however few they are.
+    Accuracy's is Wilson's (1927): rows that are all right, drawn anew, are all right, however few they are. Of weighted
+    rows it is of as many as they are worth (Kish 1965).
+
+    Args:
+        signature, truth, answers, weight, only: As ``measure`` has them.
+        seed: Of the draws.
+
+    Returns:
+        Metric -> its bounds.
     """
-    rows = len(truth)
-    metrics = _metrics(signature, truth, answers, only)
-    wanted = {name: metric for name, metric in metrics.items() if only in (None, name)}
-    share = wanted.pop("accuracy", None)
-    found = {} if share is None else {"accuracy": _wilson(float(share(np.ones((1, rows)))[0]), rows)}
-    return found | _bootstrapped(wanted, rows, seed)
+    metrics = dict(_metrics(signature, truth, answers, only))
+    accuracy = metrics.pop("accuracy", None)
+    counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
+    bounds = {}
+    if accuracy is not None:
+        effective = float(counts.sum() ** 2 / np.square(counts).sum())
+        bounds["accuracy"] = _wilson(float(accuracy(counts[None])[0]), effective)
+    return bounds | _bootstrapped(metrics, counts, seed)
 
 
-def _bootstrapped(metrics: Mapping[str, _Metric], rows: int, seed: int) -> dict[str, tuple[float, float]]:
+def _bootstrapped(metrics: Mapping[str, _Metric], counts: Floats, seed: int) -> dict[str, tuple[float, float]]:
     if not metrics:
         return {}
+    rows = len(counts)
     draws = int(np.clip(_WORK // rows, _FEWEST_DRAWS, _MOST_DRAWS))
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
     generator = np.random.default_rng(seed)
     for size in _blocks(draws, max(1, _CELLS // rows)):
-        weights = np.stack([np.bincount(generator.integers(rows, size=rows), minlength=rows) for _ in range(size)])
+        times = np.stack([np.bincount(generator.integers(rows, size=rows), minlength=rows) for _ in range(size)])
+        weights = times * counts
         for name, metric in metrics.items():
-            drawn[name].append(metric(weights.astype(np.float64)))
+            drawn[name].append(metric(weights))
     return {name: _percentile_interval(np.concatenate(values)) for name, values in drawn.items()}
 
 
@@ -78,100 +113,57 @@ def _percentile_interval(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _wilson(share: float, rows: int) -> tuple[float, float]:
-    centre = (share + _NORMAL**2 / (2 * rows)) / (1 + _NORMAL**2 / rows)
+def _wilson(share: float, rows: float) -> tuple[float, float]:
+    center = (share + _NORMAL**2 / (2 * rows)) / (1 + _NORMAL**2 / rows)
     half = _NORMAL * np.sqrt(share * (1 - share) / rows + (_NORMAL / (2 * rows)) ** 2) / (1 + _NORMAL**2 / rows)
-    return float(min(share, max(0.0, centre - half))), float(max(share, min(1.0, centre + half)))
+    return float(min(share, max(0.0, center - half))), float(max(share, min(1.0, center + half)))
 
 
 def _metrics(
     signature: Signature, truth: npt.NDArray[Any], answers: Answers, only: str | None = None
-) -> Mapping[str, _Metric]:
-    """``only``: the one that is wanted; what would cost more is then left out."""
+) -> dict[str, _Metric]:
+    """``only``: the one that is wanted; what would cost more is then not made ready."""
+    ready: dict[str, Callable[[], _Metric]]
     if signature.task == "clustering":
-        return _clustering(truth, answers.labels)
-    if signature.task == "regression":
-        return _regression(truth.astype(np.float64), answers.values.astype(np.float64))
-    number = {label: index for index, label in enumerate(signature.classes)}
-    right = (answers.labels == truth).astype(np.float64)
-    return _classification(
-        right, np.array([number[label] for label in truth]), answers.probabilities.astype(np.float64), only
-    )
+        ready = {"silhouette": lambda: _silhouette(truth, answers.labels)}
+    elif signature.task == "regression":
+        ready = dict(
+            regression_metrics(
+                truth.astype(np.float64),
+                answers.values.astype(np.float64),
+                quantiles=signature.quantiles,
+                answered=answers.quantiles.astype(np.float64),
+            )
+        )
+    else:
+        number = {label: index for index, label in enumerate(signature.classes)}
+        ready = dict(
+            classification_metrics(
+                np.array([number[label] for label in truth], np.int64),
+                np.array([number[label] for label in answers.labels], np.int64),
+                answers.probabilities.astype(np.float64),
+                positive=signature.positive_index,
+                order=_label_numbers(signature.classes),
+            )
+        )
+    return {name: make() for name, make in ready.items() if only in (None, name)}
 
 
-def _classification(
-    right: Floats, truth: npt.NDArray[np.int64], probabilities: Floats, only: str | None
-) -> Mapping[str, _Metric]:
-    of_truth = probabilities[np.arange(len(truth)), truth]
-    surprise = -np.log(np.clip(of_truth, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
-    area = {"auc": _auc(truth, probabilities)} if only in (None, "auc") else {}
-    return {
-        "accuracy": lambda weights: _mean(right, weights),
-        **area,
-        "log_loss": lambda weights: _mean(surprise, weights),
-    }
+def _label_numbers(classes: tuple[str, ...]) -> Floats | None:
+    """The labels as numbers; None where one is none."""
+    try:
+        numbers = np.array([float(label) for label in classes])
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
 
 
-def _clustering(places: Floats, labels: npt.NDArray[np.object_]) -> Mapping[str, _Metric]:
+def _silhouette(places: Floats, labels: npt.NDArray[np.object_]) -> _Metric:
     """Drawn rows keep the silhouette that they have among all: drawing would only move rows onto themselves."""
     sample, widths = silhouettes(places, labels)
 
     def silhouette(weights: Floats) -> Floats:
         drawn = weights[:, sample]
-        return np.asarray(drawn @ widths / np.maximum(drawn.sum(axis=1), 1), dtype=np.float64)
+        return np.asarray(drawn @ widths / np.maximum(drawn.sum(axis=1), 1e-300), dtype=np.float64)
 
-    return {"silhouette": silhouette}
-
-
-def _regression(truth: Floats, values: Floats) -> Mapping[str, _Metric]:
-    error = values - truth
-    centred = truth - truth.mean()
-
-    def r2(weights: Floats) -> Floats:
-        left = _mean(error**2, weights)
-        spread = _mean(centred**2, weights) - _mean(centred, weights) ** 2
-        constant = spread <= 0
-        share = 1 - left / np.where(constant, 1, spread)
-        return np.where(constant, (left == 0).astype(np.float64), share)
-
-    return {
-        "rmse": lambda weights: np.sqrt(_mean(error**2, weights)),
-        "mae": lambda weights: _mean(np.abs(error), weights),
-        "r2": r2,
-    }
-
-
-def _mean(scores: Floats, weights: Floats) -> Floats:
-    return np.asarray(weights @ scores / weights.sum(axis=1), dtype=np.float64)
-
-
-def _auc(truth: npt.NDArray[np.int64], probabilities: Floats) -> _Metric:
-    if probabilities.shape[1] == 2:
-        area = _roc_auc(truth == 1, probabilities[:, 1])
-        return lambda weights: area(weights)[0]
-    areas = [_roc_auc(truth == label, probabilities[:, label]) for label in np.unique(truth)]
-
-    def weighted(weights: Floats) -> Floats:
-        values, rows = (np.stack(part) for part in zip(*(area(weights) for area in areas), strict=True))
-        return np.asarray((values * rows).sum(axis=0) / rows.sum(axis=0), dtype=np.float64)
-
-    return weighted
-
-
-def _roc_auc(positive: npt.NDArray[np.bool_], scores: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
-    """Weights [draws, rows] -> the area under the ROC curve, and the weight of the positive rows."""
-    order = np.argsort(scores, kind="stable")
-    ranked = scores[order]
-    is_positive = positive[order].astype(np.float64)
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])  # of groups of equal scores
-
-    def area(weights: Floats) -> tuple[Floats, Floats]:
-        ordered = weights[:, order]
-        above = np.add.reduceat(ordered * is_positive, starts, axis=1)
-        below = np.add.reduceat(ordered * (1 - is_positive), starts, axis=1)
-        won = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
-        positives, negatives = above.sum(axis=1), below.sum(axis=1)
-        pairs = positives * negatives
-        return np.where(pairs > 0, won / np.where(pairs > 0, pairs, 1), 0.5), positives
-
-    return area
+    return silhouette

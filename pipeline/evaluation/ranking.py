@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.contracts.spec.job_spec import greater_is_better
+from pipeline.contracts.spec.metrics import greater_is_better
 
 __all__ = ["ranking_score", "score_label", "shown"]
 

@@ -10,7 +10,8 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.contracts.spec.algorithm_catalog import catalogue
-from pipeline.contracts.spec.job_spec import JobSpec, check_metric, default_metric
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.metrics import check_metric, check_positive_class, default_metric
 from pipeline.planning.budget import within_dollars
 from pipeline.planning.estimates import seconds_of
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs
@@ -29,7 +30,8 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     InvalidJobSpecError when the metric does not measure the task, no algorithm fits, a search cannot be made, or
     ``limits.dollars`` does not pay for the quickest candidate.
     """
-    metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task)
+    metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task, dataset.classes)
+    check_positive_class(spec.positive_class, dataset.classes)
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.contracts.records.variant import Variant
-from pipeline.contracts.spec.job_spec import Limits, greater_is_better
+from pipeline.contracts.spec.job_spec import Limits
+from pipeline.contracts.spec.metrics import greater_is_better
 
 __all__ = ["violations"]
 

@@ -20,7 +20,7 @@ from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.spec.job_spec import greater_is_better
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import truth

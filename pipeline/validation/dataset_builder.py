@@ -115,6 +115,7 @@ def build_dataset(
         default_target=schema.is_default_target,
         likely_target=schema.likely_target,
         hints=hints,
+        named_positive=schema.spec.positive_class or "",
     )
     missing = {column.name: column.values.null_count() for column in schema.columns}
     missing[schema.target.name] = schema.target_values.null_count()

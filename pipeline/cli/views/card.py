@@ -50,6 +50,9 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.clusters:
         yield _heading("Clusters: median or most frequent value over the test rows")
         yield _clusters(card.clusters)
+    if card.by_class:
+        yield _heading("By class" + (f": '{card.positive_class}' is the positive class" if card.positive_class else ""))
+        yield _by_class(card)
     if card.confusion is not None:
         yield from _confusion(card.confusion)
     if card.calibration is not None:
@@ -108,6 +111,18 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
         cells = [one.middle.get(column, "") for column in columns]
         told = [Text(format_number(cell) if isinstance(cell, float) else cell) for cell in cells]
         table.add(Text(one.name, style="bold"), f"{one.rows:,}", *told)
+    return table
+
+
+def _by_class(card: ModelCard) -> RenderableType:
+    """The classes with the most test rows, the positive one in bold."""
+    table = _table("class", "rows", "labeled so", "precision", "recall", "F1", right=(1, 2, 3, 4, 5))
+    for one in sorted(card.by_class, key=lambda one: -one.rows)[:_MOST_CLASSES]:
+        shares = (f"{share:.1%}" for share in (one.precision, one.recall))
+        style = "bold" if one.label == card.positive_class else None
+        table.add(Text(one.label), f"{one.rows:,}", f"{one.labeled:,}", *shares, f"{one.f1:.4f}", style=style)
+    if len(card.by_class) > _MOST_CLASSES:
+        table.add(Text(f"and {len(card.by_class) - _MOST_CLASSES:,} more with fewer rows", style="dim"))
     return table
 
 

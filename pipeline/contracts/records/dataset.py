@@ -65,6 +65,8 @@ class SplitRows(Record):
 
 
 SMALL_DATASET_ROWS = 2_000
+RARE_SHARE = 0.05  # of the training rows: the rarer of two classes below it makes them imbalanced
+RARE_FRACTION = 0.2  # of its even share: one of more classes below it does
 MAX_UNREAD = 500  # names of dropped columns in a signature
 REFIT_FOLDS = 5  # whose models answer together, where a network learns from all of few rows
 
@@ -98,11 +100,41 @@ class Dataset(Record):
     default_target: bool = False  # no target was named: it is the last column
     likely_target: str = ""  # the column that is more likely meant than the default one
     hints: tuple[str, ...] = ()  # those of the warnings that say what else the rows look like, with the line to add
+    named_positive: str = ""  # class that train.yaml names as the positive one
 
     @property
     def few_rows(self) -> bool:
         """So few to learn from that a tenth of them is too few to choose by."""
         return self.rows.train + self.rows.validation <= SMALL_DATASET_ROWS
+
+    @property
+    def rarest_class(self) -> tuple[str, float] | None:
+        """The class with the fewest training rows, and its share of them; None where there are no classes."""
+        total = sum(self.class_rows)
+        if len(self.classes) < 2 or not total:
+            return None
+        rows, label = min(zip(self.class_rows, self.classes, strict=True))
+        return label, rows / total
+
+    @property
+    def is_imbalanced(self) -> bool:
+        """Whether one of two classes has under 5 % of the training rows, or one of more under a fifth of its share."""
+        if self.rarest_class is None:
+            return False
+        _, share = self.rarest_class
+        return share < (RARE_SHARE if len(self.classes) == 2 else RARE_FRACTION / len(self.classes))
+
+    @property
+    def positive(self) -> str:
+        """Of two classes the positive one: that train.yaml names; else of imbalanced classes the rarer; else the second
+        in sorted order, as scikit-learn takes 1 of 0 and 1. Empty where there are not two classes.
+        """
+        if len(self.classes) != 2:
+            return ""
+        if self.named_positive in self.classes:
+            return self.named_positive
+        rarest = self.rarest_class
+        return rarest[0] if rarest is not None and self.is_imbalanced else self.classes[1]
 
     @property
     def may_be_dealt(self) -> bool:
@@ -134,5 +166,6 @@ class Dataset(Record):
             encoding=self.encoding,
             sheet=self.sheet,
             target_format=self.target_format,
+            positive=self.positive,
             unread=self._unread,
         )

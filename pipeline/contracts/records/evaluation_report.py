@@ -7,6 +7,7 @@ from pipeline.contracts.record import Record
 __all__ = [
     "Bin",
     "Calibration",
+    "ClassQuality",
     "Cluster",
     "Confusion",
     "Drift",
@@ -23,6 +24,20 @@ class Cluster(Record):
     name: str
     rows: int
     middle: dict[str, float | str]
+
+
+class ClassQuality(Record):
+    """Precision, recall and F1 of one class on the test rows, by scikit-learn's ``precision_recall_fscore_support``.
+
+    ``rows``: of the class; ``labeled``: labeled so. 0 where a ratio has nothing below its line.
+    """
+
+    label: str
+    rows: int
+    labeled: int
+    precision: float
+    recall: float
+    f1: float
 
 
 class Confusion(Record):

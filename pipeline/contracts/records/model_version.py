@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.evaluation_report import (
     Calibration,
+    ClassQuality,
     Cluster,
     Confusion,
     Drift,
@@ -118,6 +119,8 @@ class ModelCard(Record):
     upload_sha256: str = ""
     privacy: dict[str, float] = {}  # of the winner: epsilon spent, delta
     clusters: tuple[Cluster, ...] = ()
+    positive_class: str = ""  # of two classes the one that F1, average precision and the threshold are of
+    by_class: tuple[ClassQuality, ...] = ()
     confusion: Confusion | None = None
     calibration: Calibration | None = None
     coverage: IntervalCoverage | None = None

@@ -19,6 +19,7 @@ from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.task_names import check_task_name
+from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, resolve_metric
 from pipeline.contracts.spec.train_yaml import load_train_yaml
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "JobSpec",
     "Limits",
     "Loss",
-    "Metric",
     "Optimizer",
     "Parallel",
     "Privacy",
@@ -35,28 +35,17 @@ __all__ = [
     "Search",
     "Split",
     "Training",
-    "check_metric",
-    "default_metric",
-    "greater_is_better",
     "merge_training",
     "parse_job_spec",
     "setting_error",
-    "task_of_metric",
 ]
 
-Metric = Literal["accuracy", "auc", "log_loss", "rmse", "mae", "r2", "silhouette"]
 Optimizer = Literal[
     "gd", "normalized_gd", "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "muon",
 ]  # fmt: skip
 Schedule = Literal["constant", "step", "exponential", "cosine", "warmup", "one_cycle", "plateau"]
 Loss = Literal["cross_entropy", "focal", "mse", "mae", "huber", "quantile"]
 
-_LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
-_METRICS: dict[Task, tuple[Metric, ...]] = {
-    "classification": ("accuracy", "auc", "log_loss"),
-    "regression": ("rmse", "mae", "r2"),
-    "clustering": ("silhouette",),
-}
 _CATALOGUED = {"items": {"enum": list(catalogue())}}
 
 
@@ -96,6 +85,13 @@ Header = Annotated[
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Batch = Annotated[int, Field(ge=1, le=65536)]
 Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
+MetricName = Annotated[
+    Metric,
+    BeforeValidator(
+        lambda name: resolve_metric(name) if isinstance(name, str) else name,
+        json_schema_input_type=Literal[(*get_args(Metric), *METRIC_ALIASES)],
+    ),
+]
 
 
 class _StrictModel(Record):
@@ -247,7 +243,7 @@ class Limits(_StrictModel):
 
     max_bytes: Annotated[int, Field(gt=0)] | None = None
     max_latency_us: Annotated[float, Field(gt=0)] | None = None
-    min_quality: float | None = None  # of the metric (for rmse, mae, log_loss: at most)
+    min_quality: float | None = None  # of metric, else of accuracy or rmse (of an error or a loss: at most)
     minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # of a training job: what it has by then is the best so far
     dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
 
@@ -257,7 +253,8 @@ class JobSpec(_StrictModel):
 
     task: Annotated[Task | None, BeforeValidator(check_task_name)] = None  # None: told from the target's values
     target: Text | None = None  # None: the object's metadata, else the last column; of clustering none
-    metric: Metric | None = None  # None: accuracy, rmse or silhouette
+    metric: MetricName | None = None  # None: accuracy, rmse or silhouette
+    positive_class: Label | None = None  # of two classes; None: the second in sorted order, or the rarer under 5 %
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
     cross_validate: bool | None = None  # candidates are compared over all rows, in five folds; None: where rows are few
@@ -285,27 +282,6 @@ class JobSpec(_StrictModel):
         if self.clusters is not None and self.task != "clustering":
             raise ValueError("clusters is of task: clustering, which is expected beside it")
         return self
-
-
-def default_metric(task: Task) -> Metric:
-    return _METRICS[task][0]
-
-
-def greater_is_better(metric: str) -> bool:
-    return metric not in _LOWER_IS_BETTER
-
-
-def check_metric(metric: Metric, task: Task) -> Metric:
-    """Return ``metric``, or raise InvalidJobSpecError when it does not measure ``task``."""
-    if metric not in _METRICS[task]:
-        fitting = ", ".join(_METRICS[task])
-        raise InvalidJobSpecError(f"metric '{metric}' does not measure {task}: one of {fitting} is expected")
-    return metric
-
-
-def task_of_metric(metric: Metric | None) -> Task | None:
-    """The supervised task that ``metric`` measures; None when there is none such."""
-    return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)
 
 
 def setting_error(name: str, value: object) -> str | None:

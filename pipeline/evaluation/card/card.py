@@ -18,7 +18,7 @@ from pipeline.contracts.records.model_version import GoldenPredictions, ModelCar
 from pipeline.contracts.records.variant import LeaderboardRow, Selection
 from pipeline.evaluation.card.calibration import calibration, coverage
 from pipeline.evaluation.card.card_warnings import find_warnings, shared_rows
-from pipeline.evaluation.card.confusion import confusion
+from pipeline.evaluation.card.confusion import class_quality, confusion
 from pipeline.evaluation.card.drift import drift
 from pipeline.evaluation.card.importance import importance
 from pipeline.evaluation.card.leakage import find_leaky_columns
@@ -111,7 +111,12 @@ def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationC
     if dataset.task == "clustering":
         found["clusters"] = summarize_clusters(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
     if dataset.task == "classification":
-        found |= {"confusion": confusion(*exams), "calibration": calibration(*exams)}
+        found |= {
+            "confusion": confusion(*exams),
+            "by_class": class_quality(*exams)[:MAX_LISTED],
+            "positive_class": dataset.positive,
+            "calibration": calibration(*exams),
+        }
     if exam.signature.quantiles:
         found["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles)
     if background.splits is not None:

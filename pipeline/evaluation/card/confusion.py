@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Which classes are taken for which, and how well each is told from the others."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.records.evaluation_report import Confusion
+from pipeline.contracts.records.evaluation_report import ClassQuality, Confusion
 from pipeline.contracts.signature import Signature
+from pipeline.evaluation.classification_metrics import ClassCounts
 from pipeline.evaluation.predictions import Answers
 
-__all__ = ["confusion"]
+__all__ = ["class_quality", "confusion"]
 
 _MOST_CLASSES = 20
 
@@ -33,4 +34,31 @@ def confusion(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -
         classes=tuple(signature.classes[index] for index in shown),
         others=others,
         counts=tuple(tuple(row) for row in counts.tolist()),
+    )
+
+
+def class_quality(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> tuple[ClassQuality, ...]:
+    """Precision, recall and F1 of each class, in the order of the signature.
+
+    Args:
+        signature: Of the model.
+        truth: Labels [rows].
+        answers: Predictions for the same rows.
+    """
+    number = {label: index for index, label in enumerate(signature.classes)}
+    wanted, labeled = (np.array([number[label] for label in labels], np.int64) for labels in (truth, answers.labels))
+    sums = ClassCounts(wanted, labeled, len(number))(np.ones((1, len(truth))))
+    rows, predicted, right = sums.truth[0], sums.predicted[0], sums.right[0]
+    precision, recall = right / np.maximum(predicted, 1), right / np.maximum(rows, 1)
+    f1 = 2 * right / np.maximum(rows + predicted, 1)
+    return tuple(
+        ClassQuality(
+            label=label,
+            rows=int(rows[index]),
+            labeled=int(predicted[index]),
+            precision=float(precision[index]),
+            recall=float(recall[index]),
+            f1=float(f1[index]),
+        )
+        for index, label in enumerate(signature.classes)
     )

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.plan import Trials
-from pipeline.contracts.spec.job_spec import greater_is_better
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.training.algorithm import Checkpoints, Problem, Recipe, Settings
 from pipeline.training.search.methods import METHODS, SearchRequest, planned, quality
 from pipeline.training.search.trial_data import make_folds

@@ -11,7 +11,8 @@ import polars as pl
 
 from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
 from pipeline.contracts.signature import Column, Task
-from pipeline.contracts.spec.job_spec import JobSpec, task_of_metric
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.metrics import task_of_metric
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
@@ -135,6 +136,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
     rule = TargetRule(name=name, task=task or _infer_task(numbers), missing=missing, number_format=number_format)
     if rule.task == "regression":
         values = _check_numbers(cells, numbers)
+        _check_logarithms(spec.metric, values)
     else:
         values = _labels(cells, numbers)
         rule = replace(rule, is_whole=_are_whole_labels(values))
@@ -146,6 +148,15 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
     )
     check_distinct(name, rule.task, values)
     return target
+
+
+def _check_logarithms(metric: str | None, values: pl.Series) -> None:
+    """Raise InvalidTargetError where ``metric: rmsle`` is of a value that has no logarithm of one plus it."""
+    if metric == "rmsle" and len(below := values.filter(values <= -1)):
+        raise InvalidTargetError(
+            f"the target '{values.name}' has {len(below):,} values of -1 or less, which metric: rmsle is not defined "
+            "for: values above -1 are expected, or another metric such as rmse or mae"
+        )
 
 
 def check_distinct(name: str, task: Task, values: pl.Series) -> None:

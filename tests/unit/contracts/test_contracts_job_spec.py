@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.spec import job_spec
-from pipeline.contracts.spec.job_spec import JobSpec, check_metric, parse_job_spec
+from pipeline.contracts.spec.job_spec import JobSpec, parse_job_spec
+from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, check_metric, greater_is_better, quality_metric
 
 SCHEMA = Path(job_spec.__file__).with_name("job_spec.schema.json")
 
@@ -116,5 +118,68 @@ def test_lists_and_mappings_are_no_texts(document: str) -> None:
 
 def test_a_metric_must_measure_its_task() -> None:
     assert check_metric("rmse", "regression") == "rmse"
-    with pytest.raises(InvalidJobSpecError, match="accuracy, auc, log_loss is expected"):
+    with pytest.raises(InvalidJobSpecError, match=r"log_loss, accuracy, balanced_accuracy, .* is expected"):
         check_metric("rmse", "classification")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("balanced_accuracy", "balanced_accuracy"),
+        ("Balanced Accuracy", "balanced_accuracy"),
+        ("roc_auc", "auc"),
+        ("f1-score", "f1"),
+        ("f1_macro", "f1_macro"),
+        ("F1", "f1"),
+        ("neg_log_loss", "log_loss"),
+        ("matthews_corrcoef", "mcc"),
+        ("neg_root_mean_squared_error", "rmse"),
+        ("MAPE", "mape"),
+        ("qwk", "quadratic_kappa"),
+        ("pr_auc", "average_precision"),
+    ],
+)
+def test_a_metric_is_known_by_the_names_that_other_tools_give_it(typed: str, meant: str) -> None:
+    assert parse_job_spec(f"metric: {typed}".encode()).metric == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("mse", "metric: rmse"),
+        ("neg_mean_squared_error", "metric: rmse"),
+        ("map", "average_precision.*mape"),
+        ("precision", "f1"),
+        ("cohen_kappa", "quadratic_kappa"),
+        ("ndcg", "ranking is not supported"),
+        ("balanced_acuracy", "'balanced_accuracy'"),
+        ("acuracy", "'accuracy'"),
+    ],
+)
+def test_a_metric_that_there_is_not_is_refused_with_the_one_that_is_meant(typed: str, hint: str) -> None:
+    with pytest.raises(InvalidJobSpecError, match=f"metric.*'{typed}'.*{hint}"):
+        parse_job_spec(f"metric: {typed}".encode())
+
+
+def test_every_alias_means_a_metric_and_hides_none() -> None:
+    assert {*METRIC_ALIASES.values()} <= {*get_args(Metric)}
+    assert not {*METRIC_ALIASES} & {*get_args(Metric)}
+
+
+def test_metrics_of_two_classes_or_of_ordered_ones_are_refused_for_others() -> None:
+    assert check_metric("f1", "classification", ("a", "b")) == "f1"
+    assert check_metric("quadratic_kappa", "classification", ("1", "2", "10")) == "quadratic_kappa"
+    with pytest.raises(InvalidJobSpecError, match="f1_macro"):
+        check_metric("f1", "classification", ("a", "b", "c"))
+    with pytest.raises(InvalidJobSpecError, match="numbers"):
+        check_metric("quadratic_kappa", "classification", ("low", "high"))
+
+
+def test_quality_without_a_metric_is_accuracy_or_rmse() -> None:
+    assert [quality_metric(None, task) for task in ("classification", "regression")] == ["accuracy", "rmse"]
+    assert quality_metric("auc", "classification") == "auc"
+
+
+def test_errors_and_losses_are_the_better_the_less() -> None:
+    lower = {metric for metric in get_args(Metric) if not greater_is_better(metric)}
+    assert lower == {"log_loss", "rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball"}

@@ -12,6 +12,7 @@ import onnx
 import polars as pl
 import pytest
 from onnx import TensorProto, helper
+from sklearn.metrics import precision_recall_fscore_support
 
 from pipeline.contracts.errors import IntegrityError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
@@ -85,7 +86,14 @@ def test_the_card_says_what_the_served_file_answers_on_the_test_rows(wine: Train
     card, _ = evaluated(wine.dataset, wine.model, wine.validation)
     right = [a == b for a, b in zip(wine.answers.labels, wine.validation["target"], strict=True)]
     assert card.test_quality["accuracy"] == pytest.approx(sum(right) / len(right))
-    assert card.test_quality.keys() == card.test_interval.keys() == {"accuracy", "auc", "log_loss"}
+    assert card.test_quality.keys() == card.test_interval.keys()
+    assert card.test_quality.keys() == {"accuracy", "balanced_accuracy", "f1_macro", "f1_weighted"} | {
+        "auc", "average_precision", "log_loss", "mcc",
+    }  # fmt: skip
+    wanted = precision_recall_fscore_support(wine.validation["target"], wine.answers.labels)
+    told = [(one.precision, one.recall, one.f1, one.rows) for one in card.by_class]
+    assert np.array(told) == pytest.approx(np.stack(wanted, axis=1))
+    assert card.positive_class == ""
     assert card.test_rows == wine.validation.height
     for metric, (low, high) in card.test_interval.items():
         assert low <= card.test_quality[metric] <= high
@@ -140,7 +148,9 @@ def test_golden_rows_of_a_regression_have_values() -> None:
     network = trained("diabetes")
     chosen = selection(network.model, metric="rmse")
     card, golden = evaluated(network.dataset, network.model, network.validation, chosen)
-    assert card.test_quality.keys() == {"rmse", "mae", "r2"}
+    assert card.test_quality.keys() == {"rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball", "r2"} | {
+        "d2_absolute_error"
+    }
     values = [prediction["value"] for prediction in golden.predictions]
     np.testing.assert_allclose(values, network.predicted[:10], rtol=1e-4)
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from pipeline.contracts.signature import Signature
+from pipeline.contracts.spec.metrics import Metric
 from pipeline.evaluation.card.calibration import calibration
 from pipeline.evaluation.metric_names import SKLEARN_NAMES
 from pipeline.evaluation.metrics import interval, measure
@@ -26,7 +29,7 @@ def _classification(classes: int) -> Signature:
 
 def _classified(classes: int, rows: int = 500, decimals: int = 6) -> Case:
     random = np.random.default_rng(classes)
-    probabilities = random.dirichlet(np.ones(classes), rows).round(decimals)
+    probabilities = random.dirichlet(np.ones(classes), rows).round(decimals) + 1e-4  # none is 0, which has no logarithm
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     signature = _classification(classes)
     truth = np.array([random.choice(signature.classes, p=row) for row in probabilities], dtype=object)
@@ -39,29 +42,141 @@ def _valued(rows: int = 500) -> Case:
     return _regression(), truth, Answers.of(_regression(), truth + random.normal(0, 4, rows))
 
 
+def _weights(kind: str, rows: int) -> np.ndarray[Any, Any] | None:
+    return None if kind == "unweighted" else np.random.default_rng(9).gamma(1.0, 2.0, rows) + 0.01
+
+
+BOTH = pytest.mark.parametrize("weighting", ["unweighted", "weighted"])
+
+
+@BOTH
 @pytest.mark.parametrize("decimals", [6, 1], ids=["distinct scores", "many ties"])
-def test_two_classes_agree_with_scikit_learn(decimals: int) -> None:
+@pytest.mark.parametrize("positive", ["a", "b"])
+def test_two_classes_agree_with_scikit_learn(decimals: int, weighting: str, positive: str) -> None:
     signature, truth, answers = _classified(2, decimals=decimals)
-    found = measure(signature, truth, answers)
-    assert found["accuracy"] == metrics.accuracy_score(truth, answers.labels)
-    assert found["auc"] == pytest.approx(metrics.roc_auc_score(truth == "b", answers.probabilities[:, 1]), abs=1e-12)
-    assert found["log_loss"] == pytest.approx(metrics.log_loss(truth, answers.probabilities), rel=1e-4)
+    signature = replace(signature, positive=positive)
+    weight = _weights(weighting, len(truth))
+    of_positive = answers.probabilities[:, signature.positive_index]
+    labels, options = answers.labels, {"sample_weight": weight}
+    wanted = {
+        "accuracy": metrics.accuracy_score(truth, labels, **options),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, labels, **options),
+        "f1": metrics.f1_score(truth, labels, pos_label=positive, **options),
+        "f1_macro": metrics.f1_score(truth, labels, average="macro", **options),
+        "f1_weighted": metrics.f1_score(truth, labels, average="weighted", **options),
+        "auc": metrics.roc_auc_score(truth == positive, of_positive, **options),
+        "average_precision": metrics.average_precision_score(truth == positive, of_positive, **options),
+        "mcc": metrics.matthews_corrcoef(truth, labels, **options),
+        "log_loss": metrics.log_loss(truth, answers.probabilities, **options),
+    }
+    assert measure(signature, truth, answers, weight=weight) == pytest.approx(wanted, abs=1e-9)
 
 
-def test_many_classes_agree_with_scikit_learn() -> None:
-    signature, truth, answers = _classified(5, decimals=2)
-    found = measure(signature, truth, answers)
-    wanted = metrics.roc_auc_score(truth, answers.probabilities, multi_class="ovr", average="weighted")
-    assert found["auc"] == pytest.approx(wanted, abs=1e-12)
-    assert found["log_loss"] == pytest.approx(metrics.log_loss(truth, answers.probabilities), rel=1e-4)
+@BOTH
+@pytest.mark.parametrize("labels", ["abcde", ("1", "2", "3", "4", "10")], ids=["words", "numbers"])
+def test_many_classes_agree_with_scikit_learn(weighting: str, labels: Sequence[str]) -> None:
+    _, letters, drawn = _classified(5, decimals=2)
+    rename = dict(zip("abcde", labels, strict=True))
+    signature = replace(_classification(5), classes=tuple(labels))
+    truth = np.array([rename[letter] for letter in letters], object)
+    answers = Answers.of(signature, drawn.probabilities)
+    weight = _weights(weighting, len(truth))
+    options = {"sample_weight": weight}
+    codes = np.array([labels.index(label) for label in truth])
+    wanted = {
+        "accuracy": metrics.accuracy_score(truth, answers.labels, **options),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, answers.labels, **options),
+        "f1_macro": metrics.f1_score(truth, answers.labels, average="macro", **options),
+        "f1_weighted": metrics.f1_score(truth, answers.labels, average="weighted", **options),
+        "auc": metrics.roc_auc_score(codes, answers.probabilities, multi_class="ovr", average="weighted", **options),
+        "average_precision": metrics.average_precision_score(codes, answers.probabilities, **options),
+        "mcc": metrics.matthews_corrcoef(truth, answers.labels, **options),
+        "log_loss": metrics.log_loss(codes, answers.probabilities, **options),
+    }
+    if labels[0] == "1":
+        wanted["quadratic_kappa"] = metrics.cohen_kappa_score(
+            truth, answers.labels, labels=list(labels), weights="quadratic", **options
+        )
+    assert measure(signature, truth, answers, weight=weight) == pytest.approx(wanted, abs=1e-9)
 
 
-def test_values_agree_with_scikit_learn() -> None:
-    signature, truth, answers = _valued()
-    found = measure(signature, truth, answers)
-    assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(truth, answers.values))
-    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(truth, answers.values))
-    assert found["r2"] == pytest.approx(metrics.r2_score(truth, answers.values))
+def test_the_order_of_quadratic_kappa_is_of_the_numbers_and_not_of_their_spelling() -> None:
+    signature = replace(_classification(3), classes=("1", "10", "2"))
+    truth = np.array(["1", "2", "10", "2", "1", "10"], object)
+    labels = np.array(["1", "10", "10", "1", "2", "10"], object)
+    answers = replace(Answers.of(signature, np.eye(3)[[0] * 6]), labels=labels)
+    wanted = metrics.cohen_kappa_score(truth, labels, labels=["1", "2", "10"], weights="quadratic")
+    assert measure(signature, truth, answers)["quadratic_kappa"] == pytest.approx(wanted, abs=1e-9)
+
+
+@BOTH
+@pytest.mark.parametrize("rows", [500, 501, 2])
+def test_values_agree_with_scikit_learn(weighting: str, rows: int) -> None:
+    signature, truth, answers = _valued(rows)
+    values, options = answers.values, {"sample_weight": _weights(weighting, rows)}
+    wanted = {
+        "rmse": metrics.root_mean_squared_error(truth, values, **options),
+        "mae": metrics.mean_absolute_error(truth, values, **options),
+        "median_absolute_error": metrics.median_absolute_error(truth, values, **options),
+        "mape": metrics.mean_absolute_percentage_error(truth, values, **options),
+        "rmsle": metrics.root_mean_squared_log_error(truth, values, **options),
+        "pinball": metrics.mean_pinball_loss(truth, values, **options),
+        "r2": metrics.r2_score(truth, values, **options),
+        "d2_absolute_error": metrics.d2_absolute_error_score(truth, values, **options),
+    }
+    assert measure(signature, truth, answers, weight=options["sample_weight"]) == pytest.approx(wanted, abs=1e-9)
+
+
+@BOTH
+def test_pinball_is_the_mean_over_the_quantiles_that_are_predicted(weighting: str) -> None:
+    _, truth, answers = _valued()
+    quantiles = (0.1, 0.9)
+    signature = replace(_regression(), quantiles=quantiles)
+    answered = answers.values[:, None] + np.array([-3.0, 2.0])
+    weight = _weights(weighting, len(truth))
+    wanted = np.mean(
+        [
+            metrics.mean_pinball_loss(truth, answered[:, index], alpha=quantile, sample_weight=weight)
+            for index, quantile in enumerate(quantiles)
+        ]
+    )
+    found = measure(signature, truth, replace(answers, quantiles=answered), weight=weight, only="pinball")
+    assert found == {"pinball": pytest.approx(wanted, abs=1e-9)}
+
+
+def test_a_target_that_has_no_logarithm_has_no_rmsle_and_a_prediction_that_has_none_counts() -> None:
+    truth = np.array([1.0, -2.0, 3.0])
+    assert "rmsle" not in measure(_regression(), truth, Answers.of(_regression(), truth))
+    far = measure(_regression(), np.abs(truth), Answers.of(_regression(), np.array([1.0, -9.0, 3.0])))["rmsle"]
+    assert 10 < far < 15
+
+
+def test_a_row_that_weighs_three_is_three_rows() -> None:
+    for signature, truth, answers in (_classified(2), _classified(4), _valued()):
+        times = np.random.default_rng(5).integers(1, 4, len(truth))
+        three = np.repeat(np.arange(len(truth)), times)
+        parts = {
+            name: values[three] if len(values := getattr(answers, name)) else values
+            for name in ("labels", "probabilities", "values")
+        }
+        repeated = measure(signature, truth[three], Answers(**parts))
+        assert measure(signature, truth, answers, weight=times) == pytest.approx(repeated, abs=1e-9)
+
+
+def test_one_metric_is_the_same_alone() -> None:
+    for case in (_classified(2), _classified(5), _valued()):
+        together = measure(*case)
+        assert {name: measure(*case, only=name)[name] for name in together} == together
+
+
+def test_an_interval_of_weighted_rows_is_as_wide_as_what_they_are_worth() -> None:
+    signature, truth, answers = _classified(2, rows=4000)
+    heavy = np.where(np.arange(4000) < 400, 1.0, 1e-9)
+    for metric in ("accuracy", "log_loss"):
+        low, high = interval(signature, truth, answers, weight=heavy, only=metric)[metric]
+        alone = Answers.of(signature, answers.probabilities[:400])
+        few_low, few_high = interval(signature, truth[:400], alone, only=metric)[metric]
+        assert high - low == pytest.approx(few_high - few_low, rel=0.15)
 
 
 def test_a_certain_and_wrong_answer_has_a_finite_log_loss() -> None:
@@ -152,6 +267,6 @@ def test_the_brier_score_of_two_classes_is_the_same_whichever_class_is_called_po
 
 
 def test_every_metric_has_the_name_of_a_function_of_scikit_learn() -> None:
-    measured = {*measure(*_classified(2)), *measure(*_valued()), "silhouette", "brier"}
-    assert set(SKLEARN_NAMES) == measured
+    measured = {*measure(*_classified(2)), *measure(*_valued()), "silhouette", "brier", "quadratic_kappa"}
+    assert set(SKLEARN_NAMES) == measured == {*get_args(Metric), "brier"}
     assert all(callable(getattr(metrics, name)) for name in SKLEARN_NAMES.values())

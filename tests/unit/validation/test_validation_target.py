@@ -228,3 +228,9 @@ def test_settings_that_are_made_for_another_target_stop_the_drop_and_both_are_sh
     assert "'size'" in caught.value.message
     assert "'colour'" in caught.value.message
     assert shown in caught.value.message
+
+
+def test_a_metric_of_logarithms_is_refused_for_a_target_that_has_none():
+    with pytest.raises(InvalidTargetError, match=r"1 values of -1 or less.*rmsle"):
+        infer_target(pl.Series("gain", [0.5, 2.25, -3.5, 7.0]), JobSpec(metric="rmsle"))
+    assert infer_target(pl.Series("gain", [0.5, 2.25, -0.5, 7.0]), JobSpec(metric="rmsle")).task == "regression"

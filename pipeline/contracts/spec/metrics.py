@@ -1,0 +1,207 @@
+"""The metrics: their names, what each measures, and other names that people type for them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+from pipeline.contracts.algorithm_spec import did_you_mean
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.signature import Task
+
+__all__ = [
+    "METRIC_ALIASES",
+    "Metric",
+    "check_metric",
+    "check_positive_class",
+    "default_metric",
+    "greater_is_better",
+    "quality_metric",
+    "resolve_metric",
+    "task_of_metric",
+]
+
+Metric = Literal[
+    "accuracy", "balanced_accuracy", "f1", "f1_macro", "f1_weighted", "auc", "average_precision", "log_loss", "mcc",
+    "quadratic_kappa",
+    "rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball", "r2", "d2_absolute_error",
+    "silhouette",
+]  # fmt: skip
+
+_LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball"})
+_METRICS: Mapping[Task, tuple[Metric, ...]] = {
+    "classification": (
+        "log_loss", "accuracy", "balanced_accuracy", "f1", "f1_macro", "f1_weighted", "auc", "average_precision", "mcc",
+        "quadratic_kappa",
+    ),
+    "regression": ("rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball", "r2", "d2_absolute_error"),
+    "clustering": ("silhouette",),
+}  # fmt: skip
+# What quality means to a user who names no metric, as in limits.min_quality.
+_QUALITY: Mapping[Task, Metric] = {"classification": "accuracy", "regression": "rmse", "clustering": "silhouette"}
+
+METRIC_ALIASES: Mapping[str, Metric] = {
+    "acc": "accuracy",
+    "accuracy_score": "accuracy",
+    "f1_micro": "accuracy",  # of one label a row it is the accuracy
+    "bal_acc": "balanced_accuracy",
+    "balanced_accuracy_score": "balanced_accuracy",
+    "f1_score": "f1",
+    "f1_binary": "f1",
+    "macro_f1": "f1_macro",
+    "weighted_f1": "f1_weighted",
+    "roc_auc": "auc",
+    "auroc": "auc",
+    "auc_roc": "auc",
+    "roc_auc_score": "auc",
+    "roc_auc_ovr_weighted": "auc",
+    "ap": "average_precision",
+    "average_precision_score": "average_precision",
+    "auprc": "average_precision",
+    "aucpr": "average_precision",
+    "auc_pr": "average_precision",
+    "pr_auc": "average_precision",
+    "prauc": "average_precision",
+    "logloss": "log_loss",
+    "neg_log_loss": "log_loss",
+    "cross_entropy": "log_loss",
+    "crossentropy": "log_loss",
+    "multi_logloss": "log_loss",
+    "binary_logloss": "log_loss",
+    "nll": "log_loss",
+    "matthews_corrcoef": "mcc",
+    "matthews": "mcc",
+    "qwk": "quadratic_kappa",
+    "quadratic_weighted_kappa": "quadratic_kappa",
+    "cohen_kappa_quadratic": "quadratic_kappa",
+    "root_mean_squared_error": "rmse",
+    "neg_root_mean_squared_error": "rmse",
+    "mean_absolute_error": "mae",
+    "neg_mean_absolute_error": "mae",
+    "l1": "mae",
+    "medae": "median_absolute_error",
+    "neg_median_absolute_error": "median_absolute_error",
+    "mean_absolute_percentage_error": "mape",
+    "neg_mean_absolute_percentage_error": "mape",
+    "root_mean_squared_log_error": "rmsle",
+    "neg_root_mean_squared_log_error": "rmsle",
+    "mean_pinball_loss": "pinball",
+    "pinball_loss": "pinball",
+    "quantile": "pinball",
+    "quantile_loss": "pinball",
+    "r2_score": "r2",
+    "r_squared": "r2",
+    "d2": "d2_absolute_error",
+    "d2_absolute_error_score": "d2_absolute_error",
+    "silhouette_score": "silhouette",
+}
+
+_SQUARE = "it has the unit's square; rmse, its root, orders models alike: metric: rmse"
+_HINTS: Mapping[str, str] = {
+    "map": "average_precision (of one class's ranking) or mape (a percentage error) is expected",
+    "mse": _SQUARE,
+    "l2": _SQUARE,
+    "mean_squared_error": _SQUARE,
+    "neg_mean_squared_error": _SQUARE,
+    "msle": "rmsle, its root, orders models alike: metric: rmsle",
+    "mean_squared_log_error": "rmsle, its root, orders models alike: metric: rmsle",
+    "neg_mean_squared_log_error": "rmsle, its root, orders models alike: metric: rmsle",
+    "smape": "mape is the percentage error that there is",
+    "error": "accuracy is one minus it: metric: accuracy",
+    "error_rate": "accuracy is one minus it: metric: accuracy",
+    "gini": "it is 2 x auc - 1 and orders models alike: metric: auc",
+    "brier": "it is on every card; log_loss judges probabilities likewise: metric: log_loss",
+    "brier_score_loss": "it is on every card; log_loss judges probabilities likewise: metric: log_loss",
+    "neg_brier_score": "it is on every card; log_loss judges probabilities likewise: metric: log_loss",
+    "kappa": "quadratic_kappa (ordered classes) or mcc (unordered ones) is expected",
+    "cohen_kappa": "quadratic_kappa (ordered classes) or mcc (unordered ones) is expected",
+    "cohen_kappa_score": "quadratic_kappa (ordered classes) or mcc (unordered ones) is expected",
+    "roc_auc_ovr": "auc weighs the classes by their rows (scikit-learn's roc_auc_ovr_weighted): metric: auc",
+    "roc_auc_ovo": "auc is one class against the rest (scikit-learn's roc_auc_ovr_weighted): metric: auc",
+    "precision": "alone it is best for a model that hardly ever says yes: f1 or average_precision is expected",
+    "recall": "alone it is best for a model that always says yes: f1 or balanced_accuracy is expected",
+    "sensitivity": "alone it is best for a model that always says yes: f1 or balanced_accuracy is expected",
+    "specificity": "alone it is best for a model that always says no: f1 or balanced_accuracy is expected",
+    "fbeta": "f1 is the one that there is",
+    "ndcg": "ranking is not supported: a metric of classification or regression is expected",
+    "mrr": "ranking is not supported: a metric of classification or regression is expected",
+    "c_index": "survival analysis is not supported: a metric of classification or regression is expected",
+    "concordance_index": "survival analysis is not supported: a metric of classification or regression is expected",
+    "mase": "forecasting is not supported: mae is the same up to a factor",
+}  # fmt: skip
+
+
+def resolve_metric(name: str) -> str:
+    """Return the metric that ``name`` means: itself, or what scikit-learn and other tools call it.
+
+    Raises:
+        ValueError: There is no such metric; the sentence says which is meant.
+    """
+    typed = re.sub(r"[\s\-.]+", "_", name.strip().lower())
+    metrics = get_args(Metric)
+    if typed in metrics:
+        return typed
+    if typed in METRIC_ALIASES:
+        return METRIC_ALIASES[typed]
+    hint = _HINTS.get(typed) or did_you_mean(typed, metrics)
+    raise ValueError(f"unknown metric '{name[:60]}': {hint}")
+
+
+def default_metric(task: Task) -> Metric:
+    """Return the metric that candidates are compared by where nobody names one."""
+    return _QUALITY[task]
+
+
+def quality_metric(metric: Metric | None, task: Task) -> Metric:
+    """Return what ``limits.min_quality`` is of: the metric that train.yaml names, else accuracy, RMSE or silhouette."""
+    return metric or _QUALITY[task]
+
+
+def greater_is_better(metric: str) -> bool:
+    return metric not in _LOWER_IS_BETTER
+
+
+def check_metric(metric: Metric, task: Task, classes: Sequence[str] = ()) -> Metric:
+    """Return ``metric``.
+
+    Raises:
+        InvalidJobSpecError: It does not measure ``task``, or not these classes: ``f1`` is of two classes, and
+            ``quadratic_kappa`` of classes that are numbers.
+    """
+    if metric not in _METRICS[task]:
+        fitting = ", ".join(_METRICS[task])
+        raise InvalidJobSpecError(f"metric '{metric}' does not measure {task}: one of {fitting} is expected")
+    if metric == "f1" and len(classes) > 2:
+        raise InvalidJobSpecError(
+            f"metric 'f1' is of two classes, and the target has {len(classes)}: f1_macro (classes count alike) or "
+            "f1_weighted (by their rows) is expected"
+        )
+    if metric == "quadratic_kappa" and not all(map(_is_number, classes)):
+        raise InvalidJobSpecError(
+            "metric 'quadratic_kappa' is of ordered classes, whose labels are numbers: mcc is expected for others"
+        )
+    return metric
+
+
+def check_positive_class(label: str | None, classes: Sequence[str]) -> None:
+    """Raise InvalidJobSpecError where ``positive_class`` is given and ``classes`` are not two with it among them."""
+    if label is None:
+        return
+    if len(classes) != 2:
+        raise InvalidJobSpecError(f"positive_class is of a target with two classes, and this one has {len(classes)}")
+    if label not in classes:
+        raise InvalidJobSpecError(f"positive_class: there is no class '{label}': {did_you_mean(label, classes)}")
+
+
+def _is_number(label: str) -> bool:
+    try:
+        return math.isfinite(float(label))
+    except ValueError:
+        return False
+
+
+def task_of_metric(metric: Metric | None) -> Task | None:
+    """The supervised task that ``metric`` measures; None when there is none such."""
+    return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)
