@@ -18,8 +18,8 @@ from pipeline.contracts.record import Record
 from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.algorithm_catalog import catalogue
-from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, resolve_metric
+from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.train_yaml import load_train_yaml
 
 __all__ = [
