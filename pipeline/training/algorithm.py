@@ -50,6 +50,10 @@ class Rows:
 
     ``target`` [rows]: class numbers, or standardised values; of clustering zeros. ``weight`` [rows], float32 with a
     mean of 1: what the rows, and their classes, count; None: all the same.
+
+    ``group`` [rows], uint64: equal for rows that must be in the same fold, as exact copies and one value of
+    ``split.column`` are; None: each row is by itself. ``time`` [rows], float64, grows with time where the rows are
+    split by it; else None.
     """
 
     num: npt.NDArray[np.float32]
@@ -58,20 +62,23 @@ class Rows:
     text: npt.NDArray[np.object_] = field(default_factory=_no_text)
     image: npt.NDArray[np.uint8] = field(default_factory=_no_image)
     weight: npt.NDArray[np.float32] | None = None
+    group: npt.NDArray[np.uint64] | None = None
+    time: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.target)
 
     def joined(self, more: Rows) -> Rows:
         """These rows, then ``more``."""
-        weights = (self.weight, more.weight)
         return Rows(
             num=np.concatenate([self.num, more.num]),
             cat=np.concatenate([self.cat, more.cat]),
             target=np.concatenate([self.target, more.target]),
             text=np.concatenate([self.text, more.text]) if self.text.size else self.text,
             image=np.concatenate([self.image, more.image]) if self.image.size else self.image,
-            weight=None if weights[0] is None or weights[1] is None else np.concatenate([weights[0], weights[1]]),
+            weight=_join(self.weight, more.weight),
+            group=_join(self.group, more.group),
+            time=_join(self.time, more.time),
         )
 
     def take(self, chosen: npt.NDArray[Any]) -> Rows:
@@ -83,7 +90,13 @@ class Rows:
             text=self.text[chosen] if self.text.size else self.text,
             image=self.image[chosen] if self.image.size else self.image,
             weight=None if self.weight is None else self.weight[chosen],
+            group=None if self.group is None else self.group[chosen],
+            time=None if self.time is None else self.time[chosen],
         )
+
+
+def _join(first: npt.NDArray[Any] | None, second: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    return None if first is None or second is None else np.concatenate([first, second])
 
 
 class Checkpoints(Protocol):

@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.dataset import GROUP, REFIT_FOLDS, TIME, Dataset
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
@@ -38,11 +38,14 @@ from pipeline.training.algorithm import (
 )
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.machine import Machine
+from pipeline.training.resampling.folds import separate_frequent
 
 if TYPE_CHECKING:
     from pipeline.training.search.search import SearchResult
 
 __all__ = ["Trainer"]
+
+_MAX_COPIES_SHARE = 0.05  # of the rows: exact copies of one row that stay together
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -201,18 +204,51 @@ class Trainer:
     @cached_property
     def _rows(self) -> Mapping[str, Rows]:
         encoding = Encoding.of(self.dataset)
-        found = {}
+        rows, groups = {}, self._groups
         for name in ("train", "validation"):
             encoded = encoding.encode(self.splits[name])
-            found[name] = Rows(
+            rows[name] = Rows(
                 num=encoded[NUM],
                 cat=encoded[CAT],
                 text=encoded[TEXT],
                 image=encoded[IMAGE],
                 target=self._target(self.splits[name]),
                 weight=self._weight(self.splits[name]),
+                group=groups.get(name),
+                time=self._time(self.splits[name]),
             )
-        return found
+        return rows
+
+    @cached_property
+    def _groups(self) -> Mapping[str, npt.NDArray[np.uint64]]:
+        """Which rows of the splits stay together; empty where it is not known."""
+        train, validation = (self._group(self.splits[name]) for name in ("train", "validation"))
+        if train is None or validation is None:
+            return {}
+        both = np.concatenate([train, validation])
+        if self.dataset.split_by == "random":
+            both = separate_frequent(both, _MAX_COPIES_SHARE)
+        return {"train": both[: len(train)], "validation": both[len(train) :]}
+
+    def _group(self, split: pl.DataFrame) -> npt.NDArray[np.uint64] | None:
+        """Which rows stay together; split files of an older version tell copies by the rows themselves."""
+        if self._has_hidden(split, GROUP):
+            return split[GROUP].to_numpy()
+        if self.dataset.split_by != "random":
+            return None
+        return split.drop(self.dataset.weight or [], strict=False).hash_rows().to_numpy()
+
+    def _time(self, split: pl.DataFrame) -> npt.NDArray[np.float64] | None:
+        return split[TIME].to_numpy() if self._has_hidden(split, TIME) else None
+
+    @property
+    def _has_groups(self) -> bool:
+        """Whether it is known which rows stay together."""
+        return bool(self._groups)
+
+    def _has_hidden(self, split: pl.DataFrame, name: str) -> bool:
+        columns = {self.dataset.target, self.dataset.weight, *(column.name for column in self.dataset.columns)}
+        return name in split.columns and name not in columns
 
     def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:
         """Of the rows times that of their classes."""
@@ -261,7 +297,7 @@ class Trainer:
             device=self.machine.device,
             threads=self.machine.threads,
             report=report,
-            may_be_dealt=self.dataset.may_be_dealt,
+            may_be_dealt=self.dataset.may_be_dealt and self._has_groups,
             unit=self._scale[1] if self.dataset.task == "regression" else 1.0,
         )
 

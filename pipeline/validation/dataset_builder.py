@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
-from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.records.dataset import GROUP, TIME, ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionRows, CompanionTest, read_test_rows
@@ -201,16 +201,18 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
     has_others = {label for _, label in read.tally.classes} != {*classes}  # else to filter costs a copy for nothing
     for split, frames in read.held.items():
         frame = pl.concat(frames)
+        hidden = [] if split == "test" else _list_hidden(frame.columns, columns)
         if has_others:
             frame = frame.filter(frame[read.schema.target.name].is_in(list(classes)))
-        kept = _select(frame, columns)
+        kept = _select(frame, [*columns, *hidden])
         kept.write_parquet(files[split], compression="snappy", statistics=False)
     if read.train is None:
         return files
     scan = pl.scan_parquet(read.train)
     unseen = {label for (split, label), _ in read.tally.classes.items() if split == "train"} - {*classes}
     names = list(scan.collect_schema())
-    if unseen or names != list(columns):
+    columns = [*columns, *_list_hidden(names, columns)]
+    if unseen or names != columns:
         position = names.index(read.schema.target.name)
         some = pl.nth(position).is_in(list(classes)) if classes else pl.lit(True)
         kept_columns = pl.nth(*(names.index(name) for name in columns))
@@ -219,6 +221,11 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
     else:
         read.train.rename(files["train"])
     return files
+
+
+def _list_hidden(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """List the hidden columns among ``names``; one that bears a name of the user's is none."""
+    return [name for name in (GROUP, TIME) if name in names and name not in columns]
 
 
 def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:

@@ -129,9 +129,9 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
             refused.append(error)
 
     none = rows.sample.head(0).cast(dict.fromkeys(schema.numbers, pl.Float64))
-    register_io_source(produce, schema=schema.cast(none).frame.schema).sink_parquet(
-        train, compression="snappy", statistics=False
-    )
+    empty = schema.cast(none)
+    hidden = schema.with_hidden_columns(empty.frame, pl.Series([], dtype=pl.UInt64), empty.placed)
+    register_io_source(produce, schema=hidden.schema).sink_parquet(train, compression="snappy", statistics=False)
     if refused:
         raise refused[0]
     return ReadRows(schema=schema, tally=tally, held=held, train=train, statistics=statistics, rejected=rejected)
@@ -167,6 +167,7 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
     placed = cast.placed if cast.placed is None or are_usable else cast.placed.filter(usable)
     assigned = work.splitter.assign(frame, placed, number)
     splits = assigned.splits
+    frame = work.schema.with_hidden_columns(frame, assigned.groups, placed)
     if assigned.unusable:
         positions = usable.arg_true()
         unplaced = [(_spread(mask, positions, raw.height), reason) for mask, reason in assigned.unusable]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.records.dataset import LeftOut
+from pipeline.contracts.records.dataset import GROUP, TIME, LeftOut
 from pipeline.contracts.signature import Column, Task
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.parsing.missing import MISSING, choose_markers
@@ -110,6 +110,19 @@ class Schema:
             by, name = self.spec.split.by, self.spec.split.column
             unusable.append((placed.is_null(), f"no {by} in the column '{name}', by which the rows are split"))
         return CastRows(frame=frame, unusable=unusable, placed=placed, lost=lost)
+
+    def with_hidden_columns(self, frame: pl.DataFrame, groups: pl.Series, placed: pl.Series | None) -> pl.DataFrame:
+        """Add the columns that models do not read: which rows stay together, and their time if split by it.
+
+        Args:
+            frame: Rows in the types of the split files.
+            groups: The group of each row, UInt64.
+            placed: The time or group of each row, where the rows are split by it.
+        """
+        hidden = [groups.alias(GROUP)]
+        if self.spec.split.by == "time" and placed is not None:
+            hidden.append(placed.cast(pl.Float64).alias(TIME))
+        return frame.with_columns(*(column for column in hidden if column.name not in frame.columns))
 
     def _cast(self, raw: pl.DataFrame, column: InferredColumn, lost: Counter[str]) -> pl.Series:
         cells, kind = raw[column.name], column.column.kind

@@ -10,7 +10,11 @@ from pipeline.contracts.signature import Column, ColumnKind, Signature, Task
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 
-__all__ = ["REFIT_FOLDS", "ColumnProfile", "Dataset", "DatePart", "LeftOut", "SplitRows"]
+__all__ = ["GROUP", "REFIT_FOLDS", "TIME", "ColumnProfile", "Dataset", "DatePart", "LeftOut", "SplitRows"]
+
+# Hidden columns of the split files of learning rows; files of older versions lack them, and no model reads them.
+GROUP = "__group__"  # UInt64, equal for exact copies of a row, or for the same value of split.column
+TIME = "__time__"  # Float64 that grows with time; only where the rows are split by time
 
 DatePart = Literal["trend", "year", "month", "day", "weekday", "hour", "season", "clock"]
 
@@ -73,6 +77,8 @@ REFIT_FOLDS = 5  # whose models answer together, where a network learns from all
 
 class Dataset(Record):
     """The splits are parquet files (names.RunKeys.split) of the feature columns and the target.
+
+    Those that models learn from, train and validation, also have the hidden columns GROUP and TIME.
 
     The target is String for classification (values are those of ``classes``), Float64 for regression; it has no nulls.
     Clustering has no target: its name is empty. ``weight`` names the column of the rows' weights (Float32, positive),
@@ -138,8 +144,8 @@ class Dataset(Record):
 
     @property
     def may_be_dealt(self) -> bool:
-        """Whether rows may go to folds by chance: a split by time or group keeps them apart for a reason."""
-        return self.split_by == "random"
+        """Whether rows may go to folds by chance; those of a group go together. Time has an order."""
+        return self.split_by != "time"
 
     @property
     def _unread(self) -> tuple[str, ...]:

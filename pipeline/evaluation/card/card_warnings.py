@@ -73,9 +73,10 @@ def _rare_classes(dataset: Dataset) -> Iterator[str]:
 
 def shared_rows(train: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     """Rows of the other splits that training rows repeat in all columns, the target too."""
-    known = train.hash_rows().unique().implode()
+    columns = [name for name in train.columns if all(name in frame.columns for frame in others.values())]
+    known = train.select(columns).hash_rows().unique().implode()
     for name, frame in others.items():
-        shared = int(frame.select(train.columns).hash_rows().is_in(known).sum())
+        shared = int(frame.select(columns).hash_rows().is_in(known).sum())
         if shared:
             yield (
                 f"duplicates: {shared:,} of {frame.height:,} {name} rows repeat training rows in every column: "

@@ -15,6 +15,7 @@ from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.features.pair_rotation import RotatedPairs
+from pipeline.training.resampling.folds import assign_cross_fitting_folds
 
 __all__ = [
     "FEATURES",
@@ -33,6 +34,7 @@ Matrix = npt.NDArray[np.float32]
 
 _MOST_SHOWN = 64  # categories of a column
 _LEAST_SHOWN_ROWS = 30  # of the training rows, that a category must have
+_CODE_FOLDS = 5  # of cross-fitted target codes
 _CONTRASTS = 5  # of how many classes, each against the rest, a category's share is a feature
 
 
@@ -278,7 +280,7 @@ def _medians(num: Matrix) -> Matrix:
 
 def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
     """What each id becomes [ids, numbers], and the training rows' own codes [rows, columns x numbers]."""
-    from sklearn.model_selection import KFold
+    from sklearn.model_selection import PredefinedSplit
     from sklearn.preprocessing import TargetEncoder
 
     targets = _contrasts(problem)
@@ -286,11 +288,12 @@ def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
     if not problem.cardinalities:
         return np.empty((0, len(targets)), np.float32), np.empty((len(rows), 0), np.float32)
     codes, own = [], []
+    folds = PredefinedSplit(assign_cross_fitting_folds(problem.train, problem.classes, _CODE_FOLDS, problem.seed))
     for target in targets:
         encoder = TargetEncoder(
             categories=[np.arange(count) for count in problem.cardinalities],
             target_type="continuous",
-            cv=KFold(n_splits=5, shuffle=True, random_state=problem.seed),
+            cv=folds,
         )
         own.append(encoder.fit_transform(rows, target))
         codes.append(np.concatenate(encoder.encodings_))

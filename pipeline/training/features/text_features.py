@@ -24,6 +24,7 @@ from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
 from pipeline.training.algorithm import Problem, Rows, Settings
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
+from pipeline.training.resampling.folds import assign_cross_fitting_folds
 
 __all__ = ["TextLinearModel", "TextTargetEncoding", "cross_fitted", "encode_texts", "every_target", "fit_scores"]
 
@@ -120,12 +121,12 @@ def fit_scores(settings: Settings, problem: Problem, targets: Targets) -> TextLi
 
 def cross_fitted(settings: Settings, problem: Problem, targets: Targets) -> tuple[TextLinearModel, Doubles]:
     """And the training rows' own scores [rows, scores], each said by a model that has not seen the row."""
-    from sklearn.model_selection import KFold
-
     read, rows = _TokenizedTexts.of(settings, problem), len(problem.train)
-    folds = min(_FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY, rows)
+    count = _FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY
+    folds = assign_cross_fitting_folds(problem.train, problem.classes, count, problem.seed)
     own = np.zeros((rows, len(targets)))
-    for seen, unseen in KFold(n_splits=folds, shuffle=True, random_state=problem.seed).split(own):
+    for number in np.unique(folds):
+        seen, unseen = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
         own[unseen] = read.fit(targets, seen).of_tokens(read.part(unseen))
     return read.fit(targets, np.arange(rows)), own
 

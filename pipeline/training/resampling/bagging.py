@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.training.algorithm import FittedModel, Problem, Rows
-from pipeline.training.resampling.folds import fold_masks
+from pipeline.training.resampling.folds import make_folds
 
 __all__ = ["bagged"]
 
@@ -30,11 +30,11 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], FittedM
         return train(problem, 0)
     members: list[FittedModel] = []
     notes: tuple[str, ...] = ()
-    for number, held in enumerate(fold_masks(problem, folds)):
+    for number, fold in enumerate(make_folds(problem, folds)):
         if members and time.monotonic() > problem.deadline:
             notes = (f"training time ran out after {number} of {folds} folds; the models of these folds are used",)
             break
-        part = replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
+        part = replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held))
         members.append(train(part, number))
     return FittedModel(
         predict=lambda rows: _mean(members, rows),

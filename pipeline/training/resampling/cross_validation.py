@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.training.algorithm import NoCheckpoints, Problem, Recipe, Rows
-from pipeline.training.resampling.folds import fold_masks
+from pipeline.training.resampling.folds import make_folds
 
 __all__ = ["all_rows", "out_of_fold"]
 
@@ -36,23 +36,23 @@ def out_of_fold(recipe: Recipe, settings: Mapping[str, Any], problem: Problem) -
     """
     rows = all_rows(problem)
     found: Floats | None = None
-    for number, held in enumerate(fold_masks(replace(problem, train=rows), _FOLDS)):
+    for number, outer in enumerate(make_folds(replace(problem, train=rows), _FOLDS)):
         if time.monotonic() > problem.deadline:
             return None
         problem.report(f"cross-validation, fold {number + 1} of {_FOLDS}")
         rest = replace(
             problem,
-            train=rows.take(~held),
+            train=rows.take(outer.train),
             checkpoints=NoCheckpoints(),
             watch=_unwatched,
             report=_unreported,
         )
-        stopping = next(iter(fold_masks(replace(rest, seed=problem.seed + number), _EARLY_STOPPING_SHARE)))
-        fold = replace(rest, train=rest.train.take(~stopping), validation=rest.train.take(stopping))
-        answers = recipe.train(settings, fold).predict(rows.take(held))
+        inner = make_folds(replace(rest, seed=problem.seed + number), _EARLY_STOPPING_SHARE)[0]
+        fold = replace(rest, train=rest.train.take(inner.train), validation=rest.train.take(inner.held))
+        answers = recipe.train(settings, fold).predict(rows.take(outer.held))
         if found is None:
             found = np.full((len(rows), *answers.shape[1:]), np.nan)
-        found[held] = answers
+        found[outer.held] = answers
     # The only row of a class is in no fold: nothing says what would be answered to it.
     return None if found is None or np.isnan(found).any() else found
 

@@ -1,30 +1,198 @@
-"""Rows in folds, each of which is held out in its turn."""
+"""Assign rows to folds, each of which is held out in its turn: stratified, with groups of rows together, or by time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import Problem, Rows
 
-__all__ = ["fold_masks"]
+__all__ = ["Fold", "assign_cross_fitting_folds", "assign_folds", "make_folds", "separate_frequent"]
+
+Folds = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+_NEVER_HELD = -1
+_STRATA = 10  # of a regression target, where rows are in groups
+_FIRST_WINDOW = 0.5  # of the rows: the earliest, which train in every window of time
 
 
-def fold_masks(problem: Problem, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
-    """Which rows each holds: stratified by class, or by the target's order; every class keeps a row in each rest."""
-    target = problem.train.target
-    random = np.random.default_rng(problem.seed)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """Masks [rows] of the rows that train and of those that are held out; by time a row may be in neither."""
+
+    train: Mask
+    held: Mask
+
+
+def make_folds(problem: Problem, count: int) -> list[Fold]:
+    """Make folds of the training rows.
+
+    Rows of one group are in one fold, each class keeps a row in what trains. Rows that are split by time make expanding
+    windows: the earliest half trains in all, each fold is later than the rows that train.
+
+    Returns:
+        ``count`` folds, or as many as the rows suffice for. A row that must always train is held out in none.
+    """
+    rows = problem.train
+    if rows.time is not None:
+        return list(_make_windows(rows, problem.classes, count))
+    folds = assign_folds(rows, problem.classes, count, problem.seed)
+    return [Fold(train=folds != number, held=folds == number) for number in range(count) if (folds == number).any()]
+
+
+def assign_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
+    """Assign each row to a fold as scikit-learn's StratifiedGroupKFold does: rows of one group share a fold.
+
+    Strata are the classes, or the order of a regression's target.
+
+    Args:
+        rows: With their ``group``.
+        classes: Number of classes; 0 for a regression.
+        count: Number of folds.
+        seed: Of the random order.
+
+    Returns:
+        The fold of each row; -1 where a class would have no row left to train on without it.
+    """
+    random = np.random.default_rng(seed)
+    group = _number_groups(rows.group)
+    if group is None:
+        folds = _assign_rows(rows.target, classes, count, random)
+    else:
+        strata = rows.target if classes else _rank_strata(rows.target)
+        folds = _assign_groups(strata, group, count, random)
+    return _keep_classes(folds, rows.target, group, count) if classes else folds
+
+
+def assign_cross_fitting_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
+    """Assign each row to a fold for codes that must not know the row's own target.
+
+    Groups stay together, with even strata: the mean target of all other folds would tell a fold's own otherwise. Rows
+    that are split by time are in blocks of time.
+
+    Returns:
+        The fold of each row, from 0.
+    """
+    if rows.time is not None:
+        present, blocks = np.unique(_number_blocks(rows.time, count), return_inverse=True)
+        if len(present) > 1:
+            return blocks.astype(np.int64)
+    random = np.random.default_rng(seed)
+    group = _number_groups(rows.group)
+    if group is None or not group.any():  # one group: codes that see it are better than none
+        return random.permutation(len(rows)).astype(np.int64) % min(count, len(rows))
+    strata = rows.target if classes else _rank_strata(rows.target)
+    return np.unique(_assign_groups(strata, group, count, random), return_inverse=True)[1]
+
+
+def separate_frequent(group: npt.NDArray[np.uint64], max_share: float) -> npt.NDArray[np.uint64]:
+    """Return the groups with rows of larger ones each by itself: what is so frequent repeats by nature.
+
+    Args:
+        group: The group of each row.
+        max_share: Of all rows, that one group may have.
+    """
+    _, numbers, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    frequent = sizes[numbers] > max(1.0, max_share * len(group))
+    return np.where(frequent, np.uint64(len(sizes)) + np.arange(len(group), dtype=np.uint64), numbers.astype(np.uint64))
+
+
+def _number_groups(group: npt.NDArray[np.uint64] | None) -> Folds | None:
+    """Number the groups from 0; None where each row is by itself."""
+    if group is None:
+        return None
+    distinct, numbers = np.unique(group, return_inverse=True)
+    return None if len(distinct) == len(group) else numbers
+
+
+def _rank_strata(target: npt.NDArray[Any]) -> Folds:
+    order = np.argsort(target, kind="stable")
+    strata = np.empty(len(target), np.int64)
+    strata[order] = np.arange(len(target)) * _STRATA // len(target)
+    return strata
+
+
+def _assign_rows(target: npt.NDArray[Any], classes: int, count: int, random: np.random.Generator) -> Folds:
     order = np.lexsort((random.random(len(target)), target))
-    fold = np.empty(len(target), np.int64)
-    if problem.classes:
-        fold[order] = np.arange(len(target)) % folds
-    else:  # the rows that are next to each other go to the folds in random order
-        dealt = np.argsort(random.random((-(-len(target) // folds), folds)), axis=1).ravel()
-        fold[order] = dealt[: len(target)]
-    alone = (
-        np.isin(target, np.flatnonzero(np.bincount(target) == 1)) if problem.classes else np.zeros(len(target), bool)
-    )
-    for number in range(folds):
-        yield (fold == number) & ~alone
+    folds = np.empty(len(target), np.int64)
+    if classes:
+        folds[order] = np.arange(len(target)) % count
+    else:  # rows whose targets are next to each other go to the folds in random order
+        permuted = np.argsort(random.random((-(-len(target) // count), count)), axis=1).ravel()
+        folds[order] = permuted[: len(target)]
+    return folds
+
+
+def _assign_groups(strata: Folds, group: Folds, count: int, random: np.random.Generator) -> Folds:
+    """Assign the largest groups first, each to the fold that keeps the strata most even; then single rows level it."""
+    sizes = np.bincount(group)
+    folds = np.full(len(strata), _NEVER_HELD, np.int64)
+    rows_of_stratum = np.maximum(1, np.bincount(strata))
+    load = np.zeros((count, len(rows_of_stratum)))
+    shared = np.flatnonzero(sizes > 1)
+    order = shared[np.lexsort((random.random(len(shared)), -sizes[shared]))]
+    by_group = np.argsort(group, kind="stable")
+    ends = np.cumsum(sizes)
+    for number in order:
+        rows = by_group[ends[number] - sizes[number] : ends[number]]
+        present, counts = np.unique(strata[rows], return_counts=True)
+        # What it adds to the sum of squared shares of the strata in the folds; the emptiest of equals.
+        added = load[:, present] @ (counts / rows_of_stratum[present] ** 2)
+        fold = int(np.lexsort((load.sum(axis=1), np.round(added, 12)))[0])
+        folds[rows] = fold
+        load[fold, present] += counts
+    single = np.flatnonzero(sizes[group] == 1)
+    single = single[np.lexsort((random.random(len(single)), strata[single]))]
+    for stratum in np.unique(strata[single]):
+        rows = single[strata[single] == stratum]
+        added = _level(load[:, stratum], load.sum(axis=1), len(rows))
+        folds[rows] = random.permutation(np.repeat(np.arange(count), added))
+        load[:, stratum] += added
+    return folds
+
+
+def _level(load: npt.NDArray[np.float64], total: npt.NDArray[np.float64], rows: int) -> Folds:
+    """Return how many of ``rows`` each fold gets so that their loads are as even as can be; the emptiest first."""
+    order = np.lexsort((total, load))
+    ordered = load[order]
+    filled = np.arange(1, len(load) + 1) * ordered - np.cumsum(ordered)  # rows that level the first folds
+    lowest = int(np.searchsorted(filled, rows, side="right"))
+    height = (rows + ordered[:lowest].sum()) / lowest
+    added = np.zeros(len(load), np.int64)
+    added[order[:lowest]] = np.floor(np.maximum(0, height - ordered[:lowest]))
+    added[order[: rows - int(added.sum())]] += 1
+    return added
+
+
+def _keep_classes(folds: Folds, target: npt.NDArray[Any], group: Folds | None, count: int) -> Folds:
+    """Return the folds without the rows that are all there is of a class, nor the rest of their groups."""
+    in_fold = np.bincount(target * count + folds, minlength=(int(target.max()) + 1) * count).reshape(-1, count)
+    lost = in_fold == in_fold.sum(axis=1, keepdims=True)
+    always = lost[target, folds]
+    if group is not None:
+        always = np.bincount(group, weights=always)[group] > 0
+    return np.where(always, _NEVER_HELD, folds)
+
+
+def _number_blocks(time: npt.NDArray[np.float64], count: int, first: float = 0.0) -> Folds:
+    """Number the blocks of time from 0, of the share ``first`` of the rows -1; rows of the same time stay together."""
+    ordered = np.sort(time)
+    shares = first + (1 - first) * np.arange(count) / count
+    starts = ordered[np.floor(shares * len(time)).astype(np.int64)]
+    blocks: Folds = np.searchsorted(starts, time, side="right").astype(np.int64) - 1
+    return blocks
+
+
+def _make_windows(rows: Rows, classes: int, count: int) -> Iterator[Fold]:
+    assert rows.time is not None, "asked for only where there are times"
+    blocks = _number_blocks(rows.time, count, _FIRST_WINDOW)
+    for number in range(count):
+        train, held = blocks < number, blocks == number
+        trained = len(np.unique(rows.target[train])) if classes else int(train.sum())
+        if held.any() and trained >= max(1, classes):
+            yield Fold(train=train, held=held)

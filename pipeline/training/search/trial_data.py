@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.resampling.folds import fold_masks
+from pipeline.training.resampling import folds
 
 __all__ = ["make_folds", "sample"]
 
@@ -34,12 +34,17 @@ def make_folds(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], s
             "the settings were compared on the validation rows"
         )
     problems = tuple(
-        replace(problem, train=problem.train.take(~held), validation=problem.train.take(held))
-        for held in fold_masks(problem, possible)
+        replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held))
+        for fold in folds.make_folds(problem, possible)
     )
-    if possible == cv:
+    if not problems:
+        return (problem,), (
+            f"cross-validation in {cv} folds would leave classes without rows to train on: the settings were compared "
+            "on the validation rows"
+        )
+    if len(problems) == cv:
         return problems, ""
-    return problems, f"cross-validation in {possible} folds: {cv} would leave folds whose rows are of one class"
+    return problems, f"cross-validation in {len(problems)} folds: {cv} would leave folds whose rows are of one class"
 
 
 def sample(rows: Rows, share: float, *, classes: int, seed: int) -> Rows:

@@ -39,9 +39,13 @@ _HASHES = float(2**64)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assigned:
-    """Each row's split, as SPLIT_TYPE; ``unusable`` masks rows that belong to none, with the reason."""
+    """Each row's split, as SPLIT_TYPE, and its group; ``unusable`` masks rows that belong to none, with the reason.
+
+    ``groups`` (UInt64) are equal for rows that must stay together: exact copies, or one value of ``split.column``.
+    """
 
     splits: pl.Series
+    groups: pl.Series
     unusable: Sequence[tuple[pl.Series, str]] = ()
     warnings: Sequence[str] = ()
 
@@ -109,20 +113,19 @@ class ExactSplitter(Splitter):
             TooFewRowsError: A split would be empty.
         """
         values = frame[self.target.name]
+        groups, copies, warnings = self._group(frame, placed)
         if self.target.task != "classification":
-            splits, warnings = self._assign(frame, placed)
-            return Assigned(splits=splits, warnings=warnings)
+            return Assigned(splits=self._assign(values, placed, copies), groups=groups, warnings=warnings)
         classes = values.rename("class").value_counts(name="rows")
         rare = check_rare_classes(self.target, classes)
         if not rare:
-            splits, warnings = self._assign(frame, placed)
+            splits = self._assign(values, placed, copies)
             if values.filter(splits == "train").n_unique() == classes.height:
-                return Assigned(splits=splits, warnings=warnings)
+                return Assigned(splits=splits, groups=groups, warnings=warnings)
         is_rare = values.is_in(rare)
-        common = frame.filter(~is_rare)
-        splits, warnings = self._assign(common, None if placed is None else placed.filter(~is_rare))
-        labels = common[self.target.name]
-        trained = labels.filter(splits == "train").unique()
+        common = values.filter(~is_rare)
+        splits = self._assign(common, *(None if rows is None else rows.filter(~is_rare) for rows in (placed, copies)))
+        trained = common.filter(splits == "train").unique()
         all_splits = (
             pl.Series(["train"], dtype=SPLIT_TYPE)
             .new_from_index(0, frame.height)
@@ -131,18 +134,28 @@ class ExactSplitter(Splitter):
         untrained = ~is_rare & ~values.is_in(trained.to_list())
         return Assigned(
             splits=all_splits,
+            groups=groups,
             unusable=((is_rare, explain_rare()), (untrained, explain_untrained(self.target.name))),
             warnings=warnings,
         )
 
-    def _assign(self, frame: pl.DataFrame, placed: pl.Series | None) -> tuple[pl.Series, Sequence[str]]:
+    def _group(
+        self, frame: pl.DataFrame, placed: pl.Series | None
+    ) -> tuple[pl.Series, pl.Series | None, Sequence[str]]:
+        """Return each row's group, the groups of copies where chance splits the rows and there are some, warnings."""
+        if placed is not None:
+            return placed.hash(self.spec.seed), None, ()
+        copies, warnings = group_copies(frame.drop(self.spec.weight or [], strict=False))
+        groups = pl.int_range(frame.height, eager=True).hash(self.spec.seed) if copies is None else copies
+        return groups, copies, warnings
+
+    def _assign(self, target: pl.Series, placed: pl.Series | None, copies: pl.Series | None) -> pl.Series:
         shares, seed = self.spec.split, self.spec.seed
         if placed is None:
-            copies, warnings = group_copies(frame)
-            return assign_splits(frame[self.target.name], copies, shares, seed, has_test=self.has_test), warnings
+            return assign_splits(target, copies, shares, seed, has_test=self.has_test)
         if shares.by == "time":
-            return assign_by_time(placed, shares, has_test=self.has_test), ()
-        return assign_by_group(placed, shares, seed, has_test=self.has_test), ()
+            return assign_by_time(placed, shares, has_test=self.has_test)
+        return assign_by_group(placed, shares, seed, has_test=self.has_test)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +175,7 @@ class HashSplitter(Splitter):
         spec, cast = schema.spec, schema.cast(schema.sample)
         by_time = spec.split.by == "time" and spec.split.column is not None
         max_fractions = _plan_fractions(spec.split, expected, has_test=has_test)
-        columns, distinct = _choose_columns(cast.frame)
+        columns, distinct = _choose_columns(cast.frame.drop(spec.weight or [], strict=False))
         return cls(
             seed=spec.seed,
             by_time=by_time,
@@ -174,16 +187,17 @@ class HashSplitter(Splitter):
 
     def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
         """Assign the rows of one batch by their hashes or times."""
+        groups = self._hash(frame, placed, batch)
         if self.by_time:
             assert placed is not None, "times were read"
             test, validation = placed >= self.min_times[0], placed >= self.min_times[1]
         else:
             # Hashed again, because the first bits of a row's hash are not uniform.
-            fraction = self._hash(frame, placed, batch).hash(self.seed).cast(pl.Float64) / _HASHES
+            fraction = groups.hash(self.seed).cast(pl.Float64) / _HASHES
             test, validation = fraction < self.max_fractions[0], fraction < self.max_fractions[1]
         train, held, tested = (pl.lit(split, dtype=SPLIT_TYPE) for split in SPLITS)
         names = pl.when(test).then(tested).when(validation).then(held).otherwise(train)
-        return Assigned(splits=pl.select(names.alias("split")).to_series())
+        return Assigned(splits=pl.select(names.alias("split")).to_series(), groups=groups)
 
     def _hash(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> pl.Series:
         if placed is not None:

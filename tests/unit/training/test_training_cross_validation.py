@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_folds(tmp_path: Path) -> None:
     assert make("one").cross_quality == make("two").cross_quality
 
 
-@pytest.mark.parametrize("by", ["time", "group"])
+@pytest.mark.parametrize("by", ["time", "group"])  # groups that are not told: files of an older version
 def test_rows_that_a_split_keeps_apart_are_not_dealt_to_folds(tmp_path: Path, by: str) -> None:
     rows = table(rows=150)
     kept_apart = replace(rows, dataset=rows.dataset.model_copy(update={"split_by": by}))

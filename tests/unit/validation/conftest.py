@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.object_keys import RunKeys
-from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.dataset import GROUP, TIME, Dataset
 from pipeline.contracts.records.run import Part, Upload
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.validate import validate
@@ -32,6 +32,10 @@ class Validated:
     artifacts: FakeObjectStore
 
     def split(self, name: str) -> pl.DataFrame:
+        """The columns that models or metrics read."""
+        return self.whole_split(name).drop(GROUP, TIME, strict=False)
+
+    def whole_split(self, name: str) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(self.artifacts.get(KEYS.split(name))))
 
     @property

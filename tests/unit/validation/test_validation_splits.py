@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contracts.records.dataset import GROUP
 from pipeline.contracts.spec.job_spec import Split
 from pipeline.validation.splitting.assignment import SPLITS, assign_splits, group_copies
 
@@ -76,3 +77,17 @@ def test_splits_hold_every_row_once(drop, good, lines):
     )
     assert {name: part.height for name, part in found.splits.items()} == found.dataset.rows.model_dump()
     assert sum(found.dataset.class_rows) == found.dataset.rows.train
+
+
+def test_a_column_that_bears_the_hidden_ones_name_stays_a_feature(drop):
+    rows = "\n".join(f"{number % 7},{number % 11},{number % 2}" for number in range(200))
+    found = drop("a.csv", f"__group__,x,y\n{rows}\n", spec="target: y\n")
+    assert found.kinds["__group__"] == "numeric"
+    assert found.whole_split("train").columns == ["__group__", "x", "y"]
+
+
+def test_copies_with_other_weights_are_of_one_group(drop):
+    rows = "\n".join(f"{number // 2 / 7},{number % 5 + 1},{number // 2 % 2}" for number in range(400))
+    found = drop("a.csv", f"x,w,y\n{rows}\n", spec="target: y\nweight: w\n")
+    learning = pl.concat([found.whole_split("train"), found.whole_split("validation")])
+    assert learning[GROUP].n_unique() == learning["x"].n_unique()

@@ -15,6 +15,7 @@ from pipeline.contracts.errors import (
     MalformedRowsError,
     UnreadableDatasetError,
 )
+from pipeline.contracts.records.dataset import GROUP, TIME
 from pipeline.contracts.spec.job_spec import JobSpec, Split
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.prepare import prepare
@@ -76,13 +77,14 @@ def opened(found, workdir, rejected, *, is_large=True):
 
 @pytest.fixture
 def stream(tmp_path):
-    def stream(found, spec=None, test=None, is_large=True):
+    def stream(found, spec=None, test=None, is_large=True, hidden=False):
         workdir = tmp_path / f"work-{len(list(tmp_path.iterdir()))}"
         workdir.mkdir()
         rejected = RejectedRows(workdir / "rejected.jsonl")
         rows = opened(found, workdir, rejected, is_large=is_large)
         made = prepare(rows, spec or JobSpec(), rejected, workdir, sha256="0", test=test)
-        return made.dataset, made.read_splits()
+        dropped = () if hidden else (GROUP, TIME)
+        return made.dataset, {split: frame.drop(dropped, strict=False) for split, frame in made.read_splits().items()}
 
     return stream
 
@@ -240,6 +242,27 @@ def test_by_time_and_by_group_hold_in_a_stream(source, stream, rows):
     assert splits["validation"]["day"].max() < splits["test"]["day"].min()
     dataset, _ = stream(found, JobSpec(split=Split(by="group", column="shop")))
     assert dataset.left_out[0].name == "shop"
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+def test_the_split_files_say_which_rows_stay_together_and_when_they_were(source, stream, rows, is_large):
+    found = source(**{"a.csv": csv([*rows, *({**row} for row in rows[:500])])})
+    _, splits = stream(found, is_large=is_large, hidden=True)
+    assert GROUP not in splits["test"].columns
+    learning = pl.concat([splits["train"], splits["validation"]])
+    columns = [name for name in learning.columns if name != GROUP]
+    assert learning.schema[GROUP] == pl.UInt64
+    assert learning[GROUP].n_unique() == learning.select(columns).unique().height
+    assert learning.group_by(columns).agg(pl.col(GROUP).n_unique())[GROUP].max() == 1
+
+    _, splits = stream(found, JobSpec(split=Split(by="time", column="day")), is_large=is_large, hidden=True)
+    learning = pl.concat([splits["train"], splits["validation"]])
+    assert learning.sort("day", TIME)[TIME].is_sorted()
+    assert learning[TIME].n_unique() == learning["day"].n_unique() == learning[GROUP].n_unique()
+
+    _, splits = stream(found, JobSpec(split=Split(by="group", column="shop")), is_large=is_large, hidden=True)
+    assert TIME not in splits["train"].columns
+    assert 20 < pl.concat([splits["train"], splits["validation"]])[GROUP].n_unique() < 60
 
 
 def test_rows_without_a_target_or_of_a_rare_class_are_counted(source, stream, rows):
