@@ -6,42 +6,46 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from pipeline.bootstrap.adapters import (
+    artifacts_and_runs,
+    bucket_of,
+    clients_of_job,
+    connect,
+    registry_of,
+    table_of,
+)
+from pipeline.bootstrap.run_steps import (
+    collector,
+    evaluation_job,
+    evaluator,
+    failure_recorder,
+    planner,
+    promoter,
+    registrar,
+    selector,
+    smoke_tester,
+    validator,
+)
 from pipeline.bootstrap.settings import (
     AuthorizerSettings,
     CommandSettings,
-    FailureSettings,
+    DescriberSettings,
     JobSettings,
     LostRunSettings,
     NodeSettings,
     PredictorSettings,
-    RegistrarSettings,
-    SmokeTestSettings,
-    StageSettings,
     StarterSettings,
-    ValidatorSettings,
 )
 from pipeline.contracts.compute_cluster import ComputeCluster, Process
 
 if TYPE_CHECKING:
-    from pipeline.bootstrap.steps import (
-        Collector,
-        Evaluator,
-        Planner,
-        Promoter,
-        Registrar,
-        Selector,
-        SmokeTester,
-        Validator,
-    )
-    from pipeline.cloud.assumed_role import RunRole
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
     from pipeline.contracts.account import Account, DeployedStack, StoredData
-    from pipeline.contracts.ports import Executions, ObjectStore, Table
+    from pipeline.contracts.ports import Executions, ObjectStore
     from pipeline.intake.dead_letters import DeadLetters
-    from pipeline.intake.failures import Failure
     from pipeline.intake.run_log import RunLog
     from pipeline.intake.start import UploadReference
     from pipeline.registry.api_keys import ApiKeys
@@ -146,9 +150,9 @@ def starter(environ: Environ = os.environ) -> Starter:
     from pipeline.intake.start import start_run
 
     settings = StarterSettings.from_env(environ)
-    clients = _clients(environ)
-    uploads, artifacts = _bucket(clients, settings.uploads), _bucket(clients, settings.artifacts)
-    runs = RunLog(_table(clients, settings.table))
+    clients = connect(environ)
+    uploads, artifacts = bucket_of(clients, settings.uploads), bucket_of(clients, settings.artifacts)
+    runs = RunLog(table_of(clients, settings.table))
     executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
 
     def start(reference: UploadReference) -> str | None:
@@ -165,90 +169,6 @@ def starter(environ: Environ = os.environ) -> Starter:
     return Starter(start=start, idempotency_table=settings.idempotency_table)
 
 
-def validator(environ: Environ = os.environ) -> Validator:
-    from pipeline.bootstrap.steps import Validator
-
-    settings = ValidatorSettings.from_env(environ)
-    clients = _clients(environ)
-    return Validator(**_step(clients, settings), uploads=_bucket(clients, settings.uploads))
-
-
-def planner(environ: Environ = os.environ) -> Planner:
-    from pipeline.bootstrap.steps import Planner
-
-    settings = StageSettings.from_env(environ)
-    clients = _clients(environ)
-    return Planner(**_step(clients, settings), registry=_registry(clients, settings))
-
-
-def collector(environ: Environ = os.environ) -> Collector:
-    from pipeline.bootstrap.steps import Collector
-
-    return Collector(**_step(_clients(environ), StageSettings.from_env(environ)))
-
-
-def selector(environ: Environ = os.environ) -> Selector:
-    from pipeline.bootstrap.steps import Selector
-
-    return Selector(**_step(_clients(environ), StageSettings.from_env(environ)))
-
-
-def evaluator(environ: Environ = os.environ) -> Evaluator:
-    from pipeline.bootstrap.steps import Evaluator
-
-    paid = not environ.get("AWS_ENDPOINT_URL")  # another endpoint is a cloud on somebody's own machine
-    return Evaluator(**_step(_clients(environ), StageSettings.from_env(environ)), paid=paid)
-
-
-def evaluation_job(environ: Environ = os.environ) -> Evaluator:
-    """The evaluator of a job, whose machine has more memory than the function."""
-    from dataclasses import replace
-
-    from pipeline.bootstrap.steps import JOB_SPLIT_BYTES
-
-    return replace(evaluator(environ), max_bytes=JOB_SPLIT_BYTES, is_last=True)
-
-
-def registrar(environ: Environ = os.environ) -> Registrar:
-    from pipeline.bootstrap.steps import Registrar
-
-    settings = RegistrarSettings.from_env(environ)
-    clients = _clients(environ)
-    return Registrar(
-        **_step(clients, settings), registry=_registry(clients, settings), code_version=settings.code_version
-    )
-
-
-def smoke_tester(environ: Environ = os.environ) -> SmokeTester:
-    from pipeline.bootstrap.steps import SmokeTester
-    from pipeline.cloud.lambda_function_calls import LambdaFunctionCalls
-
-    settings = SmokeTestSettings.from_env(environ)
-    clients = _clients(environ)
-    return SmokeTester(
-        **_step(clients, settings),
-        registry=_registry(clients, settings),
-        calls=LambdaFunctionCalls(clients.functions),
-        predict_function=settings.predict_function,
-    )
-
-
-def promoter(environ: Environ = os.environ) -> Promoter:
-    from pipeline.bootstrap.steps import Promoter
-
-    settings = StageSettings.from_env(environ)
-    clients = _clients(environ)
-    return Promoter(**_step(clients, settings), registry=_registry(clients, settings))
-
-
-def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]:
-    """Says a run's failure; false when the run had ended before."""
-    from pipeline.intake.run_log import RunLog
-
-    runs = RunLog(_table(_clients(environ), FailureSettings.from_env(environ).table))
-    return lambda failure: runs.fail(failure.run, failure.error)
-
-
 def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
     """Ends the runs that no execution owns; their names."""
     from datetime import UTC, datetime
@@ -258,8 +178,8 @@ def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
     from pipeline.intake.run_log import RunLog
 
     settings = LostRunSettings.from_env(environ)
-    clients = _clients(environ)
-    runs = RunLog(_table(clients, settings.table))
+    clients = connect(environ)
+    runs = RunLog(table_of(clients, settings.table))
     executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
     return lambda: fail_lost_runs(runs, executions, now=datetime.now(UTC))
 
@@ -270,9 +190,9 @@ def predictor(environ: Environ = os.environ) -> Predictor:
     from pipeline.serving.predictor import Predictor
 
     settings = PredictorSettings.from_env(environ)
-    clients = _clients(environ)
+    clients = connect(environ)
     loader = ModelLoader(
-        _table(clients, settings.table), _bucket(clients, settings.artifacts), onnx_session(settings.threads)
+        table_of(clients, settings.table), bucket_of(clients, settings.artifacts), onnx_session(settings.threads)
     )
     return Predictor(ModelCache(loader, alias_seconds=settings.alias_seconds))
 
@@ -281,12 +201,12 @@ def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
     from pipeline.intake.run_log import RunLog
     from pipeline.serving.model_catalog import ModelCatalog
 
-    settings = StageSettings.from_env(environ)
-    clients = _clients(environ)
+    settings = DescriberSettings.from_env(environ)
+    clients = connect(environ)
     return ModelCatalog(
-        _registry(clients, settings),
-        _bucket(clients, settings.artifacts),
-        RunLog(_table(clients, settings.table)),
+        registry_of(clients, settings),
+        bucket_of(clients, settings.artifacts),
+        RunLog(table_of(clients, settings.table)),
     )
 
 
@@ -295,14 +215,16 @@ def authorizer(environ: Environ = os.environ) -> Authorizer:
     from pipeline.serving.authorizer import Authorizer
 
     settings = AuthorizerSettings.from_env(environ)
-    return Authorizer(ApiKeys(_table(_clients(environ), settings.table)), settings.gateway_key)
+    return Authorizer(ApiKeys(table_of(connect(environ), settings.table)), settings.gateway_key)
 
 
 def job(run: str, environ: Environ = os.environ) -> Job:
-    """The job of ``run``; one that has a run's role works with that, narrowed to ``run``."""
+    """The job of ``run``. Where the stack has a role for one tenant, it reaches that of the run; with a user's code,
+    the run alone.
+    """
     settings = JobSettings.from_env(environ)
     return Job(
-        **_step(_clients(environ, _run_role(settings, run)), settings),
+        **artifacts_and_runs(clients_of_job(run, environ, settings), settings),
         queue=settings.queue,
         attempt=settings.attempt,
         process=Process(rank=settings.rank, size=settings.size, local_rank=settings.local_rank),
@@ -317,14 +239,6 @@ def node(environ: Environ = os.environ) -> Node:
         nodes=settings.nodes, node_index=settings.node_index, address=settings.address, port=settings.port
     )
     return Node(cluster=cluster, queue=settings.queue)
-
-
-def _run_role(settings: JobSettings, run: str) -> RunRole | None:
-    if settings.run_role is None:
-        return None
-    from pipeline.cloud.assumed_role import RunRole
-
-    return RunRole(role=settings.run_role, run=run, bucket=settings.artifacts, table=settings.table)
 
 
 def command_settings(environ: Environ = os.environ) -> CommandSettings:
@@ -367,10 +281,10 @@ def operator(
     clients = Clients(endpoint_url=endpoint_url, region=region, profile=profile, credentials=credentials)
     deployed = Stack(clients.cloudformation, stack)
     outputs = deployed.outputs()
-    table = _table(clients, outputs["TableName"])
-    artifacts = _bucket(clients, outputs["ArtifactsBucket"])
+    table = table_of(clients, outputs["TableName"])
+    artifacts = bucket_of(clients, outputs["ArtifactsBucket"])
     return OperatorServices(
-        uploads=_bucket(clients, outputs["UploadsBucket"]),
+        uploads=bucket_of(clients, outputs["UploadsBucket"]),
         artifacts=artifacts,
         runs=RunLog(table),
         registry=ModelRegistry(table, artifacts),
@@ -400,41 +314,3 @@ def _dead_letters(clients: Clients, outputs: Mapping[str, str]) -> tuple[DeadLet
         calls = LambdaFunctionCalls(clients.functions)
         found.append(dead_letters.failures(queue("FailureDeadLettersUrl"), calls, outputs["RecordFailureFunction"]))
     return tuple(found)
-
-
-def _clients(environ: Environ, role: RunRole | None = None) -> Clients:
-    from pipeline.cloud.clients import Clients
-
-    return Clients(
-        role=role,
-        endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
-        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
-    )
-
-
-def _table(clients: Clients, name: str) -> Table:
-    from pipeline.cloud.dynamo_table import DynamoTable
-
-    return DynamoTable(clients.dynamodb, name)
-
-
-def _bucket(clients: Clients, name: str) -> ObjectStore:
-    from pipeline.cloud.s3_object_store import S3ObjectStore
-
-    return S3ObjectStore(clients.s3, name)
-
-
-def _step(clients: Clients, settings: Any) -> dict[str, Any]:
-    """What every step has: the artefacts and the run's log."""
-    from pipeline.intake.run_log import RunLog
-
-    return {
-        "artifacts": _bucket(clients, settings.artifacts),
-        "runs": RunLog(_table(clients, settings.table)),
-    }
-
-
-def _registry(clients: Clients, settings: Any) -> ModelRegistry:
-    from pipeline.registry.model_registry import ModelRegistry
-
-    return ModelRegistry(_table(clients, settings.table), _bucket(clients, settings.artifacts))

@@ -13,6 +13,7 @@ from pipeline.contracts.errors import ConfigurationError
 __all__ = [
     "AuthorizerSettings",
     "CommandSettings",
+    "DescriberSettings",
     "FailureSettings",
     "JobSettings",
     "LostRunSettings",
@@ -74,6 +75,16 @@ def _artifacts() -> Any:
     return _setting("ARTIFACTS_BUCKET", **_BUCKET)
 
 
+def _tenant_role() -> Any:
+    """The role that is taken with a run's tenant; without one the function works with its own permissions."""
+    return _setting(
+        "TENANT_ROLE_ARN",
+        pattern=r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}",
+        expected="the ARN of a role",
+        optional=True,
+    )
+
+
 def _vcpus(memory_mb: str) -> int:
     """Lambda gives one vCPU for each 1,769 MB."""
     return max(1, int(memory_mb) // 1769)
@@ -113,12 +124,20 @@ class ValidatorSettings(_Settings):
     table: str = _table()
     uploads: str = _uploads()
     artifacts: str = _artifacts()
+    tenant_role: str | None = _tenant_role()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageSettings(_Settings):
-    """Of the stages that know only the table and the artefacts: plan, collect, select, evaluate, promote, describe."""
+    """Of the stages that know only the table and the artifacts: plan, collect, select, evaluate, promote."""
 
+    table: str = _table()
+    artifacts: str = _artifacts()
+    tenant_role: str | None = _tenant_role()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DescriberSettings(_Settings):
     table: str = _table()
     artifacts: str = _artifacts()
 
@@ -127,6 +146,7 @@ class StageSettings(_Settings):
 class RegistrarSettings(_Settings):
     table: str = _table()
     artifacts: str = _artifacts()
+    tenant_role: str | None = _tenant_role()
     code_version: str = _setting("CODE_VERSION", pattern=r"[\w.+-]{1,128}", expected="a version of the code")
 
 
@@ -134,6 +154,7 @@ class RegistrarSettings(_Settings):
 class SmokeTestSettings(_Settings):
     table: str = _table()
     artifacts: str = _artifacts()
+    tenant_role: str | None = _tenant_role()
     predict_function: str = _setting(
         "PREDICT_FUNCTION", pattern=r"[A-Za-z0-9_:-]{1,170}", expected="the name or ARN of a function"
     )
@@ -142,6 +163,7 @@ class SmokeTestSettings(_Settings):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureSettings(_Settings):
     table: str = _table()
+    tenant_role: str | None = _tenant_role()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,7 +200,7 @@ class AuthorizerSettings(_Settings):
 class JobSettings(_Settings):
     """Of a Batch container. ``attempt`` counts from 1 and is set by Batch.
 
-    ``isolation``: how a user's code is kept apart; ``run_role``: the role that is narrowed to the run before.
+    ``isolation``: how a user's code is kept apart.
     """
 
     table: str = _table()
@@ -189,12 +211,7 @@ class JobSettings(_Settings):
     isolation: Literal["user", "none", "refused"] = _setting(
         "MODELDROP_CODE", pattern="user|none|refused", expected="user, none or refused", default="refused"
     )
-    run_role: str | None = _setting(
-        "MODELDROP_RUN_ROLE",
-        pattern=r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}",
-        expected="the ARN of a role",
-        optional=True,
-    )
+    tenant_role: str | None = _tenant_role()
     attempt: int = _number("AWS_BATCH_JOB_ATTEMPT", default="1")
     rank: int = _number("RANK", default="0")  # these three are set by torchrun
     size: int = _number("WORLD_SIZE", default="1")

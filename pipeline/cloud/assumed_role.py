@@ -1,9 +1,19 @@
-"""Credentials for one run alone: a role, narrowed by a session policy, taken anew before they end."""
+"""Credentials for one tenant, or for one run of it: a role, taken with the tenant as its session's tag.
+
+The role's policy names ``${aws:PrincipalTag/tenant}`` in every resource and condition, so that its sessions reach one
+tenant's objects and records; without the tag they reach nothing.
+
+References:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining (an hour at most)
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.credentials import (
@@ -17,40 +27,26 @@ from botocore.session import Session
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.table_keys import run_key
 
-__all__ = ["RunRole"]
+__all__ = ["RunPolicy", "TenantRole"]
 
-_SECONDS = 3600  # a role that was taken by a role lasts no longer
+_SESSION_SECONDS = 3600  # a role that was taken by a role lasts no longer
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunRole:
-    """``role`` (its ARN) may work on all runs; what is made of it here may work on ``run``."""
+class RunPolicy:
+    """A session policy that leaves of a tenant's role what ``run`` needs. ``bucket`` has the artifacts."""
 
-    role: str
     run: str
     bucket: str
     table: str
 
-    def session(self, own: Session, endpoint_url: str | None) -> Session:
-        """A session with these credentials; those of ``own`` serve to take the role."""
-        credentials, create = own.get_credentials(), own.create_client
-
-        def client(service: str, **options: Any) -> Any:
-            return create(service, **{**options, "endpoint_url": endpoint_url})
-
-        arguments = {
-            "RoleSessionName": self.run[:64],
-            "DurationSeconds": _SECONDS,
-            "Policy": json.dumps(self.policy()),
-        }
-        fetcher = AssumeRoleCredentialFetcher(client, credentials, self.role, extra_args=arguments)
-        narrowed = Session()
-        narrowed.register_component("credential_provider", CredentialResolver([_Provider(fetcher)]))
-        return narrowed
-
-    def policy(self) -> dict[str, Any]:
-        """Its objects, and its own items of the table."""
-        _, partition, _, _, account, _ = self.role.split(":", 5)
+    def document(self, role: str) -> dict[str, Any]:
+        """Return the policy: the run's objects and its record, in the partition and account of ``role`` (an ARN)."""
+        _, partition, _, _, account, _ = role.split(":", 5)
         keys = RunKeys.of(self.run)
         store, objects = f"arn:{partition}:s3:::{self.bucket}", f"{keys.root}/*"
         items = {"dynamodb:LeadingKeys": [run_key(keys.tenant, self.run)[0]]}
@@ -74,12 +70,68 @@ class RunRole:
         }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TenantRole:
+    """``arn`` of a role whose permissions are those of the tenant that its session is tagged with.
+
+    ``only`` narrows the session further. ``name`` is what AWS's log of calls shows for the session.
+    """
+
+    arn: str
+    tenant: str
+    name: str
+    only: RunPolicy | None = None
+
+    def session(
+        self,
+        own: Session,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> Session:
+        """Return a session that acts as the role; the role is taken at its first call and anew before it ends.
+
+        Args:
+            own: Its credentials take the role; the service models that it has read are shared.
+            endpoint_url: Replaces AWS.
+            region: Of the STS that is asked.
+            now: The clock by which credentials end.
+        """
+        create_client = own.create_client
+
+        def client(service: str, **options: Any) -> Any:
+            return create_client(service, **{**options, "region_name": region, "endpoint_url": endpoint_url})
+
+        fetcher = AssumeRoleCredentialFetcher(
+            client,
+            own.get_credentials(),
+            self.arn,
+            extra_args=self._arguments(),
+            expiry_window_seconds=_SESSION_SECONDS,  # whoever asks it wants new ones: nothing from its cache
+        )
+        narrowed = Session()
+        narrowed.register_component("data_loader", own.get_component("data_loader"))
+        narrowed.register_component("credential_provider", CredentialResolver([_Provider(fetcher, now)]))
+        return narrowed
+
+    def _arguments(self) -> dict[str, Any]:
+        policy = {"Policy": json.dumps(self.only.document(self.arn))} if self.only else {}
+        return {
+            "RoleSessionName": self.name[:64],
+            "DurationSeconds": _SESSION_SECONDS,
+            "Tags": [{"Key": "tenant", "Value": self.tenant}],
+            **policy,
+        }
+
+
 class _Provider(CredentialProvider):
     METHOD = "assume-role"
 
-    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher, now: Callable[[], datetime]) -> None:
         super().__init__()
         self._fetcher = fetcher
+        self._now = now
 
     def load(self) -> DeferredRefreshableCredentials:
-        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD, self._now)

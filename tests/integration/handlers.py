@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.function_files import load_function
-from tests.integration.permissions import permitted_to
+from tests.integration.permissions import permitted_to, tenant_role_environ
 
 __all__ = ["handler", "role_of"]
 
 
 def handler(function: str) -> Callable[[dict[str, Any]], Any]:
     """``functions/<function>/app.py``'s, with a context given to it; it fails where the template permits no call."""
-    module = load_function(function)
+    with patch.dict(os.environ, tenant_role_environ(role_of(function))):
+        module = load_function(function)
 
     def call(document: dict[str, Any]) -> Any:
         with permitted_to(role_of(function)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 
@@ -12,7 +11,7 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
-from pipeline.bootstrap import smoke_tester
+from pipeline.bootstrap.steps import SmokeTester
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
@@ -25,6 +24,7 @@ from pipeline.contracts.records.plan import Candidate, Plan, TrainingJob
 from pipeline.contracts.records.run import RunError, Upload
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
+from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.records import NOW, artifact, selection, upload
 from tests.function_files import event
@@ -148,7 +148,7 @@ def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs
 
 
 def test_an_evaluated_model_is_registered_proven_by_the_real_predict_function_and_served(
-    artifacts: S3ObjectStore, runs: RunLog, account: dict[str, str]
+    clients: Clients, artifacts: S3ObjectStore, runs: RunLog
 ) -> None:
     compressed(artifacts)
     handler("evaluate_model")(event("evaluate_model"))
@@ -157,7 +157,15 @@ def test_an_evaluated_model_is_registered_proven_by_the_real_predict_function_an
     asked = event("predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 21}, {"age": 4.5}]}))
     assert predict(asked)["statusCode"] == 404
     calls = FakeFunctionCalls(predict)
-    dataclasses.replace(smoke_tester(account), calls=calls)(RUN, version)
+    table = DynamoTable(clients.dynamodb, TABLE)
+    test = SmokeTester(
+        artifacts=artifacts,
+        runs=runs,
+        registry=ModelRegistry(table, artifacts),
+        calls=calls,
+        predict_function="predict",
+    )
+    test(RUN, version)
     assert handler("promote_model")(event("promote_model")) == {"status": "SUCCEEDED"}
     answer = predict(asked)
     assert (answer["statusCode"], json.loads(answer["body"])) == (

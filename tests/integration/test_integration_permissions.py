@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
 import pytest
 
 from pipeline import bootstrap
+from pipeline.bootstrap.adapters import clients_of_job
+from pipeline.bootstrap.settings import JobSettings
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
 from pipeline.contracts.object_keys import RunKeys, run_name
 from pipeline.contracts.records.model_version import GoldenPredictions
-from pipeline.contracts.table_keys import api_key_key, version_key
+from pipeline.contracts.table_keys import api_key_key, run_key, version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
 from pipeline.jobs.runtime.job import JobWork, run_job, work_of
@@ -24,13 +26,12 @@ from pipeline.registry.api_keys import ApiKeys
 from tests.function_files import event
 from tests.integration.conftest import ARTIFACTS, TABLE, UPLOADS
 from tests.integration.handlers import handler
-from tests.integration.permissions import permitted_to, roles
+from tests.integration.permissions import permitted_to, roles, tenant_role_environ
 from tests.integration.test_integration_state_functions import World
 from tests.unit.template.template import resources
 
 TENANT = "demo"
 FOLDER = f"{TENANT}/adult"
-STARTED_BY_A_USERS_CODE = {"CodeJobRole", "RunRole"}  # tests/unit/cloud/test_cloud_assumed_role.py
 
 
 @pytest.fixture
@@ -52,10 +53,13 @@ def run(clients: Clients, account: dict[str, str]) -> str:
     return run_name(TENANT, "adult", UPLOADS, f"{FOLDER}/train.csv", version)
 
 
-def do_job(role: str, work: JobWork, run: str, job: str, environ: Mapping[str, str]) -> None:
+def do_job(
+    role: str, make: Callable[[Mapping[str, str]], JobWork], run: str, job: str, environ: dict[str, str]
+) -> None:
+    job_environ = {**environ, "MODELDROP_QUEUE": "cpu", **tenant_role_environ(role)}
     with permitted_to(role):
-        job_environ = {**environ, "MODELDROP_QUEUE": "cpu"}
-        assert run_job(work, ["--run", run, "--job", job], connect=lambda name: bootstrap.job(name, job_environ)) == 0
+        work, arguments = make(job_environ), ["--run", run, "--job", job]
+        assert run_job(work, arguments, connect=lambda name: bootstrap.job(name, job_environ)) == 0
 
 
 def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
@@ -64,15 +68,15 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     artifacts, keys = S3ObjectStore(clients.s3, ARTIFACTS), RunKeys.of(run)
     state = {"run": run}
     handler("validate_dataset")(state)
-    do_job("ValidateJobRole", work_of(bootstrap.validator(account)), run, "validate", account)
+    do_job("ValidateJobRole", lambda environ: work_of(bootstrap.validator(environ)), run, "validate", account)
     (job,) = handler("plan_training")(state)["jobs"]
-    do_job("JobRole", train, run, job["name"], account)
+    do_job("JobRole", lambda _: train, run, job["name"], account)
     handler("collect_job")({**state, "stage": "train"})
-    do_job("JobRole", compress, run, "compress", account)
+    do_job("JobRole", lambda _: compress, run, "compress", account)
     handler("collect_job")({**state, "stage": "compress"})
     handler("select_variant")(state)
     handler("evaluate_model")(state)
-    do_job("JobRole", work_of(bootstrap.evaluation_job(account)), run, "evaluate", account)
+    do_job("JobRole", lambda environ: work_of(bootstrap.evaluation_job(environ)), run, "evaluate", account)
     version = handler("register_model")(state)["version"]
     golden = GoldenPredictions.from_bytes(artifacts.get(keys.golden))
     World.predict_answers(None, golden.predictions)  # type: ignore[arg-type]  # it needs nothing of its world
@@ -89,8 +93,14 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     handler("record_failure")(event("record_failure", run=run))
     assert handler("fail_lost_runs")(event("fail_lost_runs")) == {"runs": 0}
     assert RunLog(DynamoTable(clients.dynamodb, TABLE)).get(run).status == "SUCCEEDED"
-    mains = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")} - STARTED_BY_A_USERS_CODE
+    mains = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}
     assert roles() == {*resources("AWS::Serverless::Function"), *mains}
+
+
+def job_table(environ: dict[str, str]) -> DynamoTable:
+    """The table as a job of a run of ``demo`` sees it."""
+    settings = JobSettings.from_env({**environ, "MODELDROP_QUEUE": "cpu", **tenant_role_environ("JobRole")})
+    return DynamoTable(clients_of_job("demo_adult_000000000001", environ, settings).dynamodb, TABLE)
 
 
 def test_a_call_that_the_template_does_not_permit_is_found(clients: Clients, account: dict[str, str]) -> None:
@@ -101,8 +111,12 @@ def test_a_call_that_the_template_does_not_permit_is_found(clients: Clients, acc
     ):
         artifacts.put("tenants/demo/artifacts/a", b"")
     table = DynamoTable(clients.dynamodb, TABLE)
-    with pytest.raises(AssertionError, match=r"JobRole may not .*dynamodb:UpdateItem"), permitted_to("JobRole"):
-        table.update(*version_key("acme", "adult", 1), {"record": "{}"})
+    with pytest.raises(AssertionError, match=r"JobRole called \['dynamodb'\] with its own"), permitted_to("JobRole"):
+        table.get(*run_key("demo", "demo_adult_000000000001"))
+    narrowed = job_table(account)
+    for key in (version_key("demo", "adult", 1), run_key("acme", "acme_adult_000000000001")):
+        with pytest.raises(AssertionError, match=r"JobRole may not .*dynamodb:UpdateItem"), permitted_to("JobRole"):
+            narrowed.update(*key, {"record": "{}"})
     refused = pytest.raises(AssertionError, match=r"DescribeModelsFunction may not .*KEY#")
     with refused, permitted_to("DescribeModelsFunction"):
         table.get(*api_key_key("0" * 64))

@@ -28,7 +28,6 @@ _TYPES = (
     "AWS::EC2::NatGateway",
     "AWS::EC2::SecurityGroupEgress",
     "AWS::EC2::SecurityGroupIngress",
-    "AWS::IAM::RolePolicy",
 )
 
 

@@ -84,7 +84,7 @@ def test_a_graph_must_hold_its_weights_and_known_operators(out: Path) -> None:
 def test_its_environment_has_no_name_or_credential_of_ours(tmp_path: Path) -> None:
     given = {
         "PATH": "/bin", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x", "AWS_SECRET_ACCESS_KEY": "s",
-        "ARTIFACTS_BUCKET": "b", "MODELDROP_RUN_ROLE": "r", "OMP_NUM_THREADS": "2",
+        "ARTIFACTS_BUCKET": "b", "TENANT_ROLE_ARN": "r", "OMP_NUM_THREADS": "2",
     }  # fmt: skip
     assert set(_environment(given, tmp_path)) == {
         "PATH", "OMP_NUM_THREADS", "HOME", "TMPDIR", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.unit.template.template import template
 
-__all__ = ["Call", "arn_of", "is_allowed", "statements_of"]
+__all__ = ["Call", "arn_of", "is_allowed", "may_take", "statements_of", "tenant_role_of"]
 
 ACCOUNT, REGION, STACK = "123456789012", "us-east-1", "modeldrop"
 _PSEUDO = {
@@ -45,36 +45,106 @@ def arn_of(name: str) -> str:
 
 
 def statements_of(name: str) -> list[dict[str, Any]]:
-    """Those of a function, a state machine, or a role with the policies that are attached to it."""
-    resource = template()["Resources"][name]["Properties"]
-    policies = [policy.get("PolicyDocument", policy) for policy in resource.get("Policies", [])]
-    for other in template()["Resources"].values():
-        if other["Type"] == "AWS::IAM::RolePolicy" and other["Properties"]["RoleName"] == {"Ref": name}:
-            policies.append(other["Properties"]["PolicyDocument"])
+    """Those of a function, a state machine, or a role, with the policies that are attached to it."""
+    resource = template()["Resources"][name]
+    policies = [policy.get("PolicyDocument", policy) for policy in resource["Properties"].get("Policies", [])]
+    attached = template()["Resources"].values()
+    policies += [
+        other["Properties"]["PolicyDocument"]
+        for other in attached
+        if other["Type"] == "AWS::IAM::Policy" and {"Ref": _role_name(name)} in other["Properties"]["Roles"]
+    ]
     return [statement for policy in policies for one in policy["Statement"] for statement in _chosen(one)]
 
 
-def is_allowed(call: Call, statements: list[dict[str, Any]]) -> bool:
-    assert all(statement["Effect"] == "Allow" for statement in statements), "only Allow is written"
-    return any(_matches(call, statement) for statement in statements)
+def tenant_role_of(name: str) -> str | None:
+    """The role that a function, or the jobs of a role, take for a run's tenant; None where they work as themselves."""
+    resource = template()["Resources"][name]
+    if resource["Type"] == "AWS::Serverless::Function":
+        return _named_role(resource["Properties"]["Environment"]["Variables"].get("TENANT_ROLE_ARN"))
+    roles = {_tenant_role_of_job(container) for container in _containers() if container["JobRoleArn"] == _arn(name)}
+    return roles.pop() if len(roles) == 1 else None
 
 
-def _matches(call: Call, statement: Mapping[str, Any]) -> bool:
-    resources = [resolved for one in _list(statement["Resource"]) if (resolved := _resolved(one)) is not None]
+def may_take(name: str, role: str, tags: Mapping[str, str]) -> bool:
+    """Whether ``name`` may take ``role`` with ``tags``, by its own policy and by the role's trust policy."""
+    call = Call(action="sts:AssumeRole", resource=arn_of(role))
+    (trust,) = template()["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    actions = ("sts:AssumeRole", "sts:TagSession")
+    context = {f"aws:RequestTag/{key}": [value] for key, value in tags.items()}
+    is_trusted = _arn(_role_name(name)) in _list(trust["Principal"].get("AWS", []))
+    conditions = trust.get("Condition", {}).items()
     return (
-        any(fnmatchcase(call.action, action) for action in _list(statement["Action"]))
-        and any(fnmatchcase(call.resource, resource) for resource in resources)
-        and all(_holds(operator, tests, call) for operator, tests in statement.get("Condition", {}).items())
+        all(is_allowed(replace(call, action=action), statements_of(name)) for action in actions)
+        and set(actions) <= set(trust["Action"])
+        and is_trusted
+        and all(_holds(operator, tests, replace(call, context=context), {}) for operator, tests in conditions)
     )
 
 
-def _holds(operator: str, tests: Mapping[str, Any], call: Call) -> bool:
+def is_allowed(call: Call, statements: list[dict[str, Any]], tags: Mapping[str, str] | None = None) -> bool:
+    """Whether one of the statements allows the call. ``tags`` are those of the caller's session."""
+    assert all(statement["Effect"] == "Allow" for statement in statements), "only Allow is written"
+    return any(_matches(call, statement, tags or {}) for statement in statements)
+
+
+def _role_name(name: str) -> str:
+    """SAM's name for the role of a function; a role's own."""
+    return f"{name}Role" if template()["Resources"][name]["Type"] == "AWS::Serverless::Function" else name
+
+
+def _arn(name: str) -> dict[str, list[str]]:
+    return {"Fn::GetAtt": [name, "Arn"]}
+
+
+def _containers() -> Iterator[Mapping[str, Any]]:
+    """The containers of all jobs."""
+    for resource in template()["Resources"].values():
+        if resource["Type"] != "AWS::Batch::JobDefinition":
+            continue
+        properties = resource["Properties"]
+        nodes = properties.get("NodeProperties", {}).get("NodeRangeProperties", [])
+        yield from (node["Container"] for node in nodes)
+        if "ContainerProperties" in properties:
+            yield properties["ContainerProperties"]
+
+
+def _tenant_role_of_job(container: Mapping[str, Any]) -> str | None:
+    variables = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+    return _named_role(variables.get("TENANT_ROLE_ARN"))
+
+
+def _named_role(value: Any) -> str | None:
+    return str(value["Fn::GetAtt"][0]) if value else None
+
+
+def _matches(call: Call, statement: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
+    resources = [_with_tags(resolved, tags) for one in _list(statement["Resource"]) if (resolved := _resolved(one))]
+    return (
+        any(fnmatchcase(call.action, action) for action in _list(statement["Action"]))
+        and any(resource is not None and fnmatchcase(call.resource, resource) for resource in resources)
+        and all(_holds(operator, tests, call, tags) for operator, tests in statement.get("Condition", {}).items())
+    )
+
+
+def _with_tags(text: str, tags: Mapping[str, str]) -> str | None:
+    """IAM's variables replaced; None, which matches nothing, where the session has no such tag."""
+    names = re.findall(r"\$\{aws:PrincipalTag/(\w+)\}", text)
+    if not set(names) <= set(tags):
+        return None
+    for name in names:
+        text = text.replace(f"${{aws:PrincipalTag/{name}}}", tags[name])
+    return text
+
+
+def _holds(operator: str, tests: Mapping[str, Any], call: Call, tags: Mapping[str, str]) -> bool:
     quantifier, _, comparison = operator.rpartition(":")
-    for key, patterns in tests.items():
+    for key, written in tests.items():
+        patterns = [pattern for one in _list(written) if (pattern := _with_tags(one, tags)) is not None]
         values = call.context.get(key, [])
         if quantifier != "ForAllValues" and not values:
             return False
-        matched = [any(_equal(comparison, value, pattern) for pattern in _list(patterns)) for value in values]
+        matched = [any(_equal(comparison, value, pattern) for pattern in patterns) for value in values]
         if "Not" in comparison:
             matched = [not found for found in matched]
         if not all(matched):
@@ -109,6 +179,8 @@ def _resolved(value: Any) -> str | None:
 
 
 def _named(name: str) -> str:
+    if name.startswith("!"):
+        return f"${{{name[1:]}}}"  # a variable of IAM, which CloudFormation leaves alone
     if name in _PSEUDO:
         return str(_PSEUDO[name])
     logical, _, attribute = name.partition(".")

@@ -117,7 +117,7 @@ def test_a_users_code_stays_on_machines_whose_firewall_is_ours() -> None:
     assert code["PlatformCapabilities"] == ["EC2"]
     for job in JOBS.values():
         variables = {variable["Name"] for variable in job["ContainerProperties"]["Environment"]}
-        assert not variables & {"MODELDROP_CODE", "MODELDROP_RUN_ROLE"}
+        assert not variables & {"MODELDROP_CODE"}
 
 
 @pytest.mark.parametrize("name", JOBS)

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.cloud.assumed_role import RunRole
+from pipeline.cloud.assumed_role import RunPolicy
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.table_keys import api_key_key, run_key, version_key
-from tests.unit.template.iam import Call, arn_of, is_allowed, statements_of
+from tests.unit.template.iam import Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
 from tests.unit.template.template import ROOT, resources
 
 RUN, OTHER = "demo_houses_000000000001", "acme_houses_000000000002"
+OTHER_OF_DEMO = "demo_houses_000000000003"
 KEYS = RunKeys.of(RUN)
 OWN, VERSION = run_key("demo", RUN)[0], version_key("demo", "houses", 1)[0]
 OTHERS, OTHERS_VERSION = run_key("acme", OTHER)[0], version_key("acme", "houses", 1)[0]
@@ -49,7 +50,8 @@ def objects(bucket: str, key: str, *actions: str) -> Iterator[Call]:
 
 
 def listing(bucket: str, action: str = "ListBucket") -> Call:
-    return Call(action=f"s3:{action}", resource=arn_of(bucket), context={"s3:prefix": [f"{KEYS.root}/"]})
+    prefix = "demo/houses/" if bucket == "UploadsBucket" else f"{KEYS.root}/"
+    return Call(action=f"s3:{action}", resource=arn_of(bucket), context={"s3:prefix": [prefix]})
 
 
 def items(partition: str, *actions: str, table: str = "Table") -> Iterator[Call]:
@@ -118,8 +120,6 @@ MADE = {
     "DescribeModelsFunction": [*READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query")],
     "AuthorizeRequestFunction": [*items(API_KEY, "GetItem")],
     "JobRole": [*WRITES, *LOGS, *GIVES_UP],
-    "CodeJobRole": [*on(arn_of("RunRole"), "sts:AssumeRole")],
-    "RunRole": [*WRITES, *LOGS],
     "Pipeline": [
         *(call for function in STAGES for call in on(arn_of(function), "lambda:InvokeFunction")),
         *(call for queue in ("CpuSpotQueue", "CpuOnDemandQueue", "GpuSpotQueue", "GpuOnDemandQueue")
@@ -145,30 +145,83 @@ WRITERS_OF_VERSIONS = {"RegisterModelFunction", "SmokeTestFunction", "PromoteMod
 STATE_MACHINES = {"Pipeline", "NodesPipeline", "JobWaits", "JobWaitsCaller"}
 
 
+TAGS = {"tenant": "demo"}
+WORKS_FOR_ONE_TENANT = [name for name in MADE if name not in STATE_MACHINES and tenant_role_of(name)]
+TENANT_ROLES = sorted({str(tenant_role_of(name)) for name in WORKS_FOR_ONE_TENANT})
+
+
+def allowed(name: str, call: Call) -> bool:
+    """Whether ``name`` may make the call, working for the tenant demo."""
+    role = tenant_role_of(name) if name in WORKS_FOR_ONE_TENANT else None
+    return is_allowed(call, statements_of(role or name), TAGS if role else None)
+
+
+def others(call: Call) -> Call:
+    """The same call on another tenant's resource."""
+    context = {key: [value.replace("demo", "acme") for value in values] for key, values in call.context.items()}
+    return Call(action=call.action, resource=call.resource.replace("demo", "acme"), context=context)
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_a_role_may_make_every_call_that_its_code_makes(name: str) -> None:
-    statements = statements_of(name)
-    assert [call for call in MADE[name] if not is_allowed(call, statements)] == []
+    assert [call for call in MADE[name] if not allowed(name, call)] == []
 
 
 def test_every_role_of_the_code_is_listed() -> None:
     # Machines and Fargate itself have policies of AWS's own.
     roles = {name for name in resources("AWS::IAM::Role") if not name.startswith(("Instance", "FargateExecution"))}
-    assert set(MADE) == {*resources("AWS::Serverless::Function"), *resources("AWS::Serverless::StateMachine"), *roles}
+    assert set(MADE) == {
+        *resources("AWS::Serverless::Function"), *resources("AWS::Serverless::StateMachine"), *roles,
+    } - set(TENANT_ROLES)  # fmt: skip
+
+
+def test_whatever_works_for_one_run_works_for_its_tenant_alone() -> None:
+    jobs = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}
+    assert set(WORKS_FOR_ONE_TENANT) == STAGES | jobs
+
+
+@pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
+def test_no_call_reaches_another_tenant(name: str) -> None:
+    moved = [others(call) for call in MADE[name] if others(call) != call]
+    assert moved
+    assert [call for call in moved if allowed(name, call)] == []
+    unbounded = [
+        Call(action="s3:ListBucket", resource=arn_of(bucket), context=context)
+        for bucket in ("UploadsBucket", "ArtifactsBucket")
+        for context in ({}, {"s3:prefix": [""]}, {"s3:prefix": ["tenants/"]}, {"s3:prefix": ["tenants/dem"]})
+    ]
+    assert [call for call in unbounded if allowed(name, call)] == []
+
+
+@pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
+def test_its_own_role_may_take_its_tenants_role_and_do_nothing_else(name: str) -> None:
+    role = str(tenant_role_of(name))
+    (statement,) = statements_of(name)
+    assert (statement["Action"], statement["Resource"]) == (
+        ["sts:AssumeRole", "sts:TagSession"], {"Fn::GetAtt": [role, "Arn"]},
+    )  # fmt: skip
+    assert [other for other in TENANT_ROLES if may_take(name, other, TAGS)] == [role]
+
+
+@pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
+def test_without_a_tenant_its_role_is_not_taken_and_would_reach_nothing(name: str) -> None:
+    role = str(tenant_role_of(name))
+    assert not may_take(name, role, {})
+    assert not may_take(name, role, {"tenant": ""})
+    ofs = [call for call in MADE[name] if not call.action.startswith("lambda:")]
+    assert [call for call in ofs if is_allowed(call, statements_of(role))] == []
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_no_role_deletes_uploads_or_makes_keys(name: str) -> None:
-    statements = statements_of(name)
-    assert [call for call in NEVER if is_allowed(call, statements)] == []
+    assert [call for call in NEVER if allowed(name, call)] == []
 
 
 @pytest.mark.parametrize("name", sorted(set(MADE) - WRITERS_OF_VERSIONS))
 def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
-    statements = statements_of(name)
     for partition in (VERSION, OTHERS_VERSION):
         writes = items(partition, "UpdateItem", "PutItem", "DeleteItem")
-        assert [call for call in writes if is_allowed(call, statements)] == []
+        assert [call for call in writes if allowed(name, call)] == []
 
 
 @pytest.mark.parametrize(
@@ -184,24 +237,23 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("FailLostRunsFunction", next(on(execution_of(RUN, "NodesPipeline"), "states:DescribeExecution"))),
         ("FailLostRunsFunction", next(items(OWN, "GetItem"))),
         ("JobRole", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
-        ("CodeJobRole", next(objects("ArtifactsBucket", KEYS.plan, "GetObject"))),
-        ("CodeJobRole", next(items(OWN, "GetItem"))),
         *((name, next(items(API_KEY, "GetItem"))) for name in MADE if name not in ("AuthorizeRequestFunction",)),
     ],
 )
 def test_a_role_has_no_more_than_its_code_needs(name: str, call: Call) -> None:
-    assert not is_allowed(call, statements_of(name))
+    assert not allowed(name, call)
 
 
 def _session() -> list[dict[str, object]]:
-    role = RunRole(role=arn_of("RunRole"), run=RUN, bucket="ArtifactsBucket", table="Table")
-    return list(role.policy()["Statement"])
+    policy = RunPolicy(run=RUN, bucket="ArtifactsBucket", table="Table")
+    return list(policy.document(arn_of("RunRole"))["Statement"])
 
 
 @pytest.mark.parametrize(
     "call",
     [
         *objects("ArtifactsBucket", RunKeys.of(OTHER).plan, "GetObject", "PutObject"),
+        *objects("ArtifactsBucket", RunKeys.of(OTHER_OF_DEMO).plan, "GetObject", "PutObject"),
         *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
         *objects("ArtifactsBucket", artifact_key("acme", "a" * 64), "GetObject", "PutObject"),
         *objects("UploadsBucket", UPLOAD, "GetObject", "PutObject"),
@@ -219,12 +271,12 @@ def _session() -> list[dict[str, object]]:
     ],
 )
 def test_a_users_code_reaches_no_other_tenant_and_no_other_run(call: Call) -> None:
-    assert not (is_allowed(call, statements_of("RunRole")) and is_allowed(call, _session()))
+    assert not (is_allowed(call, statements_of("RunRole"), TAGS) and is_allowed(call, _session()))
 
 
 def test_a_users_code_reaches_its_own_run() -> None:
     own = [*objects("ArtifactsBucket", KEYS.plan, "GetObject", "PutObject"), *LOGS]
-    assert [call for call in own if not is_allowed(call, statements_of("RunRole"))] == []
+    assert [call for call in own if not is_allowed(call, statements_of("RunRole"), TAGS)] == []
     assert [call for call in own if not is_allowed(call, _session())] == []
 
 
@@ -248,8 +300,8 @@ def test_every_operation_of_the_adapters_is_known_here() -> None:
 
 def test_permissions_that_no_operation_needs_are_not_given() -> None:
     needed = {action for actions in PERMISSIONS.values() for action in actions}
-    needed |= {"s3:AbortMultipartUpload", "sts:AssumeRole", "dynamodb:ConditionCheckItem"}
-    for name in set(MADE) - STATE_MACHINES:
+    needed |= {"s3:AbortMultipartUpload", "sts:AssumeRole", "sts:TagSession", "dynamodb:ConditionCheckItem"}
+    for name in (set(MADE) | set(TENANT_ROLES)) - STATE_MACHINES:
         for statement in statements_of(name):
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             given = set(actions) - ({"dynamodb:DeleteItem"} if "IdempotencyTable" in str(statement) else set())

@@ -25,7 +25,7 @@ SETTINGS = {
     "RecordFailureFunction": settings.FailureSettings,
     "FailLostRunsFunction": settings.LostRunSettings,
     "PredictFunction": settings.PredictorSettings,
-    "DescribeModelsFunction": settings.StageSettings,
+    "DescribeModelsFunction": settings.DescriberSettings,
     "AuthorizeRequestFunction": settings.AuthorizerSettings,
 }
 FILLED_IN = {
@@ -38,6 +38,7 @@ FILLED_IN = {
     "CODE_VERSION": "0.1.0",
     "ALIAS_SECONDS": "5",
     "LARGE_BYTES": "268435456",
+    "TENANT_ROLE_ARN": "arn:aws:iam::123456789012:role/modeldrop-RunRole-1ABC",
     "GATEWAY_KEY": "315c1398-40ff-a850-213b-158f73e60175",
 }
 
@@ -60,11 +61,11 @@ def test_every_folder_of_functions_is_a_function_and_the_reverse() -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_has_its_own_folder_policy_and_log_group(name: str) -> None:
+def test_a_function_has_its_own_folder_permissions_and_log_group(name: str) -> None:
     function = FUNCTIONS[name]
     groups = resources("AWS::Logs::LogGroup")
     assert function["CodeUri"] == f"functions/{_folder(name)}/"
-    assert function["Policies"]
+    assert ("Policies" in function) != ("TENANT_ROLE_ARN" in function["Environment"]["Variables"])
     assert groups[function["LoggingConfig"]["LogGroup"]["Ref"]]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
     assert {"Ref": "PipelineLayer"} in function["Layers"]
     assert not list((ROOT / function["CodeUri"]).glob("requirements*.txt"))  # what it needs is in its layers
@@ -87,7 +88,7 @@ def test_a_function_that_the_state_machine_calls_does_not_know_it_and_none_knows
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_functions_policy_names_actions_and_resources(name: str) -> None:
-    for statement in _statements(FUNCTIONS[name]["Policies"]):
+    for statement in _statements(FUNCTIONS[name].get("Policies", [])):
         assert not any("*" in action for action in _list(statement["Action"]))
         assert "*" not in _list(statement["Resource"])
 
@@ -95,7 +96,7 @@ def test_a_functions_policy_names_actions_and_resources(name: str) -> None:
 def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
     for name, function in FUNCTIONS.items():
         prefix = "KEY#*" if name == "AuthorizeRequestFunction" else "TENANT#*"
-        for statement in _statements(function["Policies"]):
+        for statement in _statements(function.get("Policies", [])):
             if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
                 assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": [prefix]}
 

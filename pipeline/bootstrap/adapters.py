@@ -1,0 +1,113 @@
+"""The clients and the adapters that every factory composes from."""
+# ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipeline.contracts.object_keys import tenant_of_run
+
+if TYPE_CHECKING:
+    from pipeline.bootstrap.settings import JobSettings
+    from pipeline.cloud.clients import Clients
+    from pipeline.contracts.ports import ObjectStore, Table
+    from pipeline.registry.model_registry import ModelRegistry
+
+__all__ = [
+    "artifacts_and_runs",
+    "bucket_of",
+    "clients_of_job",
+    "clients_of_run",
+    "connect",
+    "registry_of",
+    "table_of",
+]
+
+Environ = Mapping[str, str]
+
+
+class _HasStores(Protocol):
+    @property
+    def table(self) -> str: ...
+
+    @property
+    def artifacts(self) -> str: ...
+
+
+class _HasTenantRole(Protocol):
+    @property
+    def tenant_role(self) -> str | None: ...
+
+
+def connect(environ: Environ) -> Clients:
+    """Clients with the program's own credentials."""
+    from pipeline.cloud.clients import Clients
+
+    return Clients(
+        endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+    )
+
+
+def clients_of_run(environ: Environ, settings: _HasTenantRole) -> Callable[[str], Clients]:
+    """Return a function that gives the clients of a run's tenant.
+
+    Those of the last tenant are kept for the next run: a warm function mostly works for the same one. Where no role
+    is set, they are the program's own.
+    """
+    from functools import lru_cache
+
+    own = connect(environ)
+    own.read_models("s3", "dynamodb")
+    if (arn := settings.tenant_role) is None:
+        return lambda run: own
+    from pipeline.cloud.assumed_role import TenantRole
+
+    own.read_models("sts")
+
+    @lru_cache(maxsize=1)
+    def of_tenant(tenant: str) -> Clients:
+        return own.acting_as(TenantRole(arn=arn, tenant=tenant, name=f"modeldrop-{tenant}"))
+
+    return lambda run: of_tenant(tenant_of_run(run))
+
+
+def clients_of_job(run: str, environ: Environ, settings: JobSettings) -> Clients:
+    """Clients of one run's tenant; for a job with a user's code, of the run alone."""
+    own = connect(environ)
+    if (arn := settings.tenant_role) is None:
+        return own
+    from pipeline.cloud.assumed_role import RunPolicy, TenantRole
+
+    is_code = settings.queue == "code"
+    only = RunPolicy(run=run, bucket=settings.artifacts, table=settings.table) if is_code else None
+    return own.acting_as(TenantRole(arn=arn, tenant=tenant_of_run(run), name=run, only=only))
+
+
+def table_of(clients: Clients, name: str) -> Table:
+    from pipeline.cloud.dynamo_table import DynamoTable
+
+    return DynamoTable(clients.dynamodb, name)
+
+
+def bucket_of(clients: Clients, name: str) -> ObjectStore:
+    from pipeline.cloud.s3_object_store import S3ObjectStore
+
+    return S3ObjectStore(clients.s3, name)
+
+
+def artifacts_and_runs(clients: Clients, settings: _HasStores) -> dict[str, Any]:
+    """What every step has: the artifacts and the log of runs."""
+    from pipeline.intake.run_log import RunLog
+
+    return {
+        "artifacts": bucket_of(clients, settings.artifacts),
+        "runs": RunLog(table_of(clients, settings.table)),
+    }
+
+
+def registry_of(clients: Clients, settings: _HasStores) -> ModelRegistry:
+    from pipeline.registry.model_registry import ModelRegistry
+
+    return ModelRegistry(table_of(clients, settings.table), bucket_of(clients, settings.artifacts))
