@@ -1,0 +1,97 @@
+"""Encodings of a weight tensor: plain, byte planes, codebook, sparse.
+
+The sparse and codebook encodings are those of Deep Compression (Han et al. 2016, arXiv:1510.00149): gaps between the
+weights that are not zero, and indices into the table of their distinct values. LZMA's range coder stands in for the
+Huffman code of the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["DECODERS", "ENCODERS", "Streams", "Words"]
+
+Streams = dict[str, bytes]  # part of the encoding -> its bytes
+Words = npt.NDArray[Any]  # a tensor's elements as unsigned integers: two zeros of different sign stay apart
+
+_MAX_CODES = 1 << 16  # distinct values of a codebook: an index takes two bytes at most before LZMA
+_BYTE = 256
+_SKIP = 255  # a gap of so many zeros without a weight at its end
+
+
+def _encode_plain(words: Words) -> Streams:
+    """The elements as they are: LZMA finds rows that repeat."""
+    return {"words": words.tobytes()}
+
+
+def _decode_plain(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int) -> Words:
+    return np.frombuffer(streams["words"], dtype)
+
+
+def _encode_planes(words: Words) -> Streams:
+    """The first bytes of all elements, then the second ones, ...: exponents are alike, mantissas are not."""
+    planes = words.view(np.uint8).reshape(len(words), -1).T
+    return {f"plane{number}": plane.tobytes() for number, plane in enumerate(planes)}
+
+
+def _decode_planes(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int) -> Words:
+    width = np.dtype(dtype).itemsize
+    planes = [np.frombuffer(streams[f"plane{number}"], np.uint8) for number in range(width)]
+    return np.ascontiguousarray(np.stack(planes, axis=1)).view(dtype).reshape(count)
+
+
+def _encode_codebook(words: Words) -> Streams | None:
+    """Indices into the table of distinct values: one byte each, or a low and a high byte of each."""
+    codebook, codes = np.unique(words, return_inverse=True)
+    if len(codebook) > min(_MAX_CODES, len(words) // 2):
+        return None
+    streams = {"codebook": codebook.tobytes(), "codes": codes.astype(np.uint8).tobytes()}
+    return streams if len(codebook) <= _BYTE else {**streams, "high": (codes // _BYTE).astype(np.uint8).tobytes()}
+
+
+def _decode_codebook(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int) -> Words:
+    codes = np.frombuffer(streams["codes"], np.uint8)
+    if "high" in streams:
+        codes = codes + _BYTE * np.frombuffer(streams["high"], np.uint8).astype(np.int64)
+    return np.frombuffer(streams["codebook"], dtype)[codes]
+
+
+def _encode_sparse(words: Words) -> Streams | None:
+    """Gaps, and the codebook encoding (else the planes) of the elements that are not zero."""
+    places = np.flatnonzero(words)
+    if 2 * len(places) > len(words):
+        return None
+    gaps = np.diff(places, prepend=-1) - 1
+    skips = gaps // _SKIP
+    stream = np.full(len(places) + int(skips.sum()), _SKIP, np.uint8)
+    stream[np.arange(len(places)) + np.cumsum(skips)] = (gaps % _SKIP).astype(np.uint8)
+    weights = _encode_codebook(words[places]) or _encode_planes(words[places])
+    return {"gaps": stream.tobytes(), **weights}
+
+
+def _decode_sparse(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int) -> Words:
+    gaps = np.frombuffer(streams["gaps"], np.uint8)
+    ends = np.cumsum(np.where(gaps == _SKIP, _SKIP, gaps.astype(np.int64) + 1))
+    places = ends[gaps != _SKIP] - 1
+    decode = _decode_codebook if "codebook" in streams else _decode_planes
+    words = np.zeros(count, dtype)
+    words[places] = decode(streams, dtype, len(places))
+    return words
+
+
+ENCODERS: Mapping[str, Callable[[Words], Streams | None]] = {
+    "plain": _encode_plain,
+    "planes": _encode_planes,
+    "codebook": _encode_codebook,
+    "sparse": _encode_sparse,
+}
+DECODERS: Mapping[str, Callable[[Mapping[str, bytes], npt.DTypeLike, int], Words]] = {
+    "plain": _decode_plain,
+    "planes": _decode_planes,
+    "codebook": _decode_codebook,
+    "sparse": _decode_sparse,
+}
