@@ -217,7 +217,7 @@ class Evaluator(_Step):
             run=run,
             model=parse_upload_key(self._read(Upload, keys.upload).key).model,
             dataset=self._read(Dataset, keys.dataset),
-            model_bytes=self.artifacts.get(selection.winner.artifact.key),
+            stored=self.artifacts.get(selection.winner.artifact.key),
             test=test,
             background=self._background(run, selection, notes),
             now=self.now(),

@@ -54,6 +54,8 @@ def _join(head: dict[str, Any], file: bytes, start: int) -> bytes:
         end = offset + len(words)
         unpacked[offset:end] = words
     unpacked[end:] = skeleton[done:]
+    if not streams.at_end:
+        raise ValueError("the packed model file is damaged: its length is not what its head describes")
     if len(unpacked) != head["size"]:
         raise ValueError(f"the packed model file unpacks to {len(unpacked)} bytes, {head['size']} are expected")
     return bytes(unpacked)
@@ -80,6 +82,10 @@ class _Streams:
     def __init__(self, file: bytes, start: int) -> None:
         self._file = file
         self._start = start
+
+    @property
+    def at_end(self) -> bool:
+        return self._start == len(self._file)
 
     def read(self, size: int, packed: int, model: int) -> bytes:
         stream = self._file[self._start : self._start + packed]

@@ -54,9 +54,9 @@ def _encode_codebook(words: Words) -> Streams | None:
 
 
 def _decode_codebook(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int) -> Words:
-    codes = np.frombuffer(streams["codes"], np.uint8)
+    codes = np.frombuffer(streams["codes"], np.uint8).astype(np.int64)
     if "high" in streams:
-        codes = codes + _BYTE * np.frombuffer(streams["high"], np.uint8).astype(np.int64)
+        codes += _BYTE * np.frombuffer(streams["high"], np.uint8).astype(np.int64)
     return np.frombuffer(streams["codebook"], dtype)[codes]
 
 

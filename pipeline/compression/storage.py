@@ -63,4 +63,4 @@ def _floats(attribute: onnx.AttributeProto) -> bytes:
     """The list as it is serialized."""
     alone = onnx.AttributeProto()
     alone.floats.extend(attribute.floats)
-    return alone.SerializeToString()
+    return bytes(alone.SerializeToString())

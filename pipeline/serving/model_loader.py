@@ -14,6 +14,7 @@ from pipeline.contracts.ports import ObjectStore, Table
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key
 from pipeline.evaluation.sessions import WideSession
+from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 
 __all__ = ["ModelLoader", "onnx_session"]
@@ -69,7 +70,7 @@ class ModelLoader:
             raise ConflictError(
                 f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
             )
-        file = self._file(record["artifact"])
+        file = unpack_model(self._file(record["artifact"]), f"the file of version {version} of '{model}'")
         return LoadedModel(
             tenant=tenant,
             model=model,

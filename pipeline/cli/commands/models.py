@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -230,15 +231,20 @@ def export(
     from pipeline.cli.client.lookup import find_version
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.tables import size
+    from pipeline.contracts.artifacts import read_artifact
+    from pipeline.evaluation.stored_models import unpack_model
 
     connection = session_of(ctx).connection()
-    found = find_version(connection, connection.tenant(tenant), model, version)
-    path = output or Path(f"{model}-{found.version}.onnx")
-    path.write_bytes(connection.artifacts.get(found.artifact.key))
-    message(f"{model} version {found.version} ({found.precision}, {size(found.artifact.bytes)}) in {path}")
+    registered = find_version(connection, connection.tenant(tenant), model, version)
+    name = f"{model} version {registered.version}"
+    stored = read_artifact(connection.artifacts, registered.artifact.key, registered.artifact.sha256)
+    file = unpack_model(stored, name)
+    path = output or Path(f"{model}-{registered.version}.onnx")
+    path.write_bytes(file)
+    message(f"{name} ({registered.precision}, {size(len(file))}) in {path}")
     if json:
-        sha256 = found.artifact.sha256
-        print_json({"model": model, "version": found.version, "file": str(path), "sha256": sha256})
+        sha256 = hashlib.sha256(file).hexdigest()
+        print_json({"model": model, "version": registered.version, "file": str(path), "sha256": sha256})
 
 
 def _who() -> str:

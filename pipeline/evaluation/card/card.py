@@ -26,6 +26,7 @@ from pipeline.evaluation.card.segments import chosen_columns, segments
 from pipeline.evaluation.clusters import summarize_clusters
 from pipeline.evaluation.golden import golden
 from pipeline.evaluation.holdout import HoldoutEvaluation
+from pipeline.evaluation.stored_models import unpack_model
 
 __all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
 
@@ -57,19 +58,21 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     run: str,
     model: str,
     dataset: Dataset,
-    model_bytes: bytes,
+    stored: bytes,
     test: pl.DataFrame,
     background: EvaluationContext,
     now: datetime,
 ) -> tuple[ModelCard, GoldenPredictions]:
     """Score the winner's served bytes on the test rows, once.
 
-    Raise IntegrityError when ``model_bytes`` are not what was selected.
+    Raise IntegrityError when ``stored``, the winner's artifact, is not what was selected, or is damaged.
     """
     winner = selection.winner
     assert winner.artifact is not None, "a winner was made"
-    if hashlib.sha256(model_bytes).hexdigest() != winner.artifact.sha256:
-        raise IntegrityError(f"the file of {winner.candidate} ({winner.precision}) is not the one that was selected")
+    file = f"the file of {winner.candidate} ({winner.precision})"
+    if hashlib.sha256(stored).hexdigest() != winner.artifact.sha256:
+        raise IntegrityError(f"{file} is not the one that was selected")
+    model_bytes = unpack_model(stored, file)
     signature = dataset.signature_of(winner.classes, winner.quantiles)
     exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test)
     findings = _findings(exam, dataset, background)

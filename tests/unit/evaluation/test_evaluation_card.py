@@ -70,7 +70,7 @@ def evaluated(
         run="demo_wine_0123456789ab",
         model="wine",
         dataset=dataset,
-        model_bytes=model,
+        stored=model,
         test=test,
         background=background,
         now=NOW,

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.codec.pack import pack
 from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.contracts.signature import Column, Signature
 from pipeline.registry.model_registry import ModelRegistry
@@ -119,9 +120,10 @@ def publish(
     signature: Signature = CLASSIFIER,
     ready: bool = True,
     live: bool = True,
+    packed: bool = False,
 ) -> ModelVersion:
     """Register a version of tenant demo, as the state machine does; return it."""
-    body = model_bytes(signature)
+    body = pack(model_bytes(signature), []) if packed else model_bytes(signature)
     served = artifact(body=body)
     artifacts.put(served.key, body)
     artifacts.put("card.json", b'{"test_rows": 10}')

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pipeline.codec.pack import pack
+from pipeline.codec.unpack import is_packed
 from pipeline.contracts.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError
+from pipeline.evaluation.stored_models import unpack_model
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import InferenceSession
@@ -18,7 +21,7 @@ from pipeline.serving.model_store import KEEP_BYTES, ModelCache
 from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
-from tests.unit.serving.served import CLASSIFIER, ROWS, model_bytes, publish
+from tests.unit.serving.served import CLASSIFIER, ROWS, loaded, model_bytes, publish
 
 BODY = json.dumps({"rows": ROWS})
 
@@ -165,6 +168,20 @@ def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(worl
     world.artifacts.delete(key)
     with pytest.raises(IntegrityError, match="is gone"):
         world.store().live("demo", "adult")
+
+
+def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> None:
+    publish(world.table, world.artifacts, packed=True)
+    (key,) = world.artifacts.keys("tenants/demo/artifacts/")
+    assert is_packed(world.artifacts.get(key))
+    answer = world.store().live("demo", "adult").answer(json.loads(BODY))
+    assert json.loads(answer.body)["predictions"] == json.loads(loaded().answer(json.loads(BODY)).body)["predictions"]
+
+
+def test_a_packed_file_that_is_damaged_is_refused_by_name(world: World) -> None:
+    """Its sha256 is right: it was damaged before it was registered."""
+    with pytest.raises(IntegrityError, match="version 1 of 'adult' cannot be unpacked"):
+        unpack_model(pack(b"onnx" * 100, [])[:-5], "the file of version 1 of 'adult'")
 
 
 def test_only_the_versions_that_were_asked_for_last_stay_loaded(world: World) -> None:

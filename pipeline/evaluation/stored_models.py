@@ -1,0 +1,24 @@
+"""A stored artifact -> the ONNX file that is run."""
+
+from __future__ import annotations
+
+from pipeline.codec.unpack import unpack
+from pipeline.contracts.errors import IntegrityError
+
+__all__ = ["unpack_model"]
+
+
+def unpack_model(stored: bytes, name: str) -> bytes:
+    """Return the ONNX file of a stored artifact; one that was stored unpacked comes back unchanged.
+
+    Args:
+        stored: The artifact's bytes, which the recorded sha256 covers.
+        name: What the error calls it.
+
+    Raises:
+        IntegrityError: The bytes are damaged.
+    """
+    try:
+        return unpack(stored)
+    except ValueError as error:
+        raise IntegrityError(f"{name} cannot be unpacked: {error}") from error

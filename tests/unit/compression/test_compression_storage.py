@@ -1,0 +1,68 @@
+"""Where the weights of a graph lie, and what packing them saves."""
+
+from __future__ import annotations
+
+import lzma
+
+import lightgbm
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.codec.unpack import unpack
+from pipeline.compression.storage import pack_model, weight_spans
+from pipeline.training.export.lightgbm_to_onnx import tree_graph
+
+
+def _dense(weights: np.ndarray, *, in_node: bool = False) -> bytes:
+    tensor = numpy_helper.from_array(weights, "weights")
+    nodes = [helper.make_node("MatMul", ["x", "weights"], ["y"])]
+    if in_node:
+        nodes.insert(0, helper.make_node("Constant", [], ["weights"], value=tensor))
+    graph = helper.make_graph(
+        nodes,
+        "dense",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, len(weights)])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, weights.shape[1]])],
+        [] if in_node else [tensor],
+    )
+    return bytes(helper.make_model(graph).SerializeToString())
+
+
+def _trees() -> bytes:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(800, 6))
+    dataset = lightgbm.Dataset(rows, rows[:, 0] * rows[:, 1] + rows[:, 2])
+    booster = lightgbm.train({"objective": "regression", "verbose": -1, "num_threads": 1}, dataset, 60)
+    model = tree_graph(booster.model_to_string(), features="features", width=6, classes=0)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("in_node", [False, True], ids=["initializer", "constant"])
+def test_a_weight_matrix_is_found_where_it_lies(in_node: bool) -> None:
+    weights = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
+    file = _dense(weights, in_node=in_node)
+    (span,) = weight_spans(file)
+    assert file[span.offset : span.offset + span.size] == weights.tobytes()
+
+
+def test_pruned_weights_of_few_values_are_stored_in_a_fortieth() -> None:
+    random = np.random.default_rng(0)
+    weights = np.where(random.random((300, 300)) < 0.06, random.choice([-0.3, -0.1, 0.1, 0.3], (300, 300)), 0.0)
+    file = _dense(weights.astype(np.float32))
+    stored = pack_model(file)
+    assert unpack(stored) == file
+    assert len(file) / len(stored) > 40
+
+
+def test_trees_are_stored_smaller_than_lzma_alone_stores_them() -> None:
+    file = _trees()
+    stored = pack_model(file)
+    assert unpack(stored) == file
+    assert len(stored) < len(lzma.compress(file)) < len(file) / 3
+
+
+def test_a_tiny_graph_that_packing_would_enlarge_stays_as_it_is() -> None:
+    file = onnx.helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString()
+    assert pack_model(file) == file
