@@ -19,9 +19,12 @@ from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.spec.job_spec import Optimizer
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.algorithms import RECIPES
+from pipeline.training.distributed.batch_norm import synchronize_batch_norms
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.strategy import Parallel
 from pipeline.training.distributed.torchrun import joined
+from pipeline.training.loop.inputs import columns
+from pipeline.training.loop.loop import train_network
 from pipeline.training.networks.tabular_mlp import TabularMLP
 
 ROWS, BATCH = 101, 25  # neither is a multiple of two
@@ -104,6 +107,77 @@ def loops(process: Process, strategy: str, optimizer: str) -> dict[str, list[flo
     return found
 
 
+class Recorder(nn.Module):
+    """A network that keeps what it draws in training."""
+
+    drawn: list[float]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+        Recorder.drawn = []
+
+    def forward(self, num: Tensor) -> Tensor:
+        if self.training:
+            Recorder.drawn.append(torch.rand(1).item())
+        logits: Tensor = self.layer(num.nan_to_num())
+        return logits
+
+
+def drawn(process: Process, strategy: str) -> tuple[list[float], list[float]]:
+    """What a process draws in two epochs, and again in the second one, gone on from the first one's checkpoint."""
+    rows = Rows(num=data()[0].numpy(), cat=np.empty((ROWS, 0), np.int64), target=data()[2].numpy())
+    settings = RECIPES["mlp"].complete({"epochs": 2, "batch_size": 20, "parallel": strategy})
+    kept = Kept()
+
+    def learn(checkpoints: Kept) -> list[float]:
+        problem = Problem(
+            classes=3, cardinalities=(), train=rows, validation=rows, seed=5, device="cpu", threads=1,
+            report=lambda text: None, process=process, checkpoints=checkpoints,
+        )  # fmt: skip
+        train_network(Recorder, columns("num"), settings, problem)
+        return Recorder.drawn
+
+    return learn(kept), learn(Kept(kept.saved[0] if process.is_main else None))
+
+
+def convolutions(process: Process, strategy: str) -> dict[str, list[float]]:
+    """The losses and the statistics of a network with batch norms: of two processes, of one, resumed by one."""
+    random = np.random.default_rng(0)
+    target = random.integers(0, 2, 41)
+    image = random.integers(0, 128, (41, 8, 8, 1)) + 100 * target[:, None, None, None]
+    rows = Rows(
+        num=np.empty((41, 0), np.float32), cat=np.empty((41, 0), np.int64), target=target, image=image.astype(np.uint8)
+    )
+
+    def learn(given: Process, kept: Kept, **more: Any) -> list[float]:
+        problem = Problem(
+            classes=2, cardinalities=(), train=rows, validation=rows, seed=5, device="cpu", threads=1,
+            report=lambda text: None, process=given, checkpoints=kept,
+        )  # fmt: skip
+        settings = {"hidden": (4, 8), "blocks": 1, "dropout": 0.0, "jitter": False, "epochs": 3, "batch_size": 8}
+        fitted = RECIPES["resnet"].train(RECIPES["resnet"].complete({**settings, "averaging": "swa", **more}), problem)
+        losses = [point[name] for point in fitted.history for name in ("loss", "validation_loss")]
+        weights = fitted.weights or {}
+        return [*losses, *(value.sum().item() for name, value in weights.items() if "running" in name)]
+
+    kept = Kept()
+    found = {"two": learn(process, kept, parallel=strategy), "one": learn(Process(), Kept())}
+    if process.is_main:
+        found["resumed"] = learn(Process(), Kept(kept.saved[0]), parallel=strategy)
+    return found
+
+
+def lent_row(process: Process) -> float:
+    """How far a batch norm is from one of the main process's rows alone, where the other's row counts nothing."""
+    rows = torch.arange(12.0).view(3, 4).div(10).square() * (1 + process.rank)
+    norm = synchronize_batch_norms(nn.BatchNorm1d(4))
+    norm.counts_rows = process.is_main
+    alone = nn.BatchNorm1d(4)
+    both = [(norm(rows), alone(rows)), (norm.running_var, alone.running_var), (norm.running_mean, alone.running_mean)]
+    return max((one - other).abs().max().item() for one, other in both)
+
+
 def difference(one: State, other: State) -> float:
     return max((one["weights"][name] - other["weights"][name]).abs().max().item() for name in one["weights"])
 
@@ -122,15 +196,18 @@ def main(folder: Path) -> None:
             del parallel
             one, state_of_one = steps(alone, 8)
             found[strategy]["loops"] = {optimizer: loops(process, strategy, optimizer) for optimizer in OPTIMIZERS}
-            resumed, later_of_one = steps(alone, 4, start=state)
-            found[strategy] |= {
-                "losses_of_one": one,
-                "weights": difference(state, state_of_one),
-                "resumed_by_one": resumed,
-                "weights_resumed_by_one": difference(later, later_of_one),
-            }
+            found[strategy] |= {"losses_of_one": one, "tensors": len(state["weights"])}
+            found[strategy] |= {"drawn": drawn(process, strategy), "images": convolutions(process, strategy)}
+            if process.is_main:
+                resumed, later_of_one = steps(alone, 4, start=state)
+                found[strategy] |= {
+                    "weights": difference(state, state_of_one),
+                    "resumed_by_one": resumed,
+                    "weights_resumed_by_one": difference(later, later_of_one),
+                }
         left = make_strategy("ddp", process, "cpu").share(torch.arange(1))[1]
         found["weight_of_no_row"] = left
+        found["lent_row"] = lent_row(process)
     (folder / f"{process.rank}.json").write_text(json.dumps(found))
 
 

@@ -80,12 +80,37 @@ def test_one_process_goes_on_from_what_two_have_left(found: Any, strategy: str) 
     assert of_two["weights_resumed_by_one"] < 1e-3
 
 
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_batch_norms_of_two_processes_see_the_rows_that_those_of_one_see(found: Any, strategy: str) -> None:
+    images, other = (one[strategy]["images"] for one in found)
+    assert images["two"] == pytest.approx(images["one"], abs=2e-4)
+    assert images["resumed"] == pytest.approx(images["two"], abs=2e-4)
+    assert images["two"][:6] == other["two"][:6]
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_each_process_draws_for_its_own_rows_and_goes_on_so(found: Any, strategy: str) -> None:
+    (main, main_resumed), (other, other_resumed) = (one[strategy]["drawn"] for one in found)
+    assert len({*main, *other}) == len(main) + len(other) == 20
+    assert (main_resumed, other_resumed) == (main[5:], other[5:])
+
+
+def test_processes_that_see_the_same_rows_draw_the_same(found: Any) -> None:
+    assert found[0]["tensor"]["drawn"] == found[1]["tensor"]["drawn"]
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
+def test_the_main_process_alone_holds_the_whole_state(found: Any, strategy: str) -> None:
+    assert [one[strategy]["tensors"] > 0 for one in found] == [True, False]
+
+
 def test_the_main_process_decides_for_all(found: Any) -> None:
     assert [one["ddp"]["from_main"] for one in found] == [True, True]
 
 
 def test_a_process_for_which_no_row_is_left_counts_nothing(found: Any) -> None:
     assert [one["weight_of_no_row"] for one in found] == [2.0, 0.0]
+    assert found[0]["lent_row"] < 1e-5
 
 
 @pytest.mark.parametrize("strategy", ["none", "ddp", "fsdp", "tensor"])

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.contracts.compute_cluster import Process
+from pipeline.training.distributed.batch_norm import SynchronizedBatchNorm, synchronize_batch_norms
 from pipeline.training.distributed.strategy import Parallel, T, copied
 
 __all__ = ["STRATEGIES"]
@@ -32,7 +34,10 @@ _ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Dropout, nn.Identity)  # 
 
 
 class DistributedStrategy(Parallel):
-    """Several processes that see the same numbers (a mean that is a mean of equals changes nothing)."""
+    """Base class of strategies that run one model on several processes.
+
+    All-reducing a value that is equal on all ranks leaves it unchanged, so that callers may always call ``mean``.
+    """
 
     def __init__(self, process: Process, device: str) -> None:
         super().__init__(process)
@@ -52,27 +57,62 @@ class DistributedStrategy(Parallel):
         dist.broadcast_object_list(said, src=0)
         return said[0]
 
+    def gather(self, value: T) -> list[T]:
+        values: list[Any] = [None] * self.process.size
+        dist.all_gather_object(values, value)
+        return values
+
     def whole(self, tree: Any) -> Any:
-        return copied(tree, lambda tensor: _full_tensor(tensor).detach().to("cpu", copy=True))
+        whole = copied(tree, self._full_tensor_on_main)
+        return whole if self.is_main else {}
+
+    def _full_tensor_on_main(self, tensor: Tensor) -> Tensor:
+        """A share is put together on all devices, one tensor at a time, and kept by the main process alone."""
+        full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        return full.detach().to("cpu", copy=True) if self.is_main else torch.empty(0)
 
     def _network_of(self, model: nn.Module) -> nn.Module:
         return cast("nn.Module", model.module) if isinstance(model, DistributedDataParallel | _Local) else model
 
-    def _part(self, value: Any, like: Tensor) -> Any:
-        """What has another shape than ``like`` (a count of steps) is everywhere the same."""
-        if not (isinstance(value, Tensor) and isinstance(like, DTensor) and value.shape == like.shape):
-            return super()._part(value, like)
-        whole = value.to(like.to_local().device, copy=True)
-        return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
+    def _outline(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
+        return self.from_main(super()._outline(state, parameters) if self.is_main else {})
+
+    def _shard(self, whole: Tensor | None, like: Tensor) -> Tensor:
+        local = like.to_local() if isinstance(like, DTensor) else like
+        if whole is None:
+            tensor = torch.empty(like.shape, dtype=like.dtype, device=local.device)
+        else:
+            tensor = whole.to(local.device, like.dtype, copy=True).contiguous()
+        if isinstance(like, DTensor):
+            return distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=0)
+        dist.broadcast(tensor, src=0)
+        return tensor
 
 
 class DdpStrategy(DistributedStrategy):
+    def __init__(self, process: Process, device: str) -> None:
+        super().__init__(process, device)
+        self._batch_norms: list[SynchronizedBatchNorm] = []
+
     def wrap(self, network: nn.Module) -> nn.Module:
-        return DistributedDataParallel(copy.deepcopy(network))
+        return DistributedDataParallel(self._copy(network))
+
+    def _copy(self, network: nn.Module) -> nn.Module:
+        """A copy whose batch norms see the rows of all processes."""
+        model = synchronize_batch_norms(copy.deepcopy(network))
+        self._batch_norms = [module for module in model.modules() if isinstance(module, SynchronizedBatchNorm)]
+        return model
+
+    def seed_apart(self, *seed: int) -> None:
+        if not self.is_main:
+            drawn = np.random.SeedSequence((*seed, self.process.rank)).generate_state(1, np.uint64)[0]
+            torch.manual_seed(int(drawn >> 1))
 
     def share(self, batch: Tensor) -> tuple[Tensor, float]:
         """Neighbours in the batch stay together. A process for which no row is left lends one, which counts nothing."""
         mine = torch.tensor_split(batch, self.process.size)[self.process.rank]
+        for norm in self._batch_norms:
+            norm.counts_rows = len(mine) > 0
         if not len(mine):
             return batch[:1], 0.0
         return mine, len(mine) * self.process.size / len(batch)
@@ -80,12 +120,11 @@ class DdpStrategy(DistributedStrategy):
 
 class FsdpStrategy(DdpStrategy):
     def wrap(self, network: nn.Module) -> nn.Module:
-        model, mesh = copy.deepcopy(network), self._mesh
+        model, mesh = self._copy(network), self._mesh
         for part in _parts(model):
             if sum(parameter.numel() for parameter in part.parameters()) >= _MIN_SHARD_PARAMETERS:
                 fully_shard(part, mesh=mesh)
         fully_shard(model, mesh=mesh, reshard_after_forward=True)  # parameters are shares whenever one looks
-        model.register_forward_pre_hook(_broadcast_buffers)
         return model
 
 
@@ -117,13 +156,6 @@ class TensorParallelStrategy(DistributedStrategy):
             yield waiting, ColwiseParallel(output_layouts=Replicate())
 
 
-def _broadcast_buffers(model: nn.Module, inputs: Any) -> None:
-    """What a batch norm has seen differs between processes: the main one's is what all answer by, as DDP has it."""
-    if not model.training and any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules()):
-        for buffer in model.buffers():
-            dist.broadcast(buffer, src=0)
-
-
 class _Local(nn.Module):
     """A network some of whose weights are cut. The others are whole in each process, and computed with as usual.
 
@@ -150,10 +182,6 @@ def _parts(model: nn.Module) -> Iterator[nn.Module]:
     for module in reversed(list(model.modules())):
         if isinstance(module, nn.Sequential | nn.ModuleList):
             yield from (layer for layer in module if not isinstance(layer, nn.Sequential | nn.ModuleList))
-
-
-def _full_tensor(tensor: Tensor) -> Tensor:
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 STRATEGIES: Mapping[str, type[DistributedStrategy]] = MappingProxyType(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,13 +17,31 @@ from pipeline.training.loop.state import Progress, Training
 __all__ = ["keep", "resumed"]
 
 _SHA256 = 32
-_FORMAT = 1
+_FORMAT = 2
+_State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Restart:
+    """What the main process tells the others of a checkpoint. ``progress`` None: there is none to go on from.
+
+    ``averaged``: it has an average of weights, of ``average_of``. ``random``: the generators of each process.
+    """
+
+    note: str = ""
+    progress: Mapping[str, Any] | None = None
+    averaged: bool = False
+    average_of: int = 0
+    random: tuple[Mapping[str, Tensor], ...] = ()
 
 
 def keep(training: Training, at: Progress) -> None:
-    """Save a checkpoint. All processes must ask for it; the main one's is kept."""
-    written = _written(training, at)
+    """Save a checkpoint. All processes must ask for it; the main one, which alone has the whole state, saves it."""
+    state = _state(training, at)
     if training.together.is_main:
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        written = buffer.getvalue()
         training.problem.checkpoints.save(hashlib.sha256(written).digest() + written)
 
 
@@ -32,56 +51,86 @@ def resumed(training: Training, at: Progress) -> Progress:
     A checkpoint that is damaged, or of another training, is not used, which is noted.
     """
     together = training.together
-    given = together.from_main(training.problem.checkpoints.load() if together.is_main else None)
-    if not given:
+    state, note = _read(training) if together.is_main else (None, "")
+    restart = together.from_main(_restart(state, note) if together.is_main else _Restart())
+    if restart.progress is None:
+        if restart.note:
+            at.note(restart.note)
         return at
-    digest, written = given[:_SHA256], given[_SHA256:]
-    if hashlib.sha256(written).digest() != digest:
-        at.note("the checkpoint of an earlier attempt was damaged; training restarted")
-        return at
-    state: Mapping[str, Any] = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
-    if state["belongs_to"] != _fingerprint(training):
-        at.note("the checkpoint of an earlier attempt belongs to another training; this one restarted")
-        return at
-    at = _deserialize(state, training)
+    at = _restore(restart, state or {}, training)
     at.note(f"interrupted; resumed from a checkpoint in epoch {at.epoch}", instead_of="interrupted")
     return at
 
 
-def _written(training: Training, at: Progress) -> bytes:
+def _state(training: Training, at: Progress) -> dict[str, Any]:
+    """Everything that a training goes on from; where several processes train, the main one's has all weights."""
     together = training.together
     with training.averaged.applied():
         averaged = together.weights(training.model) if training.averaged.answers else None
     progress = {name: getattr(at, name) for name in Progress.__dataclass_fields__}
-    state = {
+    return {
         "belongs_to": _fingerprint(training),
         "progress": {**progress, "loss": together.mean(at.loss).cpu()},
         "weights": together.weights(training.model),
         "averaged": averaged,
         "average_of": training.averaged.count,
         "optimizers": [together.whole(state) for state in training.descent.state()],
-        "random": _random(training),
+        "random": together.gather(_random(training)),
     }
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()
 
 
-def _deserialize(state: Mapping[str, Any], training: Training) -> Progress:
+def _read(training: Training) -> tuple[_State | None, str]:
+    """The state of an earlier attempt, if there is one that can be used; else why it cannot."""
+    saved = training.problem.checkpoints.load()
+    if not saved:
+        return None, ""
+    digest, written = saved[:_SHA256], saved[_SHA256:]
+    if hashlib.sha256(written).digest() != digest:
+        return None, "the checkpoint of an earlier attempt was damaged; training restarted"
+    state: _State = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
+    if state["belongs_to"] != _fingerprint(training):
+        return None, "the checkpoint of an earlier attempt belongs to another training; this one restarted"
+    return state, ""
+
+
+def _restart(state: _State | None, note: str) -> _Restart:
+    if state is None:
+        return _Restart(note=note)
+    return _Restart(
+        progress={**state["progress"], "best": {}},
+        averaged=state["averaged"] is not None,
+        average_of=state["average_of"],
+        random=tuple(state["random"]),
+    )
+
+
+def _restore(restart: _Restart, state: _State, training: Training) -> Progress:
+    """``state``: the whole state in the main process; empty in the others."""
     together, model = training.together, training.model
-    if state["averaged"] is not None:
-        together.load(model, state["averaged"])
-        training.averaged.restart(state["average_of"])
-    together.load(model, state["weights"])
-    training.descent.load(state["optimizers"], together)
-    torch.set_rng_state(state["random"]["cpu"])
-    if "cuda" in state["random"] and training.device.startswith("cuda"):
-        torch.cuda.set_rng_state(state["random"]["cuda"], training.device)
-    if training.private:
-        training.private.generator.set_state(state["random"]["noise"])
-    at = Progress(**state["progress"])
+    if restart.averaged:
+        together.load(model, state.get("averaged") or {})
+        training.averaged.restart(restart.average_of)
+    together.load(model, state.get("weights") or {})
+    training.descent.load(state.get("optimizers"), together)
+    assert restart.progress is not None, "there is a state to go on from"
+    at = Progress(**restart.progress)
+    at.best = state["progress"]["best"] if together.is_main else {}
     at.loss = at.loss.to(training.device)
+    _restore_random(restart.random, training, at)
     return at
+
+
+def _restore_random(random: Sequence[Mapping[str, Tensor]], training: Training, at: Progress) -> None:
+    """A process that the earlier attempt did not have draws numbers of its own."""
+    rank = training.problem.process.rank
+    if rank >= len(random):
+        training.together.seed_apart(training.problem.seed, at.all_steps)
+        return
+    torch.set_rng_state(random[rank]["cpu"])
+    if "cuda" in random[rank] and training.device.startswith("cuda"):
+        torch.cuda.set_rng_state(random[rank]["cuda"], training.device)
+    if training.private:
+        training.private.generator.set_state(random[rank]["noise"])
 
 
 def _random(training: Training) -> dict[str, Tensor]:

@@ -68,6 +68,7 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
     begun = load_pretrained(network, settings, problem)
     network.to(problem.device)
     model = together.wrap(network)
+    together.seed_apart(problem.seed)
     descent = WeightOptimizer(model, settings)
     training = Training(
         settings=settings, problem=problem, model=model, descent=descent, together=together,
@@ -87,7 +88,8 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
     if training.private:
         training.private.close()
         at.note(training.private.note)
-    network.load_state_dict(at.best)
+    if together.is_main:  # the others were given no copy of the weights
+        network.load_state_dict(at.best)
     return Learned(
         network=network.cpu().eval(),
         history=tuple(at.history),

@@ -156,7 +156,8 @@ def update_bn(training: Training, data: Data, at: Progress) -> None:
     training.model.train()
     with torch.no_grad():
         for block in blocks(*data.inputs.values(), most=at.most):
-            _answers(training, [tensor.to(data.device) for tensor in block])
+            rows, _ = training.together.share(torch.arange(len(block[0])))
+            _answers(training, [tensor[rows.to(tensor.device)].to(data.device) for tensor in block])
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
 

@@ -54,10 +54,11 @@ class WeightOptimizer:
     def state(self) -> list[dict[str, Any]]:
         return [optimizer.state_dict() for optimizer in self._optimizers]
 
-    def load(self, state: Iterable[Mapping[str, Any]], together: Parallel) -> None:
-        """``state``: as it was, whole (Parallel.whole)."""
-        for optimizer, one in zip(self._optimizers, state, strict=True):
-            together.load_optimizer(optimizer, one)
+    def load(self, state: Sequence[Mapping[str, Any]] | None, together: Parallel) -> None:
+        """``state``: as it was, whole (Parallel.whole); None in a process that is not the main one."""
+        states = [{}] * len(self._optimizers) if state is None else state
+        for optimizer, whole in zip(self._optimizers, states, strict=True):
+            together.load_optimizer(optimizer, whole)
 
 
 class FusedAdam(torch.optim.Adam):
