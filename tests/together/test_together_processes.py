@@ -20,9 +20,9 @@ from tests.together.steps import OPTIMIZERS
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = (
-    "import sys; from pipeline.contracts.compute_cluster import Cluster; "
+    "import sys; from pipeline.contracts.compute_cluster import ComputeCluster; "
     "from pipeline.training.distributed.torchrun import launch; "
-    "sys.exit(launch(Cluster(processes_per_node={processes}, nodes={nodes}, node_index={index}, port={port}), "
+    "sys.exit(launch(ComputeCluster(processes_per_node={processes}, nodes={nodes}, node_index={index}, port={port}), "
     "sys.argv[1], sys.argv[2:]))"
 )
 
