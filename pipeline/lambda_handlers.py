@@ -23,7 +23,7 @@ from pipeline.serving.http import Response, error_response
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-__all__ = ["about", "count", "event_function", "http_function", "logger", "said", "state_function"]
+__all__ = ["bind_run", "count", "event_function", "http_function", "log_errors", "logger", "state_function"]
 
 Event = dict[str, Any]
 Handler = Callable[[Event, "LambdaContext"], Any]
@@ -46,7 +46,7 @@ def _forward_library_logs() -> None:
 _forward_library_logs()
 
 
-def about(run: str) -> None:
+def bind_run(run: str) -> None:
     """Name the run that this invocation's lines are about."""
     logger.append_keys(run=run)
 
@@ -64,11 +64,11 @@ def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
     @event_function
     @wraps(work)
     def handler(event: Event) -> Mapping[str, Any]:
-        about(event["run"])
+        bind_run(event["run"])
         logger.info("started", stage=event.get("stage"), job=event.get("job"))
-        answer = work(**event) or {}
-        logger.info("finished", answer=answer)
-        return answer
+        response = work(**event) or {}
+        logger.info("finished", result=response)
+        return response
 
     return handler
 
@@ -79,7 +79,7 @@ def event_function(work: Callable[[Event], Any]) -> Handler:
     @logger.inject_lambda_context(clear_state=True)
     @wraps(work)
     def handler(event: Event, context: LambdaContext) -> Any:
-        with said():
+        with log_errors():
             return work(event)
 
     return cast("Handler", handler)
@@ -95,35 +95,37 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
     def handler(event: Event, context: LambdaContext) -> Response:
         began = perf_counter()
         try:
-            answer, facts = work(event, context)
+            response, fields = work(event, context)
         except Exception as error:  # noqa: BLE001 - the outermost edge
-            answer, facts = error_response(error, context.aws_request_id), _facts(error)
-        _record(context, {**facts, "status": answer["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)})
-        return answer
+            response, fields = error_response(error, context.aws_request_id), _error_fields(error)
+        _log_invocation(
+            context, {**fields, "status": response["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)}
+        )
+        return response
 
     return handler
 
 
-def _facts(error: Exception) -> LogFields:
+def _error_fields(error: Exception) -> LogFields:
     kind = type(error).__name__
     return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
 
 
-def _record(context: LambdaContext, facts: LogFields) -> None:
-    status = facts["status"]
+def _log_invocation(context: LambdaContext, fields: LogFields) -> None:
+    status = fields["status"]
     say = logger.info if status < 400 else logger.warning if status < 500 else logger.error
-    say("answered", function_name=context.function_name, function_request_id=context.aws_request_id, **facts)
-    if "rows" in facts:
-        metrics.add_metric(name="Milliseconds", unit=MetricUnit.Milliseconds, value=facts["milliseconds"])
-        metrics.add_metric(name="Rows", unit=MetricUnit.Count, value=facts["rows"])
+    say("answered", function_name=context.function_name, function_request_id=context.aws_request_id, **fields)
+    if "rows" in fields:
+        metrics.add_metric(name="Milliseconds", unit=MetricUnit.Milliseconds, value=fields["milliseconds"])
+        metrics.add_metric(name="Rows", unit=MetricUnit.Count, value=fields["rows"])
     metrics.add_metric(name="Crashed", unit=MetricUnit.Count, value=int(status >= 500))
     for name in ("model", "version"):
-        metrics.add_metadata(key=name, value=facts.get(name))
+        metrics.add_metadata(key=name, value=fields.get(name))
     metrics.flush_metrics()
 
 
 @contextmanager
-def said() -> Iterator[None]:
+def log_errors() -> Iterator[None]:
     """Log and count an error on its way out: ours, its message cut to MAX_MESSAGE characters, any other as an
     InternalError without its words.
     """

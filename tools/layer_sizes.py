@@ -40,8 +40,8 @@ def estimate_layer(folder: Path) -> int:
         PackageNotFoundError: A library of the layer is not installed.
     """
     requirements = folder / "requirements.txt"
-    with tempfile.TemporaryDirectory() as made:
-        site = Path(made) / "python"
+    with tempfile.TemporaryDirectory() as build_folder:
+        site = Path(build_folder) / "python"
         site.mkdir()
         skipped = ["install-requirements="]
         if requirements.is_file():
@@ -50,27 +50,29 @@ def estimate_layer(folder: Path) -> int:
                 if "==" in line:
                     _copy(line.split("==")[0], site)
         target = f"build-{folder.name.capitalize()}Layer"
-        command = ["make", "-s", "-f", str(folder / "Makefile"), target, f"ARTIFACTS_DIR={made}", *skipped]
+        command = ["make", "-s", "-f", str(folder / "Makefile"), target, f"ARTIFACTS_DIR={build_folder}", *skipped]
         subprocess.run([*command, f"PYTHON={sys.executable}"], cwd=ROOT / "pipeline", check=True)
-        return _bytes(Path(made))
+        return _bytes(Path(build_folder))
 
 
 def function_sizes(layers: Mapping[str, int]) -> dict[str, int]:
     """Add up each function's layers and its own folder; bytes by logical id."""
-    own = {path.name.replace("_", "") + "function": _bytes(path) for path in (ROOT / "functions").iterdir()}
+    own_bytes = {path.name.replace("_", "") + "function": _bytes(path) for path in (ROOT / "functions").iterdir()}
     template = read_template(ROOT / "template.yaml")
     return {
-        name: own.get(name.lower(), 0) + sum(layers[layer] for layer in used) for name, used in template.layers.items()
+        name: own_bytes.get(name.lower(), 0) + sum(layers[layer] for layer in used)
+        for name, used in template.layers.items()
     }
 
 
 def too_large(sizes: Mapping[str, int]) -> list[str]:
     """Say which functions would not fit into Lambda with margin and headroom."""
-    most = int((LAMBDA_LIMIT - HEADROOM) / (1 + MARGIN))
+    max_bytes = int((LAMBDA_LIMIT - HEADROOM) / (1 + MARGIN))
     return [
-        f"{name} has {size:,} bytes with its layers: at most {most:,} are expected ({LAMBDA_LIMIT:,} less headroom)"
+        f"{name} has {size:,} bytes with its layers: at most {max_bytes:,} are expected "
+        f"({LAMBDA_LIMIT:,} less headroom)"
         for name, size in sizes.items()
-        if size > most
+        if size > max_bytes
     ]
 
 

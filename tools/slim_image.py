@@ -78,12 +78,12 @@ def measure(site: Path) -> dict[str, int]:
 
 def cuda_distributions(site: Path) -> list[str]:
     """List the distributions that carry CUDA, and a torch that was built for it."""
-    found = []
+    names = []
     for installed in distributions(path=[str(site)]):
         name = installed.name.lower().replace("_", "-")
         if _CUDA.match(name) or (name == "torch" and re.search(r"\+cu\d", installed.version)):
-            found.append(f"{installed.name} {installed.version}")
-    return sorted(found)
+            names.append(f"{installed.name} {installed.version}")
+    return sorted(names)
 
 
 def main(arguments: list[str], site: Path) -> int:

@@ -15,11 +15,11 @@ from pipeline.serving.http import Response, tenant_of
 
 Document = dict[str, Any]
 
-catalogue = model_catalogue()
+catalog = model_catalogue()
 app = APIGatewayRestResolver()
 
 
-def tenant() -> str:
+def caller_tenant() -> str:
     return tenant_of(app.current_event.raw_event, "read")
 
 
@@ -29,57 +29,57 @@ def describe_server() -> Document:
 
 
 @app.get("/v2/health/live")
-def say_live() -> Document:
+def report_live() -> Document:
     return {"live": True}
 
 
 @app.get("/v2/health/ready")
-def say_ready() -> Document:
+def report_ready() -> Document:
     return {"ready": True}
 
 
 @app.get("/v2/models/<model>")
 def describe_model(model: str) -> Document:
-    return catalogue.metadata(tenant(), model)
+    return catalog.metadata(caller_tenant(), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>")
 def describe_version(model: str, version: str) -> Document:
-    return catalogue.metadata(tenant(), model, version)
+    return catalog.metadata(caller_tenant(), model, version)
 
 
 @app.get("/v2/models/<model>/ready")
-def say_model_ready(model: str) -> Document:
-    return catalogue.ready(tenant(), model)
+def report_model_ready(model: str) -> Document:
+    return catalog.ready(caller_tenant(), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>/ready")
-def say_version_ready(model: str, version: str) -> Document:
-    return catalogue.ready(tenant(), model, version)
+def report_version_ready(model: str, version: str) -> Document:
+    return catalog.ready(caller_tenant(), model, version)
 
 
 @app.get("/registry/models")
 def list_models() -> Document:
-    return catalogue.models(tenant())
+    return catalog.models(caller_tenant())
 
 
 @app.get("/registry/models/<model>")
 def list_versions(model: str) -> Document:
-    return catalogue.model(tenant(), model)
+    return catalog.model(caller_tenant(), model)
 
 
 @app.get("/registry/models/<model>/versions/<version>")
 def show_version(model: str, version: str) -> Document:
-    return catalogue.version(tenant(), model, version)
+    return catalog.version(caller_tenant(), model, version)
 
 
 @app.get("/registry/rejected")
 def list_rejected() -> Document:
-    return catalogue.rejected(tenant())
+    return catalog.rejected(caller_tenant())
 
 
 @app.not_found
-def refuse_route(_: Exception) -> NoReturn:
+def reject_unknown_route(_: Exception) -> NoReturn:
     raise NotFoundError("there is no such route")
 
 

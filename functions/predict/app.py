@@ -14,6 +14,11 @@ predict = predictor()
 @http_function
 def handler(event: dict[str, Any], context: object) -> tuple[Response, dict[str, Any]]:
     request = infer_request(event)
-    answer = predict(request)
-    facts = {"tenant": request.tenant, "model": answer.model, "version": answer.version, "rows": answer.rows}
-    return response(200, answer.body), facts
+    inference = predict(request)
+    log_fields = {
+        "tenant": request.tenant,
+        "model": inference.model,
+        "version": inference.version,
+        "rows": inference.rows,
+    }
+    return response(200, inference.body), log_fields

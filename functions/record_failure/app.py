@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import failure_recorder
-from pipeline.intake.failures import failure_of
-from pipeline.lambda_handlers import about, count, event_function, logger
+from pipeline.intake.failures import parse_failure
+from pipeline.lambda_handlers import bind_run, count, event_function, logger
 
 record = failure_recorder()
 
 
 @event_function
 def handler(event: dict[str, Any]) -> None:
-    failure = failure_of(event)
-    about(failure.run)
+    failure = parse_failure(event)
+    bind_run(failure.run)
     first = record(failure)
     logger.info("the run has failed", error=failure.error.type, first=first)
     count("RunsFailed", int(first))

@@ -16,24 +16,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import starter
 from pipeline.contracts.errors import TransientError
-from pipeline.intake.events import references
+from pipeline.intake.events import parse_references
 from pipeline.intake.start import UploadReference
-from pipeline.lambda_handlers import count, logger, said
+from pipeline.lambda_handlers import count, log_errors, logger
 
-starter_ = starter()
+run_starter = starter()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-remembered = IdempotencyConfig(expires_after_seconds=24 * 3600)
-table = DynamoDBPersistenceLayer(table_name=starter_.idempotency_table)
+idempotency = IdempotencyConfig(expires_after_seconds=24 * 3600)
+table = DynamoDBPersistenceLayer(table_name=run_starter.idempotency_table)
 
 
-@idempotent_function(data_keyword_argument="reference", persistence_store=table, config=remembered)  # type: ignore[untyped-decorator]  # Powertools' own
+@idempotent_function(data_keyword_argument="reference", persistence_store=table, config=idempotency)  # type: ignore[untyped-decorator]  # Powertools' own
 def start(*, reference: UploadReference) -> str | None:
-    return starter_.start(reference)
+    return run_starter.start(reference)
 
 
-def take(record: SQSRecord) -> None:
-    with said():
-        for reference in references(record.json_body):
+def handle_record(record: SQSRecord) -> None:
+    with log_errors():
+        for reference in parse_references(record.json_body):
             try:
                 run = start(reference=reference)
             except IdempotencyAlreadyInProgressError as error:
@@ -46,5 +46,7 @@ def take(record: SQSRecord) -> None:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    remembered.register_lambda_context(context)
-    return dict(process_partial_response(event=event, record_handler=take, processor=processor, context=context))
+    idempotency.register_lambda_context(context)
+    return dict(
+        process_partial_response(event=event, record_handler=handle_record, processor=processor, context=context)
+    )

@@ -34,12 +34,12 @@ from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.run import Learning, RunStatus, StageName, Upload
 from pipeline.contracts.records.variant import Selection, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.intake.job_outcomes import check_job, outcome_of, require_survivor
+from pipeline.intake.job_outcomes import check_job, read_outcome, require_survivor
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.base_models import resolve_base_model
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.registry.promotion import describe_replacement, promotion_blocker
-from pipeline.registry.registration import draft_version, lineage_of
+from pipeline.registry.registration import build_lineage, draft_version
 from pipeline.registry.smoke_test import smoke_test
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Selector(_Step):
 
         keys = RunKeys.of(run)
         plan = self._read(Plan, keys.plan)
-        outcomes = [found for job in plan.jobs if (found := outcome_of(run, job.name, self.artifacts))]
+        outcomes = [found for job in plan.jobs if (found := read_outcome(run, job.name, self.artifacts))]
         chosen = select(
             self._read(VariantSet, keys.variants),
             metric=plan.metric,
@@ -286,7 +286,7 @@ class Evaluator(_Step):
     def _outcomes(self, run: str, planned: Plan) -> list[JobOutcome]:
         """Of the run's jobs, those that left one."""
         jobs = [one.name for one in planned.jobs]
-        found = [outcome_of(run, name, self.artifacts) for name in [*jobs, "compress"]]
+        found = [read_outcome(run, name, self.artifacts) for name in [*jobs, "compress"]]
         return [outcome for outcome in found if outcome is not None]
 
 
@@ -311,7 +311,7 @@ class Registrar(_Step):
     def __call__(self, run: str) -> int:
         keys = RunKeys.of(run)
         dataset, selection = self._read(Dataset, keys.dataset), self._read(Selection, keys.selection)
-        lineage = lineage_of(
+        lineage = build_lineage(
             run,
             upload=self._read(Upload, keys.upload),
             dataset=dataset,

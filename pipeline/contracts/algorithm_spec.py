@@ -119,8 +119,8 @@ class AlgorithmSpec(Record):
         return settings
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """How a sentence ends that says that there is no ``name``."""
-    names = list(known)
+    names = list(candidates)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean '{near[0]}'?" if near else f"one of {', '.join(names)} is expected"

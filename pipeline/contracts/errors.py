@@ -263,12 +263,12 @@ class InternalError(ModeldropError):
 
 def error_named(name: str, message: str) -> ModeldropError:
     """The error of class ``name``, as a job's outcome or a state machine names it; an unknown name is a crash."""
-    found = _subclasses(ModeldropError).get(name)
-    return found(message) if found else JobCrashedError(f"{name}: {message}")
+    error_class = _subclasses(ModeldropError).get(name)
+    return error_class(message) if error_class else JobCrashedError(f"{name}: {message}")
 
 
 def _subclasses(cls: type[ModeldropError]) -> dict[str, type[ModeldropError]]:
-    found = {cls.__name__: cls}
+    classes = {cls.__name__: cls}
     for child in cls.__subclasses__():
-        found |= _subclasses(child)
-    return found
+        classes |= _subclasses(child)
+    return classes

@@ -21,8 +21,8 @@ __all__ = ["IMAGE_SUFFIXES", "Look", "UnreadablePictureError", "decode_image", "
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _FORMATS = ("PNG", "JPEG")
-_MOST_PIXELS = 50_000_000  # decoded they are up to 200 MB
-_TOO_LARGE = f"has more than {_MOST_PIXELS // 10**6} megapixels"
+_MAX_PIXELS = 50_000_000  # decoded they are up to 200 MB
+_TOO_LARGE = f"has more than {_MAX_PIXELS // 10**6} megapixels"
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
 _DEEP_MODES = frozenset({"I", "I;16", "I;16B", "F"})  # 16 bits a pixel
 
@@ -98,5 +98,5 @@ def _opened(body: bytes) -> Iterator[Any]:
 
 
 def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > _MOST_PIXELS:
+    if image.width * image.height > _MAX_PIXELS:
         raise UnreadablePictureError(_TOO_LARGE)

@@ -88,8 +88,8 @@ class UploadKey:
     @property
     def dataset(self) -> str | None:
         """The folder of the part files that this key ends; None for any other key."""
-        folder, _, done = self.file.partition("/")
-        return folder if folder and done == _DONE else None
+        folder, _, marker = self.file.partition("/")
+        return folder if folder and marker == _DONE else None
 
     @property
     def shown(self) -> str:
@@ -114,10 +114,10 @@ class UploadKey:
 
 def parse_upload_key(key: str) -> UploadKey:
     """Read a decoded key; raise InvalidUploadError when it has no tenant, model and file."""
-    parts = key.split("/", 2)
-    if len(parts) < 3:
+    names = key.split("/", 2)
+    if len(names) < 3:
         raise InvalidUploadError("the object's key names no tenant and model: expected TENANT/MODEL/FILE")
-    return UploadKey(tenant=check_tenant(parts[0]), model=check_model(parts[1]), file=parts[2])
+    return UploadKey(tenant=check_tenant(names[0]), model=check_model(names[1]), file=names[2])
 
 
 def tenant_of_key(key: str) -> str:

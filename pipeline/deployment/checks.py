@@ -89,9 +89,9 @@ def check_account(target: DeployTarget) -> Iterator[PreflightCheck]:
         credentials may not read is a warning.
     """
     for check in (check_region, check_credentials):
-        found = check(target.account)
-        yield found
-        if found.status == "failed":
+        result = check(target.account)
+        yield result
+        if result.status == "failed":
             return
     groups: dict[str, Callable[[], list[PreflightCheck]]] = {
         "stack": lambda: [_check_stack(target.name, target.stack().state())],
@@ -110,21 +110,21 @@ def _check_docker(commands: Commands) -> PreflightCheck:
     if commands.find("docker") is None:
         fix = "install Docker Engine or Docker Desktop, or give --no-images"
         return failed("docker", "there is no 'docker' command", fix=fix)
-    answer = commands.run("docker", "version", "--format", "{{.Server.Version}}")
-    if answer.code != 0:
+    finished = commands.run("docker", "version", "--format", "{{.Server.Version}}")
+    if finished.code != 0:
         fix = "start Docker (and check DOCKER_HOST), or give --no-images"
         return failed("docker", "no Docker engine answers", fix=fix)
-    return ok("docker", f"engine {answer.last_line}")
+    return ok("docker", f"engine {finished.last_line}")
 
 
 def _check_sam(commands: Commands) -> PreflightCheck:
     if commands.find("sam") is None:
         fix = "install the AWS SAM CLI: 'pip install aws-sam-cli' in an environment of its own"
         return failed("sam", "there is no 'sam' command", fix=fix)
-    answer = commands.run("sam", "--version")
-    if answer.code != 0:
-        return failed("sam", f"'sam --version' failed: {answer.last_line}", fix="install the AWS SAM CLI again")
-    return ok("sam", answer.last_line)
+    finished = commands.run("sam", "--version")
+    if finished.code != 0:
+        return failed("sam", f"'sam --version' failed: {finished.last_line}", fix="install the AWS SAM CLI again")
+    return ok("sam", finished.last_line)
 
 
 def _check_stack(name: str, state: StackState | None) -> PreflightCheck:

@@ -13,7 +13,7 @@ from typing import Protocol
 __all__ = ["Commands", "Finished", "Programs"]
 
 Report = Callable[[str], None]
-_KEPT_LINES = 200
+_MAX_KEPT_LINES = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ class Programs:
         environment: Mapping[str, str] | None = None,
         report: Report | None = None,
     ) -> Finished:
-        kept: deque[str] = deque(maxlen=_KEPT_LINES)
+        last_lines: deque[str] = deque(maxlen=_MAX_KEPT_LINES)
         with subprocess.Popen(
             command,
             cwd=self._folder,
@@ -79,7 +79,7 @@ class Programs:
                 process.stdin.write(stdin)
                 process.stdin.close()
             for line in process.stdout or ():
-                kept.append(line)
+                last_lines.append(line)
                 if report is not None:
                     report(line.rstrip())
-        return Finished(code=process.returncode, output="".join(kept))
+        return Finished(code=process.returncode, output="".join(last_lines))

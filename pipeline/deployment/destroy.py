@@ -32,8 +32,10 @@ class Removal:
 
     def names(self, kind: str) -> list[str]:
         """Physical names of the resources of a type that exist."""
-        existing = [one for one in self.resources if one.physical_id and one.status != "DELETE_COMPLETE"]
-        return [one.physical_id for one in existing if one.kind == kind]
+        existing = [
+            resource for resource in self.resources if resource.physical_id and resource.status != "DELETE_COMPLETE"
+        ]
+        return [resource.physical_id for resource in existing if resource.kind == kind]
 
     @property
     def buckets(self) -> list[str]:
@@ -72,8 +74,8 @@ def find_removal(name: str, stack: DeployedStack, *, keeps_data: bool = False) -
         state = stack.deleted()
         if state is None:
             raise NotFoundError(f"there is no stack '{name}': one deployed to this account and region is expected")
-        kept = [resource for resource in stack.all_resources(state.id) if resource.status == "DELETE_SKIPPED"]
-        return Removal(name=name, state=state, resources=kept, keeps_data=keeps_data)
+        kept_resources = [resource for resource in stack.all_resources(state.id) if resource.status == "DELETE_SKIPPED"]
+        return Removal(name=name, state=state, resources=kept_resources, keeps_data=keeps_data)
     if state.is_protected:
         raise ConflictError(
             f"the stack '{name}' has termination protection: 'aws cloudformation update-termination-protection "
@@ -151,6 +153,6 @@ def _delete_stack(removal: Removal, stack: DeployedStack, report: Report, sleep:
 
 
 def _describe_failure(name: str, resources: Sequence[StackResource]) -> str:
-    failures = [one for one in resources if one.status == "DELETE_FAILED"]
-    reasons = "; ".join(f"{one.logical_id}: {one.reason or 'no reason given'}" for one in failures[:3])
+    failures = [resource for resource in resources if resource.status == "DELETE_FAILED"]
+    reasons = "; ".join(f"{resource.logical_id}: {resource.reason or 'no reason given'}" for resource in failures[:3])
     return f"CloudFormation could not delete the stack '{name}': {reasons or 'no resource is named'}"

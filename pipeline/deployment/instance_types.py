@@ -9,7 +9,7 @@ from pipeline.deployment.check import PreflightCheck, failed, ok, warning
 
 __all__ = ["check_instance_types"]
 
-_BATCHS_CHOICE = frozenset({"optimal", "default_x86_64", "default_arm64"})  # families that the region has
+_FAMILIES_CHOSEN_BY_BATCH = frozenset({"optimal", "default_x86_64", "default_arm64"})  # families that the region has
 _ZONES = 2  # the template's subnets are in the first two
 _NAME = "instance types"
 
@@ -32,22 +32,22 @@ def check_instance_types(account: Account, parameters: Mapping[str, str]) -> lis
 
 
 def _check(account: Account, parameter: str, kinds: list[str]) -> PreflightCheck:
-    asked = [kind for kind in kinds if kind not in _BATCHS_CHOICE]
-    if not asked:
+    requested = [kind for kind in kinds if kind not in _FAMILIES_CHOSEN_BY_BATCH]
+    if not requested:
         return ok(_NAME, f"{parameter}: {', '.join(kinds)} is Batch's choice of what the region has")
-    offered = account.offered([kind if "." in kind else f"{kind}.*" for kind in asked])
-    zones = {kind: _zones_of(kind, offered) for kind in asked}
+    offered = account.offered([kind if "." in kind else f"{kind}.*" for kind in requested])
+    zones = {kind: _find_zones(kind, offered) for kind in requested}
     fix = "choose other types or another region" + (", or Gpu=none" if parameter.startswith("Gpu") else "")
-    if missing := [kind for kind in asked if not zones[kind]]:
+    if missing := [kind for kind in requested if not zones[kind]]:
         return failed(_NAME, f"{parameter}: {account.region} does not offer {', '.join(missing)}", fix=fix)
     used = account.zones()[:_ZONES]
-    if all(zones[kind].isdisjoint(used) for kind in asked):
-        text = f"{parameter}: {', '.join(asked)} is offered in none of the stack's zones ({', '.join(used)})"
+    if all(zones[kind].isdisjoint(used) for kind in requested):
+        text = f"{parameter}: {', '.join(requested)} is offered in none of the stack's zones ({', '.join(used)})"
         return warning(_NAME, text, fix=f"{fix}: else its jobs get no machine")
-    return ok(_NAME, f"{parameter}: {account.region} offers {', '.join(asked)}")
+    return ok(_NAME, f"{parameter}: {account.region} offers {', '.join(requested)}")
 
 
-def _zones_of(kind: str, offered: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def _find_zones(kind: str, offered: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Zones of a type, or of any size of a family."""
     if "." in kind:
         return offered.get(kind, frozenset())

@@ -8,21 +8,21 @@ from urllib.parse import unquote_plus
 
 from pipeline.intake.start import UploadReference
 
-__all__ = ["references"]
+__all__ = ["parse_references"]
 
 
-def references(message: Mapping[str, Any]) -> list[UploadReference]:
+def parse_references(message: Mapping[str, Any]) -> list[UploadReference]:
     """The objects that ``message`` tells of: an EventBridge event, or a notification that S3 itself sent.
 
     The two write a key differently: a notification's is URL-encoded (a space is ``+``), an EventBridge event's is as it
     is (a ``+`` is a ``+``). S3's test message, sent when a notification is set up, tells of none.
     """
     if "detail" in message:
-        return [_of_event(message["detail"])]
-    return list(_of_notification(message.get("Records", [])))
+        return [_parse_event(message["detail"])]
+    return list(_parse_notification(message.get("Records", [])))
 
 
-def _of_event(detail: Mapping[str, Any]) -> UploadReference:
+def _parse_event(detail: Mapping[str, Any]) -> UploadReference:
     uploaded = detail["object"]
     return UploadReference(
         bucket=detail["bucket"]["name"],
@@ -32,7 +32,7 @@ def _of_event(detail: Mapping[str, Any]) -> UploadReference:
     )
 
 
-def _of_notification(records: list[Mapping[str, Any]]) -> Iterator[UploadReference]:
+def _parse_notification(records: list[Mapping[str, Any]]) -> Iterator[UploadReference]:
     for record in records:
         uploaded = record["s3"]["object"]
         yield UploadReference(

@@ -10,7 +10,7 @@ from pipeline.contracts.errors import error_named
 from pipeline.contracts.records.run import RunError
 from pipeline.intake.causes import parse_cause
 
-__all__ = ["Failure", "failure_of"]
+__all__ = ["Failure", "parse_failure"]
 
 _TIMED_OUT = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Timedout"})
 _ENDED = {
@@ -26,21 +26,23 @@ class Failure:
     error: RunError
 
 
-def failure_of(event: Mapping[str, Any]) -> Failure:
+def parse_failure(event: Mapping[str, Any]) -> Failure:
     """What a Catch passes on, ``{"run", "error": {"Error", "Cause"}}``, or EventBridge's event of an execution's end.
 
     A type that is not a class of contracts.errors is a defect or a machine's end: its text may quote anything, so it is
     replaced by a sentence of ours.
     """
     if "detail" not in event:
-        return Failure(run=event["run"], error=_of_state(event["error"]["Error"], event["error"].get("Cause", "")))
+        return Failure(
+            run=event["run"], error=_parse_state_error(event["error"]["Error"], event["error"].get("Cause", ""))
+        )
     detail = event["detail"]
     if detail["status"] == "FAILED" and detail.get("error"):
-        return Failure(run=detail["name"], error=_of_state(detail["error"], detail.get("cause") or ""))
+        return Failure(run=detail["name"], error=_parse_state_error(detail["error"], detail.get("cause") or ""))
     return Failure(run=detail["name"], error=RunError(type="ExecutionEndedError", message=_ENDED[detail["status"]]))
 
 
-def _of_state(name: str, cause: str) -> RunError:
+def _parse_state_error(name: str, cause: str) -> RunError:
     if name in _TIMED_OUT:
         return RunError(type="ExecutionEndedError", message="a step of the run took longer than it may and was ended")
     if type(error_named(name, "")).__name__ != name:

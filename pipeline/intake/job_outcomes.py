@@ -21,7 +21,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.intake.causes import parse_cause
 
-__all__ = ["check_job", "outcome_of", "require_survivor"]
+__all__ = ["check_job", "read_outcome", "require_survivor"]
 
 # How the reasons begin when a job was cancelled for want of a machine: Batch's own, and that of waits.asl.json.
 _NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
@@ -35,31 +35,31 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
 
     ``cause`` is the Cause of States.TaskFailed: Batch's description of the job, as JSON.
     """
-    outcome = outcome_of(run, job, artifacts)
+    outcome = read_outcome(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
         return  # the machine was taken back, or the container would not stop, after the outcome was written
-    described = _job_in(cause)
+    described = _parse_job(cause)
     reason = str(described.get("StatusReason", ""))
     if any(begin in reason for begin in _NO_MACHINE):
         reason = reason.removesuffix(": ")[:_MAX_REASON]  # Batch may have said nothing
         raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason})")
     if outcome is not None and outcome.error is not None:
-        raise _not_retried(error_named(outcome.error.type, outcome.error.message))
-    if (starting := _reason(described, _NO_TASK)) is not None:
+        raise _without_retry(error_named(outcome.error.type, outcome.error.message))
+    if (starting := _find_reason(described, _NO_TASK)) is not None:
         raise CapacityUnavailableError(f"Fargate could not start the job '{job}' ({starting[:_MAX_REASON]})")
-    if (pulling := _reason(described, _NO_IMAGE)) is not None:
+    if (pulling := _find_reason(described, _NO_IMAGE)) is not None:
         raise ImageUnavailableError(
             f"the job '{job}' has no container image to run ({pulling[:_MAX_REASON]}): an image pushed with the tag "
             "that its job definition names is expected"
         )
-    raise JobCrashedError(f"the job '{job}' ended without an outcome{_why(described)}: its log may say more")
+    raise JobCrashedError(f"the job '{job}' ended without an outcome{_failure_reason(described)}: its log may say more")
 
 
 def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -> None:
     """Raise NoCandidateSurvivedError, saying what each failed of, when no candidate of any job was trained."""
     lost = []
     for job in jobs:
-        outcome = outcome_of(run, job, artifacts)
+        outcome = read_outcome(run, job, artifacts)
         if outcome is None:
             lost.append(f"the job '{job}' ended without an outcome")
             continue
@@ -67,11 +67,15 @@ def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -
             return
         if outcome.error is not None:
             lost.append(f"the job '{job}': {outcome.error.message}")
-        lost += [f"{one.candidate}: {one.error.message}" for one in outcome.candidates if one.error is not None]
+        lost += [
+            f"{candidate.candidate}: {candidate.error.message}"
+            for candidate in outcome.candidates
+            if candidate.error is not None
+        ]
     raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(lost)}")
 
 
-def outcome_of(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
+def read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
     """What the job left behind; None when it left nothing."""
     try:
         return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
@@ -79,30 +83,33 @@ def outcome_of(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
         return None
 
 
-def _not_retried(error: ModeldropError) -> ModeldropError:
+def _without_retry(error: ModeldropError) -> ModeldropError:
     """The job's TransientError is over; raised here it would have this function tried again, for nothing."""
     return JobInterruptedError(error.message) if isinstance(error, TransientError) else error
 
 
-def _reason(described: dict[str, Any], begin: str) -> str | None:
+def _find_reason(described: dict[str, Any], begin: str) -> str | None:
     """The agent's reason that begins so, of the job's container or of one of its attempts'."""
-    containers = [described.get("Container"), *(one.get("Container") for one in described.get("Attempts") or [])]
+    containers = [
+        described.get("Container"),
+        *(attempt.get("Container") for attempt in described.get("Attempts") or []),
+    ]
     reasons = [str((container or {}).get("Reason", "")) for container in containers]
     reasons.append(str(described.get("StatusReason", "")))
     return next((reason for reason in reasons if reason.startswith(begin)), None)
 
 
-def _job_in(cause: str) -> dict[str, Any]:
+def _parse_job(cause: str) -> dict[str, Any]:
     """Batch's description of the job; of several nodes it is in the cause of an execution of their own."""
     document = parse_cause(cause)
     if document is None:
         return {"StatusReason": cause}
-    return _job_in(str(document.get("Cause", ""))) if "ExecutionArn" in document else document
+    return _parse_job(str(document.get("Cause", ""))) if "ExecutionArn" in document else document
 
 
-def _why(described: dict[str, Any]) -> str:
+def _failure_reason(described: dict[str, Any]) -> str:
     container = described.get("Container") or {}
     code = container.get("ExitCode")
-    parts = [f"exit code {code}"] if code is not None else []
-    parts += [text for text in (container.get("Reason"), described.get("StatusReason")) if text]
-    return f" ({', '.join(parts)})" if parts else ""
+    details = [f"exit code {code}"] if code is not None else []
+    details += [text for text in (container.get("Reason"), described.get("StatusReason")) if text]
+    return f" ({', '.join(details)})" if details else ""

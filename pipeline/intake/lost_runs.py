@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pipeline.contracts.ports import Execution, Executions
 from pipeline.contracts.records.run import Run, RunError
-from pipeline.intake.failures import failure_of
+from pipeline.intake.failures import parse_failure
 from pipeline.intake.run_log import RunLog
 
 __all__ = ["END_GRACE", "MAX_RUN_AGE", "START_GRACE", "fail_lost_runs"]
@@ -49,4 +49,4 @@ def _error(run: Run, execution: Execution | None, now: datetime) -> RunError | N
         text = "the run's execution ended and recorded no result: drop the file again to start another run"
         return RunError(type="ExecutionEndedError", message=text)
     detail = {"name": run.run, "status": execution.status, "error": execution.error, "cause": execution.cause}
-    return failure_of({"detail": detail}).error
+    return parse_failure({"detail": detail}).error

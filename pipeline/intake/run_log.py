@@ -49,13 +49,13 @@ class RunLog:
                 "pk": pk,
                 "sk": sk,
                 "listing": "RUN",
-                "listed_at": f"{_time(started_at)}#{run}",  # the name makes an order of what began at once
+                "listed_at": f"{_format_time(started_at)}#{run}",  # the name makes an order of what began at once
                 "run": run,
                 "tenant": tenant,
                 "model": model,
                 "file": file,
                 "status": "RUNNING",
-                "started_at": _time(started_at),
+                "started_at": _format_time(started_at),
                 "stages": {},
                 "events": {},
                 "progress": "",
@@ -64,7 +64,7 @@ class RunLog:
 
     def finish_stage(self, run: str, stage: StageName) -> None:
         """Note the time at which ``stage`` finished; nothing happens to a run that has ended meanwhile."""
-        self._update(run, {f"stages.{stage}": _time(self._now()), "progress": ""})
+        self._update(run, {f"stages.{stage}": _format_time(self._now()), "progress": ""})
 
     def learn(self, run: str, learning: Learning) -> None:
         """Note what the run learns; nothing happens to a run that has ended meanwhile."""
@@ -76,13 +76,15 @@ class RunLog:
 
     def progress(self, run: str, text: str) -> None:
         """Show a short text beside the running stage, until it finishes."""
-        self._update(run, {"progress": _cut(text, MAX_EVENT_TEXT)})
+        self._update(run, {"progress": _truncate(text, MAX_EVENT_TEXT)})
 
     def event(self, run: str, text: str) -> None:
         """Put a text on the run's timeline; nothing happens to a run that has ended meanwhile."""
         now = self._now()
         # An attribute's name is a path, so the time in it has no point; several jobs may write at once.
-        self._update(run, {f"events.{round(now.timestamp() * 1e6)}": f"{_time(now)} {_cut(text, MAX_EVENT_TEXT)}"})
+        self._update(
+            run, {f"events.{round(now.timestamp() * 1e6)}": f"{_format_time(now)} {_truncate(text, MAX_EVENT_TEXT)}"}
+        )
 
     def succeed(self, run: str, version: int, *, not_promoted: str | None = None) -> bool:
         """End the run with a version that is live, or READY and ``not_promoted`` for this reason.
@@ -90,12 +92,12 @@ class RunLog:
         Returns:
             False when it has ended before.
         """
-        reason = {"reason": _cut(not_promoted)} if not_promoted else {}
+        reason = {"reason": _truncate(not_promoted)} if not_promoted else {}
         return self._end(run, {"status": "SUCCEEDED", "version": version, **reason})
 
     def needs_decision(self, run: str, version: int, reason: str) -> bool:
         """End the run with a version that is READY and that somebody must promote; false when it has ended before."""
-        return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": _cut(reason)})
+        return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": _truncate(reason)})
 
     def decide(self, run: str) -> bool:
         """Somebody has promoted the version of a run that needed it; false when no decision was open."""
@@ -105,7 +107,7 @@ class RunLog:
 
     def fail(self, run: str, error: RunError) -> bool:
         """End the run with ``error``; false when it has ended before, or was never begun."""
-        return self._end(run, {"status": "FAILED", "error": {"type": error.type, "message": _cut(error.message)}})
+        return self._end(run, {"status": "FAILED", "error": {"type": error.type, "message": _truncate(error.message)}})
 
     def get(self, run: str) -> Run:
         """Raise NotFoundError when there is no such run."""
@@ -116,7 +118,7 @@ class RunLog:
 
     def running(self, *, since: datetime) -> Sequence[Run]:
         """Runs of all tenants that have not ended and began at ``since`` or later; it may be a second behind."""
-        items = self._table.listing("RUN", since=_time(since))
+        items = self._table.listing("RUN", since=_format_time(since))
         return [_run(item) for item in items if item["status"] == "RUNNING"]
 
     def list(self, *, tenant: str | None = None, limit: int = 50) -> list[Run]:
@@ -136,9 +138,9 @@ class RunLog:
                 "pk": pk,
                 "sk": sk,
                 "listing": "REJECTED",
-                "listed_at": f"{_time(at)}#{sk}",
+                "listed_at": f"{_format_time(at)}#{sk}",
                 **upload.model_dump(exclude={"at"}),
-                "at": _time(at),
+                "at": _format_time(at),
             }
         )
 
@@ -154,17 +156,17 @@ class RunLog:
         ]
 
     def _end(self, run: str, values: Item) -> bool:
-        return self._update(run, {**values, "ended_at": _time(self._now())})
+        return self._update(run, {**values, "ended_at": _format_time(self._now())})
 
     def _update(self, run: str, values: Item) -> bool:
         return self._table.update(*run_key(tenant_of_run(run), run), values, only_if=_RUNNING)
 
 
-def _cut(text: str, limit: int = MAX_MESSAGE) -> str:
+def _truncate(text: str, limit: int = MAX_MESSAGE) -> str:
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
 
-def _time(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     """ISO 8601 in UTC, always as long, so that text sorts as time does."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
@@ -176,9 +178,9 @@ def _run(item: Item) -> Run:
 
 def _events(item: Item) -> Iterator[RunEvent]:
     """In the order in which they were."""
-    for _, told in sorted(item.get("events", {}).items()):
-        at, _, text = told.partition(" ")
-        yield RunEvent(at=datetime.fromisoformat(at), text=text)
+    for _, event in sorted(item.get("events", {}).items()):
+        timestamp, _, text = event.partition(" ")
+        yield RunEvent(at=datetime.fromisoformat(timestamp), text=text)
 
 
 def _stages(item: Item) -> Iterator[Stage]:

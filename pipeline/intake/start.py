@@ -55,72 +55,73 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
     Every step may be repeated: a message that comes again does what is still missing and changes nothing else.
     """
     try:
-        named = parse_upload_key(reference.key)
+        upload_key = parse_upload_key(reference.key)
     except InvalidUploadError as error:
         _reject(reference, error, artifacts)
         runs.reject(reference.bucket, reference.key, error.message, at=now)
         return None
-    if not named.starts_run:
+    if not upload_key.starts_run:
         return None
     try:
-        found = uploads.head(reference.key, version_id=reference.version_id)
+        info = uploads.head(reference.key, version_id=reference.version_id)
     except ObjectNotFoundError:
-        _log.warning("the uploaded object is gone again: no run is started", extra={"tenant": named.tenant})
+        _log.warning("the uploaded object is gone again: no run is started", extra={"tenant": upload_key.tenant})
         return None
-    run = run_name(named.tenant, named.model, reference.bucket, reference.key, found.version_id)
-    upload = _upload(reference, named, found, uploads, now)
+    run = run_name(upload_key.tenant, upload_key.model, reference.bucket, reference.key, info.version_id)
+    upload = _upload(reference, upload_key, info, uploads, now)
     # The record comes first, so that the execution finds it; the execution last, since it is what cannot be undone.
-    began = runs.create(run, tenant=named.tenant, model=named.model, file=named.shown, started_at=now)
+    began = runs.create(run, tenant=upload_key.tenant, model=upload_key.model, file=upload_key.shown, started_at=now)
     if not began and runs.get(run).status != "RUNNING":
         _log.warning("the run has ended: it is not started again", extra={"run": run})
         return None
     if not artifacts.put_if_absent(RunKeys.of(run).upload, upload.to_bytes()):  # an earlier delivery's stays
         upload = Upload.from_bytes(artifacts.get(RunKeys.of(run).upload))
-    executions.start(run, {"run": run, "large": _unpacked(upload) > large_bytes})
+    executions.start(run, {"run": run, "large": _estimate_unpacked_bytes(upload) > large_bytes})
     return run
 
 
 def _upload(
-    reference: UploadReference, named: UploadKey, found: ObjectInfo, uploads: ObjectStore, now: datetime
+    reference: UploadReference, upload_key: UploadKey, info: ObjectInfo, uploads: ObjectStore, now: datetime
 ) -> Upload:
-    parts = tuple(_parts(named, uploads)) if named.dataset is not None else ()
+    part_files = tuple(_parts(upload_key, uploads)) if upload_key.dataset is not None else ()
     return Upload(
         bucket=reference.bucket,
         key=reference.key,
-        version_id=found.version_id,
-        bytes=found.bytes + sum(part.bytes for part in parts),
-        etag=found.etag,
-        metadata=dict(found.metadata),
-        parts=parts,
-        modified_at=found.modified_at,
+        version_id=info.version_id,
+        bytes=info.bytes + sum(part_file.bytes for part_file in part_files),
+        etag=info.etag,
+        metadata=dict(info.metadata),
+        parts=part_files,
+        modified_at=info.modified_at,
         started_at=now,
     )
 
 
-def _parts(named: UploadKey, uploads: ObjectStore) -> Iterator[Part]:
+def _parts(upload_key: UploadKey, uploads: ObjectStore) -> Iterator[Part]:
     """As they are now: what is written later is not in the run, nor are hidden files (_committed, .crc).
 
     One more than there may be, so that validation refuses them.
     """
-    folder = f"{named.sibling('')}{named.dataset}/"
-    files = (found for found in uploads.latest_versions(folder) if _is_part(named, found.key.removeprefix(folder)))
-    for found in sorted(itertools.islice(files, MAX_PARTS + 1), key=lambda found: found.key):
-        yield Part(key=found.key, version_id=found.version_id, bytes=found.bytes)
+    folder = f"{upload_key.sibling('')}{upload_key.dataset}/"
+    files = (info for info in uploads.latest_versions(folder) if _is_part(upload_key, info.key.removeprefix(folder)))
+    for info in sorted(itertools.islice(files, MAX_PARTS + 1), key=lambda info: info.key):
+        yield Part(key=info.key, version_id=info.version_id, bytes=info.bytes)
 
 
-def _is_part(named: UploadKey, name: str) -> bool:
-    return named.is_data(name) and not name.startswith((".", "_"))
+def _is_part(upload_key: UploadKey, name: str) -> bool:
+    return upload_key.is_data(name) and not name.startswith((".", "_"))
 
 
-def _unpacked(upload: Upload) -> float:
-    files = [(part.key, part.bytes) for part in upload.parts] or [(upload.key, upload.bytes)]
+def _estimate_unpacked_bytes(upload: Upload) -> float:
+    files = [(part_file.key, part_file.bytes) for part_file in upload.parts] or [(upload.key, upload.bytes)]
     return sum(
-        size * next((times for end, times in _EXPANSION_FACTORS.items() if key.endswith(end)), 1) for key, size in files
+        size * next((factor for suffix, factor in _EXPANSION_FACTORS.items() if key.endswith(suffix)), 1)
+        for key, size in files
     )
 
 
 def _reject(reference: UploadReference, error: InvalidUploadError, artifacts: ObjectStore) -> None:
     report = {"bucket": reference.bucket, "key": reference.key, "error": error.message}
-    at = rejected_key(reference.bucket, reference.key)
-    artifacts.put(at, json.dumps(report, indent=1).encode(), content_type="application/json")
-    _log.warning("an uploaded object's key names no tenant and model: no run is started", extra={"report": at})
+    report_key = rejected_key(reference.bucket, reference.key)
+    artifacts.put(report_key, json.dumps(report, indent=1).encode(), content_type="application/json")
+    _log.warning("an uploaded object's key names no tenant and model: no run is started", extra={"report": report_key})

@@ -10,7 +10,7 @@ from pipeline.bootstrap import operator
 from pipeline.contracts.errors import ConfigurationError, UnauthenticatedError
 from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
 from pipeline.local.home import Home, LocalDeployment, Server
-from pipeline.local.launch import end, start, stay, wait_for
+from pipeline.local.launch import start, terminate, wait_for, wait_until_ended
 from pipeline.local.processes import CREDENTIALS, REGION, ROOT
 
 __all__ = ["DEFAULT_HOME", "down", "status", "up"]
@@ -40,89 +40,89 @@ def up(
     With ``foreground`` it returns when the server has ended, which Ctrl-C does. Raises ConfigurationError when the
     server cannot start, runs the code of another folder, or the template cannot be deployed.
     """
-    place = Home(home or DEFAULT_HOME)
-    with place.starting():
-        process, running = None, place.server()
+    cloud_home = Home(home or DEFAULT_HOME)
+    with cloud_home.starting():
+        process, running = None, cloud_home.server()
         if running is None:
             report("starting the embedded cloud")
-            process = start(place, bind)
+            process = start(cloud_home, bind)
         else:
-            _check_code(place, running)
-        server = wait_for(place, process)
+            _check_code(cloud_home, running)
+        server = wait_for(cloud_home, process)
         try:
-            _deploy(place, server, report, model_code="none" if allow_code else "refused")
+            _deploy(cloud_home, server, report, model_code="none" if allow_code else "refused")
         except BaseException:
             if process is not None:  # half a stack is of no use; one that ran before is let run
-                end(place, server)
+                terminate(cloud_home, server)
             raise
-    ready = status(home=place.path)
+    ready = status(home=cloud_home.path)
     if foreground:
         report(f"{ready.endpoint_url} answers; Ctrl-C ends it")
-        stay(place, server)
+        wait_until_ended(cloud_home, server)
     return ready
 
 
 def down(*, home: Path | None = None, wipe: bool = False) -> bool:
     """End the server; its data stays unless ``wipe``. False when none ran."""
-    place = Home(home or DEFAULT_HOME)
-    if not place.path.exists():
+    cloud_home = Home(home or DEFAULT_HOME)
+    if not cloud_home.path.exists():
         return False
-    with place.starting():
-        server = place.server()
+    with cloud_home.starting():
+        server = cloud_home.server()
         if server is not None:
-            end(place, server)
+            terminate(cloud_home, server)
         else:
-            place.clear_temporary()
+            cloud_home.clear_temporary()
         if wipe:
-            place.wipe()
+            cloud_home.wipe()
     return server is not None
 
 
 def status(*, home: Path | None = None) -> StackStatus:
     """Whether the server runs and its stack is deployed, and where."""
-    place = Home(home or DEFAULT_HOME)
-    server, deployed = place.server(), place.deployed()
+    cloud_home = Home(home or DEFAULT_HOME)
+    server, deployed = cloud_home.server(), cloud_home.deployed()
     if server is None or deployed is None:
-        return StackStatus(running=False, home=place.path, logs=place.logs)
+        return StackStatus(running=False, home=cloud_home.path, logs=cloud_home.logs)
     return StackStatus(
         running=True,
-        home=place.path,
-        logs=place.logs,
+        home=cloud_home.path,
+        logs=cloud_home.logs,
         endpoint_url=server.endpoint_url,
         region=REGION,
         uploads_bucket=deployed.uploads_bucket,
         artifacts_bucket=deployed.artifacts_bucket,
         api_url=server.endpoint_url + deployed.api_path,
         tenant=DEFAULT_TENANT,
-        api_key=place.api_key(),
+        api_key=cloud_home.api_key(),
     )
 
 
-def _check_code(place: Home, server: Server) -> None:
+def _check_code(cloud_home: Home, server: Server) -> None:
     """Functions would be of this folder and their library of the server's, which may be another version."""
     if server.root not in ("", str(ROOT)):
         raise ConfigurationError(
-            f"the embedded cloud in {place.path} runs the code of {server.root}, and this command is of {ROOT}: "
+            f"the embedded cloud in {cloud_home.path} runs the code of {server.root}, and this command is of {ROOT}: "
             "'modeldrop down' ends it, or --home FOLDER starts one of its own"
         )
 
 
-def _deploy(place: Home, server: Server, report: Report, *, model_code: str) -> None:
+def _deploy(cloud_home: Home, server: Server, report: Report, *, model_code: str) -> None:
     """Deploy when code or template are others than what is deployed, or the state was lost; keep a key that works."""
     from pipeline.local.deploy import CODE_BUCKET, Deployer  # botocore takes longer to import than the server to start
-    from pipeline.local.package import digest_of, package
+    from pipeline.local.package import compute_digest, package
 
     deployer = Deployer(server.endpoint_url)
-    digest, deployed = f"{digest_of(ROOT, TEMPLATE)}-{model_code}", place.deployed()
+    digest, deployed = f"{compute_digest(ROOT, TEMPLATE)}-{model_code}", cloud_home.deployed()
     if deployed is not None and deployed.digest == digest and deployer.is_deployed(STACK):
         functions = deployed.functions
     else:
         report("deploying template.yaml")
-        made = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
-        deployer.deploy(STACK, made, {"ModelCode": model_code, **_PARAMETERS})
-        functions = deployer.functions(STACK, made)
-    outputs = _with_api_key(place, server)
-    place.remember(
+        bundle = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
+        deployer.deploy(STACK, bundle, {"ModelCode": model_code, **_PARAMETERS})
+        functions = deployer.functions(STACK, bundle)
+    outputs = _with_api_key(cloud_home, server)
+    cloud_home.save_deployment(
         LocalDeployment(
             digest=digest,
             uploads_bucket=outputs["UploadsBucket"],
@@ -133,17 +133,17 @@ def _deploy(place: Home, server: Server, report: Report, *, model_code: str) -> 
     )
 
 
-def _with_api_key(place: Home, server: Server) -> Mapping[str, str]:
+def _with_api_key(cloud_home: Home, server: Server) -> Mapping[str, str]:
     """The stack's outputs; the demo tenant has a key that is known to it."""
     stack = operator(stack=STACK, endpoint_url=server.endpoint_url, region=REGION, credentials=CREDENTIALS)
     try:
-        stack.keys.resolve(place.api_key() or "")
+        stack.keys.resolve(cloud_home.api_key() or "")
     except UnauthenticatedError:
-        place.remember_api_key(stack.keys.create(DEFAULT_TENANT, "laptop"))
+        cloud_home.save_api_key(stack.keys.create(DEFAULT_TENANT, "laptop"))
     return stack.outputs
 
 
 def _api_path(url: str) -> str:
     """https://ID.execute-api.REGION.amazonaws.com/STAGE -> where the emulator serves it, under its own address."""
-    parts = urlsplit(url)
-    return f"/restapis/{parts.netloc.split('.')[0]}{parts.path.rstrip('/')}/_user_request_"
+    address = urlsplit(url)
+    return f"/restapis/{address.netloc.split('.')[0]}{address.path.rstrip('/')}/_user_request_"

@@ -25,7 +25,7 @@ __all__ = ["CODE_BUCKET", "Deployer"]
 CODE_BUCKET = "modeldrop-code"
 _DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 _POLL_SECONDS = 0.1
-_POLLS = 1200
+_MAX_POLLS = 1200
 
 
 class Deployer:
@@ -65,10 +65,12 @@ class Deployer:
         """The names of the stack's functions, in the order of the template."""
         pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         names = {
-            one["LogicalResourceId"]: one["PhysicalResourceId"] for p in pages for one in p["StackResourceSummaries"]
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for p in pages
+            for resource in p["StackResourceSummaries"]
         }
         resources = package.template["Resources"].items()
-        return [names[name] for name, one in resources if one["Type"] == "AWS::Serverless::Function"]
+        return [names[name] for name, resource in resources if resource["Type"] == "AWS::Serverless::Function"]
 
     def _update(self, request: dict[str, Any]) -> bool:
         try:
@@ -101,7 +103,7 @@ class Deployer:
     def _wait(self, stack: str, state: Any) -> None:
         waiter = self._cloudformation.get_waiter(state)
         try:
-            waiter.wait(StackName=stack, WaiterConfig=cast("Any", {"Delay": _POLL_SECONDS, "MaxAttempts": _POLLS}))
+            waiter.wait(StackName=stack, WaiterConfig=cast("Any", {"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}))
         except WaiterError as error:
             raise ConfigurationError(f"template.yaml could not be deployed: {self._failure(stack) or error}") from error
 
@@ -115,8 +117,8 @@ class Deployer:
         return f"{first.get('LogicalResourceId')} ({first.get('ResourceType')}): {first.get('ResourceStatusReason')}"
 
     def _outputs(self, stack: str) -> dict[str, str]:
-        found = self._cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+        description = self._cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
     @cached_property
     def _cloudformation(self) -> CloudFormationClient:

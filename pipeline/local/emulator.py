@@ -80,7 +80,7 @@ class Emulator:
         check(PRIVATE_NAMES)
         state_flush.check_files(home.state)
         self._home = home
-        self._killed = home.mark_running()
+        self._was_killed = home.mark_running()
         self._storage = Storage(home)
         self._code = home.run / "code"
         self._functions = Functions(server.endpoint_url, home.run, home.function_logs)
@@ -112,21 +112,23 @@ class Emulator:
         self._storage.run_in(asyncio.get_running_loop())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
-        if self._killed:
+        threading.Thread(target=self._run_housekeeping, name="housekeeping", daemon=True).start()
+        if self._was_killed:
             threading.Thread(target=self._storage.sweep, name="sweep", daemon=True).start()
 
-        async def until_told() -> None:
+        async def wait_for_shutdown() -> None:
             await ended.wait()
-            await asyncio.to_thread(self._end_children)
+            await asyncio.to_thread(self._terminate_children)
 
-        await serve(self._confirmed, _config(listener), shutdown_trigger=until_told)  # writes the state at its end
+        await serve(
+            self._respond_when_stored, _config(listener), shutdown_trigger=wait_for_shutdown
+        )  # writes the state at its end
         self._storage.close()
         self._home.mark_ended()
         sys.stderr.flush()
         os._exit(0)  # MiniStack's threads wait for what will not come
 
-    async def _confirmed(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _respond_when_stored(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer when what the request changed is on disk."""
         self._requests += 1
         replaced = False
@@ -145,19 +147,19 @@ class Emulator:
 
         await app(scope, receive, send_confirmed)
 
-    def _end_children(self) -> None:
+    def _terminate_children(self) -> None:
         execution_ends.freeze()
         self._jobs.end()
         self._functions.end()
 
-    def _keep_house(self) -> None:
+    def _run_housekeeping(self) -> None:
         """Write the state while there is something to write; load functions that were deployed a moment ago."""
         deployed_at, flushed_at, flushed_requests = time.time(), time.monotonic(), 0
         while True:
             time.sleep(_TICK_SECONDS)
             self._storage.commit()
-            self._storage.send_events_left()
-            execution_ends.tell_of_interrupted()
+            self._storage.resend_pending_events()
+            execution_ends.emit_interrupted_events()
             deployed = self._home.deployed()
             if deployed is not None and self._home.deployed_at() > deployed_at:
                 deployed_at = self._home.deployed_at()

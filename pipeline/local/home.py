@@ -30,7 +30,7 @@ from pipeline.local.whole_files import write_whole
 
 __all__ = ["Home", "LocalDeployment", "Server"]
 
-_TRIES = 10
+_MAX_LOCK_ATTEMPTS = 10
 _PROBE_BYTES = 100_000
 
 
@@ -121,12 +121,12 @@ class Home:
             return None
 
     @contextmanager
-    def occupied(self, server: Server) -> Iterator[None]:
+    def claim(self, server: Server) -> Iterator[None]:
         """Be the server here; raise BlockingIOError when there is one."""
         with self._writable():
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock_soon(descriptor)
+            _lock_with_retries(descriptor)
             with self._writable():
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, json.dumps(asdict(server)).encode())
@@ -160,7 +160,7 @@ class Home:
             ConfigurationError: The file that says so is damaged.
         """
         try:
-            document = _read(self._stack)
+            document = _read_json(self._stack)
             return LocalDeployment(**document) if document is not None else None
         except (ValueError, TypeError) as error:
             raise ConfigurationError(
@@ -168,17 +168,17 @@ class Home:
             ) from error
 
     def deployed_at(self) -> float:
-        """When ``remember`` was called last, in seconds since the epoch; 0 for never."""
+        """When ``save_deployment`` was called last, in seconds since the epoch; 0 for never."""
         return self._stack.stat().st_mtime if self._stack.exists() else 0.0
 
-    def remember(self, deployed: LocalDeployment) -> None:
+    def save_deployment(self, deployed: LocalDeployment) -> None:
         with self._writable():
             write_whole(self._stack, json.dumps(asdict(deployed)).encode())
 
     def api_key(self) -> str | None:
         return self._api_key.read_text() if self._api_key.exists() else None
 
-    def remember_api_key(self, key: str) -> None:
+    def save_api_key(self, key: str) -> None:
         with self._writable():
             write_whole(self._api_key, key.encode())
 
@@ -218,9 +218,9 @@ class Home:
             file.unlink(missing_ok=True)
 
 
-def _lock_soon(descriptor: int) -> None:
+def _lock_with_retries(descriptor: int) -> None:
     """Who asks for the status holds the lock for a moment; a server holds it for good."""
-    for _ in range(_TRIES):
+    for _ in range(_MAX_LOCK_ATTEMPTS):
         if _try_lock(descriptor, fcntl.LOCK_EX):
             return
         time.sleep(0.05)
@@ -235,7 +235,7 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _read(path: Path) -> Mapping[str, Any] | None:
+def _read_json(path: Path) -> Mapping[str, Any] | None:
     try:
         document: Mapping[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:

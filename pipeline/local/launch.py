@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.home import Home, Server
-from pipeline.local.processes import environment_of_server
+from pipeline.local.processes import server_environment
 
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["end", "start", "stay", "wait_for"]
+__all__ = ["start", "terminate", "wait_for", "wait_until_ended"]
 
 _START_SECONDS = 60.0
 _END_SECONDS = 10.0
@@ -31,16 +31,16 @@ _HEALTH = "/_ministack/health"
 _started: list[subprocess.Popen[bytes]] = []  # kept: a forgotten one warns that it still runs, which is its purpose
 
 
-def start(place: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
+def start(home: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
     """Start a server in ``place``, which has none; it survives this process."""
-    place.make()
-    place.check_room()
-    command = [sys.executable, "-m", "pipeline.local.server", "--home", str(place.path), "--bind", bind]
-    with place.server_log.open("ab") as log:
+    home.make()
+    home.check_room()
+    command = [sys.executable, "-m", "pipeline.local.server", "--home", str(home.path), "--bind", bind]
+    with home.server_log.open("ab") as log:
         process = subprocess.Popen(
-            [*command, "--port", str(_port(bind, place.last_port()))],
-            cwd=place.path,
-            env=environment_of_server(),
+            [*command, "--port", str(_choose_port(bind, home.last_port()))],
+            cwd=home.path,
+            env=server_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -50,7 +50,7 @@ def start(place: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
     return process
 
 
-def _port(bind: str, last: int | None) -> int:
+def _choose_port(bind: str, last: int | None) -> int:
     """The last one, so that addresses stay; 0, any free one, when there is none or another program has it."""
     if last is None:
         return 0
@@ -63,21 +63,21 @@ def _port(bind: str, last: int | None) -> int:
     return last
 
 
-def wait_for(place: Home, process: subprocess.Popen[bytes] | None) -> Server:
+def wait_for(home: Home, process: subprocess.Popen[bytes] | None) -> Server:
     """Wait until the server answers; raise ConfigurationError with what it said last when it does not."""
-    end = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + _START_SECONDS
     while process is None or process.poll() is None:
-        server = place.server()
-        if server is not None and _answers(server):
+        server = home.server()
+        if server is not None and _is_healthy(server):
             return server
-        if time.monotonic() > end:
-            raise ConfigurationError(f"the embedded cloud does not answer: {place.server_log} says more")
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"the embedded cloud does not answer: {home.server_log} says more")
         time.sleep(_POLL_SECONDS)
-    said = place.server_log.read_text(errors="replace").splitlines() or ["it said nothing"]
-    raise ConfigurationError(f"the embedded cloud could not start: {said[-1]}")
+    log_lines = home.server_log.read_text(errors="replace").splitlines() or ["it said nothing"]
+    raise ConfigurationError(f"the embedded cloud could not start: {log_lines[-1]}")
 
 
-def _answers(server: Server) -> bool:
+def _is_healthy(server: Server) -> bool:
     address = urlsplit(server.endpoint_url).netloc
     with contextlib.closing(HTTPConnection(address, timeout=_POLL_SECONDS * 50)) as connection:
         try:
@@ -87,7 +87,7 @@ def _answers(server: Server) -> bool:
             return False
 
 
-def stay(place: Home, server: Server) -> None:
+def wait_until_ended(home: Home, server: Server) -> None:
     """Return when the server has ended; Ctrl-C and SIGTERM end it."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -95,21 +95,21 @@ def stay(place: Home, server: Server) -> None:
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        while place.server() is not None:
+        while home.server() is not None:
             time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
-        end(place, server)
+        terminate(home, server)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def end(place: Home, server: Server) -> None:
+def terminate(home: Home, server: Server) -> None:
     """It writes its state and ends its children; one that hangs is killed, and its children see that."""
     for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, number)
-        if place.wait_until_free(seconds):
+        if home.wait_until_free(seconds):
             break
-    place.clear_temporary()
+    home.clear_temporary()
     for process in _started:
         process.poll()

@@ -19,7 +19,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from pipeline.contracts.errors import ConfigurationError
 
-__all__ = ["Package", "digest_of", "package"]
+__all__ = ["Package", "compute_digest", "package"]
 
 _NO_CODE = ("__pycache__",)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content is the same zip
@@ -36,7 +36,7 @@ class Package:
     objects: dict[str, bytes] = field(default_factory=dict)
 
 
-def digest_of(root: Path, template: Path) -> str:
+def compute_digest(root: Path, template: Path) -> str:
     """Of all that a deployment depends on: the template, the state machine, the functions, the library."""
     digest = hashlib.sha256()
     for file in [template, *_files(root / "pipeline", ("*.py", "*.json")), *_files(root / "functions", ("*",))]:
@@ -50,33 +50,33 @@ def package(template: Path, *, bucket: str, digest: str) -> Package:
     if not template.is_file():
         raise ConfigurationError(f"{template} is missing: 'modeldrop up' runs from a clone of the repository")
     document = cast("Template", yaml_parse(template.read_text()))
-    made = Package(template=document, digest=digest)
+    bundle = Package(template=document, digest=digest)
     for name, resource in document["Resources"].items():
-        _rewrite(name, resource, template.parent, bucket, made)
-    return made
+        _rewrite(name, resource, template.parent, bucket, bundle)
+    return bundle
 
 
-def _rewrite(name: str, resource: Mapping[str, Any], folder: Path, bucket: str, made: Package) -> None:
+def _rewrite(name: str, resource: Mapping[str, Any], folder: Path, bucket: str, bundle: Package) -> None:
     properties = resource.get("Properties") or {}
     kind = resource["Type"]
     if kind == "AWS::Serverless::Function":
-        globals_ = made.template.get("Globals", {}).get("Function", {})
+        globals_ = bundle.template.get("Globals", {}).get("Function", {})
         path = folder / (properties.get("CodeUri") or globals_.get("CodeUri") or ".")
-        properties["CodeUri"] = _put(made, bucket, "zip", _zipped(name, path, made.digest))
+        properties["CodeUri"] = _put(bundle, bucket, "zip", _zip_function(name, path, bundle.digest))
     elif kind == "AWS::Serverless::LayerVersion":
-        properties["ContentUri"] = _put(made, bucket, "zip", _zip({"empty": b""}))
+        properties["ContentUri"] = _put(bundle, bucket, "zip", _zip({"empty": b""}))
     elif kind == "AWS::Serverless::StateMachine" and "DefinitionUri" in properties:
         path = folder / properties["DefinitionUri"]
-        properties["DefinitionUri"] = _put(made, bucket, "json", _json(name, path))
+        properties["DefinitionUri"] = _put(bundle, bucket, "json", _read_json(name, path))
 
 
-def _put(made: Package, bucket: str, suffix: str, content: bytes) -> str:
+def _put(bundle: Package, bucket: str, suffix: str, content: bytes) -> str:
     key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
-    made.objects[key] = content
+    bundle.objects[key] = content
     return f"s3://{bucket}/{key}"
 
 
-def _zipped(name: str, folder: Path, digest: str) -> bytes:
+def _zip_function(name: str, folder: Path, digest: str) -> bytes:
     """The digest goes along: instances of a function are replaced when the library changes, too."""
     contents = {str(file.relative_to(folder)): file.read_bytes() for file in _files(folder, ("*",))}
     if not contents:
@@ -92,7 +92,7 @@ def _zip(contents: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _json(name: str, path: Path) -> bytes:
+def _read_json(name: str, path: Path) -> bytes:
     """The emulator runs JSON alone, and says so only when an execution starts."""
     try:
         content = path.read_bytes()

@@ -28,16 +28,16 @@ class PrivateName:
     def problem(self) -> str | None:
         """What is not as the hooks expect it; None when all is."""
         label = f"{self.module.__name__}.{self.name}"
-        found = getattr(self.module, self.name, None)
-        if found is None:
+        member = getattr(self.module, self.name, None)
+        if member is None:
             return f"{label} is missing"
         if self.parameters is not None:
-            if not callable(found):
+            if not callable(member):
                 return f"{label} is not callable"
-            parameters = tuple(inspect.signature(found).parameters)
+            parameters = tuple(inspect.signature(member).parameters)
             if parameters != self.parameters:
                 return f"{label} takes ({', '.join(parameters)}) instead of ({', '.join(self.parameters)})"
-        missing = [key for key in self.keys or () if key not in found]
+        missing = [key for key in self.keys or () if key not in member]
         return f"{label} has no {', '.join(missing)}" if missing else None
 
 

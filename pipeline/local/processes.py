@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = ["ACCOUNT", "CREDENTIALS", "REGION", "ROOT", "child_environment", "die_with", "environment_of_server"]
+__all__ = ["ACCOUNT", "CREDENTIALS", "REGION", "ROOT", "child_environment", "exit_with_parent", "server_environment"]
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
@@ -33,8 +33,12 @@ def child_environment(endpoint_url: str, variables: Mapping[str, str], *, path: 
 
     ``path`` goes before this repository on PYTHONPATH. An empty AWS_ENDPOINT_URL means AWS itself, which is us here.
     """
-    own = {name: value for name, value in variables.items() if (name, value) != ("AWS_ENDPOINT_URL", "")}
-    return {**_environment_for_aws(endpoint_url), "PYTHONPATH": os.pathsep.join(filter(None, [path, str(ROOT)])), **own}
+    own_variables = {name: value for name, value in variables.items() if (name, value) != ("AWS_ENDPOINT_URL", "")}
+    return {
+        **_environment_for_aws(endpoint_url),
+        "PYTHONPATH": os.pathsep.join(filter(None, [path, str(ROOT)])),
+        **own_variables,
+    }
 
 
 def _environment_for_aws(endpoint_url: str) -> dict[str, str]:
@@ -58,13 +62,13 @@ def _environment_for_aws(endpoint_url: str) -> dict[str, str]:
     }
 
 
-def environment_of_server() -> dict[str, str]:
+def server_environment() -> dict[str, str]:
     """The server's own: the caller's, with this repository on PYTHONPATH."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path}
 
 
-def die_with(parent: int, end: Callable[[], None] = lambda: os._exit(1)) -> None:
+def exit_with_parent(parent: int, end: Callable[[], None] = lambda: os._exit(1)) -> None:
     """Call ``end`` when the process ``parent`` has ended, however it did: one that is killed by -9 tells nobody.
 
     Linux has PR_SET_PDEATHSIG for this, but it watches the thread that forked, and macOS has no such thing.

@@ -30,7 +30,7 @@ def main() -> int:
         check_version()
         listener = _listen(arguments.bind, arguments.port)
         server = _server(arguments.bind, listener.getsockname()[1])
-        with home.occupied(server):
+        with home.claim(server):
             _configure(home, arguments.bind, server)
             from pipeline.local.emulator import Emulator  # MiniStack reads the environment when it is imported
 

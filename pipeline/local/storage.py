@@ -32,8 +32,15 @@ __all__ = ["Storage"]
 _INSUFFICIENT_STORAGE = 507
 _COMMIT_SECONDS = 30.0
 _OPERATIONS = {"DynamoDB": "dynamodb", "AWSStepFunctions": "stepfunctions"}
-_OF_RECORDS = ("Item", "Items", "Execution", "SyncExecution", "Transaction", "Statement")  # that operations end with
-_WRITING = ("Create", "Delete", "Update", "Tag", "Untag")
+_RECORD_SUFFIXES = (
+    "Item",
+    "Items",
+    "Execution",
+    "SyncExecution",
+    "Transaction",
+    "Statement",
+)  # that operations end with
+_RESOURCE_PREFIXES = ("Create", "Delete", "Update", "Tag", "Untag")
 
 logger = logging.getLogger("modeldrop.local")
 
@@ -46,12 +53,12 @@ class Storage:
     def __init__(self, home: Home) -> None:
         self._journal = Journal(Database(home.records))
         self._bodies = Bodies(home.contents)
-        self._objects = Objects(self._journal, self._bodies, earlier=home.objects)
+        self._objects = Objects(self._journal, self._bodies, previous_folder=home.objects)
         self._events = UploadEvents(self._journal)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.get_ident()
         self._started = time.time()
-        self._logged = ""
+        self._last_error = ""
 
     def install(self) -> None:
         """Replace what MiniStack keeps in memory."""
@@ -68,9 +75,9 @@ class Storage:
         """Write in the thread of ``loop``, which is the caller's, from now on."""
         self._loop, self._thread = loop, threading.get_ident()
 
-    def send_events_left(self) -> None:
+    def resend_pending_events(self) -> None:
         """Send the events of uploads that a killed server had answered; the server must answer by now."""
-        self._events.send_those_left()
+        self._events.resend_pending()
 
     def sweep(self) -> None:
         """Delete contents that a killed server wrote and never confirmed."""
@@ -81,17 +88,17 @@ class Storage:
         if self._loop is None or threading.get_ident() == self._thread:
             self._commit()
             return
-        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        written: concurrent.futures.Future[None] = concurrent.futures.Future()
 
         def commit_here() -> None:
             try:
                 self._commit()
             finally:
-                done.set_result(None)
+                written.set_result(None)
 
         self._loop.call_soon_threadsafe(commit_here)
         with contextlib.suppress(TimeoutError):  # the loop is busy; it is written a moment later
-            done.result(_COMMIT_SECONDS)
+            written.result(_COMMIT_SECONDS)
 
     def close(self) -> None:
         """Write what has changed, and close the database."""
@@ -118,8 +125,8 @@ class Storage:
 
     def _log(self, error: StorageError) -> None:
         """Once, however often it is tried again."""
-        if str(error) != self._logged:
-            self._logged = str(error)
+        if str(error) != self._last_error:
+            self._last_error = str(error)
             logger.warning("%s", error)
 
 
@@ -127,7 +134,7 @@ def _changed_service(scope: Mapping[str, Any]) -> str | None:
     """The service whose resources, not records, a request changes: a bucket, a table, a state machine."""
     operation, _, name = _header(scope, b"x-amz-target").partition(".")
     if name:
-        changes = name.startswith(_WRITING) and not name.endswith(_OF_RECORDS)
+        changes = name.startswith(_RESOURCE_PREFIXES) and not name.endswith(_RECORD_SUFFIXES)
         return _OPERATIONS.get(operation.split("_")[0]) if changes else None
     path = str(scope["path"]).strip("/")
     return "s3" if scope["method"] in ("PUT", "DELETE") and path and "/" not in path else None

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from types import FrameType
 
-from pipeline.local.processes import die_with
+from pipeline.local.processes import exit_with_parent
 
 _NOT_FOUND = 127  # a shell's, and a container's, for a command that cannot be started
 
@@ -29,7 +29,7 @@ def main() -> int:
         process.send_signal(number)
 
     signal.signal(signal.SIGTERM, forward)
-    die_with(server, lambda: os.killpg(0, signal.SIGKILL))
+    exit_with_parent(server, lambda: os.killpg(0, signal.SIGKILL))
     code = process.wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)  # what it left behind would hold its output open

@@ -15,9 +15,9 @@ from pipeline.parsing.date_spellings import ABBREVIATED_ZONE, LETTERS, MONTH_NUM
 
 __all__ = [
     "CLOCK",
+    "DATE_FORMATS",
     "DOTTED_CLOCKS",
     "EARLIEST",
-    "FORMS",
     "LATEST",
     "NUMBER",
     "SECONDS_A_DAY",
@@ -25,8 +25,8 @@ __all__ = [
     "UNITS_A_SECOND",
     "TimeUnit",
     "is_ambiguous",
-    "seconds_of",
-    "seconds_of_number",
+    "parse_timestamp",
+    "timestamp_from_number",
 ]
 
 # What a number counts since 1970; "": its column has dates as text, and a JSON number is seconds. hh.mm.ss: its column
@@ -45,7 +45,7 @@ _ZONE = rf"(?: ?(?P<zone>{_OFFSET}))?"
 _TIME = rf"(?:(?:[Tt]|,? +){_CLOCK}{_ZONE})?$"
 _MONTH = rf"(?P<name>[{LETTERS}]{{3,10}})"
 # Digits are written out: of other scripts, which \d matches too, they make no date.
-FORMS = (
+DATE_FORMATS = (
     rf"^(?P<year>[0-9]{{4}})[-/.](?P<month>[0-9]{{1,2}})[-/.](?P<day>[0-9]{{1,2}}){_TIME}",
     r"^(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})$",  # its first day
     rf"^(?P<first>[0-9]{{1,2}})(?P<mark>[-/.])(?P<then>[0-9]{{1,2}})[-/.](?P<year>[0-9]{{4}}|[0-9]{{2}}){_TIME}",
@@ -65,7 +65,7 @@ DOTTED_CLOCKS = (
 _Groups = dict[str, str | None]
 
 
-def seconds_of(text: str, *, day_first: bool | None, time_unit: TimeUnit = "") -> float | None:
+def parse_timestamp(text: str, *, day_first: bool | None, time_unit: TimeUnit = "") -> float | None:
     """Read a date, a time of day, or a number in ``time_unit`` as seconds since 1970; without a zone it is UTC.
 
     Args:
@@ -78,34 +78,34 @@ def seconds_of(text: str, *, day_first: bool | None, time_unit: TimeUnit = "") -
         None where the text is no date of the years 1 to 9999.
     """
     if time_unit and re.match(NUMBER, text):
-        return None if time_unit == "hh.mm.ss" else seconds_of_number(float(text), time_unit)
+        return None if time_unit == "hh.mm.ss" else timestamp_from_number(float(text), time_unit)
     if time_unit == "hh.mm.ss":
         text = _with_colons(text)
     for spelling in _spellings(text):
-        if (seconds := _seconds_of_form(spelling, day_first=day_first)) is not None:
+        if (seconds := _match_formats(spelling, day_first=day_first)) is not None:
             return seconds if EARLIEST <= seconds <= LATEST else None
     return None
 
 
 def is_ambiguous(text: str) -> bool:
     """Return whether a text is a date only once it is known whether its day or its month comes first."""
-    return seconds_of(text, day_first=None) is None and seconds_of(text, day_first=True) is not None
+    return parse_timestamp(text, day_first=None) is None and parse_timestamp(text, day_first=True) is not None
 
 
-def seconds_of_number(number: float, time_unit: TimeUnit) -> float | None:
+def timestamp_from_number(number: float, time_unit: TimeUnit) -> float | None:
     """Seconds since 1970 UTC of a number in ``time_unit``; None outside of the years 1 to 9999."""
     if time_unit == "yyyymmdd":
-        return _seconds_of_whole_date(number)
+        return _parse_yyyymmdd(number)
     units = UNITS_A_SECOND[time_unit]
     return number / units if EARLIEST * units <= number <= LATEST * units else None
 
 
-def _seconds_of_whole_date(number: float) -> float | None:
+def _parse_yyyymmdd(number: float) -> float | None:
     if not 1000_01_01 <= number <= 9999_12_31 or number != int(number):
         return None
     days, day = divmod(int(number), 100)
     year, month = divmod(days, 100)
-    return _seconds_of_day(year, month, day)
+    return _day_to_seconds(year, month, day)
 
 
 def _spellings(text: str) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _rewrite(text: str) -> str:
 @cache
 def _compiled() -> list[re.Pattern[str]]:
     """Only a model that reads dates pays for it."""
-    return [re.compile(form) for form in (*FORMS, CLOCK)]
+    return [re.compile(form) for form in (*DATE_FORMATS, CLOCK)]
 
 
 @cache
@@ -145,7 +145,7 @@ def _compiled_rewrites() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(pattern), re.sub(r"\$\{(\d)\}", r"\\g<\1>", template)) for pattern, template in REWRITES]
 
 
-def _seconds_of_form(text: str, *, day_first: bool | None) -> float | None:
+def _match_formats(text: str, *, day_first: bool | None) -> float | None:
     for form in _compiled():
         if (match := form.match(text)) is None:
             continue
@@ -175,7 +175,7 @@ def _start_of_day(groups: _Groups, *, day_first: bool | None) -> int | None:
         day, month = groups["day"], MONTH_NUMBERS.get((groups["name"] or "").lower())
     else:
         day, month = groups.get("day", "1"), groups["month"]
-    return _seconds_of_day(year, int(month or 0), int(day or 0))
+    return _day_to_seconds(year, int(month or 0), int(day or 0))
 
 
 def _detect_order(groups: _Groups) -> bool | None:
@@ -188,7 +188,7 @@ def _detect_order(groups: _Groups) -> bool | None:
     return True if groups["mark"] == "." else None
 
 
-def _seconds_of_day(year: int, month: int, day: int) -> int | None:
+def _day_to_seconds(year: int, month: int, day: int) -> int | None:
     try:
         return (date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()) * SECONDS_A_DAY
     except ValueError:

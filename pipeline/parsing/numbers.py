@@ -121,8 +121,8 @@ def is_bound(text: str) -> bool:
 
 def group_marks(number_format: NumberFormat) -> str:
     """Return the pattern of what may stand between thousands."""
-    other = "." if number_format.decimal == "," else ","
-    return f"(?:{BLANK}|{_APOSTROPHE}|[{other}])"
+    separator = "." if number_format.decimal == "," else ","
+    return f"(?:{BLANK}|{_APOSTROPHE}|[{separator}])"
 
 
 @cache
@@ -159,16 +159,16 @@ def digits_pattern(number_format: NumberFormat) -> str:
 
 def _grouped(number_format: NumberFormat) -> str:
     """Thousands by blanks and apostrophes, which are clear, and by the mark that no decimals have, where it is."""
-    decimal, other = (",", r"\.") if number_format.decimal == "," else (r"\.", ",")
+    decimal, separator = (",", r"\.") if number_format.decimal == "," else (r"\.", ",")
     decimals = rf"(?:{decimal}(?:[0-9]+|{DASH}))"
     first = "[1-9][0-9]{0,2}"
     clear = "|".join(rf"{first}(?:{mark}[0-9]{{3}})+{decimals}?" for mark in (BLANK, _APOSTROPHE))
-    if number_format.group == ("." if other == r"\." else ","):
-        by_other = rf"{first}(?:{other}[0-9]{{3}})+{decimals}?"
+    if number_format.group == ("." if separator == r"\." else ","):
+        by_separator = rf"{first}(?:{separator}[0-9]{{3}})+{decimals}?"
     else:
-        by_other = rf"{first}{other}[0-9]{{3}}(?:(?:{other}[0-9]{{3}})+{decimals}?|{decimals})"
-    indian = rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}{decimals}?" if other == "," else ""
-    return rf"{clear}|{by_other}{indian}|[0-9]+[.,]{DASH}"
+        by_separator = rf"{first}{separator}[0-9]{{3}}(?:(?:{separator}[0-9]{{3}})+{decimals}?|{decimals})"
+    indian = rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}{decimals}?" if separator == "," else ""
+    return rf"{clear}|{by_separator}{indian}|[0-9]+[.,]{DASH}"
 
 
 def _value(match: re.Match[str], number_format: NumberFormat) -> float | None:

@@ -15,7 +15,7 @@ from pipeline.contracts.table_keys import api_key_key
 
 __all__ = ["ApiKey", "ApiKeys", "Principal"]
 
-_SHOWN = 11  # "md_" and 8 of the 43 characters: enough to tell keys apart, not to guess one
+_PREFIX_LENGTH = 11  # "md_" and 8 of the 43 characters: enough to tell keys apart, not to guess one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +72,7 @@ class ApiKeys:
                 "tenant": tenant,
                 "principal": principal,
                 "permissions": list(permissions),
-                "prefix": key[:_SHOWN],
+                "prefix": key[:_PREFIX_LENGTH],
                 "created_at": created_at,
             }
         )
@@ -91,12 +91,12 @@ class ApiKeys:
 
     def revoke(self, prefix: str) -> None:
         """Refuse the key from now on; raise NotFoundError when no valid key has this prefix."""
-        found = [i for i in self._table.listing("KEY") if i["prefix"] == prefix and "revoked_at" not in i]
-        if not found:
+        items = [i for i in self._table.listing("KEY") if i["prefix"] == prefix and "revoked_at" not in i]
+        if not items:
             raise NotFoundError(
                 "there is no valid key of this prefix: one that 'modeldrop keys list' shows is expected"
             )
-        for item in found:
+        for item in items:
             self._table.update(item["pk"], item["sk"], {"revoked_at": self._time()})
 
     def _time(self) -> str:

@@ -17,27 +17,29 @@ from pipeline.registry.model_registry import ModelRegistry
 
 __all__ = ["resolve_base_model"]
 
-_NAMED = re.compile(r"(?P<tenant>[a-z0-9-]{1,32})/(?P<model>[A-Za-z0-9_.-]{1,32})(?:@(?P<which>[A-Za-z0-9_-]{1,32}))?")
+_REFERENCE = re.compile(
+    r"(?P<tenant>[a-z0-9-]{1,32})/(?P<model>[A-Za-z0-9_.-]{1,32})(?:@(?P<selector>[A-Za-z0-9_-]{1,32}))?"
+)
 _FIELD = "train.yaml: training.base_model"
 
 
-def resolve_base_model(wanted: str, *, tenant: str, registry: ModelRegistry, artifacts: ObjectStore) -> Base:
-    """``wanted``: tenant/model, with @alias or @number (without: the live one). Of ``tenant`` alone.
+def resolve_base_model(reference: str, *, tenant: str, registry: ModelRegistry, artifacts: ObjectStore) -> Base:
+    """``reference``: tenant/model, with @alias or @number (without: the live one). Of ``tenant`` alone.
 
     Raise InvalidJobSpecError when it names no version of this tenant's, or one that is no network.
     """
-    named = _NAMED.fullmatch(wanted)
-    if named is None:
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
         raise InvalidJobSpecError(
-            f"{_FIELD}: '{wanted[:80]}' names no version: {tenant}/model@live, or @3, is expected"
+            f"{_FIELD}: '{reference[:80]}' names no version: {tenant}/model@live, or @3, is expected"
         )
-    if named["tenant"] != tenant:
+    if match["tenant"] != tenant:
         raise InvalidJobSpecError(
-            f"{_FIELD}: '{wanted}' is not a model of this tenant: one of '{tenant}/...' is expected"
+            f"{_FIELD}: '{reference}' is not a model of this tenant: one of '{tenant}/...' is expected"
         )
-    found = _version(registry, tenant, named["model"], named["which"] or "live")
-    version = f"{tenant}/{found.model}@{found.version}"
-    keys = RunKeys.of(found.lineage.run)
+    version_record = _version(registry, tenant, match["model"], match["selector"] or "live")
+    version = f"{tenant}/{version_record.model}@{version_record.version}"
+    keys = RunKeys.of(version_record.lineage.run)
     try:
         candidate = Selection.from_bytes(artifacts.get(keys.selection)).winner.candidate
         artifacts.head(keys.candidate(candidate, WEIGHTS))
@@ -46,13 +48,13 @@ def resolve_base_model(wanted: str, *, tenant: str, registry: ModelRegistry, art
         earlier = Plan.from_bytes(artifacts.get(keys.plan)).base
     except ObjectNotFoundError as error:
         raise InvalidJobSpecError(
-            f"{_FIELD}: {version} is a {found.algorithm}, of which no weights are kept to go on from: a version that "
-            "is a network is expected"
+            f"{_FIELD}: {version} is a {version_record.algorithm}, of which no weights are kept to go on from: a "
+            "version that is a network is expected"
         ) from error
     return Base(
         version=version,
-        run=found.lineage.run,
-        built_from=earlier.built_from if earlier and trained.settings.get("base_model") else found.lineage.run,
+        run=version_record.lineage.run,
+        built_from=earlier.built_from if earlier and trained.settings.get("base_model") else version_record.lineage.run,
         candidate=candidate,
         algorithm=trained.algorithm,
         task=dataset.task,
@@ -62,10 +64,10 @@ def resolve_base_model(wanted: str, *, tenant: str, registry: ModelRegistry, art
     )
 
 
-def _version(registry: ModelRegistry, tenant: str, model: str, which: str) -> ModelVersion:
+def _version(registry: ModelRegistry, tenant: str, model: str, selector: str) -> ModelVersion:
     try:
-        if which.isdigit():
-            return registry.get(tenant, model, int(which))
-        return registry.live(tenant, model, alias=which)
+        if selector.isdigit():
+            return registry.get(tenant, model, int(selector))
+        return registry.live(tenant, model, alias=selector)
     except NotFoundError as error:
         raise InvalidJobSpecError(f"{_FIELD}: {error.message}") from error

@@ -40,8 +40,8 @@ from pipeline.contracts.table_keys import (
 __all__ = ["MAX_RECORD_BYTES", "AliasMove", "ModelRegistry"]
 
 MAX_RECORD_BYTES = 32 << 10  # of a version's JSON; an item has at most 400 KB
-_KEPT_SIGNATURES = 4  # of wide tables, in a process that describes them
-_ATTEMPTS = 64  # of a write that others race with; each round at least one of them wins
+_MAX_CACHED_SIGNATURES = 4  # of wide tables, in a process that describes them
+_MAX_ATTEMPTS = 64  # of a write that others race with; each round at least one of them wins
 _LIVE = "live"
 _T = TypeVar("_T")
 
@@ -80,16 +80,16 @@ class ModelRegistry:
         self._artifacts = artifacts
         self._now = now
         self._pause = pause
-        self._read_signature = lru_cache(maxsize=_KEPT_SIGNATURES)(self._load_signature)
+        self._read_signature = lru_cache(maxsize=_MAX_CACHED_SIGNATURES)(self._load_signature)
 
     def register(self, draft: ModelVersion) -> ModelVersion:
         """Give ``draft`` the model's next number (its own is not looked at); a run that has registered gets that one.
 
         Raises IntegrityError when its artefact is not in the bucket as recorded, TransientError when too many write.
         """
-        self._check(draft.artifact)
-        record = self._with_signature_filed(draft)
-        return self._retry_on_conflict(lambda: self._registered(draft) or self._try_register(draft, record))
+        self._check_artifact(draft.artifact)
+        record = self._move_large_signature(draft)
+        return self._retry_on_conflict(lambda: self._find_registered(draft) or self._try_register(draft, record))
 
     def ready(self, tenant: str, model: str, version: int) -> VersionRecord:
         """Say that the version has passed its smoke test, so that it may be promoted."""
@@ -98,8 +98,8 @@ class ModelRegistry:
             item = self._version_item(tenant, model, version)
             ready = _version(item).model_copy(update={"status": "READY"})
             values = {"record": ready.model_dump_json()}
-            done = self._table.update(item["pk"], item["sk"], values, only_if={"record": item["record"]})
-            return ready if done else None
+            written = self._table.update(item["pk"], item["sk"], values, only_if={"record": item["record"]})
+            return ready if written else None
 
         return self._retry_on_conflict(attempt)
 
@@ -108,27 +108,27 @@ class ModelRegistry:
 
         Raises NotFoundError for an unknown version, ConflictError for one that is not READY.
         """
-        found = self._promotable(tenant, model, version)
-        self._retry_on_conflict(lambda: self._try_promote(found, alias, by))
-        return found
+        ready_version = self._promotable(tenant, model, version)
+        self._retry_on_conflict(lambda: self._try_promote(ready_version, alias, by))
+        return ready_version
 
     def promote_newer(self, tenant: str, model: str, version: int, *, run: str) -> VersionRecord:
         """Make a run's ``version`` live, as ``promote`` does, unless a version of a newer upload has ever been live.
 
         Raises OlderUploadError where one has: the newer version stays live, or whatever a person chose after it.
         """
-        found = self._promotable(tenant, model, version)
-        self._retry_on_conflict(lambda: self._try_promote(found, _LIVE, run, only_newer=True))
-        return found
+        ready_version = self._promotable(tenant, model, version)
+        self._retry_on_conflict(lambda: self._try_promote(ready_version, _LIVE, run, only_newer=True))
+        return ready_version
 
     def _promotable(self, tenant: str, model: str, version: int) -> VersionRecord:
-        found = self.record(tenant, model, version)
-        if found.status != "READY":
+        candidate = self.record(tenant, model, version)
+        if candidate.status != "READY":
             raise ConflictError(
                 f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
             )
-        self._check(found.artifact)
-        return found
+        self._check_artifact(candidate.artifact)
+        return candidate
 
     def get(self, tenant: str, model: str, version: int) -> ModelVersion:
         """Return a version with its signature.
@@ -172,7 +172,7 @@ class ModelRegistry:
         earlier = next((before for before, move in pairwise(moves) if move.by == run), None)
         return earlier if earlier is not None and earlier.is_manual else None
 
-    def _check(self, artifact: Artifact) -> None:
+    def _check_artifact(self, artifact: Artifact) -> None:
         try:
             stored = self._artifacts.head(artifact.key)
         except ObjectNotFoundError as error:
@@ -182,7 +182,7 @@ class ModelRegistry:
         if stored.bytes != artifact.bytes:
             raise IntegrityError(f"the artefact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
 
-    def _with_signature_filed(self, draft: ModelVersion) -> VersionRecord:
+    def _move_large_signature(self, draft: ModelVersion) -> VersionRecord:
         """The draft's record; the signature of one beyond MAX_RECORD_BYTES is written to the bucket, for good."""
         record = VersionRecord(**dict(draft))
         if len(record.model_dump_json().encode()) <= MAX_RECORD_BYTES:
@@ -196,33 +196,33 @@ class ModelRegistry:
     def _load_signature(self, file: Artifact) -> Signature:
         return Signature.from_dict(json.loads(read_artifact(self._artifacts, file.key, file.sha256)))
 
-    def _registered(self, draft: ModelVersion) -> ModelVersion | None:
+    def _find_registered(self, draft: ModelVersion) -> ModelVersion | None:
         mark = self._table.get(*registration_key(draft.tenant, draft.model, draft.lineage.run))
         return self.get(draft.tenant, draft.model, mark["version"]) if mark else None
 
     def _try_register(self, draft: ModelVersion, record: VersionRecord) -> ModelVersion | None:
-        known = self._table.get(*model_key(draft.tenant, draft.model))
-        number = known["latest_version"] + 1 if known else 1
+        stored_summary = self._table.get(*model_key(draft.tenant, draft.model))
+        number = stored_summary["latest_version"] + 1 if stored_summary else 1
         record = record.model_copy(update={"version": number})
         tenant, model = draft.tenant, draft.model
-        summary = _keyed(model_key(tenant, model), tenant=tenant, model=model, latest_version=number)
+        summary = _make_item(model_key(tenant, model), tenant=tenant, model=model, latest_version=number)
         summary |= {"listing": "MODEL", "listed_at": self._time()}
-        if known and "live_version" in known:
-            summary["live_version"] = known["live_version"]
-        done = self._table.write_all(
+        if stored_summary and "live_version" in stored_summary:
+            summary["live_version"] = stored_summary["live_version"]
+        written = self._table.write_all(
             [
                 PutRequest(
-                    item=_keyed(version_key(tenant, model, number), record=record.model_dump_json()),
+                    item=_make_item(version_key(tenant, model, number), record=record.model_dump_json()),
                     only_if_absent=True,
                 ),
                 PutRequest(
-                    item=_keyed(registration_key(tenant, model, draft.lineage.run), version=number),
+                    item=_make_item(registration_key(tenant, model, draft.lineage.run), version=number),
                     only_if_absent=True,
                 ),
-                _after(known, summary),
+                _put_if_unchanged(stored_summary, summary),
             ]
         )
-        return draft.model_copy(update={"version": number}) if done else None
+        return draft.model_copy(update={"version": number}) if written else None
 
     def _try_promote(self, to: VersionRecord, alias: str, by: str, *, only_newer: bool = False) -> bool:
         moved = self._table.get(*alias_key(to.tenant, to.model, alias))
@@ -235,20 +235,22 @@ class ModelRegistry:
                 f"version {to.version} was not promoted: it is of an older upload than version {newest.version}, "
                 "which has been live"
             )
-        at = self._time()
+        moved_at = self._time()
         pk, prefix = history_prefix(to.tenant, to.model)
-        move = {"alias": alias, "version": to.version, "previous": previous, "at": at, "by": by}
+        move = {"alias": alias, "version": to.version, "previous": previous, "at": moved_at, "by": by}
         puts = [
-            _after(
+            _put_if_unchanged(
                 moved,
-                _keyed(alias_key(to.tenant, to.model, alias), version=to.version, newest=newest.version, at=at),
+                _make_item(
+                    alias_key(to.tenant, to.model, alias), version=to.version, newest=newest.version, at=moved_at
+                ),
             ),
-            PutRequest(item={"pk": pk, "sk": f"{prefix}{at}#{alias}", **move}, only_if_absent=True),
+            PutRequest(item={"pk": pk, "sk": f"{prefix}{moved_at}#{alias}", **move}, only_if_absent=True),
         ]
         if alias == _LIVE:
             summary = self._table.get(*model_key(to.tenant, to.model))
             assert summary is not None, "a registered version has a summary"
-            puts.append(_after(summary, {**summary, "live_version": to.version}))
+            puts.append(_put_if_unchanged(summary, {**summary, "live_version": to.version}))
         return self._table.write_all(puts)
 
     def _newest(self, to: VersionRecord, moved: Item | None) -> VersionRecord:
@@ -269,18 +271,18 @@ class ModelRegistry:
 
     def _retry_on_conflict(self, attempt: Callable[[], _T | None]) -> _T:
         """Try until no other writer was first; each round one of those that race wins, so all get through."""
-        for tried in range(_ATTEMPTS):
-            if done := attempt():
-                return done
-            self._pause(random.uniform(0, 0.01 * min(tried, 10)))  # noqa: S311 - it only spreads the racers
-        raise TransientError(f"the registry is busy: {_ATTEMPTS} attempts met another writer")
+        for attempts in range(_MAX_ATTEMPTS):
+            if result := attempt():
+                return result
+            self._pause(random.uniform(0, 0.01 * min(attempts, 10)))  # noqa: S311 - it only spreads the racers
+        raise TransientError(f"the registry is busy: {_MAX_ATTEMPTS} attempts met another writer")
 
 
-def _keyed(key: tuple[str, str], **values: object) -> Item:
+def _make_item(key: tuple[str, str], **values: object) -> Item:
     return {"pk": key[0], "sk": key[1], **values}
 
 
-def _after(before: Item | None, item: Item) -> PutRequest:
+def _put_if_unchanged(before: Item | None, item: Item) -> PutRequest:
     """Write ``item`` only where nothing has changed since ``before`` was read."""
     if before is None:
         return PutRequest(item=item, only_if_absent=True)

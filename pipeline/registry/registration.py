@@ -12,10 +12,10 @@ from pipeline.contracts.records.run import Upload
 from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.signature import Signature
 
-__all__ = ["draft_version", "lineage_of"]
+__all__ = ["build_lineage", "draft_version"]
 
 
-def lineage_of(run: str, *, upload: Upload, dataset: Dataset, spec: bytes, code_version: str) -> Lineage:
+def build_lineage(run: str, *, upload: Upload, dataset: Dataset, spec: bytes, code_version: str) -> Lineage:
     """``spec`` is the JobSpec's document, as it was understood."""
     return Lineage(
         run=run,

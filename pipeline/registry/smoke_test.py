@@ -25,38 +25,40 @@ def smoke_test(
     Labels are equal; probabilities and values agree within ``golden.tolerance`` (relative, for what is beyond 1).
     Raises SmokeTestFailedError unless all agree, TransientError when the function is busy.
     """
-    answer = calls.call(predict_function, _request(version, golden.rows))
-    body = json.loads(answer["body"])
-    if answer["statusCode"] == _BUSY:
+    response = calls.call(predict_function, _predict_event(version, golden.rows))
+    body = json.loads(response["body"])
+    if response["statusCode"] == _BUSY:
         raise TransientError("the predict function is busy")
-    if answer["statusCode"] != _OK:
-        said = body.get("error", "no reason")
+    if response["statusCode"] != _OK:
+        reason = body.get("error", "no reason")
         raise SmokeTestFailedError(
-            f"version {version.version} answered the golden rows with {answer['statusCode']}: {said}"
+            f"version {version.version} answered the golden rows with {response['statusCode']}: {reason}"
         )
-    got = body["predictions"]
-    pairs = zip(got, golden.predictions, strict=False)
-    differ = abs(len(got) - len(golden.predictions))
-    differ += sum(not _close(one, wanted, golden.tolerance) for one, wanted in pairs)
-    if differ:
+    predictions = body["predictions"]
+    pairs = zip(predictions, golden.predictions, strict=False)
+    differences = abs(len(predictions) - len(golden.predictions))
+    differences += sum(not _is_close(prediction, expected, golden.tolerance) for prediction, expected in pairs)
+    if differences:
         raise SmokeTestFailedError(
-            f"version {version.version} answers {differ} of {len(golden.predictions)} golden rows differently"
+            f"version {version.version} answers {differences} of {len(golden.predictions)} golden rows differently"
         )
 
 
-def _close(got: Any, wanted: Any, tolerance: float) -> bool:
-    if isinstance(wanted, Mapping):
-        return got.keys() == wanted.keys() and all(_close(got[name], wanted[name], tolerance) for name in wanted)
-    if isinstance(wanted, int | float) and isinstance(got, int | float):  # a served NaN is null, and no number
-        return math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
-    return bool(got == wanted)
+def _is_close(actual: Any, expected: Any, tolerance: float) -> bool:
+    if isinstance(expected, Mapping):
+        return actual.keys() == expected.keys() and all(
+            _is_close(actual[name], expected[name], tolerance) for name in expected
+        )
+    if isinstance(expected, int | float) and isinstance(actual, int | float):  # a served NaN is null, and no number
+        return math.isclose(actual, expected, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(actual == expected)
 
 
-def _request(version: VersionRecord, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _predict_event(version: VersionRecord, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The event that API Gateway would send, as its authorizer lets it through."""
     resource = "/v2/models/{model}/versions/{version}/infer"
-    parts = {"model": version.model, "version": str(version.version)}
-    path = resource.format(**parts)
+    path_parameters = {"model": version.model, "version": str(version.version)}
+    path = resource.format(**path_parameters)
     headers = {"content-type": "application/json"}
     return {
         "resource": resource,
@@ -66,7 +68,7 @@ def _request(version: VersionRecord, rows: Sequence[Mapping[str, Any]]) -> dict[
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
-        "pathParameters": parts,
+        "pathParameters": path_parameters,
         "stageVariables": None,
         "requestContext": {
             "resourcePath": resource,

@@ -43,7 +43,7 @@ class Authorizer:
             caller = self._keys.resolve(_key(event))
         except UnauthenticatedError:
             raise UnauthenticatedError("Unauthorized") from None
-        answer = {
+        policy = {
             "principalId": f"{caller.tenant}/{caller.principal}",
             "policyDocument": _allow(_whole_stage(event["methodArn"])),
             "context": {
@@ -52,7 +52,7 @@ class Authorizer:
                 "permissions": ",".join(caller.permissions),
             },
         }
-        return answer | ({"usageIdentifierKey": self._gateway_key} if self._gateway_key else {})
+        return policy | ({"usageIdentifierKey": self._gateway_key} if self._gateway_key else {})
 
 
 def _key(event: Mapping[str, Any]) -> str:

@@ -104,10 +104,10 @@ def error_response(error: BaseException, request_id: str) -> Response:
 
 
 def _ignores_extra(event: Event) -> bool:
-    wanted = (event.get("queryStringParameters") or {}).get("extra", "refuse")
-    if wanted not in ("ignore", "refuse"):
+    policy = (event.get("queryStringParameters") or {}).get("extra", "refuse")
+    if policy not in ("ignore", "refuse"):
         raise InvalidRequestError("extra: 'ignore' or 'refuse' is expected")
-    return bool(wanted == "ignore")
+    return bool(policy == "ignore")
 
 
 def _body(event: Event) -> str | bytes:

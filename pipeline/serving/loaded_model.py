@@ -70,17 +70,17 @@ class LoadedModel:
         if type(document) is not dict:
             raise InvalidRequestError(f'an object with "rows" or "inputs" is expected, not {json_kind(document)}')
         if ("rows" in document) == ("inputs" in document):
-            found = "both are there" if "rows" in document else "neither is there"
-            raise InvalidRequestError(f'either "rows" or "inputs" is expected, {found}')
+            problem = "both are there" if "rows" in document else "neither is there"
+            raise InvalidRequestError(f'either "rows" or "inputs" is expected, {problem}')
         of_its_form = self._of_rows if "rows" in document else self._of_tensors
         return of_its_form(document, ignore_extra)
 
     def _of_rows(self, document: Mapping[str, Any], ignore_extra: bool) -> InferenceResponse:
         feeds = decode_rows(document["rows"], self._columns, ignore_extra=ignore_extra)
         outputs = self.session.run(self._outputs, feeds)
-        found = predictions(outputs, self.signature.classes, self._quantiles)
-        body = {"model": self.model, "version": self.version, "predictions": found}
-        return InferenceResponse(self.model, self.version, len(found), to_json(body))
+        results = predictions(outputs, self.signature.classes, self._quantiles)
+        body = {"model": self.model, "version": self.version, "predictions": results}
+        return InferenceResponse(self.model, self.version, len(results), to_json(body))
 
     def _of_tensors(self, document: Mapping[str, Any], ignore_extra: bool) -> InferenceResponse:
         identity = document.get("id")

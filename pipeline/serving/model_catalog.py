@@ -38,50 +38,54 @@ class ModelCatalog:
 
     def metadata(self, tenant: str, model: str, version: str | None = None) -> Document:
         """A model as OIP describes it: of ``version``, or of the live one."""
-        found = self._find(tenant, model, version)
+        chosen = self._find(tenant, model, version)
         return {
             "name": model,
-            "versions": [str(one.version) for one in self._registry.versions(tenant, model) if one.status == "READY"],
+            "versions": [
+                str(record.version) for record in self._registry.versions(tenant, model) if record.status == "READY"
+            ],
             "platform": "onnx_onnxv1",
             "inputs": [
-                {"name": c.name, "datatype": c.datatype, "shape": [-1, *c.shape]} for c in found.signature.columns
+                {"name": c.name, "datatype": c.datatype, "shape": [-1, *c.shape]} for c in chosen.signature.columns
             ],
-            "outputs": _outputs(found.signature),
-            "signature": found.signature.to_dict(),  # an extension: how later files are read as the training file was
+            "outputs": _outputs(chosen.signature),
+            "signature": chosen.signature.to_dict(),  # an extension: how later files are read as the training file was
         }
 
     def ready(self, tenant: str, model: str, version: str | None = None) -> Document:
         """Raise ConflictError for a version that has not passed its smoke test."""
-        found = self._find(tenant, model, version)
-        if found.status != "READY":
-            raise ConflictError(f"version {found.version} of '{model}' has not passed its smoke test")
+        chosen = self._find(tenant, model, version)
+        if chosen.status != "READY":
+            raise ConflictError(f"version {chosen.version} of '{model}' has not passed its smoke test")
         return {"name": model, "ready": True}
 
     def models(self, tenant: str) -> Document:
         """All of a tenant's models."""
-        return {"models": [one.model_dump(mode="json", exclude={"tenant"}) for one in self._registry.models(tenant)]}
+        return {
+            "models": [summary.model_dump(mode="json", exclude={"tenant"}) for summary in self._registry.models(tenant)]
+        }
 
     def model(self, tenant: str, model: str) -> Document:
         """All versions of a model, oldest first, with what they reached; which of them is live."""
         versions = self._registry.versions(tenant, model)
         if not versions:
             raise NotFoundError(f"there is no model '{model}'")
-        summary = next(one for one in self._registry.models(tenant) if one.model == model)
+        summary = next(record for record in self._registry.models(tenant) if record.model == model)
         shown = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
         return {
             "model": model,
             "live_version": summary.live_version,
-            "versions": [one.model_dump(mode="json", include=shown) for one in versions],
+            "versions": [record.model_dump(mode="json", include=shown) for record in versions],
         }
 
     def version(self, tenant: str, model: str, version: str) -> Document:
         """A version's record, and its card."""
-        found = self._find(tenant, model, version)
-        record = found.model_dump(mode="json", exclude={"signature", "signature_file"})
+        chosen = self._find(tenant, model, version)
+        record = chosen.model_dump(mode="json", exclude={"signature", "signature_file"})
         return {
             **record,
-            "signature": found.signature.to_dict(),
-            "card": json.loads(self._artifacts.get(found.card_key)),
+            "signature": chosen.signature.to_dict(),
+            "card": json.loads(self._artifacts.get(chosen.card_key)),
         }
 
     def rejected(self, tenant: str) -> Document:

@@ -56,12 +56,12 @@ class ModelCache:
     def ready(self, tenant: str, model: str, version: int) -> LoadedModel:
         """A version that has passed its smoke test; raise what ModelLoader.load raises."""
         name = (tenant, model, version)
-        if found := self._find(name):
-            return found
+        if loaded := self._find(name):
+            return loaded
         with self._loading:
-            found = self._find(name) or self._loader.load(*name)
-            self._evict(name, found)
-        return found
+            loaded = self._find(name) or self._loader.load(*name)
+            self._evict(name, loaded)
+        return loaded
 
     def unproven(self, tenant: str, model: str, version: int) -> LoadedModel:
         """A version that may not have passed its smoke test: it is loaded for this once, and not kept."""
@@ -69,10 +69,10 @@ class ModelCache:
 
     def _find(self, name: _Name) -> LoadedModel | None:
         with self._keeping:
-            found = self._kept.get(name)
-            if found is not None:
+            loaded = self._kept.get(name)
+            if loaded is not None:
                 self._kept.move_to_end(name)
-            return found
+            return loaded
 
     def _evict(self, name: _Name, model: LoadedModel) -> None:
         with self._keeping:

@@ -78,11 +78,11 @@ class Columns:
             raise self._first_refused(rows, where) from None
 
     def _of_one(self, row: Row) -> Feeds:
-        own = self._one_row
-        for group, arrays in zip(self._groups, own.arrays):  # noqa: B905 - strict would double the time
+        buffers = self._one_row
+        for group, arrays in zip(self._groups, buffers.arrays):  # noqa: B905 - strict would double the time
             for array, cell in zip(arrays, group.read(group.cells_of(row))):  # noqa: B905 - the same
                 array[0] = cell
-        return own.feeds
+        return buffers.feeds
 
     def _of_many(self, rows: Sequence[Row]) -> Feeds:
         feeds: Feeds = {}

@@ -45,16 +45,16 @@ def predictions(
     ]
 
 
-def chosen_outputs(wanted: Any, names: Sequence[str]) -> Sequence[str]:
+def chosen_outputs(requested: Any, names: Sequence[str]) -> Sequence[str]:
     """The names of an OIP request's ``outputs``, all of ``names`` by default.
 
     Raises InvalidRequestError for what is no array of ``{"name"}``, and for a name that is not among ``names``.
     """
-    if wanted is None:
+    if requested is None:
         return names
-    if type(wanted) is not list or not all(type(output) is dict for output in wanted):
+    if type(requested) is not list or not all(type(output) is dict for output in requested):
         raise InvalidRequestError('outputs: an array of objects such as {"name": ...} is expected')
-    chosen = [output.get("name") for output in wanted]
+    chosen = [output.get("name") for output in requested]
     for number, name in enumerate(chosen):
         if name not in names:
             raise InvalidRequestError(

@@ -84,7 +84,7 @@ class TensorDecoder:
                 f"input '{shown(name)}': the shape [{count}] or [{count}, 1] is expected, its data has {count} elements"
             )
         if not elements.issuperset(map(type, data)):
-            wrong = next(place for place, element in enumerate(data) if type(element) not in elements)
+            wrong = next(index for index, element in enumerate(data) if type(element) not in elements)
             raise InvalidRequestError(
                 f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_kind(data[wrong])}"
             )
@@ -100,10 +100,10 @@ class TensorDecoder:
         return self._elements.keys() - tensors.keys()
 
     def _count_rows(self, tensors: Mapping[str, list[Any]]) -> int:
-        first, *others = tensors
+        first, *remaining = tensors
         rows = len(tensors[first])
         self._columns.check_count(rows, "inputs")
-        for name in others:
+        for name in remaining:
             if len(tensors[name]) != rows:
                 raise InvalidRequestError(
                     f"inputs: '{shown(name)}' has {len(tensors[name])} elements and '{shown(first)}' has {rows}, "
@@ -119,7 +119,7 @@ class TensorDecoder:
         where = f"inputs[{number}]"
         if type(tensor) is not dict:
             raise InvalidRequestError(f"{where}: an object is expected, not {json_kind(tensor)}")
-        if absent := [part for part in _PARTS if part not in tensor]:
+        if absent := [field for field in _PARTS if field not in tensor]:
             raise InvalidRequestError(f"{where} lacks {', '.join(absent)}: a tensor has {', '.join(_PARTS)}")
         spelling: Any = tensor["name"]
         if type(spelling) is not str:
@@ -129,8 +129,8 @@ class TensorDecoder:
             return spelling, []
         if name != spelling:
             return self._read(tensor | {"name": name}, number)
-        wanted = ", ".join(self._elements[name])
-        raise InvalidRequestError(f"input '{shown(name)}', datatype: one of {wanted} is expected")
+        datatypes = ", ".join(self._elements[name])
+        raise InvalidRequestError(f"input '{shown(name)}', datatype: one of {datatypes} is expected")
 
 
 def _elements(column: Column) -> Mapping[str, _Types]:

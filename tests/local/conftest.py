@@ -13,7 +13,7 @@ from localstack_client.session import Session
 
 from pipeline.local.deploy import CODE_BUCKET, Deployer
 from pipeline.local.home import Home, Server
-from pipeline.local.launch import end, start, wait_for
+from pipeline.local.launch import start, terminate, wait_for
 from pipeline.local.package import package
 
 APP = Path(__file__).parent / "app"
@@ -41,9 +41,9 @@ def run_server(path: Path) -> Local:
 
 
 def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
-    end = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < end, "it did not come to that in time"
+        assert time.monotonic() < deadline, "it did not come to that in time"
         time.sleep(0.02)
     return found
 
@@ -52,7 +52,7 @@ def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     found = run_server(tmp_path_factory.mktemp("local"))
     yield found
-    end(found.home, found.server)
+    terminate(found.home, found.server)
 
 
 @pytest.fixture
@@ -62,4 +62,4 @@ def own(tmp_path: Path) -> Iterator[Local]:
     yield found
     server = found.home.server()
     if server is not None:
-        end(found.home, server)
+        terminate(found.home, server)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.local.batch.job import BatchJob
-from pipeline.local.batch.request import Attempt, JobRequest, request_of
+from pipeline.local.batch.request import Attempt, JobRequest, build_request
 from pipeline.local.batch.runner import JobRunner
 from tests.local.conftest import until
 
@@ -37,7 +37,7 @@ DEFINITION = {
 
 
 def request(**submitted: Any) -> JobRequest:
-    return request_of({"jobName": "n", "jobQueue": "arn:aws:batch:r:0:job-queue/gpu", **submitted}, DEFINITION)
+    return build_request({"jobName": "n", "jobQueue": "arn:aws:batch:r:0:job-queue/gpu", **submitted}, DEFINITION)
 
 
 def test_a_request_is_the_definition_with_what_was_submitted_over_it() -> None:
@@ -78,9 +78,9 @@ SEVERAL = {
 
 
 def test_a_job_of_several_nodes_has_as_many_as_its_submission_says() -> None:
-    found = request_of({"jobName": "n", "jobQueue": "q", "nodeOverrides": {"numNodes": 3}}, SEVERAL)
+    found = build_request({"jobName": "n", "jobQueue": "q", "nodeOverrides": {"numNodes": 3}}, SEVERAL)
     assert (found.nodes, found.vcpus, found.log_group) == (3, 12, "/jobs")
-    assert request_of({"jobName": "n", "jobQueue": "q"}, SEVERAL).nodes == 2
+    assert build_request({"jobName": "n", "jobQueue": "q"}, SEVERAL).nodes == 2
 
 
 def script(text: str, name: str = "job", queue: str = "cpu", vcpus: int = 64, nodes: int = 1) -> JobRequest:

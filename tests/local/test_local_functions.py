@@ -75,12 +75,12 @@ def call(functions: Functions, spec: FunctionSpec, event: Any = None) -> Invocat
 
 
 def document(called: InvocationResult) -> Any:
-    return json.loads(called.answer.body)
+    return json.loads(called.response.body)
 
 
 def test_a_handler_that_cannot_be_loaded_says_why(functions: Functions, code: Path) -> None:
     called = call(functions, spec(code, handler="broken.handler"))
-    assert called.answer.failed
+    assert called.response.failed
     assert document(called)["errorType"] == "Runtime.ImportModuleError"
     assert "nothing_of_that_name" in document(called)["errorMessage"]
 
@@ -93,7 +93,7 @@ def test_an_answer_that_lambda_would_not_take_is_an_error(functions: Functions, 
 def test_a_warm_function_has_loaded_its_handler_before_it_is_called(functions: Functions, code: Path) -> None:
     functions.warm(spec(code))
     begin = time.monotonic()
-    assert not call(functions, spec(code)).answer.failed
+    assert not call(functions, spec(code)).response.failed
     assert time.monotonic() - begin < 0.2
 
 
@@ -119,7 +119,7 @@ def test_more_calls_than_instances_wait_for_their_turn(functions: Functions, cod
         thread.start()
     for thread in threads:
         thread.join()
-    assert not any(called.answer.failed for called in answers)
+    assert not any(called.response.failed for called in answers)
     assert len({document(called)["pid"] for called in answers}) <= max(4, os.cpu_count() or 1)
 
 
@@ -158,15 +158,15 @@ def runtime(request: pytest.FixtureRequest, code: Path) -> Iterator[RuntimeApi]:
 
 
 def test_both_runtimes_answer_alike(runtime: RuntimeApi) -> None:
-    runtime.hand_over(invocation(0))
-    answer = runtime.answers.get(timeout=10)
+    runtime.submit(invocation(0))
+    answer = runtime.responses.get(timeout=10)
     assert not answer.failed
     assert json.loads(answer.body)["arn"] == "arn:f"
     assert json.loads(answer.body)["id"] == "id-1"
 
 
 def test_both_runtimes_name_the_class_of_an_error(runtime: RuntimeApi) -> None:
-    runtime.hand_over(invocation("raise"))
-    answer = runtime.answers.get(timeout=10)
+    runtime.submit(invocation("raise"))
+    answer = runtime.responses.get(timeout=10)
     assert answer.failed
     assert (json.loads(answer.body)["errorType"], json.loads(answer.body)["errorMessage"]) == ("OddError", "so odd")

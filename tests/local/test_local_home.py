@@ -29,18 +29,18 @@ def home(tmp_path: Path) -> Home:
 
 def test_a_server_is_seen_while_it_runs_and_its_port_after_that(home: Home) -> None:
     assert (home.server(), home.last_port()) == (None, None)
-    with home.occupied(SERVER):
+    with home.claim(SERVER):
         assert home.server() == SERVER
     assert (home.server(), home.last_port()) == (None, 4000)
 
 
 def test_two_servers_do_not_share_a_folder(home: Home) -> None:
-    with home.occupied(SERVER), pytest.raises(BlockingIOError), home.occupied(SERVER):
+    with home.claim(SERVER), pytest.raises(BlockingIOError), home.claim(SERVER):
         pass
 
 
 def test_the_key_is_for_this_user_alone(home: Home) -> None:
-    home.remember_api_key("md_secret")
+    home.save_api_key("md_secret")
     assert home.api_key() == "md_secret"
     assert stat.S_IMODE((home.path / "api_key").stat().st_mode) == 0o600
 
@@ -52,7 +52,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_server_of_another_copy_of_the_code_is_named_and_left_alone(home: Home) -> None:
-    with home.occupied(replace(SERVER, root="/opt/another-clone")):
+    with home.claim(replace(SERVER, root="/opt/another-clone")):
         with pytest.raises(ConfigurationError, match=r"runs the code of /opt/another-clone.*'modeldrop down'"):
             control.up(home=home.path)
         assert home.deployed() is None
@@ -70,7 +70,7 @@ def test_a_start_without_room_is_refused(home: Home) -> None:
 
 
 def test_a_damaged_document_is_named(home: Home) -> None:
-    home.remember(DEPLOYED)
+    home.save_deployment(DEPLOYED)
     (home.path / "stack.json").write_text('{"digest":')
     with pytest.raises(ConfigurationError, match=r"stack\.json is damaged .* delete it, and 'modeldrop up'"):
         home.deployed()
@@ -78,8 +78,8 @@ def test_a_damaged_document_is_named(home: Home) -> None:
 
 def test_wiping_leaves_what_is_not_ours(home: Home) -> None:
     (home.path / "notes.txt").write_text("mine")
-    home.remember(DEPLOYED)
-    home.remember_api_key("md_secret")
+    home.save_deployment(DEPLOYED)
+    home.save_api_key("md_secret")
     home.wipe()
     assert (home.deployed(), home.api_key()) == (None, None)
     assert not any(folder.exists() for folder in (home.state, home.objects, home.logs))
@@ -94,9 +94,9 @@ def test_status_of_a_folder_that_is_not_there_is_not_running_and_makes_nothing(t
 
 
 def test_status_says_where_everything_is(home: Home) -> None:
-    home.remember(DEPLOYED)
-    home.remember_api_key("md_secret")
-    with home.occupied(SERVER):
+    home.save_deployment(DEPLOYED)
+    home.save_api_key("md_secret")
+    with home.claim(SERVER):
         found = control.status(home=home.path)
     assert found == StackStatus(
         running=True,

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localstack_client.session import Session
 
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.local.launch import end, start, wait_for
+from pipeline.local.launch import start, terminate, wait_for
 from tests.local.conftest import Local, run_server, until
 from tests.local.test_local_cloud import finished, job
 
@@ -183,7 +183,7 @@ def test_jobs_leave_no_temporary_files_however_they_and_the_server_end(
     until(lambda: list(local.home.temporary.glob("*/*/file")))
     local = killed(local)
     assert list(local.home.temporary.iterdir()) == []
-    end(local.home, local.server)
+    terminate(local.home, local.server)
     assert not local.home.temporary.exists()
     assert not local.home.run.exists()
     assert list(outside.iterdir()) == []
@@ -214,7 +214,7 @@ def test_what_cannot_be_written_is_not_acknowledged_and_later_writes_go_on(own: 
 
 @pytest.mark.parametrize("file", ["state/dynamodb.json", "records.db"])
 def test_a_damaged_file_is_named_at_the_start(own: Local, file: str) -> None:
-    end(own.home, own.server)
+    terminate(own.home, own.server)
     (own.home.path / file).write_bytes(b"damaged" * 1000)
     with pytest.raises(ConfigurationError, match=rf"could not start: .*{file} .*'modeldrop down --wipe'"):
         wait_for(own.home, start(own.home))

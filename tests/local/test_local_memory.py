@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.local.launch import end
+from pipeline.local.launch import terminate
 from tests.local.conftest import Local, run_server, until
 
 pytestmark = [
@@ -25,7 +25,7 @@ def own(tmp_path: Path) -> Iterator[Local]:
     """A server that has stored nothing yet."""
     found = run_server(tmp_path)
     yield found
-    end(found.home, found.server)
+    terminate(found.home, found.server)
 
 
 def resident_megabytes(local: Local) -> int:

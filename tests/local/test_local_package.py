@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.local.package import digest_of, package
+from pipeline.local.package import compute_digest, package
 
 TEMPLATE = """
 Resources:
@@ -74,7 +74,7 @@ def test_what_is_not_there_is_named(folder: Path, file: str, content: str | None
 
 def test_the_digest_changes_with_the_librarys_code(tmp_path: Path, folder: Path) -> None:
     template = folder / "template.yaml"
-    before = digest_of(tmp_path, template)
+    before = compute_digest(tmp_path, template)
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "a.py").write_text("a = 1")
-    assert digest_of(tmp_path, template) != before
+    assert compute_digest(tmp_path, template) != before

@@ -13,7 +13,7 @@ import pytest
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.deploy import CODE_BUCKET, Deployer
 from pipeline.local.home import Home
-from pipeline.local.launch import end, start, wait_for
+from pipeline.local.launch import start, terminate, wait_for
 from pipeline.local.package import Package, package
 from tests.local.conftest import APP, Local, until
 from tests.local.test_local_cloud import ended, event_of, execute, invoke, running_job
@@ -47,7 +47,7 @@ def gone(pid: int) -> bool:
 def test_a_clean_end_keeps_the_stack_and_its_run_fails_with_a_word_of_why(own: Local) -> None:
     arn, job = long_run(own)
     handler = invoke(own)[0]["pid"]
-    end(own.home, own.server)
+    terminate(own.home, own.server)
     until(lambda: gone(job) and gone(handler))
     back = again(own)
     found = ended(back, arn)

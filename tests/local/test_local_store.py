@@ -81,7 +81,7 @@ def test_large_values_leave_the_memory_sooner_and_one_changed_meanwhile_is_writt
 
 
 def test_kept_values_stay_in_memory_and_are_written_without_being_looked_up(reopened: Open) -> None:
-    journal, records = reopened(kept=lambda value: True)
+    journal, records = reopened(stays_in_memory=lambda value: True)
     values = [{"n": number} for number in range(200)]
     records.update(enumerate(values))
     journal.commit()

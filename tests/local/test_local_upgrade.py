@@ -11,7 +11,7 @@ import pytest
 from localstack_client.session import Session
 
 from pipeline.local.home import Home
-from pipeline.local.launch import end, start, wait_for
+from pipeline.local.launch import start, terminate, wait_for
 
 pytestmark = pytest.mark.cloud
 
@@ -36,7 +36,7 @@ def earlier(tmp_path: Path) -> Iterator[Home]:
     yield home
     server = home.server()
     if server is not None:
-        end(home, server)
+        terminate(home, server)
 
 
 def content(s3: Any, key: str, **version: str) -> bytes:
@@ -53,12 +53,12 @@ def test_objects_and_their_versions_are_taken_over(earlier: Home) -> None:
         assert content(s3, "both.txt") == b"second"
         assert content(s3, "both.txt", VersionId="v1") == b"first"
         assert not earlier.objects.exists()
-        end(earlier, server)
+        terminate(earlier, server)
 
 
 def test_files_that_could_not_be_read_are_set_aside(earlier: Home) -> None:
     lost = earlier.objects / ".versions" / "000000000000" / "files" / "v7" / "both.txt"
     lost.parent.mkdir()
     lost.write_bytes(b"of no record")
-    end(earlier, wait_for(earlier, start(earlier)))
+    terminate(earlier, wait_for(earlier, start(earlier)))
     assert (earlier.path / "s3.unread" / lost.relative_to(earlier.objects)).read_bytes() == b"of no record"

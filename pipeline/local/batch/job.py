@@ -67,7 +67,7 @@ class BatchJob:
     def run(self, endpoint_url: str, say: Say) -> None:
         """Attempt it until it succeeds, is stopped, or may not be tried again."""
         self.started_at = now_ms()
-        self._become("RUNNING")
+        self._set_status("RUNNING")
         for number in range(1, self.request.attempts + 1):
             attempt = self._attempt(number, endpoint_url, say)
             self.attempts.append(attempt)
@@ -79,28 +79,28 @@ class BatchJob:
         last = self.attempts[-1] if self.attempts else None
         self.status_reason = last.status_reason if last else self._stopped or ""
         self.stopped_at = now_ms()
-        self._become("SUCCEEDED" if last is not None and last.exit_code == 0 and not self.stopped else "FAILED")
+        self._set_status("SUCCEEDED" if last is not None and last.exit_code == 0 and not self.stopped else "FAILED")
         self.ended.set()
 
-    def _become(self, status: Status) -> None:
+    def _set_status(self, status: Status) -> None:
         self.status = status
         self._changed(self)
 
     def _attempt(self, number: int, endpoint_url: str, say: Say) -> Attempt:
         started = now_ms()
-        main, *others = self._start(number, endpoint_url) or (None,)
+        main, *workers = self._start(number, endpoint_url) or (None,)
         if main is None:
-            return self._ended(started, self._stream(number, 0), None)
-        timer = _later(self.request.attempt_seconds, self.stop, _TIMED_OUT)
-        waiting = [threading.Thread(target=one.wait, args=(say,), daemon=True) for one in others]
-        for thread in waiting:
+            return self._make_attempt(started, self._stream(number, 0), None)
+        timer = _start_timer(self.request.attempt_seconds, self.stop, _TIMED_OUT)
+        threads = [threading.Thread(target=container.wait, args=(say,), daemon=True) for container in workers]
+        for thread in threads:
             thread.start()
         code = main.wait(say)
-        _stop(others, self._grace_seconds)
-        for thread in waiting:
+        _stop(workers, self._grace_seconds)
+        for thread in threads:
             thread.join()
         timer.cancel()
-        return self._ended(started, main.stream, code)
+        return self._make_attempt(started, main.stream, code)
 
     def _start(self, number: int, endpoint_url: str) -> list[Container]:
         """A container a node; none when it was stopped before."""
@@ -120,7 +120,7 @@ class BatchJob:
     def _stream(self, number: int, node: int) -> str:
         return f"{self.request.log_prefix}/default/{self.id}-{number}" + (f"-node-{node}" if node else "")
 
-    def _ended(self, started: int, stream: str, code: int | None) -> Attempt:
+    def _make_attempt(self, started: int, stream: str, code: int | None) -> Attempt:
         reason = self._stopped or _EXITED
         return Attempt(started_at=started, stopped_at=now_ms(), exit_code=code, status_reason=reason, log_stream=stream)
 
@@ -151,9 +151,9 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _later(seconds: float | None, what: Callable[..., None], *arguments: Any) -> threading.Timer:
+def _start_timer(seconds: float | None, action: Callable[..., None], *arguments: Any) -> threading.Timer:
     """None is never."""
-    timer = threading.Timer(seconds or 0, what, arguments)
+    timer = threading.Timer(seconds or 0, action, arguments)
     timer.daemon = True
     if seconds is not None:
         timer.start()
@@ -163,7 +163,7 @@ def _later(seconds: float | None, what: Callable[..., None], *arguments: Any) ->
 def _stop(containers: list[Container], grace_seconds: float) -> None:
     for container in containers:
         container.stop()
-        _later(grace_seconds, container.kill)
+        _start_timer(grace_seconds, container.kill)
 
 
 def _free_port() -> int:

@@ -23,7 +23,7 @@ class Queues:
         self._waiting: dict[str, deque[object]] = {}
         self._used: dict[str, int] = {}
 
-    def take(self, queue: str, vcpus: int, *, cancelled: Callable[[], bool]) -> bool:
+    def acquire(self, queue: str, vcpus: int, *, cancelled: Callable[[], bool]) -> bool:
         """Wait for a turn, first come first served; false when ``cancelled`` came before it."""
         ticket = object()
         with self._changed:
@@ -38,12 +38,12 @@ class Queues:
             self._changed.notify_all()
             return True
 
-    def give_back(self, queue: str, vcpus: int) -> None:
+    def release(self, queue: str, vcpus: int) -> None:
         with self._changed:
             self._used[queue] -= vcpus
             self._changed.notify_all()
 
-    def look_again(self) -> None:
+    def notify_waiters(self) -> None:
         """Let those who wait see that they are cancelled."""
         with self._changed:
             self._changed.notify_all()

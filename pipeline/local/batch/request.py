@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-__all__ = ["Attempt", "ExitRule", "JobRequest", "container_of", "request_of"]
+__all__ = ["Attempt", "ExitRule", "JobRequest", "build_request", "find_container"]
 
 Document = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ class ExitRule:
     def matches(self, attempt: Attempt) -> bool:
         """A container that simply exits gives no reason: only ``*`` matches that."""
         pairs = ((self.status_reason, attempt.status_reason), (self.reason, ""), (self.exit_code, attempt.exit_code))
-        return all(fnmatchcase(str(said), pattern) for pattern, said in pairs if pattern is not None)
+        return all(fnmatchcase(str(actual), pattern) for pattern, actual in pairs if pattern is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,9 +65,9 @@ class JobRequest:
         return next((rule.retry for rule in self.exit_rules if rule.matches(attempt)), True)
 
 
-def request_of(submitted: Document, definition: Document) -> JobRequest:
+def build_request(submitted: Document, definition: Document) -> JobRequest:
     """The job that Batch makes of SubmitJob's request and the definition that it names."""
-    container = container_of(definition)
+    container = find_container(definition)
     nodes = _nodes(submitted, definition)
     overrides = submitted.get("containerOverrides") or {}
     retry = submitted.get("retryStrategy") or definition.get("retryStrategy") or {}
@@ -91,7 +91,7 @@ def request_of(submitted: Document, definition: Document) -> JobRequest:
     )
 
 
-def container_of(definition: Document) -> Document:
+def find_container(definition: Document) -> Document:
     """That of a job; of several nodes the first range's, which is all nodes' here."""
     if "nodeProperties" not in definition:
         return definition.get("containerProperties") or {}
@@ -107,10 +107,12 @@ def _nodes(submitted: Document, definition: Document) -> int:
 
 def _command(command: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Ref::name becomes the parameter of that name; python is this interpreter."""
-    filled = [re.sub(r"Ref::(\w+)", lambda found: str(parameters.get(found[1], found[0])), part) for part in command]
-    if filled and filled[0] in ("python", "python3"):
-        filled[0] = sys.executable
-    return tuple(filled)
+    arguments = [
+        re.sub(r"Ref::(\w+)", lambda match: str(parameters.get(match[1], match[0])), argument) for argument in command
+    ]
+    if arguments and arguments[0] in ("python", "python3"):
+        arguments[0] = sys.executable
+    return tuple(arguments)
 
 
 def _variables(container: Document) -> dict[str, str]:

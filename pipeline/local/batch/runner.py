@@ -42,7 +42,7 @@ class JobRunner:
         job = self._jobs.get(job_id)
         if job is not None and not job.ended.is_set():
             job.stop(reason)
-            self._queues.look_again()
+            self._queues.notify_waiters()
 
     def end(self) -> None:
         """Kill all that runs."""
@@ -53,11 +53,11 @@ class JobRunner:
     def _run(self, job: BatchJob) -> None:
         request = job.request
         try:
-            if self._queues.take(request.queue, request.vcpus, cancelled=lambda: job.stopped):
+            if self._queues.acquire(request.queue, request.vcpus, cancelled=lambda: job.stopped):
                 try:
                     self._run_now(job)
                 finally:
-                    self._queues.give_back(request.queue, request.vcpus)
+                    self._queues.release(request.queue, request.vcpus)
         finally:
             job.finish()
             del self._jobs[job.id]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-from pipeline.local.processes import die_with
+from pipeline.local.processes import exit_with_parent
 
 
 def main() -> None:
     handler, server, address = sys.argv[1], int(sys.argv[2]), os.environ["AWS_LAMBDA_RUNTIME_API"]
-    die_with(server)
+    exit_with_parent(server)
     if sys.platform == "linux":
         from awslambdaric import bootstrap
         from awslambdaric.lambda_runtime_client import LambdaRuntimeClient

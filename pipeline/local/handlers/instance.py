@@ -1,4 +1,4 @@
-"""One instance of a function: a process that answers one call at a time."""
+"""One instance of a function: a process that responses one call at a time."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class Instance:
         return self._process.poll() is None
 
     def invoke(self, invocation: Invocation) -> RuntimeResponse:
-        """Its answer; a time-out, an exit and a handler that cannot be loaded are answers too, and end the instance."""
-        answer = self._initialized(invocation.request_id)
-        if answer is None:
-            self._api.hand_over(invocation)
-            answer = self._answer(invocation)
-        return answer
+        """Return the response; a time-out, an exit and a handler that cannot be loaded are errors in it."""
+        response = self._wait_for_init(invocation.request_id)
+        if response is None:
+            self._api.submit(invocation)
+            response = self._wait_for_response(invocation)
+        return response
 
     def wait_until_loaded(self) -> None:
         """Return when it waits for a call, or cannot."""
@@ -88,36 +88,36 @@ class Instance:
         self._output.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _initialized(self, request_id: str) -> RuntimeResponse | None:
+    def _wait_for_init(self, request_id: str) -> RuntimeResponse | None:
         """Wait for the handler to be loaded; the error when it cannot be."""
         self.wait_until_loaded()
         if self._api.ready.is_set():
             return None
         try:
-            return self._api.answers.get_nowait()
+            return self._api.responses.get_nowait()
         except queue.Empty:
-            return self._exited(request_id) if not self.alive else self._timed_out(request_id, _INIT_SECONDS)
+            return self._exit_error(request_id) if not self.alive else self._timeout_error(request_id, _INIT_SECONDS)
 
-    def _answer(self, invocation: Invocation) -> RuntimeResponse:
+    def _wait_for_response(self, invocation: Invocation) -> RuntimeResponse:
         end = time.monotonic() + invocation.seconds
         while True:
             alive = self.alive  # asked before the queue: an answer and an exit right after it is an answer
             try:
-                return self._api.answers.get(timeout=_POLL_SECONDS)
+                return self._api.responses.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 if not alive:
-                    return self._exited(invocation.request_id)
+                    return self._exit_error(invocation.request_id)
                 if time.monotonic() > end:
-                    return self._timed_out(invocation.request_id, invocation.seconds)
+                    return self._timeout_error(invocation.request_id, invocation.seconds)
 
-    def _exited(self, request_id: str) -> RuntimeResponse:
+    def _exit_error(self, request_id: str) -> RuntimeResponse:
         code = self._process.wait()
         how = f"exit status {code}" if code >= 0 else f"signal: {-code}"
         return RuntimeResponse.error(
             "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {how}"
         )
 
-    def _timed_out(self, request_id: str, seconds: float) -> RuntimeResponse:
+    def _timeout_error(self, request_id: str, seconds: float) -> RuntimeResponse:
         self._process.kill()
         self._process.wait()
         text = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
@@ -125,7 +125,7 @@ class Instance:
 
 
 def _environment(spec: FunctionSpec, endpoint_url: str, runtime_api: str) -> dict[str, str]:
-    own = {
+    variables = {
         **spec.environment,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "AWS_LAMBDA_FUNCTION_NAME": spec.name,
@@ -138,4 +138,4 @@ def _environment(spec: FunctionSpec, endpoint_url: str, runtime_api: str) -> dic
         "_HANDLER": spec.handler,
         "TZ": ":UTC",
     }
-    return child_environment(endpoint_url, own, path=str(spec.code))
+    return child_environment(endpoint_url, variables, path=str(spec.code))

@@ -45,10 +45,10 @@ def run(handler_name: str, address: str) -> None:
     try:
         handler = _load(handler_name)
     except Exception as error:  # noqa: BLE001 - whatever a module raises when it is imported is told, as AWS's client does
-        _tell(connection, f"{_API}/init/error", error)
+        _post_error(connection, f"{_API}/init/error", error)
         sys.exit(1)
     while (response := _request(connection, "GET", f"{_API}/invocation/next"))[0].status == HTTPStatus.OK:
-        _answer(connection, handler, *response)
+        _handle_event(connection, handler, *response)
 
 
 def _load(name: str) -> Handler:
@@ -58,19 +58,19 @@ def _load(name: str) -> Handler:
     return handler
 
 
-def _answer(connection: HTTPConnection, handler: Handler, response: HTTPResponse, event: bytes) -> None:
+def _handle_event(connection: HTTPConnection, handler: Handler, response: HTTPResponse, event: bytes) -> None:
     context = _context(response)
     path = f"{_API}/invocation/{context.aws_request_id}"
     try:
         body = json.dumps(handler(json.loads(event), context)).encode()
     except Exception as error:  # noqa: BLE001 - the outermost edge of a function: its class is the answer
         traceback.print_exc()
-        _tell(connection, f"{path}/error", error)
+        _post_error(connection, f"{path}/error", error)
     else:
         _request(connection, "POST", f"{path}/response", body)
 
 
-def _tell(connection: HTTPConnection, path: str, error: Exception) -> None:
+def _post_error(connection: HTTPConnection, path: str, error: Exception) -> None:
     document = {
         "errorMessage": str(error),
         "errorType": type(error).__name__,

@@ -16,14 +16,14 @@ from pipeline.local.handlers.runtime_api import Invocation, RuntimeResponse
 
 __all__ = ["Functions", "InvocationResult"]
 
-_INSTANCES = max(4, os.cpu_count() or 1)  # more at once would only share the same CPUs
+_MAX_INSTANCES = max(4, os.cpu_count() or 1)  # more at once would only share the same CPUs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InvocationResult:
     """What came of a call, and what the function wrote meanwhile."""
 
-    answer: RuntimeResponse
+    response: RuntimeResponse
     log: str
 
 
@@ -43,12 +43,12 @@ class Functions:
         """Wait for an instance when all are busy, as long as the call itself may take."""
         with self._pool(spec).instance(invocation.seconds) as instance:
             if instance is None:
-                text = f"all {_INSTANCES} instances of {spec.name} are busy"
-                return InvocationResult(answer=RuntimeResponse.error("Lambda.TooManyRequestsException", text), log="")
-            answer = instance.invoke(invocation)
+                text = f"all {_MAX_INSTANCES} instances of {spec.name} are busy"
+                return InvocationResult(response=RuntimeResponse.error("Lambda.TooManyRequestsException", text), log="")
+            response = instance.invoke(invocation)
             log = instance.take_output()
-        self._keep(spec.name, log)
-        return InvocationResult(answer=answer, log=log)
+        self._append_log(spec.name, log)
+        return InvocationResult(response=response, log=log)
 
     def warm(self, spec: FunctionSpec) -> None:
         """Have an instance that has loaded the handler; a call that comes meanwhile takes it over."""
@@ -74,7 +74,7 @@ class Functions:
                 pool = self._pools[spec.arn] = _Pool(spec, self._endpoint_url, self._run)
             return pool
 
-    def _keep(self, name: str, log: str) -> None:
+    def _append_log(self, name: str, log: str) -> None:
         if log:
             with (self._logs / f"{name}.log").open("a") as file:
                 file.write(log)
@@ -97,14 +97,14 @@ class _Pool:
     @contextmanager
     def instance(self, seconds: float) -> Iterator[Instance | None]:
         """An idle instance, the one used last first, else a new one; None when none came free in time."""
-        found = self._take(seconds)
-        if found is None:
+        acquired = self._acquire(seconds)
+        if acquired is None:
             yield None
             return
         try:
-            yield found
+            yield acquired
         finally:
-            self._give_back(found)
+            self._release(acquired)
 
     def retire(self) -> None:
         """End the idle instances now, the busy ones when they are done."""
@@ -114,9 +114,9 @@ class _Pool:
         for instance in idle:
             instance.end()
 
-    def _take(self, seconds: float) -> Instance | None:
+    def _acquire(self, seconds: float) -> Instance | None:
         with self._changed:
-            if not self._changed.wait_for(lambda: self._idle or self._busy < _INSTANCES, seconds):
+            if not self._changed.wait_for(lambda: self._idle or self._busy < _MAX_INSTANCES, seconds):
                 return None
             self._busy += 1
             while self._idle:
@@ -126,12 +126,12 @@ class _Pool:
                 instance.end()
             return Instance(self.spec, self._endpoint_url, self._run / f"{self.spec.name}-{next(self._numbers)}")
 
-    def _give_back(self, instance: Instance) -> None:
+    def _release(self, instance: Instance) -> None:
         with self._changed:
             self._busy -= 1
-            kept = instance.alive and not self._retired
-            if kept:
+            is_reused = instance.alive and not self._retired
+            if is_reused:
                 self._idle.append(instance)
             self._changed.notify()
-        if not kept:
+        if not is_reused:
             instance.end()

@@ -19,7 +19,7 @@ from typing import Any
 
 __all__ = ["Invocation", "RuntimeApi", "RuntimeResponse"]
 
-_MAX_ANSWER_BYTES = 6 * 1024 * 1024 + 100  # Lambda's own: 6,291,556
+_MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100  # Lambda's own: 6,291,556
 _JSON = "application/json"
 
 
@@ -47,11 +47,11 @@ class RuntimeResponse:
 
 
 class RuntimeApi:
-    """Hands invocations to the runtime at ``address``, one at a time, and its answers back."""
+    """Hands invocations to the runtime at ``address``, one at a time, and its responses back."""
 
     def __init__(self) -> None:
         self.ready = threading.Event()  # the runtime has loaded the handler and asked for the first event
-        self.answers: queue.SimpleQueue[RuntimeResponse] = queue.SimpleQueue()
+        self.responses: queue.SimpleQueue[RuntimeResponse] = queue.SimpleQueue()
         self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self._closed = False
         self._server = _Server(("127.0.0.1", 0), _Exchange)
@@ -59,7 +59,7 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._serve, name="runtime-api", daemon=True).start()
 
-    def hand_over(self, invocation: Invocation) -> None:
+    def submit(self, invocation: Invocation) -> None:
         self._invocations.put(invocation)
 
     def next(self) -> Invocation | None:
@@ -116,12 +116,12 @@ class _Exchange(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """.../invocation/{id}/response, .../invocation/{id}/error, .../init/error"""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if len(body) > _MAX_ANSWER_BYTES:
-            text = f"Response payload size exceeded maximum allowed payload size ({_MAX_ANSWER_BYTES} bytes)."
-            self.server.api.answers.put(RuntimeResponse.error("Function.ResponseSizeTooLarge", text))
+        if len(body) > _MAX_RESPONSE_BYTES:
+            text = f"Response payload size exceeded maximum allowed payload size ({_MAX_RESPONSE_BYTES} bytes)."
+            self.server.api.responses.put(RuntimeResponse.error("Function.ResponseSizeTooLarge", text))
             self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"errorType": "RequestEntityTooLarge"}')
             return
-        self.server.api.answers.put(RuntimeResponse(body=body, failed=self.path.endswith("/error")))
+        self.server.api.responses.put(RuntimeResponse(body=body, failed=self.path.endswith("/error")))
         self._reply(HTTPStatus.ACCEPTED, b'{"status": "OK"}')
 
     def _reply(self, status: HTTPStatus, body: bytes = b"", headers: dict[str, str] | None = None) -> None:

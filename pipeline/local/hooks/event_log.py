@@ -16,7 +16,7 @@ PRIVATE_NAMES = (PrivateName(module=eventbridge, name="_events_log_list", parame
 def install() -> None:
     """Let events go when they are dispatched."""
 
-    def no_log() -> list[Any]:
+    def list_no_events() -> list[Any]:
         return []
 
-    eventbridge._events_log_list = no_log
+    eventbridge._events_log_list = list_no_events

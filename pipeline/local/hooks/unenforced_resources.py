@@ -33,13 +33,13 @@ _TYPES = (
 
 def install() -> None:
     for kind in _TYPES:
-        provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": _made, "delete": _deleted})
+        provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": _create, "delete": _delete})
 
 
-def _made(logical_id: str, properties: Mapping[str, Any], stack: str) -> tuple[str, dict[str, str]]:
+def _create(logical_id: str, properties: Mapping[str, Any], stack: str) -> tuple[str, dict[str, str]]:
     name = provisioners._physical_name(stack, logical_id, max_len=100)
     return name, {"AllocationId": name, "Id": name}
 
 
-def _deleted(physical_id: str, properties: Mapping[str, Any]) -> None:
+def _delete(physical_id: str, properties: Mapping[str, Any]) -> None:
     """There is nothing to delete."""

@@ -50,7 +50,7 @@ class Database:
             self._connection.execute(_SCHEMA)
             self._connection.execute(f"PRAGMA user_version = {max(version, _VERSION)}")
         except sqlite3.Error as error:
-            raise _damaged(path, error) from error
+            raise _damaged_error(path, error) from error
         if version > _VERSION:
             raise ConfigurationError(f"{path} was written by a newer version of modeldrop: install that version")
 
@@ -102,10 +102,10 @@ class Database:
             with self._lock:
                 return self._connection.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise _damaged(self._path, error) from error
+            raise _damaged_error(self._path, error) from error
 
 
-def _damaged(path: Path, error: sqlite3.Error) -> ConfigurationError:
+def _damaged_error(path: Path, error: sqlite3.Error) -> ConfigurationError:
     return ConfigurationError(
         f"{path} cannot be read as the records of an embedded cloud ({error}): restore the file from a copy, or start"
         " anew with 'modeldrop down --wipe'"

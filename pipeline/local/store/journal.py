@@ -27,14 +27,14 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.lock = threading.RLock()
-        self._parts: list[JournaledCollection] = []
+        self._collections: list[JournaledCollection] = []
         self._afterwards: list[Callable[[], None]] = []
         self._failure: StorageError | None = None
 
-    def add(self, part: JournaledCollection) -> None:
-        """Commit ``part`` from now on."""
+    def add(self, collection: JournaledCollection) -> None:
+        """Commit ``collection`` from now on."""
         with self.lock:
-            self._parts.append(part)
+            self._collections.append(collection)
 
     def fail(self, error: StorageError) -> None:
         """Let the next commit raise ``error``: what it would confirm is not on disk."""
@@ -55,11 +55,11 @@ class Journal:
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise failure
-            changes = [change for part in self._parts for change in part.changes()]
+            changes = [change for collection in self._collections for change in collection.changes()]
             if changes:
                 self.database.write(changes)
-            for part in self._parts:
-                part.saved()
+            for collection in self._collections:
+                collection.saved()
             actions, self._afterwards = self._afterwards, []
         for action in actions:
             action()

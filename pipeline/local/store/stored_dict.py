@@ -14,8 +14,8 @@ from pipeline.local.store.journal import Journal
 
 __all__ = ["StoredDict", "decode", "encode"]
 
-_IN_MEMORY, _BYTES_IN_MEMORY = 64, 500_000  # values of a dictionary between two commits, and their JSON
-_LAST_USED = 8  # values that stay in any case: a thread may be about to change one
+_MAX_VALUES_IN_MEMORY, _MAX_BYTES_IN_MEMORY = 64, 500_000  # values of a dictionary between two commits, and their JSON
+_MIN_RECENT_VALUES = 8  # values that stay in any case: a thread may be about to change one
 _BYTES = "__bytes__"
 
 
@@ -23,13 +23,13 @@ class StoredDict(MutableMapping[Any, Any]):
     """Keys in memory, values in the journal's database; the values that were used last are in memory too.
 
     A value that was looked up by its key may be changed in place until the next commit, which compares it with what is
-    on disk and lets go of most values. Values met by iteration may be changed only if they are ``kept``. A copy is
+    on disk and lets go of most values. Values met by iteration may be changed only if they stay in memory. A copy is
     empty: MiniStack copies its dictionaries to write them elsewhere, and these are written already.
 
     Args:
         journal: Commits the changes.
         name: Of the store in the database.
-        kept: Whether a value stays in memory, and is compared at each commit; None: no value.
+        stays_in_memory: Whether a value stays in memory, and is compared at each commit; None: no value.
         wrap: Applied to a value that was read from disk.
         limit: Number of keys; beyond it the oldest are dropped.
     """
@@ -39,13 +39,13 @@ class StoredDict(MutableMapping[Any, Any]):
         journal: Journal,
         name: str,
         *,
-        kept: Callable[[Any], bool] | None = None,
+        stays_in_memory: Callable[[Any], bool] | None = None,
         wrap: Callable[[Hashable, Any], Any] = lambda key, value: value,
         limit: int | None = None,
     ) -> None:
         self.name = name
         self._journal = journal
-        self._kept = kept
+        self._stays_in_memory = stays_in_memory
         self._wrap = wrap
         self._limit = limit
         self._keys: dict[Any, None] = {_key(raw): None for raw in journal.database.keys(name)}
@@ -53,7 +53,7 @@ class StoredDict(MutableMapping[Any, Any]):
         self._on_disk: dict[Any, tuple[int, int]] = {}  # hash and size of live values, as they are on disk
         self._touched: set[Any] = set()
         self._deleted: set[Any] = set()
-        self._found: dict[Any, tuple[int, int]] = {}
+        self._pending_marks: dict[Any, tuple[int, int]] = {}
         journal.add(self)
 
     def __getitem__(self, key: Any) -> Any:
@@ -101,8 +101,8 @@ class StoredDict(MutableMapping[Any, Any]):
     def items(self) -> Any:
         """Return keys and values; a value that is not in memory is a copy, which stays out of it."""
         with self._journal.lock:
-            found = {_key(raw): value for raw, value in self._journal.database.items(self.name)}
-            return [(key, self._peek(key, found.get(key))) for key in self._keys]
+            stored = {_key(raw): value for raw, value in self._journal.database.items(self.name)}
+            return [(key, self._peek(key, stored.get(key))) for key in self._keys]
 
     def values(self) -> Any:
         """Return the values, as ``items`` does."""
@@ -134,22 +134,26 @@ class StoredDict(MutableMapping[Any, Any]):
     def changes(self) -> list[Change]:
         """Return what differs from the database; the journal holds the lock."""
         changed: list[Change] = [(self.name, encode(key), None) for key in self._deleted]
-        self._found = {}
-        kept = [] if self._kept is None else [key for key, value in self._live.items() if self._kept(value)]
-        for key in self._touched.union(kept):
+        self._pending_marks = {}
+        compared = (
+            []
+            if self._stays_in_memory is None
+            else [key for key, value in self._live.items() if self._stays_in_memory(value)]
+        )
+        for key in self._touched.union(compared):
             raw = encode(self._live[key])
             if self._on_disk.get(key) != (hash(raw), len(raw)):
-                self._found[key] = hash(raw), len(raw)
+                self._pending_marks[key] = hash(raw), len(raw)
                 changed.append((self.name, encode(key), raw))
         return changed
 
     def saved(self) -> None:
         """Take note that the changes returned last are in the database; the journal holds the lock."""
-        self._on_disk.update(self._found)
+        self._on_disk.update(self._pending_marks)
         self._deleted.clear()
         if self._touched:
             self._touched.clear()
-            self._make_room()
+            self._evict()
 
     def _raw(self, key: Any) -> bytes:
         raw = self._journal.database.get(self.name, encode(key))
@@ -162,13 +166,13 @@ class StoredDict(MutableMapping[Any, Any]):
             return self._live[key]
         return self._wrap(key, decode(raw or self._raw(key)))
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         """Drop the values that were used the longest time ago; one that another thread has just changed stays."""
         size = sum(self._on_disk[key][1] for key in self._live)
-        for key in list(self._live)[:-_LAST_USED]:
-            if len(self._live) <= _IN_MEMORY and size <= _BYTES_IN_MEMORY:
+        for key in list(self._live)[:-_MIN_RECENT_VALUES]:
+            if len(self._live) <= _MAX_VALUES_IN_MEMORY and size <= _MAX_BYTES_IN_MEMORY:
                 break
-            if self._kept is not None and self._kept(self._live[key]):
+            if self._stays_in_memory is not None and self._stays_in_memory(self._live[key]):
                 continue
             raw = encode(self._live[key])
             if self._on_disk[key] == (hash(raw), len(raw)):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.contracts.signature import Column
-from pipeline.parsing.dates import TimeUnit, is_ambiguous, seconds_of, seconds_of_number
+from pipeline.parsing.dates import TimeUnit, is_ambiguous, parse_timestamp, timestamp_from_number
 from pipeline.parsing.text import clean_text
 from pipeline.serving.cells.errors import RefusedCellError
 from pipeline.serving.cells.markers import MissingMarkers
@@ -53,7 +53,7 @@ def _moment(cell: object, column: Column, missing: MissingMarkers) -> float:
         raise RefusedCellError(_expected(column))
     if cell in missing.numbers:
         return np.nan
-    seconds = seconds_of_number(cell, column.time_unit)
+    seconds = timestamp_from_number(cell, column.time_unit)
     if seconds is None:
         raise RefusedCellError(_expected(column), "a number beyond the years 1 to 9999")
     return seconds
@@ -64,7 +64,7 @@ def _moment_of_text(text: str, column: Column, missing: MissingMarkers) -> float
         return np.nan
     seconds = None
     if len(text) <= MAX_LETTERS:
-        seconds = seconds_of(text, day_first=column.day_first, time_unit=column.time_unit)
+        seconds = parse_timestamp(text, day_first=column.day_first, time_unit=column.time_unit)
     if seconds is None:
         raise RefusedCellError(_expected(column), _describe(text, column))
     return seconds
@@ -77,7 +77,7 @@ def _describe(text: str, column: Column) -> str:
     if column.day_first is None:
         if is_ambiguous(text):
             return "one that does not tell whether its day or its month comes first, as the training file does not"
-    elif seconds_of(text, day_first=not column.day_first) is not None:
+    elif parse_timestamp(text, day_first=not column.day_first) is not None:
         return f"one whose {'month' if column.day_first else 'day'} comes first, unlike in the training file"
     return "other text"
 

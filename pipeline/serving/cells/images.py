@@ -28,23 +28,23 @@ def images_of(shape: tuple[int, ...]) -> Callable[[Sequence[Any]], Sequence[Imag
     return read
 
 
-def split_image_batch(data: list[Any], shape: Any, wanted: tuple[int, ...], where: str) -> list[Any]:
+def split_image_batch(data: list[Any], shape: Any, image_shape: tuple[int, ...], where: str) -> list[Any]:
     """The images of a tensor of the Open Inference Protocol, flat or nested row-major: one array each.
 
     Raise InvalidRequestError when ``shape`` is not [images, *wanted], or ``data`` are not so many numbers.
     """
     count = shape[0] if type(shape) is list and shape and type(shape[0]) is int else 0
-    if not any(shape == [count, *one] for one in _shapes(wanted)) or count < 1:
-        raise InvalidRequestError(f"{where}: the shape [n, {', '.join(map(str, wanted))}] is expected")
+    if not any(shape == [count, *allowed] for allowed in _shapes(image_shape)) or count < 1:
+        raise InvalidRequestError(f"{where}: the shape [n, {', '.join(map(str, image_shape))}] is expected")
     try:
         pixels = _pixels(data)
     except RefusedCellError as error:
         raise InvalidRequestError(f"{where}: {error}, this is {error.actual}") from None
-    if pixels.size != count * math.prod(wanted):
+    if pixels.size != count * math.prod(image_shape):
         raise InvalidRequestError(
-            f"{where}: its shape has {count * math.prod(wanted)} elements, its data {pixels.size}"
+            f"{where}: its shape has {count * math.prod(image_shape)} elements, its data {pixels.size}"
         )
-    return list(pixels.reshape(count, *wanted))
+    return list(pixels.reshape(count, *image_shape))
 
 
 def _image(cell: Any, shape: tuple[int, ...]) -> Image:
@@ -62,21 +62,21 @@ def _image(cell: Any, shape: tuple[int, ...]) -> Image:
 
 def _pixels(numbers: list[Any]) -> Image:
     try:
-        found = np.array(numbers)
+        array = np.array(numbers)
     except ValueError:
         raise RefusedCellError(_NUMBERS, "one whose rows are of different lengths") from None
-    if found.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iuf":
         raise RefusedCellError(_NUMBERS, "one with something else")
-    if not ((found >= 0) & (found <= 255)).all() or (found.dtype.kind == "f" and not (found == np.floor(found)).all()):
+    if not ((array >= 0) & (array <= 255)).all() or (array.dtype.kind == "f" and not (array == np.floor(array)).all()):
         raise RefusedCellError(_NUMBERS, "one with other numbers")
-    return found.astype(np.uint8)
+    return array.astype(np.uint8)
 
 
 def _picture(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
     text = cell.get("b64")
     if len(cell) != 1 or not isinstance(text, str):
-        found = f"one whose b64 is {json_kind(text)}" if "b64" in cell and len(cell) == 1 else "one with other keys"
-        raise RefusedCellError('{"b64": "..."} with a png or jpg is expected of an object', found)
+        actual = f"one whose b64 is {json_kind(text)}" if "b64" in cell and len(cell) == 1 else "one with other keys"
+        raise RefusedCellError('{"b64": "..."} with a png or jpg is expected of an object', actual)
     try:
         body = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -63,7 +63,7 @@ def _of_double(cell: float) -> str:
 
 
 def _code(text: str) -> str:
-    whole = _WHOLE.fullmatch(text)
-    if whole:
-        return whole[1]
+    match = _WHOLE.fullmatch(text)
+    if match:
+        return match[1]
     return text.lower() if text in _TRUTH_WORDS else text

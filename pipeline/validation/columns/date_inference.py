@@ -9,7 +9,7 @@ import polars as pl
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.signature import Column
 from pipeline.parsing.date_spellings import MONTH_NUMBERS, ZONES
-from pipeline.parsing.dates import CLOCK, DOTTED_CLOCKS, FORMS, TimeUnit
+from pipeline.parsing.dates import CLOCK, DATE_FORMATS, DOTTED_CLOCKS, TimeUnit
 from pipeline.validation.columns.dates import read_seconds, rewrite_dates, with_colons
 from pipeline.validation.words import counted
 
@@ -80,7 +80,7 @@ def _are_dates(head: pl.Series) -> bool:
 
 def _count_forms(values: pl.Series) -> int:
     text = pl.col("text").str
-    forms = (*FORMS, CLOCK, *DOTTED_CLOCKS)
+    forms = (*DATE_FORMATS, CLOCK, *DOTTED_CLOCKS)
     fits = pl.DataFrame({"text": values}).select(pl.any_horizontal(text.contains(form) for form in forms))
     return int(fits.to_series().sum())
 

@@ -9,9 +9,9 @@ import polars as pl
 from pipeline.parsing.date_spellings import ABBREVIATED_ZONE, MONTH_NUMBERS, REWRITES, ZONES
 from pipeline.parsing.dates import (
     CLOCK,
+    DATE_FORMATS,
     DOTTED_CLOCKS,
     EARLIEST,
-    FORMS,
     LATEST,
     NUMBER,
     SECONDS_A_DAY,
@@ -129,7 +129,7 @@ def _read_forms(texts: pl.Series, *, day_first: bool | None) -> pl.Series:
     """Read each text by the form that it has; no text has two. The form of the first values is tried first."""
     seconds = pl.Series(texts.name, [None], dtype=pl.Float64).new_from_index(0, len(texts))
     head = texts.drop_nulls().head(_HEAD_ROWS)
-    forms = sorted((*FORMS, CLOCK), key=lambda form: -int(head.str.contains(form).sum()))
+    forms = sorted((*DATE_FORMATS, CLOCK), key=lambda form: -int(head.str.contains(form).sum()))
     left = texts.is_not_null().arg_true()
     for form in forms:
         if left.is_empty():

@@ -22,7 +22,7 @@ def api(capsys: pytest.CaptureFixture[str]) -> Api:
     table, artifacts = FakeTable(), FakeObjectStore()
     publish(table, artifacts)
     function = Api("describe_models", capsys)
-    function.give(catalogue=ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
+    function.give(catalog=ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
     return function
 
 
@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said_under_its_status(api: Api, path: str, authorizer:
 
 
 def test_what_nobody_foresaw_is_a_500_without_its_words(api: Api) -> None:
-    api.give(catalogue=None)
+    api.give(catalog=None)
     status, body = api.ask(get("/registry/models"))
     assert status == 500
     assert body["error"].startswith("internal error (request ")
@@ -90,7 +90,7 @@ def test_a_tenant_sees_its_own_rejected_uploads_alone(api: Api) -> None:
     runs = RunLog(table)
     for key in ("demo/churn.csv", "acme/churn.csv", "churn.csv"):
         runs.reject("uploads", key, "expected TENANT/MODEL/FILE", at=datetime(2026, 1, 2, tzinfo=UTC))
-    api.give(catalogue=ModelCatalog(ModelRegistry(table, artifacts), artifacts, runs))
+    api.give(catalog=ModelCatalog(ModelRegistry(table, artifacts), artifacts, runs))
     status, body = api.ask(get("/registry/rejected"))
     assert status == 200
     (rejected,) = body["rejected"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.intake.events import references
+from pipeline.intake.events import parse_references
 from pipeline.intake.start import UploadReference
 from tests.function_files import event
 
@@ -18,7 +18,7 @@ def message(name: str) -> dict[str, Any]:
 
 
 def test_an_eventbridge_events_key_is_taken_as_it_is() -> None:
-    assert references(message("start_run")) == [
+    assert parse_references(message("start_run")) == [
         UploadReference(
             bucket="modeldrop-uploads",
             key="demo/adult/train+set 1.csv",
@@ -29,7 +29,7 @@ def test_an_eventbridge_events_key_is_taken_as_it_is() -> None:
 
 
 def test_a_notifications_key_is_decoded() -> None:
-    assert references(message("start_run_s3_notification")) == [
+    assert parse_references(message("start_run_s3_notification")) == [
         UploadReference(
             bucket="modeldrop-uploads",
             key="demo/adult/train+set 1.csv",
@@ -40,15 +40,15 @@ def test_a_notifications_key_is_decoded() -> None:
 
 
 def test_s3s_test_message_tells_of_nothing() -> None:
-    assert references({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "modeldrop-uploads"}) == []
+    assert parse_references({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "modeldrop-uploads"}) == []
 
 
 def test_an_event_without_a_version_has_none() -> None:
     event = message("start_run")
     del event["detail"]["object"]["version-id"]
-    assert references(event)[0].version_id is None
+    assert parse_references(event)[0].version_id is None
 
 
 def test_a_message_that_is_no_event_of_an_object_is_refused() -> None:
     with pytest.raises(KeyError):
-        references({"detail": {"bucket": {"name": "modeldrop-uploads"}}})
+        parse_references({"detail": {"bucket": {"name": "modeldrop-uploads"}}})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.local.batch.refusals import RefusedError, check_job_definition, check_job_queue
-from pipeline.local.letter_case import camel
+from pipeline.local.naming_case import camel_case
 from tests.unit.template.template import resources
 
 DEFINITION = {"jobDefinitionName": "train", "containerProperties": {"command": ["python"]}}
@@ -75,7 +75,7 @@ def test_a_queue_that_batch_refuses_is_refused_by_its_field(change: dict[str, An
 @pytest.mark.parametrize("name", resources("AWS::Batch::JobDefinition"))
 def test_the_templates_job_definitions_pass(name: str) -> None:
     definition = resources("AWS::Batch::JobDefinition")[name]
-    document = camel({**definition, "JobDefinitionName": "name", "Timeout": {"AttemptDurationSeconds": 60}})
+    document = camel_case({**definition, "JobDefinitionName": "name", "Timeout": {"AttemptDurationSeconds": 60}})
     for group in (document.get("nodeProperties") or {}).get("nodeRangeProperties") or []:
         group["container"]["resourceRequirements"] = []
     check_job_definition(document)

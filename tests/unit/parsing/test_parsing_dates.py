@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contracts.signature import Column, Signature
-from pipeline.parsing.dates import is_ambiguous, seconds_of
+from pipeline.parsing.dates import is_ambiguous, parse_timestamp
 from pipeline.validation.columns.dates import read_seconds
 from pipeline.validation.columns.type_inference import infer_column
 
@@ -110,13 +110,13 @@ def _seconds(moment: str | None) -> float | None:
 
 @pytest.mark.parametrize(("text", "moment"), SPELLINGS.items())
 def test_a_spelling_is_read_alike_by_column_and_alone(text: str, moment: str | None) -> None:
-    assert seconds_of(text, day_first=True) == _seconds(moment)
+    assert parse_timestamp(text, day_first=True) == _seconds(moment)
     assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [_seconds(moment)]
 
 
 @pytest.mark.parametrize("text", NO_DATES)
 def test_words_versions_and_phone_numbers_are_no_dates(text: str) -> None:
-    assert [seconds_of(text, day_first=day_first) for day_first in (None, True, False)] == [None] * 3
+    assert [parse_timestamp(text, day_first=day_first) for day_first in (None, True, False)] == [None] * 3
     assert read_seconds(pl.Series("d", [text]), day_first=None).to_list() == [None]
 
 
@@ -125,7 +125,7 @@ def test_words_versions_and_phone_numbers_are_no_dates(text: str) -> None:
        st.sampled_from([None, True, False]), st.sampled_from(["", "s", "hh.mm.ss"]))  # fmt: skip
 def test_what_else_a_column_holds_does_not_change_how_a_text_is_read(texts, day_first, unit) -> None:
     column = pl.Series("d", [texts[0]] * 120 + [None, *texts])  # the head is of one spelling
-    wanted = [text and seconds_of(text, day_first=day_first, time_unit=unit) for text in column]
+    wanted = [text and parse_timestamp(text, day_first=day_first, time_unit=unit) for text in column]
     assert read_seconds(column, day_first=day_first, time_unit=unit).to_list() == wanted
 
 
@@ -139,7 +139,7 @@ _PIECES = [
 @given(st.lists(st.sampled_from(_PIECES), min_size=1, max_size=9), st.sampled_from([None, True, False]))
 def test_any_text_made_of_pieces_of_dates_means_the_same_to_both(pieces, day_first) -> None:
     text = "".join(pieces).strip()
-    seconds = seconds_of(text, day_first=day_first)
+    seconds = parse_timestamp(text, day_first=day_first)
     assert read_seconds(pl.Series("d", [text]), day_first=day_first).to_list() == [seconds]
 
 
@@ -149,8 +149,8 @@ def test_any_text_made_of_pieces_of_dates_means_the_same_to_both(pieces, day_fir
 )
 def test_an_unknown_order_is_the_same_to_both_and_never_guessed(first, mark, then, rest) -> None:
     text = f"{first}{mark}{then}{mark}{rest}"
-    readings = [seconds_of(text, day_first=day_first) for day_first in (True, False)]
-    seconds = seconds_of(text, day_first=None)
+    readings = [parse_timestamp(text, day_first=day_first) for day_first in (True, False)]
+    seconds = parse_timestamp(text, day_first=None)
     assert read_seconds(pl.Series("d", [text]), day_first=None).to_list() == [seconds]
     if mark == ".":
         assert seconds == readings[0] if first <= 12 and then <= 12 else seconds in readings
@@ -212,9 +212,10 @@ def test_only_a_text_in_another_spelling_pays_for_the_rules() -> None:
     script = (
         "from pipeline.parsing import dates\n"
         "assert dates._compiled.cache_info().currsize == 0\n"
-        "assert dates.seconds_of('2024-01-31', day_first=None) and dates.seconds_of('3 Jan 2024', day_first=None)\n"
+        "assert dates.parse_timestamp('2024-01-31', day_first=None)\n"
+        "assert dates.parse_timestamp('3 Jan 2024', day_first=None)\n"
         "assert dates._compiled_rewrites.cache_info().currsize == 0\n"
-        "assert dates.seconds_of('05FEB2024', day_first=None)\n"
+        "assert dates.parse_timestamp('05FEB2024', day_first=None)\n"
         "assert dates._compiled_rewrites.cache_info().currsize == 1\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

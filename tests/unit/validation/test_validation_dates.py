@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.parsing.dates import EARLIEST, LATEST, seconds_of, seconds_of_number
+from pipeline.parsing.dates import EARLIEST, LATEST, parse_timestamp, timestamp_from_number
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.date_inference import read_dates
 from pipeline.validation.columns.dates import convert_temporal, convert_time_numbers, read_seconds
@@ -54,7 +54,7 @@ def _told(*values, name="day"):
 )
 def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
     wanted = (datetime.fromisoformat(moment) - EPOCH) / timedelta(seconds=1)
-    assert seconds_of(text, day_first=True) == wanted
+    assert parse_timestamp(text, day_first=True) == wanted
     assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [wanted]
 
 
@@ -66,7 +66,7 @@ def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
      "9999-12-31 23:59-01:00", "0000-01-01", "1706659200", "1.2.3.4", "99999-01-01"],
 )  # fmt: skip
 def test_what_is_no_date_is_none_to_both(text):
-    assert seconds_of(text, day_first=True) is None
+    assert parse_timestamp(text, day_first=True) is None
     assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [None]
 
 
@@ -78,14 +78,14 @@ _UNITS = ["", "s", "ms", "us", "ns", "yyyymmdd", "hh.mm.ss"]
 @settings(deadline=None)  # the first one compiles the expressions
 @given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.sampled_from([None, True, False]), st.sampled_from(_UNITS))
 def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first, unit):
-    seconds = seconds_of(text, day_first=day_first, time_unit=unit)
+    seconds = parse_timestamp(text, day_first=day_first, time_unit=unit)
     assert read_seconds(pl.Series("d", [text]), day_first=day_first, time_unit=unit).to_list() == [seconds]
 
 
 @settings(deadline=None)
 @given(st.from_regex(r"\A([0-9]{1,2}\.){1,2}[0-9]{1,2}\Z|\A[+-]?[0-9]{1,21}(\.[0-9]{0,3})?\Z"), st.sampled_from(_UNITS))
 def test_any_number_or_dotted_text_means_the_same_to_both(text, unit):
-    seconds = seconds_of(text, day_first=True, time_unit=unit)
+    seconds = parse_timestamp(text, day_first=True, time_unit=unit)
     column = pl.Series("d", [text, None, "31.12.2024"])
     assert read_seconds(column, day_first=True, time_unit=unit).to_list() == [seconds, None, 1735603200.0]
 
@@ -112,7 +112,7 @@ def test_any_number_or_dotted_text_means_the_same_to_both(text, unit):
 )
 def test_a_number_counts_in_its_unit_to_both(unit, number, moment):
     wanted = moment and (datetime.fromisoformat(moment).replace(tzinfo=UTC) - EPOCH) / timedelta(seconds=1)
-    assert seconds_of_number(number, unit) == wanted
+    assert timestamp_from_number(number, unit) == wanted
     assert convert_time_numbers(pl.Series("d", [float(number)]), unit).to_list() == [wanted]
 
 
@@ -120,7 +120,7 @@ def test_a_number_counts_in_its_unit_to_both(unit, number, moment):
     st.sampled_from(_UNITS), st.floats() | st.integers(19000101, 21001231).map(float) | st.integers(0, 2**62).map(float)
 )
 def test_any_number_means_the_same_to_both_and_is_in_the_calendar(unit, number):
-    seconds = seconds_of_number(number, unit)
+    seconds = timestamp_from_number(number, unit)
     assert convert_time_numbers(pl.Series("d", [number]), unit).to_list() == [seconds]
     assert seconds is None or EARLIEST <= seconds <= LATEST
 
@@ -135,13 +135,13 @@ def test_a_typed_time_is_the_same_number_as_its_text(moment, unit):
         return
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000) if unit == "ms" else moment
     typed = convert_temporal(pl.Series("t", [moment], dtype=pl.Datetime(unit)))
-    assert typed.to_list() == [seconds_of(moment.isoformat(), day_first=None)]
+    assert typed.to_list() == [parse_timestamp(moment.isoformat(), day_first=None)]
 
 
 @given(st.integers(0, 86_399_999_999))
 def test_a_typed_time_of_day_is_the_same_number_as_its_text(micros):
     moment = (EPOCH + timedelta(microseconds=micros)).time()
-    assert convert_temporal(pl.Series("t", [moment])).to_list() == [seconds_of(moment.isoformat(), day_first=None)]
+    assert convert_temporal(pl.Series("t", [moment])).to_list() == [parse_timestamp(moment.isoformat(), day_first=None)]
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
@@ -154,7 +154,7 @@ def test_many_typed_times_are_divided_exactly(unit):
 
 
 def test_no_integer_is_too_large_to_be_refused():
-    assert [seconds_of_number(10**400, unit) for unit in _UNITS] == [None] * len(_UNITS)
+    assert [timestamp_from_number(10**400, unit) for unit in _UNITS] == [None] * len(_UNITS)
 
 
 @pytest.mark.parametrize(

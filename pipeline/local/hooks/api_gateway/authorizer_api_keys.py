@@ -72,8 +72,8 @@ def install() -> None:
         return error, context
 
     def key_of(headers: Mapping[str, str]) -> Any:
-        found = _key.get()
-        return from_header(headers) if found is _HEADER else found
+        stored_key = _key.get()
+        return from_header(headers) if stored_key is _HEADER else stored_key
 
     apigateway_v1._invoke_authorizer_lambda = invoke_and_keep
     apigateway_v1._authorize_request_v1 = authorize_and_take

@@ -10,7 +10,7 @@ from ministack.services import batch
 from ministack.services.cloudformation import provisioners
 
 from pipeline.local.batch.refusals import RefusedError, check_job_queue
-from pipeline.local.letter_case import camel
+from pipeline.local.naming_case import camel_case
 from pipeline.local.private_names import PrivateName
 
 __all__ = ["PRIVATE_NAMES", "install"]
@@ -31,7 +31,7 @@ PRIVATE_NAMES = (
 )
 
 Properties = Mapping[str, Any]
-Made = tuple[str, dict[str, str]]  # the physical id, and what Fn::GetAtt may ask for
+Created = tuple[str, dict[str, str]]  # the physical id, and what Fn::GetAtt may ask for
 Create = Callable[[dict[str, Any]], tuple[int, Mapping[str, str], bytes]]
 
 
@@ -53,8 +53,8 @@ def install() -> None:
 def _handlers(create: Create, kind: str, store: Any) -> dict[str, Any]:
     """What a resource type needs: it is named by its ARN, ``arn:...:<kind>/<name>[:<revision>]``."""
 
-    def made(logical_id: str, properties: Properties, stack: str) -> Made:
-        document = camel(properties)
+    def create_resource(logical_id: str, properties: Properties, stack: str) -> Created:
+        document = camel_case(properties)
         document.setdefault(f"{kind}Name", provisioners._physical_name(stack, logical_id, max_len=100))
         if kind == "jobQueue":
             try:
@@ -67,21 +67,28 @@ def _handlers(create: Create, kind: str, store: Any) -> dict[str, Any]:
         arn = json.loads(body)[f"{kind}Arn"]
         return arn, {f"{kind[0].upper()}{kind[1:]}Arn": arn}
 
-    def updated(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str) -> Made:
+    def update_resource(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str) -> Created:
         if kind != "jobDefinition":  # whose change is a new revision beside the old one
-            store.pop(_name(physical_id), None)
-        return made(logical_id, {f"{kind[0].upper()}{kind[1:]}Name": _name(physical_id), **new}, stack)
+            store.pop(_name_of_arn(physical_id), None)
+        return create_resource(
+            logical_id, {f"{kind[0].upper()}{kind[1:]}Name": _name_of_arn(physical_id), **new}, stack
+        )
 
-    def deleted(physical_id: str, properties: Properties) -> None:
+    def delete_resource(physical_id: str, properties: Properties) -> None:
         if kind == "jobDefinition":  # the other revisions stay, and their numbers
-            for revision in store.get(_name(physical_id), []):
+            for revision in store.get(_name_of_arn(physical_id), []):
                 if revision["jobDefinitionArn"] == physical_id:
                     revision["status"] = "INACTIVE"
         else:
-            store.pop(_name(physical_id), None)
+            store.pop(_name_of_arn(physical_id), None)
 
-    return {"create": made, "update": updated, "update_with_logical_id": True, "delete": deleted}
+    return {
+        "create": create_resource,
+        "update": update_resource,
+        "update_with_logical_id": True,
+        "delete": delete_resource,
+    }
 
 
-def _name(arn: str) -> str:
+def _name_of_arn(arn: str) -> str:
     return arn.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]

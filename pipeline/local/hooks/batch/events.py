@@ -15,24 +15,24 @@ from ministack.services import batch, eventbridge
 from pipeline.local.batch.job import BatchJob
 from pipeline.local.private_names import PrivateName
 
-__all__ = ["PRIVATE_NAMES", "tell_if_it_waits"]
+__all__ = ["PRIVATE_NAMES", "emit_if_waiting"]
 
 PRIVATE_NAMES = (
     PrivateName(module=eventbridge, name="_put_events", parameters=("data", "allow_aws_source")),
     PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
 )
 
-_SECONDS = 1.0
+_DELAY_SECONDS = 1.0
 
 
-def tell_if_it_waits(job: BatchJob, queue: str) -> None:
+def emit_if_waiting(job: BatchJob, queue: str) -> None:
     """Send the event of a job that still waits in a moment. ``queue`` is its queue's ARN."""
-    timer = threading.Timer(_SECONDS, copy_context().run, (_tell, job, queue))
+    timer = threading.Timer(_DELAY_SECONDS, copy_context().run, (_emit, job, queue))
     timer.daemon = True
     timer.start()
 
 
-def _tell(job: BatchJob, queue: str) -> None:
+def _emit(job: BatchJob, queue: str) -> None:
     if job.status != "RUNNABLE":
         return
     arn = batch._job_arn(job.id)

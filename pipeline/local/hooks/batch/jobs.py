@@ -15,7 +15,7 @@ from ministack.services import batch, cloudwatch_logs
 
 from pipeline.local.batch.job import BatchJob
 from pipeline.local.batch.refusals import RefusedError, check_job_definition
-from pipeline.local.batch.request import Attempt, container_of, request_of
+from pipeline.local.batch.request import Attempt, build_request, find_container
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.hooks.batch import events as batch_events
 from pipeline.local.private_names import PrivateName
@@ -49,7 +49,7 @@ Document = Mapping[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
 _JOB_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
-_FORGOTTEN = ("parameters", "retryStrategy", "timeout", "nodeProperties")
+_FIELDS_MINISTACK_DROPS = ("parameters", "retryStrategy", "timeout", "nodeProperties")
 _ENDED = ("SUCCEEDED", "FAILED")
 
 
@@ -61,23 +61,23 @@ def install(runner: JobRunner) -> None:
         try:
             check_job_definition(document)
         except RefusedError as error:
-            return _refused(error)
-        answer: Response = register(document)
-        if answer[0] == 200:
-            kept = {name: document[name] for name in _FORGOTTEN if name in document}
-            batch._job_definitions[document["jobDefinitionName"]][-1].update(kept)
-        return answer
+            return _client_error(error)
+        response: Response = register(document)
+        if response[0] == 200:
+            dropped_fields = {name: document[name] for name in _FIELDS_MINISTACK_DROPS if name in document}
+            batch._job_definitions[document["jobDefinitionName"]][-1].update(dropped_fields)
+        return response
 
     def submit_job(document: Document) -> Response:
         try:
             job = submit(runner, document)
         except RefusedError as error:
-            return _refused(error)
-        return _answer({"jobId": job.id, "jobName": job.request.name, "jobArn": batch._job_arn(job.id)})
+            return _client_error(error)
+        return _json_response({"jobId": job.id, "jobName": job.request.name, "jobArn": batch._job_arn(job.id)})
 
     def stop_job(document: Document) -> Response:
         runner.stop(document["jobId"], document.get("reason") or "")
-        return _answer({})
+        return _json_response({})
 
     def load_and_end(data: Document) -> None:
         """Jobs of a server that is gone are gone too."""
@@ -105,13 +105,13 @@ def submit(runner: JobRunner, document: Document) -> BatchJob:
     queue = (document.get("jobQueue") or "").rsplit("/", 1)[-1]
     if queue not in batch._job_queues:
         raise RefusedError(f"JobQueue {queue} not found")
-    definition = _definition(document.get("jobDefinition") or "")
+    definition = _find_definition(document.get("jobDefinition") or "")
 
     def changed(job: BatchJob) -> None:
-        batch._jobs[job.id] = _described(job, document, definition)
+        batch._jobs[job.id] = _describe(job, document, definition)
 
-    job = runner.submit(request_of(document, definition), changed=changed)
-    batch_events.tell_if_it_waits(job, batch._job_queues[queue]["jobQueueArn"])
+    job = runner.submit(build_request(document, definition), changed=changed)
+    batch_events.emit_if_waiting(job, batch._job_queues[queue]["jobQueueArn"])
     return job
 
 
@@ -125,17 +125,17 @@ def put_log_line(group: str, stream: str, line: str) -> None:
     cloudwatch_logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": [{"message": line}]})
 
 
-def _definition(reference: str) -> Document:
+def _find_definition(reference: str) -> Document:
     """By name, name:revision or ARN; the newest revision when none is named."""
     name, _, revision = reference.rsplit("/", 1)[-1].partition(":")
     for definition in reversed(batch._job_definitions.get(name) or []):
         if definition["status"] == "ACTIVE" and revision in ("", str(definition["revision"])):
-            found: Document = definition
-            return found
+            active: Document = definition
+            return active
     raise RefusedError(f"JobDefinition {reference} not found")
 
 
-def _described(job: BatchJob, document: Document, definition: Document) -> dict[str, Any]:
+def _describe(job: BatchJob, document: Document, definition: Document) -> dict[str, Any]:
     """As DescribeJobs tells it."""
     times = {"startedAt": job.started_at, "stoppedAt": job.stopped_at}
     return {
@@ -148,40 +148,40 @@ def _described(job: BatchJob, document: Document, definition: Document) -> dict[
         "statusReason": job.status_reason,
         "createdAt": job.created_at,
         **{name: value for name, value in times.items() if value is not None},
-        "attempts": [_attempt(attempt) for attempt in job.attempts],
+        "attempts": [_describe_attempt(attempt) for attempt in job.attempts],
         "parameters": dict(job.request.parameters),
         "dependsOn": [],
         "tags": document.get("tags") or {},
         **({"nodeProperties": {"mainNode": 0, "numNodes": job.request.nodes}} if job.request.nodes > 1 else {}),
         "container": {
-            "image": container_of(definition).get("image", ""),
+            "image": find_container(definition).get("image", ""),
             "command": list(job.request.command),
             "vcpus": job.request.vcpus,
             "environment": [{"name": name, "value": value} for name, value in job.request.environment.items()],
-            **(_container(job.attempts[-1]) if job.attempts else {}),
+            **(_describe_container(job.attempts[-1]) if job.attempts else {}),
         },
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _describe_attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "startedAt": attempt.started_at,
         "stoppedAt": attempt.stopped_at,
         "statusReason": attempt.status_reason,
-        "container": _container(attempt),
+        "container": _describe_container(attempt),
     }
 
 
-def _container(attempt: Attempt) -> dict[str, Any]:
+def _describe_container(attempt: Attempt) -> dict[str, Any]:
     code = {} if attempt.exit_code is None else {"exitCode": attempt.exit_code}
     return {"logStreamName": attempt.log_stream, **code}
 
 
-def _answer(body: Document) -> Response:
-    answer: Response = batch._json(200, body)
-    return answer
+def _json_response(body: Document) -> Response:
+    response: Response = batch._json(200, body)
+    return response
 
 
-def _refused(error: RefusedError) -> Response:
-    answer: Response = responses.error_response_json("ClientException", str(error), 400)
-    return answer
+def _client_error(error: RefusedError) -> Response:
+    response: Response = responses.error_response_json("ClientException", str(error), 400)
+    return response

@@ -39,9 +39,9 @@ def install(functions: Functions, code: Path) -> None:
     """Route every call to ``functions``; what a function's zip holds is unpacked under ``code``."""
 
     def execute(func: Record, event: Any, request_id: str) -> dict[str, Any]:
-        spec = _spec(func, code)
+        spec = _make_spec(func, code)
         trace = lambda_svc._xray_trace_id_for_invocation(func["config"]) or ""
-        called = functions.call(
+        result = functions.call(
             spec,
             Invocation(
                 request_id=request_id,
@@ -51,7 +51,7 @@ def install(functions: Functions, code: Path) -> None:
                 trace_id=trace,
             ),
         )
-        return _result(called.answer, called.log)
+        return _make_result(result.response, result.log)
 
     lambda_svc._execute_function_warm = execute
 
@@ -59,10 +59,10 @@ def install(functions: Functions, code: Path) -> None:
 def warm(functions: Functions, code: Path, names: Sequence[str]) -> None:
     """Load the handlers, one after the other: a run that starts meanwhile keeps most of the CPU."""
     for name in names:
-        functions.warm(_spec(lambda_svc._functions[name], code))
+        functions.warm(_make_spec(lambda_svc._functions[name], code))
 
 
-def _spec(func: Record, code: Path) -> FunctionSpec:
+def _make_spec(func: Record, code: Path) -> FunctionSpec:
     config = func["config"]
     environment = (config.get("Environment") or {}).get("Variables") or {}
     sha = base64.b64decode(config["CodeSha256"]).hex()
@@ -76,12 +76,12 @@ def _spec(func: Record, code: Path) -> FunctionSpec:
         memory_mb=int(config.get("MemorySize", 128)),
         log_group=(config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}",
         revision=f"{sha}-{hashlib.sha256(settings.encode()).hexdigest()}",
-        code=_unpacked(func["code_zip"], code / f"{name}-{sha[:16]}"),
+        code=_unpack(func["code_zip"], code / f"{name}-{sha[:16]}"),
         environment=environment,
     )
 
 
-def _unpacked(content: bytes, folder: Path) -> Path:
+def _unpack(content: bytes, folder: Path) -> Path:
     with _unpacking:
         if not folder.exists():
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -89,6 +89,6 @@ def _unpacked(content: bytes, folder: Path) -> Path:
     return folder
 
 
-def _result(answer: RuntimeResponse, log: str) -> dict[str, Any]:
-    body = json.loads(answer.body or b"null")
-    return {"body": body, "log": log, "error": True} if answer.failed else {"body": body, "log": log}
+def _make_result(response: RuntimeResponse, log: str) -> dict[str, Any]:
+    body = json.loads(response.body or b"null")
+    return {"body": body, "log": log, "error": True} if response.failed else {"body": body, "log": log}

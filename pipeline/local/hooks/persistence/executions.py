@@ -34,7 +34,7 @@ class StoredExecutions:
         self._executions = StoredDict(
             journal,
             "executions",
-            kept=lambda execution: execution["status"] == "RUNNING",
+            stays_in_memory=lambda execution: execution["status"] == "RUNNING",
             wrap=lambda key, execution: _Ended(self._histories, key, execution),
         )
 
@@ -58,10 +58,10 @@ class StoredExecutions:
         account, region = arn.split(":")[4], arn.split(":")[3]
         if execution["status"] != "RUNNING":
             with self._journal.lock:
-                self._put_away((account, region, arn), execution)
+                self._move_to_disk((account, region, arn), execution)
         self._commit()
 
-    def _put_away(self, key: tuple[str, str, str], execution: Execution) -> None:
+    def _move_to_disk(self, key: tuple[str, str, str], execution: Execution) -> None:
         self._histories[key] = execution["events"]
         ended = {name: value for name, value in execution.items() if name != "events"}
         self._executions[key] = _Ended(self._histories, key, ended)

@@ -51,9 +51,9 @@ class Items:
 
         def put_and_keep(table: Table, pk_val: Any, sk_val: Any, item: Any) -> Any:
             with self._journal.lock:
-                found = put(_prepared(table), pk_val, sk_val, item)
+                result = put(_wrap_items(table), pk_val, sk_val, item)
                 self._changed[_key(table, pk_val, sk_val)] = encode(item)
-                return found
+                return result
 
         def remove_and_keep(table: Table, pk_val: Any, sk_val: Any) -> Any:
             with self._journal.lock:
@@ -62,7 +62,7 @@ class Items:
 
         def replace_and_keep(table: Table) -> None:
             with self._journal.lock:
-                self._replace(_prepared(table))
+                self._replace(_wrap_items(table))
                 replaced(table)
 
         def load_with_items(data: Mapping[str, Any]) -> None:
@@ -82,9 +82,9 @@ class Items:
 
     def _replace(self, table: Table) -> None:
         """All items are others: MiniStack restores a table or takes a transaction back."""
-        own = encode(table["TableId"])
+        table_key = encode(table["TableId"])
         for raw, _ in self._journal.database.items(_STORE):
-            if encode(decode(raw)[0]) == own:
+            if encode(decode(raw)[0]) == table_key:
                 self._changed[raw] = None
         for pk_val, items in table["items"].items():
             for sk_val, item in items.items():
@@ -92,7 +92,7 @@ class Items:
 
     def _load(self) -> None:
         """Put each item into its table; those of a table that is gone are deleted."""
-        tables = {table["TableId"]: _prepared(table) for table in dynamodb._tables.all_values()}
+        tables = {table["TableId"]: _wrap_items(table) for table in dynamodb._tables.all_values()}
         for table in tables.values():
             for pk_val, items in table["items"].items():  # an earlier version wrote them with the table
                 self._changed.update({_key(table, pk_val, sk_val): encode(item) for sk_val, item in items.items()})
@@ -108,7 +108,7 @@ class Items:
             dynamodb._update_counts(table)
 
 
-def _prepared(table: Table) -> Table:
+def _wrap_items(table: Table) -> Table:
     if not isinstance(table["items"], _TableItems):
         table["items"] = _TableItems(dict, table["items"])
     return table

@@ -13,12 +13,12 @@ __all__ = ["PRIVATE_NAMES", "install"]
 PRIVATE_NAMES = (PrivateName(module=batch, name="_jobs"),)
 
 _ENDED = ("SUCCEEDED", "FAILED")
-_JOBS = 10_000  # Batch itself forgets an ended job after a week
+_MAX_JOBS = 10_000  # Batch itself forgets an ended job after a week
 
 
 def install(journal: Journal) -> None:
     """Keep jobs in the journal; those of a server that is gone are gone too."""
-    jobs = StoredDict(journal, "batch-jobs", kept=lambda job: job["status"] not in _ENDED, limit=_JOBS)
+    jobs = StoredDict(journal, "batch-jobs", stays_in_memory=lambda job: job["status"] not in _ENDED, limit=_MAX_JOBS)
     batch._jobs._data = jobs
     for key, job in jobs.items():
         if job["status"] not in _ENDED:

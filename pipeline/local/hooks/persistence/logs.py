@@ -21,7 +21,7 @@ PRIVATE_NAMES = (
 )
 
 Group = dict[str, Any]
-_STREAMS = 5000  # of a group: MiniStack has a stream for each call of a function
+_MAX_STREAMS = 5000  # of a group: MiniStack has a stream for each call of a function
 
 
 def install(journal: Journal) -> None:
@@ -49,7 +49,7 @@ class _Groups(dict[Any, Group]):
         self._journal = journal
 
     def __setitem__(self, key: Any, group: Group) -> None:
-        streams = StoredDict(self._journal, "log-streams/" + "/".join(key), limit=_STREAMS)
+        streams = StoredDict(self._journal, "log-streams/" + "/".join(key), limit=_MAX_STREAMS)
         streams.update(group["streams"])
         group["streams"] = streams
         super().__setitem__(key, group)

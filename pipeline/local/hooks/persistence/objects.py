@@ -49,12 +49,12 @@ Record = dict[str, Any]  # MiniStack's, of an object or of one of its versions
 
 
 class Objects:
-    """The objects of all buckets, on disk. ``earlier`` is the folder in which MiniStack itself stored them."""
+    """The objects of all buckets, on disk. ``previous_folder`` is the folder in which MiniStack itself stored them."""
 
-    def __init__(self, journal: Journal, bodies: Bodies, *, earlier: Path) -> None:
+    def __init__(self, journal: Journal, bodies: Bodies, *, previous_folder: Path) -> None:
         self._journal = journal
         self._bodies = bodies
-        self._earlier = earlier
+        self._previous_folder = previous_folder
         self._versions = StoredDict(journal, _VERSIONS)
         self._buckets = _Buckets(lambda account, bucket: StoredDict(journal, f"{_OBJECTS}{account}/{bucket}"))
 
@@ -94,15 +94,17 @@ class Objects:
     def _read_earlier(self) -> int:
         """Copy the contents that MiniStack's own files hold, and count them; it has read the records already."""
         names: set[str] = set()
-        for (account, bucket), found in s3._buckets._data.items():
-            for key, record in found["objects"].items():
+        for (account, bucket), stored_bucket in s3._buckets._data.items():
+            for key, record in stored_bucket["objects"].items():
                 name = file_name(account, bucket, key, record)
                 self._bodies.write(name, s3._read_body(bucket, key, record))
                 names.add(name)
         for (account, (bucket, key)), versions in s3._object_versions._data.items():
-            found = s3._buckets._data.get((account, bucket), {"objects": {}})
+            stored_bucket = s3._buckets._data.get((account, bucket), {"objects": {}})
             for record in versions:
-                content = None if record.get("is_delete_marker") else s3._version_body(found, bucket, key, record)
+                content = (
+                    None if record.get("is_delete_marker") else s3._version_body(stored_bucket, bucket, key, record)
+                )
                 if content is not None:
                     name = file_name(account, bucket, key, record)
                     self._bodies.write(name, content)
@@ -111,11 +113,15 @@ class Objects:
 
     def _leave_earlier(self, read: int) -> None:
         """Remove MiniStack's own files; where it could not read them all, set them aside."""
-        files = [file for file in self._earlier.rglob("*") if file.is_file() and not file.name.endswith(_NO_CONTENT)]
+        files = [
+            file for file in self._previous_folder.rglob("*") if file.is_file() and not file.name.endswith(_NO_CONTENT)
+        ]
         if len(files) <= read:
-            shutil.rmtree(self._earlier, ignore_errors=True)
+            shutil.rmtree(self._previous_folder, ignore_errors=True)
         else:
-            aside = self._earlier.rename(self._earlier.with_name(f"{self._earlier.name}.unread"))
+            aside = self._previous_folder.rename(
+                self._previous_folder.with_name(f"{self._previous_folder.name}.unread")
+            )
             logger.warning(
                 "%d of %d files of an earlier version could not be read: %s", len(files) - read, len(files), aside
             )

@@ -36,12 +36,12 @@ class _Queues(dict[Any, dict[str, Any]]):
     def __init__(self, journal: Journal) -> None:
         super().__init__()
         self._on_disk: dict[tuple[str, Any], Any] = {}  # by store and key: what tells whether it has changed
-        self._found: dict[tuple[str, Any], Any] = {}
+        self._written_marks: dict[tuple[str, Any], Any] = {}
         for raw, value in journal.database.items(_QUEUES):
             self[tuple(decode(raw))] = {"messages": [], **decode(value)}
         for raw, value in journal.database.items(_MESSAGES):
             key, message = tuple(decode(raw)[0]), decode(value)
-            self._on_disk[_MESSAGES, (key, message["id"])] = _marks(message)
+            self._on_disk[_MESSAGES, (key, message["id"])] = _mutable_fields(message)
             if message["receive_count"]:
                 message["visible_at"] = min(message["visible_at"], time.time())
             self[key]["messages"].append(message)
@@ -53,25 +53,25 @@ class _Queues(dict[Any, dict[str, Any]]):
     def changes(self) -> list[Change]:
         """Return the queues and the messages that are others, and those that are gone."""
         changed: list[Change] = []
-        self._found = {}
+        self._written_marks = {}
         for key, queue in list(self.items()):
-            rest = encode({name: value for name, value in queue.items() if name != "messages"})
-            self._found[_QUEUES, key] = rest
-            if self._on_disk.get((_QUEUES, key)) != rest:
-                changed.append((_QUEUES, encode(key), rest))
+            attributes = encode({name: value for name, value in queue.items() if name != "messages"})
+            self._written_marks[_QUEUES, key] = attributes
+            if self._on_disk.get((_QUEUES, key)) != attributes:
+                changed.append((_QUEUES, encode(key), attributes))
             for message in list(queue["messages"]):
-                row, marks = (_MESSAGES, (key, message["id"])), _marks(message)
-                self._found[row] = marks
+                row, marks = (_MESSAGES, (key, message["id"])), _mutable_fields(message)
+                self._written_marks[row] = marks
                 if self._on_disk.get(row) != marks:
                     changed.append((_MESSAGES, encode(row[1]), encode(message)))
-        gone = self._on_disk.keys() - self._found.keys()
+        gone = self._on_disk.keys() - self._written_marks.keys()
         return [*changed, *((store, encode(key), None) for store, key in gone)]
 
     def saved(self) -> None:
         """Take note that the changes returned last are in the database."""
-        self._on_disk = self._found
+        self._on_disk = self._written_marks
 
 
-def _marks(message: Message) -> tuple[Any, ...]:
+def _mutable_fields(message: Message) -> tuple[Any, ...]:
     """What changes of a message in its queue."""
     return message["visible_at"], message["receive_count"], message["receipt_handle"]

@@ -42,8 +42,8 @@ PRIVATE_NAMES = (
     PrivateName(module=persistence, name="_state_format_version", parameters=("service",)),
 )
 
-_STACK_EVENTS = 1000  # that are kept; each change of the stack adds some 300
-_COPIES = 5  # that are tried
+_MAX_STACK_EVENTS = 1000  # that are kept; each change of the stack adds some 300
+_MAX_COPY_ATTEMPTS = 5  # that are tried
 _written: dict[str, int] = {}  # hash by service
 _errors: list[OSError] = []
 _lock = threading.Lock()
@@ -57,7 +57,7 @@ def install() -> None:
         add_event(*args, **options)
         stack, resource_type, status = args[0], *args[3:5]
         if resource_type == "AWS::CloudFormation::Stack" and status.endswith("_COMPLETE"):
-            del cloudformation._stack_events.get(stack, [])[:-_STACK_EVENTS]
+            del cloudformation._stack_events.get(stack, [])[:-_MAX_STACK_EVENTS]
             with contextlib.suppress(StorageError):  # the next flush tries it again
                 flush()
 
@@ -73,8 +73,10 @@ def flush(services: Collection[str] | None = None) -> None:
     """
     with _lock:
         _errors.clear()
-        found = app._build_persistence_save_dict().items()
-        persistence.save_all({name: _steady(state) for name, state in found if services is None or name in services})
+        states = app._build_persistence_save_dict().items()
+        persistence.save_all(
+            {name: _retry_while_changing(state) for name, state in states if services is None or name in services}
+        )
         if _errors:
             raise StorageError(f"{persistence.STATE_DIR} cannot be written: {_errors[0].strerror}")
 
@@ -90,16 +92,16 @@ def check_files(folder: Path) -> None:
             ) from error
 
 
-def _steady(state: Callable[[], Any]) -> Callable[[], Any]:
+def _retry_while_changing(state: Callable[[], Any]) -> Callable[[], Any]:
     """Ask again when a request changes a dictionary while it is copied."""
 
-    def ask() -> Any:
-        for _ in range(_COPIES - 1):
+    def retry() -> Any:
+        for _ in range(_MAX_COPY_ATTEMPTS - 1):
             with contextlib.suppress(RuntimeError):
                 return state()
         return state()
 
-    return ask
+    return retry
 
 
 def _save(service: str, data: Any) -> None:

@@ -39,16 +39,16 @@ class UploadEvents:
 
     def __init__(self, journal: Journal) -> None:
         self._pending = StoredDict(journal, "s3-events")
-        self._left = list(self._pending.items())
+        self._undelivered = list(self._pending.items())
 
     def install(self) -> None:
         """Send events from here."""
         s3._fire_s3_event_async = self._send
 
-    def send_those_left(self) -> None:
+    def resend_pending(self) -> None:
         """Send what a server that was killed had not sent. Their targets call the server, so it must answer by now."""
-        while self._left:
-            name, event = self._left.pop()
+        while self._undelivered:
+            name, event = self._undelivered.pop()
             self._start(name, event)
 
     def _send(self, bucket_name: str, key: str, event_name: str, *args: Any, **options: Any) -> None:

@@ -17,7 +17,7 @@ from pipeline.local.batch.refusals import RefusedError
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.hooks.batch import jobs as batch_jobs
 from pipeline.local.hooks.step_functions.execution_ends import current_execution
-from pipeline.local.letter_case import camel, pascal
+from pipeline.local.naming_case import camel_case, pascal_case
 from pipeline.local.private_names import PrivateName
 
 __all__ = ["PRIVATE_NAMES", "SYNC_PARAMETERS", "install"]
@@ -69,15 +69,17 @@ def install(runner: JobRunner) -> None:
             raise stepfunctions._ExecutionError("States.Runtime", text)
         job = _submit(runner, document)
         if not resource.endswith(".sync"):
-            return _submitted_job(job)
+            return _describe_submission(job)
         return _wait(runner, job)
 
     stepfunctions._invoke_resource_with_timeout = invoke_and_stop
-    stepfunctions._nested_execution_failure = _nested_failure
+    stepfunctions._nested_execution_failure = _describe_nested_failure
     stepfunctions._SERVICE_DISPATCH.update(
         {
             "arn:aws:states:::batch:submitJob": submit,
-            "arn:aws:states:::aws-sdk:batch:submitJob": lambda _, document: _submitted_job(_submit(runner, document)),
+            "arn:aws:states:::aws-sdk:batch:submitJob": lambda _, document: _describe_submission(
+                _submit(runner, document)
+            ),
             "arn:aws:states:::aws-sdk:batch:describeJobs": lambda _, document: _describe(document),
             "arn:aws:states:::aws-sdk:batch:cancelJob": lambda _, document: _cancel(runner, document),
         }
@@ -86,7 +88,7 @@ def install(runner: JobRunner) -> None:
 
 def _submit(runner: JobRunner, document: Any) -> BatchJob:
     try:
-        job = batch_jobs.submit(runner, camel(document))
+        job = batch_jobs.submit(runner, camel_case(document))
     except RefusedError as error:
         raise stepfunctions._ExecutionError("Batch.ClientException", str(error)) from error
     jobs = _submitted.get()
@@ -95,12 +97,12 @@ def _submit(runner: JobRunner, document: Any) -> BatchJob:
     return job
 
 
-def _submitted_job(job: BatchJob) -> dict[str, str]:
+def _describe_submission(job: BatchJob) -> dict[str, str]:
     return {"JobId": job.id, "JobName": job.request.name, "JobArn": batch._job_arn(job.id)}
 
 
 def _describe(document: Any) -> dict[str, Any]:
-    return {"Jobs": [pascal(batch._jobs[job]) for job in document["Jobs"] if job in batch._jobs]}
+    return {"Jobs": [pascal_case(batch._jobs[job]) for job in document["Jobs"] if job in batch._jobs]}
 
 
 def _cancel(runner: JobRunner, document: Any) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def _cancel(runner: JobRunner, document: Any) -> dict[str, Any]:
     return {}
 
 
-def _nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
+def _describe_nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
     """As AWS tells it: the error is always the same, the nested execution's own is in the cause."""
     cause = {
         "ExecutionArn": execution["executionArn"],
@@ -127,7 +129,7 @@ def _wait(runner: JobRunner, job: BatchJob) -> Any:
     while not job.ended.wait(_POLL_SECONDS):
         if execution is not None and execution["status"] != "RUNNING":
             runner.stop(job.id, "the execution has ended")
-    described = pascal(batch._jobs[job.id])
+    described = pascal_case(batch._jobs[job.id])
     if job.status == "FAILED":
         raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(described))
     return described

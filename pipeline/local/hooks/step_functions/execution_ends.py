@@ -14,7 +14,7 @@ from ministack.services import stepfunctions
 
 from pipeline.local.private_names import PrivateName
 
-__all__ = ["PRIVATE_NAMES", "Execution", "current_execution", "freeze", "install", "tell_of_interrupted"]
+__all__ = ["PRIVATE_NAMES", "Execution", "current_execution", "emit_interrupted_events", "freeze", "install"]
 
 PRIVATE_NAMES = (
     PrivateName(module=stepfunctions, name="_ExecutionError", parameters=("error", "cause")),
@@ -41,7 +41,7 @@ def install() -> None:
     execute, fail, run = stepfunctions._execute_task, stepfunctions._fail_execution, stepfunctions._run_execution
 
     def execute_while_running(state: Any, raw_input: Any, execution: Execution, context: Any) -> Any:
-        _stand_still_if_frozen()
+        _block_if_frozen()
         if execution["status"] != "RUNNING":
             raise stepfunctions._ExecutionError("States.Runtime", "the execution has ended")
         token = current_execution.set(execution)
@@ -49,14 +49,14 @@ def install() -> None:
             return execute(state, raw_input, execution, context)
         finally:
             current_execution.reset(token)
-            _stand_still_if_frozen()
+            _block_if_frozen()
 
     def fail_once(execution: Execution, error: str, cause: str) -> None:
         if execution["status"] == "RUNNING":
             fail(execution, error, cause)
 
     def run_in_time(arn: str) -> None:
-        timer = _timer(stepfunctions._executions.get(arn))
+        timer = _start_timer(stepfunctions._executions.get(arn))
         try:
             run(arn)
         finally:
@@ -74,7 +74,7 @@ def freeze() -> None:
     _frozen.set()
 
 
-def _stand_still_if_frozen() -> None:
+def _block_if_frozen() -> None:
     """Until the process is left."""
     if _frozen.is_set():
         threading.Event().wait()
@@ -93,20 +93,20 @@ def _interrupt_running() -> None:
             _interrupted.append((account, region, execution))
 
 
-def tell_of_interrupted() -> None:
+def emit_interrupted_events() -> None:
     """Send the events of those that a restart ended. Their targets call the server, so it must answer by now."""
     while _interrupted:
         account, region, execution = _interrupted.pop()
-        copy_context().run(_tell, account, region, execution)
+        copy_context().run(_emit, account, region, execution)
 
 
-def _tell(account: str, region: str, execution: Execution) -> None:
+def _emit(account: str, region: str, execution: Execution) -> None:
     responses.set_request_account_id(account)
     responses.set_request_region(region)
     stepfunctions._emit_execution_status_event(execution)
 
 
-def _timer(execution: Execution | None) -> threading.Timer | None:
+def _start_timer(execution: Execution | None) -> threading.Timer | None:
     machine = stepfunctions._state_machines.get(execution["stateMachineArn"]) if execution else None
     seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
     if seconds is None:

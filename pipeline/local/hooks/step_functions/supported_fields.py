@@ -54,9 +54,9 @@ def find_unsupported_field(definition: Mapping[str, Any]) -> str | None:
         What CreateStateMachine says of it; None where every field is taken.
     """
     for name, state in _states(definition):
-        known = OPTIMIZED.get(state.get("Resource", ""))
-        given = {field.removesuffix(".$") for field in state.get("Parameters") or {}}
-        if known is not None and (unknown := sorted(given - known)):
+        supported = OPTIMIZED.get(state.get("Resource", ""))
+        fields = {field.removesuffix(".$") for field in state.get("Parameters") or {}}
+        if supported is not None and (unknown := sorted(fields - supported)):
             return (
                 f'SCHEMA_VALIDATION_FAILED: The field "{unknown[0]}" is not supported by Step Functions '
                 f"at /States/{name}/Parameters"
