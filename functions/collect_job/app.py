@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipeline.bootstrap import collector
 from pipeline.contracts.records.run import StageName
 from pipeline.lambda_handlers import state_function
@@ -10,5 +12,7 @@ collect = collector()
 
 
 @state_function
-def handler(run: str, stage: StageName, job: str | None = None, cause: str = "", instead: str | None = None) -> None:
+def handler(
+    run: str, stage: StageName, job: str | None = None, cause: str = "", instead: Mapping[str, str] | str | None = None
+) -> None:
     collect(run, stage, job, cause, instead)

@@ -17,6 +17,7 @@ from pipeline.bootstrap.settings import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.bootstrap.steps import Instead
     from pipeline.cloud.clients import Clients
     from pipeline.contracts.records.plan import Plan
     from pipeline.contracts.records.run import RunStatus, StageName
@@ -73,7 +74,9 @@ def planner(environ: Environ = os.environ) -> Callable[[str], Plan]:
     )
 
 
-def collector(environ: Environ = os.environ) -> Callable[[str, StageName, str | None, str, str | None], None]:
+def collector(
+    environ: Environ = os.environ,
+) -> Callable[[str, StageName, str | None, str, Instead | None], None]:
     from pipeline.bootstrap.steps import Collector
 
     settings = StageSettings.from_env(environ)

@@ -18,6 +18,8 @@ from pipeline.contracts.errors import (
     CapacityUnavailableError,
     ImageUnavailableError,
     InputError,
+    JobCrashedError,
+    JobError,
     JobInterruptedError,
     ObjectNotFoundError,
     OlderUploadError,
@@ -62,6 +64,8 @@ __all__ = [
 ]
 
 _R = TypeVar("_R", bound=Record)
+
+Instead = Mapping[str, str] | str
 
 _MAX_COMPARED_ROWS = 100_000  # rows of a split that the card compares with the others
 FUNCTION_SPLIT_BYTES = 384 << 20  # of test rows in the function's 3 GB, beside the model and the other splits
@@ -145,24 +149,34 @@ class Planner(_Step):
 class Collector(_Step):
     """What became of one Batch job; and, without a job, whether the stage has what the next one needs.
 
-    ``instead``: where a job goes on that got no machine or lost it; the run's timeline says so, and why.
+    ``instead``: where a job continues that got no machine or lost it (``no_machine``), or that died without an outcome
+    (``crash``). The run's timeline says so, and why.
     """
 
     def __call__(
-        self, run: str, stage: StageName, job: str | None = None, cause: str = "", instead: str | None = None
+        self, run: str, stage: StageName, job: str | None = None, cause: str = "", instead: Instead | None = None
     ) -> None:
         if job is not None:
-            try:
-                check_job(run, job, cause, artifacts=self.artifacts)
-            except (CapacityUnavailableError, ImageUnavailableError, JobInterruptedError) as error:
-                if instead is not None:
-                    self.runs.event(run, f"{error.message}; it goes on {instead}")
-                raise
+            self._check(run, job, cause, instead)
             return
         if stage == "train":
             planned = self._read(Plan, RunKeys.of(run).plan)
-            require_survivor(run, [one.name for one in planned.jobs], artifacts=self.artifacts)
+            require_survivor(run, [job.name for job in planned.jobs], artifacts=self.artifacts)
         self.runs.finish_stage(run, stage)
+
+    def _check(self, run: str, job: str, cause: str, instead: Instead | None) -> None:
+        try:
+            check_job(run, job, cause, artifacts=self.artifacts)
+        except (CapacityUnavailableError, ImageUnavailableError, JobInterruptedError, JobCrashedError) as error:
+            if where := _place_after(error, instead):
+                self.runs.event(run, f"{error.message}; it continues {where}")
+            raise
+
+
+def _place_after(error: JobError, instead: Instead | None) -> str | None:
+    """Where the job continues; None where it does not. An execution that began before an update passes a text."""
+    places = {"no_machine": instead} if isinstance(instead, str) else instead or {}
+    return places.get("crash" if isinstance(error, JobCrashedError) else "no_machine")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +18,7 @@ from tests.cloud.queues import find_queue, occupied, waiting_job
 
 pytestmark = pytest.mark.cloud
 
+ATTEMPTS = 3  # of the job definition
 SPEC = b"algorithms: [linear, random_forest]\ncompression: {precisions: [fp32]}\n"
 
 
@@ -59,3 +65,35 @@ def test_a_job_that_fargate_does_not_start_goes_on_on_the_cpu_queue(cloud: Cloud
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert any("no machine" in event.text and "CPU queue" in event.text for event in ended.events)
     assert _jobs(cloud, run) == {"cpu": "cpu-spot", "compress": "cpu-spot"}
+
+
+def test_a_job_that_dies_without_an_outcome_is_done_once_more_with_twice_the_memory(cloud: Cloud, queue: str) -> None:
+    """The process is killed in each of its attempts, as the kernel does where memory runs out."""
+    cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/killed/train.yaml", Body=SPEC)
+    run = cloud.drop("demo/killed/rows.csv", as_csv(breast_cancer()))
+    killed = set()
+    while len(killed) < ATTEMPTS:
+        killed |= {process for process in _processes("pipeline.jobs.train_and_compress", run) if _kill(process)}
+        time.sleep(0.05)
+    ended = cloud.ended(run)
+    assert (ended.status, ended.error) == ("SUCCEEDED", None)
+    assert any("without an outcome" in event.text and "twice the memory" in event.text for event in ended.events)
+    assert _jobs(cloud, run) == {"cpu": "cpu-spot", "compress": "cpu-spot"}
+
+
+def _processes(module: str, run: str) -> set[int]:
+    """Ids of the processes that run ``module`` for ``run``."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if module in words and run in words:
+                found.add(int(folder.name))
+    return found
+
+
+def _kill(process: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+        return True
+    return False

@@ -9,7 +9,12 @@ from datetime import timedelta
 import pytest
 
 from pipeline.bootstrap.steps import Collector, Planner, Promoter, Registrar, Selector, SmokeTester
-from pipeline.contracts.errors import CapacityUnavailableError, NoCandidateSurvivedError, SmokeTestFailedError
+from pipeline.contracts.errors import (
+    CapacityUnavailableError,
+    JobCrashedError,
+    NoCandidateSurvivedError,
+    SmokeTestFailedError,
+)
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
@@ -116,13 +121,27 @@ def test_where_a_job_without_a_machine_goes_on_is_on_the_runs_timeline(world: Wo
     collect = Collector(artifacts=world.artifacts, runs=world.runs)
     cause = json.dumps({"Status": "FAILED", "StatusReason": reason})
     with pytest.raises(CapacityUnavailableError):
-        collect(RUN, "train", "gpu", cause, "on the CPU queue")
+        collect(RUN, "train", "gpu", cause, {"no_machine": "on the CPU queue"})
     (event,) = world.run().events
     assert reason in event.text
-    assert event.text.endswith("it goes on on the CPU queue")
+    assert event.text.endswith("it continues on the CPU queue")
     with pytest.raises(CapacityUnavailableError):
         collect(RUN, "train", "cpu", cause)
     assert len(world.run().events) == 1
+
+
+def test_where_a_job_that_died_continues_is_on_the_timeline_only_where_it_does(world: World) -> None:
+    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    container = {"ExitCode": 137, "Reason": "OutOfMemoryError: Container killed due to memory usage"}
+    cause = json.dumps({"Status": "FAILED", "Container": container})
+    with pytest.raises(JobCrashedError):
+        collect(RUN, "train", "cpu", cause, {"no_machine": "on demand"})
+    assert not world.run().events
+    with pytest.raises(JobCrashedError):
+        collect(RUN, "train", "cpu", cause, {"no_machine": "-", "crash": "on the CPU queue, with twice the memory"})
+    (event,) = world.run().events
+    assert "OutOfMemoryError" in event.text
+    assert event.text.endswith("it continues on the CPU queue, with twice the memory")
 
 
 def test_training_is_finished_when_a_candidate_survived(world: World) -> None:

@@ -62,7 +62,7 @@ def test_a_gpu_job_without_a_machine_or_an_image_goes_on_on_the_cpu_queue_and_sa
     catcher = TRAINING["CollectGpuJob"]["Catch"][0]
     assert {"CapacityUnavailableError", "ImageUnavailableError", "JobInterruptedError"} <= set(catcher["ErrorEquals"])
     assert catcher["Next"] == "OnCpu"
-    assert "CPU queue" in TRAINING["CollectGpuJob"]["Parameters"]["Payload"]["instead"]
+    assert "CPU queue" in TRAINING["CollectGpuJob"]["Parameters"]["Payload"]["instead"]["no_machine"]
     (none,) = TRAINING["IsThereAGpu"]["Choices"]
     assert (none["StringEquals"], none["Next"]) == ("none", "OnCpu")
 

@@ -112,7 +112,35 @@ def test_a_small_plan_is_one_job_that_goes_on_on_the_cpu_queue_where_fargate_doe
     assert {"CapacityUnavailableError", "ImageUnavailableError", "JobInterruptedError"} <= set(
         collect["Catch"][0]["ErrorEquals"]
     )
-    assert collect["Parameters"]["Payload"]["instead"] == "on the CPU queue"
+    assert collect["Parameters"]["Payload"]["instead"]["no_machine"] == "on the CPU queue"
+
+
+def _megabytes(job: str) -> str:
+    needs = resources("AWS::Batch::JobDefinition")[job]["ContainerProperties"]["ResourceRequirements"]
+    return str(next(need["Value"] for need in needs if need["Type"] == "MEMORY"))
+
+
+def test_a_small_job_that_dies_of_its_memory_is_done_once_more_with_more_of_it() -> None:
+    crashed = [catcher for catcher in STATES["CollectSmallJob"]["Catch"] if "JobCrashedError" in catcher["ErrorEquals"]]
+    assert [catcher["Next"] for catcher in crashed] == ["DoubleMemory"]
+    planned = STATES["Plan"]["ResultSelector"]["megabytes"]
+    assert planned == {"train": _megabytes("CpuTrainJob"), "compress": _megabytes("CompressJob")}
+    assert planned["train"] == _megabytes("CodeTrainJob")
+    double = STATES["DoubleMemory"]
+    assert (double["ResultPath"], double["Next"]) == ("$.plan.megabytes", "Train")
+    assert double["Result"] == {name: str(2 * int(value)) for name, value in planned.items()}
+    assert int(double["Result"]["train"]) > int(_megabytes("SmallJob"))
+    assert "twice the memory" in STATES["CollectSmallJob"]["Parameters"]["Payload"]["instead"]["crash"]
+
+
+@pytest.mark.parametrize("name", ["TrainOnSpot", "TrainOnDemand", "Compress", "CompressOnDemand"])
+def test_what_is_submitted_after_a_crash_asks_for_the_memory_of_the_plan(name: str) -> None:
+    (need,) = TASKS[name]["Parameters"]["ContainerOverrides"]["ResourceRequirements"]
+    assert need["Type"] == "MEMORY"
+    assert need["Value.$"] in ("$.megabytes", "$.plan.megabytes.compress")
+    selected = STATES["Train"]["ItemSelector"]
+    assert selected["megabytes.$"] == "$.plan.megabytes.train"
+    assert STATES["Train"]["ItemProcessor"]["States"]["OneNodeLess"]["Parameters"]["megabytes.$"] == "$.megabytes"
 
 
 def test_a_job_that_lost_a_node_is_submitted_again_with_one_less_and_at_last_to_one_machine() -> None:
