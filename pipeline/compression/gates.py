@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ def failed_gates(
     if agreement < limits.min_agreement:
         failed.append(f"its agreement with fp32 is {agreement:.4f}, at least {limits.min_agreement:.4f} is expected")
     slowdown = small.latency_us / full.latency_us
-    if slowdown > limits.max_slowdown:
+    if limits.max_slowdown is not None and slowdown > limits.max_slowdown:
         failed.append(
             f"one row takes {small.latency_us:.0f} us, {slowdown:.2f} times fp32's {full.latency_us:.0f} us, "
             f"at most {limits.max_slowdown:g} times is allowed"
@@ -50,6 +51,11 @@ def failed_gates(
 
 
 def relative_drop(full: float, small: float, metric: str) -> float:
-    """How much worse ``small`` is, as a share of ``full``; negative when it is better."""
+    """Return how much worse ``small`` is, as a share of ``full``; negative when it is better.
+
+    Of the log loss, which may be near 0, it is the share that the (geometric) mean probability of the truth loses.
+    """
+    if metric == "log_loss":
+        return 1 - math.exp(full - small)
     loss = full - small if greater_is_better(metric) else small - full
     return loss / max(abs(full), _EPSILON)

@@ -31,7 +31,7 @@ from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE, TrainedCa
 from pipeline.contracts.records.variant import Artifact, Precision, Status, Variant, VariantSet
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.contracts.spec.metrics import default_metric
+from pipeline.contracts.spec.metrics import choose_metric
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_row, truth
 from pipeline.graphs.served_graph import wrap
@@ -130,7 +130,7 @@ class _VariantBuilder:
 
     @property
     def _metric(self) -> str:
-        return self.spec.metric or default_metric(self.dataset.task)
+        return choose_metric(self.spec.metric, self.dataset)
 
     def variants(self, candidate: TrainedCandidate) -> list[Variant]:
         """fp32 first. Raise ExportMismatchError, IntegrityError."""

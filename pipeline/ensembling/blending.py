@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Answers
-from pipeline.evaluation.ranking import ranking_score, shown
+from pipeline.evaluation.ranking import ranking_score
 
 __all__ = ["Blend", "blend_weights", "fit_blend"]
 
@@ -50,7 +50,7 @@ def fit_blend(
     """``answers``: of two candidates or more on the same rows, probabilities [rows, classes] or values [rows].
 
     The weights are fitted on all rows; whether they are worth it is told by cross-fitting: each fifth of the rows is
-    answered with weights that were found on the others. ``by_folds``: as evaluation.ranking has it.
+    answered with weights that were found on the others. ``by_folds``: the rows are few, each answered out of its fold.
     """
     names = list(answers)
     stacked = np.stack([answers[name].astype(np.float64) for name in names])
@@ -68,19 +68,17 @@ def fit_blend(
         return measure(signature, truth, Answers.of(signature, given))
 
     singles = {name: quality(given) for name, given in zip(names, stacked, strict=True)}
-    best = max(singles, key=lambda name: ranking_score(singles[name], metric, by_folds=by_folds))
+    best = max(singles, key=lambda name: ranking_score(singles[name], metric))
     found = quality(honest)
     shares = _shares(names, fitted)
-    own, other = (ranking_score(one, metric, by_folds=by_folds) for one in (found, singles[best]))
+    own, other = (ranking_score(one, metric) for one in (found, singles[best]))
     better = len(shares) > 1 and own > other
     return Blend(
         weights=shares,
         answers=np.tensordot(fitted, stacked, axes=1),
         cross_fitted=honest,
         better=better,
-        why=_why(
-            shares, metric, [shown(one, metric, by_folds=by_folds) for one in (found, singles[best])], best, better
-        ),
+        why=_why(shares, metric, [f"{one[metric]:.6g}" for one in (found, singles[best])], best, better),
     )
 
 

@@ -21,6 +21,7 @@ from pipeline.contracts.records.plan import Candidate, Plan
 from pipeline.contracts.records.variant import Variant, VariantSet
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.metrics import quality_metric
 from pipeline.jobs.ensembling import load_members
 from pipeline.jobs.runtime.job import JobContext
 from pipeline.selection.limits import violations
@@ -86,7 +87,8 @@ def refit(  # noqa: PLR0913 - the doors of a step, each by its name
         }
     )
     chosen = select(replaced, metric=plan.metric, spec=spec).winner
-    before, after = (len(violations(one, plan.metric, spec.limits)) for one in (winner, chosen))
+    limited = quality_metric(spec.metric, plan.metric)
+    before, after = (len(violations(one, limited, spec.limits)) for one in (winner, chosen))
     if chosen.candidate != winner.candidate or after > before:
         return made
     _log.info("trained again", extra={"candidate": found.candidate})

@@ -11,7 +11,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.contracts.spec.metrics import check_metric, check_positive_class, default_metric
+from pipeline.contracts.spec.metrics import check_metric, check_positive_class, choose_metric
 from pipeline.planning.budget import within_dollars
 from pipeline.planning.estimates import seconds_of
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs
@@ -30,7 +30,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     InvalidJobSpecError when the metric does not measure the task, no algorithm fits, a search cannot be made, or
     ``limits.dollars`` does not pay for the quickest candidate.
     """
-    metric = check_metric(spec.metric or default_metric(dataset.task), dataset.task, dataset.classes)
+    metric = check_metric(choose_metric(spec.metric, dataset), dataset.task, dataset.classes)
     check_positive_class(spec.positive_class, dataset.classes)
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec)
@@ -45,6 +45,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
         one_job=one_job,
         skipped=(*skipped, *beyond, *too_dear),
         notes=(
+            *_imbalance_notes(dataset, metric),
             *notes,
             *notes_of(spec, [one.candidate.trials for one in planned]),
             *unread(spec, [catalogue()[one.candidate.algorithm] for one in planned]),
@@ -54,6 +55,18 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
         seed=spec.seed,
     )
     return complete.model_copy(update={"estimate": estimate_run(complete, dataset, spec)})
+
+
+def _imbalance_notes(dataset: Dataset, metric: str) -> tuple[str, ...]:
+    """Which class is rare, and what that means for the choice."""
+    if dataset.rarest_class is None or not dataset.is_imbalanced:
+        return ()
+    label, share = dataset.rarest_class
+    positive = f" of '{dataset.positive}', the positive class" if dataset.positive and metric != "log_loss" else ""
+    return (
+        f"imbalance: class '{label}' has {share:.1%} of the training rows; candidates are compared by "
+        f"{metric}{positive}",
+    )
 
 
 def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]:

@@ -10,7 +10,13 @@ __all__ = ["violations"]
 
 
 def violations(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]:
-    """One sentence a missed limit; none when ``variant`` keeps them all."""
+    """Return one sentence a missed limit; none when ``variant`` keeps them all.
+
+    Args:
+        variant: One that is ok.
+        metric: What ``limits.min_quality`` is of.
+        limits: Of the JobSpec.
+    """
     assert variant.artifact is not None, "a variant that is ok was made"
     assert variant.latency_us is not None, "and measured"
     found = []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.records.variant import CandidateReport, LeaderboardRow, Selection, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.evaluation.ranking import score_label, shown
+from pipeline.contracts.spec.metrics import quality_metric
+from pipeline.evaluation.ranking import TIE, is_tied, ranking_score
 from pipeline.selection.limits import violations
-from pipeline.selection.pareto import costs, front
+from pipeline.selection.pareto import costs, front, repeatable_costs
 
 __all__ = ["select"]
 
@@ -24,20 +25,31 @@ def select(
 ) -> Selection:
     """Choose the candidate whose fp32 file has the best ``metric``, and of it the smallest file that kept its gates.
 
-    Only files that keep the limits of ``spec`` and that no other such file dominates are chosen from; where none keeps
-    them, ``unmet`` says what even the best misses. At least one variant is ok: compression fails the run otherwise.
+    Candidates within 0.1 % of the best are tied: the one with the smallest file wins, then the first by name. Measured
+    times decide nothing but ``limits.max_latency_us``, so that two machines choose alike. Only files that keep the
+    limits of ``spec``, and that no other such file beats in quality and size, are chosen from; where none keeps them,
+    ``unmet`` says what even the best misses. At least one variant is ok: compression fails the run otherwise.
+
+    Args:
+        variants: Made and measured.
+        metric: The plan's.
+        spec: Its limits.
+        tried: What became of each candidate, for the record.
+        notes: What the limits made of the plan, for the record.
     """
     made = [variant for variant in variants.variants if variant.status == "ok"]
-    within = [variant for variant in made if not violations(variant, metric, spec.limits)]
-    compared = _Ranking(metric=metric, by_folds=variants.by_folds)
-    winner = compared.winner(within or made, made)
+    limited = quality_metric(spec.metric, metric)
+    within = [variant for variant in made if not violations(variant, limited, spec.limits)]
+    ranking = _Ranking(metric=metric, by_folds=variants.by_folds, full_precision=_full_precision(made))
+    winner = ranking.winner(within or made)
     return Selection(
         metric=metric,
+        quality_metric=limited,
         by_folds=variants.by_folds,
         winner=winner,
-        leaderboard=compared.leaderboard(variants.variants, winner),
-        reason=compared.reason(winner, made, fitting=len(within)),
-        unmet=violations(winner, metric, spec.limits),
+        leaderboard=ranking.leaderboard(variants.variants, winner),
+        reason=ranking.reason(winner, within, made),
+        unmet=violations(winner, limited, spec.limits),
         tried=tried,
         notes=notes,
     )
@@ -45,33 +57,23 @@ def select(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Ranking:
-    """What variants are compared by."""
+    """What variants are compared by. ``full_precision``: candidate -> its fp32 file, where that was made."""
 
     metric: str
     by_folds: bool
+    full_precision: Mapping[str, Variant]
 
-    def costs(self, variant: Variant) -> tuple[float, float, float]:
-        return costs(variant, self.metric, by_folds=self.by_folds)
-
-    def front(self, variants: Sequence[Variant]) -> list[Variant]:
-        return front(variants, self.metric, by_folds=self.by_folds)
-
-    def winner(self, eligible: Sequence[Variant], made: Sequence[Variant]) -> Variant:
-        """From the front alone: a quantized file that lost a little may be beaten by another candidate in all."""
-        full = _full_precision(made)
-        best = self.front(eligible)
-
-        def place(variant: Variant) -> tuple[tuple[float, float, float], str]:
-            return self.costs(full.get(variant.candidate, variant)), variant.candidate
-
-        leader = min(best, key=place).candidate
-        return min((v for v in best if v.candidate == leader), key=lambda v: (*reversed(self.costs(v)), v.precision))
+    def winner(self, eligible: Sequence[Variant]) -> Variant:
+        """From the front alone: a quantized file that lost a little may be beaten by another candidate in both."""
+        smallest = self._smallest_files(eligible)
+        tied = self._tied(smallest)
+        return min(tied, key=lambda variant: (_bytes(variant), variant.candidate))
 
     def leaderboard(self, variants: Sequence[Variant], winner: Variant) -> tuple[LeaderboardRow, ...]:
         """Those that are ok by the metric, then what was rejected, then what does not apply."""
         made = [variant for variant in variants if variant.status == "ok"]
-        on_front = self.front(made)
-        ranked = sorted(made, key=lambda v: (*self.costs(v), v.candidate, v.precision))
+        on_front = front(made, self.metric, costs)
+        ranked = sorted(made, key=lambda v: (*repeatable_costs(v, self.metric), v.candidate, v.precision))
         rest = sorted(
             (variant for variant in variants if variant.status != "ok"),
             key=lambda v: (v.status == "not_applicable", v.candidate, v.precision),
@@ -82,25 +84,58 @@ class _Ranking:
         ]
         return (*rows, *(LeaderboardRow(rank=None, variant=variant) for variant in rest))
 
-    def reason(self, winner: Variant, made: Sequence[Variant], *, fitting: int) -> str:
-        full = _full_precision(made).get(winner.candidate, winner)
-        if not fitting:
-            among = "no file meets the limits; of all"
-        elif fitting < len(made):
-            among = f"of the files that meet the limits ({fitting} of {len(made)})"
-        else:
-            candidates = len({variant.candidate for variant in made})
-            among = f"of {candidates} candidates" if candidates > 1 else "of 1 candidate"
-        found = shown(full.quality, self.metric, by_folds=self.by_folds)
-        rows = "cross-validated" if self.by_folds else "validation"
-        by = score_label(self.metric, by_folds=self.by_folds)
-        sentence = f"{among}, {winner.candidate} has the best {rows} {by} ({found})"
+    def reason(self, winner: Variant, within: Sequence[Variant], made: Sequence[Variant]) -> str:
+        """Say why ``winner`` was chosen: among what, by which number, and how a tie was broken."""
+        sentence = f"{_among(within, made)}, {self._comparison(winner, within or made)}"
+        full = self._full(winner)
         if full == winner:
             return sentence
-        assert winner.artifact is not None, "a winner was made"
-        assert full.artifact is not None, "so was the file that it came from"
-        times = full.artifact.bytes / winner.artifact.bytes
+        times = _bytes(full) / _bytes(winner)
         return f"{sentence}; its {winner.precision} file passed the gates and is {times:.1f} times smaller than fp32"
+
+    def _comparison(self, winner: Variant, eligible: Sequence[Variant]) -> str:
+        what = f"{'cross-validated' if self.by_folds else 'validation'} {self.metric}"
+        tied = self._tied(self._smallest_files(eligible))
+        best = max(tied, key=self._score)
+        own = self._full(winner).quality[self.metric]
+        if self._score(winner) == self._score(best):
+            return f"{winner.candidate} has the best {what} ({own:.6g})"
+        return (
+            f"{winner.candidate} has a {what} ({own:.6g}) within {TIE:.1%} of the best ({best.candidate}, "
+            f"{self._full(best).quality[self.metric]:.6g}), and the smallest file of those"
+        )
+
+    def _smallest_files(self, eligible: Sequence[Variant]) -> list[Variant]:
+        """Of each candidate the smallest file on the front of quality and size."""
+        files: dict[str, Variant] = {}
+        for variant in sorted(front(eligible, self.metric, repeatable_costs), key=lambda v: (_bytes(v), v.precision)):
+            files.setdefault(variant.candidate, variant)
+        return list(files.values())
+
+    def _tied(self, files: Sequence[Variant]) -> list[Variant]:
+        """Those whose candidates are within a tie of the best."""
+        best = self._full(max(files, key=self._score)).quality[self.metric]
+        return [file for file in files if is_tied(self._full(file).quality[self.metric], best)]
+
+    def _score(self, variant: Variant) -> float:
+        return ranking_score(self._full(variant).quality, self.metric)
+
+    def _full(self, variant: Variant) -> Variant:
+        return self.full_precision.get(variant.candidate, variant)
+
+
+def _among(within: Sequence[Variant], made: Sequence[Variant]) -> str:
+    if not within:
+        return "no file meets the limits; of all"
+    if len(within) < len(made):
+        return f"of the files that meet the limits ({len(within)} of {len(made)})"
+    candidates = len({variant.candidate for variant in made})
+    return f"of {candidates} candidates" if candidates > 1 else "of 1 candidate"
+
+
+def _bytes(variant: Variant) -> int:
+    assert variant.artifact is not None, "a variant that is ok was made"
+    return variant.artifact.bytes
 
 
 def _full_precision(variants: Sequence[Variant]) -> dict[str, Variant]:

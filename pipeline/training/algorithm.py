@@ -169,6 +169,7 @@ class Problem:
     process: Process = field(default_factory=Process)
     code: Path | None = None
     unit: float = 1.0
+    positive: int = 1  # of two classes the one that F1 and average precision are of
     base: Base | None = None
     may_be_dealt: bool = True
 

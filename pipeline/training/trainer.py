@@ -298,6 +298,7 @@ class Trainer:
             threads=self.machine.threads,
             report=report,
             may_be_dealt=self.dataset.may_be_dealt and self._has_groups,
+            positive=self.dataset.classes.index(self.dataset.positive) if self.dataset.positive else 1,
             unit=self._scale[1] if self.dataset.task == "regression" else 1.0,
         )
 

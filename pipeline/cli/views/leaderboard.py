@@ -9,18 +9,18 @@ from pipeline.cli.views.candidates import reason_lines, served_lines, tried_line
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.tables import duration, interval, size
 from pipeline.contracts.records.variant import LeaderboardRow, Selection
-from pipeline.evaluation.ranking import score_label
 
 __all__ = ["leaderboard", "leaderboard_columns"]
 
 
-def leaderboard_columns(metric: str) -> list[FittedColumn]:
-    """Those of a leaderboard; a narrow terminal has fewer."""
+def leaderboard_columns(metric: str, other: str = "") -> list[FittedColumn]:
+    """Those of a leaderboard; a narrow terminal has fewer. ``other``: a metric that is shown too."""
     return [
         FittedColumn(name="candidate"),
         FittedColumn(name="precision"),
         FittedColumn(name=metric, right=True),
         FittedColumn(name="95 %", drop=1, right=True),
+        *([FittedColumn(name=other, drop=3, right=True)] if other else []),
         FittedColumn(name="trained", drop=4, right=True),
         FittedColumn(name="one row", drop=2, right=True),
         FittedColumn(name="size", drop=3, right=True),
@@ -32,9 +32,11 @@ def leaderboard_columns(metric: str) -> list[FittedColumn]:
 def leaderboard(selection: Selection) -> RenderableType:
     """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
     front are marked."""
-    table = FittedTable(columns=leaderboard_columns(selection.metric))
+    metric, other = selection.metric, selection.quality_metric
+    other = "" if other == metric else other
+    table = FittedTable(columns=leaderboard_columns(metric, other))
     for row in selection.leaderboard:
-        table.add(*_cells(row, selection.metric), style=_style(row))
+        table.add(*_cells(row, metric, other), style=_style(row))
     return Group(
         table,
         *reason_lines(
@@ -52,25 +54,27 @@ def leaderboard(selection: Selection) -> RenderableType:
 
 def _quality_of(selection: Selection) -> str:
     metric, by_folds = selection.metric, selection.by_folds
-    by = score_label(metric, by_folds=by_folds)
-    ranked = f", ranked by {by}" if by != metric else ""
-    return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}{ranked}"
+    return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}"
 
 
-def _cells(row: LeaderboardRow, metric: str) -> tuple[RenderableType, ...]:
+def _cells(row: LeaderboardRow, metric: str, other: str) -> tuple[RenderableType, ...]:
     variant = row.variant
-    quality = variant.quality.get(metric)
     return (
         Text(variant.candidate),
         variant.precision,
-        f"{quality:.4f}" if quality is not None else "",
+        _number(variant.quality.get(metric)),
         interval(variant.interval.get(metric)),
+        *([_number(variant.quality.get(other))] if other else []),
         duration(variant.train_seconds) if variant.artifact else "",
         f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
         size(variant.artifact.bytes) if variant.artifact else "",
         f"{variant.agreement:.1%}" if variant.agreement is not None else "",
         _verdict(row),
     )
+
+
+def _number(quality: float | None) -> str:
+    return "" if quality is None else f"{quality:.4f}"
 
 
 def _verdict(row: LeaderboardRow) -> str:

@@ -83,6 +83,7 @@ class Selection(Record):
     """
 
     metric: str
+    quality_metric: str = ""  # what limits.min_quality is of; empty: the metric
     by_folds: bool = False
     winner: Variant
     leaderboard: tuple[LeaderboardRow, ...]

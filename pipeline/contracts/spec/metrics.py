@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from pipeline.contracts.algorithm_spec import did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.signature import Task
 
 __all__ = [
@@ -16,7 +17,7 @@ __all__ = [
     "Metric",
     "check_metric",
     "check_positive_class",
-    "default_metric",
+    "choose_metric",
     "greater_is_better",
     "quality_metric",
     "resolve_metric",
@@ -149,14 +150,27 @@ def resolve_metric(name: str) -> str:
     raise ValueError(f"unknown metric '{name[:60]}': {hint}")
 
 
-def default_metric(task: Task) -> Metric:
-    """Return the metric that candidates are compared by where nobody names one."""
-    return _QUALITY[task]
+def choose_metric(metric: Metric | None, dataset: Dataset) -> Metric:
+    """Return what candidates are compared by: ``metric`` where train.yaml names one.
+
+    Else the log loss, of two imbalanced classes average precision, of a regression the RMSE, of clusters the
+    silhouette.
+    """
+    if metric is not None:
+        return metric
+    return "average_precision" if dataset.positive and dataset.is_imbalanced else _METRICS[dataset.task][0]
 
 
-def quality_metric(metric: Metric | None, task: Task) -> Metric:
-    """Return what ``limits.min_quality`` is of: the metric that train.yaml names, else accuracy, RMSE or silhouette."""
-    return metric or _QUALITY[task]
+def quality_metric(named: Metric | None, chosen_by: str) -> Metric:
+    """Return what ``limits.min_quality`` is of.
+
+    Args:
+        named: The metric that train.yaml names; it is that.
+        chosen_by: The metric that candidates are compared by; else accuracy, RMSE or silhouette, by its task.
+    """
+    if named is not None:
+        return named
+    return next(_QUALITY[task] for task, metrics in _METRICS.items() if chosen_by in metrics)
 
 
 def greater_is_better(metric: str) -> bool:

@@ -16,7 +16,6 @@ __all__ = ["find_warnings", "shared_rows"]
 
 _WIDE_INTERVAL = 0.1  # of the metric: the width of an interval beyond which its quality is rough
 _SHARES = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # on a scale of about 1
-_RARE = 0.05  # of the training rows
 
 
 def find_warnings(
@@ -60,15 +59,15 @@ def _rounded(value: float, metric: str) -> str:
 
 
 def _rare_classes(dataset: Dataset) -> Iterator[str]:
-    total = sum(dataset.class_rows)
-    if len(dataset.classes) < 2 or not total:
+    if dataset.rarest_class is None or not dataset.is_imbalanced:
         return
-    rows, label = min(zip(dataset.class_rows, dataset.classes, strict=True))
-    if rows < _RARE * total and rows < total / (2 * len(dataset.classes)):
-        yield (
-            f"imbalance: class '{label}' has {rows:,} of {total:,} training rows ({rows / total:.1%}): accuracy "
-            "hardly shows it; metric: auc or training.class_weights: balanced does"
-        )
+    label, share = dataset.rarest_class
+    rows = dict(zip(dataset.classes, dataset.class_rows, strict=True))[label]
+    telling = "average precision, F1" if dataset.positive else "balanced accuracy, macro F1"
+    yield (
+        f"imbalance: class '{label}' has {rows:,} of {sum(dataset.class_rows):,} training rows ({share:.1%}): accuracy "
+        f"hardly shows how well it is told; {telling} and its recall do"
+    )
 
 
 def shared_rows(train: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> Iterator[str]:

@@ -21,7 +21,7 @@ _MOST_AREAS = 20  # classes, each of which sorts the rows, that an epoch has tim
 
 def epoch_metric(problem: Problem, answers: Tensor, target: Tensor) -> dict[str, float]:
     """The plan's metric by its name, of probabilities [rows, classes] or of standardised values [rows, ...]."""
-    if problem.metric == "auc" and problem.classes > _MOST_AREAS:
+    if problem.metric in ("auc", "average_precision") and problem.classes > _MOST_AREAS:
         return {}
     classes = tuple(map(str, range(problem.classes)))
     found, truth = answers.float().cpu().numpy(), target.cpu().numpy()
@@ -31,7 +31,8 @@ def epoch_metric(problem: Problem, answers: Tensor, target: Tensor) -> dict[str,
         found, truth = found[:, 0] * problem.unit, truth * problem.unit
     else:
         truth = np.array(classes, object)[truth]
-    signature = Signature(task=problem.task, target="", columns=(), classes=classes)
+    positive = classes[problem.positive] if len(classes) == 2 else ""
+    signature = Signature(task=problem.task, target="", columns=(), classes=classes, positive=positive)
     return measure(signature, truth, Answers.of(signature, found), only=problem.metric)
 
 

@@ -51,8 +51,8 @@ def test_cross_validated_numbers_are_called_so_however_many_the_rows_are() -> No
     assert "auc by cross-validation; ● on the Pareto front" in _shown(140, auc)
 
 
-def test_of_cross_validated_accuracies_it_is_told_what_the_rank_is_by() -> None:
-    told = "accuracy by cross-validation, ranked by accuracy − 0.2 × log loss; ● on the Pareto front"
+def test_an_older_selection_by_cross_validation_is_shown() -> None:
+    told = "accuracy by cross-validation; ● on the Pareto front"
     assert told in _shown(160, selection().model_copy(update={"by_folds": True}))
 
 

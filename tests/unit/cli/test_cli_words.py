@@ -11,7 +11,6 @@ from typer.main import get_command
 
 import pipeline
 from pipeline.cli.main import app
-from pipeline.evaluation.ranking import score_label
 from tests.unit.cli.conftest import Stage
 
 SOURCES = Path(pipeline.__file__).parent
@@ -49,11 +48,6 @@ def test_what_a_candidate_is_for_is_said_in_the_fields_terms() -> None:
     texts = json.dumps(catalog)
     assert "as the baseline" in texts
     assert "one model per fold, early-stopped on held-out rows" in texts
-
-
-def test_a_rank_by_two_metrics_is_a_formula() -> None:
-    assert score_label("accuracy", by_folds=True) == "accuracy − 0.2 × log loss"
-    assert score_label("rmse", by_folds=True) == "rmse"
 
 
 def test_every_command_and_option_has_a_help_text(stage: Stage) -> None:

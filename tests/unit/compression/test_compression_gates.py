@@ -17,7 +17,7 @@ def small(*, size: int = 300, latency: float = 20.0, **quality: float) -> Measur
 
 
 def failed(measured: Measured, *, agreement: float = 1.0, metric: str = "accuracy") -> tuple[str, ...]:
-    return failed_gates(FULL, measured, agreement=agreement, metric=metric, limits=Compression())
+    return failed_gates(FULL, measured, agreement=agreement, metric=metric, limits=Compression(max_slowdown=1.5))
 
 
 def test_a_file_that_is_smaller_and_as_good_keeps_its_gates() -> None:
@@ -48,6 +48,17 @@ def test_every_gate_that_is_missed_is_named() -> None:
 def test_a_better_metric_is_no_drop() -> None:
     assert relative_drop(0.9, 0.91, "accuracy") < 0
     assert relative_drop(100.0, 99.0, "rmse") < 0
+
+
+def test_a_slow_file_keeps_its_gates_unless_a_limit_is_named() -> None:
+    slow = small(latency=200.0)
+    assert failed_gates(FULL, slow, agreement=1.0, metric="accuracy", limits=Compression()) == ()
+
+
+def test_a_small_log_loss_may_grow_by_a_share_of_the_probability_of_the_truth() -> None:
+    assert relative_drop(0.010, 0.015, "log_loss") == pytest.approx(0.005, rel=0.01)
+    assert relative_drop(0.5, 0.6, "log_loss") == pytest.approx(0.095, rel=0.01)
+    assert relative_drop(0.5, 0.4, "log_loss") < 0
 
 
 def test_an_error_of_zero_may_not_grow() -> None:

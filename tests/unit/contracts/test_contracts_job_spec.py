@@ -176,8 +176,8 @@ def test_metrics_of_two_classes_or_of_ordered_ones_are_refused_for_others() -> N
 
 
 def test_quality_without_a_metric_is_accuracy_or_rmse() -> None:
-    assert [quality_metric(None, task) for task in ("classification", "regression")] == ["accuracy", "rmse"]
-    assert quality_metric("auc", "classification") == "auc"
+    assert [quality_metric(None, metric) for metric in ("average_precision", "mae")] == ["accuracy", "rmse"]
+    assert quality_metric("auc", "auc") == "auc"
 
 
 def test_errors_and_losses_are_the_better_the_less() -> None:

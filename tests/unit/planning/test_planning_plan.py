@@ -72,10 +72,32 @@ def test_only_what_was_asked_for_is_tried_once_and_no_job_is_empty(algorithms, j
     assert [job.name for job in planned.jobs] == jobs
 
 
-@pytest.mark.parametrize(("classes", "metric"), [(2, "accuracy"), (0, "rmse")])
+@pytest.mark.parametrize(("classes", "metric"), [(2, "log_loss"), (0, "rmse")])
 def test_the_metric_follows_the_task(classes, metric):
     assert plan(_dataset(classes=classes), JobSpec()).metric == metric
     assert plan(_dataset(), JobSpec(metric="auc", seed=5)).metric == "auc"
+
+
+def test_of_imbalanced_classes_average_precision_of_the_rare_one_decides_and_the_plan_says_so():
+    rare = _dataset().model_copy(update={"classes": ("fraud", "ok"), "class_rows": (15, 985)})
+    planned = plan(rare, JobSpec())
+    assert planned.metric == "average_precision"
+    assert planned.notes[0] == (
+        "imbalance: class 'fraud' has 1.5% of the training rows; candidates are compared by average_precision of "
+        "'fraud', the positive class"
+    )
+    assert plan(rare, JobSpec(metric="auc")).metric == "auc"
+    many = _dataset().model_copy(update={"classes": ("a", "b", "c"), "class_rows": (500, 490, 10)})
+    planned = plan(many, JobSpec())
+    assert planned.metric == "log_loss"
+    assert planned.notes[0] == "imbalance: class 'c' has 1.0% of the training rows; candidates are compared by log_loss"
+
+
+def test_a_metric_of_other_classes_is_an_error_of_the_spec():
+    with pytest.raises(InvalidJobSpecError, match="f1_macro"):
+        plan(_dataset(classes=3), JobSpec(metric="f1"))
+    with pytest.raises(InvalidJobSpecError, match="positive_class"):
+        plan(_dataset(classes=3), JobSpec(positive_class="x"))
 
 
 def test_a_metric_of_another_task_is_an_error_of_the_spec():
