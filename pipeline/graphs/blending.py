@@ -14,18 +14,28 @@ from pipeline.graphs.compose import IR_VERSION, OPSETS, normalise
 __all__ = ["blend", "side_by_side"]
 
 
-def blend(bodies: Sequence[onnx.ModelProto], weights: Sequence[float], *, classes: int) -> onnx.ModelProto:
-    """A body (graphs.served_graph) that answers the ``weights``' mean of ``bodies``, which read the same rows.
+def blend(
+    bodies: Sequence[onnx.ModelProto], weights: Sequence[float], *, classes: int, width: int | None = None
+) -> onnx.ModelProto:
+    """Average several bodies (graphs.served_graph) that read the same rows. Inputs of one name are one.
 
-    ``classes``: how many; 0: the bodies answer values. Of two bodies' inputs those of one name are one.
+    Args:
+        bodies: what is averaged.
+        weights: what each counts.
+        classes: how many classes the probabilities are of; 0: the bodies answer values.
+        width: numbers in an answer; None: a number for each class, or one value.
+
+    Returns:
+        A body that answers the weighted mean [batch, width].
     """
-    members = _Members.of(bodies, width=max(1, classes))
+    width = max(1, classes) if width is None else width
+    members = _Members.of(bodies, width=width)
     shares = [f"share_{index}" for index, _ in enumerate(weights)]
     for index, weight in enumerate(weights):
         members.constants.append(numpy_helper.from_array(np.array(weight, np.float32), f"weight_{index}"))
         members.nodes.append(helper.make_node("Mul", [members.answers[index], f"weight_{index}"], [shares[index]]))
     members.nodes.append(helper.make_node("Sum", shares, ["blended"]))
-    return members.model("blended", max(1, classes))
+    return members.model("blended", width)
 
 
 def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:

@@ -11,7 +11,7 @@ from onnxruntime.quantization.onnx_model import ONNXModel
 __all__ = ["IR_VERSION", "OPSETS", "add_input", "join", "make_model", "normalise"]
 
 IR_VERSION = 10
-OPSETS = {"": 20, "ai.onnx.ml": 3, "com.microsoft": 1}
+OPSETS = {"": 20, "ai.onnx.ml": 5, "com.microsoft": 1}
 
 
 def make_model(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
     import lightgbm
-    import onnx
 
+    from pipeline.training.export.bodies import TreeBody
+    from pipeline.training.export.tree_ensemble import Trees
     from pipeline.training.features.preprocessing import Preprocessing
 
 __all__ = ["RECIPE"]
@@ -80,7 +80,6 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
         ],
     )
     late = time.monotonic() > problem.deadline
-    booster = _in_float32(booster)
 
     def predict(rows: Rows) -> Any:
         import numpy as np
@@ -90,7 +89,7 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
 
     return FittedModel(
         predict=predict,
-        body=lambda: _body(booster, preprocessing, classes=problem.classes),
+        body=_body(booster, preprocessing, classes=problem.classes),
         notes=("training time ran out before the trees stopped improving",) if late else (),
     )
 
@@ -131,36 +130,16 @@ def _eval_callback(problem: Problem) -> Any:
     return watch
 
 
-def _in_float32(booster: lightgbm.Booster) -> lightgbm.Booster:
-    """The best trees, each threshold the greatest float32 that is not above it.
+def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: int) -> TreeBody:
+    """The best trees."""
+    from pipeline.training.export.bodies import TreeBody
+    from pipeline.training.export.tree_ensemble import lightgbm_trees
 
-    The columns are float32 and the thresholds float64 between two of them: rounded down, every row goes the same way,
-    and the ONNX file, whose thresholds are float32, says exactly what LightGBM says.
-    """
-    import lightgbm
+    def read() -> Trees:
+        text = booster.model_to_string(num_iteration=booster.best_iteration)
+        return lightgbm_trees(text, targets=classes if classes > 2 else 1)
 
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
-    text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE)  # in bytes; without it the trees are read in turn
-    text = re.sub(r"^threshold=(.*)$", _rounded_down, text, flags=re.MULTILINE)
-    return lightgbm.Booster(model_str=text)
-
-
-def _rounded_down(line: re.Match[str]) -> str:
-    import numpy as np
-
-    exact = np.array(line[1].split(), np.float64)
-    nearest = exact.astype(np.float32)
-    down = np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-    return "threshold=" + " ".join(repr(float(value)) for value in down)
-
-
-def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: int) -> onnx.ModelProto:
-    from pipeline.training.export.lightgbm_to_onnx import tree_graph
-    from pipeline.training.export.sklearn_to_onnx import core_graph
-    from pipeline.training.features.preprocessing import FEATURES
-
-    graph = tree_graph(booster.model_to_string(), features=FEATURES, width=preprocessing.width, classes=classes)
-    return core_graph(preprocessing, graph)
+    return TreeBody(preprocessing=preprocessing, read=read, classes=classes, link="logistic" if classes else "none")
 
 
 RECIPE = Recipe(

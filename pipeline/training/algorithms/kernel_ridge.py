@@ -20,7 +20,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     from numpy.linalg import LinAlgError
 
     from pipeline.training.estimators.kernel_machine import KERNELS, KernelMachine
-    from pipeline.training.export.sklearn_to_onnx import core_graph
+    from pipeline.training.export.bodies import core_graph
     from pipeline.training.features.preprocessing import one_hot_features_of_frequent
 
     _check(settings, ("auto", *KERNELS))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.training.algorithm import FittedModel, Problem, Settings
-from pipeline.training.estimators.sklearn_model import fitted_model
+from pipeline.training.estimators.sklearn_model import class_columns, fitted_model
 
 __all__ = ["MAX_FOREST_BYTES", "fit_forest", "most_leaves"]
 
-MAX_FOREST_BYTES = 10_000_000  # what the ONNX file may come to; deeper trees gain less than they cost to load
-_BYTES_PER_LEAF, _BYTES_PER_LEAF_AND_CLASS = 60, 14  # as skl2onnx writes a leaf and the split above it
+MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
+_BAG_MODELS = 5
+_BYTES_PER_LEAF = 25  # as export.tree_ensemble writes a leaf and the split above it
+_BYTES_PER_CLASS = 12  # more, of more than two classes: measured with 3 to 30 of them, at 1,000 leaves
 
 
 def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, share: float) -> FittedModel:
@@ -18,6 +20,8 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
 
     ``share`` of the columns that a split of a regression chooses from; of a classification it is their square root.
     """
+    from pipeline.training.export.bodies import TreeBody
+    from pipeline.training.export.tree_ensemble import forest_trees
     from pipeline.training.features.preprocessing import forest_features
 
     preprocessing, features = forest_features(problem)
@@ -31,9 +35,20 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
         random_state=problem.seed,
     )
     model.fit(features, problem.train.target, sample_weight=problem.train.weight)
-    return fitted_model(model, preprocessing, problem)
+    body = TreeBody(
+        preprocessing=preprocessing,
+        read=lambda: forest_trees(
+            model.estimators_,
+            classes=problem.classes,
+            columns=class_columns(model.classes_, problem.classes) if problem.classes else None,
+        ),
+        classes=problem.classes,
+        link="none",
+    )
+    return fitted_model(model, preprocessing, problem, body=body)
 
 
 def most_leaves(trees: int, classes: int) -> int:
     """How many leaves a tree may have."""
-    return max(8, MAX_FOREST_BYTES // (trees * (_BYTES_PER_LEAF + _BYTES_PER_LEAF_AND_CLASS * max(1, classes))))
+    leaf = _BYTES_PER_LEAF + (_BYTES_PER_CLASS * classes if classes > 2 else 0)
+    return max(8, MAX_FOREST_BYTES // (_BAG_MODELS * trees * leaf))

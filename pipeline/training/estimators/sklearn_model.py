@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,16 @@ if TYPE_CHECKING:
 
     from pipeline.training.features.preprocessing import Preprocessing
 
-__all__ = ["fitted_model"]
+__all__ = ["class_columns", "fitted_model"]
 
 
 def fitted_model(
-    estimator: Any, preprocessing: Preprocessing, problem: Problem, *, notes: tuple[str, ...] = ()
+    estimator: Any,
+    preprocessing: Preprocessing,
+    problem: Problem,
+    *,
+    notes: tuple[str, ...] = (),
+    body: Callable[[], onnx.ModelProto] | None = None,
 ) -> FittedModel:
     """Make the result of a fitted estimator.
 
@@ -30,14 +36,15 @@ def fitted_model(
         preprocessing: What makes the features of rows.
         problem: What the estimator was fitted for.
         notes: What the candidate's record says about the training.
+        body: What exports it; None: skl2onnx does.
     """
     if not problem.classes:
         return FittedModel(
             predict=lambda rows: estimator.predict(preprocessing.apply(rows)),
-            body=lambda: _graph(estimator, preprocessing, columns=None),
+            body=body or (lambda: _graph(estimator, preprocessing, columns=None)),
             notes=notes,
         )
-    columns = _class_columns(estimator.classes_, problem.classes)
+    columns = class_columns(estimator.classes_, problem.classes)
 
     def predict(rows: Rows) -> Any:
         probabilities = estimator.predict_proba(preprocessing.apply(rows))
@@ -45,12 +52,12 @@ def fitted_model(
 
     return FittedModel(
         predict=predict,
-        body=lambda: _graph(estimator, preprocessing, columns=columns, classifier=True),
+        body=body or (lambda: _graph(estimator, preprocessing, columns=columns, classifier=True)),
         notes=notes,
     )
 
 
-def _class_columns(fitted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32] | None:
+def class_columns(fitted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32] | None:
     """A 0/1 matrix [fitted classes, classes] that moves each column to its class; None where all are there."""
     if len(fitted) == classes:
         return None

@@ -10,9 +10,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.graphs.compose import OPSETS, join, make_model
+from pipeline.training.export.bodies import core_graph
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 
-__all__ = ["core_graph", "denormalize_outputs", "place_class_columns", "sklearn_body"]
+__all__ = ["denormalize_outputs", "place_class_columns", "sklearn_body"]
+
+_MAX_ML_OPSET = 3  # the newest that skl2onnx writes; what it writes for these estimators is the same in OPSETS
 
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
@@ -27,11 +30,6 @@ def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bo
         options={"zipmap": False} if classifier else None,
     )
     return core_graph(preprocessing, graph)
-
-
-def core_graph(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
-    """``graph`` over the features, of which the last output counts: a classifier's first one is its labels."""
-    return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
 
 
 def place_class_columns(body: onnx.ModelProto, columns: npt.NDArray[np.float32]) -> onnx.ModelProto:

@@ -58,9 +58,10 @@ class _Features:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preprocessing:
-    """``fill`` [numeric columns] replaces NaN (NaN: it stays), then ``centre`` is subtracted.
+    """``fill`` [numbers] replaces NaN (NaN: it stays), then ``centre`` is subtracted.
 
-    The ``flagged`` columns get a 0/1 column of their own, and so does each category of ``shown`` [categories, 2]: its
+    ``columns`` [numbers]: the numeric column that each number is read from; None: each column once, in order. The
+    ``flagged`` numbers get a 0/1 column of their own, and so does each category of ``shown`` [categories, 2]: its
     categorical column and its id. ``turned`` are pairs of the numbers seen from other angles. ``codes`` [ids of all
     categorical columns, numbers for each] are what the ids become.
     """
@@ -72,6 +73,8 @@ class Preprocessing:
     cardinalities: tuple[int, ...]
     shown: npt.NDArray[np.int64] = field(default_factory=_none_shown)
     turned: RotatedPairs | None = None
+    columns: npt.NDArray[np.int64] | None = None
+    numeric: int | None = None  # how many numeric columns there are, where ``columns`` says which are read
 
     @property
     def width(self) -> int:
@@ -86,8 +89,9 @@ class Preprocessing:
 
     def apply(self, rows: Rows) -> Matrix:
         """The features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by column."""
-        missing = np.isnan(rows.num)
-        numbers = np.where(missing, self.fill, rows.num) - self.centre
+        given = rows.num if self.columns is None else rows.num[:, self.columns]
+        missing = np.isnan(given)
+        numbers = np.where(missing, self.fill, given) - self.centre
         turned = [self.turned.apply(numbers)] if self.turned else []
         shown = rows.cat[:, self.shown[:, 0]] == self.shown[:, 1]
         codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
@@ -98,7 +102,8 @@ class Preprocessing:
         numeric, categorical = self._of_numbers(), self._of_categories()
         inputs = []
         if len(self.fill):
-            inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", len(self.fill)]))
+            width = len(self.fill) if self.numeric is None else self.numeric
+            inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", width]))
         if self.cardinalities:
             inputs.append(helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", len(self.cardinalities)]))
         nodes = [*numeric.nodes, *categorical.nodes]
@@ -110,10 +115,14 @@ class Preprocessing:
         made = _Features()
         if not len(self.fill):
             return made
+        given = NUM
+        if self.columns is not None:
+            made.nodes.append(_node("Gather", [NUM, "columns"], given := "taken", axis=1))
+            made.constants.append(numpy_helper.from_array(self.columns, "columns"))
         made.add(
             "numbers",
-            _node("IsNaN", [NUM], "missing"),
-            _node("Where", ["missing", "fill", NUM], "filled"),
+            _node("IsNaN", [given], "missing"),
+            _node("Where", ["missing", "fill", given], "filled"),
             _node("Sub", ["filled", "centre"], "numbers"),
             fill=self.fill,
             centre=self.centre,

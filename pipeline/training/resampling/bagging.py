@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.resampling.bag_graph import average_fitted_models
 from pipeline.training.resampling.folds import make_folds
 
 __all__ = ["bagged"]
@@ -38,7 +39,7 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], FittedM
         members.append(train(part, number))
     return FittedModel(
         predict=lambda rows: _mean(members, rows),
-        body=lambda: _average_graphs(members, problem.classes),
+        body=lambda: average_fitted_models(members, classes=problem.classes),
         notes=(*dict.fromkeys(note for member in members for note in member.notes), *notes),
     )
 
@@ -46,9 +47,3 @@ def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], FittedM
 def _mean(members: list[FittedModel], rows: Rows) -> npt.NDArray[Any]:
     total: npt.NDArray[Any] = sum((one.predict(rows).astype(np.float64) for one in members), np.zeros(()))
     return total / len(members)
-
-
-def _average_graphs(members: list[FittedModel], classes: int) -> Any:
-    from pipeline.graphs.blending import blend
-
-    return blend([one.body() for one in members], [1 / len(members)] * len(members), classes=classes)

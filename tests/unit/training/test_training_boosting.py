@@ -52,16 +52,16 @@ def test_trees_stop_when_the_validation_rows_say_so(train: TrainIt) -> None:
     shuffled = {name: split.with_columns(pl.col("target").shuffle(seed=1)) for name, split in noise.splits.items()}
     few = {"n_estimators": 500, "early_stopping_rounds": 5, "folds": 1}
     run = train("gradient_boosting", profiled(shuffled, "regression"), **few)
-    (trees,) = (n for n in onnx.load(run.folder / "model.onnx").graph.node if n.op_type == "TreeEnsembleRegressor")
-    (ids,) = (attribute.ints for attribute in trees.attribute if attribute.name == "nodes_treeids")
-    assert len(set(ids)) < 30
+    (trees,) = (n for n in onnx.load(run.folder / "model.onnx").graph.node if n.op_type == "TreeEnsemble")
+    (roots,) = (attribute.ints for attribute in trees.attribute if attribute.name == "tree_roots")
+    assert len(roots) < 30
 
 
 def test_each_fold_has_trees_and_each_training_row_an_answer_of_trees_that_have_not_seen_it(train: TrainIt) -> None:
     rows = table("regression", rows=300)
     run = train("gradient_boosting", rows, folds=3)
     nodes = onnx.load(run.folder / "model.onnx").graph.node
-    assert sum(node.op_type == "TreeEnsembleRegressor" for node in nodes) == 3
+    assert sum(node.op_type == "TreeEnsemble" for node in nodes) == 1
     assert run.difference() < 1e-5
 
 

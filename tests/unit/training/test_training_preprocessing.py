@@ -68,8 +68,8 @@ def test_what_is_missing_stays_for_boosting_and_is_flagged_for_the_others() -> N
         assert np.isfinite(preprocessing.apply(problem.train)[:, 0]).all()
 
 
-@pytest.mark.parametrize(("trees", "classes"), [(200, 0), (200, 2), (1000, 100), (100_000, 1000)])
+@pytest.mark.parametrize(("trees", "classes"), [(200, 0), (200, 2), (300, 100), (100_000, 1000)])
 def test_a_forest_is_no_larger_than_it_may_be(trees: int, classes: int) -> None:
     assert most_leaves(trees, classes) >= 8
     if trees < 100_000:
-        assert trees * most_leaves(trees, classes) * (60 + 14 * max(1, classes)) <= 12_000_000
+        assert 5 * trees * most_leaves(trees, classes) * (25 + 12 * classes * (classes > 2)) <= 20_000_000

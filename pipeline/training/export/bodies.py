@@ -1,0 +1,92 @@
+"""Bodies (graphs.served_graph) of models that can be averaged into one graph (resampling.bag_graph)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.graphs.compose import join, make_model
+from pipeline.training.export.tree_ensemble import Trees
+from pipeline.training.features.merged_preprocessing import merge_preprocessing
+from pipeline.training.features.preprocessing import FEATURES, Preprocessing
+
+__all__ = ["TreeBody", "core_graph"]
+
+
+def core_graph(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
+    """``graph`` over the features, of which the last output counts: a classifier's first one is its labels."""
+    return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeBody:
+    """Trees over the features of ``preprocessing``. ``read`` makes them of the fitted model.
+
+    ``link``: what makes probabilities of the sums; none where the sums are probabilities already (of two classes the
+    second one's) or values. ``classes``: how many; 0: values.
+    """
+
+    preprocessing: Preprocessing
+    read: Callable[[], Trees]
+    classes: int
+    link: Literal["logistic", "none"]
+
+    def __call__(self) -> onnx.ModelProto:
+        return self.average([self])
+
+    def average(self, bodies: Sequence[Self]) -> onnx.ModelProto:
+        """One node with the trees of all models.
+
+        Where the sums are the answer, the leaves are averaged. The mean of probabilities is not the probability of the
+        mean: with a link each model has sums of its own, and what the link makes of them is averaged.
+        """
+        merged = merge_preprocessing([body.preprocessing for body in bodies])
+        sums = self.classes if self.classes > 2 else 1
+        groups = len(bodies) if self.link == "logistic" else 1
+        trees = [
+            body.read().moved(
+                features=places, target=sums * index if groups > 1 else 0, factor=groups / len(bodies)
+            )
+            for index, (body, places) in enumerate(zip(bodies, merged.places, strict=True))
+        ]  # fmt: skip
+        nodes = [Trees.join(trees).node(FEATURES, "sums", targets=sums * groups)]
+        constants: list[onnx.TensorProto] = []
+        answer = "sums"
+        if self.link == "logistic":
+            answer = _mean_probability(nodes, constants, classes=sums, models=groups)
+        if self.classes == 2:
+            constants.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
+            nodes += [
+                helper.make_node("Sub", ["one", answer], ["first"]),
+                helper.make_node("Concat", ["first", answer], ["probabilities"], axis=1),
+            ]
+            answer = "probabilities"
+        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", merged.features.width])
+        output = helper.make_tensor_value_info(answer, TensorProto.FLOAT, ["batch", max(1, self.classes)])
+        return core_graph(merged.features, make_model("trees", nodes, [given], [output], constants))
+
+
+def _mean_probability(
+    nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto], *, classes: int, models: int
+) -> str:
+    """``sums`` [batch, models x classes] -> the mean of the models' probabilities [batch, classes]; its name."""
+    if classes == 1:
+        nodes.append(helper.make_node("Sigmoid", ["sums"], ["each"]))
+        axis = 1
+    else:
+        constants.append(numpy_helper.from_array(np.array([-1, models, classes], np.int64), "models_and_classes"))
+        nodes += [
+            helper.make_node("Reshape", ["sums", "models_and_classes"], ["sums_of_models"]),
+            helper.make_node("Softmax", ["sums_of_models"], ["each"], axis=2),
+        ]
+        axis = 1
+    if classes == 1 and models == 1:
+        return "each"
+    constants.append(numpy_helper.from_array(np.array([axis], np.int64), "models"))
+    nodes.append(helper.make_node("ReduceMean", ["each", "models"], ["mean"], keepdims=int(classes == 1)))
+    return "mean"

@@ -1,0 +1,138 @@
+"""The preprocessing of several models as one: what they have in common is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.training.features.pair_rotation import RotatedPairs
+from pipeline.training.features.preprocessing import Preprocessing
+
+__all__ = ["MergedPreprocessing", "merge_preprocessing"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MergedPreprocessing:
+    """``features`` computes the features of all models, each distinct one once.
+
+    ``places``: for each model, the numbers of its own features among them, in its own order.
+    """
+
+    features: Preprocessing
+    places: tuple[Ints, ...]
+
+
+def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
+    """Merge the preprocessing of models that read the same columns, such as the models of a bag's folds."""
+    first = models[0]
+    numeric = len(first.fill) if first.numeric is None else first.numeric
+    sources = [np.arange(len(model.fill)) if model.columns is None else model.columns for model in models]
+
+    numbers = _Distinct.of(_number_keys(model, source) for model, source in zip(models, sources, strict=True))
+    columns = np.array([key[0] for key in numbers.keys], np.int64)  # type: ignore[index]
+    flags = _Distinct.of(source[model.flagged].tolist() for model, source in zip(models, sources, strict=True))
+    number_of_column = {int(column): number for number, column in enumerate(columns)}
+    rotated = [_rotations(model, place) for model, place in zip(models, numbers.places, strict=True)]
+    rotations = _Distinct.of(_rotation_keys(pairs) for pairs in rotated)
+    shown = _Distinct.of(map(tuple, model.shown.tolist()) for model in models)
+    codes = _Distinct.of((code.tobytes() for code in model.codes.T) for model in models)
+
+    merged = Preprocessing(
+        fill=_taken([model.fill for model in models], numbers),
+        centre=_taken([model.centre for model in models], numbers),
+        flagged=np.array([number_of_column[column] for column in flags.keys], np.int64),  # type: ignore[index]
+        codes=_taken([model.codes.T for model in models], codes).T,
+        cardinalities=first.cardinalities,
+        shown=np.array(shown.keys, np.int64).reshape(-1, 2),
+        turned=_merged_rotations(rotated, rotations),
+        columns=None if np.array_equal(columns, np.arange(numeric)) else columns,
+        numeric=numeric,
+    )
+    groups = [
+        _places([numbers.places[index], flags.places[index], rotations.places[index], shown.places[index]],
+                [len(numbers.keys), len(flags.keys), len(rotations.keys), len(shown.keys)])
+        for index in range(len(models))
+    ]  # fmt: skip
+    starts = merged.uncoded + np.arange(len(first.cardinalities)) * len(codes.keys)
+    code_places = [(starts[:, None] + own).ravel() for own in codes.places]
+    places = tuple(np.concatenate(pair) for pair in zip(groups, code_places, strict=True))
+    return MergedPreprocessing(features=merged, places=places)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Distinct:
+    """The distinct features of one kind. ``origin``: for each the model, and its place there, that it is taken from."""
+
+    keys: list[Hashable]
+    origin: list[tuple[int, int]]
+    places: list[Ints]
+
+    @classmethod
+    def of(cls, models: Iterable[Iterable[Hashable]]) -> _Distinct:
+        place: dict[Hashable, int] = {}
+        origin: list[tuple[int, int]] = []
+        places = []
+        for model, keys in enumerate(models):
+            own = []
+            for index, key in enumerate(keys):
+                if key not in place:
+                    place[key] = len(place)
+                    origin.append((model, index))
+                own.append(place[key])
+            places.append(np.array(own, np.int64))
+        return cls(keys=list(place), origin=origin, places=places)
+
+
+def _taken(arrays: Sequence[npt.NDArray[np.float32]], distinct: _Distinct) -> npt.NDArray[np.float32]:
+    """The distinct rows of each model's array."""
+    rows = [arrays[model][index] for model, index in distinct.origin]
+    return np.array(rows, np.float32).reshape(len(rows), *arrays[0].shape[1:])
+
+
+def _number_keys(model: Preprocessing, source: Ints) -> list[Hashable]:
+    """What tells numbers apart; NaN, which is no number's equal, by its bytes."""
+    bits = np.stack([model.fill, model.centre], axis=1).astype(np.float32).view(np.uint64)[:, 0]
+    return list(zip(source.tolist(), bits.tolist(), strict=True))
+
+
+def _rotations(model: Preprocessing, places: Ints) -> RotatedPairs | None:
+    """The model's, over the merged numbers."""
+    pairs = model.turned
+    if not pairs:
+        return None
+    return RotatedPairs(left=places[pairs.left], right=places[pairs.right], centre=pairs.centre, weight=pairs.weight)
+
+
+def _rotation_keys(pairs: RotatedPairs | None) -> list[Hashable]:
+    if pairs is None:
+        return []
+    return [
+        (left, right, *centre, *weight)
+        for left, right, centre, weight in zip(
+            pairs.left.tolist(), pairs.right.tolist(), pairs.centre.tolist(), pairs.weight.tolist(), strict=True
+        )
+    ]
+
+
+def _merged_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinct) -> RotatedPairs | None:
+    if not distinct.keys:
+        return None
+    present = [rotated[model] for model, _ in distinct.origin]
+    taken = [(pairs, index) for pairs, (_, index) in zip(present, distinct.origin, strict=True) if pairs is not None]
+    return RotatedPairs(
+        left=np.array([pairs.left[index] for pairs, index in taken]),
+        right=np.array([pairs.right[index] for pairs, index in taken]),
+        centre=np.stack([pairs.centre[index] for pairs, index in taken]),
+        weight=np.stack([pairs.weight[index] for pairs, index in taken]),
+    )
+
+
+def _places(own: Sequence[Ints], counts: Sequence[int]) -> Ints:
+    """The places of kinds of features that lie one behind the other."""
+    starts = np.cumsum([0, *counts])[:-1]
+    return np.concatenate([places + start for places, start in zip(own, starts, strict=True)])

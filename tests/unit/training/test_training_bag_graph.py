@@ -1,0 +1,146 @@
+"""The graph of a bag answers the mean of its models, with one node for all trees and one copy of what is shared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from pipeline.evaluation.scoring import OnnxModel
+from pipeline.graphs.encoding import CAT, NUM
+from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithms import RECIPES
+from pipeline.training.export.tree_ensemble import forest_trees
+from pipeline.training.features.merged_preprocessing import merge_preprocessing
+from pipeline.training.features.preprocessing import boosting_features, forest_features
+from pipeline.training.resampling.bag_graph import average_fitted_models
+from pipeline.training.resampling.folds import make_folds
+from tests.fakes.training import QUICK
+
+FOLDS = 3
+CARDINALITIES = (6, 30)
+
+
+def _problem(classes: int, rows: int = 240) -> Problem:
+    """The last rows' gaps are in a column that has none in the others, so that folds differ in what is flagged."""
+    random = np.random.default_rng(0)
+    num = random.normal(size=(rows, 3)).astype(np.float32)
+    num[random.random(rows) < 0.2, 1] = np.nan
+    num[-1, 2] = np.nan
+    cat = np.stack([random.integers(0, count, rows) for count in CARDINALITIES], axis=1)
+    score = num[:, 0] + 0.3 * cat[:, 0] + random.normal(size=rows)
+    edges = np.quantile(score, np.linspace(0, 1, max(2, classes + 1))[1:-1])
+    target: Any = np.searchsorted(edges, score) if classes else (score - score.mean()) / score.std()
+    part = Rows(num=num, cat=cat, target=target)
+    return Problem(
+        classes=classes, cardinalities=CARDINALITIES, train=part, validation=part, seed=0, device="cpu", threads=1,
+        task="classification" if classes else "regression", report=lambda text: None,
+    )  # fmt: skip
+
+
+def _fold_problems(problem: Problem) -> list[Problem]:
+    return [
+        replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held), seed=number)
+        for number, fold in enumerate(make_folds(problem, FOLDS))
+    ]
+
+
+def _fold_models(algorithm: str, problem: Problem, **settings: Any) -> list[FittedModel]:
+    recipe = RECIPES[algorithm]
+    complete = recipe.complete({**QUICK[algorithm], **settings})
+    return [recipe.train(complete, fold) for fold in _fold_problems(problem)]
+
+
+def _answers(body: onnx.ModelProto, rows: Rows) -> np.ndarray:
+    given = {NUM: rows.num, CAT: rows.cat}
+    read = {value.name: given[value.name] for value in body.graph.input}
+    (answers,) = OnnxModel(body.SerializeToString()).run_raw(read)
+    return np.asarray(answers)
+
+
+def _mean(members: list[FittedModel], rows: Rows) -> np.ndarray:
+    return np.mean([member.predict(rows) for member in members], axis=0)
+
+
+def _operators(body: onnx.ModelProto) -> Counter[str]:
+    return Counter(node.op_type for node in body.graph.node)
+
+
+@pytest.mark.parametrize("algorithm", ["gradient_boosting", "random_forest", "extra_trees"])
+@pytest.mark.parametrize("classes", [0, 2, 4])
+def test_the_trees_of_a_bag_are_one_node_that_answers_the_mean(algorithm: str, classes: int) -> None:
+    problem = _problem(classes)
+    settings = {"folds": 1} if algorithm == "gradient_boosting" else {"n_estimators": 20}
+    members = _fold_models(algorithm, problem, **settings)
+    body = average_fitted_models(members, classes=classes)
+    answers = _answers(body, problem.train)
+    expected = _mean(members, problem.train)
+    np.testing.assert_allclose(answers.reshape(expected.shape), expected, atol=2e-5)
+    assert _operators(body)["TreeEnsemble"] == 1
+
+
+@pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge", "mlp"])
+@pytest.mark.parametrize("classes", [0, 2, 4])
+def test_a_bag_answers_the_mean_of_its_models(algorithm: str, classes: int) -> None:
+    problem = _problem(classes)
+    settings = {"epochs": 3} if algorithm == "mlp" else {}
+    members = _fold_models(algorithm, problem, **settings)
+    answers = _answers(average_fitted_models(members, classes=classes), problem.train)
+    expected = _mean(members, problem.train)
+    np.testing.assert_allclose(answers.reshape(expected.shape), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("features", [boosting_features, forest_features])
+@pytest.mark.parametrize("classes", [0, 4])
+def test_merged_preprocessing_holds_the_features_of_each_model(features: Any, classes: int) -> None:
+    problem = _problem(classes)
+    pairs = {"pairs": [(0, 1)]} if features is boosting_features else {}
+    models = [features(fold, **pairs)[0] for fold in _fold_problems(problem)]
+    assert len({len(model.flagged) for model in models}) + len({model.fill.tobytes() for model in models}) > 2
+    merged = merge_preprocessing(models)
+    together = merged.features.apply(problem.train)
+    for model, places in zip(models, merged.places, strict=True):
+        np.testing.assert_array_equal(together[:, places], model.apply(problem.train))
+    given = {NUM: problem.train.num, CAT: problem.train.cat}
+    (made,) = OnnxModel(merged.features.graph().SerializeToString()).run_raw(given)
+    np.testing.assert_array_equal(made, together)
+
+
+def test_equal_preprocessing_is_merged_into_itself() -> None:
+    model, _ = boosting_features(_problem(2))
+    merged = merge_preprocessing([model, model, model])
+    assert merged.features.width == model.width
+    assert merged.features.columns is None
+    assert all((places == np.arange(model.width)).all() for places in merged.places)
+
+
+def test_leaves_of_one_class_cost_a_forest_of_many_classes_one_copy_of_each_tree() -> None:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(200, 3)).astype(np.float32)
+    forest = ExtraTreesClassifier(5, random_state=0).fit(rows, random.integers(0, 6, 200))
+    assert len(forest_trees(forest.estimators_, classes=6)) == 5
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_forest_fitted_without_a_class_answers_0_for_it(classes: int) -> None:
+    problem = _problem(classes)
+    without = replace(problem, train=problem.train.take(problem.train.target != classes - 2))
+    recipe = RECIPES["random_forest"]
+    members = [recipe.train(recipe.complete({"n_estimators": 5}), rows) for rows in (problem, without)]
+    assert not members[1].predict(problem.train)[:, classes - 2].any()
+    answers = _answers(average_fitted_models(members, classes=classes), problem.train)
+    np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
+
+
+def test_a_tree_that_is_a_leaf_alone_answers_its_value() -> None:
+    problem = _problem(0)
+    constant = replace(problem, train=replace(problem.train, target=np.full(len(problem.train), 3.0)))
+    recipe = RECIPES["random_forest"]
+    body = recipe.train(recipe.complete({"n_estimators": 2}), constant).body()
+    np.testing.assert_allclose(_answers(body, problem.train), 3.0, rtol=1e-6)
