@@ -5,17 +5,21 @@ from __future__ import annotations
 import lzma
 from typing import Any
 
-__all__ = ["MODELS", "compress", "decompress"]
+__all__ = ["HEAD_MODEL", "StreamReader", "StreamWriter", "compress", "decompress"]
 
 # LZMA's lc, lp and pb. (0, 0, 0) suits symbols that are drawn independently, such as codebook indices: the range coder
 # then comes close to their entropy. (3, 0, 0) suits text, (0, 2, 2) words of four bytes.
-MODELS = ((0, 0, 0), (3, 0, 0), (0, 2, 2))
+_MODELS = ((0, 0, 0), (3, 0, 0), (0, 2, 2))
+HEAD_MODEL = 1
+_SAMPLE_BYTES = 1 << 16
+_LARGE_BYTES = 1 << 20
+_PRESET, _FAST_PRESET = 6, 2  # of streams up to _LARGE_BYTES and beyond: 3 % larger, three times as fast
 _MIN_DICTIONARY = 4096  # LZMA's own minimum
 _MAX_DICTIONARY = 1 << 26  # bytes that unpacking may need beside the file
 
 
 def compress(content: bytes, model: int) -> bytes:
-    """Return ``content`` as one raw LZMA stream with an end marker; ``model`` is an index of MODELS."""
+    """Return ``content`` as one raw LZMA stream with an end marker; ``model`` is an index of _MODELS."""
     return lzma.compress(content, format=lzma.FORMAT_RAW, filters=_filters(len(content), model))
 
 
@@ -37,14 +41,54 @@ def decompress(stream: bytes, size: int, model: int) -> bytes:
 
 def _filters(size: int, model: int) -> list[dict[str, Any]]:
     dictionary = min(max(_MIN_DICTIONARY, 1 << (size - 1).bit_length() if size else 0), _MAX_DICTIONARY)
-    literal_context, literal_position, position = MODELS[model]
+    literal_context, literal_position, position = _MODELS[model]
     return [
         {
             "id": lzma.FILTER_LZMA1,
-            "preset": 6,
+            "preset": _PRESET if size <= _LARGE_BYTES else _FAST_PRESET,
             "dict_size": dictionary,
             "lc": literal_context,
             "lp": literal_position,
             "pb": position,
         }
     ]
+
+
+class StreamWriter:
+    """Collects streams; each is described by its size, its compressed size, and the index of its model."""
+
+    def __init__(self) -> None:
+        self.streams: list[bytes] = []
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.streams))
+
+    def write(self, content: bytes) -> list[int]:
+        """Compress under the model under which the content's beginning takes least; return the description."""
+        sample = content[:_SAMPLE_BYTES]
+        model = min(range(len(_MODELS)), key=lambda index: len(compress(sample, index)))
+        self.streams.append(compress(content, model))
+        return [len(content), len(self.streams[-1]), model]
+
+
+class StreamReader:
+    """Reads the streams of a packed file in the order in which they were written."""
+
+    def __init__(self, file: bytes, start: int) -> None:
+        self._file = file
+        self._start = start
+
+    @property
+    def at_end(self) -> bool:
+        return self._start == len(self._file)
+
+    def read(self, size: int, packed: int, model: int) -> bytes:
+        """Return the next stream's content.
+
+        Raises:
+            ValueError: The stream is damaged.
+        """
+        stream = self._file[self._start : self._start + packed]
+        self._start += packed
+        return decompress(stream, size, model)

@@ -1,15 +1,21 @@
-"""The stored form of a variant: its weights found in the serialized graph, and packed (pipeline.codec)."""
+"""The stored form of a variant: its weights and trees found in the serialized graph, and packed (pipeline.codec)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnx
-from onnx import TensorProto
+from onnx import AttributeProto, TensorProto
 
-from pipeline.codec.pack import WeightSpan, pack
+from pipeline.codec.pack import pack
+from pipeline.codec.tensors import TensorSpan
+from pipeline.codec.trees import TREE_LISTS, TreeSpan
 
-__all__ = ["pack_model", "weight_spans"]
+__all__ = ["find_spans", "pack_model"]
 
 # Bytes of one element. Strings have no fixed width; values of 4 bits lie two in a byte.
 _WIDTHS = {
@@ -19,48 +25,72 @@ _WIDTHS = {
 }  # fmt: skip
 _FLOATS_TAG = 0x3D  # AttributeProto.floats: field 7, four bytes, not packed
 _MIN_COUNT = 64
+_TREE_OPERATORS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
+
+Span = TensorSpan | TreeSpan
 
 
 def pack_model(file: bytes) -> bytes:
-    """Return the stored form of a serialized ONNX model; the model itself where packing saves nothing."""
-    packed = pack(file, weight_spans(file))
-    return packed if len(packed) < len(file) else file
+    """Return the smallest stored form of a serialized ONNX model: packed, or the model itself."""
+    forms = [file, pack(file, []), pack(file, find_spans(file))]
+    return min(forms, key=len)
 
 
-def weight_spans(file: bytes) -> list[WeightSpan]:
-    """Return where the large tensors and the lists of floats (trees) lie in a serialized model, in their order."""
-    spans, end = [], 0
-    for content, width, tag in _weights(onnx.load_from_string(file).graph):
+def find_spans(file: bytes) -> list[Span]:
+    """Return where the large tensors, lists of floats and trees lie in a serialized model, in their order."""
+    spans: list[Span] = []
+    end = 0
+    for content, span in _contents(onnx.load_from_string(file).graph):
         offset = file.find(content, end)
         if offset < 0:
             continue  # written before the one that precedes it here: it is compressed with the rest
         end = offset + len(content)
-        spans.append(WeightSpan(offset=offset, count=len(content) // (width + (tag is not None)), width=width, tag=tag))
+        spans.append(replace(span, offset=offset))
     return spans
 
 
-def _weights(graph: onnx.GraphProto) -> Iterator[tuple[bytes, int, int | None]]:
-    """The bytes, element width and tag of each, in the order of serialization: nodes, then initializers."""
+def _contents(graph: onnx.GraphProto) -> Iterator[tuple[bytes, Span]]:
+    """The bytes and the span, its offset to be found, in the order of serialization: nodes, then initializers."""
     for node in graph.node:
+        trees = _trees(node) if node.op_type in _TREE_OPERATORS else None
+        if trees is not None:
+            yield trees
+            continue
         for attribute in node.attribute:
             if len(attribute.floats) >= _MIN_COUNT:
-                yield _floats(attribute), 4, _FLOATS_TAG
+                content = AttributeProto(floats=attribute.floats).SerializeToString()
+                yield content, TensorSpan(offset=0, count=len(attribute.floats), width=4, tag=_FLOATS_TAG)
             if attribute.HasField("t"):
                 yield from _tensor(attribute.t)
             if attribute.HasField("g"):
-                yield from _weights(attribute.g)
+                yield from _contents(attribute.g)
     for tensor in graph.initializer:
         yield from _tensor(tensor)
 
 
-def _tensor(tensor: TensorProto) -> Iterator[tuple[bytes, int, int | None]]:
+def _tensor(tensor: TensorProto) -> Iterator[tuple[bytes, TensorSpan]]:
     width = _WIDTHS.get(tensor.data_type)
     if width and len(tensor.raw_data) >= _MIN_COUNT * width:
-        yield tensor.raw_data, width, None
+        yield tensor.raw_data, TensorSpan(offset=0, count=len(tensor.raw_data) // width, width=width)
 
 
-def _floats(attribute: onnx.AttributeProto) -> bytes:
-    """The list as it is serialized."""
-    alone = onnx.AttributeProto()
-    alone.floats.extend(attribute.floats)
-    return bytes(alone.SerializeToString())
+def _trees(node: onnx.NodeProto) -> tuple[bytes, TreeSpan] | None:
+    """The attributes of a tree ensemble; None where they are not as TreeSpan stores them."""
+    content = onnx.NodeProto(attribute=node.attribute).SerializeToString()
+    order = [
+        attribute.name
+        if attribute.name in TREE_LISTS
+        else bytes(onnx.NodeProto(attribute=[attribute]).SerializeToString())
+        for attribute in node.attribute
+    ]
+    lists = {attribute.name: _values(attribute) for attribute in node.attribute if attribute.name in TREE_LISTS}
+    span = TreeSpan(offset=0, size=len(content), order=order, lists=lists)
+    return (content, span) if span.is_in_preorder(content) else None
+
+
+def _values(attribute: AttributeProto) -> npt.NDArray[Any]:
+    if attribute.type == AttributeProto.INTS:
+        return np.array(attribute.ints, np.int64)
+    if attribute.type == AttributeProto.FLOATS:
+        return np.array(attribute.floats, np.float32).view(np.uint32)
+    return np.array([text.decode() for text in attribute.strings])

@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.codec.pack import WeightSpan, pack
+from pipeline.codec.pack import pack
+from pipeline.codec.tensors import TensorSpan
 from pipeline.codec.unpack import is_packed, unpack
 
 _BEFORE, _AFTER = b"\x08\x0aheader" * 20, b"outputs" * 30
@@ -18,8 +19,8 @@ def _file(weights: bytes) -> bytes:
     return _BEFORE + weights + _AFTER
 
 
-def _span(weights: np.ndarray) -> WeightSpan:
-    return WeightSpan(offset=len(_BEFORE), count=weights.size, width=weights.itemsize)
+def _span(weights: np.ndarray) -> TensorSpan:
+    return TensorSpan(offset=len(_BEFORE), count=weights.size, width=weights.itemsize)
 
 
 def _sparse(count: int, density: float, codes: int, seed: int = 0) -> np.ndarray:
@@ -65,7 +66,7 @@ def test_a_list_with_a_tag_before_each_element_is_packed_as_a_tensor_is() -> Non
     records = np.empty((len(weights), 5), np.uint8)
     records[:, 0], records[:, 1:] = 0x3D, weights.view(np.uint8).reshape(-1, 4)
     file = _file(records.tobytes())
-    tagged = pack(file, [WeightSpan(offset=len(_BEFORE), count=len(weights), width=4, tag=0x3D)])
+    tagged = pack(file, [TensorSpan(offset=len(_BEFORE), count=len(weights), width=4, tag=0x3D)])
     plain = pack(_file(weights.tobytes()), [_span(weights)])
     assert unpack(tagged) == file
     assert abs(len(tagged) - len(plain)) < 40
@@ -75,7 +76,7 @@ def test_a_file_without_large_tensors_and_one_with_several_are_packed() -> None:
     assert unpack(pack(_file(b""), [])) == _file(b"")
     first, second = _sparse(1_000, 0.2, 8), np.random.default_rng(3).normal(size=1_000).astype(np.float32)
     file = _BEFORE + first.tobytes() + _AFTER + second.tobytes()
-    spans = [_span(first), WeightSpan(offset=len(file) - second.nbytes, count=1_000, width=4)]
+    spans = [_span(first), TensorSpan(offset=len(file) - second.nbytes, count=1_000, width=4)]
     assert unpack(pack(file, spans)) == file
 
 

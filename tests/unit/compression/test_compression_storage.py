@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.codec.unpack import unpack
-from pipeline.compression.storage import pack_model, weight_spans
+from pipeline.compression.storage import find_spans, pack_model
 from pipeline.training.export.lightgbm_to_onnx import tree_graph
 
 
@@ -43,7 +43,7 @@ def _trees() -> bytes:
 def test_a_weight_matrix_is_found_where_it_lies(in_node: bool) -> None:
     weights = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
     file = _dense(weights, in_node=in_node)
-    (span,) = weight_spans(file)
+    (span,) = find_spans(file)
     assert file[span.offset : span.offset + span.size] == weights.tobytes()
 
 

@@ -1,7 +1,7 @@
-"""Encodings of a weight tensor: plain, byte planes, codebook, sparse.
+"""Encodings of an array: plain, byte planes, codebook, sparse.
 
 The sparse and codebook encodings are those of Deep Compression (Han et al. 2016, arXiv:1510.00149): gaps between the
-weights that are not zero, and indices into the table of their distinct values. LZMA's range coder stands in for the
+elements that are not zero, and indices into the table of their distinct values. LZMA's range coder stands in for the
 Huffman code of the paper.
 """
 
@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DECODERS", "ENCODERS", "Streams", "Words"]
+from pipeline.codec.streams import StreamReader, StreamWriter
+
+__all__ = ["Words", "read_array", "write_array"]
 
 Streams = dict[str, bytes]  # part of the encoding -> its bytes
 Words = npt.NDArray[Any]  # a tensor's elements as unsigned integers: two zeros of different sign stay apart
@@ -34,7 +36,7 @@ def _decode_plain(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int
 
 def _encode_planes(words: Words) -> Streams:
     """The first bytes of all elements, then the second ones, ...: exponents are alike, mantissas are not."""
-    planes = words.view(np.uint8).reshape(len(words), -1).T
+    planes = words.view(np.uint8).reshape(len(words), words.itemsize).T
     return {f"plane{number}": plane.tobytes() for number, plane in enumerate(planes)}
 
 
@@ -49,7 +51,8 @@ def _encode_codebook(words: Words) -> Streams | None:
     codebook, codes = np.unique(words, return_inverse=True)
     if len(codebook) > min(_MAX_CODES, len(words) // 2):
         return None
-    streams = {"codebook": codebook.tobytes(), "codes": codes.astype(np.uint8).tobytes()}
+    steps = np.diff(codebook, prepend=codebook.dtype.type(0))
+    streams = {"codebook": b"".join(_encode_planes(steps).values()), "codes": codes.astype(np.uint8).tobytes()}
     return streams if len(codebook) <= _BYTE else {**streams, "high": (codes // _BYTE).astype(np.uint8).tobytes()}
 
 
@@ -57,7 +60,10 @@ def _decode_codebook(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: 
     codes = np.frombuffer(streams["codes"], np.uint8).astype(np.int64)
     if "high" in streams:
         codes += _BYTE * np.frombuffer(streams["high"], np.uint8).astype(np.int64)
-    return np.frombuffer(streams["codebook"], dtype)[codes]
+    planes = np.frombuffer(streams["codebook"], np.uint8).reshape(np.dtype(dtype).itemsize, -1)
+    steps = np.ascontiguousarray(planes.T).view(dtype).ravel()
+    codebook: Words = np.cumsum(steps, dtype=dtype)
+    return codebook[codes]
 
 
 def _encode_sparse(words: Words) -> Streams | None:
@@ -83,15 +89,45 @@ def _decode_sparse(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: in
     return words
 
 
-ENCODERS: Mapping[str, Callable[[Words], Streams | None]] = {
+_ENCODERS: Mapping[str, Callable[[Words], Streams | None]] = {
     "plain": _encode_plain,
     "planes": _encode_planes,
     "codebook": _encode_codebook,
     "sparse": _encode_sparse,
 }
-DECODERS: Mapping[str, Callable[[Mapping[str, bytes], npt.DTypeLike, int], Words]] = {
+_DECODERS: Mapping[str, Callable[[Mapping[str, bytes], npt.DTypeLike, int], Words]] = {
     "plain": _decode_plain,
     "planes": _decode_planes,
     "codebook": _decode_codebook,
     "sparse": _decode_sparse,
 }
+
+
+def write_array(words: Words, writer: StreamWriter) -> dict[str, Any]:
+    """Write an array in the encoding that takes least; return the description that read_array needs.
+
+    Args:
+        words: Elements as unsigned integers, one-dimensional.
+        writer: Takes the streams.
+    """
+    encoded = {name: encode(words) for name, encode in _ENCODERS.items()}
+    if encoded["codebook"] or encoded["sparse"]:
+        encoded["planes"] = None  # seldom smaller then, and slow to compress
+    trials = []
+    for name, parts in encoded.items():
+        if parts is not None:
+            trial = StreamWriter()
+            trials.append((name, {part: trial.write(content) for part, content in parts.items()}, trial))
+    encoding, streams, smallest = min(trials, key=lambda trial: trial[2].size)
+    writer.streams += smallest.streams
+    return {"width": words.itemsize, "count": len(words), "encoding": encoding, "streams": streams}
+
+
+def read_array(description: Mapping[str, Any], reader: StreamReader) -> Words:
+    """Return the array that write_array wrote.
+
+    Raises:
+        ValueError: A stream is damaged.
+    """
+    streams = {part: reader.read(*described) for part, described in description["streams"].items()}
+    return _DECODERS[description["encoding"]](streams, f"<u{description['width']}", description["count"])
