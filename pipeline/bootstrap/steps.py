@@ -263,11 +263,12 @@ class Evaluator(_Step):
         from pipeline.planning.run_estimate import costs_of
 
         keys, planned = RunKeys.of(run), self._read(Plan, RunKeys.of(run).plan)
-        outcomes = self._outcomes(run, planned)
+        outcomes, spec = self._outcomes(run, planned), self._read(JobSpec, keys.spec)
         return EvaluationContext(
             splits={name: self._sample(keys.split(name)) for name in ("train", "validation")},
             privacy=self._privacy(keys.candidate(selection.winner.candidate, TRAINED)),
-            segments=self._read(JobSpec, keys.spec).segments,
+            segments=spec.segments,
+            class_weights=spec.training.class_weights,
             jobs=tuple(map(self._cost, outcomes, costs_of(outcomes, planned))),
             prices=PRICE_SOURCE if self.paid else "nothing is paid for on this machine",
             warnings=[*notes, *(warning for outcome in outcomes for warning in _losses(outcome))],

@@ -33,6 +33,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import choose_metric
 from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_row, truth
 from pipeline.graphs.served_graph import wrap
 
@@ -65,6 +66,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         spec=spec,
         rows=feeds(validation, signature),
         truth=truth(validation, signature),
+        weight=row_weights(validation, dataset, spec.training.class_weights),
         report=report,
         by_folds=by_folds,
     )
@@ -125,6 +127,7 @@ class _VariantBuilder:
     spec: JobSpec
     rows: Feeds
     truth: npt.NDArray[Any]
+    weight: npt.NDArray[np.float64] | None
     report: Callable[[str], None]
     by_folds: bool
 
@@ -213,8 +216,8 @@ class _VariantBuilder:
     def _score(self, content: bytes) -> _Served:
         model = OnnxModel(content)
         answers = model.run(self.rows)
-        quality = measure(self.signature, self.truth, answers)
-        spread = interval(self.signature, self.truth, answers, only=self._metric)
+        quality = measure(self.signature, self.truth, answers, weight=self.weight)
+        spread = interval(self.signature, self.truth, answers, weight=self.weight, only=self._metric)
         return _Served(content=content, model=model, answers=answers, quality=quality, interval=spread)
 
     def _latency(self, served: _Served) -> float:

@@ -44,17 +44,24 @@ class Blend:
     better: bool
 
 
-def fit_blend(
-    answers: dict[str, Floats], truth: npt.NDArray[Any], signature: Signature, metric: str, *, by_folds: bool = False
+def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
+    answers: dict[str, Floats],
+    truth: npt.NDArray[Any],
+    signature: Signature,
+    metric: str,
+    *,
+    weight: Floats | None = None,
+    by_folds: bool = False,
 ) -> Blend:
     """``answers``: of two candidates or more on the same rows, probabilities [rows, classes] or values [rows].
 
     The weights are fitted on all rows; whether they are worth it is told by cross-fitting: each fifth of the rows is
     answered with weights that were found on the others. ``by_folds``: the rows are few, each answered out of its fold.
+    ``weight``: what each row counts [rows].
     """
     names = list(answers)
     stacked = np.stack([answers[name].astype(np.float64) for name in names])
-    losses = _losses(truth, signature, metric)
+    losses = _losses(truth, signature, metric, weight)
     weigh = _bagged_weights if by_folds else _weights_of
     everything = np.arange(len(truth))
     fitted = weigh(stacked, losses, everything)
@@ -65,7 +72,7 @@ def fit_blend(
         honest[held] = np.tensordot(weigh(stacked, losses, everything[~held]), stacked[:, held], axes=1)
 
     def quality(given: Floats) -> dict[str, float]:
-        return measure(signature, truth, Answers.of(signature, given))
+        return measure(signature, truth, Answers.of(signature, given), weight=weight)
 
     singles = {name: quality(given) for name, given in zip(names, stacked, strict=True)}
     best = max(singles, key=lambda name: ranking_score(singles[name], metric))
@@ -130,13 +137,14 @@ def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
     return _drop_small_weights(taken)
 
 
-def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str) -> Callable[..., float]:
+def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str, weight: Floats | None) -> Callable[..., float]:
     """What the weights make least, of answers to all rows or to ``rows``: smooth, where the metric itself has steps."""
+    counts = np.ones(len(truth)) if weight is None else weight.astype(np.float64)
     if signature.task == "regression":
 
         def of_values(given: Floats, rows: Any = slice(None)) -> float:
             error = given - truth[rows]
-            return float(np.abs(error).mean() if metric == "mae" else np.square(error).mean())
+            return float(np.average(np.abs(error) if metric == "mae" else np.square(error), weights=counts[rows]))
 
         return of_values
     column = {label: index for index, label in enumerate(signature.classes)}
@@ -144,6 +152,7 @@ def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str) -> Calla
 
     def of_probabilities(given: Floats, rows: Any = slice(None)) -> float:
         wanted = true[rows]
-        return float(-np.log(np.maximum(given[np.arange(len(wanted)), wanted], _SURE)).mean())
+        surprise = -np.log(np.maximum(given[np.arange(len(wanted)), wanted], _SURE))
+        return float(np.average(surprise, weights=counts[rows]))
 
     return of_probabilities

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+import polars as pl
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import BODY, TRAINED, TrainedCandidate
@@ -21,6 +22,7 @@ from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
@@ -88,13 +90,16 @@ class EnsembleBuilder:
         self.report("blend")
         known = {one.name: one.out_of_fold for one in members if one.out_of_fold is not None}
         if crossed := len(known) == len(members):  # all rows tell more than the validation rows
-            found = fit_blend(known, self._all_truth, self._signature, self._metric, by_folds=True)
+            found = fit_blend(
+                known, self._all_truth, self._signature, self._metric, weight=self._all_weight, by_folds=True
+            )
         else:
-            found = fit_blend({one.name: one.answers for one in members}, self._truth, self._signature, self._metric)
+            answers = {one.name: one.answers for one in members}
+            found = fit_blend(answers, self._truth, self._signature, self._metric, weight=self._weight)
         if not found.better:
             return [], [LeftOut(name=BLEND, reason=found.why)]
         chosen = [one for name in found.weights for one in members if one.name == name]
-        cross = self._measured(found.cross_fitted, self._all_truth) if crossed else {}
+        cross = self._measured(found.cross_fitted) if crossed else {}
         seconds = time.perf_counter() - started
         blended = self.blended(BLEND, chosen, found.weights, seconds=seconds, notes=(found.why,), cross=cross)
         body = onnx.load(self.workdir / BLEND / BODY)
@@ -212,11 +217,13 @@ class EnsembleBuilder:
         (folder / TRAINED).write_bytes(trained.to_bytes())
         return trained
 
-    def _measured(self, answers: Floats, wanted: npt.NDArray[Any]) -> dict[str, Any]:
-        """A candidate's cross_quality and cross_interval."""
-        given = Answers.of(self._signature, answers)
-        spread = interval(self._signature, wanted, given, only=self._metric)
-        return {"cross_quality": measure(self._signature, wanted, given), "cross_interval": spread}
+    def _measured(self, answers: Floats) -> dict[str, Any]:
+        """A candidate's cross_quality and cross_interval, of its answers to all rows."""
+        measured = self._signature, self._all_truth, Answers.of(self._signature, answers)
+        return {
+            "cross_quality": measure(*measured, weight=self._all_weight),
+            "cross_interval": interval(*measured, weight=self._all_weight, only=self._metric),
+        }
 
     def _beside(self, blended: TrainedCandidate, answers: Floats) -> dict[str, Any]:
         """What the student's would be: the blend's, less what it loses to it on the validation rows.
@@ -238,7 +245,7 @@ class EnsembleBuilder:
         }
 
     def _quality(self, answers: Floats) -> dict[str, float]:
-        return measure(self._signature, self._truth, Answers.of(self._signature, answers))
+        return measure(self._signature, self._truth, Answers.of(self._signature, answers), weight=self._weight)
 
     @property
     def _metric(self) -> str:
@@ -256,3 +263,13 @@ class EnsembleBuilder:
     @property
     def _truth(self) -> npt.NDArray[Any]:
         return truth(self.trainer.splits["validation"], self._signature)
+
+    @property
+    def _all_weight(self) -> npt.NDArray[np.float64] | None:
+        """Of the rows that train, then of those that validate."""
+        rows = pl.concat([self.trainer.splits[name] for name in ("train", "validation")])
+        return row_weights(rows, self.trainer.dataset, self.trainer.class_weights)
+
+    @property
+    def _weight(self) -> npt.NDArray[np.float64] | None:
+        return row_weights(self.trainer.splits["validation"], self.trainer.dataset, self.trainer.class_weights)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
 import numpy.typing as npt
 import polars as pl
 
@@ -19,7 +20,11 @@ __all__ = ["HoldoutEvaluation"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldoutEvaluation:
-    """``metric``: what candidates were compared by. ``quality``, ``bounds``: of all metrics, their 95 % intervals."""
+    """``metric``: what candidates were compared by. ``quality``, ``bounds``: of all metrics, their 95 % intervals.
+
+    ``weight``: what each row counts [rows]; None: all alike. ``unweighted_quality``: of all metrics without it, where
+    there is one.
+    """
 
     signature: Signature
     metric: str
@@ -30,9 +35,18 @@ class HoldoutEvaluation:
     answers: Answers
     quality: dict[str, float]
     bounds: dict[str, tuple[float, float]]
+    weight: npt.NDArray[np.float64] | None = None
+    unweighted_quality: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, signature: Signature, metric: str, model: bytes, test: pl.DataFrame) -> Self:
+    def of(
+        cls,
+        signature: Signature,
+        metric: str,
+        model: bytes,
+        test: pl.DataFrame,
+        weight: npt.NDArray[np.float64] | None = None,
+    ) -> Self:
         """The served file is asked once for all rows."""
         served, rows, wanted = OnnxModel(model), feeds(test, signature), truth(test, signature)
         answers = served.run(rows)
@@ -44,9 +58,15 @@ class HoldoutEvaluation:
             rows=rows,
             truth=wanted,
             answers=answers,
-            quality=measure(signature, wanted, answers),
-            bounds=interval(signature, wanted, answers),
+            weight=weight,
+            quality=measure(signature, wanted, answers, weight=weight),
+            unweighted_quality={} if weight is None else measure(signature, wanted, answers),
+            bounds=interval(signature, wanted, answers, weight=weight),
         )
+
+    def weight_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64] | None:
+        """What these rows count."""
+        return None if self.weight is None else self.weight[rows]
 
     @property
     def sign(self) -> int:

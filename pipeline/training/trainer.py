@@ -23,6 +23,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.algorithm import (
@@ -170,9 +171,13 @@ class Trainer:
         answers = out_of_fold(recipe, settings, problem)
         if answers is None or not np.isfinite(answers).all():
             return {}
-        answered = self._told(answers, all_rows(problem))
+        rows = all_rows(problem)
+        answered = self._told(answers, rows)
         np.savez(workdir / OUT_OF_FOLD, answers=self._denormalize(answers))
-        return {"cross_quality": measure(*answered), "cross_interval": interval(*answered, only=self.metric or None)}
+        return {
+            "cross_quality": measure(*answered, weight=rows.weight),
+            "cross_interval": interval(*answered, weight=rows.weight, only=self.metric or None),
+        }
 
     def _can_cross_validate(self, settings: Settings, problem: Problem) -> bool:
         """Each fold of a private training would spend the whole epsilon."""
@@ -251,22 +256,14 @@ class Trainer:
         return name in split.columns and name not in columns
 
     def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:
-        """Of the rows times that of their classes."""
-        given = self.dataset.weight
-        if given is None and self.class_weights is None:
-            return None
-        weight = np.ones(split.height) if given is None else split[given].cast(pl.Float64).to_numpy()
-        if self.class_weights is not None:
-            weight = weight * self._weight_of_class[self._target(split)]
-        scaled: npt.NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
-        return scaled
+        """Of the rows times that of their classes, 1 in the mean of the training rows."""
+        weight = row_weights(split, self.dataset, self.class_weights)
+        return None if weight is None else (weight / self._mean_weight).astype(np.float32)
 
     @cached_property
-    def _weight_of_class(self) -> Floats:
-        if self.class_weights == "balanced":
-            return sum(self.dataset.class_rows) / np.maximum(1, np.array(self.dataset.class_rows, np.float64))
-        assert self.class_weights is not None, "asked for only where there are some"
-        return np.array([self.class_weights.get(label, 1.0) for label in self.dataset.classes])
+    def _mean_weight(self) -> float:
+        weight = row_weights(self.splits["train"], self.dataset, self.class_weights)
+        return 1.0 if weight is None else float(weight.mean())
 
     def _target(self, split: pl.DataFrame) -> npt.NDArray[Any]:
         if self.dataset.task == "clustering":
@@ -311,12 +308,13 @@ class Trainer:
 
     def _score(self, fitted: FittedModel, rows: Rows) -> float:
         """The plan's metric of these rows' answers, in the target's own units."""
-        return measure(*self._answered(fitted, rows))[self.metric]
+        return measure(*self._answered(fitted, rows), weight=rows.weight)[self.metric]
 
     def _score_candidate(self, fitted: FittedModel, rows: Rows) -> tuple[float, tuple[float, float]]:
         """The same, and its 95 % interval."""
         answered = self._answered(fitted, rows)
-        return measure(*answered)[self.metric], interval(*answered, only=self.metric)[self.metric]
+        spread = interval(*answered, weight=rows.weight, only=self.metric)[self.metric]
+        return measure(*answered, weight=rows.weight)[self.metric], spread
 
     def _answered(self, fitted: FittedModel, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
         return self._told(fitted.predict(rows), rows, classes=fitted.classes)
@@ -342,7 +340,9 @@ class Trainer:
         return predicted.astype(np.float64) * std + mean
 
     def _quality(self, predicted: Floats, signature: Signature) -> dict[str, float]:
-        return measure(signature, truth(self.splits["validation"], signature), Answers.of(signature, predicted))
+        validation = self.splits["validation"]
+        weight = row_weights(validation, self.dataset, self.class_weights)
+        return measure(signature, truth(validation, signature), Answers.of(signature, predicted), weight=weight)
 
     def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""

@@ -89,7 +89,9 @@ def _heading(text: str) -> RenderableType:
 
 def _quality(card: ModelCard) -> RenderableType:
     chosen_by = "cross-validation" if card.by_folds else "validation"
-    table = _table("metric", "test", "95 % interval", chosen_by, "scikit-learn", right=(1, 2, 3))
+    unweighted = ["unweighted"] if card.unweighted_quality else []
+    names = ("metric", "test", "95 % interval", chosen_by, *unweighted, "scikit-learn")
+    table = _table(*names, right=tuple(range(1, len(names) - 1)))
     for metric, value in card.test_quality.items():
         low, high = card.test_interval.get(metric, (value, value))
         seen = card.validation_quality.get(metric)
@@ -98,6 +100,7 @@ def _quality(card: ModelCard) -> RenderableType:
             format_number(value, 5),
             f"{format_number(low, 5)} – {format_number(high, 5)}",
             "" if seen is None else format_number(seen, 5),
+            *(format_number(card.unweighted_quality[metric], 5) for _ in unweighted),
             Text(SKLEARN_NAMES.get(metric, ""), style="dim"),
             style="bold" if metric == card.metric else None,
         )

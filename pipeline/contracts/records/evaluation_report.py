@@ -29,7 +29,8 @@ class Cluster(Record):
 class ClassQuality(Record):
     """Precision, recall and F1 of one class on the test rows, by scikit-learn's ``precision_recall_fscore_support``.
 
-    ``rows``: of the class; ``labeled``: labeled so. 0 where a ratio has nothing below its line.
+    ``rows``: of the class; ``labeled``: labeled so; both are counts, while weights count in the ratios. 0 where a ratio
+    has nothing below its line.
     """
 
     label: str

@@ -102,6 +102,7 @@ class ModelCard(Record):
     metric: str
     test_quality: dict[str, float]
     test_interval: dict[str, tuple[float, float]]  # 95 % bootstrap
+    unweighted_quality: dict[str, float] = {}  # on the test rows, all alike; where weights count in ``test_quality``
     test_rows: int
     validation_quality: dict[str, float]
     by_folds: bool = False  # ``validation_quality`` and ``leaderboard``: as contracts.records.variant.VariantSet has it

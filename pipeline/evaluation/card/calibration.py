@@ -17,42 +17,74 @@ __all__ = ["calibration", "coverage"]
 _BINS = 10
 
 
-def calibration(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> Calibration:
-    """Ten bins of one width; those without a row are left out."""
+def calibration(
+    signature: Signature,
+    truth: npt.NDArray[Any],
+    answers: Answers,
+    weight: npt.NDArray[np.float64] | None = None,
+) -> Calibration:
+    """Compare probabilities with outcomes in ten bins of one width; those without a row are left out.
+
+    Args:
+        signature: Of the model.
+        truth: Labels [rows].
+        answers: Predictions for the same rows.
+        weight: What each row counts [rows]; None: all alike.
+    """
     probabilities = answers.probabilities.astype(np.float64)
+    counts = np.ones(len(truth)) if weight is None else weight
     number = {label: index for index, label in enumerate(signature.classes)}
-    confidence = probabilities.max(axis=1)
+    confidence = probabilities[np.arange(len(truth)), [number[label] for label in answers.labels]]
     right = (answers.labels == truth).astype(np.float64)
-    where = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    bins = []
+    bin_of_row = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    bins, error = [], 0.0
     for index in range(_BINS):
-        inside = where == index
+        inside = bin_of_row == index
         if inside.any():
+            own = counts[inside]
+            mean, share = (float(np.average(values[inside], weights=own)) for values in (confidence, right))
+            error += float(own.sum() / counts.sum()) * abs(share - mean)
             bins.append(
                 Bin(
                     low=index / _BINS,
                     high=(index + 1) / _BINS,
                     rows=int(inside.sum()),
-                    confidence=float(confidence[inside].mean()),
-                    accuracy=float(right[inside].mean()),
+                    confidence=mean,
+                    accuracy=share,
                 )
             )
     of_truth = probabilities[np.arange(len(truth)), [number[label] for label in truth]]
-    squared_error = float(np.mean((probabilities**2).sum(axis=1) - 2 * of_truth + 1))
+    squared_error = float(np.average((probabilities**2).sum(axis=1) - 2 * of_truth + 1, weights=counts))
     return Calibration(
         bins=tuple(bins),
-        error=sum(one.rows * abs(one.accuracy - one.confidence) for one in bins) / len(truth),
+        error=error,
         brier=squared_error / 2 if len(signature.classes) == 2 else squared_error,
     )
 
 
-def coverage(quantiles: Sequence[float], truth: npt.NDArray[Any], answered: npt.NDArray[Any]) -> IntervalCoverage:
-    """``answered`` [rows, quantiles], in the order of ``quantiles``."""
+def coverage(
+    quantiles: Sequence[float],
+    truth: npt.NDArray[Any],
+    answered: npt.NDArray[Any],
+    weight: npt.NDArray[np.float64] | None = None,
+) -> IntervalCoverage:
+    """Compare predicted quantiles with the values that were met.
+
+    Args:
+        quantiles: Those that are predicted.
+        truth: Values [rows].
+        answered: [rows, quantiles], in the order of ``quantiles``.
+        weight: What each row counts [rows]; None: all alike.
+    """
     order = np.argsort(quantiles)
     low, high = answered[:, order[0]], answered[:, order[-1]]
+
+    def mean(values: npt.NDArray[Any]) -> float:
+        return float(np.average(values, weights=weight))
+
     return IntervalCoverage(
-        below=tuple((quantiles[index], float(np.mean(truth <= answered[:, index]))) for index in order),
+        below=tuple((quantiles[index], mean(truth <= answered[:, index])) for index in order),
         wanted=quantiles[order[-1]] - quantiles[order[0]],
-        within=float(np.mean((truth >= low) & (truth <= high))),
-        width=float(np.mean(high - low)),
+        within=mean((truth >= low) & (truth <= high)),
+        width=mean(high - low),
     )

@@ -26,6 +26,7 @@ from pipeline.evaluation.card.segments import chosen_columns, segments
 from pipeline.evaluation.clusters import summarize_clusters
 from pipeline.evaluation.golden import golden
 from pipeline.evaluation.holdout import HoldoutEvaluation
+from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.stored_models import unpack_model
 
 __all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
@@ -40,8 +41,8 @@ _Document = dict[str, Any]
 class EvaluationContext:
     """What else the card tells. ``splits``: train (or a sample of it) and validation; None: they are not compared.
 
-    ``privacy``: what the winner spent. ``segments``: columns that the JobSpec names. ``warnings`` go beside the data
-    set's own.
+    ``class_weights``: as job_spec.Training has them. ``privacy``: what the winner spent. ``segments``: columns that the
+    JobSpec names. ``warnings`` go beside the data set's own.
     """
 
     splits: Mapping[str, pl.DataFrame] | None = None
@@ -50,6 +51,7 @@ class EvaluationContext:
     jobs: tuple[JobCost, ...] = ()
     prices: str = ""
     warnings: Sequence[str] = ()
+    class_weights: ClassWeights = None
 
 
 def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
@@ -74,7 +76,8 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         raise IntegrityError(f"{file} is not the one that was selected")
     model_bytes = unpack_model(stored, file)
     signature = dataset.signature_of(winner.classes, winner.quantiles)
-    exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test)
+    weight = row_weights(test, dataset, background.class_weights)
+    exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test, weight)
     findings = _findings(exam, dataset, background)
     told = find_warnings(
         exam,
@@ -92,6 +95,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         metric=selection.metric,
         test_quality=exam.quality,
         test_interval=exam.bounds,
+        unweighted_quality=exam.unweighted_quality,
         test_rows=test.height,
         validation_quality=winner.quality,
         by_folds=selection.by_folds,
@@ -116,12 +120,12 @@ def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationC
     if dataset.task == "classification":
         found |= {
             "confusion": confusion(*exams),
-            "by_class": class_quality(*exams)[:MAX_LISTED],
+            "by_class": class_quality(*exams, exam.weight)[:MAX_LISTED],
             "positive_class": dataset.positive,
-            "calibration": calibration(*exams),
+            "calibration": calibration(*exams, exam.weight),
         }
     if exam.signature.quantiles:
-        found["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles)
+        found["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles, exam.weight)
     if background.splits is not None:
         others = {"validation": background.splits["validation"], "test": exam.test}
         found["drift"] = drift(dataset, background.splits["train"], others)

@@ -18,7 +18,7 @@ _MOST_CLASSES = 20
 
 
 def confusion(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> Confusion:
-    """Of all classes, or of the most frequent ones in ``truth`` and the rest of them as one."""
+    """Of all classes, or of the most frequent ones in ``truth`` and the rest of them as one; rows count alike."""
     number = {label: index for index, label in enumerate(signature.classes)}
     wanted, given = (np.array([number[label] for label in labels]) for labels in (truth, answers.labels))
     shown = np.arange(len(number))
@@ -37,28 +37,38 @@ def confusion(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -
     )
 
 
-def class_quality(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> tuple[ClassQuality, ...]:
+def class_quality(
+    signature: Signature,
+    truth: npt.NDArray[Any],
+    answers: Answers,
+    weight: npt.NDArray[np.float64] | None = None,
+) -> tuple[ClassQuality, ...]:
     """Precision, recall and F1 of each class, in the order of the signature.
 
     Args:
         signature: Of the model.
         truth: Labels [rows].
         answers: Predictions for the same rows.
+        weight: What each row counts [rows]; None: all alike.
     """
     number = {label: index for index, label in enumerate(signature.classes)}
     wanted, labeled = (np.array([number[label] for label in labels], np.int64) for labels in (truth, answers.labels))
-    sums = ClassCounts(wanted, labeled, len(number))(np.ones((1, len(truth))))
-    rows, predicted, right = sums.truth[0], sums.predicted[0], sums.right[0]
-    precision, recall = right / np.maximum(predicted, 1), right / np.maximum(rows, 1)
-    f1 = 2 * right / np.maximum(rows + predicted, 1)
+    counts = np.ones((1, len(truth)))
+    count = ClassCounts(wanted, labeled, len(number))
+    rows, predictions = (sums[0].astype(int) for sums in count(counts)[:2])
+    of_class, predicted, right = (sums[0] for sums in count(counts if weight is None else weight[None]))
     return tuple(
         ClassQuality(
             label=label,
             rows=int(rows[index]),
-            labeled=int(predicted[index]),
-            precision=float(precision[index]),
-            recall=float(recall[index]),
-            f1=float(f1[index]),
+            labeled=int(predictions[index]),
+            precision=_share(right[index], predicted[index]),
+            recall=_share(right[index], of_class[index]),
+            f1=_share(2 * right[index], of_class[index] + predicted[index]),
         )
         for index, label in enumerate(signature.classes)
     )
+
+
+def _share(count: float, of: float) -> float:
+    return float(count / of) if of else 0.0

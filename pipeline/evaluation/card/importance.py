@@ -31,7 +31,12 @@ def importance(
     feeds, truth = {name: values[chosen] for name, values in exam.rows.items()}, exam.truth[chosen]
 
     def quality(asked: Feeds) -> float:
-        return exam.sign * measure(exam.signature, truth, exam.served.run(asked), only=exam.metric)[exam.metric]
+        return (
+            exam.sign
+            * measure(exam.signature, truth, exam.served.run(asked), weight=exam.weight_of(chosen), only=exam.metric)[
+                exam.metric
+            ]
+        )
 
     whole = quality(feeds)
     found: list[PermutationImportance] = []

@@ -47,8 +47,9 @@ def segments(exam: HoldoutEvaluation, columns: Sequence[str]) -> tuple[Segment, 
                 continue
             chosen = _chosen(inside)
             part = exam.signature, exam.truth[chosen], _of(exam.answers, chosen)
-            bounds = interval(*part, only=exam.metric)[exam.metric]
-            quality, whole = measure(*part, only=exam.metric)[exam.metric], exam.quality[exam.metric]
+            weight, whole = exam.weight_of(chosen), exam.quality[exam.metric]
+            bounds = interval(*part, weight=weight, only=exam.metric)[exam.metric]
+            quality = measure(*part, weight=weight, only=exam.metric)[exam.metric]
             best = max(exam.sign * bound for bound in bounds)
             found.append(
                 Segment(

@@ -19,8 +19,11 @@ __all__ = ["epoch_metric", "memory_mb"]
 _MOST_AREAS = 20  # classes, each of which sorts the rows, that an epoch has time for
 
 
-def epoch_metric(problem: Problem, answers: Tensor, target: Tensor) -> dict[str, float]:
-    """The plan's metric by its name, of probabilities [rows, classes] or of standardised values [rows, ...]."""
+def epoch_metric(problem: Problem, answers: Tensor, target: Tensor, weight: Tensor | None = None) -> dict[str, float]:
+    """The plan's metric by its name, of probabilities [rows, classes] or of standardised values [rows, ...].
+
+    ``weight``: what each row counts [rows].
+    """
     if problem.metric in ("auc", "average_precision") and problem.classes > _MOST_AREAS:
         return {}
     classes = tuple(map(str, range(problem.classes)))
@@ -33,7 +36,8 @@ def epoch_metric(problem: Problem, answers: Tensor, target: Tensor) -> dict[str,
         truth = np.array(classes, object)[truth]
     positive = classes[problem.positive] if len(classes) == 2 else ""
     signature = Signature(task=problem.task, target="", columns=(), classes=classes, positive=positive)
-    return measure(signature, truth, Answers.of(signature, found), only=problem.metric)
+    counts = None if weight is None else weight.cpu().numpy()
+    return measure(signature, truth, Answers.of(signature, found), weight=counts, only=problem.metric)
 
 
 def memory_mb(device: str) -> float:

@@ -12,7 +12,7 @@ import onnx
 import polars as pl
 import pytest
 from onnx import TensorProto, helper
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import log_loss, precision_recall_fscore_support
 
 from pipeline.contracts.errors import IntegrityError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
@@ -252,3 +252,28 @@ def test_a_cards_lists_of_columns_are_bounded() -> None:
     card, _ = evaluated(wide, mixed_model(), mixed_rows(40, gap=None))
     assert len(card.left_out) == MAX_LISTED
     assert any(f"of {2 * MAX_LISTED:,} columns" in warning for warning in card.warnings)
+
+
+def test_weights_of_rows_and_classes_count_in_the_card_which_also_tells_what_it_is_without(wine: Trained) -> None:
+    weight = np.where(np.arange(wine.validation.height) % 3 == 0, 20.0, 1.0)
+    rows = wine.validation.with_columns(pl.Series("w", weight, dtype=pl.Float32))
+    dataset = wine.dataset.model_copy(update={"weight": "w"})
+    truth, labels = wine.validation["target"].to_numpy(), wine.answers.labels
+    card, _ = evaluated(dataset, wine.model, rows)
+    plain, _ = evaluated(wine.dataset, wine.model, wine.validation)
+    assert card.test_quality["log_loss"] == pytest.approx(
+        log_loss(truth, wine.answers.probabilities, sample_weight=weight), rel=1e-4
+    )
+    assert card.unweighted_quality == plain.test_quality
+    assert plain.unweighted_quality == {}
+    wanted = precision_recall_fscore_support(truth, labels, sample_weight=weight)[:3]
+    assert np.array([(one.precision, one.recall, one.f1) for one in card.by_class]) == pytest.approx(
+        np.stack(wanted, 1)
+    )
+    assert [one.rows for one in card.by_class] == [one.rows for one in plain.by_class]
+    assert card.calibration != plain.calibration
+
+    heavy = EvaluationContext(class_weights={dataset.classes[0]: 1e6})
+    card, _ = evaluated(wine.dataset, wine.model, wine.validation, background=heavy)
+    is_first = truth == dataset.classes[0]
+    assert card.test_quality["accuracy"] == pytest.approx((labels == truth)[is_first].mean(), abs=1e-3)

@@ -1,0 +1,52 @@
+"""What each row counts: in training, and in every metric, interval and blend weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.records.dataset import Dataset
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["ClassWeights", "row_weights"]
+
+ClassWeights = Literal["balanced"] | Mapping[str, float] | None
+
+
+def row_weights(
+    rows: pl.DataFrame, dataset: Dataset, class_weights: ClassWeights = None
+) -> npt.NDArray[np.float64] | None:
+    """Compute the weight of each row: that of its column ``weight`` times that of its class.
+
+    Args:
+        rows: Of a split, with the target and the column of weights.
+        dataset: Names both; its training rows are what ``balanced`` balances.
+        class_weights: As job_spec.Training has them; a class that is not named weighs 1.
+
+    Returns:
+        [rows]; None where all rows count alike.
+    """
+    if dataset.weight is None and class_weights is None:
+        return None
+    weight = np.ones(rows.height)
+    if dataset.weight is not None:
+        weight = rows[dataset.weight].to_numpy().astype(np.float64)
+    if class_weights is None:
+        return weight
+    of_class = _of_each_class(dataset, class_weights)
+    weighted: npt.NDArray[np.float64] = weight * rows[dataset.target].replace_strict(of_class, default=1.0).to_numpy()
+    return weighted
+
+
+def _of_each_class(dataset: Dataset, class_weights: Literal["balanced"] | Mapping[str, float]) -> dict[str, float]:
+    """``balanced``: all classes weigh alike over the training rows, scikit-learn's rows / (classes x rows of it)."""
+    if class_weights == "balanced":
+        total, classes = sum(dataset.class_rows), len(dataset.classes)
+        counts = zip(dataset.classes, dataset.class_rows, strict=True)
+        return {label: total / (classes * max(1, rows)) for label, rows in counts}
+    return {label: class_weights.get(label, 1.0) for label in dataset.classes}
