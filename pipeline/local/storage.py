@@ -1,7 +1,7 @@
 """The hooks that keep the embedded cloud's records on disk, and when they are written.
 
-Records are written before the request that changed them is answered; what is written cannot be lost by ``kill -9``. The
-system may hold it back from the disk for a while: a power cut can lose the last seconds.
+Records are on the disk before the request that changed them is answered: neither ``kill -9`` nor a power cut loses what
+was answered, but for lines of logs, which the system may hold back for a while.
 """
 
 from __future__ import annotations

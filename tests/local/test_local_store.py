@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from copy import deepcopy
@@ -135,6 +136,35 @@ def test_a_commit_that_fails_is_made_by_the_next_one(reopened: Open, monkeypatch
     journal.commit()
     assert deleted == ["file"]
     assert reopened()[1]["a"] == 1
+
+
+@pytest.mark.parametrize(("store", "mode"), [("dynamodb-items", 2), ("s3-objects", 2), ("log-streams/a/b", 1)])
+def test_a_change_waits_for_the_disk_and_a_line_of_a_log_does_not(tmp_path: Path, store: str, mode: int) -> None:
+    database = Database(tmp_path / "records.db")
+    for earlier in ("log-streams/a/b", "dynamodb-items"):
+        database.write([(earlier, b"key", b"value")])
+    database.write([("log-streams/a/b", b"key", b"value"), (store, b"key", b"value")])
+    assert database._connection.execute("PRAGMA synchronous").fetchone() == (mode,), "1 is NORMAL, 2 is FULL"
+    assert database.get(store, b"key") == b"value"
+
+
+def test_a_file_and_its_names_are_on_the_disk_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bytes]] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path.name, path.read_bytes() if path.is_file() else b""))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    Bodies(tmp_path).write("abcd", b"content")
+    (_, _), (unfinished, content), (folder, _) = synced
+    assert unfinished.endswith(".unfinished")
+    assert content == b"content"
+    assert (synced[0][0], folder) == (tmp_path.name, "ab")
 
 
 def test_a_damaged_and_a_newer_file_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from pipeline.local.store.database import StorageError
-from pipeline.local.whole_files import write_whole
+from pipeline.local.whole_files import sync_folder, write_whole
 
 __all__ = ["Bodies"]
 
@@ -29,7 +29,9 @@ class Bodies:
         path = self.path(name)
         unfinished = path.with_name(f"{uuid.uuid4().hex}{_UNFINISHED}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                sync_folder(self._folder)
             write_whole(path, content, unfinished=unfinished)
         except OSError as error:
             raise StorageError(f"{self._folder} cannot be written: {error.strerror}") from error
