@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from pipeline.contracts.signature import Task
 
 __all__ = [
     "AlgorithmSpec",
+    "Allowed",
     "Cost",
     "Input",
     "Range",
@@ -38,6 +40,53 @@ class Range(Record):
 
 
 Space = dict[str, Range | Annotated[tuple[Setting, ...], Field(min_length=1)]]
+
+
+class Allowed(Record):
+    """The values that an algorithm takes of a setting: what its library refuses is refused before it is called.
+
+    Numbers: at least ``minimum`` or greater than ``above``, at most ``maximum``, whole where ``whole``. Words: one of
+    ``choices``. Lists: of at least ``min_length`` values. Of a list each number is in the bounds.
+    """
+
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    whole: bool = False
+    choices: tuple[str, ...] = ()
+    min_length: int = 0
+
+    def allows(self, value: Setting) -> bool:
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, tuple):
+            return len(value) >= self.min_length and all(self._is_within(number) for number in value)
+        return self._is_within(value)
+
+    @property
+    def expected(self) -> str:
+        """How a sentence names the values: "a number above 0"."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        bounds = [
+            f"{words} {bound:.12g}"
+            for words, bound in (("of at least", self.minimum), ("above", self.above), ("at most", self.maximum))
+            if bound is not None
+        ]
+        number = "a whole number" if self.whole else "a number"
+        if self.min_length:
+            return f"a list of {self.min_length} or more, each {number} {' and '.join(bounds)},"
+        return f"{number} {' and '.join(bounds)}"
+
+    def _is_within(self, value: Setting) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        return (
+            (not self.whole or float(value).is_integer())
+            and (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.maximum is None or value <= self.maximum)
+        )
 
 
 class SettingsOverride(Record):
@@ -80,7 +129,8 @@ class AlgorithmSpec(Record):
     """An algorithm: ``reads`` are the kinds of input that it can take (graphs.encoding), it needs one of them there.
 
     ``needs``: the queue it profits from. ``good_at`` is the reason that a plan gives for it. ``defaults`` name all of
-    its settings; ``space`` is what a search tries. ``by_request``: only tried when it is asked for by name.
+    its settings, ``allowed`` the values that its own can have; ``space`` is what a search tries. ``by_request``: only
+    tried when it is asked for by name.
     ``refits``: its training looks at the validation rows only to be measured, so that it can learn from them at last.
     ``knobs``: settings that ``training`` of a JobSpec sets (networks: those of the one loop). ``in_trials``: settings
     that a search's trials take, to be cheap; what is trained in the end has its own. ``cost`` None: unknown, so that
@@ -93,6 +143,7 @@ class AlgorithmSpec(Record):
     needs: Literal["cpu", "gpu"]
     good_at: str
     defaults: Settings
+    allowed: dict[str, Allowed] = {}
     adjustments: tuple[SettingsOverride, ...] = ()
     space: Space = {}
     matters_to: dict[str, Task] = {}  # a setting that says nothing to other tasks
@@ -117,6 +168,18 @@ class AlgorithmSpec(Record):
             if adjustment.applies(rows=rows, classes=classes, task=task):
                 settings |= adjustment.settings
         return settings
+
+    def value_error(self, name: str, value: Setting) -> str | None:
+        """Why the setting cannot have this value, as the rest of a sentence that names both; None: it can."""
+        allowed = self.allowed.get(name)
+        if allowed is None or allowed.allows(value):
+            return None
+        if value is None and (name in self.unbounded or self.defaults[name] is None):
+            return None
+        if allowed.choices and isinstance(value, str):
+            return f"there is no '{value[:60]}': {did_you_mean(value, allowed.choices)}"
+        shown = list(value) if isinstance(value, tuple) else value
+        return f"{shown} is not possible: {allowed.expected} is expected"
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -58,6 +58,9 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
         own = {name: value for name, value in own.items() if name not in knobs}
     given = {**_given(case, spec, training), **own}
     settings |= {name: value for name, value in given.items() if name in settings}
+    for name in given:
+        if name in settings and (problem := declared.value_error(name, settings[name])):
+            raise InvalidJobSpecError(f"training.{name} of {declared.name}: {problem}")
     if declared.brings_code:
         settings["code"] = json.dumps(spec.code)
     return settings
@@ -160,18 +163,14 @@ def validate_setting(where: str, name: str, value: Setting, declared: AlgorithmS
     where = f"{where}.{name}"
     default = declared.defaults[name]
     value = _number(value, default)
-    of_a_knob = None
-    if declared.knobs and name in Training.model_fields and value is not None:
-        if (of_a_knob := setting_error(name, value)) is None:
-            return value
-    elif declared.knobs and name in Training.model_fields:
+    is_knob = declared.knobs and name in Training.model_fields
+    if is_knob and value is None:
         return value  # the plan chooses
-    if not _is_compatible(value, default):
+    problem = setting_error(name, value) if is_knob else None
+    if not (is_knob and problem is None) and not _is_compatible(value, default):
         raise InvalidJobSpecError(f"{where}: a value is {kind_of(value)}, {kind_of(default)} is expected")
-    if of_a_knob:
-        raise InvalidJobSpecError(f"{where}: {of_a_knob}")
-    if isinstance(value, int | float) and isinstance(default, int | float) and value < 0 <= default:
-        raise InvalidJobSpecError(f"{where}: {value:g} is below 0")
+    if problem := problem or declared.value_error(name, value):
+        raise InvalidJobSpecError(f"{where}: {problem}")
     return value
 
 

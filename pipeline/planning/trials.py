@@ -98,6 +98,9 @@ def _checked(declared: AlgorithmSpec, name: str, among: Range | tuple[Setting, .
     check_name(where, name, declared)
     default = declared.defaults[name]
     _check_range(f"{where}.{name}", among, default)
+    for bound in (among.low, among.high):
+        if problem := declared.value_error(name, bound):
+            raise InvalidJobSpecError(f"{where}.{name}: {problem}")
     return among.model_copy(update={"whole": True}) if isinstance(default, int) else among
 
 

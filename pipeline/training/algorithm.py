@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -216,9 +216,20 @@ class Recipe:
         return self.declares.name
 
     def complete(self, chosen: Settings) -> dict[str, Any]:
-        """``chosen`` with the defaults of what it leaves open; raise CandidateFailedError on an unknown name."""
-        known = self.declares.defaults
-        for name in chosen:
-            if name not in known:
-                raise CandidateFailedError(f"{self.name} has no setting '{name}': {did_you_mean(name, known)}")
-        return {**known, **chosen}
+        """Complete ``chosen`` with the defaults of what it leaves open.
+
+        Raises:
+            CandidateFailedError: The algorithm has no such setting, or the setting cannot have the value.
+        """
+        self.check_names(chosen)
+        for name, value in chosen.items():
+            if problem := self.declares.value_error(name, value):
+                raise CandidateFailedError(f"{self.name}: {name}: {problem}")
+        return {**self.declares.defaults, **chosen}
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Raise CandidateFailedError where the algorithm has no setting of such a name."""
+        defaults = self.declares.defaults
+        for name in names:
+            if name not in defaults:
+                raise CandidateFailedError(f"{self.name} has no setting '{name}': {did_you_mean(name, defaults)}")

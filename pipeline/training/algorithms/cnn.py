@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.networks.config import NETWORK_DEFAULTS
 
@@ -42,6 +42,7 @@ RECIPE = Recipe(
             "schedule": "one_cycle",
             "early_stopping": 20,  # the last epochs of one_cycle are the best
         },
+        allowed={"hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1)},
         adjustments=(
             SettingsOverride(rows_up_to=20_000, settings={"epochs": 40, "batch_size": 64, "early_stopping": 40}),
             SettingsOverride(rows_up_to=2_000, settings={"epochs": 80, "batch_size": 32, "early_stopping": 80}),

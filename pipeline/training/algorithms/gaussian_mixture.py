@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.algorithm_spec import Allowed
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ RECIPE = Recipe(
         needs="cpu",
         good_at="clusters of different sizes and orientations, with membership probabilities",
         defaults={"clusters": None, "most_clusters": 10, "starts": 2, "max_iter": 100, "covariance": None},
+        allowed={
+            "clusters": Allowed(minimum=2, maximum=100, whole=True),
+            "most_clusters": Allowed(minimum=2, maximum=100, whole=True),
+            "starts": Allowed(minimum=1, maximum=1_000, whole=True),
+            "max_iter": Allowed(minimum=1, maximum=100_000, whole=True),
+            "covariance": Allowed(choices=("full", "diag")),
+        },
         most_weights=2000,
         turn=20,
     ),

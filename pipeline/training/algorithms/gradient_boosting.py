@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.features.text_inputs import with_text_features
 
@@ -21,6 +21,7 @@ __all__ = ["RECIPE"]
 
 _MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
 _EVAL_PERIOD = 50  # trees
+_MIN_BAGGED_ROWS = 10  # LightGBM does not train on a fraction that is no row
 _LIGHTGBM_SETTINGS = (
     "learning_rate", "num_leaves", "min_child_samples", "feature_fraction", "bagging_fraction", "extra_trees",
 )  # fmt: skip
@@ -103,6 +104,7 @@ def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, An
         "metric": "auc" if problem.metric == "auc" and objective == "binary" else "",  # else the objective's own
         **({"num_class": problem.classes} if objective == "multiclass" else {}),
         **{name: settings[name] for name in _LIGHTGBM_SETTINGS},
+        "bagging_fraction": max(settings["bagging_fraction"], min(1.0, _MIN_BAGGED_ROWS / len(problem.train))),
         "bagging_freq": 1,
         "bin_construct_sample_cnt": max(len(problem.train), 200_000),  # lest the only missing values be overlooked
         "num_threads": problem.threads if problem.train.num.size + problem.train.cat.size > _MANY_CELLS else 1,
@@ -160,6 +162,16 @@ RECIPE = Recipe(
             "early_stopping_rounds": 100,
             "folds": 5,
             "turn": True,
+        },
+        allowed={
+            "n_estimators": Allowed(minimum=1, maximum=100_000, whole=True),
+            "learning_rate": Allowed(above=0, maximum=10),
+            "num_leaves": Allowed(minimum=2, maximum=131_072, whole=True),
+            "min_child_samples": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
+            "feature_fraction": Allowed(above=0, maximum=1),
+            "bagging_fraction": Allowed(above=0, maximum=1),
+            "early_stopping_rounds": Allowed(minimum=1, maximum=100_000, whole=True),
+            "folds": Allowed(minimum=1, maximum=20, whole=True),
         },
         adjustments=(
             SettingsOverride(task="regression", settings={"learning_rate": 0.03, "num_leaves": 31}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.algorithm_spec import Allowed
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ RECIPE = Recipe(
         needs="cpu",
         good_at="round clusters of similar size, for any number of rows",
         defaults={"clusters": None, "most_clusters": 10, "starts": 4, "max_iter": 100},
+        allowed={
+            "clusters": Allowed(minimum=2, maximum=100, whole=True),
+            "most_clusters": Allowed(minimum=2, maximum=100, whole=True),
+            "starts": Allowed(minimum=1, maximum=1_000, whole=True),
+            "max_iter": Allowed(minimum=1, maximum=100_000, whole=True),
+        },
         most_weights=2000,
         turn=10,
     ),

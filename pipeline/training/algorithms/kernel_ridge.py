@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
-from pipeline.contracts.algorithm_spec import Cost, Range, did_you_mean
+from pipeline.contracts.algorithm_spec import Allowed, Cost, Range
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.features.text_inputs import with_text_features
@@ -23,7 +20,6 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     from pipeline.training.export.bodies import core_graph
     from pipeline.training.features.preprocessing import one_hot_features_of_frequent
 
-    _check(settings, ("auto", *KERNELS))
     if len(problem.train) > _MOST_ROWS:
         raise CandidateFailedError(
             f"kernel_ridge weighs every row against every other: {_MOST_ROWS:,} training rows are its most, and these "
@@ -56,18 +52,6 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     )
 
 
-def _check(settings: Settings, kernels: Sequence[str]) -> None:
-    if settings["kernel"] not in kernels:
-        raise CandidateFailedError(
-            f"kernel_ridge has no kernel '{settings['kernel']}': {did_you_mean(str(settings['kernel']), kernels)}"
-        )
-    for name in ("width", "penalty"):
-        if not 0 <= (settings[name] or 0) < math.inf:
-            raise CandidateFailedError(
-                f"kernel_ridge: {name} is {settings[name]}: a number above 0, or 0 to have one chosen, is expected"
-            )
-
-
 RECIPE = Recipe(
     declares=AlgorithmSpec(
         name="kernel_ridge",
@@ -77,6 +61,11 @@ RECIPE = Recipe(
         good_at="few rows: smooth predictions in closed form, the kernel width chosen by leave-one-out",
         # width: of one over the median squared distance of the rows
         defaults={"kernel": "auto", "width": 0.0, "penalty": 0.0},
+        allowed={
+            "kernel": Allowed(choices=("auto", "gaussian", "exponential")),
+            "width": Allowed(minimum=0, maximum=1e10),
+            "penalty": Allowed(minimum=0, maximum=1e10),
+        },
         space={
             "kernel": ("gaussian", "exponential"),
             "width": Range(low=0.01, high=10.0, log=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.algorithm_spec import Cost, Range
+from pipeline.contracts.algorithm_spec import Allowed, Cost, Range
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.estimators.sklearn_model import fitted_model
 from pipeline.training.features.text_inputs import with_text_features
@@ -57,6 +57,11 @@ RECIPE = Recipe(
         needs="cpu",
         good_at="as the baseline; small and fast",
         defaults={"max_iter": 200, "C": 1.0, "alpha": 1.0},
+        allowed={
+            "max_iter": Allowed(minimum=1, maximum=1_000_000, whole=True),
+            "C": Allowed(above=0, maximum=1e10),
+            "alpha": Allowed(minimum=0, maximum=1e10),
+        },
         space={"C": Range(low=1e-3, high=1e2, log=True), "alpha": Range(low=1e-3, high=1e3, log=True)},
         matters_to={"C": "classification", "alpha": "regression"},
         cost=Cost(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.contracts.algorithm_spec import Cost, Range
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
-from pipeline.training.estimators.forests import MAX_FOREST_BYTES, fit_forest
+from pipeline.training.estimators.forests import FOREST_ALLOWED, MAX_FOREST_BYTES, fit_forest
 from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["RECIPE"]
@@ -26,6 +26,7 @@ RECIPE = Recipe(
         good_at="robust without tuning, good at interactions",
         # min_samples_leaf 0: by the rows, so that the file stays at some megabytes
         defaults={"n_estimators": 100, "max_depth": 16, "min_samples_leaf": 0},
+        allowed=FOREST_ALLOWED,
         space={
             "n_estimators": (100, 200, 400),
             "max_depth": (8, 12, 16, 24),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.networks.config import NETWORK_DEFAULTS
 
@@ -43,6 +43,7 @@ RECIPE = Recipe(
             "schedule": "cosine",
             "early_stopping": 8,
         },
+        allowed={"hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1)},
         adjustments=(
             SettingsOverride(rows_over=20_000, settings={"epochs": 15, "early_stopping": 4}),
             SettingsOverride(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),

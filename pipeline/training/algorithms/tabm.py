@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.networks.config import NETWORK_DEFAULTS
 
@@ -45,6 +45,11 @@ RECIPE = Recipe(
             "weight_decay": 3e-4,
             "schedule": "cosine",
             "early_stopping": 8,
+        },
+        allowed={
+            "members": Allowed(minimum=1, maximum=256, whole=True),
+            "bins": Allowed(minimum=2, maximum=1_024, whole=True),
+            "hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1),
         },
         adjustments=(
             SettingsOverride(rows_over=20_000, settings={"epochs": 15, "early_stopping": 4}),

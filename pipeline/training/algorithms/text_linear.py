@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.contracts.algorithm_spec import Cost, Range
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.algorithms import linear
-from pipeline.training.features.text_inputs import TEXT_SETTINGS, with_text_features
+from pipeline.training.features.text_inputs import TEXT_ALLOWED, TEXT_SETTINGS, with_text_features
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +72,7 @@ RECIPE = Recipe(
         needs="cpu",
         good_at="texts: words and word pairs, letter n-grams; small, fast, hard to beat with few texts",
         defaults=dict(TEXT_SETTINGS),
+        allowed=TEXT_ALLOWED,
         space={
             "C": Range(low=0.1, high=30, log=True),
             "alpha": Range(low=0.03, high=30, log=True),

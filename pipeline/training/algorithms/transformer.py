@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.contracts.algorithm_spec import Cost, Range, SettingsOverride
+from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
+from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
 from pipeline.training.networks.config import NETWORK_DEFAULTS
 
@@ -27,6 +28,11 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     from pipeline.training.networks.tabular_mlp import TabularMLP
     from pipeline.training.networks.text_transformer import TextTransformer
 
+    if settings["width"] % settings["heads"]:
+        raise CandidateFailedError(
+            f"transformer: width is {settings['width']} and heads {settings['heads']}: a multiple of the heads is "
+            "expected as the width"
+        )
     problem.report("reads the texts")
     ids = TokenIds.of(problem.built_from(settings).text, most_places=settings["places"], most_tokens=settings["tokens"])
     table = problem.train.num.shape[1] or problem.cardinalities
@@ -81,6 +87,14 @@ RECIPE = Recipe(
             "learning_rate": 5e-4,
             "weight_decay": 0.01,
             "early_stopping": 2,
+        },
+        allowed={
+            "word_dropout": Allowed(minimum=0, maximum=0.99),
+            "width": Allowed(minimum=1, maximum=8_192, whole=True),
+            "layers": Allowed(minimum=1, maximum=100, whole=True),
+            "heads": Allowed(minimum=1, maximum=1_024, whole=True),
+            "places": Allowed(minimum=1, maximum=8_192, whole=True),
+            "tokens": Allowed(minimum=1, maximum=1_000_000, whole=True),
         },
         # Few texts: a smaller network, which forgets more of what it reads.
         adjustments=(

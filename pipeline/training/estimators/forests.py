@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.contracts.algorithm_spec import Allowed
 from pipeline.training.algorithm import FittedModel, Problem, Settings
 from pipeline.training.estimators.sklearn_model import class_columns, fitted_model
 
-__all__ = ["MAX_FOREST_BYTES", "fit_forest", "most_leaves"]
+__all__ = ["FOREST_ALLOWED", "MAX_FOREST_BYTES", "fit_forest", "most_leaves"]
 
+FOREST_ALLOWED = {
+    "n_estimators": Allowed(minimum=1, maximum=10_000, whole=True),
+    "max_depth": Allowed(minimum=1, maximum=10_000, whole=True),
+    "min_samples_leaf": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
+}
 MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
 _BAG_MODELS = 5
 _BYTES_PER_LEAF = 25  # as export.tree_ensemble writes a leaf and the split above it

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.contracts.algorithm_spec import Allowed
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import FittedModel, Problem, Settings
 
-__all__ = ["TEXT_SETTINGS", "with_text_features"]
+__all__ = ["TEXT_ALLOWED", "TEXT_SETTINGS", "with_text_features"]
 
 Train = Callable[[Settings, Problem], FittedModel]
 
@@ -18,6 +19,16 @@ TEXT_SETTINGS: Settings = {
     "C": 1.0, "alpha": 1.0, "smoothing": 0.1, "bayes": 0.3, "words": 2, "letters": 4, "least_rows": 0,
     "most_terms": 200_000,
 }  # fmt: skip
+TEXT_ALLOWED = {
+    "C": Allowed(above=0, maximum=1e10),
+    "alpha": Allowed(minimum=0, maximum=1e10),
+    "smoothing": Allowed(above=0, maximum=1e10),
+    "bayes": Allowed(minimum=0, maximum=1),
+    "words": Allowed(minimum=1, maximum=10, whole=True),
+    "letters": Allowed(minimum=1, maximum=20, whole=True),
+    "least_rows": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
+    "most_terms": Allowed(minimum=1, maximum=10_000_000, whole=True),
+}
 
 
 def with_text_features(train: Train, texts: Settings = TEXT_SETTINGS, *, every_class: bool = False) -> Train:

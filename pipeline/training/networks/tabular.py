@@ -10,8 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from pipeline.contracts.errors import CandidateFailedError
-
 __all__ = ["NumericScaler", "ResNet", "TabMNetwork"]
 
 _EMBEDDING = 16  # numbers that a column becomes
@@ -62,11 +60,6 @@ class NumericScaler(nn.Module):
         self.register_buffer(name, torch.from_numpy(values))
 
 
-def _check_blocks(hidden: Sequence[int]) -> None:
-    if not hidden:
-        raise CandidateFailedError("hidden is empty: a width is expected for each block, such as [128, 128]")
-
-
 class _OneHot(nn.Module):
     """[batch, columns] of ids -> [batch, all ids]. TabM's own becomes a loop in ONNX."""
 
@@ -105,7 +98,6 @@ class TabMNetwork(nn.Module):
         from tabm import TabM
 
         super().__init__()
-        _check_blocks(hidden)
         self.scaled = NumericScaler(num)
         self.categories = len(cardinalities)
         embeddings = None
@@ -158,7 +150,6 @@ class ResNet(nn.Module):
     ) -> None:
         """``hidden``: a block each; blocks are of the first width, and twice as wide within."""
         super().__init__()
-        _check_blocks(hidden)
         self.scaled = NumericScaler(num)
         sizes = [min(_MOST_EMBEDDED, 1 + count // 2) for count in cardinalities]
         self.embeddings = nn.ModuleList(nn.Embedding(*one) for one in zip(cardinalities, sizes, strict=True))

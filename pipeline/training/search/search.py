@@ -35,7 +35,8 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
     It ends while there is time left to train with the best, of its share of that until ``problem.deadline``. Raise
     CandidateFailedError on a setting that the recipe does not have, and when every trial failed.
     """
-    base = recipe.complete({**fixed, **dict.fromkeys(trials.space)}) | recipe.complete(fixed)
+    recipe.check_names(trials.space)
+    base = recipe.complete(fixed)
     greater = greater_is_better(problem.metric)
     folds, note = make_folds(problem, trials.cv)
     asked = SearchRequest(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)

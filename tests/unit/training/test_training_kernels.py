@@ -115,11 +115,11 @@ def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentenc
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"kernel": "rbf"}, "has no kernel 'rbf': one of auto, gaussian, exponential is expected"),
-        ({"kernel": "gausian"}, "has no kernel 'gausian': did you mean 'gaussian'"),
-        ({"width": -1.0}, r"width is -1.0: a number above 0, or 0 to have one chosen, is expected"),
-        ({"penalty": -0.5}, "penalty is -0.5: a number above 0"),
-        ({"width": float("nan")}, "width is nan: a number above 0"),
+        ({"kernel": "rbf"}, "kernel: there is no 'rbf': one of auto, gaussian, exponential is expected"),
+        ({"kernel": "gausian"}, "kernel: there is no 'gausian': did you mean 'gaussian'"),
+        ({"width": -1.0}, r"width: -1.0 is not possible: a number of at least 0 and at most 10000000000 is expected"),
+        ({"penalty": -0.5}, "penalty: -0.5 is not possible: a number of at least 0"),
+        ({"width": float("nan")}, "width: nan is not possible: a number of at least 0"),
     ],
 )
 def test_a_setting_that_it_cannot_train_with_is_refused_in_a_sentence(settings: dict[str, Any], sentence: str) -> None:
