@@ -1,34 +1,33 @@
-"""Trees in preorder: a branch's true child follows it, so that the stored structure repeats itself.
+"""Trees in preorder: a split's true child follows it, so that the structure need not be stored.
 
-Requires  a tree ensemble.
-Does      orders and numbers the nodes of each tree from its root, the true child first, and the leaves' weights alike.
-Ensures   the same trees: each node with its feature, threshold, children and weights.
+Requires  a tree ensemble (ai.onnx.ml 5).
+Does      numbers the splits of each tree from its root, the true child first, and the leaves as they are met.
+Ensures   the same trees in the same order: each split with its feature, threshold and children.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
+from onnx import AttributeProto, numpy_helper
 
 from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 
-__all__ = ["OrderTrees"]
+__all__ = ["TREE_OPERATOR", "OrderTrees"]
 
-_TREE_OPERATORS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
-_NODES, _TREE, _NODE = "nodes_", "nodes_treeids", "nodes_nodeids"
-_TRUE, _FALSE = "nodes_truenodeids", "nodes_falsenodeids"
-_LEAF = b"LEAF"
+TREE_OPERATOR = "TreeEnsemble"
+_ROOTS, _TRUE, _FALSE = "tree_roots", "nodes_truenodeids", "nodes_falsenodeids"
+_TRUE_LEAF, _FALSE_LEAF = "nodes_trueleafs", "nodes_falseleafs"
 
 Ints = npt.NDArray[np.int64]
 
 
 class OrderTrees(GraphPass):
-    """Order the nodes of every tree ensemble of ai.onnx.ml up to version 4."""
+    """Order the splits and leaves of every TreeEnsemble node; predictions do not change by a bit."""
 
     def requires(self, model: bytes) -> None:
         if not any(True for _ in _ensembles(onnx.load_from_string(model).graph)):
@@ -38,109 +37,78 @@ class OrderTrees(GraphPass):
         graph = onnx.load_from_string(model)
         for node in _ensembles(graph.graph):
             _reorder(node)
-        ordered = graph.SerializeToString()
+        ordered = bytes(graph.SerializeToString())
         return PassResult(model=ordered, modified=ordered != model)
 
     def ensures(self, model: bytes) -> None:
         for node in _ensembles(onnx.load_from_string(model).graph):
-            lists = _lists(node)
-            branches = lists["nodes_modes"] != _LEAF
-            if (lists[_TRUE][branches] != lists[_NODE][branches] + 1).any():
-                raise CompressionError("a tree's nodes are not in preorder")
+            lists = _int_lists(node)
+            splits = np.flatnonzero(lists[_TRUE_LEAF] == 0)
+            if (lists[_TRUE][splits] != splits + 1).any():
+                raise CompressionError("a tree's splits are not in preorder")
 
 
 def _ensembles(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    return (node for node in graph.node if node.op_type in _TREE_OPERATORS)
+    return (node for node in graph.node if node.op_type == TREE_OPERATOR)
 
 
-def _lists(node: onnx.NodeProto) -> dict[str, npt.NDArray[Any]]:
-    """The attributes that list something, by name."""
-    kinds = {onnx.AttributeProto.INTS: "ints", onnx.AttributeProto.FLOATS: "floats"}
-    lists: dict[str, npt.NDArray[Any]] = {}
-    for attribute in node.attribute:
-        if attribute.type in kinds:
-            dtype = np.int64 if attribute.type == onnx.AttributeProto.INTS else np.float32
-            lists[attribute.name] = np.array(getattr(attribute, kinds[attribute.type]), dtype)
-        elif attribute.type == onnx.AttributeProto.STRINGS:
-            lists[attribute.name] = np.array(list(attribute.strings), object)
-    return lists
+def _int_lists(node: onnx.NodeProto) -> dict[str, Ints]:
+    return {
+        attribute.name: np.array(attribute.ints, np.int64)
+        for attribute in node.attribute
+        if attribute.type == AttributeProto.INTS
+    }
 
 
 def _reorder(node: onnx.NodeProto) -> None:
-    lists = _lists(node)
-    true, false = _children(lists)
-    order, numbers = _preorder(lists, true, false)
-    nodes = {name: values[order] for name, values in lists.items() if name.startswith(_NODES) and len(values)}
-    branches = nodes["nodes_modes"] != _LEAF
-    nodes[_NODE] = numbers[order]
-    nodes[_TRUE] = np.where(branches, numbers[true[order]], 0)
-    nodes[_FALSE] = np.where(branches, numbers[false[order]], 0)
-    _write(node, {**nodes, **_ordered_weights(lists, order, numbers)})
-
-
-def _ordered_weights(lists: dict[str, npt.NDArray[Any]], order: Ints, numbers: Ints) -> dict[str, npt.NDArray[Any]]:
-    """The leaves' lists in the order of their nodes, then of what they weigh."""
-    prefix = "class_" if "class_ids" in lists else "target_"
-    leaves = _find(lists, lists[f"{prefix}treeids"], lists[f"{prefix}nodeids"])
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    by_leaf = np.lexsort((lists[f"{prefix}ids"], rank[leaves]))
-    weights = {f"{prefix}{part}": lists[f"{prefix}{part}"][by_leaf] for part in ("treeids", "ids", "weights")}
-    return {**weights, f"{prefix}nodeids": numbers[leaves[by_leaf]]}
-
-
-def _children(lists: dict[str, npt.NDArray[Any]]) -> tuple[Ints, Ints]:
-    """The index of each node's true and false child; a leaf's are its own."""
-    branches = lists["nodes_modes"] != _LEAF
-    own = np.arange(len(branches))
-    true, false = own.copy(), own.copy()
-    for children, name in ((true, _TRUE), (false, _FALSE)):
-        children[branches] = _find(lists, lists[_TREE][branches], lists[name][branches])
-    return true, false
-
-
-def _find(lists: dict[str, npt.NDArray[Any]], trees: Ints, nodes: Ints) -> Ints:
-    """The indices of these nodes of these trees."""
-    width = int(max(lists[_NODE].max(initial=0), nodes.max(initial=0))) + 1
-    keys = lists[_TREE] * width + lists[_NODE]
-    by_key = np.argsort(keys, kind="stable")
-    wanted = trees * width + nodes
-    index = by_key[np.minimum(np.searchsorted(keys, wanted, sorter=by_key), len(by_key) - 1)]
-    if (keys[index] != wanted).any():
-        raise NotApplicableError("a tree names a node that it does not have")
-    return index.astype(np.int64)
-
-
-def _preorder(lists: dict[str, npt.NDArray[Any]], true: Ints, false: Ints) -> tuple[Ints, Ints]:
-    """The nodes' indices in their new order, and the new number of each within its tree."""
-    count = len(true)
-    is_child = np.zeros(count, bool)
-    branches = np.flatnonzero(true != np.arange(count))
-    is_child[true[branches]] = is_child[false[branches]] = True
-    left, right = true.tolist(), false.tolist()
-    order: list[int] = []
-    numbers = np.zeros(count, np.int64)
-    roots = np.flatnonzero(~is_child)
-    for root in roots[np.argsort(lists[_TREE][roots], kind="stable")].tolist():
-        start, pending = len(order), [root]
-        while pending:
-            index = pending.pop()
-            order.append(index)
-            if left[index] != index:
-                pending += (right[index], left[index])
-            if len(order) > count:
-                break
-        numbers[order[start:]] = np.arange(len(order) - start)
-    if len(order) != count or len(np.unique(lists[_TREE][roots])) != len(roots):
-        raise NotApplicableError("the nodes are no trees with one root each")
-    return np.array(order, np.int64), numbers
-
-
-def _write(node: onnx.NodeProto, lists: dict[str, npt.NDArray[Any]]) -> None:
+    lists = _int_lists(node)
+    splits, leaves = _preorder(lists)
+    split_number, leaf_number = _inverse(splits), _inverse(leaves)
+    for side, is_leaf in ((_TRUE, _TRUE_LEAF), (_FALSE, _FALSE_LEAF)):
+        at_leaf = lists[is_leaf] == 1
+        lists[side] = np.where(
+            at_leaf, leaf_number[np.where(at_leaf, lists[side], 0)], split_number[np.where(at_leaf, 0, lists[side])]
+        )
+    lists[_ROOTS] = split_number[lists[_ROOTS]]
     for attribute in node.attribute:
-        values = lists.get(attribute.name)
-        if values is None:
-            continue
-        field = {onnx.AttributeProto.INTS: "ints", onnx.AttributeProto.FLOATS: "floats"}.get(attribute.type, "strings")
-        del getattr(attribute, field)[:]
-        getattr(attribute, field).extend(values.tolist())
+        order = leaves if attribute.name.startswith("leaf_") else splits
+        if attribute.type == AttributeProto.TENSOR:
+            tensor = numpy_helper.to_array(attribute.t)[order]
+            attribute.t.CopyFrom(numpy_helper.from_array(tensor, attribute.t.name))
+        elif attribute.type == AttributeProto.INTS:
+            values = lists[attribute.name] if attribute.name == _ROOTS else lists[attribute.name][order]
+            del attribute.ints[:]
+            attribute.ints.extend(values.tolist())
+
+
+def _preorder(lists: dict[str, Ints]) -> tuple[Ints, Ints]:
+    """The splits and the leaves in the order in which they are met; a leaf that several splits share counts once.
+
+    Leaves that belong to no tree come last.
+    """
+    sides = list(zip(*(lists[name].tolist() for name in (_TRUE_LEAF, _TRUE, _FALSE_LEAF, _FALSE)), strict=True))
+    splits: list[int] = []
+    leaves: dict[int, None] = {}
+    for root in lists[_ROOTS].tolist():
+        pending = [(0, root)]
+        while pending:
+            is_leaf, index = pending.pop()
+            if is_leaf:
+                leaves.setdefault(index)
+                continue
+            splits.append(index)
+            if len(splits) > len(sides):
+                break
+            true_leaf, true, false_leaf, false = sides[index]
+            pending += ((false_leaf, false), (true_leaf, true))
+    if len(splits) != len(sides) or len(set(splits)) != len(sides):
+        raise NotApplicableError("the nodes are no trees: each split belongs to one tree")
+    for index in range(len(lists["leaf_targetids"])):
+        leaves.setdefault(index)
+    return np.array(splits, np.int64), np.array(list(leaves), np.int64)
+
+
+def _inverse(order: Ints) -> Ints:
+    numbers = np.empty_like(order)
+    numbers[order] = np.arange(len(order))
+    return numbers

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import AttributeProto, TensorProto
 
 from pipeline.codec.pack import pack
 from pipeline.codec.tensors import TensorSpan
-from pipeline.codec.trees import TREE_LISTS, TreeSpan
+from pipeline.codec.trees import TreePart, TreeSpan
+from pipeline.compression.order_trees import TREE_OPERATOR
 
 __all__ = ["find_spans", "pack_model"]
 
@@ -25,7 +24,6 @@ _WIDTHS = {
 }  # fmt: skip
 _FLOATS_TAG = 0x3D  # AttributeProto.floats: field 7, four bytes, not packed
 _MIN_COUNT = 64
-_TREE_OPERATORS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 
 Span = TensorSpan | TreeSpan
 
@@ -52,7 +50,7 @@ def find_spans(file: bytes) -> list[Span]:
 def _contents(graph: onnx.GraphProto) -> Iterator[tuple[bytes, Span]]:
     """The bytes and the span, its offset to be found, in the order of serialization: nodes, then initializers."""
     for node in graph.node:
-        trees = _trees(node) if node.op_type in _TREE_OPERATORS else None
+        trees = _trees(node) if node.op_type == TREE_OPERATOR else None
         if trees is not None:
             yield trees
             continue
@@ -76,21 +74,18 @@ def _tensor(tensor: TensorProto) -> Iterator[tuple[bytes, TensorSpan]]:
 
 def _trees(node: onnx.NodeProto) -> tuple[bytes, TreeSpan] | None:
     """The attributes of a tree ensemble; None where they are not as TreeSpan stores them."""
-    content = onnx.NodeProto(attribute=node.attribute).SerializeToString()
-    order = [
-        attribute.name
-        if attribute.name in TREE_LISTS
-        else bytes(onnx.NodeProto(attribute=[attribute]).SerializeToString())
-        for attribute in node.attribute
-    ]
-    lists = {attribute.name: _values(attribute) for attribute in node.attribute if attribute.name in TREE_LISTS}
-    span = TreeSpan(offset=0, size=len(content), order=order, lists=lists)
+    content = bytes(onnx.NodeProto(attribute=node.attribute).SerializeToString())
+    span = TreeSpan(offset=0, size=len(content), parts=[_part(attribute) for attribute in node.attribute])
     return (content, span) if span.is_in_preorder(content) else None
 
 
-def _values(attribute: AttributeProto) -> npt.NDArray[Any]:
+def _part(attribute: AttributeProto) -> TreePart:
+    content = bytes(onnx.NodeProto(attribute=[attribute]).SerializeToString())
     if attribute.type == AttributeProto.INTS:
-        return np.array(attribute.ints, np.int64)
-    if attribute.type == AttributeProto.FLOATS:
-        return np.array(attribute.floats, np.float32).view(np.uint32)
-    return np.array([text.decode() for text in attribute.strings])
+        return TreePart(name=attribute.name, values=np.array(attribute.ints, np.int64))
+    width = _WIDTHS.get(attribute.t.data_type)
+    if attribute.type == AttributeProto.TENSOR and width and attribute.t.raw_data:
+        before, _, after = content.partition(attribute.t.raw_data)
+        values = np.frombuffer(attribute.t.raw_data, f"<u{width}")
+        return TreePart(name=attribute.name, values=values, before=before, after=after)
+    return TreePart(before=content)
