@@ -30,7 +30,7 @@ from pipeline.local.store.stored_dict import decode, encode
 
 ROOT = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-c", "import sys; from pipeline.cli.entry import main; sys.exit(main())")
-MOST_MEGABYTES, MOST_SECONDS, MOST_IDLE_PERCENT = 400.0, 1.0, 3.0
+MAX_MEGABYTES, MAX_SECONDS, MAX_IDLE_PERCENT = 400.0, 1.0, 3.0
 _OBJECTS = "s3-objects/"
 Row = tuple[str, bytes, bytes]
 
@@ -170,9 +170,9 @@ def main() -> int:
         control.down(home=home.path, wipe=True)
         shutil.rmtree(home.path)
     met = all(
-        found["resident_mb"] <= MOST_MEGABYTES
-        and found["runs_cpu_s"] <= MOST_SECONDS
-        and found["idle_cpu_percent"] <= MOST_IDLE_PERCENT
+        found["resident_mb"] <= MAX_MEGABYTES
+        and found["runs_cpu_s"] <= MAX_SECONDS
+        and found["idle_cpu_percent"] <= MAX_IDLE_PERCENT
         for found in results.values()
     )
     last = results[str(arguments.runs[-1])]

@@ -77,12 +77,25 @@ def test_a_torch_that_was_built_for_cuda_is_found(tmp_path: Path) -> None:
     assert cuda_distributions(tmp_path) == ["torch 2.13.0+cu128"]
 
 
-def test_an_image_that_is_too_large_is_refused(
-    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_an_images_size_is_printed_and_one_that_is_too_large_is_refused(
+    kind: str, site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(LIMITS, "cpu", 10)
-    assert main(["cpu"], site) == 1
-    assert "bytes too many" in capsys.readouterr().err
+    slim(site)
+    size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file())
+    for limit, code in ((size, 0), (size - 1, 1)):
+        monkeypatch.setitem(LIMITS, kind, limit)
+        assert main([kind], site) == code
+        printed = capsys.readouterr()
+        assert f"installed in the {kind} image; at most" in printed.out
+        assert ("has 1 bytes too many" in printed.err) == bool(code)
+
+
+def test_both_images_are_bounded_within_what_they_are_documented_to_have() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    assert f"the CPU image by {LIMITS['cpu'] / 1e9:g} GB" in text
+    assert f"the GPU image by {LIMITS['gpu'] / 1e9:g} GB" in text
+    assert "The GPU image was not built here" in text
 
 
 def test_the_jobs_get_all_dependencies_but_those_of_the_command() -> None:
