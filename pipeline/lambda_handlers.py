@@ -1,7 +1,7 @@
-"""What every Lambda handler shares. The one module of the library that knows Powertools.
+"""Decorators and helpers of the Lambda handlers. The only module of the library that imports Powertools.
 
-A handler says its log's subject once (``about``), and each line bears it. What a user sent is never logged: an
-exception that nobody foresaw may quote it, so it leaves as an InternalError that says only what and where.
+A handler binds its run once (``bind_run``), and every log line has it. User data is never logged: an unexpected
+exception may quote it, so the function raises an InternalError that names only the exception's class and location.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ metrics = Metrics(service="modeldrop")
 
 
 def _forward_library_logs() -> None:
-    """What the stages log by the standard library becomes the same JSON lines."""
+    """Log what the stages log with the standard library as the same JSON lines."""
     library = logging.getLogger("pipeline")
     library.handlers = [logger.registered_handler]
     library.setLevel(logger.log_level)
@@ -47,19 +47,27 @@ _forward_library_logs()
 
 
 def bind_run(run: str) -> None:
-    """Name the run that this invocation's lines are about."""
+    """Add the run to all further log lines of this invocation."""
     logger.append_keys(run=run)
 
 
 def count(name: str, number: int = 1) -> None:
-    """Add ``number`` to a custom metric of the whole stack; of 0 nothing is written."""
+    """Add ``number`` to a custom metric of the whole stack. Zero writes nothing."""
     if number:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
         metrics.flush_metrics()
 
 
 def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
-    """A handler for the state machine: the event's fields, ``run`` first of all, are ``work``'s arguments."""
+    """Make a handler for the state machine.
+
+    Args:
+        work: Called with the event's fields as keyword arguments, ``run`` among them. Its result is the state's output;
+            None is an empty object.
+
+    Returns:
+        The handler, which raises what ``event_function`` raises.
+    """
 
     @event_function
     @wraps(work)
@@ -74,7 +82,14 @@ def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
 
 
 def event_function(work: Callable[[Event], Any]) -> Handler:
-    """A handler whose errors leave under the name of their own class, logged and counted."""
+    """Make a handler of an event; errors are logged, counted, and raised.
+
+    Args:
+        work: Called with the event; its result is the function's.
+
+    Returns:
+        The handler. It raises ModeldropErrors as they are, and InternalError for any other exception.
+    """
 
     @logger.inject_lambda_context(clear_state=True)
     @wraps(work)
@@ -86,9 +101,13 @@ def event_function(work: Callable[[Event], Any]) -> Handler:
 
 
 def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFields]]) -> Handler:
-    """A handler of the API: it never raises, and leaves one log line and one metrics record a request.
+    """Make a handler of API requests; it never raises.
 
-    Powertools' decorators would do the same in twice the time, which a prediction does not take.
+    Each request writes one log line and one metrics record. Powertools' decorators would do the same in twice the time,
+    which matters for a prediction.
+
+    Args:
+        work: Called with event and context; returns the response and the fields to log.
     """
 
     @wraps(work)
@@ -126,8 +145,10 @@ def _log_invocation(context: LambdaContext, fields: LogFields) -> None:
 
 @contextmanager
 def log_errors() -> Iterator[None]:
-    """Log and count an error on its way out: ours, its message cut to MAX_MESSAGE characters, any other as an
-    InternalError without its words.
+    """Log and count an error, and raise it for the state machine.
+
+    A ModeldropError keeps its class; its message is cut to MAX_MESSAGE characters. Any other exception becomes an
+    InternalError without the original message, which may quote user data.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Print what the jobs' image installs: the project's dependencies and its extra `train`, without the command line's.
+"""Print the requirements of the jobs' image: the project's dependencies and the extra `train`, without the CLI's.
 
 python job_requirements.py pyproject.toml
 """
@@ -20,10 +20,10 @@ def job_requirements(pyproject: Path) -> list[str]:
     """Read the requirements of the jobs.
 
     Args:
-        pyproject: The project's pyproject.toml.
+        pyproject: Path of pyproject.toml.
 
     Returns:
-        Requirements as pip reads them.
+        Requirements in pip's format.
     """
     project = tomllib.loads(pyproject.read_text())["project"]
     requirements = [*project["dependencies"], *project["optional-dependencies"]["train"]]
@@ -31,7 +31,7 @@ def job_requirements(pyproject: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print one requirement a line."""
+    """Print one requirement per line."""
     print("\n".join(job_requirements(Path(arguments[0]))))  # noqa: T201
     return 0
 

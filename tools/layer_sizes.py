@@ -1,8 +1,8 @@
 """Estimate the unzipped size of every function with its layers, from the libraries that are installed here.
 
-Each layer's own Makefile strips a copy of the installed distributions, so what it removes is removed here too; only the
-download of Lambda's wheels and the compilation are skipped (the installed .pyc files stand for it). Wheels for another
-Python version differ a little: measured against `sam build`, a layer by 3 %, a function with its layers by 1 %.
+Each layer's own Makefile strips a copy of the installed distributions, so the same files are removed. Only the download
+of Lambda's wheels and the compilation are skipped (the installed .pyc files stand for it). Wheels for another Python
+version differ slightly: compared with `sam build`, a layer by 3 %, a function with its layers by 1 %.
 `make test-sam` measures the real ones.
 """
 
@@ -56,7 +56,7 @@ def estimate_layer(folder: Path) -> int:
 
 
 def function_sizes(layers: Mapping[str, int]) -> dict[str, int]:
-    """Add up each function's layers and its own folder; bytes by logical id."""
+    """Return the size of each function with its layers, in bytes by logical id."""
     own_bytes = {path.name.replace("_", "") + "function": _bytes(path) for path in (ROOT / "functions").iterdir()}
     template = read_template(ROOT / "template.yaml")
     return {
@@ -66,7 +66,7 @@ def function_sizes(layers: Mapping[str, int]) -> dict[str, int]:
 
 
 def too_large(sizes: Mapping[str, int]) -> list[str]:
-    """Say which functions would not fit into Lambda with margin and headroom."""
+    """Return a message for each function that would not fit into Lambda with margin and headroom."""
     max_bytes = int((LAMBDA_LIMIT - HEADROOM) / (1 + MARGIN))
     return [
         f"{name} has {size:,} bytes with its layers: at most {max_bytes:,} are expected "
@@ -77,7 +77,7 @@ def too_large(sizes: Mapping[str, int]) -> list[str]:
 
 
 def main() -> int:
-    """Print the sizes; return 1 when a function is too large, or a library of a layer is missing."""
+    """Print the sizes; return 1 if a function is too large, or a library of a layer is missing."""
     if not sys.platform.startswith("linux"):
         print("layer sizes are estimated on Linux alone, where Linux wheels are installed: skipped")  # noqa: T201
         return 0
@@ -101,7 +101,7 @@ def main() -> int:
 
 
 def _copy(name: str, site: Path) -> None:
-    """Copy what pip installed of one distribution, scripts outside the library folder excepted."""
+    """Copy the installed files of one distribution, except scripts outside the library folder."""
     installed = distribution(name)
     for file in installed.files or []:
         source = Path(str(installed.locate_file(file)))

@@ -1,4 +1,4 @@
-"""Remove from an installed environment what no job imports, print what is left, and refuse too much of it.
+"""Remove what no job imports from an installed environment, print what is left, and fail if it is too much.
 
 Runs while the jobs' image is built, with the environment's own Python and the standard library alone:
 
@@ -61,13 +61,10 @@ def slim(site: Path) -> int:
 
 
 def measure(site: Path) -> dict[str, int]:
-    """Measure what each distribution has left on the disk.
+    """Return the size of each distribution on disk, in bytes, largest first.
 
     Args:
         site: The environment's site-packages.
-
-    Returns:
-        Bytes by distribution, largest first.
     """
     sizes = {}
     for installed in distributions(path=[str(site)]):
@@ -77,7 +74,7 @@ def measure(site: Path) -> dict[str, int]:
 
 
 def cuda_distributions(site: Path) -> list[str]:
-    """List the distributions that carry CUDA, and a torch that was built for it."""
+    """Return the distributions that contain CUDA, and a torch that was built for it."""
     names = []
     for installed in distributions(path=[str(site)]):
         name = installed.name.lower().replace("_", "-")
@@ -87,7 +84,7 @@ def cuda_distributions(site: Path) -> list[str]:
 
 
 def main(arguments: list[str], site: Path) -> int:
-    """Slim, print, check; return 1 where the image is too large, or a CPU image has CUDA."""
+    """Slim, print, check; return 1 if the image is too large, or a CPU image has CUDA."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=LIMITS)
     parser.add_argument("--check-only", action="store_true", help="remove nothing")

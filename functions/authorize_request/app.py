@@ -1,4 +1,4 @@
-"""API Gateway's question whose key a request bears -> an IAM policy, or the exception that is a 401 there."""
+"""REQUEST authorizer of API Gateway: returns an IAM policy, or raises the error that API Gateway turns into a 401."""
 
 from __future__ import annotations
 
@@ -12,4 +12,5 @@ authorize = authorizer()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """Authorize a request by its API key."""
     return authorize(event)

@@ -1,4 +1,4 @@
-"""States after a Batch job: what it failed of, by its own error's name; without a job, whether the stage may go on."""
+"""States after a Batch job: raise the error of the failed job; without a job, check that the stage may continue."""
 
 from __future__ import annotations
 
@@ -15,4 +15,5 @@ collect = collector()
 def handler(
     run: str, stage: StageName, job: str | None = None, cause: str = "", instead: Mapping[str, str] | str | None = None
 ) -> None:
+    """Raise the error of a failed job, or return if the run can continue."""
     collect(run, stage, job, cause, instead)

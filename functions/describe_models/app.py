@@ -1,4 +1,4 @@
-"""GET /v2/... and /registry/...: health, metadata and the registry's lists."""
+"""GET /v2/... and /registry/...: health, metadata, and the lists of the registry."""
 
 from __future__ import annotations
 
@@ -20,69 +20,83 @@ app = APIGatewayRestResolver()
 
 
 def caller_tenant() -> str:
+    """Return the caller's tenant; raise ForbiddenError without the permission ``read``."""
     return tenant_of(app.current_event.raw_event, "read")
 
 
 @app.get("/v2")
 def describe_server() -> Document:
+    """Return the server metadata of the Open Inference Protocol."""
     return {"name": "modeldrop", "version": __version__, "extensions": []}
 
 
 @app.get("/v2/health/live")
 def report_live() -> Document:
+    """Return that the server is live."""
     return {"live": True}
 
 
 @app.get("/v2/health/ready")
 def report_ready() -> Document:
+    """Return that the server is ready."""
     return {"ready": True}
 
 
 @app.get("/v2/models/<model>")
 def describe_model(model: str) -> Document:
+    """Return the metadata of the live version."""
     return catalog.metadata(caller_tenant(), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>")
 def describe_version(model: str, version: str) -> Document:
+    """Return the metadata of a version."""
     return catalog.metadata(caller_tenant(), model, version)
 
 
 @app.get("/v2/models/<model>/ready")
 def report_model_ready(model: str) -> Document:
+    """Return whether the live version is ready."""
     return catalog.ready(caller_tenant(), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>/ready")
 def report_version_ready(model: str, version: str) -> Document:
+    """Return whether a version is ready."""
     return catalog.ready(caller_tenant(), model, version)
 
 
 @app.get("/registry/models")
 def list_models() -> Document:
+    """Return the tenant's models."""
     return catalog.models(caller_tenant())
 
 
 @app.get("/registry/models/<model>")
 def list_versions(model: str) -> Document:
+    """Return the versions of a model."""
     return catalog.model(caller_tenant(), model)
 
 
 @app.get("/registry/models/<model>/versions/<version>")
 def show_version(model: str, version: str) -> Document:
+    """Return the record and the card of a version."""
     return catalog.version(caller_tenant(), model, version)
 
 
 @app.get("/registry/rejected")
 def list_rejected() -> Document:
+    """Return the tenant's uploads that started no run."""
     return catalog.rejected(caller_tenant())
 
 
 @app.not_found
 def reject_unknown_route(_: Exception) -> NoReturn:
+    """Raise the error of a route that does not exist."""
     raise NotFoundError("there is no such route")
 
 
 @http_function
 def handler(event: dict[str, Any], context: LambdaContext) -> tuple[Response, dict[str, Any]]:
+    """Route a GET request."""
     return app.resolve(event, context), {"route": event["resource"]}

@@ -1,4 +1,4 @@
-"""State ``evaluate``: the winner on the test rows -> the model card and the golden rows."""
+"""State ``evaluate``: measure the winner on the test rows; write the model card and the golden rows."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ evaluate = evaluator()
 
 @state_function
 def handler(run: str) -> None:
+    """Evaluate the winner of a run."""
     evaluate(run)

@@ -1,4 +1,4 @@
-"""A schedule's tick -> runs that no execution works on any more are FAILED."""
+"""Scheduled: mark runs that no execution works on any more as FAILED."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ fail_lost_runs = lost_runs()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """Mark lost runs as FAILED, and return their number."""
     lost = fail_lost_runs()
     for run in lost:
         logger.warning("the run was lost and is marked as failed", run=run)

@@ -1,4 +1,4 @@
-"""State ``plan``: the Dataset -> a Plan, and the Batch jobs that it asks for."""
+"""State ``plan``: make a Plan for the data set, and return its Batch jobs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ plan = planner()
 
 @state_function
 def handler(run: str) -> dict[str, Any]:
+    """Plan the training of a run."""
     planned = plan(run)
     jobs = [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in planned.jobs]
     return {"jobs": jobs, "one_job": planned.one_job}

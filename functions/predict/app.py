@@ -1,4 +1,4 @@
-"""POST /v2/models/{model}/infer and /v2/models/{model}/versions/{version}/infer -> the model's answers."""
+"""POST /v2/models/{model}/infer and /v2/models/{model}/versions/{version}/infer: return predictions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ predict = predictor()
 
 @http_function
 def handler(event: dict[str, Any], context: object) -> tuple[Response, dict[str, Any]]:
+    """Predict on the rows of a request."""
     request = infer_request(event)
     inference = predict(request)
     log_fields = {

@@ -1,4 +1,4 @@
-"""State ``promote``: the version goes live, or waits for a decision."""
+"""State ``promote``: make the version live, or leave the decision to a person."""
 
 from __future__ import annotations
 
@@ -12,4 +12,5 @@ promote = promoter()
 
 @state_function
 def handler(run: str, version: int) -> dict[str, Any]:
+    """Promote a version, and return the status of its run."""
     return {"status": promote(run, version)}

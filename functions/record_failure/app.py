@@ -1,4 +1,4 @@
-"""How a run failed, as a Catch passes it on or as EventBridge tells of an execution's end -> the run's log."""
+"""Record how a run failed: from a Catch of the state machine, or from EventBridge's event of an ended execution."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ record = failure_recorder()
 
 @event_function
 def handler(event: dict[str, Any]) -> None:
+    """Record the failure of a run, once."""
     failure = parse_failure(event)
     bind_run(failure.run)
     first = record(failure)

@@ -1,4 +1,4 @@
-"""State ``register``: the winner -> a numbered version."""
+"""State ``register``: store the winner as a numbered version."""
 
 from __future__ import annotations
 
@@ -12,4 +12,5 @@ register = registrar()
 
 @state_function
 def handler(run: str) -> dict[str, Any]:
+    """Register the winner of a run, and return its version."""
     return {"version": register(run)}

@@ -1,4 +1,4 @@
-"""State ``select``: the variants -> the leaderboard and the winner."""
+"""State ``select``: rank the variants and choose the winner."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ select = selector()
 
 @state_function
 def handler(run: str) -> None:
+    """Select the winner of a run."""
     select(run)

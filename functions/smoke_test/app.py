@@ -1,4 +1,4 @@
-"""State ``smoke_test``: the golden rows through the real predict function -> the version is READY."""
+"""State ``smoke_test``: send the golden rows to the deployed predict function; mark the version as READY."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ smoke_test = smoke_tester()
 
 @state_function
 def handler(run: str, version: int) -> None:
+    """Test a version, and mark it as READY."""
     smoke_test(run, version)

@@ -1,4 +1,4 @@
-"""A message of the uploads queue -> a started run."""
+"""Message of the uploads queue: start a run."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ table = DynamoDBPersistenceLayer(table_name=run_starter.idempotency_table)
 
 @idempotent_function(data_keyword_argument="reference", persistence_store=table, config=idempotency)  # type: ignore[untyped-decorator]  # Powertools' own
 def start(*, reference: UploadReference) -> str | None:
+    """Start the run of an upload, once per upload within a day."""
     return run_starter.start(reference)
 
 
 def handle_record(record: SQSRecord) -> None:
+    """Start the runs of one queue message."""
     with log_errors():
         for reference in parse_references(record.json_body):
             try:
@@ -46,6 +48,7 @@ def handle_record(record: SQSRecord) -> None:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Process a batch of queue messages, and report those that failed."""
     idempotency.register_lambda_context(context)
     return dict(
         process_partial_response(event=event, record_handler=handle_record, processor=processor, context=context)

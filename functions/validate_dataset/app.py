@@ -1,4 +1,4 @@
-"""State ``validate``: the uploaded file -> a Dataset, or a quarantined file and the error that says why."""
+"""State ``validate``: turn the uploaded file into a Dataset, or quarantine it and raise the error that says why."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ validate = validator()
 
 @state_function
 def handler(run: str) -> None:
+    """Validate the upload of a run."""
     validate(run)

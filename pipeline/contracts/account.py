@@ -1,4 +1,8 @@
-"""What deploying and removing a stack ask of an AWS account. ``pipeline.cloud.account`` has the adapters."""
+"""Ports for deploying and removing a stack in an AWS account. ``pipeline.cloud`` has the adapters.
+
+Every call may raise TransientError when a service does not answer, and ConfigurationError without credentials, without
+a region, or without the permission to make the call.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ __all__ = ["Account", "DeployedStack", "Identity", "StackResource", "StackState"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who the credentials belong to."""
+    """Principal that the credentials belong to."""
 
     account: str
     arn: str
@@ -19,7 +23,15 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StackState:
-    """A stack as CloudFormation describes it; ``id`` is its ARN, which still names it after its deletion."""
+    """Stack as CloudFormation describes it.
+
+    Attributes:
+        id: ARN, which still names the stack after its deletion.
+        status: CloudFormation's stack status, such as UPDATE_COMPLETE.
+        parameters: Value by parameter.
+        outputs: Value by output.
+        is_protected: Whether termination protection is on.
+    """
 
     id: str
     status: str
@@ -30,7 +42,15 @@ class StackState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StackResource:
-    """One resource of a stack. ``kind`` is its type, such as AWS::S3::Bucket."""
+    """One resource of a stack.
+
+    Attributes:
+        logical_id: Name in the template.
+        physical_id: Name or ARN in the account; empty before it is created.
+        kind: Resource type, such as AWS::S3::Bucket.
+        status: CloudFormation's resource status.
+        reason: Reason of a failure; empty without one.
+    """
 
     logical_id: str
     physical_id: str
@@ -40,33 +60,50 @@ class StackResource:
 
 
 class Account(Protocol):
-    """One account and region. Calls raise ConfigurationError without credentials, region or permission."""
+    """One AWS account in one region."""
 
     @property
     def region(self) -> str:
-        """The region that calls go to; empty where none is configured."""
+        """Region that calls go to; empty if none is configured."""
         ...
 
     def regions(self) -> Sequence[str]:
-        """Regions that are known without a call."""
+        """Return the regions that the SDK knows, without a call."""
         ...
 
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """Return whose credentials are used."""
+        ...
 
     def zones(self) -> Sequence[str]:
-        """Availability zones of the region, in order."""
+        """Return the availability zones of the region, sorted by name."""
         ...
 
     def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """Zones by instance type, of those that the region offers; a pattern such as ``g4dn.*`` is allowed."""
+        """Return which zones offer which instance types.
+
+        Args:
+            instance_types: Names or patterns such as ``g4dn.*``.
+
+        Returns:
+            Zones by instance type; types that the region does not offer are missing.
+        """
         ...
 
     def quota(self, service: str, code: str) -> float:
-        """The applied value of a quota, else its default; raise NotFoundError for an unknown one."""
+        """Return the applied value of a service quota, or its default.
+
+        Args:
+            service: Service code, such as ``ec2``.
+            code: Quota code, such as ``L-1216C47A``.
+
+        Raises:
+            NotFoundError: The region has no such quota.
+        """
         ...
 
     def registry_password(self) -> str:
-        """A password of the container registry for the user AWS, valid for 12 hours."""
+        """Return a password of the container registry for the user ``AWS``, valid for 12 hours."""
         ...
 
 
@@ -74,35 +111,52 @@ class DeployedStack(Protocol):
     """One stack by name, deployed or not."""
 
     def state(self) -> StackState | None:
-        """None when there is no such stack."""
+        """Return the stack; None if there is none of this name."""
         ...
 
     def deleted(self) -> StackState | None:
-        """The newest stack of this name that was deleted within 90 days."""
+        """Return the newest stack of this name that was deleted within 90 days; None if there is none."""
         ...
 
-    def all_resources(self, stack_id: str) -> Sequence[StackResource]: ...
+    def all_resources(self, stack_id: str) -> Sequence[StackResource]:
+        """Return the resources of a stack, deleted ones included.
+
+        Args:
+            stack_id: ARN of the stack; a name finds only a stack that exists.
+        """
+        ...
 
     def first_failure(self) -> str | None:
-        """Logical id and reason of the first resource that failed in the last operation."""
+        """Return logical id and reason of the first resource that failed in the last operation; None if none did."""
         ...
 
     def delete(self) -> None:
-        """Begin the deletion."""
+        """Begin the deletion and return at once. Idempotent."""
         ...
 
 
 class StoredData(Protocol):
-    """What a stack stores. What does not exist is left alone."""
+    """Buckets, tables and images of a stack. Every call is idempotent: what does not exist is ignored."""
 
     def empty_bucket(self, name: str) -> Iterator[int]:
-        """Delete all versions and delete markers; yields how many were deleted with each call."""
+        """Delete all object versions and delete markers.
+
+        Yields:
+            Number of versions deleted by each request.
+
+        Raises:
+            ConflictError: S3 could not delete some of them.
+        """
         ...
 
-    def delete_bucket(self, name: str) -> None: ...
+    def delete_bucket(self, name: str) -> None:
+        """Delete an empty bucket."""
+        ...
 
-    def delete_table(self, name: str) -> None: ...
+    def delete_table(self, name: str) -> None:
+        """Delete a table with its items."""
+        ...
 
     def empty_repository(self, name: str) -> int:
-        """Delete all images; return how many."""
+        """Delete all images of a container repository, and return how many there were."""
         ...

@@ -1,4 +1,4 @@
-"""Reading an immutable file of the artifacts bucket. Standard library only: predict loads it on a cold start."""
+"""Read immutable files of the artifacts bucket. Standard library only: predict imports this on a cold start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ __all__ = ["read_artifact"]
 
 
 def read_artifact(artifacts: ObjectStore, key: str, sha256: str) -> bytes:
-    """Return the object's bytes; raise IntegrityError when it is gone, or its sha256 is not the recorded one."""
+    """Read an artifact and verify its hash.
+
+    Args:
+        artifacts: Bucket that holds it.
+        key: Key of the artifact.
+        sha256: Hash, in hex, that the record of the artifact has.
+
+    Raises:
+        IntegrityError: The object is missing, or its content has another hash.
+    """
     try:
         file = artifacts.get(key)
     except ObjectNotFoundError as error:  # no mistake of the caller's: a record names it

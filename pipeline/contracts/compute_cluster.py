@@ -1,4 +1,4 @@
-"""The machines and processes of a training that is done by several. Imports nothing heavy."""
+"""Nodes and processes of a distributed training. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ __all__ = ["ComputeCluster", "Process"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComputeCluster:
-    """The nodes of one job, as one of them sees it. ``address``, ``port``: where the main node (0) is met."""
+    """Nodes of one Batch job, as one node sees them.
+
+    Attributes:
+        nodes: Number of nodes.
+        node_index: Index of this node; 0 is the main node.
+        address: Address of the main node, where processes rendezvous.
+        port: Port of the rendezvous.
+        processes_per_node: Processes on each node: one per GPU, else 1.
+    """
 
     nodes: int = 1
     node_index: int = 0
@@ -20,7 +28,13 @@ class ComputeCluster:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
-    """One of ``size`` processes that train together; ``local_rank`` tells those of one node apart."""
+    """One process of a distributed training.
+
+    Attributes:
+        rank: Index among all processes; 0 is the main process.
+        size: Number of processes (the world size).
+        local_rank: Index among the processes of its node.
+    """
 
     rank: int = 0
     size: int = 1
@@ -28,5 +42,5 @@ class Process:
 
     @property
     def is_main(self) -> bool:
-        """Of all, the one whose results are kept."""
+        """Return whether this process writes the results."""
         return self.rank == 0

@@ -1,44 +1,44 @@
-"""Everything that can go wrong, as one tree.
+"""All errors, as one tree.
 
     ModeldropError
-    ├── InputError                   what a user sent is wrong; never retried
+    ├── InputError                   user input is invalid; never retried
     │   ├── InvalidUploadError       the object's key: tenant, model or file name
     │   ├── InvalidJobSpecError      train.yaml or the object's metadata
-    │   ├── InvalidModelCodeError    model.py: not Python, or without the factory that is expected
+    │   ├── InvalidModelCodeError    model.py: not Python, or without the expected factory
     │   ├── DatasetError             the data file; it is quarantined with a report
     │   │   ├── UnreadableDatasetError   not the format that its name says, truncated, not text
-    │   │   ├── MalformedRowsError       too many ragged or broken rows
+    │   │   ├── MalformedRowsError       too many ragged or malformed rows
     │   │   ├── InvalidColumnsError      duplicate or empty column names, no usable column
     │   │   ├── InvalidTargetError       missing, constant, too many classes, no values
     │   │   └── TooFewRowsError
     │   └── InvalidRequestError      a prediction request
     ├── NotFoundError                a model, version, run or object, as seen from one tenant
     │   └── ObjectNotFoundError      an object in a bucket
-    ├── UnauthenticatedError         no key, or an unknown one
-    ├── ForbiddenError               a known key without the permission
+    ├── UnauthenticatedError         no API key, or an unknown one
+    ├── ForbiddenError               a known API key without the permission
     ├── ConflictError                another writer was first
-    │   └── OlderUploadError         a run's version is of an older upload than one that has been live
+    │   └── OlderUploadError         a run's version is from an older upload than one that has been live
     ├── TrainingError
-    │   ├── CandidateFailedError     one candidate; it costs itself
-    │   └── NoCandidateSurvivedError all of them; it costs the run
+    │   ├── CandidateFailedError     one candidate; the others continue
+    │   └── NoCandidateSurvivedError all candidates; the run fails
     ├── CompressionError
-    │   ├── ExportMismatchError      the exported graph does not answer as the trained model does
-    │   └── NotApplicableError       a pass has nothing to do on this graph; it costs its variant
-    ├── IntegrityError               bytes that are not what their sha256 says
-    ├── ItemTooLargeError            a record that DynamoDB has no room for (400 KB)
-    ├── SmokeTestFailedError         the served version does not give the golden answers
+    │   ├── ExportMismatchError      the exported graph's predictions differ from the trained model's
+    │   └── NotApplicableError       a pass has nothing to do on this graph; its variant is dropped
+    ├── IntegrityError               stored bytes do not have the recorded sha256
+    ├── ItemTooLargeError            a record exceeds DynamoDB's limit of 400 KB
+    ├── SmokeTestFailedError         the deployed predict function does not reproduce the golden predictions
     ├── JobError
     │   ├── JobCrashedError          a Batch job ended without an outcome
-    │   ├── ImageUnavailableError    a Batch job whose container image could not be pulled
-    │   ├── JobInterruptedError      a Batch job whose machine was taken back in each of its attempts
-    │   ├── NodeLostError            one of the processes of a job of several nodes; the job goes on with fewer
-    │   └── CapacityUnavailableError a Batch job that never got a machine
-    ├── TooLargeForFunctionError     a step's data does not fit in a function; a job does the same step
+    │   ├── ImageUnavailableError    a Batch job's container image could not be pulled
+    │   ├── JobInterruptedError      every attempt of a Batch job was interrupted (Spot)
+    │   ├── NodeLostError            a process of a distributed training is gone; the job continues with fewer nodes
+    │   └── CapacityUnavailableError a Batch job got no machine in time
+    ├── TooLargeForFunctionError     a step's data does not fit into a function; a job runs the step
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── TransientError               a service was slow or busy; retried
-    ├── ConfigurationError           our own settings: a bad or missing environment variable
-    ├── NotRunningError              no embedded cloud is up, or no stack of that name is deployed
-    └── InternalError                a defect of ours: an exception that nobody foresaw
+    ├── ConfigurationError           a setting of the deployment is missing or invalid
+    ├── NotRunningError              no embedded cloud is running, or no stack of that name is deployed
+    └── InternalError                a defect of modeldrop: an unexpected exception
 
 A class's name is the ``ErrorEquals`` of the state machine and the ``type`` of a run's error: it is an API.
 A message is one sentence for the user: what is wrong, where, what was expected. It never quotes the user's values.
@@ -95,7 +95,13 @@ MAX_MESSAGE = 2_000  # characters that a run keeps and a state machine passes on
 
 
 class ModeldropError(Exception):
-    """The root. ``str(error)`` is the sentence a user reads; ``details`` are for the report."""
+    """Base of all errors.
+
+    Attributes:
+        message: One sentence for the user; ``str(error)`` is the same.
+        details: Facts for the report.
+        retryable: Whether the same call may succeed later.
+    """
 
     retryable = False
 
@@ -106,7 +112,7 @@ class ModeldropError(Exception):
 
 
 class InputError(ModeldropError):
-    """What a user sent is wrong; trying again cannot help."""
+    """User input is invalid. Never retried."""
 
 
 class InvalidUploadError(InputError):
@@ -114,71 +120,71 @@ class InvalidUploadError(InputError):
 
 
 class InvalidJobSpecError(InputError):
-    """``train.yaml``, or the metadata of the object, is not a JobSpec."""
+    """``train.yaml``, or the metadata of the object, is not a valid JobSpec."""
 
 
 class InvalidModelCodeError(InputError):
-    """The model.py that was put beside the data."""
+    """The uploaded model.py is not Python, or lacks the expected factory."""
 
 
 class DatasetError(InputError):
-    """The data file cannot be trained on."""
+    """The data file cannot be used for training."""
 
 
 class UnreadableDatasetError(DatasetError):
-    """The bytes are not what the file's name says."""
+    """The content is not of the format that the file's name says."""
 
 
 class MalformedRowsError(DatasetError):
-    """More rows are broken than can be set aside."""
+    """Too many rows are malformed to reject only them."""
 
 
 class InvalidColumnsError(DatasetError):
-    """The columns cannot be told apart, or none can be used."""
+    """Column names are empty or duplicated, or no column is usable."""
 
 
 class InvalidTargetError(DatasetError):
-    """The target column cannot be learnt."""
+    """The target column is missing, or is not learnable."""
 
 
 class TooFewRowsError(DatasetError):
-    """There is not enough to train, choose and test on."""
+    """There are too few rows to train, select and test on."""
 
 
 class InvalidRequestError(InputError):
-    """A prediction request that does not fit the model's signature."""
+    """A prediction request does not match the model's signature."""
 
 
 class NotFoundError(ModeldropError):
-    """There is no such thing in this tenant; whether another tenant has one is not said."""
+    """This tenant has no such resource; whether another tenant has one is not disclosed."""
 
 
 class ObjectNotFoundError(NotFoundError):
-    """No such object in the bucket."""
+    """The bucket has no such object."""
 
 
 class UnauthenticatedError(ModeldropError):
-    """No API key, or one that nobody holds."""
+    """The request has no API key, or an unknown or revoked one."""
 
 
 class ForbiddenError(ModeldropError):
-    """The principal is known and may not do this."""
+    """The principal is known but lacks the permission."""
 
 
 class ConflictError(ModeldropError):
-    """Somebody else wrote first."""
+    """Another writer was first, or the resource is in a state that forbids the change."""
 
 
 class OlderUploadError(ConflictError):
-    """A run's version is of an older upload than a version that has been live; only a person may promote it."""
+    """The run's version is from an older upload than one that has been live; only a person may promote it."""
 
 
 class TrainingError(ModeldropError):
-    """Training went wrong."""
+    """Training failed."""
 
 
 class CandidateFailedError(TrainingError):
-    """One candidate could not be trained; the others go on."""
+    """One candidate could not be trained; the others continue."""
 
 
 class NoCandidateSurvivedError(TrainingError):
@@ -186,61 +192,61 @@ class NoCandidateSurvivedError(TrainingError):
 
 
 class CompressionError(ModeldropError):
-    """A variant could not be made."""
+    """A variant could not be built."""
 
 
 class ExportMismatchError(CompressionError):
-    """The exported graph's answers differ from the trained model's."""
+    """The exported graph's predictions differ from the trained model's."""
 
 
 class NotApplicableError(CompressionError):
-    """A compression pass has nothing to work on in this graph."""
+    """A compression pass has nothing to do on this graph."""
 
 
 class IntegrityError(ModeldropError):
-    """Stored bytes do not have the sha256 that was recorded."""
+    """Stored bytes do not have the recorded sha256."""
 
 
 class ItemTooLargeError(ModeldropError):
-    """A record is larger than the 400 KB that a DynamoDB item may have; trying again cannot help."""
+    """A record exceeds DynamoDB's limit of 400 KB. Never retried."""
 
 
 class SmokeTestFailedError(ModeldropError):
-    """The real predict function does not give the golden answers."""
+    """The deployed predict function does not reproduce the golden predictions."""
 
 
 class JobError(ModeldropError):
-    """A Batch job."""
+    """A Batch job failed."""
 
 
 class JobCrashedError(JobError):
-    """A Batch job ended without writing an outcome: killed, out of memory, no image."""
+    """A Batch job ended without writing an outcome: killed, out of memory, or without an image."""
 
 
 class ImageUnavailableError(JobError):
-    """A Batch job's container image could not be pulled: none was pushed, or the registry did not answer."""
+    """A Batch job's container image could not be pulled: it was not pushed, or the registry did not answer."""
 
 
 class JobInterruptedError(JobError):
-    """A Batch job's machine was taken back in each of its attempts; on another queue it goes on from its checkpoint."""
+    """Every attempt of a Batch job was interrupted (Spot); on another queue it resumes from its checkpoint."""
 
 
 class NodeLostError(JobError):
-    """A process that others train together with is gone, or failed of itself: one cannot tell which from outside."""
+    """A process of a distributed training is gone or failed; the others cannot tell which."""
 
     retryable = True
 
 
 class CapacityUnavailableError(JobError):
-    """A Batch job waited for a machine until its time was up."""
+    """A Batch job got no machine in time."""
 
 
 class TooLargeForFunctionError(ModeldropError):
-    """A step's data does not fit in a function's memory; the state machine gives the step to a job."""
+    """A step's data does not fit into a function's memory; the state machine runs the step as a job."""
 
 
 class ExecutionEndedError(ModeldropError):
-    """The execution itself timed out, was aborted, or failed outside every state's Catch."""
+    """The execution timed out, was aborted, or failed outside every state's Catch."""
 
 
 class TransientError(ModeldropError):
@@ -250,19 +256,24 @@ class TransientError(ModeldropError):
 
 
 class ConfigurationError(ModeldropError):
-    """A setting of ours is missing or bad."""
+    """A setting of the deployment is missing or invalid."""
 
 
 class NotRunningError(ModeldropError):
-    """There is no stack to speak to: no embedded cloud is up, or none of that name is deployed."""
+    """No stack is reachable: no embedded cloud is running, or none of that name is deployed."""
 
 
 class InternalError(ModeldropError):
-    """A defect of ours. The message names where it happened; what was said may quote a user, so it is left out."""
+    """A defect of modeldrop. The message says where; the original text may quote user data and is left out."""
 
 
 def error_named(name: str, message: str) -> ModeldropError:
-    """The error of class ``name``, as a job's outcome or a state machine names it; an unknown name is a crash."""
+    """Return the error of the class ``name``, as a job's outcome or the state machine names it.
+
+    Args:
+        name: Class name; an unknown name gives a JobCrashedError.
+        message: Its sentence.
+    """
     error_class = _subclasses(ModeldropError).get(name)
     return error_class(message) if error_class else JobCrashedError(f"{name}: {message}")
 

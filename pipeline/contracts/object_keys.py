@@ -1,11 +1,11 @@
-"""Names that users choose, and where objects lie. Every key carries its tenant.
+"""Names that users choose, and keys of objects. Every key contains its tenant.
 
-Uploads bucket:    ``<tenant>/<model>/<file>``, or part files: ``<tenant>/<model>/<dataset>/<part>``, and at last an
-                   empty ``_SUCCESS`` beside them
-Artefacts bucket:  ``tenants/<tenant>/runs/<run>/...``        what one run hands from stage to stage
+Uploads bucket:    ``<tenant>/<model>/<file>``, or part files ``<tenant>/<model>/<dataset>/<part>`` followed by an empty
+                   ``_SUCCESS`` in the same folder
+Artifacts bucket:  ``tenants/<tenant>/runs/<run>/...``        what one run hands from stage to stage
                    ``tenants/<tenant>/artifacts/<sha256>``    content-addressed, immutable
-                   ``tenants/<tenant>/quarantine/<run>/...``  a refused file beside its ``report.json``
-                   ``tenants/_rejected/<sha256>.json``        an upload whose key names no tenant and model
+                   ``tenants/<tenant>/quarantine/<run>/...``  a refused file and its ``report.json``
+                   ``tenants/_rejected/<sha256>.json``        an upload whose key has no valid tenant and model
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")
 
 
 def check_tenant(name: str) -> str:
-    """Return ``name``, or raise InvalidUploadError."""
+    """Return ``name`` if it is a valid tenant name.
+
+    Raises:
+        InvalidUploadError: It has other characters or more than 32, or is reserved.
+    """
     if not _TENANT.fullmatch(name) or name in RESERVED:
         raise InvalidUploadError(
             f"'{_shown(name)}' is not a tenant name: 1 to 32 lower-case letters, digits and inner hyphens are "
@@ -59,7 +63,11 @@ def check_tenant(name: str) -> str:
 
 
 def check_model(name: str) -> str:
-    """Return ``name``, or raise InvalidUploadError."""
+    """Return ``name`` if it is a valid model name.
+
+    Raises:
+        InvalidUploadError: It has other characters or more than 32, or is reserved.
+    """
     if not _MODEL.fullmatch(name) or name.lower() in RESERVED:
         raise InvalidUploadError(
             f"'{_shown(name)}' is not a model name: 1 to 32 letters, digits and inner '_', '.', '-' are expected, "
@@ -74,7 +82,10 @@ def _shown(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UploadKey:
-    """``<tenant>/<model>/<file>``, or ``<tenant>/<model>/<dataset>/_SUCCESS``, which stands for a set of part files."""
+    """Key of an upload: ``<tenant>/<model>/<file>``.
+
+    ``<tenant>/<model>/<dataset>/_SUCCESS`` stands for a data set of part files.
+    """
 
     tenant: str
     model: str
@@ -82,38 +93,45 @@ class UploadKey:
 
     @property
     def starts_run(self) -> bool:
-        """Companions (train.yaml, test.*, model.py) wait for their data file; part files wait for their _SUCCESS."""
+        """Return whether this object starts a run.
+
+        Companions (train.yaml, test.*, model.py) wait for their data file, part files for their _SUCCESS.
+        """
         return self.dataset is not None or self.is_data(self.file)
 
     @property
     def dataset(self) -> str | None:
-        """The folder of the part files that this key ends; None for any other key."""
+        """Return the folder of the part files that this key completes; None for any other key."""
         folder, _, marker = self.file.partition("/")
         return folder if folder and marker == _DONE else None
 
     @property
     def shown(self) -> str:
-        """How a user calls it."""
+        """Return the name of the file or folder, as users see it."""
         return self.file if self.dataset is None else f"{self.dataset}/"
 
     @staticmethod
     def is_data(file: str) -> bool:
-        """A file in the model's folder, or a part in the data set's, that is no companion."""
+        """Return whether ``file``, relative to its folder, is data: neither a companion nor in a subfolder."""
         return bool(file) and not (file in COMPANIONS or file.startswith("test.") or "/" in file)
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Where companions may lie, the nearest first; each ends with a slash."""
+        """Return the folders in which companions are looked up, nearest first; each ends with a slash."""
         model = self.sibling("")
         return (model,) if self.dataset is None else (f"{model}{self.dataset}/", model)
 
     def sibling(self, file: str) -> str:
-        """The key of another file of the same model."""
+        """Return the key of another file of the same model."""
         return f"{self.tenant}/{self.model}/{file}"
 
 
 def parse_upload_key(key: str) -> UploadKey:
-    """Read a decoded key; raise InvalidUploadError when it has no tenant, model and file."""
+    """Parse a decoded object key.
+
+    Raises:
+        InvalidUploadError: The key has no valid tenant and model, or no file.
+    """
     names = key.split("/", 2)
     if len(names) < 3:
         raise InvalidUploadError("the object's key names no tenant and model: expected TENANT/MODEL/FILE")
@@ -121,7 +139,7 @@ def parse_upload_key(key: str) -> UploadKey:
 
 
 def tenant_of_key(key: str) -> str:
-    """The tenant that an upload's key begins with; empty where it begins with none."""
+    """Return the tenant at the beginning of an upload's key; empty if there is no valid one."""
     name, separator, _ = key.partition("/")
     try:
         return check_tenant(name) if separator else ""
@@ -130,120 +148,127 @@ def tenant_of_key(key: str) -> str:
 
 
 def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) -> str:
-    """One name for one object version, so that a repeated event names the same run (at most 78 characters)."""
+    """Return the run's name of an object version, at most 78 characters.
+
+    The name is derived from its arguments, so that a repeated event names the same run.
+    """
     digest = hashlib.sha256("\0".join((bucket, key, version_id)).encode()).hexdigest()[:12]
     return f"{tenant}_{model.replace('.', '-')}_{digest}"
 
 
 def is_run_name(name: str) -> bool:
-    """Whether ``name`` is a run's, and not a person's or a tool's."""
+    """Return whether ``name`` has the form of a run's name; the names of persons and tools do not."""
     return _RUN.fullmatch(name) is not None
 
 
 def rejected_key(bucket: str, key: str) -> str:
-    """Where it is reported that an object's key is no upload's. No tenant's name has an underscore."""
+    """Return the key of the report on an object whose own key is invalid. No tenant's name contains an underscore."""
     return f"tenants/_rejected/{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}.json"
 
 
 def tenant_of_run(run: str) -> str:
-    """A tenant's name has no underscore, so the first part of a run's name is its tenant."""
+    """Return the tenant of a run: the text before the first underscore, which no tenant's name contains."""
     return run.split("_", 1)[0]
 
 
 def artifact_key(tenant: str, sha256: str) -> str:
-    """Content-addressed: the same bytes are the same object."""
+    """Return the key of an artifact. Keys are content-addressed: equal bytes are one object."""
     return f"tenants/{tenant}/artifacts/{sha256}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunKeys:
-    """Where one run's documents lie in the artefacts bucket."""
+    """Keys of one run's documents in the artifacts bucket."""
 
     tenant: str
     run: str
 
     @classmethod
     def of(cls, run: str) -> RunKeys:
+        """Return the keys of the run ``run``."""
         return cls(tenant=tenant_of_run(run), run=run)
 
     @property
     def root(self) -> str:
+        """Prefix of all keys of the run, without a trailing slash."""
         return f"tenants/{self.tenant}/runs/{self.run}"
 
     @property
     def upload(self) -> str:
-        """contracts.records.run.Upload: what was dropped."""
+        """Key of the Upload (contracts.records.run): the object that started the run."""
         return f"{self.root}/upload.json"
 
     @property
     def spec(self) -> str:
-        """contracts.spec.job_spec.JobSpec, as it was understood."""
+        """Key of the JobSpec (contracts.spec.job_spec), with defaults filled in."""
         return f"{self.root}/spec.json"
 
     @property
     def dataset(self) -> str:
-        """contracts.records.dataset.Dataset."""
+        """Key of the Dataset (contracts.records.dataset)."""
         return f"{self.root}/dataset.json"
 
     @property
     def code(self) -> str:
-        """model.py, as it was when the run began."""
+        """Key of the copy of model.py that the run uses."""
         return f"{self.root}/{MODEL_CODE}"
 
     def split(self, name: str) -> str:
-        """One of train, validation, test: parquet with the typed feature columns and the target."""
+        """Return the key of the split ``train``, ``validation`` or ``test``: Parquet with typed features and target."""
         return f"{self.root}/splits/{name}.parquet"
 
     @property
     def set_aside(self) -> str:
-        """Rows that could not be read, as they were (jsonl)."""
+        """Key of the rejected rows, unparsed, as JSON lines."""
         return f"{self.root}/set_aside.jsonl"
 
     @property
     def report(self) -> str:
-        """How the file was read: columns, what was dropped or rejected, warnings (JSON)."""
+        """Key of the data report (JSON): columns, dropped columns, rejected rows, warnings."""
         return f"{self.root}/report.json"
 
     @property
     def plan(self) -> str:
-        """contracts.records.plan.Plan."""
+        """Key of the Plan (contracts.records.plan)."""
         return f"{self.root}/plan.json"
 
     def outcome(self, job: str) -> str:
-        """contracts.records.outcome.JobOutcome of one Batch job."""
+        """Return the key of a Batch job's JobOutcome (contracts.records.outcome)."""
         return f"{self.root}/jobs/{job}/outcome.json"
 
     def attempts(self, job: str) -> str:
-        """contracts.records.outcome.Attempts of one Batch job."""
+        """Return the key of a Batch job's Attempts (contracts.records.outcome)."""
         return f"{self.root}/jobs/{job}/attempts.json"
 
     def candidate(self, candidate: str, file: str) -> str:
-        """A trained candidate's files: trained.json, model.onnx, body.onnx, reference.npz, checkpoint.safetensors.
+        """Return the key of one of a candidate's files.
 
-        While it trains: checkpoint.pt, which a later attempt goes on from (empty when it is over), and curves.json
-        (contracts.records.training_curves).
+        The files are trained.json, model.onnx, body.onnx, reference.npz and checkpoint.safetensors. During training
+        there are also curves.json (contracts.records.training_curves) and checkpoint.pt, from which a later attempt
+        resumes; the latter is empty after the training.
         """
         return f"{self.root}/candidates/{candidate}/{file}"
 
     @property
     def variants(self) -> str:
-        """contracts.records.variant.VariantSet."""
+        """Key of the VariantSet (contracts.records.variant)."""
         return f"{self.root}/variants.json"
 
     @property
     def selection(self) -> str:
-        """contracts.records.variant.Selection: the leaderboard, the front, the winner."""
+        """Key of the Selection (contracts.records.variant): leaderboard, Pareto front and winner."""
         return f"{self.root}/selection.json"
 
     @property
     def golden(self) -> str:
-        """contracts.records.model_version.Golden: rows and the answers that the served model must give."""
+        """Key of the GoldenPredictions (contracts.records.model_version), which the served model must reproduce."""
         return f"{self.root}/golden.json"
 
     @property
     def card(self) -> str:
-        """contracts.records.model_version.ModelCard."""
+        """Key of the ModelCard (contracts.records.model_version)."""
         return f"{self.root}/card.json"
 
     def quarantine(self, file: str) -> str:
+        """Return the key of a refused file, or of its ``report.json``."""
         return f"tenants/{self.tenant}/quarantine/{self.run}/{file}"

@@ -1,4 +1,4 @@
-"""The base of every record that crosses a stage's border as JSON."""
+"""Base of all records that cross a stage's border as JSON."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ __all__ = ["Record"]
 
 
 class Record(BaseModel):
-    """Frozen, typed, closed: an unknown field is an error. Kept as JSON in the artefacts bucket."""
+    """Frozen pydantic model that rejects unknown fields. Stored as JSON in the artifacts bucket."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
     def to_bytes(self) -> bytes:
-        """The JSON document."""
+        """Serialize to JSON, UTF-8."""
         return self.model_dump_json(indent=1).encode()
 
     @classmethod
     def from_bytes(cls, document: bytes) -> Self:
-        """Read what ``to_bytes`` wrote; raise pydantic.ValidationError when it is something else."""
+        """Parse what ``to_bytes`` returned.
+
+        Raises:
+            pydantic.ValidationError: The document is not such a record.
+        """
         return cls.model_validate_json(document)

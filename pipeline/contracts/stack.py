@@ -1,4 +1,4 @@
-"""Where a stack is, for the command and for the embedded cloud. Standard library only: the command's help loads it."""
+"""Address of a stack, for the command line and the embedded cloud. Standard library only: ``--help`` imports it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,21 @@ DEFAULT_TENANT = "demo"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StackStatus:
-    """What ``modeldrop status`` says; where nothing runs, only ``home`` and ``logs`` of the embedded cloud are told."""
+    """Result of ``modeldrop status``. If no stack is running, only ``home`` and ``logs`` are set.
+
+    Attributes:
+        running: Whether the stack answers.
+        embedded: Whether it is the embedded cloud, not an AWS account.
+        endpoint_url: Endpoint of the AWS API; None for AWS itself.
+        region: AWS region.
+        uploads_bucket: Bucket that data files are dropped into.
+        artifacts_bucket: Bucket of runs and models.
+        api_url: Base URL of the REST API.
+        tenant: Default tenant of commands.
+        api_key: API key of the embedded cloud's demo tenant.
+        home: Folder of the embedded cloud.
+        logs: Folder of its logs.
+    """
 
     running: bool
     embedded: bool = True

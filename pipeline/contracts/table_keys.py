@@ -1,4 +1,4 @@
-"""Where records lie in the one table. Every partition but the keys' and the listings' is one tenant's."""
+"""Keys of the items in the one table. A partition belongs to one tenant, except API keys and the listing index."""
 
 from __future__ import annotations
 
@@ -18,55 +18,58 @@ __all__ = [
 
 
 def run_key(tenant: str, run: str) -> tuple[str, str]:
-    """(pk, sk) of a run's log."""
+    """Return (pk, sk) of a run's log."""
     return f"TENANT#{tenant}", f"RUN#{run}"
 
 
 def rejected_upload_key(tenant: str, digest: str) -> tuple[str, str]:
-    """(pk, sk) of an upload that started no run; ``tenant`` is empty where its key names none."""
+    """Return (pk, sk) of an upload that started no run; ``tenant`` is empty if its key names none."""
     return f"TENANT#{tenant or '_'}", f"REJECTED#{digest}"
 
 
 def rejected_uploads_of(tenant: str) -> tuple[str, str]:
-    """(pk, sk prefix) of all uploads of a tenant that started no run."""
+    """Return (pk, sk prefix) of all uploads of a tenant that started no run."""
     return rejected_upload_key(tenant, "")
 
 
 def model_key(tenant: str, model: str) -> tuple[str, str]:
-    """(pk, sk) of a model's summary: ``latest_version``, ``live_version``."""
+    """Return (pk, sk) of a model's summary: ``latest_version``, ``live_version``."""
     return f"TENANT#{tenant}", f"MODEL#{model}"
 
 
 def models_of(tenant: str) -> tuple[str, str]:
-    """(pk, sk prefix) of all of a tenant's models."""
+    """Return (pk, sk prefix) of all models of a tenant."""
     return f"TENANT#{tenant}", "MODEL#"
 
 
 def version_key(tenant: str, model: str, version: int) -> tuple[str, str]:
-    """(pk, sk) of a version; its attribute ``record`` is the JSON text of a ModelVersion."""
+    """Return (pk, sk) of a version; its attribute ``record`` is the JSON text of a VersionRecord."""
     return f"TENANT#{tenant}#MODEL#{model}", f"VERSION#{version:06d}"
 
 
 def registration_key(tenant: str, model: str, run: str) -> tuple[str, str]:
-    """(pk, sk) of the mark that a run has registered its version: ``version``."""
+    """Return (pk, sk) of the marker that a run has registered its version: ``version``."""
     return f"TENANT#{tenant}#MODEL#{model}", f"RUN#{run}"
 
 
 def version_prefix(tenant: str, model: str) -> tuple[str, str]:
-    """(pk, sk prefix) of all versions, oldest first."""
+    """Return (pk, sk prefix) of all versions, oldest first."""
     return f"TENANT#{tenant}#MODEL#{model}", "VERSION#"
 
 
 def alias_key(tenant: str, model: str, alias: str) -> tuple[str, str]:
-    """(pk, sk) of an alias; its attribute ``version`` is a number."""
+    """Return (pk, sk) of an alias; its attribute ``version`` is a number."""
     return f"TENANT#{tenant}#MODEL#{model}", f"ALIAS#{alias}"
 
 
 def history_prefix(tenant: str, model: str) -> tuple[str, str]:
-    """(pk, sk prefix) of the alias moves, oldest first: ``alias``, ``version``, ``previous``, ``at``, ``by``."""
+    """Return (pk, sk prefix) of the alias moves, oldest first: ``alias``, ``version``, ``previous``, ``at``, ``by``."""
     return f"TENANT#{tenant}#MODEL#{model}", "HISTORY#"
 
 
 def api_key_key(key_sha256: str) -> tuple[str, str]:
-    """(pk, sk) of an API key, by its hash: ``tenant``, ``principal``, ``permissions``, ``prefix``, ``created_at``."""
+    """Return (pk, sk) of an API key by its hash.
+
+    Its attributes are ``tenant``, ``principal``, ``permissions``, ``prefix`` and ``created_at``.
+    """
     return f"KEY#{key_sha256}", "KEY"

@@ -1,5 +1,7 @@
-"""What an object's metadata says of an upload. S3 carries ASCII; other text is an encoded word (RFC 2047), as S3 itself
-answers with."""
+"""User metadata of uploads.
+
+S3 transmits only ASCII; other text is an encoded word (RFC 2047), the form in which S3 itself returns it.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ _TARGET = "target"
 
 
 def make_metadata(target: str) -> dict[str, str]:
-    """Return the metadata that name a target column."""
+    """Return the metadata that name the target column."""
     if target.isascii() and target.isprintable():
         return {_TARGET: target}
     return {_TARGET: f"=?utf-8?b?{b64encode(target.encode()).decode()}?="}
 
 
 def read_target(metadata: Mapping[str, str]) -> str:
-    """Return the target column that metadata name; empty where they name none."""
+    """Return the target column that the metadata name; empty if they name none."""
     target = metadata.get(_TARGET, "").strip()
     if not (target.startswith("=?") and target.endswith("?=")):
         return target

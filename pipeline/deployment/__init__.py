@@ -1,1 +1,1 @@
-"""Deploying the template to an AWS account, and removing a stack."""
+"""Deploy the template to an AWS account, and remove a stack."""

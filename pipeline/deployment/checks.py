@@ -1,4 +1,4 @@
-"""What is checked before anything is deployed: the programs of this machine, and the account."""
+"""Check the local programs and the AWS account before a deployment."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeployTarget:
-    """Where a deploy goes: the stack's name, its account, and the parameters that the stack will have.
+    """Destination of a deployment.
 
-    ``stack`` raises ConfigurationError without a region.
+    Attributes:
+        name: Name of the stack.
+        account: Account and region.
+        stack: Returns the stack; raises ConfigurationError without a region.
+        parameters: Parameters that the stack will have.
     """
 
     name: str
@@ -32,7 +36,7 @@ class DeployTarget:
 
     @property
     def has_gpu(self) -> bool:
-        """Whether the stack has GPU machines, and so needs the GPU image."""
+        """Return whether the stack has GPU machines and therefore needs the GPU image."""
         return self.parameters.get("Gpu") != "none"
 
 
@@ -40,11 +44,11 @@ def check_tools(commands: Commands, *, images: bool) -> Iterator[PreflightCheck]
     """Check the programs that build and deploy.
 
     Args:
-        commands: Where programs are run.
-        images: Whether container images are to be built, which needs Docker.
+        commands: Runs programs.
+        images: Whether to build container images, which needs Docker.
 
     Yields:
-        One check for each program.
+        One result per program.
     """
     if images:
         yield _check_docker(commands)
@@ -58,7 +62,7 @@ def check_tools(commands: Commands, *, images: bool) -> Iterator[PreflightCheck]
 
 
 def check_region(account: Account) -> PreflightCheck:
-    """Check that a region is configured and that AWS has it."""
+    """Check that a region is configured and exists."""
     region = account.region
     if not region:
         fix = "name it with --region, or in AWS_DEFAULT_REGION or the profile"
@@ -69,7 +73,7 @@ def check_region(account: Account) -> PreflightCheck:
 
 
 def check_credentials(account: Account) -> PreflightCheck:
-    """Check that AWS accepts the credentials, and say whose they are."""
+    """Check that AWS accepts the credentials, and report whose they are."""
     try:
         identity = account.identity()
     except ModeldropError as error:
@@ -79,14 +83,15 @@ def check_credentials(account: Account) -> PreflightCheck:
 
 
 def check_account(target: DeployTarget) -> Iterator[PreflightCheck]:
-    """Check region, credentials, the stack's state, machines and quotas.
+    """Check region, credentials, stack state, instance types and quotas.
 
     Args:
-        target: Where the deploy goes.
+        target: Destination of the deployment.
 
     Yields:
-        One check for each line; without a region or credentials the later ones are left out, and what the
-        credentials may not read is a warning.
+        Results. Without a region or credentials the later checks are skipped; a check that the credentials do not
+            permit
+        is a warning.
     """
     for check in (check_region, check_credentials):
         result = check(target.account)

@@ -1,4 +1,4 @@
-"""Programs that a deployment runs: docker, sam, and the project's own scripts."""
+"""Run the programs of a deployment: docker, sam, and the project's scripts."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ _MAX_KEPT_LINES = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """A program that ended. ``output`` is the end of what it wrote to stdout and stderr."""
+    """Program that has ended.
+
+    Attributes:
+        code: Exit code.
+        output: Last lines of stdout and stderr.
+    """
 
     code: int
     output: str
 
     @property
     def last_line(self) -> str:
+        """Return the last line that is not blank."""
         lines = [line.strip() for line in self.output.splitlines() if line.strip()]
         return lines[-1] if lines else "no output"
 
 
 class Commands(Protocol):
-    """Where programs are run. Tests give recorded ones."""
+    """Runs programs. Tests use recorded ones."""
 
     def find(self, program: str) -> str | None:
-        """The program's path; None when it is not installed."""
+        """Return the path of a program; None if it is not installed."""
         ...
 
     def run(
@@ -43,18 +49,26 @@ class Commands(Protocol):
         environment: Mapping[str, str] | None = None,
         report: Report | None = None,
     ) -> Finished:
-        """Run to the end; each line goes to ``report`` as it is written."""
+        """Run a program to its end; no exit code raises.
+
+        Args:
+            command: Program and arguments.
+            stdin: Text for standard input; none by default.
+            environment: Variables in addition to those of this process.
+            report: Called with each line of output as it is written.
+        """
         ...
 
 
 class Programs:
-    """The programs of this machine, run in the project's folder."""
+    """Programs of this machine, run in the project's folder."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._environment = environment
 
     def find(self, program: str) -> str | None:
+        """Return the path of a program; None if it is not installed."""
         return shutil.which(program, path=self._environment.get("PATH"))
 
     def run(
@@ -64,6 +78,7 @@ class Programs:
         environment: Mapping[str, str] | None = None,
         report: Report | None = None,
     ) -> Finished:
+        """Run a program to its end, as Commands.run describes."""
         last_lines: deque[str] = deque(maxlen=_MAX_KEPT_LINES)
         with subprocess.Popen(
             command,

@@ -1,4 +1,4 @@
-"""Build the functions and the jobs' images, deploy the stack, push the images."""
+"""Build the functions and the job images, deploy the stack, and push the images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeployOptions:
-    """How to deploy. ``overrides`` are the parameters that were given; the others keep their value or default."""
+    """Options of a deployment.
+
+    Attributes:
+        overrides: Parameters to set; the others keep their value or default.
+        profile: AWS profile; None for the default one.
+        images: Whether to build and push the job images.
+    """
 
     overrides: Mapping[str, str] = field(default_factory=dict)
     profile: str | None = None
@@ -29,23 +35,25 @@ class DeployOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeployResult:
-    """What was deployed: the stack's outputs, and the images that were pushed."""
+    """Result of a deployment.
+
+    Attributes:
+        outputs: Outputs of the stack.
+        images: Images that were pushed.
+    """
 
     outputs: Mapping[str, str]
     images: tuple[str, ...]
 
 
 def deploy(target: DeployTarget, options: DeployOptions, *, commands: Commands, report: Report) -> DeployResult:
-    """Build the functions and images, deploy the stack, push the images to its repository.
+    """Build the functions and images, deploy the stack, and push the images to its repository.
 
     Args:
-        target: Where to, as it was checked.
-        options: How.
-        commands: Where docker and sam are run.
-        report: Gets each line of progress.
-
-    Returns:
-        The stack's outputs and the pushed images.
+        target: Destination, already checked.
+        options: Options of the deployment.
+        commands: Runs docker and sam.
+        report: Called with each line of progress.
 
     Raises:
         ConfigurationError: A program or CloudFormation failed; the message says which one and why.
@@ -66,7 +74,7 @@ def deploy(target: DeployTarget, options: DeployOptions, *, commands: Commands, 
 
 
 def _image_kinds(target: DeployTarget) -> list[str]:
-    """Images that the stack takes from its own repository: those whose URI is not a parameter."""
+    """Return the images that the stack takes from its own repository: those without a URI parameter."""
     kinds = [] if target.parameters.get("ImageUri") else ["cpu"]
     return [*kinds, "gpu"] if target.has_gpu and not target.parameters.get("GpuImageUri") else kinds
 

@@ -1,4 +1,4 @@
-"""Remove a stack with all that it stores: versions of objects, records, images."""
+"""Remove a stack and everything it stores: object versions, records, images."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Removal:
-    """What would be removed. ``state`` is a deleted stack's where only what it kept is left.
+    """What a removal deletes.
 
-    With ``keeps_data`` the buckets and tables stay.
+    Attributes:
+        name: Name of the stack.
+        state: State of the stack, or of the deleted stack whose retained resources are removed.
+        resources: Resources of the stack, or those that its deletion retained.
+        keeps_data: Keep buckets and tables.
     """
 
     name: str
@@ -31,7 +35,7 @@ class Removal:
     keeps_data: bool = False
 
     def names(self, kind: str) -> list[str]:
-        """Physical names of the resources of a type that exist."""
+        """Return the physical names of existing resources of the type ``kind``."""
         existing = [
             resource for resource in self.resources if resource.physical_id and resource.status != "DELETE_COMPLETE"
         ]
@@ -39,31 +43,32 @@ class Removal:
 
     @property
     def buckets(self) -> list[str]:
+        """Buckets to delete."""
         return [] if self.keeps_data else self.names(_BUCKET)
 
     @property
     def tables(self) -> list[str]:
+        """Tables to delete."""
         return [] if self.keeps_data else self.names(_TABLE)
 
     @property
     def kept(self) -> list[str]:
+        """Buckets and tables to keep."""
         return [*self.names(_BUCKET), *self.names(_TABLE)] if self.keeps_data else []
 
     @property
     def is_deleted(self) -> bool:
+        """Return whether the stack itself is already deleted."""
         return self.state.status == "DELETE_COMPLETE"
 
 
 def find_removal(name: str, stack: DeployedStack, *, keeps_data: bool = False) -> Removal:
-    """Find what a stack has, or what one that was deleted has kept.
+    """Find the resources of a stack, or those that a deleted stack retained.
 
     Args:
-        name: The stack's name.
+        name: Name of the stack.
         stack: The stack.
-        keeps_data: Keep its buckets and tables.
-
-    Returns:
-        What `destroy` removes.
+        keeps_data: Keep buckets and tables.
 
     Raises:
         NotFoundError: There is no such stack, and none of this name was deleted within 90 days.
@@ -94,16 +99,16 @@ def destroy(
     report: Report,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Remove the stack, then the buckets and tables that CloudFormation keeps.
+    """Remove the stack, then the buckets and tables that CloudFormation retains.
 
-    Interrupted, it can be called again at any point.
+    Idempotent: after an interruption it can be called again at any point.
 
     Args:
-        removal: What was found.
+        removal: What to remove.
         stack: The stack.
-        data: The account's buckets, tables and repositories.
-        report: Gets each line of progress.
-        sleep: Waits between two looks at the stack.
+        data: Buckets, tables and repositories of the account.
+        report: Called with each line of progress.
+        sleep: Waits the given number of seconds between two polls of the stack.
 
     Raises:
         ConflictError: CloudFormation could not delete a resource, or S3 an object.

@@ -1,4 +1,4 @@
-"""Whether the region offers the instance types that the template asks for."""
+"""Check that the region offers the instance types of the template."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _NAME = "instance types"
 
 
 def check_instance_types(account: Account, parameters: Mapping[str, str]) -> list[PreflightCheck]:
-    """Check the types of all compute environments that the parameters ask for.
+    """Check the instance types of all compute environments.
 
     Batch refuses an environment with a type that the region does not offer, and the stack rolls back. A type that is
-    offered in other zones than those of the stack's subnets leaves its jobs without a machine.
+    offered only in zones without a subnet of the stack leaves its jobs without a machine.
 
     Args:
-        account: The account and region.
-        parameters: Of the template; CpuInstanceTypes, GpuInstanceTypes and Gpu are read.
+        account: Account and region.
+        parameters: Parameters of the template; CpuInstanceTypes, GpuInstanceTypes and Gpu are read.
 
     Returns:
-        One check for each parameter.
+        One result per parameter.
     """
     names = ["CpuInstanceTypes", *(["GpuInstanceTypes"] if parameters.get("Gpu") != "none" else [])]
     return [_check(account, name, [kind.strip() for kind in parameters[name].split(",")]) for name in names]
@@ -48,7 +48,7 @@ def _check(account: Account, parameter: str, kinds: list[str]) -> PreflightCheck
 
 
 def _find_zones(kind: str, offered: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """Zones of a type, or of any size of a family."""
+    """Return the zones that offer a type, or any size of a family."""
     if "." in kind:
         return offered.get(kind, frozenset())
     return frozenset().union(*(zones for size, zones in offered.items() if size.startswith(f"{kind}.")))

@@ -1,4 +1,4 @@
-"""Whether the account's quotas leave room for the stack's jobs and functions."""
+"""Check that the account's quotas have room for the stack's jobs and functions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _FARGATE = _Quota(
 
 
 def check_vcpus(account: Account, parameters: Mapping[str, str]) -> Iterator[PreflightCheck]:
-    """Check that one training job fits into each vCPU quota that the stack's queues draw on.
+    """Check that one training job fits into each vCPU quota that the stack's queues use.
 
     Args:
-        account: The account and region.
-        parameters: Of the template; Gpu and MultiNode are read.
+        account: Account and region.
+        parameters: Parameters of the template; Gpu and MultiNode are read.
 
     Yields:
-        One check for each quota. None prevents a deploy: jobs go on elsewhere, as the check says.
+        One result per quota. None prevents the deployment: jobs run elsewhere, as the result says.
     """
     gpu, nodes = parameters.get("Gpu"), parameters.get("MultiNode")
     quotas = [_FARGATE_SPOT, _FARGATE, _SPOT, _ON_DEMAND]
@@ -68,14 +68,14 @@ def check_vcpus(account: Account, parameters: Mapping[str, str]) -> Iterator[Pre
 
 
 def check_concurrency(account: Account, parameters: Mapping[str, str]) -> PreflightCheck:
-    """Check Lambda's concurrent executions against what the parameters reserve.
+    """Check Lambda's concurrency limit against what the parameters reserve.
 
     Args:
-        account: The account and region.
-        parameters: Of the template; PredictConcurrency and AuthorizerConcurrency are read.
+        account: Account and region.
+        parameters: Parameters of the template; PredictConcurrency and AuthorizerConcurrency are read.
 
     Returns:
-        A failed check where Lambda would refuse the reservation, a warning where the limit is a new account's.
+        A failed check if Lambda would refuse the reservation; a warning if the limit is that of a new account.
     """
     limit = account.quota("lambda", _CONCURRENCY_CODE)
     reserved = sum(int(parameters.get(name) or 0) for name in ("PredictConcurrency", "AuthorizerConcurrency"))

@@ -1,4 +1,4 @@
-"""What ``template.yaml`` says about itself: its parameters, its functions, and the layers that they use."""
+"""Read ``template.yaml``: its parameters, its functions, and their layers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,16 @@ _Loader.add_multi_constructor("!", _long_form)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parameter:
-    """One parameter of the template. ``minimum`` and ``maximum`` bound a number."""
+    """Parameter of the template.
+
+    Attributes:
+        name: Name of the parameter.
+        default: Default value.
+        allowed: Allowed values; empty if any is allowed.
+        minimum: Smallest number allowed.
+        maximum: Largest number allowed.
+        is_number: Whether the value is a number.
+    """
 
     name: str
     default: str
@@ -46,7 +55,7 @@ class Parameter:
     is_number: bool = False
 
     def problem(self, value: str) -> str | None:
-        """Say why CloudFormation would refuse ``value``; None when it would not."""
+        """Return why CloudFormation would refuse ``value``; None if it would not."""
         if self.allowed and value not in self.allowed:
             return f"parameter {self.name} is '{value}': one of {', '.join(self.allowed)} is expected"
         if not self.is_number:
@@ -64,7 +73,12 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """The template's parameters by name, and the logical ids of each function's layers."""
+    """Contents of the template.
+
+    Attributes:
+        parameters: Parameters by name.
+        layers: Logical ids of each function's layers.
+    """
 
     parameters: Mapping[str, Parameter]
     layers: Mapping[str, tuple[str, ...]]
@@ -74,7 +88,7 @@ def read_template(path: Path) -> Template:
     """Read the template.
 
     Raises:
-        ConfigurationError: The file is missing: the command runs from a clone of the repository.
+        ConfigurationError: The file is missing: the command must run from a clone of the repository.
     """
     if not path.is_file():
         raise ConfigurationError(f"{path} is missing: a clone of the repository is expected, with template.yaml in it")
@@ -89,17 +103,17 @@ def read_template(path: Path) -> Template:
 
 
 def parse_overrides(texts: list[str], template: Template) -> dict[str, str]:
-    """Parse ``NAME=VALUE`` texts into parameters of the template.
+    """Parse ``NAME=VALUE`` arguments into parameters of the template.
 
     Args:
-        texts: As given on the command line, each ``NAME=VALUE``.
-        template: The template whose parameters they are.
+        texts: Command-line arguments.
+        template: Template with the parameters.
 
     Returns:
         Value by name.
 
     Raises:
-        ConfigurationError: A text has no ``=``, a name is unknown, or CloudFormation would refuse a value.
+        ConfigurationError: An argument has no ``=``, a name is unknown, or CloudFormation would refuse a value.
     """
     overrides = {}
     for text in texts:

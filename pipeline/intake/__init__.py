@@ -1,1 +1,1 @@
-"""A run's life: how an object starts one, what is recorded of it, what its jobs came to, how it fails."""
+"""Life of a run: how an upload starts it, what is recorded about it, how its jobs ended, how it fails."""

@@ -1,4 +1,4 @@
-"""The Cause of a failed state: a JSON object, Batch's or a function's, or a plain sentence."""
+"""Parse the Cause of a failed state: a JSON object of Batch or of a function, or a sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["parse_cause"]
 
 
 def parse_cause(cause: str) -> dict[str, Any] | None:
-    """The JSON object that ``cause`` is; None for a sentence, as of a Fail state or of a state that timed out."""
+    """Return the JSON object in ``cause``; None for a sentence, such as that of a Fail state or of a timeout."""
     try:
         document = json.loads(cause)
     except json.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Messages that nobody could handle: how many there are, and handing them over once more."""
+"""Dead-letter queues: count their messages and deliver them again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ __all__ = ["DeadLetters", "events", "failures", "uploads"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeadLetters:
-    """One dead-letter queue. ``contents`` says what is in it; ``hand_over`` gives a message's body to its receiver."""
+    """One dead-letter queue.
+
+    Attributes:
+        name: Name, as commands use it.
+        contents: Sentence that describes the messages.
+        queue: The queue.
+        hand_over: Delivers the body of a message to its receiver; raises when it cannot.
+    """
 
     name: str
     contents: str
@@ -21,11 +28,18 @@ class DeadLetters:
     hand_over: Callable[[str], object]
 
     def count(self) -> int:
-        """About how many there are: SQS counts in its own time."""
+        """Return approximately how many messages there are; SQS updates the number with a delay."""
         return self.queue.count()
 
     def redrive(self) -> int:
-        """Hand all messages over again; how many. Each is deleted once its receiver has it, and stays otherwise."""
+        """Deliver all messages again.
+
+        Each message is deleted once its receiver has it. If a delivery raises, that message and the rest stay in the
+        queue.
+
+        Returns:
+            Number of delivered messages.
+        """
         handed = 0
         while messages := self.queue.take():
             for message in messages:
@@ -36,19 +50,22 @@ class DeadLetters:
 
 
 def uploads(queue: Messages, uploads_queue: Messages) -> DeadLetters:
-    """Uploads that start_run could not handle."""
+    """Return the queue of uploads that start_run could not process."""
     contents = "uploads that started no run: five attempts failed"
     return DeadLetters(name="uploads", contents=contents, queue=queue, hand_over=uploads_queue.send)
 
 
 def events(queue: Messages, uploads_queue: Messages) -> DeadLetters:
-    """Uploads' events that EventBridge could not deliver; its dead letter is the event itself."""
+    """Return the queue of upload events that EventBridge could not deliver; each message is the event itself."""
     contents = "uploads that did not reach the queue"
     return DeadLetters(name="events", contents=contents, queue=queue, hand_over=uploads_queue.send)
 
 
 def failures(queue: Messages, calls: FunctionCalls, function: str) -> DeadLetters:
-    """Ends of executions that were not recorded: EventBridge's event, or Lambda's account of a call that failed."""
+    """Return the queue of failures that were not recorded.
+
+    Its messages are EventBridge events, or Lambda's records of failed asynchronous calls.
+    """
 
     def record(body: str) -> None:
         document = json.loads(body)

@@ -1,4 +1,4 @@
-"""What a message of the queue says was uploaded."""
+"""Parse messages of the uploads queue."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["parse_references"]
 
 
 def parse_references(message: Mapping[str, Any]) -> list[UploadReference]:
-    """The objects that ``message`` tells of: an EventBridge event, or a notification that S3 itself sent.
+    """Return the objects that a message reports: an EventBridge event, or a notification of S3 itself.
 
-    The two write a key differently: a notification's is URL-encoded (a space is ``+``), an EventBridge event's is as it
-    is (a ``+`` is a ``+``). S3's test message, sent when a notification is set up, tells of none.
+    The key is URL-encoded in a notification (``+`` is a space) and literal in an EventBridge event (``+`` is a ``+``).
+    S3's test message, sent when a notification is configured, reports none.
     """
     if "detail" in message:
         return [_parse_event(message["detail"])]

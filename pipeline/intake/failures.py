@@ -1,4 +1,4 @@
-"""How a run failed, from what the state machine says of it."""
+"""Parse how a run failed, from the state machine's events."""
 
 from __future__ import annotations
 
@@ -22,15 +22,20 @@ _ENDED = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
+    """A failed run and its error."""
+
     run: str
     error: RunError
 
 
 def parse_failure(event: Mapping[str, Any]) -> Failure:
-    """What a Catch passes on, ``{"run", "error": {"Error", "Cause"}}``, or EventBridge's event of an execution's end.
+    """Parse the input of a Catch, or EventBridge's event of an ended execution.
 
-    A type that is not a class of contracts.errors is a defect or a machine's end: its text may quote anything, so it is
-    replaced by a sentence of ours.
+    An error type that is no class of contracts.errors is a defect or a crash. Its text may quote user data, so it is
+    replaced by a sentence of our own.
+
+    Args:
+        event: ``{"run", "error": {"Error", "Cause"}}``, or an event with ``detail``.
     """
     if "detail" not in event:
         return Failure(
@@ -51,5 +56,5 @@ def _parse_state_error(name: str, cause: str) -> RunError:
 
 
 def _message(cause: str) -> str:
-    """A function's Cause is JSON with its errorMessage; that of a Fail state is the sentence itself."""
+    """Return the sentence in a Cause: the errorMessage of a function, or the text of a Fail state."""
     return str((parse_cause(cause) or {}).get("errorMessage", cause))

@@ -1,4 +1,4 @@
-"""What became of a Batch job: ``.sync`` says only States.TaskFailed, its outcome and Batch's reason say the rest."""
+"""Determine how a Batch job ended. ``.sync`` says only States.TaskFailed; the outcome and Batch's reason say more."""
 
 from __future__ import annotations
 
@@ -31,9 +31,20 @@ _MAX_REASON = 300  # characters
 
 
 def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None:
-    """Return when the job that Batch calls failed did its work; else raise what it failed of.
+    """Raise the error of a failed job; return if it did its work all the same.
 
-    ``cause`` is the Cause of States.TaskFailed: Batch's description of the job, as JSON.
+    Args:
+        run: Name of the run.
+        job: Name of the job.
+        cause: Cause of States.TaskFailed: Batch's description of the job, as JSON.
+        artifacts: Bucket that holds the job's outcome.
+
+    Raises:
+        CapacityUnavailableError: The job got no machine in time.
+        ImageUnavailableError: Its container image could not be pulled.
+        JobInterruptedError: It failed with a TransientError, or every attempt was interrupted.
+        JobCrashedError: It ended without an outcome.
+        ModeldropError: The error in its outcome.
     """
     outcome = read_outcome(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
@@ -56,7 +67,16 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
 
 
 def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -> None:
-    """Raise NoCandidateSurvivedError, saying what each failed of, when no candidate of any job was trained."""
+    """Check that at least one candidate was trained.
+
+    Args:
+        run: Name of the run.
+        jobs: Names of all training jobs.
+        artifacts: Bucket that holds their outcomes.
+
+    Raises:
+        NoCandidateSurvivedError: None was trained; the message has each candidate's and each job's error.
+    """
     lost = []
     for job in jobs:
         outcome = read_outcome(run, job, artifacts)
@@ -76,7 +96,7 @@ def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -
 
 
 def read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
-    """What the job left behind; None when it left nothing."""
+    """Read the outcome of a job; None if it wrote none."""
     try:
         return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
     except ObjectNotFoundError:
@@ -84,12 +104,12 @@ def read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | Non
 
 
 def _without_retry(error: ModeldropError) -> ModeldropError:
-    """The job's TransientError is over; raised here it would have this function tried again, for nothing."""
+    """Replace a job's TransientError, which would make the state machine retry this function in vain."""
     return JobInterruptedError(error.message) if isinstance(error, TransientError) else error
 
 
 def _find_reason(described: dict[str, Any], begin: str) -> str | None:
-    """The agent's reason that begins so, of the job's container or of one of its attempts'."""
+    """Return the first reason that begins with ``begin``, of the job or of its attempts' containers."""
     containers = [
         described.get("Container"),
         *(attempt.get("Container") for attempt in described.get("Attempts") or []),
@@ -100,7 +120,7 @@ def _find_reason(described: dict[str, Any], begin: str) -> str | None:
 
 
 def _parse_job(cause: str) -> dict[str, Any]:
-    """Batch's description of the job; of several nodes it is in the cause of an execution of their own."""
+    """Parse Batch's description of the job; for several nodes it is nested in the cause of their own execution."""
     document = parse_cause(cause)
     if document is None:
         return {"StatusReason": cause}

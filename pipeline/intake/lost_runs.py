@@ -1,4 +1,4 @@
-"""Runs that are RUNNING in the log and that no execution works on: their end was not recorded, or they never began."""
+"""Find runs that are RUNNING in the log but have no execution: their end was not recorded, or they never began."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ END_GRACE = timedelta(minutes=5)  # the event of an execution's end may be on it
 
 
 def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Sequence[str]:
-    """End each run that no execution owns as FAILED; its upload stays where it is.
+    """Mark runs without a running execution as FAILED. Their uploads stay in place.
 
     Args:
-        runs: The log; a run that ends meanwhile stays as it ended.
-        executions: The state machine's; an execution bears its run's name.
-        now: The time, UTC.
+        runs: Log of runs; a run that ends in the meantime keeps its status.
+        executions: Executions of the state machine, named after their runs.
+        now: Current time, UTC.
 
     Returns:
-        The names of the runs that were ended.
+        Names of the runs that were marked.
     """
     lost = []
     for run in runs.running(since=now - MAX_RUN_AGE):
@@ -37,7 +37,7 @@ def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Se
 
 
 def _error(run: Run, execution: Execution | None, now: datetime) -> RunError | None:
-    """What the run failed of; None while it may still go on."""
+    """Return the error of a lost run; None while it may still be running."""
     if execution is None:
         if now - run.started_at < START_GRACE:
             return None

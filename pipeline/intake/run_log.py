@@ -1,4 +1,4 @@
-"""The log of runs: one item a run, in its tenant's partition, listed newest first."""
+"""Log of runs: one item per run, in its tenant's partition, listed newest first."""
 
 from __future__ import annotations
 
@@ -35,14 +35,18 @@ def _utc_now() -> datetime:
 
 
 class RunLog:
-    """What users see of their runs. A run that has ended is never changed: each write asks for status RUNNING."""
+    """What users see of their runs. A run that has ended never changes: every write requires the status RUNNING."""
 
     def __init__(self, table: Table, *, now: Callable[[], datetime] = _utc_now) -> None:
         self._table = table
         self._now = now
 
     def create(self, run: str, *, tenant: str, model: str, file: str, started_at: datetime) -> bool:
-        """Begin the log of ``run``; false when it has begun before (the first one stays)."""
+        """Begin the log of ``run``.
+
+        Returns:
+            False if it has begun before; the first entry stays.
+        """
         pk, sk = run_key(tenant, run)
         return self._table.put_if_absent(
             {
@@ -63,23 +67,23 @@ class RunLog:
         )
 
     def finish_stage(self, run: str, stage: StageName) -> None:
-        """Note the time at which ``stage`` finished; nothing happens to a run that has ended meanwhile."""
+        """Record that ``stage`` finished now. Ignored if the run has ended."""
         self._update(run, {f"stages.{stage}": _format_time(self._now()), "progress": ""})
 
     def learn(self, run: str, learning: Learning) -> None:
-        """Note what the run learns; nothing happens to a run that has ended meanwhile."""
+        """Record what the run learns. Ignored if the run has ended."""
         self._update(run, {"learning": learning.model_dump()})
 
     def estimate(self, run: str, estimate: Estimate) -> None:
-        """Note what the run is estimated to take; nothing happens to a run that has ended meanwhile."""
+        """Record the estimated time and cost. Ignored if the run has ended."""
         self._update(run, {"estimate": estimate.model_dump()})
 
     def progress(self, run: str, text: str) -> None:
-        """Show a short text beside the running stage, until it finishes."""
+        """Show a short text next to the running stage until it finishes. Ignored if the run has ended."""
         self._update(run, {"progress": _truncate(text, MAX_EVENT_TEXT)})
 
     def event(self, run: str, text: str) -> None:
-        """Put a text on the run's timeline; nothing happens to a run that has ended meanwhile."""
+        """Add a text to the run's timeline, cut to MAX_EVENT_TEXT characters. Ignored if the run has ended."""
         now = self._now()
         # An attribute's name is a path, so the time in it has no point; several jobs may write at once.
         self._update(
@@ -87,49 +91,87 @@ class RunLog:
         )
 
     def succeed(self, run: str, version: int, *, not_promoted: str | None = None) -> bool:
-        """End the run with a version that is live, or READY and ``not_promoted`` for this reason.
+        """End the run with a version.
+
+        Args:
+            run: Name of the run.
+            version: Number of the version.
+            not_promoted: Reason why the version is READY but not live; None if it is live.
 
         Returns:
-            False when it has ended before.
+            False if the run had ended before.
         """
         reason = {"reason": _truncate(not_promoted)} if not_promoted else {}
         return self._end(run, {"status": "SUCCEEDED", "version": version, **reason})
 
     def needs_decision(self, run: str, version: int, reason: str) -> bool:
-        """End the run with a version that is READY and that somebody must promote; false when it has ended before."""
+        """End the run with a READY version that a person must promote.
+
+        Args:
+            run: Name of the run.
+            version: Number of the version.
+            reason: Why it is not promoted automatically.
+
+        Returns:
+            False if the run had ended before.
+        """
         return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": _truncate(reason)})
 
     def decide(self, run: str) -> bool:
-        """Somebody has promoted the version of a run that needed it; false when no decision was open."""
+        """Mark a run that needed a decision as SUCCEEDED.
+
+        Returns:
+            False if no decision was open.
+        """
         return self._table.update(
             *run_key(tenant_of_run(run), run), {"status": "SUCCEEDED"}, only_if={"status": "NEEDS_DECISION"}
         )
 
     def fail(self, run: str, error: RunError) -> bool:
-        """End the run with ``error``; false when it has ended before, or was never begun."""
+        """End the run with an error.
+
+        Returns:
+            False if it had ended before, or was never begun.
+        """
         return self._end(run, {"status": "FAILED", "error": {"type": error.type, "message": _truncate(error.message)}})
 
     def get(self, run: str) -> Run:
-        """Raise NotFoundError when there is no such run."""
+        """Return a run.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
         item = self._table.get(*run_key(tenant_of_run(run), run))
         if item is None:
             raise NotFoundError("there is no such run: the name of one that 'modeldrop runs' lists is expected")
         return _run(item)
 
     def running(self, *, since: datetime) -> Sequence[Run]:
-        """Runs of all tenants that have not ended and began at ``since`` or later; it may be a second behind."""
+        """Return the running runs of all tenants that began at ``since`` or later. The list may be a second old."""
         items = self._table.listing("RUN", since=_format_time(since))
         return [_run(item) for item in items if item["status"] == "RUNNING"]
 
     def list(self, *, tenant: str | None = None, limit: int = 50) -> list[Run]:
-        """Newest first. Of one tenant it is consistent; of all tenants it may be a second behind."""
+        """Return runs, newest first.
+
+        Args:
+            tenant: Runs of one tenant, strongly consistent; by default runs of all tenants, which may be a second old.
+            limit: Maximum number of runs.
+        """
         if tenant is None:
             return [_run(item) for item in self._table.listing("RUN", limit=limit)]
         items = self._table.query(*run_key(tenant, ""))
         return [_run(item) for item in sorted(items, key=lambda i: i["listed_at"], reverse=True)[:limit]]
 
     def reject(self, bucket: str, key: str, reason: str, *, at: datetime) -> None:
-        """Note that an upload started no run; the same key again replaces the note."""
+        """Record that an upload started no run; it replaces an earlier record of the same key.
+
+        Args:
+            bucket: Bucket of the object.
+            key: Key of the object.
+            reason: Why it started none.
+            at: Time of the event.
+        """
         tenant = tenant_of_key(key)
         pk, sk = rejected_upload_key(tenant, hashlib.sha256(f"{bucket}/{key}".encode()).hexdigest())
         upload = RejectedUpload(tenant=tenant, bucket=bucket, key=key, reason=reason, at=at)
@@ -145,7 +187,12 @@ class RunLog:
         )
 
     def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]:
-        """Uploads that started no run, newest first; without a tenant those of all, and of keys that name none."""
+        """Return uploads that started no run, newest first.
+
+        Args:
+            tenant: Uploads of one tenant; by default those of all tenants, and those whose key names none.
+            limit: Maximum number of uploads.
+        """
         if tenant is None:
             items = self._table.listing("REJECTED", limit=limit)
         else:
@@ -167,7 +214,7 @@ def _truncate(text: str, limit: int = MAX_MESSAGE) -> str:
 
 
 def _format_time(moment: datetime) -> str:
-    """ISO 8601 in UTC, always as long, so that text sorts as time does."""
+    """Format as ISO 8601 in UTC with a fixed length, so that text sorts like time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
@@ -177,14 +224,14 @@ def _run(item: Item) -> Run:
 
 
 def _events(item: Item) -> Iterator[RunEvent]:
-    """In the order in which they were."""
+    """Return the events in chronological order."""
     for _, event in sorted(item.get("events", {}).items()):
         timestamp, _, text = event.partition(" ")
         yield RunEvent(at=datetime.fromisoformat(timestamp), text=text)
 
 
 def _stages(item: Item) -> Iterator[Stage]:
-    """A stage lasts from the finish of the one before it to its own; the first unfinished one is what the run is at."""
+    """Return the stages. A stage lasts from the end of the one before; the first unfinished one is the current one."""
     since = datetime.fromisoformat(item["started_at"])
     at_work = item["status"]
     for name in STAGES:

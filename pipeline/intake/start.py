@@ -1,4 +1,4 @@
-"""From an uploaded object to a started run, exactly once."""
+"""Start one run for each uploaded object, exactly once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UploadReference:
-    """An object as an event names it, ``key`` decoded.
+    """Object that an event reports.
 
-    Without a ``version_id`` (some clouds' events have none) the latest version is meant, and the ``sequencer`` tells
-    the events of one key apart.
+    Attributes:
+        bucket: Bucket of the object.
+        key: Key, decoded.
+        version_id: Version; None means the latest one, since events of some clouds have none.
+        sequencer: S3's order of the events of one key; distinguishes events without a version.
     """
 
     bucket: str
@@ -46,13 +49,27 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
     now: datetime,
     large_bytes: int,
 ) -> str | None:
-    """Start the run of one object version and return its name; None when the object starts none.
+    """Start the run of one object version.
 
-    The execution's input says whether the data is ``large``: more than ``large_bytes`` once it is unpacked, as far as
-    names tell. Companions, part files without their _SUCCESS and objects that are gone again start none, nor does an
-    object whose run has ended. A key that names no valid tenant and model can have no run either: it is listed beside
-    the runs, reported at object_keys.rejected_key and not raised, since no redelivery could help.
-    Every step may be repeated: a message that comes again does what is still missing and changes nothing else.
+    Companions, part files before their _SUCCESS, deleted objects, and objects whose run has ended start no run. An
+    object
+    whose key has no valid tenant and model is recorded as rejected, and reported at object_keys.rejected_key; this is
+    not
+    an error, since redelivery would not help.
+
+    Idempotent: a redelivered message completes what is missing and changes nothing else.
+
+    Args:
+        reference: The object.
+        uploads: Bucket of the object.
+        artifacts: Bucket for the run's documents.
+        runs: Log of runs.
+        executions: The state machine. The execution's input says whether the data is ``large``.
+        now: Current time, UTC.
+        large_bytes: Estimated uncompressed size in bytes above which the data is large.
+
+    Returns:
+        Name of the run; None if the object starts none.
     """
     try:
         upload_key = parse_upload_key(reference.key)
@@ -98,9 +115,9 @@ def _upload(
 
 
 def _parts(upload_key: UploadKey, uploads: ObjectStore) -> Iterator[Part]:
-    """As they are now: what is written later is not in the run, nor are hidden files (_committed, .crc).
+    """Yield the part files as they are now, without hidden files (_committed, .crc).
 
-    One more than there may be, so that validation refuses them.
+    It yields at most one more than allowed, so that validation refuses them. Files written later are not in the run.
     """
     folder = f"{upload_key.sibling('')}{upload_key.dataset}/"
     files = (info for info in uploads.latest_versions(folder) if _is_part(upload_key, info.key.removeprefix(folder)))

@@ -1,6 +1,7 @@
-"""The embedded cloud: MiniStack in a process of its own, what it lacks (``hooks``), and the switches (``control``).
+"""The embedded cloud: MiniStack in its own process (``server``), replacements for what it lacks (``hooks``), and the
+commands that start and stop it (``control``).
 
-Nothing outside of ``pipeline.cli`` knows it: jobs and functions meet an endpoint, as on AWS.
+Only ``pipeline.cli`` imports this package: jobs and functions call an endpoint, as on AWS.
 """
 
 __all__: list[str] = []

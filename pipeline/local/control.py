@@ -1,4 +1,4 @@
-"""The switches of the embedded cloud: up, down, status."""
+"""Commands of the embedded cloud: up, down, status."""
 
 from __future__ import annotations
 
@@ -34,11 +34,20 @@ def up(
     allow_code: bool = False,
     report: Report = lambda text: None,
 ) -> StackStatus:
-    """Start the server, or find the one that runs; deploy what has changed; return when it answers.
+    """Start the server if none is running, and deploy what has changed.
 
-    ``allow_code``: a model.py that is dropped beside its data runs here, as the user that you are.
-    With ``foreground`` it returns when the server has ended, which Ctrl-C does. Raises ConfigurationError when the
-    server cannot start, runs the code of another folder, or the template cannot be deployed.
+    Args:
+        home: Folder of the embedded cloud.
+        bind: Address to listen on.
+        foreground: Return only when the server has ended, which Ctrl-C does.
+        allow_code: Run uploaded model.py files here, with this user's rights.
+        report: Called with each line of progress.
+
+    Returns:
+        Status of the running stack.
+
+    Raises:
+        ConfigurationError: The server cannot start or runs the code of another folder, or the deployment failed.
     """
     cloud_home = Home(home or DEFAULT_HOME)
     with cloud_home.starting():
@@ -63,7 +72,15 @@ def up(
 
 
 def down(*, home: Path | None = None, wipe: bool = False) -> bool:
-    """End the server; its data stays unless ``wipe``. False when none ran."""
+    """End the server; its data stays.
+
+    Args:
+        home: Folder of the embedded cloud.
+        wipe: Delete its data too.
+
+    Returns:
+        False if none was running.
+    """
     cloud_home = Home(home or DEFAULT_HOME)
     if not cloud_home.path.exists():
         return False
@@ -79,7 +96,7 @@ def down(*, home: Path | None = None, wipe: bool = False) -> bool:
 
 
 def status(*, home: Path | None = None) -> StackStatus:
-    """Whether the server runs and its stack is deployed, and where."""
+    """Return whether the server is running with a deployed stack, and its addresses."""
     cloud_home = Home(home or DEFAULT_HOME)
     server, deployed = cloud_home.server(), cloud_home.deployed()
     if server is None or deployed is None:
@@ -99,7 +116,7 @@ def status(*, home: Path | None = None) -> StackStatus:
 
 
 def _check_code(cloud_home: Home, server: Server) -> None:
-    """Functions would be of this folder and their library of the server's, which may be another version."""
+    """Refuse a server of another clone: functions would use this folder's code, but the library of the server's."""
     if server.root not in ("", str(ROOT)):
         raise ConfigurationError(
             f"the embedded cloud in {cloud_home.path} runs the code of {server.root}, and this command is of {ROOT}: "
@@ -108,7 +125,7 @@ def _check_code(cloud_home: Home, server: Server) -> None:
 
 
 def _deploy(cloud_home: Home, server: Server, report: Report, *, model_code: str) -> None:
-    """Deploy when code or template are others than what is deployed, or the state was lost; keep a key that works."""
+    """Deploy if code or template changed or the state was lost; make sure that an API key is valid."""
     from pipeline.local.deploy import CODE_BUCKET, Deployer  # botocore takes longer to import than the server to start
     from pipeline.local.package import compute_digest, package
 
@@ -134,7 +151,7 @@ def _deploy(cloud_home: Home, server: Server, report: Report, *, model_code: str
 
 
 def _with_api_key(cloud_home: Home, server: Server) -> Mapping[str, str]:
-    """The stack's outputs; the demo tenant has a key that is known to it."""
+    """Return the stack's outputs; make sure that the demo tenant has a valid, stored API key."""
     stack = operator(stack=STACK, endpoint_url=server.endpoint_url, region=REGION, credentials=CREDENTIALS)
     try:
         stack.keys.resolve(cloud_home.api_key() or "")
@@ -144,6 +161,6 @@ def _with_api_key(cloud_home: Home, server: Server) -> Mapping[str, str]:
 
 
 def _api_path(url: str) -> str:
-    """https://ID.execute-api.REGION.amazonaws.com/STAGE -> where the emulator serves it, under its own address."""
+    """Return the emulator's path for https://ID.execute-api.REGION.amazonaws.com/STAGE."""
     address = urlsplit(url)
     return f"/restapis/{address.netloc.split('.')[0]}{address.path.rstrip('/')}/_user_request_"

@@ -1,4 +1,4 @@
-"""The repository's template.yaml on an embedded cloud, through CloudFormation as on AWS."""
+"""Deploy template.yaml to an embedded cloud through CloudFormation, as on AWS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_POLLS = 1200
 
 
 class Deployer:
-    """Deploys to the cloud at ``endpoint_url``."""
+    """Deploys stacks to the cloud at ``endpoint_url``."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._session = Session()
@@ -37,11 +37,23 @@ class Deployer:
         self._endpoint_url = endpoint_url
 
     def is_deployed(self, stack: str) -> bool:
-        """Whole, and not on its way."""
+        """Return whether a stack is completely deployed and no operation is in progress."""
         return self._status(stack) in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
     def deploy(self, stack: str, package: Package, parameters: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Make the stack, or update it; its outputs. Raise ConfigurationError with the first failure's reason."""
+        """Create or update a stack.
+
+        Args:
+            stack: Name of the stack.
+            package: Template and the objects that it refers to.
+            parameters: Parameters to set.
+
+        Returns:
+            Outputs of the stack.
+
+        Raises:
+            ConfigurationError: CloudFormation failed; the message has the first failure's reason.
+        """
         self._upload({**package.objects, "template.json": json.dumps(package.template, default=str).encode()})
         status = self._status(stack)
         if status in _DEAD:
@@ -62,7 +74,7 @@ class Deployer:
         return self._outputs(stack)
 
     def functions(self, stack: str, package: Package) -> list[str]:
-        """The names of the stack's functions, in the order of the template."""
+        """Return the names of the stack's functions, in the order of the template."""
         pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         names = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
@@ -108,7 +120,7 @@ class Deployer:
             raise ConfigurationError(f"template.yaml could not be deployed: {self._failure(stack) or error}") from error
 
     def _failure(self, stack: str) -> str | None:
-        """The first thing that failed; what failed after it failed because of it."""
+        """Return the first failed event; later failures are consequences of it."""
         events = self._cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
         failed = [event for event in reversed(events) if event.get("ResourceStatus", "").endswith("_FAILED")]
         if not failed:

@@ -1,6 +1,6 @@
-"""MiniStack with its hooks, served until it is told to end.
+"""MiniStack with its hooks, served until SIGTERM or SIGINT.
 
-Import it when the environment is set: MiniStack reads it then.
+Imported in the server's process alone, once the environment is set: MiniStack reads it when it is imported.
 """
 
 from __future__ import annotations
@@ -74,7 +74,15 @@ logger = logging.getLogger("modeldrop.local")
 
 
 class Emulator:
-    """The embedded cloud in this process. Raises ConfigurationError when MiniStack is not the one that is expected."""
+    """The embedded cloud in this process.
+
+    Args:
+        home: Its folder.
+        server: Its address.
+
+    Raises:
+        ConfigurationError: The installed MiniStack is not the expected one, or a state file is damaged.
+    """
 
     def __init__(self, home: Home, server: Server) -> None:
         check(PRIVATE_NAMES)
@@ -89,7 +97,7 @@ class Emulator:
         self._install()
 
     def serve(self, listener: socket.socket) -> None:
-        """Answer until SIGTERM or SIGINT, then write the state, end all children, and leave the process."""
+        """Serve until SIGTERM or SIGINT, then write the state, end all child processes, and exit."""
         asyncio.run(self._serve(listener))
 
     def _install(self) -> None:
@@ -129,7 +137,7 @@ class Emulator:
         os._exit(0)  # MiniStack's threads wait for what will not come
 
     async def _respond_when_stored(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer when what the request changed is on disk."""
+        """Respond after the request's changes are on disk."""
         self._requests += 1
         replaced = False
 
@@ -153,7 +161,7 @@ class Emulator:
         self._functions.end()
 
     def _run_housekeeping(self) -> None:
-        """Write the state while there is something to write; load functions that were deployed a moment ago."""
+        """Write the state while it changes, and load functions after a deployment."""
         deployed_at, flushed_at, flushed_requests = time.time(), time.monotonic(), 0
         while True:
             time.sleep(_TICK_SECONDS)

@@ -1,11 +1,11 @@
-"""The folder in which an embedded cloud lives: its state, its logs, and who runs it.
+"""Folder of an embedded cloud: its state, its logs, and its running server.
 
 server.lock    held by the running server, whose address it contains
-server.log     what the emulator says
+server.log     log of the emulator
 stack.json     what was deployed; the API key is in api_key, mode 0600
 state/         the emulator's resources
-records.db     what is in them: records of objects, items, messages, executions, jobs, log lines
-contents/      what is in the objects (s3/: of an earlier version)
+records.db     their contents: records of objects, items, messages, executions, jobs, log lines
+contents/      contents of objects (s3/: of an earlier version)
 running        exists while a server runs, and after one that was killed
 run/           handlers' code and output, while the server runs
 tmp/           temporary files of the server and of jobs, while it runs
@@ -36,9 +36,14 @@ _PROBE_BYTES = 100_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """A server that runs. ``port`` is of ``endpoint_url``; ``started`` is seconds since the epoch.
+    """Running server.
 
-    ``root`` is the folder of the code that it runs; empty where an earlier version started it.
+    Attributes:
+        pid: Process id.
+        port: Port of ``endpoint_url``.
+        endpoint_url: Endpoint of all services.
+        started: Seconds since the epoch.
+        root: Folder of the code that it runs; empty if an earlier version started it.
     """
 
     pid: int
@@ -50,9 +55,14 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalDeployment:
-    """The stack on a server; ``digest`` is of the code and the template that were deployed.
+    """Stack that is deployed to a server.
 
-    ``functions`` are in the order of the template, which is that of the data's way: the first are needed first.
+    Attributes:
+        digest: Hash of the deployed code and template.
+        uploads_bucket: Name of the uploads bucket.
+        artifacts_bucket: Name of the artifacts bucket.
+        api_path: Path of the REST API under the server's endpoint.
+        functions: Names of the functions in the order of the template, which is the order in which a run needs them.
     """
 
     digest: str
@@ -63,7 +73,10 @@ class LocalDeployment:
 
 
 class Home:
-    """Paths and small documents of one embedded cloud. Nothing is made before ``make``."""
+    """Paths and small documents of one embedded cloud. Creates nothing before ``make``.
+
+    Methods that write raise ConfigurationError if the folder is not writable.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
@@ -84,10 +97,10 @@ class Home:
         self._running = self.path / "running"
 
     def make(self) -> None:
-        """Make the folders, for this user alone: objects and keys are in them.
+        """Create the folders, readable by this user alone: they contain objects and keys.
 
         Raises:
-            ConfigurationError: They cannot be made.
+            ConfigurationError: They cannot be created.
         """
         with self._writable():
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -95,7 +108,11 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True)
 
     def check_room(self) -> None:
-        """Raise ConfigurationError when a small file cannot be written: a server logs here, so it could not say it."""
+        """Check that a small file can be written. A server logs here, so it could not report a full disk.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
         probe = self.path / "probe"
         with self._writable():
             try:
@@ -104,7 +121,7 @@ class Home:
                 probe.unlink(missing_ok=True)
 
     def server(self) -> Server | None:
-        """Who runs here; None when nobody does. The kernel drops the lock of a server that was killed."""
+        """Return the running server; None if there is none. The kernel releases the lock of a killed server."""
         try:
             with self._lock.open("rb") as file:
                 if _try_lock(file.fileno(), fcntl.LOCK_SH):
@@ -114,7 +131,7 @@ class Home:
             return None
 
     def last_port(self) -> int | None:
-        """The port of the server that ran here last: addresses stay when a stack is ended and started again."""
+        """Return the port of the last server, so that a restart keeps addresses; None if there was none."""
         try:
             return int(json.loads(self._lock.read_bytes())["port"])
         except (FileNotFoundError, json.JSONDecodeError):
@@ -122,7 +139,11 @@ class Home:
 
     @contextmanager
     def claim(self, server: Server) -> Iterator[None]:
-        """Be the server here; raise BlockingIOError when there is one."""
+        """Hold the lock of the running server, and publish its address.
+
+        Raises:
+            BlockingIOError: Another server is running.
+        """
         with self._writable():
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -136,7 +157,7 @@ class Home:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """One caller at a time starts, deploys or ends; a second one waits."""
+        """Let one caller at a time start, deploy or end; others wait."""
         self.make()
         with self._writable():
             file = self._starting.open("w")
@@ -145,7 +166,11 @@ class Home:
             yield
 
     def wait_until_free(self, seconds: float) -> bool:
-        """False when a server still runs after ``seconds``."""
+        """Wait until no server is running.
+
+        Returns:
+            False if one still runs after ``seconds``.
+        """
         end = time.monotonic() + seconds
         while self.server() is not None:
             if time.monotonic() > end:
@@ -154,10 +179,10 @@ class Home:
         return True
 
     def deployed(self) -> LocalDeployment | None:
-        """Return what is deployed; None when nothing is.
+        """Return what is deployed; None if nothing is.
 
         Raises:
-            ConfigurationError: The file that says so is damaged.
+            ConfigurationError: stack.json is damaged.
         """
         try:
             document = _read_json(self._stack)
@@ -168,17 +193,20 @@ class Home:
             ) from error
 
     def deployed_at(self) -> float:
-        """When ``save_deployment`` was called last, in seconds since the epoch; 0 for never."""
+        """Return the time of the last ``save_deployment`` in seconds since the epoch; 0 if there was none."""
         return self._stack.stat().st_mtime if self._stack.exists() else 0.0
 
     def save_deployment(self, deployed: LocalDeployment) -> None:
+        """Store what is deployed."""
         with self._writable():
             write_whole(self._stack, json.dumps(asdict(deployed)).encode())
 
     def api_key(self) -> str | None:
+        """Return the stored API key; None if there is none."""
         return self._api_key.read_text() if self._api_key.exists() else None
 
     def save_api_key(self, key: str) -> None:
+        """Store the API key, readable by this user alone."""
         with self._writable():
             write_whole(self._api_key, key.encode())
 
@@ -193,23 +221,23 @@ class Home:
             ) from error
 
     def mark_running(self) -> bool:
-        """Note that a server runs; whether the last one was killed."""
+        """Note that a server is running, and return whether the last one was killed."""
         killed = self._running.exists()
         with self._writable():
             self._running.touch()
         return killed
 
     def mark_ended(self) -> None:
-        """Note that the server has written all and ends."""
+        """Note that the server has written everything and ends."""
         self._running.unlink(missing_ok=True)
 
     def clear_temporary(self) -> None:
-        """Remove what a server and its jobs left: those that were killed removed nothing."""
+        """Delete temporary files of a server and its jobs; those that were killed left theirs."""
         for folder in (self.run, self.temporary):
             shutil.rmtree(folder, ignore_errors=True)
 
     def wipe(self) -> None:
-        """Remove what is ours; another's files in the folder stay."""
+        """Delete all files of the embedded cloud; other files in the folder stay."""
         for folder in (self.state, self.objects, self.contents, self.run, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.server_log, self._stack, self._api_key, self._lock, self._running):
@@ -219,7 +247,7 @@ class Home:
 
 
 def _lock_with_retries(descriptor: int) -> None:
-    """Who asks for the status holds the lock for a moment; a server holds it for good."""
+    """Take the lock; a status request holds it for a moment, a server permanently."""
     for _ in range(_MAX_LOCK_ATTEMPTS):
         if _try_lock(descriptor, fcntl.LOCK_EX):
             return

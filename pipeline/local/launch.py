@@ -1,4 +1,4 @@
-"""The server's process: started in the background, waited for, ended."""
+"""Process of the server: start it in the background, wait for it, end it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _started: list[subprocess.Popen[bytes]] = []  # kept: a forgotten one warns that
 
 
 def start(home: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
-    """Start a server in ``place``, which has none; it survives this process."""
+    """Start a server in a home that has none; it survives this process."""
     home.make()
     home.check_room()
     command = [sys.executable, "-m", "pipeline.local.server", "--home", str(home.path), "--bind", bind]
@@ -51,7 +51,7 @@ def start(home: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
 
 
 def _choose_port(bind: str, last: int | None) -> int:
-    """The last one, so that addresses stay; 0, any free one, when there is none or another program has it."""
+    """Return the last port, so that addresses stay the same; 0 (any free one) if there is none or it is in use."""
     if last is None:
         return 0
     with socket.socket() as probe:
@@ -64,7 +64,15 @@ def _choose_port(bind: str, last: int | None) -> int:
 
 
 def wait_for(home: Home, process: subprocess.Popen[bytes] | None) -> Server:
-    """Wait until the server answers; raise ConfigurationError with what it said last when it does not."""
+    """Wait until the server answers.
+
+    Args:
+        home: Its folder.
+        process: Its process; None if another process started it.
+
+    Raises:
+        ConfigurationError: It ended or does not answer; the message has the last line of its log.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while process is None or process.poll() is None:
         server = home.server()
@@ -88,7 +96,7 @@ def _is_healthy(server: Server) -> bool:
 
 
 def wait_until_ended(home: Home, server: Server) -> None:
-    """Return when the server has ended; Ctrl-C and SIGTERM end it."""
+    """Wait until the server has ended; Ctrl-C and SIGTERM end it."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -104,7 +112,7 @@ def wait_until_ended(home: Home, server: Server) -> None:
 
 
 def terminate(home: Home, server: Server) -> None:
-    """It writes its state and ends its children; one that hangs is killed, and its children see that."""
+    """End the server. It writes its state and ends its child processes; one that hangs is killed, and they exit."""
     for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, number)

@@ -1,4 +1,4 @@
-"""Documents in two spellings: Batch's API begins names with a small letter, templates and states with a big one."""
+"""Convert keys of documents: Batch's API uses camelCase, templates and state machines use PascalCase."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _USER_MAPS = frozenset({"parameters", "tags", "options"})  # maps whose keys are
 
 
 def camel_case(document: Any) -> Any:
-    """``{"JobName": ...}`` -> ``{"jobName": ...}``, all the way down."""
+    """Convert ``{"JobName": ...}`` to ``{"jobName": ...}``, recursively."""
     return _rename_keys(document, lambda name: name[:1].lower() + name[1:])
 
 
 def pascal_case(document: Any) -> Any:
-    """``{"jobName": ...}`` -> ``{"JobName": ...}``, all the way down."""
+    """Convert ``{"jobName": ...}`` to ``{"JobName": ...}``, recursively."""
     return _rename_keys(document, lambda name: name[:1].upper() + name[1:])
 
 

@@ -1,7 +1,7 @@
-"""What ``sam package`` does: local paths in the template become objects in a bucket.
+"""Replace local paths in the template by objects in a bucket, as ``sam package`` does.
 
-Functions run on this project's interpreter with this repository on the path, so a function's package is its own folder
-alone, and a layer's is empty: the template stays whole, and nothing is built.
+Functions run on this project's interpreter with this repository on the path. A function's package is therefore its own
+folder alone and a layer's is empty: the template stays unchanged, and nothing is built.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ Template = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A template without local paths, and the objects that it names; ``digest`` changes when any code does."""
+    """Template without local paths, and the objects that it refers to.
+
+    Attributes:
+        template: The template.
+        digest: Hash that changes with any code.
+        objects: Content by key.
+    """
 
     template: Template
     digest: str
@@ -37,7 +43,7 @@ class Package:
 
 
 def compute_digest(root: Path, template: Path) -> str:
-    """Of all that a deployment depends on: the template, the state machine, the functions, the library."""
+    """Hash everything that a deployment depends on: template, state machines, functions, library."""
     digest = hashlib.sha256()
     for file in [template, *_files(root / "pipeline", ("*.py", "*.json")), *_files(root / "functions", ("*",))]:
         digest.update(str(file.relative_to(root) if file.is_relative_to(root) else file.name).encode())
@@ -46,7 +52,16 @@ def compute_digest(root: Path, template: Path) -> str:
 
 
 def package(template: Path, *, bucket: str, digest: str) -> Package:
-    """Raise ConfigurationError when the template, or what it names, is not there."""
+    """Package a template.
+
+    Args:
+        template: Path of template.yaml.
+        bucket: Bucket that the objects will be uploaded to.
+        digest: Hash from compute_digest.
+
+    Raises:
+        ConfigurationError: The template, or a file that it refers to, is missing or no JSON.
+    """
     if not template.is_file():
         raise ConfigurationError(f"{template} is missing: 'modeldrop up' runs from a clone of the repository")
     document = cast("Template", yaml_parse(template.read_text()))
@@ -77,7 +92,7 @@ def _put(bundle: Package, bucket: str, suffix: str, content: bytes) -> str:
 
 
 def _zip_function(name: str, folder: Path, digest: str) -> bytes:
-    """The digest goes along: instances of a function are replaced when the library changes, too."""
+    """Zip a function with the digest, so that its instances are replaced when the library changes, too."""
     contents = {str(file.relative_to(folder)): file.read_bytes() for file in _files(folder, ("*",))}
     if not contents:
         raise ConfigurationError(f"{folder} has no code: template.yaml names it for {name}")
@@ -93,7 +108,7 @@ def _zip(contents: Mapping[str, bytes]) -> bytes:
 
 
 def _read_json(name: str, path: Path) -> bytes:
-    """The emulator runs JSON alone, and says so only when an execution starts."""
+    """Read a state machine. The emulator accepts only JSON, and reports anything else only when an execution starts."""
     try:
         content = path.read_bytes()
         json.loads(content)

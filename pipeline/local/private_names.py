@@ -1,4 +1,4 @@
-"""The private names of MiniStack that the hooks replace or call, checked before any of them is touched."""
+"""Private names of MiniStack that the hooks replace or call, checked before any is replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ _ADVICE = f"install ministack[full]=={VERSION}, the version that pyproject.toml 
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateName:
-    """A name in a module. ``parameters`` are of a function; ``keys`` are some that a mapping must have."""
+    """Private name in a module.
+
+    Attributes:
+        module: Module of MiniStack.
+        name: Name in it.
+        parameters: Parameters of a function, in order; None if it is not checked.
+        keys: Keys that a mapping must have.
+    """
 
     module: Any
     name: str
@@ -26,7 +33,7 @@ class PrivateName:
     keys: tuple[str, ...] | None = None
 
     def problem(self) -> str | None:
-        """What is not as the hooks expect it; None when all is."""
+        """Return how the name differs from what the hooks expect; None if it does not."""
         label = f"{self.module.__name__}.{self.name}"
         member = getattr(self.module, self.name, None)
         if member is None:
@@ -42,7 +49,11 @@ class PrivateName:
 
 
 def check_version() -> None:
-    """Raise ConfigurationError when the MiniStack that is installed is not the one that the hooks were made for."""
+    """Check that the expected version of MiniStack is installed.
+
+    Raises:
+        ConfigurationError: It is missing, or another version.
+    """
     try:
         installed = version("ministack")
     except PackageNotFoundError as error:
@@ -52,7 +63,11 @@ def check_version() -> None:
 
 
 def check(names: Iterable[PrivateName]) -> None:
-    """Raise ConfigurationError when any is not as the hooks expect it."""
+    """Check that all names are as the hooks expect them.
+
+    Raises:
+        ConfigurationError: Some are not; the message lists them.
+    """
     problems = [problem for name in names if (problem := name.problem())]
     if problems:
         raise ConfigurationError(f"MiniStack {VERSION} is not as expected ({'; '.join(problems)}): {_ADVICE}")

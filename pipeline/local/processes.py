@@ -1,7 +1,7 @@
-"""Processes that the embedded cloud starts: what they see, and that they end when it ends.
+"""Environment and lifetime of the processes that the embedded cloud starts.
 
-The one environment that is read here is the server's own, to hand on what any program needs (PATH, HOME, TMPDIR, ...).
-A user's AWS profile, keys and endpoints are not handed on: no handler or job can reach a real account by accident.
+The server's own environment is read here alone, to pass on what any program needs (PATH, HOME, TMPDIR, ...). A user's
+AWS profile, keys and endpoints are not passed on: no handler or job can reach a real account by accident.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ _CHECK_SECONDS = 0.5
 
 
 def child_environment(endpoint_url: str, variables: Mapping[str, str], *, path: str = "") -> dict[str, str]:
-    """The environment of a handler or a job: ours, AWS at ``endpoint_url``, then its own ``variables``.
+    """Return the environment of a handler or a job.
 
-    ``path`` goes before this repository on PYTHONPATH. An empty AWS_ENDPOINT_URL means AWS itself, which is us here.
+    Args:
+        endpoint_url: Endpoint of AWS services.
+        variables: Its own variables. An empty AWS_ENDPOINT_URL means AWS, which is the embedded cloud here.
+        path: Folder to put before this repository on PYTHONPATH.
     """
     own_variables = {name: value for name, value in variables.items() if (name, value) != ("AWS_ENDPOINT_URL", "")}
     return {
@@ -42,7 +45,7 @@ def child_environment(endpoint_url: str, variables: Mapping[str, str], *, path: 
 
 
 def _environment_for_aws(endpoint_url: str) -> dict[str, str]:
-    """What a program needs to speak to ``endpoint_url`` and to nothing else that calls itself AWS."""
+    """Return what a program needs to call ``endpoint_url`` as AWS, and nothing else."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_USERS + _EMULATORS)}
     host = urlsplit(endpoint_url).hostname or ""
     no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), host]))
@@ -63,15 +66,15 @@ def _environment_for_aws(endpoint_url: str) -> dict[str, str]:
 
 
 def server_environment() -> dict[str, str]:
-    """The server's own: the caller's, with this repository on PYTHONPATH."""
+    """Return the environment of the server: the caller's, with this repository on PYTHONPATH."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path}
 
 
 def exit_with_parent(parent: int, end: Callable[[], None] = lambda: os._exit(1)) -> None:
-    """Call ``end`` when the process ``parent`` has ended, however it did: one that is killed by -9 tells nobody.
+    """Call ``end`` when the process ``parent`` has ended, even by SIGKILL.
 
-    Linux has PR_SET_PDEATHSIG for this, but it watches the thread that forked, and macOS has no such thing.
+    Linux's PR_SET_PDEATHSIG watches the thread that forked, and macOS has no equivalent.
     """
 
     def watch() -> None:

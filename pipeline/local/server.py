@@ -1,6 +1,6 @@
-"""The background process: ``python -m pipeline.local.server --home DIR --bind ADDRESS --port N`` (0: any free port).
+"""Background process: ``python -m pipeline.local.server --home DIR --bind ADDRESS --port N`` (0: any free port).
 
-Ends cleanly on SIGTERM and SIGINT. What it says goes to stderr; when it cannot start, the last line says why.
+Ends cleanly on SIGTERM and SIGINT. It logs to stderr; if it cannot start, the last line says why.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what a user may ask for with --bind; th
 
 
 def main() -> int:
+    """Serve until a signal; return 2 if the server cannot start."""
     arguments = _arguments()
     home = Home(arguments.home)
     try:
@@ -65,7 +66,7 @@ def _server(bind: str, port: int) -> Server:
 
 
 def _configure(home: Home, bind: str, server: Server) -> None:
-    """MiniStack's settings; nothing of the user's AWS remains. ``processes`` does not hand them on."""
+    """Set MiniStack's environment variables, and remove the user's AWS settings. Child processes get neither."""
     home.clear_temporary()
     home.temporary.mkdir(mode=0o700)
     for name in [name for name in os.environ if name.startswith(("AWS_", "MINISTACK_", "LOCALSTACK_", "LAMBDA_"))]:

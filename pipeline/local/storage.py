@@ -1,7 +1,7 @@
-"""The hooks that keep the embedded cloud's records on disk, and when they are written.
+"""Hooks that keep the embedded cloud's records on disk, and when they write.
 
-Records are on the disk before the request that changed them is answered: neither ``kill -9`` nor a power cut loses what
-was answered, but for lines of logs, which the system may hold back for a while.
+Records are on the disk before the response to the request that changed them: neither ``kill -9`` nor a power failure
+loses what was answered, except log lines, which the operating system may write later.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ logger = logging.getLogger("modeldrop.local")
 
 
 class Storage:
-    """All records of one server. Requests are handled, and records are written, in the thread of the event loop alone:
-    nobody sees a request half done.
+    """All records of one server.
+
+    Requests are handled and records are written in the thread of the event loop alone: no half-done request is visible.
     """
 
     def __init__(self, home: Home) -> None:
@@ -61,7 +62,7 @@ class Storage:
         self._last_error = ""
 
     def install(self) -> None:
-        """Replace what MiniStack keeps in memory."""
+        """Replace MiniStack's dictionaries."""
         state_flush.install()
         self._objects.install()
         self._events.install()
@@ -76,15 +77,15 @@ class Storage:
         self._loop, self._thread = loop, threading.get_ident()
 
     def resend_pending_events(self) -> None:
-        """Send the events of uploads that a killed server had answered; the server must answer by now."""
+        """Send the events of uploads that a killed server had acknowledged; the server must be listening."""
         self._events.resend_pending()
 
     def sweep(self) -> None:
-        """Delete contents that a killed server wrote and never confirmed."""
+        """Delete contents that a killed server wrote but never acknowledged."""
         self._objects.sweep(self._started)
 
     def commit(self) -> None:
-        """Write what has changed, and return when it is written. An error is logged: the next commit tries it again."""
+        """Write all changes, and return when they are written. Errors are logged, and the next commit tries again."""
         if self._loop is None or threading.get_ident() == self._thread:
             self._commit()
             return
@@ -101,12 +102,16 @@ class Storage:
             written.result(_COMMIT_SECONDS)
 
     def close(self) -> None:
-        """Write what has changed, and close the database."""
+        """Write all changes, and close the database."""
         self._commit()
         self._journal.database.close()
 
     def confirm(self, scope: Mapping[str, Any]) -> tuple[int, bytes] | None:
-        """Write what a request changed; the status and the body to answer instead when that is not possible."""
+        """Write the changes of a request.
+
+        Returns:
+            None if they are written; otherwise status and body of the error response.
+        """
         try:
             self._journal.commit()
             service = _changed_service(scope)
@@ -124,14 +129,14 @@ class Storage:
             self._log(error)
 
     def _log(self, error: StorageError) -> None:
-        """Once, however often it is tried again."""
+        """Log an error once, however often it recurs."""
         if str(error) != self._last_error:
             self._last_error = str(error)
             logger.warning("%s", error)
 
 
 def _changed_service(scope: Mapping[str, Any]) -> str | None:
-    """The service whose resources, not records, a request changes: a bucket, a table, a state machine."""
+    """Return the service whose resources, not records, a request changes: a bucket, a table, a state machine."""
     operation, _, name = _header(scope, b"x-amz-target").partition(".")
     if name:
         changes = name.startswith(_RESOURCE_PREFIXES) and not name.endswith(_RECORD_SUFFIXES)
@@ -141,7 +146,7 @@ def _changed_service(scope: Mapping[str, Any]) -> str | None:
 
 
 def _error_body(scope: Mapping[str, Any], text: str) -> bytes:
-    """In the form of the service that was asked."""
+    """Return the error in the format of the requested service."""
     if str(scope["path"]).startswith("/restapis/"):
         return json.dumps({"error": text}).encode()
     if _header(scope, b"x-amz-target"):

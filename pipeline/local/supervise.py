@@ -1,7 +1,7 @@
-"""The parent of one job: ``python -m pipeline.local.supervise SERVER COMMAND...`` runs it as a container would.
+"""Parent process of one job: ``python -m pipeline.local.supervise SERVER COMMAND...`` runs it as a container would.
 
-SIGTERM goes to the command alone, not to what it started; the exit code of a killed command is 128 and the signal's
-number; when the server with the process id SERVER is gone, however it went, the whole group is killed.
+It forwards SIGTERM to the command alone, not to what the command started. The exit code of a killed command is 128 plus
+the signal's number. When the server with the process id SERVER ends in any way, the whole process group is killed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _NOT_FOUND = 127  # a shell's, and a container's, for a command that cannot be s
 
 
 def main() -> int:
+    """Run the command, and return its exit code."""
     server, command = int(sys.argv[1]), sys.argv[2:]
     try:
         process = subprocess.Popen(command)

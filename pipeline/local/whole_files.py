@@ -1,4 +1,4 @@
-"""Files that are whole or absent, on the disk when they are written, and readable by this user alone."""
+"""Files that are whole or absent, on the disk once written, readable by this user alone."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["sync_folder", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes, *, unfinished: Path | None = None) -> None:
-    """Write a file, or replace it, and wait until it is on the disk; nobody reads a half of it.
+    """Write a file, or replace it, and wait until it is on the disk; nobody reads a part of it.
 
     Args:
-        path: The file.
-        content: All of it.
-        unfinished: Where it is written before it is renamed, in the same folder; by default the file's name with
-            the suffix ``.new``, for files that one writer at a time writes.
+        path: File to write.
+        content: Its whole content.
+        unfinished: File in the same folder that is written first and then renamed. By default it is named like the file
+            with the suffix ``.new``, for files that have one writer at a time.
 
     Raises:
-        OSError: It could not be written; what was there stays.
+        OSError: It could not be written; an existing file stays.
     """
     unfinished = unfinished or path.with_suffix(".new")
     try:

@@ -1,1 +1,1 @@
-"""Values written as text: missing values, numbers, dates. Standard library only; training and serving share it."""
+"""Parse values written as text: missing values, numbers, dates. Standard library only; serving shares it."""

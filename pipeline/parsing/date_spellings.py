@@ -1,6 +1,7 @@
-"""Dates in the spellings of programs and languages, rewritten to the usual forms. Standard library only.
+"""Spellings of dates by programs and languages, and the rules that rewrite them. Standard library only.
 
-The expressions mean the same to Python and to polars: digits and letters are written out, and nothing ignores case.
+The expressions mean the same in Python's and in polars' engine: character classes are written out, and no rule
+ignores case.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Dates and times as text: which forms there are, and one text read. Standard library only.
+"""Formats of dates and times, and the parser of one text. Standard library only.
 
-Validation reads whole columns by the same expressions (validation.columns.dates); a test holds the two equal.
+Validation parses whole columns with the same expressions (validation.columns.dates); a test compares the two.
 """
 
 from __future__ import annotations
@@ -66,16 +66,17 @@ _Groups = dict[str, str | None]
 
 
 def parse_timestamp(text: str, *, day_first: bool | None, time_unit: TimeUnit = "") -> float | None:
-    """Read a date, a time of day, or a number in ``time_unit`` as seconds since 1970; without a zone it is UTC.
+    """Parse a date, a time of day, or a number in ``time_unit``; without a time zone it is UTC.
 
     Args:
-        text: without white space at its ends.
-        day_first: 3/4/2024 is the third of April (True) or the fourth of March (False). None: the order is not known,
-            and only dates that tell it are read: 31/1/2024, and 3.4.2024, because with dots the day always comes first.
-        time_unit: what a number counts. Where it is empty, a text that is a number is no date.
+        text: Text without white space at its ends.
+        day_first: Whether 3/4/2024 is April 3 (True) or March 4 (False). None means unknown: then only unambiguous
+            dates
+            are parsed, such as 31/1/2024, and 3.4.2024, since with dots the day always comes first.
+        time_unit: Unit of numbers. If empty, a text that is a number is no date.
 
     Returns:
-        None where the text is no date of the years 1 to 9999.
+        Seconds since 1970-01-01 UTC; None if the text is no date of the years 1 to 9999.
     """
     if time_unit and re.match(NUMBER, text):
         return None if time_unit == "hh.mm.ss" else timestamp_from_number(float(text), time_unit)
@@ -88,12 +89,12 @@ def parse_timestamp(text: str, *, day_first: bool | None, time_unit: TimeUnit = 
 
 
 def is_ambiguous(text: str) -> bool:
-    """Return whether a text is a date only once it is known whether its day or its month comes first."""
+    """Return whether a text is a date only once the order of day and month is known."""
     return parse_timestamp(text, day_first=None) is None and parse_timestamp(text, day_first=True) is not None
 
 
 def timestamp_from_number(number: float, time_unit: TimeUnit) -> float | None:
-    """Seconds since 1970 UTC of a number in ``time_unit``; None outside of the years 1 to 9999."""
+    """Convert a number in ``time_unit`` to seconds since 1970-01-01 UTC; None outside the years 1 to 9999."""
     if time_unit == "yyyymmdd":
         return _parse_yyyymmdd(number)
     units = UNITS_A_SECOND[time_unit]
@@ -109,7 +110,7 @@ def _parse_yyyymmdd(number: float) -> float | None:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text as it stands, then rewritten to the usual forms; each but the first only where it differs."""
+    """Yield the text, then its rewritten forms where they differ."""
     yield text
     if "." in text and (dotted := _with_colons(text)) != text:
         yield dotted
@@ -135,13 +136,13 @@ def _rewrite(text: str) -> str:
 
 @cache
 def _compiled() -> list[re.Pattern[str]]:
-    """Only a model that reads dates pays for it."""
+    """Compile the formats on first use: only a model with dates pays for it."""
     return [re.compile(form) for form in (*DATE_FORMATS, CLOCK)]
 
 
 @cache
 def _compiled_rewrites() -> list[tuple[re.Pattern[str], str]]:
-    """Only a text that has none of the usual forms pays for it."""
+    """Compile the rewrite rules on first use: only a text in another format pays for it."""
     return [(re.compile(pattern), re.sub(r"\$\{(\d)\}", r"\\g<\1>", template)) for pattern, template in REWRITES]
 
 
@@ -159,7 +160,7 @@ def _match_formats(text: str, *, day_first: bool | None) -> float | None:
 
 
 def _start_of_day(groups: _Groups, *, day_first: bool | None) -> int | None:
-    """None for a day that does not exist, and for one that could be two."""
+    """Return the day's start in seconds since 1970; None for a day that does not exist or is ambiguous."""
     digits = groups["year"] or ""
     year = int(digits)
     if len(digits) == 2:
@@ -179,7 +180,7 @@ def _start_of_day(groups: _Groups, *, day_first: bool | None) -> int | None:
 
 
 def _detect_order(groups: _Groups) -> bool | None:
-    """Return whether a date by itself tells that its day comes first; None where it does not tell."""
+    """Return whether the day comes first in a date; None if the date does not tell."""
     first, then = int(groups["first"] or 0), int(groups["then"] or 0)
     if first > 12 or first == then:
         return True
@@ -196,7 +197,7 @@ def _day_to_seconds(year: int, month: int, day: int) -> int | None:
 
 
 def _clock(groups: _Groups) -> int | None:
-    """Whole seconds of the day minus the zone's offset."""
+    """Return the whole seconds of the day, minus the time zone's offset."""
     if groups.get("hour") is None:
         return 0
     hour = int(groups["hour"] or 0)

@@ -1,4 +1,4 @@
-"""What a cell's text means when it is no value: the same in a training file and in a request. Standard library only."""
+"""Markers of missing values, the same in training files and requests. Standard library only."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ FALSE = frozenset({"false", "no"})
 
 
 def choose_markers(replaced: Iterable[str] | None) -> frozenset[str]:
-    """Return the texts that mean a missing value: the usual ones, or those that replace them. An empty cell is one."""
+    """Return the markers of missing values, or those that replace them. The empty cell is always one."""
     return MISSING if replaced is None else frozenset({"", *replaced})

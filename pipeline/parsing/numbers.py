@@ -1,6 +1,6 @@
-"""Numbers as people write them: 1.299,99 and 12.5 % and ($204.10). Standard library only.
+"""Numbers in written forms such as 1.299,99 and 12.5 % and ($204.10). Standard library only.
 
-Validation parses whole columns by the same patterns (validation.columns.numbers); a test holds the two equal.
+Validation parses whole columns with the same patterns (validation.columns.numbers); a test compares the two.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumberFormat:
-    """How a column writes its numbers. Signs, accounting negatives, bounds (<0.5) and currencies are read in every
-    format.
+    """Number format of a column. Every format accepts signs, accounting negatives, bounds (<0.5) and currencies.
 
-    ``units`` are texts after a number that mean nothing of their own: a unit that all rows share, as they are written.
-    A percent sign is one: 12 % is 12.
+    Attributes:
+        decimal: Decimal mark, ``.`` or ``,``.
+        group: Mark between thousands: one of ``, . '`` or a blank; empty if none was seen.
+        units: Texts after a number that are ignored, such as a unit that all rows share. A percent sign is one: 12 % is
+            12.
+        magnitudes: Whether suffixes multiply: 1.2k is 1200.
     """
 
     decimal: str = "."  # or ","
@@ -89,15 +92,15 @@ _APOSTROPHE = "['\u2019]"
 
 
 def parse_number(text: str, number_format: NumberFormat) -> float | None:
-    """Parse one text as its column writes numbers.
+    """Parse a text in the number format of its column.
 
     Args:
-        text: without a marker of missing values, which is no number.
-        number_format: of the column. What a plain number may look like (-3.5, 1e5, .5) is read in every format, except
-            where it may mean another number in this one (1.500 beside decimal commas).
+        text: Text that is not a marker of a missing value.
+        number_format: Format of the column. Plain numbers (-3.5, 1e5, .5) are accepted in every format unless they mean
+            another number in it (1.500 with decimal commas).
 
     Returns:
-        The number, of a bound (<0.5, 10,000+) the bound; None for anything else, codes such as 007 among it.
+        The number, or the bound of a bound (<0.5, 10,000+); None for anything else, codes such as 007 included.
     """
     plain = _compiled(rf"[-+]?{_PLAIN_NUMBER}").fullmatch(text)
     if plain and (number_format.decimal == "." or not _compiled(AMBIGUOUS_POINT).match(text)):
@@ -109,18 +112,18 @@ def parse_number(text: str, number_format: NumberFormat) -> float | None:
 
 
 def write_number(number: float) -> str:
-    """Write a typed number as text that means the same in every format: 1.519 would be 1519 beside decimal commas."""
+    """Write a number as text that every format parses alike: 1.519 would be 1519 with decimal commas."""
     text = repr(number)
     return f"{text}0" if _compiled(AMBIGUOUS_POINT).match(text) else text
 
 
 def is_bound(text: str) -> bool:
-    """Whether a number is written as a bound (<0.5, 10,000+) or an estimate (~5)."""
+    """Return whether a number is written as a bound (<0.5, 10,000+) or an estimate (~5)."""
     return _compiled(BOUND).search(text) is not None
 
 
 def group_marks(number_format: NumberFormat) -> str:
-    """Return the pattern of what may stand between thousands."""
+    """Return the pattern of a mark between thousands."""
     separator = "." if number_format.decimal == "," else ","
     return f"(?:{BLANK}|{_APOSTROPHE}|[{separator}])"
 
@@ -129,11 +132,12 @@ def group_marks(number_format: NumberFormat) -> str:
 def pattern(number_format: NumberFormat) -> str:
     """Return the pattern of a number in a format, for Python's and for polars' engine.
 
-    Its groups: ``plain`` is a number as float() reads it, else ``local`` has one with ``group_marks`` and the format's
-    decimal mark; ``sign``, ``inner``, ``open`` and ``minus`` may make it negative; ``magnitude``, which is there in a
-    format with magnitudes, multiplies it.
-    A match is a number when at most one of these four is there, ``close`` wherever ``open`` is, and no blank in
-    ``local`` after a plus (a telephone number).
+    Its groups: ``plain`` is a number as float() reads it, else ``local`` is one with ``group_marks`` and the format's
+    decimal mark. ``sign``, ``inner``, ``open`` and ``minus`` may make it negative. ``magnitude``, present in a format
+    with magnitudes, multiplies it.
+    A match is a number if at most one of these four is present, ``close`` is present exactly if ``open`` is, and
+    ``local``
+    has no blank after a plus (a telephone number).
     """
     units = "".join(f"|{re.escape(unit)}" for unit in sorted(number_format.units, key=len, reverse=True))
     suffix = rf"(?:{BLANK}*(?:{CURRENCY}{units}))"
@@ -146,7 +150,7 @@ def pattern(number_format: NumberFormat) -> str:
 
 
 def digits_pattern(number_format: NumberFormat) -> str:
-    """Return the pattern of the digits alone: ``local`` first, or the dash of 12.- would be a minus."""
+    """Return the pattern of the digits alone. ``local`` comes first, otherwise the dash of 12.- would be a minus."""
     if number_format.decimal == ".":
         return rf"(?:(?P<local>{_grouped(number_format)})|(?P<plain>{_PLAIN_NUMBER}))"
     # 1.500 is left to ``local``: only a group mark makes it a number.
@@ -158,7 +162,7 @@ def digits_pattern(number_format: NumberFormat) -> str:
 
 
 def _grouped(number_format: NumberFormat) -> str:
-    """Thousands by blanks and apostrophes, which are clear, and by the mark that no decimals have, where it is."""
+    """Return the pattern of a number with thousands marked by blanks, apostrophes, or the other decimal mark."""
     decimal, separator = (",", r"\.") if number_format.decimal == "," else (r"\.", ",")
     decimals = rf"(?:{decimal}(?:[0-9]+|{DASH}))"
     first = "[1-9][0-9]{0,2}"
@@ -194,5 +198,5 @@ def _finite(number: float) -> float | None:
 
 @cache
 def _compiled(expression: str) -> re.Pattern[str]:
-    """Only a model that reads such numbers pays for it."""
+    """Compile an expression on first use: only a model with such numbers pays for it."""
     return re.compile(expression)

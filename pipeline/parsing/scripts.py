@@ -1,4 +1,4 @@
-"""Scripts that texts are written in: which one a text is in, and whether a column has several."""
+"""Writing systems (Unicode scripts) of texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDTHS = frozenset({"HALFWIDTH", "FULLWIDTH"})
 
 
 def has_several_scripts(texts: Iterable[str]) -> bool:
-    """Whether the first texts are written in several scripts; one without letters is in none."""
+    """Return whether the first texts are written in several scripts; texts without letters do not count."""
     scripts: Counter[str] = Counter()
     for _, text in zip(range(_MAX_TEXTS), texts, strict=False):
         if script := find_script(text):
@@ -28,7 +28,7 @@ def has_several_scripts(texts: Iterable[str]) -> bool:
 
 
 def find_script(text: str) -> str:
-    """The script that most of the text's first letters are of, as Unicode names it (LATIN, ARABIC); '': no letters."""
+    """Return the most frequent script of a text's first letters, as Unicode names it (LATIN); empty without letters."""
     scripts = Counter(script for letter in text[:_MAX_LETTERS] if (script := _script(letter)))
     return max(scripts, key=lambda script: (scripts[script], script), default="")
 

@@ -1,4 +1,4 @@
-"""Texts as they are compared: without what is invisible at their ends, composed. Standard library only."""
+"""Normalize texts for comparison: strip invisible characters, compose letters. Standard library only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clean_text(text: str) -> str:
 
 
 def _is_overmarked(text: str) -> bool:
-    """Whether a long text has more marks on a letter than any language: it is left as it is."""
+    """Return whether a long text has more combining marks on a letter than any language; it is left as it is."""
     if len(text) <= _SHORT:
         return False
     from unicodedata import combining  # noqa: PLC0415 - as above

@@ -1,1 +1,1 @@
-"""Immutable model versions, the aliases that move over them, the keys that call them."""
+"""Immutable model versions, the aliases that point to them, and API keys."""

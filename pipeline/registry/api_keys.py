@@ -1,4 +1,4 @@
-"""API keys: shown once, stored hashed, revocable. Standard library only: the authorizer loads it on a cold start."""
+"""API keys: shown once, stored as a hash, revocable. Standard library only: the authorizer imports it when cold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ _PREFIX_LENGTH = 11  # "md_" and 8 of the 43 characters: enough to tell keys apa
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Principal:
-    """Who calls. ``permissions`` are among read, predict."""
+    """Caller of the API.
+
+    Attributes:
+        tenant: Tenant that the caller belongs to.
+        principal: Name of the caller.
+        permissions: Any of ``read`` and ``predict``.
+    """
 
     tenant: str
     principal: str
@@ -29,7 +35,16 @@ class Principal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKey:
-    """A key as it is listed; ``prefix`` names it, times are ISO 8601."""
+    """API key without its secret.
+
+    Attributes:
+        prefix: First characters of the key; identifies it.
+        tenant: Tenant of the caller.
+        principal: Name of the caller.
+        permissions: Any of ``read`` and ``predict``.
+        created_at: ISO 8601.
+        revoked_at: ISO 8601; None while the key is valid.
+    """
 
     prefix: str
     tenant: str
@@ -44,7 +59,7 @@ def _utc_now() -> datetime:
 
 
 class ApiKeys:
-    """The keys of all tenants, found by their SHA-256: a 256-bit random key needs no salt and no slow hash."""
+    """API keys of all tenants, stored by SHA-256: a random 256-bit key needs no salt and no slow hash."""
 
     def __init__(self, table: Table, *, now: Callable[[], datetime] = _utc_now) -> None:
         self._table = table
@@ -53,9 +68,16 @@ class ApiKeys:
     def create(
         self, tenant: str, principal: str = "default", *, permissions: Sequence[str] = ("predict", "read")
     ) -> str:
-        """A new key in plain text, shown this once.
+        """Create a key and return it in plain text; it cannot be shown again.
 
-        Raise InvalidUploadError when ``tenant`` is no tenant's name, ForbiddenError for a principal of our own.
+        Args:
+            tenant: Tenant of the caller.
+            principal: Name of the caller.
+            permissions: Any of ``read`` and ``predict``.
+
+        Raises:
+            InvalidUploadError: ``tenant`` is not a valid tenant name.
+            ForbiddenError: ``principal`` is reserved for the pipeline.
         """
         check_tenant(tenant)
         if principal == SMOKE_TEST:
@@ -79,18 +101,30 @@ class ApiKeys:
         return key
 
     def resolve(self, key: str) -> Principal:
-        """Whose key it is; raise UnauthenticatedError when it is nobody's, or was revoked."""
+        """Return the caller that a key belongs to.
+
+        Raises:
+            UnauthenticatedError: The key is unknown or revoked.
+        """
         item = self._table.get(*api_key_key(_sha256(key)))
         if item is None or "revoked_at" in item:
             raise UnauthenticatedError("the API key is not known: a valid one in the header x-api-key is expected")
         return Principal(tenant=item["tenant"], principal=item["principal"], permissions=tuple(item["permissions"]))
 
     def list(self, tenant: str | None = None) -> list[ApiKey]:
-        """Newest first, revoked ones too; it may be a second behind."""
+        """Return keys, newest first, revoked ones included. The list may be a second old.
+
+        Args:
+            tenant: Keys of one tenant; by default those of all.
+        """
         return [_api_key(item) for item in self._table.listing("KEY") if tenant in (None, item["tenant"])]
 
     def revoke(self, prefix: str) -> None:
-        """Refuse the key from now on; raise NotFoundError when no valid key has this prefix."""
+        """Revoke the valid keys with this prefix.
+
+        Raises:
+            NotFoundError: No valid key has the prefix.
+        """
         items = [i for i in self._table.listing("KEY") if i["prefix"] == prefix and "revoked_at" not in i]
         if not items:
             raise NotFoundError(

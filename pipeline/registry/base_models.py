@@ -1,4 +1,4 @@
-"""``training.base_model`` -> the version that it names, and what is known of its network."""
+"""Resolve ``training.base_model`` to a version and the description of its network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,17 @@ _FIELD = "train.yaml: training.base_model"
 
 
 def resolve_base_model(reference: str, *, tenant: str, registry: ModelRegistry, artifacts: ObjectStore) -> Base:
-    """``reference``: tenant/model, with @alias or @number (without: the live one). Of ``tenant`` alone.
+    """Resolve a reference to a model version of the tenant.
 
-    Raise InvalidJobSpecError when it names no version of this tenant's, or one that is no network.
+    Args:
+        reference: ``tenant/model``, ``tenant/model@alias`` or ``tenant/model@number``; without a selector the live
+            version.
+        tenant: Tenant of the run; the model must be its own.
+        registry: Registry of models.
+        artifacts: Bucket that holds the version's training artifacts.
+
+    Raises:
+        InvalidJobSpecError: The reference names no version of this tenant, or a version that is not a network.
     """
     match = _REFERENCE.fullmatch(reference)
     if match is None:

@@ -1,4 +1,4 @@
-"""The registry: versions 1, 2, 3 ... of a model, and the aliases that move over them."""
+"""Model registry: versions 1, 2, 3 ... of a model, and the aliases that point to them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,15 @@ _T = TypeVar("_T")
 
 
 class AliasMove(Record):
-    """One move of an alias. ``by`` is who moved it: a run's name or a person's."""
+    """One move of an alias.
+
+    Attributes:
+        alias: Name of the alias.
+        version: Version that it points to since.
+        previous: Version that it pointed to before; None at first.
+        at: Time of the move.
+        by: Name of the run or of the person who moved it.
+    """
 
     alias: str
     version: int
@@ -57,7 +65,7 @@ class AliasMove(Record):
 
     @property
     def is_manual(self) -> bool:
-        """Whether a person moved it, and no run."""
+        """Return whether a person moved the alias, not a run."""
         return not is_run_name(self.by)
 
 
@@ -66,7 +74,11 @@ def _utc_now() -> datetime:
 
 
 class ModelRegistry:
-    """Each change is one transaction, conditional on what was read before it, and begun anew when another was first."""
+    """Versions and aliases in the table.
+
+    Each change is one transaction, conditional on what was read before, and retried if another writer was first. All
+    changes raise TransientError if too many writers compete.
+    """
 
     def __init__(
         self,
@@ -83,16 +95,29 @@ class ModelRegistry:
         self._read_signature = lru_cache(maxsize=_MAX_CACHED_SIGNATURES)(self._load_signature)
 
     def register(self, draft: ModelVersion) -> ModelVersion:
-        """Give ``draft`` the model's next number (its own is not looked at); a run that has registered gets that one.
+        """Store ``draft`` as the model's next version.
 
-        Raises IntegrityError when its artefact is not in the bucket as recorded, TransientError when too many write.
+        Idempotent per run: a run that has registered gets its version again.
+
+        Args:
+            draft: The version; its number is ignored.
+
+        Returns:
+            The version with its number, not yet READY.
+
+        Raises:
+            IntegrityError: The artifact is not in the bucket, or has another size.
         """
         self._check_artifact(draft.artifact)
         record = self._move_large_signature(draft)
         return self._retry_on_conflict(lambda: self._find_registered(draft) or self._try_register(draft, record))
 
     def ready(self, tenant: str, model: str, version: int) -> VersionRecord:
-        """Say that the version has passed its smoke test, so that it may be promoted."""
+        """Mark a version as READY after its smoke test. Idempotent.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+        """
 
         def attempt() -> VersionRecord | None:
             item = self._version_item(tenant, model, version)
@@ -104,18 +129,38 @@ class ModelRegistry:
         return self._retry_on_conflict(attempt)
 
     def promote(self, tenant: str, model: str, version: int, *, alias: str = _LIVE, by: str) -> VersionRecord:
-        """Move ``alias`` to ``version``, forward or back; nothing is written when it is there already.
+        """Point ``alias`` to a version, newer or older. Idempotent: nothing is written if it points there already.
 
-        Raises NotFoundError for an unknown version, ConflictError for one that is not READY.
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            version: Number of the version.
+            alias: Alias to move.
+            by: Name of the run or of the person, for the history.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+            ConflictError: The version is not READY.
+            IntegrityError: Its artifact is gone.
         """
         ready_version = self._promotable(tenant, model, version)
         self._retry_on_conflict(lambda: self._try_promote(ready_version, alias, by))
         return ready_version
 
     def promote_newer(self, tenant: str, model: str, version: int, *, run: str) -> VersionRecord:
-        """Make a run's ``version`` live, as ``promote`` does, unless a version of a newer upload has ever been live.
+        """Make a run's version live unless a version from a newer upload has ever been live.
 
-        Raises OlderUploadError where one has: the newer version stays live, or whatever a person chose after it.
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            version: Number of the version.
+            run: Name of the run.
+
+        Raises:
+            OlderUploadError: A version from a newer upload has been live; the alias stays.
+            NotFoundError: The tenant has no such version.
+            ConflictError: The version is not READY.
+            IntegrityError: Its artifact is gone.
         """
         ready_version = self._promotable(tenant, model, version)
         self._retry_on_conflict(lambda: self._try_promote(ready_version, _LIVE, run, only_newer=True))
@@ -135,39 +180,52 @@ class ModelRegistry:
 
         Raises:
             NotFoundError: The tenant has no such version.
-            IntegrityError: Its signature's file is gone or changed.
+            IntegrityError: The file of its signature is missing or changed.
         """
         record = self.record(tenant, model, version)
         signature = record.signature if record.signature_file is None else self._read_signature(record.signature_file)
         return ModelVersion(**{**dict(record), "signature": signature})
 
     def record(self, tenant: str, model: str, version: int) -> VersionRecord:
-        """Return a version's record; raise NotFoundError when the tenant has no such version."""
+        """Return the record of a version.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+        """
         return _version(self._version_item(tenant, model, version))
 
     def live(self, tenant: str, model: str, *, alias: str = _LIVE) -> ModelVersion:
-        """The version under ``alias``; raise NotFoundError when nothing was promoted yet."""
+        """Return the version that ``alias`` points to.
+
+        Raises:
+            NotFoundError: The alias points to none.
+            IntegrityError: The file of its signature is missing or changed.
+        """
         item = self._table.get(*alias_key(tenant, model, alias))
         if item is None:
             raise NotFoundError(f"model '{model}' has no version under the alias '{alias}'")
         return self.get(tenant, model, item["version"])
 
     def versions(self, tenant: str, model: str) -> list[VersionRecord]:
-        """Return a model's records, oldest first; none for an unknown model."""
+        """Return a model's records, oldest first; an unknown model has none."""
         return [_version(item) for item in self._table.query(*version_prefix(tenant, model))]
 
     def models(self, tenant: str | None = None) -> list[ModelSummary]:
-        """A tenant's models by name; without a tenant all models, the latest registered first."""
+        """Return model summaries.
+
+        Args:
+            tenant: Models of one tenant, sorted by name; by default models of all tenants, latest registration first.
+        """
         items = self._table.listing("MODEL") if tenant is None else self._table.query(*models_of(tenant))
         return [_summary(item) for item in items]
 
     def history(self, tenant: str, model: str) -> list[AliasMove]:
-        """The moves of all aliases, oldest first."""
+        """Return the moves of all aliases, oldest first."""
         items = self._table.query(*history_prefix(tenant, model))
         return [AliasMove.model_validate({k: v for k, v in i.items() if k in AliasMove.model_fields}) for i in items]
 
     def replaced_choice(self, tenant: str, model: str, run: str) -> AliasMove | None:
-        """A person's promotion or rollback that ``run`` has replaced by its own version; None when it replaced none."""
+        """Return the manual promotion or rollback that ``run`` replaced; None if it replaced none."""
         moves = [move for move in self.history(tenant, model) if move.alias == _LIVE]
         earlier = next((before for before, move in pairwise(moves) if move.by == run), None)
         return earlier if earlier is not None and earlier.is_manual else None
@@ -177,13 +235,13 @@ class ModelRegistry:
             stored = self._artifacts.head(artifact.key)
         except ObjectNotFoundError as error:
             raise IntegrityError(
-                f"the artefact {artifact.sha256} is not in the bucket {self._artifacts.bucket}"
+                f"the artifact {artifact.sha256} is not in the bucket {self._artifacts.bucket}"
             ) from error
         if stored.bytes != artifact.bytes:
-            raise IntegrityError(f"the artefact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
+            raise IntegrityError(f"the artifact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
 
     def _move_large_signature(self, draft: ModelVersion) -> VersionRecord:
-        """The draft's record; the signature of one beyond MAX_RECORD_BYTES is written to the bucket, for good."""
+        """Return the draft's record; a record over MAX_RECORD_BYTES has its signature in a file of the bucket."""
         record = VersionRecord(**dict(draft))
         if len(record.model_dump_json().encode()) <= MAX_RECORD_BYTES:
             return record
@@ -254,7 +312,7 @@ class ModelRegistry:
         return self._table.write_all(puts)
 
     def _newest(self, to: VersionRecord, moved: Item | None) -> VersionRecord:
-        """The version of the newest upload among ``to`` and all that the alias has been on."""
+        """Return the version of the newest upload among ``to`` and all versions that the alias has pointed to."""
         if moved is None:
             return to
         before = self.record(to.tenant, to.model, moved["newest"] if "newest" in moved else moved["version"])
@@ -270,7 +328,7 @@ class ModelRegistry:
         return self._now().isoformat(timespec="microseconds")  # always as long, so that text sorts as time does
 
     def _retry_on_conflict(self, attempt: Callable[[], _T | None]) -> _T:
-        """Try until no other writer was first; each round one of those that race wins, so all get through."""
+        """Retry until no other writer is first; in each round one of the competing writers wins, so all finish."""
         for attempts in range(_MAX_ATTEMPTS):
             if result := attempt():
                 return result
@@ -283,7 +341,7 @@ def _make_item(key: tuple[str, str], **values: object) -> Item:
 
 
 def _put_if_unchanged(before: Item | None, item: Item) -> PutRequest:
-    """Write ``item`` only where nothing has changed since ``before`` was read."""
+    """Return a write of ``item`` that requires what was read as ``before``."""
     if before is None:
         return PutRequest(item=item, only_if_absent=True)
     watched = ("version", "newest", "latest_version", "live_version")

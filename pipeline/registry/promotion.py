@@ -1,4 +1,4 @@
-"""Whether a version may go live by itself."""
+"""Decide whether a version is promoted automatically."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["describe_replacement", "promotion_blocker"]
 
 
 def promotion_blocker(spec: JobSpec, selection: Selection) -> str | None:
-    """Why somebody must decide on the promotion; None when nobody need."""
+    """Return why a person must decide on the promotion; None if the version may go live automatically."""
     if selection.unmet:
         return f"the best that was found misses a limit: {'; '.join(selection.unmet)}"
     if spec.promote == "manual":
@@ -18,7 +18,7 @@ def promotion_blocker(spec: JobSpec, selection: Selection) -> str | None:
 
 
 def describe_replacement(replaced: int, by: str) -> str:
-    """Say that a run has replaced a version that a person chose, and how runs are kept from that."""
+    """Return the warning that a run replaced a manually promoted version, and how to prevent that."""
     return (
         f"replaced version {replaced}, which a person had made live ({by}): promote: manual in train.yaml leaves that "
         "decision to a person"

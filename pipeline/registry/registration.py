@@ -1,4 +1,4 @@
-"""A run's winner, as a version to be registered."""
+"""Build a version from a run's winner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ __all__ = ["build_lineage", "draft_version"]
 
 
 def build_lineage(run: str, *, upload: Upload, dataset: Dataset, spec: bytes, code_version: str) -> Lineage:
-    """``spec`` is the JobSpec's document, as it was understood."""
+    """Build the lineage of a version.
+
+    Args:
+        run: Name of the run.
+        upload: Object that started it.
+        dataset: Data set that was trained on.
+        spec: JSON document of the JobSpec with its defaults.
+        code_version: Version of modeldrop.
+    """
     return Lineage(
         run=run,
         upload_bucket=upload.bucket,
@@ -33,7 +41,7 @@ def build_lineage(run: str, *, upload: Upload, dataset: Dataset, spec: bytes, co
 def draft_version(
     card: ModelCard, selection: Selection, *, signature: Signature, lineage: Lineage, now: datetime
 ) -> ModelVersion:
-    """A ModelVersion without a number yet (0)."""
+    """Build a ModelVersion without a number (0)."""
     winner = selection.winner
     assert winner.artifact is not None, "a winner was made"
     return ModelVersion(

@@ -1,4 +1,4 @@
-"""The golden rows through the real predict function, before a version is READY."""
+"""Send the golden rows to the deployed predict function before a version becomes READY."""
 
 from __future__ import annotations
 
@@ -20,10 +20,19 @@ _OK, _BUSY = 200, 503
 def smoke_test(
     version: VersionRecord, golden: GoldenPredictions, *, calls: FunctionCalls, predict_function: str
 ) -> None:
-    """Ask for the golden rows' predictions as the API would.
+    """Compare the deployed function's predictions with the golden ones.
 
-    Labels are equal; probabilities and values agree within ``golden.tolerance`` (relative, for what is beyond 1).
-    Raises SmokeTestFailedError unless all agree, TransientError when the function is busy.
+    Labels must be equal; probabilities and values may differ by ``golden.tolerance``, relative for magnitudes above 1.
+
+    Args:
+        version: Version to test.
+        golden: Rows and their expected predictions.
+        calls: Calls the function.
+        predict_function: Name or ARN of the predict function.
+
+    Raises:
+        SmokeTestFailedError: The function responds with an error, or a prediction differs.
+        TransientError: The function is busy.
     """
     response = calls.call(predict_function, _predict_event(version, golden.rows))
     body = json.loads(response["body"])
@@ -55,7 +64,7 @@ def _is_close(actual: Any, expected: Any, tolerance: float) -> bool:
 
 
 def _predict_event(version: VersionRecord, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The event that API Gateway would send, as its authorizer lets it through."""
+    """Return the event that API Gateway would send after its authorizer."""
     resource = "/v2/models/{model}/versions/{version}/infer"
     path_parameters = {"model": version.model, "version": str(version.version)}
     path = resource.format(**path_parameters)

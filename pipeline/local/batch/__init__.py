@@ -1,3 +1,3 @@
-"""AWS Batch's jobs, as processes of this machine."""
+"""AWS Batch jobs as processes of this machine."""
 
 __all__: list[str] = []

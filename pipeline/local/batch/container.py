@@ -1,4 +1,4 @@
-"""One container, as a process and all that it starts."""
+"""Run one container as a process and everything that it starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ __all__ = ["Container"]
 
 
 class Container:
-    """Runs from now on. ``stream``: of the log, where its lines go. Its temporary files go with it, however it ends."""
+    """Running container.
+
+    Its temporary files are deleted when it ends, however it ends.
+
+    Args:
+        command: Program and arguments.
+        environment: All environment variables.
+        stream: Name of the log stream that its lines belong to.
+    """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, stream: str) -> None:
         self.stream = stream
@@ -35,7 +43,11 @@ class Container:
         )
 
     def wait(self, say: Callable[[str, str], None]) -> int:
-        """Hand on its lines until it ends; the exit code."""
+        """Pass on its lines until it ends, and return the exit code.
+
+        Args:
+            say: Called with the log stream and each line.
+        """
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
@@ -47,11 +59,11 @@ class Container:
         return code if code >= 0 else 128 - code  # its parent was killed with it
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         self._signal(self._process.send_signal, signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it, and all that it started."""
+        """Kill it and everything that it started."""
         self._signal(lambda number: os.killpg(self._process.pid, number), signal.SIGKILL)
 
     def _signal(self, send: Callable[[int], None], number: int) -> None:

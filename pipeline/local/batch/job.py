@@ -1,4 +1,4 @@
-"""One job: its attempts as processes, one a node, its status as Batch tells it."""
+"""One Batch job: its attempts as processes, one per node, and its status."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ _TIMED_OUT = "Job attempt duration exceeded timeout"
 
 
 class BatchJob:
-    """A job from its submission on. ``changed`` is called after each change of its status.
+    """A submitted job.
 
-    A job that is stopped has ``grace_seconds`` between SIGTERM and SIGKILL. Of several nodes, the main one (0) decides:
-    when it ends the others are stopped, and its exit code is the job's; that another is lost it must notice itself.
+    With several nodes, the main node (0) decides: when it ends, the others are stopped, and its exit code is the job's.
+    The main node must notice by itself that another node is lost.
+
+    Args:
+        request: What to run.
+        changed: Called after each change of the status.
+        grace_seconds: Seconds between SIGTERM and SIGKILL when the job is stopped.
     """
 
     def __init__(
@@ -50,22 +55,23 @@ class BatchJob:
 
     @property
     def stopped(self) -> bool:
+        """Return whether the job was asked to stop."""
         return self._stopped is not None
 
     def stop(self, reason: str) -> None:
-        """Ask its processes to end, later make them; a job that waits for its turn never starts."""
+        """Send SIGTERM to its processes, and SIGKILL after the grace period; a waiting job never starts."""
         with self._lock:
             self._stopped = self._stopped or reason
             _stop(self._containers, self._grace_seconds)
 
     def kill(self) -> None:
-        """End its processes and all that they started."""
+        """Kill its processes and everything that they started."""
         with self._lock:
             for container in self._containers:
                 container.kill()
 
     def run(self, endpoint_url: str, say: Say) -> None:
-        """Attempt it until it succeeds, is stopped, or may not be tried again."""
+        """Run attempts until one succeeds, the job is stopped, or no retry is allowed."""
         self.started_at = now_ms()
         self._set_status("RUNNING")
         for number in range(1, self.request.attempts + 1):
@@ -75,7 +81,7 @@ class BatchJob:
                 break
 
     def finish(self) -> None:
-        """Say how it ended; of a job that never ran, that it was stopped."""
+        """Set the final status and its reason."""
         last = self.attempts[-1] if self.attempts else None
         self.status_reason = last.status_reason if last else self._stopped or ""
         self.stopped_at = now_ms()
@@ -103,7 +109,7 @@ class BatchJob:
         return self._make_attempt(started, main.stream, code)
 
     def _start(self, number: int, endpoint_url: str) -> list[Container]:
-        """A container a node; none when it was stopped before."""
+        """Start one container per node; none if the job was stopped before."""
         with self._lock:
             nodes = range(0 if self.stopped else self.request.nodes)
             port = _free_port()
@@ -133,7 +139,10 @@ class BatchJob:
         }
 
     def _environment_of_node(self, node: int, port: int) -> dict[str, str]:
-        """As Batch has it, which does not tell the main node its own address; and what is due to one shared machine."""
+        """Return the variables that Batch sets, and those that several nodes on one machine need.
+
+        Batch does not tell the main node its own address.
+        """
         if self.request.nodes == 1:
             return {}
         return {
@@ -148,11 +157,12 @@ class BatchJob:
 
 
 def now_ms() -> int:
+    """Return the time in milliseconds since the epoch."""
     return int(time.time() * 1000)
 
 
 def _start_timer(seconds: float | None, action: Callable[..., None], *arguments: Any) -> threading.Timer:
-    """None is never."""
+    """Call ``action`` after ``seconds``; never if they are None."""
     timer = threading.Timer(seconds or 0, action, arguments)
     timer.daemon = True
     if seconds is not None:

@@ -1,4 +1,4 @@
-"""Job queues: how many jobs of each run at once."""
+"""Job queues: limit how many jobs of each run at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _VCPUS = os.cpu_count() or 1
 
 
 class Queues:
-    """Each queue has this machine's CPUs to give, and always runs one job, whatever it asks for.
+    """Job queues, each with all CPUs of this machine; a queue always runs at least one job.
 
-    Queues do not wait for each other: a CPU job and a GPU job run side by side, as they would on two machines.
+    Queues do not wait for each other: a CPU job and a GPU job run in parallel, as they would on two machines.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,16 @@ class Queues:
         self._used: dict[str, int] = {}
 
     def acquire(self, queue: str, vcpus: int, *, cancelled: Callable[[], bool]) -> bool:
-        """Wait for a turn, first come first served; false when ``cancelled`` came before it."""
+        """Wait for a turn, first come first served.
+
+        Args:
+            queue: Name of the queue.
+            vcpus: CPUs that the job needs.
+            cancelled: Whether the job no longer wants a turn; call ``notify_waiters`` when this changes.
+
+        Returns:
+            False if the job was cancelled before its turn.
+        """
         ticket = object()
         with self._changed:
             waiting = self._waiting.setdefault(queue, deque())
@@ -39,12 +48,13 @@ class Queues:
             return True
 
     def release(self, queue: str, vcpus: int) -> None:
+        """Return the CPUs of a job that has ended."""
         with self._changed:
             self._used[queue] -= vcpus
             self._changed.notify_all()
 
     def notify_waiters(self) -> None:
-        """Let those who wait see that they are cancelled."""
+        """Let waiting jobs check whether they were cancelled."""
         with self._changed:
             self._changed.notify_all()
 

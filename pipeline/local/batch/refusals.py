@@ -1,4 +1,4 @@
-"""What AWS Batch refuses of a job definition or a job queue, and the embedded cloud would accept."""
+"""Requests that AWS Batch refuses and MiniStack would accept."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LIMIT_SECONDS = range(600, 86_401)
 
 
 class RefusedError(Exception):
-    """What Batch answers with a ClientException."""
+    """Batch responds with a ClientException."""
 
 
 def check_job_definition(document: Document) -> None:

@@ -1,4 +1,4 @@
-"""What is to be run, from what was submitted and the job definition (both as Batch's API spells them)."""
+"""Combine a SubmitJob request with its job definition. Both are spelled as in Batch's API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One attempt that ended; times are milliseconds since the epoch. ``exit_code`` is None if nothing was started."""
+    """One finished attempt.
+
+    Attributes:
+        started_at: Milliseconds since the epoch.
+        stopped_at: Milliseconds since the epoch.
+        exit_code: None if nothing was started.
+        status_reason: Reason as Batch words it.
+        log_stream: Name of its log stream.
+    """
 
     started_at: int
     stopped_at: int
@@ -27,7 +35,14 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExitRule:
-    """One of evaluateOnExit: all patterns that it has must match; ``retry`` says what is done then."""
+    """One rule of evaluateOnExit; all of its patterns must match.
+
+    Attributes:
+        retry: Whether a match is retried.
+        status_reason: Pattern of onStatusReason.
+        reason: Pattern of onReason.
+        exit_code: Pattern of onExitCode.
+    """
 
     retry: bool
     status_reason: str | None = None
@@ -35,16 +50,31 @@ class ExitRule:
     exit_code: str | None = None
 
     def matches(self, attempt: Attempt) -> bool:
-        """A container that simply exits gives no reason: only ``*`` matches that."""
+        """Return whether the rule applies to an attempt.
+
+        A container that exits by itself has no reason, which only the pattern ``*`` matches.
+        """
         pairs = ((self.status_reason, attempt.status_reason), (self.reason, ""), (self.exit_code, attempt.exit_code))
         return all(fnmatchcase(str(actual), pattern) for pattern, actual in pairs if pattern is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobRequest:
-    """One job. ``command`` has its parameters filled in; ``attempt_seconds`` is None for no limit.
+    """One job to run.
 
-    ``vcpus`` are those of all its ``nodes``, which share this machine.
+    Attributes:
+        name: Name of the job.
+        queue: Name of its queue.
+        command: Program and arguments with parameters filled in.
+        environment: Environment variables of the job.
+        parameters: Parameters of the job.
+        vcpus: CPUs of all nodes together, which share this machine.
+        attempts: Maximum number of attempts.
+        exit_rules: Rules that decide on retries.
+        attempt_seconds: Time limit of an attempt; None for no limit.
+        log_group: Log group.
+        log_prefix: Prefix of its log streams.
+        nodes: Number of nodes.
     """
 
     name: str
@@ -61,12 +91,12 @@ class JobRequest:
     nodes: int = 1
 
     def retries(self, attempt: Attempt) -> bool:
-        """Whether Batch tries again after ``attempt`` if attempts are left; what no rule matches is retried."""
+        """Return whether Batch retries after ``attempt``; what no rule matches is retried."""
         return next((rule.retry for rule in self.exit_rules if rule.matches(attempt)), True)
 
 
 def build_request(submitted: Document, definition: Document) -> JobRequest:
-    """The job that Batch makes of SubmitJob's request and the definition that it names."""
+    """Return the job that Batch makes of a SubmitJob request and its job definition."""
     container = find_container(definition)
     nodes = _nodes(submitted, definition)
     overrides = submitted.get("containerOverrides") or {}
@@ -92,7 +122,7 @@ def build_request(submitted: Document, definition: Document) -> JobRequest:
 
 
 def find_container(definition: Document) -> Document:
-    """That of a job; of several nodes the first range's, which is all nodes' here."""
+    """Return the container of a job definition; of several nodes the first range's, which all nodes use here."""
     if "nodeProperties" not in definition:
         return definition.get("containerProperties") or {}
     container: Document = definition["nodeProperties"]["nodeRangeProperties"][0].get("container") or {}
@@ -100,13 +130,13 @@ def find_container(definition: Document) -> Document:
 
 
 def _nodes(submitted: Document, definition: Document) -> int:
-    """What is submitted goes before what is defined."""
+    """Return the number of nodes; the request overrides the definition."""
     several = {**(definition.get("nodeProperties") or {}), **(submitted.get("nodeOverrides") or {})}
     return int(several.get("numNodes") or 1)
 
 
 def _command(command: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-    """Ref::name becomes the parameter of that name; python is this interpreter."""
+    """Replace Ref::name by the parameter of that name, and python by this interpreter."""
     arguments = [
         re.sub(r"Ref::(\w+)", lambda match: str(parameters.get(match[1], match[0])), argument) for argument in command
     ]

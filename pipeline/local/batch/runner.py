@@ -1,4 +1,4 @@
-"""All jobs of the embedded cloud: started in their turn, told apart in the logs, ended with it."""
+"""Run all jobs of the embedded cloud: in their turn, with separate logs, until it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ Tell = Callable[[str, str, str], None]  # log group, log stream, line
 
 
 class JobRunner:
-    """``logs`` gets <job name>.log; ``tell`` is given each line too."""
+    """Runs jobs.
+
+    Args:
+        endpoint_url: Endpoint that jobs call.
+        logs: Folder for <job name>.log.
+        tell: Called with log group, log stream and each line.
+        grace_seconds: Seconds between SIGTERM and SIGKILL when a job is stopped.
+    """
 
     def __init__(self, endpoint_url: str, logs: Path, *, tell: Tell, grace_seconds: float = 30.0) -> None:
         self._endpoint_url = endpoint_url
@@ -28,7 +35,12 @@ class JobRunner:
         self._jobs: dict[str, BatchJob] = {}
 
     def submit(self, request: JobRequest, *, changed: Callable[[BatchJob], None]) -> BatchJob:
-        """Start it as soon as its queue lets it. ``changed`` is called in the caller's context, in another thread."""
+        """Start a job as soon as its queue has room.
+
+        Args:
+            request: What to run.
+            changed: Called after each change of its status, in the caller's context but another thread.
+        """
         job = BatchJob(request, changed=changed, grace_seconds=self._grace_seconds)
         self._jobs[job.id] = job
         changed(job)
@@ -38,14 +50,14 @@ class JobRunner:
         return job
 
     def stop(self, job_id: str, reason: str) -> None:
-        """Stop a job that has not ended; another is let be."""
+        """Stop a job; ignored if it has ended or does not exist."""
         job = self._jobs.get(job_id)
         if job is not None and not job.ended.is_set():
             job.stop(reason)
             self._queues.notify_waiters()
 
     def end(self) -> None:
-        """Kill all that runs."""
+        """Kill all jobs."""
         for job in list(self._jobs.values()):
             job.stop("the embedded cloud has ended")
             job.kill()

@@ -1,3 +1,3 @@
-"""Lambda functions: each instance is a process of its own behind a Runtime API, as on AWS."""
+"""Lambda functions as processes of this machine."""
 
 __all__: list[str] = []

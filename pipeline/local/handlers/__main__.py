@@ -13,6 +13,7 @@ from pipeline.local.processes import exit_with_parent
 
 
 def main() -> None:
+    """Run a handler until its server ends."""
     handler, server, address = sys.argv[1], int(sys.argv[2]), os.environ["AWS_LAMBDA_RUNTIME_API"]
     exit_with_parent(server)
     if sys.platform == "linux":

@@ -1,4 +1,4 @@
-"""One instance of a function: a process that responses one call at a time."""
+"""One instance of a function: a process that handles one call at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,19 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FunctionSpec:
-    """A function as it is deployed. ``revision`` changes with its code or its configuration."""
+    """Deployed function.
+
+    Attributes:
+        name: Name of the function.
+        arn: ARN without version or alias.
+        handler: ``module.function``.
+        seconds: Timeout of a call.
+        memory_mb: Configured memory, in MB.
+        log_group: Log group.
+        revision: Changes with the code and the configuration.
+        code: Folder with the code.
+        environment: Environment variables.
+    """
 
     name: str
     arn: str
@@ -37,7 +49,13 @@ class FunctionSpec:
 
 
 class Instance:
-    """Started at once; loads the handler while the first call waits. ``folder`` is its own, and goes with it."""
+    """Process that loads the handler at once, while the first call waits.
+
+    Args:
+        spec: The function.
+        endpoint_url: Endpoint that it calls.
+        folder: Its own folder; deleted when it ends.
+    """
 
     def __init__(self, spec: FunctionSpec, endpoint_url: str, folder: Path) -> None:
         self._api = RuntimeApi()
@@ -57,10 +75,16 @@ class Instance:
 
     @property
     def alive(self) -> bool:
+        """Return whether the process is running."""
         return self._process.poll() is None
 
     def invoke(self, invocation: Invocation) -> RuntimeResponse:
-        """Return the response; a time-out, an exit and a handler that cannot be loaded are errors in it."""
+        """Call the handler.
+
+        Returns:
+            The response. A timeout, an exit, and a handler that cannot be loaded are error responses, and end the
+                instance.
+        """
         response = self._wait_for_init(invocation.request_id)
         if response is None:
             self._api.submit(invocation)
@@ -68,13 +92,13 @@ class Instance:
         return response
 
     def wait_until_loaded(self) -> None:
-        """Return when it waits for a call, or cannot."""
+        """Wait until the handler is loaded or has failed to load."""
         end = time.monotonic() + _INIT_SECONDS
         while not self._api.ready.wait(_POLL_SECONDS) and self.alive and time.monotonic() < end:
             pass
 
     def take_output(self) -> str:
-        """What it wrote since this was asked last."""
+        """Return what the process has written since the last call."""
         self._output.seek(0)
         written = self._output.read()
         if written:
@@ -82,6 +106,7 @@ class Instance:
         return written.decode(errors="replace")
 
     def end(self) -> None:
+        """Kill the process and delete its folder."""
         self._process.kill()
         self._process.wait()
         self._api.close()
@@ -89,7 +114,7 @@ class Instance:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _wait_for_init(self, request_id: str) -> RuntimeResponse | None:
-        """Wait for the handler to be loaded; the error when it cannot be."""
+        """Wait until the handler is loaded; return the error response if it cannot be loaded."""
         self.wait_until_loaded()
         if self._api.ready.is_set():
             return None

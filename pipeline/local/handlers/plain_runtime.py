@@ -1,4 +1,4 @@
-"""A Lambda runtime in plain Python, for machines that awslambdaric has no wheel for."""
+"""Lambda runtime in plain Python, for machines without a wheel of awslambdaric."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _API = "/2018-06-01/runtime"
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a handler may ask of its context object; times are milliseconds."""
+    """Context object of a handler; times are in milliseconds."""
 
     aws_request_id: str
     invoked_function_arn: str
@@ -36,11 +36,12 @@ class Context:
     tenant_id: None = None
 
     def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until the timeout."""
         return max(0, self.deadline_ms - int(time.time() * 1000))
 
 
 def run(handler_name: str, address: str) -> None:
-    """Load ``module.function`` and answer events until the API ends; exit with 1 when it cannot be loaded."""
+    """Load ``module.function`` and handle events until the API ends; exit with 1 if it cannot be loaded."""
     connection = HTTPConnection(address)
     try:
         handler = _load(handler_name)

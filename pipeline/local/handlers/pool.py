@@ -1,4 +1,4 @@
-"""The instances of all functions: bounded a function, reused, replaced when the function changes."""
+"""Instances of all functions: limited per function, reused, replaced when the function changes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ _MAX_INSTANCES = max(4, os.cpu_count() or 1)  # more at once would only share th
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InvocationResult:
-    """What came of a call, and what the function wrote meanwhile."""
+    """Response of a call, and what the function wrote meanwhile."""
 
     response: RuntimeResponse
     log: str
 
 
 class Functions:
-    """Calls functions. ``run`` is a folder for what lives as long as the server; ``logs`` gets <name>.log."""
+    """Calls functions.
+
+    Args:
+        endpoint_url: Endpoint that functions call.
+        run: Folder for code and output; emptied at the start and the end of the server.
+        logs: Folder for <name>.log.
+    """
 
     def __init__(self, endpoint_url: str, run: Path, logs: Path) -> None:
         self._endpoint_url = endpoint_url
@@ -40,7 +46,12 @@ class Functions:
         run.mkdir(parents=True)
 
     def call(self, spec: FunctionSpec, invocation: Invocation) -> InvocationResult:
-        """Wait for an instance when all are busy, as long as the call itself may take."""
+        """Call a function.
+
+        If all of its instances are busy, wait for one as long as the call itself may take; after that the response is
+        the
+        error Lambda.TooManyRequestsException.
+        """
         with self._pool(spec).instance(invocation.seconds) as instance:
             if instance is None:
                 text = f"all {_MAX_INSTANCES} instances of {spec.name} are busy"
@@ -51,7 +62,7 @@ class Functions:
         return InvocationResult(response=response, log=log)
 
     def warm(self, spec: FunctionSpec) -> None:
-        """Have an instance that has loaded the handler; a call that comes meanwhile takes it over."""
+        """Load the handler in advance; a call that arrives meanwhile uses the same instance."""
         with self._pool(spec).instance(0) as instance:
             pass
         if instance is not None:
@@ -81,7 +92,7 @@ class Functions:
 
 
 class _Pool:
-    """The instances of one revision of one function."""
+    """Instances of one revision of a function."""
 
     _numbers = itertools.count(1)
 
@@ -96,7 +107,7 @@ class _Pool:
 
     @contextmanager
     def instance(self, seconds: float) -> Iterator[Instance | None]:
-        """An idle instance, the one used last first, else a new one; None when none came free in time."""
+        """Yield the idle instance used last, else a new one; None if none is free in time."""
         acquired = self._acquire(seconds)
         if acquired is None:
             yield None
@@ -107,7 +118,7 @@ class _Pool:
             self._release(acquired)
 
     def retire(self) -> None:
-        """End the idle instances now, the busy ones when they are done."""
+        """End idle instances now, and busy ones after their call."""
         with self._changed:
             self._retired = True
             idle, self._idle = self._idle, []

@@ -1,7 +1,7 @@
 """AWS's Lambda Runtime API for one instance of a function.
 
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the runtime asks for the next event and waits; it posts
-the answer or the error; when it cannot even load the handler it posts an initialization error.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the runtime requests the next event and waits; it posts
+the response or the error. If it cannot load the handler, it posts an initialization error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ _JSON = "application/json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invocation:
-    """One call. ``event`` is JSON; ``seconds`` is the function's time-out."""
+    """One call of a function.
+
+    Attributes:
+        request_id: Id of the call.
+        event: JSON of the event.
+        function_arn: ARN of the function.
+        seconds: Timeout of the call.
+        trace_id: X-Ray trace header; empty without one.
+    """
 
     request_id: str
     event: bytes
@@ -36,18 +44,24 @@ class Invocation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuntimeResponse:
-    """What came of a call: the handler's JSON, or with ``failed`` an error document (errorType, errorMessage)."""
+    """Response of a call.
+
+    Attributes:
+        body: JSON of the handler's result, or with ``failed`` of an error (errorType, errorMessage).
+        failed: Whether the body is an error.
+    """
 
     body: bytes
     failed: bool = False
 
     @classmethod
     def error(cls, kind: str, message: str) -> RuntimeResponse:
+        """Return an error response."""
         return cls(body=json.dumps({"errorType": kind, "errorMessage": message}).encode(), failed=True)
 
 
 class RuntimeApi:
-    """Hands invocations to the runtime at ``address``, one at a time, and its responses back."""
+    """Passes invocations to the runtime at ``address``, one at a time, and collects its responses."""
 
     def __init__(self) -> None:
         self.ready = threading.Event()  # the runtime has loaded the handler and asked for the first event
@@ -60,22 +74,23 @@ class RuntimeApi:
         threading.Thread(target=self._serve, name="runtime-api", daemon=True).start()
 
     def submit(self, invocation: Invocation) -> None:
+        """Queue an invocation."""
         self._invocations.put(invocation)
 
     def next(self) -> Invocation | None:
-        """Wait for the next invocation; None when there will be none."""
+        """Wait for the next invocation; return None when there will be none."""
         self.ready.set()
         return self._invocations.get()
 
     def close(self) -> None:
-        """Let a waiting runtime go, and stop listening."""
+        """Release a waiting runtime, and stop listening."""
         self._closed = True
         self._invocations.put(None)
         with suppress(OSError):  # it has stopped by itself
             socket.create_connection(("127.0.0.1", self._server.server_port)).close()
 
     def _serve(self) -> None:
-        """Unlike serve_forever it does not wake up to look whether it is to end: there are many, and they wait."""
+        """Handle requests until closed. serve_forever would wake up twice a second in each of many instances."""
         while not self._closed:
             self._server.handle_request()
         self._server.server_close()

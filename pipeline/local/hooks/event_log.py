@@ -1,4 +1,4 @@
-"""Gap: EventBridge keeps every event that it was ever sent in memory, and never reads one."""
+"""Gap: EventBridge keeps every event in memory and never reads it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRIVATE_NAMES = (PrivateName(module=eventbridge, name="_events_log_list", parame
 
 
 def install() -> None:
-    """Let events go when they are dispatched."""
+    """Drop events after they are dispatched."""
 
     def list_no_events() -> list[Any]:
         return []

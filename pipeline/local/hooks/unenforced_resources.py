@@ -1,6 +1,6 @@
-"""Gap: CloudFormation refuses resource types that it does not know, though nothing here would come of them.
+"""Gap: CloudFormation refuses resource types that it lacks, though here they would have no effect.
 
-A network and permissions are not enforced by the embedded cloud: such a resource is a name.
+The embedded cloud enforces neither networks nor permissions: such a resource is only a name.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _TYPES = (
 
 
 def install() -> None:
+    """Add the resource types."""
     for kind in _TYPES:
         provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": _create, "delete": _delete})
 

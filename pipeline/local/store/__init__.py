@@ -1,6 +1,6 @@
-"""What the embedded cloud keeps on disk: records in one SQLite database, the contents of objects in files.
+"""Storage of the embedded cloud: records in one SQLite database, contents of objects in files.
 
-A record is on disk before the request that wrote it is answered, and it is in memory only while it is used.
+A record is on disk before the request that wrote it is answered, and in memory only while it is used.
 """
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""The contents of objects, a file each."""
+"""Contents of objects, one file each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNFINISHED = ".unfinished"
 
 
 class Bodies:
-    """Files named by the caller, in folders by the first two letters; a file is whole or absent."""
+    """Files named by the caller, in folders by the first two letters. A file is whole or absent."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,25 +37,29 @@ class Bodies:
             raise StorageError(f"{self._folder} cannot be written: {error.strerror}") from error
 
     def read(self, name: str) -> bytes:
-        """Return a file's content; FileNotFoundError when there is none."""
+        """Return the content of a file.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
         return self.path(name).read_bytes()
 
     def take(self, name: str, file: Path) -> None:
-        """Move a file of another folder here."""
+        """Move a file here from another folder."""
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.replace(path)
 
     def delete(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file if it exists."""
         self.path(name).unlink(missing_ok=True)
 
     def sweep(self, used: Container[str], before: float) -> None:
-        """Delete what is older than ``before``, in seconds since the epoch, and not ``used``."""
+        """Delete files that are unused and older than ``before``, in seconds since the epoch."""
         for file in self._folder.glob("??/*"):
             if file.name not in used and file.stat().st_mtime < before:
                 file.unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
-        """Return where a file is, or would be."""
+        """Return the path of a file, whether or not it exists."""
         return self._folder / name[:2] / name

@@ -1,4 +1,4 @@
-"""The records of an embedded cloud, in one SQLite database."""
+"""Records of an embedded cloud in one SQLite database."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ INSERT INTO records (store, key, value) VALUES (?, ?, ?) ON CONFLICT (store, key
 
 
 class StorageError(Exception):
-    """Nothing could be written: the disk is full, or the folder is read-only."""
+    """Writing failed: the disk is full, or the folder is read-only."""
 
 
 class Database:
-    """Records by store and key, in the order in which they were first written.
+    """Records by store and key, in the order of their first write.
 
     A change is on the disk, not only with the system, when it is written; lines of logs are with the next change or
     within the minute.
@@ -59,16 +59,16 @@ class Database:
             raise ConfigurationError(f"{path} was written by a newer version of modeldrop: install that version")
 
     def keys(self, store: str) -> list[bytes]:
-        """Return all keys of a store, the oldest first."""
+        """Return all keys of a store, oldest first."""
         return [row[0] for row in self._rows("SELECT key FROM records WHERE store = ? ORDER BY id", store)]
 
     def get(self, store: str, key: bytes) -> bytes | None:
-        """Return one value; None when there is none."""
+        """Return one value; None if there is none."""
         rows = self._rows("SELECT value FROM records WHERE store = ? AND key = ?", store, key)
         return rows[0][0] if rows else None
 
     def items(self, store: str) -> list[tuple[bytes, bytes]]:
-        """Return all keys and values of a store, the oldest first."""
+        """Return all keys and values of a store, oldest first."""
         return self._rows("SELECT key, value FROM records WHERE store = ? ORDER BY id", store)
 
     def stores(self, prefix: str) -> list[str]:
@@ -77,10 +77,10 @@ class Database:
         return [row[0] for row in rows if row[0].startswith(prefix)]
 
     def write(self, changes: Iterable[Change]) -> None:
-        """Make all changes or none.
+        """Apply all changes in one transaction.
 
         Raises:
-            StorageError: They could not be written.
+            StorageError: They could not be written; none is applied.
         """
         changes = tuple(changes)
         with self._lock:
@@ -99,7 +99,7 @@ class Database:
                 raise StorageError(f"{self._path} cannot be written: {error}") from error
 
     def close(self) -> None:
-        """Close it; what was written is in the file."""
+        """Close the database; what was written stays."""
         with self._lock:
             self._connection.close()
 

@@ -1,4 +1,4 @@
-"""All records that changed since the last commit, written together."""
+"""Write all records that changed since the last commit in one transaction."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Journal", "JournaledCollection"]
 
 
 class JournaledCollection(Protocol):
-    """A collection of records that is kept in the database."""
+    """Collection of records that the journal keeps in the database."""
 
     def changes(self) -> Iterable[Change]:
         """Return what differs from the database."""
 
     def saved(self) -> None:
-        """Take note that the changes returned last are in the database."""
+        """Note that the changes returned last are in the database."""
 
 
 class Journal:
-    """Commits the changes of all its parts in one transaction. ``lock`` is held by whoever changes a part."""
+    """Commits the changes of its collections. Hold ``lock`` while changing a collection."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -32,16 +32,16 @@ class Journal:
         self._failure: StorageError | None = None
 
     def add(self, collection: JournaledCollection) -> None:
-        """Commit ``collection`` from now on."""
+        """Include ``collection`` in all further commits."""
         with self.lock:
             self._collections.append(collection)
 
     def fail(self, error: StorageError) -> None:
-        """Let the next commit raise ``error``: what it would confirm is not on disk."""
+        """Make the next commit raise ``error``, because what it would confirm is not on disk."""
         self._failure = error
 
     def afterwards(self, action: Callable[[], None]) -> None:
-        """Call ``action`` after the next commit: what is deleted from disk must no longer be referred to."""
+        """Call ``action`` after the next commit: a deleted file must no longer be referred to."""
         with self.lock:
             self._afterwards.append(action)
 
@@ -49,7 +49,7 @@ class Journal:
         """Write all changes.
 
         Raises:
-            StorageError: They could not be written; the next commit tries them again.
+            StorageError: They could not be written; the next commit tries again.
         """
         with self.lock:
             failure, self._failure = self._failure, None

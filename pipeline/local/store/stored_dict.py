@@ -1,4 +1,4 @@
-"""A dictionary whose values are on disk."""
+"""Dictionary whose values are on disk."""
 
 from __future__ import annotations
 
@@ -20,18 +20,22 @@ _BYTES = "__bytes__"
 
 
 class StoredDict(MutableMapping[Any, Any]):
-    """Keys in memory, values in the journal's database; the values that were used last are in memory too.
+    """Dictionary with its keys in memory and its values in the journal's database.
 
-    A value that was looked up by its key may be changed in place until the next commit, which compares it with what is
-    on disk and lets go of most values. Values met by iteration may be changed only if they stay in memory. A copy is
-    empty: MiniStack copies its dictionaries to write them elsewhere, and these are written already.
+    The values used last are in memory, too. A value that was looked up by its key may be changed in place until the
+    next
+    commit, which compares it with the database and drops most values from memory. Values met by iteration may be
+    changed
+    only if they stay in memory. A copy is empty: MiniStack copies its dictionaries to write them elsewhere, and these
+    are
+    already written.
 
     Args:
         journal: Commits the changes.
-        name: Of the store in the database.
-        stays_in_memory: Whether a value stays in memory, and is compared at each commit; None: no value.
-        wrap: Applied to a value that was read from disk.
-        limit: Number of keys; beyond it the oldest are dropped.
+        name: Name of the store in the database.
+        stays_in_memory: Whether a value stays in memory and is compared at each commit; None means no value does.
+        wrap: Applied to the key and the value that was read from disk.
+        limit: Maximum number of keys; beyond it the oldest are dropped.
     """
 
     def __init__(
@@ -99,28 +103,28 @@ class StoredDict(MutableMapping[Any, Any]):
         return {}
 
     def items(self) -> Any:
-        """Return keys and values; a value that is not in memory is a copy, which stays out of it."""
+        """Return keys and values; a value that is not in memory is a copy."""
         with self._journal.lock:
             stored = {_key(raw): value for raw, value in self._journal.database.items(self.name)}
             return [(key, self._peek(key, stored.get(key))) for key in self._keys]
 
     def values(self) -> Any:
-        """Return the values, as ``items`` does."""
+        """Return the values; a value that is not in memory is a copy."""
         return [value for _, value in self.items()]
 
     def clear(self) -> None:
-        """Delete all, without reading them."""
+        """Delete all values without reading them."""
         with self._journal.lock:
             for key in list(self._keys):
                 del self[key]
 
     def on_disk(self, key: Any) -> Any:
-        """Return the value of the last commit; None when there was none."""
+        """Return the value as of the last commit; None if there was none."""
         raw = self._journal.database.get(self.name, encode(key))
         return None if raw is None else decode(raw)
 
     def revert(self, key: Any) -> None:
-        """Return to the value of the last commit."""
+        """Restore the value of the last commit."""
         with self._journal.lock:
             self._live.pop(key, None)
             self._on_disk.pop(key, None)
@@ -148,7 +152,7 @@ class StoredDict(MutableMapping[Any, Any]):
         return changed
 
     def saved(self) -> None:
-        """Take note that the changes returned last are in the database; the journal holds the lock."""
+        """Note that the changes returned last are in the database; the journal holds the lock."""
         self._on_disk.update(self._pending_marks)
         self._deleted.clear()
         if self._touched:
@@ -167,7 +171,7 @@ class StoredDict(MutableMapping[Any, Any]):
         return self._wrap(key, decode(raw or self._raw(key)))
 
     def _evict(self) -> None:
-        """Drop the values that were used the longest time ago; one that another thread has just changed stays."""
+        """Drop the least recently used values from memory, except those that another thread has just changed."""
         size = sum(self._on_disk[key][1] for key in self._live)
         for key in list(self._live)[:-_MIN_RECENT_VALUES]:
             if len(self._live) <= _MAX_VALUES_IN_MEMORY and size <= _MAX_BYTES_IN_MEMORY:
@@ -183,12 +187,12 @@ class StoredDict(MutableMapping[Any, Any]):
 
 
 def encode(value: Any) -> bytes:
-    """Return a value, or a key, as JSON; bytes are in it as base64."""
+    """Serialize a value or a key to JSON; bytes become base64."""
     return orjson.dumps(value, default=_default, option=orjson.OPT_NON_STR_KEYS)
 
 
 def decode(raw: bytes) -> Any:
-    """Return what was encoded."""
+    """Parse what ``encode`` returned."""
     value = orjson.loads(raw)
     return _with_bytes(value) if _BYTES.encode() in raw else value
 

@@ -1,5 +1,6 @@
-"""Gap: with ApiKeySourceType AUTHORIZER the key of the usage plan is the one that the authorizer names
-(usageIdentifierKey), not the header's; only the header is known.
+"""Gap: MiniStack takes the usage plan's API key only from the header.
+
+With ApiKeySourceType AUTHORIZER it is the one that the authorizer returns (usageIdentifierKey).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _key: ContextVar[Any] = ContextVar("key", default=_HEADER)
 
 
 def install() -> None:
+    """Use the authorizer's key where the API says so."""
     invoke, authorize, from_header = (
         apigateway_v1._invoke_authorizer_lambda,
         apigateway_v1._authorize_request_v1,

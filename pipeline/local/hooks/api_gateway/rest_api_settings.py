@@ -1,5 +1,7 @@
-"""Gap: of a REST API's OpenAPI document and properties, these are not read: gateway responses, where the API key comes
-from, binary media types as SAM escapes them. And a function that fails is answered with its own stack trace.
+"""Gap: MiniStack ignores some settings of a REST API.
+
+These are gateway responses, the source of the API key, and binary media types as SAM escapes them. MiniStack also
+responds with the stack trace of a failed function.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ _BAD_GATEWAY = 502
 
 
 def install() -> None:
+    """Read these settings, and respond to a failed function as API Gateway does."""
     import_api, create, invoke = (
         apigateway_v1._import_rest_api,
         provisioners._apigw_rest_api_create,

@@ -1,4 +1,4 @@
-"""Gap: CloudFormation does not know AWS::Batch's compute environments, job queues and job definitions."""
+"""Gap: CloudFormation lacks AWS::Batch's compute environments, job queues and job definitions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Create = Callable[[dict[str, Any]], tuple[int, Mapping[str, str], bytes]]
 
 
 def install() -> None:
-    """After ``hooks.batch.jobs``, which completes how a job definition is registered."""
+    """Add the resource types. Install ``hooks.batch.jobs`` first: it replaces the registration of job definitions."""
     provisioners._RESOURCE_HANDLERS.update(
         {
             "AWS::Batch::ComputeEnvironment": _handlers(
@@ -51,7 +51,7 @@ def install() -> None:
 
 
 def _handlers(create: Create, kind: str, store: Any) -> dict[str, Any]:
-    """What a resource type needs: it is named by its ARN, ``arn:...:<kind>/<name>[:<revision>]``."""
+    """Return the handlers of a resource type, whose physical id is its ARN: ``arn:...:<kind>/<name>[:<revision>]``."""
 
     def create_resource(logical_id: str, properties: Properties, stack: str) -> Created:
         document = camel_case(properties)

@@ -1,6 +1,6 @@
 """Gap: Batch does not tell EventBridge that a job waits for a machine ("Batch Job State Change", status RUNNABLE).
 
-A job that starts within a second is not told of: on AWS it is, and nothing comes of it.
+On AWS every job has this event; here only one that waits for more than a second, since nothing acts on the others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ _DELAY_SECONDS = 1.0
 
 
 def emit_if_waiting(job: BatchJob, queue: str) -> None:
-    """Send the event of a job that still waits in a moment. ``queue`` is its queue's ARN."""
+    """Send the event of a job that is still waiting in a second.
+
+    Args:
+        job: The job.
+        queue: ARN of its queue.
+    """
     timer = threading.Timer(_DELAY_SECONDS, copy_context().run, (_emit, job, queue))
     timer.daemon = True
     timer.start()

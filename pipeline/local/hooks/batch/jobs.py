@@ -1,7 +1,7 @@
-"""Gap: Batch is a stub whose jobs succeed at once, and which cannot end or cancel them.
+"""Gap: Batch is a stub: its jobs succeed at once, and cannot be stopped or canceled.
 
-Jobs are processes (pipeline.local.batch), those of several nodes several. Not simulated: arrays, dependencies, Spot
-reclaims, JobStateTimeLimitActions, nodes that differ, DescribeJobs of one node.
+Here jobs are processes (pipeline.local.batch), one per node. Not simulated: array jobs, dependencies, Spot
+interruptions, JobStateTimeLimitActions, different nodes, DescribeJobs of one node.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ _ENDED = ("SUCCEEDED", "FAILED")
 
 
 def install(runner: JobRunner) -> None:
+    """Run jobs with ``runner``, and register complete, valid job definitions."""
     register, load = batch._register_job_definition, batch.load_persisted_state
 
     def register_whole(document: Document) -> Response:
-        """The original forgets what it does not know, and accepts patterns that Batch refuses."""
+        """Register a job definition with the fields that MiniStack drops; refuse what Batch refuses."""
         try:
             check_job_definition(document)
         except RefusedError as error:
@@ -80,7 +81,7 @@ def install(runner: JobRunner) -> None:
         return _json_response({})
 
     def load_and_end(data: Document) -> None:
-        """Jobs of a server that is gone are gone too."""
+        """Load the jobs; those of a previous server have ended with it."""
         load(data)
         for record in batch._jobs.all_values():
             if record["status"] not in _ENDED:
@@ -99,7 +100,11 @@ def install(runner: JobRunner) -> None:
 
 
 def submit(runner: JobRunner, document: Document) -> BatchJob:
-    """Start what SubmitJob's request describes; raise RefusedError when it cannot be."""
+    """Start the job that a SubmitJob request describes.
+
+    Raises:
+        RefusedError: Batch would refuse the request.
+    """
     if not re.fullmatch(_JOB_NAME, document.get("jobName") or ""):
         raise RefusedError("Job name should match valid pattern")
     queue = (document.get("jobQueue") or "").rsplit("/", 1)[-1]
@@ -116,7 +121,7 @@ def submit(runner: JobRunner, document: Document) -> BatchJob:
 
 
 def put_log_line(group: str, stream: str, line: str) -> None:
-    """A line to CloudWatch Logs, which makes neither groups nor streams by itself."""
+    """Write a line to CloudWatch Logs; create the group and the stream if necessary."""
     groups = cloudwatch_logs._log_groups
     if group not in groups:
         cloudwatch_logs._create_log_group({"logGroupName": group})
@@ -126,7 +131,7 @@ def put_log_line(group: str, stream: str, line: str) -> None:
 
 
 def _find_definition(reference: str) -> Document:
-    """By name, name:revision or ARN; the newest revision when none is named."""
+    """Find a job definition by name, name:revision or ARN; the newest revision if none is named."""
     name, _, revision = reference.rsplit("/", 1)[-1].partition(":")
     for definition in reversed(batch._job_definitions.get(name) or []):
         if definition["status"] == "ACTIVE" and revision in ("", str(definition["revision"])):
@@ -136,7 +141,7 @@ def _find_definition(reference: str) -> Document:
 
 
 def _describe(job: BatchJob, document: Document, definition: Document) -> dict[str, Any]:
-    """As DescribeJobs tells it."""
+    """Return the job as DescribeJobs returns it."""
     times = {"startedAt": job.started_at, "stoppedAt": job.stopped_at}
     return {
         "jobId": job.id,

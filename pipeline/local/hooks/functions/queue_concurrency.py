@@ -1,4 +1,4 @@
-"""Gap: a Number parameter stays a text in CloudFormation, and the poller of a queue compares it with numbers."""
+"""Gap: CloudFormation passes a Number parameter as text, and the queue poller compares it with numbers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PRIVATE_NAMES = (
 
 
 def install() -> None:
+    """Convert the maximum concurrency to a number."""
     concurrency = lambda_svc._sqs_esm_concurrency
 
     def concurrency_of_number(esm: dict[str, Any], *arguments: Any, **options: Any) -> int:

@@ -1,6 +1,6 @@
-"""Gap: a handler's error loses its class name (always Runtime.HandlerError), each overlapping call starts a process.
+"""Gap: a handler's error loses its class name (always Runtime.HandlerError), and overlapping calls start processes.
 
-Handlers run under AWS's runtime client, in a bounded pool of instances (pipeline.local.handlers).
+Here handlers run under AWS's runtime client, in a limited pool of instances (pipeline.local.handlers).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Record = Mapping[str, Any]  # MiniStack's record of a function: "config" and "co
 
 
 def install(functions: Functions, code: Path) -> None:
-    """Route every call to ``functions``; what a function's zip holds is unpacked under ``code``."""
+    """Route every call to ``functions``; code is unpacked under the folder ``code``."""
 
     def execute(func: Record, event: Any, request_id: str) -> dict[str, Any]:
         spec = _make_spec(func, code)
@@ -57,7 +57,7 @@ def install(functions: Functions, code: Path) -> None:
 
 
 def warm(functions: Functions, code: Path, names: Sequence[str]) -> None:
-    """Load the handlers, one after the other: a run that starts meanwhile keeps most of the CPU."""
+    """Load the handlers one after another, so that a run that starts meanwhile keeps most of the CPU."""
     for name in names:
         functions.warm(_make_spec(lambda_svc._functions[name], code))
 

@@ -1,4 +1,4 @@
-"""Gap: Step Functions keeps every execution with its history in memory, and writes all at a clean end."""
+"""Gap: Step Functions keeps every execution with its history in memory, and writes them only at a clean end."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ Execution = dict[str, Any]  # MiniStack's record of an execution
 
 
 class StoredExecutions:
-    """The executions: those that run in memory, the others on disk, with their histories apart.
+    """Executions: running ones in memory, others on disk, with separate histories.
 
-    ``commit`` commits the journal, from any thread.
+    Args:
+        journal: Stores them.
+        commit: Commits the journal, from any thread.
     """
 
     def __init__(self, journal: Journal, *, commit: Callable[[], None]) -> None:
@@ -39,7 +41,7 @@ class StoredExecutions:
         )
 
     def install(self) -> None:
-        """Replace the dictionary of MiniStack; write each execution when it starts and when it ends."""
+        """Replace MiniStack's dictionary; write each execution when it starts and when it ends."""
         stepfunctions._executions._data = self._executions
         for key, execution in self._executions.items():
             if execution["status"] == "RUNNING":
@@ -53,7 +55,7 @@ class StoredExecutions:
         stepfunctions._emit_execution_status_event = write_and_emit
 
     def _write(self, execution: Execution) -> None:
-        """Write an execution; one that has ended leaves the memory."""
+        """Write an execution; one that has ended leaves memory."""
         arn = execution["executionArn"]
         account, region = arn.split(":")[4], arn.split(":")[3]
         if execution["status"] != "RUNNING":
@@ -68,7 +70,7 @@ class StoredExecutions:
 
 
 class _Ended(dict[str, Any]):
-    """An execution whose history is read when somebody asks for it."""
+    """Ended execution whose history is read on demand."""
 
     def __init__(self, histories: StoredDict, key: Any, execution: Mapping[str, Any]) -> None:
         super().__init__(execution)

@@ -1,4 +1,4 @@
-"""Gap: DynamoDB writes its items at a clean end."""
+"""Gap: DynamoDB writes its items only at a clean end."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NO_SORT_KEY = "__no_sort__"  # MiniStack's
 
 
 class _TableItems(defaultdict[Any, dict[Any, Any]]):
-    """Items by partition key and sort key. A copy is empty: they are on disk already."""
+    """Items by partition key and sort key. A copy is empty: the items are on disk already."""
 
     def __deepcopy__(self, memo: object) -> dict[Any, Any]:
         return {}
 
 
 class Items:
-    """The items of all tables: in memory, and each in the journal before its request is answered."""
+    """Items of all tables in memory, each in the journal before its request is answered."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -45,7 +45,7 @@ class Items:
         journal.add(self)
 
     def install(self) -> None:
-        """Follow each change of an item, and read the items when the tables are read."""
+        """Record each change of an item, and load the items with their tables."""
         put, remove, replaced = dynamodb._set_item, dynamodb._remove_item, dynamodb._items_replaced
         load = dynamodb.load_persisted_state
 
@@ -77,11 +77,11 @@ class Items:
         return [(_STORE, key, value) for key, value in self._changed.items()]
 
     def saved(self) -> None:
-        """Forget them."""
+        """Forget the changes returned last."""
         self._changed.clear()
 
     def _replace(self, table: Table) -> None:
-        """All items are others: MiniStack restores a table or takes a transaction back."""
+        """Record that all items changed: MiniStack restored a table or rolled back a transaction."""
         table_key = encode(table["TableId"])
         for raw, _ in self._journal.database.items(_STORE):
             if encode(decode(raw)[0]) == table_key:
@@ -91,7 +91,7 @@ class Items:
                 self._changed[_key(table, pk_val, sk_val)] = encode(item)
 
     def _load(self) -> None:
-        """Put each item into its table; those of a table that is gone are deleted."""
+        """Put each item into its table; delete those of a table that no longer exists."""
         tables = {table["TableId"]: _wrap_items(table) for table in dynamodb._tables.all_values()}
         for table in tables.values():
             for pk_val, items in table["items"].items():  # an earlier version wrote them with the table

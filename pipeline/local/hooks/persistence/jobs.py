@@ -1,4 +1,4 @@
-"""Gap: Batch keeps the jobs of all times in memory, and writes them at a clean end."""
+"""Gap: Batch keeps all jobs in memory, and writes them only at a clean end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_JOBS = 10_000  # Batch itself forgets an ended job after a week
 
 
 def install(journal: Journal) -> None:
-    """Keep jobs in the journal; those of a server that is gone are gone too."""
+    """Keep jobs in the journal; running jobs of a previous server have failed."""
     jobs = StoredDict(journal, "batch-jobs", stays_in_memory=lambda job: job["status"] not in _ENDED, limit=_MAX_JOBS)
     batch._jobs._data = jobs
     for key, job in jobs.items():

@@ -1,4 +1,4 @@
-"""Gap: CloudWatch Logs keeps every line twice in memory, and writes all at a clean end."""
+"""Gap: CloudWatch Logs keeps every line twice in memory, and writes all only at a clean end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_STREAMS = 5000  # of a group: MiniStack has a stream for each call of a fun
 
 
 def install(journal: Journal) -> None:
-    """Keep the streams of all groups in the journal; GetLogRecord finds nothing."""
+    """Keep the streams of all groups in the journal. GetLogRecord finds nothing."""
     groups = _Groups(journal)
     load = cloudwatch_logs.load_persisted_state
 
@@ -42,7 +42,7 @@ def install(journal: Journal) -> None:
 
 
 class _Groups(dict[Any, Group]):
-    """Groups of streams by account, region and name; the streams are stored."""
+    """Log groups by account, region and name; their streams are stored."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()

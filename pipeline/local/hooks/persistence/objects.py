@@ -1,7 +1,7 @@
-"""Gap: S3 keeps each version of an object in memory and reads all records when it starts; killed, it can leave the
-content of one version with the record of another.
+"""Gap: S3 keeps every version of an object in memory, and reads all records when it starts.
 
-Contents are files whose names follow from bucket, key, version and ETag; records are in the journal.
+After SIGKILL, the content of one version can also have the record of another. Here contents are files named after
+bucket, key, version and ETag; records are in the journal.
 """
 
 from __future__ import annotations
@@ -49,7 +49,13 @@ Record = dict[str, Any]  # MiniStack's, of an object or of one of its versions
 
 
 class Objects:
-    """The objects of all buckets, on disk. ``previous_folder`` is the folder in which MiniStack itself stored them."""
+    """Objects of all buckets, on disk.
+
+    Args:
+        journal: Stores the records.
+        bodies: Stores the contents.
+        previous_folder: Folder in which MiniStack itself stored objects, from an earlier version.
+    """
 
     def __init__(self, journal: Journal, bodies: Bodies, *, previous_folder: Path) -> None:
         self._journal = journal
@@ -59,7 +65,7 @@ class Objects:
         self._buckets = _Buckets(lambda account, bucket: StoredDict(journal, f"{_OBJECTS}{account}/{bucket}"))
 
     def install(self) -> None:
-        """Replace the dictionaries and the functions of MiniStack; take over what an earlier version stored."""
+        """Replace MiniStack's dictionaries and functions; import what an earlier version stored."""
         read = self._read_earlier()
         for name in _BY_VERSION:
             stored = StoredDict(self._journal, "s3-" + name.removeprefix("_object_"))
@@ -80,7 +86,7 @@ class Objects:
         self._leave_earlier(read)
 
     def sweep(self, before: float) -> None:
-        """Delete the contents older than ``before`` that no record on disk refers to: a killed server left them."""
+        """Delete contents older than ``before`` without a record on disk: a killed server left them."""
         database = self._journal.database
         used: set[str] = set()
         for raw, value in database.items(_VERSIONS):
@@ -92,7 +98,7 @@ class Objects:
         self._bodies.sweep(used, before)
 
     def _read_earlier(self) -> int:
-        """Copy the contents that MiniStack's own files hold, and count them; it has read the records already."""
+        """Copy the contents of MiniStack's own files, and count them; it has read the records already."""
         names: set[str] = set()
         for (account, bucket), stored_bucket in s3._buckets._data.items():
             for key, record in stored_bucket["objects"].items():
@@ -112,7 +118,7 @@ class Objects:
         return len(names)
 
     def _leave_earlier(self, read: int) -> None:
-        """Remove MiniStack's own files; where it could not read them all, set them aside."""
+        """Delete MiniStack's own files; if it could not read all of them, move them aside."""
         files = [
             file for file in self._previous_folder.rglob("*") if file.is_file() and not file.name.endswith(_NO_CONTENT)
         ]
@@ -143,7 +149,7 @@ class Objects:
         self._forget_contents(bucket, key)
 
     def _forget_contents(self, bucket: str, key: str) -> None:
-        """Let go of what is in files by now."""
+        """Drop contents that are in files from memory."""
         account = responses.get_account_id()
         objects = self._buckets[account, bucket]["objects"]
         if key in objects:
@@ -176,7 +182,7 @@ class Objects:
     def _delete_afterwards(
         self, account: str, bucket: str, key: str, record: Record | None, *, unless: str = ""
     ) -> None:
-        """Delete a content when no record on disk refers to it any more."""
+        """Delete a content once no record on disk refers to it."""
         if record is None or (record.get("version_id") not in (None, "null") and unless):
             return
         file = file_name(account, bucket, key, record)
@@ -185,7 +191,7 @@ class Objects:
 
 
 class _Buckets(dict[tuple[str, str], Record]):
-    """By account and name; the objects of each are stored."""
+    """Buckets by account and name; their objects are stored."""
 
     def __init__(self, objects: Callable[[str, str], StoredDict]) -> None:
         super().__init__()
@@ -207,6 +213,6 @@ class _Buckets(dict[tuple[str, str], Record]):
 
 
 def file_name(account: str, bucket: str, key: str, record: Record) -> str:
-    """Return the name of the file that holds the content of an object's version."""
+    """Return the name of the file with the content of an object's version."""
     version = record.get("version_id") or "null"
     return hashlib.sha256("\0".join((account, bucket, key, version, record["etag"])).encode()).hexdigest()[:40]

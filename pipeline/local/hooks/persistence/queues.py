@@ -1,4 +1,4 @@
-"""Gap: SQS writes its messages at a clean end."""
+"""Gap: SQS writes its messages only at a clean end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Message = dict[str, Any]
 
 
 def install(journal: Journal) -> None:
-    """Keep all queues in the journal. What a server that is gone had received may be received again."""
+    """Keep all queues in the journal. Messages received from a previous server become visible again."""
     sqs._queues._data = _Queues(journal)
     sqs._rebuild_queue_name_index()
 
@@ -51,7 +51,7 @@ class _Queues(dict[Any, dict[str, Any]]):
         return {}
 
     def changes(self) -> list[Change]:
-        """Return the queues and the messages that are others, and those that are gone."""
+        """Return the queues and messages that changed or are gone."""
         changed: list[Change] = []
         self._written_marks = {}
         for key, queue in list(self.items()):
@@ -68,10 +68,10 @@ class _Queues(dict[Any, dict[str, Any]]):
         return [*changed, *((store, encode(key), None) for store, key in gone)]
 
     def saved(self) -> None:
-        """Take note that the changes returned last are in the database."""
+        """Note that the changes returned last are in the database."""
         self._on_disk = self._written_marks
 
 
 def _mutable_fields(message: Message) -> tuple[Any, ...]:
-    """What changes of a message in its queue."""
+    """Return the fields of a message that change while it is in its queue."""
     return message["visible_at"], message["receive_count"], message["receipt_handle"]

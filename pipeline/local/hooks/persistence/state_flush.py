@@ -1,7 +1,6 @@
-"""Gap: the state is written at a clean end alone, all of it each time; an error is logged, and a damaged file is taken
-for an empty one.
+"""Gap: MiniStack writes its whole state at a clean end only, logs errors, and reads a damaged file as an empty one.
 
-What is in the journal is not in this state: objects, items, messages, executions, jobs and log lines.
+The state does not contain what is in the journal: objects, items, messages, executions, jobs and log lines.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _lock = threading.Lock()
 
 
 def install() -> None:
-    """Write a service's state only when it is another; let an error be seen; write all when a stack is complete."""
+    """Write a service's state only when it changed; report errors; write all states when a stack is complete."""
     add_event = stacks._add_event
 
     def add_event_and_write(*args: Any, **options: Any) -> None:
@@ -66,10 +65,13 @@ def install() -> None:
 
 
 def flush(services: Collection[str] | None = None) -> None:
-    """Write the state of these services; None: of all.
+    """Write the state of services.
+
+    Args:
+        services: Names of services; None for all.
 
     Raises:
-        StorageError: It could not be written.
+        StorageError: A state could not be written.
     """
     with _lock:
         _errors.clear()
@@ -82,7 +84,11 @@ def flush(services: Collection[str] | None = None) -> None:
 
 
 def check_files(folder: Path) -> None:
-    """Raise ConfigurationError when a file of the state is damaged."""
+    """Check that all state files are readable.
+
+    Raises:
+        ConfigurationError: A file is damaged.
+    """
     for file in sorted(folder.glob("*.json")):
         try:
             json.loads(file.read_bytes())
@@ -93,7 +99,7 @@ def check_files(folder: Path) -> None:
 
 
 def _retry_while_changing(state: Callable[[], Any]) -> Callable[[], Any]:
-    """Ask again when a request changes a dictionary while it is copied."""
+    """Return a function that retries when a request changes a dictionary while it is copied."""
 
     def retry() -> Any:
         for _ in range(_MAX_COPY_ATTEMPTS - 1):

@@ -1,6 +1,6 @@
-"""Gap: S3 sends the events of an object in the background and forgets them when the server is killed.
+"""Gap: S3 sends an object's events in the background, and loses them when the server is killed.
 
-An event is in the journal, with its object, until its targets have it.
+Here an event is in the journal, together with its object, until its targets have it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Event = dict[str, Any]
 
 
 class UploadEvents:
-    """The events that are on their way."""
+    """Events that are being delivered."""
 
     def __init__(self, journal: Journal) -> None:
         self._pending = StoredDict(journal, "s3-events")
@@ -46,7 +46,7 @@ class UploadEvents:
         s3._fire_s3_event_async = self._send
 
     def resend_pending(self) -> None:
-        """Send what a server that was killed had not sent. Their targets call the server, so it must answer by now."""
+        """Send the events that a killed server had not delivered. Their targets call this server, which must listen."""
         while self._undelivered:
             name, event = self._undelivered.pop()
             self._start(name, event)

@@ -1,4 +1,4 @@
-"""Gap: the events that S3 sends to EventBridge do not say which version of the object they are about."""
+"""Gap: S3's events to EventBridge lack the version of the object."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ _version_id: ContextVar[str | None] = ContextVar("version_id", default=None)
 
 
 def install() -> None:
+    """Add the version to the events."""
     fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
 
     def fire_with_version(*args: Any, **options: Any) -> None:

@@ -1,7 +1,7 @@
-"""Gap: Step Functions do not know ``batch:submitJob`` and its ``.sync``, nor Batch's calls by ``aws-sdk``.
+"""Gap: Step Functions lacks ``batch:submitJob`` with its ``.sync``, and Batch's calls by ``aws-sdk``.
 
-A job whose execution was stopped, or whose state timed out, is stopped too. Gap: the failure of a nested execution has
-not the Cause that AWS gives it.
+A job is stopped when its execution is stopped or its state times out. Gap: the failure of a nested execution lacks the
+Cause that AWS gives it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _submitted: ContextVar[list[BatchJob] | None] = ContextVar(
 
 
 def install(runner: JobRunner) -> None:
+    """Add Batch's integrations."""
     invoke = stepfunctions._invoke_resource_with_timeout
 
     def invoke_and_stop(resource: str, document: Any, seconds: float) -> Any:
@@ -106,14 +107,14 @@ def _describe(document: Any) -> dict[str, Any]:
 
 
 def _cancel(runner: JobRunner, document: Any) -> dict[str, Any]:
-    """One that has started runs on, and the call succeeds all the same."""
+    """Cancel a waiting job; a running one continues, and the call succeeds, as on AWS."""
     if batch._jobs.get(document["JobId"], {}).get("status") == "RUNNABLE":
         runner.stop(document["JobId"], document["Reason"])
     return {}
 
 
 def _describe_nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
-    """As AWS tells it: the error is always the same, the nested execution's own is in the cause."""
+    """Return error and cause as AWS does: the error is always States.TaskFailed, and the cause has the original one."""
     cause = {
         "ExecutionArn": execution["executionArn"],
         "Status": execution["status"],
@@ -124,7 +125,7 @@ def _describe_nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
 
 
 def _wait(runner: JobRunner, job: BatchJob) -> Any:
-    """The description of a job that succeeded; one that failed is the Cause of States.TaskFailed."""
+    """Return the description of a job that succeeded; raise States.TaskFailed with that of one that failed."""
     execution = current_execution.get()
     while not job.ended.wait(_POLL_SECONDS):
         if execution is not None and execution["status"] != "RUNNING":

@@ -1,5 +1,7 @@
-"""Gap: an execution that was stopped goes on, and its end turns FAILED; its own TimeoutSeconds is not known; one that
-ran when the server ended is FAILED at the next start, and no event says so. Install it when executions are on disk.
+"""Gap: a stopped execution continues and ends as FAILED, and TimeoutSeconds of an execution is ignored.
+
+An execution that was running when the server ended is FAILED at the next start, without an event. Install this after
+``persistence.executions``.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ _frozen = threading.Event()
 
 
 def install() -> None:
+    """End executions when they are stopped or time out; mark those of a previous server as failed."""
     execute, fail, run = stepfunctions._execute_task, stepfunctions._fail_execution, stepfunctions._run_execution
 
     def execute_while_running(state: Any, raw_input: Any, execution: Execution, context: Any) -> Any:
@@ -70,18 +73,18 @@ def install() -> None:
 
 
 def freeze() -> None:
-    """Let executions stay RUNNING, to be told of at the next start: from now on their functions and jobs are killed."""
+    """Block executions while their functions and jobs are killed; the next start marks them as interrupted."""
     _frozen.set()
 
 
 def _block_if_frozen() -> None:
-    """Until the process is left."""
+    """Block until the process exits, if executions are frozen."""
     if _frozen.is_set():
         threading.Event().wait()
 
 
 def _interrupt_running() -> None:
-    """End the executions of a server that is gone."""
+    """Mark the running executions of a previous server as failed."""
     for (account, region, _), execution in stepfunctions._executions.all_items():
         if execution["status"] == "RUNNING":
             execution.update(
@@ -94,7 +97,7 @@ def _interrupt_running() -> None:
 
 
 def emit_interrupted_events() -> None:
-    """Send the events of those that a restart ended. Their targets call the server, so it must answer by now."""
+    """Send the events of executions that a restart ended. Their targets call the server, so it must be listening."""
     while _interrupted:
         account, region, execution = _interrupted.pop()
         copy_context().run(_emit, account, region, execution)

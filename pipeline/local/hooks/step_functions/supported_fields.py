@@ -1,4 +1,4 @@
-"""Gap: a state machine is created though an optimized integration does not take one of its fields."""
+"""Gap: MiniStack accepts a state machine with fields that an optimized integration does not support."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPTIMIZED: Mapping[str, frozenset[str]] = {
 
 
 def install() -> None:
-    """Refuse such a state machine where it is created or updated, as CreateStateMachine does."""
+    """Refuse such a state machine when it is created or updated, as CreateStateMachine does."""
     validate = stepfunctions._validate_definition_jsonata
 
     def validate_fields(definition_str: Any) -> str | None:
@@ -45,13 +45,13 @@ def install() -> None:
 
 
 def find_unsupported_field(definition: Mapping[str, Any]) -> str | None:
-    """Find a field of a task's Parameters that its integration does not take.
+    """Find a field of a task's Parameters that its integration does not support.
 
     Args:
-        definition: A state machine in the States Language.
+        definition: State machine in the Amazon States Language.
 
     Returns:
-        What CreateStateMachine says of it; None where every field is taken.
+        CreateStateMachine's error message; None if every field is supported.
     """
     for name, state in _states(definition):
         supported = OPTIMIZED.get(state.get("Resource", ""))
