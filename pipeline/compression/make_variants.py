@@ -157,7 +157,7 @@ class _VariantBuilder:
         if hashlib.sha256(content).hexdigest() != candidate.model_sha256:
             raise IntegrityError(f"the exported file of {candidate.candidate} is not the one that training recorded")
         reference = np.load(BytesIO(self.artifacts.get(self.keys.candidate(candidate.candidate, REFERENCE))))
-        scale = float(np.std(self.truth)) if self.signature.task == "regression" else 1.0
+        scale = np.std(self.truth, axis=0) if self.signature.task == "regression" else 1.0
         verify = VerifyExport(self.signature, self.rows, reference, tolerance=candidate.tolerance, scale=scale)
         return verify(content).model
 

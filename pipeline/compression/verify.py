@@ -18,9 +18,11 @@ from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel
+from pipeline.evaluation.several_targets import join_labels
 
 __all__ = ["VerifyExport", "largest_difference"]
 
+Scale = float | npt.NDArray[np.floating[Any]]
 Reference = Mapping[str, npt.NDArray[np.floating[Any]]]
 
 
@@ -31,7 +33,7 @@ class VerifyExport(GraphPass):
     """
 
     def __init__(
-        self, signature: Signature, rows: Feeds, reference: Reference, *, tolerance: float, scale: float = 1.0
+        self, signature: Signature, rows: Feeds, reference: Reference, *, tolerance: float, scale: Scale = 1.0
     ) -> None:
         self._signature = signature
         self._rows = rows
@@ -49,7 +51,7 @@ class VerifyExport(GraphPass):
 
     def ensures(self, model: bytes) -> None:
         answers = OnnxModel(model).run(self._rows)
-        difference = largest_difference(answers, self._reference, self._signature) / self._scale
+        difference = largest_difference(answers, self._reference, self._signature, self._scale)
         if not difference <= self._tolerance:  # so written, an answer that is no number is a mismatch
             raise ExportMismatchError(
                 f"the exported graph's answers differ from the trained model's by {difference:.3g} on the validation "
@@ -57,17 +59,22 @@ class VerifyExport(GraphPass):
             )
 
 
-def largest_difference(answers: Answers, reference: Reference, signature: Signature) -> float:
+def largest_difference(answers: Answers, reference: Reference, signature: Signature, scale: Scale = 1.0) -> float:
     """The largest difference in a value, a quantile or a probability; NaN when an answer is no number.
+
+    That of values is in units of ``scale``: of several targets one for each.
 
     A label counts by how much less probable the trained model holds it than its own: 0 when they agree.
     """
     if signature.task == "regression":
-        difference = float(np.max(np.abs(answers.values - reference["value"])))
+        difference = float(np.max(np.abs(answers.values - reference["value"]) / scale))
         if signature.quantiles:
-            return float(np.maximum(difference, np.max(np.abs(answers.quantiles - reference["quantiles"]))))
+            return float(np.maximum(difference, np.max(np.abs(answers.quantiles - reference["quantiles"]) / scale)))
         return difference
     wanted = reference["probabilities"]
+    if signature.is_multilabel:
+        differs = bool(np.any(answers.labels != join_labels(signature, answers.probabilities)))
+        return float("inf") if differs else float(np.max(np.abs(answers.probabilities - wanted)))
     column = {label: index for index, label in enumerate(signature.classes)}
     given = wanted[np.arange(len(wanted)), [column[label] for label in answers.labels]]
     doubt = float(np.max(wanted.max(axis=1) - given))

@@ -6,20 +6,21 @@ The served ONNX file agrees with it: one input per column, in this order, named 
 is NaN or the empty string.
 The outputs, by position: classification and clustering give label ``string[batch]`` and probabilities
 ``float[batch, classes]``, regression gives value ``float[batch]``, and where the signature has quantiles also these,
-``float[batch, quantiles]``. They are named ``label``, ``probabilities``, ``value``, ``quantiles`` unless a column has
-that name.
+``float[batch, quantiles]``. Of several targets value is ``float[batch, targets]``; of a multi-label classification
+label is the row's labels, joined by the signature's separator (empty: none), and probabilities are those of each label.
+They are named ``label``, ``probabilities``, ``value``, ``quantiles`` unless a column has that name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 
-__all__ = ["Column", "ColumnKind", "Signature", "Task"]
+__all__ = ["Column", "ColumnKind", "Signature", "Task", "join_targets", "split_label"]
 
 ColumnKind = Literal["numeric", "categorical", "boolean", "text", "datetime", "image"]
 Task = Literal["classification", "regression", "clustering"]
@@ -62,6 +63,9 @@ class Signature:
     ``target`` is empty for clustering. ``quantiles``: of a regression that answers with intervals. The rest is how the
     training file was read, and so how later files and requests are: ``missing`` replaces the usual markers of a missing
     value where train.yaml did; ``header`` is "none" for a file that had none, whose columns were named by us.
+
+    Of several targets ``target`` names all of them, or the column of a file that lists a row's labels; ``classes`` of a
+    multi-label classification are the labels, in the order of ``targets``.
     """
 
     task: Task
@@ -75,6 +79,8 @@ class Signature:
     sheet: str = ""  # of a spreadsheet, that train.yaml names; empty: the first
     target_format: NumberFormat = PLAIN  # regression only
     positive: str = ""  # of two classes the one that precision, recall and F1 are of; empty: the second
+    targets: tuple[str, ...] = ()  # of several: the names of the values, or of the labels' columns
+    separator: str = ""  # multi-label only: what stands between the labels of a row
     unread: tuple[str, ...] = ()  # columns of the training file that no model reads: later rows may have them too
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,6 +102,8 @@ class Signature:
             sheet=document.get("sheet", ""),
             target_format=NumberFormat(**document.get("target_format", {})),
             positive=document.get("positive", ""),
+            targets=tuple(document.get("targets", ())),
+            separator=document.get("separator", ""),
             unread=tuple(document.get("unread", ())),
         )
 
@@ -103,6 +111,18 @@ class Signature:
     def positive_index(self) -> int:
         """Place of the positive class among ``classes``."""
         return self.classes.index(self.positive) if self.positive else 1
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """The columns of a file that hold what is predicted; of clustering none."""
+        if self.targets and self.target == join_targets(self.targets):
+            return self.targets
+        return (self.target,) if self.target else ()
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether a row has any number of the ``classes``, each with a probability of its own."""
+        return self.task == "classification" and bool(self.targets)
 
     @property
     def quantile_names(self) -> tuple[str, ...]:
@@ -118,6 +138,16 @@ class Signature:
         else:
             wanted = ("label", "probabilities")
         return tuple(_free(name, taken) for name in wanted)
+
+
+def join_targets(names: Sequence[str]) -> str:
+    """Name several targets as one."""
+    return ", ".join(names)
+
+
+def split_label(joined: str, signature: Signature) -> list[str]:
+    """The labels of a row of a multi-label classification, as its file joins them."""
+    return joined.split(signature.separator) if joined else []
 
 
 def _compact(column: Column) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.contracts.records.model_version import GoldenPredictions
 from pipeline.contracts.records.variant import Precision
-from pipeline.contracts.signature import Signature
+from pipeline.contracts.signature import Signature, split_label
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
 
 __all__ = ["MAX_GOLDEN_BYTES", "golden"]
@@ -36,7 +36,9 @@ def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precisio
 
 def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
     """How many of the last rows fit in MAX_GOLDEN_BYTES, as does what is answered to them; at least one."""
-    answer = sum(len(json.dumps(label)) + _NUMBER_BYTES for label in signature.classes) or _NUMBER_BYTES
+    answer = (
+        sum(len(json.dumps(label)) + _NUMBER_BYTES for label in signature.classes or signature.targets) or _NUMBER_BYTES
+    )
     sizes = itertools.accumulate(max(len(json.dumps(row)), answer) for row in reversed(rows))
     return max(1, sum(size <= MAX_GOLDEN_BYTES for size in sizes))
 
@@ -69,6 +71,13 @@ def _predictions(answers: Answers, signature: Signature) -> list[dict[str, Any]]
             {"value": value, "quantiles": dict(zip(names, row, strict=True))}
             for value, row in zip(values, answers.quantiles.tolist(), strict=True)
         ]
+    if signature.is_multilabel:
+        return [
+            {"label": split_label(label, signature), "probabilities": dict(zip(signature.classes, row, strict=True))}
+            for label, row in zip(answers.labels.tolist(), answers.probabilities.tolist(), strict=True)
+        ]
+    if signature.targets:
+        return [{"value": dict(zip(signature.targets, row, strict=True))} for row in answers.values.tolist()]
     if signature.task == "regression":
         return [{"value": value} for value in answers.values.tolist()]
     return [

@@ -13,6 +13,7 @@ from pipeline.evaluation.classification_metrics import classification_metrics
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.regression_metrics import regression_metrics
+from pipeline.evaluation.several_targets import several_targets_metrics
 
 __all__ = ["interval", "measure"]
 
@@ -51,7 +52,7 @@ def measure(
 
     Returns:
         Metric -> value; ``f1`` of two classes alone, ``quadratic_kappa`` where the labels are numbers, ``rmsle`` where
-        the truth is above -1.
+        the truth is above -1. Of several targets each counts alike (several_targets.several_targets_metrics).
     """
     weights = np.ones((1, len(truth))) if weight is None else np.asarray(weight, np.float64)[None]
     metrics = _metrics(signature, truth, answers, only)
@@ -124,7 +125,10 @@ def _metrics(
 ) -> dict[str, _Metric]:
     """``only``: the one that is wanted; what would cost more is then not made ready."""
     ready: dict[str, Callable[[], _Metric]]
-    if signature.task == "clustering":
+    if signature.targets:
+        predicted = answers.probabilities if signature.is_multilabel else answers.values
+        ready = dict(several_targets_metrics(signature, truth, predicted.astype(np.float64)))
+    elif signature.task == "clustering":
         ready = {"silhouette": lambda: _silhouette(truth, answers.labels)}
     elif signature.task == "regression":
         ready = dict(

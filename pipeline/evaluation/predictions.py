@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
+from pipeline.evaluation.several_targets import join_labels
 
 __all__ = ["Answers"]
 
@@ -20,7 +21,8 @@ _NO_LABELS = np.empty(0, object)
 class Answers:
     """Classification: ``labels`` [rows] (str) and ``probabilities`` [rows, classes]; regression: ``values`` [rows].
 
-    ``quantiles`` [rows, quantiles] where the signature has some. What the task does not have is empty.
+    Of several targets ``values`` are [rows, targets], and ``labels`` those of a row, joined. ``quantiles`` [rows,
+    quantiles] where the signature has some. What the task does not have is empty.
     """
 
     labels: npt.NDArray[np.object_]
@@ -33,10 +35,14 @@ class Answers:
         """From probabilities [rows, classes], each row's label being the first most probable; or from values [rows],
         or with quantiles [rows, 1 + quantiles].
         """
+        none = _EMPTY.reshape(0, 0)
+        if signature.targets and signature.is_multilabel:
+            return cls(labels=join_labels(signature, predicted), probabilities=predicted, values=_EMPTY)
+        if signature.targets:
+            return cls(labels=_NO_LABELS, probabilities=none, values=predicted)
         if signature.task != "regression":
             labels = np.array(signature.classes, dtype=object)[predicted.argmax(axis=1)]
             return cls(labels=labels, probabilities=predicted, values=_EMPTY)
-        none = _EMPTY.reshape(0, 0)
         if predicted.ndim == 2:
             return cls(labels=_NO_LABELS, probabilities=none, values=predicted[:, 0], quantiles=predicted[:, 1:])
         return cls(labels=_NO_LABELS, probabilities=none, values=predicted)

@@ -14,6 +14,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.clusters import places
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.sessions import WideSession
+from pipeline.evaluation.several_targets import several_truths
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,10 +66,12 @@ def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
 def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
     """The target as metrics.measure takes it: labels [rows] (str), or values float64 [rows].
 
-    Of clustering, which has none: clusters.places.
+    Of clustering, which has none: clusters.places; of several targets several_targets.several_truths.
     """
     if signature.task == "clustering":
         return places(frame, signature)
+    if signature.targets:
+        return several_truths(frame, signature)
     target = frame[signature.target].to_numpy()
     return target.astype(object if signature.task == "classification" else np.float64)
 

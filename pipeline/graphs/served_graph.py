@@ -2,7 +2,8 @@
 
 A body is an ONNX graph over encoded columns (graphs.encoding): of the inputs ``num``, ``cat``, ``text`` and ``image``
 those that it reads; one output: probabilities float32 [batch, classes] in the order of the classes, or values float32
-[batch] or [batch, 1]; with quantiles [batch, 1 + quantiles], the value first.
+[batch] or [batch, 1]; with quantiles [batch, 1 + quantiles], the value first; of several targets values, or
+probabilities of the labels, float32 [batch, targets].
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.graphs.compose import join, make_model, normalise
 from pipeline.graphs.dates import date_feature_names, date_graph
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding, centers
+from pipeline.graphs.several_targets import after_several_targets
 
 __all__ = ["normalise", "wrap"]
 
@@ -169,6 +171,8 @@ def _rows(names: Sequence[str], output: str) -> tuple[list[onnx.NodeProto], list
 
 def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
     answer = f"{prefix}answer"
+    if signature.targets:
+        return after_several_targets(signature, prefix, answer)
     if signature.quantiles:
         return _value_and_quantiles(signature, prefix, answer)
     if signature.task == "regression":

@@ -67,7 +67,7 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
 
 def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candidate], rows: int) -> Mapping[str, str]:
     """Which are not worth a training: name -> why. It is seeded: a later attempt drops the same."""
-    if not rows or context.process.size > 1:
+    if not rows or context.process.size > 1 or trainer.dataset.targets:
         return {}
     found = trainer.audition(candidates, rows, context.report)
     hopeless = {name: why for name, why in found.items() if _earlier(context, name) is None}
@@ -142,7 +142,7 @@ def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candi
     folder.mkdir()
     try:
         if not context.process.is_main:
-            trainer.follow(candidate)
+            _follow(trainer, candidate)
             return CandidateOutcome(candidate=candidate.name, status="trained", seconds=time.perf_counter() - started)
         trained = _train(context, trainer, candidate, folder)
     except Exception as error:
@@ -158,10 +158,23 @@ def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candi
     return CandidateOutcome(candidate=candidate.name, status="trained", seconds=trained.seconds)
 
 
+def _follow(trainer: Trainer, candidate: Candidate) -> None:
+    if not trainer.dataset.targets:
+        trainer.follow(candidate)
+        return
+    from pipeline.training.several_targets import follow_each_target
+
+    follow_each_target(trainer, candidate)
+
+
 def _train(context: JobContext, trainer: Trainer, candidate: Candidate, folder: Path) -> TrainedCandidate:
     def report(text: str) -> None:
         context.report(f"{candidate.name}: {text}")
 
+    if trainer.dataset.targets:
+        from pipeline.training.several_targets import train_each_target
+
+        return train_each_target(trainer, candidate, folder, report)
     if not catalogue()[candidate.algorithm].brings_code:
         return trainer.train(candidate, folder, report)
     return train_isolated(context, trainer, candidate, folder, report)

@@ -46,7 +46,7 @@ def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None)
     """Of training on one thread, its search included; None: unknown."""
     if declared.cost is None:
         return None
-    return _single_training(declared.cost, _shape(dataset)) * (1 + _trainings(trials))
+    return _targets(dataset) * _single_training(declared.cost, _shape(dataset)) * (1 + _trainings(trials))
 
 
 def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
@@ -56,7 +56,7 @@ def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
         return None
     shape = _shape(dataset)
     grown = cost.bytes + cost.bytes_per_row * shape.rows * _each_class(cost, shape)
-    return min(grown, cost.most_bytes or math.inf)
+    return _targets(dataset) * min(grown, cost.most_bytes or math.inf)
 
 
 def latency_of(declared: AlgorithmSpec) -> float | None:
@@ -112,6 +112,13 @@ def _trainings(trials: Trials | None) -> float:
     return count * (trials.cv or 1)
 
 
+def _targets(dataset: Dataset) -> int:
+    """How many are learned, each by itself."""
+    return max(1, len(dataset.targets))
+
+
 def _shape(dataset: Dataset) -> _Shape:
     columns = sum(math.prod(column.shape) for column in dataset.columns)  # an image has many, all else has one
-    return _Shape(rows=dataset.rows.train, columns=columns, classes=len(dataset.classes))
+    return _Shape(
+        rows=dataset.rows.train, columns=columns, classes=2 if dataset.is_multilabel else len(dataset.classes)
+    )

@@ -30,8 +30,10 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     InvalidJobSpecError when the metric does not measure the task, no algorithm fits, a search cannot be made, or
     ``limits.dollars`` does not pay for the quickest candidate.
     """
-    metric = check_metric(choose_metric(spec.metric, dataset), dataset.task, dataset.classes)
-    check_positive_class(spec.positive_class, dataset.classes)
+    metric = check_metric(
+        choose_metric(spec.metric, dataset), dataset.task, dataset.classes, has_several=bool(dataset.targets)
+    )
+    check_positive_class(spec.positive_class, () if dataset.targets else dataset.classes)
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)

@@ -37,7 +37,7 @@ class Case:
 
     @property
     def classes(self) -> int:
-        return len(self.dataset.classes)
+        return 2 if self.dataset.is_multilabel else len(self.dataset.classes)
 
 
 def ineligible_because(case: Case) -> str | None:
@@ -60,6 +60,12 @@ def _no_code(case: Case) -> str | None:
 
 def _not_requested(case: Case) -> str | None:
     return "only tried when named in algorithms" if case.declared.by_request and not case.asked else None
+
+
+def _one_target_alone(case: Case) -> str | None:
+    if not case.dataset.targets or not case.declared.brings_code:
+        return None
+    return f"model.py learns one target, and there are {len(case.dataset.targets)}"
 
 
 def _other_task(case: Case) -> str | None:
@@ -145,7 +151,7 @@ def _too_long_to_train(case: Case) -> str | None:
 
 _Rule = Callable[[Case], str | None]
 _BY_SHAPE: tuple[_Rule, ...] = (
-    _no_code, _not_requested, _other_task, _not_private, _no_intervals, _nothing_to_read,
+    _no_code, _not_requested, _one_target_alone, _other_task, _not_private, _no_intervals, _nothing_to_read,
     _too_many_classes, _too_many_rows, _too_few_rows, _too_many_weights,
 )  # fmt: skip
 _BY_LIMITS: tuple[_Rule, ...] = (_file_too_large, _too_slow_to_answer, _too_long_to_train)

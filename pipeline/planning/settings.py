@@ -113,6 +113,8 @@ def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
 def check_training(training: Training, dataset: Dataset, where: str = "training") -> None:
     """Raise InvalidJobSpecError where it is of another task, or of classes or images that are not there."""
     task = dataset.task
+    if dataset.targets:
+        _check_several_targets(training, where)
     if training.loss and (training.loss in _OF_CLASSES) != (task == "classification"):
         fitting = [loss for loss in get_args(Loss) if (loss in _OF_CLASSES) == (task == "classification")]
         raise InvalidJobSpecError(
@@ -128,6 +130,14 @@ def check_training(training: Training, dataset: Dataset, where: str = "training"
     if training.mixup and all(column.kind != "image" for column in dataset.columns):
         raise InvalidJobSpecError(f"{where}.mixup mixes images, and there are none")
     _check_class_weights(training, dataset)
+
+
+def _check_several_targets(training: Training, where: str) -> None:
+    """Raise InvalidJobSpecError for what a model of several targets cannot be."""
+    wanted = {"quantiles": training.quantiles or training.loss == "quantile", "base_model": training.base_model}
+    for name, value in wanted.items():
+        if value:
+            raise InvalidJobSpecError(f"{where}.{name} is of one target, and several are learned: leave it out")
 
 
 def _check_class_weights(training: Training, dataset: Dataset) -> None:

@@ -11,7 +11,7 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature
 from pipeline.serving.cells.errors import json_kind
 from pipeline.serving.request_decoder import Columns, Feeds
-from pipeline.serving.responses import chosen_outputs, most_rows, predictions, tensors, to_json
+from pipeline.serving.responses import chosen_outputs, most_rows, predictions, predictions_of_targets, tensors, to_json
 from pipeline.serving.row_format import decode_rows
 from pipeline.serving.tensors import TensorDecoder
 
@@ -78,7 +78,10 @@ class LoadedModel:
     def _of_rows(self, document: Mapping[str, Any], ignore_extra: bool) -> InferenceResponse:
         feeds = decode_rows(document["rows"], self._columns, ignore_extra=ignore_extra)
         outputs = self.session.run(self._outputs, feeds)
-        results = predictions(outputs, self.signature.classes, self._quantiles)
+        if self.signature.targets:
+            results = predictions_of_targets(outputs, self.signature)
+        else:
+            results = predictions(outputs, self.signature.classes, self._quantiles)
         body = {"model": self.model, "version": self.version, "predictions": results}
         return InferenceResponse(self.model, self.version, len(results), to_json(body))
 

@@ -103,7 +103,7 @@ class ModelCatalog:
 
 def _outputs(signature: Signature) -> list[Document]:
     if signature.task == "regression":
-        shapes = ([-1], [-1, len(signature.quantiles)])
+        shapes = ([-1, len(signature.targets)] if signature.targets else [-1], [-1, len(signature.quantiles)])
         named = zip(signature.outputs, shapes, strict=False)
         return [{"name": name, "datatype": "FP32", "shape": shape} for name, shape in named]
     label, probabilities = signature.outputs

@@ -25,7 +25,7 @@ class ColumnNames:
     def __init__(self, signature: Signature) -> None:
         self.all = tuple(column.name for column in signature.columns)
         self._optional = frozenset(column.name for column in signature.columns if column.is_optional)
-        self._target = signature.target
+        self._targets = signature.target_columns
         self._unread = frozenset((*signature.unread, *map(clean_text, signature.unread)))
         self.spellings = {name: name for name in self.all}
         aliases = [(alias, column.name) for column in signature.columns for alias in column.aliases]
@@ -77,7 +77,7 @@ class ColumnNames:
             raise InvalidRequestError(f"{where} {' and '.join(faults)}: expected are {_listed(self.all)}{accept}")
 
     def _hint(self, name: str) -> str | None:
-        if name == self._target:
+        if name in self._targets:
             return f"'{shown(name)}' is what it predicts"
         near = _nearest(name, self.all)
         return None if near is None else "'{}' is near '{}'".format(*_contrast(name, near))

@@ -9,9 +9,9 @@ import orjson
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidRequestError
-from pipeline.contracts.signature import Signature
+from pipeline.contracts.signature import Signature, split_label
 
-__all__ = ["chosen_outputs", "most_rows", "predictions", "tensors", "to_json"]
+__all__ = ["chosen_outputs", "most_rows", "predictions", "predictions_of_targets", "tensors", "to_json"]
 
 _ROWS = 10_000
 _BYTES = 5_000_000  # Lambda answers with 6 MB at most
@@ -23,7 +23,22 @@ def most_rows(signature: Signature) -> int:
     labels = [len(orjson.dumps(name)) for name in signature.classes]
     a_row = 64 + max(labels, default=0) + sum(label + _NUMBER_BYTES for label in labels)
     a_row += sum(len(name) + 2 + _NUMBER_BYTES for name in signature.quantile_names)
+    if signature.targets:  # of labels also the answered ones
+        a_row += sum(labels) or sum(len(orjson.dumps(name)) + _NUMBER_BYTES for name in signature.targets)
     return max(1, min(_ROWS, _BYTES // a_row))
+
+
+def predictions_of_targets(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[dict[str, Any]]:
+    """One a row, of several targets: ``{"value"}`` by name; ``{"label", "probabilities"}``, the label a list."""
+    if not signature.is_multilabel:
+        names = signature.targets
+        return [{"value": dict(zip(names, row))} for row in outputs[0]]  # noqa: B905 - as below
+    labels, probabilities = outputs
+    classes = signature.classes
+    return [
+        {"label": split_label(label, signature), "probabilities": dict(zip(classes, row))}  # noqa: B905 - as below
+        for label, row in zip(labels.tolist(), probabilities)  # noqa: B905 - the same
+    ]
 
 
 def predictions(

@@ -32,7 +32,7 @@ def describe(rows: Rows, prepared: PreparedFiles, rejected: Path) -> dict[str, A
 
     Returns:
         ``encoding``, ``dialect``, ``rows``, ``rejected`` (line or row, and reason), ``columns`` (name, kind, examples,
-        missing, dropped), ``target``, ``task``, ``warnings``.
+        missing, dropped), ``target``, ``targets`` (the columns of several, else none), ``task``, ``warnings``.
     """
     dataset = prepared.dataset
     used = dataset.rows
@@ -43,6 +43,7 @@ def describe(rows: Rows, prepared: PreparedFiles, rejected: Path) -> dict[str, A
         "rejected": _rejected(rejected),
         "columns": _columns(rows, prepared),
         "target": dataset.target or None,
+        "targets": list(dataset.signature.target_columns) if dataset.targets else [],
         "task": dataset.task,
         "warnings": list(dataset.warnings),
     }
@@ -59,11 +60,12 @@ def _rejected(path: Path) -> list[dict[str, Any]]:
 def _columns(rows: Rows, prepared: PreparedFiles) -> list[dict[str, Any]]:
     dataset = prepared.dataset
     kinds = {column.name: column.kind for column in dataset.columns}
+    targets = dataset.signature.target_columns
     dropped = {column.name: column.reason for column in dataset.left_out}
     return [
         {
             "name": column.name,
-            "kind": _target_kind(dataset) if column.name == dataset.target else kinds.get(column.name),
+            "kind": _target_kind(dataset) if column.name in targets else kinds.get(column.name),
             "examples": _examples(column),
             "missing": prepared.missing[column.name]
             if column.name in prepared.missing

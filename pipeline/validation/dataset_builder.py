@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
-from pipeline.contracts.records.dataset import GROUP, TIME, ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.records.dataset import GROUP, LABEL_CLASSES, TIME, ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionRows, CompanionTest, read_test_rows
@@ -75,9 +76,9 @@ def build_dataset(
     _check_varies(read, classes)
     profiles, untold = _profile(read)
     left_out = (*schema.left_out, *untold)
-    _check_usable(profiles, left_out, schema.target.name)
+    _check_usable(profiles, left_out, schema.target_label)
     profiles = [_finish_profile(profile, rows) for profile in profiles]
-    columns = [*(profile.name for profile in profiles), *filter(None, (schema.target.name, schema.spec.weight))]
+    columns = [*(profile.name for profile in profiles), *schema.target_names, *filter(None, [schema.spec.weight])]
     files = _write(read, columns, classes, workdir)
     tested: CompanionRows | None = None
     if test is not None:
@@ -95,12 +96,8 @@ def build_dataset(
         *_tell_size(rows, read, sum(heights[split] for split in SPLITS)),
     ]
     dataset = Dataset(
-        task=schema.task,
-        target=schema.target.name,
         columns=tuple(profiles),
         left_out=left_out,
-        classes=classes,
-        class_rows=tuple(read.tally.classes["train", label] for label in classes),
         rows=SplitRows(**heights),
         set_aside=rejected.rows + (test.rejected.rows if test else 0),
         warnings=_cap(warnings),
@@ -111,21 +108,39 @@ def build_dataset(
         header=rows.header,
         encoding=schema.spec.encoding or "",
         sheet=schema.spec.sheet or "",
-        target_format=schema.target.number_format,
+        **_describe_target(read, classes, files["train"]),
         default_target=schema.is_default_target,
         likely_target=schema.likely_target,
         hints=hints,
         named_positive=schema.spec.positive_class or "",
     )
     missing = {column.name: column.values.null_count() for column in schema.columns}
-    missing[schema.target.name] = schema.target_values.null_count()
+    if schema.several is None:
+        missing[schema.target.name] = schema.target_values.null_count()
     return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec, missing=missing)
 
 
+def _describe_target(read: ReadRows, classes: tuple[str, ...], train: Path) -> dict[str, Any]:
+    """The fields of a Dataset that say what is learned; ``train`` is the file of the training rows."""
+    schema, several = read.schema, read.schema.several
+    fields = {"task": schema.task, "target": schema.target_label}
+    if several is None:
+        rows = tuple(read.tally.classes["train", label] for label in classes)
+        return {**fields, "classes": classes, "class_rows": rows, "target_format": schema.target.number_format}
+    labels = pl.read_parquet(train, columns=list(several.names)) if several.labels else pl.DataFrame()
+    return {
+        **fields,
+        "targets": several.names,
+        "separator": several.separator,
+        "classes": several.labels,
+        "class_rows": tuple(int((column == LABEL_CLASSES[1]).sum()) for column in labels),
+    }
+
+
 def _choose_classes(read: ReadRows) -> tuple[str, ...]:
-    """Those that train, and have rows enough; the rows of others are rejected."""
+    """Those that train, and have rows enough; the rows of others are rejected. Of several targets none."""
     schema, tally = read.schema, read.tally
-    if schema.task != "classification":
+    if schema.task != "classification" or schema.several:
         return ()
     rows = Counter[str]()
     for (_, label), count in tally.classes.items():
@@ -159,14 +174,14 @@ def _check_heights(heights: Mapping[str, int], *, has_test: bool) -> None:
 
 def _check_varies(read: ReadRows, classes: tuple[str, ...]) -> None:
     """Raise InvalidTargetError when the training rows have one value alone."""
-    target = read.schema.target
-    if target.task == "clustering" or len(classes) > 1 or read.statistics is not None:
+    if len(classes) > 1 or read.statistics is not None:
         return
-    if pl.concat([frame[target.name] for frame in read.held["train"]]).n_unique() < 2:
-        raise InvalidTargetError(
-            f"the target '{target.name}' is constant in the training rows: at least two different values are expected "
-            "there; another split may have them"
-        )
+    for name in read.schema.target_names:
+        if pl.concat([frame[name] for frame in read.held["train"]]).n_unique() < 2:
+            raise InvalidTargetError(
+                f"the target '{name}' is constant in the training rows: at least two different values are expected "
+                "there; another split may have them"
+            )
 
 
 def _profile(read: ReadRows) -> tuple[list[ColumnProfile], list[LeftOut]]:

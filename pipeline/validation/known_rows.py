@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class KnownRows:
     """Rows of a later file.
 
     ``frame`` holds the model's columns as a request writes them: numbers, truth values, texts, dates as ISO 8601 or in
-    the file's own numbers, images as bytes; null where missing. ``labels``: the target where the file has it, as text.
+    the file's own numbers, images as bytes; null where missing. ``labels``: the target where the file has it, as text;
+    of several targets in columns of their own a structure of their texts.
     """
 
     frame: pl.DataFrame
@@ -85,23 +87,35 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
     _check_names(name, rows, signature, ignore_extra=ignore_extra)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
     lost = [warning for _, warnings in columns for warning in warnings]
-    target = signature.target
-    labels = as_text(strip_cells(rows.sample[target], frozenset())) if target in rows.sample.columns else None
     return KnownRows(
         frame=pl.DataFrame([cells for cells, _ in columns]),
-        labels=labels,
+        labels=_read_labels(rows.sample, signature),
         warnings=(*rows.warnings, *rejected.warnings, *lost),
     )
 
 
+def _read_labels(frame: pl.DataFrame, signature: Signature) -> pl.Series | None:
+    """What the file says of the targets; None where it lacks one."""
+    names = signature.target_columns
+    if not names or not set(names) <= {*frame.columns}:
+        return None
+    columns = [_as_label(frame[name]) for name in names]
+    return pl.DataFrame(columns).to_struct() if len(names) > 1 else columns[0]
+
+
+def _as_label(cells: pl.Series) -> pl.Series:
+    if cells.dtype.is_nested():  # a list of labels
+        return pl.Series(cells.name, [None if cell is None else json.dumps(cell) for cell in cells.to_list()])
+    return as_text(strip_cells(cells, frozenset()))
+
+
 def _options_of(signature: Signature) -> ReadOptions:
     names = tuple(column.name for column in signature.columns)
-    target = (signature.target,) if signature.target else ()
     return ReadOptions(
         header=signature.header,
         encoding=signature.encoding,
         sheet=signature.sheet,
-        names=(*names, *target),
+        names=(*names, *signature.target_columns),
     )
 
 
@@ -114,7 +128,12 @@ def _check_names(name: str, rows: Rows, signature: Signature, *, ignore_extra: b
             f"'{name}' lacks {counted(len(absent), 'column')} that the model reads, such as '{absent[0]}': "
             f"{suggest(absent[0], there)}"
         )
-    known = {*(column.name for column in signature.columns), signature.target, *signature.unread, *rows.names.unnamed}
+    known = {
+        *(column.name for column in signature.columns),
+        *signature.target_columns,
+        *signature.unread,
+        *rows.names.unnamed,
+    }
     extra = [column for column in there if column not in known]
     if extra and not ignore_extra:
         listed = ", ".join(f"'{column}'" for column in extra[:MAX_NAMED])

@@ -20,6 +20,12 @@ from pipeline.validation.columns.cells import describe_markers, has_number_marke
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
 from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
+from pipeline.validation.columns.several_targets import (
+    STRATUM,
+    SeveralTargets,
+    infer_label_lists,
+    infer_target_columns,
+)
 from pipeline.validation.columns.spec_columns import check_columns, resolve_columns
 from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
@@ -56,7 +62,8 @@ class CastRows:
 class Schema:
     """How rows are read: ``columns`` are those that models read, ``target`` the rule of the target.
 
-    ``sample``: the rows that were looked at, with their values in ``columns`` and ``target_values``.
+    ``several``: of several targets, whose columns then are in the rows beside that of ``target``, by which they are
+    stratified alone. ``sample``: the rows that were looked at, with their values in ``columns`` and ``target_values``.
     """
 
     spec: JobSpec
@@ -71,10 +78,21 @@ class Schema:
     warnings: tuple[str, ...] = ()
     is_default_target: bool = False  # nobody named it: the last column
     likely_target: str = ""  # the column that is more likely meant than the default one
+    several: SeveralTargets | None = None
 
     @property
     def task(self) -> Task:
-        return self.target.task
+        return self.several.task if self.several else self.target.task
+
+    @property
+    def target_label(self) -> str:
+        """What is learned, as a message names it: the target, or all of several."""
+        return self.several.name if self.several else self.target.name
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The columns of the split files that hold the targets; of clustering none."""
+        return self.several.names if self.several else tuple(filter(None, [self.target.name]))
 
     @property
     def numbers(self) -> frozenset[str]:
@@ -83,7 +101,8 @@ class Schema:
             return frozenset()
         plain = Column(name="", kind="numeric")
         names = {column.name for column in self.columns if replace(column.column, name="", is_wide=False) == plain}
-        names |= {self.target.name} if self.target == TargetRule(name=self.target.name, task="regression") else set()
+        is_plain = not self.several and self.target == TargetRule(name=self.target.name, task="regression")
+        names |= {self.target.name} if is_plain else set()
         return frozenset(names | ({self.weight.name} if self.weight and self.weight.number_format == PLAIN else set()))
 
     def with_categories(self, names: Sequence[str]) -> Schema:
@@ -99,11 +118,14 @@ class Schema:
         lost: Counter[str] = Counter()
         is_sample = raw is self.sample
         columns = [column.values if is_sample else self._cast(raw, column, lost) for column in self.columns]
-        labels = self._labels(raw, is_sample=is_sample)
+        targets = self.several.cast(raw) if self.several else []
+        labels = self.several.stratum(targets) if self.several else self._labels(raw, is_sample=is_sample)
         weight = read_weights(raw[self.weight.name], self.weight, self.missing) if self.weight else None
-        frame = pl.DataFrame({values.name: values for values in (*columns, labels, weight) if values is not None})
+        frame = pl.DataFrame(
+            {values.name: values for values in (*columns, *targets, labels, weight) if values is not None}
+        )
         placed = self._placed(raw)
-        unusable = [(labels.is_null(), f"no value in the target '{self.target.name}' that can be learnt")]
+        unusable = [(labels.is_null(), f"no value in the target '{self.target_label}' that can be learnt")]
         if weight is not None:
             unusable.append((weight.is_null(), f"no positive weight in the column '{weight.name}'"))
         if placed is not None:
@@ -164,21 +186,24 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
     sample = rows.sample
     spec = resolve_columns(spec, rows.names)
     missing = choose_markers(spec.missing)
-    name = target_name(sample.columns, spec, rows.names.unnamed)
-    check_columns(spec, sample.columns, name)
+    name = "" if spec.targets else target_name(sample.columns, spec, rows.names.unnamed)
+    sources = spec.targets or (name,)
+    check_columns(spec, sample.columns, sources)
     hint = _decimal_hint(sample)
     dropped = [LeftOut(name=column, reason=_DROP_REASON) for column in spec.drop]
     dropped += _leave_out_group(spec)
-    features = sample.drop({name, spec.weight or "", *(column.name for column in dropped)}, strict=False)
+    features = sample.drop({*sources, spec.weight or "", *(column.name for column in dropped)}, strict=False)
     with ThreadPoolExecutor(1) as pool:  # the target's errors come first
         inferred = pool.submit(_infer_features, features, rows, missing, hint)
-        target = _infer_target(sample, name, spec, rows.task, hint)
+        several = _infer_several(sample, name, spec, hint)
+        target = _stratifying(several, sample) if several else _infer_target(sample, name, spec, rows.task, hint)
         columns, unread = inferred.result()
     placing = _infer_placing(sample, spec, missing)
     is_default = bool(name) and spec.target is None
-    likely = find_likely_target(target, sample.columns, [column.column for column in columns]) if is_default else ""
+    kinds = [column.column for column in columns]
+    likely = find_likely_target(target, sample.columns, kinds) if is_default and not several else ""
     return Schema(
-        spec=spec.model_copy(update={"target": name or None, "task": target.task}),
+        spec=spec.model_copy(update={"target": name or None, "task": several.task if several else target.task}),
         target=target.rule,
         target_values=target.values,
         columns=columns,
@@ -187,10 +212,24 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
         missing=missing,
         weight=infer_weight(sample[spec.weight], missing) if spec.weight else None,
         placing=placing,
-        warnings=(*tell_likely_target(name, likely), *_tell_target(target, rows)),
+        warnings=(*tell_likely_target(name, likely), *(several.warnings if several else _tell_target(target, rows))),
         is_default_target=is_default,
         likely_target=likely,
+        several=several,
     )
+
+
+def _infer_several(sample: pl.DataFrame, name: str, spec: JobSpec, hint: DecimalHint) -> SeveralTargets | None:
+    """Several targets, where the spec names them, or the target's cells list labels."""
+    if spec.targets:
+        return infer_target_columns(sample, spec, hint)
+    return infer_label_lists(sample, name, spec) if name else None
+
+
+def _stratifying(several: SeveralTargets, sample: pl.DataFrame) -> Target:
+    """What stands for several targets where rows are stratified."""
+    rule = TargetRule(name=STRATUM, task="regression", missing=several.missing)
+    return Target(rule=rule, values=several.stratum(several.cast(sample)), markers=Counter())
 
 
 def _infer_target(sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | None, hint: DecimalHint) -> Target:

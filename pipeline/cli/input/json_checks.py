@@ -162,7 +162,7 @@ class _JsonLines:
     def _spell(self) -> _Speller:
         from pipeline.serving.names import ColumnNames
 
-        return _Speller(ColumnNames(self.signature).find, self.signature.target)
+        return _Speller(ColumnNames(self.signature).find, self.signature.target_columns)
 
     def _objects(self, path: Path) -> Iterator[dict[str, Any]]:
         return (row for line in _lines(path) if (row := _parse(line)) is not None)
@@ -192,7 +192,7 @@ class _Speller:
     """Calls a row's cells by the names of the model's columns; others stay."""
 
     find: Callable[[str], str | None]
-    target: str
+    targets: tuple[str, ...]
     names: dict[str, str] = field(default_factory=dict)
     renamed: bool = False
 
@@ -210,7 +210,7 @@ class _Speller:
         from pipeline.parsing.text import clean_text
 
         clean = clean_text(key)
-        name = self.find(key) or (clean if self.target and clean == self.target else key)
+        name = self.find(key) or (clean if clean in self.targets else key)
         self.names[key] = name
         return name
 

@@ -75,15 +75,54 @@ def read_files(
     )
 
 
-def truths_of(labels: Sequence[str | None], signature: Signature) -> list[Any]:
-    """What the target says, row by row: None when it is missing, or no finite number where one is expected."""
+def truths_of(labels: Sequence[Any], signature: Signature) -> list[Any]:
+    """What the target says, row by row: None when it is missing, or no finite number where one is expected.
+
+    Args:
+        labels: Texts; of several targets in columns of their own a mapping of them.
+        signature: What the model predicts.
+
+    Returns:
+        Numbers or labels; of several targets a mapping of numbers, or a list of labels.
+    """
     if signature.task == "clustering":
         return []
-    if signature.task == "regression":
-        truths: list[Any] = _numbers(labels, signature)
-    else:
-        truths = _match(labels, signature)
+    if signature.targets:
+        truths = _labels_of_rows(labels, signature) if signature.is_multilabel else _values_of_rows(labels, signature)
+        return truths if any(truth is not None for truth in truths) else []
+    truths = _numbers(labels, signature) if signature.task == "regression" else _match(labels, signature)
     return truths if any(truth is not None for truth in truths) else []
+
+
+def _values_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
+    """A number for each target; None for a row that lacks one."""
+    columns = {name: _numbers([row and row[name] for row in labels], signature) for name in signature.targets}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [None if None in row.values() else row for row in rows]
+
+
+def _labels_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
+    """The labels that each row has, of those that the model knows; None for a row that does not say."""
+    import polars as pl
+
+    from pipeline.validation.columns.casting import as_flags
+    from pipeline.validation.columns.cells import strip_cells
+    from pipeline.validation.columns.label_lists import find_separator, split_labels
+
+    missing = MISSING if signature.missing is None else frozenset(signature.missing)
+    if len(signature.target_columns) > 1:
+        flags = [
+            as_flags(strip_cells(pl.Series([row and row[name] for row in labels], dtype=pl.String), missing)).to_list()
+            for name in signature.targets
+        ]
+        return [
+            None if None in row else [name for name, has in zip(signature.classes, row, strict=True) if has]
+            for row in zip(*flags, strict=True)
+        ]
+    cells = strip_cells(pl.Series(labels, dtype=pl.String), missing)
+    separator = find_separator(cells.drop_nulls(), is_asked=True) or signature.separator
+    lists = split_labels(cells, separator).to_list()
+    return [None if row is None else [label for label in signature.classes if label in row] for row in lists]
 
 
 def _read(name: str, path: Path, signature: Signature, workdir: Path, ignore_extra: bool) -> KnownRows:
@@ -98,7 +137,7 @@ def _read(name: str, path: Path, signature: Signature, workdir: Path, ignore_ext
     return read_known_rows(name, path, signature, workdir, form=form, ignore_extra=ignore_extra)
 
 
-def _labels(known: KnownRows) -> list[str | None]:
+def _labels(known: KnownRows) -> list[Any]:
     return [None] * known.frame.height if known.labels is None else known.labels.to_list()
 
 

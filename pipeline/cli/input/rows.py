@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sys
 import tempfile
 from dataclasses import dataclass, replace
@@ -48,7 +49,8 @@ class RowSource:
             rows = parse_rows(self.text)[:limit]
             for number, row in enumerate(rows, 1):
                 check_cells(row, f"row {number:,}")
-            sent = [{name: cell for name, cell in row.items() if name != signature.target} for row in rows]
+            targets = signature.target_columns
+            sent = [{name: cell for name, cell in row.items() if name not in targets} for row in rows]
             return RequestRows(rows=iter(sent), truths=_json_truths(rows, signature), verbatim=True)
         with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
             return self._read(signature, limit, Path(scratch), ignore_extra)
@@ -168,5 +170,14 @@ def _list_parts(folder: Path) -> list[Path]:
 def _json_truths(rows: list[Row], signature: Signature) -> list[object]:
     from pipeline.cli.input.request_rows import truths_of
 
-    values = [row.get(signature.target) for row in rows]
-    return truths_of([None if value is None else str(value) for value in values], signature)
+    names = signature.target_columns
+    values = [[_json_truth(row.get(name)) for name in names] for row in rows]
+    if len(names) == 1:
+        return truths_of([value for (value,) in values], signature)
+    return truths_of([dict(zip(names, row, strict=True)) for row in values], signature)
+
+
+def _json_truth(value: object) -> str | None:
+    if value is None:
+        return None
+    return json.dumps(value) if isinstance(value, list) else str(value)

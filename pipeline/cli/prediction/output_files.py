@@ -31,11 +31,16 @@ def check_output(path: Path) -> None:
 
 
 def predictions_frame(answers: Answers) -> pl.DataFrame:
-    """One row per row of the input: ``row``, ``prediction``, its probabilities or quantiles, and ``truth`` if known."""
+    """One row per row of the input: ``row``, ``prediction``, its probabilities or quantiles, and ``truth`` if known.
+
+    Of several targets that are numbers ``prediction_NAME`` and ``truth_NAME`` of each.
+    """
     import polars as pl
 
     predictions = answers.predictions
     columns: dict[str, list[object]] = {"row": list(range(1, len(predictions) + 1))}
+    if answers.signature.targets:
+        return _frame_of_targets(answers, columns)
     if predictions and "label" in predictions[0]:
         columns["prediction"] = [one["label"] for one in predictions]
         for label in predictions[0]["probabilities"]:
@@ -46,6 +51,25 @@ def predictions_frame(answers: Answers) -> pl.DataFrame:
             columns[f"quantile_{quantile}"] = [one["quantiles"][quantile] for one in predictions]
     if answers.truths:
         columns["truth"] = list(answers.truths)
+    return pl.DataFrame(columns, strict=False)
+
+
+def _frame_of_targets(answers: Answers, columns: dict[str, list[object]]) -> pl.DataFrame:
+    """A column for each target; of labels those of a row, joined, and the probability of each."""
+    import polars as pl
+
+    signature, predictions, truths = answers.signature, answers.predictions, answers.truths
+    if signature.is_multilabel:
+        columns["prediction"] = [signature.separator.join(one["label"]) for one in predictions]
+        for label in signature.classes:
+            columns[f"probability_{label}"] = [one["probabilities"][label] for one in predictions]
+        if truths:
+            columns["truth"] = [None if truth is None else signature.separator.join(truth) for truth in truths]
+        return pl.DataFrame(columns, strict=False)
+    for name in signature.targets:
+        columns[f"prediction_{name}"] = [one["value"][name] for one in predictions]
+    for name in signature.targets if truths else ():
+        columns[f"truth_{name}"] = [None if truth is None else truth[name] for truth in truths]
     return pl.DataFrame(columns, strict=False)
 
 

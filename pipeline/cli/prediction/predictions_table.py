@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.prediction.predict import Answers
+from pipeline.cli.prediction.target_values import score_of_targets, values_table
 
 __all__ = ["answer_text", "answers_table", "is_right", "score_text"]
 
@@ -19,6 +20,8 @@ _SHOWN = 20
 
 def answers_table(answers: Answers, *, shown: int = _SHOWN) -> RenderableType:
     """The first ``shown`` answers, and how good all of them are."""
+    if answers.signature.targets and not answers.signature.is_multilabel:
+        return values_table(answers, shown=shown)
     scored = bool(answers.truths)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     target = answers.signature.target or "cluster"
@@ -44,14 +47,30 @@ def answer_text(prediction: dict[str, Any]) -> Text:
         return Text.assemble(f"{prediction['value']:g}", (f"  {low}: {least:g}, {high}: {most:g}", "dim"))
     if "label" not in prediction:
         return Text(f"{prediction['value']:g}")
+    if isinstance(prediction["label"], list):
+        return _labels_text(prediction)
     probability = prediction["probabilities"].get(prediction["label"], math.nan)
     return Text.assemble(str(prediction["label"]), (f"  {probability:.1%}", "dim"))
+
+
+def _labels_text(prediction: dict[str, Any]) -> Text:
+    """``red 98 %, tiny 61 %``; a row without labels has the likeliest one in parentheses."""
+    probabilities = prediction["probabilities"]
+    if not prediction["label"]:
+        likeliest = max(probabilities, key=lambda label: probabilities[label])
+        return Text(f"none ({likeliest} {probabilities[likeliest]:.0%})", style="dim")
+    pieces: list[str | tuple[str, str]] = []
+    for label in prediction["label"]:
+        pieces += [", " if pieces else "", label, (f" {probabilities[label]:.0%}", "dim")]
+    return Text.assemble(*pieces)
 
 
 def score_text(answers: Answers) -> Text:
     """Accuracy over the rows whose truth is known; for regression the root mean squared error."""
     pairs = [pair for pair in zip(answers.predictions, answers.truths, strict=True) if pair[1] is not None]
     count = len(pairs)
+    if answers.signature.targets:
+        return score_of_targets(answers.signature, pairs)
     if answers.signature.task == "classification":
         right = sum(is_right(prediction, truth) for prediction, truth in pairs)
         return Text(f"accuracy {right / count:.4f} ({right} of {count} rows)", style="bold")
@@ -60,7 +79,9 @@ def score_text(answers: Answers) -> Text:
 
 
 def is_right(prediction: dict[str, Any], truth: Any) -> bool:
-    """Labels are text, whatever type the file gave the truth."""
+    """Labels are text, whatever type the file gave the truth; those of a row are a list, in the model's order."""
+    if isinstance(truth, list):
+        return bool(prediction["label"] == truth)
     text = str(truth).lower() if isinstance(truth, bool) else str(truth).strip()
     return bool(prediction["label"] == text)
 
@@ -71,4 +92,6 @@ def _beside(prediction: dict[str, Any], truth: Any) -> tuple[Text, ...]:
     if "label" not in prediction:
         return Text(f"{truth:g}"), Text("")
     right = is_right(prediction, truth)
-    return Text(str(truth)), Text("✓", style="green") if right else Text("✗", style="red")
+    return Text(", ".join(truth) if isinstance(truth, list) else str(truth)), Text(
+        "✓", style="green"
+    ) if right else Text("✗", style="red")

@@ -32,7 +32,7 @@ def check_view(check: Check) -> RenderableType:
 def _sections(check: Check) -> Iterator[RenderableType]:
     report = check.report
     yield _title(check)
-    yield _columns(report["columns"], report["target"])
+    yield _columns(report["columns"], report["targets"] or [report["target"]])
     yield _grid({**_reading(check), "learns": _task(report), "with": ", ".join(check.companions)})
     yield _warnings([*report["warnings"], ""])
     yield _grid(_plan(check))
@@ -46,7 +46,7 @@ def _title(check: Check) -> Text:
     return Text.assemble((check.name, "bold"), f"  {len(check.report['columns']):,} columns: {counts}")
 
 
-def _columns(columns: list[Mapping[str, Any]], target: str | None) -> RenderableType:
+def _columns(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) -> RenderableType:
     reasons = any(column["dropped"] for column in columns)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("column", overflow="fold", ratio=3 if reasons else None)
@@ -55,19 +55,19 @@ def _columns(columns: list[Mapping[str, Any]], target: str | None) -> Renderable
     table.add_column("examples", overflow="fold", ratio=4 if reasons else None)
     if reasons:
         table.add_column("why it is dropped", overflow="fold", ratio=4)
-    shown = _shown(columns, target)
+    shown = _shown(columns, targets)
     for column in shown:
-        table.add_row(*_cells(column, is_target=column["name"] == target, reasons=reasons))
+        table.add_row(*_cells(column, is_target=column["name"] in targets, reasons=reasons))
     if left := len(columns) - len(shown):
         return Group(table, Text(f"and {left:,} columns more (--json lists all)", style="dim"))
     return table
 
 
-def _shown(columns: list[Mapping[str, Any]], target: str | None) -> list[Mapping[str, Any]]:
-    """All, or of many the first, and the target wherever it is."""
+def _shown(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) -> list[Mapping[str, Any]]:
+    """All, or of many the first, and the targets wherever they are."""
     if len(columns) <= _MAX_COLUMNS:
         return columns
-    last = [column for column in columns[_MAX_COLUMNS - 1 :] if column["name"] == target]
+    last = [column for column in columns[_MAX_COLUMNS - 1 :] if column["name"] in targets]
     return [*columns[: _MAX_COLUMNS - len(last)], *last]
 
 

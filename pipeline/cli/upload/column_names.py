@@ -46,8 +46,8 @@ def check_names(file: Path, spec: JobSpec) -> bool:
         if rows is None:
             return False
         resolved = resolve_columns(spec, rows.names)
-        name = target_name(rows.sample.columns, resolved, rows.names.unnamed)
-        check_columns(resolved, rows.sample.columns, name)
+        name = "" if resolved.targets else target_name(rows.sample.columns, resolved, rows.names.unnamed)
+        check_columns(resolved, rows.sample.columns, resolved.targets or (name,))
         return True
 
 

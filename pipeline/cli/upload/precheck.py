@@ -107,11 +107,11 @@ def _tell_settings(upload: Upload, stored: Sequence[Path]) -> JobSpec:
     settings = upload.own_settings or earlier
     spec = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
     asked = override_target(spec, (upload.target or "").strip())
-    wins = f"--target {asked.spec.target} wins over its target, {spec.target}" if asked.warnings else ""
+    wins = f"--target {asked.spec.target} wins over its target, {spec.asked_target}" if asked.warnings else ""
     if settings is None:
         return asked.spec
     if upload.own_settings is None:
-        target = f" (target: {spec.target})" if spec.target and not wins else ""
+        target = f" (target: {spec.asked_target})" if spec.asked_target and not wins else ""
         message(f"using train.yaml from your earlier drop{f'; {wins}' if wins else target}", style="yellow")
     elif wins:
         message(f"{settings.name}: {wins}", style="yellow")

@@ -22,6 +22,7 @@ from pipeline.contracts.records.evaluation_report import (
     JobCost,
     PermutationImportance,
     Segment,
+    TargetQuality,
 )
 from pipeline.contracts.records.model_version import ModelCard, ModelVersion
 from pipeline.contracts.records.variant import CandidateReport
@@ -47,6 +48,9 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
         yield from (Text(f"! {warning}", style="yellow") for warning in card.warnings)
     yield _heading(f"Quality on {card.test_rows:,} test rows, used for no choice")
     yield _quality(card)
+    if card.by_target:
+        yield _heading("Quality by target")
+        yield _by_target(card.by_target)
     if card.clusters:
         yield _heading("Clusters: median or most frequent value over the test rows")
         yield _clusters(card.clusters)
@@ -104,6 +108,14 @@ def _quality(card: ModelCard) -> RenderableType:
             Text(SKLEARN_NAMES.get(metric, ""), style="dim"),
             style="bold" if metric == card.metric else None,
         )
+    return table
+
+
+def _by_target(found: Sequence[TargetQuality]) -> RenderableType:
+    metrics = list(found[0].quality)
+    table = _table("target", "rows", *metrics, right=tuple(range(1, len(metrics) + 2)))
+    for one in found:
+        table.add(Text(one.target), f"{one.rows:,}", *(format_number(one.quality[metric], 4) for metric in metrics))
     return table
 
 
@@ -205,7 +217,7 @@ def _segments(found: Sequence[Segment]) -> RenderableType:
 def _data(card: ModelCard) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     splits = ", ".join(f"{rows:,} {name}" for name, rows in card.rows.items())
-    total = sum(card.classes.values())
+    total = card.rows["train"] if card.by_target else sum(card.classes.values())  # a row has any number of labels
     facts = {
         "rows": splits + (f", {card.set_aside:,} rejected" if card.set_aside else ""),
         "columns": f"{card.columns:,} read"

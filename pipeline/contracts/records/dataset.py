@@ -10,7 +10,17 @@ from pipeline.contracts.signature import Column, ColumnKind, Signature, Task
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 
-__all__ = ["GROUP", "REFIT_FOLDS", "TIME", "ColumnProfile", "Dataset", "DatePart", "LeftOut", "SplitRows"]
+__all__ = [
+    "GROUP",
+    "LABEL_CLASSES",
+    "REFIT_FOLDS",
+    "TIME",
+    "ColumnProfile",
+    "Dataset",
+    "DatePart",
+    "LeftOut",
+    "SplitRows",
+]
 
 # Hidden columns of the split files of learning rows; files of older versions lack them, and no model reads them.
 GROUP = "__group__"  # UInt64, equal for exact copies of a row, or for the same value of split.column
@@ -71,6 +81,7 @@ class SplitRows(Record):
 SMALL_DATASET_ROWS = 2_000
 RARE_SHARE = 0.05  # of the training rows: the rarer of two classes below it makes them imbalanced
 RARE_FRACTION = 0.2  # of its even share: one of more classes below it does
+LABEL_CLASSES = ("no", "yes")  # values of a label's column in the split files
 MAX_UNREAD = 500  # names of dropped columns in a signature
 REFIT_FOLDS = 5  # whose models answer together, where a network learns from all of few rows
 
@@ -79,6 +90,10 @@ class Dataset(Record):
     """The splits are parquet files (names.RunKeys.split) of the feature columns and the target.
 
     Those that models learn from, train and validation, also have the hidden columns GROUP and TIME.
+
+    Of several ``targets`` each has a column: Float64, or String of LABEL_CLASSES for each label of a multi-label
+    classification, whose labels are ``classes`` in this order and whose ``class_rows`` are the rows that have them.
+    ``target`` then names all of them, or the column of the file that lists a row's labels.
 
     The target is String for classification (values are those of ``classes``), Float64 for regression; it has no nulls.
     Clustering has no target: its name is empty. ``weight`` names the column of the rows' weights (Float32, positive),
@@ -105,8 +120,24 @@ class Dataset(Record):
     target_format: NumberFormat = PLAIN
     default_target: bool = False  # no target was named: it is the last column
     likely_target: str = ""  # the column that is more likely meant than the default one
+    targets: tuple[str, ...] = ()  # of several: their columns in the split files; of one target none
+    separator: str = ""  # as contracts.signature.Signature has it
     hints: tuple[str, ...] = ()  # those of the warnings that say what else the rows look like, with the line to add
     named_positive: str = ""  # class that train.yaml names as the positive one
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether a row has any number of the classes."""
+        return self.task == "classification" and bool(self.targets)
+
+    def of_target(self, number: int) -> Dataset:
+        """Of several targets the data set of the one with this number, from 0: a label has the classes no and yes."""
+        alone = {"target": self.targets[number], "targets": (), "separator": ""}
+        if not self.is_multilabel:
+            return self.model_copy(update=alone)
+        rows = self.class_rows[number]
+        classes = {"classes": LABEL_CLASSES, "class_rows": (self.rows.train - rows, rows)}
+        return self.model_copy(update={**alone, **classes, "named_positive": LABEL_CLASSES[1]})
 
     @property
     def few_rows(self) -> bool:
@@ -117,7 +148,7 @@ class Dataset(Record):
     def rarest_class(self) -> tuple[str, float] | None:
         """The class with the fewest training rows, and its share of them; None where there are no classes."""
         total = sum(self.class_rows)
-        if len(self.classes) < 2 or not total:
+        if self.targets or len(self.classes) < 2 or not total:
             return None
         rows, label = min(zip(self.class_rows, self.classes, strict=True))
         return label, rows / total
@@ -133,9 +164,9 @@ class Dataset(Record):
     @property
     def positive(self) -> str:
         """Of two classes the positive one: that train.yaml names; else of imbalanced classes the rarer; else the second
-        in sorted order, as scikit-learn takes 1 of 0 and 1. Empty where there are not two classes.
+        in sorted order, as scikit-learn takes 1 of 0 and 1. Empty where there are not two classes, or several labels.
         """
-        if len(self.classes) != 2:
+        if self.targets or len(self.classes) != 2:
             return ""
         if self.named_positive in self.classes:
             return self.named_positive
@@ -173,5 +204,7 @@ class Dataset(Record):
             sheet=self.sheet,
             target_format=self.target_format,
             positive=self.positive,
+            targets=self.targets,
+            separator=self.separator,
             unread=self._unread,
         )

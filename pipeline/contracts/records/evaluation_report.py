@@ -15,6 +15,7 @@ __all__ = [
     "JobCost",
     "PermutationImportance",
     "Segment",
+    "TargetQuality",
 ]
 
 
@@ -39,6 +40,18 @@ class ClassQuality(Record):
     precision: float
     recall: float
     f1: float
+
+
+class TargetQuality(Record):
+    """Quality of one of several targets on the test rows, with 95 % intervals.
+
+    ``rows``: of a label those that have it, else all.
+    """
+
+    target: str
+    rows: int
+    quality: dict[str, float]
+    interval: dict[str, tuple[float, float]]
 
 
 class Confusion(Record):

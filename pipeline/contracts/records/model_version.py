@@ -16,6 +16,7 @@ from pipeline.contracts.records.evaluation_report import (
     JobCost,
     PermutationImportance,
     Segment,
+    TargetQuality,
 )
 from pipeline.contracts.records.variant import Artifact
 from pipeline.contracts.signature import Signature
@@ -122,6 +123,7 @@ class ModelCard(Record):
     clusters: tuple[Cluster, ...] = ()
     positive_class: str = ""  # of two classes the one that F1, average precision and the threshold are of
     by_class: tuple[ClassQuality, ...] = ()
+    by_target: tuple[TargetQuality, ...] = ()  # of several targets
     confusion: Confusion | None = None
     calibration: Calibration | None = None
     coverage: IntervalCoverage | None = None

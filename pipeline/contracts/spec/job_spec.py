@@ -23,6 +23,7 @@ from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.train_yaml import load_train_yaml
 
 __all__ = [
+    "MAX_TARGETS",
     "Algorithm",
     "Compression",
     "JobSpec",
@@ -46,6 +47,10 @@ Optimizer = Literal[
 Schedule = Literal["constant", "step", "exponential", "cosine", "warmup", "one_cycle", "plateau"]
 Loss = Literal["cross_entropy", "focal", "mse", "mae", "huber", "quantile"]
 
+MAX_TARGETS = 50  # each is trained by itself
+_OR_LIST: Any = {
+    "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}, {"type": "array"}]
+}
 _CATALOGUED = {"items": {"enum": list(catalogue())}}
 
 
@@ -254,7 +259,10 @@ class JobSpec(_StrictModel):
     """``train.yaml``. An unknown field is an error that names the nearest known one."""
 
     task: Annotated[Task | None, BeforeValidator(check_task_name)] = None  # None: told from the target's values
-    target: Text | None = None  # None: the object's metadata, else the last column; of clustering none
+    # None: the object's metadata, else the last column; of clustering none. A list is targets.
+    target: Annotated[Text | None, Field(json_schema_extra=_OR_LIST)] = None
+    targets: tuple[Text, ...] = ()  # several columns to learn: all numbers, or all labels that a row has or has not
+    labels: Literal["auto", "single", "several"] = "auto"  # of a cell such as a|b: one class, or several labels
     metric: MetricName | None = None  # None: log_loss, average_precision, rmse or silhouette
     positive_class: Label | None = None  # of two classes; None: the second in sorted order, or the rarer under 5 %
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
@@ -278,6 +286,35 @@ class JobSpec(_StrictModel):
     compression: Compression = Compression()
     limits: Limits = Limits()
     promote: Literal["auto", "manual"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_list_of_targets(cls, fields: object) -> object:
+        """A list under ``target`` is ``targets``; of one name it is that target."""
+        if not isinstance(fields, dict):
+            return fields
+        named = fields.get("targets") or fields.get("target")
+        if not isinstance(named, list | tuple):
+            return fields
+        if fields.get("target") and fields.get("targets"):
+            raise ValueError("target and targets are both given: one of them is expected")
+        if "target" in fields and not named:
+            raise ValueError("target: the list is empty: the name of a column, or several, are expected")
+        others = {name: value for name, value in fields.items() if name not in ("target", "targets")}
+        return {**others, "target": named[0]} if len(named) == 1 else {**others, "targets": named}
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        if len(set(self.targets)) < len(self.targets):
+            raise ValueError("targets: a column is named twice: each once is expected")
+        if len(self.targets) > MAX_TARGETS:
+            raise ValueError(f"targets: {len(self.targets)} are given: at most {MAX_TARGETS} are expected")
+        return self
+
+    @property
+    def asked_target(self) -> str | None:
+        """The target, or all targets, as a message names them."""
+        return ", ".join(self.targets) or self.target
 
     @model_validator(mode="after")
     def _check_clusters(self) -> Self:

@@ -40,6 +40,7 @@ _METRICS: Mapping[Task, tuple[Metric, ...]] = {
     "regression": ("rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball", "r2", "d2_absolute_error"),
     "clustering": ("silhouette",),
 }  # fmt: skip
+_OF_LABELS: tuple[Metric, ...] = ("log_loss", "accuracy", "f1_macro", "auc", "average_precision")
 # What quality means to a user who names no metric, as in limits.min_quality.
 _QUALITY: Mapping[Task, Metric] = {"classification": "accuracy", "regression": "rmse", "clustering": "silhouette"}
 
@@ -153,11 +154,13 @@ def resolve_metric(name: str) -> str:
 def choose_metric(metric: Metric | None, dataset: Dataset) -> Metric:
     """Return what candidates are compared by: ``metric`` where train.yaml names one.
 
-    Else the log loss, of two imbalanced classes average precision, of a regression the RMSE, of clusters the
-    silhouette.
+    Else the log loss, of two imbalanced classes average precision, of a regression the RMSE (of several
+    targets, whose units need not be alike, R2), of clusters the silhouette.
     """
     if metric is not None:
         return metric
+    if dataset.targets and dataset.task == "regression":
+        return "r2"
     return "average_precision" if dataset.positive and dataset.is_imbalanced else _METRICS[dataset.task][0]
 
 
@@ -177,16 +180,19 @@ def greater_is_better(metric: str) -> bool:
     return metric not in _LOWER_IS_BETTER
 
 
-def check_metric(metric: Metric, task: Task, classes: Sequence[str] = ()) -> Metric:
-    """Return ``metric``.
+def check_metric(metric: Metric, task: Task, classes: Sequence[str] = (), *, has_several: bool = False) -> Metric:
+    """Return ``metric``; ``has_several``: the classes are labels, of which a row has any number.
 
     Raises:
         InvalidJobSpecError: It does not measure ``task``, or not these classes: ``f1`` is of two classes, and
             ``quadratic_kappa`` of classes that are numbers.
     """
-    if metric not in _METRICS[task]:
-        fitting = ", ".join(_METRICS[task])
-        raise InvalidJobSpecError(f"metric '{metric}' does not measure {task}: one of {fitting} is expected")
+    fitting = _OF_LABELS if has_several and task == "classification" else _METRICS[task]
+    if metric not in fitting:
+        measured = "several labels a row" if fitting is _OF_LABELS else task
+        raise InvalidJobSpecError(
+            f"metric '{metric}' does not measure {measured}: one of {', '.join(fitting)} is expected"
+        )
     if metric == "f1" and len(classes) > 2:
         raise InvalidJobSpecError(
             f"metric 'f1' is of two classes, and the target has {len(classes)}: f1_macro (classes count alike) or "

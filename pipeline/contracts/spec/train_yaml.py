@@ -14,7 +14,7 @@ __all__ = ["load_train_yaml"]
 _TEXT = "tag:yaml.org,2002:str"
 _PLAIN = ("bool", "int", "float", "timestamp")
 _TEXTS = frozenset({("target",), ("weight",), ("sheet",), ("encoding",), ("split", "column")})
-_LISTS = frozenset({("missing",), ("drop",), ("segments",)})  # in these null is a text, too
+_LISTS = frozenset({("missing",), ("drop",), ("segments",), ("target",), ("targets",)})  # in these null is a text, too
 
 
 def load_train_yaml(text: str) -> object:

@@ -16,6 +16,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.evaluation_report import JobCost
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.records.variant import LeaderboardRow, Selection
+from pipeline.evaluation.card.by_target import quality_by_target
 from pipeline.evaluation.card.calibration import calibration, coverage
 from pipeline.evaluation.card.card_warnings import find_warnings, shared_rows
 from pipeline.evaluation.card.confusion import class_quality, confusion
@@ -32,6 +33,7 @@ from pipeline.evaluation.stored_models import unpack_model
 __all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
 
 _IMPORTANCE_SECONDS = 30.0
+_LEAKAGE_SECONDS = 20.0  # for all of several targets
 MAX_LISTED = 500  # columns in each of a card's lists
 
 _Document = dict[str, Any]
@@ -117,7 +119,9 @@ def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationC
     exams = exam.signature, exam.truth, exam.answers
     if dataset.task == "clustering":
         found["clusters"] = summarize_clusters(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
-    if dataset.task == "classification":
+    if dataset.targets:
+        found["by_target"] = quality_by_target(exam, dataset)
+    elif dataset.task == "classification":
         found |= {
             "confusion": confusion(*exams),
             "by_class": class_quality(*exams, exam.weight)[:MAX_LISTED],
@@ -144,9 +148,18 @@ def _of_splits(exam: HoldoutEvaluation, dataset: Dataset, background: Evaluation
         if name not in usable:
             yield f"segments: column '{name}' is none that the model reads, so that no quality is shown by it"
     if background.splits is not None:
-        yield from find_leaky_columns(dataset, background.splits["train"])
+        yield from _leaky_columns(dataset, background.splits["train"])
         others = {"validation": background.splits["validation"], "test": exam.test}
         yield from shared_rows(background.splits["train"], others)
+
+
+def _leaky_columns(dataset: Dataset, train: pl.DataFrame) -> Iterator[str]:
+    """Of each target where there are several."""
+    if not dataset.targets:
+        yield from find_leaky_columns(dataset, train)
+    for number, _ in enumerate(dataset.targets):
+        seconds = _LEAKAGE_SECONDS / len(dataset.targets)
+        yield from find_leaky_columns(dataset.of_target(number), train, seconds=seconds)
 
 
 def _data(dataset: Dataset) -> _Document:

@@ -43,6 +43,7 @@ def find_warnings(
         )
     for one in drifts:
         what = "the target" if one.column == dataset.target else f"column '{one.column}'"
+        what = f"the target '{one.column}'" if one.column in dataset.targets else what
         yield f"drift: {what} has another distribution in the {one.split} rows (stability index {one.index:.2f})"
     for part in (part for part in parts if part.worse):
         first, last = part.interval

@@ -21,7 +21,7 @@ _SHOWN = 10
 def drift(dataset: Dataset, train: pl.DataFrame, others: dict[str, pl.DataFrame]) -> tuple[Drift, ...]:
     """Where the index is at least 0.1 and beyond chance, the greatest first; of features and the target."""
     names = [column.name for column in dataset.columns if column.kind not in ("text", "image")]
-    names += [dataset.target] if dataset.target else []
+    names += dataset.targets or ([dataset.target] if dataset.target else [])
     found = []
     for split, frame in others.items():
         for name in names:

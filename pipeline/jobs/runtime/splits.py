@@ -56,7 +56,7 @@ def read_splits(  # noqa: PLR0913 - where it reads, and how much
         file,
         (memory_bytes() if max_bytes is None else max_bytes) // 2,
         seed,
-        class_column=dataset.target if dataset.task == "classification" else None,
+        class_column=dataset.target if dataset.task == "classification" and not dataset.targets else None,
     )
     return Splits(train=train, validation=read_validation(artifacts, keys, folder), notes=notes)
 

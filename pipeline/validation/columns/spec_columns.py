@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.errors import InvalidJobSpecError
+from collections.abc import Callable, Sequence
+
+from pipeline.contracts.errors import InvalidJobSpecError, InvalidTargetError
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.names import NamedColumns, suggest
 
@@ -20,7 +22,7 @@ def resolve_columns(spec: JobSpec, names: NamedColumns) -> JobSpec:
 
     return spec.model_copy(
         update={
-            "target": spec.target and resolve(spec.target),
+            **_resolve_targets(spec, names, resolve),
             "weight": spec.weight and resolve(spec.weight),
             "drop": tuple(map(resolve, spec.drop)),
             "segments": tuple(map(resolve, spec.segments)),
@@ -29,8 +31,26 @@ def resolve_columns(spec: JobSpec, names: NamedColumns) -> JobSpec:
     )
 
 
-def check_columns(spec: JobSpec, names: list[str], target: str) -> None:
-    """Raise InvalidJobSpecError when a column that the spec names is not there, or is the target and may not be."""
+def _resolve_targets(spec: JobSpec, names: NamedColumns, resolve: Callable[[str], str]) -> dict[str, object]:
+    """The fields ``target`` and ``targets``: ``a, b`` are two columns where no column is called so."""
+    target = spec.target and resolve(spec.target)
+    targets = tuple(map(resolve, spec.targets))
+    if target and target not in names.names and "," in target:
+        listed = tuple(resolve(name.strip()) for name in target.split(",") if name.strip())
+        if len(listed) > 1 and all(name in names.names for name in listed):
+            return {"target": None, "targets": listed}
+    return {"target": target, "targets": targets}
+
+
+def check_columns(spec: JobSpec, names: list[str], targets: Sequence[str]) -> None:
+    """Raise InvalidJobSpecError when a column that the spec names is not there, or is a target and may not be.
+
+    Raises:
+        InvalidTargetError: One of several targets is not there.
+    """
+    for name in spec.targets:
+        if name not in names:
+            raise InvalidTargetError(f"there is no target column '{name}': {suggest(name, names)}")
     named = [("drop", name) for name in spec.drop]
     named += [("split.column", spec.split.column)] if spec.split.column else []
     named += [("weight", spec.weight)] if spec.weight else []
@@ -38,7 +58,7 @@ def check_columns(spec: JobSpec, names: list[str], target: str) -> None:
     for field, name in named:
         if name not in names:
             raise InvalidJobSpecError(f"train.yaml: {field}: there is no column '{name}': {suggest(name, names)}")
-        if name == target:
+        if name in targets:
             raise InvalidJobSpecError(f"train.yaml: {field}: column '{name}' is the target, which must stay")
     if spec.weight is not None and spec.weight == spec.split.column:
         raise InvalidJobSpecError(f"train.yaml: weight: column '{spec.weight}' is split.column too: two are expected")

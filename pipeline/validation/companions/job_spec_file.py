@@ -47,17 +47,18 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
     Raises:
         InvalidJobSpecError: More of train.yaml is about its own target, or has another use for the column.
     """
-    if not target or spec.target is None or spec.target.strip() == target:
-        return AskedSpec(spec=spec.model_copy(update={"target": target}) if target else spec)
+    asked = spec.asked_target
+    if not target or asked is None or asked.strip() == target:
+        return AskedSpec(spec=spec.model_copy(update={"target": target, "targets": ()}) if target else spec)
     if conflicts := list(_find_conflicts(spec, target)):
         raise InvalidJobSpecError(
             f"--target (or the object's metadata) asks for '{target}', and train.yaml is made for "
-            f"'{spec.target}' ({', '.join(conflicts)}): settings for '{target}' are expected (--spec), or no --target"
+            f"'{asked}' ({', '.join(conflicts)}): settings for '{target}' are expected (--spec), or no --target"
         )
     return AskedSpec(
-        spec=spec.model_copy(update={"target": target}),
+        spec=spec.model_copy(update={"target": target, "targets": ()}),
         warnings=(
-            f"the target is '{target}', as --target (or the object's metadata) says, and not '{spec.target}', as "
+            f"the target is '{target}', as --target (or the object's metadata) says, and not '{asked}', as "
             "train.yaml says",
         ),
     )

@@ -13,6 +13,7 @@ from pipeline.contracts.signature import Column
 from pipeline.validation.columns.cells import count_markers, describe_markers
 from pipeline.validation.columns.later_columns import cast_later_column, fit_column
 from pipeline.validation.columns.names import suggest
+from pipeline.validation.columns.several_targets import STRATUM
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.limits import MAX_NAMED
@@ -63,14 +64,17 @@ def read_test_rows(
     """
     raw, name, weight = test.rows.sample, schema.target.name, schema.spec.weight
     raw = _add_absent(raw, optional)
-    _check_names(test, raw, [*filter(None, [name]), *(column.name for column in schema.columns)], name)
+    _check_names(
+        test, raw, [column.name for column in schema.columns], schema.several.sources if schema.several else (name,)
+    )
     features = [_cast(test, raw[column.name], column.column, schema.missing) for column in schema.columns]
     warnings = [warning for _, column_warnings in features for warning in column_warnings]
-    values, unseen = _read_target(raw, schema.target, classes)
-    test.rejected.add_dropped(values.is_null() & ~unseen, f"no value in the target '{name}'")
+    targets = schema.several.cast(raw) if schema.several else []
+    values, unseen = _read_target(raw, schema, targets, classes)
+    test.rejected.add_dropped(values.is_null() & ~unseen, f"no value in the target '{schema.target_label}'")
     test.rejected.add_dropped(unseen, "a class of the target that no training row has")
     labels = list(_tell_unseen(test, raw, unseen, schema.target, classes))
-    frame = pl.DataFrame({values.name: values for values in (*(values for values, _ in features), values)})
+    frame = pl.DataFrame({values.name: values for values in (*(values for values, _ in features), *targets, values)})
     if weight is not None:
         frame = frame.with_columns(_read_weight(test, raw, weight, schema))
         test.rejected.add_dropped(frame[weight].is_null(), f"no positive weight in the column '{weight}'")
@@ -81,10 +85,10 @@ def read_test_rows(
     if frame.is_empty():
         raise TooFewRowsError(
             f"'{test.name}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "
-            f"'{name}', of classes that the data has, are expected"
+            f"'{schema.target_label}', of classes that the data has, are expected"
         )
     return CompanionRows(
-        frame=frame,
+        frame=frame.drop(STRATUM, strict=False),
         warnings=(
             *(f"'{test.name}': {warning}" for warning in test.rows.warnings),
             *test.rejected.warnings,
@@ -133,10 +137,13 @@ def _add_absent(raw: pl.DataFrame, optional: Set[str]) -> pl.DataFrame:
     return pl.DataFrame([*raw, *(pl.Series(name, [None] * raw.height, dtype=pl.String) for name in absent)])
 
 
-def _check_names(test: CompanionTest, raw: pl.DataFrame, needed: Sequence[str], target: str) -> None:
-    missing = [name for name in needed if name not in raw.columns]
-    if target in missing:
-        raise InvalidTargetError(f"'{test.name}' has no column '{target}', the target: {suggest(target, raw.columns)}")
+def _check_names(test: CompanionTest, raw: pl.DataFrame, columns: Sequence[str], targets: Sequence[str]) -> None:
+    for target in targets:
+        if target and target not in raw.columns:
+            raise InvalidTargetError(
+                f"'{test.name}' has no column '{target}', the target: {suggest(target, raw.columns)}"
+            )
+    missing = [name for name in columns if name not in raw.columns]
     if missing:
         raise InvalidColumnsError(
             f"'{test.name}' lacks {counted(len(missing), 'column')} of the data, such as '{missing[0]}': "
@@ -155,8 +162,13 @@ def _cast(test: CompanionTest, raw: pl.Series, column: Column, missing: Set[str]
     return later.values, warnings
 
 
-def _read_target(raw: pl.DataFrame, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
-    none = pl.Series([False]).new_from_index(0, raw.height)
+def _read_target(
+    raw: pl.DataFrame, schema: Schema, targets: Sequence[pl.Series], classes: Sequence[str]
+) -> tuple[pl.Series, pl.Series]:
+    """The target, null where a row has none (of several: one of them), and a mask of unknown labels."""
+    target, none = schema.target, pl.Series([False]).new_from_index(0, raw.height)
+    if schema.several:
+        return schema.several.stratum(targets), none
     if target.task == "clustering":
         return pl.Series(target.name, [0.0]).new_from_index(0, raw.height), none
     if target.task == "regression":

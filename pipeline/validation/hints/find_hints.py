@@ -21,6 +21,8 @@ def find_hints(schema: Schema) -> tuple[str, ...]:
     """
     if schema.task == "clustering" or any(column.column.kind == "image" for column in schema.columns):
         return ()
+    if schema.several:
+        return (*hint_time_order(schema), *hint_repeated_entities(schema))
     ranking = tuple(hint_ranking(schema))
     entities = () if ranking else hint_repeated_entities(schema)  # a query is no entity of its own
     return (*hint_survival(schema), *ranking, *hint_time_order(schema), *entities)

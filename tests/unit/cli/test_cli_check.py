@@ -16,7 +16,7 @@ from PIL import Image
 from tests.unit.cli.conftest import DOWN, Stage
 
 KEYS = {
-    "encoding", "dialect", "rows", "rejected", "columns", "target", "task", "warnings", "plan", "estimate"
+    "encoding", "dialect", "rows", "rejected", "columns", "target", "targets", "task", "warnings", "plan", "estimate"
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,11 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
+from rich.console import Console
 
+from pipeline.cli.prediction.predict import Answers
+from pipeline.cli.prediction.predictions_table import answers_table
+from pipeline.contracts.signature import Column, Signature
 from tests.unit.cli.conftest import Stage
 from tests.unit.cli.terminal import run_in_terminal
 
@@ -42,6 +47,82 @@ def test_values_are_written_with_their_quantiles(stage: Stage, tmp_path: Path) -
     stage.answer = _values
     stage.run("predict", "m", '{"width": 1}', "--output", str(tmp_path / "p.csv"))
     assert (tmp_path / "p.csv").read_text() == "row,prediction,quantile_0.1,quantile_0.9\n1,3.5,2.0,5.0\n"
+
+
+_COLUMNS = (Column(name="width", kind="numeric"),)
+_NUMBERS = Signature(task="regression", target="a, b", targets=("a", "b"), columns=_COLUMNS)
+_LABELS = Signature(
+    task="classification",
+    target="tags",
+    targets=("tags: x", "tags: y"),
+    classes=("x", "y"),
+    separator="|",
+    columns=_COLUMNS,
+)
+
+
+def _targets(body: dict[str, Any]) -> httpx.Response:
+    predictions = [{"value": {"a": 1.5, "b": 20.0}}] * len(body["rows"])
+    return httpx.Response(200, json={"model": "m", "version": 1, "predictions": predictions})
+
+
+def _tags(body: dict[str, Any]) -> httpx.Response:
+    answers = [
+        {"label": ["x", "y"], "probabilities": {"x": 0.9, "y": 0.6}},
+        {"label": [], "probabilities": {"x": 0.1, "y": 0.2}},
+    ]
+    return httpx.Response(200, json={"model": "m", "version": 1, "predictions": answers[: len(body["rows"])]})
+
+
+def test_each_of_several_targets_has_a_column_beside_its_truth(stage: Stage, tmp_path: Path) -> None:
+    stage.serve(signature=_NUMBERS)
+    stage.answer = _targets
+    (tmp_path / "rows.csv").write_text("width,a,b\n1,1.5,21\n2,2.5,\n")
+    result = stage.run("predict", "m", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "p.csv"))
+    assert result.exit_code == 0, result.stderr
+    lines = (tmp_path / "p.csv").read_text().splitlines()
+    assert lines == ["row,prediction_a,prediction_b,truth_a,truth_b", "1,1.5,20.0,1.5,21.0", "2,1.5,20.0,,"]
+    assert "rmse a 0, b 1 on 1 rows" in result.stderr
+    assert all(row.keys() == {"width"} for row in stage.requests[0]["rows"])
+
+
+def _drawn(answers: Answers) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(answers_table(answers))
+    return console.export_text()
+
+
+def test_several_targets_are_shown_in_a_table() -> None:
+    predictions = [{"value": {"a": 1.5, "b": 20.0}}] * 2
+    output = _drawn(
+        Answers(model="m", signature=_NUMBERS, predictions=predictions, truths=[{"a": 1.0, "b": 20.0}, None])
+    )
+    assert "a (predicted)" in output
+    assert "rmse a 0.5, b 0 on 1 rows" in output
+
+
+@pytest.mark.parametrize("cell", ["x|y", "y;x", '["x", "y"]'])
+def test_the_labels_of_a_row_are_joined_beside_the_truth(stage: Stage, tmp_path: Path, cell: str) -> None:
+    stage.serve(signature=_LABELS)
+    stage.answer = _tags
+    quoted = cell.replace('"', '""')
+    (tmp_path / "rows.csv").write_text(f'width,tags\n1,"{quoted}"\n2,y\n')
+    result = stage.run("predict", "m", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "p.csv"))
+    assert result.exit_code == 0, result.stderr
+    lines = (tmp_path / "p.csv").read_text().splitlines()
+    assert lines == ["row,prediction,probability_x,probability_y,truth", "1,x|y,0.9,0.6,x|y", '2,"",0.1,0.2,y']
+    assert "accuracy 0.5000 (1 of 2 rows have all labels right), F1 (micro) 0.8000" in result.stderr
+
+
+def test_labels_are_shown_with_their_probabilities() -> None:
+    predictions = [
+        {"label": ["x", "y"], "probabilities": {"x": 0.9, "y": 0.6}},
+        {"label": [], "probabilities": {"x": 0.1, "y": 0.2}},
+    ]
+    output = _drawn(Answers(model="m", signature=_LABELS, predictions=predictions, truths=[["x", "y"], ["y"]]))
+    assert "x 90%, y 60%" in output
+    assert "none (y 20%)" in output
+    assert "accuracy 0.5000" in output
 
 
 @pytest.mark.parametrize("name", ["p.xlsx", "p", "nowhere/p.csv"])

@@ -110,7 +110,7 @@ def test_null_is_still_no_target_and_other_fields_keep_their_types() -> None:
     assert parse_job_spec(b"target: null\nseed: 7\nrefit: no\nmissing: null") == JobSpec(seed=7, refit=False)
 
 
-@pytest.mark.parametrize("document", ["missing: [[1]]", "drop: [{a: 1}]", "target: [a]", "missing: &a [*a]"])
+@pytest.mark.parametrize("document", ["missing: [[1]]", "drop: [{a: 1}]", "target: {a: 1}", "missing: &a [*a]"])
 def test_lists_and_mappings_are_no_texts(document: str) -> None:
     with pytest.raises(InvalidJobSpecError, match="valid string"):
         parse_job_spec(document.encode())
@@ -183,3 +183,32 @@ def test_quality_without_a_metric_is_accuracy_or_rmse() -> None:
 def test_errors_and_losses_are_the_better_the_less() -> None:
     lower = {metric for metric in get_args(Metric) if not greater_is_better(metric)}
     assert lower == {"log_loss", "rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball"}
+
+
+@pytest.mark.parametrize(
+    ("document", "target", "targets"),
+    [
+        (b"target: [a, b]", None, ("a", "b")),
+        (b"targets: [yes, 2019]", None, ("yes", "2019")),
+        (b"target: [a]", "a", ()),
+        (b"target: a", "a", ()),
+    ],
+)
+def test_a_list_of_targets_is_several(document: bytes, target: str | None, targets: tuple[str, ...]) -> None:
+    spec = parse_job_spec(document)
+    assert (spec.target, spec.targets) == (target, targets)
+    assert JobSpec.from_bytes(spec.to_bytes()) == spec
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        (b"target: []", "the list is empty"),
+        (b"target: [a, a]", "a column is named twice"),
+        (b"{target: a, targets: [b, c]}", "target and targets are both given"),
+        (b"targets: " + str([f"t{n}" for n in range(51)]).encode(), "51 are given: at most 50 are expected"),
+    ],
+)
+def test_a_bad_list_of_targets_is_refused_in_one_sentence(document: bytes, sentence: str) -> None:
+    with pytest.raises(InvalidJobSpecError, match=sentence):
+        parse_job_spec(document)

@@ -1,0 +1,61 @@
+"""Predictions of several targets as a person sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from pipeline.cli.prediction.predict import Answers
+    from pipeline.contracts.signature import Signature
+
+__all__ = ["score_of_targets", "values_table"]
+
+
+def values_table(answers: Answers, *, shown: int) -> RenderableType:
+    """The first ``shown`` predictions, a column for each target, beside the truth where it is known."""
+    scored = bool(answers.truths)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table.add_column("row", justify="right")
+    for name in answers.signature.targets:
+        table.add_column(Text(f"{name} (predicted)"), justify="right")
+        if scored:
+            table.add_column("truth", justify="right")
+    for index, prediction in enumerate(answers.predictions[:shown]):
+        truth = answers.truths[index] if scored else None
+        cells = [str(index + 1)]
+        for name in answers.signature.targets:
+            cells.append(f"{prediction['value'][name]:g}")
+            cells += [f"{truth[name]:g}" if truth else ""] if scored else []
+        table.add_row(*cells)
+    left = len(answers.predictions) - shown
+    lines = [Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []
+    lines.append(Text(f"{answers.model} version {answers.version}", style="dim"))
+    pairs = [pair for pair in zip(answers.predictions, answers.truths, strict=False) if pair[1] is not None]
+    return Group(table, *lines, *([score_of_targets(answers.signature, pairs)] if pairs else []))
+
+
+def score_of_targets(signature: Signature, pairs: Sequence[tuple[dict[str, Any], Any]]) -> Text:
+    """The RMSE of each target; of labels the share of rows that have all right, and F1 over all labels."""
+    count = len(pairs)
+    if not signature.is_multilabel:
+        errors = {
+            name: math.sqrt(sum((predicted["value"][name] - truth[name]) ** 2 for predicted, truth in pairs) / count)
+            for name in signature.targets
+        }
+        listed = ", ".join(f"{name} {error:.6g}" for name, error in errors.items())
+        return Text(f"rmse {listed} on {count} rows", style="bold")
+    right = sum(predicted["label"] == truth for predicted, truth in pairs)
+    both = sum(len({*predicted["label"]} & {*truth}) for predicted, truth in pairs)
+    all_labels = sum(len(predicted["label"]) + len(truth) for predicted, truth in pairs)
+    f1 = 2 * both / all_labels if all_labels else 0.0
+    return Text(
+        f"accuracy {right / count:.4f} ({right} of {count} rows have all labels right), F1 (micro) {f1:.4f}",
+        style="bold",
+    )

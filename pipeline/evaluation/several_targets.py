@@ -1,0 +1,97 @@
+"""Several targets: their truth, their labels, and their metrics, as scikit-learn averages them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.signature import Signature
+from pipeline.evaluation.classification_metrics import classification_metrics
+from pipeline.evaluation.regression_metrics import regression_metrics
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["LABEL_THRESHOLD", "join_labels", "of_each_target", "several_targets_metrics", "several_truths"]
+
+LABEL_THRESHOLD = 0.5  # probability from which a row has a label
+
+Floats = npt.NDArray[np.float64]
+Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
+
+
+def several_truths(frame: pl.DataFrame, signature: Signature) -> Floats:
+    """The targets of each row [rows, targets]: numbers, or 1 for a label that the row has."""
+    columns = [frame[name] for name in signature.targets]
+    if signature.is_multilabel:
+        columns = [column == "yes" for column in columns]
+    return np.stack([column.to_numpy().astype(np.float64) for column in columns], axis=1)
+
+
+def join_labels(signature: Signature, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.object_]:
+    """The labels of each row, joined as the served file joins them [rows]."""
+    names, separator = signature.classes, signature.separator
+    rows = (probabilities >= LABEL_THRESHOLD).tolist()
+    texts = [separator.join(name for name, has in zip(names, row, strict=True) if has) for row in rows]
+    return np.array(texts, dtype=object)
+
+
+def several_targets_metrics(
+    signature: Signature, truth: Floats, predicted: Floats
+) -> Mapping[str, Callable[[], Metric]]:
+    """Name -> what makes the metric of all targets ready; each counts alike (``multioutput='uniform_average'``).
+
+    Of labels ``accuracy`` is the share of rows whose labels are all right, ``log_loss``, ``auc`` and
+    ``average_precision`` are means over the labels (``macro``), as ``f1_macro`` is; ``f1_micro`` is of all cells.
+
+    Args:
+        signature: Of several targets.
+        truth: As ``several_truths`` gives it.
+        predicted: Values, or probabilities of the labels [rows, targets].
+    """
+    if not signature.is_multilabel:
+        each = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
+        shared = [name for name in each[0] if all(name in ready for ready in each)]
+        return {name: partial(_mean_of, [ready[name] for ready in each]) for name in shared}
+    each = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
+    has, said = truth > 0, predicted >= LABEL_THRESHOLD
+    is_right = (has == said).all(axis=1).astype(np.float64)
+    return {
+        "log_loss": partial(_mean_of, [ready["log_loss"] for ready in each]),
+        "accuracy": lambda: lambda weights: np.asarray(weights @ is_right / weights.sum(axis=1)),
+        "f1_macro": partial(_mean_of, [ready["f1"] for ready in each]),
+        "f1_micro": lambda: partial(_f1_micro, has, said),
+        "auc": partial(_mean_of, [ready["auc"] for ready in each]),
+        "average_precision": partial(_mean_of, [ready["average_precision"] for ready in each]),
+    }
+
+
+def of_each_target(
+    signature: Signature, truth: Floats, predicted: Floats
+) -> Sequence[tuple[str, Mapping[str, Callable[[], Metric]]]]:
+    """Each target or label by its name, with its own metrics."""
+    if not signature.is_multilabel:
+        return [
+            (name, regression_metrics(truth[:, number], predicted[:, number]))
+            for number, name in enumerate(signature.targets)
+        ]
+    found = []
+    for number, name in enumerate(signature.classes):
+        probabilities = np.stack([1 - predicted[:, number], predicted[:, number]], axis=1)
+        has, said = truth[:, number].astype(np.int64), (predicted[:, number] >= LABEL_THRESHOLD).astype(np.int64)
+        found.append((name, classification_metrics(has, said, probabilities, positive=1, order=None)))
+    return found
+
+
+def _mean_of(ready: Sequence[Callable[[], Metric]]) -> Metric:
+    metrics = [make() for make in ready]
+    return lambda weights: np.asarray(np.mean([metric(weights) for metric in metrics], axis=0))
+
+
+def _f1_micro(has: npt.NDArray[np.bool_], said: npt.NDArray[np.bool_], weights: Floats) -> Floats:
+    right, wrong = weights @ (has & said).sum(axis=1), weights @ (has ^ said).sum(axis=1)
+    return np.asarray(np.where(right + wrong > 0, 2 * right / np.maximum(2 * right + wrong, 1e-300), 0.0))

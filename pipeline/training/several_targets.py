@@ -1,0 +1,149 @@
+"""A candidate of several targets: the same algorithm trained for each, as scikit-learn's ``MultiOutput`` estimators do.
+
+The bodies become one graph over the same encoded columns, and the predictions one matrix [rows, targets], so that
+whatever comes after training sees one candidate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.scoring import truth
+
+if TYPE_CHECKING:
+    from pipeline.contracts.records.plan import Candidate
+    from pipeline.training.algorithm import Report
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["follow_each_target", "train_each_target"]
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+def train_each_target(trainer: Trainer, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
+    """Train a candidate for each target; each has an equal share of the time that is left.
+
+    Writes the files of a candidate (records.outcome.TrainedCandidate) into ``workdir``, but for a network's weights,
+    which are several; those of each target are in a folder of its own within.
+
+    Raises:
+        CandidateFailedError: It cannot be trained for one of the targets.
+    """
+    started = time.perf_counter()
+    folders, parts = [], []
+    for alone, own, number in _each_target(trainer, candidate):
+        folder = workdir.with_name(f"{workdir.name}_target_{number}")
+        folder.mkdir(exist_ok=True)
+        folders.append(folder)
+        name = trainer.dataset.targets[number]
+        parts.append(alone.train(own, folder, lambda text, name=name: report(f"{name}: {text}")))  # type: ignore[misc]
+    report("joins the targets")
+    trained = _join(trainer, candidate, parts, folders, workdir)
+    trained = trained.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
+    (workdir / TRAINED).write_bytes(trained.to_bytes())
+    return trained
+
+
+def follow_each_target(trainer: Trainer, candidate: Candidate) -> None:
+    """Take part in a training whose results the main process keeps."""
+    for alone, own, _ in _each_target(trainer, candidate):
+        alone.follow(own)
+
+
+def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Trainer, Candidate, int]]:
+    """What trains each target alone, and the candidate under a name of its own: its checkpoints are."""
+    dataset = trainer.dataset
+    count = len(dataset.targets)
+    for number in range(count):
+        now = time.monotonic()
+        alone = replace(
+            trainer,
+            dataset=dataset.of_target(number),
+            class_weights=_class_weights(trainer, number),
+            deadline=now + (trainer.deadline - now) / (count - number),
+        )
+        yield alone, candidate.model_copy(update={"name": f"{candidate.name}_target_{number}"}), number
+
+
+def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mapping[str, float] | None:
+    """Those of a label's classes: what it weighs where a row has it."""
+    weights = trainer.class_weights
+    if weights is None or isinstance(weights, str):
+        return weights
+    return {"yes": weights.get(trainer.dataset.classes[number], 1.0)}
+
+
+def _join(
+    trainer: Trainer, candidate: Candidate, parts: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
+) -> TrainedCandidate:
+    """Write the files of all targets together, but trained.json."""
+    import onnx
+
+    from pipeline.graphs.several_targets import join_bodies
+    from pipeline.training.export.artifacts import write_artifacts
+
+    dataset = trainer.dataset
+    signature = dataset.signature
+    predicted = np.stack([_predictions(folder / REFERENCE) for folder in folders], axis=1)
+    body = join_bodies([onnx.load(folder / BODY) for folder in folders], signature)
+    model_sha256 = write_artifacts(body, predicted, dataset=dataset, signature=signature, workdir=workdir)
+    wanted = truth(trainer.splits["validation"], signature)
+    privacy = {
+        name: sum(part.privacy.get(name, 0.0) for part in parts)
+        for name in dict.fromkeys(k for p in parts for k in p.privacy)
+    }
+    return parts[0].model_copy(
+        update={
+            "candidate": candidate.name,
+            "quality": measure(signature, wanted, Answers.of(signature, predicted)),
+            "no_int8": next((part.no_int8 for part in parts if part.no_int8), ""),
+            "tolerance": max(part.tolerance for part in parts),
+            "history": (),
+            "trials": tuple(trial for part in parts for trial in part.trials),
+            "notes": tuple(dict.fromkeys(_notes(dataset.targets, parts))),
+            "privacy": privacy,
+            "model_sha256": model_sha256,
+            **_cross_validated(trainer, parts, folders, workdir),
+        }
+    )
+
+
+def _notes(targets: Sequence[str], parts: Sequence[TrainedCandidate]) -> Iterator[str]:
+    """Notes that are of all targets as they are, others with the target's name."""
+    shared = set.intersection(*(set(part.notes) for part in parts))
+    for name, part in zip(targets, parts, strict=True):
+        yield from (note if note in shared else f"{name}: {note}" for note in part.notes)
+
+
+def _cross_validated(
+    trainer: Trainer, parts: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
+) -> dict[str, Any]:
+    """The fields of cross-validation, where each target was; its predictions are written."""
+    if not all(part.cross_quality for part in parts):
+        return {"cross_quality": {}, "cross_interval": {}}
+    signature = trainer.dataset.signature
+    answers = np.stack([_last(np.load(folder / OUT_OF_FOLD)["answers"]) for folder in folders], axis=1)
+    np.savez(workdir / OUT_OF_FOLD, answers=answers)
+    wanted = np.concatenate([truth(trainer.splits[name], signature) for name in ("train", "validation")])
+    answered = signature, wanted, Answers.of(signature, answers)
+    return {"cross_quality": measure(*answered), "cross_interval": interval(*answered, only=trainer.metric or None)}
+
+
+def _predictions(file: Path) -> Floats:
+    """What a target's model predicted [rows]: values, or the probability of yes."""
+    reference = np.load(file)
+    return _last(reference["probabilities"] if "probabilities" in reference.files else reference["value"])
+
+
+def _last(answers: Floats) -> Floats:
+    return answers[:, -1] if answers.ndim == 2 else answers
