@@ -77,7 +77,7 @@ class QuantizeInt8(GraphPass):
                 graph,
                 quantized,
                 op_types_to_quantize=["MatMul", *(["Gather"] if self._recipe.embeddings else [])],
-                per_channel=self._recipe.per_channel,
+                per_channel=self._recipe.per_channel and not self._is_stacked(graph),
                 reduce_range=True,
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=sorted(self._exact(graph)),
@@ -91,11 +91,14 @@ class QuantizeInt8(GraphPass):
             raise CompressionError("the quantized graph has no integer operator")
 
     def _exact(self, model: onnx.ModelProto) -> set[str]:
-        """The layers that stay fp32. onnxruntime multiplies no stack of matrices that has a scale for each output."""
-        layers = _layers(model)
-        names, first, last = list(layers), int(self._recipe.exact_first), int(self._recipe.exact_last)
-        stacked = {name for name, dimensions in layers.items() if dimensions > 2 and self._recipe.per_channel}
-        return {*names[:first], *names[max(first, len(names) - last) :], *stacked}
+        """The layers that stay fp32."""
+        names, first, last = list(_layers(model)), int(self._recipe.exact_first), int(self._recipe.exact_last)
+        return {*names[:first], *names[max(first, len(names) - last) :]}
+
+    def _is_stacked(self, model: onnx.ModelProto) -> bool:
+        """Whether a layer is a stack of matrices: onnxruntime multiplies none that has a scale for each output."""
+        exact = self._exact(model)
+        return any(dimensions > 2 for name, dimensions in _layers(model).items() if name not in exact)
 
 
 def _layers(model: onnx.ModelProto) -> dict[str, int]:

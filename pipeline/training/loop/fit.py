@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
+import onnx
 from torch import nn
 
-from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import InputReader
 from pipeline.training.loop.loop import Learned, train_network
@@ -27,10 +30,24 @@ def fitted_network(learned: Learned, reads: InputReader, settings: Settings, pro
     answering = InferenceModule(learned.network, reads, classes=problem.classes)
     return FittedModel(
         predict=answering.answers,
-        body=lambda: answering.body(problem.train),
+        body=NetworkBody(answering=answering, example=problem.train),
         history=learned.history,
         notes=learned.notes,
         quantiles=quantiles_of(settings, problem),
         privacy=learned.privacy,
         weights=learned.network.state_dict(),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkBody:
+    """Exports a network, or the mean of several (resampling.bag_graph). ``example``: rows to compare the graph on."""
+
+    answering: InferenceModule
+    example: Rows
+
+    def __call__(self) -> onnx.ModelProto:
+        return self.answering.body(self.example)
+
+    def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
+        return self.answering.averaged([body.answering for body in bodies], self.example)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from pipeline.graphs.writer import GraphWriter, Value
+from pipeline.training.networks.graph_layers import LayerWriter, modules_of, write_piecewise_linear
 
 __all__ = ["NumericScaler", "ResNet", "TabMNetwork"]
 
@@ -55,6 +59,28 @@ class NumericScaler(nn.Module):
         filled = torch.where(torch.isnan(chosen), self.median, chosen)
         standard = (torch.minimum(torch.maximum(filled, self.low), self.high) - self.mean) / self.scale
         return torch.cat([standard, missing.index_select(1, self.flagged).to(num.dtype)], dim=1)
+
+    def write(self, layers: LayerWriter, networks: Sequence[Self]) -> Value | None:
+        """As ``forward``; None where there are no columns, or where not all networks keep and flag the same ones."""
+        kept, flagged = self.kept.numpy(), self.flagged.numpy()
+        alike = (
+            np.array_equal(kept, network.kept.numpy()) and np.array_equal(flagged, network.flagged.numpy())
+            for network in networks
+        )
+        if not self.width or not all(alike):
+            return None
+
+        def statistic(name: str) -> Value:
+            return layers.constant([getattr(network, name) for network in networks], rank=2)
+
+        num = Value(name="num")
+        chosen = layers.columns(num, kept)
+        filled = layers.add("Where", layers.add("IsNaN", chosen), statistic("median"), chosen)
+        within = layers.add("Min", layers.add("Max", filled, statistic("low")), statistic("high"))
+        standard = layers.add("Div", layers.add("Sub", within, statistic("mean")), statistic("scale"))
+        if not len(flagged):
+            return standard
+        return layers.concat([standard, layers.to_float(layers.add("IsNaN", layers.columns(num, flagged)))])
 
     def _keep(self, name: str, values: npt.NDArray[np.generic]) -> None:
         self.register_buffer(name, torch.from_numpy(values))
@@ -132,6 +158,37 @@ class TabMNetwork(nn.Module):
         answer: Tensor = self.tabm.output(self.tabm.backbone(members))
         return answer
 
+    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
+        """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork)."""
+        layers = LayerWriter(graph=graph, models=len(networks))
+        parts = []
+        if any(network.scaled.width for network in networks):
+            numbers = self.scaled.write(layers, [network.scaled for network in networks])
+            if numbers is None:
+                return None
+            parts.append(write_piecewise_linear(layers, numbers, [network.tabm.num_module for network in networks]))
+        if self.categories:
+            one_hot = self.tabm.cat_module
+            ids = layers.columns(Value(name="cat"), one_hot.columns.numpy())
+            is_id = layers.add("Equal", ids, Value(name=graph.constant(one_hot.ids.numpy())))
+            parts.append(layers.to_float(is_id))
+        backbones = [network.tabm.backbone for network in networks]
+        before_members = Value(name=graph.constant(np.array([-2], np.int64)))
+        value = layers.add("Unsqueeze", layers.concat(parts), before_members)
+        value = layers.add("Mul", value, layers.constant([backbone.affine.weight for backbone in backbones], rank=3))
+        stacked = value.stacked
+        if stacked:  # one product for each network, and not one for each of its rows
+            value = layers.reshape(value, [0, -1, backbones[0].affine.weight.shape[1]])
+        for blocks in zip(*(backbone.blocks for backbone in backbones), strict=True):
+            value = layers.add("Relu", layers.linear(value, modules_of(blocks, 0), rank=2 if stacked else 3))
+        if stacked:
+            value = layers.reshape(value, [0, -1, self.tabm.k, self.tabm.output.weight.shape[1]])
+        outputs = [network.tabm.output for network in networks]
+        weight = layers.constant([output.weight for output in outputs], rank=3)
+        value = layers.add("MatMul", layers.swap_first(value), weight)
+        bias = layers.constant([output.bias for output in outputs], rank=3)
+        return layers.add("Add", layers.swap_first(value), bias)
+
 
 class ResNet(nn.Module):
     """The ResNet for tables of Gorishniy et al. 2021: x + Dropout(Linear(Dropout(ReLU(Linear(BatchNorm(x)))))).
@@ -176,3 +233,22 @@ class ResNet(nn.Module):
             x = x + block(x)
         answer: Tensor = self.last(x)
         return answer
+
+    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
+        """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork)."""
+        layers = LayerWriter(graph=graph, models=len(networks))
+        parts = []
+        if any(network.scaled.width for network in networks):
+            numbers = self.scaled.write(layers, [network.scaled for network in networks])
+            if numbers is None:
+                return None
+            parts.append(numbers)
+        for index, tables in enumerate(zip(*(network.embeddings for network in networks), strict=True)):
+            parts.append(layers.embed(layers.column("cat", index), tables))
+        value = layers.linear(layers.concat(parts), [network.first for network in networks])
+        for blocks in zip(*(network.blocks for network in networks), strict=True):
+            norms, inner, outer = (modules_of(blocks, place) for place in (0, 1, 4))
+            wide = layers.add("Relu", layers.linear(layers.layer_norm(value, norms), inner))
+            value = layers.add("Add", value, layers.linear(wide, outer))
+        norms, last = (modules_of([network.last for network in networks], place) for place in (0, 2))
+        return layers.linear(layers.add("Relu", layers.layer_norm(value, norms)), last)

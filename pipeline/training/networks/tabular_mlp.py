@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from pipeline.graphs.writer import GraphWriter, Value
+from pipeline.training.networks.graph_layers import LayerWriter
 
 __all__ = ["TabularMLP"]
 
@@ -54,6 +58,23 @@ class TabularMLP(nn.Module):
         answer: Tensor = self.layers(torch.cat(parts, dim=1))
         return answer
 
+    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
+        """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork).
+
+        Columns that miss values in some folds alone are flagged for all networks, with weights of 0 for the others.
+        """
+        layers = LayerWriter(graph=graph, models=len(networks))
+        flagged = np.unique(np.concatenate([network.numbers.flagged.numpy() for network in networks]))
+        parts = self.numbers.write(layers, [network.numbers for network in networks], flagged)
+        for index, tables in enumerate(zip(*(network.embeddings for network in networks), strict=True)):
+            parts.append(layers.embed(layers.column("cat", index), tables))
+        value = layers.concat(parts)
+        if len({len(network.layers) for network in networks}) > 1:
+            return None
+        _, *rest = zip(*(network.layers for network in networks), strict=True)
+        value = layers.linear(value, [_with_flags(network, flagged) for network in networks])
+        return layers.sequential(value, rest)
+
 
 class _Numbers(nn.Module):
     """[batch, columns] with NaN -> [batch, width] in [-1, 1]."""
@@ -87,8 +108,45 @@ class _Numbers(nn.Module):
         flags = missing.to(num.dtype).index_select(1, self.flagged)
         return torch.cat([standard, covered.flatten(1), flags], dim=1)
 
+    def write(self, layers: LayerWriter, networks: Sequence[Self], flagged: npt.NDArray[np.int64]) -> list[Value]:
+        """As ``forward``, before the parts are joined: [batch, columns], [batch, columns x pieces], [batch, flags]."""
+        if not len(self.median):
+            return []
+
+        def kept(name: str, rank: int = 2) -> Value:
+            return layers.constant([getattr(network, name) for network in networks], rank)
+
+        num = Value(name="num")
+        missing = layers.add("IsNaN", num)
+        filled = layers.add("Where", missing, kept("median"), num)
+        centered = layers.add("Sub", filled, kept("mean"))
+        standard = layers.clip(layers.add("Div", centered, kept("scale")), -1, 1)
+        last = Value(name=layers.graph.constant(np.array([-1])))
+        past = layers.add("Sub", layers.add("Unsqueeze", filled, last), kept("start", 3))
+        covered = layers.clip(layers.add("Mul", past, kept("slope", 3)), 0, 1)
+        parts = [standard, layers.flatten_last(covered)]
+        return [*parts, layers.to_float(layers.columns(missing, flagged))] if len(flagged) else parts
+
     def _keep(self, name: str, values: Sequence[object]) -> None:
         self.register_buffer(name, torch.from_numpy(np.array(values, np.float32)))
+
+
+def _with_flags(network: TabularMLP, flagged: npt.NDArray[np.int64]) -> nn.Linear:
+    """The network's first layer, as it reads a flag for each of ``flagged``."""
+    first, numbers = network.layers[0], network.numbers
+    assert isinstance(first, nn.Linear), "a network begins with a layer"
+    own = numbers.flagged.numpy()
+    if np.array_equal(own, flagged):
+        return first
+    start = numbers.width - len(own)
+    weight = first.weight.detach()
+    flags = weight.new_zeros(len(weight), len(flagged))
+    flags[:, np.searchsorted(flagged, own)] = weight[:, start : numbers.width]
+    wider = nn.Linear(weight.shape[1] - len(own) + len(flagged), len(weight))
+    with torch.no_grad():
+        wider.weight.copy_(torch.cat([weight[:, :start], flags, weight[:, numbers.width :]], dim=1))
+        wider.bias.copy_(first.bias)
+    return wider
 
 
 def _filled(column: Column) -> Column:

@@ -19,6 +19,21 @@ from pipeline.training.networks.tabular_mlp import TabularMLP
 Build = Callable[[Rows], nn.Module]
 
 
+class Plain(nn.Module):
+    """A network that does not write its graph: ``forward(num, cat)`` -> [batch, 2]."""
+
+    def __init__(self, num: np.ndarray, hidden: int) -> None:
+        super().__init__()
+        self.register_buffer("middle", torch.from_numpy(np.nanmedian(num, axis=0)))
+        self.embedding = nn.Embedding(4, 2)
+        self.layers = nn.Sequential(nn.Linear(num.shape[1] + 2, hidden), nn.ReLU(), nn.Linear(hidden, 2))
+
+    def forward(self, num: Tensor, cat: Tensor) -> Tensor:
+        filled = torch.where(torch.isnan(num), self.middle, num)
+        answers: Tensor = self.layers(torch.cat([filled, self.embedding(cat[:, 0])], dim=1))
+        return answers
+
+
 class NumericScaler(nn.Module):
     """Its scale is no tensor of the module: the exporter makes it a constant of its own."""
 
@@ -47,7 +62,7 @@ def _answering(seed: int, build: Build, *inputs: str) -> tuple[InferenceModule, 
 
 def _network(hidden: int) -> Build:
     """No two tests build the same: what a test exports is kept for the next."""
-    return lambda rows: TabularMLP(rows.num, (4,), outputs=2, hidden=(hidden,), dropout=0.1)
+    return lambda rows: Plain(rows.num, hidden)
 
 
 def _same_answers(answering: InferenceModule, rows: Rows) -> None:
@@ -75,6 +90,23 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_the_folds_of_a_network_are_exported_once_each_with_its_own_weights(exports: list[Any]) -> None:
     for seed in range(4):
         _same_answers(*_answering(seed, _network(8), "num", "cat"))
+    assert len(exports) == 1
+
+
+def test_a_network_that_writes_its_graph_is_not_exported(exports: list[Any]) -> None:
+    _same_answers(
+        *_answering(0, lambda rows: TabularMLP(rows.num, (4,), outputs=2, hidden=(8, 4), dropout=0.1), "num", "cat")
+    )
+    assert not exports
+
+
+def test_a_layer_that_a_network_cannot_write_leaves_it_to_the_exporter(exports: list[Any]) -> None:
+    def build(rows: Rows) -> nn.Module:
+        network = TabularMLP(rows.num, (4,), outputs=2, hidden=(7,), dropout=0.1)
+        network.layers[2] = nn.SiLU()
+        return network
+
+    _same_answers(*_answering(0, build, "num", "cat"))
     assert len(exports) == 1
 
 

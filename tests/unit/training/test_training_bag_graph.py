@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 import pytest
 
+from pipeline.compression.quantize_int8 import RECIPES as RECIPES_INT8
+from pipeline.compression.quantize_int8 import QuantizeInt8
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import FittedModel, Problem, Rows
@@ -83,12 +85,60 @@ def test_the_trees_of_a_bag_are_one_node_that_answers_the_mean(algorithm: str, c
     assert _operators(body)["TreeEnsemble"] == 1
 
 
-@pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge", "mlp"])
+@pytest.mark.parametrize("algorithm", ["mlp", "resnet_mlp", "tabm"])
+@pytest.mark.parametrize("classes", [0, 2, 4])
+def test_the_layers_of_networks_are_stacked(algorithm: str, classes: int) -> None:
+    problem = _problem(classes)
+    members = _fold_models(algorithm, problem, epochs=2)
+    body = average_fitted_models(members, classes=classes)
+    answers = _answers(body, problem.train)
+    expected = _mean(members, problem.train)
+    np.testing.assert_allclose(answers.reshape(expected.shape), expected, atol=2e-5)
+    products = _operators(members[0].body())["MatMul"]
+    if algorithm == "mlp":  # flags that some folds alone have are of all of them
+        assert _operators(body)["MatMul"] == products
+    else:
+        assert _operators(body)["MatMul"] == FOLDS * products
+
+    filled = np.nan_to_num(problem.train.num)
+    complete = replace(problem, train=replace(problem.train, num=filled))
+    members = _fold_models(algorithm, complete, epochs=2)
+    body = average_fitted_models(members, classes=classes)
+    assert _operators(body)["MatMul"] == _operators(members[0].body())["MatMul"]
+    expected = _mean(members, problem.train)
+    np.testing.assert_allclose(_answers(body, problem.train).reshape(expected.shape), expected, atol=2e-5)
+
+
+def test_stacked_networks_answer_quantiles_in_order() -> None:
+    problem = _problem(0)
+    members = _fold_models("mlp", problem, epochs=2, quantiles=(0.1, 0.5, 0.9))
+    answers = _answers(average_fitted_models(members, classes=0), problem.train)
+    assert answers.shape == (len(problem.train), 4)
+    np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
+    assert (np.diff(answers[:, 1:], axis=1) >= 0).all()
+
+
+def test_networks_of_different_widths_are_averaged_side_by_side() -> None:
+    problem = _problem(2)
+    members = [_fold_models("mlp", problem, epochs=1, hidden=(width,))[0] for width in (4, 8)]
+    answers = _answers(average_fitted_models(members, classes=2), problem.train)
+    np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
+
+
+def test_stacked_matrices_become_integers_of_one_scale() -> None:
+    problem = _problem(4)
+    body = average_fitted_models(_fold_models("mlp", problem, epochs=5), classes=4)
+    for recipe, exact in ((RECIPES_INT8[0], 0), (RECIPES_INT8[1], 1)):
+        quantized = onnx.load_from_string(QuantizeInt8(recipe)(body.SerializeToString()).model)
+        assert _operators(quantized)["MatMulInteger"] == _operators(body)["MatMul"] - exact
+        np.testing.assert_allclose(_answers(quantized, problem.train), _answers(body, problem.train), atol=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge"])
 @pytest.mark.parametrize("classes", [0, 2, 4])
 def test_a_bag_answers_the_mean_of_its_models(algorithm: str, classes: int) -> None:
     problem = _problem(classes)
-    settings = {"epochs": 3} if algorithm == "mlp" else {}
-    members = _fold_models(algorithm, problem, **settings)
+    members = _fold_models(algorithm, problem)
     answers = _answers(average_fitted_models(members, classes=classes), problem.train)
     expected = _mean(members, problem.train)
     np.testing.assert_allclose(answers.reshape(expected.shape), expected, atol=2e-5)

@@ -1,0 +1,66 @@
+"""Writes a graph node by node; equal constants are one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from pipeline.graphs.compose import make_model
+
+__all__ = ["DifferentShapesError", "GraphWriter", "Value"]
+
+
+class DifferentShapesError(ValueError):
+    """Tensors that were to be stacked have different shapes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Value:
+    """A tensor of a graph. ``stacked``: it has a leading dimension, with an entry for each of several models."""
+
+    name: str
+    stacked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphWriter:
+    """The nodes and constants so far. Names of values begin with an underscore: inputs have names of their own."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = field(default_factory=dict)
+
+    def constant(self, values: npt.NDArray[Any] | float | int) -> str:
+        """The name of a constant with these values; Python's numbers become float32 and int64."""
+        if isinstance(values, float | int):
+            values = np.array(values, np.float32 if isinstance(values, float) else np.int64)
+        values = np.ascontiguousarray(values) if values.ndim else values
+        key = (str(values.dtype), values.shape, values.tobytes())
+        if key not in self.constants:
+            self.constants[key] = numpy_helper.from_array(values, f"_constant_{len(self.constants)}")
+        name: str = self.constants[key].name
+        return name
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node; the name of its output."""
+        name = f"_{operator}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def model(
+        self, inputs: Mapping[str, onnx.ValueInfoProto], output: str, *, kind: int, shape: list[str | int]
+    ) -> onnx.ModelProto:
+        """The graph whose answer is ``output``, with those of ``inputs`` that a node reads."""
+        read = {name for node in self.nodes for name in node.input}
+        return make_model(
+            "body",
+            self.nodes,
+            [value for name, value in inputs.items() if name in read],
+            [helper.make_tensor_value_info(output, kind, shape)],
+            list(self.constants.values()),
+        )

@@ -1,0 +1,179 @@
+"""Layers of networks as ONNX nodes: those of one network, or of several with the same layers at once.
+
+Of several networks, tensors that differ are stacked along a leading dimension, and a layer is one batched operation.
+What is equal in all of them has no such dimension, and is computed once (as torch.func.vmap does it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto
+from torch import Tensor, nn
+
+from pipeline.graphs.writer import DifferentShapesError, GraphWriter, Value
+
+__all__ = ["LayerWriter", "modules_of", "write_piecewise_linear"]
+
+_LOWEST = np.finfo(np.float32).min
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerWriter:
+    """``models``: how many networks are written."""
+
+    graph: GraphWriter
+    models: int
+
+    def constant(self, tensors: Sequence[Tensor], rank: int = 0) -> Value:
+        """The networks' tensors, one each.
+
+        Args:
+            tensors: of one shape.
+            rank: how many dimensions what they meet has, without the leading one: theirs are the last of them.
+        """
+        return self.array([tensor.detach().cpu().numpy() for tensor in tensors], rank)
+
+    def array(self, arrays: Sequence[npt.NDArray[np.generic]], rank: int = 0) -> Value:
+        """As ``constant``; raise DifferentShapesError."""
+        first = arrays[0]
+        if any(array.shape != first.shape for array in arrays):
+            raise DifferentShapesError(f"{[array.shape for array in arrays]}: one shape is expected")
+        if all(np.array_equal(first, array) for array in arrays):
+            return Value(name=self.graph.constant(first))
+        ones = (1,) * max(0, rank - first.ndim)
+        stack = np.stack(arrays).reshape(len(arrays), *ones, *first.shape)
+        return Value(name=self.graph.constant(stack), stacked=True)
+
+    def add(self, operator: str, *values: Value, **attributes: object) -> Value:
+        """A node that works on each element, or along the last dimensions."""
+        output = self.graph.add(operator, *(value.name for value in values), **attributes)
+        return Value(name=output, stacked=any(value.stacked for value in values))
+
+    def number(self, value: float) -> Value:
+        return Value(name=self.graph.constant(float(value)))
+
+    def clip(self, value: Value, low: float, high: float) -> Value:
+        return self.add("Clip", value, self.number(low), self.number(high))
+
+    def linear(self, value: Value, layers: Sequence[nn.Linear], rank: int = 2) -> Value:
+        """``value`` [..., in] of ``rank`` dimensions -> [..., out]."""
+        weights = self.array([_numpy(layer.weight).T for layer in layers], rank)
+        return self.add(
+            "Add", self.add("MatMul", value, weights), self.constant([layer.bias for layer in layers], rank)
+        )
+
+    def layer_norm(self, value: Value, layers: Sequence[nn.LayerNorm], rank: int = 2) -> Value:
+        scale, bias = (self.constant([getattr(layer, name) for layer in layers], rank) for name in ("weight", "bias"))
+        return self.add("LayerNormalization", value, scale, bias, axis=-1, epsilon=layers[0].eps)
+
+    def sequential(self, value: Value, steps: Iterable[Sequence[Any]]) -> Value | None:
+        """The modules of each step, one of each network, one step after the other; None at a module that is unknown."""
+        for modules in steps:
+            kinds = {type(module) for module in modules}
+            if kinds == {nn.Linear}:
+                value = self.linear(value, modules)
+            elif kinds == {nn.LayerNorm}:
+                value = self.layer_norm(value, modules)
+            elif kinds == {nn.ReLU}:
+                value = self.add("Relu", value)
+            elif kinds != {nn.Dropout}:
+                return None
+        return value
+
+    def column(self, name: str, index: int) -> Value:
+        """Column ``index`` of the input ``name`` [batch, columns] -> [batch]."""
+        return Value(name=self.graph.add("Gather", name, self.graph.constant(index), axis=1))
+
+    def columns(self, value: Value, indices: npt.NDArray[np.int64]) -> Value:
+        """``value`` [batch, columns], which is not stacked -> those columns."""
+        return Value(name=self.graph.add("Gather", value.name, self.graph.constant(indices), axis=1))
+
+    def embed(self, ids: Value, tables: Sequence[Any]) -> Value:
+        """``ids`` [batch], which are not stacked -> [batch, dimensions]."""
+        table = self.constant([layer.weight for layer in tables])
+        return self.add("Gather", table, ids, axis=int(table.stacked))
+
+    def concat(self, values: Sequence[Value]) -> Value:
+        """[batch, ...] each, along the last dimension."""
+        if len(values) == 1:
+            return values[0]
+        if not any(value.stacked for value in values):
+            return self.add("Concat", *values, axis=-1)
+        lead = Value(name=self.graph.constant(np.array([self.models, 1, 1], np.int64)))
+        stacked = [
+            value if value.stacked else Value(name=self.add("Expand", value, lead).name, stacked=True)
+            for value in values
+        ]
+        return self.add("Concat", *stacked, axis=-1)
+
+    def flatten_last(self, value: Value) -> Value:
+        """[batch, columns, numbers] -> [batch, columns x numbers]."""
+        return self.reshape(value, [0, 0, -1] if value.stacked else [0, -1])
+
+    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+        """``shape``: as ONNX has it, with the leading dimension where ``value`` is stacked."""
+        return self.add("Reshape", value, Value(name=self.graph.constant(np.array(shape, np.int64))))
+
+    def swap_first(self, value: Value) -> Value:
+        """[batch, members, numbers] -> [members, batch, numbers], and back."""
+        return self.add("Transpose", value, perm=[0, 2, 1, 3] if value.stacked else [1, 0, 2])
+
+    def to_float(self, value: Value) -> Value:
+        return self.add("Cast", value, to=TensorProto.FLOAT)
+
+
+def modules_of(blocks: Sequence[nn.Module], place: int) -> list[Any]:
+    """The module at one place of each of several nn.Sequential."""
+    return [block.get_submodule(str(place)) for block in blocks]
+
+
+def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequence[Any]) -> Value:
+    """``numbers`` [batch, columns] -> [batch, columns x embedding]: rtdl_num_embeddings' version B without activation.
+
+    A column with fewer pieces has its last one in the last place; what is between counts nothing.
+    """
+    pieces = max(module.impl.weight.shape[1] for module in modules)
+
+    def spread(tensors: Sequence[Tensor]) -> list[npt.NDArray[np.float32]]:
+        """[columns, own pieces, ...] -> [columns, pieces, ...]"""
+        spread_arrays = []
+        for tensor in tensors:
+            own = _numpy(tensor)
+            wide = np.zeros((own.shape[0], pieces, *own.shape[2:]), np.float32)
+            wide[:, : own.shape[1] - 1], wide[:, -1] = own[:, :-1], own[:, -1]
+            spread_arrays.append(wide)
+        return spread_arrays
+
+    low, high = zip(*(_bounds(module.impl, pieces) for module in modules), strict=True)
+    last = Value(name=layers.graph.constant(np.array([-1], np.int64)))
+    each = layers.add("Unsqueeze", numbers, last)
+    steep = layers.add("Mul", each, layers.array(spread([module.impl.weight for module in modules]), 3))
+    shifted = layers.add("Add", steep, layers.array(spread([module.impl.bias for module in modules]), 3))
+    covered = layers.add("Min", layers.add("Max", shifted, layers.array(low, 3)), layers.array(high, 3))
+    weights = layers.array(spread([module.linear.weight for module in modules]), 3)
+    bent = layers.swap_first(layers.add("MatMul", layers.swap_first(covered), weights))
+    scaled = layers.add("Mul", each, layers.constant([module.linear0.weight for module in modules], 3))
+    straight = layers.add("Add", scaled, layers.constant([module.linear0.bias for module in modules], 3))
+    return layers.flatten_last(layers.add("Add", straight, bent))
+
+
+def _bounds(encoding: Any, pieces: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What the pieces are cut at: the first has no lower bound, the last no upper one, a column's only one neither."""
+    columns = encoding.weight.shape[0]
+    low, high = np.zeros((columns, pieces), np.float32), np.ones((columns, pieces), np.float32)
+    low[:, 0], high[:, -1] = _LOWEST, -_LOWEST
+    if encoding.weight.shape[1] == 1:
+        low[:, -1] = _LOWEST
+    elif encoding.single_bin_mask is not None:
+        low[encoding.single_bin_mask.numpy(), -1] = _LOWEST
+    return low, high
+
+
+def _numpy(tensor: Tensor) -> npt.NDArray[np.float32]:
+    array: npt.NDArray[np.float32] = tensor.detach().cpu().numpy()
+    return array
