@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.object_keys import RunKeys
-from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.dataset import GROUP, Dataset
 from pipeline.contracts.records.run import Upload
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import JobSpec
@@ -60,8 +60,9 @@ class ValidatedFile:
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        """Of all splits together."""
-        return pl.concat([self.split(name) for name in ("train", "validation", "test")])
+        """Of all splits together, without the group of each row, which the test rows lack."""
+        splits = [self.split(name).drop(GROUP, strict=False) for name in ("train", "validation", "test")]
+        return pl.concat(splits)
 
     def values(self, column: str) -> list[Any]:
         """The column's values in all splits, sorted, without the missing ones."""
