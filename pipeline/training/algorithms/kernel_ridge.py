@@ -41,12 +41,17 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
             widths=(settings["width"],) if settings["width"] else (),
             penalties=(settings["penalty"],) if settings["penalty"] else (),
             seed=problem.seed,
+            deadline=problem.deadline,
         )
     except LinAlgError as error:
         raise CandidateFailedError(
             f"kernel_ridge: with penalty {settings['penalty']} its matrix has no inverse: a larger one is expected"
         ) from error
+    weight = problem.train.weight
+    rows, fitted = len(problem.train) if weight is None else int((weight > 0).sum()), len(machine.rows)
+    note = f"training time ran out: it was fitted on a random sample of {fitted:,} of {rows:,} rows"
     return FittedModel(
+        notes=(note,) if fitted < rows else (),
         predict=lambda rows: machine.answers(preprocessing.apply(rows)),
         body=lambda: core_graph(preprocessing, machine.graph()),
     )

@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from pipeline.contracts.algorithm_spec import Allowed, Cost, Range
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
 from pipeline.training.estimators.sklearn_model import fitted_model
 from pipeline.training.features.text_inputs import with_text_features
-
-if TYPE_CHECKING:
-    from pipeline.training.features.preprocessing import Preprocessing
 
 __all__ = ["RECIPE"]
 
 
 def _train(settings: Settings, problem: Problem) -> FittedModel:
     """Numbers scaled to unit variance, categories one-hot; what is missing is the median and a flag."""
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    from pipeline.training.features.preprocessing import linear_features
-
-    preprocessing, features = linear_features(problem)
-    model = _pipeline(settings, problem, preprocessing)
-    with warnings.catch_warnings():
-        # A model that has not converged is a candidate like any other: its metric says what it is worth.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, problem.train.target, **_weighted(model, problem))
-    return fitted_model(model, preprocessing, problem)
-
-
-def _weighted(model: Any, problem: Problem) -> dict[str, Any]:
-    """The rows' weights, as the last step of ``model`` is given them."""
-    return {} if problem.train.weight is None else {f"{model.steps[-1][0]}__sample_weight": problem.train.weight}
-
-
-def _pipeline(settings: Settings, problem: Problem, preprocessing: Preprocessing) -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
 
-    from pipeline.training.features.preprocessing import scaled_and_one_hot
+    from pipeline.training.estimators.linear_models import fit_iteratively, fit_on_rows_in_time
+    from pipeline.training.features.preprocessing import linear_features, scaled_and_one_hot
 
+    preprocessing, features = linear_features(problem)
     columns = scaled_and_one_hot(preprocessing)
+    matrix = columns.fit_transform(features)
+    target, weight, deadline = problem.train.target, problem.train.weight, problem.deadline
     if problem.classes:
-        return make_pipeline(columns, LogisticRegression(C=settings["C"], max_iter=settings["max_iter"]))
-    return make_pipeline(columns, Ridge(alpha=settings["alpha"], max_iter=settings["max_iter"]))
+        model = LogisticRegression(C=settings["C"], max_iter=settings["max_iter"])
+        notes = fit_iteratively(model, matrix, target, weight, deadline)
+    else:
+        model = Ridge(alpha=settings["alpha"], max_iter=settings["max_iter"])
+        notes = fit_on_rows_in_time(model, matrix, target, weight, deadline, seed=problem.seed)
+    return fitted_model(make_pipeline(columns, model), preprocessing, problem, notes=notes)
 
 
 RECIPE = Recipe(

@@ -36,7 +36,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         told = scores.apply(rows.text)
         return softmax(told, axis=1) if problem.classes else told[:, 0]
 
-    return FittedModel(predict=predict, body=lambda: _body(scores, classes=problem.classes))
+    return FittedModel(predict=predict, body=lambda: _body(scores, classes=problem.classes), notes=scores.notes)
 
 
 def _sharpness(scores: npt.NDArray[np.float64], target: npt.NDArray[np.int64]) -> float:

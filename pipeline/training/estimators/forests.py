@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.contracts.algorithm_spec import Allowed
 from pipeline.training.algorithm import FittedModel, Problem, Settings
@@ -16,6 +21,7 @@ FOREST_ALLOWED = {
     "min_samples_leaf": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
 }
 MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
+_BATCH_SECONDS = 1.0  # of trees, between two looks at the clock
 _BAG_MODELS = 5
 _BYTES_PER_LEAF = 25  # as export.tree_ensemble writes a leaf and the split above it
 _BYTES_PER_CLASS = 12  # more, of more than two classes: measured with 3 to 30 of them, at 1,000 leaves
@@ -39,8 +45,9 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
         max_features="sqrt" if problem.classes else share,
         n_jobs=problem.threads,
         random_state=problem.seed,
+        warm_start=True,
     )
-    model.fit(features, problem.train.target, sample_weight=problem.train.weight)
+    notes = _grow(model, features, problem)
     body = TreeBody(
         preprocessing=preprocessing,
         read=lambda: forest_trees(
@@ -51,7 +58,30 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
         classes=problem.classes,
         link="none",
     )
-    return fitted_model(model, preprocessing, problem, body=body)
+    return fitted_model(model, preprocessing, problem, body=body, notes=notes)
+
+
+def _grow(model: Any, features: npt.NDArray[np.float32], problem: Problem) -> tuple[str, ...]:
+    """Fit a forest a batch of trees after the other until the deadline; a note where it has fewer than planned.
+
+    The trees are those of one fit: with warm_start scikit-learn draws their seeds as if there had been no batches.
+    """
+    planned, trees, batch = model.n_estimators, 0, max(1, problem.threads)
+    if problem.deadline == math.inf:
+        batch = planned
+    while trees < planned:
+        started = time.monotonic()
+        added = min(batch, planned - trees)
+        model.set_params(n_estimators=trees + added)
+        model.fit(features, problem.train.target, sample_weight=problem.train.weight)
+        trees += added
+        now = time.monotonic()
+        each = (now - started) / added
+        left = min(_BATCH_SECONDS, problem.deadline - now)
+        batch = max(1, problem.threads) * max(1, int(left / (each * max(1, problem.threads))))
+        if trees < planned and now + each * max(1, problem.threads) > problem.deadline:
+            return (f"training time ran out after {trees} of {planned} trees",)
+    return ()
 
 
 def most_leaves(trees: int, classes: int) -> int:

@@ -8,6 +8,8 @@ and the penalty (Allen 1974). It is float64 throughout, since large weights of b
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -89,29 +91,44 @@ class KernelMachine:
         widths: Sequence[float],
         penalties: Sequence[float],
         seed: int,
+        deadline: float = math.inf,
     ) -> Self:
-        """``target``: class numbers, or values (``classes`` 0). The first ``scaled`` columns are standardised.
+        """Choose the kernel on some of the rows, and fit it to all, or to as many as there is time for.
 
-        Empty ``widths`` or ``penalties``: the usual ones.
+        Args:
+            features: [rows, columns], of which the first ``scaled`` are standardized.
+            target: Class numbers, or values (``classes`` 0).
+            weight: Of the rows; rows of weight 0 are left out. None: all count the same.
+            classes: Their number; 0 for values.
+            scaled: How many columns are standardized.
+            kinds: Of the kernels that are tried.
+            widths: That are tried; empty: the usual ones.
+            penalties: That are tried; empty: the usual ones.
+            seed: Of the order in which rows choose.
+            deadline: As time.monotonic() has it.
         """
         counts = np.ones(len(target)) if weight is None else weight.astype(np.float64)
-        there = counts > 0
-        given, counts = features[there].astype(np.float64), counts[there] / counts[there].mean()
-        centre, scale = np.zeros(given.shape[1]), np.ones(given.shape[1])
-        deviation = given[:, :scaled].std(axis=0)
-        centre[:scaled] = given[:, :scaled].mean(axis=0)
-        scale[:scaled] = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
-        rows = (given - centre) * scale
-        wanted = np.eye(classes)[target[there]] * 2 - 1 if classes else target[there].astype(np.float64)[:, None]
+        weighted = counts > 0
+        values, counts = features[weighted].astype(np.float64), counts[weighted] / counts[weighted].mean()
+        target = target[weighted]
+        centre, scale = _centre_and_scale(values, scaled)
+        wanted = np.eye(classes)[target] * 2 - 1 if classes else target.astype(np.float64)[:, None]
         offset = np.average(wanted, axis=0, weights=counts)
-        some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MAX_SELECTION_ROWS])
-        known = _GramSystem(rows=rows[some], wanted=(wanted - offset)[some], root=np.sqrt(counts)[some])
-        kernel = known.best(kinds, widths or _WIDTHS, penalties or _PENALTIES)
-        everything = _GramSystem(rows=rows, wanted=wanted - offset, root=np.sqrt(counts))
-        weights, left_out = everything.solved(kernel)
-        sharpness = _sharpness(left_out + offset, target[there], counts) if classes else 0.0
+        system = _GramSystem(rows=(values - centre) * scale, wanted=wanted - offset, root=np.sqrt(counts))
+        order = np.random.default_rng(seed).permutation(len(values))
+        some = system.take(np.sort(order[:_MAX_SELECTION_ROWS]))
+        kernel = some.best(kinds, widths or _WIDTHS, penalties or _PENALTIES, deadline)
+        fitted = np.sort(order[: _affordable_rows(some, kernel, len(order), deadline)])
+        system = system if len(fitted) == len(order) else system.take(fitted)
+        weights, left_out = system.solved(kernel)
         return cls(
-            kernel=kernel, centre=centre, scale=scale, rows=rows, weights=weights, offset=offset, sharpness=sharpness
+            kernel=kernel,
+            centre=centre,
+            scale=scale,
+            rows=system.rows,
+            weights=weights,
+            offset=offset,
+            sharpness=_sharpness(left_out + offset, target[fitted], counts[fitted]) if classes else 0.0,
         )
 
     def answers(self, features: npt.NDArray[np.float32]) -> Floats:
@@ -159,22 +176,28 @@ class _GramSystem:
     wanted: Floats
     root: Floats
 
-    def best(self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float]) -> Kernel:
-        """By the answers to each row of all others."""
+    def take(self, chosen: npt.NDArray[np.int64]) -> _GramSystem:
+        """The system of these rows alone."""
+        return _GramSystem(rows=self.rows[chosen], wanted=self.wanted[chosen], root=self.root[chosen])
+
+    def best(
+        self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float], deadline: float
+    ) -> Kernel:
+        """The kernel with the least leave-one-out error, of those that there is time to try: one at least."""
         squared = _squared(self.rows, self.rows)
         apart = squared[squared > 1e-9]
         median = float(np.median(apart)) if apart.size else 1.0
-        found = [
-            one
-            for kind, width in itertools.product(kinds, widths)
-            for one in self._tried(kind, width / median, squared, penalties)
-        ]
-        return min(found, key=lambda one: one[0])[1]
+        errors: list[tuple[float, Kernel]] = []
+        for kind, width in itertools.product(kinds, widths):
+            if errors and time.monotonic() > deadline:
+                break
+            errors += self._errors(kind, width / median, squared, penalties)
+        return min(errors, key=lambda error: error[0])[1]
 
-    def _tried(
+    def _errors(
         self, kind: Any, width: float, squared: Floats, penalties: Sequence[float]
     ) -> Iterator[tuple[float, Kernel]]:
-        """The error of each penalty: one decomposition serves them all."""
+        """The leave-one-out error of each penalty: one decomposition serves them all."""
         matrix = self._weighted(Kernel(kind=kind, width=width, penalty=0).of(squared))
         values, vectors = np.linalg.eigh(matrix)
         weighted = self.wanted * self.root[:, None]
@@ -205,6 +228,27 @@ class _GramSystem:
         matrix *= self.root[:, None]
         matrix *= self.root
         return matrix
+
+
+def _centre_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
+    """What the first ``scaled`` columns are standardized by; the others stay as they are."""
+    centre, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    deviation = values[:, :scaled].std(axis=0)
+    centre[:scaled] = values[:, :scaled].mean(axis=0)
+    scale[:scaled] = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
+    return centre, scale
+
+
+def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: float) -> int:
+    """How many of the rows there is time to fit: solving takes their number cubed. It is not interrupted."""
+    count = len(some.rows)
+    if deadline == math.inf or rows <= count:
+        return rows
+    started = time.monotonic()
+    some.solved(kernel)
+    now = time.monotonic()
+    ratio = max(0.0, deadline - now) / max(now - started, 1e-6)
+    return int(min(rows, max(count, count * ratio ** (1 / 3))))
 
 
 class _Graph:

@@ -51,6 +51,7 @@ def with_text_features(train: Train, texts: Settings = TEXT_SETTINGS, *, every_c
             fitted,
             predict=lambda rows: fitted.predict(codes.widened(rows)),
             body=lambda: codes.before(fitted.body()),
+            notes=(*fitted.notes, *codes.scores.notes),
         )
 
     return lifted

@@ -1,0 +1,115 @@
+"""Linear models that end near a deadline: logistic regression by iterations, ridge regression by rows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["fit_iteratively", "fit_on_rows_in_time"]
+
+_MANY_CELLS = 2_000_000  # features times classes, below which a fit takes a second or two
+_PROBE_ITERATIONS = 5
+_PROBE_SHARE = 16  # a fit on one in so many rows tells what a fit on all takes
+_CERTAIN = 3.0  # a fit whose estimated time fits so often into what is left is done at once
+_CHUNK_SECONDS = 1.0  # of iterations, between two looks at the clock
+
+Clock = Callable[[], float]
+
+
+def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
+    model: Any,
+    features: Any,
+    target: npt.NDArray[Any],
+    weight: npt.NDArray[np.float32] | None,
+    deadline: float,
+    *,
+    clock: Clock = time.monotonic,
+) -> tuple[str, ...]:
+    """Fit an iterative estimator of scikit-learn, as far as there is time; it has ``max_iter`` and ``warm_start``.
+
+    Where time is plentiful the fit is the library's own. Else the iterations are done in chunks, each from the
+    coefficients of the one before, until the deadline.
+
+    Returns:
+        A note where time ran out.
+    """
+    planned, classes = model.max_iter, len(np.unique(target)) if target.dtype.kind in "iu" else 1
+
+    def fit(iterations: int, *, warm_start: bool) -> int:
+        model.set_params(max_iter=iterations, warm_start=warm_start).fit(features, target, sample_weight=weight)
+        return int(np.max(model.n_iter_))
+
+    with warnings.catch_warnings():
+        # A model that has not converged is a candidate like any other: its metric says what it is worth.
+        warnings.simplefilter("ignore")
+        if deadline == np.inf or _cells(features) * classes < _MANY_CELLS:
+            fit(planned, warm_start=False)
+            return ()
+        started = clock()
+        done = fit(min(_PROBE_ITERATIONS, planned), warm_start=False)
+        each = (clock() - started) / max(1, done)
+        if done < min(_PROBE_ITERATIONS, planned):
+            return ()  # it has converged
+        if each * planned * _CERTAIN <= deadline - clock():
+            fit(planned, warm_start=False)
+            return ()
+        while done < planned and clock() + each < deadline:
+            seconds = min(_CHUNK_SECONDS, deadline - clock())
+            iterations = min(planned - done, max(1, int(seconds / each)))
+            taken = fit(iterations, warm_start=True)
+            done += taken
+            if taken < iterations:
+                return ()
+    return () if done >= planned else (f"training time ran out after {done} of {planned} iterations",)
+
+
+def fit_on_rows_in_time(  # noqa: PLR0913 - what it fits, and until when
+    model: Any,
+    features: Any,
+    target: npt.NDArray[Any],
+    weight: npt.NDArray[np.float32] | None,
+    deadline: float,
+    *,
+    seed: int,
+    clock: Clock = time.monotonic,
+) -> tuple[str, ...]:
+    """Fit an estimator that cannot be interrupted: on all rows, or on as many as there is time for.
+
+    Its time is estimated by a fit on a sixteenth of the rows: it is taken to grow as they do.
+
+    Returns:
+        A note where it was fitted on a sample.
+    """
+    rows = len(target)
+
+    def fit(chosen: npt.NDArray[np.int64] | slice) -> float:
+        started = clock()
+        model.fit(features[chosen], target[chosen], sample_weight=None if weight is None else weight[chosen])
+        return clock() - started
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if deadline == np.inf or _cells(features) < _MANY_CELLS:
+            fit(slice(None))
+            return ()
+        order = np.random.default_rng(seed).permutation(rows)
+        count = max(1, rows // _PROBE_SHARE)
+        seconds = fit(np.sort(order[:count]))
+        affordable = int(count * (deadline - clock()) / seconds)
+        if affordable >= rows:
+            fit(slice(None))
+            return ()
+        if affordable > count:
+            count = affordable
+            fit(np.sort(order[:count]))
+    return (f"training time ran out: it was fitted on a random sample of {count:,} of {rows:,} rows",)
+
+
+def _cells(features: Any) -> int:
+    """Numbers of a matrix, or those of a sparse one that are not 0."""
+    return int(features.nnz if hasattr(features, "nnz") else features.size)
