@@ -1,0 +1,133 @@
+"""A candidate of several targets: each algorithm trained for each, and one file that answers all."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import polars as pl
+import pytest
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.records.outcome import TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
+from pipeline.evaluation.scoring import OnnxModel, feeds, truth
+from pipeline.training import several_targets
+from pipeline.training.several_targets import train_each_target
+from pipeline.training.trainer import Trainer
+from tests.fakes.tabular import Table, table
+from tests.fakes.training import CPU, QUICK
+
+TABULAR = ("linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "tabm", "resnet_mlp", "mlp")
+
+
+def with_targets(task: str, rows: int = 400) -> Table:
+    """The table's own target, and another that its first column tells."""
+    given = table("regression", rows=rows)
+    splits = {}
+    for name, frame in given.splits.items():
+        both = frame.rename({"target": "price"}).with_columns(years=(90 - pl.col("age")).cast(pl.Float64))
+        if task == "classification":
+            both = both.with_columns(
+                pl.when(pl.col(target) > limit).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(target)
+                for target, limit in (("price", 200_000), ("years", 45))
+            )
+        splits[name] = both
+    update: dict[str, Any] = {"task": task, "target": "price, years", "targets": ("price", "years")}
+    if task == "classification":
+        counts = tuple(int((splits["train"][name] == "yes").sum()) for name in ("price", "years"))
+        update |= {"classes": ("price", "years"), "class_rows": counts, "separator": "|"}
+    return Table(dataset=given.dataset.model_copy(update=update), splits=splits)
+
+
+def trainer_of(data: Table, **fields: Any) -> Trainer:
+    return Trainer(dataset=data.dataset, splits=data.splits, machine=CPU, seed=0, **fields)
+
+
+def train(data: Table, folder: Path, algorithm: str, **fields: Any) -> TrainedCandidate:
+    folder.mkdir()
+    candidate = Candidate(name=algorithm, algorithm=algorithm, settings=QUICK[algorithm])
+    return train_each_target(trainer_of(data, **fields), candidate, folder, lambda text: None)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("algorithm", TABULAR)
+def test_one_file_answers_all_targets_as_they_were_trained(tmp_path: Path, algorithm: str, task: str) -> None:
+    data = with_targets(task)
+    folder = tmp_path / algorithm
+    trained = train(data, folder, algorithm, cross_validate=False)
+    signature = data.dataset.signature
+    served = OnnxModel(folder / "model.onnx").run(feeds(data.validation, signature))
+    wanted = truth(data.validation, signature)
+    with np.load(folder / "reference.npz") as reference:
+        if task == "regression":
+            scale = wanted.std(axis=0)
+            assert np.abs((served.values - reference["value"]) / scale).max() < trained.tolerance
+            assert trained.quality["r2"] > 0.6
+        else:
+            assert np.abs(served.probabilities - reference["probabilities"]).max() < trained.tolerance
+            assert ((served.probabilities > 0.5) == wanted).mean() > 0.85
+            assert trained.quality["f1_macro"] > 0.8
+    assert {file.name for file in folder.iterdir()} == {"model.onnx", "body.onnx", "reference.npz", "trained.json"}
+    assert TrainedCandidate.from_bytes((folder / "trained.json").read_bytes()) == trained
+
+
+def test_the_columns_are_read_once_for_all_targets(tmp_path: Path) -> None:
+    data = with_targets("regression")
+    train(data, tmp_path / "linear", "linear")
+    inputs = [value.name for value in onnx.load(tmp_path / "linear" / "model.onnx").graph.input]
+    assert inputs == [column.name for column in data.dataset.columns]
+
+
+def test_each_target_is_predicted_as_by_a_model_of_it_alone(tmp_path: Path) -> None:
+    data = with_targets("regression")
+    train(data, tmp_path / "both", "gradient_boosting")
+    alone = Table(dataset=data.dataset.of_target(1), splits=data.splits)
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    candidate = Candidate(name="alone", algorithm="gradient_boosting", settings=QUICK["gradient_boosting"])
+    trainer_of(alone).train(candidate, folder, lambda text: None)
+    with np.load(tmp_path / "both" / "reference.npz") as both, np.load(folder / "reference.npz") as one:
+        assert np.array_equal(both["value"][:, 1], one["value"])
+
+
+def test_few_rows_are_cross_validated_in_all_targets(tmp_path: Path) -> None:
+    data = with_targets("classification")
+    trained = train(data, tmp_path / "linear", "linear", metric="log_loss", cross_validate=True)
+    assert trained.cross_quality["log_loss"] > 0
+    low, high = trained.cross_interval["log_loss"]
+    assert low < trained.cross_quality["log_loss"] < high
+    with np.load(tmp_path / "linear" / "out_of_fold.npz") as out_of_fold:
+        assert out_of_fold["answers"].shape == (400, 2)
+
+
+def test_the_time_that_is_left_is_shared_by_the_targets() -> None:
+    trainer = trainer_of(with_targets("regression"), deadline=time.monotonic() + 100)
+    first, second = several_targets._each_target(trainer, Candidate(name="mlp", algorithm="mlp"))
+    assert first[0].deadline - time.monotonic() == pytest.approx(50, abs=1)
+    assert second[0].deadline - time.monotonic() == pytest.approx(100, abs=1)
+    assert [own.name for _, own, _ in (first, second)] == ["mlp_target_0", "mlp_target_1"]
+    forever, *_ = several_targets._each_target(
+        trainer_of(with_targets("regression")), Candidate(name="m", algorithm="mlp")
+    )
+    assert forever[0].deadline == math.inf
+
+
+def test_a_weight_of_a_label_is_of_the_rows_that_have_it() -> None:
+    trainer = trainer_of(with_targets("classification"), class_weights={"years": 5.0})
+    weights = [
+        alone.class_weights
+        for alone, _, _ in several_targets._each_target(trainer, Candidate(name="m", algorithm="mlp"))
+    ]
+    assert weights == [{"yes": 1.0}, {"yes": 5.0}]
+
+
+def test_a_target_that_cannot_be_trained_costs_the_candidate(tmp_path: Path) -> None:
+    candidate = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})
+    (tmp_path / "wrong").mkdir()
+    with pytest.raises(CandidateFailedError, match="linear has no setting 'depth'"):
+        train_each_target(trainer_of(with_targets("regression")), candidate, tmp_path / "wrong", lambda text: None)
