@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,10 @@ from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TrainedCandidate
-from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
-from pipeline.jobs.refit import refit
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine
@@ -74,8 +71,8 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     for one in made:
         files |= _files(one.candidate, ensembling.workdir / one.candidate)
         seconds[one.candidate] = one.seconds
-    variants_of = partial(
-        make_variants,
+    variants = make_variants(
+        [*trained, *made],
         artifacts=files,
         keys=KEYS,
         dataset=data.dataset,
@@ -84,11 +81,6 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         report=lambda text: None,
     )
 
-    everyone, again = [*trained, *made], _Again(trainer=trainer, ensembling=ensembling, files=files)
-    variants = refit(
-        variants_of(everyone), trained=everyone, dataset=data.dataset, plan=planned, spec=data.spec, again=again,
-        make=variants_of,
-    )  # fmt: skip
     chosen = select(variants, metric=planned.metric, spec=data.spec).winner
     assert chosen.artifact is not None, "a winner was made"
     served = OnnxModel(files[chosen.artifact.key], threads=threads)
@@ -106,26 +98,6 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     }
     board |= {one.name: one.reason for one in left_out} | {one.candidate: one.notes for one in made}
     return Made(data=data, answers=answers, chosen=f"{chosen.candidate} {chosen.precision}", seconds=taken, board=board)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Again:
-    """As jobs.refit.InJob."""
-
-    trainer: Trainer
-    ensembling: EnsembleBuilder
-    files: Memory
-
-    def train(self, candidate: Candidate) -> TrainedCandidate:
-        (place := self.ensembling.workdir / candidate.name).mkdir()
-        one = self.trainer.with_all_rows().train(candidate, place, lambda text: None)
-        self.files.update(_files(candidate.name, place))
-        return one
-
-    def blend(self, name: str, parts: Sequence[TrainedCandidate], weights: Mapping[str, float]) -> TrainedCandidate:
-        blended = self.ensembling.blended(name, [_member(one, self.files) for one in parts], weights)
-        self.files.update(_files(name, self.ensembling.workdir / name))
-        return blended
 
 
 def _prepared(given: DataSet, folder: Path) -> PreparedFiles:
@@ -166,7 +138,5 @@ def _member(one: TrainedCandidate, files: Memory) -> Member:
     reference = np.load(BytesIO(files[KEYS.candidate(one.candidate, "reference.npz")]))
     (answers,) = (reference[name] for name in reference.files)
     body = files[KEYS.candidate(one.candidate, "body.onnx")]
-    known = (
-        np.load(BytesIO(files[KEYS.candidate(one.candidate, OUT_OF_FOLD)]))["answers"] if one.cross_quality else None
-    )
+    known = np.load(BytesIO(files[KEYS.candidate(one.candidate, OUT_OF_FOLD)]))["answers"] if one.folds else None
     return Member(trained=one, body=body, answers=answers, out_of_fold=known)

@@ -27,7 +27,7 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.dataset import Dataset
-from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE, TrainedCandidate
+from pipeline.contracts.records.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
 from pipeline.contracts.records.variant import Artifact, Precision, Status, Variant, VariantSet
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import JobSpec
@@ -57,7 +57,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     Raise ExportMismatchError or IntegrityError, the first candidate's, when none survives.
     """
     signature = dataset.signature
-    by_folds = all(candidate.cross_quality for candidate in trained)
+    by_folds = all(candidate.folds for candidate in trained)
     bench = _VariantBuilder(
         artifacts=artifacts,
         keys=keys,
@@ -231,22 +231,37 @@ class _VariantBuilder:
         latency_us: float,
         full: _Served | None = None,
     ) -> Variant:
-        """Of few rows its quality and interval are the candidate's out-of-fold ones, less what the file loses."""
-        crossed = self.by_folds and candidate.cross_quality
-        lost = {name: value - (full or served).quality[name] for name, value in served.quality.items()}
+        """Of a bag its quality and interval are those of its out-of-fold predictions, less what the file loses."""
+        quality, spread = served.quality, served.interval
+        if candidate.folds:
+            lost = {name: value - (full or served).quality[name] for name, value in served.quality.items()}
+            quality, spread = self._out_of_fold(candidate)
+            quality = {name: quality[name] + lost[name] for name in lost}
+            spread = {name: (low + lost[name], high + lost[name]) for name, (low, high) in spread.items()}
         kept = {
             "artifact": self._keep(served.content),
-            "quality": {name: candidate.cross_quality[name] + lost[name] for name in lost}
-            if crossed
-            else served.quality,
-            "interval": {
-                name: (low + lost[name], high + lost[name]) for name, (low, high) in candidate.cross_interval.items()
-            }
-            if crossed
-            else served.interval,
+            "quality": quality,
+            "interval": spread,
             "latency_us": latency_us,
         }
         return _row(candidate, precision, status="ok").model_copy(update=kept)
+
+    def _out_of_fold(self, candidate: TrainedCandidate) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+        """Quality and interval of the bag: over all rows, or beside candidates that are none over the validation rows.
+
+        Raises:
+            IntegrityError: None of the validation rows was held out by a fold.
+        """
+        if self.by_folds:
+            return candidate.quality, candidate.interval
+        content = self.artifacts.get(self.keys.candidate(candidate.candidate, OUT_OF_FOLD))
+        predicted = np.load(BytesIO(content))["answers"][-len(self.truth) :]
+        held = ~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1)
+        if not held.any():
+            raise IntegrityError(f"no validation row was held out by a fold of {candidate.candidate}: time ran out")
+        answered = self.signature, self.truth[held], Answers.of(self.signature, predicted[held])
+        weight = None if self.weight is None else self.weight[held]
+        return measure(*answered, weight=weight), interval(*answered, weight=weight, only=self._metric)
 
     def _keep(self, content: bytes) -> Artifact:
         sha256 = hashlib.sha256(content).hexdigest()

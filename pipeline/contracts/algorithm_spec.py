@@ -131,7 +131,6 @@ class AlgorithmSpec(Record):
     ``needs``: the queue it profits from. ``good_at`` is the reason that a plan gives for it. ``defaults`` name all of
     its settings, ``allowed`` the values that its own can have; ``space`` is what a search tries. ``by_request``: only
     tried when it is asked for by name.
-    ``refits``: its training looks at the validation rows only to be measured, so that it can learn from them at last.
     ``knobs``: settings that ``training`` of a JobSpec sets (networks: those of the one loop). ``in_trials``: settings
     that a search's trials take, to be cheap; what is trained in the end has its own. ``cost`` None: unknown, so that
     nothing is decided by it.
@@ -156,7 +155,6 @@ class AlgorithmSpec(Record):
     most_weights: int | None = None  # of a linear model over one-hot categories: above it a solver's step takes seconds
     must_read: tuple[Input, ...] = ()  # it is nothing without each of these
     by_request: bool = False
-    refits: Literal["never", "folded", "always"] = "never"  # folded: where its folds are more than 1
     brings_code: bool = False  # it is the model.py that was put beside the data
     knobs: bool = False
     turn: int = 50  # its place among a job's candidates: the quick first, so that a small budget ends with something

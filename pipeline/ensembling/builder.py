@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,13 @@ import onnx
 import polars as pl
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.records.outcome import BODY, TRAINED, TrainedCandidate
+from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, TRAINED, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
-from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
@@ -50,9 +48,10 @@ _STUDENTS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """A trained candidate. ``body``: body.onnx. ``answers``: reference.npz's, of the trained model itself.
+    """A trained candidate.
 
-    ``out_of_fold``: of few rows, its answers to all of them (contracts.records.outcome.OUT_OF_FOLD).
+    ``body``: body.onnx. ``answers``: reference.npz's, the trained model's own on the validation rows. ``out_of_fold``:
+    of a bag, its predictions for the rows that train, then those that validate (records.outcome.OUT_OF_FOLD).
     """
 
     trained: TrainedCandidate
@@ -64,6 +63,10 @@ class Member:
     def name(self) -> str:
         return self.trained.candidate
 
+    def held_out(self, validation_rows: int) -> Floats:
+        """Predictions for the validation rows by models that have not learned from them."""
+        return self.answers if self.out_of_fold is None else self.out_of_fold[-validation_rows:]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeftOut:
@@ -71,6 +74,25 @@ class LeftOut:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Evidence:
+    """Predictions for rows that no model has learned from, of every member; ``rows`` masks those that have them all.
+
+    ``weight``: what each row counts. ``folds``: of the bags; 0: the rows are the validation rows.
+    """
+
+    predictions: dict[str, Floats]
+    truth: npt.NDArray[Any]
+    weight: Floats | None
+    rows: npt.NDArray[np.bool_]
+    folds: int
+
+    def average(self, weights: Mapping[str, float]) -> Floats:
+        """Return the weighted mean [all rows, ...], NaN where a member has no prediction."""
+        whole = [share * self.predictions[name].astype(np.float64) for name, share in weights.items()]
+        return np.asarray(np.sum(whole, axis=0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,51 +110,76 @@ class EnsembleBuilder:
         if len(members) < 2:
             return [], [LeftOut(name=BLEND, reason="a blend needs two candidates whose predictions can be averaged")]
         self.report("blend")
-        known = {one.name: one.out_of_fold for one in members if one.out_of_fold is not None}
-        if crossed := len(known) == len(members):  # all rows tell more than the validation rows
-            found = fit_blend(
-                known, self._all_truth, self._signature, self._metric, weight=self._all_weight, by_folds=True
-            )
-        else:
-            answers = {one.name: one.answers for one in members}
-            found = fit_blend(answers, self._truth, self._signature, self._metric, weight=self._weight)
+        evidence = self._collect_evidence(members)
+        if not evidence.rows.any():
+            return [], [LeftOut(name=BLEND, reason="no row was held out by every candidate: training time ran out")]
+        measured_rows = evidence.truth[evidence.rows], _take(evidence.weight, evidence.rows)
+        found = fit_blend(
+            {name: predictions[evidence.rows] for name, predictions in evidence.predictions.items()},
+            measured_rows[0],
+            self._signature,
+            self._metric,
+            weight=measured_rows[1],
+            by_folds=evidence.folds > 0,
+        )
         if not found.better:
             return [], [LeftOut(name=BLEND, reason=found.why)]
         chosen = [one for name in found.weights for one in members if one.name == name]
-        cross = self._measured(found.cross_fitted) if crossed else {}
         seconds = time.perf_counter() - started
-        blended = self.blended(BLEND, chosen, found.weights, seconds=seconds, notes=(found.why,), cross=cross)
+        measured = self._measure(found.cross_fitted, *measured_rows, evidence.folds)
+        blended = self._blend(chosen, found.weights, measured, seconds=seconds, notes=(found.why,))
+        teacher = evidence.average(found.weights)
+        if evidence.folds:
+            self._keep_out_of_fold(BLEND, teacher)
         body = onnx.load(self.workdir / BLEND / BODY)
         try:
-            return [blended, self._student(body, blended)], []
+            return [blended, self._student(body, blended, teacher)], []
         except CandidateFailedError as error:
             return [blended], [LeftOut(name=STUDENT, reason=error.message)]
 
-    def blended(  # noqa: PLR0913 - what is blended, and what is said of it
+    def _collect_evidence(self, members: Sequence[Member]) -> _Evidence:
+        """The rows of all folds where every member is a bag; else the validation rows."""
+        wanted = self._all_truth
+        # Machines of less memory learn from a sample of the rows: their predictions are for others than these.
+        predictions = {
+            one.name: one.out_of_fold
+            for one in members
+            if one.out_of_fold is not None and len(one.out_of_fold) == len(wanted)
+        }
+        whole = len(predictions) == len(members)
+        if not whole:
+            wanted = self._truth
+            predictions = {one.name: one.held_out(len(wanted)) for one in members}
+        there = [~np.isnan(given.reshape(len(given), -1)).any(axis=1) for given in predictions.values()]
+        return _Evidence(
+            predictions=predictions,
+            truth=wanted,
+            weight=self._all_weight if whole else self._weight,
+            rows=np.logical_and.reduce(there),
+            folds=min(one.trained.folds for one in members) if whole else 0,
+        )
+
+    def _blend(
         self,
-        name: str,
         members: Sequence[Member],
         weights: Mapping[str, float],
+        measured: Mapping[str, Any],
         *,
-        seconds: float = 0.0,
-        notes: tuple[str, ...] = (),
-        cross: Mapping[str, Any] = MappingProxyType({}),
+        seconds: float,
+        notes: tuple[str, ...],
     ) -> TrainedCandidate:
-        """The mean of the members' answers with these ``weights``, in their order; its files in a folder ``name``.
-
-        ``seconds`` that it took to find them.
-        """
+        """The mean of the members' predictions with these ``weights``, in their order; ``seconds`` to find them."""
         shares = list(weights.values())
         body = blend(
             [onnx.load_from_string(one.body) for one in members], shares, classes=len(self.trainer.dataset.classes)
         )
         answers = [share * one.answers.astype(np.float64) for share, one in zip(shares, members, strict=True)]
         return self._keep(
-            name,
+            BLEND,
             BLEND,
             body,
             np.sum(answers, axis=0),
-            cross=cross,
+            measured=measured,
             seconds=sum(one.trained.seconds for one in members) + seconds,
             tolerance=max(one.trained.tolerance for one in members),
             settings=dict(weights),
@@ -140,33 +187,52 @@ class EnsembleBuilder:
             no_int8="its members have int8 files of their own, where that applies to them",
         )
 
-    def _student(self, teacher: onnx.ModelProto, blended: TrainedCandidate) -> TrainedCandidate:
-        """The best of those that were tried. Raise CandidateFailedError where there is none."""
+    def _student(self, teacher: onnx.ModelProto, blended: TrainedCandidate, held_out: Floats) -> TrainedCandidate:
+        """The best of those that were tried.
+
+        Args:
+            teacher: The blend's body.
+            blended: Its record.
+            held_out: Its predictions for rows by models that have not learned from them: all rows, or those that
+                validate.
+
+        Raises:
+            CandidateFailedError: There is none.
+        """
         problem = self.trainer.problem(Candidate(name=STUDENT, algorithm="gradient_boosting"), self.report)
         if problem.train.text.size or problem.train.image.size:
             raise CandidateFailedError("a student learns from rows of numbers and categories alone")
         if problem.classes > _MOST_STUDENT_CLASSES:
             raise CandidateFailedError(f"{problem.classes} classes, {_MOST_STUDENT_CLASSES} are a student's most")
         started = time.perf_counter()
-        tried = {name: self._distill(name, teacher, problem) for name in self._algorithms(problem)}
+        tried = {
+            name: self._distill(name, teacher, problem, held_out if blended.folds else None)
+            for name in self._algorithms(problem)
+        }
         sign = 1 if greater_is_better(self._metric) else -1
         answers = {name: one.predict(problem.validation) for name, one in tried.items()}
         scores = {name: sign * self._quality(given)[self._metric] for name, given in answers.items()}
         best = max(scores, key=lambda name: scores[name])
-        return self._keep(
+        trained = self._keep(
             STUDENT,
             STUDENT,
             tried[best].body(),
             answers[best],
-            cross=self._beside(blended, answers[best]),
+            measured=self._beside(blended, answers[best], held_out[-len(self._truth) :]),
             seconds=time.perf_counter() - started,
             tolerance=RECIPES[best].tolerance * 10,  # a logit's or a spread's worth of it
             settings={"algorithm": best, **_STUDENTS[best]},
             notes=(f"{best} that learnt what the blend answers, to the training rows and to as many new ones",),
             no_int8=RECIPES[best].no_int8,
         )
+        if blended.folds:
+            unseen = np.full((len(problem.train), *answers[best].shape[1:]), np.nan)
+            self._keep_out_of_fold(STUDENT, np.concatenate([unseen, answers[best]]))
+        return trained
 
-    def _distill(self, algorithm: str, teacher: onnx.ModelProto, problem: Problem) -> Student:
+    def _distill(
+        self, algorithm: str, teacher: onnx.ModelProto, problem: Problem, out_of_fold: Floats | None
+    ) -> Student:
         self.report(f"student: {algorithm}")
         reads = {given.name for given in teacher.graph.input}
         model = OnnxModel(teacher.SerializeToString(), threads=problem.threads)
@@ -175,7 +241,7 @@ class EnsembleBuilder:
             (given,) = model.run_raw({name: part for name, part in ((NUM, rows.num), (CAT, rows.cat)) if name in reads})
             return given if problem.classes else given.reshape(-1)
 
-        return distill(RECIPES[algorithm], _STUDENTS[algorithm], problem, answer)
+        return distill(RECIPES[algorithm], _STUDENTS[algorithm], problem, answer, out_of_fold)
 
     @staticmethod
     def _algorithms(problem: Problem) -> list[str]:
@@ -189,7 +255,7 @@ class EnsembleBuilder:
         body: onnx.ModelProto,
         answers: Floats,
         *,
-        cross: Mapping[str, Any],
+        measured: Mapping[str, Any],
         seconds: float,
         tolerance: float,
         settings: dict[str, Any],
@@ -206,8 +272,7 @@ class EnsembleBuilder:
             algorithm=algorithm,
             device=self.trainer.machine.description,
             seconds=round(seconds, 3),
-            quality=self._quality(answers),
-            **cross,
+            **measured,
             no_int8=no_int8,
             tolerance=tolerance,
             settings=settings,
@@ -217,35 +282,50 @@ class EnsembleBuilder:
         (folder / TRAINED).write_bytes(trained.to_bytes())
         return trained
 
-    def _measured(self, answers: Floats) -> dict[str, Any]:
-        """A candidate's cross_quality and cross_interval, of its answers to all rows."""
-        measured = self._signature, self._all_truth, Answers.of(self._signature, answers)
-        return {
-            "cross_quality": measure(*measured, weight=self._all_weight),
-            "cross_interval": interval(*measured, weight=self._all_weight, only=self._metric),
-        }
+    def _keep_out_of_fold(self, name: str, predictions: Floats) -> None:
+        kind = np.float32 if self.trainer.dataset.classes else np.float64
+        np.savez(self.workdir / name / OUT_OF_FOLD, answers=predictions.astype(kind))
 
-    def _beside(self, blended: TrainedCandidate, answers: Floats) -> dict[str, Any]:
-        """What the student's would be: the blend's, less what it loses to it on the validation rows.
+    def _measure(
+        self, predictions: Floats, wanted: npt.NDArray[Any], weight: Floats | None, folds: int
+    ) -> dict[str, Any]:
+        """Fields of a TrainedCandidate: quality, and of bags its interval."""
+        answered = self._signature, wanted, Answers.of(self._signature, predictions)
+        measured = {"quality": measure(*answered, weight=weight), "folds": folds}
+        if not folds:
+            return measured
+        return {**measured, "interval": interval(*answered, weight=weight, only=self._metric)}
 
-        These are few: where it seems as good as what it learnt from, or better, that is chance.
+    def _beside(self, blended: TrainedCandidate, answers: Floats, held_out: Floats) -> dict[str, Any]:
+        """Fields of the student's record: the blend's, less what it loses to it on the validation rows.
+
+        These are few: where it seems as good as what it learned from, or better, that is chance.
+
+        Args:
+            blended: The blend.
+            answers: The student's predictions for the validation rows, which it has not learned from.
+            held_out: The blend's for the same rows.
         """
-        if not blended.cross_quality:
-            return {}
-        own = self._quality(answers)
+        if not blended.folds:
+            return {"quality": self._quality(answers)}
+        there = ~np.isnan(held_out.reshape(len(held_out), -1)).any(axis=1)
+        if not there.any():
+            raise CandidateFailedError("no validation row was held out by every candidate: training time ran out")
+        own, wanted = self._quality(answers, there), self._quality(held_out, there)
         lost = {}
         for name, value in own.items():
             sign = 1 if greater_is_better(name) else -1
-            lost[name] = min(sign * (value - blended.quality[name]), -_LOST * abs(blended.quality[name])) * sign
+            lost[name] = min(sign * (value - wanted[name]), -_LOST * abs(wanted[name])) * sign
         return {
-            "cross_quality": {name: value + lost[name] for name, value in blended.cross_quality.items()},
-            "cross_interval": {
-                name: (low + lost[name], high + lost[name]) for name, (low, high) in blended.cross_interval.items()
-            },
+            "quality": {name: value + lost[name] for name, value in blended.quality.items()},
+            "interval": {name: (low + lost[name], high + lost[name]) for name, (low, high) in blended.interval.items()},
+            "folds": blended.folds,
         }
 
-    def _quality(self, answers: Floats) -> dict[str, float]:
-        return measure(self._signature, self._truth, Answers.of(self._signature, answers), weight=self._weight)
+    def _quality(self, answers: Floats, rows: Any = slice(None)) -> dict[str, float]:
+        """Of the validation rows, or some of them."""
+        given = Answers.of(self._signature, answers[rows])
+        return measure(self._signature, self._truth[rows], given, weight=_take(self._weight, rows))
 
     @property
     def _metric(self) -> str:
@@ -267,9 +347,12 @@ class EnsembleBuilder:
     @property
     def _all_weight(self) -> npt.NDArray[np.float64] | None:
         """Of the rows that train, then of those that validate."""
-        rows = pl.concat([self.trainer.splits[name] for name in ("train", "validation")])
-        return row_weights(rows, self.trainer.dataset, self.trainer.class_weights)
+        return self.trainer.rows.weight_of(pl.concat([self.trainer.splits[name] for name in ("train", "validation")]))
 
     @property
     def _weight(self) -> npt.NDArray[np.float64] | None:
-        return row_weights(self.trainer.splits["validation"], self.trainer.dataset, self.trainer.class_weights)
+        return self.trainer.rows.weight_of(self.trainer.splits["validation"])
+
+
+def _take(weight: Floats | None, rows: Any) -> Floats | None:
+    return None if weight is None else weight[rows]

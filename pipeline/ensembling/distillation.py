@@ -37,14 +37,28 @@ class Student:
 
 
 def distill(
-    recipe: Recipe, settings: Mapping[str, Any], problem: Problem, teacher: Callable[[Rows], Floats]
+    recipe: Recipe,
+    settings: Mapping[str, Any],
+    problem: Problem,
+    teacher: Callable[[Rows], Floats],
+    out_of_fold: Floats | None = None,
 ) -> Student:
-    """A student of ``teacher`` (answers as Student's), which ``recipe`` trains as a regression of its logits.
+    """Train a student, as a regression of its teacher's logits: of two classes or a value one model, else one a class.
 
-    ``problem``: what the teacher was trained for. Of two classes or a value one model, else one for each class.
+    Args:
+        recipe: Trains it.
+        settings: Of the recipe.
+        problem: What the teacher was trained for.
+        teacher: Its predictions, as Student has them.
+        out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
+            from them; NaN for a row that has none. None: what ``teacher`` predicts for them.
     """
-    learnt = _augment_rows(problem.train, seed=problem.seed)
-    wanted, held = (_scores(teacher(rows), problem.classes) for rows in (learnt, problem.validation))
+    learnt, first = _augment_rows(problem.train, seed=problem.seed)
+    taught, told = teacher(learnt), teacher(problem.validation)
+    if out_of_fold is not None:
+        taught[: len(first)] = _prefer(out_of_fold[first], taught[: len(first)])
+        told = _prefer(out_of_fold[-len(problem.validation) :], told)
+    wanted, held = (_scores(answers, problem.classes) for answers in (taught, told))
     middle, spread = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-12)
     fitted = [
         recipe.train(
@@ -68,8 +82,12 @@ def distill(
     return Student(predict=predict, body=lambda: _body(fitted, middle, spread, classes=problem.classes))
 
 
-def _augment_rows(rows: Rows, *, seed: int) -> Rows:
-    """The rows, or as many of them as may be, and as many new ones. Weights are the rows' own."""
+def _prefer(out_of_fold: Floats, others: Floats) -> Floats:
+    return np.where(np.isnan(out_of_fold), others, out_of_fold)
+
+
+def _augment_rows(rows: Rows, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]]:
+    """The rows, or as many of them as may be, and as many new ones; and where the former are. Weights are their own."""
     random = np.random.default_rng(seed)
     first = random.permutation(len(rows))[: _MOST_ROWS // 2]
     other = random.permutation(len(rows))[: len(first)]
@@ -80,12 +98,7 @@ def _augment_rows(rows: Rows, *, seed: int) -> Rows:
         num=np.where(swap[0, :, : own.num.shape[1]], given.num, own.num),
         cat=np.where(swap[1, :, : own.cat.shape[1]], given.cat, own.cat),
     )
-    return Rows(
-        num=np.concatenate([own.num, new.num]),
-        cat=np.concatenate([own.cat, new.cat]),
-        target=np.concatenate([own.target, new.target]),
-        weight=None if own.weight is None else np.concatenate([own.weight, own.weight]),
-    )
+    return own.joined(new), first
 
 
 def _scores(answers: Floats, classes: int) -> Floats:

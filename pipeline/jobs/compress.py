@@ -14,7 +14,6 @@ from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.ensembling import NotMade, make_ensemble
-from pipeline.jobs.refit import JobRefitter, refit
 from pipeline.jobs.runtime.job import JobContext, run_job
 from pipeline.jobs.runtime.splits import read_trainer, read_validation
 
@@ -45,10 +44,6 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         report=context.report,
     )
     made = make([*trained, *ensemble])
-    if spec.refit and not dataset.targets:
-        again = JobRefitter(context=context, trainer=trainer)
-        everyone = [*trained, *ensemble]
-        made = refit(made, trained=everyone, dataset=dataset, plan=plan, spec=spec, again=again, make=make)
     made = made.model_copy(update={"variants": (*made.variants, *map(_skipped_variant, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})

@@ -77,7 +77,7 @@ def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> li
 def _out_of_fold(context: JobContext, one: TrainedCandidate) -> npt.NDArray[np.floating[Any]] | None:
     import numpy as np
 
-    if not one.cross_quality:
+    if not one.folds:
         return None
     answers: npt.NDArray[np.floating[Any]] = np.load(
         BytesIO(context.artifacts.get(context.keys.candidate(one.candidate, OUT_OF_FOLD)))

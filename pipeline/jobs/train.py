@@ -113,7 +113,7 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, li
         checkpoints=live.checkpoint,
         watch=live.watch,
         notes=(*_notes(context, plan), *trainer.notes),
-        cross_validate=spec.cross_validate,
+        folds=spec.folds,
         deadline=deadline,
         base=_base(context, plan, trainer.dataset),
     )

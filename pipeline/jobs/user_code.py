@@ -43,7 +43,6 @@ def train_isolated(
         seed=trainer.seed,
         seconds=max(0.0, min(_LONGEST_SECONDS, trainer.deadline - time.monotonic())),
         class_weights=trainer.class_weights,
-        cross_validate=trainer.cross_validate,
         device=context.machine.device,
         description=context.machine.description,
         threads=context.machine.threads,

@@ -9,7 +9,7 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Skipped
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import DOLLARS_AN_HOUR, ESTIMATE_TOLERANCE, START_MINUTES, count_trainings
+from pipeline.planning.estimates import DOLLARS_AN_HOUR, ESTIMATE_TOLERANCE, START_MINUTES
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job
 
 __all__ = ["within_dollars"]
@@ -63,6 +63,6 @@ def _dollars(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpe
     """Dollars of the machine's start and of the training, where one job does it all; a user's code has another."""
     queue = "fargate" if fits_one_job(planned, dataset, spec) else "cpu"
     others = ["code"] if any(one.queue == "code" for one in planned) else []
-    minutes = count_trainings(dataset, spec) * math.fsum(one.seconds or 0.0 for one in planned) / 60
+    minutes = math.fsum(one.seconds or 0.0 for one in planned) / 60
     start = math.fsum(DOLLARS_AN_HOUR[one] / 60 * START_MINUTES[one] for one in [queue, *others])
     return start, minutes * DOLLARS_AN_HOUR[queue] / 60

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.contracts.algorithm_spec import AlgorithmSpec, Cost
-from pipeline.contracts.records.dataset import REFIT_FOLDS, Dataset
+from pipeline.contracts.records.dataset import Dataset, can_bag
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.job_spec import JobSpec, Limits
 
@@ -20,7 +20,7 @@ __all__ = [
     "START_MINUTES",
     "bytes_of",
     "cells_of",
-    "is_cross_validated",
+    "count_trainings",
     "latency_of",
     "minutes_for",
     "seconds_of",
@@ -42,11 +42,18 @@ class _Shape:
     classes: int
 
 
-def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None) -> float | None:
-    """Of training on one thread, its search included; None: unknown."""
+def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None, trainings: int = 1) -> float | None:
+    """Seconds of training on one thread, its search included; None: unknown.
+
+    Args:
+        declared: The algorithm.
+        dataset: What it is trained on.
+        trials: Its search.
+        trainings: As count_trainings has them.
+    """
     if declared.cost is None:
         return None
-    return _targets(dataset) * _single_training(declared.cost, _shape(dataset)) * (1 + _trainings(trials))
+    return _targets(dataset) * _single_training(declared.cost, _shape(dataset)) * (trainings + _trainings(trials))
 
 
 def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
@@ -73,15 +80,11 @@ def minutes_for(limits: Limits, queues: list[str]) -> float:
     return min(limits.minutes, max(0.0, (limits.dollars - starts) / a_minute))
 
 
-def is_cross_validated(dataset: Dataset, spec: JobSpec) -> bool:
-    """Whether every candidate is also trained in each of several folds (dataset.REFIT_FOLDS)."""
-    wanted = dataset.few_rows if spec.cross_validate is None else spec.cross_validate
-    return wanted and dataset.may_be_dealt and dataset.task != "clustering" and spec.training.privacy is None
-
-
-def count_trainings(dataset: Dataset, spec: JobSpec) -> int:
-    """Count how often each candidate is trained: once, and in each fold where it is cross-validated."""
-    return 1 + (REFIT_FOLDS if is_cross_validated(dataset, spec) else 0)
+def count_trainings(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec) -> int:
+    """Count how often a candidate is trained: once for each fold of its bag, or once (training.trainer)."""
+    training = spec.training
+    alone = declared.brings_code or training.privacy or training.base_model or training.parallel.nodes > 1
+    return 1 if alone or not can_bag(dataset) else spec.folds
 
 
 def cells_of(dataset: Dataset) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, TrainingJob
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import PRICE_SOURCE, cells_of, count_trainings, minutes_for
+from pipeline.planning.estimates import PRICE_SOURCE, cells_of, minutes_for
 
 __all__ = ["ONE_JOB_CELLS", "ONE_JOB_SECONDS", "PlannedCandidate", "fits_one_job", "gpu_pays", "pack_jobs"]
 
@@ -57,7 +57,7 @@ def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: Jo
     seconds = [one.seconds for one in planned if one.seconds is not None]
     return (
         len(seconds) == len(planned)
-        and count_trainings(dataset, spec) * math.fsum(seconds) <= ONE_JOB_SECONDS
+        and math.fsum(seconds) <= ONE_JOB_SECONDS
         and cells_of(dataset) <= ONE_JOB_CELLS
         and spec.training.parallel.nodes == 1
         and all(one.queue != "code" for one in planned)

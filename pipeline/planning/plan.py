@@ -13,11 +13,11 @@ from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import check_metric, check_positive_class, choose_metric
 from pipeline.planning.budget import within_dollars
-from pipeline.planning.estimates import seconds_of
+from pipeline.planning.estimates import count_trainings, seconds_of
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs
 from pipeline.planning.rules import Case, exceeds_limits_because, ineligible_because
 from pipeline.planning.run_estimate import estimate_run
-from pipeline.planning.settings import check_training, settings_of, unread
+from pipeline.planning.settings import check_training, deprecated_notes, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
 
 __all__ = ["plan"]
@@ -49,6 +49,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
         notes=(
             *_imbalance_notes(dataset, metric),
             *notes,
+            *deprecated_notes(spec),
             *notes_of(spec, [one.candidate.trials for one in planned]),
             *unread(spec, [catalogue()[one.candidate.algorithm] for one in planned]),
             *_privacy_notes(spec, dataset.rows.train, len(planned)),
@@ -107,6 +108,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
             limits=spec.limits,
             minutes=spec.limits.minutes,
             training=spec.training,
+            trainings=count_trainings(one, dataset, spec),
         )
         for one in wanted
     ]
@@ -136,7 +138,7 @@ def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[s
 
 
 def _estimated(case: Case) -> float:
-    seconds = seconds_of(case.declared, case.dataset, case.trials)
+    seconds = seconds_of(case.declared, case.dataset, case.trials, case.trainings)
     return math.inf if seconds is None else seconds
 
 
@@ -145,7 +147,7 @@ def _queue(declared: AlgorithmSpec) -> str:
 
 
 def _planned(case: Case, spec: JobSpec) -> PlannedCandidate:
-    seconds = seconds_of(case.declared, case.dataset, case.trials)
+    seconds = seconds_of(case.declared, case.dataset, case.trials, case.trainings)
     candidate = _candidate(case, spec)
     return PlannedCandidate(candidate=candidate, queue=_queue(case.declared), seconds=seconds)
 

@@ -30,6 +30,7 @@ class Case:
     minutes: float  # of its job
     trials: Trials | None = None
     training: Training = field(default_factory=Training)
+    trainings: int = 1  # of the candidate: the folds of its bag
 
     @property
     def rows(self) -> int:
@@ -143,7 +144,7 @@ def _too_slow_to_answer(case: Case) -> str | None:
 
 
 def _too_long_to_train(case: Case) -> str | None:
-    about = seconds_of(case.declared, case.dataset, case.trials)
+    about = seconds_of(case.declared, case.dataset, case.trials, case.trainings)
     if about is None or about <= ESTIMATE_TOLERANCE * 60 * case.minutes:
         return None
     return f"its training is estimated at {about / 60:.3g} minutes; its job has {case.minutes:.3g}"

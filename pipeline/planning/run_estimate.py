@@ -49,8 +49,10 @@ def costs_of(outcomes: Sequence[JobOutcome], plan: Plan) -> list[float]:
 def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobSpec) -> float:
     """A job ends when its minutes are over."""
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
-    once = math.fsum(
-        seconds_of(catalogue()[candidate.algorithm], dataset, candidate.trials) or 0.0 for candidate in candidates
+    declared = {candidate.name: catalogue()[candidate.algorithm] for candidate in candidates}
+    seconds = math.fsum(
+        seconds_of(one, dataset, candidate.trials, count_trainings(one, dataset, spec)) or 0.0
+        for candidate in candidates
+        for one in [declared[candidate.name]]
     )
-    seconds = once * count_trainings(dataset, spec)
     return min(seconds / 60, job.minutes or spec.limits.minutes)

@@ -13,7 +13,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.spec.job_spec import JobSpec, Loss, Training, merge_training, setting_error
 from pipeline.planning.rules import Case
 
-__all__ = ["check_name", "check_training", "kind_of", "settings_of", "unread", "validate_setting"]
+__all__ = ["check_name", "check_training", "deprecated_notes", "kind_of", "settings_of", "unread", "validate_setting"]
 
 _OF_CLASSES = ("cross_entropy", "focal")
 # A recipe's own rate is one for adamw, with which these would hardly move, or be thrown about.
@@ -108,6 +108,21 @@ def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
         ),
         *(f"settings.{name}: it is not tried here" for name in spec.settings if name not in tried),
     )
+
+
+def deprecated_notes(spec: JobSpec) -> tuple[str, ...]:
+    """Return what of the spec has no effect any more, or another name."""
+    notes = []
+    if spec.cross_validate is not None:
+        notes.append(
+            "cross_validate is deprecated and has no effect: every candidate is trained as a bag of fold models and "
+            "compared by its out-of-fold predictions; folds: 1 trains one model"
+        )
+    if spec.refit is not None:
+        notes.append("refit is deprecated and has no effect: the fold models learn from the validation rows too")
+    if any("folds" in settings for settings in spec.settings.values()):
+        notes.append("settings.gradient_boosting.folds is deprecated: folds sets it for every candidate")
+    return tuple(notes)
 
 
 def check_training(training: Training, dataset: Dataset, where: str = "training") -> None:

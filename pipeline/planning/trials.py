@@ -63,21 +63,15 @@ def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | No
             "fewer values are expected, or the method random, halving or bayesian"
         )
     cheaper = {name: value for name, value in declared.in_trials.items() if name not in space}
-    cv = search.cv if spec.split.by == "random" else None
+    cv = search.cv if spec.split.by != "time" else None
     return Trials(method=search.method, space=space, trials=search.trials, cv=cv, cheaper=cheaper)
 
 
 def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
     """What of the search is done otherwise than it was asked for."""
-    if spec.split.by == "random":
+    if spec.split.by != "time" or spec.search.cv is None or not any(trials):
         return ()
-    asked = (("cross_validate", bool(spec.cross_validate)), ("search.cv", spec.search.cv is not None and any(trials)))
-    return tuple(
-        f"{field} draws its folds at random, which a split by {spec.split.by} forbids: "
-        "candidates are compared on the validation rows"
-        for field, is_asked in asked
-        if is_asked
-    )
+    return ("search.cv permutes the rows, which a split by time forbids: settings are compared on the validation rows",)
 
 
 def _default_space(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Space:

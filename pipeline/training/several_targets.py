@@ -113,7 +113,7 @@ def _join(
             "notes": tuple(dict.fromkeys(_notes(dataset.targets, parts))),
             "privacy": privacy,
             "model_sha256": model_sha256,
-            **_cross_validated(trainer, parts, folders, workdir),
+            **_out_of_fold(trainer, parts, folders, workdir),
         }
     )
 
@@ -125,18 +125,23 @@ def _notes(targets: Sequence[str], parts: Sequence[TrainedCandidate]) -> Iterato
         yield from (note if note in shared else f"{name}: {note}" for note in part.notes)
 
 
-def _cross_validated(
+def _out_of_fold(
     trainer: Trainer, parts: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> dict[str, Any]:
-    """The fields of cross-validation, where each target was; its predictions are written."""
-    if not all(part.cross_quality for part in parts):
-        return {"cross_quality": {}, "cross_interval": {}}
+    """The fields of a bag, where each target is one; its predictions are written."""
+    if not all(part.folds for part in parts):
+        return {"folds": 0, "interval": {}}
     signature = trainer.dataset.signature
     answers = np.stack([_last(np.load(folder / OUT_OF_FOLD)["answers"]) for folder in folders], axis=1)
     np.savez(workdir / OUT_OF_FOLD, answers=answers)
+    held = ~np.isnan(answers).any(axis=1)
     wanted = np.concatenate([truth(trainer.splits[name], signature) for name in ("train", "validation")])
-    answered = signature, wanted, Answers.of(signature, answers)
-    return {"cross_quality": measure(*answered), "cross_interval": interval(*answered, only=trainer.metric or None)}
+    answered = signature, wanted[held], Answers.of(signature, answers[held])
+    return {
+        "quality": measure(*answered),
+        "interval": interval(*answered, only=trainer.metric or None),
+        "folds": min(part.folds for part in parts),
+    }
 
 
 def _predictions(file: Path) -> Floats:

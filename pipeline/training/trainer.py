@@ -1,4 +1,4 @@
-"""Candidates on one data set: trained, measured, exported, their own answers kept to verify the export by."""
+"""Train the candidates of a run: each as a bag over folds, measured by its out-of-fold predictions, and exported."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ import polars as pl
 
 from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.records.dataset import GROUP, REFIT_FOLDS, TIME, Dataset
+from pipeline.contracts.records.dataset import BAG_FOLDS, Dataset, can_bag
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
-from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import truth
-from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
+from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import (
     Base,
     Checkpoints,
@@ -39,14 +38,14 @@ from pipeline.training.algorithm import (
 )
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.machine import Machine
-from pipeline.training.resampling.folds import separate_frequent
+from pipeline.training.learning_rows import LearningRows
+from pipeline.training.resampling.bagging import Bag, average_models, train_bag
+from pipeline.training.resampling.folds import Fold, make_folds
 
 if TYPE_CHECKING:
     from pipeline.training.search.search import SearchResult
 
 __all__ = ["Trainer"]
-
-_MAX_COPIES_SHARE = 0.05  # of the rows: exact copies of one row that stay together
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -61,10 +60,23 @@ def _unwatched(candidate: Candidate, point: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """``splits``: train and validation, as contracts.records.dataset has them. ``metric`` is the plan's.
+    """Trains the candidates of one run.
 
-    ``class_weights``: as job_spec.Training has them. ``deadline``, ``checkpoints``, ``watch``, ``code``, ``base``: as
-    in recipe.Problem, the candidate's own. ``notes`` are of every candidate: what is known of the rows.
+    Args:
+        dataset: How the splits are read.
+        splits: ``train`` and ``validation``, as contracts.records.dataset has them.
+        machine: What trains.
+        seed: Of every candidate.
+        metric: What the plan compares candidates by.
+        class_weights: As job_spec.Training has them.
+        deadline: time.monotonic() after which the best so far is taken.
+        checkpoints: Where a candidate's unfinished training is kept.
+        watch: Is shown the points of a candidate's learning curve.
+        code: The user's model.py.
+        base: What a network with the setting ``base_model`` begins from.
+        process: Which it is of those that train together.
+        notes: What is known of the rows, for every candidate.
+        folds: Of a bag; 1: one model, measured on the validation rows.
     """
 
     dataset: Dataset
@@ -80,29 +92,40 @@ class Trainer:
     base: Base | None = None
     process: Process = field(default_factory=Process)
     notes: tuple[str, ...] = ()
-    cross_validate: bool | None = None
-    all_rows: bool = False
+    folds: int = BAG_FOLDS
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
-        """Write model.onnx, body.onnx, reference.npz, for a network also checkpoint.safetensors; last trained.json.
+        """Train a candidate: as a bag of fold models over all rows, or where that cannot be as one model.
 
-        ``report`` is told a few words of how far it is. Raise CandidateFailedError when it cannot be trained so.
+        Writes model.onnx, body.onnx, reference.npz, of a bag out_of_fold.npz, of a network checkpoint.safetensors, last
+        trained.json.
+
+        Args:
+            candidate: What to train.
+            workdir: An empty folder for its files.
+            report: Is told a few words of how far it is.
+
+        Raises:
+            CandidateFailedError: It cannot be trained so.
         """
         started = time.perf_counter()
         recipe = RECIPES[candidate.algorithm]
-        settings = recipe.complete(candidate.settings)
+        settings: Settings = recipe.complete(candidate.settings)
         problem = self.problem(candidate, report)
         report("begins")
         searched = self._search(recipe, candidate, replace(problem, process=Process()))
         if searched is not None:
             settings, problem = searched.settings, replace(problem, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
-        fitted = self._fitted(recipe, self._broadcast_settings(settings), problem)
+        settings = self._broadcast_settings(settings)
+        bag = self._train_bag(recipe, settings, problem)
+        fitted = average_models(bag.members, problem.classes) if bag else recipe.train(settings, problem)
         seconds = time.perf_counter() - started
-        predicted = self._denormalize(fitted.predict(problem.validation))
+        predicted = self.rows.denormalize(fitted.predict(problem.validation))
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its predictions on the validation rows are not all finite")
+        measured = self._measure_bag(bag, workdir) if bag else {"quality": self._quality(predicted, signature)}
         report("exports")
         model_sha256 = self._export(fitted, predicted, signature, workdir)
         trained = TrainedCandidate(
@@ -110,14 +133,13 @@ class Trainer:
             algorithm=recipe.name,
             device=self.machine.description,
             seconds=round(seconds, 3),
-            quality=self._quality(predicted, signature),
+            **measured,
             no_int8=recipe.no_int8,
-            tolerance=recipe.tolerance + self._resolution,
+            tolerance=recipe.tolerance + self.rows.resolution,
             history=fitted.history,
             settings=settings,
             trials=searched.trials if searched else (),
-            **self._cross_validated(recipe, settings, problem, workdir),
-            notes=(*self.notes, *(searched.notes if searched else ()), *fitted.notes),
+            notes=(*self.notes, *(searched.notes if searched else ()), *fitted.notes, *(bag.notes if bag else ())),
             classes=fitted.classes,
             quantiles=fitted.quantiles,
             privacy=dict(fitted.privacy),
@@ -125,14 +147,6 @@ class Trainer:
         )
         (workdir / TRAINED).write_bytes(trained.to_bytes())
         return trained
-
-    def with_all_rows(self) -> Trainer:
-        """One that learns from the validation rows too: what it measures there is of rows that it has seen.
-
-        What needs rows to stop by is trained in folds, whose models answer together.
-        """
-        rows = pl.concat([self.splits["train"], self.splits["validation"]])
-        return replace(self, splits={**self.splits, "train": rows}, cross_validate=False, all_rows=True)
 
     def audition(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
         """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
@@ -150,133 +164,13 @@ class Trainer:
             self._broadcast_settings(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None)
         )
 
-    def _fitted(self, recipe: Recipe, settings: Settings, problem: Problem) -> FittedModel:
-        if not self.all_rows or recipe.declares.refits != "never":
-            return recipe.train(settings, problem)
-        from pipeline.training.resampling.bagging import bagged
-
-        return bagged(
-            REFIT_FOLDS, problem, lambda fold, number: recipe.train(settings, replace(fold, seed=self.seed + number))
-        )
-
-    def _cross_validated(
-        self, recipe: Recipe, settings: Settings, problem: Problem, workdir: Path
-    ) -> dict[str, dict[str, Any]]:
-        """The candidate's cross_quality and cross_interval, its answers written; nothing where rows are many."""
-        wanted = self.dataset.few_rows if self.cross_validate is None else self.cross_validate
-        if not wanted or not self._can_cross_validate(settings, problem):
-            return {}
-        from pipeline.training.resampling.cross_validation import all_rows, out_of_fold
-
-        answers = out_of_fold(recipe, settings, problem)
-        if answers is None or not np.isfinite(answers).all():
-            return {}
-        rows = all_rows(problem)
-        answered = self._told(answers, rows)
-        np.savez(workdir / OUT_OF_FOLD, answers=self._denormalize(answers))
-        return {
-            "cross_quality": measure(*answered, weight=rows.weight),
-            "cross_interval": interval(*answered, weight=rows.weight, only=self.metric or None),
-        }
-
-    def _can_cross_validate(self, settings: Settings, problem: Problem) -> bool:
-        """Each fold of a private training would spend the whole epsilon."""
-        table = self.dataset.task != "clustering" and not problem.train.image.size
-        return table and problem.may_be_dealt and self.process.size == 1 and not settings.get("privacy_epsilon")
-
-    def _broadcast_settings(self, settings: Settings) -> Settings:
-        """Those of the main process."""
-        if self.process.size == 1:
-            return settings
-        from pipeline.training.distributed.factory import make_strategy
-
-        return make_strategy("ddp", self.process, self.machine.device).from_main(settings)
-
     @cached_property
-    def _scale(self) -> tuple[float, float]:
-        """Mean and standard deviation of a regression's target; models learn it standardised."""
-        values = truth(self.splits["train"], self.dataset.signature)
-        return float(values.mean()), float(values.std()) or 1.0
-
-    @cached_property
-    def _resolution(self) -> float:
-        """What a float32 of the target's size cannot tell, in units of its standard deviation; 0 for classification."""
-        if self.dataset.task != "regression":
-            return 0.0
-        mean, std = self._scale
-        return 2 * float(np.spacing(np.float32(abs(mean) + std))) / std
-
-    @cached_property
-    def _rows(self) -> Mapping[str, Rows]:
-        encoding = Encoding.of(self.dataset)
-        rows, groups = {}, self._groups
-        for name in ("train", "validation"):
-            encoded = encoding.encode(self.splits[name])
-            rows[name] = Rows(
-                num=encoded[NUM],
-                cat=encoded[CAT],
-                text=encoded[TEXT],
-                image=encoded[IMAGE],
-                target=self._target(self.splits[name]),
-                weight=self._weight(self.splits[name]),
-                group=groups.get(name),
-                time=self._time(self.splits[name]),
-            )
-        return rows
-
-    @cached_property
-    def _groups(self) -> Mapping[str, npt.NDArray[np.uint64]]:
-        """Which rows of the splits stay together; empty where it is not known."""
-        train, validation = (self._group(self.splits[name]) for name in ("train", "validation"))
-        if train is None or validation is None:
-            return {}
-        both = np.concatenate([train, validation])
-        if self.dataset.split_by == "random":
-            both = separate_frequent(both, _MAX_COPIES_SHARE)
-        return {"train": both[: len(train)], "validation": both[len(train) :]}
-
-    def _group(self, split: pl.DataFrame) -> npt.NDArray[np.uint64] | None:
-        """Which rows stay together; split files of an older version tell copies by the rows themselves."""
-        if self._has_hidden(split, GROUP):
-            return split[GROUP].to_numpy()
-        if self.dataset.split_by != "random":
-            return None
-        return split.drop(self.dataset.weight or [], strict=False).hash_rows().to_numpy()
-
-    def _time(self, split: pl.DataFrame) -> npt.NDArray[np.float64] | None:
-        return split[TIME].to_numpy() if self._has_hidden(split, TIME) else None
-
-    @property
-    def _has_groups(self) -> bool:
-        """Whether it is known which rows stay together."""
-        return bool(self._groups)
-
-    def _has_hidden(self, split: pl.DataFrame, name: str) -> bool:
-        columns = {self.dataset.target, self.dataset.weight, *(column.name for column in self.dataset.columns)}
-        return name in split.columns and name not in columns
-
-    def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:
-        """Of the rows times that of their classes, 1 in the mean of the training rows."""
-        weight = row_weights(split, self.dataset, self.class_weights)
-        return None if weight is None else (weight / self._mean_weight).astype(np.float32)
-
-    @cached_property
-    def _mean_weight(self) -> float:
-        weight = row_weights(self.splits["train"], self.dataset, self.class_weights)
-        return 1.0 if weight is None else float(weight.mean())
-
-    def _target(self, split: pl.DataFrame) -> npt.NDArray[Any]:
-        if self.dataset.task == "clustering":
-            return np.zeros(split.height, np.int64)
-        values = truth(split, self.dataset.signature)
-        if self.dataset.task == "regression":
-            mean, std = self._scale
-            scaled: npt.NDArray[Any] = (values - mean) / std
-            return scaled
-        number = {label: index for index, label in enumerate(self.dataset.classes)}
-        return np.array([number[label] for label in values], np.int64)
+    def rows(self) -> LearningRows:
+        """The rows of the splits, encoded."""
+        return LearningRows(dataset=self.dataset, splits=self.splits, class_weights=self.class_weights)
 
     def problem(self, candidate: Candidate, report: Report) -> Problem:
+        """Return what there is to learn, from the training rows with the validation rows held out."""
         return Problem(
             task=self.dataset.task,
             metric=self.metric,
@@ -288,16 +182,80 @@ class Trainer:
             process=self.process,
             classes=len(self.dataset.classes),
             cardinalities=Encoding.of(self.dataset).cardinalities,
-            train=self._rows["train"],
-            validation=self._rows["validation"],
+            train=self.rows.encoded["train"],
+            validation=self.rows.encoded["validation"],
             seed=self.seed,
             device=self.machine.device,
             threads=self.machine.threads,
             report=report,
-            may_be_dealt=self.dataset.may_be_dealt and self._has_groups,
+            may_be_dealt=self.rows.may_be_dealt,
             positive=self.dataset.classes.index(self.dataset.positive) if self.dataset.positive else 1,
-            unit=self._scale[1] if self.dataset.task == "regression" else 1.0,
+            unit=self.rows.scale[1] if self.dataset.task == "regression" else 1.0,
         )
+
+    def _train_bag(self, recipe: Recipe, settings: Settings, problem: Problem) -> Bag | None:
+        """Train a model for each fold of all rows; None where one model is trained on the training rows."""
+        folds = self._bag_folds(settings)
+        if len(folds) < 2:
+            return None
+        everything = replace(problem, train=self.rows.all)
+        take = self._take_texts if self.rows.all.text.size else None
+        return train_bag(folds, everything, lambda fold: recipe.train(settings, fold), take)
+
+    def _bag_folds(self, settings: Settings) -> Sequence[Fold]:
+        """Return the folds of a candidate with these settings; none where it cannot be a bag.
+
+        Each fold of a private training would spend its epsilon anew; a base model and a user's code have one network;
+        several processes train one model together.
+        """
+        alone = settings.get("privacy_epsilon") or settings.get("base_model") or self.code or self.process.size > 1
+        count = int(settings.get("folds") or self.folds)
+        if alone or count < 2 or not (can_bag(self.dataset) and self.rows.may_be_dealt):
+            return ()
+        return self._folds(count)
+
+    def _folds(self, count: int) -> Sequence[Fold]:
+        if count not in self._known_folds:
+            self._known_folds[count] = make_folds(self.rows.all, len(self.dataset.classes), count, self.seed)
+        return self._known_folds[count]
+
+    @cached_property
+    def _known_folds(self) -> dict[int, Sequence[Fold]]:
+        return {}
+
+    @cached_property
+    def _taken(self) -> dict[int, tuple[Fold, Rows, Rows]]:
+        return {}
+
+    def _take_texts(self, fold: Fold) -> tuple[Rows, Rows]:
+        """The same rows for every candidate: what is read of their texts is kept by them (features.text_features)."""
+        if id(fold) not in self._taken:
+            self._taken[id(fold)] = fold, self.rows.all.take(fold.train), self.rows.all.take(fold.held)
+        return self._taken[id(fold)][1:]
+
+    def _measure_bag(self, bag: Bag, workdir: Path) -> dict[str, Any]:
+        """Write out_of_fold.npz; the quality and interval of the rows that were held out."""
+        predicted = self.rows.denormalize(bag.out_of_fold)
+        held = np.flatnonzero(~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1))
+        if not np.isfinite(predicted[held]).all():
+            raise CandidateFailedError("its out-of-fold predictions are not all finite")
+        kind = np.float64 if self.dataset.task == "regression" else np.float32
+        np.savez(workdir / OUT_OF_FOLD, answers=predicted.astype(kind))
+        rows = self.rows.all.take(held)
+        answered = self._told(bag.out_of_fold[held], rows)
+        return {
+            "quality": measure(*answered, weight=rows.weight),
+            "interval": interval(*answered, weight=rows.weight, only=self.metric or None),
+            "folds": len(bag.members),
+        }
+
+    def _broadcast_settings(self, settings: Settings) -> Settings:
+        """Those of the main process."""
+        if self.process.size == 1:
+            return settings
+        from pipeline.training.distributed.factory import make_strategy
+
+        return make_strategy("ddp", self.process, self.machine.device).from_main(settings)
 
     def _search(self, recipe: Recipe, candidate: Candidate, problem: Problem) -> SearchResult | None:
         if candidate.trials is None:
@@ -325,23 +283,17 @@ class Trainer:
         """What metrics are measured by."""
         if self.dataset.task == "regression" and predicted.ndim == 2:
             predicted = predicted[:, 0]  # the value; its quantiles follow
-        answers = self._denormalize(predicted)
+        answers = self.rows.denormalize(predicted)
         signature = self.dataset.signature_of(classes)
         if self.dataset.task == "regression":
-            wanted: npt.NDArray[Any] = self._denormalize(rows.target)
+            wanted: npt.NDArray[Any] = self.rows.denormalize(rows.target)
         else:
             wanted = np.array(self.dataset.classes, object)[rows.target]
         return signature, wanted, Answers.of(signature, answers)
 
-    def _denormalize(self, predicted: Floats) -> Floats:
-        if self.dataset.task != "regression":
-            return predicted
-        mean, std = self._scale
-        return predicted.astype(np.float64) * std + mean
-
     def _quality(self, predicted: Floats, signature: Signature) -> dict[str, float]:
         validation = self.splits["validation"]
-        weight = row_weights(validation, self.dataset, self.class_weights)
+        weight = self.rows.weight_of(validation)
         return measure(signature, truth(validation, signature), Answers.of(signature, predicted), weight=weight)
 
     def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
@@ -351,7 +303,7 @@ class Trainer:
 
         body = fitted.body()
         if self.dataset.task == "regression":
-            mean, std = self._scale
+            mean, std = self.rows.scale
             body = denormalize_outputs(body, mean=mean, std=std, outputs=1 + len(fitted.quantiles))
         model_sha256 = write_artifacts(body, predicted, dataset=self.dataset, signature=signature, workdir=workdir)
         if fitted.weights is not None:

@@ -38,7 +38,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "kernel_ridge": {},
     "random_forest": {"n_estimators": 20},
     "extra_trees": {"n_estimators": 20},
-    "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1, "folds": 2},
+    "gradient_boosting": {"n_estimators": 60, "learning_rate": 0.1},
     "tabm": {"members": 4, "hidden": (16,), "bins": 8, "epochs": 12, "batch_size": 32, "learning_rate": 0.01},
     "resnet_mlp": {"hidden": (16, 16), "epochs": 12, "batch_size": 32, "learning_rate": 0.01},
     "mlp": {"hidden": (16,), "epochs": 15, "batch_size": 64, "learning_rate": 0.01},

@@ -245,9 +245,7 @@ def serve(file: ValidatedFile, workdir: Path, algorithm: str) -> Served:
     spec = file.spec.model_copy(update={"algorithms": (algorithm,), "settings": {algorithm: own} if own else {}})
     planned = plan(file.dataset, spec)
     splits = {name: file.split(name) for name in ("train", "validation")}
-    trainer = Trainer(
-        dataset=file.dataset, splits=splits, machine=CPU, seed=0, metric=planned.metric, cross_validate=False
-    )
+    trainer = Trainer(dataset=file.dataset, splits=splits, machine=CPU, seed=0, metric=planned.metric, folds=1)
     trainer.train(planned.candidates[0], workdir, lambda text: None)
     return Served(file, (workdir / "model.onnx").read_bytes(), file.dataset.signature)
 

@@ -103,10 +103,7 @@ def test_a_thousand_classes_make_a_model(tmp_path: Path) -> None:
         "y": [int(name[-4:]) % 32 + rng.gauss(0, 0.05) for name in names],
         "name": names,
     })  # fmt: skip
-    spec = (
-        "algorithms: [mlp]\ntraining: {epochs: 40, hidden: [128]}\ncompression: {precisions: [fp32]}\n"
-        "cross_validate: false\nrefit: false\n"
-    )
+    spec = "algorithms: [mlp]\ntraining: {epochs: 40, hidden: [128]}\ncompression: {precisions: [fp32]}\nfolds: 1\n"
     learned = learn(body, tmp_path, spec=spec)
     assert len(learned.dataset.classes) == 1000
     assert learned.card.test_quality["accuracy"] > 0.3

@@ -14,14 +14,12 @@ TARGET = "digit"
 _HELD_OUT = 0.1
 _SHADES = " ░▒▓█"
 _SIDE = 8  # pixels
-_QUICK = """# The quick ones, compared on the validation rows. Without a train.yaml all that fit are tried.
+_QUICK = """# The quick ones. Without a train.yaml all that fit are tried.
 algorithms: [linear, random_forest, gradient_boosting, mlp]
-cross_validate: false
 """
 _SPEC = """# Only the network, and not for long. Its int8 file goes live if it keeps the gates, as always.
 algorithms: [mlp]
 training: {epochs: 30}
-cross_validate: false
 """
 
 Row = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Literal
 
@@ -11,15 +12,16 @@ from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
 
 __all__ = [
+    "BAG_FOLDS",
     "GROUP",
     "LABEL_CLASSES",
-    "REFIT_FOLDS",
     "TIME",
     "ColumnProfile",
     "Dataset",
     "DatePart",
     "LeftOut",
     "SplitRows",
+    "can_bag",
 ]
 
 # Hidden columns of the split files of learning rows; files of older versions lack them, and no model reads them.
@@ -78,12 +80,13 @@ class SplitRows(Record):
     test: int
 
 
-SMALL_DATASET_ROWS = 2_000
+BAG_FOLDS = 5
+_MAX_BAG_ROWS = 100_000  # that models learn from; of more a validation split is measured as well as all of them
+_MAX_BAG_PIXELS = 20_000_000  # of the images of all these rows
 RARE_SHARE = 0.05  # of the training rows: the rarer of two classes below it makes them imbalanced
 RARE_FRACTION = 0.2  # of its even share: one of more classes below it does
 LABEL_CLASSES = ("no", "yes")  # values of a label's column in the split files
 MAX_UNREAD = 500  # names of dropped columns in a signature
-REFIT_FOLDS = 5  # whose models answer together, where a network learns from all of few rows
 
 
 class Dataset(Record):
@@ -138,11 +141,6 @@ class Dataset(Record):
         rows = self.class_rows[number]
         classes = {"classes": LABEL_CLASSES, "class_rows": (self.rows.train - rows, rows)}
         return self.model_copy(update={**alone, **classes, "named_positive": LABEL_CLASSES[1]})
-
-    @property
-    def few_rows(self) -> bool:
-        """So few to learn from that a tenth of them is too few to choose by."""
-        return self.rows.train + self.rows.validation <= SMALL_DATASET_ROWS
 
     @property
     def rarest_class(self) -> tuple[str, float] | None:
@@ -208,3 +206,19 @@ class Dataset(Record):
             separator=self.separator,
             unread=self._unread,
         )
+
+
+def can_bag(dataset: Dataset) -> bool:
+    """Return whether candidates are trained as bags over folds of all rows but the test rows.
+
+    Not where there are more than 100,000 such rows, or their images have more than 20 million values; not of
+    clusterings, nor where time splits the rows. Some candidates cannot be a bag whatever the data (training.trainer).
+    """
+    rows = dataset.rows.train + dataset.rows.validation
+    pixels = sum(math.prod(column.shape) for column in dataset.columns if column.kind == "image")
+    return (
+        rows <= _MAX_BAG_ROWS
+        and rows * pixels <= _MAX_BAG_PIXELS
+        and dataset.task != "clustering"
+        and dataset.may_be_dealt
+    )

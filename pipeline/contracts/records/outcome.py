@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from pipeline.contracts.algorithm_spec import Settings
 from pipeline.contracts.record import Record
@@ -27,7 +29,9 @@ __all__ = [
 MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
 CHECKPOINT = "checkpoint.pt"  # while it trains: a later attempt goes on from it
 WEIGHTS = "checkpoint.safetensors"  # of a network: data alone
-OUT_OF_FOLD = "out_of_fold.npz"  # of few rows: ``answers`` to those that train, then to those that validate
+# Of a bag: ``answers`` to the rows that train, then to those that validate: probabilities, or values with their
+# quantiles; NaN for a row that no fold held out.
+OUT_OF_FOLD = "out_of_fold.npz"
 TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 
@@ -89,16 +93,27 @@ class TrainedCandidate(Record):
     algorithm: str
     device: str
     seconds: float
-    quality: dict[str, float]  # metric -> value on the validation rows, of the trained model itself
+    quality: dict[str, float]  # metric -> value, out-of-fold over all rows; without ``folds`` on the validation rows
+    interval: dict[str, tuple[float, float]] = {}  # 95 %, of a bag
+    folds: int = 0  # models of the bag, each measured on rows that it has not learned from; 0: it is one model
     no_int8: str = ""
     tolerance: float  # what the export's answers may differ by: absolute in probabilities, relative to the target's std
     history: tuple[dict[str, float], ...] = ()  # one record an epoch, for those that have epochs
     settings: Settings = {}
     trials: tuple[Trial, ...] = ()
-    cross_quality: dict[str, float] = {}  # of few rows: metric -> value over all rows, each answered out of its fold
-    cross_interval: dict[str, tuple[float, float]] = {}  # 95 %
     notes: tuple[str, ...] = ()  # what had to be done otherwise: a rate lowered, a batch halved, a budget used up
     classes: tuple[str, ...] = ()  # of a clustering: its clusters
     quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
     privacy: dict[str, float] = {}  # epsilon spent, delta
     model_sha256: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_cross_validated(cls, record: Any) -> Any:
+        """Records of versions before the bag have out-of-fold metrics beside those of the validation rows."""
+        if not isinstance(record, dict) or "cross_quality" not in record:
+            return record
+        kept = {name: value for name, value in record.items() if not name.startswith("cross_")}
+        if not record["cross_quality"]:
+            return kept
+        return {**kept, "quality": record["cross_quality"], "interval": record.get("cross_interval", {}), "folds": 5}

@@ -44,7 +44,7 @@ class Variant(Record):
 
 
 class VariantSet(Record):
-    """What compression leaves for selection. ``by_folds``: of few rows, qualities are of answers out of folds."""
+    """What compression leaves for selection. ``by_folds``: qualities are of out-of-fold predictions."""
 
     variants: tuple[Variant, ...]
     cpu: str  # the machine that measured latency

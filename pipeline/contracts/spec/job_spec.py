@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pipeline.contracts.algorithm_spec import Range, Settings, Space, did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.record import Record
+from pipeline.contracts.records.dataset import BAG_FOLDS
 from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.algorithm_catalog import catalogue
@@ -267,8 +268,9 @@ class JobSpec(_StrictModel):
     positive_class: Label | None = None  # of two classes; None: the second in sorted order, or the rarer under 5 %
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
-    cross_validate: bool | None = None  # candidates are compared over all rows, in five folds; None: where rows are few
-    refit: bool = True  # retrain the winner with the validation rows added
+    folds: Annotated[int, Field(ge=1, le=20)] = BAG_FOLDS  # of a candidate's bag; 1: one model beside validation rows
+    cross_validate: bool | None = None  # deprecated, without effect
+    refit: bool | None = None  # deprecated, without effect
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
     weight: Text | None = None  # a column of the rows' weights
     drop: tuple[Text, ...] = ()  # columns that no model may read

@@ -39,7 +39,6 @@ class Task(Record):
     seed: int
     seconds: float
     class_weights: Literal["balanced"] | dict[str, float] | None
-    cross_validate: bool | None
     device: str
     description: str
     threads: int
@@ -97,7 +96,6 @@ def _train(folder: Path, say: _Emit) -> None:
         seed=task.seed,
         metric=task.metric,
         class_weights=task.class_weights,
-        cross_validate=task.cross_validate,
         deadline=time.monotonic() + task.seconds,
         checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds, say),
         watch=lambda candidate, point: say(point=dict(point)),

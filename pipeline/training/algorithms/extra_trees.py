@@ -45,7 +45,6 @@ RECIPE = Recipe(
         most_rows=5_000,  # of more, boosting is better at a tenth of the size: asked for by name it takes them
         most_classes=100,  # a number a class in each leaf: size goes with classes
         turn=25,
-        refits="always",
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     tolerance=1e-4,  # hundreds of float32 shares are summed

@@ -87,7 +87,6 @@ RECIPE = Recipe(
         most_rows=2_500,  # of more the others are better, and smaller: asked for by name it takes them
         most_classes=50,
         turn=15,
-        refits="always",
     ),
     no_int8="its sums of many kernels, large and of both signs, need exact numbers",
     tolerance=1e-4,  # its numbers are float64 until the last

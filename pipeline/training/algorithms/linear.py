@@ -57,7 +57,6 @@ RECIPE = Recipe(
         most_classes=1000,
         most_weights=5_000_000,
         turn=10,
-        refits="always",
     ),
     no_int8="a linear model is one small matrix, and integer operators would add more than it saves",
     tolerance=1e-4,  # float32 sums over as many columns as there are categories

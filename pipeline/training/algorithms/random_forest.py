@@ -44,7 +44,6 @@ RECIPE = Recipe(
         ),
         most_classes=100,  # a number a class in each leaf: size goes with classes
         turn=20,
-        refits="always",
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     tolerance=1e-4,  # hundreds of float32 shares are summed

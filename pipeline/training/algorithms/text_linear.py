@@ -94,7 +94,6 @@ RECIPE = Recipe(
         most_rows=1_000_000,
         must_read=("text",),
         turn=15,
-        refits="always",
     ),
     no_int8="a linear model over words is one small matrix, and integers would add more than they save",
     tolerance=1e-4,  # hundreds of float32 weights are summed

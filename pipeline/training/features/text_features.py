@@ -35,6 +35,7 @@ Targets = Sequence[npt.NDArray[Any]]
 _Tokens = list[list[list[str]]]  # by column, by row
 
 _FOLDS, _FOLDS_OF_MANY, _MANY_ROWS = 5, 2, 50_000
+_KEPT = 10  # encodings: of the folds of a bag, for each kind of target
 _CONTRASTS = 5  # of how many classes, each against the rest, a text's score is a number for a table's model
 
 
@@ -252,7 +253,7 @@ class _CacheKey:
         return hash(self._parts)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=_KEPT)
 def _codes(given: _CacheKey) -> TextTargetEncoding:
     problem = given.problem
     targets = every_target(problem) if given.every_class else _contrasts(problem)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from pipeline.training.loop.state import Progress, Training
+from pipeline.training.resampling.fold_checkpoints import FoldCheckpoints
 
-__all__ = ["keep", "resumed"]
+__all__ = ["keep", "keep_end", "resumed"]
 
 _SHA256 = 32
 _FORMAT = 2
@@ -39,10 +40,21 @@ def keep(training: Training, at: Progress) -> None:
     """Save a checkpoint. All processes must ask for it; the main one, which alone has the whole state, saves it."""
     state = _state(training, at)
     if training.together.is_main:
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        written = buffer.getvalue()
-        training.problem.checkpoints.save(hashlib.sha256(written).digest() + written)
+        training.problem.checkpoints.save(_signed(state))
+
+
+def keep_end(training: Training, at: Progress) -> None:
+    """Save the end of a fold's training, where that is due: a later attempt then does not train the fold again."""
+    checkpoints = training.problem.checkpoints
+    if isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_due:
+        checkpoints.finish(_signed(_state(training, at)))
+
+
+def _signed(state: _State) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    written = buffer.getvalue()
+    return hashlib.sha256(written).digest() + written
 
 
 def resumed(training: Training, at: Progress) -> Progress:
@@ -58,7 +70,9 @@ def resumed(training: Training, at: Progress) -> Progress:
             at.note(restart.note)
         return at
     at = _restore(restart, state or {}, training)
-    at.note(f"interrupted; resumed from a checkpoint in epoch {at.epoch}", instead_of="interrupted")
+    checkpoints = training.problem.checkpoints
+    if not (isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_finished):
+        at.note(f"interrupted; resumed from a checkpoint in epoch {at.epoch}", instead_of="interrupted")
     return at
 
 

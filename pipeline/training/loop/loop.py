@@ -16,7 +16,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Problem, Settings
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.loop.batching import Batch, batches
-from pipeline.training.loop.checkpoints import keep, resumed
+from pipeline.training.loop.checkpoints import keep, keep_end, resumed
 from pipeline.training.loop.dense import Dense, supports_manual_backward
 from pipeline.training.loop.dp_sgd import DpSgd, replace_batch_norm
 from pipeline.training.loop.fine_tuning import load_pretrained
@@ -83,6 +83,7 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
     for point in at.history:
         problem.watch(point)
     _train(training, train, held_out, at)
+    keep_end(training, at)
     if at.planned and at.epoch > at.planned:
         _note_time_out(at, at.planned, settings)
     if training.private:

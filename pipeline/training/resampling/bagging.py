@@ -1,49 +1,117 @@
-"""Bagging over folds: a model for each fold, trained on the other rows; together they answer with their mean.
+"""Bagging over folds: a model for each fold, trained on the other rows; together they predict their mean.
 
-All rows are used, and each model stops by rows that it has not learnt from (Breiman 1996; Erickson et al. 2020,
-AutoGluon).
+All rows are used, each model stops by rows that it has not learned from, and its predictions for these are the
+candidate's out-of-fold predictions (Breiman 1996; Erickson et al. 2020, AutoGluon).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Problem
 from pipeline.training.resampling.bag_graph import average_fitted_models
-from pipeline.training.resampling.folds import make_folds
+from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
+from pipeline.training.resampling.folds import Fold
 
-__all__ = ["bagged"]
+__all__ = ["Bag", "average_models", "train_bag"]
+
+Floats = npt.NDArray[np.floating[Any]]
 
 
-def bagged(folds: int, problem: Problem, train: Callable[[Problem, int], FittedModel]) -> FittedModel:
-    """``train(problem, fold)`` for each fold, whose ``validation`` are the fold's rows. One fold, or rows that
-    may not be dealt to folds: ``problem`` itself.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bag:
+    """Fold models and their predictions for the rows that they have not learned from.
 
-    At the deadline those there are so far answer, and ``notes`` says so.
+    ``out_of_fold`` [rows, ...]: as FittedModel.predict has them, NaN for rows that no model held out.
     """
-    if folds < 2 or not problem.may_be_dealt:
-        return train(problem, 0)
-    members: list[FittedModel] = []
+
+    members: tuple[FittedModel, ...]
+    out_of_fold: Floats
     notes: tuple[str, ...] = ()
-    for number, fold in enumerate(make_folds(problem, folds)):
-        if members and time.monotonic() > problem.deadline:
-            notes = (f"training time ran out after {number} of {folds} folds; the models of these folds are used",)
+
+
+def train_bag(
+    folds: Sequence[Fold],
+    problem: Problem,
+    train: Callable[[Problem], FittedModel],
+    take: Callable[[Fold], tuple[Any, Any]] | None = None,
+) -> Bag:
+    """Train a model for each fold, whose ``validation`` are the fold's rows.
+
+    Each fold gets its share of the time that is left. At the deadline the models so far make the bag, which ``notes``
+    says; there is at least one.
+
+    Args:
+        folds: Of the training rows.
+        problem: Its ``train`` are all rows; ``validation`` is not looked at.
+        train: Trains on one fold.
+        take: The rows of a fold that train and those that are held out; None: taken from ``problem.train``.
+    """
+    rows, checkpoints = problem.train, BagCheckpoints(problem.checkpoints)
+    members: list[FittedModel] = []
+    out_of_fold: Floats | None = None
+    notes: tuple[str, ...] = ()
+    for number, fold in enumerate(folds):
+        now = time.monotonic()
+        if members and now > problem.deadline:
+            notes = (f"training time ran out after {number} of {len(folds)} folds; the models of these folds are used",)
             break
-        part = replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held))
-        members.append(train(part, number))
+        learned, held = take(fold) if take else (rows.take(fold.train), rows.take(fold.held))
+        model = train(
+            replace(
+                problem,
+                train=learned,
+                validation=held,
+                seed=problem.seed + number,
+                deadline=now + (problem.deadline - now) / (len(folds) - number),
+                checkpoints=checkpoints.of_fold(number),
+                report=_numbered_report(problem, number, len(folds)),
+                watch=_numbered_watch(problem, number),
+            )
+        )
+        predicted = model.predict(held)
+        if out_of_fold is None:
+            out_of_fold = np.full((len(rows), *predicted.shape[1:]), np.nan)
+        out_of_fold[fold.held] = predicted
+        members.append(model)
+    assert out_of_fold is not None, "one fold at least is trained"
+    return Bag(members=tuple(members), out_of_fold=out_of_fold, notes=notes)
+
+
+def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
+    """Return the model that predicts the mean of what ``members`` predict.
+
+    Args:
+        members: Fold models of one algorithm. The weights of the first are the checkpoint that another training may
+            begin from.
+        classes: Number of classes; 0: they predict values.
+    """
+    first = members[0]
+
+    def predict(rows: Any) -> Floats:
+        total = sum((member.predict(rows).astype(np.float64) for member in members), np.zeros(()))
+        mean: Floats = total / len(members)
+        return mean
+
     return FittedModel(
-        predict=lambda rows: _mean(members, rows),
-        body=lambda: average_fitted_models(members, classes=problem.classes),
-        notes=(*dict.fromkeys(note for member in members for note in member.notes), *notes),
+        predict=predict,
+        body=lambda: average_fitted_models(members, classes=classes),
+        history=tuple({"fold": number + 1, **point} for number, one in enumerate(members) for point in one.history),
+        weights=first.weights,
+        notes=tuple(dict.fromkeys(note for member in members for note in member.notes)),
+        quantiles=first.quantiles,
     )
 
 
-def _mean(members: list[FittedModel], rows: Rows) -> npt.NDArray[Any]:
-    total: npt.NDArray[Any] = sum((one.predict(rows).astype(np.float64) for one in members), np.zeros(()))
-    return total / len(members)
+def _numbered_report(problem: Problem, number: int, count: int) -> Callable[[str], None]:
+    return lambda text: problem.report(f"fold {number + 1} of {count}, {text}")
+
+
+def _numbered_watch(problem: Problem, number: int) -> Callable[[Any], None]:
+    return lambda point: problem.watch({"fold": number + 1, **point})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows
 
 __all__ = ["Fold", "assign_cross_fitting_folds", "assign_folds", "make_folds", "separate_frequent"]
 
@@ -29,8 +29,8 @@ class Fold:
     held: Mask
 
 
-def make_folds(problem: Problem, count: int) -> list[Fold]:
-    """Make folds of the training rows.
+def make_folds(rows: Rows, classes: int, count: int, seed: int) -> list[Fold]:
+    """Make folds of rows.
 
     Rows of one group are in one fold, each class keeps a row in what trains. Rows that are split by time make expanding
     windows: the earliest half trains in all, each fold is later than the rows that train.
@@ -38,10 +38,9 @@ def make_folds(problem: Problem, count: int) -> list[Fold]:
     Returns:
         ``count`` folds, or as many as the rows suffice for. A row that must always train is held out in none.
     """
-    rows = problem.train
     if rows.time is not None:
-        return list(_make_windows(rows, problem.classes, count))
-    folds = assign_folds(rows, problem.classes, count, problem.seed)
+        return list(_make_windows(rows, classes, count))
+    folds = assign_folds(rows, classes, count, seed)
     return [Fold(train=folds != number, held=folds == number) for number in range(count) if (folds == number).any()]
 
 

@@ -35,7 +35,7 @@ def make_folds(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], s
         )
     problems = tuple(
         replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held))
-        for fold in folds.make_folds(problem, possible)
+        for fold in folds.make_folds(problem.train, problem.classes, possible, problem.seed)
     )
     if not problems:
         return (problem,), (

@@ -171,8 +171,9 @@ def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts
     crossed = network.stored(
         artifacts,
         KEYS,
-        cross_quality=dict.fromkeys(lost, 0.5),
-        cross_interval={"log_loss": (0.4, 0.6)},
+        quality=dict.fromkeys(lost, 0.5),
+        interval={"log_loss": (0.4, 0.6)},
+        folds=5,
     )
     full, small = make(network, artifacts, crossed).variants
     assert full.interval == {"log_loss": (0.4, 0.6)}

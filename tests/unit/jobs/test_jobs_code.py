@@ -64,7 +64,7 @@ def _apart(
         split.write_parquet(folder / f"{name}.parquet")
     task = Task(
         candidate=Candidate(name="model_py", algorithm="model_py", settings={"code": settings, "epochs": 2}),
-        metric="accuracy", seed=0, seconds=60, class_weights=None, cross_validate=None, device="cpu",
+        metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu",
         description="cpu", threads=1, checkpoint_seconds=0 if kept is not None else 1e9,
     )  # fmt: skip
     if state is not None:
@@ -83,7 +83,7 @@ def _apart(
 def test_it_is_trained_by_the_one_loop_and_served_as_onnx(tmp_path: Path) -> None:
     trained = _apart(tmp_path, CODE, '{"width": 16}')
     assert trained.algorithm == "model_py"
-    assert trained.cross_quality, "rows are few"
+    assert trained.folds == 0, "it has one network"
     rows = table(rows=120)
     answers = OnnxModel(tmp_path / "out" / MODEL).run(feeds(rows.validation, rows.dataset.signature))
     assert np.isfinite(answers.probabilities).all()
@@ -126,7 +126,7 @@ def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
         seed=0,
         metric="accuracy",
         class_weights=None,
-        cross_validate=False,
+        folds=1,
         deadline=time.monotonic() + 60,
     )
     context = JobContext(
@@ -137,7 +137,7 @@ def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
     (folder := tmp_path / "model_py").mkdir()
     candidate = Candidate(name="model_py", algorithm="model_py", settings={"code": "{}", "epochs": 1})
     trained = train_isolated(context, trainer, candidate, folder, print)
-    assert (trained.algorithm, trained.cross_quality) == ("model_py", {}), "no folds: it was not to have them"
+    assert trained.algorithm == "model_py"
     assert (folder / MODEL).exists()
 
 
@@ -219,7 +219,7 @@ def _as_user(folder: Path, code: str) -> None:
         split.write_parquet(folder / f"{name}.parquet")
     task = Task(
         candidate=Candidate(name="model_py", algorithm="model_py", settings={"epochs": 1}),
-        metric="accuracy", seed=0, seconds=60, class_weights=None, cross_validate=None, device="cpu",
+        metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu",
         description="cpu", threads=1, checkpoint_seconds=60,
     )  # fmt: skip
     (folder / TASK).write_bytes(task.to_bytes())

@@ -58,11 +58,13 @@ def test_a_machine_that_is_taken_back_loses_one_epoch_and_the_model_is_the_same(
         for house in (whole, taken)
     )
     assert one.model_sha256 == other.model_sha256
-    assert [point["epoch"] for point in other.history] == [1, 2, 3, 4, 5, 6]
+    assert [(point["fold"], point["epoch"]) for point in other.history] == [
+        (fold, epoch) for fold in range(1, 6) for epoch in range(1, 7)
+    ]
     assert other.notes == ("interrupted; resumed from a checkpoint in epoch 4",)
     assert taken.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt")) == b"", "there is nothing to go on from any more"
     events = [event.text for event in taken.runs.get(RUN).events]
-    assert events[0].startswith("cpu: the machine was taken back in attempt 1 (mlp: epoch 3 of 6")
+    assert events[0].startswith("cpu: the machine was taken back in attempt 1 (mlp: fold 1 of 5, epoch 3 of 6")
     assert events[1].startswith("cpu: attempt 2 begins, ")
     assert events[2:] == ["cpu: mlp goes on from its checkpoint"]
 

@@ -9,9 +9,9 @@ from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.plan import Candidate, Plan
 from pipeline.contracts.spec.algorithm_catalog import catalogue
-from pipeline.contracts.spec.job_spec import JobSpec, Limits, Parallel, Training, parse_job_spec
-from pipeline.planning.estimates import bytes_of, minutes_for, seconds_of
-from pipeline.planning.jobs import ONE_JOB_CELLS, ONE_JOB_SECONDS, PlannedCandidate, fits_one_job, pack_jobs
+from pipeline.contracts.spec.job_spec import JobSpec, Limits, Parallel, Privacy, Training, parse_job_spec
+from pipeline.planning.estimates import bytes_of, count_trainings, minutes_for, seconds_of
+from pipeline.planning.jobs import ONE_JOB_CELLS, PlannedCandidate, fits_one_job, pack_jobs
 from pipeline.planning.plan import plan
 
 
@@ -54,7 +54,7 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
     assert set(spaces["mlp"]) == set(catalogue()["mlp"].space) - {"dropout"}
     boosting = next(one.trials for one in planned.candidates if one.algorithm == "gradient_boosting")
     assert boosting is not None
-    assert boosting.cheaper == {"folds": 1}
+    assert boosting.cheaper == {}
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,12 @@ def test_a_search_leaves_the_later_candidates_of_its_job_their_time() -> None:
     assert shares == {"linear": 1 / 3, "random_forest": 1 / 2, "gradient_boosting": 1, "mlp": 1}
 
 
-def test_a_split_by_group_or_time_is_not_broken_by_random_folds() -> None:
-    planned = _searched("{search: {method: random, cv: 5}, split: {by: group, column: who}}")
+def test_a_split_by_time_is_not_broken_by_random_folds_and_groups_have_folds_of_their_own() -> None:
+    planned = _searched("{search: {method: random, cv: 5}, split: {by: time, column: when}}")
     assert {one.trials.cv for one in planned.candidates if one.trials} == {None}
-    assert "a split by group forbids" in planned.notes[0]
+    assert "a split by time forbids" in planned.notes[0]
+    grouped = _searched("{search: {method: random, cv: 5}, split: {by: group, column: who}}")
+    assert {one.trials.cv for one in grouped.candidates if one.trials} == {5}
 
 
 def test_a_search_is_of_one_machine() -> None:
@@ -149,10 +151,10 @@ def test_few_dollars_put_all_on_one_cpu_machine() -> None:
 def test_dollars_leave_out_the_most_expensive_candidates_with_a_reason() -> None:
     dataset = _dataset(train=500_000, columns=40)
     all_of_them = {one.name for one in plan(dataset, JobSpec()).candidates}
-    short = plan(dataset, JobSpec(limits=Limits(dollars=0.1)))
-    left_out = {one.algorithm: one.reason for one in short.skipped if "limits.dollars is 0.1" in one.reason}
-    assert "gradient_boosting" in left_out
-    assert "estimated at $" in left_out["gradient_boosting"]
+    short = plan(dataset, JobSpec(limits=Limits(dollars=0.05)))
+    left_out = {one.algorithm: one.reason for one in short.skipped if "limits.dollars is 0.05" in one.reason}
+    assert left_out
+    assert all("estimated at $" in reason for reason in left_out.values())
     assert {one.name for one in short.candidates} == all_of_them - set(left_out) != set()
 
 
@@ -160,7 +162,7 @@ def test_dollars_leave_out_the_most_expensive_candidates_with_a_reason() -> None
 def test_a_plan_that_dollars_do_not_pay_for_is_refused_with_one_sentence(algorithms: tuple[str, ...] | None) -> None:
     spec = JobSpec(algorithms=algorithms, limits=Limits(dollars=0.001))
     with pytest.raises(
-        InvalidJobSpecError, match=r"limits\.dollars is 0\.001, and the start .*, is estimated at \$0\.0034"
+        InvalidJobSpecError, match=r"limits\.dollars is 0\.001, and the start .*, is estimated at \$0\.0036"
     ):
         plan(_dataset(), spec)
 
@@ -196,7 +198,7 @@ def test_heavy_candidates_go_side_by_side_when_it_pays() -> None:
 
 
 def test_a_small_plan_is_one_job_and_a_larger_one_is_not() -> None:
-    small = plan(_dataset(train=20_000, columns=14), JobSpec())
+    small = plan(_dataset(train=5_000, columns=14), JobSpec())
     assert small.one_job
     (job,) = small.jobs
     assert job.candidates == tuple(candidate.name for candidate in small.candidates)
@@ -205,9 +207,26 @@ def test_a_small_plan_is_one_job_and_a_larger_one_is_not() -> None:
 
 
 def test_folds_count_for_whether_a_plan_is_small() -> None:
-    planned = [_planned("a", ONE_JOB_SECONDS / 2)]
-    assert fits_one_job(planned, _dataset(), JobSpec(cross_validate=False))
-    assert not fits_one_job(planned, _dataset(), JobSpec(cross_validate=True))
+    algorithms = ("random_forest", "extra_trees", "mlp")
+    wide = _dataset(train=20_000, columns=49)
+    assert plan(wide, JobSpec(algorithms=algorithms, folds=1)).one_job
+    assert not plan(wide, JobSpec(algorithms=algorithms)).one_job
+
+
+def test_a_bag_is_trained_once_for_each_fold_and_what_has_one_model_once() -> None:
+    mlp, code = catalogue()["mlp"], catalogue()["model_py"]
+    assert count_trainings(mlp, _dataset(), JobSpec()) == 5
+    assert count_trainings(mlp, _dataset(), JobSpec(folds=3)) == 3
+    assert count_trainings(code, _dataset(), JobSpec()) == 1
+    assert count_trainings(mlp, _dataset(train=200_000), JobSpec()) == 1
+    assert count_trainings(mlp, _dataset(), JobSpec(training=Training(privacy=Privacy(epsilon=3)))) == 1
+
+
+def test_settings_of_earlier_versions_are_reported_as_deprecated() -> None:
+    spec = JobSpec(cross_validate=True, refit=False, settings={"gradient_boosting": {"folds": 3}})
+    notes = "\n".join(plan(_dataset(), spec).notes)
+    for name in ("cross_validate is deprecated", "refit is deprecated", "settings.gradient_boosting.folds is deprec"):
+        assert name in notes
 
 
 def test_a_users_code_several_nodes_and_what_nobody_can_estimate_are_no_small_plan() -> None:

@@ -32,9 +32,9 @@ def test_a_run_takes_longer_and_costs_more_with_more_rows() -> None:
     assert 0 < small.dollars < large.dollars
 
 
-def test_cross_validation_is_counted() -> None:
+def test_folds_are_counted() -> None:
     spec = JobSpec(algorithms=("gradient_boosting",))
-    once = _estimate(1_000, spec.model_copy(update={"cross_validate": False}))
+    once = _estimate(1_000, spec.model_copy(update={"folds": 1}))
     assert _estimate(1_000, spec).minutes > once.minutes
 
 

@@ -47,7 +47,7 @@ def _problem(classes: int, rows: int = 240) -> Problem:
 def _fold_problems(problem: Problem) -> list[Problem]:
     return [
         replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held), seed=number)
-        for number, fold in enumerate(make_folds(problem, FOLDS))
+        for number, fold in enumerate(make_folds(problem.train, problem.classes, FOLDS, problem.seed))
     ]
 
 

@@ -1,13 +1,20 @@
+"""A bag: a model a fold, each measured on the rows that it has not learned from; together they predict their mean."""
+
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.training.algorithm import FittedModel, Problem, Rows
-from pipeline.training.resampling.bagging import bagged
+from pipeline.training.resampling.bagging import Bag, average_models, train_bag
+from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
+from pipeline.training.resampling.folds import make_folds
+from tests.fakes.networks import Kept
 
 FOLDS = 4
 
@@ -28,82 +35,116 @@ def _problem(classes: int, rows: int = 42) -> Problem:
     )
 
 
-def _mean_of_targets(problem: Problem, number: int) -> FittedModel:
-    """A model whose answer is the mean target of the rows that it was trained on."""
+def _bag(problem: Problem, train: Any) -> Bag:
+    return train_bag(make_folds(problem.train, problem.classes, FOLDS, problem.seed), problem, train)
+
+
+def _mean_of_targets(problem: Problem) -> FittedModel:
+    """A model that predicts the mean target of the rows that it was trained on."""
     mean = problem.train.target.mean()
     return FittedModel(predict=lambda rows: np.full(len(rows), mean), body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported here
 
 
-def test_every_row_stops_one_model_and_trains_the_others_whose_mean_answers() -> None:
+def test_every_row_is_held_out_once_and_trains_the_other_models_whose_mean_is_predicted() -> None:
     trained: list[set[float]] = []
     held: list[set[float]] = []
 
-    def note(problem: Problem, number: int) -> FittedModel:
+    def note(problem: Problem) -> FittedModel:
         trained.append(set(problem.train.target.tolist()))
         held.append(set(problem.validation.target.tolist()))
-        return _mean_of_targets(problem, number)
+        return _mean_of_targets(problem)
 
     problem = _problem(0)
-    fitted = bagged(FOLDS, problem, note)
+    bag = _bag(problem, note)
+    assert not any(one & other for one, other in zip(trained, held, strict=True))
     assert all(one | other == set(problem.train.target.tolist()) for one, other in zip(trained, held, strict=True))
     assert sum(map(len, held)) == len(set.union(*held)) == 42
     means = [np.mean(list(one)) for one in trained]
-    np.testing.assert_allclose(fitted.predict(problem.train), np.full(42, np.mean(means)))
+    predicted = average_models(bag.members, 0).predict(problem.train)
+    np.testing.assert_allclose(predicted, np.full(42, np.mean(means)))
+    for mean, rows in zip(means, held, strict=True):
+        np.testing.assert_allclose(bag.out_of_fold[np.isin(problem.train.target, list(rows))], mean)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_each_fold_has_its_share_of_each_class(classes: int) -> None:
     held: list[list[int]] = []
 
-    def note(problem: Problem, number: int) -> FittedModel:
+    def note(problem: Problem) -> FittedModel:
         held.append(np.bincount(problem.validation.target, minlength=classes).tolist())
         return FittedModel(
             predict=lambda rows: np.full((len(rows), classes), 1 / classes),
             body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
         )
 
-    bagged(FOLDS, _problem(classes), note)
+    _bag(_problem(classes), note)
     assert np.ptp(np.array(held), axis=0).max() <= 1
 
 
-def test_a_class_of_one_row_trains_in_every_fold() -> None:
+def test_a_class_of_one_row_trains_in_every_fold_and_that_row_has_no_prediction() -> None:
     problem = _problem(2)
     target = np.append(problem.train.target[:-1], 2)
     problem = replace(problem, classes=3, train=replace(problem.train, target=target))
 
-    held: list[int] = []
-
-    def note(fold: Problem, number: int) -> FittedModel:
+    def note(fold: Problem) -> FittedModel:
         assert 2 in fold.train.target
-        held.append(len(fold.validation))
         return FittedModel(
             predict=lambda rows: np.full((len(rows), 3), 1 / 3),
             body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
         )
 
-    bagged(FOLDS, problem, note)
-    assert sum(held) == 41
+    bag = _bag(problem, note)
+    assert np.flatnonzero(np.isnan(bag.out_of_fold).any(axis=1)).tolist() == [41]
 
 
-def test_at_the_deadline_the_folds_so_far_answer() -> None:
+def test_at_the_deadline_the_folds_so_far_make_the_bag() -> None:
     problem = replace(_problem(0), deadline=time.monotonic() - 1)
-    begun: list[int] = []
-
-    def note(fold: Problem, number: int) -> FittedModel:
-        begun.append(number)
-        return _mean_of_targets(fold, number)
-
-    fitted = bagged(FOLDS, problem, note)
-    assert fitted.notes == ("training time ran out after 1 of 4 folds; the models of these folds are used",)
-    assert begun == [0]
-    assert np.isfinite(fitted.predict(problem.train)).all()
+    bag = _bag(problem, _mean_of_targets)
+    assert len(bag.members) == 1
+    assert "ran out after 1 of 4 folds" in bag.notes[0]
+    assert 0 < np.isfinite(bag.out_of_fold).sum() < 15
 
 
-def test_one_fold_is_the_problem_itself() -> None:
-    problem = _problem(0)
+def test_each_fold_has_its_share_of_the_time_that_is_left() -> None:
+    problem = replace(_problem(0), deadline=time.monotonic() + 100)
+    left: list[float] = []
 
-    def same(fold: Problem, number: int) -> FittedModel:
-        assert fold is problem
-        return _mean_of_targets(fold, number)
+    def note(fold: Problem) -> FittedModel:
+        left.append(fold.deadline - time.monotonic())
+        return _mean_of_targets(fold)
 
-    assert (bagged(1, problem, same).predict(problem.train) == problem.train.target.mean()).all()
+    _bag(problem, note)
+    assert left == pytest.approx([25, 100 / 3, 50, 100], abs=2)
+
+
+def test_a_fold_is_told_of_by_its_number() -> None:
+    said, points = list[str](), list[Mapping[str, float]]()
+
+    def train(fold: Problem) -> FittedModel:
+        fold.report("epoch 1")
+        fold.watch({"epoch": 1})
+        return replace(_mean_of_targets(fold), history=({"epoch": 1.0},), notes=("as always",))
+
+    bag = _bag(replace(_problem(0), report=said.append, watch=points.append), train)
+    assert said == [f"fold {number} of 4, epoch 1" for number in (1, 2, 3, 4)]
+    assert points == [{"fold": number, "epoch": 1} for number in (1, 2, 3, 4)]
+    average = average_models(bag.members, 0)
+    assert average.history == tuple({"fold": number, "epoch": 1.0} for number in (1, 2, 3, 4))
+    assert average.notes == ("as always",)
+
+
+def test_a_checkpoint_has_the_state_of_every_fold() -> None:
+    kept = Kept(seconds=0)
+    bag = BagCheckpoints(kept)
+    bag.of_fold(0).finish(b"end\nof 0")
+    bag.of_fold(1).save(b"amid 1")
+    later = BagCheckpoints(kept)
+    assert [later.of_fold(number).load() for number in range(3)] == [b"end\nof 0", b"amid 1", None]
+    assert [later.of_fold(number).is_finished for number in range(3)] == [True, False, False]
+
+
+@pytest.mark.parametrize("held", [b"", b"x", b"\xff\n", b'{"a": [0.5, 1.0]}\nstate', b"[[1]]\n"])
+def test_a_checkpoint_of_another_kind_is_none(held: bytes) -> None:
+    kept = Kept()
+    kept.held = held
+    assert BagCheckpoints(kept).of_fold(0).load() is None

@@ -82,7 +82,7 @@ def test_the_curve_is_shown_every_fifty_trees_of_each_fold(tmp_path: Path, metri
     points, told = list[Mapping[str, float]](), list[str]()
     rows = table("classification", rows=300)
     trainer = Trainer(
-        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric, cross_validate=False,
+        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric, folds=1,
         watch=lambda candidate, point: points.append(point),
     )  # fmt: skip
     quick = {**QUICK["gradient_boosting"], "n_estimators": 120, "early_stopping_rounds": 120, "folds": folds}

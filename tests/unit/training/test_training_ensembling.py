@@ -28,9 +28,7 @@ def _member(run: Run, name: str, answers: np.ndarray | None = None) -> Member:
 
 
 def _ensembling(rows: Table, metric: str, folder: Path) -> EnsembleBuilder:
-    trainer = Trainer(
-        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric, cross_validate=False
-    )
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric=metric, folds=1)
     return EnsembleBuilder(trainer=trainer, workdir=folder, report=lambda text: None)
 
 

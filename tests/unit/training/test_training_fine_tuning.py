@@ -35,9 +35,7 @@ def tune(base: Run, tmp_path: Path) -> Tune:
         known = of.table
         weights = of.folder / "checkpoint.safetensors"
         begun = read_base("demo/m@1", weights, known.splits["train"], known.dataset, same_answers=same_answers)
-        trainer = Trainer(
-            dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun, cross_validate=False
-        )
+        trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun, folds=1)
         algorithm = of.trained.algorithm
         chosen = {**QUICK[algorithm], "base_model": "demo/m@1", **settings}
         candidate = Candidate(name="one", algorithm=algorithm, settings=chosen)

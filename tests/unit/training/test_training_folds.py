@@ -85,20 +85,20 @@ def test_a_class_of_one_group_trains_in_every_fold() -> None:
     group = np.repeat(np.arange(40), 3)
     target = (group % 2).astype(np.int64)
     target[group == 7] = 2
-    folds = make_folds(_problem(_rows(target, group), 3), FOLDS)
+    folds = make_folds(_rows(target, group), 3, FOLDS, 0)
     assert len(folds) == FOLDS
     assert all((target[fold.train] == 2).sum() == 3 for fold in folds)
 
 
 def test_groups_that_are_all_there_is_of_their_class_leave_no_fold() -> None:
     group = np.repeat(np.arange(2), 10)
-    assert make_folds(_problem(_rows(group, group), 2), FOLDS) == []
+    assert make_folds(_rows(group, group), 2, FOLDS, 0) == []
 
 
 def test_a_window_of_time_trains_on_earlier_rows_alone_and_the_last_one_on_all_before_it() -> None:
     random = np.random.default_rng(2)
     time = random.integers(0, 50, 400).astype(np.float64)
-    folds = make_folds(_problem(_rows(random.integers(0, 2, 400), None, time), 2), FOLDS)
+    folds = make_folds(_rows(random.integers(0, 2, 400), None, time), 2, FOLDS, 0)
     assert len(folds) == FOLDS
     for fold in folds:
         assert time[fold.train].max() < time[fold.held].min()
@@ -109,7 +109,7 @@ def test_a_window_of_time_trains_on_earlier_rows_alone_and_the_last_one_on_all_b
 def test_windows_before_a_class_began_are_left_out() -> None:
     time = np.arange(200.0)
     target = (time > 130).astype(np.int64)
-    folds = make_folds(_problem(_rows(target, None, time), 2), FOLDS)
+    folds = make_folds(_rows(target, None, time), 2, FOLDS, 0)
     assert folds
     assert all(set(target[fold.train]) == {0, 1} for fold in folds)
 
@@ -167,8 +167,9 @@ def test_copies_of_rows_with_chance_for_a_target_are_answered_by_chance(
     rows = _coin_flips(hidden=hidden)
     trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy")
     trained = trainer.train(Candidate(name="one", algorithm=algorithm), tmp_path, lambda text: None)
-    assert 0.4 < trained.cross_quality["accuracy"] < 0.6
-    assert 0.4 < trained.cross_quality["auc"] < 0.6
+    assert trained.folds == 5
+    assert 0.4 < trained.quality["accuracy"] < 0.6
+    assert 0.4 < trained.quality["auc"] < 0.6
 
 
 def test_a_row_that_many_others_equal_repeats_by_nature() -> None:

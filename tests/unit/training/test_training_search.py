@@ -71,9 +71,7 @@ def test_a_grid_search_over_a_forests_trees_and_depth_with_five_folds(tmp_path) 
     candidate = Candidate(
         name="forest", algorithm="random_forest", trials=Trials(method="grid", space=space, trials=1, cv=5)
     )
-    trainer = Trainer(
-        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy", cross_validate=False
-    )
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy", folds=1)
     trained = trainer.train(candidate, tmp_path, told.append)
     assert [one.settings for one in trained.trials] == list(grid(space))
     assert all(one.quality is not None and 0.4 < one.quality <= 1 for one in trained.trials)
@@ -87,9 +85,7 @@ def test_a_grid_search_over_a_forests_trees_and_depth_with_five_folds(tmp_path) 
 def test_a_regressions_trials_are_scored_in_the_targets_units(tmp_path) -> None:
     rows = table("regression", rows=240)
     asked = Trials(method="grid", space={"alpha": (1.0, 1e6)}, trials=1, cv=3)
-    trainer = Trainer(
-        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="rmse", cross_validate=False
-    )
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="rmse", folds=1)
     trained = trainer.train(Candidate(name="l", algorithm="linear", trials=asked), tmp_path, lambda text: None)
     assert [one.status for one in trained.trials] == ["best", "kept"]
     assert trained.trials[0].quality == pytest.approx(trained.quality["rmse"], rel=0.3)
@@ -300,7 +296,7 @@ def test_a_networks_search_stops_what_its_curves_call_hopeless_and_trains_with_t
     rows, points = table(rows=240), list[Mapping[str, float]]()
     asked = Trials(method="random", space={"learning_rate": Range(low=1e-6, high=1e-1, log=True)}, trials=10)
     trainer = Trainer(
-        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy",
+        dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy", folds=1,
         watch=lambda candidate, point: points.append(point),
     )  # fmt: skip
     settings = {"epochs": 4, "hidden": (8,), "batch_size": 64}

@@ -147,7 +147,7 @@ def test_a_network_goes_on_from_another_whose_center_was_elsewhere(train: TrainI
         read,
         same_answers=True,
     )
-    trainer = Trainer(dataset=read, splits=other.splits, machine=CPU, seed=0, base=begun, cross_validate=False)
+    trainer = Trainer(dataset=read, splits=other.splits, machine=CPU, seed=0, base=begun, folds=1)
     settings = {**QUICK["mlp"], "base_model": "demo/m@1", "freeze": True, "epochs": 1, "learning_rate": 1e-6}
     trained = trainer.train(Candidate(name="one", algorithm="mlp", settings=settings), tmp_path, lambda text: None)
     run = Run(table=Table(dataset=read, splits=other.splits), trained=trained, folder=tmp_path, reports=[])
@@ -164,11 +164,11 @@ def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt, tmp_
             answers = reference["probabilities"]
         trained = run.trained.model_copy(update={"candidate": name})
         members.append(Member(trained=trained, body=(run.folder / "body.onnx").read_bytes(), answers=answers))
-    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, cross_validate=False)
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, folds=1)
     ensembling = EnsembleBuilder(trainer=trainer, workdir=tmp_path, report=lambda text: None)
     problem = trainer.problem(Candidate(name="blend", algorithm="mlp"), lambda text: None)
     body = blend([onnx.load_from_string(member.body) for member in members], [0.5, 0.5], classes=2)
-    student = ensembling._distill("gradient_boosting", body, problem)
+    student = ensembling._distill("gradient_boosting", body, problem, None)
     signature = rows.dataset.signature
     shown = rows.validation.filter(pl.col("counter").is_not_null())
     for made, predicted in ((body, None), (student.body(), student.predict(problem.validation))):
@@ -191,7 +191,7 @@ def test_a_module_of_the_users_own_is_given_the_signal(tmp_path: Path) -> None:
     rows = threshold("latitude")
     code = tmp_path / "model.py"
     code.write_text(CODE)
-    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, code=code, cross_validate=False)
+    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, code=code, folds=1)
     settings = {"epochs": 15, "batch_size": 32, "learning_rate": 0.01}
     candidate = Candidate(name="one", algorithm="model_py", settings=settings)
     trained = trainer.train(candidate, tmp_path, lambda text: None)

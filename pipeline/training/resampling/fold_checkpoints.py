@@ -1,0 +1,94 @@
+"""The checkpoints of a bag: one state for each fold, in the one that a candidate has."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from pipeline.training.algorithm import Checkpoints
+
+__all__ = ["BagCheckpoints", "FoldCheckpoints"]
+
+
+class BagCheckpoints:
+    """Keeps the last state of every fold, so that a fold that is trained is not trained again by a later attempt.
+
+    What is kept is a line of JSON, [fold, bytes, is finished] of each fold, before the states themselves.
+    """
+
+    def __init__(self, kept: Checkpoints) -> None:
+        self.seconds = kept.seconds
+        self._kept = kept
+        self._states, self._finished = _read(kept.load() or b"")
+        self._saved = time.monotonic()
+
+    def of_fold(self, number: int) -> FoldCheckpoints:
+        """Return the checkpoints of one fold."""
+        return FoldCheckpoints(self, number)
+
+    def load(self, fold: int) -> bytes | None:
+        """Return the last state of a fold; None where there is none."""
+        return self._states.get(fold)
+
+    def save(self, fold: int, state: bytes, *, finished: bool) -> None:
+        """Keep the state of a fold beside those of the others."""
+        self._states[fold] = state
+        self._finished.discard(fold)
+        self._finished |= {fold} if finished else set()
+        self._saved = time.monotonic()
+        self._kept.save(_write(self._states, self._finished))
+
+    def is_finished(self, fold: int) -> bool:
+        """Return whether the state of a fold is that of its end."""
+        return fold in self._finished
+
+    @property
+    def is_due(self) -> bool:
+        """Return whether a fold that ends is worth a checkpoint: a later attempt trains shorter ones again."""
+        return time.monotonic() - self._saved >= self.seconds
+
+
+class FoldCheckpoints:
+    """The Checkpoints of one fold."""
+
+    def __init__(self, bag: BagCheckpoints, number: int) -> None:
+        self.seconds, self._bag, self._number = bag.seconds, bag, number
+
+    def load(self) -> bytes | None:
+        return self._bag.load(self._number)
+
+    def save(self, state: bytes) -> None:
+        self._bag.save(self._number, state, finished=False)
+
+    def finish(self, state: bytes) -> None:
+        """Keep the state with which the fold's training ended."""
+        self._bag.save(self._number, state, finished=True)
+
+    @property
+    def is_due(self) -> bool:
+        """Return whether the end of the fold is to be kept."""
+        return self._bag.is_due and not self.is_finished
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether what is loaded is the end of the fold's training."""
+        return self._bag.is_finished(self._number)
+
+
+def _write(states: dict[int, bytes], finished: set[int]) -> bytes:
+    head = [[fold, len(state), fold in finished] for fold, state in states.items()]
+    return json.dumps(head).encode() + b"\n" + b"".join(states.values())
+
+
+def _read(written: bytes) -> tuple[dict[int, bytes], set[int]]:
+    """Read what ``_write`` wrote; nothing where it is damaged, or a checkpoint of another kind."""
+    head, _, rest = written.partition(b"\n")
+    try:
+        folds = [(int(fold), int(size), bool(finished)) for fold, size, finished in json.loads(head or b"[]")]
+    except (ValueError, TypeError):
+        return {}, set()
+    states, start = {}, 0
+    for fold, size, _ in folds:
+        states[fold] = rest[start : start + size]
+        start += size
+    return states, {fold for fold, _, is_finished in folds if is_finished}

@@ -1,0 +1,215 @@
+"""Candidates are bags: what is said of them is of their out-of-fold predictions, and what is served is the bag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.contracts.records.dataset import GROUP, SplitRows, can_bag
+from pipeline.contracts.records.outcome import OUT_OF_FOLD, REFERENCE, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.scoring import OnnxModel, feeds, truth
+from pipeline.training.trainer import Trainer
+from tests.fakes.networks import Kept
+from tests.fakes.tabular import Table, table
+from tests.fakes.training import CPU, QUICK
+
+
+class TakenBackError(Exception):
+    pass
+
+
+def _trainer(rows: Table, **fields: Any) -> Trainer:
+    fields = {"metric": "accuracy", **fields}
+    return Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, **fields)
+
+
+def _train(trainer: Trainer, folder: Path, algorithm: str = "linear", **settings: Any) -> TrainedCandidate:
+    folder.mkdir(exist_ok=True)
+    candidate = Candidate(name="one", algorithm=algorithm, settings={**QUICK[algorithm], **settings})
+    return trainer.train(candidate, folder, lambda text: None)
+
+
+def _out_of_fold(folder: Path) -> np.ndarray:
+    with np.load(folder / OUT_OF_FOLD) as kept:
+        answers: np.ndarray = kept["answers"]
+    return answers
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("algorithm", ["linear", "gradient_boosting", "mlp"])
+def test_the_bag_is_served_and_its_metrics_are_of_rows_that_its_models_have_not_seen(
+    tmp_path: Path, task: Any, algorithm: str
+) -> None:
+    rows = table(task, rows=300)
+    metric = "rmse" if task == "regression" else "log_loss"
+    trained = _train(_trainer(rows, metric=metric), tmp_path, algorithm)
+    assert trained.folds == 5
+    signature = rows.dataset.signature
+    everything = pl.concat([rows.splits["train"], rows.splits["validation"]])
+    out_of_fold = _out_of_fold(tmp_path)
+    wanted = measure(signature, truth(everything, signature), Answers.of(signature, out_of_fold))
+    assert trained.quality == pytest.approx(wanted, rel=1e-5)
+    low, high = trained.interval[metric]
+    assert low < trained.quality[metric] < high
+    served = OnnxModel(tmp_path / "model.onnx").run(feeds(rows.validation, signature))
+    with np.load(tmp_path / REFERENCE) as reference:
+        kept = reference["value" if task == "regression" else "probabilities"]
+    given = served.values if task == "regression" else served.probabilities
+    scale = np.std(truth(everything, signature)) if task == "regression" else 1.0
+    assert np.abs(given - kept).max() / scale <= trained.tolerance
+
+
+def test_settings_may_name_the_folds_and_one_fold_is_measured_on_the_validation_rows(tmp_path: Path) -> None:
+    rows = table(rows=150)
+    assert _train(_trainer(rows, folds=3), tmp_path / "3").folds == 3
+    alone = _train(_trainer(rows, folds=1), tmp_path / "1")
+    assert alone.folds == 0
+    assert not (tmp_path / "1" / OUT_OF_FOLD).exists()
+    assert _train(_trainer(rows), tmp_path / "old", "gradient_boosting", folds=2).folds == 2
+
+
+def test_at_the_deadline_the_metrics_are_of_the_folds_that_were_trained(tmp_path: Path) -> None:
+    trained = _train(_trainer(table(rows=150), deadline=0.0), tmp_path)
+    assert trained.folds == 1
+    assert any("1 of 5 folds" in note for note in trained.notes)
+    assert np.isnan(_out_of_fold(tmp_path)).any(axis=1).sum() == 120
+
+
+def test_the_same_seed_gives_the_same_bag(tmp_path: Path) -> None:
+    make: Callable[[str], TrainedCandidate] = lambda name: _train(_trainer(table(rows=150)), tmp_path / name)  # noqa: E731
+    first, again = make("one"), make("two")
+    assert (first.quality, first.model_sha256) == (again.quality, again.model_sha256)
+
+
+def test_rows_of_one_group_are_held_out_together(tmp_path: Path) -> None:
+    made = table(rows=160)
+    random = np.random.default_rng(0)
+    splits = {
+        name: frame.with_columns(pl.Series(GROUP, random.integers(0, 12, frame.height), dtype=pl.UInt64))
+        for name, frame in made.splits.items()
+    }
+    rows = replace(made, splits=splits, dataset=made.dataset.model_copy(update={"split_by": "group"}))
+    trainer = _trainer(rows)
+    assert _train(trainer, tmp_path).folds == 5
+    unknown = replace(made, dataset=rows.dataset)  # split files of an older version do not say which rows are a group
+    assert _train(_trainer(unknown), tmp_path / "unknown").folds == 0
+
+
+def test_each_fold_of_a_private_training_would_spend_the_epsilon_again(tmp_path: Path) -> None:
+    trainer = _trainer(table(rows=150, categorical=False))
+    trained = _train(trainer, tmp_path, "mlp", privacy_epsilon=3.0, epochs=1, hidden=(4,), batch_size=32)
+    assert trained.privacy
+    assert trained.folds == 0
+
+
+def test_many_rows_large_images_clusterings_and_times_have_one_model() -> None:
+    dataset = table(rows=100).dataset
+    assert can_bag(dataset)
+    many = SplitRows(train=90_000, validation=10_001, test=0)
+    for change in ({"rows": many}, {"task": "clustering"}, {"split_by": "time"}):
+        assert not can_bag(dataset.model_copy(update=change))
+    image = dataset.columns[0].model_copy(update={"kind": "image", "shape": (28, 28, 3)})
+    pictures = dataset.model_copy(update={"columns": (image,)})
+    assert can_bag(pictures.model_copy(update={"rows": SplitRows(train=7_000, validation=1_000, test=0)}))
+    assert not can_bag(pictures.model_copy(update={"rows": SplitRows(train=8_000, validation=1_000, test=0)}))
+
+
+def test_thirty_rows_make_a_bag(tmp_path: Path) -> None:
+    rows = table(rows=27, classes=3)
+    for algorithm in ("linear", "gradient_boosting", "extra_trees", "kernel_ridge"):
+        trained = _train(_trainer(rows), tmp_path / algorithm, algorithm)
+        assert trained.folds == 5
+        assert np.isfinite(list(trained.quality.values())).all()
+
+
+def test_a_class_weight_moves_predictions_to_it(tmp_path: Path) -> None:
+    rows, mean = table(rows=300), {}
+    for weight in (1.0, 20.0):
+        folder = tmp_path / str(weight)
+        _train(_trainer(rows, class_weights={"class 1": weight}), folder)
+        mean[weight] = _out_of_fold(folder)[:, 1].mean()
+    assert mean[20.0] > mean[1.0] + 0.1
+
+
+@pytest.mark.parametrize("saves", [1, 4, 9, 14, 17])
+def test_a_bag_that_is_interrupted_ends_as_if_it_had_not_been(tmp_path: Path, saves: int) -> None:
+    rows, settings = table(rows=120), {"epochs": 3}
+    whole = _train(_trainer(rows), tmp_path / "whole", "mlp", **settings)
+    kept = Kept(seconds=0)
+
+    def stop(count: int) -> None:
+        if count == saves + 1:
+            raise TakenBackError
+
+    kept.saving = stop
+    with pytest.raises(TakenBackError):
+        _train(_trainer(rows, checkpoints=lambda candidate: kept), tmp_path / "cut", "mlp", **settings)
+    kept.saving = None
+    points: list[Any] = []
+    trainer = _trainer(rows, checkpoints=lambda candidate: kept, watch=lambda candidate, point: points.append(point))
+    resumed = _train(trainer, tmp_path / "later", "mlp", **settings)
+    assert (resumed.model_sha256, resumed.quality) == (whole.model_sha256, whole.quality)
+    assert np.array_equal(_out_of_fold(tmp_path / "whole"), _out_of_fold(tmp_path / "later"))
+    assert [(point["fold"], point["epoch"]) for point in points] == [(f, e) for f in range(1, 6) for e in range(1, 4)]
+
+
+def test_folds_that_are_trained_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.training.loop import loop
+
+    rows, kept = table(rows=120), Kept(seconds=0)
+    kept.saving = lambda count: (_ for _ in ()).throw(TakenBackError) if count == 12 else None  # amid the third fold
+    with pytest.raises(TakenBackError):
+        _train(_trainer(rows, checkpoints=lambda candidate: kept), tmp_path / "cut", "mlp", epochs=4)
+    kept.saving = None
+    epochs: list[int] = []
+    batches = loop._batches
+
+    def count(training: Any, at: Any) -> Any:
+        epochs.append(at.epoch)
+        return batches(training, at)
+
+    monkeypatch.setattr(loop, "_batches", count)
+    resumed = _train(_trainer(rows, checkpoints=lambda candidate: kept), tmp_path / "later", "mlp", epochs=4)
+    assert epochs == [2, 3, 4, *(1, 2, 3, 4) * 2]
+    assert len([note for note in resumed.notes if note.startswith("interrupted")]) == 1
+
+
+def test_text_scores_are_as_sure_out_of_fold_as_they_are_right(tmp_path: Path) -> None:
+    """The temperature is of rows that the model has not learned by heart."""
+    random = np.random.default_rng(0)
+    words = {"a": ["ball", "goal", "team"], "b": ["bank", "market", "price"]}
+    common = [f"word{number}" for number in range(400)]
+    labels = random.choice(["a", "b"], 900)
+    said = np.where(random.random(900) < 0.15, np.where(labels == "a", "b", "a"), labels)  # some are misleading
+    texts = [" ".join([*random.choice(words[one], 2), *random.choice(common, 12)]) for one in said]
+    frame = pl.DataFrame({"text": texts, "target": labels})
+    from tests.fakes.tabular import profiled
+
+    rows = profiled({"train": frame[:540], "validation": frame[540:600]}, "classification", texts=["text"])
+    trained = _train(_trainer(rows, metric="log_loss"), tmp_path, "text_linear")
+    signature = rows.dataset.signature
+    served = OnnxModel(tmp_path / "model.onnx").run(feeds(frame[600:], signature))
+    told = measure(signature, truth(frame[600:], signature), served)["log_loss"]
+    assert trained.folds == 5
+    assert told < trained.quality["log_loss"] + 0.1
+
+
+def test_records_of_versions_before_the_bag_are_read() -> None:
+    old = {
+        "candidate": "one", "algorithm": "linear", "device": "cpu", "seconds": 1.0, "quality": {"accuracy": 0.7},
+        "tolerance": 1e-4, "cross_quality": {"accuracy": 0.8}, "cross_interval": {"accuracy": [0.7, 0.9]},
+        "model_sha256": "0",
+    }  # fmt: skip
+    read = TrainedCandidate.model_validate(old)
+    assert (read.quality, read.interval, read.folds) == ({"accuracy": 0.8}, {"accuracy": (0.7, 0.9)}, 5)
+    plain = TrainedCandidate.model_validate({**old, "cross_quality": {}, "cross_interval": {}})
+    assert (plain.quality, plain.folds) == ({"accuracy": 0.7}, 0)
