@@ -90,11 +90,11 @@ def _describe_success(run: Run, connection: Connection) -> str:
     return f"this run made {run.model} version {run.version}; {now}"
 
 
-def show_leaderboard(run: Run, connection: Connection) -> None:
-    """Print what was tried; nothing for a run that ended before selection."""
+def show_leaderboard(run: Run, connection: Connection, *, details: bool = False) -> None:
+    """Print what was tried, with ``details`` why; nothing for a run that ended before selection."""
     selection = _selection(run, connection)
     if selection is not None:
-        show(leaderboard(selection))
+        show(leaderboard(selection, details=None if details else f"modeldrop runs {run.run}"))
 
 
 def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator[Run]:

@@ -217,7 +217,7 @@ def _show_run(connection: Connection, name: str, tenant: str | None, *, json: bo
         print_json([run_document(run)])
         return
     show(run_panel(run, now=datetime.now(UTC)))
-    show_leaderboard(run, connection)
+    show_leaderboard(run, connection, details=True)
     if text := error_text(run):
         show(text)
     if run.error:

@@ -1,4 +1,4 @@
-"""How a command's help page looks: flags without a type, arguments as a shell's manual writes them."""
+"""How a command's help page looks: flags and arguments without a type, usage lines as a shell's manual writes them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Command(TyperCommand):
     """A command whose usage line is ``modeldrop card [OPTIONS] MODEL [VERSION]``."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters; a flag shows no type."""
-        return _without_flag_types(super().get_params(ctx))
+        """Return the parameters; flags and arguments show no type."""
+        return _without_types(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line after the command's name: optional arguments are in brackets."""
@@ -28,13 +28,19 @@ class Group(TyperGroup):
     """Commands below one name."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters; a flag shows no type."""
-        return _without_flag_types(super().get_params(ctx))
+        """Return the parameters; flags and arguments show no type."""
+        return _without_types(super().get_params(ctx))
 
 
-def _without_flag_types(parameters: Sequence[Any]) -> list[Any]:
-    """Leave out the type of flags, which typer shows as ``<bool>``: a flag takes no value."""
+def _without_types(parameters: Sequence[Any]) -> list[Any]:
+    """Leave out what typer shows as ``<bool>`` or ``<str>``: a flag takes no value, and an argument has a name."""
     for parameter in parameters:
-        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = _no_type
+        elif getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""
     return list(parameters)
+
+
+def _no_type(ctx: Any) -> None:
+    """Show no type."""

@@ -9,7 +9,7 @@ from rich.text import Text
 from pipeline.contracts.algorithm_spec import Settings
 from pipeline.contracts.records.variant import CandidateReport
 
-__all__ = ["reason_lines", "served_lines", "tried_lines"]
+__all__ = ["reason_lines", "served_lines", "short_lines", "tried_lines"]
 
 _STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "dim"}
 
@@ -40,6 +40,27 @@ def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[s
             yield from (Text(f"  {line}", style="dim") for line in (*_search(one, metric), *one.notes))
     yield from _skipped(tried)
     yield from (Text(f"! {note}", style="yellow") for note in notes)
+
+
+def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details: str) -> Iterator[Text]:
+    """Each candidate that failed, the notes, and how many were tried; ``details`` is the command for the rest."""
+    for report in tried:
+        if report.status == "failed":
+            yield Text(f"{report.candidate}: failed: {report.reason}", style=_STYLES["failed"])
+    yield from (Text(f"! {note}", style="yellow") for note in notes)
+    if counts := _counts(tried):
+        yield Text(f"{counts}: '{details}' says why", style="dim")
+
+
+def _counts(tried: Sequence[CandidateReport]) -> str:
+    """``7 candidates trained, 1 dropped, 5 not tried``."""
+    words = {"trained": "trained", "dropped": "dropped", "failed": "failed", "skipped": "not tried"}
+    counts = {word: sum(report.status == status for report in tried) for status, word in words.items()}
+    parts = [f"{count} {word}" for word, count in counts.items() if count]
+    if parts:
+        number, _, word = parts[0].partition(" ")
+        parts[0] = f"{number} candidate{'s' if number != '1' else ''} {word}"
+    return ", ".join(parts)
 
 
 def _search(one: CandidateReport, metric: str) -> Iterator[str]:

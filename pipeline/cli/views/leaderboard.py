@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.cli.views.candidates import reason_lines, served_lines, tried_lines
+from pipeline.cli.views.candidates import reason_lines, served_lines, short_lines, tried_lines
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.tables import duration, interval, size
 from pipeline.contracts.records.variant import LeaderboardRow, Selection
@@ -29,27 +31,38 @@ def leaderboard_columns(metric: str, other: str = "") -> list[FittedColumn]:
     ]
 
 
-def leaderboard(selection: Selection) -> RenderableType:
+def leaderboard(selection: Selection, *, details: str | None = None) -> RenderableType:
     """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
-    front are marked."""
+    front are marked.
+
+    Args:
+        selection: The run's.
+        details: The command that shows the rest: files that do not apply, and why each candidate was tried or is not
+            there. None shows all of it here.
+    """
     metric, other = selection.metric, selection.quality_metric
     other = "" if other == metric else other
     table = FittedTable(columns=leaderboard_columns(metric, other))
     for row in selection.leaderboard:
-        table.add(*_cells(row, metric, other), style=_style(row))
+        if details is None or row.variant.status != "not_applicable":
+            table.add(*_cells(row, metric, other), style=_style(row))
     return Group(
         table,
-        *reason_lines(
-            (f"{variant.candidate} {variant.precision}", variant.status, variant.reason)
-            for variant in (row.variant for row in selection.leaderboard)
-            if variant.status != "ok"
-        ),
         Text(f"{_quality_of(selection)}; ● on the Pareto front", style="dim"),
         Text(f"★ {selection.reason}", style="green"),
         *served_lines(selection.winner.reason),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
-        *tried_lines(selection.tried, selection.metric, selection.notes),
+        *(_details(selection) if details is None else short_lines(selection.tried, selection.notes, details)),
     )
+
+
+def _details(selection: Selection) -> Iterator[RenderableType]:
+    """Why files are not there, and why each candidate was tried."""
+    variants = [row.variant for row in selection.leaderboard if row.variant.status != "ok"]
+    yield from reason_lines(
+        (f"{variant.candidate} {variant.precision}", variant.status, variant.reason) for variant in variants
+    )
+    yield from tried_lines(selection.tried, selection.metric, selection.notes)
 
 
 def _quality_of(selection: Selection) -> str:

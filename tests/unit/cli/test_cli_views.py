@@ -10,11 +10,43 @@ from pipeline.contracts.records.variant import Selection
 from tests.unit.cli.conftest import selection
 
 
-def _shown(width: int, chosen: Selection | None = None) -> str:
+def _shown(width: int, chosen: Selection | None = None, details: str | None = None) -> str:
     console = Console(width=width, no_color=True)
     with console.capture() as captured:
-        console.print(leaderboard(chosen or selection()))
+        console.print(leaderboard(chosen or selection(), details=details))
     return captured.get()
+
+
+def _lines_below(text: str) -> list[str]:
+    """What follows the table, whose rows begin with a blank."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    last = max(number for number, line in enumerate(lines) if line.startswith(" ") and line.strip())
+    return [line for line in lines[last + 1 :] if line]
+
+
+def test_below_a_leaderboard_is_its_legend_then_the_winner_then_a_few_lines() -> None:
+    legend, winner, *others = _lines_below(_shown(100, details="modeldrop runs demo_houses_1"))
+    assert legend == "accuracy on the validation rows; ● on the Pareto front"
+    assert winner.startswith("★ ")
+    assert others[-2:] == [
+        "! a job has 12 minutes",
+        "1 candidate trained, 1 dropped, 2 not tried: 'modeldrop runs demo_houses_1' says why",
+    ]
+
+
+def test_a_candidate_that_failed_is_told_of_without_its_details_being_asked_for() -> None:
+    chosen = selection()
+    failed = chosen.tried[0].model_copy(update={"status": "failed", "reason": "the loss became non-finite"})
+    chosen = chosen.model_copy(update={"tried": (failed, *chosen.tried[1:])})
+    lines = _lines_below(_shown(100, chosen, "modeldrop runs RUN"))
+    assert f"{failed.candidate}: failed: the loss became non-finite" in lines
+    assert lines[-1].startswith("1 candidate dropped, 1 failed, 2 not tried")
+
+
+def test_files_that_do_not_apply_are_among_the_details() -> None:
+    assert "n/a" in _shown(100)
+    assert "n/a" not in _shown(100, details="modeldrop runs RUN")
+    assert "not applicable" not in _shown(100, details="modeldrop runs RUN")
 
 
 def test_the_leaderboard_shows_metric_interval_seconds_latency_and_size() -> None:
