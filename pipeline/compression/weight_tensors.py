@@ -1,0 +1,65 @@
+"""The float weights of a graph, which passes change in value while the operators stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, numpy_helper
+
+__all__ = ["MIN_WEIGHTS", "has_weights", "map_weights"]
+
+MIN_WEIGHTS = 64  # a smaller tensor (a bias, a scale) stays exact: it costs nothing
+# Operator -> the input, or the attribute, that holds its weights.
+_WEIGHT_INPUTS = {"MatMul": 1, "Gemm": 1, "Conv": 1, "Gather": 0, "Einsum": 1}
+_WEIGHT_ATTRIBUTES = {"TreeEnsemble": ("leaf_weights",)}
+
+Floats = npt.NDArray[np.float32]
+
+
+def has_weights(model: onnx.ModelProto) -> bool:
+    """Return whether map_weights would change anything."""
+    return any(True for _ in _weights(model.graph))
+
+
+def map_weights(model: onnx.ModelProto, change: Callable[[Floats], Floats]) -> onnx.ModelProto:
+    """Return a copy whose weights are what ``change`` makes of them.
+
+    Args:
+        model: Its weights are the constant matrices of MatMul, Gemm and Conv, the embeddings of Gather, and the leaves
+            of TreeEnsemble.
+        change: Takes and returns a tensor of the same shape.
+    """
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    for tensor in _weights(changed.graph):
+        weights = np.asarray(change(numpy_helper.to_array(tensor)), np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
+    return changed
+
+
+def _weights(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+    """Each tensor once."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    tensors |= {
+        node.output[0]: attribute.t
+        for node in graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    }
+    for node in graph.node:
+        place = _WEIGHT_INPUTS.get(node.op_type)
+        if place is not None and place < len(node.input):
+            yield from filter(_is_large, filter(None, [tensors.pop(node.input[place], None)]))
+        for attribute in node.attribute:
+            if attribute.name in _WEIGHT_ATTRIBUTES.get(node.op_type, ()) and _is_large(attribute.t):
+                yield attribute.t
+            if attribute.HasField("g"):
+                yield from _weights(attribute.g)
+
+
+def _is_large(tensor: TensorProto) -> bool:
+    return tensor.data_type == TensorProto.FLOAT and int(np.prod(tensor.dims, dtype=np.int64)) >= MIN_WEIGHTS
