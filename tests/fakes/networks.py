@@ -105,8 +105,26 @@ class Kept:
         return found
 
 
+def wide(outputs: int, columns: int) -> Callable[[], nn.Module]:
+    """Builds a network with enough weights to prune."""
+
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.last = nn.Linear(columns, 40), nn.Linear(40, outputs)
+
+        def forward(self, num: Tensor) -> Tensor:
+            answer: Tensor = self.last(torch.tanh(self.hidden(num)))
+            return answer
+
+    return Wide
+
+
 def learn(given: Problem, build: Callable[[], nn.Module] | None = None, **settings: Any) -> Learned:
-    return train_network(build or flat(given.classes or 1), columns("num"), {**SMALL, **settings}, given)
+    if build is None:
+        outputs = given.classes or 1
+        build = wide(outputs, given.train.num.shape[1]) if settings.get("sparsity") else flat(outputs)
+    return train_network(build, columns("num"), {**SMALL, **settings}, given)
 
 
 def weights(network: nn.Module) -> Mapping[str, list[float]]:

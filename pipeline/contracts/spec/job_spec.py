@@ -187,6 +187,8 @@ class Training(_StrictModel):
     max_gradient_norm: Annotated[float, Field(gt=0)] | None = None
     mixup: Annotated[float, Field(ge=0, le=10)] | None = None  # alpha; images
     averaging: Literal["none", "ema", "swa"] | None = None
+    sparsity: Annotated[float, Field(ge=0, lt=1)] | None = None  # share of the weights that are pruned
+    shared_bits: Annotated[int, Field(ge=0, le=8)] | None = None  # 2 to the power of it: values of a tensor; 0: any
     early_stopping: Annotated[int, Field(ge=1, le=1000)] | None = None  # epochs without a better validation loss
     precision: Literal["fp32", "bf16"] | None = None
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0  # at least; 0: after each epoch

@@ -88,6 +88,7 @@ def _state(training: Training, at: Progress) -> dict[str, Any]:
         "weights": together.weights(training.model),
         "averaged": averaged,
         "average_of": training.averaged.count,
+        "compressed_at": training.compressed.position,
         "optimizers": [together.whole(state) for state in training.descent.state()],
         "random": together.gather(_random(training)),
     }
@@ -126,6 +127,7 @@ def _restore(restart: _Restart, state: _State, training: Training) -> Progress:
         training.averaged.restart(restart.average_of)
     together.load(model, state.get("weights") or {})
     training.descent.load(state.get("optimizers"), together)
+    training.compressed.restart(state.get("compressed_at", 0.0))
     assert restart.progress is not None, "there is a state to go on from"
     at = Progress(**restart.progress)
     at.best = state["progress"]["best"] if together.is_main else {}

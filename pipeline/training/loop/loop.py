@@ -28,6 +28,7 @@ from pipeline.training.loop.train_step import Data, finish, gradient, measured, 
 from pipeline.training.optim.optimizers import WeightOptimizer
 from pipeline.training.optim.schedules import factor
 from pipeline.training.optim.weight_average import WeightAverage
+from pipeline.training.optim.weight_compression import WeightCompression
 
 __all__ = ["Learned", "train_network"]
 
@@ -74,6 +75,7 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
         settings=settings, problem=problem, model=model, descent=descent, together=together,
         loss_of=loss_of(settings, problem),
         averaged=WeightAverage(model, settings),
+        compressed=WeightCompression(model, settings),
         private=DpSgd(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
         written_out=network if isinstance(network, Dense) and supports_manual_backward(settings, problem) else None,
     )  # fmt: skip
@@ -111,6 +113,7 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
             loss = retry_on_oom(training, at, len(rows), partial(gradient, training, train, rows, share))
             finish(training)
             training.descent.step(at.rate * factor(settings, _position(settings, at, passed), at.losses))
+            training.compressed.after_step(_position(settings, at, passed))
             averaged.after_step()
             at.count(loss, len(batch))
             due = _next_action(training, at, kept_at)
@@ -123,6 +126,8 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
         train_loss = together.mean(at.loss).item() / max(1, at.rows)  # waits for the device
         seconds = time.perf_counter() - started
 
+        if due == "end":
+            training.compressed.finish()
         averaged.after_epoch(at.epoch)
         with averaged.applied():
             if averaged.needs_statistics:
@@ -130,6 +135,7 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
             loss, metric = retry_on_oom(training, at, len(held_out), partial(measured, training, held_out))
             validation_loss = together.mean(loss).item()
             is_better = validation_loss < at.best_loss or training.private is not None
+            is_better = is_better and (due == "end" or _position(settings, at, 1.0) >= training.compressed.first_epoch)
             if math.isfinite(train_loss) and is_better:
                 at.best_loss, at.best_epoch, at.best = validation_loss, at.epoch, together.weights(training.model)
         if not math.isfinite(train_loss + validation_loss):
@@ -182,7 +188,7 @@ def _batches(training: Training, at: Progress) -> Iterator[Batch]:
 
 def _out_of_patience(training: Training, at: Progress) -> bool:
     """Whether so many epochs have brought no better validation loss, since there is an average to be measured."""
-    since = max(at.best_epoch, training.averaged.first_epoch - 1)
+    since = max(at.best_epoch, training.averaged.first_epoch - 1, training.compressed.first_epoch - 1)
     return at.epoch - 1 - since >= int(training.settings["early_stopping"])
 
 
@@ -223,4 +229,5 @@ def _recover_from_divergence(training: Training, at: Progress, *, last: bool) ->
     training.together.load(training.model, at.best)
     training.descent.restart()
     training.averaged.restart()
+    training.compressed.restart(training.compressed.position)
     at.begin(at.epoch)

@@ -16,6 +16,7 @@ from pipeline.training.loop.dp_sgd import DpSgd
 from pipeline.training.loop.losses import Loss
 from pipeline.training.optim.optimizers import WeightOptimizer
 from pipeline.training.optim.weight_average import WeightAverage
+from pipeline.training.optim.weight_compression import WeightCompression
 
 __all__ = ["Progress", "Training"]
 
@@ -33,6 +34,7 @@ class Training:
     loss_of: Loss
     descent: WeightOptimizer
     averaged: WeightAverage
+    compressed: WeightCompression
     together: Parallel
     private: DpSgd | None
     written_out: Dense | None

@@ -34,6 +34,8 @@ NETWORK_DEFAULTS = MappingProxyType[str, Setting](
         "max_gradient_norm": 0.0,
         "mixup": 0.0,
         "averaging": "none",
+        "sparsity": 0.0,
+        "shared_bits": 0,
         "early_stopping": 5,
         "precision": "fp32",
         "privacy_epsilon": 0.0,

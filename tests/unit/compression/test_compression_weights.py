@@ -10,9 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.codec.unpack import unpack
 from pipeline.compression.round_weights import RoundWeights
-from pipeline.compression.share_weights import ShareWeights, share
+from pipeline.compression.share_weights import ShareWeights
 from pipeline.compression.storage import pack_model
 from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.codebooks import share_weights
 
 _RANDOM = np.random.default_rng(0)
 _WEIGHTS = _RANDOM.normal(scale=0.1, size=(64, 32)).astype(np.float32)
@@ -74,18 +75,18 @@ def test_a_shared_network_runs_and_is_stored_in_a_quarter() -> None:
 
 def test_pruned_weights_stay_zero_and_zero_is_one_of_the_values() -> None:
     pruned = np.where(_RANDOM.random((100, 100)) < 0.1, _RANDOM.normal(size=(100, 100)), 0).astype(np.float32)
-    shared = share(pruned, 8)
+    shared = share_weights(pruned, 8)
     np.testing.assert_array_equal(shared == 0, pruned == 0)
     assert len(np.unique(shared)) == 8
 
 
 def test_weights_of_fewer_values_than_the_codebook_stay_as_they_are() -> None:
     few = _RANDOM.choice(np.array([-1, 0, 2], np.float32), (20, 20))
-    np.testing.assert_array_equal(share(few, 16), few)
+    np.testing.assert_array_equal(share_weights(few, 16), few)
 
 
 def test_more_bits_err_less() -> None:
-    errors = [float(np.abs(share(_WEIGHTS, 2**bits) - _WEIGHTS).mean()) for bits in (2, 3, 4, 5, 6)]
+    errors = [float(np.abs(share_weights(_WEIGHTS, 2**bits) - _WEIGHTS).mean()) for bits in (2, 3, 4, 5, 6)]
     assert errors == sorted(errors, reverse=True)
 
 

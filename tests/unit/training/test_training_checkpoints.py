@@ -40,6 +40,8 @@ CASES = [
     {"batching": "random", "batch_size": (4, 20)},
     {"batching": "growing", "batch_size": (4, 20)},
     {"precision": "bf16"},
+    {"sparsity": 0.6, "epochs": 5},
+    {"sparsity": 0.6, "shared_bits": 3, "epochs": 5},
     {"loss": "focal", "l1": 0.001, "l2": 0.01, "max_gradient_norm": 0.5, "label_smoothing": 0.1},
 ]
 

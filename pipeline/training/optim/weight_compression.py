@@ -1,0 +1,136 @@
+"""Pruning and weight sharing while a network trains, so that the weights that are left make up for those that are not.
+
+Pruning is gradual and global (Zhu and Gupta 2017, arXiv:1710.01878): the share of zeros grows with the cube of the time
+that is left, and at each update the smallest weights of all layers are pruned. Sharing is that of Deep Compression (Han
+et al. 2016, arXiv:1510.00149): k-means assigns each weight to a value, and the values go on learning by the mean of
+their weights' steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.graphs.codebooks import share_weights
+from pipeline.training.algorithm import Settings
+
+__all__ = ["WeightCompression"]
+
+# Shares of the epochs.
+_PRUNING_STARTS, _PRUNING_ENDS, _SHARING_STARTS = 0.1, 0.5, 0.7
+_UPDATES_PER_EPOCH = 4
+_MIN_WEIGHTS = 64  # a smaller tensor stays as it is
+
+
+class WeightCompression:
+    """Keep the weights of ``model`` pruned and shared as ``settings`` say, step by step.
+
+    ``sparsity``: the share of weights that end as 0; ``shared_bits``: a tensor ends with at most two to the power of
+    them values; 0 of either: none. Biases and the parameters of norms stay as they are.
+    """
+
+    def __init__(self, model: nn.Module, settings: Settings) -> None:
+        self._sparsity, self._bits = settings["sparsity"], settings["shared_bits"]
+        self._epochs = settings["epochs"]
+        self._weights = [each for each in model.parameters() if each.ndim > 1 and each.numel() >= _MIN_WEIGHTS]
+        self._masks: list[Tensor] = []
+        self._codes: list[Tensor] = []
+        self.position = 0.0  # epochs, when after_step was called last
+        self._check(settings)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is pruned or shared."""
+        return bool((self._sparsity or self._bits) and self._weights)
+
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch that ends with weights as they will be served."""
+        return max(1, int(np.ceil(self._end))) if self.is_active else 1
+
+    def after_step(self, position: float) -> None:
+        """Prune and share after an optimizer's step.
+
+        Args:
+            position: Where in its schedule the training is, in epochs.
+        """
+        if not self.is_active:
+            return
+        is_due = int(position * _UPDATES_PER_EPOCH) != int(self.position * _UPDATES_PER_EPOCH)
+        self.position = position
+        if is_due and not self._codes:
+            self._prune(self._sparsity * self._progress(position))
+        self._mask()
+        if self._bits and not self._codes and position >= _SHARING_STARTS * self._epochs:
+            self._share()
+        self._average()
+
+    def finish(self) -> None:
+        """Prune and share at once: the time is over before the schedule is."""
+        if self.is_active and self.position < self._end:
+            self.after_step(self._end)
+
+    def restart(self, position: float) -> None:
+        """Take over a state: what is 0 stays pruned, and what is equal stays shared."""
+        self.position = position
+        self._masks, self._codes = [], []
+        if self._sparsity and position > _PRUNING_STARTS * self._epochs:
+            self._masks = [(weights != 0).to(weights.dtype) for weights in self._weights]
+        if self._bits and position >= _SHARING_STARTS * self._epochs:
+            self._share()
+
+    @property
+    def _end(self) -> float:
+        return float((_SHARING_STARTS if self._bits else _PRUNING_ENDS) * self._epochs)
+
+    def _progress(self, position: float) -> float:
+        """The share of the pruning that is done by then."""
+        passed = (position / self._epochs - _PRUNING_STARTS) / (_PRUNING_ENDS - _PRUNING_STARTS)
+        return float(1 - (1 - min(1.0, max(0.0, passed))) ** 3)
+
+    @torch.no_grad()
+    def _prune(self, share: float) -> None:
+        """Mask the smallest weights of all tensors, each in units of its tensor's root mean square."""
+        if not share:
+            return
+        sizes = [weights.abs() / weights.square().mean().sqrt().clamp_min(1e-12) for weights in self._weights]
+        every = torch.cat([size.flatten() for size in sizes])
+        threshold = every.kthvalue(max(1, round(share * len(every)))).values
+        self._masks = [(size > threshold).to(size.dtype) for size in sizes]
+
+    @torch.no_grad()
+    def _share(self) -> None:
+        """Assign each weight to one of a few values; 0 is a value of its own."""
+        for weights in self._weights:
+            shared = share_weights(weights.cpu().numpy(), 2**self._bits)
+            weights.copy_(torch.from_numpy(shared))
+            _, codes = np.unique(shared, return_inverse=True)
+            self._codes.append(torch.from_numpy(codes.reshape(-1)).to(weights.device))
+
+    @torch.no_grad()
+    def _mask(self) -> None:
+        for weights, mask in zip(self._weights, self._masks, strict=False):
+            weights.mul_(mask)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Each weight becomes the mean of those that share its value."""
+        for weights, codes in zip(self._weights, self._codes, strict=False):
+            count = int(codes.max()) + 1
+            sums = torch.zeros(count, dtype=torch.float64, device=codes.device)
+            sums.index_add_(0, codes, weights.flatten().double())
+            means = sums / torch.bincount(codes, minlength=count)
+            weights.copy_(means.to(weights.dtype)[codes].view_as(weights))
+
+    def _check(self, settings: Settings) -> None:
+        if not (self._sparsity or self._bits):
+            return
+        name = "sparsity" if self._sparsity else "shared_bits"
+        if settings["parallel"] != "none":
+            raise CandidateFailedError(
+                f"training.{name} prunes or shares weights on one machine: no parallel is expected"
+            )
+        if settings["averaging"] != "none":
+            raise CandidateFailedError(f"training.{name} and averaging '{settings['averaging']}' exclude each other")
