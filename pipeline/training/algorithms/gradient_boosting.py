@@ -158,7 +158,7 @@ RECIPE = Recipe(
             "feature_fraction": Allowed(above=0, maximum=1),
             "bagging_fraction": Allowed(above=0, maximum=1),
             "early_stopping_rounds": Allowed(minimum=1, maximum=100_000, whole=True),
-            "folds": Allowed(minimum=1, maximum=20, whole=True),
+            "folds": Allowed(minimum=0, maximum=20, whole=True),
         },
         adjustments=(
             SettingsOverride(task="regression", settings={"learning_rate": 0.03, "num_leaves": 31}),

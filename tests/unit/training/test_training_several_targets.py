@@ -59,7 +59,7 @@ def train(data: Table, folder: Path, algorithm: str, **fields: Any) -> TrainedCa
 def test_one_file_answers_all_targets_as_they_were_trained(tmp_path: Path, algorithm: str, task: str) -> None:
     data = with_targets(task)
     folder = tmp_path / algorithm
-    trained = train(data, folder, algorithm, cross_validate=False)
+    trained = train(data, folder, algorithm, folds=1)
     signature = data.dataset.signature
     served = OnnxModel(folder / "model.onnx").run(feeds(data.validation, signature))
     wanted = truth(data.validation, signature)
@@ -95,12 +95,12 @@ def test_each_target_is_predicted_as_by_a_model_of_it_alone(tmp_path: Path) -> N
         assert np.array_equal(both["value"][:, 1], one["value"])
 
 
-def test_few_rows_are_cross_validated_in_all_targets(tmp_path: Path) -> None:
+def test_the_predictions_of_all_targets_are_out_of_fold(tmp_path: Path) -> None:
     data = with_targets("classification")
-    trained = train(data, tmp_path / "linear", "linear", metric="log_loss", cross_validate=True)
-    assert trained.cross_quality["log_loss"] > 0
-    low, high = trained.cross_interval["log_loss"]
-    assert low < trained.cross_quality["log_loss"] < high
+    trained = train(data, tmp_path / "linear", "linear", metric="log_loss", folds=5)
+    assert trained.quality["log_loss"] > 0
+    low, high = trained.interval["log_loss"]
+    assert low < trained.quality["log_loss"] < high
     with np.load(tmp_path / "linear" / "out_of_fold.npz") as out_of_fold:
         assert out_of_fold["answers"].shape == (400, 2)
 
