@@ -27,11 +27,11 @@ __all__ = ["bind_run", "count", "event_function", "http_function", "log_errors",
 
 Event = dict[str, Any]
 Handler = Callable[[Event, "LambdaContext"], Any]
-LogFields = dict[str, Any]  # what may be said of a request: ids and counts
+LogFields = dict[str, Any]  # loggable facts about a request: ids and counts, no user data
 
 logger = Logger()
-# One dimension for all functions: each name x dimension of a custom metric costs $0.30 a month beyond ten of them, and
-# invocations, errors and durations of each function are Lambda's own metrics, at no price.
+# One dimension for all functions: beyond ten, each pair of name and dimension costs $0.30 a month. Invocations, errors
+# and durations per function are Lambda's own metrics, which cost nothing.
 metrics = Metrics(service="modeldrop")
 
 
@@ -155,11 +155,11 @@ def log_errors() -> Iterator[None]:
     except ModeldropError as error:
         logger.warning("failed", error=type(error).__name__, reason=error.message[:MAX_MESSAGE])
         count("Failed")
-        if len(error.message) > MAX_MESSAGE:  # 256 KB end an execution that no Catch sees
+        if len(error.message) > MAX_MESSAGE:  # a payload over 256 KB ends the execution without a Catch
             raise error_named(type(error).__name__, f"{error.message[: MAX_MESSAGE - 4]} ...") from None
         raise
     except Exception as error:  # noqa: BLE001 - the outermost edge
         kind = type(error).__name__
-        logger.error("crashed", error=kind, at=places(error))  # noqa: TRY400 - a traceback quotes what was said
+        logger.error("crashed", error=kind, at=places(error))  # noqa: TRY400 - a traceback may quote user data
         count("Crashed")
-        raise InternalError(f"an unforeseen {kind}: the log of this function says where") from None
+        raise InternalError(f"unexpected {kind}: the function's log says where") from None

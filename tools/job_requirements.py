@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["job_requirements", "main"]
 
-# Imported by pipeline.cli and by the functions' edge alone; tests/unit/tools holds that no job imports them.
+# Imported only by pipeline.cli and the Lambda handlers; tests/unit/tools checks that no job imports them.
 LEFT_OUT = frozenset({"aws-lambda-powertools", "httpx", "rich", "typer"})
 
 

@@ -23,8 +23,8 @@ __all__ = ["LAMBDA_LIMIT", "MARGIN", "estimate_layer", "function_sizes", "main",
 
 ROOT = Path(__file__).resolve().parents[1]
 LAMBDA_LIMIT = 262_144_000  # bytes, unzipped: a function and its layers together
-MARGIN = 0.01  # of the estimate: what wheels for Lambda's Python may have more
-HEADROOM = 10_000_000  # bytes: what the next patch release of a library may add
+MARGIN = 0.01  # of the estimate: wheels for Lambda's Python may be larger
+HEADROOM = 10_000_000  # bytes that a patch release of a library may add
 
 
 def estimate_layer(folder: Path) -> int:
@@ -79,7 +79,7 @@ def too_large(sizes: Mapping[str, int]) -> list[str]:
 def main() -> int:
     """Print the sizes; return 1 if a function is too large, or a library of a layer is missing."""
     if not sys.platform.startswith("linux"):
-        print("layer sizes are estimated on Linux alone, where Linux wheels are installed: skipped")  # noqa: T201
+        print("skipped: layer sizes are estimated only on Linux, where Linux wheels are installed")  # noqa: T201
         return 0
     folders = sorted(path.parent for path in (ROOT / "layers").glob("*/Makefile"))
     try:

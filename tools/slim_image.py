@@ -32,9 +32,9 @@ _REMOVED = (
     "pipeline/lambda_handlers.py",
     "pipeline/local",
 )
-_TESTED = ("networkx", "scipy", "sklearn", "sympy")  # whose tests are a part of the package, and are imported by none
+_TESTED = ("networkx", "scipy", "sklearn", "sympy")  # packages that contain their tests
 _SUFFIXES = (".a", ".c", ".cpp", ".h", ".pxd", ".pyi", ".pyx")
-_KEPT_PROGRAMS = {"torch_shm_manager"}  # of torch/bin: shares tensors between processes
+_KEPT_PROGRAMS = {"torch_shm_manager"}  # in torch/bin: shares tensors between processes
 _LARGEST = 12  # distributions that are printed
 
 
@@ -97,10 +97,10 @@ def main(arguments: list[str], site: Path) -> int:
     print(f"{total / 1e6:8,.1f} MB  installed in the {options.kind} image; at most {limit / 1e6:,.0f} are expected")  # noqa: T201
     problems = []
     if total > limit:
-        problems.append(f"the {options.kind} image has {total - limit:,} bytes too many")
+        problems.append(f"the {options.kind} image is {total - limit:,} bytes too large")
     if options.kind == "cpu" and (cuda := cuda_distributions(site)):
         problems.append(
-            f"the cpu image has CUDA libraries ({', '.join(cuda)}): TORCH_INDEX with CPU wheels is expected"
+            f"the cpu image has CUDA libraries ({', '.join(cuda)}): set TORCH_INDEX to an index of CPU wheels"
         )
     for problem in problems:
         print(problem, file=sys.stderr)  # noqa: T201

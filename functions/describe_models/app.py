@@ -93,7 +93,7 @@ def list_rejected() -> Document:
 @app.not_found
 def reject_unknown_route(_: Exception) -> NoReturn:
     """Raise the error of a route that does not exist."""
-    raise NotFoundError("there is no such route")
+    raise NotFoundError("this route does not exist")
 
 
 @http_function

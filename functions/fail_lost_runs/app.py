@@ -15,6 +15,6 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """Mark lost runs as FAILED, and return their number."""
     lost = fail_lost_runs()
     for run in lost:
-        logger.warning("the run was lost and is marked as failed", run=run)
+        logger.warning("lost run marked as failed", run=run)
     count("RunsLost", len(lost))
     return {"runs": len(lost)}

@@ -17,5 +17,5 @@ def handler(event: dict[str, Any]) -> None:
     failure = parse_failure(event)
     bind_run(failure.run)
     first = record(failure)
-    logger.info("the run has failed", error=failure.error.type, first=first)
+    logger.info("run failed", error=failure.error.type, first=first)
     count("RunsFailed", int(first))

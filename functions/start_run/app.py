@@ -39,10 +39,10 @@ def handle_record(record: SQSRecord) -> None:
             try:
                 run = start(reference=reference)
             except IdempotencyAlreadyInProgressError as error:
-                raise TransientError("another copy of this message is at work on it") from error
+                raise TransientError("another copy of this message is being processed") from error
             if run is not None:
                 with logger.append_context_keys(run=run):
-                    logger.info("the run is started")
+                    logger.info("run started")
             count("RunsStarted", int(run is not None))
 
 

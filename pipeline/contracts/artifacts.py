@@ -23,8 +23,8 @@ def read_artifact(artifacts: ObjectStore, key: str, sha256: str) -> bytes:
     """
     try:
         file = artifacts.get(key)
-    except ObjectNotFoundError as error:  # no mistake of the caller's: a record names it
-        raise IntegrityError(f"the artifact {key} is gone") from error
+    except ObjectNotFoundError as error:  # not the caller's mistake: a record refers to it
+        raise IntegrityError(f"the artifact {key} is missing") from error
     if hashlib.sha256(file).hexdigest() != sha256:
-        raise IntegrityError(f"the artifact {key} does not have the sha256 that was registered")
+        raise IntegrityError(f"the artifact {key} does not have its registered sha256")
     return file

@@ -91,7 +91,7 @@ __all__ = [
 ]
 
 
-MAX_MESSAGE = 2_000  # characters that a run keeps and a state machine passes on
+MAX_MESSAGE = 2_000  # characters of a message in a run's log and in the state machine
 
 
 class ModeldropError(Exception):

@@ -38,12 +38,14 @@ __all__ = [
 RESERVED = frozenset(
     {"tenants", "runs", "artifacts", "quarantine", "versions", "aliases", "infer", "ready", "live", "health"}
 )
-SMOKE_TEST = "smoke_test"  # the principal of the state machine's own calls; no key may bear it
+SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have it
 MODEL_CODE = "model.py"
-MAX_PARTS = 1_000  # files of one data set
-_DONE = "_SUCCESS"  # Spark writes it when all parts are there
+MAX_PARTS = 1_000  # part files per data set
+_DONE = "_SUCCESS"  # Spark writes it after all part files
 COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, _DONE)
-_TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")  # no underscore: it separates the parts of a run's name
+_TENANT = re.compile(
+    r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
+)  # no underscore, which separates the fields of a run's name
 _RUN = re.compile(r"[a-z0-9-]{1,32}_[A-Za-z0-9_-]{1,32}_[0-9a-f]{12}")
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")
 
@@ -56,8 +58,8 @@ def check_tenant(name: str) -> str:
     """
     if not _TENANT.fullmatch(name) or name in RESERVED:
         raise InvalidUploadError(
-            f"'{_shown(name)}' is not a tenant name: 1 to 32 lower-case letters, digits and inner hyphens are "
-            "expected, and no reserved word"
+            f"'{_shown(name)}' is not a tenant name: expected 1 to 32 lower-case letters, digits and inner hyphens, "
+            "and no reserved word"
         )
     return name
 
@@ -70,7 +72,7 @@ def check_model(name: str) -> str:
     """
     if not _MODEL.fullmatch(name) or name.lower() in RESERVED:
         raise InvalidUploadError(
-            f"'{_shown(name)}' is not a model name: 1 to 32 letters, digits and inner '_', '.', '-' are expected, "
+            f"'{_shown(name)}' is not a model name: expected 1 to 32 letters, digits and inner '_', '.', '-', "
             "and no reserved word"
         )
     return name
@@ -134,7 +136,7 @@ def parse_upload_key(key: str) -> UploadKey:
     """
     names = key.split("/", 2)
     if len(names) < 3:
-        raise InvalidUploadError("the object's key names no tenant and model: expected TENANT/MODEL/FILE")
+        raise InvalidUploadError("the object's key has no tenant and model: expected TENANT/MODEL/FILE")
     return UploadKey(tenant=check_tenant(names[0]), model=check_model(names[1]), file=names[2])
 
 

@@ -30,7 +30,7 @@ __all__ = [
     "Table",
 ]
 
-Item = dict[str, Any]  # numbers are int or float here; the adapter speaks Decimal with DynamoDB
+Item = dict[str, Any]  # numbers are int or float; the adapter converts them to Decimal for DynamoDB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -297,7 +297,7 @@ class Execution:
         cause: Cause of a failure; a sentence or a JSON document.
     """
 
-    status: str  # as Step Functions calls it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+    status: str
     ended_at: datetime | None = None
     error: str | None = None
     cause: str | None = None

@@ -57,7 +57,7 @@ def check_tools(commands: Commands, *, images: bool) -> Iterator[PreflightCheck]
     if python.code == 0:
         yield ok("python 3.12", python.last_line)
     else:
-        fix = "install Python 3.12 with pip, or name it in PYTHON312"
+        fix = "install Python 3.12 with pip, or set PYTHON312 to its path"
         yield failed("python 3.12", "'sam build' finds no Python 3.12 with pip", fix=fix)
 
 
@@ -65,10 +65,10 @@ def check_region(account: Account) -> PreflightCheck:
     """Check that a region is configured and exists."""
     region = account.region
     if not region:
-        fix = "name it with --region, or in AWS_DEFAULT_REGION or the profile"
+        fix = "set --region, AWS_DEFAULT_REGION, or the profile's region"
         return failed("region", "no AWS region is configured", fix=fix)
     if region not in account.regions():
-        return failed("region", f"there is no AWS region '{region}'", fix="name one such as eu-west-1 with --region")
+        return failed("region", f"there is no AWS region '{region}'", fix="set --region to a region such as eu-west-1")
     return ok("region", region)
 
 
@@ -77,7 +77,7 @@ def check_credentials(account: Account) -> PreflightCheck:
     try:
         identity = account.identity()
     except ModeldropError as error:
-        fix = "'aws configure' or 'aws sso login' gives credentials, --profile names others"
+        fix = "run 'aws configure' or 'aws sso login', or choose a profile with --profile"
         return failed("credentials", error.message, fix=fix)
     return ok("credentials", f"account {identity.account}, {identity.arn}")
 
@@ -108,23 +108,23 @@ def check_account(target: DeployTarget) -> Iterator[PreflightCheck]:
         try:
             yield from group()
         except ModeldropError as error:
-            yield warning(name, f"not checked: {error.message}", fix="allow the call, or look in the console")
+            yield warning(name, f"not checked: {error.message}", fix="allow the call, or check in the AWS console")
 
 
 def _check_docker(commands: Commands) -> PreflightCheck:
     if commands.find("docker") is None:
-        fix = "install Docker Engine or Docker Desktop, or give --no-images"
+        fix = "install Docker Engine or Docker Desktop, or use --no-images"
         return failed("docker", "there is no 'docker' command", fix=fix)
     finished = commands.run("docker", "version", "--format", "{{.Server.Version}}")
     if finished.code != 0:
-        fix = "start Docker (and check DOCKER_HOST), or give --no-images"
+        fix = "start Docker (and check DOCKER_HOST), or use --no-images"
         return failed("docker", "no Docker engine answers", fix=fix)
     return ok("docker", f"engine {finished.last_line}")
 
 
 def _check_sam(commands: Commands) -> PreflightCheck:
     if commands.find("sam") is None:
-        fix = "install the AWS SAM CLI: 'pip install aws-sam-cli' in an environment of its own"
+        fix = "install the AWS SAM CLI: 'pip install aws-sam-cli' in a separate environment"
         return failed("sam", "there is no 'sam' command", fix=fix)
     finished = commands.run("sam", "--version")
     if finished.code != 0:
@@ -134,7 +134,7 @@ def _check_sam(commands: Commands) -> PreflightCheck:
 
 def _check_stack(name: str, state: StackState | None) -> PreflightCheck:
     if not _STACK_NAME.fullmatch(name):
-        text = f"'{name}' is no name for a stack: a letter, then at most 99 letters, digits and hyphens are expected"
+        text = f"'{name}' is not a stack name: expected a letter, then at most 99 letters, digits and hyphens"
         return failed("stack", text, fix="choose another with --stack")
     if state is None:
         return ok("stack", f"'{name}' will be created")
@@ -144,11 +144,11 @@ def _check_stack(name: str, state: StackState | None) -> PreflightCheck:
         "ROLLBACK_COMPLETE": f"its first deploy failed: {remove}",
         "ROLLBACK_FAILED": remove,
         "CREATE_FAILED": remove,
-        "DELETE_FAILED": f"'modeldrop --stack {name} destroy' tries again and says what prevents it",
+        "DELETE_FAILED": f"'modeldrop --stack {name} destroy' retries and reports what prevents it",
         "UPDATE_ROLLBACK_FAILED": f"'aws cloudformation continue-update-rollback --stack-name {name}', then try again",
     }
     if state.status in fixes:
         return failed("stack", text, fix=fixes[state.status])
     if state.status.endswith("_IN_PROGRESS") and state.status != "REVIEW_IN_PROGRESS":
-        return failed("stack", text, fix="wait until this operation has ended")
+        return failed("stack", text, fix="wait for this operation to end")
     return ok("stack", f"{text} and will be updated")

@@ -96,7 +96,7 @@ def _deploy_stack(
 
 def _describe_failure(target: DeployTarget, state: StackState | None, last_line: str) -> str:
     if state is None:
-        return f"'sam deploy' made no stack '{target.name}': {last_line}"
+        return f"'sam deploy' did not create the stack '{target.name}': {last_line}"
     reason = target.stack().first_failure() or last_line
     hint = ""
     if state.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):

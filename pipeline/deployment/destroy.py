@@ -12,7 +12,7 @@ from pipeline.contracts.errors import ConflictError, NotFoundError
 __all__ = ["Removal", "destroy", "find_removal"]
 
 _POLL_SECONDS = 5.0
-_MAX_SECONDS = 3_600.0  # Batch takes some minutes to end jobs and machines
+_MAX_SECONDS = 3_600.0  # Batch takes some minutes to terminate jobs and machines
 _BUCKET, _TABLE, _REPOSITORY = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::ECR::Repository"
 
 Report = Callable[[str], None]
@@ -78,16 +78,16 @@ def find_removal(name: str, stack: DeployedStack, *, keeps_data: bool = False) -
     if state is None:
         state = stack.deleted()
         if state is None:
-            raise NotFoundError(f"there is no stack '{name}': one deployed to this account and region is expected")
+            raise NotFoundError(f"there is no stack '{name}' in this account and region")
         kept_resources = [resource for resource in stack.all_resources(state.id) if resource.status == "DELETE_SKIPPED"]
         return Removal(name=name, state=state, resources=kept_resources, keeps_data=keeps_data)
     if state.is_protected:
         raise ConflictError(
-            f"the stack '{name}' has termination protection: 'aws cloudformation update-termination-protection "
-            f"--no-enable-termination-protection --stack-name {name}' is expected first"
+            f"the stack '{name}' has termination protection: first run 'aws cloudformation "
+            f"update-termination-protection --no-enable-termination-protection --stack-name {name}'"
         )
     if state.status.endswith("_IN_PROGRESS") and state.status not in ("REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS"):
-        raise ConflictError(f"the stack '{name}' is {state.status}: the end of this operation is expected first")
+        raise ConflictError(f"the stack '{name}' is {state.status}: wait for this operation to end")
     return Removal(name=name, state=state, resources=stack.all_resources(state.id), keeps_data=keeps_data)
 
 
@@ -120,7 +120,7 @@ def destroy(
             report(f"deleted {data.empty_repository(repository)} images of {repository}")
         _delete_stack(removal, stack, report, sleep)
     for bucket in removal.buckets:
-        _empty(bucket, data, report)  # what a job wrote in the meantime
+        _empty(bucket, data, report)  # jobs may have written in the meantime
         data.delete_bucket(bucket)
         report(f"deleted the bucket {bucket}")
     for table in removal.tables:
@@ -151,7 +151,7 @@ def _delete_stack(removal: Removal, stack: DeployedStack, report: Report, sleep:
         if waited >= _MAX_SECONDS:
             raise ConflictError(
                 f"the stack '{removal.name}' is still {state.status} after {waited / 60:.0f} minutes: its deletion "
-                "goes on, and 'destroy' can be called again"
+                "continues, and 'destroy' can be repeated"
             )
         sleep(_POLL_SECONDS)
         waited += _POLL_SECONDS
@@ -160,4 +160,4 @@ def _delete_stack(removal: Removal, stack: DeployedStack, report: Report, sleep:
 def _describe_failure(name: str, resources: Sequence[StackResource]) -> str:
     failures = [resource for resource in resources if resource.status == "DELETE_FAILED"]
     reasons = "; ".join(f"{resource.logical_id}: {resource.reason or 'no reason given'}" for resource in failures[:3])
-    return f"CloudFormation could not delete the stack '{name}': {reasons or 'no resource is named'}"
+    return f"CloudFormation could not delete the stack '{name}': {reasons or 'no failed resource is reported'}"

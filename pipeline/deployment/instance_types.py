@@ -9,7 +9,9 @@ from pipeline.deployment.check import PreflightCheck, failed, ok, warning
 
 __all__ = ["check_instance_types"]
 
-_FAMILIES_CHOSEN_BY_BATCH = frozenset({"optimal", "default_x86_64", "default_arm64"})  # families that the region has
+_FAMILIES_CHOSEN_BY_BATCH = frozenset(
+    {"optimal", "default_x86_64", "default_arm64"}
+)  # Batch chooses families that the region has
 _ZONES = 2  # the template's subnets are in the first two
 _NAME = "instance types"
 
@@ -34,7 +36,7 @@ def check_instance_types(account: Account, parameters: Mapping[str, str]) -> lis
 def _check(account: Account, parameter: str, kinds: list[str]) -> PreflightCheck:
     requested = [kind for kind in kinds if kind not in _FAMILIES_CHOSEN_BY_BATCH]
     if not requested:
-        return ok(_NAME, f"{parameter}: {', '.join(kinds)} is Batch's choice of what the region has")
+        return ok(_NAME, f"{parameter}: {', '.join(kinds)} is chosen by Batch from what the region offers")
     offered = account.offered([kind if "." in kind else f"{kind}.*" for kind in requested])
     zones = {kind: _find_zones(kind, offered) for kind in requested}
     fix = "choose other types or another region" + (", or Gpu=none" if parameter.startswith("Gpu") else "")
@@ -43,7 +45,7 @@ def _check(account: Account, parameter: str, kinds: list[str]) -> PreflightCheck
     used = account.zones()[:_ZONES]
     if all(zones[kind].isdisjoint(used) for kind in requested):
         text = f"{parameter}: {', '.join(requested)} is offered in none of the stack's zones ({', '.join(used)})"
-        return warning(_NAME, text, fix=f"{fix}: else its jobs get no machine")
+        return warning(_NAME, text, fix=f"{fix}: otherwise its jobs get no machine")
     return ok(_NAME, f"{parameter}: {account.region} offers {', '.join(requested)}")
 
 

@@ -25,17 +25,22 @@ class _Quota:
     service: str = "ec2"
 
 
-_SPOT = _Quota("All Standard Spot Instance Requests", "L-34B43A08", "jobs go on on demand after waiting")
-_ON_DEMAND = _Quota("Running On-Demand Standard instances", "L-1216C47A", "jobs that find no Spot machine are lost")
-_GPU_SPOT = _Quota("All G and VT Spot Instance Requests", "L-3819A6DF", "GPU jobs go on on the CPU queue after waiting")
+_SPOT = _Quota("All Standard Spot Instance Requests", "L-34B43A08", "jobs continue on demand after waiting")
+_ON_DEMAND = _Quota("Running On-Demand Standard instances", "L-1216C47A", "jobs without a Spot machine fail")
+_GPU_SPOT = _Quota(
+    "All G and VT Spot Instance Requests", "L-3819A6DF", "GPU jobs continue on the CPU queue after waiting"
+)
 _GPU_ON_DEMAND = _Quota(
-    "Running On-Demand G and VT instances", "L-DB2E81BA", "GPU jobs go on on the CPU queue after waiting"
+    "Running On-Demand G and VT instances", "L-DB2E81BA", "GPU jobs continue on the CPU queue after waiting"
 )
 _FARGATE_SPOT = _Quota(
     "Fargate Spot vCPU resource count", "L-36FBB829", "small plans run on Fargate on demand", "fargate"
 )
 _FARGATE = _Quota(
-    "Fargate On-Demand vCPU resource count", "L-3032A538", "small plans go on on the CPU queue after waiting", "fargate"
+    "Fargate On-Demand vCPU resource count",
+    "L-3032A538",
+    "small plans continue on the CPU queue after waiting",
+    "fargate",
 )
 
 
@@ -61,10 +66,10 @@ def check_vcpus(account: Account, parameters: Mapping[str, str]) -> Iterator[Pre
             continue
         without = "deploy with Gpu=none, or " if quota in (_GPU_SPOT, _GPU_ON_DEMAND) else ""
         fix = (
-            f"{without}ask for {2 * _JOB_VCPUS}: 'aws service-quotas request-service-quota-increase "
+            f"{without}request {2 * _JOB_VCPUS}: 'aws service-quotas request-service-quota-increase "
             f"--service-code {quota.service} --quota-code {quota.code} --desired-value {2 * _JOB_VCPUS}'"
         )
-        yield warning(_VCPUS, f"{text}; a job needs {_JOB_VCPUS}, else {quota.consequence}", fix=fix)
+        yield warning(_VCPUS, f"{text}; a job needs {_JOB_VCPUS}, otherwise {quota.consequence}", fix=fix)
 
 
 def check_concurrency(account: Account, parameters: Mapping[str, str]) -> PreflightCheck:
@@ -87,7 +92,7 @@ def check_concurrency(account: Account, parameters: Mapping[str, str]) -> Prefli
     unreserved = min(_MIN_UNRESERVED, limit)
     if reserved and limit - reserved < unreserved:
         text = f"{text}: Lambda keeps {unreserved:g} unreserved, so the stack would roll back"
-        return failed(_CONCURRENCY, text, fix=f"reserve less, or {ask}")
+        return failed(_CONCURRENCY, text, fix=f"reserve fewer, or run {ask}")
     if limit < _MIN_UNRESERVED:
         return warning(_CONCURRENCY, f"{text}: a burst of uploads can delay predictions", fix=ask)
     return ok(_CONCURRENCY, text)

@@ -57,17 +57,17 @@ class Parameter:
     def problem(self, value: str) -> str | None:
         """Return why CloudFormation would refuse ``value``; None if it would not."""
         if self.allowed and value not in self.allowed:
-            return f"parameter {self.name} is '{value}': one of {', '.join(self.allowed)} is expected"
+            return f"parameter {self.name} is '{value}': expected one of {', '.join(self.allowed)}"
         if not self.is_number:
             return None
         try:
             number = float(value)
         except ValueError:
-            return f"parameter {self.name} is '{value}': a number is expected"
+            return f"parameter {self.name} is '{value}': expected a number"
         if self.minimum is not None and number < self.minimum:
-            return f"parameter {self.name} is {value}: at least {self.minimum:g} is expected"
+            return f"parameter {self.name} is {value}: expected at least {self.minimum:g}"
         if self.maximum is not None and number > self.maximum:
-            return f"parameter {self.name} is {value}: at most {self.maximum:g} is expected"
+            return f"parameter {self.name} is {value}: expected at most {self.maximum:g}"
         return None
 
 
@@ -91,7 +91,7 @@ def read_template(path: Path) -> Template:
         ConfigurationError: The file is missing: the command must run from a clone of the repository.
     """
     if not path.is_file():
-        raise ConfigurationError(f"{path} is missing: a clone of the repository is expected, with template.yaml in it")
+        raise ConfigurationError(f"{path} is missing: run this command in a clone of the repository")
     document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     parameters = {name: _parameter(name, fields) for name, fields in document["Parameters"].items()}
     layers = {
@@ -120,13 +120,13 @@ def parse_overrides(texts: list[str], template: Template) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals:
             raise ConfigurationError(
-                f"'{text}' is not a parameter of the template: NAME=VALUE is expected; "
+                f"'{text}' is not a parameter of the template: expected NAME=VALUE; "
                 "'modeldrop promote MODEL VERSION' makes a version live, 'modeldrop up' starts the embedded cloud"
             )
         parameter = template.parameters.get(name)
         if parameter is None:
             nearest = difflib.get_close_matches(name, template.parameters, n=1, cutoff=0.4)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"one of {', '.join(template.parameters)} is expected"
+            hint = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(template.parameters)}"
             raise ConfigurationError(f"the template has no parameter '{name}': {hint}")
         if problem := parameter.problem(value):
             raise ConfigurationError(problem)

@@ -51,13 +51,13 @@ class DeadLetters:
 
 def uploads(queue: Messages, uploads_queue: Messages) -> DeadLetters:
     """Return the queue of uploads that start_run could not process."""
-    contents = "uploads that started no run: five attempts failed"
+    contents = "uploads whose run could not be started in five attempts"
     return DeadLetters(name="uploads", contents=contents, queue=queue, hand_over=uploads_queue.send)
 
 
 def events(queue: Messages, uploads_queue: Messages) -> DeadLetters:
     """Return the queue of upload events that EventBridge could not deliver; each message is the event itself."""
-    contents = "uploads that did not reach the queue"
+    contents = "upload events that were not delivered to the queue"
     return DeadLetters(name="events", contents=contents, queue=queue, hand_over=uploads_queue.send)
 
 
@@ -71,5 +71,5 @@ def failures(queue: Messages, calls: FunctionCalls, function: str) -> DeadLetter
         document = json.loads(body)
         calls.call(function, document.get("requestPayload", document))
 
-    contents = "runs that ended badly and are not marked as FAILED"
+    contents = "failed runs that are not marked as FAILED"
     return DeadLetters(name="failures", contents=contents, queue=queue, hand_over=record)

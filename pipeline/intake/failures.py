@@ -14,9 +14,9 @@ __all__ = ["Failure", "parse_failure"]
 
 _TIMED_OUT = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Timedout"})
 _ENDED = {
-    "TIMED_OUT": "the run took longer than it may and was ended",
+    "TIMED_OUT": "the run exceeded its time limit",
     "ABORTED": "the run was aborted",
-    "FAILED": "the run's execution failed outside of every step",
+    "FAILED": "the run's execution failed outside every step",
 }
 
 
@@ -49,9 +49,9 @@ def parse_failure(event: Mapping[str, Any]) -> Failure:
 
 def _parse_state_error(name: str, cause: str) -> RunError:
     if name in _TIMED_OUT:
-        return RunError(type="ExecutionEndedError", message="a step of the run took longer than it may and was ended")
+        return RunError(type="ExecutionEndedError", message="a step of the run exceeded its time limit")
     if type(error_named(name, "")).__name__ != name:
-        return RunError(type="InternalError", message=f"the run ended by an unforeseen {name}: its log says where")
+        return RunError(type="InternalError", message=f"the run ended with an unexpected {name}: its log says where")
     return RunError(type=name, message=_message(cause))
 
 

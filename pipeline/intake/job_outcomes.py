@@ -23,7 +23,7 @@ from pipeline.intake.causes import parse_cause
 
 __all__ = ["check_job", "read_outcome", "require_survivor"]
 
-# How the reasons begin when a job was cancelled for want of a machine: Batch's own, and that of waits.asl.json.
+# Prefixes of the reason when a job was canceled because it got no machine: Batch's, and that of waits.asl.json.
 _NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
 _NO_TASK = "ResourceInitializationError"  # Fargate's, before the container starts: no network interface, no registry
 _NO_IMAGE = "CannotPull"  # the ECS agent's errors: CannotPullContainerError, CannotPullImageManifestError
@@ -48,11 +48,11 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
     """
     outcome = read_outcome(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
-        return  # the machine was taken back, or the container would not stop, after the outcome was written
+        return  # interrupted, or not stopped, after the outcome was written
     described = _parse_job(cause)
     reason = str(described.get("StatusReason", ""))
     if any(begin in reason for begin in _NO_MACHINE):
-        reason = reason.removesuffix(": ")[:_MAX_REASON]  # Batch may have said nothing
+        reason = reason.removesuffix(": ")[:_MAX_REASON]  # Batch may have given no reason
         raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason})")
     if outcome is not None and outcome.error is not None:
         raise _without_retry(error_named(outcome.error.type, outcome.error.message))
@@ -60,8 +60,8 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
         raise CapacityUnavailableError(f"Fargate could not start the job '{job}' ({starting[:_MAX_REASON]})")
     if (pulling := _find_reason(described, _NO_IMAGE)) is not None:
         raise ImageUnavailableError(
-            f"the job '{job}' has no container image to run ({pulling[:_MAX_REASON]}): an image pushed with the tag "
-            "that its job definition names is expected"
+            f"the job '{job}' has no container image ({pulling[:_MAX_REASON]}): push an image with the tag "
+            "that its job definition names"
         )
     raise JobCrashedError(f"the job '{job}' ended without an outcome{_failure_reason(described)}: its log may say more")
 

@@ -12,9 +12,9 @@ from pipeline.intake.run_log import RunLog
 
 __all__ = ["END_GRACE", "MAX_RUN_AGE", "START_GRACE", "fail_lost_runs"]
 
-MAX_RUN_AGE = timedelta(days=9)  # an execution may take seven; what is older was looked at before
-START_GRACE = timedelta(minutes=45)  # an upload's message comes again for half an hour before it is a dead letter
-END_GRACE = timedelta(minutes=5)  # the event of an execution's end may be on its way
+MAX_RUN_AGE = timedelta(days=9)  # an execution takes at most seven; older runs have been checked
+START_GRACE = timedelta(minutes=45)  # a message is redelivered for half an hour before it is a dead letter
+END_GRACE = timedelta(minutes=5)  # the event of the execution's end may not have arrived
 
 
 def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Sequence[str]:
@@ -41,12 +41,12 @@ def _error(run: Run, execution: Execution | None, now: datetime) -> RunError | N
     if execution is None:
         if now - run.started_at < START_GRACE:
             return None
-        text = "the run's execution never began; the upload is still in place: drop the file again to start another run"
+        text = "the run's execution did not start; the upload is still in place: drop the file again to start a new run"
         return RunError(type="ExecutionEndedError", message=text)
     if execution.ended_at is None or now - execution.ended_at < END_GRACE:
         return None
     if execution.status == "SUCCEEDED":
-        text = "the run's execution ended and recorded no result: drop the file again to start another run"
+        text = "the run's execution ended without recording a result: drop the file again to start a new run"
         return RunError(type="ExecutionEndedError", message=text)
     detail = {"name": run.run, "status": execution.status, "error": execution.error, "cause": execution.cause}
     return parse_failure({"detail": detail}).error

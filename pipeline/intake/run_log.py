@@ -27,7 +27,7 @@ from pipeline.contracts.table_keys import rejected_upload_key, rejected_uploads_
 __all__ = ["MAX_EVENT_TEXT", "RunLog"]
 
 _RUNNING = {"status": "RUNNING"}
-MAX_EVENT_TEXT = 500  # characters; a run has some dozens: each job's attempts, and where it went on
+MAX_EVENT_TEXT = 500  # characters; a run has some dozens of events, such as attempts of its jobs
 
 
 def _utc_now() -> datetime:
@@ -53,7 +53,7 @@ class RunLog:
                 "pk": pk,
                 "sk": sk,
                 "listing": "RUN",
-                "listed_at": f"{_format_time(started_at)}#{run}",  # the name makes an order of what began at once
+                "listed_at": f"{_format_time(started_at)}#{run}",  # the name orders runs that began at the same time
                 "run": run,
                 "tenant": tenant,
                 "model": model,
@@ -85,7 +85,7 @@ class RunLog:
     def event(self, run: str, text: str) -> None:
         """Add a text to the run's timeline, cut to MAX_EVENT_TEXT characters. Ignored if the run has ended."""
         now = self._now()
-        # An attribute's name is a path, so the time in it has no point; several jobs may write at once.
+        # The key has no decimal point, which would separate a path. Several jobs may write at once.
         self._update(
             run, {f"events.{round(now.timestamp() * 1e6)}": f"{_format_time(now)} {_truncate(text, MAX_EVENT_TEXT)}"}
         )
@@ -143,7 +143,7 @@ class RunLog:
         """
         item = self._table.get(*run_key(tenant_of_run(run), run))
         if item is None:
-            raise NotFoundError("there is no such run: the name of one that 'modeldrop runs' lists is expected")
+            raise NotFoundError("there is no such run: 'modeldrop runs' lists the names of runs")
         return _run(item)
 
     def running(self, *, since: datetime) -> Sequence[Run]:

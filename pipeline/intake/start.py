@@ -17,7 +17,7 @@ from pipeline.intake.run_log import RunLog
 
 __all__ = ["UploadReference", "start_run"]
 
-_EXPANSION_FACTORS = {".gz": 5, ".parquet": 3}  # usual factors: a small file may be a large table
+_EXPANSION_FACTORS = {".gz": 5, ".parquet": 3}  # typical: a small compressed file may be a large table
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class UploadReference:
     sequencer: str | None = None
 
 
-def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
+def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
     reference: UploadReference,
     *,
     uploads: ObjectStore,
@@ -82,16 +82,16 @@ def start_run(  # noqa: PLR0913 - the doors of a stage, each by its name
     try:
         info = uploads.head(reference.key, version_id=reference.version_id)
     except ObjectNotFoundError:
-        _log.warning("the uploaded object is gone again: no run is started", extra={"tenant": upload_key.tenant})
+        _log.warning("the uploaded object no longer exists: no run is started", extra={"tenant": upload_key.tenant})
         return None
     run = run_name(upload_key.tenant, upload_key.model, reference.bucket, reference.key, info.version_id)
     upload = _upload(reference, upload_key, info, uploads, now)
-    # The record comes first, so that the execution finds it; the execution last, since it is what cannot be undone.
+    # The record comes first, so that the execution finds it; the execution comes last, since it cannot be undone.
     began = runs.create(run, tenant=upload_key.tenant, model=upload_key.model, file=upload_key.shown, started_at=now)
     if not began and runs.get(run).status != "RUNNING":
-        _log.warning("the run has ended: it is not started again", extra={"run": run})
+        _log.warning("the run has already ended: it is not started again", extra={"run": run})
         return None
-    if not artifacts.put_if_absent(RunKeys.of(run).upload, upload.to_bytes()):  # an earlier delivery's stays
+    if not artifacts.put_if_absent(RunKeys.of(run).upload, upload.to_bytes()):  # keep an earlier delivery's record
         upload = Upload.from_bytes(artifacts.get(RunKeys.of(run).upload))
     executions.start(run, {"run": run, "large": _estimate_unpacked_bytes(upload) > large_bytes})
     return run
@@ -141,4 +141,6 @@ def _reject(reference: UploadReference, error: InvalidUploadError, artifacts: Ob
     report = {"bucket": reference.bucket, "key": reference.key, "error": error.message}
     report_key = rejected_key(reference.bucket, reference.key)
     artifacts.put(report_key, json.dumps(report, indent=1).encode(), content_type="application/json")
-    _log.warning("an uploaded object's key names no tenant and model: no run is started", extra={"report": report_key})
+    _log.warning(
+        "the key of an uploaded object has no valid tenant and model: no run is started", extra={"report": report_key}
+    )

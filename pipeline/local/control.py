@@ -19,8 +19,8 @@ DEFAULT_HOME = Path("~/.modeldrop")
 STACK = "modeldrop"
 TEMPLATE = ROOT / "template.yaml"
 _PARAMETERS = {
-    "MultiNode": "cpu",  # nodes are processes here, which cost nothing and share the one GPU, if any, badly
-    "FargateWaitSeconds": "7200",  # jobs wait for each other here, and no other queue has more machines
+    "MultiNode": "cpu",  # nodes are processes here: they cost nothing, and would compete for one GPU
+    "FargateWaitSeconds": "7200",  # jobs wait for each other here, and another queue has no other machine
 }
 
 Report = Callable[[str], None]
@@ -61,12 +61,12 @@ def up(
         try:
             _deploy(cloud_home, server, report, model_code="none" if allow_code else "refused")
         except BaseException:
-            if process is not None:  # half a stack is of no use; one that ran before is let run
+            if process is not None:  # half a stack is useless; a server that ran before keeps running
                 terminate(cloud_home, server)
             raise
     ready = status(home=cloud_home.path)
     if foreground:
-        report(f"{ready.endpoint_url} answers; Ctrl-C ends it")
+        report(f"{ready.endpoint_url} is ready; Ctrl-C ends it")
         wait_until_ended(cloud_home, server)
     return ready
 
@@ -120,13 +120,13 @@ def _check_code(cloud_home: Home, server: Server) -> None:
     if server.root not in ("", str(ROOT)):
         raise ConfigurationError(
             f"the embedded cloud in {cloud_home.path} runs the code of {server.root}, and this command is of {ROOT}: "
-            "'modeldrop down' ends it, or --home FOLDER starts one of its own"
+            "end it with 'modeldrop down', or use another --home FOLDER"
         )
 
 
 def _deploy(cloud_home: Home, server: Server, report: Report, *, model_code: str) -> None:
     """Deploy if code or template changed or the state was lost; make sure that an API key is valid."""
-    from pipeline.local.deploy import CODE_BUCKET, Deployer  # botocore takes longer to import than the server to start
+    from pipeline.local.deploy import CODE_BUCKET, Deployer  # importing botocore takes longer than starting the server
     from pipeline.local.package import compute_digest, package
 
     deployer = Deployer(server.endpoint_url)

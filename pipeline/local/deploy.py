@@ -88,9 +88,7 @@ class Deployer:
         try:
             self._cloudformation.update_stack(**request)
         except ClientError as error:
-            if "No updates" in error.response["Error"].get(
-                "Message", ""
-            ):  # CloudFormation has no code of its own for it
+            if "No updates" in error.response["Error"].get("Message", ""):  # CloudFormation has no error code for it
                 return False
             raise
         return True
@@ -108,7 +106,9 @@ class Deployer:
         try:
             return self._cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
         except ClientError as error:
-            if error.response["Error"].get("Code") != "ValidationError":  # how CloudFormation says that there is none
+            if (
+                error.response["Error"].get("Code") != "ValidationError"
+            ):  # CloudFormation's code for a stack that does not exist
                 raise
             return None
 

@@ -130,11 +130,11 @@ class Emulator:
 
         await serve(
             self._respond_when_stored, _config(listener), shutdown_trigger=wait_for_shutdown
-        )  # writes the state at its end
+        )  # writes the state when it ends
         self._storage.close()
         self._home.mark_ended()
         sys.stderr.flush()
-        os._exit(0)  # MiniStack's threads wait for what will not come
+        os._exit(0)  # MiniStack's threads would wait forever
 
     async def _respond_when_stored(self, scope: Any, receive: Any, send: Any) -> None:
         """Respond after the request's changes are on disk."""
@@ -171,7 +171,7 @@ class Emulator:
             deployed = self._home.deployed()
             if deployed is not None and self._home.deployed_at() > deployed_at:
                 deployed_at = self._home.deployed_at()
-                self._flush()  # what was deployed is remembered outside: the two must not part
+                self._flush()  # stack.json must not get ahead of the state
                 threading.Thread(target=self._warm, args=(deployed.functions,), name="warming", daemon=True).start()
             requests = self._requests
             if requests != flushed_requests and time.monotonic() - flushed_at > _FLUSH_SECONDS:
@@ -179,7 +179,7 @@ class Emulator:
                 flushed_at, flushed_requests = time.monotonic(), requests
 
     def _flush(self) -> None:
-        with contextlib.suppress(StorageError):  # it is logged, and tried again
+        with contextlib.suppress(StorageError):  # logged, and tried again
             state_flush.flush()
 
     def _warm(self, names: Sequence[str]) -> None:

@@ -127,7 +127,7 @@ class Home:
                 if _try_lock(file.fileno(), fcntl.LOCK_SH):
                     return None
                 return Server(**json.loads(file.read() or b"null"))
-        except (FileNotFoundError, TypeError):  # TypeError: locked a moment ago, its address not yet written
+        except (FileNotFoundError, TypeError):  # TypeError: just locked, its address not yet written
             return None
 
     def last_port(self) -> int | None:
@@ -189,7 +189,7 @@ class Home:
             return LocalDeployment(**document) if document is not None else None
         except (ValueError, TypeError) as error:
             raise ConfigurationError(
-                f"{self._stack} is damaged ({error}): delete it, and 'modeldrop up' writes it again"
+                f"{self._stack} is damaged ({error}): delete it and run 'modeldrop up' again"
             ) from error
 
     def deployed_at(self) -> float:
@@ -215,9 +215,9 @@ class Home:
         try:
             yield
         except OSError as error:
-            raise ConfigurationError(  # ENOSPC comes without a name
-                f"{error.filename or self.path} cannot be written: {error.strerror}; --home or MODELDROP_HOME names"
-                " another folder"
+            raise ConfigurationError(  # ENOSPC has no file name
+                f"{error.filename or self.path} cannot be written: {error.strerror}; choose another folder with"
+                " --home or MODELDROP_HOME"
             ) from error
 
     def mark_running(self) -> bool:
@@ -242,7 +242,7 @@ class Home:
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.server_log, self._stack, self._api_key, self._lock, self._running):
             file.unlink(missing_ok=True)
-        for file in self.path.glob(f"{self.records.name}*"):  # SQLite's own beside it
+        for file in self.path.glob(f"{self.records.name}*"):  # and SQLite's files next to it
             file.unlink(missing_ok=True)
 
 
@@ -252,7 +252,7 @@ def _lock_with_retries(descriptor: int) -> None:
         if _try_lock(descriptor, fcntl.LOCK_EX):
             return
         time.sleep(0.05)
-    raise BlockingIOError("another server runs in this folder")
+    raise BlockingIOError("another server is running in this folder")
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

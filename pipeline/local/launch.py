@@ -28,7 +28,7 @@ _END_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _HEALTH = "/_ministack/health"
 
-_started: list[subprocess.Popen[bytes]] = []  # kept: a forgotten one warns that it still runs, which is its purpose
+_started: list[subprocess.Popen[bytes]] = []  # kept: a garbage-collected Popen warns that its process is still running
 
 
 def start(home: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
@@ -79,9 +79,9 @@ def wait_for(home: Home, process: subprocess.Popen[bytes] | None) -> Server:
         if server is not None and _is_healthy(server):
             return server
         if time.monotonic() > deadline:
-            raise ConfigurationError(f"the embedded cloud does not answer: {home.server_log} says more")
+            raise ConfigurationError(f"the embedded cloud does not answer: see {home.server_log}")
         time.sleep(_POLL_SECONDS)
-    log_lines = home.server_log.read_text(errors="replace").splitlines() or ["it said nothing"]
+    log_lines = home.server_log.read_text(errors="replace").splitlines() or ["its log is empty"]
     raise ConfigurationError(f"the embedded cloud could not start: {log_lines[-1]}")
 
 

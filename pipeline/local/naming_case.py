@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["camel_case", "pascal_case"]
 
-_USER_MAPS = frozenset({"parameters", "tags", "options"})  # maps whose keys are the user's own
+_USER_MAPS = frozenset({"parameters", "tags", "options"})  # maps whose keys the user chooses
 
 
 def camel_case(document: Any) -> Any:

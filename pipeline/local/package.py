@@ -22,7 +22,7 @@ from pipeline.contracts.errors import ConfigurationError
 __all__ = ["Package", "compute_digest", "package"]
 
 _NO_CODE = ("__pycache__",)
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content is the same zip
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # equal contents give equal zips
 
 Template = dict[str, Any]
 
@@ -63,7 +63,7 @@ def package(template: Path, *, bucket: str, digest: str) -> Package:
         ConfigurationError: The template, or a file that it refers to, is missing or no JSON.
     """
     if not template.is_file():
-        raise ConfigurationError(f"{template} is missing: 'modeldrop up' runs from a clone of the repository")
+        raise ConfigurationError(f"{template} is missing: run 'modeldrop up' in a clone of the repository")
     document = cast("Template", yaml_parse(template.read_text()))
     bundle = Package(template=document, digest=digest)
     for name, resource in document["Resources"].items():
@@ -95,7 +95,7 @@ def _zip_function(name: str, folder: Path, digest: str) -> bytes:
     """Zip a function with the digest, so that its instances are replaced when the library changes, too."""
     contents = {str(file.relative_to(folder)): file.read_bytes() for file in _files(folder, ("*",))}
     if not contents:
-        raise ConfigurationError(f"{folder} has no code: template.yaml names it for {name}")
+        raise ConfigurationError(f"{folder} has no code, but template.yaml refers to it in {name}")
     return _zip({**contents, "DIGEST": digest.encode()})
 
 
@@ -113,9 +113,9 @@ def _read_json(name: str, path: Path) -> bytes:
         content = path.read_bytes()
         json.loads(content)
     except FileNotFoundError as error:
-        raise ConfigurationError(f"{path} is missing: template.yaml names it for {name}") from error
+        raise ConfigurationError(f"{path} is missing, but template.yaml refers to it in {name}") from error
     except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{path}, line {error.lineno}: {error.msg} where JSON is expected") from error
+        raise ConfigurationError(f"{path}, line {error.lineno}: expected JSON ({error.msg})") from error
     return content
 
 

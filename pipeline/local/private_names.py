@@ -13,7 +13,7 @@ from pipeline.contracts.errors import ConfigurationError
 __all__ = ["VERSION", "PrivateName", "check", "check_version"]
 
 VERSION = "1.5.33"
-_ADVICE = f"install ministack[full]=={VERSION}, the version that pyproject.toml pins"
+_ADVICE = f"install ministack[full]=={VERSION}, the version pinned in pyproject.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def check_version() -> None:
     except PackageNotFoundError as error:
         raise ConfigurationError(f"the embedded cloud needs MiniStack, which is not installed: {_ADVICE}") from error
     if installed != VERSION:
-        raise ConfigurationError(f"MiniStack {installed} is installed and {VERSION} is expected: {_ADVICE}")
+        raise ConfigurationError(f"MiniStack {installed} is installed, expected {VERSION}: {_ADVICE}")
 
 
 def check(names: Iterable[PrivateName]) -> None:

@@ -19,7 +19,7 @@ from pipeline.local.processes import ACCOUNT, CREDENTIALS, REGION, ROOT
 
 __all__ = ["main"]
 
-_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what a user may ask for with --bind; the default is loopback
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a user may choose it with --bind; the default is loopback
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
         server = _server(arguments.bind, listener.getsockname()[1])
         with home.claim(server):
             _configure(home, arguments.bind, server)
-            from pipeline.local.emulator import Emulator  # MiniStack reads the environment when it is imported
+            from pipeline.local.emulator import Emulator  # MiniStack reads the environment on import
 
             Emulator(home, server).serve(listener)
     except (ConfigurationError, BlockingIOError) as error:
@@ -56,7 +56,7 @@ def _listen(bind: str, port: int) -> socket.socket:
     try:
         listener.bind((bind, port))
     except OSError as error:
-        raise ConfigurationError(f"{bind}:{port} cannot be listened on: {error.strerror}") from error
+        raise ConfigurationError(f"cannot listen on {bind}:{port}: {error.strerror}") from error
     return listener
 
 
@@ -87,7 +87,7 @@ def _configure(home: Home, bind: str, server: Server) -> None:
             "S3_DATA_DIR": str(home.objects),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            "DOCKER_HOST": "unix:///nowhere",  # it must not touch the user's containers
+            "DOCKER_HOST": "unix:///nowhere",  # do not touch the user's containers
             "LOG_LEVEL": "WARNING",
             "TMPDIR": str(home.temporary),
         }

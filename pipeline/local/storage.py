@@ -39,7 +39,7 @@ _RECORD_SUFFIXES = (
     "SyncExecution",
     "Transaction",
     "Statement",
-)  # that operations end with
+)  # suffixes of operations on records
 _RESOURCE_PREFIXES = ("Create", "Delete", "Update", "Tag", "Untag")
 
 logger = logging.getLogger("modeldrop.local")
@@ -98,7 +98,7 @@ class Storage:
                 written.set_result(None)
 
         self._loop.call_soon_threadsafe(commit_here)
-        with contextlib.suppress(TimeoutError):  # the loop is busy; it is written a moment later
+        with contextlib.suppress(TimeoutError):  # the loop is busy: the change is written a moment later
             written.result(_COMMIT_SECONDS)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from types import FrameType
 
 from pipeline.local.processes import exit_with_parent
 
-_NOT_FOUND = 127  # a shell's, and a container's, for a command that cannot be started
+_NOT_FOUND = 127  # exit code of a shell or container whose command cannot be started
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
     exit_with_parent(server, lambda: os.killpg(0, signal.SIGKILL))
     code = process.wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.killpg(0, signal.SIGTERM)  # what it left behind would hold its output open
+    os.killpg(0, signal.SIGTERM)  # processes that it left would keep its output open
     return code if code >= 0 else 128 - code
 
 

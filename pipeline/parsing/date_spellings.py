@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["ABBREVIATED_ZONE", "LETTERS", "MONTH_NUMBERS", "REWRITES", "ZONES"]
 
-LETTERS = "A-Za-zÄÉÛÇäéûç"  # of the months' names
+LETTERS = "A-Za-zÄÉÛÇäéûç"  # of month names
 
 _MONTHS = (  # English, German, French, Spanish, Italian, Portuguese, Dutch
     "jan january januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
@@ -41,10 +41,10 @@ _COMPACT = rf"^({_CENTURIES})([0-9]{{2}})([0-9]{{2}})[Tt ]([0-9]{{2}}):?([0-9]{{
 _ORDINAL = r"(?:st|nd|rd|th|er|[º°.])"
 _CLOCK = r".*[0-9][:.][0-9]{2}"
 
-# Applied one after another: a text that one of them has rewritten may be of use to the next.
+# Applied one after another: one rule may rewrite a text for the next.
 REWRITES = (
     (r"^\[(.*)\]$", "${1}"),
-    # A weekday before a date; before a time of day alone it has a meaning of its own.
+    # A weekday before a date; before a time of day alone it would be information.
     (rf"^(?:{_WEEKDAY})[.,]{{0,2}} +([0-9]{{1,4}}[-/. a-z].*|[{LETTERS}].*)$", "${1}"),
     (r"^(.*[0-9]) ?\([A-Za-z ]+\)$", "${1}"),  # GMT+0100 (Central European Standard Time)
     (r"^(.*[0-9]) ?(?:[Uu]hr|UHR)( .*)?$", "${1}${2}"),
@@ -75,14 +75,14 @@ REWRITES = (
         "${1} ${2} ${3}${4}",
     ),
     (rf"^{_NAME}\.? +{_DAY}(?:st|nd|rd|th)?,? +([0-9]{{4}})([ ,T].*)?$", "${1} ${2}, ${3}${4}"),
-    (rf"^{_NAME}\.?,?[ /-]+(?:(?:of|de|del) +)?({_CENTURIES})$", "1 ${1} ${2}"),  # a month: its first day
-    # Offsets: GMT+1, UTC-05:00, of hours only
+    (rf"^{_NAME}\.?,?[ /-]+(?:(?:of|de|del) +)?({_CENTURIES})$", "1 ${1} ${2}"),  # a month means its first day
+    # Offsets: GMT+1, UTC-05:00, hours only
     (rf"^({_CLOCK}.*?) ?(?:UTC|GMT)([+-])([0-9](?::?[0-9]{{2}})?)$", "${1}${2}0${3}"),
     (rf"^({_CLOCK}.*?) ?(?:UTC|GMT)([+-][0-9]{{2}}.*)$", "${1}${2}"),
     (rf"^({_CLOCK}[^+-]*[+-][0-9]{{2}})$", "${1}:00"),
     (r"^(.*[^ ]) +$", "${1}"),
 )
-# Two groups: a text that ends in a clock, and the name of its zone. CST and BST are those of America and Britain.
+# Two groups: text that ends in a time of day, and its time zone. CST and BST are those of America and Britain.
 ABBREVIATED_ZONE = rf"^({_CLOCK}.*?) ?([A-Z]{{3,4}})$"
 ZONES = {
     "EDT": "-04:00", "EST": "-05:00", "CDT": "-05:00", "CST": "-06:00", "MDT": "-06:00", "MST": "-07:00",

@@ -29,14 +29,14 @@ __all__ = [
     "timestamp_from_number",
 ]
 
-# What a number counts since 1970; "": its column has dates as text, and a JSON number is seconds. hh.mm.ss: its column
-# has times of day such as 10.11.12, which is no tenth of November there.
+# Unit of a column's numbers since 1970. "": the column has dates as text, and a JSON number is in seconds. hh.mm.ss:
+# the column has times of day such as 10.11.12, which is not a date there.
 TimeUnit = Literal["", "s", "ms", "us", "ns", "yyyymmdd", "hh.mm.ss"]
 UNITS_A_SECOND: dict[TimeUnit, float] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "hh.mm.ss": 1.0}
 
 SECONDS_A_DAY = 86_400
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.999999  # the years 1 to 9999, in seconds since 1970
-TWO_DIGIT_YEAR_PIVOT = 69  # as POSIX has it: 69 to 99 are of the last century, 00 to 68 of this one
+TWO_DIGIT_YEAR_PIVOT = 69  # as in POSIX: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068
 
 _HALF, _OFFSET = r"(?: ?(?P<half>[AaPp])[Mm])?", r"Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}"
 _SECOND = r"(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]+))?"
@@ -44,18 +44,18 @@ _CLOCK = rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-5][0-9])(?::{_SECOND})?{_HALF}"
 _ZONE = rf"(?: ?(?P<zone>{_OFFSET}))?"
 _TIME = rf"(?:(?:[Tt]|,? +){_CLOCK}{_ZONE})?$"
 _MONTH = rf"(?P<name>[{LETTERS}]{{3,10}})"
-# Digits are written out: of other scripts, which \d matches too, they make no date.
+# Digits are written out: \d also matches digits of other scripts, which are not read as dates.
 DATE_FORMATS = (
     rf"^(?P<year>[0-9]{{4}})[-/.](?P<month>[0-9]{{1,2}})[-/.](?P<day>[0-9]{{1,2}}){_TIME}",
-    r"^(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})$",  # its first day
+    r"^(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})$",  # the first day of the month
     rf"^(?P<first>[0-9]{{1,2}})(?P<mark>[-/.])(?P<then>[0-9]{{1,2}})[-/.](?P<year>[0-9]{{4}}|[0-9]{{2}}){_TIME}",
     rf"^(?P<day>[0-9]{{1,2}})[- ]{_MONTH}[- ,.]+(?P<year>[0-9]{{4}}|[0-9]{{2}}){_TIME}",
     rf"^{_MONTH}[. ]+(?P<day>[0-9]{{1,2}}),? +(?P<year>[0-9]{{4}}){_TIME}",
 )
-CLOCK = rf"^{_CLOCK}$"  # a time of day without a date: it counts as of 1970-01-01
+CLOCK = rf"^{_CLOCK}$"  # a time of day without a date is on 1970-01-01
 NUMBER = r"^[+-]?[0-9]{1,20}(?:\.[0-9]{0,20})?$"
-# Clocks with dots, in groups between which colons belong. Alone such a text is a clock where it is no date, and only
-# with its seconds: 18.00 is a number.
+# Times of day with dots, in groups to be joined by colons. Such a text alone is a time of day only if it is not a date,
+# and only with seconds: 18.00 is a number.
 _TAIL = rf"((?: ?[AaPp][Mm])?(?: ?(?:{_OFFSET}))?)$"
 DOTTED_CLOCKS = (
     rf"^(.*[Tt ])?([0-9]{{1,2}})\.([0-5][0-9])\.([0-5][0-9](?:[.,][0-9]+)?){_TAIL}",
@@ -154,7 +154,7 @@ def _match_formats(text: str, *, day_first: bool | None) -> float | None:
         day = _start_of_day(groups, day_first=day_first) if "year" in groups else 0
         clock = _clock(groups)
         if day is not None and clock is not None:
-            # The fraction comes last: whole seconds are exact, so that one rounding is all there is.
+            # Add the fraction last: whole seconds are exact, so that the result is rounded once.
             return float(day + clock) + float(f"0.{groups.get('fraction') or 0}")
     return None
 

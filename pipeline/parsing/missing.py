@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 __all__ = ["FALSE", "MISSING", "NUMBER_MISSING", "TRUE", "choose_markers"]
 
-# Compared after white space is stripped, as they are written here: "none" and "na" are also words.
+# Compared after white space is stripped, case-sensitively: "none" and "na" are also words.
 MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "\\N"})
 
-# Missing in a column of numbers only; elsewhere each is a value like any other. Markers, no words such as "unknown".
+# Missing in numeric columns only; elsewhere a value like any other. No words such as "unknown".
 NUMBER_MISSING = frozenset(
     {
         *("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "\u2026", "*", "**", ":", "/", "//"),
@@ -21,7 +21,7 @@ NUMBER_MISSING = frozenset(
     }
 )
 
-# A column of these alone is boolean; compared in lower case.
+# A column with only these values is boolean; compared in lower case.
 TRUE = frozenset({"true", "yes"})
 FALSE = frozenset({"false", "no"})
 

@@ -45,31 +45,33 @@ class NumberFormat:
     """
 
     decimal: str = "."  # or ","
-    group: str = ""  # between thousands: one of , . ' or a blank; empty: none was seen
+    group: str = ""  # one of , . ' or a blank; empty if none was seen
     units: tuple[str, ...] = ()
     magnitudes: bool = False  # 1.2k is 1200, 3M is 3,000,000
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", tuple(self.units))  # a JSON document has a list
+        object.__setattr__(self, "units", tuple(self.units))  # JSON gives a list
 
 
 PLAIN = NumberFormat()
 
-# The patterns are written for two engines, Python's and that of polars: neither look-around nor a class such as \d,
-# which also means the digits of other scripts.
+# The patterns work in Python's and in polars' engine: no look-around, and no class such as \d, which also matches
+# digits of other scripts.
 BLANK = "[ \u00a0\u2007\u2009\u202f]"  # also no-break, figure, thin and narrow no-break space
 MINUS = "[-\u2212\u2013]"  # also the minus sign and the en dash
-DASH = "(?:--?|[\u2013\u2014])"  # in place of decimals: 12,-
-CODE = "^0[0-9]+$"  # 007: a number would lose its zeros
-BOUND = rf"^{BLANK}*[<>\u2264\u2265~\u2248]|[0-9][^0-9]*\+[^0-9]*$"  # searched for in what is a number
-AMBIGUOUS_POINT = r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.299: a decimal point, or thousands beside a decimal comma
+DASH = "(?:--?|[\u2013\u2014])"  # instead of decimals: 12,-
+CODE = "^0[0-9]+$"  # 007: as a number it would lose its zeros
+BOUND = rf"^{BLANK}*[<>\u2264\u2265~\u2248]|[0-9][^0-9]*\+[^0-9]*$"  # searched in a text that is a number
+AMBIGUOUS_POINT = (
+    r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.299: a decimal point, or thousands where the decimal mark is a comma
+)
 CURRENCY = "(?:{})".format(
     "|".join(
         [
             r"[A-Z]{0,3}[$\u00a2\u00a3\u00a5\u0e3f\u20a0-\u20c0\ufdfc\uffe5]",  # also US$ and R$
             "USD|EUR|GBP|JPY|CHF|CNY|RMB|INR|AUD|CAD|NZD|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|RUB|TRY|UAH|BRL|MXN|ARS",
             "CLP|COP|ZAR|KRW|SGD|HKD|TWD|THB|IDR|MYR|VND|ILS|AED|SAR|QAR|KWD|EGP|NGN|KES|PKR|BDT|LKR",
-            # Small letters may be an abbreviation, whose point is no decimal point.
+            # Lower-case letters may be an abbreviation, whose point is not a decimal point.
             r"(?:[Ee]uros?|[Ee]ur|[Dd]ollars?|[Uu]sd|gbp|chf|[Kk]r|SFr|Rs|Rp|z\u0142|lei|\u043b\u0432|\u0440\u0443\u0431|\u0440"
             r"|\u0433\u0440\u043d)\.?|Fr\.|EUROS?|TL|K\u010d|Ft|\u5186|\u5143|\uc6d0",
         ]
@@ -153,7 +155,7 @@ def digits_pattern(number_format: NumberFormat) -> str:
     """Return the pattern of the digits alone. ``local`` comes first, otherwise the dash of 12.- would be a minus."""
     if number_format.decimal == ".":
         return rf"(?:(?P<local>{_grouped(number_format)})|(?P<plain>{_PLAIN_NUMBER}))"
-    # 1.500 is left to ``local``: only a group mark makes it a number.
+    # ``local`` matches 1.500: it is a number only with a group mark.
     plain = (
         rf"[0-9]+(?:\.[0-9]*)?{_EXPONENT}|\.[0-9]+{_EXPONENT}?|0[0-9]*\.[0-9]*|[0-9]{{4,}}\.[0-9]*"
         rf"|[0-9]+\.(?:[0-9]{{4,}}|[0-9]{{0,2}})|[0-9]+"

@@ -6,14 +6,14 @@ from itertools import groupby
 
 __all__ = ["BLANKS", "clean_text", "strip_text"]
 
-# White space, and what cannot be seen (soft hyphens, zero widths, directions, byte order marks): spreadsheets and web
-# pages leave both around values and names.
+# White space and invisible characters (soft hyphens, zero widths, directions, byte order marks), which spreadsheets and
+# web pages leave around values and names.
 BLANKS = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\xad\u061c\u180e"
 )
-_SHORT = 1000  # letters that are composed without a look at their marks
-_MAX_MARKS = 30  # on one letter, as Unicode's stream-safe text has it: sorting marks takes quadratic time
+_SHORT = 1000  # letters; shorter texts are composed without counting marks
+_MAX_MARKS = 30  # on one letter, as in Unicode's stream-safe format: sorting marks takes quadratic time
 
 
 def strip_text(text: str) -> str:
@@ -25,7 +25,7 @@ def clean_text(text: str) -> str:
     """Strip ``text`` and compose its letters (NFC), so that é is one letter however it was typed."""
     if text.isascii():
         return text.strip()
-    from unicodedata import normalize  # noqa: PLC0415 - a cold start pays for it only where such a text comes
+    from unicodedata import normalize  # noqa: PLC0415 - imported only when a text needs it, for the cold start
 
     text = text.strip(BLANKS)
     return text if _is_overmarked(text) else normalize("NFC", text)

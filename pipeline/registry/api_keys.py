@@ -15,7 +15,7 @@ from pipeline.contracts.table_keys import api_key_key
 
 __all__ = ["ApiKey", "ApiKeys", "Principal"]
 
-_PREFIX_LENGTH = 11  # "md_" and 8 of the 43 characters: enough to tell keys apart, not to guess one
+_PREFIX_LENGTH = 11  # "md_" and 8 of 43 characters: identifies a key, and does not help to guess it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +81,7 @@ class ApiKeys:
         """
         check_tenant(tenant)
         if principal == SMOKE_TEST:
-            raise ForbiddenError(f"'{SMOKE_TEST}' is the pipeline's own principal: another name is expected")
+            raise ForbiddenError(f"'{SMOKE_TEST}' is reserved for the pipeline: choose another name")
         key = f"md_{secrets.token_urlsafe(32)}"
         pk, sk = api_key_key(_sha256(key))
         created_at = self._time()
@@ -108,7 +108,7 @@ class ApiKeys:
         """
         item = self._table.get(*api_key_key(_sha256(key)))
         if item is None or "revoked_at" in item:
-            raise UnauthenticatedError("the API key is not known: a valid one in the header x-api-key is expected")
+            raise UnauthenticatedError("the API key is unknown or revoked: send a valid one in the header x-api-key")
         return Principal(tenant=item["tenant"], principal=item["principal"], permissions=tuple(item["permissions"]))
 
     def list(self, tenant: str | None = None) -> list[ApiKey]:
@@ -127,14 +127,12 @@ class ApiKeys:
         """
         items = [i for i in self._table.listing("KEY") if i["prefix"] == prefix and "revoked_at" not in i]
         if not items:
-            raise NotFoundError(
-                "there is no valid key of this prefix: one that 'modeldrop keys list' shows is expected"
-            )
+            raise NotFoundError("no valid API key has this prefix: 'modeldrop keys list' shows the prefixes")
         for item in items:
             self._table.update(item["pk"], item["sk"], {"revoked_at": self._time()})
 
     def _time(self) -> str:
-        return self._now().isoformat(timespec="microseconds")  # always as long, so that text sorts as time does
+        return self._now().isoformat(timespec="microseconds")  # fixed length, so that text sorts like time
 
 
 def _sha256(key: str) -> str:

@@ -39,12 +39,11 @@ def resolve_base_model(reference: str, *, tenant: str, registry: ModelRegistry, 
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise InvalidJobSpecError(
-            f"{_FIELD}: '{reference[:80]}' names no version: {tenant}/model@live, or @3, is expected"
+            f"{_FIELD}: '{reference[:80]}' is not a model version: expected {tenant}/MODEL, {tenant}/MODEL@live or "
+            f"{tenant}/MODEL@3"
         )
     if match["tenant"] != tenant:
-        raise InvalidJobSpecError(
-            f"{_FIELD}: '{reference}' is not a model of this tenant: one of '{tenant}/...' is expected"
-        )
+        raise InvalidJobSpecError(f"{_FIELD}: '{reference}' is not a model of this tenant: expected '{tenant}/...'")
     version_record = _version(registry, tenant, match["model"], match["selector"] or "live")
     version = f"{tenant}/{version_record.model}@{version_record.version}"
     keys = RunKeys.of(version_record.lineage.run)
@@ -56,8 +55,8 @@ def resolve_base_model(reference: str, *, tenant: str, registry: ModelRegistry, 
         earlier = Plan.from_bytes(artifacts.get(keys.plan)).base
     except ObjectNotFoundError as error:
         raise InvalidJobSpecError(
-            f"{_FIELD}: {version} is a {version_record.algorithm}, of which no weights are kept to go on from: a "
-            "version that is a network is expected"
+            f"{_FIELD}: {version} is a {version_record.algorithm}, which has no weights to continue from: "
+            "expected a version that is a network"
         ) from error
     return Base(
         version=version,

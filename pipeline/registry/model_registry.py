@@ -39,9 +39,9 @@ from pipeline.contracts.table_keys import (
 
 __all__ = ["MAX_RECORD_BYTES", "AliasMove", "ModelRegistry"]
 
-MAX_RECORD_BYTES = 32 << 10  # of a version's JSON; an item has at most 400 KB
-_MAX_CACHED_SIGNATURES = 4  # of wide tables, in a process that describes them
-_MAX_ATTEMPTS = 64  # of a write that others race with; each round at least one of them wins
+MAX_RECORD_BYTES = 32 << 10  # of a version's JSON; a DynamoDB item has at most 400 KB
+_MAX_CACHED_SIGNATURES = 4  # signatures of wide tables are large
+_MAX_ATTEMPTS = 64  # of a contested write; in each round at least one writer wins
 _LIVE = "live"
 _T = TypeVar("_T")
 
@@ -170,7 +170,7 @@ class ModelRegistry:
         candidate = self.record(tenant, model, version)
         if candidate.status != "READY":
             raise ConflictError(
-                f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
+                f"version {version} of '{model}' has not passed its smoke test: expected a READY version"
             )
         self._check_artifact(candidate.artifact)
         return candidate
@@ -203,7 +203,7 @@ class ModelRegistry:
         """
         item = self._table.get(*alias_key(tenant, model, alias))
         if item is None:
-            raise NotFoundError(f"model '{model}' has no version under the alias '{alias}'")
+            raise NotFoundError(f"model '{model}' has no alias '{alias}'")
         return self.get(tenant, model, item["version"])
 
     def versions(self, tenant: str, model: str) -> list[VersionRecord]:
@@ -290,8 +290,8 @@ class ModelRegistry:
         newest = self._newest(to, moved)
         if only_newer and newest.version != to.version:
             raise OlderUploadError(
-                f"version {to.version} was not promoted: it is of an older upload than version {newest.version}, "
-                "which has been live"
+                f"version {to.version} was not promoted: its upload is older than that of version "
+                f"{newest.version}, which has been live"
             )
         moved_at = self._time()
         pk, prefix = history_prefix(to.tenant, to.model)
@@ -325,15 +325,15 @@ class ModelRegistry:
         return item
 
     def _time(self) -> str:
-        return self._now().isoformat(timespec="microseconds")  # always as long, so that text sorts as time does
+        return self._now().isoformat(timespec="microseconds")  # fixed length, so that text sorts like time
 
     def _retry_on_conflict(self, attempt: Callable[[], _T | None]) -> _T:
         """Retry until no other writer is first; in each round one of the competing writers wins, so all finish."""
         for attempts in range(_MAX_ATTEMPTS):
             if result := attempt():
                 return result
-            self._pause(random.uniform(0, 0.01 * min(attempts, 10)))  # noqa: S311 - it only spreads the racers
-        raise TransientError(f"the registry is busy: {_MAX_ATTEMPTS} attempts met another writer")
+            self._pause(random.uniform(0, 0.01 * min(attempts, 10)))  # noqa: S311 - jitter only
+        raise TransientError(f"the registry is busy: another writer was first in {_MAX_ATTEMPTS} attempts")
 
 
 def _make_item(key: tuple[str, str], **values: object) -> Item:

@@ -43,7 +43,7 @@ def draft_version(
 ) -> ModelVersion:
     """Build a ModelVersion without a number (0)."""
     winner = selection.winner
-    assert winner.artifact is not None, "a winner was made"
+    assert winner.artifact is not None, "a winner has an artifact"
     return ModelVersion(
         tenant=card.tenant,
         model=card.model,

@@ -41,7 +41,7 @@ def smoke_test(
     if response["statusCode"] != _OK:
         reason = body.get("error", "no reason")
         raise SmokeTestFailedError(
-            f"version {version.version} answered the golden rows with {response['statusCode']}: {reason}"
+            f"version {version.version} responded to the golden rows with status {response['statusCode']}: {reason}"
         )
     predictions = body["predictions"]
     pairs = zip(predictions, golden.predictions, strict=False)
@@ -49,7 +49,7 @@ def smoke_test(
     differences += sum(not _is_close(prediction, expected, golden.tolerance) for prediction, expected in pairs)
     if differences:
         raise SmokeTestFailedError(
-            f"version {version.version} answers {differences} of {len(golden.predictions)} golden rows differently"
+            f"version {version.version} predicts {differences} of {len(golden.predictions)} golden rows differently"
         )
 
 
@@ -58,7 +58,7 @@ def _is_close(actual: Any, expected: Any, tolerance: float) -> bool:
         return actual.keys() == expected.keys() and all(
             _is_close(actual[name], expected[name], tolerance) for name in expected
         )
-    if isinstance(expected, int | float) and isinstance(actual, int | float):  # a served NaN is null, and no number
+    if isinstance(expected, int | float) and isinstance(actual, int | float):  # NaN is served as null
         return math.isclose(actual, expected, rel_tol=tolerance, abs_tol=tolerance)
     return bool(actual == expected)
 

@@ -30,7 +30,7 @@ class Container:
         self.stream = stream
         self._lock = threading.Lock()
         self._over = False
-        self._temporary = tempfile.mkdtemp(prefix="job-")  # among those of the server
+        self._temporary = tempfile.mkdtemp(prefix="job-")  # in the server's folder of temporary files
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.local.supervise", str(os.getpid()), *command],
             env={**environment, "TMPDIR": self._temporary},
@@ -55,8 +55,8 @@ class Container:
         code = self._process.wait()
         shutil.rmtree(self._temporary, ignore_errors=True)
         with self._lock:
-            self._over = True  # nobody signals a process id that may be another's by now
-        return code if code >= 0 else 128 - code  # its parent was killed with it
+            self._over = True  # the process id may be reused: send no more signals
+        return code if code >= 0 else 128 - code  # killed together with its parent
 
     def stop(self) -> None:
         """Send SIGTERM."""
@@ -67,6 +67,6 @@ class Container:
         self._signal(lambda number: os.killpg(self._process.pid, number), signal.SIGKILL)
 
     def _signal(self, send: Callable[[int], None], number: int) -> None:
-        with self._lock, suppress(ProcessLookupError):  # it has just ended
+        with self._lock, suppress(ProcessLookupError):  # it has ended
             if not self._over:
                 send(number)

@@ -49,7 +49,7 @@ class BatchJob:
         self.ended = threading.Event()
         self._changed = changed
         self._grace_seconds = grace_seconds
-        self._stopped: str | None = None  # why it was asked to stop
+        self._stopped: str | None = None  # reason of the stop request
         self._containers: list[Container] = []
         self._lock = threading.Lock()
 

@@ -11,7 +11,7 @@ __all__ = ["RefusedError", "check_job_definition", "check_job_queue"]
 Document = Mapping[str, Any]
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
-_EXIT_PATTERNS = {  # API_EvaluateOnExit: an asterisk at the end alone
+_EXIT_PATTERNS = {  # API_EvaluateOnExit: an asterisk only at the end
     "onReason": r"[0-9A-Za-z.:\s]*\*?",
     "onStatusReason": r"[0-9A-Za-z.:\s]*\*?",
     "onExitCode": r"[0-9]*\*?",
@@ -19,7 +19,7 @@ _EXIT_PATTERNS = {  # API_EvaluateOnExit: an asterisk at the end alone
 _MAX_EXIT_RULES = 5
 _MAX_ATTEMPTS = 10
 _MIN_TIMEOUT = 60
-_FARGATE = {  # MiB that Fargate takes with so many vCPUs: API_ResourceRequirement
+_FARGATE = {  # vCPUs -> MiB that Fargate accepts: API_ResourceRequirement
     0.25: (512, 1_024, 2_048),
     0.5: range(1_024, 4_097, 1_024),
     1: range(2_048, 8_193, 1_024),

@@ -75,7 +75,7 @@ class JobRunner:
             del self._jobs[job.id]
 
     def _run_now(self, job: BatchJob) -> None:
-        lines = threading.Lock()  # several nodes speak at once
+        lines = threading.Lock()  # several nodes write at once
         with (self._logs / f"{job.request.name}.log").open("a", buffering=1) as file:
 
             def say(stream: str, line: str) -> None:

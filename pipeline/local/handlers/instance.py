@@ -126,7 +126,7 @@ class Instance:
     def _wait_for_response(self, invocation: Invocation) -> RuntimeResponse:
         end = time.monotonic() + invocation.seconds
         while True:
-            alive = self.alive  # asked before the queue: an answer and an exit right after it is an answer
+            alive = self.alive  # read before the queue: a response followed by an exit is a response
             try:
                 return self._api.responses.get(timeout=_POLL_SECONDS)
             except queue.Empty:

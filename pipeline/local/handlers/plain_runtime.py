@@ -45,7 +45,7 @@ def run(handler_name: str, address: str) -> None:
     connection = HTTPConnection(address)
     try:
         handler = _load(handler_name)
-    except Exception as error:  # noqa: BLE001 - whatever a module raises when it is imported is told, as AWS's client does
+    except Exception as error:  # noqa: BLE001 - any error of an import is reported, as in AWS's client
         _post_error(connection, f"{_API}/init/error", error)
         sys.exit(1)
     while (response := _request(connection, "GET", f"{_API}/invocation/next"))[0].status == HTTPStatus.OK:
@@ -64,7 +64,7 @@ def _handle_event(connection: HTTPConnection, handler: Handler, response: HTTPRe
     path = f"{_API}/invocation/{context.aws_request_id}"
     try:
         body = json.dumps(handler(json.loads(event), context)).encode()
-    except Exception as error:  # noqa: BLE001 - the outermost edge of a function: its class is the answer
+    except Exception as error:  # noqa: BLE001 - the outermost edge of a function: its class is reported
         traceback.print_exc()
         _post_error(connection, f"{path}/error", error)
     else:

@@ -16,7 +16,7 @@ from pipeline.local.handlers.runtime_api import Invocation, RuntimeResponse
 
 __all__ = ["Functions", "InvocationResult"]
 
-_MAX_INSTANCES = max(4, os.cpu_count() or 1)  # more at once would only share the same CPUs
+_MAX_INSTANCES = max(4, os.cpu_count() or 1)  # more would only compete for the same CPUs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class Functions:
         self._logs = logs
         self._pools: dict[str, _Pool] = {}
         self._lock = threading.Lock()
-        shutil.rmtree(run, ignore_errors=True)  # of a server that was killed
+        shutil.rmtree(run, ignore_errors=True)  # left by a killed server
         run.mkdir(parents=True)
 
     def call(self, spec: FunctionSpec, invocation: Invocation) -> InvocationResult:

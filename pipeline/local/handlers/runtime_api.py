@@ -19,7 +19,7 @@ from typing import Any
 
 __all__ = ["Invocation", "RuntimeApi", "RuntimeResponse"]
 
-_MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100  # Lambda's own: 6,291,556
+_MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100  # Lambda's limit: 6,291,556
 _JSON = "application/json"
 
 
@@ -86,7 +86,7 @@ class RuntimeApi:
         """Release a waiting runtime, and stop listening."""
         self._closed = True
         self._invocations.put(None)
-        with suppress(OSError):  # it has stopped by itself
+        with suppress(OSError):  # it has already stopped
             socket.create_connection(("127.0.0.1", self._server.server_port)).close()
 
     def _serve(self) -> None:
@@ -108,7 +108,7 @@ class _Server(ThreadingHTTPServer):
 class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # one packet an answer
+    wbufsize = -1  # one packet per response
     server: _Server
 
     def do_GET(self) -> None:

@@ -14,9 +14,9 @@ __all__ = ["Change", "Database", "StorageError"]
 
 Change = tuple[str, bytes, bytes | None]  # store, key, value; None deletes
 
-_VERSION = 1  # of the schema, in user_version
+_VERSION = 1  # version of the schema, stored in user_version
 _BUSY_SECONDS = 10.0
-_UNSYNCED = "log-streams/"  # a line a prediction: a sync, 4 ms, would be half of its time
+_UNSYNCED = "log-streams/"  # one line per prediction: a sync (4 ms) would take half of its time
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
     id INTEGER PRIMARY KEY, store TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, UNIQUE (store, key)
@@ -117,6 +117,6 @@ class Database:
 
 def _damaged_error(path: Path, error: sqlite3.Error) -> ConfigurationError:
     return ConfigurationError(
-        f"{path} cannot be read as the records of an embedded cloud ({error}): restore the file from a copy, or start"
-        " anew with 'modeldrop down --wipe'"
+        f"{path} cannot be read as the records of an embedded cloud ({error}): restore it from a backup, or start"
+        " over with 'modeldrop down --wipe'"
     )

@@ -14,8 +14,8 @@ from pipeline.local.store.journal import Journal
 
 __all__ = ["StoredDict", "decode", "encode"]
 
-_MAX_VALUES_IN_MEMORY, _MAX_BYTES_IN_MEMORY = 64, 500_000  # values of a dictionary between two commits, and their JSON
-_MIN_RECENT_VALUES = 8  # values that stay in any case: a thread may be about to change one
+_MAX_VALUES_IN_MEMORY, _MAX_BYTES_IN_MEMORY = 64, 500_000  # per dictionary, between two commits
+_MIN_RECENT_VALUES = 8  # values that always stay: a thread may be changing one
 _BYTES = "__bytes__"
 
 
@@ -54,7 +54,7 @@ class StoredDict(MutableMapping[Any, Any]):
         self._limit = limit
         self._keys: dict[Any, None] = {_key(raw): None for raw in journal.database.keys(name)}
         self._live: OrderedDict[Any, Any] = OrderedDict()
-        self._on_disk: dict[Any, tuple[int, int]] = {}  # hash and size of live values, as they are on disk
+        self._on_disk: dict[Any, tuple[int, int]] = {}  # hash and size on disk of the values in memory
         self._touched: set[Any] = set()
         self._deleted: set[Any] = set()
         self._pending_marks: dict[Any, tuple[int, int]] = {}

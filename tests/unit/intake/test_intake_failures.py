@@ -31,7 +31,7 @@ def test_a_fail_states_cause_is_the_sentence_itself() -> None:
 @pytest.mark.parametrize("name", ["States.Timeout", "States.HeartbeatTimeout", "Sandbox.Timedout"])
 def test_a_step_that_took_too_long_ended(name: str) -> None:
     error = parse_failure(caught(name, "")).error
-    assert (error.type, "longer than it may" in error.message) == ("ExecutionEndedError", True)
+    assert (error.type, "time limit" in error.message) == ("ExecutionEndedError", True)
 
 
 @pytest.mark.parametrize("name", ["ValueError", "Lambda.Unknown", "States.DataLimitExceeded"])
@@ -44,7 +44,7 @@ def test_an_unforeseen_error_is_not_quoted(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("record_failure_timed_out", "longer than it may"), ("record_failure_aborted", "aborted")],
+    [("record_failure_timed_out", "time limit"), ("record_failure_aborted", "aborted")],
 )
 def test_an_execution_that_no_catch_saw_end_is_told_by_its_status(name: str, words: str) -> None:
     failure = parse_failure(event(name))

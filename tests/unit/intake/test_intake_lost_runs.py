@@ -60,7 +60,6 @@ def test_a_run_whose_execution_never_began_fails_once_its_message_can_come_no_mo
     assert run.status == "FAILED"
     assert run.error is not None
     assert run.error.type == "ExecutionEndedError"
-    assert "never began" in run.error.message
     assert "drop the file again" in run.error.message
     assert world.runs.get(OTHER).status == "RUNNING"
 
@@ -85,11 +84,11 @@ def test_a_run_that_goes_on_is_left_alone_however_long(world: World) -> None:
 @pytest.mark.parametrize(
     ("end", "kind", "words"),
     [
-        (("TIMED_OUT", None, None), "ExecutionEndedError", "longer than it may"),
+        (("TIMED_OUT", None, None), "ExecutionEndedError", "time limit"),
         (("ABORTED", None, None), "ExecutionEndedError", "aborted"),
         (("FAILED", "InvalidTargetError", "the target is constant"), "InvalidTargetError", "the target is constant"),
         (("FAILED", "States.Runtime", "a secret"), "InternalError", "States.Runtime"),
-        (("SUCCEEDED", None, None), "ExecutionEndedError", "recorded no result"),
+        (("SUCCEEDED", None, None), "ExecutionEndedError", "drop the file again"),
     ],
 )
 def test_a_run_whose_execution_ended_unrecorded_fails_of_what_it_ended_by(

@@ -85,5 +85,5 @@ def test_a_key_needs_a_valid_tenant(keys: ApiKeys, table: FakeTable, tenant: str
 
 
 def test_no_key_bears_the_pipelines_own_principal(keys: ApiKeys) -> None:
-    with pytest.raises(ForbiddenError, match="another name is expected"):
+    with pytest.raises(ForbiddenError, match="smoke_test"):
         keys.create("demo", "smoke_test")

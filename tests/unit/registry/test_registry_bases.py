@@ -59,19 +59,19 @@ def test_an_alias_and_a_number_name_the_version_itself(wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("reference", "facts"),
     [
-        ("adult", "'adult' names no version: demo/model@live, or @3, is expected"),
-        ("other/adult@live", "'other/adult@live' is not a model of this tenant: one of 'demo/...' is expected"),
-        ("demo/adult@9", "model 'adult' has no version 9"),
-        ("demo/adult@best", "no version under the alias 'best'"),
-        ("demo/nothing", "no version under the alias 'live'"),
+        ("adult", ("'adult'", "demo/MODEL@live")),
+        ("other/adult@live", ("'other/adult@live'", "'demo/...'")),
+        ("demo/adult@9", ("'adult'", "version 9")),
+        ("demo/adult@best", ("'adult'", "alias 'best'")),
+        ("demo/nothing", ("'nothing'", "alias 'live'")),
     ],
 )
-def test_what_names_no_version_of_this_tenant_is_refused(wanted: str, words: str) -> None:
+def test_what_names_no_version_of_this_tenant_is_refused(reference: str, facts: tuple[str, str]) -> None:
     with pytest.raises(InvalidJobSpecError, match=r"train\.yaml: training\.base_model: ") as raised:
-        Kept().find(wanted)
-    assert words in raised.value.message
+        Kept().find(reference)
+    assert all(fact in raised.value.message for fact in facts)
 
 
 def test_of_a_base_that_went_on_from_another_the_first_ones_rows_count() -> None:
@@ -82,5 +82,5 @@ def test_of_a_base_that_went_on_from_another_the_first_ones_rows_count() -> None
 
 
 def test_a_version_without_weights_is_no_base() -> None:
-    with pytest.raises(InvalidJobSpecError, match="demo/adult@1 is a mlp, of which no weights are kept"):
+    with pytest.raises(InvalidJobSpecError, match=r"demo/adult@1 is a mlp.* no weights"):
         Kept(weights=False).find("demo/adult")

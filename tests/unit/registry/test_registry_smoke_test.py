@@ -53,7 +53,7 @@ def test_a_difference_within_the_tolerance_passes() -> None:
     ],
 )
 def test_another_answer_fails_and_is_counted(first: dict[str, Any]) -> None:
-    with pytest.raises(SmokeTestFailedError, match="version 3 answers 1 of 2 golden rows differently"):
+    with pytest.raises(SmokeTestFailedError, match=r"version 3 .* 1 of 2 golden rows"):
         run(answering([first, golden().predictions[1]]))
 
 
@@ -72,7 +72,7 @@ def test_large_values_agree_relatively_and_nan_never() -> None:
 
 
 def test_a_refusal_is_quoted() -> None:
-    with pytest.raises(SmokeTestFailedError, match="version 3 answered the golden rows with 400: the column"):
+    with pytest.raises(SmokeTestFailedError, match=r"version 3 .* 400: the column"):
         run(answering("the column 'age' is missing", 400))
 
 

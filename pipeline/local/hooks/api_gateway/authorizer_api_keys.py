@@ -44,7 +44,7 @@ PRIVATE_NAMES = (
     PrivateName(module=apigateway_v1, name="_rest_apis"),
 )
 
-_IN_CONTEXT = "usageIdentifierKey"  # where the key waits, since the authorizer's context is what is cached
+_IN_CONTEXT = "usageIdentifierKey"  # the authorizer's context is cached, so the key is kept in it
 _HEADER = object()
 _key: ContextVar[Any] = ContextVar("key", default=_HEADER)
 

@@ -31,7 +31,7 @@ PRIVATE_NAMES = (
 )
 
 Properties = Mapping[str, Any]
-Created = tuple[str, dict[str, str]]  # the physical id, and what Fn::GetAtt may ask for
+Created = tuple[str, dict[str, str]]  # physical id, and attributes for Fn::GetAtt
 Create = Callable[[dict[str, Any]], tuple[int, Mapping[str, str], bytes]]
 
 
@@ -68,14 +68,14 @@ def _handlers(create: Create, kind: str, store: Any) -> dict[str, Any]:
         return arn, {f"{kind[0].upper()}{kind[1:]}Arn": arn}
 
     def update_resource(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str) -> Created:
-        if kind != "jobDefinition":  # whose change is a new revision beside the old one
+        if kind != "jobDefinition":  # a changed definition is a new revision
             store.pop(_name_of_arn(physical_id), None)
         return create_resource(
             logical_id, {f"{kind[0].upper()}{kind[1:]}Name": _name_of_arn(physical_id), **new}, stack
         )
 
     def delete_resource(physical_id: str, properties: Properties) -> None:
-        if kind == "jobDefinition":  # the other revisions stay, and their numbers
+        if kind == "jobDefinition":  # other revisions stay, with their numbers
             for revision in store.get(_name_of_arn(physical_id), []):
                 if revision["jobDefinitionArn"] == physical_id:
                     revision["status"] = "INACTIVE"

@@ -70,7 +70,7 @@ def _make_spec(func: Record, code: Path) -> FunctionSpec:
     name = config["FunctionName"]
     return FunctionSpec(
         name=name,
-        arn=":".join(config["FunctionArn"].split(":")[:7]),  # without a version or an alias
+        arn=":".join(config["FunctionArn"].split(":")[:7]),  # without version and alias
         handler=config["Handler"],
         seconds=float(config.get("Timeout", 3)),
         memory_mb=int(config.get("MemorySize", 128)),

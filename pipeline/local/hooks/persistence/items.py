@@ -26,7 +26,7 @@ PRIVATE_NAMES = (
 
 Table = dict[str, Any]
 _STORE = "dynamodb-items"
-_NO_SORT_KEY = "__no_sort__"  # MiniStack's
+_NO_SORT_KEY = "__no_sort__"  # MiniStack's placeholder
 
 
 class _TableItems(defaultdict[Any, dict[Any, Any]]):
@@ -94,7 +94,7 @@ class Items:
         """Put each item into its table; delete those of a table that no longer exists."""
         tables = {table["TableId"]: _wrap_items(table) for table in dynamodb._tables.all_values()}
         for table in tables.values():
-            for pk_val, items in table["items"].items():  # an earlier version wrote them with the table
+            for pk_val, items in table["items"].items():  # an earlier version stored them with the table
                 self._changed.update({_key(table, pk_val, sk_val): encode(item) for sk_val, item in items.items()})
         for raw, value in self._journal.database.items(_STORE):
             table_id = decode(raw)[0]

@@ -13,7 +13,7 @@ __all__ = ["PRIVATE_NAMES", "install"]
 PRIVATE_NAMES = (PrivateName(module=batch, name="_jobs"),)
 
 _ENDED = ("SUCCEEDED", "FAILED")
-_MAX_JOBS = 10_000  # Batch itself forgets an ended job after a week
+_MAX_JOBS = 10_000  # Batch itself drops ended jobs after a week
 
 
 def install(journal: Journal) -> None:

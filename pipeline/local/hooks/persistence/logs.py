@@ -21,7 +21,7 @@ PRIVATE_NAMES = (
 )
 
 Group = dict[str, Any]
-_MAX_STREAMS = 5000  # of a group: MiniStack has a stream for each call of a function
+_MAX_STREAMS = 5000  # per group: MiniStack has a stream for each call of a function
 
 
 def install(journal: Journal) -> None:
@@ -31,7 +31,9 @@ def install(journal: Journal) -> None:
 
     def load_groups(data: Mapping[str, Any]) -> None:
         read: dict[Any, Group] = {}
-        cloudwatch_logs._log_groups._data = read  # it sorts the events of all streams, which would read them
+        cloudwatch_logs._log_groups._data = (
+            read  # loading sorts the events of all streams, which would read them from disk
+        )
         load(data)
         groups.update(read)
         cloudwatch_logs._log_groups._data = groups

@@ -25,7 +25,7 @@ from pipeline.local.store.stored_dict import StoredDict, decode
 __all__ = ["PRIVATE_NAMES", "Objects", "file_name"]
 
 _NO_CONTENT = (".meta.json", ".tmp")
-_OBJECTS, _VERSIONS = "s3-objects/", "s3-versions"  # stores: objects of a bucket, versions of all objects
+_OBJECTS, _VERSIONS = "s3-objects/", "s3-versions"  # names of stores: objects of a bucket, versions of all objects
 _BY_VERSION = ("_object_tags", "_object_acl", "_object_annotations", "_object_retention", "_object_legal_hold")
 
 PRIVATE_NAMES = (
@@ -45,7 +45,7 @@ PRIVATE_NAMES = (
 
 logger = logging.getLogger("modeldrop.local")
 
-Record = dict[str, Any]  # MiniStack's, of an object or of one of its versions
+Record = dict[str, Any]  # MiniStack's record of an object or a version
 
 
 class Objects:

@@ -19,7 +19,7 @@ PRIVATE_NAMES = (
     PrivateName(module=sqs, name="_rebuild_queue_name_index", parameters=()),
 )
 
-_QUEUES, _MESSAGES = "sqs-queues", "sqs-messages"  # stores: queues without their messages, and each message
+_QUEUES, _MESSAGES = "sqs-queues", "sqs-messages"  # names of stores: queues without their messages, and messages
 
 Message = dict[str, Any]
 
@@ -35,7 +35,7 @@ class _Queues(dict[Any, dict[str, Any]]):
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()
-        self._on_disk: dict[tuple[str, Any], Any] = {}  # by store and key: what tells whether it has changed
+        self._on_disk: dict[tuple[str, Any], Any] = {}  # by store and key: fields that show a change
         self._written_marks: dict[tuple[str, Any], Any] = {}
         for raw, value in journal.database.items(_QUEUES):
             self[tuple(decode(raw))] = {"messages": [], **decode(value)}

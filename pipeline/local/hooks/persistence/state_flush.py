@@ -41,8 +41,8 @@ PRIVATE_NAMES = (
     PrivateName(module=persistence, name="_state_format_version", parameters=("service",)),
 )
 
-_MAX_STACK_EVENTS = 1000  # that are kept; each change of the stack adds some 300
-_MAX_COPY_ATTEMPTS = 5  # that are tried
+_MAX_STACK_EVENTS = 1000  # an update of the stack adds some 300
+_MAX_COPY_ATTEMPTS = 5  # of a dictionary that changes meanwhile
 _written: dict[str, int] = {}  # hash by service
 _errors: list[OSError] = []
 _lock = threading.Lock()
@@ -57,7 +57,7 @@ def install() -> None:
         stack, resource_type, status = args[0], *args[3:5]
         if resource_type == "AWS::CloudFormation::Stack" and status.endswith("_COMPLETE"):
             del cloudformation._stack_events.get(stack, [])[:-_MAX_STACK_EVENTS]
-            with contextlib.suppress(StorageError):  # the next flush tries it again
+            with contextlib.suppress(StorageError):  # the next flush tries again
                 flush()
 
     stacks._add_event = add_event_and_write
@@ -94,7 +94,7 @@ def check_files(folder: Path) -> None:
             json.loads(file.read_bytes())
         except ValueError as error:
             raise ConfigurationError(
-                f"{file} is damaged ({error}): restore it from a copy, or start anew with 'modeldrop down --wipe'"
+                f"{file} is damaged ({error}): restore it from a backup, or start over with 'modeldrop down --wipe'"
             ) from error
 
 

@@ -33,7 +33,7 @@ PRIVATE_NAMES = (
     PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
 )
 
-# https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html: CreateStateMachine refuses any other.
+# https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html: CreateStateMachine refuses all others.
 SYNC_PARAMETERS = frozenset(
     {
         "ArrayProperties", "ContainerOverrides", "DependsOn", "JobDefinition", "JobName", "JobQueue", "Parameters",
@@ -42,9 +42,7 @@ SYNC_PARAMETERS = frozenset(
 )  # fmt: skip
 
 _POLL_SECONDS = 0.1
-_submitted: ContextVar[list[BatchJob] | None] = ContextVar(
-    "submitted", default=None
-)  # by the state that has a time-out
+_submitted: ContextVar[list[BatchJob] | None] = ContextVar("submitted", default=None)  # by the state that has a timeout
 
 
 def install(runner: JobRunner) -> None:

@@ -91,7 +91,7 @@ def _interrupt_running() -> None:
                 status="FAILED",
                 stopDate=stepfunctions.now_iso(),
                 error="ExecutionEndedError",
-                cause="the run was interrupted when the embedded cloud was ended: drop the file again",
+                cause="the run was interrupted because the embedded cloud ended: drop the file again",
             )
             _interrupted.append((account, region, execution))
 

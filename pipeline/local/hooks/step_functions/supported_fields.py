@@ -17,7 +17,7 @@ PRIVATE_NAMES = (
     PrivateName(module=stepfunctions, name="_validate_definition_jsonata", parameters=("definition_str",)),
 )
 
-# Of the integrations that our state machines use: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
+# Fields of the integrations that our state machines use: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
 OPTIMIZED: Mapping[str, frozenset[str]] = {
     "arn:aws:states:::lambda:invoke": frozenset(
         {"FunctionName", "Payload", "InvocationType", "Qualifier", "ClientContext"}
@@ -38,7 +38,7 @@ def install() -> None:
         try:
             definition = json.loads(definition_str)
         except ValueError:
-            return None  # what is no JSON is refused elsewhere
+            return None  # invalid JSON is refused elsewhere
         return find_unsupported_field(definition) if isinstance(definition, dict) else None
 
     stepfunctions._validate_definition_jsonata = validate_fields
