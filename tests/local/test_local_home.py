@@ -47,7 +47,7 @@ def test_the_key_is_for_this_user_alone(home: Home) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match=r"file/home cannot be written: Not a directory; --home or"):
+    with pytest.raises(ConfigurationError, match=r"file/home cannot be written: Not a directory.*--home"):
         control.up(home=tmp_path / "file" / "home")
 
 
@@ -62,7 +62,7 @@ def test_a_start_without_room_is_refused(home: Home) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))  # as a full disk does, it refuses writes
     try:
-        with pytest.raises(ConfigurationError, match=r"home cannot be written: File too large; --home"):
+        with pytest.raises(ConfigurationError, match=r"home cannot be written: File too large.*--home"):
             start(home)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
@@ -72,7 +72,7 @@ def test_a_start_without_room_is_refused(home: Home) -> None:
 def test_a_damaged_document_is_named(home: Home) -> None:
     home.save_deployment(DEPLOYED)
     (home.path / "stack.json").write_text('{"digest":')
-    with pytest.raises(ConfigurationError, match=r"stack\.json is damaged .* delete it, and 'modeldrop up'"):
+    with pytest.raises(ConfigurationError, match=r"stack\.json is damaged .*'modeldrop up'"):
         home.deployed()
 
 

@@ -57,10 +57,10 @@ def test_a_state_machine_goes_as_it_is(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [
-        ("template.yaml", None, "template.yaml is missing: 'modeldrop up' runs from a clone"),
-        ("s.json", None, "s.json is missing: template.yaml names it for S"),
-        ("s.json", "{\n StartAt: A}", "s.json, line 2: .* where JSON is expected"),
-        ("f/app.py", None, "f has no code: template.yaml names it for F"),
+        ("template.yaml", None, "template.yaml is missing: .*clone"),
+        ("s.json", None, "s.json is missing.* S$"),
+        ("s.json", "{\n StartAt: A}", "s.json, line 2: .*JSON"),
+        ("f/app.py", None, "f has no code.* F$"),
     ],
 )
 def test_what_is_not_there_is_named(folder: Path, file: str, content: str | None, sentence: str) -> None:
