@@ -114,6 +114,8 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, li
         watch=live.watch,
         notes=(*_notes(context, plan), *trainer.notes),
         folds=spec.folds,
+        serve=spec.serve,
+        limits=spec.limits,
         deadline=deadline,
         base=_base(context, plan, trainer.dataset),
     )

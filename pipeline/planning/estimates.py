@@ -81,10 +81,12 @@ def minutes_for(limits: Limits, queues: list[str]) -> float:
 
 
 def count_trainings(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec) -> int:
-    """Count how often a candidate is trained: once for each fold of its bag, or once (training.trainer)."""
+    """Count a candidate's trainings: one for each fold of its bag and for its refit, or one (training.trainer)."""
     training = spec.training
     alone = declared.brings_code or training.privacy or training.base_model or training.parallel.nodes > 1
-    return 1 if alone or not can_bag(dataset) else spec.folds
+    if alone or not can_bag(dataset) or spec.folds == 1:
+        return 1
+    return spec.folds + (spec.serve == "single" or dataset.split_by == "time")
 
 
 def cells_of(dataset: Dataset) -> int:

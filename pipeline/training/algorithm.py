@@ -150,7 +150,8 @@ class Problem:
     ``process``: which it is of those that train this together (training.parallel).
     ``watch`` is shown a point of the learning curve (records.training_curves). ``code``: the user's model.py.
     ``unit``: the standard deviation of a regression's target, in which its values are given. ``base``: what a network
-    with the setting ``base_model`` begins from. ``may_be_dealt``: as contracts.records.dataset.Dataset has it.
+    with the setting ``base_model`` begins from. ``tuned``: what fold models found by the rows that they held out
+    (FittedModel.tuned): a refit on all rows takes it and holds none out; None: ``validation`` is held out.
     """
 
     classes: int
@@ -171,7 +172,7 @@ class Problem:
     unit: float = 1.0
     positive: int = 1  # of two classes the one that F1 and average precision are of
     base: Base | None = None
-    may_be_dealt: bool = True
+    tuned: Mapping[str, float] | None = None
 
     def built_from(self, settings: Settings) -> Rows:
         """The rows that a network's ranges, bins and vocabularies are taken from: where it goes on from another one,
@@ -185,6 +186,7 @@ class FittedModel:
 
     ``body`` exports it (graphs.served_graph). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
     ``notes``, ``classes``, ``quantiles``, ``privacy``: as contracts.records.outcome.TrainedCandidate has them.
+    ``tuned``: what it found by the rows that it held out, by name: how many trees or epochs, a factor.
     """
 
     predict: Callable[[Rows], npt.NDArray[np.floating[Any]]]
@@ -195,6 +197,7 @@ class FittedModel:
     classes: tuple[str, ...] = ()
     quantiles: tuple[float, ...] = ()
     privacy: Mapping[str, float] = field(default_factory=dict)
+    tuned: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -85,9 +85,11 @@ class LearningRows:
         return self.encoded["train"].joined(self.encoded["validation"])
 
     @property
-    def may_be_dealt(self) -> bool:
-        """Whether rows may go to folds by chance: there is no order of time, and it is known which stay together."""
-        return self.dataset.may_be_dealt and bool(self._groups)
+    def can_fold(self) -> bool:
+        """Whether it is known which rows stay together, or their times where the rows are split by time."""
+        if self.dataset.split_by == "time":
+            return self.encoded["train"].time is not None
+        return bool(self._groups)
 
     def _target(self, split: pl.DataFrame) -> npt.NDArray[Any]:
         if self.dataset.task == "clustering":

@@ -20,10 +20,11 @@ from pipeline.contracts.records.dataset import BAG_FOLDS, Dataset, can_bag
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
+from pipeline.contracts.spec.job_spec import Limits
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
-from pipeline.evaluation.scoring import truth
+from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import (
     Base,
@@ -39,13 +40,15 @@ from pipeline.training.algorithm import (
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.machine import Machine
 from pipeline.training.learning_rows import LearningRows
-from pipeline.training.resampling.bagging import Bag, average_models, train_bag
+from pipeline.training.resampling.bagging import Bag, average_models, refit, train_bag
 from pipeline.training.resampling.folds import Fold, make_folds
 
 if TYPE_CHECKING:
     from pipeline.training.search.search import SearchResult
 
 __all__ = ["Trainer"]
+
+_LATENCY_ROUNDS = 30
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -77,6 +80,8 @@ class Trainer:
         process: Which it is of those that train together.
         notes: What is known of the rows, for every candidate.
         folds: Of a bag; 1: one model, measured on the validation rows.
+        serve: The bag, or one model refit on all rows.
+        limits: A bag whose file does not keep those of bytes and microseconds is replaced by one model.
     """
 
     dataset: Dataset
@@ -93,6 +98,8 @@ class Trainer:
     process: Process = field(default_factory=Process)
     notes: tuple[str, ...] = ()
     folds: int = BAG_FOLDS
+    serve: Literal["bag", "single"] = "bag"
+    limits: Limits = field(default_factory=Limits)
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Train a candidate: as a bag of fold models over all rows, or where that cannot be as one model.
@@ -119,7 +126,7 @@ class Trainer:
             report("trains with the best settings found")
         settings = self._broadcast_settings(settings)
         bag = self._train_bag(recipe, settings, problem)
-        fitted = average_models(bag.members, problem.classes) if bag else recipe.train(settings, problem)
+        fitted = self._choose_served(bag, recipe, settings, problem) if bag else recipe.train(settings, problem)
         seconds = time.perf_counter() - started
         predicted = self.rows.denormalize(fitted.predict(problem.validation))
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
@@ -188,10 +195,46 @@ class Trainer:
             device=self.machine.device,
             threads=self.machine.threads,
             report=report,
-            may_be_dealt=self.rows.may_be_dealt,
             positive=self.dataset.classes.index(self.dataset.positive) if self.dataset.positive else 1,
             unit=self.rows.scale[1] if self.dataset.task == "regression" else 1.0,
         )
+
+    def _choose_served(self, bag: Bag, recipe: Recipe, settings: Settings, problem: Problem) -> FittedModel:
+        """Return the bag's average, or one model refit on all rows where that is asked for or the limits want it.
+
+        Where time splits the rows it is the refit, which alone has learned from the latest ones.
+        """
+        everything = replace(problem, train=self.rows.all)
+        if not self._refits:
+            average = average_models(bag.members, problem.classes)
+            if self.limits.max_bytes is None and self.limits.max_latency_us is None:
+                return average
+            if self._is_within_limits(average):
+                return average
+            problem.report("the bag does not keep the limits")
+        return refit(bag, everything, lambda whole: recipe.train(settings, whole))
+
+    @property
+    def _refits(self) -> bool:
+        return self.serve == "single" or self.dataset.split_by == "time"
+
+    def _is_within_limits(self, fitted: FittedModel) -> bool:
+        """Whether the served file keeps the limits of bytes and of microseconds a row, on this machine."""
+        from pipeline.graphs.served_graph import wrap
+
+        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
+        served = wrap(fitted.body(), self.dataset, signature).SerializeToString()
+        if len(served) > (self.limits.max_bytes or math.inf):
+            return False
+        if self.limits.max_latency_us is None:
+            return True
+        model, row = OnnxModel(served), one_row(feeds(self.splits["validation"], signature))
+        microseconds = []
+        for _ in range(_LATENCY_ROUNDS):
+            began = time.perf_counter()
+            model.run_raw(row)
+            microseconds.append(1e6 * (time.perf_counter() - began))
+        return float(np.median(microseconds)) <= self.limits.max_latency_us
 
     def _train_bag(self, recipe: Recipe, settings: Settings, problem: Problem) -> Bag | None:
         """Train a model for each fold of all rows; None where one model is trained on the training rows."""
@@ -200,7 +243,7 @@ class Trainer:
             return None
         everything = replace(problem, train=self.rows.all)
         take = self._take_texts if self.rows.all.text.size else None
-        return train_bag(folds, everything, lambda fold: recipe.train(settings, fold), take)
+        return train_bag(folds, everything, lambda fold: recipe.train(settings, fold), take, is_refit=self._refits)
 
     def _bag_folds(self, settings: Settings) -> Sequence[Fold]:
         """Return the folds of a candidate with these settings; none where it cannot be a bag.
@@ -210,7 +253,7 @@ class Trainer:
         """
         alone = settings.get("privacy_epsilon") or settings.get("base_model") or self.code or self.process.size > 1
         count = int(settings.get("folds") or self.folds)
-        if alone or count < 2 or not (can_bag(self.dataset) and self.rows.may_be_dealt):
+        if alone or count < 2 or not (can_bag(self.dataset) and self.rows.can_fold):
             return ()
         return self._folds(count)
 

@@ -172,11 +172,6 @@ class Dataset(Record):
         return rarest[0] if rarest is not None and self.is_imbalanced else self.classes[1]
 
     @property
-    def may_be_dealt(self) -> bool:
-        """Whether rows may go to folds by chance; those of a group go together. Time has an order."""
-        return self.split_by != "time"
-
-    @property
     def _unread(self) -> tuple[str, ...]:
         """The first of the columns that are in the file and no features; a version's record has no room for all."""
         names = (*(column.name for column in self.left_out), *filter(None, [self.weight]))
@@ -212,13 +207,8 @@ def can_bag(dataset: Dataset) -> bool:
     """Return whether candidates are trained as bags over folds of all rows but the test rows.
 
     Not where there are more than 100,000 such rows, or their images have more than 20 million values; not of
-    clusterings, nor where time splits the rows. Some candidates cannot be a bag whatever the data (training.trainer).
+    clusterings. Some candidates cannot be a bag whatever the data (training.trainer).
     """
     rows = dataset.rows.train + dataset.rows.validation
     pixels = sum(math.prod(column.shape) for column in dataset.columns if column.kind == "image")
-    return (
-        rows <= _MAX_BAG_ROWS
-        and rows * pixels <= _MAX_BAG_PIXELS
-        and dataset.task != "clustering"
-        and dataset.may_be_dealt
-    )
+    return rows <= _MAX_BAG_ROWS and rows * pixels <= _MAX_BAG_PIXELS and dataset.task != "clustering"

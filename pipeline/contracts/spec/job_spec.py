@@ -271,6 +271,7 @@ class JobSpec(_StrictModel):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
     folds: Annotated[int, Field(ge=1, le=20)] = BAG_FOLDS  # of a candidate's bag; 1: one model beside validation rows
+    serve: Literal["bag", "single"] = "bag"  # single: one model refit on all rows, as the folds found it best
     cross_validate: bool | None = None  # deprecated, without effect
     refit: bool | None = None  # deprecated, without effect
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette

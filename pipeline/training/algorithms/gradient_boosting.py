@@ -57,15 +57,14 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
         weight=problem.validation.weight,
         reference=rows,
     )
+    # A refit has the number of trees that folds found; the held-out rows, which it has learned from, are only shown.
+    stopping = lightgbm.early_stopping(settings["early_stopping_rounds"], verbose=False)
     booster = lightgbm.train(
         options,
         rows,
-        num_boost_round=settings["n_estimators"],
+        num_boost_round=settings["n_estimators"] if problem.tuned is None else round(problem.tuned["trees"]),
         valid_sets=[held_out],
-        callbacks=[
-            lightgbm.early_stopping(settings["early_stopping_rounds"], verbose=False),
-            _eval_callback(problem),
-        ],
+        callbacks=[*([stopping] if problem.tuned is None else []), _eval_callback(problem)],
     )
     late = time.monotonic() > problem.deadline
 
@@ -79,6 +78,7 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
         predict=predict,
         body=_body(booster, preprocessing, classes=problem.classes),
         notes=("training time ran out before the trees stopped improving",) if late else (),
+        tuned={"trees": booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()},
     )
 
 

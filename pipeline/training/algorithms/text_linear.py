@@ -10,8 +10,6 @@ from pipeline.training.algorithms import linear
 from pipeline.training.features.text_inputs import TEXT_ALLOWED, TEXT_SETTINGS, with_text_features
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import onnx
 
     from pipeline.training.features.text_features import TextLinearModel
@@ -29,21 +27,32 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         beside = linear.RECIPE.complete({"C": settings["C"], "alpha": settings["alpha"]})
         return with_text_features(linear.RECIPE.train, settings, every_class=True)(beside, problem)
     scores = fit_scores(settings, problem, every_target(problem))
+    sharpness = 1.0
     if problem.classes:
-        scores = scores.scaled(_sharpness(scores.apply(problem.validation.text), problem.validation.target))
+        sharpness = _find_sharpness(scores, problem) if problem.tuned is None else problem.tuned["sharpness"]
+        scores = scores.scaled(sharpness)
 
     def predict(rows: Rows) -> Any:
         told = scores.apply(rows.text)
         return softmax(told, axis=1) if problem.classes else told[:, 0]
 
-    return FittedModel(predict=predict, body=lambda: _body(scores, classes=problem.classes), notes=scores.notes)
+    return FittedModel(
+        predict=predict,
+        body=lambda: _body(scores, classes=problem.classes),
+        notes=scores.notes,
+        tuned={"sharpness": sharpness},
+    )
 
 
-def _sharpness(scores: npt.NDArray[np.float64], target: npt.NDArray[np.int64]) -> float:
-    """What the scores are multiplied by, so that their softmax is as sure as the validation rows show it right."""
+def _find_sharpness(model: TextLinearModel, problem: Problem) -> float:
+    """Find what the scores are multiplied by, so that their softmax is as sure as the held-out rows show it right.
+
+    It is one over a temperature (Guo et al. 2017).
+    """
     import numpy as np
     from scipy.special import softmax
 
+    scores, target = model.apply(problem.validation.text), problem.validation.target
     rows = np.arange(len(target))
     factors = np.geomspace(0.05, 20, 80)
     losses = [-np.log(np.maximum(softmax(scores * factor, axis=1)[rows, target], 1e-12)).mean() for factor in factors]

@@ -36,6 +36,7 @@ def fitted_network(learned: Learned, reads: InputReader, settings: Settings, pro
         quantiles=quantiles_of(settings, problem),
         privacy=learned.privacy,
         weights=learned.network.state_dict(),
+        tuned={"epochs": learned.best_epoch},
     )
 
 

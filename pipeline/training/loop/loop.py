@@ -46,6 +46,7 @@ class Learned:
     history: tuple[dict[str, float], ...]
     notes: tuple[str, ...] = ()
     privacy: dict[str, float] = field(default_factory=dict)
+    best_epoch: int = 0
 
 
 def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: Settings, problem: Problem) -> Learned:
@@ -98,6 +99,7 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
         history=tuple(at.history),
         notes=(*changed, *begun, *at.notes),
         privacy=training.private.spent(at.all_steps) if training.private else {},
+        best_epoch=at.best_epoch,
     )
 
 
@@ -105,7 +107,7 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
     """All epochs that are left, from wherever ``at`` is, until time, patience or privacy is used up."""
     settings, problem, together, averaged = training.settings, training.problem, training.together, training.averaged
     due, kept_at = "nothing", time.monotonic()
-    while due != "end" and at.epoch <= (at.planned or settings["epochs"]) and not _out_of_patience(training, at):
+    while due != "end" and at.epoch <= _last_epoch(training, at) and not _out_of_patience(training, at):
         started = time.perf_counter() - at.seconds
         training.model.train()
         for passed, batch in _batches(training, at):
@@ -134,7 +136,7 @@ def _train(training: Training, train: Data, held_out: Data, at: Progress) -> Non
                 update_bn(training, train, at)
             loss, metric = retry_on_oom(training, at, len(held_out), partial(measured, training, held_out))
             validation_loss = together.mean(loss).item()
-            is_better = validation_loss < at.best_loss or training.private is not None
+            is_better = validation_loss < at.best_loss or training.private is not None or problem.tuned is not None
             is_better = is_better and (due == "end" or _position(settings, at, 1.0) >= training.compressed.first_epoch)
             if math.isfinite(train_loss) and is_better:
                 at.best_loss, at.best_epoch, at.best = validation_loss, at.epoch, together.weights(training.model)
@@ -186,8 +188,17 @@ def _batches(training: Training, at: Progress) -> Iterator[Batch]:
     return batches(training.settings, training.problem, epoch=at.epoch, done=at.steps)
 
 
+def _last_epoch(training: Training, at: Progress) -> int:
+    """The epochs that there is time for; a refit has as many as its folds found best."""
+    last = int(at.planned or training.settings["epochs"])
+    tuned = training.problem.tuned
+    return last if tuned is None else min(last, max(1, round(tuned["epochs"])))
+
+
 def _out_of_patience(training: Training, at: Progress) -> bool:
     """Whether so many epochs have brought no better validation loss, since there is an average to be measured."""
+    if training.problem.tuned is not None:
+        return False
     since = max(at.best_epoch, training.averaged.first_epoch - 1, training.compressed.first_epoch - 1)
     return at.epoch - 1 - since >= int(training.settings["early_stopping"])
 

@@ -7,7 +7,7 @@ candidate's out-of-fold predictions (Breiman 1996; Erickson et al. 2020, AutoGlu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,9 @@ from pipeline.training.resampling.bag_graph import average_fitted_models
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.resampling.folds import Fold
 
-__all__ = ["Bag", "average_models", "train_bag"]
+__all__ = ["Bag", "average_models", "refit", "train_bag"]
+
+_REFIT = -1  # what the checkpoint calls the training on all rows
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -28,12 +30,14 @@ Floats = npt.NDArray[np.floating[Any]]
 class Bag:
     """Fold models and their predictions for the rows that they have not learned from.
 
-    ``out_of_fold`` [rows, ...]: as FittedModel.predict has them, NaN for rows that no model held out.
+    ``out_of_fold`` [rows, ...]: as FittedModel.predict has them, NaN for rows that no model held out. ``checkpoints``:
+    those of its folds.
     """
 
     members: tuple[FittedModel, ...]
     out_of_fold: Floats
     notes: tuple[str, ...] = ()
+    checkpoints: BagCheckpoints | None = None
 
 
 def train_bag(
@@ -41,6 +45,8 @@ def train_bag(
     problem: Problem,
     train: Callable[[Problem], FittedModel],
     take: Callable[[Fold], tuple[Any, Any]] | None = None,
+    *,
+    is_refit: bool = False,
 ) -> Bag:
     """Train a model for each fold, whose ``validation`` are the fold's rows.
 
@@ -52,6 +58,7 @@ def train_bag(
         problem: Its ``train`` are all rows; ``validation`` is not looked at.
         train: Trains on one fold.
         take: The rows of a fold that train and those that are held out; None: taken from ``problem.train``.
+        is_refit: A refit follows, which has a share of the time as each fold has.
     """
     rows, checkpoints = problem.train, BagCheckpoints(problem.checkpoints)
     members: list[FittedModel] = []
@@ -69,7 +76,7 @@ def train_bag(
                 train=learned,
                 validation=held,
                 seed=problem.seed + number,
-                deadline=now + (problem.deadline - now) / (len(folds) - number),
+                deadline=now + (problem.deadline - now) / (len(folds) + is_refit - number),
                 checkpoints=checkpoints.of_fold(number),
                 report=_numbered_report(problem, number, len(folds)),
                 watch=_numbered_watch(problem, number),
@@ -81,7 +88,37 @@ def train_bag(
         out_of_fold[fold.held] = predicted
         members.append(model)
     assert out_of_fold is not None, "one fold at least is trained"
-    return Bag(members=tuple(members), out_of_fold=out_of_fold, notes=notes)
+    return Bag(members=tuple(members), out_of_fold=out_of_fold, notes=notes, checkpoints=checkpoints)
+
+
+def refit(bag: Bag, problem: Problem, train: Callable[[Problem], FittedModel]) -> FittedModel:
+    """Train one model on all rows, with what the fold models found by the rows that they held out.
+
+    Where time splits the rows the last fold model, which learned from the most of them, tells; else the median.
+
+    Args:
+        bag: The fold models.
+        problem: Its ``train`` are all rows.
+        train: Trains on them.
+    """
+    found = [member.tuned for member in bag.members]
+    tuned = found[-1] if problem.train.time is not None else _medians(found)
+    said = ", ".join(f"{name} {value:.4g}" for name, value in tuned.items())
+    note = "one model, refit on all rows, is served: the metrics are of its fold models"
+    model = train(
+        replace(
+            problem,
+            tuned=tuned,
+            checkpoints=bag.checkpoints.of_fold(_REFIT) if bag.checkpoints else problem.checkpoints,
+            report=lambda text: problem.report(f"refit on all rows, {text}"),
+            watch=lambda point: problem.watch({"fold": len(bag.members) + 1, **point}),
+        )
+    )
+    return replace(model, notes=(*model.notes, f"{note} ({said}, as these found)" if said else note))
+
+
+def _medians(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.median([tuned[name] for tuned in found])) for name in found[0]}
 
 
 def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:

@@ -217,6 +217,7 @@ def test_a_bag_is_trained_once_for_each_fold_and_what_has_one_model_once() -> No
     mlp, code = catalogue()["mlp"], catalogue()["model_py"]
     assert count_trainings(mlp, _dataset(), JobSpec()) == 5
     assert count_trainings(mlp, _dataset(), JobSpec(folds=3)) == 3
+    assert count_trainings(mlp, _dataset(), JobSpec(serve="single")) == 6
     assert count_trainings(code, _dataset(), JobSpec()) == 1
     assert count_trainings(mlp, _dataset(train=200_000), JobSpec()) == 1
     assert count_trainings(mlp, _dataset(), JobSpec(training=Training(privacy=Privacy(epsilon=3)))) == 1

@@ -11,15 +11,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.contracts.records.dataset import GROUP, SplitRows, can_bag
+from pipeline.contracts.records.dataset import GROUP, TIME, SplitRows, can_bag
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, REFERENCE, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.spec.job_spec import Limits
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import OnnxModel, feeds, truth
 from pipeline.training.trainer import Trainer
 from tests.fakes.networks import Kept
-from tests.fakes.tabular import Table, table
+from tests.fakes.tabular import Table, profiled, table
 from tests.fakes.training import CPU, QUICK
 
 
@@ -104,6 +105,65 @@ def test_rows_of_one_group_are_held_out_together(tmp_path: Path) -> None:
     assert _train(_trainer(unknown), tmp_path / "unknown").folds == 0
 
 
+@pytest.mark.parametrize("algorithm", ["gradient_boosting", "mlp", "extra_trees"])
+def test_a_single_model_is_refit_on_all_rows_as_long_as_the_folds_found_best(tmp_path: Path, algorithm: str) -> None:
+    rows = table("regression", rows=200)
+    bag = _train(_trainer(rows, metric="rmse"), tmp_path / "bag", algorithm)
+    points: list[Any] = []
+    trainer = _trainer(rows, metric="rmse", serve="single", watch=lambda candidate, point: points.append(point))
+    single = _train(trainer, tmp_path / "single", algorithm)
+    assert single.folds == 5
+    assert single.quality == bag.quality
+    assert "one model, refit on all rows, is served" in single.notes[-1]
+    sizes = [(tmp_path / name / "model.onnx").stat().st_size for name in ("single", "bag")]
+    assert sizes[0] < 0.5 * sizes[1]
+    if algorithm == "mlp":
+        best = [
+            min((p for p in bag.history if p["fold"] == fold), key=lambda p: p["validation_loss"])["epoch"]
+            for fold in range(1, 6)
+        ]
+        assert sum(point["fold"] == 6 for point in points) == np.median(best)
+    signature = rows.dataset.signature
+    served = OnnxModel(tmp_path / "single" / "model.onnx").run(feeds(rows.validation, signature))
+    with np.load(tmp_path / "single" / REFERENCE) as reference:
+        scale = reference["value"].std()
+        assert np.abs(served.values - reference["value"]).max() / scale <= single.tolerance
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes": 1_000}, {"max_latency_us": 0.001}])
+def test_a_bag_that_does_not_keep_the_limits_is_replaced_by_one_model(tmp_path: Path, limits: Any) -> None:
+    rows = table(rows=200)
+    small = _train(_trainer(rows, limits=Limits(**limits)), tmp_path / "small", "random_forest")
+    assert any("one model, refit" in note for note in small.notes)
+    wide = _train(_trainer(rows, limits=Limits(max_bytes=10**9)), tmp_path / "wide", "random_forest")
+    assert not any("one model, refit" in note for note in wide.notes)
+
+
+def test_where_time_splits_the_rows_later_ones_measure_and_the_served_model_has_learned_from_the_latest(
+    tmp_path: Path,
+) -> None:
+    """The target is 0, and 100 in the latest tenth of the rows: the validation rows."""
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({
+        "x": pl.Series(random.normal(size=300), dtype=pl.Float32),
+        "target": np.repeat([0.0, 100.0], [270, 30]) + random.normal(0, 1, 300),
+        TIME: np.arange(300.0),
+    })  # fmt: skip
+    frame = frame.with_columns(pl.Series(GROUP, range(300), dtype=pl.UInt64))
+    made = profiled({"train": frame[:270].drop(TIME, GROUP), "validation": frame[270:].drop(TIME, GROUP)}, "regression")
+    dataset = made.dataset.model_copy(update={"split_by": "time"})
+    rows = Table(dataset=dataset, splits={"train": frame[:270], "validation": frame[270:]})
+    trained = _train(_trainer(rows, metric="rmse"), tmp_path)
+    assert trained.folds == 5
+    predicted = _out_of_fold(tmp_path)
+    assert np.isnan(predicted).tolist() == [True] * 150 + [False] * 150
+    assert np.nanmax(np.abs(predicted)) < 2, "no fold model has seen the latest rows"
+    served = OnnxModel(tmp_path / "model.onnx").run(feeds(frame, dataset.signature))
+    assert served.values.mean() == pytest.approx(10, abs=1)
+    old = replace(made, dataset=dataset)  # split files of an older version do not say the times
+    assert _train(_trainer(old, metric="rmse"), tmp_path / "old").folds == 0
+
+
 def test_each_fold_of_a_private_training_would_spend_the_epsilon_again(tmp_path: Path) -> None:
     trainer = _trainer(table(rows=150, categorical=False))
     trained = _train(trainer, tmp_path, "mlp", privacy_epsilon=3.0, epochs=1, hidden=(4,), batch_size=32)
@@ -111,11 +171,11 @@ def test_each_fold_of_a_private_training_would_spend_the_epsilon_again(tmp_path:
     assert trained.folds == 0
 
 
-def test_many_rows_large_images_clusterings_and_times_have_one_model() -> None:
+def test_many_rows_large_images_and_clusterings_have_one_model() -> None:
     dataset = table(rows=100).dataset
     assert can_bag(dataset)
     many = SplitRows(train=90_000, validation=10_001, test=0)
-    for change in ({"rows": many}, {"task": "clustering"}, {"split_by": "time"}):
+    for change in ({"rows": many}, {"task": "clustering"}):
         assert not can_bag(dataset.model_copy(update=change))
     image = dataset.columns[0].model_copy(update={"kind": "image", "shape": (28, 28, 3)})
     pictures = dataset.model_copy(update={"columns": (image,)})
@@ -192,8 +252,6 @@ def test_text_scores_are_as_sure_out_of_fold_as_they_are_right(tmp_path: Path) -
     said = np.where(random.random(900) < 0.15, np.where(labels == "a", "b", "a"), labels)  # some are misleading
     texts = [" ".join([*random.choice(words[one], 2), *random.choice(common, 12)]) for one in said]
     frame = pl.DataFrame({"text": texts, "target": labels})
-    from tests.fakes.tabular import profiled
-
     rows = profiled({"train": frame[:540], "validation": frame[540:600]}, "classification", texts=["text"])
     trained = _train(_trainer(rows, metric="log_loss"), tmp_path, "text_linear")
     signature = rows.dataset.signature
