@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -13,6 +14,9 @@ from pipeline.contracts.tracebacks import places
 __all__ = ["log_to_stdout"]
 
 _APPLICATION_LOGGERS = ("pipeline", "__main__")
+# Of quantization, about files that are prepared as their author would have them: it says nothing to a user.
+_KNOWN_HINTS = ("Please consider to run pre-processing before quantization",)
+_PACKAGES = re.compile(r"(?:site|dist)-packages/(\w+)")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -20,6 +24,7 @@ def log_to_stdout(*, run: str, job: str) -> None:
     """From now on, whatever our code logs, and what libraries warn of."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines(run=run, job=job))
+    handler.addFilter(lambda record: not str(record.msg).startswith(_KNOWN_HINTS))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for ours in _APPLICATION_LOGGERS:
         logging.getLogger(ours).setLevel(logging.INFO)
@@ -35,7 +40,7 @@ class _JsonLines(logging.Formatter):
         line = {
             "level": record.levelname,
             "location": f"{record.funcName}:{record.lineno}",
-            "message": _extra_fields(record),
+            "message": _words_of(record),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             **self._about,
             **{name: value for name, value in vars(record).items() if name not in _OWN},
@@ -48,8 +53,25 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def _extra_fields(record: logging.LogRecord) -> str:
-    """A library's words may quote the data that it warns of: only whose they are is said."""
+def _words_of(record: logging.LogRecord) -> str:
+    """Our own words; of a library only that it logged something, since its words may quote the data."""
     if record.name.partition(".")[0] in _APPLICATION_LOGGERS:
         return record.getMessage()
-    return f"a library's message (logger '{record.name}') is not kept: it may quote the data"
+    kind = (
+        "a warning"
+        if record.levelno == logging.WARNING
+        else "an error"
+        if record.levelno > logging.WARNING
+        else "a line"
+    )
+    return f"{_library_of(record)} logged {kind}; its words are left out, since they may quote the data"
+
+
+def _library_of(record: logging.LogRecord) -> str:
+    """The package that logged, by its file where it logs under no name of its own (root, py.warnings)."""
+    name = record.name.partition(".")[0]
+    if name not in ("root", "py"):
+        return name
+    file = record.getMessage().partition(": ")[0] if name == "py" else record.pathname  # FILE:LINE: Warning: words
+    found = _PACKAGES.search(file)
+    return found[1] if found else "a library"
