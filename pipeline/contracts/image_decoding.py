@@ -1,6 +1,6 @@
 """A png or jpg -> the pixels of an image column: once for the files that train, and once for those of a request.
 
-Import it where there are pictures, so that a table costs no cold start of Pillow's.
+Import it where there are images, so that a table costs no cold start of Pillow's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-__all__ = ["IMAGE_SUFFIXES", "Look", "UnreadablePictureError", "decode_image", "fit_pixels", "look_at"]
+__all__ = ["IMAGE_SUFFIXES", "Look", "UnreadableImageError", "decode_image", "fit_pixels", "look_at"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -33,12 +33,12 @@ _BROKEN = (
 )  # fmt: skip
 
 
-class UnreadablePictureError(ValueError):
-    """``str`` ends a sentence that begins with the picture's name."""
+class UnreadableImageError(ValueError):
+    """``str`` ends a sentence that begins with the image's name."""
 
 
 class Look(NamedTuple):
-    """What a picture's header says."""
+    """What an image's header says."""
 
     height: int
     width: int
@@ -46,7 +46,7 @@ class Look(NamedTuple):
 
 
 def look_at(body: bytes) -> Look:
-    """Without decoding it; raise UnreadablePictureError."""
+    """Without decoding it; raise UnreadableImageError."""
     with _opened(body) as image:
         return Look(image.height, image.width, image.mode not in _GREY_MODES)
 
@@ -54,7 +54,7 @@ def look_at(body: bytes) -> Look:
 def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """uint8 [height, width, channels], resized to ``shape``; what is transparent is white.
 
-    Raise UnreadablePictureError when it is no whole png or jpg.
+    Raise UnreadableImageError when it is no whole png or jpg.
     """
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"
@@ -89,14 +89,14 @@ def _opened(body: bytes) -> Iterator[Any]:
         with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
             _check_size(image)
             yield image
-    except UnreadablePictureError:
+    except UnreadableImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadablePictureError(_TOO_LARGE) from error
+        raise UnreadableImageError(_TOO_LARGE) from error
     except _BROKEN as error:
-        raise UnreadablePictureError("is no whole png or jpg") from error
+        raise UnreadableImageError("is no whole png or jpg") from error
 
 
 def _check_size(image: Image.Image) -> None:
     if image.width * image.height > _MAX_PIXELS:
-        raise UnreadablePictureError(_TOO_LARGE)
+        raise UnreadableImageError(_TOO_LARGE)

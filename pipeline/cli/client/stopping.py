@@ -38,6 +38,7 @@ def confirm_stop(runs: Sequence[Run], *, confirmed: bool) -> None:
     if confirmed or not runs or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     names = ", ".join(run.run for run in runs)
-    question = f"{len(runs)} {'run is' if len(runs) == 1 else 'runs are'} going ({names}). End and stop?"
+    is_one = len(runs) == 1
+    question = f"{len(runs)} {'run is' if is_one else 'runs are'} going ({names}). End {'it' if is_one else 'them'}?"
     if not typer.confirm(question, err=True):
         raise StoppedError("nothing was stopped", "Declined", ExitCode.FAILED)

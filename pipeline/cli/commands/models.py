@@ -164,7 +164,7 @@ def predict(
         typer.Argument(
             metavar="FILE_OR_JSON",
             help="A file of any kind that training takes, a json file, a png or jpg, a folder of part files or of "
-            "pictures, a row or rows as JSON, or - for stdin.",
+            "images, a row or rows as JSON, or - for stdin.",
         ),
     ],
     rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.")] = None,

@@ -28,7 +28,7 @@ Examples:
   modeldrop drop adult/train.csv          # the model's name is then adult
   modeldrop drop houses.csv --spec train.yaml --model houses2 --tenant acme
   modeldrop drop clicks/                  # part-*.parquet: one data set
-  modeldrop drop shapes/                  # pictures: one folder per class
+  modeldrop drop shapes/                  # images: one folder per class
   run=$(modeldrop drop houses.csv --no-watch)
 
 Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
@@ -67,7 +67,7 @@ FileArgument = Annotated[
         metavar="FILE",
         exists=True,
         readable=True,
-        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of pictures; a folder.",
+        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of images; a folder.",
     ),
 ]
 

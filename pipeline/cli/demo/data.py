@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TARGET", "Data", "picture", "prepare"]
+__all__ = ["TARGET", "Data", "image", "prepare"]
 
 TARGET = "digit"
 _HELD_OUT = 0.1
@@ -62,7 +62,7 @@ def prepare(folder: Path) -> Data:
     return data
 
 
-def picture(row: Row) -> str:
+def image(row: Row) -> str:
     """The 8 x 8 pixels (0 to 16) of a digit, as text."""
     pixels = [float(value) for name, value in row.items() if name != TARGET]
     shades = [_SHADES[min(int(pixel / 17 * len(_SHADES)), len(_SHADES) - 1)] * 2 for pixel in pixels]

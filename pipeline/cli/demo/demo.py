@@ -20,7 +20,7 @@ from rich.text import Text
 
 from pipeline.cli.client.follow import follow, report_end, wait_for_start
 from pipeline.cli.client.model_api import infer_url
-from pipeline.cli.demo.data import TARGET, Data, picture, prepare
+from pipeline.cli.demo.data import TARGET, Data, image, prepare
 from pipeline.cli.input.rows import find_source
 from pipeline.cli.prediction.predict import predict_rows
 from pipeline.cli.prediction.predictions_table import answer_text, answers_table, is_right
@@ -43,7 +43,7 @@ _NEXT = (
     ("down", "stop (--wipe deletes the data too)"),
 )
 _SHOWN = 6
-_PICTURES = 3
+_IMAGES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,7 @@ class _Act:
     headline: str
     story: str
     spec: Path | None = None
-    pictures: bool = False
+    images: bool = False
 
 
 def run_demo(session: Session) -> None:
@@ -99,7 +99,7 @@ def _acts(data: Data) -> tuple[_Act, ...]:
             headline="1. A file is dropped",
             story="1,617 handwritten digits, 64 pixel columns each; a train.yaml asks for four quick algorithms.",
             spec=data.quick_spec,
-            pictures=True,
+            images=True,
         ),
         _Act(
             model="digits-int8",
@@ -132,19 +132,19 @@ def _call(act: _Act, data: Data, session: Session, connection: Connection) -> No
         find_source(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
     )
     message(f"\nCalled over HTTP with {len(answers.predictions)} rows that were kept back:")
-    if act.pictures:
-        show(_pictures(data, answers))
+    if act.images:
+        show(_images(data, answers))
     show(answers_table(answers, shown=_SHOWN))
     message("\nAgain, with any HTTP client:")
     typer.echo(_curl(data, connection, live))
 
 
-def _pictures(data: Data, answers: Answers) -> Columns:
+def _images(data: Data, answers: Answers) -> Columns:
     panels = []
-    for row, prediction in list(zip(data.held_out, answers.predictions, strict=True))[:_PICTURES]:
+    for row, prediction in list(zip(data.held_out, answers.predictions, strict=True))[:_IMAGES]:
         panels.append(
             Panel(
-                picture(row),
+                image(row),
                 title=Text.assemble("it says ", answer_text(prediction)),
                 subtitle=f"truth {row[TARGET]}",
                 border_style="green" if is_right(prediction, row[TARGET]) else "red",

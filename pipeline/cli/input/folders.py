@@ -1,4 +1,4 @@
-"""What a folder on this machine holds: part files of one data set, or pictures in folders."""
+"""What a folder on this machine holds: part files of one data set, or images in folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.views.tables import size
 from pipeline.contracts.object_keys import COMPANIONS, MAX_PARTS, UploadKey
 
-__all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_pictures"]
+__all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_images"]
 
 _MOST_NAMED = 5
 _NAMED_KINDS = {
@@ -34,12 +34,12 @@ MAX_UNASKED_REST = 20  # files that are left out without a question
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderContents:
-    """What a folder holds: ``parts`` and ``companions`` lie directly in it, ``pictures`` in the
+    """What a folder holds: ``parts`` and ``companions`` lie directly in it, ``images`` in the
     folders of their classes."""
 
     parts: list[Path] = field(default_factory=list)
     companions: list[Path] = field(default_factory=list)
-    pictures: list[Path] = field(default_factory=list)
+    images: list[Path] = field(default_factory=list)
     rest: list[Path] = field(default_factory=list)
 
     @classmethod
@@ -52,7 +52,7 @@ class FolderContents:
         for file in _files(folder):
             name, inside = file.name, file.parent != folder
             if inside:
-                (found.pictures if name.lower().endswith(IMAGE_SUFFIXES) else found.rest).append(file)
+                (found.images if name.lower().endswith(IMAGE_SUFFIXES) else found.rest).append(file)
             elif name.startswith("_"):
                 continue
             elif name in COMPANIONS:
@@ -67,17 +67,17 @@ class FolderContents:
         """Raise typer.BadParameter where it is not clear what is meant."""
         from pipeline.validation.readers.formats import has_format
 
-        if self.parts and self.pictures:
+        if self.parts and self.images:
             raise typer.BadParameter(
-                f"{folder} holds data files ({name_files(folder, self.parts)}) and pictures in folders "
-                f"({name_files(folder, self.pictures)}): only one kind is expected, so move the other out of it"
+                f"{folder} holds data files ({name_files(folder, self.parts)}) and images in folders "
+                f"({name_files(folder, self.images)}): only one kind is expected, so move the other out of it"
             )
         self._check_one_kind(folder)
         if len(self.parts) > MAX_PARTS:
             raise typer.BadParameter(
                 f"{folder} holds {len(self.parts):,} data files: {MAX_PARTS:,} are the most of one data set"
             )
-        if self.parts or self.pictures:
+        if self.parts or self.images:
             return
         if deeper := [file for file in self.rest if has_format(file.name)]:
             raise typer.BadParameter(
@@ -85,12 +85,12 @@ class FolderContents:
                 "set must lie directly in the folder that is dropped"
             )
         raise typer.BadParameter(
-            f"{folder} holds neither data files (csv, parquet, ...) nor folders of pictures (png or jpg), one a class"
+            f"{folder} holds neither data files (csv, parquet, ...) nor folders of images (png or jpg), one a class"
         )
 
     def unusual_reasons(self, folder: Path) -> list[str]:
         """Say what makes it doubtful that the folder was meant: other files, in a folder that one works in, or many."""
-        data = len(self.parts) + len(self.pictures)
+        data = len(self.parts) + len(self.images)
         if not self.rest or not (_is_workplace(folder) or len(self.rest) > max(MAX_UNASKED_REST, data)):
             return []
         count = len(self.rest)
@@ -163,13 +163,13 @@ def name_files(folder: Path, files: Sequence[Path]) -> str:
 
 
 @contextmanager
-def zip_pictures(folder: Path, pictures: Sequence[Path], name: str) -> Iterator[Path]:
-    """Put pictures into a zip, which is there as long as it is needed."""
-    message(f"{len(pictures):,} pictures into a zip", style="dim")
+def zip_images(folder: Path, images: Sequence[Path], name: str) -> Iterator[Path]:
+    """Put images into a zip, which is there as long as it is needed."""
+    message(f"{len(images):,} images into a zip", style="dim")
     with tempfile.TemporaryDirectory() as scratch:
-        packed = Path(scratch) / f"{name or 'pictures'}.zip"
+        packed = Path(scratch) / f"{name or 'images'}.zip"
         # png and jpg are compressed already; a zip knows no date before 1980, which some files bear
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
-            for file in pictures:
+            for file in images:
                 archive.write(file, file.relative_to(folder))
         yield packed

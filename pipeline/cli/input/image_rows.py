@@ -1,4 +1,4 @@
-"""Pictures to predict on: one file, a folder, or a zip of them."""
+"""Images to predict on: one file, a folder, or a zip of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.input.request_rows import RequestRows
 from pipeline.contracts.errors import InvalidRequestError, UnreadableDatasetError
-from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, UnreadablePictureError, decode_image
+from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, UnreadableImageError, decode_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
 
     from pipeline.contracts.signature import Column, Signature
 
-__all__ = ["has_pictures", "holds_pictures", "read_pictures"]
+__all__ = ["has_images", "holds_images", "read_images"]
 
 _MAX_SENT_BYTES = 2 << 20  # of one file; a larger one is made as small as the model reads it before it is sent
 _MAX_NAMED = 5
 _JUNK = "__MACOSX"
 
-Picture = tuple[PurePosixPath, "Callable[[], bytes]"]
+ImageFile = tuple[PurePosixPath, "Callable[[], bytes]"]
 
 
-def holds_pictures(path: Path) -> bool:
-    """Whether a path is a picture, a zip, or a folder."""
+def holds_images(path: Path) -> bool:
+    """Whether a path is an image, a zip, or a folder."""
     return path.is_dir() or path.name.lower().endswith((*IMAGE_SUFFIXES, ".zip"))
 
 
-def has_pictures(folder: Path) -> bool:
-    """Whether there is a picture in a folder, or in one inside it."""
+def has_images(folder: Path) -> bool:
+    """Whether there is an image in a folder, or in one inside it."""
     return next(_in_folder(folder), None) is not None
 
 
-def read_pictures(path: Path, signature: Signature, limit: int | None) -> RequestRows:
-    """Read the first ``limit`` pictures, in the order of their names.
+def read_images(path: Path, signature: Signature, limit: int | None) -> RequestRows:
+    """Read the first ``limit`` images, in the order of their names.
 
-    The folder that bears a class's name tells the truth of the pictures in it.
+    The folder that bears a class's name tells the truth of the images in it.
 
     Args:
-        path: A picture, a folder or a zip.
+        path: An image, a folder or a zip.
         signature: Of a model that reads images.
         limit: None: all.
 
@@ -56,7 +56,7 @@ def read_pictures(path: Path, signature: Signature, limit: int | None) -> Reques
     """
     column = next((column for column in signature.columns if column.kind == "image"), None)
     if column is None:
-        held = "is a zip, which is read as pictures" if path.suffix.lower() == ".zip" else "holds pictures"
+        held = "is a zip, which is read as images" if path.suffix.lower() == ".zip" else "holds images"
         raise InvalidRequestError(f"the model reads a table, and '{path.name}' {held}: rows are expected")
     if path.is_file() and path.suffix.lower() != ".zip":
         return RequestRows(rows=iter([{column.name: _cell(path.read_bytes(), column)}]))
@@ -67,21 +67,21 @@ def read_pictures(path: Path, signature: Signature, limit: int | None) -> Reques
 
 
 def _read_all(
-    pictures: Iterator[Picture], name: str, column: Column, signature: Signature, limit: int | None
+    files: Iterator[ImageFile], name: str, column: Column, signature: Signature, limit: int | None
 ) -> RequestRows:
     images: list[NDArray[np.uint8]] = []
     truths: list[str | None] = []
     broken: list[str] = []
-    for file, read in islice(pictures, limit):
+    for file, read in islice(files, limit):
         try:
             image = decode_image(read(), column.shape)
-        except UnreadablePictureError as error:
+        except UnreadableImageError as error:
             broken.append(f"'{file}' {error}")
             continue
         images.append(image)
         truths.append(next((folder for folder in reversed(file.parts[:-1]) if folder in signature.classes), None))
     if not images:
-        raise UnreadableDatasetError(f"'{name}' holds no picture that can be read: whole png or jpg files are expected")
+        raise UnreadableDatasetError(f"'{name}' holds no image that can be read: whole png or jpg files are expected")
     return RequestRows(
         rows=({column.name: image.tolist()} for image in images),
         truths=truths if any(truths) else (),
@@ -92,28 +92,28 @@ def _read_all(
 def _tell(broken: list[str]) -> Iterator[str]:
     if broken:
         more = "; ..." if len(broken) > _MAX_NAMED else ""
-        yield f"{len(broken):,} pictures are skipped that cannot be read: {'; '.join(broken[:_MAX_NAMED])}{more}"
+        yield f"{len(broken):,} images are skipped that cannot be read: {'; '.join(broken[:_MAX_NAMED])}{more}"
 
 
 def _cell(body: bytes, column: Column) -> Any:
-    """A picture as it is, which the API makes as large as the model reads it."""
+    """An image as it is, which the API makes as large as the model reads it."""
     if len(body) <= _MAX_SENT_BYTES:
         return {"b64": base64.b64encode(body).decode()}
     try:
         return decode_image(body, column.shape).tolist()
-    except UnreadablePictureError as error:
-        raise UnreadableDatasetError(f"the picture {error}") from error
+    except UnreadableImageError as error:
+        raise UnreadableDatasetError(f"the image {error}") from error
 
 
-def _in_folder(folder: Path) -> Iterator[Picture]:
-    """Pictures in a folder and those inside it; hidden ones are not looked at."""
+def _in_folder(folder: Path) -> Iterator[ImageFile]:
+    """Images in a folder and those inside it; hidden ones are not looked at."""
     for file in sorted(folder.rglob("*")):
         inside = file.relative_to(folder)
         if file.name.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in inside.parts):
             yield PurePosixPath(*inside.parts), file.read_bytes
 
 
-def _in_zip(path: Path) -> Iterator[Picture]:
+def _in_zip(path: Path) -> Iterator[ImageFile]:
     with zipfile.ZipFile(path) as archive:
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
             file = PurePosixPath(entry.filename)

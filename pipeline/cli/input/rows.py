@@ -56,15 +56,15 @@ class RowSource:
             return self._read(signature, limit, Path(scratch), ignore_extra)
 
     def _read(self, signature: Signature, limit: int | None, scratch: Path, ignore_extra: bool) -> RequestRows:
-        from pipeline.cli.input.image_rows import holds_pictures, read_pictures
+        from pipeline.cli.input.image_rows import holds_images, read_images
         from pipeline.cli.input.request_rows import read_files
 
         if self.kind == "stdin":
             files = [("stdin", _write_text("stdin", _read_stdin(), scratch))]
         elif self.kind == "folder" and (parts := _list_parts(self.path)):
             files = [(part.name, part) for part in parts]
-        elif holds_pictures(self.path):
-            return read_pictures(self.path, signature, limit)
+        elif holds_images(self.path):
+            return read_images(self.path, signature, limit)
         elif _is_json_document(self.path):
             files = [(self.path.name, _write_text(self.path.name, _unpack(self.path), scratch))]
         else:
@@ -145,19 +145,19 @@ def _write_text(name: str, body: bytes, scratch: Path) -> Path:
 
 
 def _list_parts(folder: Path) -> list[Path]:
-    """The data files in a folder; none where it holds pictures.
+    """The data files in a folder; none where it holds images.
 
     Raises:
         typer.BadParameter: It holds neither.
     """
     from pipeline.cli.input.folders import FolderContents
-    from pipeline.cli.input.image_rows import has_pictures
+    from pipeline.cli.input.image_rows import has_images
     from pipeline.validation.readers.formats import has_format
 
     contents = FolderContents.of(folder)
     if contents.parts:
         contents.check(folder)
-    elif not has_pictures(folder):
+    elif not has_images(folder):
         inside = " directly in it" if any(has_format(file.name) for file in contents.rest) else ""
         raise typer.BadParameter(
             f"'{folder}' holds no data file{inside}: csv, tsv, txt, jsonl (also .gz), parquet or xlsx is expected "

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.client.local_store import LocalStore
-from pipeline.cli.input.folders import FolderContents, zip_pictures
+from pipeline.cli.input.folders import FolderContents, zip_images
 from pipeline.cli.views.estimate import estimate_document
 from pipeline.contracts.errors import DatasetError, InputError, InvalidModelCodeError
 from pipeline.contracts.object_keys import MODEL_CODE, RunKeys
@@ -75,13 +75,13 @@ def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
     """Read a file or a folder as a run would.
 
     Args:
-        path: A data file; a folder of part files, or of pictures.
+        path: A data file; a folder of part files, or of images.
         target: The column to learn, where train.yaml names none.
         spec: A train.yaml; None: the one beside the file, if there is one.
 
     Raises:
         InputError: Of a kin: a run would refuse the file, or what is beside it.
-        typer.BadParameter: The folder holds neither part files nor pictures, or both.
+        typer.BadParameter: The folder holds neither part files nor images, or both.
     """
     with _files_of(path, spec) as files:
         try:
@@ -184,7 +184,7 @@ def _files_of(path: Path, spec: Path | None) -> Iterator[_Files]:
     if contents.parts:
         yield _of_parts(path.resolve().name, contents.parts, contents.companions, spec)
         return
-    with zip_pictures(path, contents.pictures, path.resolve().name) as packed:
+    with zip_images(path, contents.images, path.resolve().name) as packed:
         yield _of_file(packed, contents.companions, spec)
 
 

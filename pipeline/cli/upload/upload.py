@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.input.folders import FolderContents, confirm, large_reasons, name_files, zip_pictures
+from pipeline.cli.input.folders import FolderContents, confirm, large_reasons, name_files, zip_images
 from pipeline.cli.terminal.console import err
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.upload.precheck import SETTINGS, Upload, check_companion, precheck
@@ -74,7 +74,7 @@ def drop_file(file: Path, connection: Connection, options: DropOptions) -> str |
 
 
 def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, now: datetime) -> str | None:
-    """Put what a folder holds as one data set: its part files, or a zip of its folders of pictures.
+    """Put what a folder holds as one data set: its part files, or a zip of its folders of images.
 
     Companions in it go with them; settings that were named are put in place of its own. What else is there is left out,
     and named.
@@ -96,13 +96,13 @@ def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, n
     contents.check(folder)
     replaced = [file for file in contents.companions if options.spec is not None and file.name in SETTINGS]
     companions = [file for file in contents.companions if file not in replaced]
-    data = contents.parts or contents.pictures
+    data = contents.parts or contents.images
     confirm([*large_reasons(data), *contents.unusual_reasons(folder)], confirmed=options.confirmed)
     if left_out := [*replaced, *contents.rest]:
         message(f"left out: {name_files(folder, left_out)}", style="yellow")
     if contents.parts:
         return _drop_parts(folder, contents.parts, companions, connection, options, now)
-    with zip_pictures(folder, contents.pictures, model_of(folder)) as packed:
+    with zip_images(folder, contents.images, model_of(folder)) as packed:
         key = options.key(packed.name)
         upload = Upload(key=key, files=[packed], companions=companions, spec=options.spec, target=options.target)
         precheck(upload, connection, check=options.check, watch=options.watch)

@@ -20,7 +20,7 @@ Image = NDArray[np.uint8]
 
 
 def images_of(shape: tuple[int, ...]) -> Callable[[Sequence[Any]], Sequence[Image]]:
-    """Cells -> uint8 arrays of ``shape``; a picture is resized, numbers must fit."""
+    """Cells -> uint8 arrays of ``shape``; an image is resized, numbers must fit."""
 
     def read(cells: Sequence[Any]) -> Sequence[Image]:
         return [_image(cell, shape) for cell in cells]
@@ -51,7 +51,7 @@ def _image(cell: Any, shape: tuple[int, ...]) -> Image:
     if isinstance(cell, np.ndarray):
         return cell  # split_image_batch has read it
     if isinstance(cell, dict):
-        return _picture(cell, shape)
+        return _decode(cell, shape)
     if not isinstance(cell, list):
         raise RefusedCellError(_expected(shape))
     pixels = _pixels(cell)
@@ -72,7 +72,7 @@ def _pixels(numbers: list[Any]) -> Image:
     return array.astype(np.uint8)
 
 
-def _picture(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
+def _decode(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
     text = cell.get("b64")
     if len(cell) != 1 or not isinstance(text, str):
         actual = f"one whose b64 is {json_kind(text)}" if "b64" in cell and len(cell) == 1 else "one with other keys"
@@ -82,14 +82,14 @@ def _picture(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
     except (binascii.Error, ValueError):
         raise RefusedCellError("base64 of a png or jpg is expected", "other text") from None
     try:
-        from pipeline.contracts.image_decoding import UnreadablePictureError, decode_image  # noqa: PLC0415 - see there
+        from pipeline.contracts.image_decoding import UnreadableImageError, decode_image  # noqa: PLC0415 - see there
     except ImportError:
         raise RefusedCellError(
-            f"{_expected(shape)} (Pillow, which reads png and jpg, is not installed here)", "a picture"
+            f"{_expected(shape)} (Pillow, which reads png and jpg, is not installed here)", "an image"
         ) from None
     try:
         return decode_image(body, shape)
-    except UnreadablePictureError as error:
+    except UnreadableImageError as error:
         raise RefusedCellError("a png or jpg is expected", f"one that {error}") from None
 
 

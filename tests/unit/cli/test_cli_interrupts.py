@@ -51,6 +51,16 @@ def test_down_on_a_terminal_asks_while_runs_are_going() -> None:
     assert "ended the run demo_churn_1" in accepted.text
 
 
+def test_ctrl_c_at_a_question_exits_130_with_one_word() -> None:
+    screen = run_in_terminal("running", "down", keys="\x03", after="[y/N]")
+    assert screen.exit_code == 130
+    asked, *rest = [line for line in screen.lines if line]
+    assert "demo_churn_1" in screen.text
+    assert "End them? [y/N]" in screen.text.replace("\n", " ")
+    assert " ".join([asked, *rest]).endswith("interrupted")
+    assert "Aborted" not in screen.text
+
+
 def test_down_in_a_script_says_which_runs_it_ended(stage: Stage) -> None:
     run, over = stage.begin("demo_m_1"), stage.begin("demo_m_2")
     stage.runs.succeed(over, 1)

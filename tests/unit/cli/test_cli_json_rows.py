@@ -178,7 +178,7 @@ def test_a_folder_without_data_says_so(stage: Stage, tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert "no data file" in words
         assert "parquet" in words
-        assert "pictures" not in words
+        assert "images" not in words
 
 
 def test_a_zip_is_not_said_to_hold_pictures(stage: Stage, tmp_path: Path) -> None:

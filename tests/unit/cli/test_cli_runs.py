@@ -130,7 +130,7 @@ def test_of_a_folder_of_parts_other_files_are_left_out_and_named(stage: Stage, t
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (("0.csv", "cat/1.png"), "holds data files (0.csv) and pictures in folders (cat/1.png)"),
+        (("0.csv", "cat/1.png"), "holds data files (0.csv) and images in folders (cat/1.png)"),
         (
             tuple(f"year=202{year}/0.parquet" for year in range(7)),
             "(year=2020/0.parquet, year=2021/0.parquet, year=2022/0.parquet, year=2023/0.parquet, year=2024/0.parquet "

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.contracts.errors import DatasetError
-from pipeline.contracts.image_decoding import UnreadablePictureError, decode_image
+from pipeline.contracts.image_decoding import UnreadableImageError, decode_image
 from tests.unit.validation.conftest import Validated
 
 Drop = Callable[..., Validated]
@@ -238,7 +238,7 @@ def test_a_damaged_picture_is_an_error_of_its_own_or_has_its_shape(form: str) ->
         body = bytearray(picture(form=form, seed=n))
         for place in random.integers(8, len(body), 4):
             body[place] = random.integers(0, 256)
-        with suppress(UnreadablePictureError):
+        with suppress(UnreadableImageError):
             assert decode_image(bytes(body), (8, 9, 3)).shape == (8, 9, 3)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
-from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, Look, UnreadablePictureError, decode_image, look_at
+from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, Look, UnreadableImageError, decode_image, look_at
 from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_FILE_BYTES, MAX_IMAGES
 from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows
@@ -125,18 +125,18 @@ def _find_labels(paths: Sequence[tuple[str, ...]]) -> list[str | None]:
 def _read_look(archive: zipfile.ZipFile, image: _Image, rejected: RejectedRows) -> Look | None:
     try:
         return look_at(_read_body(archive, image))
-    except UnreadablePictureError as error:
+    except UnreadableImageError as error:
         rejected.add_file(_show(image.entry.filename), str(error))
         return None
 
 
 def _read_body(archive: zipfile.ZipFile, image: _Image) -> bytes:
     if image.entry.file_size > MAX_IMAGE_FILE_BYTES:
-        raise UnreadablePictureError(f"has more than {MAX_IMAGE_FILE_BYTES >> 20} MiB")
+        raise UnreadableImageError(f"has more than {MAX_IMAGE_FILE_BYTES >> 20} MiB")
     try:
         return archive.read(image.entry)  # which reads no more than its entry says
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise UnreadablePictureError("is damaged in the archive") from error
+        raise UnreadableImageError("is damaged in the archive") from error
 
 
 def _choose_size(looks: Sequence[Look]) -> tuple[int, int, int]:
@@ -152,7 +152,7 @@ def _decode(
     for image in images:
         try:
             pixels[len(labels)] = decode_image(_read_body(archive, image), size)
-        except UnreadablePictureError as error:
+        except UnreadableImageError as error:
             rejected.add_file(_show(image.entry.filename), str(error))
         else:
             labels.append(image.label)
