@@ -38,6 +38,7 @@ __all__ = [
 RESERVED = frozenset(
     {"tenants", "runs", "artifacts", "quarantine", "versions", "aliases", "infer", "ready", "live", "health"}
 )
+_RESERVED_TENANTS = RESERVED | {"uploads"}  # what one takes for a part of the bucket's name: uploads/churn/churn.csv
 SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have it
 MODEL_CODE = "model.py"
 MAX_PARTS = 1_000  # part files per data set
@@ -56,10 +57,13 @@ def check_tenant(name: str) -> str:
     Raises:
         InvalidUploadError: It has other characters or more than 32, or is reserved.
     """
-    if not _TENANT.fullmatch(name) or name in RESERVED:
+    if name in _RESERVED_TENANTS:
         raise InvalidUploadError(
-            f"'{_shown(name)}' is not a tenant name: expected 1 to 32 lower-case letters, digits and inner hyphens, "
-            "and no reserved word"
+            f"'{name}' is not a tenant name: the word is reserved, and a key is expected to be TENANT/MODEL/FILE"
+        )
+    if not _TENANT.fullmatch(name):
+        raise InvalidUploadError(
+            f"'{_shown(name)}' is not a tenant name: expected 1 to 32 lower-case letters, digits and inner hyphens"
         )
     return name
 

@@ -62,6 +62,13 @@ def test_a_bad_tenant_name_is_refused(name: str) -> None:
         check_tenant(name)
 
 
+def test_a_key_that_begins_with_the_buckets_name_is_refused_and_starts_no_tenant_of_that_name() -> None:
+    with pytest.raises(InvalidUploadError, match=r"'uploads' is not a tenant name.*TENANT/MODEL/FILE"):
+        parse_upload_key("uploads/churn/churn.csv")
+    assert tenant_of_key("uploads/churn/churn.csv") == ""
+    assert parse_upload_key("demo/uploads/churn.csv").model == "uploads"
+
+
 @pytest.mark.parametrize("name", ["", ".", "_a", "a" * 33, "Versions", "a b", "a\x1b[31m"])
 def test_a_bad_model_name_is_refused_without_control_characters(name: str) -> None:
     with pytest.raises(InvalidUploadError, match="is not a model name") as caught:
