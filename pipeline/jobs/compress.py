@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 
@@ -14,7 +13,7 @@ from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.ensembling import NotMade, make_ensemble
-from pipeline.jobs.runtime.job import JobContext, run_job
+from pipeline.jobs.runtime.job import JobContext, end_process, run_job
 from pipeline.jobs.runtime.splits import read_trainer, read_validation
 
 __all__ = ["compress"]
@@ -66,4 +65,4 @@ def _trained(context: JobContext, plan: Plan) -> Iterator[TrainedCandidate]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_job(compress))
+    end_process(run_job(compress))

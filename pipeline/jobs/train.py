@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +17,7 @@ from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, CandidateOutcom
 from pipeline.contracts.records.plan import Candidate, Plan
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.jobs.runtime.job import JobContext, run_error, run_job
+from pipeline.jobs.runtime.job import JobContext, end_process, run_error, run_job
 from pipeline.jobs.runtime.live_progress import Live
 from pipeline.jobs.runtime.splits import memory_bytes, read_trainer, sampled
 from pipeline.jobs.user_code import train_isolated
@@ -190,4 +189,4 @@ def _earlier(context: JobContext, candidate: str) -> TrainedCandidate | None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_job(train))
+    end_process(run_job(train))

@@ -5,14 +5,13 @@ It trains the job's candidates, blends and compresses them: a machine is started
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.contracts.errors import NoCandidateSurvivedError
 from pipeline.contracts.records.outcome import CandidateOutcome
 from pipeline.jobs.compress import compress
-from pipeline.jobs.runtime.job import JobContext, run_job
+from pipeline.jobs.runtime.job import JobContext, end_process, run_job
 from pipeline.jobs.train import train
 
 __all__ = ["train_and_compress"]
@@ -40,4 +39,4 @@ def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_job(train_and_compress))
+    end_process(run_job(train_and_compress))

@@ -60,7 +60,7 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
     """
     torch.manual_seed(problem.seed)
     torch.set_num_threads(problem.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler, a second
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch does not type it
     if problem.device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")  # TF32

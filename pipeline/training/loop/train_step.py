@@ -83,7 +83,8 @@ def gradient(training: Training, data: Data, rows: Tensor, share: float, most: i
         if private:
             private.backward(loss)
         else:
-            loss.backward(scale)  # type: ignore[no-untyped-call]  # torch has no types for it
+            # As loss.backward(scale), which imports sympy to compare the shapes.
+            (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         total = torch.addcmul(total, loss.detach(), scale)
     return total
 

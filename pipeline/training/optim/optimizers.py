@@ -23,6 +23,22 @@ _ONE = torch.tensor(1.0)
 Optimizers = tuple[torch.optim.Optimizer, ...]
 
 
+def _skip_compiler_import() -> None:
+    """Keep torch.optim from importing torch's compiler, which takes a second, to exclude its methods from compilation.
+
+    Nothing is compiled here. torch keeps the excluded method as an attribute of the method (torch._compile); without
+    that attribute it is as before.
+    """
+    for name in ("add_param_group", "load_state_dict", "state_dict"):
+        method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if method is not None and not hasattr(method, _EXCLUDED_METHOD):
+            setattr(method, _EXCLUDED_METHOD, method)
+
+
+_EXCLUDED_METHOD = "__dynamo_disable"
+_skip_compiler_import()
+
+
 class WeightOptimizer:
     """The optimizers of a network's weights. ``step`` takes the rate anew, so that schedules keep no state.
 
@@ -78,11 +94,16 @@ class FusedAdam(torch.optim.Adam):
     def step_at_once(self) -> None:
         """``step``, in the same arithmetic."""
         (group,) = self.param_groups
-        gradients = [one.grad for one in group["params"]]
-        if not self._known or any(one is None for one in gradients):
+        gradients = [parameter.grad for parameter in group["params"]]
+        if any(gradient is None for gradient in gradients):
             self.step()
-            self._known = self._all_known(group["params"])
+            self._known = []
             return
+        if not self._known:
+            self._known = self._all_known(group["params"])
+            if not self._known:
+                self.step()
+                return
         first, second, steps = self._known
         beta1, beta2 = group["betas"]
         torch._foreach_add_(steps, _ONE, alpha=1.0)
@@ -92,10 +113,17 @@ class FusedAdam(torch.optim.Adam):
         )  # fmt: skip
 
     def _all_known(self, parameters: Sequence[Tensor]) -> list[list[Tensor]]:
-        """None, where a parameter has had no gradient, or is one of a GPU, or a share of one (torch_strategies)."""
-        if any(type(one) is not nn.Parameter or one.is_cuda or one not in self.state for one in parameters):
+        """The parameters' state, which begins at 0; none where one is on a GPU, or sharded (torch_strategies)."""
+        if any(type(parameter) is not nn.Parameter or parameter.is_cuda for parameter in parameters):
             return []
-        return [[self.state[one][name] for one in parameters] for name in ("exp_avg", "exp_avg_sq", "step")]
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter] = {
+                    "step": torch.zeros((), dtype=torch.float32),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+        return [[self.state[parameter][name] for parameter in parameters] for name in ("exp_avg", "exp_avg_sq", "step")]
 
 
 class NormalizedGD(torch.optim.Optimizer):
