@@ -33,7 +33,7 @@ from serving_stub import Items, serve
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key
 from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.model_loader import onnx_session
+from pipeline.serving.model_loader import make_session_factory
 
 ROOT = Path(__file__).parents[1]
 BARE, OURS = ROOT / "benchmarks" / "serving_bare.py", ROOT / "functions" / "predict" / "app.py"
@@ -62,7 +62,7 @@ def train(folder: Path) -> None:
 def core(folder: Path) -> dict[str, float]:
     """Microseconds at the median: ``core`` and its ``floor``; the same row as tensors: ``oip``, ``oip_floor``."""
     signature = Signature.from_dict(json.loads((folder / "signature.json").read_text()))
-    session = onnx_session(1)((folder / "model.onnx").read_bytes())
+    session = make_session_factory(1)((folder / "model.onnx").read_bytes())
     model = LoadedModel(tenant="demo", model="adult", version=1, signature=signature, session=session)
     row = json.loads((folder / "row.json").read_text())
     kinds = {"categorical": object, "numeric": np.float32, "boolean": np.float32}
@@ -79,9 +79,9 @@ def core(folder: Path) -> dict[str, float]:
 
     return alternate(
         {
-            "core": lambda: model.answer(orjson.loads(as_rows)),
+            "core": lambda: model.predict(orjson.loads(as_rows)),
             "floor": lambda: floor(as_rows),
-            "oip": lambda: model.answer(orjson.loads(as_tensors)),
+            "oip": lambda: model.predict(orjson.loads(as_tensors)),
             "oip_floor": lambda: floor(as_tensors),
         },
         ROUNDS,

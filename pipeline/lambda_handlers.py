@@ -18,7 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, error_named
 from pipeline.contracts.tracebacks import places
-from pipeline.serving.http import Response, error_response
+from pipeline.serving.http import Response, make_error_response
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -116,7 +116,7 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
         try:
             response, fields = work(event, context)
         except Exception as error:  # noqa: BLE001 - the outermost edge
-            response, fields = error_response(error, context.aws_request_id), _error_fields(error)
+            response, fields = make_error_response(error, context.aws_request_id), _error_fields(error)
         _log_invocation(
             context, {**fields, "status": response["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)}
         )

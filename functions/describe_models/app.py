@@ -11,7 +11,7 @@ from pipeline import __version__
 from pipeline.bootstrap import model_catalogue
 from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function
-from pipeline.serving.http import Response, tenant_of
+from pipeline.serving.http import Response, authorize_caller
 
 Document = dict[str, Any]
 
@@ -21,7 +21,7 @@ app = APIGatewayRestResolver()
 
 def caller_tenant() -> str:
     """Return the caller's tenant; raise ForbiddenError without the permission ``read``."""
-    return tenant_of(app.current_event.raw_event, "read")
+    return authorize_caller(app.current_event.raw_event, "read")
 
 
 @app.get("/v2")

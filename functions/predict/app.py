@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.bootstrap import predictor
 from pipeline.lambda_handlers import http_function
-from pipeline.serving.http import Response, infer_request, response
+from pipeline.serving.http import Response, make_response, parse_infer_request
 
 predict = predictor()
 
@@ -14,7 +14,7 @@ predict = predictor()
 @http_function
 def handler(event: dict[str, Any], context: object) -> tuple[Response, dict[str, Any]]:
     """Predict on the rows of a request."""
-    request = infer_request(event)
+    request = parse_infer_request(event)
     inference = predict(request)
     log_fields = {
         "tenant": request.tenant,
@@ -22,4 +22,4 @@ def handler(event: dict[str, Any], context: object) -> tuple[Response, dict[str,
         "version": inference.version,
         "rows": inference.rows,
     }
-    return response(200, inference.body), log_fields
+    return make_response(200, inference.body), log_fields

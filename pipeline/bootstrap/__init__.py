@@ -185,14 +185,16 @@ def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
 
 
 def predictor(environ: Environ = os.environ) -> Predictor:
-    from pipeline.serving.model_loader import ModelLoader, onnx_session
-    from pipeline.serving.model_store import ModelCache
+    from pipeline.serving.model_cache import ModelCache
+    from pipeline.serving.model_loader import ModelLoader, make_session_factory
     from pipeline.serving.predictor import Predictor
 
     settings = PredictorSettings.from_env(environ)
     clients = connect(environ)
     loader = ModelLoader(
-        table_of(clients, settings.table), bucket_of(clients, settings.artifacts), onnx_session(settings.threads)
+        table_of(clients, settings.table),
+        bucket_of(clients, settings.artifacts),
+        make_session_factory(settings.threads),
     )
     return Predictor(ModelCache(loader, alias_seconds=settings.alias_seconds))
 

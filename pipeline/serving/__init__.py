@@ -1,1 +1,1 @@
-"""A registered model's answers: requests in, onnxruntime, responses out. No pydantic on the way of a prediction."""
+"""Predictions of registered models: decode requests, run onnxruntime, encode responses. No pydantic on this path."""

@@ -1,4 +1,4 @@
-"""Whose key a request bears, as API Gateway wants to hear it. What the caller may do is for the functions to decide."""
+"""Lambda authorizer of API Gateway: find the caller of a request by its API key. Functions check the permissions."""
 
 from __future__ import annotations
 
@@ -28,24 +28,32 @@ class _Keys(Protocol):
 
 
 class Authorizer:
-    """``gateway_key`` is the opaque key that carries the usage plan; None where there is none."""
+    """Authorizes requests.
+
+    Args:
+        keys: Resolves API keys.
+        gateway_key: Opaque key of the usage plan in API Gateway; None without a usage plan.
+    """
 
     def __init__(self, keys: _Keys, gateway_key: str | None) -> None:
         self._keys = keys
         self._gateway_key = gateway_key
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """The policy and the context that API Gateway keeps for this key.
+        """Return the IAM policy and the context that API Gateway caches for this API key.
 
-        Raises UnauthenticatedError, worded as API Gateway wants it for a 401: any other message is a 500.
+        Raises:
+            UnauthenticatedError: The key is missing or unknown. API Gateway requires the exact message for a 401: any
+                other
+                message becomes a 500.
         """
         try:
-            caller = self._keys.resolve(_key(event))
+            caller = self._keys.resolve(_find_key(event))
         except UnauthenticatedError:
             raise UnauthenticatedError("Unauthorized") from None
         policy = {
             "principalId": f"{caller.tenant}/{caller.principal}",
-            "policyDocument": _allow(_whole_stage(event["methodArn"])),
+            "policyDocument": _make_policy(_stage_arn(event["methodArn"])),
             "context": {
                 "tenant": caller.tenant,
                 "principal": caller.principal,
@@ -55,17 +63,17 @@ class Authorizer:
         return policy | ({"usageIdentifierKey": self._gateway_key} if self._gateway_key else {})
 
 
-def _key(event: Mapping[str, Any]) -> str:
+def _find_key(event: Mapping[str, Any]) -> str:
     headers = event.get("headers") or {}
     return next((value for name, value in headers.items() if name.lower() == _HEADER), "")
 
 
-def _whole_stage(method_arn: str) -> str:
-    """The answer is kept for a key, not for a method: arn:...:API/STAGE/METHOD/PATH -> arn:...:API/STAGE/*."""
+def _stage_arn(method_arn: str) -> str:
+    """Return the ARN of all methods of the stage: the policy is cached per key, not per method."""
     api, stage, *_ = method_arn.split("/")
     return f"{api}/{stage}/*"
 
 
-def _allow(resource: str) -> dict[str, Any]:
+def _make_policy(resource: str) -> dict[str, Any]:
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource}
     return {"Version": "2012-10-17", "Statement": [statement]}

@@ -1,6 +1,6 @@
-"""What comes in through API Gateway, and what goes back. Standard library only: every function of the API shares it.
+"""Requests from API Gateway and responses to it. Standard library only: every function of the API imports it.
 
-The one table of the HTTP statuses of errors is here.
+It contains the only table of HTTP statuses by error class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ from pipeline.contracts.errors import (
 )
 from pipeline.contracts.object_keys import SMOKE_TEST
 
-__all__ = ["Event", "InferRequest", "Response", "error_response", "infer_request", "response", "status_of", "tenant_of"]
+__all__ = [
+    "Event",
+    "InferRequest",
+    "Response",
+    "authorize_caller",
+    "http_status",
+    "make_error_response",
+    "make_response",
+    "parse_infer_request",
+]
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -33,7 +42,7 @@ _STATUS: dict[type[BaseException], int] = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
-    ObjectNotFoundError: 500,  # what we keep is gone: no mistake of the caller's
+    ObjectNotFoundError: 500,  # a stored object is missing: not the caller's error
     ConflictError: 409,
     TransientError: 503,
     BaseException: 500,
@@ -43,37 +52,55 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 class InferRequest(NamedTuple):
-    """``version`` None is the one under the alias live. ``unproven``: it need not have passed its smoke test.
+    """Prediction request.
 
-    ``ignore_extra``: columns that the model does not read are left out, and not refused.
+    Attributes:
+        tenant: Tenant of the caller.
+        model: Name of the model.
+        version: Number of the version; None for the live one.
+        allow_unready: Also accept a version that has not passed its smoke test.
+        body: Body of the request, JSON.
+        ignore_extra: Ignore columns that the model does not read, instead of refusing them.
     """
 
     tenant: str
     model: str
     version: int | None
-    unproven: bool
+    allow_unready: bool
     body: str | bytes
     ignore_extra: bool = False
 
 
-def infer_request(event: Event) -> InferRequest:
-    """Read a prediction's event.
+def parse_infer_request(event: Event) -> InferRequest:
+    """Parse API Gateway's event of a prediction request.
 
-    Raises UnauthenticatedError and ForbiddenError for the caller, NotFoundError for names that nothing can have,
-    InvalidRequestError for a body that is not there.
+    Raises:
+        UnauthenticatedError: The request has no caller.
+        ForbiddenError: The caller may not predict.
+        NotFoundError: The path has no valid model and version.
+        InvalidRequestError: The body is missing or not base64 as announced, or a query parameter is invalid.
     """
-    tenant = tenant_of(event, "predict")
+    tenant = authorize_caller(event, "predict")
     path = _INFER_PATH.search(event["path"])
     if path is None:
         raise NotFoundError("there is no such model or version: a model's name and a version's number are expected")
     model, version = path.groups()
-    unproven = event["requestContext"]["authorizer"].get("principal") == SMOKE_TEST
+    allow_unready = event["requestContext"]["authorizer"].get("principal") == SMOKE_TEST
     number = int(version) if version else None
-    return InferRequest(tenant, model, number, unproven, _body(event), ignore_extra=_ignores_extra(event))
+    return InferRequest(tenant, model, number, allow_unready, _read_body(event), ignore_extra=_ignores_extra(event))
 
 
-def tenant_of(event: Event, permission: str) -> str:
-    """The caller's tenant; raise UnauthenticatedError without one, ForbiddenError without the permission."""
+def authorize_caller(event: Event, permission: str) -> str:
+    """Return the caller's tenant.
+
+    Args:
+        event: API Gateway's event.
+        permission: Required permission.
+
+    Raises:
+        UnauthenticatedError: The request has no caller.
+        ForbiddenError: The caller lacks the permission.
+    """
     authorizer = event["requestContext"].get("authorizer") or {}
     if not authorizer.get("tenant"):
         raise UnauthenticatedError("no caller is known: an API key in the header x-api-key is expected")
@@ -83,24 +110,28 @@ def tenant_of(event: Event, permission: str) -> str:
     return tenant
 
 
-def status_of(error: BaseException) -> int:
-    """The HTTP status of the nearest base class that has one."""
+def http_status(error: BaseException) -> int:
+    """Return the HTTP status of an error: that of its nearest base class in the table."""
     return next(_STATUS[base] for base in type(error).__mro__ if base in _STATUS)
 
 
-def response(status: int, body: str) -> Response:
-    """``body`` is a JSON text."""
+def make_response(status: int, body: str) -> Response:
+    """Return a response with a JSON text as its body."""
     return {"statusCode": status, "headers": _HEADERS, "body": body, "isBase64Encoded": False}
 
 
-def error_response(error: BaseException, request_id: str) -> Response:
-    """``{"error": ...}``: a caller's mistake in its own words; of what is ours, only where to look for it."""
-    status = status_of(error)
+def make_error_response(error: BaseException, request_id: str) -> Response:
+    """Return ``{"error": ...}``.
+
+    A caller's error has its own message; for a server error the message only has the request id, to find it in the
+    logs.
+    """
+    status = http_status(error)
     words = str(error)
     if status >= 500:
         reason = "a service is busy, try again" if status == 503 else "internal error"
         words = f"{reason} (request {request_id})"
-    return response(status, json.dumps({"error": words}))
+    return make_response(status, json.dumps({"error": words}))
 
 
 def _ignores_extra(event: Event) -> bool:
@@ -110,7 +141,7 @@ def _ignores_extra(event: Event) -> bool:
     return bool(policy == "ignore")
 
 
-def _body(event: Event) -> str | bytes:
+def _read_body(event: Event) -> str | bytes:
     body = event.get("body")
     if not isinstance(body, str) or not body:
         raise InvalidRequestError('the body is empty: JSON with "rows" or "inputs" is expected')

@@ -1,4 +1,4 @@
-"""What there is to call: the Open Inference Protocol's metadata, and the registry's lists. Needs no onnxruntime."""
+"""Metadata of models: the Open Inference Protocol's, and the registry's lists. Needs no onnxruntime."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Runs(Protocol):
 
 
 class ModelCatalog:
-    """One tenant's models at a time; each method raises NotFoundError for what this tenant has not."""
+    """Models of one tenant per call. Methods raise NotFoundError for what the tenant does not have."""
 
     def __init__(self, registry: _Registry, artifacts: ObjectStore, runs: _Runs) -> None:
         self._registry = registry
@@ -37,7 +37,7 @@ class ModelCatalog:
         self._runs = runs
 
     def metadata(self, tenant: str, model: str, version: str | None = None) -> Document:
-        """A model as OIP describes it: of ``version``, or of the live one."""
+        """Return the Open Inference Protocol's metadata of a version; of the live one by default."""
         chosen = self._find(tenant, model, version)
         return {
             "name": model,
@@ -49,24 +49,28 @@ class ModelCatalog:
                 {"name": c.name, "datatype": c.datatype, "shape": [-1, *c.shape]} for c in chosen.signature.columns
             ],
             "outputs": _outputs(chosen.signature),
-            "signature": chosen.signature.to_dict(),  # an extension: how later files are read as the training file was
+            "signature": chosen.signature.to_dict(),  # an extension: how to read later files as the training file
         }
 
     def ready(self, tenant: str, model: str, version: str | None = None) -> Document:
-        """Raise ConflictError for a version that has not passed its smoke test."""
+        """Return that a version is ready.
+
+        Raises:
+            ConflictError: It has not passed its smoke test.
+        """
         chosen = self._find(tenant, model, version)
         if chosen.status != "READY":
             raise ConflictError(f"version {chosen.version} of '{model}' has not passed its smoke test")
         return {"name": model, "ready": True}
 
     def models(self, tenant: str) -> Document:
-        """All of a tenant's models."""
+        """Return all models of a tenant."""
         return {
             "models": [summary.model_dump(mode="json", exclude={"tenant"}) for summary in self._registry.models(tenant)]
         }
 
     def model(self, tenant: str, model: str) -> Document:
-        """All versions of a model, oldest first, with what they reached; which of them is live."""
+        """Return all versions of a model, oldest first, and which one is live."""
         versions = self._registry.versions(tenant, model)
         if not versions:
             raise NotFoundError(f"there is no model '{model}'")
@@ -79,7 +83,7 @@ class ModelCatalog:
         }
 
     def version(self, tenant: str, model: str, version: str) -> Document:
-        """A version's record, and its card."""
+        """Return the record and the card of a version."""
         chosen = self._find(tenant, model, version)
         record = chosen.model_dump(mode="json", exclude={"signature", "signature_file"})
         return {
@@ -89,7 +93,7 @@ class ModelCatalog:
         }
 
     def rejected(self, tenant: str) -> Document:
-        """A tenant's uploads that started no run, newest first, with the reason."""
+        """Return a tenant's uploads that started no run, newest first, with their reasons."""
         uploads = self._runs.rejected(tenant=tenant)
         return {"rejected": [upload.model_dump(mode="json", include={"key", "reason", "at"}) for upload in uploads]}
 

@@ -1,4 +1,4 @@
-"""A registered version -> a model that answers."""
+"""Load registered versions from the table and the artifacts bucket."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from pipeline.evaluation.sessions import WideSession
 from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 
-__all__ = ["ModelLoader", "onnx_session"]
+__all__ = ["ModelLoader", "make_session_factory"]
 
 _LIVE = "live"
 _READY = "READY"
-_ERRORS_ALONE = 3  # onnxruntime warns of machines that have no GPU
+_LOG_ERRORS_ONLY = 3  # onnxruntime warns on machines without a GPU
 
 
-def onnx_session(threads: int) -> Callable[[bytes], InferenceSession]:
-    """Makes sessions that use ``threads`` threads."""
+def make_session_factory(threads: int) -> Callable[[bytes], InferenceSession]:
+    """Return a function that creates an onnxruntime session with ``threads`` threads from a model file."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ALONE
+    options.log_severity_level = _LOG_ERRORS_ONLY
 
     def make(file: bytes) -> InferenceSession:
         session: InferenceSession = WideSession(file, options, providers=["CPUExecutionProvider"])
@@ -39,9 +39,16 @@ def onnx_session(threads: int) -> Callable[[bytes], InferenceSession]:
 
 
 class ModelLoader:
-    """Reads the registry's table itself: its records are JSON, and pydantic is not on the way of a prediction.
+    """Loads versions.
 
-    A file goes as bytes straight into its session: no disk to fill, and no copy that was not checked.
+    It reads the registry's table itself: the records are JSON, so that predictions need no pydantic. A model file goes
+    from
+    S3 into its session without a copy on disk.
+
+    Args:
+        table: Table of the registry.
+        artifacts: Bucket of the model files.
+        make_session: Creates a session from a model file.
     """
 
     def __init__(self, table: Table, artifacts: ObjectStore, make_session: Callable[[bytes], InferenceSession]) -> None:
@@ -50,23 +57,36 @@ class ModelLoader:
         self._make_session = make_session
 
     def live_version(self, tenant: str, model: str) -> int:
-        """Raise NotFoundError when the tenant has no such model, or none of its versions is live."""
+        """Return the number of the live version.
+
+        Raises:
+            NotFoundError: The tenant has no such model, or none of its versions is live.
+        """
         item = self._table.get(*alias_key(tenant, model, _LIVE))
         if item is None:
             raise NotFoundError(f"there is no live model '{model}'")
         version: int = item["version"]
         return version
 
-    def load(self, tenant: str, model: str, version: int, *, unproven: bool = False) -> LoadedModel:
-        """Raise NotFoundError when the tenant has no such version, IntegrityError when its file is gone or changed.
+    def load(self, tenant: str, model: str, version: int, *, allow_unready: bool = False) -> LoadedModel:
+        """Load a version.
 
-        Raises ConflictError when it has not passed its smoke test, unless ``unproven`` ones are welcome.
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            version: Number of the version.
+            allow_unready: Also load a version that has not passed its smoke test.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+            ConflictError: It has not passed its smoke test.
+            IntegrityError: Its file is missing or changed.
         """
         item = self._table.get(*version_key(tenant, model, version))
         if item is None:
             raise NotFoundError(f"model '{model}' has no version {version}")
         record = orjson.loads(item["record"])
-        if not (record["status"] == _READY or unproven):
+        if not (record["status"] == _READY or allow_unready):
             raise ConflictError(
                 f"version {version} of '{model}' has not passed its smoke test: a READY one is expected"
             )
@@ -81,7 +101,7 @@ class ModelLoader:
         )
 
     def _signature(self, record: Mapping[str, Any]) -> Signature:
-        """From the record, or from the file that it names: that of a wide table does not fit in a record."""
+        """Read the signature from the record, or from its file if it was too large for the record."""
         file = record.get("signature_file")
         return Signature.from_dict(record["signature"] if file is None else orjson.loads(self._file(file)))
 

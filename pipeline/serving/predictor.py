@@ -1,4 +1,4 @@
-"""What the predict function does."""
+"""Handle prediction requests."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ import orjson
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import InferenceResponse, LoadedModel
-from pipeline.serving.model_store import ModelCache
+from pipeline.serving.model_cache import ModelCache
 
 __all__ = ["Predictor"]
 
 
 class Predictor:
-    """A request -> the answer of the model that it names."""
+    """Predicts with the model that a request names."""
 
-    def __init__(self, store: ModelCache) -> None:
-        self._store = store
+    def __init__(self, cache: ModelCache) -> None:
+        self._cache = cache
 
     def __call__(self, request: InferRequest) -> InferenceResponse:
-        """Raise NotFoundError, ConflictError, IntegrityError for the version, InvalidRequestError for the request."""
-        return self._model(request).answer(_read(request.body), ignore_extra=request.ignore_extra)
+        """Predict the rows of a request.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+            ConflictError: The version has not passed its smoke test.
+            IntegrityError: The model file is missing or changed.
+            InvalidRequestError: The body does not match the model's signature.
+        """
+        return self._model(request).predict(_parse_body(request.body), ignore_extra=request.ignore_extra)
 
     def _model(self, request: InferRequest) -> LoadedModel:
         tenant, model, version = request.tenant, request.model, request.version
         if version is None:
-            return self._store.live(tenant, model)
-        return (self._store.unproven if request.unproven else self._store.ready)(tenant, model, version)
+            return self._cache.live(tenant, model)
+        return (self._cache.load_unready if request.allow_unready else self._cache.ready)(tenant, model, version)
 
 
-def _read(body: str | bytes) -> Any:
+def _parse_body(body: str | bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

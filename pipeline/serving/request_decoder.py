@@ -1,4 +1,4 @@
-"""A model's columns: what a request must bring, how it becomes the session's feeds."""
+"""Decode the rows of a request into the feeds of an onnxruntime session."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature
-from pipeline.serving.cells.errors import RefusedCellError, json_kind
+from pipeline.serving.cells.errors import InvalidCellError, json_type
 from pipeline.serving.cells.kinds import CellKind, ReadCells, cell_kind, make_reader
 from pipeline.serving.cells.markers import MissingMarkers
 from pipeline.serving.names import ColumnNames
 
-__all__ = ["Columns", "Feeds"]
+__all__ = ["Feeds", "RequestDecoder"]
 
 Feeds = dict[str, NDArray[Any]]
 Row = Mapping[str, Any]
-Where = Callable[[int, str], str]  # (row, column's name) -> where that is, in the request's own terms
+Where = Callable[[int, str], str]  # (row, column) -> location in the request's terms
 
 
 class _ColumnGroup(NamedTuple):
-    """Columns that are read together, and how to take a row's cells of them."""
+    """Columns that are read together, and the getter of their cells in a row."""
 
     names: Sequence[str]
-    cells_of: Callable[[Row], Sequence[Any]]
+    get_cells: Callable[[Row], Sequence[Any]]
     read: ReadCells
     kind: CellKind
 
 
-class _OneRow(threading.local):
-    """A thread's own arrays for one row, which each request fills anew: to make them takes four times as long."""
+class _RowBuffers(threading.local):
+    """One thread's arrays for single-row requests, reused: creating them would take four times as long."""
 
     def __init__(self, groups: Sequence[_ColumnGroup]) -> None:
         self.arrays: list[list[NDArray[Any]]] = [
@@ -48,14 +48,19 @@ class _OneRow(threading.local):
         }
 
 
-class Columns:
-    """Made once a model, so that a request costs one look a cell."""
+class RequestDecoder:
+    """Decodes requests of one model; built once, so that a request costs one look-up per cell.
 
-    def __init__(self, signature: Signature, most_rows: int) -> None:
+    Args:
+        signature: Columns of the model.
+        max_rows: Maximum number of rows of a request.
+    """
+
+    def __init__(self, signature: Signature, max_rows: int) -> None:
         self.by_name = {column.name: column for column in signature.columns}
         self.names = ColumnNames(signature)
         self.width = len(signature.columns)
-        self._most_rows = most_rows
+        self._max_rows = max_rows
         missing = MissingMarkers(signature)
         self._readers = {column.name: make_reader([column], missing) for column in signature.columns}
         kinds = {column.name: cell_kind(column) for column in signature.columns}
@@ -63,53 +68,64 @@ class Columns:
         for kind in dict.fromkeys(kinds.values()):
             columns = [column for column in signature.columns if kinds[column.name] == kind]
             names = [column.name for column in columns]
-            self._groups.append(_ColumnGroup(names, _cells_of(names), make_reader(columns, missing), kind))
-        self._one_row = _OneRow(self._groups)
+            self._groups.append(_ColumnGroup(names, _make_cell_getter(names), make_reader(columns, missing), kind))
+        self._buffers = _RowBuffers(self._groups)
 
     def feeds(self, rows: Sequence[Row], where: Where) -> Feeds:
-        """One array a column; those of a single row are good until this thread's next call.
+        """Decode rows into one array per column.
 
-        Raises InvalidRequestError, naming the place, for a cell that is not of its column's kind; KeyError for a row
-        that lacks a column.
+        The arrays of a single row are valid until this thread's next call.
+
+        Args:
+            rows: Cells by column.
+            where: Returns the location of a cell, for messages.
+
+        Raises:
+            InvalidRequestError: A cell is not valid in its column; the message says where.
+            KeyError: A row lacks a column.
         """
         try:
-            return self._of_one(rows[0]) if len(rows) == 1 else self._of_many(rows)
-        except RefusedCellError:
-            raise self._first_refused(rows, where) from None
+            return self._decode_row(rows[0]) if len(rows) == 1 else self._decode_rows(rows)
+        except InvalidCellError:
+            raise self._find_invalid_cell(rows, where) from None
 
-    def _of_one(self, row: Row) -> Feeds:
-        buffers = self._one_row
+    def _decode_row(self, row: Row) -> Feeds:
+        buffers = self._buffers
         for group, arrays in zip(self._groups, buffers.arrays):  # noqa: B905 - strict would double the time
-            for array, cell in zip(arrays, group.read(group.cells_of(row))):  # noqa: B905 - the same
+            for array, cell in zip(arrays, group.read(group.get_cells(row))):  # noqa: B905 - the same
                 array[0] = cell
         return buffers.feeds
 
-    def _of_many(self, rows: Sequence[Row]) -> Feeds:
+    def _decode_rows(self, rows: Sequence[Row]) -> Feeds:
         feeds: Feeds = {}
-        for names, cells_of, read, kind in self._groups:
-            cells = read(list(chain.from_iterable(map(cells_of, rows))))
+        for names, get_cells, read, kind in self._groups:
+            cells = read(list(chain.from_iterable(map(get_cells, rows))))
             columns: NDArray[Any] = np.array(cells, kind.dtype).reshape(len(rows), -1, *kind.shape).swapaxes(0, 1)
             feeds.update(zip(names, columns, strict=True))
         return feeds
 
-    def _first_refused(self, rows: Sequence[Row], where: Where) -> InvalidRequestError:
+    def _find_invalid_cell(self, rows: Sequence[Row], where: Where) -> InvalidRequestError:
         for number, row in enumerate(rows):
             for name, read in self._readers.items():
                 try:
                     read([row[name]])
-                except RefusedCellError as error:
-                    actual = error.actual or json_kind(row[name])
+                except InvalidCellError as error:
+                    actual = error.actual or json_type(row[name])
                     return InvalidRequestError(f"{where(number, name)}: {error}, this is {actual}")
-        raise AssertionError("they were refused together, so one of them is")
+        raise AssertionError("one of the cells is invalid")
 
     def check_count(self, rows: int, where: str) -> None:
-        """Raise InvalidRequestError for no rows, and for more than one answer can hold."""
-        if not 0 < rows <= self._most_rows:
-            raise InvalidRequestError(f"{where}: 1 to {self._most_rows} rows are expected, there are {rows}")
+        """Check the number of rows.
+
+        Raises:
+            InvalidRequestError: There are none, or more than a response can have.
+        """
+        if not 0 < rows <= self._max_rows:
+            raise InvalidRequestError(f"{where}: 1 to {self._max_rows} rows are expected, there are {rows}")
 
 
-def _cells_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """itemgetter gives a tuple only for two names or more."""
+def _make_cell_getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return a function from a row to a tuple of cells; itemgetter returns a tuple only for two or more names."""
     if len(names) == 1:
         return lambda row: (row[names[0]],)
     return itemgetter(*names)

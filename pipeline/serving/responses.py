@@ -1,4 +1,4 @@
-"""What a model said, as its callers read it. Numbers stay float32: that is how their JSON is shortest."""
+"""Encode predictions as JSON. Numbers stay float32, whose JSON is shortest."""
 
 from __future__ import annotations
 
@@ -11,25 +11,35 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature, split_label
 
-__all__ = ["chosen_outputs", "most_rows", "predictions", "predictions_of_targets", "tensors", "to_json"]
+__all__ = [
+    "format_predictions",
+    "format_target_predictions",
+    "format_tensors",
+    "max_response_rows",
+    "select_outputs",
+    "to_json",
+]
 
-_ROWS = 10_000
-_BYTES = 5_000_000  # Lambda answers with 6 MB at most
-_NUMBER_BYTES = 16  # the longest float32, its colon and comma
+_MAX_ROWS = 10_000
+_MAX_RESPONSE_BYTES = 5_000_000  # Lambda's responses have at most 6 MB
+_MAX_NUMBER_BYTES = 16  # longest float32 with its colon and comma
 
 
-def most_rows(signature: Signature) -> int:
-    """How many rows one request may have: so many that their answer fits into Lambda's, whatever it is."""
+def max_response_rows(signature: Signature) -> int:
+    """Return how many rows a request may have, so that any response fits into Lambda's limit."""
     labels = [len(orjson.dumps(name)) for name in signature.classes]
-    a_row = 64 + max(labels, default=0) + sum(label + _NUMBER_BYTES for label in labels)
-    a_row += sum(len(name) + 2 + _NUMBER_BYTES for name in signature.quantile_names)
-    if signature.targets:  # of labels also the answered ones
-        a_row += sum(labels) or sum(len(orjson.dumps(name)) + _NUMBER_BYTES for name in signature.targets)
-    return max(1, min(_ROWS, _BYTES // a_row))
+    a_row = 64 + max(labels, default=0) + sum(label + _MAX_NUMBER_BYTES for label in labels)
+    a_row += sum(len(name) + 2 + _MAX_NUMBER_BYTES for name in signature.quantile_names)
+    if signature.targets:  # multilabel: the predicted labels, too
+        a_row += sum(labels) or sum(len(orjson.dumps(name)) + _MAX_NUMBER_BYTES for name in signature.targets)
+    return max(1, min(_MAX_ROWS, _MAX_RESPONSE_BYTES // a_row))
 
 
-def predictions_of_targets(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[dict[str, Any]]:
-    """One a row, of several targets: ``{"value"}`` by name; ``{"label", "probabilities"}``, the label a list."""
+def format_target_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[dict[str, Any]]:
+    """Return one prediction per row of several targets.
+
+    Each is ``{"value"}`` with values by target, or ``{"label", "probabilities"}`` with a list of labels.
+    """
     if not signature.is_multilabel:
         names = signature.targets
         return [{"value": dict(zip(names, row))} for row in outputs[0]]  # noqa: B905 - as below
@@ -41,10 +51,15 @@ def predictions_of_targets(outputs: Sequence[NDArray[Any]], signature: Signature
     ]
 
 
-def predictions(
+def format_predictions(
     outputs: Sequence[NDArray[Any]], classes: Sequence[str], quantiles: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """One a row: ``{"label", "probabilities"}``; ``{"value"}`` without classes, also ``{"quantiles"}`` by name."""
+    """Return one prediction per row.
+
+    Each is ``{"label", "probabilities"}``, or ``{"value"}`` without classes, with ``{"quantiles"}`` by name if there
+    are
+    any.
+    """
     if quantiles:
         values, rows = outputs
         return [
@@ -60,10 +75,15 @@ def predictions(
     ]
 
 
-def chosen_outputs(requested: Any, names: Sequence[str]) -> Sequence[str]:
-    """The names of an OIP request's ``outputs``, all of ``names`` by default.
+def select_outputs(requested: Any, names: Sequence[str]) -> Sequence[str]:
+    """Return the names in the ``outputs`` of an Open Inference Protocol request; all by default.
 
-    Raises InvalidRequestError for what is no array of ``{"name"}``, and for a name that is not among ``names``.
+    Args:
+        requested: ``outputs`` of the request.
+        names: Outputs of the model.
+
+    Raises:
+        InvalidRequestError: It is not an array of ``{"name"}``, or a name is not an output.
     """
     if requested is None:
         return names
@@ -78,8 +98,8 @@ def chosen_outputs(requested: Any, names: Sequence[str]) -> Sequence[str]:
     return chosen or names
 
 
-def tensors(named: dict[str, NDArray[Any]], chosen: Sequence[str]) -> list[dict[str, Any]]:
-    """OIP's output tensors, their data flat row-major."""
+def format_tensors(named: dict[str, NDArray[Any]], chosen: Sequence[str]) -> list[dict[str, Any]]:
+    """Return output tensors of the Open Inference Protocol, with flat row-major data."""
     return [_tensor(name, named[name]) for name in chosen]
 
 
@@ -90,5 +110,5 @@ def _tensor(name: str, array: NDArray[Any]) -> dict[str, Any]:
 
 
 def to_json(document: dict[str, Any]) -> str:
-    """NaN is null."""
+    """Serialize to JSON; NaN becomes null."""
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 in JSON, read: one input tensor a column, flat or nested row-major."""
+"""Decode requests of the Open Inference Protocol v2: one JSON tensor per column, flat or nested in row-major order."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, ColumnKind
-from pipeline.serving.cells.errors import json_kind
+from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
-from pipeline.serving.names import shown
-from pipeline.serving.request_decoder import Columns, Feeds
+from pipeline.serving.names import display_name
+from pipeline.serving.request_decoder import Feeds, RequestDecoder
 
 __all__ = ["TensorDecoder"]
 
-_PARTS = ("name", "shape", "datatype", "data")
-_parts_of = itemgetter(*_PARTS)
+_FIELDS = ("name", "shape", "datatype", "data")
+_get_fields = itemgetter(*_FIELDS)
 _Types = frozenset[type]
 _FLOATS: _Types = frozenset({float, int, type(None)})
 _INTEGERS: _Types = frozenset({int, type(None)})
@@ -25,7 +25,7 @@ _NUMBERS: Mapping[str, _Types] = {
     **dict.fromkeys(("FP32", "FP64"), _FLOATS),
     **{f"{sign}{bits}": _INTEGERS for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)},
 }
-# What a kind of column takes: datatype -> the types of its elements in JSON; null is a missing value, as an extension.
+# Accepted by a kind of column: datatype -> JSON types of its elements. As an extension, null is a missing value.
 _ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
     "numeric": {**_NUMBERS, **_TEXTS},
     "boolean": {"BOOL": frozenset({bool, int, type(None)}), **_NUMBERS, **_TEXTS},
@@ -38,24 +38,32 @@ _CODES = {**_TEXTS, **_NUMBERS}
 
 
 class TensorDecoder:
-    """Made once a model."""
+    """Decodes the tensors of one model's requests; built once."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: RequestDecoder) -> None:
         self._columns = columns
         self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
         self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
 
     def __call__(self, inputs: Any, *, ignore_extra: bool = False) -> Feeds:
-        """Raise InvalidRequestError for a tensor that is no column's, twice there, or of a wrong shape or datatype."""
+        """Decode tensors into the feeds of a session.
+
+        Args:
+            inputs: ``inputs`` of the request.
+            ignore_extra: Ignore columns that the model does not read.
+
+        Raises:
+            InvalidRequestError: A tensor is no column's, is repeated, or has a wrong shape or datatype.
+        """
         if type(inputs) is not list:
-            raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_kind(inputs)}")
+            raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_type(inputs)}")
         if not inputs:
-            raise InvalidRequestError("inputs: one tensor a column is expected, the array is empty")
+            raise InvalidRequestError("inputs: one tensor per column is expected, the array is empty")
         tensors: dict[str, list[Any]] = {}
         for number, tensor in enumerate(inputs):
             name, data = self._read(tensor, number)
             if name in tensors:
-                raise InvalidRequestError(f"inputs[{number}]: '{shown(name)}' is there already, one is expected")
+                raise InvalidRequestError(f"inputs[{number}]: '{display_name(name)}' is there already, one is expected")
             tensors[name] = data
         absent = self._check_names(tensors, ignore_extra) if tensors.keys() != self._elements.keys() else ()
         rows = self._count_rows(tensors)
@@ -66,32 +74,39 @@ class TensorDecoder:
         return self._columns.feeds(cells, _where)
 
     def _read(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
-        """A tensor's column, and one value a row."""
+        """Return the column of a tensor, and one value per row."""
         try:
-            name, shape, datatype, data = _parts_of(tensor)
+            name, shape, datatype, data = _get_fields(tensor)
             elements = self._elements[name][datatype]
         except (KeyError, TypeError):
-            return self._read_otherwise(tensor, number)
+            return self._read_irregular(tensor, number)
         if type(data) is not list:
-            raise InvalidRequestError(f"input '{shown(name)}', data: an array is expected, not {json_kind(data)}")
+            raise InvalidRequestError(
+                f"input '{display_name(name)}', data: an array is expected, not {json_type(data)}"
+            )
         if name in self._images:
-            return name, split_image_batch(data, shape, self._images[name], f"input '{shown(name)}'")
+            return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
         if list in map(type, data):
-            data = _flat(data, name)
+            data = _flatten(data, name)
         if shape not in ([len(data)], [len(data), 1]):
             count = len(data)
             raise InvalidRequestError(
-                f"input '{shown(name)}': the shape [{count}] or [{count}, 1] is expected, its data has {count} elements"
+                f"input '{display_name(name)}': the shape [{count}] or [{count}, 1] is expected, "
+                f"its data has {count} elements"
             )
         if not elements.issuperset(map(type, data)):
             wrong = next(index for index, element in enumerate(data) if type(element) not in elements)
             raise InvalidRequestError(
-                f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_kind(data[wrong])}"
+                f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_type(data[wrong])}"
             )
         return name, data
 
     def _check_names(self, tensors: dict[str, list[Any]], ignore_extra: bool) -> Collection[str]:
-        """The optional columns that are absent; raise InvalidRequestError for others. Extra ones are taken out."""
+        """Return the absent optional columns, and remove extra tensors.
+
+        Raises:
+            InvalidRequestError: A required column is absent, or a tensor is unknown.
+        """
         extra = [name for name in tensors if name not in self._elements]
         unknown = [name for name in extra if not (ignore_extra or self._columns.names.is_unread(name))]
         self._columns.names.check(tensors, "inputs", unknown)
@@ -106,45 +121,45 @@ class TensorDecoder:
         for name in remaining:
             if len(tensors[name]) != rows:
                 raise InvalidRequestError(
-                    f"inputs: '{shown(name)}' has {len(tensors[name])} elements and '{shown(first)}' has {rows}, "
-                    "one a row is expected"
+                    f"inputs: '{display_name(name)}' has {len(tensors[name])} elements and "
+                    f"'{display_name(first)}' has {rows}, one per row is expected"
                 )
         return rows
 
-    def _read_otherwise(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
-        """Read a tensor whose name is in another spelling, or say what is wrong with it.
+    def _read_irregular(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
+        """Read a tensor whose name has another spelling, or raise an error that says what is wrong with it.
 
-        One that is only no column's goes on by its name, to be told with others.
+        A tensor that merely belongs to no column is returned under its name, to be reported together with others.
         """
         where = f"inputs[{number}]"
         if type(tensor) is not dict:
-            raise InvalidRequestError(f"{where}: an object is expected, not {json_kind(tensor)}")
-        if absent := [field for field in _PARTS if field not in tensor]:
-            raise InvalidRequestError(f"{where} lacks {', '.join(absent)}: a tensor has {', '.join(_PARTS)}")
+            raise InvalidRequestError(f"{where}: an object is expected, not {json_type(tensor)}")
+        if absent := [field for field in _FIELDS if field not in tensor]:
+            raise InvalidRequestError(f"{where} lacks {', '.join(absent)}: a tensor has {', '.join(_FIELDS)}")
         spelling: Any = tensor["name"]
         if type(spelling) is not str:
-            raise InvalidRequestError(f"{where}, name: text is expected, not {json_kind(spelling)}")
+            raise InvalidRequestError(f"{where}, name: text is expected, not {json_type(spelling)}")
         name = self._columns.names.find(spelling)
         if name is None:
             return spelling, []
         if name != spelling:
             return self._read(tensor | {"name": name}, number)
         datatypes = ", ".join(self._elements[name])
-        raise InvalidRequestError(f"input '{shown(name)}', datatype: one of {datatypes} is expected")
+        raise InvalidRequestError(f"input '{display_name(name)}', datatype: one of {datatypes} is expected")
 
 
 def _elements(column: Column) -> Mapping[str, _Types]:
     return _CODES if column.is_code else _ELEMENTS[column.kind]
 
 
-def _flat(data: list[Any], name: str) -> list[Any]:
+def _flatten(data: list[Any], name: str) -> list[Any]:
     for number, row in enumerate(data):
         if type(row) is not list or len(row) != 1:
             raise InvalidRequestError(
-                f"input '{shown(name)}', data[{number}]: an array of one element is expected, as others are"
+                f"input '{display_name(name)}', data[{number}]: an array of one element is expected, as others are"
             )
     return [row[0] for row in data]
 
 
 def _where(row: int, column: str) -> str:
-    return f"input '{shown(column)}', element {row}"
+    return f"input '{display_name(column)}', element {row}"

@@ -28,7 +28,7 @@ from pipeline.jobs.train import train
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.model_loader import onnx_session
+from pipeline.serving.model_loader import make_session_factory
 from pipeline.validation.validate import validate
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
@@ -57,7 +57,7 @@ class Learned:
         return self.model.signature
 
     def predict(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        answer: list[dict[str, Any]] = json.loads(self.model.answer({"rows": rows}).body)["predictions"]
+        answer: list[dict[str, Any]] = json.loads(self.model.predict({"rows": rows}).body)["predictions"]
         return answer
 
     def test_rows(self) -> pl.DataFrame:
@@ -109,7 +109,7 @@ def learn(body: bytes, workdir: Path, *, spec: str = "", file: str = "data.csv",
         model="model",
         version=1,
         signature=Signature.from_dict(json.loads(json.dumps(dataset.signature_of(winner.classes).to_dict()))),
-        session=onnx_session(1)(unpack_model(stored, "the winner's file")),
+        session=make_session_factory(1)(unpack_model(stored, "the winner's file")),
     )
     return Learned(dataset, planned, selection, card, golden, model, artifacts)
 

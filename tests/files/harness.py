@@ -23,9 +23,9 @@ from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.parsing.numbers import parse_number
 from pipeline.planning.plan import plan
-from pipeline.serving.http import error_response, infer_request
+from pipeline.serving.http import make_error_response, parse_infer_request
 from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.model_loader import onnx_session
+from pipeline.serving.model_loader import make_session_factory
 from pipeline.serving.predictor import Predictor
 from pipeline.training.trainer import Trainer
 from pipeline.validation.known_rows import read_known_rows
@@ -157,7 +157,7 @@ class Served:
 
     @cached_property
     def _predict(self) -> Predictor:
-        session = onnx_session(1)(self.model_bytes)
+        session = make_session_factory(1)(self.model_bytes)
         model = LoadedModel(tenant="demo", model="model", version=1, signature=self.signature, session=session)
         return Predictor(_OneModel(model))  # type: ignore[arg-type]  # of a store it takes only ``live``
 
@@ -173,9 +173,9 @@ class Served:
             "body": body,
         }
         try:
-            answer = self._predict(infer_request(event))
+            answer = self._predict(parse_infer_request(event))
         except ModeldropError as error:
-            response = error_response(error, "test")
+            response = make_error_response(error, "test")
             return Reply(response["statusCode"], json.loads(response["body"]))
         return Reply(200, json.loads(answer.body))
 

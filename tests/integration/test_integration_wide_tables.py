@@ -21,7 +21,7 @@ from pipeline.contracts.table_keys import version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import MAX_RECORD_BYTES, ModelRegistry
 from pipeline.serving.model_catalog import ModelCatalog
-from pipeline.serving.model_loader import ModelLoader, onnx_session
+from pipeline.serving.model_loader import ModelLoader, make_session_factory
 from pipeline.validation.limits import MAX_CLASSES, MAX_COLUMNS
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import artifact, model_version
@@ -94,9 +94,9 @@ def test_it_is_registered_in_a_small_item_described_and_answers(table: Table, wh
     assert item is not None
     assert item_bytes(item) < MAX_RECORD_BYTES
     assert version.signature == ModelRegistry(table, artifacts).live("demo", "adult").signature == signature
-    loaded = ModelLoader(table, artifacts, onnx_session(1)).load("demo", "adult", 1)
+    loaded = ModelLoader(table, artifacts, make_session_factory(1)).load("demo", "adult", 1)
     assert loaded.signature == signature
-    answer = loaded.answer(
+    answer = loaded.predict(
         {
             "rows": [
                 {column.name: None for column in signature.columns} | {NARROW[0].name: 1.0}
@@ -126,7 +126,7 @@ def test_a_signatures_file_that_is_not_as_registered_is_refused(damage: str) -> 
     with pytest.raises(IntegrityError, match=file.sha256):
         ModelRegistry(table, artifacts).get("demo", "adult", 1)
     with pytest.raises(IntegrityError, match=file.sha256):
-        ModelLoader(table, artifacts, onnx_session(1)).load("demo", "adult", 1)
+        ModelLoader(table, artifacts, make_session_factory(1)).load("demo", "adult", 1)
 
 
 def test_versions_are_listed_without_reading_their_signatures_files() -> None:

@@ -13,7 +13,7 @@ from pipeline.cli.client.lookup import find_live
 from pipeline.cli.client.model_api import ModelApi
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
-from pipeline.serving.responses import most_rows
+from pipeline.serving.responses import max_response_rows
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection, Session
@@ -114,7 +114,7 @@ def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES
 
 def _batch_rows(signature: Signature) -> int:
     cells = sum(math.prod(column.shape) for column in signature.columns)  # of no shape: 1
-    return max(1, min(most_rows(signature), _MAX_CELLS // max(1, cells)))
+    return max(1, min(max_response_rows(signature), _MAX_CELLS // max(1, cells)))
 
 
 def _name_rows(text: str, before: int) -> str:

@@ -1,1 +1,1 @@
-"""Cells of a request as what a model takes, read by the rules with which the training file was read."""
+"""Readers of a request's cells, with the rules that read the training file."""

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import TimeUnit, is_ambiguous, parse_timestamp, timestamp_from_number
 from pipeline.parsing.text import clean_text
-from pipeline.serving.cells.errors import RefusedCellError
+from pipeline.serving.cells.errors import InvalidCellError
 from pipeline.serving.cells.markers import MissingMarkers
 from pipeline.serving.cells.numbers import MAX_LETTERS
 
@@ -29,9 +29,11 @@ _UNITS: dict[TimeUnit, str] = {
 
 
 class DateReader:
-    """Read dates as text, and numbers in the column's unit, as seconds since 1970 UTC; NaN for a missing value.
+    """Reads dates as text, and numbers in the column's unit, as seconds since 1970 UTC; missing values as NaN.
 
-    The cells are those of ``columns``, row after row.
+    Args:
+        columns: Columns of the cells, which come row by row.
+        missing: Markers of missing values.
     """
 
     def __init__(self, columns: Sequence[Column], missing: MissingMarkers) -> None:
@@ -39,39 +41,43 @@ class DateReader:
         self._missing = missing
 
     def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Raise RefusedCellError for what is no date of the years 1 to 9999."""
+        """Read cells, row by row.
+
+        Raises:
+            InvalidCellError: A cell is not a date of the years 1 to 9999.
+        """
         columns = cycle(self._columns)
-        return [_moment(cell, column, self._missing) for cell, column in zip(cells, columns)]  # noqa: B905 - no end
+        return [_to_timestamp(cell, column, self._missing) for cell, column in zip(cells, columns)]  # noqa: B905 - cycle is endless
 
 
-def _moment(cell: object, column: Column, missing: MissingMarkers) -> float:
+def _to_timestamp(cell: object, column: Column, missing: MissingMarkers) -> float:
     if cell is None:
         return np.nan
     if isinstance(cell, str):
-        return _moment_of_text(clean_text(cell), column, missing)
+        return _parse_text(clean_text(cell), column, missing)
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        raise RefusedCellError(_expected(column))
+        raise InvalidCellError(_expected(column))
     if cell in missing.numbers:
         return np.nan
     seconds = timestamp_from_number(cell, column.time_unit)
     if seconds is None:
-        raise RefusedCellError(_expected(column), "a number beyond the years 1 to 9999")
+        raise InvalidCellError(_expected(column), "a number beyond the years 1 to 9999")
     return seconds
 
 
-def _moment_of_text(text: str, column: Column, missing: MissingMarkers) -> float:
+def _parse_text(text: str, column: Column, missing: MissingMarkers) -> float:
     if text in missing.texts:
         return np.nan
     seconds = None
     if len(text) <= MAX_LETTERS:
         seconds = parse_timestamp(text, day_first=column.day_first, time_unit=column.time_unit)
     if seconds is None:
-        raise RefusedCellError(_expected(column), _describe(text, column))
+        raise InvalidCellError(_expected(column), _describe(text, column))
     return seconds
 
 
 def _describe(text: str, column: Column) -> str:
-    """Say why a text was not read."""
+    """Return why a text is not a date."""
     if len(text) > MAX_LETTERS or column.time_unit == "hh.mm.ss":
         return "other text"
     if column.day_first is None:

@@ -1,10 +1,10 @@
-"""What is wrong with a cell, told without its value."""
+"""Error of an invalid cell. Its message never contains the value."""
 
 from __future__ import annotations
 
 from types import NoneType
 
-__all__ = ["RefusedCellError", "json_kind"]
+__all__ = ["InvalidCellError", "json_type"]
 
 _JSON_KINDS = {
     str: "text", bool: "a boolean", int: "a number", float: "a number",
@@ -12,14 +12,19 @@ _JSON_KINDS = {
 }  # fmt: skip
 
 
-class RefusedCellError(ValueError):
-    """A cell is not of its column's kind; ``actual`` says what it is where its JSON type does not."""
+class InvalidCellError(ValueError):
+    """A cell is not valid in its column.
+
+    Args:
+        expected: Sentence that says what is expected.
+        actual: What the cell is, if its JSON type does not say it.
+    """
 
     def __init__(self, expected: str, actual: str | None = None) -> None:
         super().__init__(expected)
         self.actual = actual
 
 
-def json_kind(value: object) -> str:
-    """Name the JSON type of a value, without the value."""
+def json_type(value: object) -> str:
+    """Return the name of a value's JSON type."""
     return _JSON_KINDS[type(value)]

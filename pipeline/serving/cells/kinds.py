@@ -1,4 +1,4 @@
-"""How the cells of a column are read. All at once: which cell is wrong is only asked when one is."""
+"""Readers of a column's cells. They read all cells at once; the invalid one is searched only after an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ ReadCells = Callable[[Sequence[Any]], Sequence[Any]]  # row-major cells -> eleme
 
 
 class CellKind(NamedTuple):
-    """What columns that are read together have in common. ``shape``: of one element, where it is an array itself."""
+    """What columns that are read together have in common.
+
+    Attributes:
+        reader: Name of the reader.
+        dtype: Type of the array's elements.
+        shape: Shape of one cell, if it is an array itself.
+    """
 
     reader: str
     dtype: type
@@ -37,7 +43,7 @@ _KINDS: dict[ColumnKind, CellKind] = {
 
 
 def cell_kind(column: Column) -> CellKind:
-    """Name the reader and the elements of ``column``."""
+    """Return the kind of a column's cells."""
     if column.kind == "image":
         return CellKind("image", np.uint8, column.shape)
     if column.is_code:
@@ -46,15 +52,15 @@ def cell_kind(column: Column) -> CellKind:
 
 
 def make_reader(columns: Sequence[Column], missing: MissingMarkers) -> ReadCells:
-    """A function that reads the cells of ``columns``, which are of one CellKind, row after row.
+    """Return a function that reads the cells of columns of one kind, row by row.
 
-    It raises RefusedCellError when a cell is not of its column's kind.
+    It raises InvalidCellError if a cell is not valid in its column.
     """
     kind = cell_kind(columns[0])
     if kind.reader == "image":
-        from pipeline.serving.cells.images import images_of  # noqa: PLC0415 - a table pays nothing for it
+        from pipeline.serving.cells.images import make_image_reader  # noqa: PLC0415 - only models of images need it
 
-        return images_of(kind.shape)
+        return make_image_reader(kind.shape)
     readers: dict[str, Callable[[], ReadCells]] = {
         "number": lambda: NumberReader(columns, missing),
         "text": lambda: TextReader(missing),

@@ -1,4 +1,4 @@
-"""What means a missing value in a request: what did so in the training file."""
+"""Markers of missing values in a request: those of the training file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ __all__ = ["MissingMarkers"]
 
 
 class MissingMarkers:
-    """The usual texts, unless train.yaml replaced them; and the numbers among them, such as -999.
+    """Markers of missing values: the default ones, or those of train.yaml.
 
-    ``texts`` are for every column, ``texts_of_numbers`` for a numeric one.
+    Attributes:
+        texts: Markers in any column.
+        texts_of_numbers: Markers in numeric columns.
+        numbers: Numbers among the markers, such as -999.
     """
 
     def __init__(self, signature: Signature) -> None:

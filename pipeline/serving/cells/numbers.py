@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.contracts.signature import Column
 from pipeline.parsing.numbers import NumberFormat, parse_number
 from pipeline.parsing.text import strip_text
-from pipeline.serving.cells.errors import RefusedCellError
+from pipeline.serving.cells.errors import InvalidCellError
 from pipeline.serving.cells.markers import MissingMarkers
 
 __all__ = ["MAX_LETTERS", "NumberReader"]
@@ -24,9 +24,11 @@ _MAX_FLOAT, _MAX_DOUBLE = float(np.finfo(np.float32).max), float(np.finfo(np.flo
 
 
 class NumberReader:
-    """Leave numbers and null as they are (in an array null is NaN), and read texts as the training file wrote numbers.
+    """Reads numbers, null as missing, and texts in the number format of the training file.
 
-    The cells are those of ``columns``, row after row.
+    Args:
+        columns: Columns of the cells, which come row by row.
+        missing: Markers of missing values.
     """
 
     def __init__(self, columns: Sequence[Column], missing: MissingMarkers) -> None:
@@ -35,16 +37,20 @@ class NumberReader:
         self._max, self._bound = (_MAX_DOUBLE, "±1.8e308") if columns[0].is_wide else (_MAX_FLOAT, "±3.4e38")
 
     def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Raise RefusedCellError for what is no number in its column's format, and for one that is too large."""
+        """Read cells, row by row; missing values are None.
+
+        Raises:
+            InvalidCellError: A cell is not a number in its column's format, or is too large.
+        """
         types = set(map(type, cells))
         if self._missing_numbers or not types <= _NUMBERS:
             if not types <= _NUMBERS_OR_TEXTS:
-                raise RefusedCellError("a number or null is expected")
+                raise InvalidCellError("a number or null is expected")
             cells = self._read_each(cells)
             types = set(map(type, cells))
         present = [0, *filter(None, cells)] if NoneType in types else cells
         if max(present) > self._max or min(present) < -self._max:
-            raise RefusedCellError(f"a number within {self._bound} is expected", "a larger one")
+            raise InvalidCellError(f"a number within {self._bound} is expected", "a larger one")
         return cells
 
     def _read_each(self, cells: Sequence[Any]) -> list[Any]:
@@ -62,7 +68,7 @@ class NumberReader:
             return None
         number = parse_number(text, number_format) if len(text) <= MAX_LETTERS else None
         if number is None or np.isnan(number):
-            raise RefusedCellError(f"a number such as {_example(number_format)} or null is expected", "other text")
+            raise InvalidCellError(f"a number such as {_example(number_format)} or null is expected", "other text")
         return number
 
 

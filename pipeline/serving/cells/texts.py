@@ -7,28 +7,34 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.parsing.text import clean_text
-from pipeline.serving.cells.errors import RefusedCellError
+from pipeline.serving.cells.errors import InvalidCellError
 from pipeline.serving.cells.markers import MissingMarkers
 
 __all__ = ["CodeReader", "TextReader"]
 
-_EXACT = 2**53  # up to it a double holds every whole number; JSON numbers with a fraction or over 64 bits are doubles
+_MAX_EXACT_INTEGER = (
+    2**53
+)  # up to it a double holds every whole number; JSON numbers with a fraction or over 64 bits are doubles
 _TRUTH_WORDS = frozenset({"True", "TRUE", "False", "FALSE"})
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 
 
 class TextReader:
-    """Read cells as stripped and composed text; '' for null and for a marker of a missing value."""
+    """Reads cells as stripped text in Unicode's NFC form; missing values as ''."""
 
     def __init__(self, missing: MissingMarkers) -> None:
         self._missing = missing.texts
 
     def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Raise RefusedCellError for an array, an object, and a number whose digits JSON has lost."""
+        """Read cells.
+
+        Raises:
+            InvalidCellError: A cell is an array, an object, or a number whose digits JSON has lost.
+        """
         try:
-            joined = "".join(cells)  # the quickest way to ask whether all are text, and of ASCII
+            joined = "".join(cells)  # the fastest check that all cells are text, and ASCII
         except TypeError:
-            cells = [cell if type(cell) is str else _text(cell) for cell in cells]
+            cells = [cell if type(cell) is str else _to_text(cell) for cell in cells]
             joined = "".join(cells)
         texts = list(map(str.strip if joined.isascii() else clean_text, cells))
         if self._missing.isdisjoint(texts):
@@ -37,14 +43,18 @@ class TextReader:
 
 
 class CodeReader(TextReader):
-    """Read cells of categories that other files may type: 7, 7.0 and "7.0" are "7", true and "True" are "true"."""
+    """Reads cells of categories that other files may type: 7, 7.0 and "7.0" are "7", true and "True" are "true"."""
 
     def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Raise RefusedCellError as TextReader does."""
-        return [_code(text) for text in super().__call__(cells)]
+        """Read cells.
+
+        Raises:
+            InvalidCellError: As TextReader.
+        """
+        return [_normalize_code(text) for text in super().__call__(cells)]
 
 
-def _text(cell: object) -> str:
+def _to_text(cell: object) -> str:
     if cell is None:
         return ""
     if isinstance(cell, bool):
@@ -52,17 +62,17 @@ def _text(cell: object) -> str:
     if isinstance(cell, int):
         return str(cell)
     if isinstance(cell, float):
-        return _of_double(cell)
-    raise RefusedCellError("text or null is expected")
+        return _format_double(cell)
+    raise InvalidCellError("text or null is expected")
 
 
-def _of_double(cell: float) -> str:
-    if not -_EXACT < cell < _EXACT:
-        raise RefusedCellError("text is expected for a number beyond 2^53 that is no 64-bit integer")
+def _format_double(cell: float) -> str:
+    if not -_MAX_EXACT_INTEGER < cell < _MAX_EXACT_INTEGER:
+        raise InvalidCellError("text is expected for a number beyond 2^53 that is not a 64-bit integer")
     return str(int(cell)) if cell.is_integer() else str(cell)  # a client with missing values writes the code 1 as 1.0
 
 
-def _code(text: str) -> str:
+def _normalize_code(text: str) -> str:
     match = _WHOLE.fullmatch(text)
     if match:
         return match[1]

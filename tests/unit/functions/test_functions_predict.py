@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.contracts.errors import TransientError
-from pipeline.serving.model_loader import ModelLoader, onnx_session
-from pipeline.serving.model_store import ModelCache
+from pipeline.serving.model_cache import ModelCache
+from pipeline.serving.model_loader import ModelLoader, make_session_factory
 from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -35,7 +35,7 @@ def api(table: FakeTable, capsys: pytest.CaptureFixture[str]) -> Api:
     publish(table, artifacts)
     publish(table, artifacts, run="demo_adult_000000000002", ready=False, live=False)
     function = Api("predict", capsys)
-    loader = ModelLoader(table, artifacts, onnx_session(1))
+    loader = ModelLoader(table, artifacts, make_session_factory(1))
     function.give(predict=Predictor(ModelCache(loader, alias_seconds=5)))
     return function
 

@@ -15,7 +15,7 @@ from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.contracts.signature import Column, Signature
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.model_loader import onnx_session
+from pipeline.serving.model_loader import make_session_factory
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import artifact, model_version
 from tests.fakes.table import FakeTable
@@ -98,7 +98,7 @@ def _impute(name: str) -> list[onnx.NodeProto]:
 
 
 def loaded(signature: Signature = CLASSIFIER) -> LoadedModel:
-    session = onnx_session(1)(model_bytes(signature))
+    session = make_session_factory(1)(model_bytes(signature))
     return LoadedModel(tenant="demo", model="adult", version=3, signature=signature, session=session)
 
 

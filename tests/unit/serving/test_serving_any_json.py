@@ -60,7 +60,7 @@ documents = (
 
 def answer(model: LoadedModel, document: Any) -> dict[str, Any] | None:
     try:
-        body: dict[str, Any] = json.loads(model.answer(document).body)
+        body: dict[str, Any] = json.loads(model.predict(document).body)
     except InvalidRequestError:
         return None
     return body

@@ -12,8 +12,8 @@ import pytest
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING
-from pipeline.serving.request_decoder import Columns
-from pipeline.serving.responses import predictions, to_json
+from pipeline.serving.request_decoder import RequestDecoder
+from pipeline.serving.responses import format_predictions, to_json
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, ROWS, direct, loaded
 
 NAN = float("nan")
@@ -26,14 +26,14 @@ AS_FED = {
 
 
 def answered(rows: Any, signature: Signature = CLASSIFIER) -> list[dict[str, Any]]:
-    body = json.loads(loaded(signature).answer({"rows": rows}).body)
+    body = json.loads(loaded(signature).predict({"rows": rows}).body)
     assert (body["model"], body["version"]) == ("adult", 3)
     return body["predictions"]
 
 
 def refused(rows: Any) -> str:
     with pytest.raises(InvalidRequestError) as raised:
-        loaded().answer({"rows": rows})
+        loaded().predict({"rows": rows})
     return raised.value.message
 
 
@@ -56,12 +56,12 @@ def test_a_regressions_values_are_onnxruntimes_too() -> None:
 
 def test_an_answer_that_is_no_number_is_null() -> None:
     outputs = [np.array([np.nan, 0.1], np.float32)]
-    assert to_json({"predictions": predictions(outputs, ())}) == '{"predictions":[{"value":null},{"value":0.1}]}'
+    assert to_json({"predictions": format_predictions(outputs, ())}) == '{"predictions":[{"value":null},{"value":0.1}]}'
 
 
 def test_a_value_may_have_quantiles() -> None:
     outputs = [np.array([0.5, 2], np.float32), np.array([[0, 1], [1.5, np.nan]], np.float32)]
-    found = to_json({"predictions": predictions(outputs, (), ("0.1", "0.9"))})
+    found = to_json({"predictions": format_predictions(outputs, (), ("0.1", "0.9"))})
     assert json.loads(found)["predictions"] == [
         {"value": 0.5, "quantiles": {"0.1": 0.0, "0.9": 1.0}},
         {"value": 2.0, "quantiles": {"0.1": 1.5, "0.9": None}},
@@ -169,15 +169,15 @@ def test_a_model_of_many_classes_takes_fewer_rows_so_that_its_answer_fits() -> N
     )
     model = loaded(signature)
     with pytest.raises(InvalidRequestError, match=r"1 to \d+ rows are expected, there are 10000") as raised:
-        model.answer({"rows": [{"x": 1}] * 10_000})
+        model.predict({"rows": [{"x": 1}] * 10_000})
     most = int(raised.value.message.split("1 to ")[1].split()[0])
-    answer = model.answer({"rows": [{"x": 0.1}] * most})
+    answer = model.predict({"rows": [{"x": 0.1}] * most})
     assert 1_000_000 < len(answer.body) < 6_000_000
 
 
 def _fed(*rows: dict[str, Any], day_first: bool | None = False) -> Any:
     columns = (Column(name="when", kind="datetime", day_first=day_first), Column(name="note", kind="text"))
-    return Columns(Signature(task="regression", target="y", columns=columns), 100).feeds(
+    return RequestDecoder(Signature(task="regression", target="y", columns=columns), 100).feeds(
         list(rows), lambda row, name: f"rows[{row}], {name}"
     )
 
@@ -221,14 +221,14 @@ def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:
 @pytest.mark.parametrize("extra", [{"zzzzzz": 1}, {"joob": "cook", "income": ">50K"}])
 def test_extra_columns_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
     rows = [{**ROWS[0], **extra}, ROWS[1]]
-    body = json.loads(loaded().answer({"rows": rows}, ignore_extra=True).body)
+    body = json.loads(loaded().predict({"rows": rows}, ignore_extra=True).body)
     assert body["predictions"] == answered(ROWS[:2])
 
 
 def test_an_absent_column_is_an_error_whatever_is_ignored() -> None:
     row = {"joob": "cook", **{name: cell for name, cell in ROWS[0].items() if name != "job"}}
     with pytest.raises(InvalidRequestError, match="lacks 'job'"):
-        loaded().answer({"rows": [row]}, ignore_extra=True)
+        loaded().predict({"rows": [row]}, ignore_extra=True)
 
 
 def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
@@ -236,7 +236,7 @@ def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
     row = {**ROWS[0], "row number": 7, " Gro\u0308ße ": None}
     assert answered([row], signature) == answered([ROWS[0]])
     with pytest.raises(InvalidRequestError, match="has 'row'"):
-        loaded(signature).answer({"rows": [{**row, "row": 1}]})
+        loaded(signature).predict({"rows": [{**row, "row": 1}]})
 
 
 @pytest.mark.parametrize("cell", ["3/4/2024", "3-4-24 10:30", "Mon, 01/02/2024"])

@@ -15,9 +15,9 @@ from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.parsing.numbers import NumberFormat
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.model_store import ModelCache
+from pipeline.serving.model_cache import ModelCache
 from pipeline.serving.predictor import Predictor
-from pipeline.serving.request_decoder import Columns
+from pipeline.serving.request_decoder import RequestDecoder
 from pipeline.serving.row_format import decode_rows
 from pipeline.serving.tensors import TensorDecoder
 from tests.unit.serving.served import loaded
@@ -28,8 +28,8 @@ DOLLARS = NumberFormat(group=",", units=("$",))
 GIGABYTES = NumberFormat(units=("GB",))
 
 
-def columns_of(*columns: Column, missing: tuple[str, ...] | None = None) -> Columns:
-    return Columns(Signature(task="regression", target="price", columns=columns, missing=missing), 100)
+def columns_of(*columns: Column, missing: tuple[str, ...] | None = None) -> RequestDecoder:
+    return RequestDecoder(Signature(task="regression", target="price", columns=columns, missing=missing), 100)
 
 
 def feed(column: Column, *cells: Any, missing: tuple[str, ...] | None = None) -> list[Any]:
@@ -429,7 +429,7 @@ def test_a_tensor_may_be_absent_or_have_the_headers_own_name() -> None:
         ),
         ([tensor(" age", "BOOL", True)], "input 'age', datatype: one of FP32"),
         ([tensor("vip", "BOOL", True)], "inputs lacks 'age', 'café': expected are"),
-        ([], "inputs: one tensor a column is expected, the array is empty"),
+        ([], "inputs: one tensor per column"),
         ([None], "inputs[0]: an object is expected, not null"),
     ],
 )

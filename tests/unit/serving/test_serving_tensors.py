@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
-from pipeline.serving.request_decoder import Columns
+from pipeline.serving.request_decoder import RequestDecoder
 from pipeline.serving.tensors import TensorDecoder
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, direct, loaded
 
@@ -32,13 +32,13 @@ AS_FED = {"age": [30.5, NAN], "job": ["cook", ""], "hours per week": [40, -1], "
 
 
 def answered(document: dict[str, Any], signature: Any = CLASSIFIER) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(loaded(signature).answer(document).body)
+    found: dict[str, Any] = json.loads(loaded(signature).predict(document).body)
     return found
 
 
 def refused(document: Any) -> str:
     with pytest.raises(InvalidRequestError) as raised:
-        loaded().answer(document)
+        loaded().predict(document)
     return raised.value.message
 
 
@@ -72,7 +72,7 @@ def test_only_the_outputs_that_are_asked_for_come_in_their_order(wanted: list[st
 
 
 def test_it_counts_the_rows() -> None:
-    assert loaded().answer({"inputs": tensors()}).rows == 2
+    assert loaded().predict({"inputs": tensors()}).rows == 2
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_wrong_tensor_is_refused_by_name_and_place(changes: dict[str, Any], me
     ("inputs", "message"),
     [
         ({}, "inputs: an array of tensors is expected, not an object"),
-        ([], "inputs: one tensor a column is expected, the array is empty"),
+        ([], "inputs: one tensor per column"),
         ([7], "inputs[0]: an object is expected, not a number"),
         ([{"name": "age"}], "inputs[0] lacks shape, datatype, data: a tensor has name, shape, datatype, data"),
         (tensors()[1:], "inputs lacks 'age': expected are"),
@@ -165,7 +165,7 @@ def test_a_request_is_of_one_protocol(document: Any, message: str) -> None:
 @pytest.mark.parametrize(("datatype", "data"), [("BYTES", ["1970-01-01T00:01Z", None]), ("FP64", [60.0, None])])
 def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any]) -> None:
     signature = Signature(task="regression", target="y", columns=(Column(name="when", kind="datetime"),))
-    decode = TensorDecoder(Columns(signature, 10))
+    decode = TensorDecoder(RequestDecoder(signature, 10))
     found = decode([{"name": "when", "shape": [2], "datatype": datatype, "data": data}])
     np.testing.assert_array_equal(found["when"], [60.0, NAN])
 
@@ -176,7 +176,7 @@ def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any])
 def test_extra_tensors_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
     document = {"inputs": [extra, *tensors()]}
     assert "?extra=ignore" in refused(document)
-    assert json.loads(loaded().answer(document, ignore_extra=True).body) == answered({"inputs": tensors()})
+    assert json.loads(loaded().predict(document, ignore_extra=True).body) == answered({"inputs": tensors()})
 
 
 def test_a_tensor_of_a_column_that_the_training_file_had_too_is_not_extra() -> None:
@@ -187,4 +187,4 @@ def test_a_tensor_of_a_column_that_the_training_file_had_too_is_not_extra() -> N
 
 def test_an_absent_tensor_is_an_error_whatever_is_ignored() -> None:
     with pytest.raises(InvalidRequestError, match="lacks 'age'"):
-        loaded().answer({"inputs": tensors(name="agee")}, ignore_extra=True)
+        loaded().predict({"inputs": tensors(name="agee")}, ignore_extra=True)

@@ -16,8 +16,8 @@ from pipeline.evaluation.stored_models import unpack_model
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.http import InferRequest
 from pipeline.serving.loaded_model import InferenceSession
-from pipeline.serving.model_loader import ModelLoader, onnx_session
-from pipeline.serving.model_store import KEEP_BYTES, ModelCache
+from pipeline.serving.model_cache import MAX_KEPT_BYTES, ModelCache
+from pipeline.serving.model_loader import ModelLoader, make_session_factory
 from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -35,13 +35,13 @@ class World:
     now: float = 100.0
     sessions: int = 0
 
-    def store(self, *, keep: int = 8, keep_bytes: int = KEEP_BYTES) -> ModelCache:
+    def store(self, *, max_models: int = 8, max_bytes: int = MAX_KEPT_BYTES) -> ModelCache:
         loader = ModelLoader(self.table, self.artifacts, self._session)
-        return ModelCache(loader, alias_seconds=5, keep=keep, keep_bytes=keep_bytes, clock=lambda: self.now)
+        return ModelCache(loader, alias_seconds=5, max_models=max_models, max_bytes=max_bytes, clock=lambda: self.now)
 
     def _session(self, file: bytes) -> InferenceSession:
         self.sessions += 1
-        return onnx_session(1)(file)
+        return make_session_factory(1)(file)
 
     def publish(self, number: int = 1, *, ready: bool = True, live: bool = True, model: str = "adult") -> int:
         run = f"demo_{model}_{number:012d}"
@@ -120,7 +120,7 @@ def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) 
     [
         lambda store: store.live("other", "adult"),
         lambda store: store.ready("other", "adult", 1),
-        lambda store: store.unproven("other", "adult", 1),
+        lambda store: store.load_unready("other", "adult", 1),
         lambda store: store.live("demo", "titanic"),
         lambda store: store.ready("demo", "adult", 2),
         lambda store: store.ready("demo", "adult", 0),
@@ -146,7 +146,7 @@ def test_a_version_answers_its_smoke_test_before_it_answers_anybody_else(world: 
     world.publish(ready=False, live=False)
     predict = Predictor(world.store())
     asked = InferRequest("demo", "adult", 1, False, BODY)
-    assert predict(asked._replace(unproven=True)).version == 1
+    assert predict(asked._replace(allow_unready=True)).version == 1
     with pytest.raises(ConflictError, match="has not passed its smoke test"):
         predict(asked)
     ModelRegistry(world.table, world.artifacts).ready("demo", "adult", 1)
@@ -166,7 +166,7 @@ def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(worl
     world.publish()
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     world.artifacts.delete(key)
-    with pytest.raises(IntegrityError, match="is gone"):
+    with pytest.raises(IntegrityError, match="missing"):
         world.store().live("demo", "adult")
 
 
@@ -174,8 +174,8 @@ def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> Non
     publish(world.table, world.artifacts, packed=True)
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     assert is_packed(world.artifacts.get(key))
-    answer = world.store().live("demo", "adult").answer(json.loads(BODY))
-    assert json.loads(answer.body)["predictions"] == json.loads(loaded().answer(json.loads(BODY)).body)["predictions"]
+    answer = world.store().live("demo", "adult").predict(json.loads(BODY))
+    assert json.loads(answer.body)["predictions"] == json.loads(loaded().predict(json.loads(BODY)).body)["predictions"]
 
 
 def test_a_packed_file_that_is_damaged_is_refused_by_name(world: World) -> None:
@@ -187,7 +187,7 @@ def test_a_packed_file_that_is_damaged_is_refused_by_name(world: World) -> None:
 def test_only_the_versions_that_were_asked_for_last_stay_loaded(world: World) -> None:
     for number in (1, 2, 3):
         world.publish(number)
-    store = world.store(keep=2)
+    store = world.store(max_models=2)
     for version in (1, 2, 1, 3, 1):
         store.ready("demo", "adult", version)
     assert world.sessions == 3
@@ -244,7 +244,7 @@ def test_versions_stay_loaded_while_their_files_fit(world: World, files: float, 
     for number in (1, 2, 3):
         world.publish(number)
     size = len(model_bytes(CLASSIFIER))
-    store = world.store(keep_bytes=int(size * files))
+    store = world.store(max_bytes=int(size * files))
     for version in (1, 2, 3, 2):
         assert store.ready("demo", "adult", version).version == version
     assert world.sessions == loads

@@ -1,4 +1,4 @@
-"""Versions, loaded when they are first asked for, and kept."""
+"""Cache of loaded versions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from collections.abc import Callable
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
 
-__all__ = ["KEEP_BYTES", "ModelCache"]
+__all__ = ["MAX_KEPT_BYTES", "ModelCache"]
 
-KEEP_BYTES = 256 << 20  # of files; a session takes more than its file, and the function has 1,769 MB
+MAX_KEPT_BYTES = 256 << 20  # of model files; a session needs more memory than its file, and the function has 1,769 MB
 
 _Name = tuple[str, str, int]  # tenant, model, version
 
 
 class ModelCache:
-    """What one process serves. Safe among threads.
+    """Versions that one process serves. Thread-safe.
 
-    The versions that were asked for last stay loaded: at most ``keep``, whose files have ``keep_bytes`` together, and
-    the last one whatever it has.
-    An alias that moves may go unnoticed for ``alias_seconds``.
+    The versions used last stay loaded, the very last one whatever its size.
+
+    Args:
+        loader: Loads versions.
+        alias_seconds: Seconds until a moved alias is noticed.
+        max_models: Maximum number of loaded versions.
+        max_bytes: Maximum size of their files together.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -30,22 +35,29 @@ class ModelCache:
         loader: ModelLoader,
         *,
         alias_seconds: float,
-        keep: int = 8,
-        keep_bytes: int = KEEP_BYTES,
+        max_models: int = 8,
+        max_bytes: int = MAX_KEPT_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loader = loader
         self._alias_seconds = alias_seconds
-        self._keep = keep
-        self._keep_bytes = keep_bytes
+        self._max_models = max_models
+        self._max_bytes = max_bytes
         self._clock = clock
-        self._live: dict[tuple[str, str], tuple[float, int]] = {}  # -> when to look again, version
+        self._live: dict[
+            tuple[str, str], tuple[float, int]
+        ] = {}  # (tenant, model) -> time of the next look-up, version
         self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
-        self._keeping = threading.Lock()
-        self._loading = threading.Lock()  # one at a time, so that memory's peak is one file's
+        self._lock = threading.Lock()
+        self._loading = threading.Lock()  # load one file at a time, to limit the memory peak
 
     def live(self, tenant: str, model: str) -> LoadedModel:
-        """The version under the alias live; raise NotFoundError when the tenant has no such model, or none is live."""
+        """Return the live version.
+
+        Raises:
+            NotFoundError: The tenant has no such model, or none of its versions is live.
+            IntegrityError: Its file is missing or changed.
+        """
         until, version = self._live.get((tenant, model), (0.0, 0))
         now = self._clock()
         if not version or now >= until:
@@ -54,7 +66,7 @@ class ModelCache:
         return self.ready(tenant, model, version)
 
     def ready(self, tenant: str, model: str, version: int) -> LoadedModel:
-        """A version that has passed its smoke test; raise what ModelLoader.load raises."""
+        """Return a version that has passed its smoke test; raise what ModelLoader.load raises."""
         name = (tenant, model, version)
         if loaded := self._find(name):
             return loaded
@@ -63,22 +75,22 @@ class ModelCache:
             self._evict(name, loaded)
         return loaded
 
-    def unproven(self, tenant: str, model: str, version: int) -> LoadedModel:
-        """A version that may not have passed its smoke test: it is loaded for this once, and not kept."""
-        return self._loader.load(tenant, model, version, unproven=True)
+    def load_unready(self, tenant: str, model: str, version: int) -> LoadedModel:
+        """Load a version that may not be READY, without caching it; raise what ModelLoader.load does."""
+        return self._loader.load(tenant, model, version, allow_unready=True)
 
     def _find(self, name: _Name) -> LoadedModel | None:
-        with self._keeping:
+        with self._lock:
             loaded = self._kept.get(name)
             if loaded is not None:
                 self._kept.move_to_end(name)
             return loaded
 
     def _evict(self, name: _Name, model: LoadedModel) -> None:
-        with self._keeping:
+        with self._lock:
             self._kept[name] = model
             while len(self._kept) > 1 and self._are_too_many():
                 self._kept.popitem(last=False)
 
     def _are_too_many(self) -> bool:
-        return len(self._kept) > self._keep or sum(m.file_bytes for m in self._kept.values()) > self._keep_bytes
+        return len(self._kept) > self._max_models or sum(m.file_bytes for m in self._kept.values()) > self._max_bytes
