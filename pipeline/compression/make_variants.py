@@ -15,6 +15,7 @@ import onnx
 import polars as pl
 
 from pipeline.compression.gates import Measured, failed_gates
+from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.measure import agreement, cpu_name, interleaved_latency_us
 from pipeline.compression.quantize_int8 import RECIPES, Int8Config, QuantizeInt8
 from pipeline.compression.verify import VerifyExport
@@ -51,10 +52,23 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     validation: pl.DataFrame,
     spec: JobSpec,
     report: Callable[[str], None],
+    learned: LearnedRows | None = None,
 ) -> VariantSet:
     """Verify, compress and measure; a candidate whose export does not answer as it was trained costs itself.
 
-    Raise ExportMismatchError or IntegrityError, the first candidate's, when none survives.
+    Args:
+        trained: The candidates.
+        artifacts: Where their files are, and the variants go.
+        keys: Of the run.
+        dataset: How the rows are read.
+        validation: The rows that validate.
+        spec: Its limits and precisions.
+        report: Is told a few words of how far it is.
+        learned: Rows that the candidates learned from: a bag's file is compared with its out-of-fold predictions.
+
+    Raises:
+        ExportMismatchError: No candidate survives, and the first one's file is not the model that was measured.
+        IntegrityError: No candidate survives, and the first one's file is not what training wrote.
     """
     signature = dataset.signature
     by_folds = all(candidate.folds for candidate in trained)
@@ -69,6 +83,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         weight=row_weights(validation, dataset, spec.training.class_weights),
         report=report,
         by_folds=by_folds,
+        learned=learned,
     )
     variants: list[Variant] = []
     errors: list[ModeldropError] = []
@@ -130,6 +145,7 @@ class _VariantBuilder:
     weight: npt.NDArray[np.float64] | None
     report: Callable[[str], None]
     by_folds: bool
+    learned: LearnedRows | None
 
     @property
     def _metric(self) -> str:
@@ -139,6 +155,7 @@ class _VariantBuilder:
         """fp32 first. Raise ExportMismatchError, IntegrityError."""
         self.report(f"{candidate.candidate}: verify")
         full = self._score(self._verified_export(candidate))
+        self._check_learned(candidate, full)
         if "int8" not in self.spec.compression.precisions:
             return [self._made(candidate, "fp32", full, self._latency(full))]
         self.report(f"{candidate.candidate}: int8")
@@ -160,6 +177,31 @@ class _VariantBuilder:
         scale = np.std(self.truth, axis=0) if self.signature.task == "regression" else 1.0
         verify = VerifyExport(self.signature, self.rows, reference, tolerance=candidate.tolerance, scale=scale)
         return verify(content).model
+
+    def _check_learned(self, candidate: TrainedCandidate, full: _Served) -> None:
+        """Raise ExportMismatchError where it is worse on rows that it knows than models that have not seen them."""
+        if self.learned is None or not candidate.folds:
+            return
+        out_of_fold = self._predicted_out_of_fold(candidate)
+        if len(out_of_fold) != self.learned.total:  # a machine of less memory trained on a sample
+            return
+        rows = self.learned.frame
+        differences = find_differences(
+            self.signature,
+            truth(rows, self.signature),
+            full.model.run(feeds(rows, self.signature)),
+            out_of_fold[self.learned.places],
+        )
+        if differences:
+            raise ExportMismatchError(
+                "the served file is not the model that was measured, by the rows that it learned from: "
+                + "; ".join(differences)
+            )
+
+    def _predicted_out_of_fold(self, candidate: TrainedCandidate) -> npt.NDArray[np.floating[Any]]:
+        content = self.artifacts.get(self.keys.candidate(candidate.candidate, OUT_OF_FOLD))
+        answers: npt.NDArray[np.floating[Any]] = np.load(BytesIO(content))["answers"]
+        return answers
 
     def _int8(self, candidate: TrainedCandidate, full: _Served) -> _QuantizedCandidate:
         """The first recipe that keeps the gates, else the one that misses fewest; raise NotApplicableError."""
@@ -254,8 +296,7 @@ class _VariantBuilder:
         """
         if self.by_folds:
             return candidate.quality, candidate.interval
-        content = self.artifacts.get(self.keys.candidate(candidate.candidate, OUT_OF_FOLD))
-        predicted = np.load(BytesIO(content))["answers"][-len(self.truth) :]
+        predicted = self._predicted_out_of_fold(candidate)[-len(self.truth) :]
         held = ~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1)
         if not held.any():
             raise IntegrityError(f"no validation row was held out by a fold of {candidate.candidate}: time ran out")

@@ -14,7 +14,7 @@ from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.ensembling import NotMade, make_ensemble
 from pipeline.jobs.runtime.job import JobContext, end_process, run_job
-from pipeline.jobs.runtime.splits import read_trainer, read_validation
+from pipeline.jobs.runtime.splits import read_learned, read_trainer, read_validation
 
 __all__ = ["compress"]
 
@@ -33,16 +33,18 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     blended = spec.blend and not spec.training.privacy and not dataset.targets and len(trained) > 1
     ensemble, left_out = make_ensemble(context, trained, trainer) if blended else ([], [])
     has_trainer = trainer.cache_info().currsize > 0
-    make = partial(
-        make_variants,
+    validation = trainer().splits["validation"] if has_trainer else read_validation(artifacts, keys, context.workdir)
+    has_bags = any(candidate.folds for candidate in trained)
+    made = make_variants(
+        [*trained, *ensemble],
         artifacts=artifacts,
         keys=keys,
         dataset=dataset,
-        validation=trainer().splits["validation"] if has_trainer else read_validation(artifacts, keys, context.workdir),
+        validation=validation,
         spec=spec,
         report=context.report,
+        learned=read_learned(artifacts, keys, context.workdir, validation) if has_bags else None,
     )
-    made = make([*trained, *ensemble])
     made = made.model_copy(update={"variants": (*made.variants, *map(_skipped_variant, left_out))})
     for variant in made.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})

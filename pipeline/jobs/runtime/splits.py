@@ -17,15 +17,17 @@ from pipeline.contracts.spec.job_spec import JobSpec
 if TYPE_CHECKING:
     import polars as pl
 
+    from pipeline.compression.learned_rows import LearnedRows
     from pipeline.jobs.runtime.job import JobContext
     from pipeline.training.trainer import Trainer
 
-__all__ = ["Splits", "memory_bytes", "read_splits", "read_trainer", "read_validation", "sampled"]
+__all__ = ["Splits", "memory_bytes", "read_learned", "read_splits", "read_trainer", "read_validation", "sampled"]
 
 _log = logging.getLogger(__name__)
 
 _COPIES = 12  # of a row while it is learnt, as measured: the frame, its encoding, an algorithm's own, what these need
 _LOOK_ROWS = 10_000
+_MAX_LEARNED_ROWS = 4_000  # of each split, about, that a served file is compared on
 _ROW, _LIMIT = "\0row", "\0limit"  # no column of a user's is called so
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -68,6 +70,27 @@ def read_validation(artifacts: ObjectStore, keys: RunKeys, folder: Path) -> pl.D
     file = folder / "validation.parquet"
     artifacts.download(keys.split("validation"), file)
     return pl.read_parquet(file)
+
+
+def read_learned(artifacts: ObjectStore, keys: RunKeys, folder: Path, validation: pl.DataFrame) -> LearnedRows:
+    """Read some of the training rows, evenly spaced, and add some of those that validate."""
+    import numpy as np
+    import polars as pl
+
+    from pipeline.compression.learned_rows import LearnedRows
+
+    file = folder / "learned.parquet"
+    artifacts.download(keys.split("train"), file)
+    scan = pl.scan_parquet(file, glob=False)
+    rows = int(scan.select(pl.len()).collect().item())
+    steps = [max(1, count // _MAX_LEARNED_ROWS) for count in (rows, validation.height)]
+    train = scan.gather_every(steps[0]).collect(engine="streaming")
+    places = [np.arange(0, rows, steps[0]), rows + np.arange(0, validation.height, steps[1])]
+    return LearnedRows(
+        frame=pl.concat([train, validation.gather_every(steps[1])]),
+        places=np.concatenate(places),
+        total=rows + validation.height,
+    )
 
 
 def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: int | None = None) -> Trainer:

@@ -1,0 +1,120 @@
+"""The served file beside the out-of-fold predictions of its fold models, on rows that they learned from.
+
+A file of the same model knows these rows: it may be surer and right more often than the predictions of models that have
+not seen them, as much as it likes. It may not be worse. So the bounds are one-sided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.contracts.signature import Signature
+from pipeline.evaluation.predictions import Answers
+
+__all__ = ["LearnedRows", "find_differences"]
+
+Floats = npt.NDArray[np.float64]
+
+# Bounds, beyond what was measured on 12 tables and six algorithms (docs/decisions/0018).
+_MIN_KEPT = 0.9  # of the labels that are right out-of-fold: the served file's are right too
+_MAX_LOG_LOSS = 1.1  # times the out-of-fold one, and
+_LOG_LOSS_SLACK = 0.02
+_MAX_LOST_CONFIDENCE = 0.1  # of the mean probability of the predicted label
+_MAX_OVERCONFIDENCE = 0.05  # beyond the out-of-fold predictions': mean confidence less accuracy
+_MAX_RMSE = 1.1  # times the out-of-fold one
+_MAX_LOST_CORRELATION = 0.1  # with the truth
+_MIN_PROBABILITY = 1e-7
+_MIN_ROWS = 20  # of fewer a share says little
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LearnedRows:
+    """Some rows that models learn from; ``places`` [rows]: where they are among all, the training rows first.
+
+    ``total``: how many there are in all.
+    """
+
+    frame: pl.DataFrame
+    places: npt.NDArray[np.int64]
+    total: int
+
+
+def find_differences(
+    signature: Signature, truth: npt.NDArray[Any], served: Answers, out_of_fold: npt.NDArray[np.floating[Any]]
+) -> tuple[str, ...]:
+    """Find what says that the served file is not the model that was measured.
+
+    Args:
+        signature: The file's.
+        truth: Labels or values [rows].
+        served: The file's predictions for these rows.
+        out_of_fold: Probabilities [rows, classes], or values, with quantiles if any, of the same rows; NaN where there
+            are none.
+
+    Returns:
+        A sentence for each bound that it does not keep.
+    """
+    held = ~np.isnan(out_of_fold.reshape(len(out_of_fold), -1)).any(axis=1)
+    if held.sum() < _MIN_ROWS or signature.targets:
+        return ()
+    if signature.task == "regression":
+        values = out_of_fold[:, 0] if out_of_fold.ndim == 2 else out_of_fold
+        return tuple(_compare_values(truth[held].astype(np.float64), served.values[held], values[held]))
+    column = {label: number for number, label in enumerate(signature.classes)}
+    wanted = np.array([column[label] for label in truth[held]])
+    return tuple(_compare_probabilities(wanted, served.probabilities[held], out_of_fold[held]))
+
+
+def _compare_probabilities(
+    truth: npt.NDArray[np.int64], served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]
+) -> Iterator[str]:
+    own, other = _Probabilities.of(served, truth), _Probabilities.of(out_of_fold, truth)
+    if other.right.any() and (kept := float(own.right[other.right].mean())) < _MIN_KEPT:
+        yield f"of the labels that are right out-of-fold it has {kept:.3f}, at least {_MIN_KEPT} are expected"
+    if own.log_loss > (most := _MAX_LOG_LOSS * other.log_loss + _LOG_LOSS_SLACK):
+        yield f"its log loss on them is {own.log_loss:.4g}, out-of-fold it is {other.log_loss:.4g}: at most {most:.4g}"
+    if own.confidence < (least := other.confidence - _MAX_LOST_CONFIDENCE):
+        yield f"its mean confidence is {own.confidence:.3f}, at least {least:.3f} is expected"
+    if own.overconfidence > (most := max(0.0, other.overconfidence) + _MAX_OVERCONFIDENCE):
+        yield f"its mean confidence exceeds its accuracy by {own.overconfidence:.3f}, at most {most:.3f} is expected"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Probabilities:
+    right: npt.NDArray[np.bool_]
+    confidence: float
+    log_loss: float
+
+    @classmethod
+    def of(cls, probabilities: npt.NDArray[Any], truth: npt.NDArray[np.int64]) -> _Probabilities:
+        of_truth = np.maximum(probabilities[np.arange(len(truth)), truth].astype(np.float64), _MIN_PROBABILITY)
+        return cls(
+            right=probabilities.argmax(axis=1) == truth,
+            confidence=float(probabilities.max(axis=1).mean()),
+            log_loss=float(-np.log(of_truth).mean()),
+        )
+
+    @property
+    def overconfidence(self) -> float:
+        return self.confidence - float(self.right.mean())
+
+
+def _compare_values(truth: Floats, served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]) -> Iterator[str]:
+    own, other = (float(np.sqrt(np.square(values - truth).mean())) for values in (served, out_of_fold))
+    if own > _MAX_RMSE * other + 1e-6 * float(np.abs(truth).max()):
+        yield f"its RMSE on them is {own:.6g}, out-of-fold it is {other:.6g}: at most {_MAX_RMSE:g} times that"
+    related, expected = _correlation(served, truth), _correlation(out_of_fold, truth) - _MAX_LOST_CORRELATION
+    if related < expected:
+        yield f"its correlation with the truth is {related:.3f}, at least {expected:.3f} is expected"
+
+
+def _correlation(values: npt.NDArray[Any], truth: Floats) -> float:
+    if values.std() == 0 or truth.std() == 0:
+        return 0.0
+    return float(np.corrcoef(values.astype(np.float64), truth)[0, 1])
