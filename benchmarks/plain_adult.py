@@ -98,7 +98,7 @@ def main(csv: Path, target: str, folder: Path) -> None:
         run=KEYS.run,
         model="adult",
         dataset=data.dataset,
-        model_bytes=files[chosen.winner.artifact.key],
+        stored=files[chosen.winner.artifact.key],
         test=splits["test"],
         background=EvaluationContext(splits={name: splits[name] for name in ("train", "validation")}),
         now=datetime.now(UTC),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from quality_data import DataSet
 
+from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.object_keys import RunKeys
@@ -83,7 +84,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
 
     chosen = select(variants, metric=planned.metric, spec=data.spec).winner
     assert chosen.artifact is not None, "a winner was made"
-    served = OnnxModel(files[chosen.artifact.key], threads=threads)
+    served = OnnxModel(unpack(files[chosen.artifact.key]), threads=threads)
     answers = served.run(feeds(splits["test"], data.dataset.signature))
     taken = time.monotonic() - began
     board: dict[str, Any] = {

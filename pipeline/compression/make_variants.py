@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
@@ -17,7 +17,9 @@ import polars as pl
 from pipeline.compression.gates import Measured, failed_gates
 from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.measure import agreement, cpu_name, interleaved_latency_us
-from pipeline.compression.quantize_int8 import RECIPES, Int8Config, QuantizeInt8
+from pipeline.compression.order_trees import OrderTrees
+from pipeline.compression.recipes import RECIPES, Recipe
+from pipeline.compression.storage import pack_model
 from pipeline.compression.verify import VerifyExport
 from pipeline.contracts.errors import (
     ExportMismatchError,
@@ -101,27 +103,27 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Served:
-    """A served file that has answered the validation rows."""
+    """A served file that has answered the validation rows; ``stored``: its packed form."""
 
-    content: bytes
+    stored: bytes
+    unpacked_bytes: int
     model: OnnxModel
     answers: Answers
     quality: dict[str, float]
     interval: dict[str, tuple[float, float]]
 
     def measured(self, latency_us: float) -> Measured:
-        return Measured(bytes=len(self.content), quality=self.quality, latency_us=latency_us)
+        return Measured(bytes=len(self.stored), quality=self.quality, latency_us=latency_us)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _QuantizedCandidate:
+class _CompressedCandidate:
     """One recipe's file beside fp32; ``failed`` are the gates that it does not keep."""
 
     served: _Served
     recipe: str
     agreement: float
     latency_us: float
-    full_latency_us: float
     failed: tuple[str, ...]
 
     @property
@@ -156,18 +158,22 @@ class _VariantBuilder:
         self.report(f"{candidate.candidate}: verify")
         full = self._score(self._verified_export(candidate))
         self._check_learned(candidate, full)
-        if "int8" not in self.spec.compression.precisions:
-            return [self._made(candidate, "fp32", full, self._latency(full))]
-        self.report(f"{candidate.candidate}: int8")
-        try:
-            small = self._int8(candidate, full)
-        except NotApplicableError as error:
-            absent = _row(candidate, "int8", status="not_applicable", reason=error.message)
-            return [self._made(candidate, "fp32", full, self._latency(full)), absent]
-        return [
-            self._made(candidate, "fp32", full, small.full_latency_us),
-            self._made(candidate, "int8", small.served, small.latency_us, full).model_copy(update=small.verdict),
-        ]
+        full_latency_us, compressed = self._latency(full), list(self._compressed(candidate, full))
+        return [self._made(candidate, "fp32", full, full_latency_us), *compressed]
+
+    def _compressed(self, candidate: TrainedCandidate, full: _Served) -> Iterator[Variant]:
+        """A variant for each precision that is asked for, beside fp32."""
+        for precision in self.spec.compression.precisions:
+            if precision == "fp32":
+                continue
+            self.report(f"{candidate.candidate}: {precision}")
+            try:
+                small = self._first_that_passes(candidate, precision, full)
+            except NotApplicableError as error:
+                yield _row(candidate, precision, status="not_applicable", reason=error.message)
+            else:
+                made = self._made(candidate, precision, small.served, small.latency_us, full)
+                yield made.model_copy(update=small.verdict)
 
     def _verified_export(self, candidate: TrainedCandidate) -> bytes:
         content = self.artifacts.get(self.keys.candidate(candidate.candidate, MODEL))
@@ -176,7 +182,7 @@ class _VariantBuilder:
         reference = np.load(BytesIO(self.artifacts.get(self.keys.candidate(candidate.candidate, REFERENCE))))
         scale = np.std(self.truth, axis=0) if self.signature.task == "regression" else 1.0
         verify = VerifyExport(self.signature, self.rows, reference, tolerance=candidate.tolerance, scale=scale)
-        return verify(content).model
+        return verify(_ordered(content)).model
 
     def _check_learned(self, candidate: TrainedCandidate, full: _Served) -> None:
         """Raise ExportMismatchError where it is worse on rows that it knows than models that have not seen them."""
@@ -203,16 +209,18 @@ class _VariantBuilder:
         answers: npt.NDArray[np.floating[Any]] = np.load(BytesIO(content))["answers"]
         return answers
 
-    def _int8(self, candidate: TrainedCandidate, full: _Served) -> _QuantizedCandidate:
+    def _first_that_passes(
+        self, candidate: TrainedCandidate, precision: Precision, full: _Served
+    ) -> _CompressedCandidate:
         """The first recipe that keeps the gates, else the one that misses fewest; raise NotApplicableError."""
-        if candidate.no_int8:
+        if precision == "int8" and candidate.no_int8:
             raise NotApplicableError(candidate.no_int8)
         body = self.artifacts.get(self.keys.candidate(candidate.candidate, BODY))
-        tried: list[_QuantizedCandidate] = []
+        tried: list[_CompressedCandidate] = []
         refused: NotApplicableError | None = None
-        for recipe in RECIPES:
+        for recipe in RECIPES[precision]:
             try:
-                served = self._score(self._quantized(recipe, body))
+                served = self._score(self._compress(recipe, body))
             except NotApplicableError as error:
                 refused = refused or error
                 continue
@@ -220,23 +228,23 @@ class _VariantBuilder:
             if not tried[-1].failed:
                 break
         if not tried:
-            raise refused or NotApplicableError("no int8 file was made")
+            raise refused or NotApplicableError(f"no {precision} file was made")
         return min(tried, key=lambda one: len(one.failed))
 
-    def _quantized(self, recipe: Int8Config, body: bytes) -> bytes:
+    def _compress(self, recipe: Recipe, body: bytes) -> bytes:
         """Raise NotApplicableError also where the quantizer or onnxruntime gives up: the fp32 file is there."""
         try:
-            quantized = onnx.load_from_string(QuantizeInt8(recipe)(body).model)
-            served: bytes = wrap(quantized, self.dataset, self.signature).SerializeToString()
+            compressed = onnx.load_from_string(recipe.make_pass()(body).model)
+            served = _ordered(wrap(compressed, self.dataset, self.signature).SerializeToString())
             OnnxModel(served).run(one_row(self.rows))
         except ModeldropError:
             raise
         except Exception as error:  # both raise what they like
-            _log.warning("no int8", exc_info=error)
+            _log.warning("not compressed", extra={"recipe": recipe.name}, exc_info=error)
             raise NotApplicableError(f"it could not be quantized, or not be run so ({type(error).__name__})") from error
         return served
 
-    def _try(self, full: _Served, small: _Served, recipe: Int8Config) -> _QuantizedCandidate:
+    def _try(self, full: _Served, small: _Served, recipe: Recipe) -> _CompressedCandidate:
         before, after = interleaved_latency_us((full.model, small.model), one_row(self.rows))
         agreed = agreement(full.answers, small.answers, self.signature)
         failed = failed_gates(
@@ -246,21 +254,21 @@ class _VariantBuilder:
             metric=self._metric,
             limits=self.spec.compression,
         )
-        return _QuantizedCandidate(
-            served=small,
-            recipe=str(recipe),
-            agreement=agreed,
-            latency_us=after,
-            full_latency_us=before,
-            failed=failed,
-        )
+        return _CompressedCandidate(served=small, recipe=recipe.name, agreement=agreed, latency_us=after, failed=failed)
 
     def _score(self, content: bytes) -> _Served:
         model = OnnxModel(content)
         answers = model.run(self.rows)
         quality = measure(self.signature, self.truth, answers, weight=self.weight)
         spread = interval(self.signature, self.truth, answers, weight=self.weight, only=self._metric)
-        return _Served(content=content, model=model, answers=answers, quality=quality, interval=spread)
+        return _Served(
+            stored=pack_model(content),
+            unpacked_bytes=len(content),
+            model=model,
+            answers=answers,
+            quality=quality,
+            interval=spread,
+        )
 
     def _latency(self, served: _Served) -> float:
         return interleaved_latency_us((served.model,), one_row(self.rows))[0]
@@ -281,7 +289,7 @@ class _VariantBuilder:
             quality = {name: quality[name] + lost[name] for name in lost}
             spread = {name: (low + lost[name], high + lost[name]) for name, (low, high) in spread.items()}
         kept = {
-            "artifact": self._keep(served.content),
+            "artifact": self._keep(served),
             "quality": quality,
             "interval": spread,
             "latency_us": latency_us,
@@ -304,11 +312,19 @@ class _VariantBuilder:
         weight = None if self.weight is None else self.weight[held]
         return measure(*answered, weight=weight), interval(*answered, weight=weight, only=self._metric)
 
-    def _keep(self, content: bytes) -> Artifact:
-        sha256 = hashlib.sha256(content).hexdigest()
+    def _keep(self, served: _Served) -> Artifact:
+        sha256 = hashlib.sha256(served.stored).hexdigest()
         key = artifact_key(self.keys.tenant, sha256)
-        self.artifacts.put_if_absent(key, content)
-        return Artifact(key=key, sha256=sha256, bytes=len(content))
+        self.artifacts.put_if_absent(key, served.stored)
+        return Artifact(key=key, sha256=sha256, bytes=len(served.stored), onnx_bytes=served.unpacked_bytes)
+
+
+def _ordered(content: bytes) -> bytes:
+    """The file with its trees in preorder, which are stored in less."""
+    try:
+        return OrderTrees()(content).model
+    except NotApplicableError:
+        return content
 
 
 def _row(candidate: TrainedCandidate, precision: Precision, *, status: Status, reason: str = "") -> Variant:

@@ -20,7 +20,7 @@ from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.compose import normalise
 
-__all__ = ["INTEGER_OPERATORS", "RECIPES", "Int8Config", "QuantizeInt8"]
+__all__ = ["INT8_CONFIGS", "INTEGER_OPERATORS", "Int8Config", "QuantizeInt8"]
 
 INTEGER_OPERATORS = frozenset({"MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul"})
 _WEIGHTED = ("MatMul", "Gemm")
@@ -43,7 +43,7 @@ class Int8Config:
 
 # From the smallest file to the most exact one; the first that keeps its gates is taken. The layer that reads the
 # columns loses most, since one scale serves columns of all ranges.
-RECIPES = (
+INT8_CONFIGS = (
     Int8Config(),
     Int8Config(per_channel=True, exact_first=True),
     Int8Config(per_channel=True, exact_first=True, exact_last=True, embeddings=False),

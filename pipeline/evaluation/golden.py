@@ -19,7 +19,7 @@ _ROWS = 10
 MAX_GOLDEN_BYTES = 3_000_000  # of JSON: Lambda takes and gives 6 MB, and a body is quoted once more in its event
 _NUMBER_BYTES = 24  # the longest float64, its colon and comma
 # Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
-_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 1e-2}
+_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-4, "int8": 1e-2, "codebook": 1e-4}
 
 
 def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision) -> GoldenPredictions:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import TrainedCandidate
@@ -64,5 +65,5 @@ def choose(table: Table, algorithms: Sequence[str], spec: JobSpec, folder: Path)
     )
     selection = select(variants, metric=metric, spec=spec)
     assert selection.winner.artifact is not None
-    served = OnnxModel(artifacts.get(selection.winner.artifact.key))
+    served = OnnxModel(unpack(artifacts.get(selection.winner.artifact.key)))
     return Choice(trained=tuple(trained), selection=selection, served=served)

@@ -10,16 +10,21 @@ from pipeline.contracts.records.outcome import Trial
 
 __all__ = ["Artifact", "CandidateReport", "LeaderboardRow", "Precision", "Selection", "Status", "Variant", "VariantSet"]
 
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "fp16", "int8", "codebook"]
 Status = Literal["ok", "rejected", "not_applicable"]
 
 
 class Artifact(Record):
-    """Immutable bytes in the artefacts bucket at names.artifact_key."""
+    """Immutable bytes in the artifacts bucket at names.artifact_key.
+
+    ``bytes`` and ``sha256`` are of the stored file, ``onnx_bytes`` of the ONNX file that it unpacks to.
+    See pipeline.codec.
+    """
 
     key: str
     sha256: str
     bytes: int
+    onnx_bytes: int | None = None
 
 
 class Variant(Record):

@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 import pytest
 
+from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
 from pipeline.compression.quantize_int8 import INTEGER_OPERATORS
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
@@ -51,7 +52,7 @@ def test_a_small_networks_int8_file_keeps_its_gates(name: str, seed: int, artifa
     assert small.artifact.bytes < full.artifact.bytes
     assert small.agreement is not None
     assert small.agreement >= 0.97
-    served = onnx.load_from_string(artifacts.get(small.artifact.key))
+    served = onnx.load_from_string(unpack(artifacts.get(small.artifact.key)))
     assert INTEGER_OPERATORS & {node.op_type for node in served.graph.node}
     assert [value.name for value in served.graph.input] == [column.name for column in network.dataset.columns]
 
@@ -69,7 +70,10 @@ def test_the_fp32_file_is_the_export_itself_measured_on_validation_rows(artifact
     network = trained("wine")
     full = make(network, artifacts, network.stored(artifacts, KEYS)).variants[0]
     assert full.artifact is not None
-    assert artifacts.get(full.artifact.key) == network.model
+    stored = artifacts.get(full.artifact.key)
+    assert unpack(stored) == network.model
+    assert (full.artifact.bytes, full.artifact.onnx_bytes) == (len(stored), len(network.model))
+    assert len(stored) < len(network.model)
     right = [a == b for a, b in zip(network.answers.labels, network.validation["target"], strict=True)]
     assert full.quality["accuracy"] == pytest.approx(sum(right) / len(right))
     assert full.latency_us is not None
@@ -106,6 +110,19 @@ def test_a_net_so_small_that_int8_only_adds_stays_fp32_and_says_so(artifacts: Fa
     full, small = make(network, artifacts, network.stored(artifacts, KEYS)).variants
     assert (full.status, small.status) == ("ok", "rejected")
     assert "it is not smaller" in small.reason
+
+
+def test_a_codebook_file_is_smaller_runs_as_fast_and_keeps_its_gates(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    candidate = network.stored(artifacts, KEYS)
+    full, half, shared = make(network, artifacts, candidate, precisions=("fp32", "fp16", "codebook")).variants
+    assert [each.precision for each in (full, half, shared)] == ["fp32", "fp16", "codebook"]
+    assert [each.status for each in (full, half, shared)] == ["ok", "ok", "ok"]
+    sizes = [each.artifact.bytes for each in (full, half, shared) if each.artifact]
+    assert sizes == sorted(sizes, reverse=True)
+    assert 1.5 * sizes[2] < sizes[0]
+    assert "values in each tensor" in shared.reason
+    assert shared.quality["log_loss"] == pytest.approx(full.quality["log_loss"], rel=0.05)
 
 
 def test_one_wrong_weight_fails_the_only_candidate_as_a_mismatch(artifacts: FakeObjectStore) -> None:

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
-from pipeline.compression.quantize_int8 import INTEGER_OPERATORS, RECIPES, Int8Config, QuantizeInt8
+from pipeline.compression.quantize_int8 import INT8_CONFIGS, INTEGER_OPERATORS, Int8Config, QuantizeInt8
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
@@ -68,7 +68,9 @@ def test_each_recipe_is_more_exact_than_the_one_before() -> None:
     network = trained("breast_cancer")
     rows = {NUM: network.validation.drop("target").to_numpy().astype(np.float32)}
     wanted = answer(network.body, **rows)
-    errors = [np.abs(answer(QuantizeInt8(recipe)(network.body).model, **rows) - wanted).mean() for recipe in RECIPES]
+    errors = [
+        np.abs(answer(QuantizeInt8(recipe)(network.body).model, **rows) - wanted).mean() for recipe in INT8_CONFIGS
+    ]
     assert errors == sorted(errors, reverse=True)
 
 
@@ -84,7 +86,7 @@ def test_a_recipe_that_leaves_no_layer_is_not_applicable() -> None:
 
 
 def test_there_are_integer_operators_in_what_it_makes() -> None:
-    assert INTEGER_OPERATORS & set(operators(QuantizeInt8(RECIPES[0])(trained("wine").body).model))
+    assert INTEGER_OPERATORS & set(operators(QuantizeInt8(INT8_CONFIGS[0])(trained("wine").body).model))
 
 
 def test_shapes_and_domains_that_exporters_write_down_needlessly_do_not_matter() -> None:
@@ -104,7 +106,7 @@ def test_shapes_and_domains_that_exporters_write_down_needlessly_do_not_matter()
     assert operators(quantized).count("MatMulInteger") == 3
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", INT8_CONFIGS)
 def test_a_stack_of_matrices_is_run_whatever_the_recipe(recipe: Int8Config) -> None:
     """As TabM has them: a matrix for each member."""
     random = np.random.default_rng(0)
