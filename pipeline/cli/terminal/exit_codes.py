@@ -58,6 +58,14 @@ def message(text: str, *, style: str | None = None) -> None:
     console.print(lines, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
+class _UnknownCommandError(typer.BadParameter):
+    """A command that does not exist, with what to do instead."""
+
+    def format_message(self) -> str:
+        """Return the sentence alone, without ``Invalid value:`` before it."""
+        return self.message
+
+
 class GuardedGroup(Group):
     """Ends a command with one sentence instead of a traceback; with ``--debug`` the traceback goes before it."""
 
@@ -95,7 +103,7 @@ class GuardedGroup(Group):
         """A command that people guess works as the one that is meant, or says which that is."""
         if args and args[0] not in self.commands:
             if pointer := POINTERS.get(args[0]):
-                raise typer.BadParameter(pointer, ctx=ctx)
+                raise _UnknownCommandError(pointer, ctx=ctx)
             args = [ALIASES.get(args[0], args[0]), *args[1:]]
         return super().resolve_command(ctx, args)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -32,9 +32,9 @@ from pipeline.evaluation.number_format import format_number
 __all__ = ["card_view"]
 
 _BAR = 24  # characters
-_MOST_CLASSES = 10  # of a confusion matrix in a terminal
-_MOST_COLUMNS = 15
-_MOST_CLUSTER_COLUMNS = 8
+_MAX_CLASSES = 10  # of a confusion matrix in a terminal
+_MAX_COLUMNS = 15
+_MAX_CLUSTER_COLUMNS = 8
 
 
 def card_view(version: ModelVersion, card: ModelCard, *, live: bool) -> RenderableType:
@@ -48,6 +48,7 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
         yield from (Text(f"! {warning}", style="yellow") for warning in card.warnings)
     yield _heading(f"Quality on {card.test_rows:,} test rows, used for no choice")
     yield _quality(card)
+    yield Text(_definitions(card.test_quality), style="dim")
     if card.by_target:
         yield _heading("Quality by target")
         yield _by_target(card.by_target)
@@ -94,8 +95,8 @@ def _heading(text: str) -> RenderableType:
 def _quality(card: ModelCard) -> RenderableType:
     chosen_by = "cross-validation" if card.by_folds else "validation"
     unweighted = ["unweighted"] if card.unweighted_quality else []
-    names = ("metric", "test", "95 % interval", chosen_by, *unweighted, "scikit-learn")
-    table = _table(*names, right=tuple(range(1, len(names) - 1)))
+    names = ("metric", "test", "95 % interval", chosen_by, *unweighted)
+    table = _table(*names, right=tuple(range(1, len(names))))
     for metric, value in card.test_quality.items():
         low, high = card.test_interval.get(metric, (value, value))
         seen = card.validation_quality.get(metric)
@@ -105,22 +106,34 @@ def _quality(card: ModelCard) -> RenderableType:
             f"{format_number(low, 5)} – {format_number(high, 5)}",
             "" if seen is None else format_number(seen, 5),
             *(format_number(card.unweighted_quality[metric], 5) for _ in unweighted),
-            Text(SKLEARN_NAMES.get(metric, ""), style="dim"),
             style="bold" if metric == card.metric else None,
         )
     return table
 
 
+def _definitions(metrics: Iterable[str]) -> str:
+    """``by scikit-learn's definitions: auc is roc_auc_score; ...``."""
+    named = [f"{metric} is {SKLEARN_NAMES[metric]}" for metric in metrics if metric in SKLEARN_NAMES]
+    return f"by scikit-learn's definitions: {'; '.join(named)}" if named else ""
+
+
 def _by_target(found: Sequence[TargetQuality]) -> RenderableType:
     metrics = list(found[0].quality)
-    table = _table("target", "rows", *metrics, right=tuple(range(1, len(metrics) + 2)))
-    for one in found:
-        table.add(Text(one.target), f"{one.rows:,}", *(format_number(one.quality[metric], 4) for metric in metrics))
+    table = FittedTable(
+        columns=[
+            FittedColumn(name="target", wraps=True),
+            FittedColumn(name="rows", right=True),
+            *(FittedColumn(name=metric, right=True, drop=number) for number, metric in enumerate(metrics)),
+        ]
+    )
+    for target in found:
+        numbers = (format_number(target.quality[metric], 4) for metric in metrics)
+        table.add(Text(target.target), f"{target.rows:,}", *numbers)
     return table
 
 
 def _clusters(found: Sequence[Cluster]) -> RenderableType:
-    columns = list(dict.fromkeys(column for one in found for column in one.middle))[:_MOST_CLUSTER_COLUMNS]
+    columns = list(dict.fromkeys(column for one in found for column in one.middle))[:_MAX_CLUSTER_COLUMNS]
     table = _table("cluster", "rows", *columns, right=tuple(range(1, len(columns) + 2)))
     for one in found:
         cells = [one.middle.get(column, "") for column in columns]
@@ -132,25 +145,25 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
 def _by_class(card: ModelCard) -> RenderableType:
     """The classes with the most test rows, the positive one in bold."""
     table = _table("class", "rows", "labeled so", "precision", "recall", "F1", right=(1, 2, 3, 4, 5))
-    for one in sorted(card.by_class, key=lambda one: -one.rows)[:_MOST_CLASSES]:
+    for one in sorted(card.by_class, key=lambda one: -one.rows)[:_MAX_CLASSES]:
         shares = (f"{share:.1%}" for share in (one.precision, one.recall))
         style = "bold" if one.label == card.positive_class else None
         table.add(Text(one.label), f"{one.rows:,}", f"{one.labeled:,}", *shares, f"{one.f1:.4f}", style=style)
-    if len(card.by_class) > _MOST_CLASSES:
-        table.add(Text(f"and {len(card.by_class) - _MOST_CLASSES:,} more with fewer rows", style="dim"))
+    if len(card.by_class) > _MAX_CLASSES:
+        table.add(Text(f"and {len(card.by_class) - _MAX_CLASSES:,} more with fewer rows", style="dim"))
     return table
 
 
 def _confusion(found: Confusion) -> Iterator[RenderableType]:
     """Rows are the truth. In a terminal a matrix of many classes says less than its most frequent mistakes."""
     names = [*found.classes, *(["(others)"] if found.others else [])]
-    if len(names) > _MOST_CLASSES:
+    if len(names) > _MAX_CLASSES:
         mistakes = [
             (count, names[i], names[j]) for i, row in enumerate(found.counts) for j, count in enumerate(row) if i != j
         ]
         yield _heading("The most frequent mistakes")
         table = _table("rows", "truth", "prediction", right=(0,))
-        for count, truth, answer in sorted(mistakes, reverse=True)[:_MOST_CLASSES]:
+        for count, truth, answer in sorted(mistakes, reverse=True)[:_MAX_CLASSES]:
             if count:
                 table.add(f"{count:,}", Text(truth), Text(answer))
         yield table
@@ -189,12 +202,12 @@ def _coverage(found: IntervalCoverage) -> RenderableType:
 def _importance(found: Sequence[PermutationImportance]) -> RenderableType:
     table = _table("column", "lost", "±", "", right=(1, 2))
     most = max(found[0].drop, 1e-12)
-    telling = [one for one in found if one.drop > 0][:_MOST_COLUMNS]
-    for one in telling:
-        table.add(Text(one.column), f"{one.drop:.4f}", f"{one.spread:.4f}", _bar(one.drop / most, "cyan"))
-    if left := len(found) - len(telling):
-        table.add(Text(f"and {left:,} more with less effect or none", style="dim"))
-    return table
+    telling = [column for column in found if column.drop > 0][:_MAX_COLUMNS]
+    for column in telling:
+        bar = _bar(column.drop / most, "cyan")
+        table.add(Text(column.column), format_number(column.drop, 4), format_number(column.spread, 4), bar)
+    left = len(found) - len(telling)
+    return Group(table, *([Text(f"and {left:,} more with less effect or none", style="dim")] if left else []))
 
 
 def _segments(found: Sequence[Segment]) -> RenderableType:
@@ -221,8 +234,8 @@ def _data(card: ModelCard) -> RenderableType:
     facts = {
         "rows": splits + (f", {card.set_aside:,} rejected" if card.set_aside else ""),
         "columns": f"{card.columns:,} read"
-        + "".join(f"; {one['name']} dropped: {one['reason']}" for one in card.left_out[:_MOST_COLUMNS]),
-        "classes": ", ".join(f"{name} {rows / total:.1%}" for name, rows in list(card.classes.items())[:_MOST_COLUMNS]),
+        + "".join(f"; {one['name']} dropped: {one['reason']}" for one in card.left_out[:_MAX_COLUMNS]),
+        "classes": ", ".join(f"{name} {rows / total:.1%}" for name, rows in list(card.classes.items())[:_MAX_COLUMNS]),
         "drift": ", ".join(f"{one.column} ({one.split}, {one.index:.2f})" for one in card.drift)
         or "no significant drift between splits",
         "privacy": ", ".join(f"{name} {value:g}" for name, value in card.privacy.items()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console
@@ -18,8 +18,10 @@ from pipeline.contracts.records.evaluation_report import (
     JobCost,
     PermutationImportance,
     Segment,
+    TargetQuality,
 )
 from pipeline.contracts.records.model_version import ModelCard
+from pipeline.contracts.spec.metrics import Metric
 from tests.fakes.records import card, model_version
 from tests.unit.cli.conftest import Stage
 
@@ -126,7 +128,26 @@ def test_cross_validated_numbers_are_called_so(stage: Stage) -> None:
     for by_folds, title in ((False, "validation"), (True, "cross-validation")):
         keep(stage, WHOLE.model_copy(update={"by_folds": by_folds}))
         (titles,) = (line for line in stage.run("card", "m").stdout.splitlines() if line.startswith(" metric"))
-        assert titles.split()[-2] == title
+        assert titles.split()[-1] == title
+
+
+def test_a_card_with_every_metric_fits_80_columns_and_says_whose_definitions_they_are() -> None:
+    quality = dict.fromkeys(get_args(Metric), 123456.789)
+    every = {
+        "test_quality": quality,
+        "validation_quality": quality,
+        "unweighted_quality": quality,
+        "test_interval": dict.fromkeys(quality, (0.123456, 123456.789)),
+        "by_target": tuple(
+            TargetQuality(target=f"target_{n}", rows=4000, quality=quality, interval={}) for n in range(3)
+        ),
+    }
+    console = Console(width=80, no_color=True)
+    with console.capture() as captured:
+        console.print(card_view(model_version(), WHOLE.model_copy(update=every), live=True))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "auc is roc_auc_score" in " ".join(" ".join(lines).split())
 
 
 def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:

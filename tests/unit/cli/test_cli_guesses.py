@@ -29,6 +29,7 @@ def test_a_guess_that_does_not_exist_points_to_what_does(stage: Stage, guess: st
     assert result.exit_code == 2
     assert "modeldrop" in POINTERS[guess]
     assert " ".join(POINTERS[guess].split()[:4]) in " ".join(result.stderr.replace("│", " ").split())
+    assert "Invalid value" not in result.stderr
 
 
 def test_every_guess_leads_to_a_command_that_is_there() -> None:
