@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.client.session import Choice, Connection, DeploymentSite, Session, World
 from pipeline.cli.main import app
-from pipeline.contracts.object_keys import RunKeys, artifact_key
+from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.model_version import Lineage, ModelVersion
 from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.variant import Artifact, CandidateReport, LeaderboardRow, Selection, Variant
@@ -27,6 +27,7 @@ from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.account import FakeAccount, FakeData, FakeStack, RecordedCommands
 from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import MODEL_BYTES, artifact
 from tests.fakes.table import FakeTable
 
 ROOT = Path(__file__).parents[3]
@@ -133,10 +134,10 @@ class Stage:
         self, model: str = "m", *, tenant: str = "demo", live: bool = True, signature: Signature = SIGNATURE
     ) -> ModelVersion:
         """Register one more version, and promote it."""
-        key = artifact_key(tenant, "a" * 64)
-        self.artifacts.put_if_absent(key, b"onnx")
+        file = artifact(tenant)
+        self.artifacts.put_if_absent(file.key, MODEL_BYTES)
         run = f"{tenant}_{model}_{len(self.registry.versions(tenant, model))}"
-        version = self.registry.register(_draft(tenant, model, run, key).model_copy(update={"signature": signature}))
+        version = self.registry.register(_draft(tenant, model, run, file).model_copy(update={"signature": signature}))
         version = self.registry.ready(tenant, model, version.version)
         if live:
             self.registry.promote(tenant, model, version.version, by=run)
@@ -240,7 +241,7 @@ def selection() -> Selection:
     )
 
 
-def _draft(tenant: str, model: str, run: str, key: str) -> ModelVersion:
+def _draft(tenant: str, model: str, run: str, file: Artifact) -> ModelVersion:
     lineage = Lineage(
         run=run,
         upload_bucket="uploads",
@@ -256,7 +257,7 @@ def _draft(tenant: str, model: str, run: str, key: str) -> ModelVersion:
         version=1,
         algorithm="mlp",
         precision="int8",
-        artifact=Artifact(key=key, sha256="a" * 64, bytes=4),
+        artifact=file,
         signature=SIGNATURE,
         metric="accuracy",
         quality={"accuracy": 0.95},
