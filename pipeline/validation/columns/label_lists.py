@@ -9,7 +9,7 @@ __all__ = ["LISTS", "find_separator", "split_labels"]
 LISTS = "[]"  # in place of a separator: cells are lists, of JSON or of a typed column
 _SEPARATORS = ("|", ";", ",")
 _MIN_LISTS = 0.05  # of the cells: so many have several labels
-_MIN_CELLS_EACH = 2.0  # distinct cells that a label is in, in the mean: fewer are names with a sign in them
+_MIN_SHARED = 0.8  # of the labels in cells that list several: so many are in other cells too
 _MIN_DISTINCT_CELLS = 3
 _MAX_LABEL = 60  # characters, in the mean: longer ones are sentences
 _QUOTED = r"\"([^\"]*)\"|'([^']*)'"
@@ -67,7 +67,9 @@ def _separates(sign: str, cells: pl.Series, distinct: pl.Series) -> bool:
         return False
     if sign == "," and not flat.str.contains(r"[^\W\d]").all():  # 1,5 is a number
         return False
-    return len(flat) >= _MIN_CELLS_EACH * flat.n_unique()
+    listed = labels.filter(counts > 1).explode().drop_nulls()
+    shared = flat.filter(flat.is_duplicated()).unique()
+    return int(listed.is_in(shared.implode()).sum()) >= _MIN_SHARED * max(1, len(listed))
 
 
 def _clean(labels: pl.Series) -> pl.Series:

@@ -172,6 +172,8 @@ def test_every_label_has_rows_in_training(drop) -> None:
         (["a; b", "a", "b; c", "c; a; b"], ";"),
         (["a, b", "a", "b, c", "c, a, b"], ","),
         (['["a", "b"]', '["a"]', "[]", "['b']"], LISTS),
+        (["low", "many", "low|many", "no"], "|"),
+        (["Online", "New York, NY", "Los Angeles, CA", "San Diego, CA"], ""),
         (["Paris, France", "Lyon, France", "Rome, Italy"] * 9, ""),
         (["sports;football", "sports;tennis", "news;local", "news;world"], ""),
         (["Smith, John", "Miller, Ann", "Brown, Eve", "Wood, Al"], ""),

@@ -310,3 +310,22 @@ def test_what_small_data_would_be_refused_for_is_refused(source, stream, rows, s
 def test_small_files_are_not_large_and_a_gzip_file_is_what_it_unpacks_to(source):
     assert not is_large(source(**{"a.csv": "a,b\n1,2\n"}))
     assert is_large(source(**{"a.csv.gz": gzip.compress(b"a,b\n" + b"1,2\n" * (13 << 20), compresslevel=1)}))
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+def test_several_targets_are_read_in_batches(rows, source, stream, is_large):
+    for row in rows:
+        row["tags"] = (
+            "|".join(name for name, has in (("low", row["size"] < 0), ("many", row["count"] > 400)) if has) or "no"
+        )
+    files = source(**{"a.csv": csv(rows)})
+    numbers, _ = stream(files, JobSpec(targets=("size", "count")), is_large=is_large)
+    assert (numbers.task, numbers.targets) == ("regression", ("size", "count"))
+    dataset, splits = stream(files, is_large=is_large)
+    assert dataset.classes == ("low", "many", "no")
+    for column, count in zip(dataset.targets, dataset.class_rows, strict=True):
+        assert count == int((splits["train"][column] == "yes").sum())
+        assert set(splits["train"][column]) == {"no", "yes"}
+    assert splits["train"].columns[-3:] == list(dataset.targets)
+    low = sum(int((frame["tags: low"] == "yes").sum()) for frame in splits.values())
+    assert low == sum(row["size"] < 0 for row in rows)
