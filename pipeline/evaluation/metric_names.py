@@ -11,6 +11,7 @@ SKLEARN_NAMES: Mapping[str, str] = {
     "balanced_accuracy": "balanced_accuracy_score",
     "f1": "f1_score",
     "f1_macro": "f1_score",
+    "f1_micro": "f1_score",
     "f1_weighted": "f1_score",
     "auc": "roc_auc_score",
     "average_precision": "average_precision_score",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["follow_each_target", "train_each_target"]
 
+_OF_ONE_LABEL = {"f1_macro": "f1", "f1_micro": "f1"}  # what a mean over labels, or over all cells, is of one
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -70,6 +71,7 @@ def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Train
             trainer,
             dataset=dataset.of_target(number),
             class_weights=_class_weights(trainer, number),
+            metric=_OF_ONE_LABEL.get(trainer.metric, trainer.metric),
             deadline=now + (trainer.deadline - now) / (count - number),
         )
         yield alone, candidate.model_copy(update={"name": f"{candidate.name}_target_{number}"}), number

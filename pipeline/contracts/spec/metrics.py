@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 Metric = Literal[
-    "accuracy", "balanced_accuracy", "f1", "f1_macro", "f1_weighted", "auc", "average_precision", "log_loss", "mcc",
-    "quadratic_kappa",
+    "accuracy", "balanced_accuracy", "f1", "f1_macro", "f1_micro", "f1_weighted", "auc", "average_precision",
+    "log_loss", "mcc", "quadratic_kappa",
     "rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball", "r2", "d2_absolute_error",
     "silhouette",
 ]  # fmt: skip
@@ -40,14 +40,14 @@ _METRICS: Mapping[Task, tuple[Metric, ...]] = {
     "regression": ("rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball", "r2", "d2_absolute_error"),
     "clustering": ("silhouette",),
 }  # fmt: skip
-_OF_LABELS: tuple[Metric, ...] = ("log_loss", "accuracy", "f1_macro", "auc", "average_precision")
+_OF_LABELS: tuple[Metric, ...] = ("log_loss", "accuracy", "f1_macro", "f1_micro", "auc", "average_precision")
 # What quality means to a user who names no metric, as in limits.min_quality.
 _QUALITY: Mapping[Task, Metric] = {"classification": "accuracy", "regression": "rmse", "clustering": "silhouette"}
 
 METRIC_ALIASES: Mapping[str, Metric] = {
     "acc": "accuracy",
     "accuracy_score": "accuracy",
-    "f1_micro": "accuracy",  # of one label a row it is the accuracy
+    "micro_f1": "f1_micro",
     "bal_acc": "balanced_accuracy",
     "balanced_accuracy_score": "balanced_accuracy",
     "f1_score": "f1",
@@ -173,6 +173,8 @@ def quality_metric(named: Metric | None, chosen_by: str) -> Metric:
     """
     if named is not None:
         return named
+    if chosen_by in _OF_LABELS:
+        return _QUALITY["classification"]
     return next(_QUALITY[task] for task, metrics in _METRICS.items() if chosen_by in metrics)
 
 
@@ -188,6 +190,8 @@ def check_metric(metric: Metric, task: Task, classes: Sequence[str] = (), *, has
             ``quadratic_kappa`` of classes that are numbers.
     """
     fitting = _OF_LABELS if has_several and task == "classification" else _METRICS[task]
+    if metric == "f1_micro" and fitting is _METRICS["classification"]:
+        raise InvalidJobSpecError("metric 'f1_micro' is the accuracy where a row has one label: metric: accuracy")
     if metric not in fitting:
         measured = "several labels a row" if fitting is _OF_LABELS else task
         raise InvalidJobSpecError(
@@ -224,4 +228,6 @@ def _is_number(label: str) -> bool:
 
 def task_of_metric(metric: Metric | None) -> Task | None:
     """The supervised task that ``metric`` measures; None when there is none such."""
+    if metric in _OF_LABELS:
+        return "classification"
     return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)

@@ -38,6 +38,10 @@ def test_a_metric_of_one_label_a_row_is_refused() -> None:
         InvalidJobSpecError, match="metric 'mcc' does not measure several labels a row: one of log_loss"
     ):
         plan(dataset(labels=True), parse_job_spec(b"metric: mcc"))
+    assert plan(dataset(labels=True), parse_job_spec(b"metric: micro_f1")).metric == "f1_micro"
+    one = dataset(2, labels=True, targets=(), target="t")
+    with pytest.raises(InvalidJobSpecError, match="'f1_micro' is the accuracy where a row has one label"):
+        plan(one, parse_job_spec(b"metric: f1_micro"))
     with pytest.raises(InvalidJobSpecError, match="metric 'auc' does not measure regression"):
         plan(dataset(), parse_job_spec(b"metric: auc"))
 
