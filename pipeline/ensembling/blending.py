@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -137,9 +138,25 @@ def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
     return _drop_small_weights(taken)
 
 
+def _loss_of_targets(  # noqa: PLR0913, PLR0917 - what is blended, and what it is measured by
+    truth: Floats, signature: Signature, metric: str, counts: Floats, given: Floats, rows: Any = slice(None)
+) -> float:
+    """The mean over several targets: errors in the target's standard deviations, or each label's log loss."""
+    wanted = truth[rows]
+    if signature.is_multilabel:
+        sure = np.clip(given, _SURE, 1 - _SURE)
+        lost = -(wanted * np.log(sure) + (1 - wanted) * np.log(1 - sure))
+    else:
+        error = (given - wanted) / np.maximum(truth.std(axis=0), np.finfo(np.float64).tiny)
+        lost = np.abs(error) if metric == "mae" else np.square(error)
+    return float(np.average(lost.mean(axis=1), weights=counts[rows]))
+
+
 def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str, weight: Floats | None) -> Callable[..., float]:
     """What the weights make least, of answers to all rows or to ``rows``: smooth, where the metric itself has steps."""
     counts = np.ones(len(truth)) if weight is None else weight.astype(np.float64)
+    if signature.targets:
+        return partial(_loss_of_targets, truth, signature, metric, counts)
     if signature.task == "regression":
 
         def of_values(given: Floats, rows: Any = slice(None)) -> float:

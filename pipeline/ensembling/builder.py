@@ -170,9 +170,9 @@ class EnsembleBuilder:
     ) -> TrainedCandidate:
         """The mean of the members' predictions with these ``weights``, in their order; ``seconds`` to find them."""
         shares = list(weights.values())
-        body = blend(
-            [onnx.load_from_string(one.body) for one in members], shares, classes=len(self.trainer.dataset.classes)
-        )
+        dataset = self.trainer.dataset
+        bodies = [onnx.load_from_string(one.body) for one in members]
+        body = blend(bodies, shares, classes=len(dataset.classes), width=len(dataset.targets) or None)
         answers = [share * one.answers.astype(np.float64) for share, one in zip(shares, members, strict=True)]
         return self._keep(
             BLEND,
@@ -199,6 +199,8 @@ class EnsembleBuilder:
         Raises:
             CandidateFailedError: There is none.
         """
+        if self.trainer.dataset.targets:
+            raise CandidateFailedError("a student learns one target alone")
         problem = self.trainer.problem(Candidate(name=STUDENT, algorithm="gradient_boosting"), self.report)
         if problem.train.text.size or problem.train.image.size:
             raise CandidateFailedError("a student learns from rows of numbers and categories alone")

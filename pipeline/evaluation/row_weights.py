@@ -26,11 +26,13 @@ def row_weights(
     Args:
         rows: Of a split, with the target and the column of weights.
         dataset: Names both; its training rows are what ``balanced`` balances.
-        class_weights: As job_spec.Training has them; a class that is not named weighs 1.
+        class_weights: As job_spec.Training has them; a class that is not named weighs 1. Of several labels a row they
+            count in the training of each label alone.
 
     Returns:
         [rows]; None where all rows count alike.
     """
+    class_weights = None if dataset.targets else class_weights
     if dataset.weight is None and class_weights is None:
         return None
     weight = np.ones(rows.height)

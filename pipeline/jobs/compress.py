@@ -30,7 +30,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     dataset, trained = Dataset.from_bytes(artifacts.get(keys.dataset)), list(_trained(context, plan))
     trainer = cache(partial(read_trainer, context, plan, spec))  # whoever needs it first reads the rows
     # A student would learn from the rows once more, and that is not private.
-    blended = spec.blend and not spec.training.privacy and not dataset.targets and len(trained) > 1
+    blended = spec.blend and not spec.training.privacy and len(trained) > 1
     ensemble, left_out = make_ensemble(context, trained, trainer) if blended else ([], [])
     has_trainer = trainer.cache_info().currsize > 0
     validation = trainer().splits["validation"] if has_trainer else read_validation(artifacts, keys, context.workdir)

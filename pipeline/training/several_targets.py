@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import truth
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _join(
     body = join_bodies([onnx.load(folder / BODY) for folder in folders], signature)
     model_sha256 = write_artifacts(body, predicted, dataset=dataset, signature=signature, workdir=workdir)
     wanted = truth(trainer.splits["validation"], signature)
+    weight = row_weights(trainer.splits["validation"], dataset)
     privacy = {
         name: sum(part.privacy.get(name, 0.0) for part in parts)
         for name in dict.fromkeys(k for p in parts for k in p.privacy)
@@ -107,7 +109,7 @@ def _join(
     return parts[0].model_copy(
         update={
             "candidate": candidate.name,
-            "quality": measure(signature, wanted, Answers.of(signature, predicted)),
+            "quality": measure(signature, wanted, Answers.of(signature, predicted), weight=weight),
             "no_int8": next((part.no_int8 for part in parts if part.no_int8), ""),
             "tolerance": max(part.tolerance for part in parts),
             "history": (),
@@ -137,11 +139,14 @@ def _out_of_fold(
     answers = np.stack([_last(np.load(folder / OUT_OF_FOLD)["answers"]) for folder in folders], axis=1)
     np.savez(workdir / OUT_OF_FOLD, answers=answers)
     held = ~np.isnan(answers).any(axis=1)
-    wanted = np.concatenate([truth(trainer.splits[name], signature) for name in ("train", "validation")])
+    frames = [trainer.splits[name] for name in ("train", "validation")]
+    wanted = np.concatenate([truth(frame, signature) for frame in frames])
+    weights = [weight for frame in frames if (weight := row_weights(frame, trainer.dataset)) is not None]
+    weight = np.concatenate(weights)[held] if weights else None
     answered = signature, wanted[held], Answers.of(signature, answers[held])
     return {
-        "quality": measure(*answered),
-        "interval": interval(*answered, only=trainer.metric or None),
+        "quality": measure(*answered, weight=weight),
+        "interval": interval(*answered, weight=weight, only=trainer.metric or None),
         "folds": min(part.folds for part in parts),
     }
 

@@ -88,6 +88,32 @@ def test_lists_of_labels_are_predicted_label_by_label(rows: dict[str, list[objec
     assert (label["data"], probabilities["shape"]) == (["a|down|far"], [1, 4])
 
 
+def test_candidates_of_several_labels_are_blended(rows: dict[str, list[object]], tmp_path: Path) -> None:
+    spec = "algorithms: [kernel_ridge, random_forest, extra_trees]"
+    learned = learn(pick(rows, "x", "kind", "tags"), tmp_path, spec=spec)
+    variants = {(row.variant.candidate, row.variant.precision): row.variant for row in learned.selection.leaderboard}
+    assert learned.selection.winner.candidate == "blend"
+    quality = variants["blend", "fp32"].quality["log_loss"]
+    assert quality < variants["random_forest", "fp32"].quality["log_loss"]
+    assert variants["student", "fp32"].reason == "a student learns one target alone"
+    assert learned.predict([{"x": -2.0, "kind": "a"}])[0]["label"] == ["a", "down", "far"]
+
+
+def test_candidates_of_several_numbers_are_blended(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    x = [rng.uniform(-3, 3) for _ in range(240)]
+    wave = [value + (value > 0) + rng.gauss(0, 0.4) for value in x]
+    steep = [-500 * value + 400 * (value > 1) + rng.gauss(0, 200) for value in x]
+    spec = "target: [wave, steep]\nalgorithms: [linear, random_forest]\n"
+    learned = learn(csv({"x": x, "wave": wave, "steep": steep}), tmp_path, spec=spec)
+    variants = {row.variant.candidate: row.variant for row in learned.selection.leaderboard if row.rank is not None}
+    assert learned.selection.winner.candidate == "blend"
+    assert variants["blend"].quality["r2"] > max(variants[name].quality["r2"] for name in ("linear", "random_forest"))
+    (found,) = learned.predict([{"x": 2.0}])
+    assert found["value"]["wave"] == pytest.approx(3, abs=0.5)
+    assert found["value"]["steep"] == pytest.approx(-600, abs=250)
+
+
 def test_thirty_rows_make_a_model(tmp_path: Path) -> None:
     x = [number / 10 for number in range(30)]
     learned = learn(csv({"x": x, "y": [3 * value + 1 for value in x]}), tmp_path, spec="algorithms: [linear]")
@@ -103,7 +129,10 @@ def test_a_thousand_classes_make_a_model(tmp_path: Path) -> None:
         "y": [int(name[-4:]) % 32 + rng.gauss(0, 0.05) for name in names],
         "name": names,
     })  # fmt: skip
-    spec = "algorithms: [mlp]\ntraining: {epochs: 40, hidden: [128]}\ncompression: {precisions: [fp32]}\nfolds: 1\n"
+    spec = (
+        "algorithms: [mlp]\ncompression: {precisions: [fp32]}\n"
+        "training: {epochs: 30, batch_size: 1024, learning_rate: 0.02, hidden: [128]}\nfolds: 1\n"
+    )
     learned = learn(body, tmp_path, spec=spec)
     assert len(learned.dataset.classes) == 1000
     assert learned.card.test_quality["accuracy"] > 0.3

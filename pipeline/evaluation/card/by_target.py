@@ -23,13 +23,17 @@ def quality_by_target(exam: HoldoutEvaluation, dataset: Dataset) -> tuple[Target
     predicted = exam.answers.probabilities if dataset.is_multilabel else exam.answers.values
     names = dataset.classes or dataset.targets
     return tuple(
-        _measure(name, dataset.of_target(number), exam.truth[:, number], predicted[:, number])
+        _measure(name, dataset.of_target(number), exam.truth[:, number], predicted[:, number], exam.weight)
         for number, name in enumerate(names if dataset.targets else ())
     )
 
 
 def _measure(
-    name: str, alone: Dataset, truth: npt.NDArray[Any], predicted: npt.NDArray[np.floating[Any]]
+    name: str,
+    alone: Dataset,
+    truth: npt.NDArray[Any],
+    predicted: npt.NDArray[np.floating[Any]],
+    weight: npt.NDArray[np.float64] | None,
 ) -> TargetQuality:
     signature = alone.signature
     rows = len(truth)
@@ -38,7 +42,7 @@ def _measure(
         truth = np.array(LABEL_CLASSES, object)[truth.astype(np.int64)]
         predicted = np.stack([1 - predicted, predicted], axis=1)
     answered = signature, truth, Answers.of(signature, predicted)
-    quality, bounds = measure(*answered), interval(*answered)
+    quality, bounds = measure(*answered, weight=weight), interval(*answered, weight=weight)
     shown = [metric for metric in _SHOWN if metric in quality]
     return TargetQuality(
         target=name,

@@ -95,14 +95,29 @@ def test_each_target_is_predicted_as_by_a_model_of_it_alone(tmp_path: Path) -> N
         assert np.array_equal(both["value"][:, 1], one["value"])
 
 
-def test_the_predictions_of_all_targets_are_out_of_fold(tmp_path: Path) -> None:
+def test_a_bag_of_all_targets_is_measured_by_its_out_of_fold_predictions(tmp_path: Path) -> None:
     data = with_targets("classification")
-    trained = train(data, tmp_path / "linear", "linear", metric="log_loss", folds=5)
-    assert trained.quality["log_loss"] > 0
+    trained = train(data, tmp_path / "linear", "linear", metric="log_loss")
+    assert trained.folds == 5
     low, high = trained.interval["log_loss"]
     assert low < trained.quality["log_loss"] < high
     with np.load(tmp_path / "linear" / "out_of_fold.npz") as out_of_fold:
         assert out_of_fold["answers"].shape == (400, 2)
+
+
+def test_weights_of_rows_count_in_what_is_measured(tmp_path: Path) -> None:
+    data = with_targets("regression")
+    splits = {
+        name: frame.with_columns(counts=(pl.col("age") / 10).cast(pl.Float32)) for name, frame in data.splits.items()
+    }
+    weighted = Table(dataset=data.dataset.model_copy(update={"weight": "counts"}), splits=splits)
+    folder = tmp_path / "linear"
+    trained = train(weighted, folder, "linear", folds=1)
+    with np.load(folder / "reference.npz") as reference:
+        predicted, wanted = reference["value"], truth(data.validation, data.dataset.signature)
+    weight = splits["validation"]["counts"].to_numpy()
+    error = [np.sqrt(np.average((predicted[:, n] - wanted[:, n]) ** 2, weights=weight)) for n in range(2)]
+    assert trained.quality["rmse"] == pytest.approx(np.mean(error), rel=1e-4)
 
 
 def test_the_time_that_is_left_is_shared_by_the_targets() -> None:
