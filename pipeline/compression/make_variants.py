@@ -33,6 +33,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
 from pipeline.contracts.records.variant import Artifact, Precision, Status, Variant, VariantSet
 from pipeline.contracts.signature import Signature
+from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import choose_metric
 from pipeline.evaluation.metrics import interval, measure
@@ -186,7 +187,7 @@ class _VariantBuilder:
 
     def _check_learned(self, candidate: TrainedCandidate, full: _Served) -> None:
         """Raise ExportMismatchError where it is worse on rows that it knows than models that have not seen them."""
-        if self.learned is None or not candidate.folds:
+        if self.learned is None or not candidate.folds or self._reads_text_scores(candidate):
             return
         out_of_fold = self._predicted_out_of_fold(candidate)
         if len(out_of_fold) != self.learned.total:  # a machine of less memory trained on a sample
@@ -203,6 +204,13 @@ class _VariantBuilder:
                 "the served file is not the model that was measured, by the rows that it learned from: "
                 + "; ".join(differences)
             )
+
+    def _reads_text_scores(self, candidate: TrainedCandidate) -> bool:
+        """Whether it reads texts as scores of a linear model, which are further out for rows that it learned from."""
+        if all(column.kind != "text" for column in self.dataset.columns):
+            return False
+        declared = catalogue().get(candidate.algorithm)
+        return declared is None or "text" not in declared.reads
 
     def _predicted_out_of_fold(self, candidate: TrainedCandidate) -> npt.NDArray[np.floating[Any]]:
         content = self.artifacts.get(self.keys.candidate(candidate.candidate, OUT_OF_FOLD))
