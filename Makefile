@@ -19,7 +19,7 @@ test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/architecture tests/files tests/unit
 	$(BIN)/python -m pytest tests/integration tests/local tests/cloud tests/together tests/sam
 
-check: $(VENV)/.installed-dev ## Lint, types, import contracts, template, sizes of the layers, ratchets of style
+check: $(VENV)/.installed-dev ## Lint, types, import contracts, template, sizes of the layers, import times, ratchets of style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -27,6 +27,7 @@ check: $(VENV)/.installed-dev ## Lint, types, import contracts, template, sizes 
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m tools.layer_sizes
+	$(BIN)/python -m tools.import_times
 	$(BIN)/python -m tools.ratchets  # names, docstrings, spelling and sizes get no worse
 
 test-sam: $(VENV)/.installed-dev ## The functions in real Lambda containers (needs Docker, SAM, Python 3.12)

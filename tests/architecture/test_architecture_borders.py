@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tools.import_times import HANDLERS, handler_environment
+
 ROOT = Path(__file__).parents[2]
-HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
 HEAVY = ["torch", "sklearn", "pandas", "onnx", "lightgbm", "skl2onnx", "scipy", "ministack"]
 # What is loaded is paid for at every cold start; the serving path pays for the least.
 ALSO_BANNED = {
@@ -47,24 +48,9 @@ def test_a_handler_imports_without_the_training_libraries(handler: Path) -> None
         f"sys.path.insert(0, {str(handler.parent)!r})\n"
         "import app\napp.handler"
     )
-    environ = {
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(ROOT),
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_METRICS_NAMESPACE": "modeldrop",
-        "TABLE_NAME": "table",
-        "UPLOADS_BUCKET": "uploads",
-        "ARTIFACTS_BUCKET": "artifacts",
-        "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:pipeline",
-        "IDEMPOTENCY_TABLE": "idempotency",
-        "PREDICT_FUNCTION": "predict",
-        "CODE_VERSION": "test",
-    }
-    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=handler_environment(name), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
