@@ -18,6 +18,7 @@ from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.thresholds import threshold_rule
 from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
 from pipeline.planning.plan import plan
@@ -63,6 +64,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         machine=Machine(device="cpu", description="cpu", threads=threads),
         seed=planned.seed,
         metric=planned.metric,
+        threshold_rule=threshold_rule(data.spec, data.dataset),
         deadline=began + budget * (1 - BLENDING_SHARE),
     )
     files, trained, seconds = _trained(trainer, planned, folder)

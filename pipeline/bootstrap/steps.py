@@ -336,7 +336,9 @@ class Registrar(_Step):
         draft = draft_version(
             self._read(ModelCard, keys.card),
             selection,
-            signature=dataset.signature_of(selection.winner.classes, selection.winner.quantiles),
+            signature=dataset.signature_of(
+                selection.winner.classes, selection.winner.quantiles, selection.winner.decision
+            ),
             lineage=lineage,
             now=self.now(),
         )

@@ -36,6 +36,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import choose_metric
+from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, feeds, one_row, truth
@@ -92,7 +93,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     errors: list[ModeldropError] = []
     for candidate in trained:
         try:
-            own = dataset.signature_of(candidate.classes, candidate.quantiles)
+            own = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
             variants += replace(bench, signature=own).variants(candidate)
         except (ExportMismatchError, IntegrityError) as error:
             errors.append(error)
@@ -214,8 +215,10 @@ class _VariantBuilder:
 
     def _predicted_out_of_fold(self, candidate: TrainedCandidate) -> npt.NDArray[np.floating[Any]]:
         content = self.artifacts.get(self.keys.candidate(candidate.candidate, OUT_OF_FOLD))
-        answers: npt.NDArray[np.floating[Any]] = np.load(BytesIO(content))["answers"]
-        return answers
+        predicted: npt.NDArray[np.floating[Any]] = np.load(BytesIO(content))["answers"]
+        if self.signature.task != "classification":
+            return predicted
+        return calibrate(predicted, self.signature.temperature)
 
     def _first_that_passes(
         self, candidate: TrainedCandidate, precision: Precision, full: _Served
@@ -345,4 +348,6 @@ def _row(candidate: TrainedCandidate, precision: Precision, *, status: Status, r
         train_seconds=candidate.seconds,
         classes=candidate.classes,
         quantiles=candidate.quantiles,
+        decision=candidate.decision,
+        decision_fit=candidate.decision_fit,
     )

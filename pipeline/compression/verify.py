@@ -17,6 +17,7 @@ import onnx
 from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Signature
+from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel
 from pipeline.evaluation.several_targets import join_labels
 
@@ -60,22 +61,33 @@ class VerifyExport(GraphPass):
 
 
 def largest_difference(answers: Answers, reference: Reference, signature: Signature, scale: Scale = 1.0) -> float:
-    """The largest difference in a value, a quantile or a probability; NaN when an answer is no number.
+    """The largest difference in a value, a quantile or a calibrated probability; NaN when an answer is no number.
 
     That of values is in units of ``scale``: of several targets one for each.
 
-    A label counts by how much less probable the trained model holds it than its own: 0 when they agree.
+    A label that differs counts by how much less probable the trained model holds it than its own, or by how far its
+    probability is from the threshold.
     """
     if signature.task == "regression":
         difference = float(np.max(np.abs(answers.values - reference["value"]) / scale))
         if signature.quantiles:
             return float(np.maximum(difference, np.max(np.abs(answers.quantiles - reference["quantiles"]) / scale)))
         return difference
-    wanted = reference["probabilities"]
     if signature.is_multilabel:
         differs = bool(np.any(answers.labels != join_labels(signature, answers.probabilities)))
-        return float("inf") if differs else float(np.max(np.abs(answers.probabilities - wanted)))
-    column = {label: index for index, label in enumerate(signature.classes)}
-    given = wanted[np.arange(len(wanted)), [column[label] for label in answers.labels]]
-    doubt = float(np.max(wanted.max(axis=1) - given))
-    return float(np.maximum(np.max(np.abs(answers.probabilities - wanted)), doubt))
+        return float("inf") if differs else float(np.max(np.abs(answers.probabilities - reference["probabilities"])))
+    wanted = Answers.of(signature, calibrate(reference["probabilities"], signature.temperature))
+    difference = np.max(np.abs(answers.probabilities - wanted.probabilities))
+    return float(np.maximum(difference, np.max(_label_doubt(answers, wanted, signature), initial=0.0)))
+
+
+def _label_doubt(answers: Answers, wanted: Answers, signature: Signature) -> npt.NDArray[np.floating[Any]]:
+    """How far each row's other label is from its own in probability [rows]; 0 where they are the same."""
+    differs = answers.labels != wanted.labels
+    if signature.threshold is not None:
+        distance = np.abs(wanted.probabilities[:, signature.positive_index] - signature.threshold)
+    else:
+        column = {label: index for index, label in enumerate(signature.classes)}
+        given = wanted.probabilities[np.arange(len(differs)), [column[label] for label in answers.labels]]
+        distance = wanted.probabilities.max(axis=1) - given
+    return np.asarray(distance[differs])

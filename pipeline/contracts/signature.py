@@ -81,6 +81,8 @@ class Signature:
     positive: str = ""  # of two classes the one that precision, recall and F1 are of; empty: the second
     targets: tuple[str, ...] = ()  # of several: the names of the values, or of the labels' columns
     separator: str = ""  # multi-label only: what stands between the labels of a row
+    threshold: float | None = None  # probability of ``positive`` from which it is the label; None: the most probable is
+    temperature: float = 1.0  # log-probabilities of the trained model were divided by it
     unread: tuple[str, ...] = ()  # columns of the training file that no model reads: later rows may have them too
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,6 +106,8 @@ class Signature:
             positive=document.get("positive", ""),
             targets=tuple(document.get("targets", ())),
             separator=document.get("separator", ""),
+            threshold=document.get("threshold"),
+            temperature=document.get("temperature", 1.0),
             unread=tuple(document.get("unread", ())),
         )
 

@@ -14,13 +14,18 @@ import onnx
 import polars as pl
 
 from pipeline.contracts.errors import CandidateFailedError
+from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, TRAINED, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill
+from pipeline.evaluation.decision.fit import decide
+from pipeline.evaluation.decision.temperature import calibrate, scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.ranking import TIE
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
@@ -36,7 +41,7 @@ BLEND, STUDENT = "blend", "student"
 Floats = npt.NDArray[np.floating[Any]]
 
 _MOST_STUDENT_CLASSES = 10  # a model each
-_LOST = 1e-3  # of the blend's quality, at least, by a student of few rows
+_LOST = 2 * TIE  # of the blend's quality, at least, by a student: what few rows say of it is no tie
 # A student is to be small: of boosting a few trees, of a network one narrow layer after another.
 _STUDENTS: dict[str, dict[str, Any]] = {
     "gradient_boosting": {"n_estimators": 300, "learning_rate": 0.1, "num_leaves": 31, "feature_fraction": 0.8,
@@ -267,7 +272,11 @@ class EnsembleBuilder:
         folder = self.workdir / name
         folder.mkdir()
         model_sha256 = write_artifacts(
-            body, answers, dataset=self.trainer.dataset, signature=self._signature, workdir=folder
+            body,
+            answers,
+            dataset=self.trainer.dataset,
+            signature=self._decided(measured.get("decision")),
+            workdir=folder,
         )
         trained = TrainedCandidate(
             candidate=name,
@@ -276,7 +285,9 @@ class EnsembleBuilder:
             seconds=round(seconds, 3),
             **measured,
             no_int8=no_int8,
-            tolerance=tolerance,
+            tolerance=scale_tolerance(tolerance, measured["decision"].temperature)
+            if "decision" in measured
+            else tolerance,
             settings=settings,
             notes=notes,
             model_sha256=model_sha256,
@@ -292,8 +303,10 @@ class EnsembleBuilder:
         self, predictions: Floats, wanted: npt.NDArray[Any], weight: Floats | None, folds: int
     ) -> dict[str, Any]:
         """Fields of a TrainedCandidate: quality, and of bags its interval."""
-        answered = self._signature, wanted, Answers.of(self._signature, predictions)
-        measured = {"quality": measure(*answered, weight=weight), "folds": folds}
+        answers, rule = Answers.of(self._signature, predictions), self.trainer.threshold_rule
+        decided = decide(self._signature, wanted, answers, rule, weight, is_bag=folds > 0)
+        answered = self._signature, wanted, decided.answers
+        measured = {"quality": measure(*answered, weight=weight), "folds": folds, **decided.fields}
         if not folds:
             return measured
         return {**measured, "interval": interval(*answered, weight=weight, only=self._metric)}
@@ -308,33 +321,41 @@ class EnsembleBuilder:
             answers: The student's predictions for the validation rows, which it has not learned from.
             held_out: The blend's for the same rows.
         """
+        decision = {"decision": blended.decision, "decision_fit": blended.decision_fit}
         if not blended.folds:
-            return {"quality": self._quality(answers)}
+            return {"quality": self._quality(answers, decision=blended.decision), **decision}
         there = ~np.isnan(held_out.reshape(len(held_out), -1)).any(axis=1)
         if not there.any():
             raise CandidateFailedError("no validation row was held out by every candidate: training time ran out")
-        own, wanted = self._quality(answers, there), self._quality(held_out, there)
+        own, wanted = (self._quality(given, there, blended.decision) for given in (answers, held_out))
         lost = {}
         for name, value in own.items():
             sign = 1 if greater_is_better(name) else -1
-            lost[name] = min(sign * (value - wanted[name]), -_LOST * abs(wanted[name])) * sign
+            lost[name] = min(sign * (value - wanted[name]), -_LOST * abs(blended.quality[name])) * sign
         return {
             "quality": {name: value + lost[name] for name, value in blended.quality.items()},
             "interval": {name: (low + lost[name], high + lost[name]) for name, (low, high) in blended.interval.items()},
             "folds": blended.folds,
+            **decision,
         }
 
-    def _quality(self, answers: Floats, rows: Any = slice(None)) -> dict[str, float]:
+    def _quality(self, answers: Floats, rows: Any = slice(None), decision: Decision | None = None) -> dict[str, float]:
         """Of the validation rows, or some of them."""
-        given = Answers.of(self._signature, answers[rows])
-        return measure(self._signature, self._truth[rows], given, weight=_take(self._weight, rows))
+        signature, given = self._decided(decision), answers[rows]
+        if signature.classes:
+            given = calibrate(given, signature.temperature)
+        return measure(signature, self._truth[rows], Answers.of(signature, given), weight=_take(self._weight, rows))
 
     @property
     def _metric(self) -> str:
         return self.trainer.metric
 
+    def _decided(self, decision: Decision | None) -> Signature:
+        """The signature of a model whose labels and probabilities come about so."""
+        return self.trainer.dataset.signature_of((), (), decision)
+
     @property
-    def _signature(self) -> Any:
+    def _signature(self) -> Signature:
         return self.trainer.dataset.signature
 
     @property

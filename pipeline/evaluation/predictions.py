@@ -32,8 +32,11 @@ class Answers:
 
     @classmethod
     def of(cls, signature: Signature, predicted: npt.NDArray[np.floating[Any]]) -> Self:
-        """From probabilities [rows, classes], each row's label being the first most probable; or from values [rows],
-        or with quantiles [rows, 1 + quantiles].
+        """From probabilities [rows, classes], calibrated already; or from values [rows], or with quantiles
+        [rows, 1 + quantiles].
+
+        Each row's label is the first most probable class, or where the signature has a threshold, the positive class
+        from that probability on.
         """
         none = _EMPTY.reshape(0, 0)
         if signature.targets and signature.is_multilabel:
@@ -41,7 +44,11 @@ class Answers:
         if signature.targets:
             return cls(labels=_NO_LABELS, probabilities=none, values=predicted)
         if signature.task != "regression":
-            labels = np.array(signature.classes, dtype=object)[predicted.argmax(axis=1)]
+            label = predicted.argmax(axis=1)
+            if signature.threshold is not None:
+                positive = signature.positive_index
+                label = np.where(predicted[:, positive] >= signature.threshold, positive, 1 - positive)
+            labels = np.array(signature.classes, dtype=object)[label]
             return cls(labels=labels, probabilities=predicted, values=_EMPTY)
         if predicted.ndim == 2:
             return cls(labels=_NO_LABELS, probabilities=none, values=predicted[:, 0], quantiles=predicted[:, 1:])

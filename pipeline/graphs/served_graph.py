@@ -19,6 +19,7 @@ from pipeline.contracts.records.dataset import ColumnProfile, Dataset
 from pipeline.contracts.signature import Column, Signature
 from pipeline.graphs.compose import join, make_model, normalise
 from pipeline.graphs.dates import date_feature_names, date_graph
+from pipeline.graphs.decision import decision_nodes
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding, centers
 from pipeline.graphs.several_targets import after_several_targets
 
@@ -184,13 +185,12 @@ def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
     label, probabilities = signature.outputs
     classes = numpy_helper.from_array(np.array(signature.classes, dtype=object), f"{prefix}classes")
     shape = ["batch", len(signature.classes)]
-    nodes = [
-        helper.make_node("Identity", [answer], [probabilities]),
-        helper.make_node("ArgMax", [answer], [f"{prefix}best"], axis=1, keepdims=0),
-        helper.make_node("Gather", [classes.name, f"{prefix}best"], [label]),
-    ]
+    nodes, constants = decision_nodes(signature, answer, probabilities, f"{prefix}best", prefix)
+    nodes.append(helper.make_node("Gather", [classes.name, f"{prefix}best"], [label]))
     outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
-    return make_model(f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes])
+    return make_model(
+        f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes, *constants]
+    )
 
 
 def _value_and_quantiles(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:

@@ -43,6 +43,7 @@ def train_isolated(
         seed=trainer.seed,
         seconds=max(0.0, min(_LONGEST_SECONDS, trainer.deadline - time.monotonic())),
         class_weights=trainer.class_weights,
+        threshold_rule=trainer.threshold_rule,
         device=context.machine.device,
         description=context.machine.description,
         threads=context.machine.threads,

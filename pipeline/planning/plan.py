@@ -12,6 +12,7 @@ from pipeline.contracts.records.plan import Candidate, Plan, Skipped, TrainingJo
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import check_metric, check_positive_class, choose_metric
+from pipeline.contracts.spec.thresholds import check_threshold, threshold_rule
 from pipeline.planning.budget import within_dollars
 from pipeline.planning.estimates import count_trainings, seconds_of
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs
@@ -34,6 +35,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
         choose_metric(spec.metric, dataset), dataset.task, dataset.classes, has_several=bool(dataset.targets)
     )
     check_positive_class(spec.positive_class, () if dataset.targets else dataset.classes)
+    check_threshold(spec, dataset)
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec)
     kept, beyond, notes = _within_limits(cases)
@@ -47,7 +49,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
         one_job=one_job,
         skipped=(*skipped, *beyond, *too_dear),
         notes=(
-            *_imbalance_notes(dataset, metric),
+            *_imbalance_notes(dataset, spec, metric),
             *notes,
             *deprecated_notes(spec),
             *notes_of(spec, [one.candidate.trials for one in planned]),
@@ -60,15 +62,17 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     return complete.model_copy(update={"estimate": estimate_run(complete, dataset, spec)})
 
 
-def _imbalance_notes(dataset: Dataset, metric: str) -> tuple[str, ...]:
+def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str, ...]:
     """Which class is rare, and what that means for the choice."""
     if dataset.rarest_class is None or not dataset.is_imbalanced:
         return ()
     label, share = dataset.rarest_class
     positive = f" of '{dataset.positive}', the positive class" if dataset.positive and metric != "log_loss" else ""
+    rule = threshold_rule(spec, dataset)
+    tuned = f", and the threshold of the label is tuned for {rule.metric}" if rule.is_tuned else ""
     return (
         f"imbalance: class '{label}' has {share:.1%} of the training rows; candidates are compared by "
-        f"{metric}{positive}",
+        f"{metric}{positive}{tuned}",
     )
 
 

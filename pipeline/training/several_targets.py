@@ -72,6 +72,7 @@ def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Train
             trainer,
             dataset=dataset.of_target(number),
             class_weights=_class_weights(trainer, number),
+            threshold_rule=None,  # labels and their probabilities stay as they are trained
             metric=_OF_ONE_LABEL.get(trainer.metric, trainer.metric),
             deadline=now + (trainer.deadline - now) / (count - number),
         )

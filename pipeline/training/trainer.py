@@ -17,11 +17,14 @@ import polars as pl
 from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import BAG_FOLDS, Dataset, can_bag
+from pipeline.contracts.records.decision import ThresholdRule
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import Limits
 from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.evaluation.decision.fit import decide
+from pipeline.evaluation.decision.temperature import scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
@@ -72,6 +75,8 @@ class Trainer:
         seed: Of every candidate.
         metric: What the plan compares candidates by.
         class_weights: As job_spec.Training has them.
+        threshold_rule: Where the threshold of a classification comes from; None: it has none, and its probabilities
+            are not calibrated.
         deadline: time.monotonic() after which the best so far is taken.
         checkpoints: Where a candidate's unfinished training is kept.
         watch: Is shown the points of a candidate's learning curve.
@@ -90,6 +95,7 @@ class Trainer:
     seed: int
     metric: str = ""
     class_weights: Literal["balanced"] | Mapping[str, float] | None = None
+    threshold_rule: ThresholdRule | None = None
     deadline: float = math.inf
     checkpoints: Callable[[Candidate], Checkpoints] = _no_checkpoints
     watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
@@ -129,10 +135,10 @@ class Trainer:
         fitted = self._choose_served(bag, recipe, settings, problem) if bag else recipe.train(settings, problem)
         seconds = time.perf_counter() - started
         predicted = self.rows.denormalize(fitted.predict(problem.validation))
-        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its predictions on the validation rows are not all finite")
-        measured = self._measure_bag(bag, workdir) if bag else {"quality": self._quality(predicted, signature)}
+        measured = self._measure_bag(bag, workdir) if bag else self._measure_validation(fitted, predicted)
+        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles, measured.get("decision"))
         report("exports")
         model_sha256 = self._export(fitted, predicted, signature, workdir)
         trained = TrainedCandidate(
@@ -142,7 +148,7 @@ class Trainer:
             seconds=round(seconds, 3),
             **measured,
             no_int8=recipe.no_int8,
-            tolerance=recipe.tolerance + self.rows.resolution,
+            tolerance=scale_tolerance(recipe.tolerance, signature.temperature) + self.rows.resolution,
             history=fitted.history,
             settings=settings,
             trials=searched.trials if searched else (),
@@ -285,12 +291,24 @@ class Trainer:
         kind = np.float64 if self.dataset.task == "regression" else np.float32
         np.savez(workdir / OUT_OF_FOLD, answers=predicted.astype(kind))
         rows = self.rows.all.take(held)
-        answered = self._told(bag.out_of_fold[held], rows)
+        signature, wanted, answers = self._told(bag.out_of_fold[held], rows)
+        decided = decide(signature, wanted, answers, self.threshold_rule, rows.weight, is_bag=True)
+        answered = signature, wanted, decided.answers
         return {
             "quality": measure(*answered, weight=rows.weight),
             "interval": interval(*answered, weight=rows.weight, only=self.metric or None),
             "folds": len(bag.members),
+            **decided.fields,
         }
+
+    def _measure_validation(self, fitted: FittedModel, predicted: Floats) -> dict[str, Any]:
+        """The quality of the validation rows, and the decision that was found there; in private none is."""
+        validation = self.splits["validation"]
+        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
+        weight, wanted = self.rows.weight_of(validation), truth(validation, signature)
+        rule, answers = self.threshold_rule, Answers.of(signature, predicted)
+        decided = decide(signature, wanted, answers, rule, weight, calibrates=not fitted.privacy)
+        return {"quality": measure(signature, wanted, decided.answers, weight=weight), **decided.fields}
 
     def _broadcast_settings(self, settings: Settings) -> Settings:
         """Those of the main process."""
@@ -333,11 +351,6 @@ class Trainer:
         else:
             wanted = np.array(self.dataset.classes, object)[rows.target]
         return signature, wanted, Answers.of(signature, answers)
-
-    def _quality(self, predicted: Floats, signature: Signature) -> dict[str, float]:
-        validation = self.splits["validation"]
-        weight = self.rows.weight_of(validation)
-        return measure(signature, truth(validation, signature), Answers.of(signature, predicted), weight=weight)
 
     def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""

@@ -14,6 +14,7 @@ from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import choose_metric
+from pipeline.contracts.spec.thresholds import threshold_rule
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.selection.select import select
 from pipeline.training.trainer import Trainer
@@ -45,6 +46,7 @@ def choose(table: Table, algorithms: Sequence[str], spec: JobSpec, folder: Path)
         seed=0,
         metric=metric,
         class_weights=spec.training.class_weights,
+        threshold_rule=threshold_rule(spec, table.dataset),
     )
     artifacts, trained = FakeObjectStore(), []
     for name in algorithms:

@@ -58,6 +58,7 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.by_class:
         yield _heading("By class" + (f": '{card.positive_class}' is the positive class" if card.positive_class else ""))
         yield _by_class(card)
+        yield from _decision(card)
     if card.confusion is not None:
         yield from _confusion(card.confusion)
     if card.calibration is not None:
@@ -140,6 +141,30 @@ def _clusters(found: Sequence[Cluster]) -> RenderableType:
         told = [Text(format_number(cell) if isinstance(cell, float) else cell) for cell in cells]
         table.add(Text(one.name, style="bold"), f"{one.rows:,}", *told)
     return table
+
+
+def _decision(card: ModelCard) -> Iterator[RenderableType]:
+    """How labels and probabilities come about, and what that changed."""
+    found = card.decision
+    if found is None:
+        return
+    if found.threshold is not None:
+        own = next((one for one in card.by_class if one.label == card.positive_class), None)
+        plain = found.by_most_probable
+        told = f"'{card.positive_class}' is predicted from a probability of {found.threshold:.4g} on"
+        if own is not None and plain is not None:
+            told += (
+                f": F1 {own.f1:.4f}, precision {own.precision:.1%}, recall {own.recall:.1%}; from 0.5 on it would be "
+                f"F1 {plain.f1:.4f}, {plain.precision:.1%}, {plain.recall:.1%}"
+            )
+        yield Text(told)
+    if found.temperature != 1:
+        before, after = found.log_loss
+        worse, better = found.calibration_error
+        yield Text(
+            f"Probabilities are calibrated (temperature {found.temperature:.3g}): log loss {before:.4f} → {after:.4f}, "
+            f"expected calibration error {worse:.4f} → {better:.4f} on the test rows"
+        )
 
 
 def _by_class(card: ModelCard) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import get_args
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -12,12 +13,13 @@ from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.training_curves import CURVES, TrainingCurves
+from pipeline.contracts.spec.metrics import Metric
 
 __all__ = ["curves_of", "curves_table", "sparkline"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 24
-_METRICS = ("accuracy", "auc", "log_loss", "rmse", "mae", "r2")
+_METRICS = get_args(Metric)
 
 
 def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[TrainingCurves]]:

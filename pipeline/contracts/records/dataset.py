@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Literal
 
 from pipeline.contracts.record import Record
+from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.signature import Column, ColumnKind, Signature, Task
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
@@ -182,8 +183,14 @@ class Dataset(Record):
         """What a model that was trained on it takes and gives; a clustering's clusters are its candidate's own."""
         return self.signature_of(self.classes)
 
-    def signature_of(self, classes: tuple[str, ...], quantiles: tuple[float, ...] = ()) -> Signature:
-        """The signature of a model that answers with these classes (none: the data set's own), or quantiles."""
+    def signature_of(
+        self, classes: tuple[str, ...], quantiles: tuple[float, ...] = (), decision: Decision | None = None
+    ) -> Signature:
+        """The signature of a model that answers with these classes (none: the data set's own), or quantiles.
+
+        ``decision``: how its scores become probabilities and labels; None: as they are, and the most probable class.
+        """
+        decision = decision or Decision()
         columns = tuple(column.column for column in self.columns)
         return Signature(
             task=self.task,
@@ -199,6 +206,8 @@ class Dataset(Record):
             positive=self.positive,
             targets=self.targets,
             separator=self.separator,
+            threshold=decision.threshold,
+            temperature=decision.temperature,
             unread=self._unread,
         )
 

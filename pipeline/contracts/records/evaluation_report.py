@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.contracts.record import Record
+from pipeline.contracts.records.decision import DecisionFit
 
 __all__ = [
     "Bin",
@@ -10,6 +11,7 @@ __all__ = [
     "ClassQuality",
     "Cluster",
     "Confusion",
+    "DecisionReport",
     "Drift",
     "IntervalCoverage",
     "JobCost",
@@ -54,6 +56,22 @@ class TargetQuality(Record):
     interval: dict[str, tuple[float, float]]
 
 
+class DecisionReport(Record):
+    """How probabilities and labels come about, and what that changes on the test rows.
+
+    ``temperature`` and ``threshold``: as records.decision.Decision has them. ``log_loss`` and ``calibration_error``:
+    without the temperature, and with it. ``by_most_probable``: the positive class's quality, were the most probable
+    class the label; None where it is. ``out_of_fold``: on the rows that both were found on, cross-fitted.
+    """
+
+    temperature: float
+    threshold: float | None
+    log_loss: tuple[float, float]
+    calibration_error: tuple[float, float]
+    by_most_probable: ClassQuality | None = None
+    out_of_fold: DecisionFit | None = None
+
+
 class Confusion(Record):
     """``counts[i][j]``: test rows of class i that were answered with class j.
 
@@ -76,7 +94,7 @@ class Bin(Record):
 
 
 class Calibration(Record):
-    """Whether probabilities can be taken at their word: bins of the answered label's probability.
+    """Whether probabilities can be taken at their word: bins of the largest probability of a row.
 
     ``error``: the expected calibration error (Naeini et al. 2015), the mean gap of the bins by their rows. ``brier``:
     scikit-learn's ``brier_score_loss``: 0 to 1 for two classes, 0 to 2 for more.

@@ -11,6 +11,7 @@ from pipeline.contracts.records.evaluation_report import (
     ClassQuality,
     Cluster,
     Confusion,
+    DecisionReport,
     Drift,
     IntervalCoverage,
     JobCost,
@@ -122,6 +123,7 @@ class ModelCard(Record):
     privacy: dict[str, float] = {}  # of the winner: epsilon spent, delta
     clusters: tuple[Cluster, ...] = ()
     positive_class: str = ""  # of two classes the one that F1, average precision and the threshold are of
+    decision: DecisionReport | None = None
     by_class: tuple[ClassQuality, ...] = ()
     by_target: tuple[TargetQuality, ...] = ()  # of several targets
     confusion: Confusion | None = None

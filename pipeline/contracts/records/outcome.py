@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from pipeline.contracts.algorithm_spec import Settings
 from pipeline.contracts.record import Record
+from pipeline.contracts.records.decision import Decision, DecisionFit
 from pipeline.contracts.records.run import RunError
 
 __all__ = [
@@ -105,6 +106,8 @@ class TrainedCandidate(Record):
     classes: tuple[str, ...] = ()  # of a clustering: its clusters
     quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
     privacy: dict[str, float] = {}  # epsilon spent, delta
+    decision: Decision = Decision()  # of a classification: what of it was found on rows that it had not seen
+    decision_fit: DecisionFit | None = None
     model_sha256: str
 
     @model_validator(mode="before")

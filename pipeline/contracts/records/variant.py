@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipeline.contracts.algorithm_spec import Settings
 from pipeline.contracts.record import Record
+from pipeline.contracts.records.decision import Decision, DecisionFit
 from pipeline.contracts.records.outcome import Trial
 
 __all__ = ["Artifact", "CandidateReport", "LeaderboardRow", "Precision", "Selection", "Status", "Variant", "VariantSet"]
@@ -46,6 +47,8 @@ class Variant(Record):
     train_seconds: float = 0.0
     classes: tuple[str, ...] = ()  # of a clustering: its clusters
     quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
+    decision: Decision = Decision()  # that is in its file
+    decision_fit: DecisionFit | None = None
 
 
 class VariantSet(Record):

@@ -16,6 +16,7 @@ from pipeline.contracts.algorithm_spec import Range, Settings, Space, did_you_me
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.dataset import BAG_FOLDS
+from pipeline.contracts.records.decision import ThresholdMetric
 from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.algorithm_catalog import catalogue
@@ -72,6 +73,12 @@ def _as_marker(value: object) -> object:
     return "null" if value is None else _as_text(value)
 
 
+def _check_threshold_word(value: object) -> object:
+    if value == "auto" or (isinstance(value, int | float) and 0 < value < 1):
+        return value
+    raise ValueError("auto, or a number between 0 and 1, is expected")
+
+
 Label = Annotated[str, BeforeValidator(lambda label: label if isinstance(label, str) else str(label).lower())]
 Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | float | bool)]
 Sheet = Annotated[
@@ -91,6 +98,12 @@ Header = Annotated[
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Batch = Annotated[int, Field(ge=1, le=65536)]
 Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
+Threshold = Annotated[
+    Literal["auto"] | Annotated[float, Field(gt=0, lt=1)],
+    BeforeValidator(
+        _check_threshold_word, json_schema_input_type=Literal["auto"] | Annotated[float, Field(gt=0, lt=1)]
+    ),
+]
 MetricName = Annotated[
     Metric,
     BeforeValidator(
@@ -268,6 +281,9 @@ class JobSpec(_StrictModel):
     labels: Literal["auto", "single", "several"] = "auto"  # of a cell such as a|b: one class, or several labels
     metric: MetricName | None = None  # None: log_loss, average_precision, rmse or silhouette
     positive_class: Label | None = None  # of two classes; None: the second in sorted order, or the rarer under 5 %
+    threshold: Threshold = "auto"  # of the positive class; auto: see there
+    threshold_metric: ThresholdMetric | None = None  # f1; naming one tunes the threshold of balanced classes too
+    threshold_recall: Annotated[float, Field(gt=0, le=1)] | None = None  # that precision_at_recall keeps
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
     folds: Annotated[int, Field(ge=1, le=20)] = BAG_FOLDS  # of a candidate's bag; 1: one model beside validation rows
@@ -325,6 +341,14 @@ class JobSpec(_StrictModel):
     def _check_clusters(self) -> Self:
         if self.clusters is not None and self.task != "clustering":
             raise ValueError("clusters is of task: clustering, which is expected beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_threshold(self) -> Self:
+        if (self.threshold_metric == "precision_at_recall") != (self.threshold_recall is not None):
+            raise ValueError("threshold_metric: precision_at_recall and threshold_recall are expected together")
+        if self.threshold != "auto" and self.threshold_metric is not None:
+            raise ValueError("threshold is a number, so that nothing is tuned: threshold_metric needs threshold: auto")
         return self
 
 

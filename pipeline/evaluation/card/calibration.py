@@ -23,7 +23,7 @@ def calibration(
     answers: Answers,
     weight: npt.NDArray[np.float64] | None = None,
 ) -> Calibration:
-    """Compare probabilities with outcomes in ten bins of one width; those without a row are left out.
+    """Compare the largest probability of each row with outcomes in ten bins; those without a row are left out.
 
     Args:
         signature: Of the model.
@@ -34,8 +34,8 @@ def calibration(
     probabilities = answers.probabilities.astype(np.float64)
     counts = np.ones(len(truth)) if weight is None else weight
     number = {label: index for index, label in enumerate(signature.classes)}
-    confidence = probabilities[np.arange(len(truth)), [number[label] for label in answers.labels]]
-    right = (answers.labels == truth).astype(np.float64)
+    wanted = np.array([number[label] for label in truth])
+    confidence, right = probabilities.max(axis=1), (probabilities.argmax(axis=1) == wanted).astype(np.float64)
     bin_of_row = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     bins, error = [], 0.0
     for index in range(_BINS):
@@ -53,7 +53,7 @@ def calibration(
                     accuracy=share,
                 )
             )
-    of_truth = probabilities[np.arange(len(truth)), [number[label] for label in truth]]
+    of_truth = probabilities[np.arange(len(truth)), wanted]
     squared_error = float(np.average((probabilities**2).sum(axis=1) - 2 * of_truth + 1, weights=counts))
     return Calibration(
         bins=tuple(bins),

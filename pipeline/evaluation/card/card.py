@@ -15,11 +15,12 @@ from pipeline.contracts.object_keys import tenant_of_run
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.evaluation_report import JobCost
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
-from pipeline.contracts.records.variant import LeaderboardRow, Selection
+from pipeline.contracts.records.variant import LeaderboardRow, Selection, Variant
 from pipeline.evaluation.card.by_target import quality_by_target
 from pipeline.evaluation.card.calibration import calibration, coverage
 from pipeline.evaluation.card.card_warnings import find_warnings, shared_rows
 from pipeline.evaluation.card.confusion import class_quality, confusion
+from pipeline.evaluation.card.decision import report_decision
 from pipeline.evaluation.card.drift import drift
 from pipeline.evaluation.card.importance import importance
 from pipeline.evaluation.card.leakage import find_leaky_columns
@@ -77,10 +78,10 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     if hashlib.sha256(stored).hexdigest() != winner.artifact.sha256:
         raise IntegrityError(f"{file} is not the one that was selected")
     model_bytes = unpack_model(stored, file)
-    signature = dataset.signature_of(winner.classes, winner.quantiles)
+    signature = dataset.signature_of(winner.classes, winner.quantiles, winner.decision)
     weight = row_weights(test, dataset, background.class_weights)
     exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test, weight)
-    findings = _findings(exam, dataset, background)
+    findings = _findings(exam, dataset, background, winner)
     told = find_warnings(
         exam,
         dataset,
@@ -113,7 +114,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     return card, golden(exam.served, test, signature, winner.precision)
 
 
-def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> _Document:
+def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext, winner: Variant) -> _Document:
     """Fields of the card, by the task."""
     found: _Document = {"segments": (), "importance": (), "drift": ()}
     exams = exam.signature, exam.truth, exam.answers
@@ -126,6 +127,7 @@ def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationC
             "confusion": confusion(*exams),
             "by_class": class_quality(*exams, exam.weight)[:MAX_LISTED],
             "positive_class": dataset.positive,
+            "decision": report_decision(exam, winner.decision_fit),
             "calibration": calibration(*exams, exam.weight),
         }
     if exam.signature.quantiles:

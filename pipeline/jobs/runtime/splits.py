@@ -13,6 +13,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.thresholds import threshold_rule
 
 if TYPE_CHECKING:
     import polars as pl
@@ -110,6 +111,7 @@ def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: i
         seed=plan.seed,
         metric=plan.metric,
         class_weights=spec.training.class_weights,
+        threshold_rule=threshold_rule(spec, dataset),
     )
 
 

@@ -20,6 +20,7 @@ from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.object_keys import MODEL_CODE
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.decision import ThresholdRule
 from pipeline.contracts.records.outcome import CHECKPOINT
 from pipeline.contracts.records.plan import Candidate
 
@@ -39,6 +40,7 @@ class Task(Record):
     seed: int
     seconds: float
     class_weights: Literal["balanced"] | dict[str, float] | None
+    threshold_rule: ThresholdRule | None = None
     device: str
     description: str
     threads: int
@@ -96,6 +98,7 @@ def _train(folder: Path, say: _Emit) -> None:
         seed=task.seed,
         metric=task.metric,
         class_weights=task.class_weights,
+        threshold_rule=task.threshold_rule,
         deadline=time.monotonic() + task.seconds,
         checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds, say),
         watch=lambda candidate, point: say(point=dict(point)),

@@ -84,7 +84,7 @@ def test_of_imbalanced_classes_average_precision_of_the_rare_one_decides_and_the
     assert planned.metric == "average_precision"
     assert planned.notes[0] == (
         "imbalance: class 'fraud' has 1.5% of the training rows; candidates are compared by average_precision of "
-        "'fraud', the positive class"
+        "'fraud', the positive class, and the threshold of the label is tuned for f1"
     )
     assert plan(rare, JobSpec(metric="auc")).metric == "auc"
     many = _dataset().model_copy(update={"classes": ("a", "b", "c"), "class_rows": (500, 490, 10)})

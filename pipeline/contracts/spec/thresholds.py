@@ -1,0 +1,38 @@
+"""Where the threshold of a classification comes from, by what the JobSpec says and the data set is."""
+
+from __future__ import annotations
+
+from pipeline.contracts.errors import InvalidJobSpecError
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.decision import ARGMAX, ThresholdRule
+from pipeline.contracts.spec.job_spec import JobSpec
+
+__all__ = ["check_threshold", "threshold_rule"]
+
+
+def threshold_rule(spec: JobSpec, dataset: Dataset) -> ThresholdRule:
+    """Return where the threshold comes from.
+
+    Of two imbalanced classes, and where ``threshold_metric`` is named, it is tuned; otherwise the most probable class
+    is the label. Private training has no predictions that a threshold could be tuned on without telling of its rows.
+    """
+    if not dataset.positive:
+        return ARGMAX
+    if spec.threshold != "auto":
+        return ARGMAX if spec.threshold == 0.5 else ThresholdRule(value=spec.threshold)
+    if spec.training.privacy is not None or not (dataset.is_imbalanced or spec.threshold_metric):
+        return ARGMAX
+    return ThresholdRule(is_tuned=True, metric=spec.threshold_metric or "f1", recall=spec.threshold_recall or 0.0)
+
+
+def check_threshold(spec: JobSpec, dataset: Dataset) -> None:
+    """Raise InvalidJobSpecError where a threshold is asked for that cannot be: not of two classes, or in private."""
+    asked = "threshold_metric" if spec.threshold_metric else "threshold" if spec.threshold != "auto" else ""
+    if asked and not dataset.positive:
+        what = f"one with {len(dataset.classes)}" if dataset.classes else f"a {dataset.task}"
+        raise InvalidJobSpecError(f"{asked} is of a target with two classes, and this is {what}")
+    if spec.threshold_metric and spec.training.privacy is not None:
+        raise InvalidJobSpecError(
+            "threshold_metric: a threshold that is tuned on rows tells of them, which training.privacy forbids: a "
+            "number is expected for threshold"
+        )

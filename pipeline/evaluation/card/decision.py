@@ -1,0 +1,43 @@
+"""What the temperature and the threshold of the served file change on the test rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.contracts.records.decision import DecisionFit
+from pipeline.contracts.records.evaluation_report import DecisionReport
+from pipeline.evaluation.card.confusion import class_quality
+from pipeline.evaluation.decision.fit import calibration_error
+from pipeline.evaluation.decision.temperature import calibrate, log_loss
+from pipeline.evaluation.holdout import HoldoutEvaluation
+from pipeline.evaluation.predictions import Answers
+
+__all__ = ["report_decision"]
+
+
+def report_decision(exam: HoldoutEvaluation, out_of_fold: DecisionFit | None) -> DecisionReport:
+    """Undo the temperature and the threshold of the served predictions, and measure both ways.
+
+    Args:
+        exam: The test rows of a classification.
+        out_of_fold: What was measured where both were found.
+    """
+    signature, weight = exam.signature, exam.weight
+    number = {label: index for index, label in enumerate(signature.classes)}
+    truth = np.array([number[label] for label in exam.truth], np.int64)
+    served = exam.answers.probabilities
+    trained = calibrate(served, 1 / signature.temperature)
+    by_most_probable = None
+    if signature.threshold is not None:
+        plain = Answers.of(replace(signature, threshold=None), served)
+        by_most_probable = class_quality(signature, exam.truth, plain, weight)[signature.positive_index]
+    return DecisionReport(
+        temperature=signature.temperature,
+        threshold=signature.threshold,
+        log_loss=(log_loss(trained, truth, weight), log_loss(served, truth, weight)),
+        calibration_error=(calibration_error(trained, truth, weight), calibration_error(served, truth, weight)),
+        by_most_probable=by_most_probable,
+        out_of_fold=out_of_fold,
+    )

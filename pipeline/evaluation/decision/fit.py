@@ -1,0 +1,194 @@
+"""The decision of a classifier: its temperature and threshold, found on predictions out of fold, and checked there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.records.decision import Decision, DecisionFit, ThresholdRule
+from pipeline.contracts.signature import Signature
+from pipeline.evaluation.decision.temperature import calibrate, fit_temperature, log_loss
+from pipeline.evaluation.decision.threshold import label_quality, tune_threshold
+from pipeline.evaluation.predictions import Answers
+
+__all__ = ["Decided", "FittedDecision", "calibration_error", "decide", "fit_decision"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.int64]
+
+_FOLDS = 5
+_BINS = 10
+_BAG_TEMPERATURE = 1.2  # of a mean of five models beside each of them, about (decision 20)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FittedDecision:
+    """``decision``: found on all rows, and served. ``answers``: each row's by a decision that it had no part in."""
+
+    decision: Decision
+    fit: DecisionFit
+    answers: Answers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """``answers``: predictions to measure. ``fields``: of a TrainedCandidate; none where nothing was decided."""
+
+    answers: Answers
+    fields: dict[str, Any]
+
+
+def decide(  # noqa: PLR0913 - what is decided, and by what
+    signature: Signature,
+    truth: npt.NDArray[Any],
+    answers: Answers,
+    rule: ThresholdRule | None,
+    weight: Floats | None = None,
+    *,
+    calibrates: bool = True,
+    is_bag: bool = False,
+) -> Decided:
+    """Find the decision of a classification, as ``fit_decision`` does; of others, and without a rule, there is none."""
+    if signature.task != "classification" or signature.is_multilabel or rule is None:
+        return Decided(answers=answers, fields={})
+    fitted = fit_decision(
+        signature, truth, answers.probabilities, rule=rule, weight=weight, calibrates=calibrates, is_bag=is_bag
+    )
+    return Decided(answers=fitted.answers, fields={"decision": fitted.decision, "decision_fit": fitted.fit})
+
+
+def fit_decision(  # noqa: PLR0913 - what is decided, and by what
+    signature: Signature,
+    truth: npt.NDArray[Any],
+    probabilities: Floats,
+    *,
+    rule: ThresholdRule,
+    weight: Floats | None = None,
+    calibrates: bool = True,
+    is_bag: bool = False,
+) -> FittedDecision:
+    """Find the temperature, and the threshold where ``rule`` says so.
+
+    Probabilities are calibrated only where that lowers the log loss of rows that the temperature was not fitted to:
+    each fifth of the rows is judged by that of the others.
+
+    Args:
+        signature: Its classes, and which is positive.
+        truth: Labels [rows].
+        probabilities: Of the model as it was trained, of rows that it has not learned from [rows, classes].
+        rule: Where the threshold comes from.
+        weight: What each row counts [rows]; None: all alike.
+        calibrates: Whether a temperature is looked for.
+        is_bag: Whether the probabilities are of fold models, and their mean is served, which is less sure than each.
+    """
+    number = {label: index for index, label in enumerate(signature.classes)}
+    rows = _Rows(
+        probabilities=probabilities,
+        truth=np.array([number[label] for label in truth], np.int64),
+        weight=weight,
+        positive=signature.positive_index,
+        rule=rule,
+        is_bag=is_bag,
+    )
+    before = after = log_loss(probabilities, rows.truth, weight)
+    temperature, calibrated = 1.0, probabilities
+    if calibrates:
+        crossed = rows.cross_calibrated()
+        if (lowered := log_loss(crossed, rows.truth, weight)) < before:
+            after, calibrated = lowered, crossed
+            temperature = rows.fit_temperature(np.arange(len(truth)))
+    labels, thresholds = calibrated.argmax(axis=1), rows.cross_thresholds(calibrated)
+    if thresholds is not None:
+        is_positive = calibrated[:, rows.positive] >= thresholds
+        by_threshold = np.where(is_positive, rows.positive, 1 - rows.positive)
+    else:
+        by_threshold = labels
+    served = calibrate(probabilities, temperature)
+    return FittedDecision(
+        decision=Decision(temperature=temperature, threshold=rows.threshold(served)),
+        fit=DecisionFit(
+            rows=len(truth),
+            log_loss=(before, after),
+            calibration_error=(
+                calibration_error(probabilities, rows.truth, weight),
+                calibration_error(calibrated, rows.truth, weight),
+            ),
+            threshold_metric=rule.metric if rule.is_tuned else "",
+            by_threshold=(rows.label_quality(labels), rows.label_quality(by_threshold)) if rule.is_tuned else None,
+        ),
+        answers=Answers(
+            labels=np.array(signature.classes, object)[by_threshold],
+            probabilities=calibrated,
+            values=np.empty(0, np.float32),
+        ),
+    )
+
+
+def calibration_error(probabilities: Floats, truth: Ints, weight: Floats | None = None) -> float:
+    """Compute the expected calibration error of the most probable class (Naeini et al. 2015), over ten bins."""
+    counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == truth
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gaps = np.bincount(bins, weights=counts * (right - confidence), minlength=_BINS)
+    return float(np.abs(gaps).sum() / counts.sum())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Rows:
+    """``truth``: class of each row."""
+
+    probabilities: Floats
+    truth: Ints
+    weight: Floats | None
+    positive: int
+    rule: ThresholdRule
+    is_bag: bool
+
+    def fit_temperature(self, rows: Ints) -> float:
+        """Of a bag a temperature above 1 is reduced by what the mean of its models softens already."""
+        counts = None if self.weight is None else self.weight[rows]
+        temperature = fit_temperature(self.probabilities[rows], self.truth[rows], counts)
+        return max(1.0, temperature / _BAG_TEMPERATURE) if self.is_bag and temperature > 1 else temperature
+
+    def cross_calibrated(self) -> Floats:
+        """Each fifth by the temperature of the others."""
+        calibrated = np.empty(self.probabilities.shape)
+        for held, others in self._folds():
+            calibrated[held] = calibrate(self.probabilities[held], self.fit_temperature(others))
+        return calibrated
+
+    def cross_thresholds(self, calibrated: Floats) -> Floats | None:
+        """Each fifth's by the others [rows]; None where the most probable class is the label."""
+        if not self.rule.is_tuned:
+            return None if self.rule.value is None else np.full(len(self.truth), self.rule.value)
+        thresholds = np.empty(len(self.truth))
+        for held, others in self._folds():
+            thresholds[held] = self._tune(calibrated, others)
+        return thresholds
+
+    def threshold(self, calibrated: Floats) -> float | None:
+        """What is served."""
+        if not self.rule.is_tuned:
+            return self.rule.value
+        return round(self._tune(calibrated, np.arange(len(self.truth))), 6)
+
+    def label_quality(self, labels: Ints) -> float:
+        return label_quality(labels == self.positive, self.truth == self.positive, self.rule, self.weight)
+
+    def _tune(self, calibrated: Floats, rows: Ints) -> float:
+        counts = None if self.weight is None else self.weight[rows]
+        return tune_threshold(calibrated[rows, self.positive], self.truth[rows] == self.positive, self.rule, counts)
+
+    def _folds(self) -> Iterator[tuple[Ints, Ints]]:
+        """Rows of a fold, and the others; classes are dealt evenly, so that few positive rows are in most of them."""
+        shuffled = np.random.default_rng(0).permutation(len(self.truth))
+        dealt = shuffled[np.argsort(self.truth[shuffled], kind="stable")]
+        fold = np.empty(len(dealt), np.int64)
+        fold[dealt] = np.arange(len(dealt)) % _FOLDS
+        for number in range(_FOLDS):
+            yield np.flatnonzero(fold == number), np.flatnonzero(fold != number)

@@ -1,0 +1,61 @@
+"""From a body's probabilities to those that are served and the place of the label: temperature and threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from pipeline.contracts.signature import Signature
+
+__all__ = ["decision_nodes"]
+
+_Part = tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
+
+
+def decision_nodes(signature: Signature, answer: str, probabilities: str, label: str, prefix: str) -> _Part:
+    """Make the nodes that evaluation.decision.temperature.calibrate and evaluation.predictions.Answers.of describe.
+
+    Args:
+        signature: Its temperature, threshold and positive class.
+        answer: Probabilities of the body, float [batch, classes].
+        probabilities: Output: those that are served, float [batch, classes].
+        label: Output: the place of each row's label among the classes, int64 [batch].
+        prefix: Of all names between.
+
+    Returns:
+        Nodes, and their constants.
+    """
+    nodes, constants = _calibrated(signature.temperature, answer, probabilities, prefix)
+    if signature.threshold is None:
+        return [*nodes, helper.make_node("ArgMax", [probabilities], [label], axis=1, keepdims=0)], constants
+    positive = signature.positive_index
+    constants += [
+        numpy_helper.from_array(np.array(positive, np.int64), f"{prefix}positive"),
+        numpy_helper.from_array(np.array(1 - positive, np.int64), f"{prefix}negative"),
+        numpy_helper.from_array(np.array(signature.threshold, np.float32), f"{prefix}threshold"),
+    ]
+    nodes += [
+        helper.make_node("Gather", [probabilities, f"{prefix}positive"], [f"{prefix}of_positive"], axis=1),
+        helper.make_node("GreaterOrEqual", [f"{prefix}of_positive", f"{prefix}threshold"], [f"{prefix}is_positive"]),
+        helper.make_node("Where", [f"{prefix}is_positive", f"{prefix}positive", f"{prefix}negative"], [label]),
+    ]
+    return nodes, constants
+
+
+def _calibrated(temperature: float, answer: str, probabilities: str, prefix: str) -> _Part:
+    """Probabilities to the power of 1 / temperature, normalized; divided by the largest first, so that none is 0."""
+    if temperature == 1.0:
+        return [helper.make_node("Identity", [answer], [probabilities])], []
+    constants = [
+        numpy_helper.from_array(np.array(1 / temperature, np.float32), f"{prefix}power"),
+        numpy_helper.from_array(np.array([1], np.int64), f"{prefix}axis"),
+    ]
+    nodes = [
+        helper.make_node("ReduceMax", [answer, f"{prefix}axis"], [f"{prefix}largest"], keepdims=1),
+        helper.make_node("Div", [answer, f"{prefix}largest"], [f"{prefix}relative"]),
+        helper.make_node("Pow", [f"{prefix}relative", f"{prefix}power"], [f"{prefix}scaled"]),
+        helper.make_node("ReduceSum", [f"{prefix}scaled", f"{prefix}axis"], [f"{prefix}sum"], keepdims=1),
+        helper.make_node("Div", [f"{prefix}scaled", f"{prefix}sum"], [probabilities]),
+    ]
+    return nodes, constants
