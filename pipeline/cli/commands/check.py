@@ -36,7 +36,7 @@ def check(
         typer.Argument(metavar="FILE", exists=True, readable=True, help="A data file or a folder, as for drop."),
     ],
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column to predict (default: the last one).")
+        str | None, typer.Option(metavar="COLUMN", help="Column to predict, or several: a,b (default: the last one).")
     ] = None,
     spec: Annotated[
         Path | None,

@@ -88,7 +88,9 @@ def drop(
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model name (default: the file's).")] = None,
     target: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Column to predict, whatever train.yaml says (default: the last one)."),
+        typer.Option(
+            metavar="COLUMN", help="Column to predict, or several: a,b; wins over train.yaml (default: the last one)."
+        ),
     ] = None,
     spec: Annotated[
         Path | None,

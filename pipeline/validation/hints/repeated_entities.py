@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from pipeline.validation.hints.column_words import name_words, yaml_name
-from pipeline.validation.hints.target_signal import between_groups, target_scores
+from pipeline.validation.hints.target_signal import MAX_ROWS, between_groups, target_scores
 from pipeline.validation.schema import Schema
 from pipeline.validation.words import counted
 
@@ -62,12 +62,14 @@ def _find_entities(schema: Schema) -> tuple[str, int, int] | None:
 def identifier_columns(schema: Schema) -> Iterator[pl.Series]:
     """Yield the sampled cells of columns whose name is that of an entity, and whose values repeat."""
     for column in schema.columns:
-        values = column.values.drop_nulls()
+        values = column.values.head(MAX_ROWS).drop_nulls()
         if not names_entity(column.name) or column.column.kind not in ("numeric", "categorical", "text"):
             continue
         if values.dtype.is_float() and not (values == values.floor()).all():
             continue
-        cells = schema.sample[column.name]  # float32, which the values are of, makes one of two long numbers
+        cells = schema.sample[column.name].head(
+            MAX_ROWS
+        )  # float32, which the values are of, makes one of two long numbers
         if _MIN_ENTITIES <= cells.drop_nulls().n_unique() <= len(values) / _MIN_ROWS_EACH:
             yield cells
 

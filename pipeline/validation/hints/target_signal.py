@@ -9,8 +9,9 @@ import polars as pl
 
 from pipeline.validation.schema import Schema
 
-__all__ = ["Signal", "between_groups", "between_neighbors", "target_scores"]
+__all__ = ["MAX_ROWS", "Signal", "between_groups", "between_neighbors", "target_scores"]
 
+MAX_ROWS = 100_000  # that are looked at: the first ones
 _MAX_CLASSES = 20  # the most frequent, which represent a target of many
 _SEED = 0  # of the order of rows that have the same time
 _MIN_SPAN = 1e-12
@@ -25,8 +26,8 @@ class Signal:
 
 
 def target_scores(schema: Schema) -> pl.DataFrame:
-    """Score the target of each sampled row: ranks of numbers, or a 0/1 column for each frequent class."""
-    values = schema.target_values
+    """Score the target of the first MAX_ROWS rows: ranks of numbers, or a 0/1 column for each frequent class."""
+    values = schema.target_values.head(MAX_ROWS)
     if values.dtype != pl.String:
         return pl.DataFrame({"rank": values.rank().cast(pl.Float64)})
     frequent = values.drop_nulls().rename("class").value_counts(name="rows").sort("rows", "class", descending=True)

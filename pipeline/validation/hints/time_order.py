@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import polars as pl
 
 from pipeline.validation.hints.column_words import name_words, yaml_name
-from pipeline.validation.hints.target_signal import Signal, between_neighbors, target_scores
+from pipeline.validation.hints.target_signal import MAX_ROWS, Signal, between_neighbors, target_scores
 from pipeline.validation.schema import Schema
 
 __all__ = ["hint_time_order"]
 
 _BIRTH = frozenset({"birth", "birthday", "birthdate", "born", "dob"})  # how old something is, not when it was seen
 _CLOCKS = frozenset({"time", "timestamp", "epoch", "date", "datetime", "year", "day", "week", "month"})
+_MAX_TIMES = 20  # columns that are looked at
 _MIN_TIMES = 10  # distinct
 _MIN_ORDERED = 0.99  # of the rows: so many follow the one before them in time
 _FIRST_MOMENT = 2 * 86_400  # seconds since 1970: what lies before is a time of day without a date
@@ -34,7 +36,8 @@ def hint_time_order(schema: Schema) -> Iterator[str]:
         return
     scores = target_scores(schema)
     candidates = [
-        _Candidate(_is_ordered(times), between_neighbors(scores, times), times.name) for times in _times(schema)
+        _Candidate(_is_ordered(times), between_neighbors(scores, times), times.name)
+        for times in islice(_times(schema), _MAX_TIMES)
     ]
     telling = [candidate for candidate in candidates if _tells(candidate)]
     if not telling:
@@ -50,7 +53,7 @@ def hint_time_order(schema: Schema) -> Iterator[str]:
 def _times(schema: Schema) -> Iterator[pl.Series]:
     """Yield the sampled values of columns that are times: dates, and numbers that grow from row to row."""
     for column in schema.columns:
-        words, values = {*name_words(column.name)}, column.values
+        words, values = {*name_words(column.name)}, column.values.head(MAX_ROWS)
         if words & _BIRTH or values.n_unique() < _MIN_TIMES:
             continue
         is_date = column.column.kind == "datetime" and bool((values > _FIRST_MOMENT).any())
