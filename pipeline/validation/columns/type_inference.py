@@ -25,7 +25,6 @@ from pipeline.validation.columns.dates import convert_temporal
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.number_inference import infer_numbers
 from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows
-from pipeline.validation.columns.text_identifiers import describe_identifier
 from pipeline.validation.columns.text_kinds import is_free_text
 
 __all__ = ["infer_column", "infer_unnamed_column"]
@@ -127,7 +126,6 @@ def _infer_text(
     counts = values.rename("value").value_counts(name="rows")
     warnings = _tell_numbers(name, counts)
     if is_free_text(counts["value"], len(values)):
-        warnings += describe_identifier(name, counts["value"], len(values))
         return InferredColumn(column=Column(name=name, kind="text"), values=cells, warnings=warnings)
     rule = Column(name=name, kind="categorical", is_code=_hold_codes(counts["value"]))
     return InferredColumn(column=rule, values=as_text(cells, is_code=rule.is_code), warnings=warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.validation.hints.identifiers import hint_identifiers
 from pipeline.validation.hints.repeated_entities import hint_repeated_entities
 from pipeline.validation.hints.time_order import hint_time_order
 from pipeline.validation.hints.unsupported_kinds import hint_ranking, hint_survival
@@ -11,7 +12,7 @@ __all__ = ["find_hints"]
 
 
 def find_hints(schema: Schema) -> tuple[str, ...]:
-    """Say what the rows look like besides what they are learned as; nothing of clusters and images.
+    """Say what the rows look like besides what they are learned as; of clusters and images only what names the rows.
 
     Args:
         schema: How the rows are read, with the sample that was looked at.
@@ -20,9 +21,9 @@ def find_hints(schema: Schema) -> tuple[str, ...]:
         One sentence for each, with the line of train.yaml that says it.
     """
     if schema.task == "clustering" or any(column.column.kind == "image" for column in schema.columns):
-        return ()
+        return tuple(hint_identifiers(schema))
     if schema.several:
-        return (*hint_time_order(schema), *hint_repeated_entities(schema))
+        return (*hint_time_order(schema), *hint_repeated_entities(schema), *hint_identifiers(schema))
     ranking = tuple(hint_ranking(schema))
     entities = () if ranking else hint_repeated_entities(schema)  # a query is no entity of its own
-    return (*hint_survival(schema), *ranking, *hint_time_order(schema), *entities)
+    return (*hint_survival(schema), *ranking, *hint_time_order(schema), *entities, *hint_identifiers(schema))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-import uuid
 from datetime import date, time, timedelta
 
 import polars as pl
@@ -82,37 +80,6 @@ def test_whole_numbers_that_are_there_once_are_read_with_a_warning_when_named_li
     assert isinstance(told, InferredColumn)
     assert told.column.kind == "numeric"
     assert f"drop: [{name}] leaves it out" in told.warnings[0]
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [f"C-{number}" for number in range(1000, 1040)],
-        [f"order_{number * 7919}/{number}" for number in range(1, 41)],
-        [str(uuid.UUID(int=number * 2**100 + 5)) for number in range(1, 41)],
-        [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(40)],
-    ],
-)
-def test_texts_that_name_each_row_are_said_to_with_the_line_that_leaves_them_out(values):
-    inferred = infer_column(pl.Series("customer", values))
-    assert inferred.column.kind == "text"
-    (warning,) = inferred.warnings
-    assert "is an identifier" in warning
-    assert "drop: [customer] leaves it out" in warning
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [f"C-{number}" for number in range(10)],  # few
-        [f"{letter}-{number}" for letter in "ABCD" for number in range(10)],  # the letter may tell something
-        [f"room {number} on floor {number % 3}" for number in range(40)],  # words
-        [f"M\u00fcller{'x' * number}" for number in range(40)],
-    ],
-)
-def test_other_unique_texts_are_texts(values):
-    inferred = infer_column(pl.Series("customer", values))
-    assert (inferred.column.kind, inferred.warnings) == ("text", ())
 
 
 @pytest.mark.parametrize("name", ["population", "fnlwgt", "paid", "price_index", "width"])

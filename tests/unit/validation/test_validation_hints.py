@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
+import uuid
 
 import pytest
 
@@ -173,3 +175,38 @@ def test_names_of_no_entity(name: str) -> None:
 )
 def test_a_name_in_a_hint_can_be_pasted_into_train_yaml(name: str, written: str) -> None:
     assert yaml_name(name) == written
+
+
+def named(values: list[object]) -> str:
+    rng = random.Random(0)
+    return table({"customer": values, "x": numbers(rng, len(values)), "y": numbers(rng, len(values))})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"C-{number}" for number in range(1000, 1080)],
+        [f"order_{number * 7919}/{number}" for number in range(1, 81)],
+        [str(uuid.UUID(int=number * 2**100 + 5)) for number in range(1, 81)],
+        [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(80)],
+    ],
+)
+def test_texts_that_name_each_row_are_said_to_with_the_line_that_leaves_them_out(drop, values) -> None:
+    dataset = drop("a.csv", named(values)).dataset
+    assert [column.kind for column in dataset.columns if column.name == "customer"] == ["text"]
+    (hint,) = dataset.hints
+    assert "'customer' is an identifier" in hint
+    assert "Add `drop: [customer]` to train.yaml" in hint
+    assert drop("a.csv", named(values), spec="drop: [customer]").dataset.hints == ()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"{letter}-{number}" for letter in "ABCD" for number in range(20)],  # the letter may tell something
+        [f"room {number} on floor {number % 3}" for number in range(80)],  # words
+        [f"M{'x' * number}" for number in range(80)],
+    ],
+)
+def test_other_unique_texts_are_texts(drop, values) -> None:
+    assert drop("a.csv", named(values)).dataset.hints == ()

@@ -1,0 +1,44 @@
+"""Texts that name the rows, such as C-1000, and tell a model nothing of rows that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from pipeline.validation.hints.column_words import yaml_name
+from pipeline.validation.schema import Schema
+
+__all__ = ["hint_identifiers"]
+
+_MIN_ROWS = 20  # of fewer, values may differ by chance
+_MIN_DISTINCT_SHARE = 0.99  # of the rows: a name may be there twice
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_HASH = r"[0-9a-fA-F]{16,}"
+_ULID = r"[0-9A-HJKMNP-TV-Z]{26}"
+_RANDOM = f"^(?:{_UUID}|{_HASH}|{_ULID})$"
+_MAX_SHOWN = 20  # characters of a value
+
+
+def hint_identifiers(schema: Schema) -> Iterator[str]:
+    """Name the columns of texts that name the rows, with the line that leaves them out."""
+    for column in schema.columns:
+        if column.column.kind == "text" and (first := _first_identifier(column.values.drop_nulls())) is not None:
+            yield (
+                f"column '{column.name}' is an identifier: each value, such as '{first}', names one row and tells a "
+                f"model nothing of new rows. Add `drop: [{yaml_name(column.name)}]` to train.yaml"
+            )
+
+
+def _first_identifier(values: pl.Series) -> str | None:
+    """The first of the texts where they name the rows: each is there once, and all are alike but for their digits, or
+    UUIDs, ULIDs or hashes.
+    """
+    distinct = values.unique()
+    if len(values) < _MIN_ROWS or len(distinct) < _MIN_DISTINCT_SHARE * len(values):
+        return None
+    is_numbered = distinct.str.contains(r"\d") & ~distinct.str.contains(r"\s")
+    shapes = distinct.str.replace_all(r"\d+", "0")
+    if (is_numbered.all() and shapes.n_unique() == 1) or distinct.str.contains(_RANDOM).all():
+        return str(distinct.sort()[0])[:_MAX_SHOWN]
+    return None
