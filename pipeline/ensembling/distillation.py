@@ -60,9 +60,12 @@ def distill(
         told = _prefer(out_of_fold[-len(problem.validation) :], told)
     wanted, held = (_scores(answers, problem.classes) for answers in (taught, told))
     middle, spread = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-12)
+    complete = recipe.complete(settings)
+    if wanted.shape[1] > 1 and "turn" in complete:
+        complete["turn"] = False  # each model would look for its pairs, which takes longer than its trees
     fitted = [
         recipe.train(
-            recipe.complete(settings),
+            complete,
             replace(
                 problem,
                 task="regression",

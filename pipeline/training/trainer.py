@@ -41,7 +41,7 @@ from pipeline.training.algorithm import (
     Settings,
 )
 from pipeline.training.algorithms import RECIPES
-from pipeline.training.distributed.machine import Machine
+from pipeline.training.distributed.machine import Machine, limit_blas_threads
 from pipeline.training.learning_rows import LearningRows
 from pipeline.training.resampling.bagging import Bag, average_models, refit, train_bag
 from pipeline.training.resampling.folds import Fold, make_folds
@@ -123,6 +123,7 @@ class Trainer:
         """
         started = time.perf_counter()
         recipe = RECIPES[candidate.algorithm]
+        limit_blas_threads(self.machine.threads)
         settings: Settings = recipe.complete(candidate.settings)
         problem = self.problem(candidate, report)
         report("begins")

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Machine", "processes_of", "this_machine"]
+__all__ = ["Machine", "limit_blas_threads", "processes_of", "this_machine"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +33,18 @@ def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> M
         device = f"cuda:{local_rank}"
         return Machine(device=device, description=f"{device} ({torch.cuda.get_device_name(device)})", threads=threads)
     return Machine(device="cpu", description="cpu, standing in for the GPU queue", threads=threads)
+
+
+def limit_blas_threads(threads: int) -> None:
+    """Let the matrix products of numpy and scipy take so many threads from now on.
+
+    Their own choice is a thread for every processor. Those of small matrices wait for each other longer than they work:
+    on two busy processors a logistic regression of 1,300 rows took 1.8 s of them instead of 0.02 s.
+    """
+    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is limited only when it is loaded
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=threads, user_api="blas")
 
 
 def processes_of(queue: Literal["cpu", "gpu"]) -> int:

@@ -30,6 +30,8 @@ _MOST_PAIRS = 3  # tried
 _MIN_GAIN = 0.02  # share of the held-out loss that a pair must save; less is noise, and more columns cost
 _MOST_ROWS = 40_000  # that the trying looks at
 _TREES = 200
+_EARLY_STOPPING_ROUNDS = 20
+_MAX_COLUMNS = 200  # of more, each trial takes as long as the model, and a pair is one of too many to be found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,8 +94,11 @@ def select_rotations(
 ) -> tuple[Pair, ...]:
     """The pairs among the first ``columns`` of ``features`` that save held-out loss when they are turned.
 
-    ``options``: LightGBM's, with the objective. The likeliest pairs are tried in turn, each beside those kept so far.
+    ``options``: LightGBM's, with the objective. The likeliest pairs are tried in turn, each beside those kept so far;
+    none where there are more than ``_MAX_COLUMNS`` columns, 200.
     """
+    if columns > _MAX_COLUMNS:
+        return ()
     random = np.random.default_rng(seed)
     rows = random.permutation(len(features))[:_MOST_ROWS]
     features, target = features[rows], target[rows]
@@ -121,7 +126,10 @@ def _held_out_loss(features: Matrix, target: npt.NDArray[Any], options: dict[str
         num_boost_round=_TREES,
         valid_sets=[lightgbm.Dataset(features[held], target[held], reference=rows)],
         valid_names=["held"],
-        callbacks=[lightgbm.record_evaluation(curve)],
+        callbacks=[
+            lightgbm.record_evaluation(curve),
+            lightgbm.early_stopping(_EARLY_STOPPING_ROUNDS, verbose=False),
+        ],
     )
     (losses,) = curve["held"].values()
     return min(losses), booster

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.records.plan import Candidate
+from pipeline.training.features.pair_rotation import select_rotations
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import CPU, QUICK, TrainIt
@@ -63,6 +64,14 @@ def test_each_fold_has_trees_and_each_training_row_an_answer_of_trees_that_have_
     nodes = onnx.load(run.folder / "model.onnx").graph.node
     assert sum(node.op_type == "TreeEnsemble" for node in nodes) == 1
     assert run.difference() < 1e-5
+
+
+def test_of_very_many_columns_no_pair_is_tried() -> None:
+    random = np.random.default_rng(0)
+    numbers = random.normal(size=(300, 201)).astype(np.float32)
+    target = np.where(numbers[:, 0] + numbers[:, 1] > 0, 1.0, 0.0)
+    assert select_rotations(numbers, target, 201, {"objective": "regression", "verbose": -1}, seed=0) == ()
+    assert select_rotations(numbers[:, :3], target, 3, {"objective": "regression", "verbose": -1}, seed=0) == ((0, 1),)
 
 
 def test_a_slanting_border_turns_the_pair_of_columns_that_it_runs_between(train: TrainIt) -> None:
