@@ -15,4 +15,4 @@ def handler(run: str) -> dict[str, Any]:
     """Plan the training of a run."""
     planned = plan(run)
     jobs = [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in planned.jobs]
-    return {"jobs": jobs, "one_job": planned.one_job}
+    return {"jobs": jobs, "one_job": planned.one_job, "ensemble": planned.ensemble is not None}

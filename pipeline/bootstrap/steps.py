@@ -301,7 +301,7 @@ class Evaluator(_Step):
     def _outcomes(self, run: str, planned: Plan) -> list[JobOutcome]:
         """Of the run's jobs, those that left one."""
         jobs = [one.name for one in planned.jobs]
-        found = [read_outcome(run, name, self.artifacts) for name in [*jobs, "compress"]]
+        found = [read_outcome(run, name, self.artifacts) for name in [*jobs, "ensemble", "compress"]]
         return [outcome for outcome in found if outcome is not None]
 
 

@@ -21,8 +21,10 @@ __all__ = ["LearnedRows", "find_differences"]
 
 Floats = npt.NDArray[np.float64]
 
-# Bounds, beyond what was measured on 12 tables and six algorithms (docs/decisions/0018).
-_MIN_KEPT = 0.9  # of the labels that are right out-of-fold: the served file's are right too
+# Bounds, beyond what was measured on ten tables and six algorithms, as bags and refit (docs/decisions/0018).
+_MIN_KEPT = 0.9  # of the labels that are right out-of-fold and surely so: the served file's are right too
+_SURE = 0.8  # probability: of coin flips, or of nearly those, models of other rows agree by chance alone
+_MAX_LOST_ACCURACY = 0.05
 _MAX_LOG_LOSS = 1.1  # times the out-of-fold one, and
 _LOG_LOSS_SLACK = 0.02
 _MAX_LOST_CONFIDENCE = 0.1  # of the mean probability of the predicted label
@@ -75,8 +77,11 @@ def _compare_probabilities(
     truth: npt.NDArray[np.int64], served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]
 ) -> Iterator[str]:
     own, other = _Probabilities.of(served, truth), _Probabilities.of(out_of_fold, truth)
-    if other.right.any() and (kept := float(own.right[other.right].mean())) < _MIN_KEPT:
-        yield f"of the labels that are right out-of-fold it has {kept:.3f}, at least {_MIN_KEPT} are expected"
+    sure = other.right & (out_of_fold.max(axis=1) >= _SURE)
+    if sure.sum() >= _MIN_ROWS and (kept := float(own.right[sure].mean())) < _MIN_KEPT:
+        yield f"of the labels that are surely right out-of-fold it has {kept:.3f}, at least {_MIN_KEPT} are expected"
+    if own.accuracy < (least := other.accuracy - _MAX_LOST_ACCURACY):
+        yield f"its accuracy on them is {own.accuracy:.3f}, at least {least:.3f} is expected"
     if own.log_loss > (most := _MAX_LOG_LOSS * other.log_loss + _LOG_LOSS_SLACK):
         yield f"its log loss on them is {own.log_loss:.4g}, out-of-fold it is {other.log_loss:.4g}: at most {most:.4g}"
     if own.confidence < (least := other.confidence - _MAX_LOST_CONFIDENCE):
@@ -101,8 +106,12 @@ class _Probabilities:
         )
 
     @property
+    def accuracy(self) -> float:
+        return float(self.right.mean())
+
+    @property
     def overconfidence(self) -> float:
-        return self.confidence - float(self.right.mean())
+        return self.confidence - self.accuracy
 
 
 def _compare_values(truth: Floats, served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]) -> Iterator[str]:

@@ -256,6 +256,11 @@ class RunKeys:
         return f"{self.root}/candidates/{candidate}/{file}"
 
     @property
+    def ensemble(self) -> str:
+        """Key of the Ensemble (contracts.records.ensemble)."""
+        return f"{self.root}/ensemble.json"
+
+    @property
     def variants(self) -> str:
         """Key of the VariantSet (contracts.records.variant)."""
         return f"{self.root}/variants.json"

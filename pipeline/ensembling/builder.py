@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import polars as pl
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.decision import Decision
+from pipeline.contracts.records.ensemble import NotMade
 from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, TRAINED, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
@@ -32,9 +33,10 @@ from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Problem, Report, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.export.artifacts import write_artifacts
+from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.trainer import Trainer
 
-__all__ = ["BLEND", "STUDENT", "EnsembleBuilder", "LeftOut", "Member"]
+__all__ = ["BLEND", "STUDENT", "EnsembleBuilder", "Member"]
 
 BLEND, STUDENT = "blend", "student"
 
@@ -74,14 +76,6 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
-    """Which of blend and student there is not, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Evidence:
     """Predictions for rows that no model has learned from, of every member; ``rows`` masks those that have them all.
 
@@ -108,16 +102,16 @@ class EnsembleBuilder:
     workdir: Path
     report: Report
 
-    def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[LeftOut]]:
+    def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[NotMade]]:
         """The blend and the student that are worth it, each with its files in a folder of its name in ``workdir``."""
         started = time.perf_counter()
         members = [one for one in members if not (one.trained.quantiles or one.trained.classes)]
         if len(members) < 2:
-            return [], [LeftOut(name=BLEND, reason="a blend needs two candidates whose predictions can be averaged")]
+            return [], [NotMade(name=BLEND, reason="a blend needs two candidates whose predictions can be averaged")]
         self.report("blend")
         evidence = self._collect_evidence(members)
         if not evidence.rows.any():
-            return [], [LeftOut(name=BLEND, reason="no row was held out by every candidate: training time ran out")]
+            return [], [NotMade(name=BLEND, reason="no row was held out by every candidate: training time ran out")]
         measured_rows = evidence.truth[evidence.rows], _take(evidence.weight, evidence.rows)
         found = fit_blend(
             {name: predictions[evidence.rows] for name, predictions in evidence.predictions.items()},
@@ -128,7 +122,7 @@ class EnsembleBuilder:
             by_folds=evidence.folds > 0,
         )
         if not found.better:
-            return [], [LeftOut(name=BLEND, reason=found.why)]
+            return [], [NotMade(name=BLEND, reason=found.why)]
         chosen = [one for name in found.weights for one in members if one.name == name]
         seconds = time.perf_counter() - started
         measured = self._measure(found.cross_fitted, *measured_rows, evidence.folds)
@@ -140,7 +134,7 @@ class EnsembleBuilder:
         try:
             return [blended, self._student(body, blended, teacher)], []
         except CandidateFailedError as error:
-            return [blended], [LeftOut(name=STUDENT, reason=error.message)]
+            return [blended], [NotMade(name=STUDENT, reason=error.message)]
 
     def _collect_evidence(self, members: Sequence[Member]) -> _Evidence:
         """The rows of all folds where every member is a bag; else the validation rows."""
@@ -211,10 +205,13 @@ class EnsembleBuilder:
             raise CandidateFailedError("a student learns from rows of numbers and categories alone")
         if problem.classes > _MOST_STUDENT_CLASSES:
             raise CandidateFailedError(f"{problem.classes} classes, {_MOST_STUDENT_CLASSES} are a student's most")
-        started = time.perf_counter()
+        if time.monotonic() > problem.deadline:
+            raise CandidateFailedError("training time ran out before the blend was distilled")
+        started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
+        checkpoints = BagCheckpoints(problem.checkpoints)
         tried = {
-            name: self._distill(name, teacher, problem, held_out if blended.folds else None)
-            for name in self._algorithms(problem)
+            name: self._distill(name, teacher, replace(problem, checkpoints=checkpoints.of_fold(number)), out_of_fold)
+            for number, name in enumerate(self._algorithms(problem))
         }
         sign = 1 if greater_is_better(self._metric) else -1
         answers = {name: one.predict(problem.validation) for name, one in tried.items()}

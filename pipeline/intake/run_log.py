@@ -234,8 +234,11 @@ def _stages(item: Item) -> Iterator[Stage]:
     """Return the stages. A stage lasts from the end of the one before; the first unfinished one is the current one."""
     since = datetime.fromisoformat(item["started_at"])
     at_work = item["status"]
-    for name in STAGES:
+    last = max((number for number, name in enumerate(STAGES) if name in item["stages"]), default=-1)
+    for number, name in enumerate(STAGES):
         finished = item["stages"].get(name)
+        if finished is None and number < last:  # a run of a version that had no such stage
+            continue
         if finished is not None:
             until = datetime.fromisoformat(finished)
             yield Stage(name=name, status="SUCCEEDED", seconds=_seconds(since, until))

@@ -1,15 +1,15 @@
-"""The compress job's first step: candidates made of the trained ones, a blend of them and its student."""
+"""Candidates made of the trained ones: a blend of them, and a model distilled from it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.errors import ObjectNotFoundError
-from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TrainedCandidate
+from pipeline.contracts.records.ensemble import Ensemble, NotMade
+from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.jobs.runtime.job import JobContext, run_error
 
 if TYPE_CHECKING:
@@ -19,38 +19,48 @@ if TYPE_CHECKING:
     from pipeline.ensembling.builder import Member
     from pipeline.training.trainer import Trainer
 
-__all__ = ["NotMade", "load_members", "make_ensemble"]
+__all__ = ["MIN_MEMBERS", "load_members", "make_ensemble", "read_ensemble", "read_trained"]
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NotMade:
-    """A blend or a student that there is not, and why."""
-
-    name: str
-    reason: str
+MIN_MEMBERS = 2
 
 
 def make_ensemble(
-    context: JobContext, trained: Sequence[TrainedCandidate], trainer: Callable[[], Trainer]
+    context: JobContext, trained: Sequence[TrainedCandidate], trainer: Trainer
 ) -> tuple[list[TrainedCandidate], list[NotMade]]:
-    """Those that are worth it, their files beside the other candidates'; what goes wrong here costs these alone."""
+    """Make those that are worth it, their files beside the other candidates'; what goes wrong costs these alone."""
     from pipeline.ensembling.builder import BLEND, EnsembleBuilder
 
     folder = context.workdir / "ensemble"
     folder.mkdir()
     try:
         members = load_members(context, trained)
-        ensembling = EnsembleBuilder(trainer=trainer(), workdir=folder, report=context.report)
-        made, left_out = ensembling.make(members)
+        made, not_made = EnsembleBuilder(trainer=trainer, workdir=folder, report=context.report).make(members)
     except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
         _log.error("no blend", exc_info=error)
         return [], [NotMade(name=BLEND, reason=run_error(error).message)]
     for one in made:
         context.keep_candidate(one.candidate, folder / one.candidate)
         _log.info("made of others", extra={"candidate": one.candidate, "why": "; ".join(one.notes), **one.quality})
-    return made, [NotMade(name=one.name, reason=one.reason) for one in left_out]
+    return made, not_made
+
+
+def read_ensemble(context: JobContext) -> Ensemble | None:
+    """Read what the ensemble job made; None where there was no such job, or it was lost."""
+    try:
+        return Ensemble.from_bytes(context.artifacts.get(context.keys.ensemble))
+    except ObjectNotFoundError:
+        return None
+
+
+def read_trained(context: JobContext, names: Sequence[str]) -> Iterator[TrainedCandidate]:
+    """Read the records of the candidates that were trained, in the order of ``names``."""
+    for name in names:
+        try:
+            yield TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(name, TRAINED)))
+        except ObjectNotFoundError:
+            _log.info("not trained", extra={"candidate": name})
 
 
 def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:

@@ -5,12 +5,16 @@ It trains the job's candidates, blends and compresses them: a machine is started
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.contracts.errors import NoCandidateSurvivedError
 from pipeline.contracts.records.outcome import CandidateOutcome
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.compress import compress
+from pipeline.jobs.ensemble import ensemble
 from pipeline.jobs.runtime.job import JobContext, end_process, run_job
 from pipeline.jobs.train import train
 
@@ -27,15 +31,30 @@ def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
         NoCandidateSurvivedError: No candidate could be trained.
         ExportMismatchError: No candidate's export gives the same predictions as its model.
     """
+    began = time.monotonic()
     outcomes = train(context)
     if not any(outcome.status == "trained" for outcome in outcomes):
         reasons = [f"{outcome.candidate}: {outcome.error.message}" for outcome in outcomes if outcome.error]
         raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(reasons)}")
     context.finish_stage("train")
-    workdir = context.workdir / "compress"
-    workdir.mkdir()
-    compress(replace(context, workdir=workdir))
+    ensemble(_within(context, "ensemble"), deadline=began + 60 * _minutes(context))
+    context.finish_stage("ensemble")
+    compress(_within(context, "compress"))
     return outcomes
+
+
+def _within(context: JobContext, folder: str) -> JobContext:
+    """The same, with a folder of its own."""
+    workdir = context.workdir / folder
+    workdir.mkdir()
+    return replace(context, workdir=workdir)
+
+
+def _minutes(context: JobContext) -> float:
+    """Of all that trains in this job, the distilled model included."""
+    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
+    (job,) = (job for job in plan.jobs if job.name == context.job)
+    return job.minutes or JobSpec.from_bytes(context.artifacts.get(context.keys.spec)).limits.minutes
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pipeline.contracts.spec.job_spec import JobSpec, Limits
 
 __all__ = [
     "DOLLARS_AN_HOUR",
+    "ENSEMBLE_SHARE",
     "ESTIMATE_TOLERANCE",
     "PRICE_SOURCE",
     "START_MINUTES",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 ESTIMATE_TOLERANCE = 3.0
+ENSEMBLE_SHARE = 0.25  # of a training job's minutes, where dollars are limited
 # The dearest machine that a queue may take by the template, on demand: Spot is about a third of it.
 PRICE_SOURCE = "list prices of us-east-1, June 2026"
 # r6i.xlarge; g4dn.2xlarge; Fargate's 4 vCPUs at $0.04048 and 8 GB at $0.004445
@@ -71,12 +73,21 @@ def latency_of(declared: AlgorithmSpec) -> float | None:
     return None if declared.cost is None else declared.cost.latency_us
 
 
-def minutes_for(limits: Limits, queues: list[str]) -> float:
-    """That each of the jobs on these queues may train, so that all of them together keep ``limits.dollars``."""
+def minutes_for(limits: Limits, queues: list[str], *, has_ensemble: bool = False) -> float:
+    """Minutes that each of the jobs on these queues may train, so that all together keep ``limits.dollars``.
+
+    Args:
+        limits: Of the spec.
+        queues: Of the jobs that train candidates.
+        has_ensemble: Another job on the CPU queue follows, with ENSEMBLE_SHARE of these minutes.
+    """
     if limits.dollars is None or not queues:
         return limits.minutes
     a_minute = sum(DOLLARS_AN_HOUR[queue] for queue in queues) / 60
     starts = sum(DOLLARS_AN_HOUR[queue] / 60 * START_MINUTES[queue] for queue in queues)
+    if has_ensemble:
+        a_minute += ENSEMBLE_SHARE * DOLLARS_AN_HOUR["cpu"] / 60
+        starts += DOLLARS_AN_HOUR["cpu"] / 60 * START_MINUTES["cpu"]
     return min(limits.minutes, max(0.0, (limits.dollars - starts) / a_minute))
 
 

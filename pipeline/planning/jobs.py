@@ -15,9 +15,17 @@ from dataclasses import dataclass, replace
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, TrainingJob
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import PRICE_SOURCE, cells_of, minutes_for
+from pipeline.planning.estimates import ENSEMBLE_SHARE, PRICE_SOURCE, cells_of, minutes_for
 
-__all__ = ["ONE_JOB_CELLS", "ONE_JOB_SECONDS", "PlannedCandidate", "fits_one_job", "gpu_pays", "pack_jobs"]
+__all__ = [
+    "ONE_JOB_CELLS",
+    "ONE_JOB_SECONDS",
+    "PlannedCandidate",
+    "fits_one_job",
+    "gpu_pays",
+    "pack_jobs",
+    "plan_ensemble",
+]
 
 # A plan is small up to both: of all its candidates on one thread, their folds included, and of the training rows.
 ONE_JOB_SECONDS = 300.0
@@ -64,10 +72,36 @@ def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: Jo
     )
 
 
+def plan_ensemble(
+    planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec, minutes: float | None
+) -> TrainingJob | None:
+    """Plan the job that blends the candidates and distills the blend, on the queue that both need.
+
+    Args:
+        planned: The candidates.
+        dataset: What they are trained on.
+        spec: Whether it wants a blend.
+        minutes: That a job which trains candidates has; where dollars are limited this one has a share of it.
+
+    Returns:
+        None for one candidate, clusters, and private training: a distilled model would learn from the rows once more.
+    """
+    if not spec.blend or spec.training.privacy or dataset.task == "clustering" or len(planned) < 2:
+        return None
+    if minutes is not None and spec.limits.dollars is not None:
+        minutes *= ENSEMBLE_SHARE
+    return TrainingJob(name="ensemble", queue="cpu", candidates=("blend", "student"), minutes=minutes)
+
+
 def pack_jobs(
-    planned: Sequence[PlannedCandidate], spec: JobSpec, *, rows: int, one_job: bool = False
+    planned: Sequence[PlannedCandidate],
+    spec: JobSpec,
+    *,
+    rows: int,
+    one_job: bool = False,
+    has_ensemble: bool = False,
 ) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
-    """The jobs, and notes of what the limits made of them."""
+    """The jobs, and notes of what the limits made of them. ``has_ensemble``: a job more shares ``limits.dollars``."""
     cpu = [one for one in planned if one.queue == "cpu"]
     gpu = [one for one in planned if one.queue == "gpu"]
     code = [one for one in planned if one.queue == "code"]
@@ -78,11 +112,19 @@ def pack_jobs(
         cpu, networks = _in_order(planned, [*cpu, *networks]), []
     notes: list[str] = []
     nodes = spec.training.parallel.nodes
-    if gpu and nodes == 1 and _minutes(spec, cpu, gpu, code) < min(spec.limits.minutes, _LEAST_MINUTES):
+    if (
+        gpu
+        and nodes == 1
+        and _minutes(spec, cpu, gpu, code, has_ensemble=has_ensemble) < min(spec.limits.minutes, _LEAST_MINUTES)
+    ):
         cpu, gpu = _in_order(planned, [*cpu, *gpu]), []
         notes.append("limits.dollars leaves no time for a GPU job: all candidates share one CPU job")
     groups = _balance(cpu) if spec.limits.dollars is None else [cpu]
-    minutes = minutes_for(spec.limits, ["fargate"]) if one_job else _minutes(spec, *groups, networks, gpu, code)
+    minutes = (
+        minutes_for(spec.limits, ["fargate"])
+        if one_job
+        else _minutes(spec, *groups, networks, gpu, code, has_ensemble=has_ensemble)
+    )
     if spec.limits.dollars is not None:
         notes.append(f"each job has about {minutes:.3g} minutes by limits.dollars and the {PRICE_SOURCE}")
     jobs = [
@@ -117,11 +159,11 @@ def _job(name: str, queue: str, planned: Sequence[PlannedCandidate], nodes: int 
     return TrainingJob.model_validate({"name": name, "queue": queue, "candidates": names, "nodes": nodes})
 
 
-def _minutes(spec: JobSpec, *groups: Sequence[PlannedCandidate]) -> float:
+def _minutes(spec: JobSpec, *groups: Sequence[PlannedCandidate], has_ensemble: bool) -> float:
     queues = [group[0].queue for group in groups if group]
     if "gpu" in queues:
         queues += ["gpu"] * (spec.training.parallel.nodes - 1)
-    return minutes_for(spec.limits, queues)
+    return minutes_for(spec.limits, queues, has_ensemble=has_ensemble)
 
 
 def _balance(planned: Sequence[PlannedCandidate]) -> list[list[PlannedCandidate]]:

@@ -15,7 +15,7 @@ from pipeline.contracts.spec.metrics import check_metric, check_positive_class, 
 from pipeline.contracts.spec.thresholds import check_threshold, threshold_rule
 from pipeline.planning.budget import within_dollars
 from pipeline.planning.estimates import count_trainings, seconds_of
-from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs
+from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs, plan_ensemble
 from pipeline.planning.rules import Case, exceeds_limits_because, ineligible_because
 from pipeline.planning.run_estimate import estimate_run
 from pipeline.planning.settings import check_training, deprecated_notes, settings_of, unread
@@ -41,12 +41,16 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     kept, beyond, notes = _within_limits(cases)
     planned, too_dear = within_dollars([_planned(case, spec) for case in kept], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
-    jobs, of_jobs = pack_jobs(planned, spec, rows=dataset.rows.train, one_job=one_job)
+    has_ensemble = plan_ensemble(planned, dataset, spec, None) is not None
+    jobs, of_jobs = pack_jobs(
+        planned, spec, rows=dataset.rows.train, one_job=one_job, has_ensemble=has_ensemble and not one_job
+    )
     complete = Plan(
         metric=metric,
         candidates=tuple(_with_time_share(one.candidate, jobs) for one in planned),
         jobs=jobs,
         one_job=one_job,
+        ensemble=plan_ensemble(planned, dataset, spec, jobs[0].minutes),
         skipped=(*skipped, *beyond, *too_dear),
         notes=(
             *_imbalance_notes(dataset, spec, metric),

@@ -15,6 +15,7 @@ from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, count_tr
 
 __all__ = ["costs_of", "estimate_run"]
 
+_ENSEMBLE_MINUTES = 0.5  # of its job: a blend, and a distilled model of at most 60,000 rows
 _OTHER_MINUTES = 1.0  # validation, compression, evaluation and registration of a table of 20,000 rows
 
 
@@ -25,9 +26,13 @@ def estimate_run(plan: Plan, dataset: Dataset, spec: JobSpec) -> Estimate:
         job.name: START_MINUTES[queues[job.name]] + _training_minutes(job, plan, dataset, spec) for job in plan.jobs
     }
     prices = {job.name: DOLLARS_AN_HOUR[queues[job.name]] * job.nodes for job in plan.jobs}
+    ensemble = 0.0
+    if plan.ensemble is not None and not plan.one_job:
+        ensemble = START_MINUTES["cpu"] + min(_ENSEMBLE_MINUTES, plan.ensemble.minutes or spec.limits.minutes)
     return Estimate(
-        minutes=_OTHER_MINUTES + max(minutes.values(), default=0.0),
-        dollars=math.fsum(minutes[name] / 60 * price for name, price in prices.items()),
+        minutes=_OTHER_MINUTES + ensemble + max(minutes.values(), default=0.0),
+        dollars=math.fsum(minutes[name] / 60 * price for name, price in prices.items())
+        + ensemble / 60 * DOLLARS_AN_HOUR["cpu"],
         unknown=tuple(candidate.name for candidate in plan.candidates if catalogue()[candidate.algorithm].cost is None),
     )
 

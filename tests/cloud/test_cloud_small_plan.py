@@ -64,7 +64,7 @@ def test_a_job_that_fargate_does_not_start_goes_on_on_the_cpu_queue(cloud: Cloud
     ended = cloud.ended(run)
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert any("no machine" in event.text and "CPU queue" in event.text for event in ended.events)
-    assert _jobs(cloud, run) == {"cpu": "cpu-spot", "compress": "cpu-spot"}
+    assert _jobs(cloud, run) == {"cpu": "cpu-spot", "ensemble": "cpu-spot", "compress": "cpu-spot"}
 
 
 def test_a_job_that_dies_without_an_outcome_is_done_once_more_with_twice_the_memory(cloud: Cloud, queue: str) -> None:
@@ -78,7 +78,7 @@ def test_a_job_that_dies_without_an_outcome_is_done_once_more_with_twice_the_mem
     ended = cloud.ended(run)
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
     assert any("without an outcome" in event.text and "twice the memory" in event.text for event in ended.events)
-    assert _jobs(cloud, run) == {"cpu": "cpu-spot", "compress": "cpu-spot"}
+    assert _jobs(cloud, run) == {"cpu": "cpu-spot", "ensemble": "cpu-spot", "compress": "cpu-spot"}
 
 
 def _processes(module: str, run: str) -> set[int]:

@@ -38,9 +38,9 @@ class House:
         return RunLog(self.table)
 
     def plan(self, *candidates: Candidate, spec: JobSpec = JobSpec(), rows: int = 80) -> None:  # noqa: B008 - frozen
-        self._plan(candidates, spec, table(rows=rows))
+        self.plan_of(candidates, spec, table(rows=rows))
 
-    def _plan(self, candidates: tuple[Candidate, ...], spec: JobSpec, rows: Table) -> None:
+    def plan_of(self, candidates: tuple[Candidate, ...], spec: JobSpec, rows: Table) -> None:
         self.runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
         self.artifacts.put(KEYS.spec, spec.to_bytes())
         self.artifacts.put(KEYS.dataset, rows.dataset.to_bytes())
@@ -49,7 +49,11 @@ class House:
             split.write_parquet(stream)
             self.artifacts.put(KEYS.split(name), stream.getvalue())
         jobs = (TrainingJob(name="cpu", queue="cpu", candidates=tuple(one.name for one in candidates)),)
-        self.artifacts.put(KEYS.plan, Plan(metric="accuracy", candidates=candidates, jobs=jobs).to_bytes())
+        ensemble = TrainingJob(name="ensemble", queue="cpu", candidates=("blend", "student"))
+        planned = Plan(
+            metric="accuracy", candidates=candidates, jobs=jobs, ensemble=ensemble if len(candidates) > 1 else None
+        )
+        self.artifacts.put(KEYS.plan, planned.to_bytes())
 
     def run(self, work: JobWork = train) -> int:
         job = Job(artifacts=self.artifacts, runs=self.runs, queue=self.queue, attempt=1)

@@ -23,6 +23,7 @@ from pipeline.evaluation.card.card import EvaluationContext, evaluate
 from pipeline.evaluation.stored_models import unpack_model
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
+from pipeline.jobs.ensemble import ensemble
 from pipeline.jobs.runtime.job import run_job
 from pipeline.jobs.train import train
 from pipeline.planning.plan import plan
@@ -121,4 +122,5 @@ def _run_jobs(artifacts: FakeObjectStore, planned: Plan) -> None:
         connected = Job(artifacts=artifacts, runs=runs, queue=job.queue, attempt=1)
         assert run_job(train, ["--run", RUN, "--job", job.name], connect=lambda run, job=connected: job) == 0
     connected = Job(artifacts=artifacts, runs=runs, queue="cpu", attempt=1)
+    assert run_job(ensemble, ["--run", RUN, "--job", "ensemble"], connect=lambda run: connected) == 0
     assert run_job(compress, ["--run", RUN, "--job", "compress"], connect=lambda run: connected) == 0

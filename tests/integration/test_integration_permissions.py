@@ -20,6 +20,7 @@ from pipeline.contracts.records.model_version import GoldenPredictions
 from pipeline.contracts.table_keys import api_key_key, run_key, version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
+from pipeline.jobs.ensemble import ensemble
 from pipeline.jobs.runtime.job import JobWork, run_job, work_of
 from pipeline.jobs.train import train
 from pipeline.registry.api_keys import ApiKeys
@@ -72,6 +73,8 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     (job,) = handler("plan_training")(state)["jobs"]
     do_job("JobRole", lambda _: train, run, job["name"], account)
     handler("collect_job")({**state, "stage": "train"})
+    do_job("JobRole", lambda _: ensemble, run, "ensemble", account)
+    handler("collect_job")({**state, "stage": "ensemble"})
     do_job("JobRole", lambda _: compress, run, "compress", account)
     handler("collect_job")({**state, "stage": "compress"})
     handler("select_variant")(state)

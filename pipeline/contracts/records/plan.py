@@ -68,6 +68,7 @@ class Plan(Record):
     candidates: tuple[Candidate, ...]
     jobs: tuple[TrainingJob, ...]
     one_job: bool = False
+    ensemble: TrainingJob | None = None  # the job that blends the candidates and distills the blend
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()  # what the limits made of it
     seed: int = 0

@@ -14,9 +14,11 @@ __all__ = [
     "Upload",
 ]  # fmt: skip
 
-StageName = Literal["validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote"]
+StageName = Literal[
+    "validate", "plan", "train", "ensemble", "compress", "select", "evaluate", "register", "smoke_test", "promote"
+]
 STAGES: tuple[StageName, ...] = (
-    "validate", "plan", "train", "compress", "select", "evaluate", "register", "smoke_test", "promote",
+    "validate", "plan", "train", "ensemble", "compress", "select", "evaluate", "register", "smoke_test", "promote",
 )  # fmt: skip
 RunStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "NEEDS_DECISION"]
 StageStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]

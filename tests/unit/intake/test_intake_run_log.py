@@ -54,11 +54,20 @@ def test_a_stage_lasts_from_the_finish_before_it_to_its_own(runs: RunLog, clock:
     clock.pass_seconds(0.25)
     runs.finish_stage(RUN, "plan")
     clock.pass_seconds(100)
-    validate, plan, train, compress = runs.get(RUN).stages[:4]
+    validate, plan, train, ensemble = runs.get(RUN).stages[:4]
     assert (validate.status, validate.seconds) == ("SUCCEEDED", 1.5)
     assert (plan.status, plan.seconds) == ("SUCCEEDED", 0.25)
     assert (train.status, train.seconds) == ("RUNNING", None)
-    assert (compress.status, compress.seconds) == ("PENDING", None)
+    assert (ensemble.status, ensemble.seconds) == ("PENDING", None)
+
+
+def test_a_run_of_a_version_without_a_stage_does_not_have_it(runs: RunLog, clock: FakeClock) -> None:
+    create(runs, clock)
+    for stage in ("validate", "plan", "train", "compress"):
+        runs.finish_stage(RUN, stage)
+    stages = {stage.name: stage.status for stage in runs.get(RUN).stages}
+    assert "ensemble" not in stages
+    assert (stages["compress"], stages["select"]) == ("SUCCEEDED", "RUNNING")
 
 
 def test_progress_is_shown_beside_the_running_stage_and_ends_with_it(runs: RunLog, clock: FakeClock) -> None:

@@ -10,11 +10,12 @@ import pytest
 from pipeline.bootstrap import Job
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import JobOutcome
-from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.records.plan import Candidate, Plan, TrainingJob
 from pipeline.contracts.records.variant import VariantSet
 from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
+from pipeline.jobs.ensemble import ensemble
 from pipeline.jobs.runtime.job import run_job
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -43,7 +44,8 @@ def artifacts(network: Trained, tmp_path: Path) -> Counting:
     """What validation, planning and training leave; of two planned candidates one is trained."""
     store = Counting()
     planned = (Candidate(name="linear", algorithm="linear"), Candidate(name="mlp", algorithm="mlp"))
-    store.put(KEYS.plan, Plan(metric="accuracy", candidates=planned, jobs=()).to_bytes())
+    job = TrainingJob(name="ensemble", queue="cpu", candidates=("blend", "student"))
+    store.put(KEYS.plan, Plan(metric="accuracy", candidates=planned, jobs=(), ensemble=job).to_bytes())
     store.put(KEYS.spec, JobSpec(compression=Compression(max_slowdown=100)).to_bytes())
     store.put(KEYS.dataset, network.dataset.to_bytes())
     network.validation.write_parquet(tmp_path / "validation.parquet")
@@ -94,17 +96,28 @@ def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_
     network.validation.write_parquet(tmp_path / "train.parquet")
     artifacts.upload(tmp_path / "train.parquet", KEYS.split("train"))
     network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
+    job = Job(artifacts=artifacts, runs=RunLog(FakeTable()), queue="cpu", attempt=1)
+    assert run_job(ensemble, ["--run", RUN, "--job", "ensemble"], connect=lambda run: job) == 0
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
-    assert artifacts.downloads.count(KEYS.split("validation")) == 1
     (blend,) = (one for one in variants if one.candidate == "blend")
     assert blend.status == "not_applicable"
     assert "no other candidate improves" in blend.reason
 
 
-def test_a_spec_may_ask_for_no_blend(network: Trained, artifacts: FakeObjectStore) -> None:
+def test_a_lost_ensemble_is_told_and_costs_nothing_else(network: Trained, artifacts: FakeObjectStore) -> None:
     network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
-    artifacts.put(KEYS.spec, JobSpec(compression=Compression(max_slowdown=100), blend=False).to_bytes())
+    assert run(artifacts)[0] == 0
+    variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
+    assert {one.candidate for one in variants if one.status == "ok"} == {"linear", "mlp"}
+    (blend,) = (one for one in variants if one.candidate == "blend")
+    assert "its job was lost" in blend.reason
+
+
+def test_where_no_ensemble_was_planned_none_is_told_of(network: Trained, artifacts: FakeObjectStore) -> None:
+    plan = Plan.from_bytes(artifacts.get(KEYS.plan))
+    artifacts.put(KEYS.plan, plan.model_copy(update={"ensemble": None}).to_bytes())
+    network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
     assert not [one for one in variants if one.candidate == "blend"]

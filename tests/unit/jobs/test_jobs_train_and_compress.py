@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.ensemble import Ensemble
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.records.run import StageStatus
 from pipeline.contracts.records.variant import VariantSet
@@ -36,7 +37,11 @@ def test_it_leaves_what_training_and_compression_leave(house: House) -> None:
     assert [one.candidate for one in house.outcome().candidates] == ["linear", "trees"]
     variants = VariantSet.from_bytes(house.artifacts.get(KEYS.variants)).variants
     assert {one.candidate for one in variants if one.status == "ok"} >= {"linear", "trees"}
-    assert (_stage(house, "train"), _stage(house, "compress")) == ("SUCCEEDED", "RUNNING")
+    stages = [_stage(house, name) for name in ("train", "ensemble", "compress")]
+    assert stages == ["SUCCEEDED", "SUCCEEDED", "RUNNING"]
+    made = Ensemble.from_bytes(house.artifacts.get(KEYS.ensemble))
+    told = {*made.candidates, *(one.name for one in made.not_made)}
+    assert "blend" in told <= {one.candidate for one in variants}
 
 
 def test_without_a_candidate_the_outcome_says_what_each_failed_of(house: House) -> None:

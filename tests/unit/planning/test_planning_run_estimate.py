@@ -44,8 +44,8 @@ def test_no_job_takes_longer_than_its_limit() -> None:
 
 
 def test_jobs_run_side_by_side_and_each_is_paid_for() -> None:
-    alone = _estimate(400_000, JobSpec(algorithms=("linear",)))
-    beside = _estimate(400_000, JobSpec(algorithms=("linear", "mlp")))
+    alone = _estimate(400_000, JobSpec(algorithms=("linear",), blend=False))
+    beside = _estimate(400_000, JobSpec(algorithms=("linear", "mlp"), blend=False))
     assert beside.dollars > 2 * alone.dollars
     assert beside.minutes == pytest.approx(alone.minutes, abs=5)
 
@@ -79,5 +79,5 @@ def test_a_small_run_starts_sooner_and_costs_less_than_on_a_machine_of_ec2() -> 
     small = estimate_run(planned, dataset, JobSpec())
     large = estimate_run(planned.model_copy(update={"one_job": False}), dataset, JobSpec())
     assert planned.one_job
-    assert small.minutes == pytest.approx(large.minutes - 1)
+    assert small.minutes == pytest.approx(large.minutes - 1 - 2.5), "the start of its machine, and the ensemble's job"
     assert small.dollars < 0.8 * large.dollars

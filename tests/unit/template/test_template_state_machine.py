@@ -28,6 +28,7 @@ from tests.unit.template.template import (
 TASKS = states("Task")
 STATES = state_machine()["States"]
 ALL = ["States.ALL"]
+ENSEMBLE = ("Ensemble", "CollectSpotEnsemble", "EnsembleOnDemand", "CollectOnDemandEnsemble")
 JOB_INSTEAD = {"Validate": "ValidateOnSpot", "Evaluate": "EvaluateOnSpot"}
 
 
@@ -75,10 +76,24 @@ def test_every_task_times_out_and_catches_everything(name: str) -> None:
 
 def test_a_failure_anywhere_is_recorded_before_the_execution_fails() -> None:
     for name, state in state_machine()["States"].items():
-        if state["Type"] in ("Task", "Map") and name != "RecordFailure":
+        if state["Type"] in ("Task", "Map") and name != "RecordFailure" and name not in ENSEMBLE:
             assert (state["Catch"][-1]["ErrorEquals"], state["Catch"][-1]["Next"]) == (ALL, "RecordFailure")
     recorder = state_machine()["States"]["RecordFailure"]
     assert recorder["Next"] == recorder["Catch"][-1]["Next"] == "Failed"
+
+
+def test_a_lost_ensemble_costs_itself_and_not_the_run() -> None:
+    for name in ENSEMBLE:
+        assert (STATES[name]["Catch"][-1]["ErrorEquals"], STATES[name]["Catch"][-1]["Next"]) == (ALL, "EnsembleLost")
+    assert STATES["EnsembleLost"]["Next"] == "CollectEnsemble"
+    assert STATES["CollectEnsemble"]["Next"] == "Compress"
+
+
+def test_where_no_ensemble_is_planned_its_stage_ends_at_once() -> None:
+    (planned,) = STATES["IsThereAnEnsemble"]["Choices"]
+    assert (planned["Variable"], planned["BooleanEquals"], planned["Next"]) == ("$.plan.ensemble", True, "Ensemble")
+    assert STATES["IsThereAnEnsemble"]["Default"] == "CollectEnsemble"
+    assert STATES["CollectTraining"]["Next"] == "IsThereAnEnsemble"
 
 
 def test_a_lost_job_costs_its_candidates_and_not_the_run() -> None:
@@ -90,7 +105,14 @@ def test_a_lost_job_costs_its_candidates_and_not_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "spot", ["CollectSpotValidation", "CollectSpotJob", "CollectSpotCompression", "CollectSpotEvaluation"]
+    "spot",
+    [
+        "CollectSpotValidation",
+        "CollectSpotJob",
+        "CollectSpotEnsemble",
+        "CollectSpotCompression",
+        "CollectSpotEvaluation",
+    ],
 )
 def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
     catcher = TASKS[spot]["Catch"][0]
@@ -133,11 +155,13 @@ def test_a_small_job_that_dies_of_its_memory_is_done_once_more_with_more_of_it()
     assert "twice the memory" in STATES["CollectSmallJob"]["Parameters"]["Payload"]["instead"]["crash"]
 
 
-@pytest.mark.parametrize("name", ["TrainOnSpot", "TrainOnDemand", "Compress", "CompressOnDemand"])
+@pytest.mark.parametrize(
+    "name", ["TrainOnSpot", "TrainOnDemand", "Ensemble", "EnsembleOnDemand", "Compress", "CompressOnDemand"]
+)
 def test_what_is_submitted_after_a_crash_asks_for_the_memory_of_the_plan(name: str) -> None:
     (need,) = TASKS[name]["Parameters"]["ContainerOverrides"]["ResourceRequirements"]
     assert need["Type"] == "MEMORY"
-    assert need["Value.$"] in ("$.megabytes", "$.plan.megabytes.compress")
+    assert need["Value.$"] in ("$.megabytes", "$.plan.megabytes.train", "$.plan.megabytes.compress")
     selected = STATES["Train"]["ItemSelector"]
     assert selected["megabytes.$"] == "$.plan.megabytes.train"
     assert STATES["Train"]["ItemProcessor"]["States"]["OneNodeLess"]["Parameters"]["megabytes.$"] == "$.megabytes"
@@ -259,7 +283,7 @@ def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
 
 def test_collected_stages_are_stages() -> None:
     stages = {task["Parameters"]["Payload"].get("stage") for task in TASKS.values() if function_of(task)} - {None}
-    assert stages == {"validate", "train", "compress", "evaluate"} <= set(STAGES)
+    assert stages == {"validate", "train", "ensemble", "compress", "evaluate"} <= set(STAGES)
 
 
 def test_an_interruption_is_not_retried_by_the_step_that_tells_of_it() -> None:

@@ -1,0 +1,51 @@
+"""``python -m pipeline.jobs.ensemble --run RUN --job ensemble``: a blend of the candidates, and its distilled model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.contracts.records.ensemble import Ensemble
+from pipeline.contracts.records.outcome import CandidateOutcome
+from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.jobs.ensembling import MIN_MEMBERS, make_ensemble, read_ensemble, read_trained
+from pipeline.jobs.runtime.job import JobContext, end_process, run_job
+from pipeline.jobs.runtime.live_progress import Live
+from pipeline.jobs.runtime.splits import read_trainer
+
+__all__ = ["ensemble"]
+
+
+def ensemble(context: JobContext, deadline: float | None = None) -> Sequence[CandidateOutcome]:
+    """Make the run's ensemble, within its minutes, and write its record; what an earlier attempt made is kept.
+
+    Args:
+        context: Of the job.
+        deadline: time.monotonic() until which it may train; None: by the plan's minutes of this job.
+
+    Returns:
+        What was made, as outcomes of candidates.
+    """
+    keys, artifacts = context.keys, context.artifacts
+    plan, spec = Plan.from_bytes(artifacts.get(keys.plan)), JobSpec.from_bytes(artifacts.get(keys.spec))
+    trained = list(read_trained(context, [candidate.name for candidate in plan.candidates]))
+    if plan.ensemble is None or len(trained) < MIN_MEMBERS or read_ensemble(context) is not None:
+        return ()
+    if deadline is None:
+        deadline = time.monotonic() + 60 * (plan.ensemble.minutes or spec.limits.minutes)
+    live = Live(artifacts, keys, seconds=spec.training.checkpoint_seconds, event=context.event)
+    trainer = replace(
+        read_trainer(context, plan, spec), checkpoints=live.checkpoint, watch=live.watch, deadline=deadline
+    )
+    made, not_made = make_ensemble(context, trained, trainer)
+    for name in plan.ensemble.candidates:
+        live.end(Candidate(name=name, algorithm=name), trained=True)
+    record = Ensemble(candidates=tuple(one.candidate for one in made), not_made=tuple(not_made))
+    artifacts.put(keys.ensemble, record.to_bytes(), content_type="application/json")
+    return [CandidateOutcome(candidate=one.candidate, status="trained", seconds=one.seconds) for one in made]
+
+
+if __name__ == "__main__":
+    end_process(run_job(ensemble))
