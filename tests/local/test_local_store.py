@@ -170,7 +170,7 @@ def test_a_file_and_its_names_are_on_the_disk_when_it_is_written(
 def test_a_damaged_and_a_newer_file_are_refused(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"no database " * 1000)
-    with pytest.raises(ConfigurationError, match=r"damaged\.db cannot be read .*: restore the file"):
+    with pytest.raises(ConfigurationError, match=r"damaged\.db cannot be read"):
         Database(damaged)
     newer = tmp_path / "newer.db"
     with sqlite3.connect(newer) as connection:
