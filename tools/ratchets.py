@@ -28,6 +28,7 @@ FOLDERS = ("functions", "pipeline", "tools")
 MAX_MODULES = 15  # of a folder, __init__.py aside
 MAX_LINES = 370  # of a file
 MAX_SUBJECT = 72  # characters of a commit's first line
+MAX_LISTED = 30  # locations printed for one measure and folder; commits come newest first
 
 # ``vague``: names without the noun of what they hold. ``british``: expressions of spellings that are not American.
 _WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("ratchet_words.json").read_text())
@@ -159,7 +160,7 @@ def find_excess(locations: Mapping[str, Mapping[str, list[Location]]], ceilings:
             ceiling = ceilings.get(name, {}).get(folder, 0)
             if len(matches) > ceiling:
                 messages.append(f"{folder}: {len(matches)} {name}, at most {ceiling} are expected")
-                messages += [f"    {location}" for location in matches]
+                messages += [f"    {location}" for location in matches[:MAX_LISTED]]
     return messages
 
 

@@ -106,7 +106,7 @@ class Validator(_Step):
         except InputError as error:
             quarantine(run, upload, error, uploads=self.uploads, artifacts=self.artifacts)
             raise
-        self.runs.learn(
+        self.runs.record_learning(
             run,
             Learning(
                 target=dataset.target,
@@ -140,7 +140,7 @@ class Planner(_Step):
             self._write(dataset, keys.dataset)
         self._write(planned, keys.plan)
         if planned.estimate is not None:
-            self.runs.estimate(run, planned.estimate)
+            self.runs.record_estimate(run, planned.estimate)
         self.runs.finish_stage(run, "plan")
         return planned
 
@@ -169,7 +169,7 @@ class Collector(_Step):
             check_job(run, job, cause, artifacts=self.artifacts)
         except (CapacityUnavailableError, ImageUnavailableError, JobInterruptedError, JobCrashedError) as error:
             if where := _place_after(error, instead):
-                self.runs.event(run, f"{error.message}; it continues {where}")
+                self.runs.add_event(run, f"{error.message}; it continues {where}")
             raise
 
 
@@ -377,7 +377,7 @@ class Promoter(_Step):
         not_promoted = self._promote(run, version) if reason is None else None
         self.runs.finish_stage(run, "promote")
         if reason is not None:
-            self.runs.needs_decision(run, version, reason)
+            self.runs.await_promotion(run, version, reason)
             return "NEEDS_DECISION"
         self.runs.succeed(run, version, not_promoted=not_promoted)
         return "SUCCEEDED"
@@ -390,5 +390,5 @@ class Promoter(_Step):
         except OlderUploadError as error:
             return error.message
         if replaced := self.registry.replaced_choice(tenant, model, run):
-            self.runs.event(run, describe_replacement(replaced.version, replaced.by))
+            self.runs.add_event(run, describe_replacement(replaced.version, replaced.by))
         return None

@@ -70,19 +70,19 @@ class RunLog:
         """Record that ``stage`` finished now. Ignored if the run has ended."""
         self._update(run, {f"stages.{stage}": _format_time(self._now()), "progress": ""})
 
-    def learn(self, run: str, learning: Learning) -> None:
+    def record_learning(self, run: str, learning: Learning) -> None:
         """Record what the run learns. Ignored if the run has ended."""
         self._update(run, {"learning": learning.model_dump()})
 
-    def estimate(self, run: str, estimate: Estimate) -> None:
+    def record_estimate(self, run: str, estimate: Estimate) -> None:
         """Record the estimated time and cost. Ignored if the run has ended."""
         self._update(run, {"estimate": estimate.model_dump()})
 
-    def progress(self, run: str, text: str) -> None:
+    def show_progress(self, run: str, text: str) -> None:
         """Show a short text next to the running stage until it finishes. Ignored if the run has ended."""
         self._update(run, {"progress": _truncate(text, MAX_EVENT_TEXT)})
 
-    def event(self, run: str, text: str) -> None:
+    def add_event(self, run: str, text: str) -> None:
         """Add a text to the run's timeline, cut to MAX_EVENT_TEXT characters. Ignored if the run has ended."""
         now = self._now()
         # The key has no decimal point, which would separate a path. Several jobs may write at once.
@@ -104,7 +104,7 @@ class RunLog:
         reason = {"reason": _truncate(not_promoted)} if not_promoted else {}
         return self._end(run, {"status": "SUCCEEDED", "version": version, **reason})
 
-    def needs_decision(self, run: str, version: int, reason: str) -> bool:
+    def await_promotion(self, run: str, version: int, reason: str) -> bool:
         """End the run with a READY version that a person must promote.
 
         Args:
@@ -117,7 +117,7 @@ class RunLog:
         """
         return self._end(run, {"status": "NEEDS_DECISION", "version": version, "reason": _truncate(reason)})
 
-    def decide(self, run: str) -> bool:
+    def mark_promoted(self, run: str) -> bool:
         """Mark a run that needed a decision as SUCCEEDED.
 
         Returns:

@@ -148,7 +148,7 @@ def promote(
     find_version(connection, holder, model, version)
     previous = live_number(connection, holder, model)
     promoted = connection.registry.promote(holder, model, version, by=_who())
-    connection.runs.decide(promoted.lineage.run)
+    connection.runs.mark_promoted(promoted.lineage.run)
     message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
     message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
     if json:

@@ -236,7 +236,7 @@ class _RunTimeline:
             return
         self._last = time.monotonic()
         try:
-            self._runs.progress(self._run, text)
+            self._runs.show_progress(self._run, text)
         except TransientError as error:
             _log.warning("progress was not noted", exc_info=error)
 
@@ -245,6 +245,6 @@ class _RunTimeline:
 
     def event(self, text: str) -> None:
         try:
-            self._runs.event(self._run, f"{self._job}: {text}")
+            self._runs.add_event(self._run, f"{self._job}: {text}")
         except TransientError as error:
             _log.warning("an event was not noted", exc_info=error)

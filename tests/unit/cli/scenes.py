@@ -41,7 +41,7 @@ def failures() -> Stage:
         "uploads", "churn/" + "a-long-name-" * 9 + ".csv", "expected TENANT/MODEL/FILE", at=datetime.now(UTC)
     )
     stage.begin("demo_m_decide", model="m")
-    stage.runs.needs_decision("demo_m_decide", 3, "promote is manual: modeldrop promote m 3 makes it live")
+    stage.runs.await_promotion("demo_m_decide", 3, "promote is manual: modeldrop promote m 3 makes it live")
     return stage
 
 

@@ -15,7 +15,7 @@ def test_runs_and_watch_show_the_estimate_from_the_plan_on(stage: Stage) -> None
     run = stage.begin()
     assert "estimated" not in stage.run("runs", run).stdout
     assert stage.json("runs", run, "--json")[0]["estimate"] is None
-    stage.runs.estimate(run, ESTIMATE)
+    stage.runs.record_estimate(run, ESTIMATE)
     assert "estimated at 3 minutes and $0.0066 on AWS" in stage.run("runs", run).stdout
     assert stage.json("runs", run, "--json")[0]["estimate"] == {"minutes": 2.7, "dollars": 0.0066}
     stage.runs.succeed(run, 1)

@@ -10,7 +10,7 @@ DEFAULT = Learning(target="visits", task="regression", default_target=True)
 
 def test_after_validation_it_is_told_what_is_learned_and_how_to_choose_another(stage: Stage) -> None:
     run = stage.begin()
-    stage.runs.learn(run, DEFAULT)
+    stage.runs.record_learning(run, DEFAULT)
     stage.runs.finish_stage(run, "validate")
     stage.runs.succeed(run, 1)
     lines = stage.run("watch", run).stderr.splitlines()
@@ -20,14 +20,14 @@ def test_after_validation_it_is_told_what_is_learned_and_how_to_choose_another(s
 
 def test_a_named_target_is_told_without_the_hint(stage: Stage) -> None:
     run = stage.begin()
-    stage.runs.learn(run, Learning(target="churned", task="classification"))
+    stage.runs.record_learning(run, Learning(target="churned", task="classification"))
     stage.runs.succeed(run, 1)
     assert "learning 'churned' (classification)\n" in stage.run("watch", run).stderr
 
 
 def test_a_likelier_target_is_told_with_what_to_type(stage: Stage) -> None:
     run = stage.begin()
-    stage.runs.learn(run, DEFAULT.model_copy(update={"likely_target": "my label"}))
+    stage.runs.record_learning(run, DEFAULT.model_copy(update={"likely_target": "my label"}))
     stage.runs.succeed(run, 1)
     assert "'my label' is more likely the target: --target 'my label' chooses it" in stage.run("watch", run).stderr
 
@@ -35,14 +35,14 @@ def test_a_likelier_target_is_told_with_what_to_type(stage: Stage) -> None:
 def test_hints_of_the_rows_are_told_while_the_run_is_watched(stage: Stage) -> None:
     run = stage.begin()
     hint = "add `split: {by: time, column: day}` to train.yaml"
-    stage.runs.learn(run, DEFAULT.model_copy(update={"hints": (hint,)}))
+    stage.runs.record_learning(run, DEFAULT.model_copy(update={"hints": (hint,)}))
     stage.runs.succeed(run, 1)
     assert f"! {hint}" in stage.run("watch", run).stderr
 
 
 def test_clusters_have_no_target_to_tell(stage: Stage) -> None:
     run = stage.begin()
-    stage.runs.learn(run, Learning(target="", task="clustering"))
+    stage.runs.record_learning(run, Learning(target="", task="clustering"))
     stage.runs.succeed(run, 1)
     assert "learning clusters\n" in stage.run("watch", run).stderr
     assert stage.json("watch", run, "--json")["target"] is None
@@ -51,14 +51,14 @@ def test_clusters_have_no_target_to_tell(stage: Stage) -> None:
 def test_a_runs_record_names_target_and_task_once_they_are_known(stage: Stage) -> None:
     run = stage.begin()
     assert [stage.json("runs", "--json")[0][key] for key in ("target", "task")] == [None, None]
-    stage.runs.learn(run, DEFAULT)
+    stage.runs.record_learning(run, DEFAULT)
     assert [stage.json("runs", "--json")[0][key] for key in ("target", "task")] == ["visits", "regression"]
 
 
 def test_a_run_that_has_ended_is_not_changed_by_what_it_learns(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.succeed(run, 1)
-    stage.runs.learn(run, DEFAULT)
+    stage.runs.record_learning(run, DEFAULT)
     assert stage.runs.get(run).learning is None
 
 
@@ -73,7 +73,7 @@ def test_models_name_target_and_task(stage: Stage) -> None:
 
 def test_what_a_run_replaced_is_told_when_it_is_watched_and_in_its_record(stage: Stage) -> None:
     run = stage.begin()
-    stage.runs.event(run, "replaced version 1, which a person had made live: promote: manual ...")
+    stage.runs.add_event(run, "replaced version 1, which a person had made live: promote: manual ...")
     stage.runs.succeed(run, 2)
     assert "replaced version 1" in stage.run("watch", run).stderr
     (event,) = stage.json("watch", run, "--json")["events"]

@@ -282,7 +282,7 @@ def test_watch_of_a_failed_run_exits_1_and_says_where_the_file_and_the_report_ar
 
 def test_watch_of_a_run_that_needs_a_decision_exits_4_and_says_how_to_decide(stage: Stage) -> None:
     run = stage.begin()
-    stage.runs.needs_decision(run, 3, "promote is manual")
+    stage.runs.await_promotion(run, 3, "promote is manual")
     result = stage.run("watch", run)
     assert result.exit_code == 4
     assert "promote is manual" in result.stderr

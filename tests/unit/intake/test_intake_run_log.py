@@ -74,7 +74,7 @@ def test_progress_is_shown_beside_the_running_stage_and_ends_with_it(runs: RunLo
     create(runs, clock)
     runs.finish_stage(RUN, "validate")
     runs.finish_stage(RUN, "plan")
-    runs.progress(RUN, "mlp: epoch 3 of 20")
+    runs.show_progress(RUN, "mlp: epoch 3 of 20")
     assert {s.name: s.progress for s in runs.get(RUN).stages if s.progress} == {"train": "mlp: epoch 3 of 20"}
     runs.finish_stage(RUN, "train")
     assert not any(stage.progress for stage in runs.get(RUN).stages)
@@ -96,9 +96,9 @@ def test_the_first_end_of_a_run_stays(runs: RunLog, clock: FakeClock) -> None:
     clock.pass_seconds(5)
     assert not runs.fail(RUN, RunError(type="ExecutionEndedError", message="aborted"))
     assert not runs.succeed(RUN, 1)
-    assert not runs.needs_decision(RUN, 1, "why")
+    assert not runs.await_promotion(RUN, 1, "why")
     runs.finish_stage(RUN, "validate")
-    runs.progress(RUN, "late")
+    runs.show_progress(RUN, "late")
     assert runs.get(RUN) == ended
 
 
@@ -114,17 +114,17 @@ def test_a_success_names_its_version(runs: RunLog, clock: FakeClock) -> None:
 
 def test_a_run_that_needs_a_decision_says_why(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
-    assert runs.needs_decision(RUN, 2, "the size limit is missed")
+    assert runs.await_promotion(RUN, 2, "the size limit is missed")
     run = runs.get(RUN)
     assert (run.status, run.version, run.reason) == ("NEEDS_DECISION", 2, "the size limit is missed")
 
 
 def test_a_decision_ends_the_waiting_once(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
-    assert not runs.decide(RUN)
-    runs.needs_decision(RUN, 2, "promote is manual")
-    assert runs.decide(RUN)
-    assert not runs.decide(RUN)
+    assert not runs.mark_promoted(RUN)
+    runs.await_promotion(RUN, 2, "promote is manual")
+    assert runs.mark_promoted(RUN)
+    assert not runs.mark_promoted(RUN)
     assert (runs.get(RUN).status, runs.get(RUN).version) == ("SUCCEEDED", 2)
 
 
@@ -149,9 +149,9 @@ def test_runs_are_listed_newest_first_of_all_or_of_one_tenant(runs: RunLog, cloc
 def test_what_happened_beside_the_stages_is_told_in_its_order(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     clock.pass_seconds(5)
-    runs.event(RUN, "gpu: the machine was taken back in attempt 1")
+    runs.add_event(RUN, "gpu: the machine was taken back in attempt 1")
     clock.pass_seconds(7.5)
-    runs.event(RUN, "gpu: attempt 2 begins")
+    runs.add_event(RUN, "gpu: attempt 2 begins")
     run = runs.get(RUN)
     assert [event.text for event in run.events] == [
         "gpu: the machine was taken back in attempt 1",
@@ -159,7 +159,7 @@ def test_what_happened_beside_the_stages_is_told_in_its_order(runs: RunLog, cloc
     ]
     assert [(event.at - run.started_at).total_seconds() for event in run.events] == [5, 12.5]
     runs.succeed(RUN, 1)
-    runs.event(RUN, "late")
+    runs.add_event(RUN, "late")
     assert len(runs.get(RUN).events) == 2
 
 
@@ -167,13 +167,13 @@ def test_a_run_with_the_longest_words_and_a_hundred_events_fits_in_half_an_item(
     table, longest = FakeTable(), "\U0001f40c" * 1_000_000  # four bytes each
     runs = RunLog(table, now=clock)
     runs.create(RUN, tenant="demo", model="m" * 32, file="f" * 1024, started_at=clock())
-    runs.learn(RUN, Learning(target=longest[:200], task="classification", likely_target=longest[:200]))
+    runs.record_learning(RUN, Learning(target=longest[:200], task="classification", likely_target=longest[:200]))
     for stage in STAGES:
         runs.finish_stage(RUN, stage)
     for _ in range(100):
         clock.pass_seconds(1)
-        runs.event(RUN, longest)
-    runs.progress(RUN, longest)
+        runs.add_event(RUN, longest)
+    runs.show_progress(RUN, longest)
     runs.fail(RUN, RunError(type="NoCandidateSurvivedError", message=longest))
     item = table.get(*run_key("demo", RUN))
     assert item is not None
