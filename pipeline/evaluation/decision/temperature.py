@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 
 _LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # as in the metric
 _BOUNDS = (-3.0, 3.0)  # of the temperature's logarithm: 0.05 to 20
-_MAX_CELLS = 2_000_000  # probabilities that one number is found by: more tell nothing new
+_MAX_CELLS = 500_000  # probabilities that one number is found by: more tell nothing new
 _DIGITS = 4
 
 

@@ -11,8 +11,10 @@ from pipeline.cli.views.card import card_view
 from pipeline.contracts.records.evaluation_report import (
     Bin,
     Calibration,
+    ClassQuality,
     Cluster,
     Confusion,
+    DecisionReport,
     Drift,
     IntervalCoverage,
     JobCost,
@@ -187,3 +189,27 @@ def test_a_card_that_is_not_there_is_an_error(stage: Stage, arguments: tuple[str
     result = stage.run("card", *arguments)
     assert result.exit_code == 1
     assert words in result.stderr
+
+
+def test_the_card_shows_what_threshold_and_temperature_change() -> None:
+    by_class = tuple(
+        ClassQuality(label=label, rows=rows, labeled=rows, precision=0.4, recall=0.5, f1=0.4444)
+        for label, rows in (("no", 985), ("yes", 15))
+    )
+    decision = DecisionReport(
+        temperature=0.5,
+        threshold=0.1234,
+        log_loss=(0.06, 0.05),
+        calibration_error=(0.02, 0.01),
+        by_most_probable=by_class[1].model_copy(update={"f1": 0.1, "precision": 1.0, "recall": 0.05}),
+    )
+    told = {"by_class": by_class, "positive_class": "yes", "decision": decision}
+    console = Console(width=100, no_color=True)
+    with console.capture() as captured:
+        console.print(card_view(model_version(), WHOLE.model_copy(update=told), live=True))
+    shown = " ".join(captured.get().split())
+    assert "'yes' is the positive class" in shown
+    assert "'yes' is predicted from a probability of 0.1234 on: F1 0.4444, precision 40.0%, recall 50.0%" in shown
+    assert "from 0.5 on it would be F1 0.1000, 100.0%, 5.0%" in shown
+    assert "temperature 0.5" in shown
+    assert "log loss 0.0600 → 0.0500, expected calibration error 0.0200 → 0.0100 on the test rows" in shown

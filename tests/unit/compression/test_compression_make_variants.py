@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
@@ -13,9 +14,13 @@ from pipeline.compression.make_variants import make_variants
 from pipeline.compression.quantize_int8 import INTEGER_OPERATORS
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.object_keys import RunKeys, artifact_key
+from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.contracts.records.variant import VariantSet
 from pipeline.contracts.spec.job_spec import Compression, JobSpec
+from pipeline.evaluation.decision.temperature import calibrate
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.served_graph import wrap
 from tests.fakes.objects import FakeObjectStore
 from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight
 
@@ -196,3 +201,29 @@ def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts
     assert full.interval == {"log_loss": (0.4, 0.6)}
     assert small.quality["log_loss"] == pytest.approx(0.5 + lost["log_loss"])
     assert small.interval["log_loss"] == pytest.approx((0.4 + lost["log_loss"], 0.6 + lost["log_loss"]))
+
+
+def test_every_file_has_the_candidates_temperature_and_threshold(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    decision = Decision(temperature=2.5, threshold=0.2)
+    signature = network.dataset.signature_of((), (), decision)
+    body = onnx.load_from_string(network.body)
+    model = wrap(body, network.dataset, signature).SerializeToString()
+    variants = make(network, artifacts, network.stored(artifacts, KEYS, model=model, decision=decision)).variants
+    wanted = calibrate(network.predicted, 2.5)
+    for variant in (variant for variant in variants if variant.status == "ok"):
+        assert variant.artifact is not None
+        assert variant.decision == decision
+        answers = OnnxModel(unpack(artifacts.get(variant.artifact.key))).run(feeds(network.validation, signature))
+        assert np.abs(answers.probabilities - wanted).max() < (1e-4 if variant.precision == "fp32" else 0.1)
+        is_positive = answers.probabilities[:, 1] >= np.float32(0.2)
+        assert (answers.labels == network.dataset.classes[1]).tolist() == is_positive.tolist()
+    assert {variant.precision for variant in variants if variant.status == "ok"} >= {"fp32", "int8"}
+
+
+def test_a_file_without_the_temperature_of_its_record_is_not_the_model_that_was_measured(
+    artifacts: FakeObjectStore,
+) -> None:
+    network = trained("breast_cancer")
+    with pytest.raises(ExportMismatchError, match="differ from the trained model's"):
+        make(network, artifacts, network.stored(artifacts, KEYS, decision=Decision(temperature=2.5)))

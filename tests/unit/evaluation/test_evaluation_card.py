@@ -16,6 +16,7 @@ from sklearn.metrics import log_loss, precision_recall_fscore_support
 
 from pipeline.contracts.errors import IntegrityError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.evaluation_report import JobCost
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.records.variant import Artifact, LeaderboardRow, Precision, Selection, Variant
@@ -277,3 +278,25 @@ def test_weights_of_rows_and_classes_count_in_the_card_which_also_tells_what_it_
     card, _ = evaluated(wine.dataset, wine.model, wine.validation, background=heavy)
     is_first = truth == dataset.classes[0]
     assert card.test_quality["accuracy"] == pytest.approx((labels == truth)[is_first].mean(), abs=1e-3)
+
+
+def test_the_card_says_what_the_temperature_and_the_threshold_change() -> None:
+    network = trained("breast_cancer")
+    decision = Decision(temperature=0.3, threshold=0.05)
+    signature = network.dataset.signature_of((), (), decision)
+    model = wrap(onnx.load_from_string(network.body), network.dataset, signature).SerializeToString()
+    winner = selection(model).winner.model_copy(update={"decision": decision})
+    card, _ = evaluated(
+        network.dataset, model, network.validation, selection(model).model_copy(update={"winner": winner})
+    )
+    plain, _ = evaluated(network.dataset, network.model, network.validation)
+    assert card.decision is not None
+    assert plain.decision is not None
+    assert (card.decision.temperature, card.decision.threshold) == (0.3, 0.05)
+    assert card.decision.log_loss[0] == pytest.approx(plain.test_quality["log_loss"], abs=1e-4)
+    assert card.decision.log_loss[1] == pytest.approx(card.test_quality["log_loss"], abs=1e-6)
+    assert card.decision.calibration_error[1] == pytest.approx(card.calibration.error, abs=1e-6)  # type: ignore[union-attr]
+    (of_positive,) = (one for one in plain.by_class if one.label == card.positive_class)
+    assert card.decision.by_most_probable == of_positive
+    assert plain.decision.by_most_probable is None
+    assert plain.decision.log_loss[0] == plain.decision.log_loss[1]

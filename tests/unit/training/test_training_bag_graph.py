@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.compression.quantize_int8 import RECIPES as RECIPES_INT8
+from pipeline.compression.quantize_int8 import INT8_CONFIGS as RECIPES_INT8
 from pipeline.compression.quantize_int8 import QuantizeInt8
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
