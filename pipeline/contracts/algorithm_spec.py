@@ -151,6 +151,7 @@ class AlgorithmSpec(Record):
     cost: Cost | None = None
     least_rows: int = 1
     most_rows: int | None = None
+    most_cells: int | None = None  # training rows x columns; of more it is only tried when it is asked for by name
     most_classes: int | None = None
     most_weights: int | None = None  # of a linear model over one-hot categories: above it a solver's step takes seconds
     must_read: tuple[Input, ...] = ()  # it is nothing without each of these

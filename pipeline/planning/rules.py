@@ -9,7 +9,7 @@ from pipeline.contracts.algorithm_spec import AlgorithmSpec, Input
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.job_spec import Limits, Training
-from pipeline.planning.estimates import ESTIMATE_TOLERANCE, bytes_of, latency_of, seconds_of
+from pipeline.planning.estimates import ESTIMATE_TOLERANCE, bytes_of, cells_of, latency_of, seconds_of
 
 __all__ = ["Case", "exceeds_limits_because", "ineligible_because"]
 
@@ -113,6 +113,13 @@ def _too_many_rows(case: Case) -> str | None:
     return f"{case.rows:,} training rows; its maximum is {most:,}"
 
 
+def _too_many_cells(case: Case) -> str | None:
+    most, cells = case.declared.most_cells, cells_of(case.dataset)
+    if most is None or cells <= most or case.asked:
+        return None
+    return f"{cells:,} cells (training rows times columns); its maximum is {most:,}"
+
+
 def _too_few_rows(case: Case) -> str | None:
     if case.rows >= case.declared.least_rows or case.asked:
         return None
@@ -137,7 +144,7 @@ def _file_too_large(case: Case) -> str | None:
 
 
 def _too_slow_to_answer(case: Case) -> str | None:
-    most, about = case.limits.max_latency_us, latency_of(case.declared)
+    most, about = case.limits.max_latency_us, latency_of(case.declared, case.dataset)
     if most is None or about is None or about <= ESTIMATE_TOLERANCE * most:
         return None
     return f"one row is estimated to take {about:.0f} us; limits.max_latency_us is {most:g}"
@@ -153,6 +160,6 @@ def _too_long_to_train(case: Case) -> str | None:
 _Rule = Callable[[Case], str | None]
 _BY_SHAPE: tuple[_Rule, ...] = (
     _no_code, _not_requested, _one_target_alone, _other_task, _not_private, _no_intervals, _nothing_to_read,
-    _too_many_classes, _too_many_rows, _too_few_rows, _too_many_weights,
+    _too_many_classes, _too_many_rows, _too_many_cells, _too_few_rows, _too_many_weights,
 )  # fmt: skip
 _BY_LIMITS: tuple[_Rule, ...] = (_file_too_large, _too_slow_to_answer, _too_long_to_train)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE"]
 
 _MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
+_VERY_MANY_COLUMNS = 200
 _EVAL_PERIOD = 50  # trees
 _MIN_BAGGED_ROWS = 10  # LightGBM does not train on a fraction that is no row
 _LIGHTGBM_SETTINGS = (
@@ -97,9 +98,18 @@ def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, An
         "num_threads": problem.threads if problem.train.num.size + problem.train.cat.size > _MANY_CELLS else 1,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,  # which of the two is faster would be tried out, and differ from run to run
+        **_histograms(problem.train.num.shape[1] + problem.train.cat.shape[1]),
         "verbose": -1,
     }
+
+
+def _histograms(columns: int) -> dict[str, Any]:
+    """How splits are searched for. LightGBM would try out which way is faster, and trees differ from run to run.
+
+    Of very many columns the histograms take longer than the rows: a quarter of the bins is a third of the time (1,440
+    rows x 1,000 columns: 16 -> 6 ms a tree, at the same loss).
+    """
+    return {"force_col_wise": True, "max_bin": 63} if columns > _VERY_MANY_COLUMNS else {"force_row_wise": True}
 
 
 def _eval_callback(problem: Problem) -> Any:

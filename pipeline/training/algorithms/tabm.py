@@ -74,6 +74,7 @@ RECIPE = Recipe(
         ),
         least_rows=500,
         most_rows=20_000,  # of more, minutes on a CPU: asked for by name it takes them
+        most_cells=600_000,  # five trainings of 3 minutes
         most_classes=100,
         knobs=True,
         turn=70,

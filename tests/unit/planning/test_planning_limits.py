@@ -10,7 +10,7 @@ from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.plan import Candidate, Plan
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec, Limits, Parallel, Privacy, Training, parse_job_spec
-from pipeline.planning.estimates import bytes_of, count_trainings, minutes_for, seconds_of
+from pipeline.planning.estimates import bytes_of, count_trainings, latency_of, minutes_for, seconds_of
 from pipeline.planning.jobs import ONE_JOB_CELLS, PlannedCandidate, fits_one_job, pack_jobs
 from pipeline.planning.plan import plan
 
@@ -289,3 +289,20 @@ def test_estimates_grow_with_the_data_and_the_search() -> None:
     searched = next(one.trials for one in trials if one.trials)
     assert seconds_of(declared, _dataset(train=500_000, columns=2), searched) == 3 * (1 + 6 * 5)
     assert [bytes_of(declared, _dataset(train=rows)) for rows in (0, 10, 1000)] == [10, 20, 40]
+
+
+def test_a_row_of_many_columns_is_estimated_to_take_longer() -> None:
+    linear = catalogue()["linear"]
+    narrow, wide = (latency_of(linear, _dataset(columns=columns)) for columns in (10, 2_010))
+    assert narrow is not None
+    assert wide is not None
+    assert wide - narrow == pytest.approx(1_800)
+
+
+def test_what_takes_minutes_or_megabytes_of_very_many_cells_is_only_tried_by_name() -> None:
+    wide = _dataset(train=2_000, columns=1_000)
+    reasons = {one.algorithm: one.reason for one in plan(wide, JobSpec()).skipped}
+    for algorithm in ("kernel_ridge", "tabm"):
+        assert reasons[algorithm] == "2,000,000 cells (training rows times columns); its maximum is 600,000"
+    named = plan(wide, parse_job_spec(b"algorithms: [tabm]"))
+    assert [one.algorithm for one in named.candidates] == ["tabm"]
