@@ -71,6 +71,9 @@ def distill(
                 task="regression",
                 classes=0,
                 metric="rmse",
+                objective="squared_error",
+                denormalize=_as_learned,
+                learned_values=_as_learned,
                 train=replace(learnt, target=(wanted[:, column] - middle[column]) / spread[column]),
                 validation=replace(problem.validation, target=(held[:, column] - middle[column]) / spread[column]),
             ),
@@ -80,9 +83,17 @@ def distill(
 
     def predict(rows: Rows) -> Floats:
         raw = [one.predict(rows) * spread[index] + middle[index] for index, one in enumerate(fitted)]
-        return _answers(np.stack(raw, axis=1), problem.classes)
+        answers = _answers(np.stack(raw, axis=1), problem.classes)
+        return answers if problem.minimum is None else np.maximum(answers, problem.minimum)
 
-    return Student(predict=predict, body=lambda: _body(fitted, middle, spread, classes=problem.classes))
+    def body() -> onnx.ModelProto:
+        return _body(fitted, middle, spread, classes=problem.classes, minimum=problem.minimum)
+
+    return Student(predict=predict, body=body)
+
+
+def _as_learned(values: Floats) -> Floats:
+    return values
 
 
 def _prefer(out_of_fold: Floats, others: Floats) -> Floats:
@@ -125,11 +136,13 @@ def _answers(scores: Floats, classes: int) -> Floats:
     return probabilities
 
 
-def _body(fitted: list[FittedModel], middle: Floats, spread: Floats, *, classes: int) -> onnx.ModelProto:
+def _body(
+    fitted: list[FittedModel], middle: Floats, spread: Floats, *, classes: int, minimum: float | None
+) -> onnx.ModelProto:
     from pipeline.graphs.blending import side_by_side
 
     models = [
-        denormalize_outputs(one.body(), mean=float(middle[index]), std=float(spread[index]))
+        denormalize_outputs(one.body(), mean=float(middle[index]), std=float(spread[index]), minimum=minimum)
         for index, one in enumerate(fitted)
     ]
     if not classes:

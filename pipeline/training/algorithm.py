@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +25,30 @@ __all__ = [
     "Checkpoints",
     "FittedModel",
     "NoCheckpoints",
+    "Objective",
     "Problem",
     "Recipe",
     "Report",
     "Rows",
     "Settings",
+    "objective_of",
 ]
 
+Floats = npt.NDArray[np.floating[Any]]
 Report = Callable[[str], None]
+Objective = Literal["squared_error", "absolute_error", "relative_error", "poisson", "tweedie"]
 Settings = Mapping[str, Any]  # as contracts.algorithm_spec.Setting
+
+
+_ABSOLUTE = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
+_LEAST_SIZE = 0.01  # the quantile of the values' sizes below which a relative error counts as at it
+
+
+def objective_of(metric: str) -> Objective:
+    """Return the loss of values whose minimum is the best value of ``metric``, or near it."""
+    if metric == "mape":
+        return "relative_error"
+    return "absolute_error" if metric in _ABSOLUTE else "squared_error"
 
 
 def _no_text() -> npt.NDArray[np.object_]:
@@ -124,6 +139,10 @@ class NoCheckpoints:
         """Forget it."""
 
 
+def _as_they_are(values: Floats) -> Floats:
+    return values
+
+
 def _unwatched(point: Mapping[str, float]) -> None:
     """Nobody looks at the curve."""
 
@@ -149,9 +168,11 @@ class Problem:
     ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
     ``process``: which it is of those that train this together (training.parallel).
     ``watch`` is shown a point of the learning curve (records.training_curves). ``code``: the user's model.py.
-    ``unit``: the standard deviation of a regression's target, in which its values are given. ``base``: what a network
-    with the setting ``base_model`` begins from. ``tuned``: what fold models found by the rows that they held out
-    (FittedModel.tuned): a refit on all rows takes it and holds none out; None: ``validation`` is held out.
+    ``objective``: the loss of a regression; None: the metric's (objective_of). ``denormalize``: its predictions in the
+    target's own units; ``learned_values``: the same of the rows' targets. ``minimum``: below which no value is
+    predicted. ``base``: what a network with the setting ``base_model`` begins from. ``tuned``: what fold models found
+    by the rows that they held out (FittedModel.tuned): a refit on all rows takes it and holds none out; None:
+    ``validation`` is held out.
     """
 
     classes: int
@@ -169,10 +190,31 @@ class Problem:
     watch: Callable[[Mapping[str, float]], None] = _unwatched
     process: Process = field(default_factory=Process)
     code: Path | None = None
-    unit: float = 1.0
+    objective: Objective | None = None
+    denormalize: Callable[[Floats], Floats] = _as_they_are
+    learned_values: Callable[[Floats], Floats] = _as_they_are
+    minimum: float | None = None
     positive: int = 1  # of two classes the one that F1 and average precision are of
     base: Base | None = None
     tuned: Mapping[str, float] | None = None
+
+    @property
+    def loss(self) -> Objective:
+        """The loss that a regression minimizes."""
+        return self.objective or objective_of(self.metric)
+
+    def loss_weight(self, rows: Rows) -> npt.NDArray[np.float32] | None:
+        """What each row's loss counts [rows]: its weight, and for relative errors one over the value's size.
+
+        None: all alike.
+        """
+        if self.classes or self.loss != "relative_error":
+            return rows.weight
+        sizes = np.abs(self.learned_values(rows.target))
+        weight: Floats = 1 / np.maximum(sizes, np.quantile(sizes[sizes > 0], _LEAST_SIZE) if sizes.any() else 1.0)
+        weight = weight if rows.weight is None else weight * rows.weight
+        scaled: npt.NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
+        return scaled
 
     def built_from(self, settings: Settings) -> Rows:
         """The rows that a network's ranges, bins and vocabularies are taken from: where it goes on from another one,
@@ -204,7 +246,8 @@ class FittedModel:
 class Recipe:
     """An algorithm: what it declares, and how it is trained.
 
-    ``no_int8``, ``tolerance``: as TrainedCandidate has them.
+    ``no_int8``, ``tolerance``: as TrainedCandidate has them. ``log_links``: its objectives whose predictions are
+    logarithms (features.target_transform).
     ``side_by_side``: several settings at once, in less time than one after the other; None where these cannot be.
     """
 
@@ -212,6 +255,7 @@ class Recipe:
     tolerance: float
     train: Callable[[Settings, Problem], FittedModel]
     no_int8: str = ""
+    log_links: tuple[Objective, ...] = ()
     side_by_side: Callable[[Sequence[Settings], Problem], Sequence[FittedModel] | None] | None = None
 
     @property

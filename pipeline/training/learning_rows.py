@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,14 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.contracts.records.dataset import GROUP, TIME, Dataset
+from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.algorithm import Rows
+from pipeline.training.algorithm import Objective, Problem, Recipe, Rows, Settings
+from pipeline.training.features.target_transform import TargetTransform, target_transforms
 from pipeline.training.resampling.folds import separate_frequent
 
 __all__ = ["LearningRows"]
@@ -33,36 +37,115 @@ class LearningRows:
         dataset: How the splits are read.
         splits: ``train`` and ``validation``, as contracts.records.dataset has them.
         class_weights: What rows of a class count; ``balanced``: each class as much as another.
+        metric: That candidates are compared by; it says what a regression learns of its target.
+        transform: How a regression learns its target; None: standardized.
+        source: The same rows with another transform, which are encoded already.
     """
 
     dataset: Dataset
     splits: Mapping[str, pl.DataFrame]
     class_weights: ClassWeights = None
+    metric: str = ""
+    transform: TargetTransform | None = None
+    source: LearningRows | None = None
 
     @cached_property
-    def scale(self) -> tuple[float, float]:
-        """Mean and standard deviation of a regression's target in the training rows; models learn it standardized."""
-        values = truth(self.splits["train"], self.dataset.signature)
-        return float(values.mean()), float(values.std()) or 1.0
+    def values(self) -> Mapping[str, Floats]:
+        """A regression's target in its own units, of both splits."""
+        return {name: truth(self.splits[name], self.dataset.signature) for name in ("train", "validation")}
+
+    @cached_property
+    def target(self) -> TargetTransform:
+        """How a regression learns its target."""
+        return self.transform or self.transforms()[0]
+
+    def transforms(self, log_links: tuple[Objective, ...] = (), *, logarithms: bool = False) -> list[TargetTransform]:
+        """The transforms of a regression's target that are worth a comparison (target_transform.target_transforms)."""
+        train, validation = self.values["train"], self.values["validation"]
+        every = np.concatenate([train, validation])
+        return target_transforms(train, every, metric=self.metric, log_links=log_links, logarithms=logarithms)
+
+    def with_transform(self, transform: TargetTransform) -> LearningRows:
+        """The same rows, of which models learn the target so."""
+        return self if transform == self.target else replace(self, transform=transform, source=self)
+
+    def select_transform(
+        self, recipe: Recipe, settings: Settings, problem: Problem
+    ) -> tuple[LearningRows, tuple[str, ...]]:
+        """Return the rows with the transform of their target that the algorithm learns best, and notes on it.
+
+        Classes, and values of images, are learned as they are.
+        """
+        if self.dataset.task != "regression" or not self.metric or problem.train.image.size:
+            return self, ()
+        from pipeline.training.search.target_selection import select_target_transform
+
+        # A loss that train.yaml names is of the target, or of its logarithm; so are quantiles.
+        log_links = () if settings.get("loss") or settings.get("quantiles") else recipe.log_links
+        signature = self.dataset.signature
+        transform, note = select_target_transform(
+            recipe,
+            settings,
+            replace(problem, train=self.all),
+            self.transforms(log_links, logarithms=True),
+            lambda values, wanted, weight: measure(
+                signature, wanted, Answers.of(signature, values), weight=weight, only=self.metric
+            )[self.metric],
+            greater=greater_is_better(self.metric),
+        )
+        return self.with_transform(transform), (note,) if note else ()
+
+    def smear(self, out_of_fold: Floats | None, validation: Floats) -> LearningRows:
+        """Return the rows whose values have no bias, by predictions for rows that were held out (TargetTransform).
+
+        Args:
+            out_of_fold: For all rows, NaN where none held a row out; None: there are none.
+            validation: For the validation rows.
+        """
+        if self.dataset.task != "regression" or not self.target.is_smeared:
+            return self
+        rows = self.encoded["validation"] if out_of_fold is None else self.all
+        outputs = validation if out_of_fold is None else out_of_fold
+        predicted = outputs[:, 0] if outputs.ndim == 2 else outputs
+        held = np.flatnonzero(np.isfinite(predicted))
+        weight = None if rows.weight is None else rows.weight[held]
+        return self.with_transform(self.target.smeared(predicted[held], rows.target[held], weight))
+
+    @property
+    def sensitivity(self) -> float:
+        """By how many of the target's deviations its largest value moves when a prediction moves by one."""
+        return self.target.sensitivity(self.values["train"]) if self.dataset.task == "regression" else 1.0
 
     @cached_property
     def resolution(self) -> float:
         """What a float32 of the target's size cannot tell, in units of its standard deviation; 0 for classification."""
         if self.dataset.task != "regression":
             return 0.0
-        mean, std = self.scale
+        mean, std = float(self.values["train"].mean()), float(self.values["train"].std()) or 1.0
         return 2 * float(np.spacing(np.float32(abs(mean) + std))) / std
 
     def denormalize(self, predicted: Floats) -> Floats:
         """Return a regression's predictions in the target's own units; probabilities as they are."""
         if self.dataset.task != "regression":
             return predicted
-        mean, std = self.scale
-        return predicted.astype(np.float64) * std + mean
+        return self.target.inverse(predicted)
+
+    def learned_values(self, targets: Floats) -> Floats:
+        """Return the values of a regression's targets, as rows have them, in their own units."""
+        return self.target.learned_values(targets)
+
+    def apply_target(self, problem: Problem) -> Problem:
+        """Return ``problem`` of these rows, with the loss and the units of their target."""
+        train, validation = self.encoded["train"], self.encoded["validation"]
+        if self.dataset.task != "regression":
+            return replace(problem, train=train, validation=validation)
+        return self.target.problem(problem, train, validation)
 
     @cached_property
     def encoded(self) -> Mapping[str, Rows]:
         """The rows of both splits, by name."""
+        if self.source is not None:
+            return {name: self.target.apply(rows, self.values[name]) for name, rows in self.source.encoded.items()}
         encoding = Encoding.of(self.dataset)
         rows = {}
         for name in ("train", "validation"):
@@ -96,9 +179,7 @@ class LearningRows:
             return np.zeros(split.height, np.int64)
         values = truth(split, self.dataset.signature)
         if self.dataset.task == "regression":
-            mean, std = self.scale
-            scaled: npt.NDArray[Any] = (values - mean) / std
-            return scaled
+            return self.target.forward(values)
         number = {label: index for index, label in enumerate(self.dataset.classes)}
         return np.array([number[label] for label in values], np.int64)
 

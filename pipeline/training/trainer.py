@@ -28,6 +28,7 @@ from pipeline.evaluation.decision.temperature import scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
+from pipeline.graphs.compose import join
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import (
     Base,
@@ -87,6 +88,7 @@ class Trainer:
         folds: Of a bag; 1: one model, measured on the validation rows.
         serve: The bag, or one model refit on all rows.
         limits: A bag whose file does not keep those of bytes and microseconds is replaced by one model.
+        learning_rows: The splits' rows, where they are encoded already.
     """
 
     dataset: Dataset
@@ -106,6 +108,7 @@ class Trainer:
     folds: int = BAG_FOLDS
     serve: Literal["bag", "single"] = "bag"
     limits: Limits = field(default_factory=Limits)
+    learning_rows: LearningRows | None = None
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Train a candidate: as a bag of fold models over all rows, or where that cannot be as one model.
@@ -132,16 +135,20 @@ class Trainer:
             settings, problem = searched.settings, replace(problem, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
         settings = self._broadcast_settings(settings)
-        bag = self._train_bag(recipe, settings, problem)
-        fitted = self._choose_served(bag, recipe, settings, problem) if bag else recipe.train(settings, problem)
+        learner, target_notes = self._select_target(recipe, settings, problem)
+        problem = learner.rows.apply_target(problem)
+        bag = learner._train_bag(recipe, settings, problem)
+        fitted = learner._choose_served(bag, recipe, settings, problem) if bag else recipe.train(settings, problem)
         seconds = time.perf_counter() - started
-        predicted = self.rows.denormalize(fitted.predict(problem.validation))
+        outputs = fitted.predict(problem.validation)
+        learner = replace(learner, learning_rows=learner.rows.smear(bag.out_of_fold if bag else None, outputs))
+        predicted = learner.rows.denormalize(outputs)
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its predictions on the validation rows are not all finite")
-        measured = self._measure_bag(bag, workdir) if bag else self._measure_validation(fitted, predicted)
+        measured = learner._measure_bag(bag, workdir) if bag else learner._measure_validation(fitted, predicted)
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles, measured.get("decision"))
         report("exports")
-        model_sha256 = self._export(fitted, predicted, signature, workdir)
+        model_sha256 = learner._export(fitted, predicted, signature, workdir)
         trained = TrainedCandidate(
             candidate=candidate.name,
             algorithm=recipe.name,
@@ -149,11 +156,15 @@ class Trainer:
             seconds=round(seconds, 3),
             **measured,
             no_int8=recipe.no_int8,
-            tolerance=scale_tolerance(recipe.tolerance, signature.temperature) + self.rows.resolution,
+            tolerance=scale_tolerance(recipe.tolerance * learner.rows.sensitivity, signature.temperature)
+            + self.rows.resolution,
             history=fitted.history,
             settings=settings,
             trials=searched.trials if searched else (),
-            notes=(*self.notes, *(searched.notes if searched else ()), *fitted.notes, *(bag.notes if bag else ())),
+            notes=(
+                *(*self.notes, *(searched.notes if searched else ()), *target_notes),
+                *(*fitted.notes, *(bag.notes if bag else ())),
+            ),
             classes=fitted.classes,
             quantiles=fitted.quantiles,
             privacy=dict(fitted.privacy),
@@ -181,11 +192,13 @@ class Trainer:
     @cached_property
     def rows(self) -> LearningRows:
         """The rows of the splits, encoded."""
-        return LearningRows(dataset=self.dataset, splits=self.splits, class_weights=self.class_weights)
+        return self.learning_rows or LearningRows(
+            dataset=self.dataset, splits=self.splits, class_weights=self.class_weights, metric=self.metric
+        )
 
     def problem(self, candidate: Candidate, report: Report) -> Problem:
         """Return what there is to learn, from the training rows with the validation rows held out."""
-        return Problem(
+        problem = Problem(
             task=self.dataset.task,
             metric=self.metric,
             deadline=self.deadline,
@@ -203,8 +216,19 @@ class Trainer:
             threads=self.machine.threads,
             report=report,
             positive=self.dataset.classes.index(self.dataset.positive) if self.dataset.positive else 1,
-            unit=self.rows.scale[1] if self.dataset.task == "regression" else 1.0,
         )
+        return self.rows.apply_target(problem)
+
+    def _select_target(self, recipe: Recipe, settings: Settings, problem: Problem) -> tuple[Trainer, tuple[str, ...]]:
+        """Return the trainer of the target's transform that the algorithm learns best, and notes on the comparison.
+
+        A private training would spend its epsilon on it; base models and several processes learn the target as it is.
+        """
+        alone = settings.get("privacy_epsilon") or settings.get("base_model") or self.code or self.process.size > 1
+        if alone:
+            return self, ()
+        rows, notes = self.rows.select_transform(recipe, settings, problem)
+        return replace(self, learning_rows=rows), notes
 
     def _choose_served(self, bag: Bag, recipe: Recipe, settings: Settings, problem: Problem) -> FittedModel:
         """Return the bag's average, or one model refit on all rows where that is asked for or the limits want it.
@@ -348,7 +372,7 @@ class Trainer:
         answers = self.rows.denormalize(predicted)
         signature = self.dataset.signature_of(classes)
         if self.dataset.task == "regression":
-            wanted: npt.NDArray[Any] = self.rows.denormalize(rows.target)
+            wanted: npt.NDArray[Any] = self.rows.learned_values(rows.target)
         else:
             wanted = np.array(self.dataset.classes, object)[rows.target]
         return signature, wanted, Answers.of(signature, answers)
@@ -356,12 +380,10 @@ class Trainer:
     def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""
         from pipeline.training.export.artifacts import write_artifacts
-        from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 
         body = fitted.body()
         if self.dataset.task == "regression":
-            mean, std = self.rows.scale
-            body = denormalize_outputs(body, mean=mean, std=std, outputs=1 + len(fitted.quantiles))
+            body = join(body, self.rows.target.graph(outputs=1 + len(fitted.quantiles)), prefix="target/")
         model_sha256 = write_artifacts(body, predicted, dataset=self.dataset, signature=signature, workdir=workdir)
         if fitted.weights is not None:
             from safetensors.torch import save_file

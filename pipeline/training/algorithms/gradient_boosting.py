@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
+from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Objective, Problem, Recipe, Rows, Settings
 from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
@@ -22,6 +24,15 @@ _MANY_CELLS = 100_000  # below it threads wait for each other longer than they w
 _VERY_MANY_COLUMNS = 200
 _EVAL_PERIOD = 50  # trees
 _MIN_BAGGED_ROWS = 10  # LightGBM does not train on a fraction that is no row
+_OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
+    {
+        "squared_error": "regression",
+        "absolute_error": "regression_l1",
+        "relative_error": "regression_l1",  # of rows weighted by one over their values
+        "poisson": "poisson",
+        "tweedie": "tweedie",
+    }
+)
 _LIGHTGBM_SETTINGS = (
     "learning_rate", "num_leaves", "min_child_samples", "feature_fraction", "bagging_fraction", "extra_trees",
 )  # fmt: skip
@@ -51,11 +62,11 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
 
     preprocessing, features = boosting_features(problem, pairs)
     options = _options(settings, problem, seed=seed)
-    rows = lightgbm.Dataset(features, problem.train.target, weight=problem.train.weight, params=options)
+    rows = lightgbm.Dataset(features, problem.train.target, weight=problem.loss_weight(problem.train), params=options)
     held_out = lightgbm.Dataset(
         preprocessing.apply(problem.validation),
         problem.validation.target,
-        weight=problem.validation.weight,
+        weight=problem.loss_weight(problem.validation),
         reference=rows,
     )
     # A refit has the number of trees that folds found; the held-out rows, which it has learned from, are only shown.
@@ -72,7 +83,8 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
     def predict(rows: Rows) -> Any:
         import numpy as np
 
-        answers = booster.predict(preprocessing.apply(rows), num_threads=problem.threads)
+        features = preprocessing.apply(rows)
+        answers = booster.predict(features, num_threads=problem.threads, raw_score=not problem.classes)
         return np.stack([1 - answers, answers], axis=1) if problem.classes == 2 else answers
 
     return FittedModel(
@@ -84,9 +96,7 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
 
 
 def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, Any]:
-    objective = {0: "regression", 2: "binary"}.get(problem.classes, "multiclass")
-    if problem.metric == "mae":
-        objective = "regression_l1"
+    objective = {0: _OBJECTIVES[problem.loss], 2: "binary"}.get(problem.classes, "multiclass")
     return {
         "objective": objective,
         "metric": "auc" if problem.metric == "auc" and objective == "binary" else "",  # else the objective's own
@@ -207,6 +217,7 @@ RECIPE = Recipe(
         turn=30,
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
+    log_links=("poisson", "tweedie"),
     tolerance=1e-4,  # a thousand leaves are summed, in float32 where LightGBM has float64
     train=with_text_features(_train),
 )

@@ -30,11 +30,12 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         raise CandidateFailedError(
             "kernel_ridge compares rows by their numbers and by categories that two of them share: there are none here"
         )
+    weight = problem.loss_weight(problem.train)
     try:
         machine = KernelMachine.of(
             features,
             problem.train.target,
-            problem.train.weight,
+            weight,
             classes=problem.classes,
             scaled=preprocessing.width - len(preprocessing.shown),  # a category's 0 or 1 is of that size already
             kinds=KERNELS if settings["kernel"] == "auto" else (settings["kernel"],),
@@ -47,7 +48,6 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         raise CandidateFailedError(
             f"kernel_ridge: with penalty {settings['penalty']} its matrix has no inverse: a larger one is expected"
         ) from error
-    weight = problem.train.weight
     rows, fitted = len(problem.train) if weight is None else int((weight > 0).sum()), len(machine.rows)
     note = f"training time ran out: it was fitted on a random sample of {fitted:,} of {rows:,} rows"
     return FittedModel(

@@ -100,6 +100,7 @@ RECIPE = Recipe(
         knobs=True,
         turn=60,
     ),
+    log_links=("poisson",),
     tolerance=1e-4,  # the same float32 sums in another order
     train=with_text_features(_train),
     side_by_side=_side_by_side,

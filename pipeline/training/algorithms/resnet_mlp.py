@@ -70,6 +70,7 @@ RECIPE = Recipe(
         knobs=True,
         turn=65,
     ),
+    log_links=("poisson",),
     tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

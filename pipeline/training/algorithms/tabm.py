@@ -79,6 +79,7 @@ RECIPE = Recipe(
         knobs=True,
         turn=70,
     ),
+    log_links=("poisson",),
     tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.compose import OPSETS, join, make_model
 from pipeline.training.export.bodies import core_graph
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
+from pipeline.training.features.target_transform import TargetTransform
 
 __all__ = ["denormalize_outputs", "place_class_columns", "sklearn_body"]
 
@@ -43,17 +44,9 @@ def place_class_columns(body: onnx.ModelProto, columns: npt.NDArray[np.float32])
     return join(body, make_model("place_classes", [node], [fitted], [placed], constants), prefix="classes/")
 
 
-def denormalize_outputs(body: onnx.ModelProto, *, mean: float, std: float, outputs: int = 1) -> onnx.ModelProto:
-    """Standardised values [batch, outputs] -> the target's own scale."""
-    constants = [
-        numpy_helper.from_array(np.array(std, np.float32), "std"),
-        numpy_helper.from_array(np.array(mean, np.float32), "mean"),
-    ]
-    nodes = [
-        helper.make_node("Mul", ["scaled", "std"], ["spread"]),
-        helper.make_node("Add", ["spread", "mean"], ["value"]),
-    ]
-    scaled, value = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", outputs]) for name in ("scaled", "value")
-    )
-    return join(body, make_model("rescale", nodes, [scaled], [value], constants), prefix="target/")
+def denormalize_outputs(
+    body: onnx.ModelProto, *, mean: float, std: float, minimum: float | None = None
+) -> onnx.ModelProto:
+    """Standardized values [batch, 1] -> the target's own scale, none below ``minimum``."""
+    transform = TargetTransform(kind="identity", objective="squared_error", center=mean, scale=std, minimum=minimum)
+    return join(body, transform.graph(), prefix="target/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -80,7 +80,10 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
         private=DpSgd(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
         written_out=network if isinstance(network, Dense) and supports_manual_backward(settings, problem) else None,
     )  # fmt: skip
-    train, held_out = (Data.of(reads, rows, problem.device) for rows in (problem.train, problem.validation))
+    train, held_out = (
+        Data.of(reads, replace(rows, weight=problem.loss_weight(rows)), problem.device)
+        for rows in (problem.train, problem.validation)
+    )
     nothing = torch.zeros((), device=problem.device)
     at = resumed(training, Progress(rate=settings["learning_rate"], loss=nothing, best=together.weights(model)))
     for point in at.history:

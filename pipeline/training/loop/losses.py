@@ -36,11 +36,11 @@ def outputs_of(settings: Settings, problem: Problem) -> int:
 
 def loss_of(settings: Settings, problem: Problem) -> Loss:
     """The loss that ``settings`` name, each member of an ensemble by itself; raise CandidateFailedError on a misfit."""
-    name = settings["loss"] or ("cross_entropy" if problem.classes else "mse")
+    name = settings["loss"] or ("cross_entropy" if problem.classes else _OF_OBJECTIVES[problem.loss])
     if (name in _OF_CLASSES) != bool(problem.classes):
         fitting = ", ".join(loss for loss in LOSSES if (loss in _OF_CLASSES) == bool(problem.classes))
         raise CandidateFailedError(f"the loss '{name}' is not for {problem.task}: one of {fitting} is expected")
-    own = partial(LOSSES[name], settings)
+    own = partial(LOSSES.get(name, _poisson), settings)
     quantiles = quantiles_of(settings, problem)
     return partial(_of_members, own if problem.classes else partial(_of_values, own, quantiles))
 
@@ -95,6 +95,11 @@ def _huber(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
     return _functional.huber_loss(answers, target, reduction="none", delta=settings["huber_delta"])
 
 
+def _poisson(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
+    """The negative logarithm of a Poisson likelihood, but for a constant; the answer is the rate's logarithm."""
+    return _functional.poisson_nll_loss(answers, target, log_input=True, reduction="none")
+
+
 def _quantile(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
     """The value is the median."""
     return _pinball(answers, target, answers.new_tensor(0.5))
@@ -107,6 +112,9 @@ def _pinball(answers: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
 
 
 _OF_CLASSES = frozenset({"cross_entropy", "focal"})
+_OF_OBJECTIVES = MappingProxyType(
+    {"squared_error": "mse", "absolute_error": "mae", "relative_error": "mae", "poisson": "poisson"}
+)
 LOSSES: Mapping[str, Callable[[Settings, Tensor, Tensor], Tensor]] = MappingProxyType(
     {
         "cross_entropy": _cross_entropy,

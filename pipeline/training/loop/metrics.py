@@ -19,11 +19,8 @@ __all__ = ["epoch_metric", "memory_mb"]
 _MOST_AREAS = 20  # classes, each of which sorts the rows, that an epoch has time for
 
 
-def epoch_metric(problem: Problem, answers: Tensor, target: Tensor, weight: Tensor | None = None) -> dict[str, float]:
-    """The plan's metric by its name, of probabilities [rows, classes] or of standardised values [rows, ...].
-
-    ``weight``: what each row counts [rows].
-    """
+def epoch_metric(problem: Problem, answers: Tensor, target: Tensor) -> dict[str, float]:
+    """The plan's metric of the validation rows by its name: of probabilities [rows, classes] or values [rows, ...]."""
     if problem.metric in ("auc", "average_precision") and problem.classes > _MOST_AREAS:
         return {}
     classes = tuple(map(str, range(problem.classes)))
@@ -31,13 +28,13 @@ def epoch_metric(problem: Problem, answers: Tensor, target: Tensor, weight: Tens
     if not np.isfinite(found).all():
         return {}
     if not classes:
-        found, truth = found[:, 0] * problem.unit, truth * problem.unit
+        found, truth = problem.denormalize(found[:, 0]), problem.learned_values(truth)
     else:
         truth = np.array(classes, object)[truth]
     positive = classes[problem.positive] if len(classes) == 2 else ""
     signature = Signature(task=problem.task, target="", columns=(), classes=classes, positive=positive)
-    counts = None if weight is None else weight.cpu().numpy()
-    return measure(signature, truth, Answers.of(signature, found), weight=counts, only=problem.metric)
+    weight = problem.validation.weight
+    return measure(signature, truth, Answers.of(signature, found), weight=weight, only=problem.metric)
 
 
 def memory_mb(device: str) -> float:

@@ -120,7 +120,7 @@ def measured(training: Training, data: Data, most: int) -> tuple[Tensor, dict[st
         answers, target = torch.cat(found), data.target.to(data.device)
         losses = training.loss_of(answers, target)
         loss = (losses if data.weight is None else losses * data.weight.to(data.device)).mean()
-        return loss, epoch_metric(problem, merged(answers, classes=problem.classes), target, data.weight)
+        return loss, epoch_metric(problem, merged(answers, classes=problem.classes), target)
 
 
 def retry_on_oom(training: Training, at: Progress, rows: int, work: Callable[[int], T]) -> T:

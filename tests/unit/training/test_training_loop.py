@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor, nn
@@ -175,10 +176,16 @@ def test_without_any_time_something_is_there() -> None:
     assert len(learned.history) == 1
 
 
+def _hundredfold(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    return values * 100
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "log_loss", "rmse", "mae", "r2"])
 def test_a_point_has_the_metric_of_the_plan(metric: str) -> None:
     regression = metric in ("rmse", "mae", "r2")
-    given = problem(classes=0 if regression else 2, metric=metric, unit=100.0)
+    given = problem(
+        classes=0 if regression else 2, metric=metric, denormalize=_hundredfold, learned_values=_hundredfold
+    )
     learned = learn(given, epochs=1, early_stopping=1)
     found = learned.history[-1][metric]
     loss = learned.history[-1]["validation_loss"]

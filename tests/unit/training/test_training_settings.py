@@ -86,6 +86,12 @@ def test_every_number_and_word_that_is_an_algorithms_own_has_its_values() -> Non
         assert own <= set(spec.allowed), spec.name
 
 
+def test_what_an_algorithm_takes_by_itself_is_allowed() -> None:
+    for spec in catalogue().values():
+        for settings in (spec.defaults, spec.in_trials, *(one.settings for one in spec.adjustments)):
+            assert [name for name, value in settings.items() if spec.value_error(name, value)] == [], spec.name
+
+
 @pytest.mark.parametrize(("spec", "name"), SETTINGS, ids=lambda one: getattr(one, "name", one))
 def test_what_is_not_allowed_is_refused_by_setting_value_and_what_is_expected(spec: AlgorithmSpec, name: str) -> None:
     for value in _beyond(spec.allowed[name]):

@@ -1,0 +1,240 @@
+"""How a regression's target is learned: by which function of it, and how predictions become values again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.graphs.compose import make_model
+from pipeline.training.algorithm import Objective, Problem, Rows, objective_of
+
+__all__ = ["TargetTransform", "target_transforms"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Kind = Literal["identity", "log", "log_link"]
+
+_MIN_ROWS = 50  # that tell a skew
+_MIN_SKEWNESS = 1.0  # of a normal distribution it is 0, of an exponential one 2
+_MIN_ZEROS = 0.02  # of the rows, that make an amount one for Tweedie: nothing at all, or a positive amount
+_MARGIN = 1.0  # in standard deviations: how far a logarithm may be predicted beyond those of the rows
+_RATIO_MARGIN = 3.0  # in logarithms: of rates, whose own logarithms no row shows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetTransform:
+    """A function of the target, standardized, that models learn; and its inverse.
+
+    ``identity``: (y - center) / scale. ``log``: (log(y + offset) - center) / scale, whose inverse is multiplied by
+    ``factor``: the mean of exponentials is not the exponential of the mean (Duan 1983, smearing; ``is_smeared``: where
+    values are compared by their squared errors). ``log_link``: models learn y / exp(center), and predict its logarithm
+    (Poisson and Tweedie regression).
+
+    ``objective``: the loss that models minimize. ``low``, ``high``: of what is predicted, before an exponential.
+    ``minimum``: no value is predicted below it, where no row has one; None: any may be.
+    """
+
+    kind: Kind
+    objective: Objective
+    center: float
+    scale: float
+    offset: float = 0.0
+    factor: float = 1.0
+    low: float = -np.inf
+    high: float = np.inf
+    minimum: float | None = None
+    is_smeared: bool = False
+
+    @classmethod
+    def of(  # noqa: PLR0913 - what a transform is made of
+        cls,
+        values: Floats,
+        *,
+        kind: Kind,
+        objective: Objective,
+        offset: float = 0.0,
+        minimum: float | None = None,
+        is_smeared: bool = False,
+    ) -> Self:
+        """Fit a transform to the values of the rows that models learn from."""
+        if kind == "identity":
+            center, scale = float(values.mean()), float(values.std()) or 1.0
+            return cls(kind=kind, objective=objective, center=center, scale=scale, minimum=minimum)
+        if kind == "log_link":
+            mean = float(values.mean())
+            ratios = values[values > 0] / mean
+            low, high = np.log(ratios.min()) - _RATIO_MARGIN, np.log(ratios.max()) + _RATIO_MARGIN
+            return cls(
+                kind=kind, objective=objective, center=float(np.log(mean)), scale=1.0, low=float(low), high=float(high),
+                minimum=minimum,
+            )  # fmt: skip
+        logarithms = np.log(values + offset)
+        center, scale = float(logarithms.mean()), float(logarithms.std()) or 1.0
+        return cls(
+            kind=kind, objective=objective, center=center, scale=scale, offset=offset, minimum=minimum,
+            is_smeared=is_smeared,
+            low=float((logarithms.min() - center) / scale) - _MARGIN,
+            high=float((logarithms.max() - center) / scale) + _MARGIN,
+        )  # fmt: skip
+
+    def forward(self, values: Floats) -> Floats:
+        """What models learn of the values [rows]."""
+        learned: Floats = (values - self.center) / self.scale
+        if self.kind == "log_link":
+            learned = np.maximum(values, 0) / np.exp(self.center)
+        elif self.kind == "log":
+            least = np.exp(self.center + self.scale * self.low)
+            learned = (np.log(np.maximum(values + self.offset, least)) - self.center) / self.scale
+        return learned
+
+    def inverse(self, predicted: Floats) -> Floats:
+        """The values of predictions [rows], or of a value and its quantiles [rows, outputs]."""
+        values = predicted.astype(np.float64)
+        if self.kind == "identity":
+            values = values * self.scale + self.center
+        else:
+            factor = self._factors(values.shape[1]) if values.ndim == 2 else self.factor
+            exponents = np.clip(values, self.low, self.high) * self.scale + self.center
+            values = np.exp(exponents) * factor - self.offset
+        return values if self.minimum is None else np.maximum(values, self.minimum)
+
+    def learned_values(self, targets: Floats) -> Floats:
+        """The values [rows] of what ``forward`` made of them."""
+        if self.kind == "log_link":
+            values: Floats = targets * np.exp(self.center)
+            return values
+        return replace(self, factor=1.0).inverse(targets)
+
+    def graph(self, outputs: int = 1) -> onnx.ModelProto:
+        """Predictions [batch, outputs] -> values."""
+        constants = {"std": np.array(self.scale), "mean": np.array(self.center)}
+        nodes, last = [], "scaled"
+
+        def add(operator: str, *inputs: str, output: str) -> str:
+            nodes.append(helper.make_node(operator, list(inputs), [output]))
+            return output
+
+        if self.kind != "identity":
+            constants |= {"low": np.array(self.low), "high": np.array(self.high)}
+            last = add("Clip", last, "low", "high", output="clipped")
+        last = add("Mul", last, "std", output="spread")
+        last = add("Add", last, "mean", output="moved")
+        if self.kind != "identity":
+            constants |= {"factors": self._factors(outputs), "offset": np.array(self.offset)}
+            last = add("Exp", last, output="exponential")
+            last = add("Mul", last, "factors", output="smeared")
+            last = add("Sub", last, "offset", output="shifted")
+        if self.minimum is not None:
+            constants["minimum"] = np.array(self.minimum)
+            last = add("Max", last, "minimum", output="bounded")
+        scaled, value = (
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", outputs]) for name in ("scaled", last)
+        )
+        tensors = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in constants.items()]
+        return make_model("target", nodes, [scaled], [value], tensors)
+
+    def smeared(self, predicted: Floats, targets: Floats, weight: Floats | None) -> TargetTransform:
+        """The transform whose inverse has no bias for squared errors: Duan's (1983) factor.
+
+        Args:
+            predicted: Of rows that were held out [rows], before the inverse.
+            targets: What ``forward`` made of their values.
+            weight: Of the rows; None: all count the same.
+        """
+        if not self.is_smeared:
+            return self
+        residuals = (targets - np.clip(predicted, self.low, self.high)) * self.scale
+        return replace(self, factor=float(np.average(np.exp(residuals), weights=weight)))
+
+    def sensitivity(self, values: Floats) -> float:
+        """By how many standard deviations the largest value moves when a prediction moves by one."""
+        if self.kind == "identity":
+            return 1.0
+        spread = float(values.std()) or 1.0
+        return max(1.0, self.scale * self.factor * float(values.max() + self.offset) / spread)
+
+    def apply(self, rows: Rows, values: Floats) -> Rows:
+        """The rows with what is learned of their values."""
+        return replace(rows, target=self.forward(values))
+
+    def problem(self, problem: Problem, train: Rows, validation: Rows) -> Problem:
+        """The problem of learning the transformed target of these rows, which ``apply`` made."""
+        return replace(
+            problem, train=train, validation=validation, objective=self.objective, denormalize=self.inverse,
+            learned_values=self.learned_values, minimum=self.minimum,
+        )  # fmt: skip
+
+    @property
+    def words(self) -> str:
+        """How a record names what is learned."""
+        if self.kind == "log":
+            return "the target's logarithm" + (f" (of it plus {self.offset:.4g})" if self.offset else "")
+        return f"{self.objective.title()} regression of the target" if self.kind == "log_link" else "the target"
+
+    def _factors(self, outputs: int) -> Floats:
+        """Quantiles need no factor: those of the logarithms are the logarithms of those of the values."""
+        factors = np.ones(outputs)
+        factors[0] = self.factor
+        return factors
+
+
+def target_transforms(
+    train: Floats, values: Floats, *, metric: str, log_links: tuple[Objective, ...] = (), logarithms: bool = True
+) -> list[TargetTransform]:
+    """The transforms of a target that are worth a comparison; the first is what is learned without one.
+
+    A logarithm where values are not negative and skewed (skewness above 1); Poisson regression where they are counts,
+    or skewed; Tweedie regression where amounts are often 0. RMSLE is the RMSE of logarithms, so that they are learned.
+
+    Args:
+        train: The values that standardize the target [rows].
+        values: Of all rows that models learn from, or are compared by.
+        metric: That candidates are compared by.
+        log_links: The objectives with a logarithm as their link that the algorithm has.
+        logarithms: Whether the target's logarithm may be learned.
+    """
+    objective = objective_of(metric)
+    minimum = 0.0 if values.min() >= 0 else None
+    plain = TargetTransform.of(train, kind="identity", objective=objective, minimum=minimum)
+    if not logarithms or len(values) < _MIN_ROWS or values.min() == values.max():
+        return [plain]
+    if metric == "rmsle":
+        if values.min() <= -1:
+            return [plain]
+        return [TargetTransform.of(values, kind="log", objective="squared_error", offset=1.0, minimum=minimum)]
+    if minimum is None:
+        return [plain]
+    is_count, is_skewed = bool((values == np.round(values)).all()), _skewness(values) > _MIN_SKEWNESS
+    transforms = [plain]
+    if is_skewed:
+        offset = 0.0 if values.min() > 0 else float(np.quantile(values[values > 0], 0.05))
+        transforms.append(
+            TargetTransform.of(
+                values, kind="log", objective=_of_logarithms(objective), offset=offset, minimum=minimum,
+                is_smeared=objective == "squared_error",
+            )
+        )  # fmt: skip
+    has_zeros = (values == 0).mean() >= _MIN_ZEROS
+    fitting: dict[str, bool] = {"poisson": is_count or is_skewed, "tweedie": is_skewed and has_zeros and not is_count}
+    if objective == "squared_error":
+        transforms += [
+            TargetTransform.of(values, kind="log_link", objective=link, minimum=minimum)
+            for link in log_links
+            if fitting[link]
+        ]
+    return transforms
+
+
+def _of_logarithms(objective: Objective) -> Objective:
+    """A relative error of values is nearly an absolute one of their logarithms."""
+    return "absolute_error" if objective == "relative_error" else objective
+
+
+def _skewness(values: Floats) -> float:
+    centered = values - values.mean()
+    deviation = float(centered.std())
+    return float((centered**3).mean() / deviation**3) if deviation > 0 else 0.0

@@ -1,0 +1,139 @@
+"""Which function of a regression's target an algorithm learns best: compared on rows that are held out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.training.algorithm import NoCheckpoints, Problem, Recipe, Rows, Settings
+from pipeline.training.features.target_transform import TargetTransform
+from pipeline.training.resampling.folds import make_folds
+from pipeline.training.search.trial_data import sample
+
+__all__ = ["ValueScore", "select_target_transform"]
+
+Floats = npt.NDArray[np.floating[Any]]
+ValueScore = Callable[[Floats, Floats, "Floats | None"], float]  # predicted and true values, weight -> the metric
+
+_FOLDS = 2
+_MAX_ROWS = 2_000  # that train for a comparison; of more rows one fold alone is held out
+_MAX_HELD_ROWS = 10_000
+_MIN_GAIN = 0.01  # of the metric, below which the target is learned as it is
+_BOOTSTRAP_SAMPLES = 50
+_SHARE_OF_TIME, _MAX_SECONDS = 0.1, 30.0  # of what is left, for all comparisons
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _HeldOut:
+    """Values that are predicted for rows that were held out, their true ones, and their weights [rows]."""
+
+    values: Floats
+    truth: Floats
+    weight: Floats | None
+
+
+_log = logging.getLogger(__name__)
+
+
+def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and how
+    recipe: Recipe,
+    settings: Settings,
+    problem: Problem,
+    transforms: Sequence[TargetTransform],
+    score: ValueScore,
+    *,
+    greater: bool,
+) -> tuple[TargetTransform, str]:
+    """Compare transforms of the target by what the algorithm predicts for held-out rows.
+
+    Another than the first is taken where its metric is better by 1 %, and by more than a standard error.
+
+    Args:
+        recipe: Trains each.
+        settings: The candidate's.
+        problem: Of the first transform; its ``train`` are all rows.
+        transforms: The first is what is learned without a comparison.
+        score: The metric of values in the target's own units.
+        greater: Whether a greater metric is better.
+
+    Returns:
+        The transform, and a note on the comparison; it is empty where there was none.
+    """
+    plain = transforms[0]
+    if len(transforms) < 2:
+        return plain, ""
+    now = time.monotonic()
+    deadline = now + min(_MAX_SECONDS, (problem.deadline - now) * _SHARE_OF_TIME)
+    outcomes: dict[int, _HeldOut] = {}
+    for number, transform in enumerate(transforms):
+        problem.report(f"compares {transform.words}")
+        try:
+            held_out = _held_out(recipe, settings, replace(problem, deadline=deadline), plain, transform)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises: the training itself will tell
+            _log.warning("a transform was not compared", extra={"transform": transform.words}, exc_info=error)
+            continue
+        if time.monotonic() > deadline:  # it may have been cut short
+            break
+        outcomes[number] = held_out
+    if 0 not in outcomes or len(outcomes) < 2:
+        return plain, ""
+    sign = 1 if greater else -1
+    scores = {number: score(one.values, one.truth, one.weight) for number, one in outcomes.items()}
+    best = max(scores, key=lambda number: sign * scores[number])
+    is_better = best and _is_better(outcomes[best], outcomes[0], score, sign, problem.seed)
+    chosen = transforms[best] if is_better else plain
+    told = ", ".join(f"{transforms[number].words} {value:.4g}" for number, value in scores.items())
+    return chosen, f"it learns {chosen.words}: {problem.metric} on {len(outcomes[0].truth):,} held-out rows: {told}"
+
+
+def _is_better(one: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int, seed: int) -> bool:
+    """Whether the metric is better by 1 %, and by more than a standard error, as bootstrap samples of the rows tell."""
+    random = np.random.default_rng(seed)
+    rows = len(plain.truth)
+    weight = np.ones(rows) if plain.weight is None else plain.weight
+
+    def gain(counts: Floats) -> float:
+        return sign * (score(one.values, one.truth, counts) - score(plain.values, plain.truth, counts))
+
+    gains = [gain(weight * random.multinomial(rows, np.full(rows, 1 / rows))) for _ in range(_BOOTSTRAP_SAMPLES)]
+    needed = max(_MIN_GAIN * abs(score(plain.values, plain.truth, weight)), float(np.std(gains)))
+    return gain(weight) > needed
+
+
+def _held_out(
+    recipe: Recipe, settings: Settings, problem: Problem, plain: TargetTransform, transform: TargetTransform
+) -> _HeldOut:
+    """Train on each fold, and predict the rows that were held out."""
+    rows = problem.train
+    folds = make_folds(rows, 0, _FOLDS, problem.seed)
+    if len(rows) > _MAX_ROWS or recipe.declares.knobs:  # networks take the longest
+        folds = folds[-1:]
+    trial_settings = recipe.complete({**settings, **recipe.declares.in_trials})
+    predicted, held_rows = [], []
+    for fold in folds:
+        train, held = rows.take(fold.train), rows.take(fold.held)
+        train = sample(train, min(1.0, _MAX_ROWS / len(train)), classes=0, seed=problem.seed)
+        held = sample(held, min(1.0, _MAX_HELD_ROWS / len(held)), classes=0, seed=problem.seed)
+        model = recipe.train(trial_settings, _problem(problem, plain, transform, train, held))
+        answers = model.predict(held)
+        predicted.append(answers[:, 0] if answers.ndim == 2 else answers)
+        held_rows.append(held)
+    truth = np.concatenate([plain.learned_values(held.target) for held in held_rows])
+    weights = [held.weight for held in held_rows if held.weight is not None]
+    weight = np.concatenate(weights) if weights else None
+    outputs = np.concatenate(predicted).astype(np.float64)
+    inverse = transform.smeared(outputs, transform.forward(truth), weight).inverse
+    return _HeldOut(values=inverse(outputs), truth=truth, weight=weight)
+
+
+def _problem(problem: Problem, plain: TargetTransform, transform: TargetTransform, train: Rows, held: Rows) -> Problem:
+    """What a comparison trains: nobody watches it, and it keeps no checkpoints."""
+    train, held = (transform.apply(rows, plain.learned_values(rows.target)) for rows in (train, held))
+    quiet = replace(problem, checkpoints=NoCheckpoints(), watch=lambda point: None, report=lambda text: None)
+    return transform.problem(quiet, train, held)
