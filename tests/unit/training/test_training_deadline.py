@@ -15,7 +15,7 @@ from pipeline.training.estimators.linear_models import fit_on_rows_in_time
 from tests.fakes.networks import problem
 
 SECONDS = 1.0  # that a training has
-LATE = 4.0  # that it may take beyond them on a busy machine; without a deadline it would take ten times as long
+MAX_SECONDS = 6.0  # of the processor, however busy the machine is; without a deadline it would take ten times as long
 
 
 def _rows(rows: int, columns: int, classes: int, seed: int) -> Rows:
@@ -36,15 +36,16 @@ def _train(
         validation=_rows(500, columns, classes, 1),
         deadline=time.monotonic() + SECONDS,
     )
+    began = time.process_time()
     fitted = RECIPES[algorithm].train(RECIPES[algorithm].complete(settings), given)
-    return fitted, time.monotonic() - given.deadline, given
+    return fitted, time.process_time() - began, given
 
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
 @pytest.mark.parametrize("classes", [3, 0])
 def test_a_forest_has_the_trees_that_there_was_time_for(algorithm: str, classes: int) -> None:
-    fitted, late, given = _train(algorithm, rows=20_000, columns=20, classes=classes, n_estimators=5_000)
-    assert late < LATE
+    fitted, seconds, given = _train(algorithm, rows=20_000, columns=20, classes=classes, n_estimators=5_000)
+    assert seconds < MAX_SECONDS
     (note,) = fitted.notes
     assert note.startswith("training time ran out after ")
     assert note.endswith(" of 5000 trees")
@@ -67,8 +68,8 @@ def test_a_forest_grown_in_batches_is_that_of_one_fit(algorithm: str) -> None:
 
 
 def test_a_logistic_regression_has_the_iterations_that_there_was_time_for() -> None:
-    fitted, late, given = _train("linear", rows=60_000, columns=100, classes=20, C=1e9, max_iter=100_000)
-    assert late < LATE
+    fitted, seconds, given = _train("linear", rows=60_000, columns=100, classes=20, C=1e9, max_iter=100_000)
+    assert seconds < MAX_SECONDS
     (note,) = fitted.notes
     assert note.endswith(" of 100000 iterations")
     assert (fitted.predict(given.validation).argmax(axis=1) == given.validation.target).mean() > 0.5
@@ -102,8 +103,8 @@ def test_a_ridge_regression_is_fitted_on_the_rows_that_there_is_time_for(deadlin
 
 @pytest.mark.parametrize("classes", [0, 2])
 def test_kernel_ridge_is_fitted_on_the_rows_that_there_was_time_for(classes: int) -> None:
-    fitted, late, given = _train("kernel_ridge", rows=9_000, columns=5, classes=classes)
-    assert late < LATE
+    fitted, seconds, given = _train("kernel_ridge", rows=9_000, columns=5, classes=classes)
+    assert seconds < MAX_SECONDS
     (note,) = fitted.notes
     assert "fitted on a random sample of" in note
     assert np.isfinite(fitted.predict(given.validation)).all()
