@@ -61,7 +61,7 @@ def test_make_bench_runs_every_benchmark_that_ends_in_a_json_line() -> None:
     done = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True, check=True)
     (loop,) = re.findall(r"for script in (.*?);", done.stdout)
     reporting = {
-        one.stem for one in (ROOT / "benchmarks").glob("*.py") if re.search(r"^    report\($", one.read_text(), re.M)
+        one.stem for one in (ROOT / "benchmarks").glob("*.py") if re.search(r"^    report\(", one.read_text(), re.M)
     }
     assert set(loop.split()) == reporting
 
