@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.contracts.records.decision import ThresholdRule
 from pipeline.contracts.signature import Signature
+from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.ranking import ranking_score
@@ -52,13 +54,15 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
     metric: str,
     *,
     weight: Floats | None = None,
+    rule: ThresholdRule | None = None,
     by_folds: bool = False,
 ) -> Blend:
     """``answers``: of two candidates or more on the same rows, probabilities [rows, classes] or values [rows].
 
     The weights are fitted on all rows; whether they are worth it is told by cross-fitting: each fifth of the rows is
     answered with weights that were found on the others. ``by_folds``: the rows are few, each answered out of its fold.
-    ``weight``: what each row counts [rows].
+    ``weight``: what each row counts [rows]. ``rule``: where the threshold of labels comes from, which metrics of labels
+    are measured by.
     """
     names = list(answers)
     stacked = np.stack([answers[name].astype(np.float64) for name in names])
@@ -73,7 +77,8 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
         honest[held] = np.tensordot(weigh(stacked, losses, everything[~held]), stacked[:, held], axes=1)
 
     def quality(given: Floats) -> dict[str, float]:
-        return measure(signature, truth, Answers.of(signature, given), weight=weight)
+        decided = decide(signature, truth, Answers.of(signature, given), rule, weight, calibrates=False)
+        return measure(signature, truth, decided.answers, weight=weight)
 
     singles = {name: quality(given) for name, given in zip(names, stacked, strict=True)}
     best = max(singles, key=lambda name: ranking_score(singles[name], metric))

@@ -119,6 +119,7 @@ class EnsembleBuilder:
             self._signature,
             self._metric,
             weight=measured_rows[1],
+            rule=self.trainer.threshold_rule,
             by_folds=evidence.folds > 0,
         )
         if not found.better:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.contracts.records.decision import ThresholdRule
 from pipeline.contracts.signature import Column, Signature
 from pipeline.ensembling.blending import blend_weights, fit_blend
 
@@ -79,3 +80,16 @@ def test_of_more_members_than_there_can_be_shares_the_largest_stay() -> None:
     """Each of 40 errs in a row of its own: all are taken once, and each has less than the least weight."""
     weights = blend_weights(np.eye(40), lambda given: float(np.square(given).sum()))
     np.testing.assert_allclose(weights, 1 / 40)
+
+
+def test_where_labels_follow_a_threshold_a_blend_is_compared_by_the_labels_that_it_would_serve() -> None:
+    """No member holds a rare row more likely than not, so that by the most probable class all labels are alike."""
+    random = np.random.default_rng(0)
+    positive = np.arange(4_000) % 40 == 0
+    truth = np.where(positive, "b", "a").astype(object)
+    scores = [1 / (1 + np.exp(3 - np.where(positive, 1.5, 0.0) - 0.7 * random.normal(size=4_000))) for _ in range(2)]
+    answers = {str(place): np.stack([1 - score, score], axis=1) for place, score in enumerate(scores)}
+    assert not fit_blend(answers, truth, LABELS, "f1").better
+    found = fit_blend(answers, truth, LABELS, "f1", rule=ThresholdRule(is_tuned=True))
+    assert found.better
+    assert len(found.weights) == 2
