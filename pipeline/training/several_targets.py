@@ -75,8 +75,9 @@ def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Train
             threshold_rule=None,  # labels and their probabilities stay as they are trained
             metric=_OF_ONE_LABEL.get(trainer.metric, trainer.metric),
             deadline=now + (trainer.deadline - now) / (count - number),
+            watch=lambda _, point: trainer.watch(candidate, point),  # one curve, of the target that trains
         )
-        yield alone, candidate.model_copy(update={"name": f"{candidate.name}_target_{number}"}), number
+        yield alone, candidate.of_target(number), number
 
 
 def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mapping[str, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ import polars as pl
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.signature import Task
 
-__all__ = ["Table", "column_profile", "profiled", "table"]
+__all__ = ["Table", "column_profile", "profiled", "table", "with_targets"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,3 +97,22 @@ def column_profile(series: pl.Series, texts: Sequence[str] = (), wide: Sequence[
 
 def _with_gaps(series: pl.Series, random: np.random.Generator) -> pl.Series:
     return series.set(pl.Series(random.random(len(series)) < 0.1), None)
+
+
+def with_targets(task: Task, rows: int = 400) -> Table:
+    """The table's own target, and another that its first column tells."""
+    given = table("regression", rows=rows)
+    splits = {}
+    for name, frame in given.splits.items():
+        both = frame.rename({"target": "price"}).with_columns(years=(90 - pl.col("age")).cast(pl.Float64))
+        if task == "classification":
+            both = both.with_columns(
+                pl.when(pl.col(target) > limit).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(target)
+                for target, limit in (("price", 200_000), ("years", 45))
+            )
+        splits[name] = both
+    update: dict[str, Any] = {"task": task, "target": "price, years", "targets": ("price", "years")}
+    if task == "classification":
+        counts = tuple(int((splits["train"][name] == "yes").sum()) for name in ("price", "years"))
+        update |= {"classes": ("price", "years"), "class_rows": counts, "separator": "|"}
+    return Table(dataset=given.dataset.model_copy(update=update), splits=splits)

@@ -23,6 +23,9 @@ class Trials(Record):
     cheaper: Settings = {}  # what the trials take in place of the candidate's own settings
 
 
+_OF_TARGET = "_target_"
+
+
 class Candidate(Record):
     """One thing to train. ``settings`` are the recipe's, complete: the same settings and seed give the same model.
 
@@ -34,6 +37,15 @@ class Candidate(Record):
     settings: Settings = {}
     reason: str = ""
     trials: Trials | None = None
+
+    def of_target(self, number: int) -> Candidate:
+        """Name the candidate for one of several targets: its unfinished training is kept under a name of its own."""
+        return self.model_copy(update={"name": f"{self.name}{_OF_TARGET}{number}"})
+
+    def is_target_of(self, candidate: str) -> bool:
+        """Whether ``of_target`` made it of the candidate with this name."""
+        name, _, number = self.name.rpartition(_OF_TARGET)
+        return name == candidate and number.isdecimal()
 
 
 class Skipped(Record):

@@ -62,18 +62,19 @@ class Live:
     def __init__(self, artifacts: ObjectStore, keys: RunKeys, *, seconds: float, event: Callable[[str], None]) -> None:
         self._artifacts, self._keys, self._seconds, self._event = artifacts, keys, seconds, event
         self._curves = LiveCurves(artifacts, keys)
-        self._checkpoints: dict[str, StoredCheckpoints] = {}
+        self._checkpoints: dict[str, tuple[Candidate, StoredCheckpoints]] = {}
 
     def checkpoint(self, candidate: Candidate) -> StoredCheckpoints:
         name = candidate.name
         if name not in self._checkpoints:
-            self._checkpoints[name] = StoredCheckpoints(
+            checkpoints = StoredCheckpoints(
                 self._artifacts,
                 self._keys.candidate(name, CHECKPOINT),
                 seconds=self._seconds,
                 resumes=lambda: self._event(f"{name} goes on from its checkpoint"),
             )
-        return self._checkpoints[name]
+            self._checkpoints[name] = candidate, checkpoints
+        return self._checkpoints[name][1]
 
     def watch(self, candidate: Candidate, point: Mapping[str, float]) -> None:
         self._curves.watch(candidate, point)
@@ -81,5 +82,6 @@ class Live:
     def end(self, candidate: Candidate, *, trained: bool) -> None:
         """The last points are written; what is trained needs no checkpoint any more."""
         self._curves.finish(candidate)
-        if trained and candidate.name in self._checkpoints:
-            self._checkpoints[candidate.name].forget()
+        for one, checkpoints in self._checkpoints.values():
+            if trained and (one.name == candidate.name or one.is_target_of(candidate.name)):
+                checkpoints.forget()

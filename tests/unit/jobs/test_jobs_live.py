@@ -18,6 +18,7 @@ from pipeline.jobs.runtime.attempts import AttemptClock
 from pipeline.jobs.runtime.live_progress import LiveCurves
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.planned import RUN, House
+from tests.fakes.tabular import with_targets
 
 KEYS = RunKeys.of(RUN)
 MLP = Candidate(name="mlp", algorithm="mlp", settings={"hidden": (8,), "epochs": 6, "batch_size": 32})
@@ -67,6 +68,25 @@ def test_a_machine_that_is_taken_back_loses_one_epoch_and_the_model_is_the_same(
     assert events[0].startswith("cpu: the machine was taken back in attempt 1 (mlp: fold 1 of 5, epoch 3 of 6")
     assert events[1].startswith("cpu: attempt 2 begins, ")
     assert events[2:] == ["cpu: mlp goes on from its checkpoint"]
+
+
+def test_several_targets_go_on_where_they_were_taken_back_and_leave_no_checkpoints() -> None:
+    data = with_targets("classification", rows=80)
+    whole, taken = House(), House(artifacts=Preempted(9))
+    for house in (whole, taken):
+        house.plan_of((MLP,), EACH_EPOCH, data)
+    assert whole.run() == 0
+    assert taken.run() == 1
+    assert taken.run() == 0
+    one, other = (
+        TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "trained.json")))
+        for house in (whole, taken)
+    )
+    assert one.model_sha256 == other.model_sha256
+    for number in (0, 1):
+        assert taken.artifacts.get(KEYS.candidate(f"mlp_target_{number}", "checkpoint.pt")) == b""
+    curves = {key for key in whole.artifacts.keys(KEYS.candidate("", "").rstrip("/")) if key.endswith("curves.json")}
+    assert curves == {KEYS.candidate("mlp", "curves.json")}
 
 
 def test_the_curves_are_there_when_it_is_trained() -> None:

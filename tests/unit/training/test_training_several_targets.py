@@ -19,29 +19,10 @@ from pipeline.evaluation.scoring import OnnxModel, feeds, truth
 from pipeline.training import several_targets
 from pipeline.training.several_targets import train_each_target
 from pipeline.training.trainer import Trainer
-from tests.fakes.tabular import Table, table
+from tests.fakes.tabular import Table, with_targets
 from tests.fakes.training import CPU, QUICK
 
 TABULAR = ("linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "tabm", "resnet_mlp", "mlp")
-
-
-def with_targets(task: str, rows: int = 400) -> Table:
-    """The table's own target, and another that its first column tells."""
-    given = table("regression", rows=rows)
-    splits = {}
-    for name, frame in given.splits.items():
-        both = frame.rename({"target": "price"}).with_columns(years=(90 - pl.col("age")).cast(pl.Float64))
-        if task == "classification":
-            both = both.with_columns(
-                pl.when(pl.col(target) > limit).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(target)
-                for target, limit in (("price", 200_000), ("years", 45))
-            )
-        splits[name] = both
-    update: dict[str, Any] = {"task": task, "target": "price, years", "targets": ("price", "years")}
-    if task == "classification":
-        counts = tuple(int((splits["train"][name] == "yes").sum()) for name in ("price", "years"))
-        update |= {"classes": ("price", "years"), "class_rows": counts, "separator": "|"}
-    return Table(dataset=given.dataset.model_copy(update=update), splits=splits)
 
 
 def trainer_of(data: Table, **fields: Any) -> Trainer:
