@@ -18,6 +18,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     from sklearn.pipeline import make_pipeline
 
     from pipeline.training.estimators.linear_models import fit_iteratively, fit_on_rows_in_time
+    from pipeline.training.export.linear_body import LinearBody
     from pipeline.training.features.preprocessing import linear_features, scaled_and_one_hot
 
     preprocessing, features = linear_features(problem)
@@ -35,7 +36,8 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     else:
         model = Ridge(alpha=settings["alpha"], max_iter=max_iter)
         notes = fit_on_rows_in_time(model, matrix, target, weight, deadline, seed=problem.seed)
-    return fitted_model(make_pipeline(columns, model), preprocessing, problem, notes=notes)
+    body = LinearBody.of(columns, model, preprocessing, problem.classes)
+    return fitted_model(make_pipeline(columns, model), preprocessing, problem, notes=notes, body=body)
 
 
 RECIPE = Recipe(

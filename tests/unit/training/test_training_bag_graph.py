@@ -134,7 +134,26 @@ def test_stacked_matrices_become_integers_of_one_scale() -> None:
         np.testing.assert_allclose(_answers(quantized, problem.train), _answers(body, problem.train), atol=0.05)
 
 
-@pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge"])
+@pytest.mark.parametrize("without", ["", "numbers", "categories"])
+@pytest.mark.parametrize("classes", [0, 2, 4])
+def test_the_linear_models_of_a_bag_are_one_product(classes: int, without: str) -> None:
+    problem = _problem(classes)
+    if without == "numbers":
+        problem = replace(problem, train=replace(problem.train, num=np.empty((len(problem.train), 0), np.float32)))
+    if without == "categories":
+        rows = replace(problem.train, cat=np.empty((len(problem.train), 0), np.int64))
+        problem = replace(problem, train=rows, cardinalities=())
+    members = _fold_models("linear", problem)
+    body = average_fitted_models(members, classes=classes)
+    expected = _mean(members, problem.train)
+    np.testing.assert_allclose(_answers(body, problem.train).reshape(expected.shape), expected, atol=2e-5)
+    assert _operators(body)["MatMul"] == (without != "numbers")
+    single = members[0].body()
+    expected = members[0].predict(problem.train)
+    np.testing.assert_allclose(_answers(single, problem.train).reshape(expected.shape), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("algorithm", ["kernel_ridge"])
 @pytest.mark.parametrize("classes", [0, 2, 4])
 def test_a_bag_answers_the_mean_of_its_models(algorithm: str, classes: int) -> None:
     problem = _problem(classes)
@@ -177,12 +196,14 @@ def test_leaves_of_one_class_cost_a_forest_of_many_classes_one_copy_of_each_tree
     assert len(forest_trees(forest.estimators_, classes=6)) == 5
 
 
-@pytest.mark.parametrize("classes", [2, 4])
-def test_a_forest_fitted_without_a_class_answers_0_for_it(classes: int) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "classes"), [("random_forest", 2), ("random_forest", 4), ("linear", 3), ("linear", 4)]
+)
+def test_a_model_fitted_without_a_class_answers_0_for_it(algorithm: str, classes: int) -> None:
     problem = _problem(classes)
     without = replace(problem, train=problem.train.take(problem.train.target != classes - 2))
-    recipe = RECIPES["random_forest"]
-    members = [recipe.train(recipe.complete({"n_estimators": 5}), rows) for rows in (problem, without)]
+    recipe = RECIPES[algorithm]
+    members = [recipe.train(recipe.complete(QUICK[algorithm]), rows) for rows in (problem, without)]
     assert not members[1].predict(problem.train)[:, classes - 2].any()
     answers = _answers(average_fitted_models(members, classes=classes), problem.train)
     np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)

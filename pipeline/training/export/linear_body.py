@@ -1,0 +1,147 @@
+"""Linear models as one matrix product and one table of categories: those of a bag side by side in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper
+
+from pipeline.graphs.writer import GraphWriter
+from pipeline.training.export.bodies import core_graph
+from pipeline.training.features.merged_preprocessing import merge_preprocessing
+from pipeline.training.features.preprocessing import FEATURES, Preprocessing
+
+__all__ = ["LinearBody"]
+
+_NEVER = -1e9  # the score of a class that no training row has: its probability is 0
+_MAX_CATEGORY_SCORES = 10_000  # of a row: scores of all models for all of its categories, in memory at once
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinearBody:
+    """A linear model over the numbers of ``preprocessing`` and a weight for each id of a category.
+
+    Attributes:
+        preprocessing: Its numbers and flags; of two models the same categorical columns.
+        weights: [numbers and flags, scores].
+        ids: [ids of all categorical columns, scores].
+        bias: [scores].
+        classes: How many; 0: the score is the value; of two classes it is the second one's logit.
+    """
+
+    preprocessing: Preprocessing
+    weights: Doubles
+    ids: Doubles
+    bias: Doubles
+    classes: int
+
+    @classmethod
+    def of(cls, columns: Any, model: Any, preprocessing: Preprocessing, classes: int) -> Self | None:
+        """Read a fitted scikit-learn model.
+
+        Args:
+            columns: The fitted ColumnTransformer of features.preprocessing.scaled_and_one_hot.
+            model: A fitted LogisticRegression or Ridge over what it makes.
+            preprocessing: That of features.preprocessing.linear_features.
+            classes: How many; 0: a regression.
+
+        Returns:
+            The body; None where one row's scores would take too much memory.
+        """
+        numbers, cardinalities = preprocessing.uncoded, preprocessing.cardinalities
+        coefficients = np.atleast_2d(model.coef_).T
+        bias = np.atleast_1d(model.intercept_).astype(np.float64)
+        if numbers:
+            scaler = columns.named_transformers_["scale"]
+            weights = coefficients[:numbers] / scaler.scale_[:, None]
+            bias = bias - scaler.mean_ @ weights
+        else:
+            weights = np.empty((0, coefficients.shape[1]))
+        tables = np.split(coefficients[numbers:], np.cumsum([count - 1 for count in cardinalities])[:-1])
+        unknown = np.zeros((1, coefficients.shape[1]))
+        ids = np.concatenate([part for table in tables for part in (table, unknown)]) if cardinalities else unknown[:0]
+        if classes > 2:
+            weights, ids, bias = _of_all_classes(weights, ids, bias, model.classes_, classes)
+        body = cls(preprocessing=preprocessing, weights=weights, ids=ids, bias=bias, classes=classes)
+        return body if len(cardinalities) * len(bias) <= _MAX_CATEGORY_SCORES else None
+
+    def __call__(self) -> onnx.ModelProto:
+        graph = self.average([self])
+        assert graph is not None, "the scores of one model fit (of)"
+        return graph
+
+    def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
+        """One product for all models; of regressions the mean of the weights."""
+        count, scores = (len(bodies) if self.classes else 1), len(self.bias)
+        if len(self.preprocessing.cardinalities) * count * scores > _MAX_CATEGORY_SCORES:
+            return None
+        ids = [body.ids for body in bodies] if self.classes else [np.mean([body.ids for body in bodies], axis=0)]
+        table = np.concatenate(ids, axis=1).astype(np.float32)
+        numbers = merge_preprocessing([
+            replace(body.preprocessing, codes=np.empty((len(body.ids), 0), np.float32)) for body in bodies
+        ])  # fmt: skip
+        weights, bias = np.zeros((numbers.features.width, count * scores)), np.zeros(count * scores)
+        for index, (body, places) in enumerate(zip(bodies, numbers.places, strict=True)):
+            own = slice(index * scores, (index + 1) * scores) if self.classes else slice(0, scores)
+            share = 1 if self.classes else 1 / len(bodies)
+            weights[places, own] += share * body.weights
+            bias[own] += share * body.bias
+        features = replace(numbers.features, codes=table)
+        return core_graph(features, self._graph(features, weights, bias, models=count))
+
+    def _graph(self, features: Preprocessing, weights: Doubles, bias: Doubles, *, models: int) -> onnx.ModelProto:
+        """``features`` [batch, numbers, then the scores of each category] -> the answer."""
+        graph, columns, scores = GraphWriter(), len(features.cardinalities), len(bias)
+        sums = graph.constant(bias.astype(np.float32))
+        numbers, categories = FEATURES, FEATURES
+        if columns and len(weights):
+            sizes = graph.constant(np.array([len(weights), columns * scores], np.int64))
+            numbers, categories = "_numbers", "_categories"
+            graph.nodes.append(helper.make_node("Split", [FEATURES, sizes], [numbers, categories], axis=1))
+        if len(weights):
+            product = graph.add("MatMul", numbers, graph.constant(weights.astype(np.float32)))
+            sums = graph.add("Add", product, sums)
+        if columns:
+            shape = graph.constant(np.array([-1, columns, scores], np.int64))
+            each = graph.add("Reshape", categories, shape)
+            sums = graph.add("Add", graph.add("ReduceSum", each, graph.constant(np.array([1])), keepdims=0), sums)
+        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", features.width])
+        output = self._answer(graph, sums, models)
+        return graph.model({FEATURES: given}, output, kind=TensorProto.FLOAT, shape=["batch", max(1, self.classes)])
+
+    def _answer(self, graph: GraphWriter, sums: str, models: int) -> str:
+        """What the scores [batch, models x scores] are as probabilities, in the mean of the models."""
+        if not self.classes:
+            return sums
+        if self.classes > 2:
+            shape = graph.constant(np.array([-1, models, self.classes], np.int64))
+            each = graph.add("Softmax", graph.add("Reshape", sums, shape), axis=2)
+            return graph.add("ReduceMean", each, graph.constant(np.array([1])), keepdims=0)
+        second = graph.add("Sigmoid", sums)
+        if models > 1:
+            second = graph.add("ReduceMean", second, graph.constant(np.array([1])), keepdims=1)
+        return graph.add("Concat", graph.add("Sub", graph.constant(1.0), second), second, axis=1)
+
+
+def _of_all_classes(
+    weights: Doubles, ids: Doubles, bias: Doubles, fitted: npt.NDArray[np.int64], classes: int
+) -> tuple[Doubles, Doubles, Doubles]:
+    """The scores of the fitted classes among those of all. Of two fitted classes the first one's score is 0."""
+    wide_bias = np.full(classes, _NEVER)
+    wide_bias[fitted] = 0
+    scored = fitted[1:] if len(fitted) == 2 else fitted
+    wide_bias[scored] = bias
+    return _spread(weights, scored, classes), _spread(ids, scored, classes), wide_bias
+
+
+def _spread(scores: Doubles, places: npt.NDArray[np.int64], classes: int) -> Doubles:
+    wide = np.zeros((len(scores), classes))
+    wide[:, places] = scores
+    return wide
