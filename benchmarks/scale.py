@@ -244,7 +244,7 @@ def main() -> None:
 
 
 def _growth(trainings: list[dict[str, Any]]) -> dict[str, float]:
-    """Seconds a row of its one thread, which neighbours do not slow, from one size to the next: 1 is linear."""
+    """Seconds a row of its one thread, which neighbors do not slow, from one size to the next: 1 is linear."""
     paces = [(one["rows"], one["processor_seconds"] / one["rows"]) for one in trainings]
     return {
         f"seconds a row, {rows:,} against {before:,} rows": round(pace / earlier, 3)

@@ -18,7 +18,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pipeline.compression.passes import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
-from pipeline.graphs.compose import normalise
+from pipeline.graphs.compose import normalize
 
 __all__ = ["INT8_CONFIGS", "INTEGER_OPERATORS", "Int8Config", "QuantizeInt8"]
 
@@ -69,7 +69,7 @@ class QuantizeInt8(GraphPass):
             given, folded, quantized = (Path(folder, name) for name in ("given.onnx", "folded.onnx", "int8.onnx"))
             given.write_bytes(model)  # handed over in memory, the graph would come back without its weights
             quant_pre_process(given, folded, skip_symbolic_shape=True)
-            graph = normalise(onnx.load(folded))  # the quantizer does not take a graph of two domains
+            graph = normalize(onnx.load(folded))  # the quantizer does not take a graph of two domains
             # The quantizer transposes Gemm's weights, and trips over their shapes where torch wrote them down.
             del graph.graph.value_info[:]
             ONNXModel(graph).replace_gemm_with_matmul()

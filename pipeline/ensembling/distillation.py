@@ -116,14 +116,14 @@ def _augment_rows(rows: Rows, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]
 
 
 def _scores(answers: Floats, classes: int) -> Floats:
-    """What the student learns [rows, models]: values, the logit of the second class, or centred logarithms."""
+    """What the student learns [rows, models]: values, the logit of the second class, or centered logarithms."""
     if not classes:
         return answers.reshape(-1, 1).astype(np.float64)
     logarithms = np.log(np.clip(answers.astype(np.float64), _LEAST_PROBABILITY, 1))
     if classes == 2:
         return logarithms[:, 1:] - logarithms[:, :1]
-    centred: Floats = logarithms - logarithms.mean(axis=1, keepdims=True)
-    return centred
+    centered: Floats = logarithms - logarithms.mean(axis=1, keepdims=True)
+    return centered
 
 
 def _answers(scores: Floats, classes: int) -> Floats:

@@ -24,7 +24,7 @@ _REACH = 20.0  # standard deviations: what lies beyond counts as lying there
 
 
 def places(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]:
-    """Where the rows lie [rows, coordinates]: numbers, truth values and times standardised over these rows.
+    """Where the rows lie [rows, coordinates]: numbers, truth values and times standardized over these rows.
 
     Missing is the mean. Categories are one-hot, their most frequent values; texts and images are left out.
     """
@@ -37,11 +37,11 @@ def places(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]
             common = series.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MOST_VALUES)
             coordinates += [(series == value).fill_null(False).to_numpy()[:, None] for value in sorted(common)]
         elif column.kind in ("numeric", "boolean", "datetime"):
-            coordinates.append(_standardised(series.cast(pl.Float64).to_numpy())[:, None])
+            coordinates.append(_standardized(series.cast(pl.Float64).to_numpy())[:, None])
     return np.concatenate(coordinates, axis=1).astype(np.float32)
 
 
-def _standardised(values: Floats) -> Floats:
+def _standardized(values: Floats) -> Floats:
     values = np.where(np.isfinite(values), values, np.nan)
     known = values[~np.isnan(values)]
     if not known.size:

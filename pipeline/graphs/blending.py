@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from pipeline.graphs.compose import IR_VERSION, OPSETS, normalise
+from pipeline.graphs.compose import IR_VERSION, OPSETS, normalize
 
 __all__ = ["blend", "side_by_side"]
 
@@ -60,7 +60,7 @@ class _Members:
     def of(cls, bodies: Sequence[onnx.ModelProto], *, width: int) -> _Members:
         made = cls(constants=[numpy_helper.from_array(np.array([-1, width], np.int64), "shape")])
         for index, body in enumerate(bodies):
-            part = compose.add_prefix(normalise(body), f"member_{index}/", rename_inputs=False)
+            part = compose.add_prefix(normalize(body), f"member_{index}/", rename_inputs=False)
             made.inputs.update({value.name: value for value in part.graph.input})
             made.functions.update({(one.domain, one.name): one for one in part.functions})
             made.domains.update({opset.domain: opset.version for opset in part.opset_import})

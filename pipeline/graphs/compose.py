@@ -8,7 +8,7 @@ import onnx
 from onnx import compose, helper
 from onnxruntime.quantization.onnx_model import ONNXModel
 
-__all__ = ["IR_VERSION", "OPSETS", "add_input", "join", "make_model", "normalise"]
+__all__ = ["IR_VERSION", "OPSETS", "add_input", "join", "make_model", "normalize"]
 
 IR_VERSION = 10
 OPSETS = {"": 20, "ai.onnx.ml": 5, "com.microsoft": 1}
@@ -28,7 +28,7 @@ def make_model(
     return helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opsets, producer_name="modeldrop")
 
 
-def normalise(model: onnx.ModelProto) -> onnx.ModelProto:
+def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
 
     Quantization adds domains that nothing uses and appends its nodes out of order. An exporter notes on each node and
@@ -59,10 +59,10 @@ def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output
 
     ``output``: the one of ``second`` to keep, with the nodes that it needs (None: all).
     """
-    inner = compose.add_prefix(normalise(second), prefix)
+    inner = compose.add_prefix(normalize(second), prefix)
     pairs = zip(first.graph.output, inner.graph.input, strict=True)
     return compose.merge_models(
-        normalise(first),
+        normalize(first),
         inner,
         io_map=[(given.name, taken.name) for given, taken in pairs],
         outputs=None if output is None else [f"{prefix}{output}"],

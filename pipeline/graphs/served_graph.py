@@ -17,13 +17,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset
 from pipeline.contracts.signature import Column, Signature
-from pipeline.graphs.compose import join, make_model, normalise
+from pipeline.graphs.compose import join, make_model, normalize
 from pipeline.graphs.dates import date_feature_names, date_graph
 from pipeline.graphs.decision import decision_nodes
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding, centers
 from pipeline.graphs.several_targets import after_several_targets
 
-__all__ = ["normalise", "wrap"]
+__all__ = ["normalize", "wrap"]
 
 _value = helper.make_tensor_value_info
 _TYPES = {

@@ -63,7 +63,7 @@ def _no_image() -> npt.NDArray[np.uint8]:
 class Rows:
     """``num``, ``cat``, ``text``, ``image`` as graphs.encoding has them (of size 0 where there are none).
 
-    ``target`` [rows]: class numbers, or standardised values; of clustering zeros. ``weight`` [rows], float32 with a
+    ``target`` [rows]: class numbers, or standardized values; of clustering zeros. ``weight`` [rows], float32 with a
     mean of 1: what the rows, and their classes, count; None: all the same.
 
     ``group`` [rows], uint64: equal for rows that must be in the same fold, as exact copies and one value of
@@ -224,7 +224,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FittedModel:
-    """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardised values [rows].
+    """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardized values [rows].
 
     ``body`` exports it (graphs.served_graph). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
     ``notes``, ``classes``, ``quantiles``, ``privacy``: as contracts.records.outcome.TrainedCandidate has them.

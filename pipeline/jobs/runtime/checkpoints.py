@@ -1,4 +1,4 @@
-"""A candidate's unfinished training, kept beside its files in the artefacts bucket."""
+"""A candidate's unfinished training, kept beside its files in the artifacts bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class StoredCheckpoints:
-    """As training.algorithm.Checkpoints: the last one of a candidate, in the artefacts bucket.
+    """As training.algorithm.Checkpoints: the last one of a candidate, in the artifacts bucket.
 
     ``resumes`` is called when there is one. A job may write and not delete: one that is over is left empty.
     """

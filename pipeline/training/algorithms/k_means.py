@@ -1,4 +1,4 @@
-"""K-means: rows around as many centres as tell them apart best."""
+"""K-means: rows around as many centers as tell them apart best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["RECIPE"]
 
 
 def _train(settings: Settings, problem: Problem) -> FittedModel:
-    """Lloyd's algorithm from k-means++ centres (Arthur and Vassilvitskii 2007), the best of ``starts``."""
+    """Lloyd's algorithm from k-means++ centers (Arthur and Vassilvitskii 2007), the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
     return fit_clusters(settings, problem, _fit)
@@ -60,7 +60,7 @@ RECIPE = Recipe(
         most_weights=2000,
         turn=10,
     ),
-    no_int8="the distances to a few centres are one small matrix, and integers would add more than they save",
+    no_int8="the distances to a few centers are one small matrix, and integers would add more than they save",
     tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32
     train=_train,
 )

@@ -109,7 +109,7 @@ class DdpStrategy(DistributedStrategy):
             torch.manual_seed(int(drawn >> 1))
 
     def share(self, batch: Tensor) -> tuple[Tensor, float]:
-        """Neighbours in the batch stay together. A process for which no row is left lends one, which counts nothing."""
+        """Neighbors in the batch stay together. A process for which no row is left lends one, which counts nothing."""
         mine = torch.tensor_split(batch, self.process.size)[self.process.rank]
         for norm in self._batch_norms:
             norm.counts_rows = len(mine) > 0

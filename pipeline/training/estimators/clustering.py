@@ -25,9 +25,9 @@ __all__ = ["MIN_VARIANCE", "Mixture", "Points", "fit_clusters"]
 MIN_VARIANCE = 1e-3  # of a cluster, in units of the column's: copies of one row are no spike
 _REACH = 20.0  # standard deviations: what lies beyond counts as lying there, so that one row is no cluster
 _MOST_TRIED = 20_000  # rows that the number of clusters is chosen on
-_MOST_FITTED = 200_000  # rows that the clusters are fitted to: more move no centre
+_MOST_FITTED = 200_000  # rows that the clusters are fitted to: more move no center
 
-Points = npt.NDArray[np.float64]  # [rows, coordinates]: standardised numbers, one-hot categories
+Points = npt.NDArray[np.float64]  # [rows, coordinates]: standardized numbers, one-hot categories
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,13 +165,13 @@ def _squares(
     if factors.ndim == 3:
         arrays = {
             "factors": factors.transpose(1, 0, 2).reshape(width, clusters * width),
-            "centres": np.einsum("kd,kde->ke", means, factors).reshape(-1),
+            "centers": np.einsum("kd,kde->ke", means, factors).reshape(-1),
             "by_cluster": np.array([-1, clusters, width], np.int64),
             "last": np.array([2], np.int64),
         }
         return [
             helper.make_node("MatMul", ["points", "factors"], ["turned"]),
-            helper.make_node("Sub", ["turned", "centres"], ["apart"]),
+            helper.make_node("Sub", ["turned", "centers"], ["apart"]),
             helper.make_node("Reshape", ["apart", "by_cluster"], ["distances"]),
             helper.make_node("ReduceSumSquare", ["distances", "last"], ["squares"], keepdims=0),
         ], arrays

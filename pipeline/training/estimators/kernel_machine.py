@@ -65,13 +65,13 @@ class Kernel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KernelMachine:
-    """``rows`` [rows, columns] are scaled by ``centre`` and ``scale`` [columns]; ``weights`` [rows, outputs].
+    """``rows`` [rows, columns] are scaled by ``center`` and ``scale`` [columns]; ``weights`` [rows, outputs].
 
     ``sharpness``: what scores of classes are multiplied with before their softmax; 0 of a regression.
     """
 
     kernel: Kernel
-    centre: Floats
+    center: Floats
     scale: Floats
     rows: Floats
     weights: Floats
@@ -111,10 +111,10 @@ class KernelMachine:
         weighted = counts > 0
         values, counts = features[weighted].astype(np.float64), counts[weighted] / counts[weighted].mean()
         target = target[weighted]
-        centre, scale = _centre_and_scale(values, scaled)
+        center, scale = _center_and_scale(values, scaled)
         wanted = np.eye(classes)[target] * 2 - 1 if classes else target.astype(np.float64)[:, None]
         offset = np.average(wanted, axis=0, weights=counts)
-        system = _GramSystem(rows=(values - centre) * scale, wanted=wanted - offset, root=np.sqrt(counts))
+        system = _GramSystem(rows=(values - center) * scale, wanted=wanted - offset, root=np.sqrt(counts))
         order = np.random.default_rng(seed).permutation(len(values))
         some = system.take(np.sort(order[:_MAX_SELECTION_ROWS]))
         kernel = some.best(kinds, widths or _WIDTHS, penalties or _PENALTIES, deadline)
@@ -123,7 +123,7 @@ class KernelMachine:
         weights, left_out = system.solved(kernel)
         return cls(
             kernel=kernel,
-            centre=centre,
+            center=center,
             scale=scale,
             rows=system.rows,
             weights=weights,
@@ -133,7 +133,7 @@ class KernelMachine:
 
     def answers(self, features: npt.NDArray[np.float32]) -> Floats:
         """Probabilities [rows, classes], or values [rows]."""
-        given = (features.astype(np.float64) - self.centre) * self.scale
+        given = (features.astype(np.float64) - self.center) * self.scale
         squared = _squared(given, self.rows)
         scores = self.kernel.of(squared, out=squared) @ self.weights + self.offset
         return softmax(self.sharpness * scores, axis=1) if self.sharpness else scores[:, 0]
@@ -142,8 +142,8 @@ class KernelMachine:
         """``features`` [batch, columns] -> ``answers`` [batch, classes or 1]."""
         made, outputs = _Graph(), self.weights.shape[1]
         made.add("Cast", [FEATURES], "exact", to=TensorProto.DOUBLE)
-        made.add("Sub", ["exact", made.constant("centre", self.centre)], "centred")
-        made.add("Mul", ["centred", made.constant("scale", self.scale)], "given")
+        made.add("Sub", ["exact", made.constant("center", self.center)], "centered")
+        made.add("Mul", ["centered", made.constant("scale", self.scale)], "given")
         made.add("ReduceSumSquare", ["given", made.constant("last", np.array([1]))], "own", keepdims=1)
         made.add("MatMul", ["given", made.constant("rows", -2 * self.rows.T)], "products")
         made.add("Add", ["products", made.constant("others", np.square(self.rows).sum(axis=1))], "with_others")
@@ -163,7 +163,7 @@ class KernelMachine:
             made.add("Mul", ["scores", made.constant("sharpness", np.array(self.sharpness))], "logits")
             made.add("Softmax", ["logits"], last := "shares", axis=1)
         made.add("Cast", [last], "answers", to=TensorProto.FLOAT)
-        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.centre)])
+        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.center)])
         answers = helper.make_tensor_value_info("answers", TensorProto.FLOAT, ["batch", outputs])
         return make_model("kernel_ridge", made.nodes, [given], [answers], made.constants)
 
@@ -230,13 +230,13 @@ class _GramSystem:
         return matrix
 
 
-def _centre_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
+def _center_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
     """What the first ``scaled`` columns are standardized by; the others stay as they are."""
-    centre, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    center, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     deviation = values[:, :scaled].std(axis=0)
-    centre[:scaled] = values[:, :scaled].mean(axis=0)
+    center[:scaled] = values[:, :scaled].mean(axis=0)
     scale[:scaled] = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
-    return centre, scale
+    return center, scale
 
 
 def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: float) -> int:

@@ -44,7 +44,7 @@ def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
 
     merged = Preprocessing(
         fill=_taken([model.fill for model in models], numbers),
-        centre=_taken([model.centre for model in models], numbers),
+        center=_taken([model.center for model in models], numbers),
         flagged=np.array([number_of_column[column] for column in flags.keys], np.int64),  # type: ignore[index]
         codes=_taken([model.codes.T for model in models], codes).T,
         cardinalities=first.cardinalities,
@@ -96,7 +96,7 @@ def _taken(arrays: Sequence[npt.NDArray[np.float32]], distinct: _Distinct) -> np
 
 def _number_keys(model: Preprocessing, source: Ints) -> list[Hashable]:
     """What tells numbers apart; NaN, which is no number's equal, by its bytes."""
-    bits = np.stack([model.fill, model.centre], axis=1).astype(np.float32).view(np.uint64)[:, 0]
+    bits = np.stack([model.fill, model.center], axis=1).astype(np.float32).view(np.uint64)[:, 0]
     return list(zip(source.tolist(), bits.tolist(), strict=True))
 
 
@@ -105,16 +105,16 @@ def _rotations(model: Preprocessing, places: Ints) -> RotatedPairs | None:
     pairs = model.turned
     if not pairs:
         return None
-    return RotatedPairs(left=places[pairs.left], right=places[pairs.right], centre=pairs.centre, weight=pairs.weight)
+    return RotatedPairs(left=places[pairs.left], right=places[pairs.right], center=pairs.center, weight=pairs.weight)
 
 
 def _rotation_keys(pairs: RotatedPairs | None) -> list[Hashable]:
     if pairs is None:
         return []
     return [
-        (left, right, *centre, *weight)
-        for left, right, centre, weight in zip(
-            pairs.left.tolist(), pairs.right.tolist(), pairs.centre.tolist(), pairs.weight.tolist(), strict=True
+        (left, right, *center, *weight)
+        for left, right, center, weight in zip(
+            pairs.left.tolist(), pairs.right.tolist(), pairs.center.tolist(), pairs.weight.tolist(), strict=True
         )
     ]
 
@@ -127,7 +127,7 @@ def _merged_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinc
     return RotatedPairs(
         left=np.array([pairs.left[index] for pairs, index in taken]),
         right=np.array([pairs.right[index] for pairs, index in taken]),
-        centre=np.stack([pairs.centre[index] for pairs, index in taken]),
+        center=np.stack([pairs.center[index] for pairs, index in taken]),
         weight=np.stack([pairs.weight[index] for pairs, index in taken]),
     )
 

@@ -36,16 +36,16 @@ _MAX_COLUMNS = 200  # of more, each trial takes as long as the model, and a pair
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RotatedPairs:
-    """Feature k is ``(x[left[k]] - centre[k, 0]) * weight[k, 0] + (x[right[k]] - centre[k, 1]) * weight[k, 1]``."""
+    """Feature k is ``(x[left[k]] - center[k, 0]) * weight[k, 0] + (x[right[k]] - center[k, 1]) * weight[k, 1]``."""
 
     left: npt.NDArray[np.int64]
     right: npt.NDArray[np.int64]
-    centre: Matrix
+    center: Matrix
     weight: Matrix
 
     @classmethod
     def of(cls, pairs: Sequence[Pair], numbers: Matrix) -> Self:
-        """``numbers`` [rows, columns] with NaN: each column is standardised by them, then turned."""
+        """``numbers`` [rows, columns] with NaN: each column is standardized by them, then turned."""
         middle = np.asarray(np.nanmean(numbers, axis=0, dtype=np.float64))
         spread = np.asarray(np.nanstd(numbers, axis=0, dtype=np.float64))
         places = [pair for pair in pairs for _ in _ANGLES]
@@ -56,7 +56,7 @@ class RotatedPairs:
         return cls(
             left=left,
             right=right,
-            centre=np.stack([middle[left], middle[right]], axis=1).astype(np.float32),
+            center=np.stack([middle[left], middle[right]], axis=1).astype(np.float32),
             weight=np.stack([np.cos(angle) * scale[left], np.sin(angle) * scale[right]], axis=1).astype(np.float32),
         )
 
@@ -65,8 +65,8 @@ class RotatedPairs:
 
     def apply(self, numbers: Matrix) -> Matrix:
         """[rows, columns] -> [rows, features], step by step in float32 as the graph does it."""
-        one = (numbers[:, self.left] - self.centre[:, 0]) * self.weight[:, 0]
-        other = (numbers[:, self.right] - self.centre[:, 1]) * self.weight[:, 1]
+        one = (numbers[:, self.left] - self.center[:, 0]) * self.weight[:, 0]
+        other = (numbers[:, self.right] - self.center[:, 1]) * self.weight[:, 1]
         return one + other
 
     def graph(self, numbers: str, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
@@ -76,13 +76,13 @@ class RotatedPairs:
             name = f"{output}_{index}"
             constants += [
                 numpy_helper.from_array(side, f"{name}_columns"),
-                numpy_helper.from_array(self.centre[:, index], f"{name}_centre"),
+                numpy_helper.from_array(self.center[:, index], f"{name}_center"),
                 numpy_helper.from_array(self.weight[:, index], f"{name}_weight"),
             ]
             nodes += [
                 helper.make_node("Gather", [numbers, f"{name}_columns"], [f"{name}_taken"], axis=1),
-                helper.make_node("Sub", [f"{name}_taken", f"{name}_centre"], [f"{name}_centred"]),
-                helper.make_node("Mul", [f"{name}_centred", f"{name}_weight"], [name]),
+                helper.make_node("Sub", [f"{name}_taken", f"{name}_center"], [f"{name}_centered"]),
+                helper.make_node("Mul", [f"{name}_centered", f"{name}_weight"], [name]),
             ]
             parts.append(name)
         nodes.append(helper.make_node("Add", parts, [output]))

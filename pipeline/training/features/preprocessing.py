@@ -58,7 +58,7 @@ class _Features:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preprocessing:
-    """``fill`` [numbers] replaces NaN (NaN: it stays), then ``centre`` is subtracted.
+    """``fill`` [numbers] replaces NaN (NaN: it stays), then ``center`` is subtracted.
 
     ``columns`` [numbers]: the numeric column that each number is read from; None: each column once, in order. The
     ``flagged`` numbers get a 0/1 column of their own, and so does each category of ``shown`` [categories, 2]: its
@@ -67,7 +67,7 @@ class Preprocessing:
     """
 
     fill: Matrix
-    centre: Matrix
+    center: Matrix
     flagged: npt.NDArray[np.int64]
     codes: Matrix
     cardinalities: tuple[int, ...]
@@ -91,7 +91,7 @@ class Preprocessing:
         """The features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by column."""
         given = rows.num if self.columns is None else rows.num[:, self.columns]
         missing = np.isnan(given)
-        numbers = np.where(missing, self.fill, given) - self.centre
+        numbers = np.where(missing, self.fill, given) - self.center
         turned = [self.turned.apply(numbers)] if self.turned else []
         shown = rows.cat[:, self.shown[:, 0]] == self.shown[:, 1]
         codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
@@ -123,9 +123,9 @@ class Preprocessing:
             "numbers",
             _node("IsNaN", [given], "missing"),
             _node("Where", ["missing", "fill", given], "filled"),
-            _node("Sub", ["filled", "centre"], "numbers"),
+            _node("Sub", ["filled", "center"], "numbers"),
             fill=self.fill,
-            centre=self.centre,
+            center=self.center,
         )
         if len(self.flagged):
             made.add(
@@ -170,12 +170,12 @@ class Preprocessing:
 def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
     """Medians for what is missing, a flag for each column that misses any; the ids stay, to be one-hot encoded.
 
-    Centred here, exactly, since a mean far from 0 would be rounded in the scaler's graph.
+    Centered here, exactly, since a mean far from 0 would be rounded in the scaler's graph.
     """
     medians = _medians(problem.train.num)
     preprocessing = Preprocessing(
         fill=medians,
-        centre=medians,
+        center=medians,
         flagged=_with_gaps(problem.train.num),
         codes=np.concatenate([np.empty(0), *map(np.arange, problem.cardinalities)]).astype(np.float32)[:, None],
         cardinalities=problem.cardinalities,
@@ -239,7 +239,7 @@ def one_hot_features_of_frequent(problem: Problem) -> tuple[Preprocessing, Matri
     fill = _medians(problem.train.num)
     preprocessing = Preprocessing(
         fill=fill,
-        centre=np.zeros_like(fill),
+        center=np.zeros_like(fill),
         flagged=_with_gaps(problem.train.num),
         codes=np.empty((sum(problem.cardinalities), 0), np.float32),
         cardinalities=problem.cardinalities,
@@ -254,7 +254,7 @@ def _with_target_codes(
     """And the training rows' own codes, cross-fitted, so that a category of three rows does not tell their targets."""
     codes, own_codes = _target_codes(problem)
     preprocessing = Preprocessing(
-        fill=fill, centre=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=problem.cardinalities
+        fill=fill, center=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=problem.cardinalities
     )
     return preprocessing, own_codes
 

@@ -149,7 +149,7 @@ def _quiet() -> Iterator[None]:
 
 
 def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """The network with group norms (Wu and He 2018) where batch norms would let a row see its neighbours; a note."""
+    """The network with group norms (Wu and He 2018) where batch norms would let a row see its neighbors; a note."""
     if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
         return network, ()
     with _quiet():
@@ -163,7 +163,7 @@ def _check(settings: Settings, problem: Problem) -> None:
     if problem.process.size > 1:
         reason = "it is of one process"
     elif settings["mixup"]:
-        reason = "mixup gives a row its neighbours' pixels"
+        reason = "mixup gives a row its neighbors' pixels"
     elif settings["schedule"] == "plateau":
         reason = "the schedule plateau follows exact losses of the validation rows"
     if reason:

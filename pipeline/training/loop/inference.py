@@ -59,7 +59,7 @@ class WrittenNetwork(Protocol):
 
 
 class InferenceModule(nn.Module):
-    """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardised values [batch, 1], or
+    """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardized values [batch, 1], or
     with quantiles [batch, 1 + quantiles], which are put in order (Chernozhukov et al. 2010): none crosses another.
 
     ``reads``: how the inputs are made of rows; their names are those of the body's.
@@ -78,7 +78,7 @@ class InferenceModule(nn.Module):
         return torch.cat([found[:, :1], found[:, 1:].sort(dim=1).values], dim=1)
 
     def answers(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Probabilities [rows, classes], or standardised values [rows], or with quantiles [rows, 1 + quantiles]."""
+        """Probabilities [rows, classes], or standardized values [rows], or with quantiles [rows, 1 + quantiles]."""
         with torch.no_grad():
             found = torch.cat([self(*block) for block in blocks(*self._reads(rows).values())])
         return (found if self.classes or found.shape[1] > 1 else found.squeeze(1)).numpy()

@@ -53,7 +53,7 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
     """Train what ``build`` makes (after the seed is set) until the validation loss gets no better.
 
     ``reads`` makes of rows what the network's forward takes: on the device, all rows. It answers logits
-    [batch, classes] or standardised values [batch, losses.outputs_of]; an ensemble [batch, members, outputs], whose
+    [batch, classes] or standardized values [batch, losses.outputs_of]; an ensemble [batch, members, outputs], whose
     members learn each by themselves and answer together. Augmentation is the network's own, in training mode.
     Raise CandidateFailedError when the loss is no number any more at a tenth of the rate either, when one row is too
     much for the memory, or when a setting does not fit.

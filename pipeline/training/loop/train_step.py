@@ -131,7 +131,7 @@ def retry_on_oom(training: Training, at: Progress, rows: int, work: Callable[[in
             return work(at_once)
         except RuntimeError as error:
             if not _is_out_of_memory(error) or training.together.process.size > 1:
-                raise  # neighbours would wait for the gradients of other parts: the job ends, and goes on with fewer
+                raise  # neighbors would wait for the gradients of other parts: the job ends, and goes on with fewer
             if at_once == 1:
                 raise CandidateFailedError(
                     f"{_SHORT} with {at_once} rows at once: a smaller network or batch is expected"

@@ -1,4 +1,4 @@
-"""Networks that read images: uint8 [batch, height, width, channels] in, logits or one standardised value out."""
+"""Networks that read images: uint8 [batch, height, width, channels] in, logits or one standardized value out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LEAST_SIDE = 4  # below it there is nothing left to halve
 
 
 class PixelNormalizer(nn.Module):
-    """uint8 [batch, height, width, channels] -> [batch, channels, height, width], standardised by channel.
+    """uint8 [batch, height, width, channels] -> [batch, channels, height, width], standardized by channel.
 
     In training, where ``jitter``, each image is shifted, turned and scaled a little: none is mirrored, since a
     mirrored digit is none. What comes in from outside repeats the border.

@@ -21,7 +21,7 @@ _MOST_EMBEDDED = 32  # numbers that a category becomes
 
 
 class NumericScaler(nn.Module):
-    """[batch, columns] with NaN -> [batch, width]: standardised within the training rows' range, and flags of gaps.
+    """[batch, columns] with NaN -> [batch, width]: standardized within the training rows' range, and flags of gaps.
 
     A column that is the same in all training rows is left out; what is missing is the median.
     """

@@ -1,4 +1,4 @@
-"""The network of the mlp recipe: encoded columns in, logits or one standardised value out."""
+"""The network of the mlp recipe: encoded columns in, logits or one standardized value out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Column = npt.NDArray[np.float64]
 class TabularMLP(nn.Module):
     """``forward(num, cat)``: [batch, numeric columns] and [batch, categorical columns] -> [batch, outputs].
 
-    A number is read twice: standardised, and piecewise linearly (how much of each piece of its column's range it
+    A number is read twice: standardized, and piecewise linearly (how much of each piece of its column's range it
     covers), so that one layer can bend. What is missing is the median and a flag. All of it lies in [-1, 1], which one
     int8 scale serves. A category is a row of its column's embedding.
     """

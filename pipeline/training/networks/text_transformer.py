@@ -19,7 +19,7 @@ _LEAST = -1e9  # of a place that is not looked at: not minus infinity, since of 
 class TextTransformer(nn.Module):
     """``forward(tokens, num, cat)``: ids [batch, places], 0 for no token -> [batch, outputs].
 
-    Embeddings with learnt places, ``layers`` of attention and a feed-forward (normalised before: Xiong et al., ICML
+    Embeddings with learnt places, ``layers`` of attention and a feed-forward (normalized before: Xiong et al., ICML
     2020), the mean of the places that hold a token (zeros where none does); ``beside`` reads the other columns.
     """
 

@@ -10,8 +10,8 @@
         ...
 
 ``shape`` is a Shape. What forward takes are, in this order, those inputs that the data has: ``num`` float32
-[batch, shape.numbers], standardised, missing is 0; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image`` float32
-[batch, channels, height, width] in [0, 1]. It answers [batch, shape.outputs]: logits, or one standardised value (before
+[batch, shape.numbers], standardized, missing is 0; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image`` float32
+[batch, channels, height, width] in [0, 1]. It answers [batch, shape.outputs]: logits, or one standardized value (before
 the quantiles, where ``training.quantiles`` asks for some).
 """
 

@@ -143,7 +143,7 @@ def _answer(layers: list[np.ndarray], hidden: np.ndarray, *, classification: boo
 def dense_body(layers: list[np.ndarray], mean: np.ndarray, std: np.ndarray, *, classification: bool) -> onnx.ModelProto:
     """num -> standardized -> Gemm and Relu in turn -> probabilities or values."""
     constants = {"mean": mean, "std": std} | {f"w{i}": layer for i, layer in enumerate(layers)}
-    nodes = [helper.make_node("Sub", [NUM, "mean"], ["centred"]), helper.make_node("Div", ["centred", "std"], ["x0"])]
+    nodes = [helper.make_node("Sub", [NUM, "mean"], ["centered"]), helper.make_node("Div", ["centered", "std"], ["x0"])]
     for i in range(0, len(layers), 2):
         nodes.append(helper.make_node("Gemm", [f"x{i}", f"w{i}", f"w{i + 1}"], [f"z{i}"], name=f"gemm_{i}"))
         last = i == len(layers) - 2

@@ -14,7 +14,7 @@ from pipeline.contracts.signature import Task
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM, Encoding
-from pipeline.graphs.served_graph import normalise, wrap
+from pipeline.graphs.served_graph import normalize, wrap
 
 NASTY = ["label", "value", "probabilities", "num", "_/num", "__/answer", "a.b/c d", "größe ☃", "x:0", "Identity"]
 
@@ -225,7 +225,7 @@ def test_a_vocabulary_may_be_huge() -> None:
     ]
 
 
-def test_normalise_forgets_unused_domains_and_sorts_the_nodes() -> None:
+def test_normalize_forgets_unused_domains_and_sorts_the_nodes() -> None:
     dataset = _dataset(["a"], {}, "regression")
     body = _body(dataset)
     backwards = list(reversed(body.graph.node))
@@ -233,15 +233,15 @@ def test_normalise_forgets_unused_domains_and_sorts_the_nodes() -> None:
     body.graph.node.extend(backwards)
     body.opset_import.append(helper.make_opsetid("com.microsoft.experimental", 1))
     before = body.SerializeToString()
-    onnx.checker.check_model(normalise(body))
-    assert [opset.domain for opset in normalise(body).opset_import] == [""]
+    onnx.checker.check_model(normalize(body))
+    assert [opset.domain for opset in normalize(body).opset_import] == [""]
     assert OnnxModel(wrap(body, dataset, dataset.signature).SerializeToString())
     assert body.SerializeToString() == before
 
 
-def test_normalise_drops_what_an_exporter_notes_of_the_machine() -> None:
+def test_normalize_drops_what_an_exporter_notes_of_the_machine() -> None:
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch"]) for name in ("x", "y")]
     model = make_model("noted", nodes, values[:1], values[1:])
     model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="File /home/somebody/train.py")
-    assert b"somebody" not in normalise(model).SerializeToString()
+    assert b"somebody" not in normalize(model).SerializeToString()

@@ -83,7 +83,7 @@ def test_racing_copies_of_one_run_get_the_same_version(registry: ModelRegistry) 
     assert len(registry.versions("demo", "adult")) == 1
 
 
-def test_without_its_artefact_nothing_is_registered(registry: ModelRegistry, artifacts: FakeObjectStore) -> None:
+def test_without_its_artifact_nothing_is_registered(registry: ModelRegistry, artifacts: FakeObjectStore) -> None:
     artifacts.delete(artifact().key)
     with pytest.raises(IntegrityError, match="not in the bucket artifacts"):
         register(registry, "demo_adult_1")

@@ -12,7 +12,7 @@ from tests.fakes.tabular import Table, column_profile
 from tests.fakes.training import TrainIt
 
 ALGORITHMS = ["k_means", "gaussian_mixture"]
-CENTRES = ((0.0, 0.0, "red"), (10.0, 0.0, "green"), (0.0, 10.0, "blue"))
+CENTERS = ((0.0, 0.0, "red"), (10.0, 0.0, "green"), (0.0, 10.0, "blue"))
 
 
 def clustered(frame: pl.DataFrame) -> Table:
@@ -29,13 +29,13 @@ def clustered(frame: pl.DataFrame) -> Table:
 
 
 def blobs(rows: int = 240) -> pl.DataFrame:
-    """The first centre has half of the rows."""
+    """The first center has half of the rows."""
     random = np.random.default_rng(0)
     which = random.choice(3, rows, p=(0.55, 0.3, 0.15))
-    places = np.array([CENTRES[one][:2] for one in which]) + random.normal(0, 0.7, (rows, 2))
+    places = np.array([CENTERS[one][:2] for one in which]) + random.normal(0, 0.7, (rows, 2))
     x = pl.Series("x", places[:, 0] * 1000, dtype=pl.Float32)
     y = pl.Series("y", places[:, 1], dtype=pl.Float32).set(pl.Series(random.random(rows) < 0.03), None)
-    return pl.DataFrame([x, y, pl.Series("colour", [CENTRES[one][2] for one in which])])
+    return pl.DataFrame([x, y, pl.Series("colour", [CENTERS[one][2] for one in which])])
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -44,8 +44,8 @@ def test_the_clusters_that_are_there_are_found_and_numbered_by_size(algorithm: s
     assert run.trained.classes == ("0", "1", "2")
     assert run.trained.quality["silhouette"] > 0.7
     assert "3 clusters have the best silhouette" in run.trained.notes[0]
-    centres = pl.DataFrame({"x": [0.0, 10_000, 0], "y": [0.0, 0, 10], "colour": ["red", "green", "blue"]})
-    answers = run.served(centres)
+    centers = pl.DataFrame({"x": [0.0, 10_000, 0], "y": [0.0, 0, 10], "colour": ["red", "green", "blue"]})
+    answers = run.served(centers)
     assert answers.labels.tolist() == ["0", "1", "2"]
     np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
 

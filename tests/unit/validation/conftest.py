@@ -26,7 +26,7 @@ KEYS = RunKeys.of(RUN)
 
 @dataclass(frozen=True)
 class Validated:
-    """What a run's first stage left in the artefacts bucket."""
+    """What a run's first stage left in the artifacts bucket."""
 
     dataset: Dataset
     artifacts: FakeObjectStore
@@ -61,7 +61,7 @@ class Validated:
 
 @pytest.fixture
 def stores() -> tuple[FakeObjectStore, FakeObjectStore]:
-    """Uploads and artefacts."""
+    """Uploads and artifacts."""
     return FakeObjectStore("uploads"), FakeObjectStore("artifacts")
 
 
