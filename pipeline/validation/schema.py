@@ -212,7 +212,7 @@ def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
         missing=missing,
         weight=infer_weight(sample[spec.weight], missing) if spec.weight else None,
         placing=placing,
-        warnings=(*tell_likely_target(name, likely), *(several.warnings if several else _tell_target(target, rows))),
+        warnings=(*tell_likely_target(name, likely), *(() if several else _tell_target(target, rows))),
         is_default_target=is_default,
         likely_target=likely,
         several=several,

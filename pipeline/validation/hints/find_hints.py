@@ -23,7 +23,8 @@ def find_hints(schema: Schema) -> tuple[str, ...]:
     if schema.task == "clustering" or any(column.column.kind == "image" for column in schema.columns):
         return tuple(hint_identifiers(schema))
     if schema.several:
-        return (*hint_time_order(schema), *hint_repeated_entities(schema), *hint_identifiers(schema))
+        labels = schema.several.warnings
+        return (*labels, *hint_time_order(schema), *hint_repeated_entities(schema), *hint_identifiers(schema))
     ranking = tuple(hint_ranking(schema))
     entities = () if ranking else hint_repeated_entities(schema)  # a query is no entity of its own
     return (*hint_survival(schema), *ranking, *hint_time_order(schema), *entities, *hint_identifiers(schema))

@@ -117,6 +117,7 @@ def test_cells_that_list_labels_are_recognized_and_reported(drop, columns) -> No
     assert dataset.targets == ("tags: big", "tags: new", "tags: odd", "tags: red")
     (told,) = [warning for warning in dataset.warnings if "list labels" in warning]
     assert "learned as 4 labels that a row has or has not; `labels: single` in train.yaml" in told
+    assert told in dataset.hints  # so that a run shows it while it is watched
     rows = pl.concat(dropped.splits.values(), how="diagonal")
     assert rows.height == ROWS
     assert int((rows["tags: big"] == "yes").sum()) == sum("big" in str(tags) for tags in columns["tags"])
