@@ -43,6 +43,7 @@ BLEND, STUDENT = "blend", "student"
 Floats = npt.NDArray[np.floating[Any]]
 
 _MOST_STUDENT_CLASSES = 10  # a model each
+_MIN_POSITIVES = 5  # validation rows that a student's threshold is tuned on
 _LOST = 2 * TIE  # of the blend's quality, at least, by a student: what few rows say of it is no tie
 # A student is to be small: of boosting a few trees, of a network one narrow layer after another.
 _STUDENTS: dict[str, dict[str, Any]] = {
@@ -319,13 +320,14 @@ class EnsembleBuilder:
             answers: The student's predictions for the validation rows, which it has not learned from.
             held_out: The blend's for the same rows.
         """
-        decision = {"decision": blended.decision, "decision_fit": blended.decision_fit}
+        fields = self._student_decision(blended, answers)
+        decision = fields["decision"]
         if not blended.folds:
-            return {"quality": self._quality(answers, decision=blended.decision), **decision}
+            return {"quality": self._quality(answers, decision=decision), **fields}
         there = ~np.isnan(held_out.reshape(len(held_out), -1)).any(axis=1)
         if not there.any():
             raise CandidateFailedError("no validation row was held out by every candidate: training time ran out")
-        own, wanted = (self._quality(given, there, blended.decision) for given in (answers, held_out))
+        own, wanted = self._quality(answers, there, decision), self._quality(held_out, there, blended.decision)
         lost = {}
         for name, value in own.items():
             sign = 1 if greater_is_better(name) else -1
@@ -334,8 +336,20 @@ class EnsembleBuilder:
             "quality": {name: value + lost[name] for name, value in blended.quality.items()},
             "interval": {name: (low + lost[name], high + lost[name]) for name, (low, high) in blended.interval.items()},
             "folds": blended.folds,
-            **decision,
+            **fields,
         }
+
+    def _student_decision(self, blended: TrainedCandidate, answers: Floats) -> dict[str, Any]:
+        """Fields of the student's record: a decision of its own, where the validation rows have enough positive ones.
+
+        A student learns log-odds, whose mean is lower than the log-odds of a mean: the blend's threshold may be above
+        all of its probabilities.
+        """
+        rule, signature = self.trainer.threshold_rule, self._signature
+        positive = int((self._truth == signature.positive).sum()) if signature.positive else 0
+        if rule is None or not rule.is_tuned or positive < _MIN_POSITIVES:
+            return {"decision": blended.decision, "decision_fit": blended.decision_fit}
+        return decide(signature, self._truth, Answers.of(signature, answers), rule, self._weight).fields
 
     def _quality(self, answers: Floats, rows: Any = slice(None), decision: Decision | None = None) -> dict[str, float]:
         """Of the validation rows, or some of them."""

@@ -8,14 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.compression.verify import VerifyExport
+from pipeline.contracts.records.decision import ThresholdRule
+from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Task
 from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Answers
-from pipeline.evaluation.scoring import truth
+from pipeline.evaluation.ranking import TIE
+from pipeline.evaluation.scoring import feeds, truth
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled, table
-from tests.fakes.training import CPU, Run, TrainIt
+from tests.fakes.training import CPU, QUICK, Run, TrainIt
 
 
 def _member(run: Run, name: str, answers: np.ndarray | None = None) -> Member:
@@ -88,3 +92,44 @@ def test_one_candidate_has_no_blend(train: TrainIt, tmp_path: Path) -> None:
     made, (left_out,) = _ensembling(rows, "rmse", tmp_path).make([_member(train("linear", rows), "one")])
     assert not made
     assert "a blend needs two candidates" in left_out.reason
+
+
+def test_blend_and_student_of_bags_have_their_own_decision_and_the_student_never_ties_the_blend(
+    tmp_path: Path,
+) -> None:
+    rows = table("classification", classes=2, rows=600)
+    trainer = Trainer(
+        dataset=rows.dataset,
+        splits=rows.splits,
+        machine=CPU,
+        seed=0,
+        metric="log_loss",
+        threshold_rule=ThresholdRule(is_tuned=True),
+        folds=3,
+    )
+    members = []
+    for name in ("random_forest", "linear"):
+        folder = tmp_path / name
+        folder.mkdir()
+        trained = trainer.train(Candidate(name=name, algorithm=name, settings=QUICK[name]), folder, lambda text: None)
+        reference, out_of_fold = (np.load(folder / file) for file in ("reference.npz", "out_of_fold.npz"))
+        body = (folder / "body.onnx").read_bytes()
+        members.append(
+            Member(trained=trained, body=body, answers=reference["probabilities"], out_of_fold=out_of_fold["answers"])
+        )
+    (workdir := tmp_path / "ensemble").mkdir()
+    made, left_out = EnsembleBuilder(trainer=trainer, workdir=workdir, report=lambda text: None).make(members)
+    assert not left_out
+    blend, student = made
+    assert blend.decision.threshold is not None
+    assert student.decision.threshold is not None
+    assert student.quality["log_loss"] > (1 + TIE) * blend.quality["log_loss"]
+    for one in made:
+        signature = rows.dataset.signature_of((), (), one.decision)
+        verify = VerifyExport(
+            signature,
+            feeds(rows.validation, signature),
+            np.load(workdir / one.candidate / "reference.npz"),
+            tolerance=one.tolerance,
+        )
+        verify((workdir / one.candidate / "model.onnx").read_bytes())
