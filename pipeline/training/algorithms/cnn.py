@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
-from pipeline.training.networks.config import NETWORK_DEFAULTS
+from pipeline.contracts.algorithm_spec import Cost, Range
+from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.training.networks.image_recipe import image_recipe
 
 __all__ = ["RECIPE"]
 
@@ -22,52 +22,19 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     return train_images(build, settings, problem)
 
 
-RECIPE = Recipe(
-    declares=AlgorithmSpec(
-        name="cnn",
-        tasks=("classification", "regression"),
-        reads=("image",),
-        must_read=("image",),
-        needs="gpu",
-        good_at="a small and fast convolutional network",
-        defaults={
-            **NETWORK_DEFAULTS,
-            "hidden": (16, 32, 64),
-            "dropout": 0.3,
-            "jitter": True,
-            "epochs": 20,
-            "batch_size": 128,
-            "learning_rate": 3e-3,
-            "weight_decay": 1e-2,
-            "schedule": "one_cycle",
-            "early_stopping": 20,  # the last epochs of one_cycle are the best
-        },
-        allowed={"hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1)},
-        adjustments=(
-            SettingsOverride(rows_up_to=20_000, settings={"epochs": 40, "batch_size": 64, "early_stopping": 40}),
-            SettingsOverride(rows_up_to=2_000, settings={"epochs": 80, "batch_size": 32, "early_stopping": 80}),
-        ),
-        space={
-            "learning_rate": Range(low=3e-4, high=1e-2, log=True),
-            "hidden": ((16, 32, 64), (32, 64, 128), (64, 128, 256)),
-            "dropout": Range(low=0.0, high=0.5),
-            "weight_decay": Range(low=1e-4, high=1e-1, log=True),
-            "mixup": (0.0, 0.2),
-        },
-        cost=Cost(
-            measured="2026-11-24, one thread of a 2-core EPYC, 54,000 images of 28 x 28",
-            seconds=5,
-            seconds_per_million_cells=3.5,
-            bytes=330_000,
-            latency_us=120,
-        ),
-        least_rows=30,
-        most_classes=1000,
-        knobs=True,
-        turn=55,
-    ),
-    no_int8="convolutions are slower with weights that are quantized as they run, and static int8 is not made yet",
-    log_links=("poisson",),
-    tolerance=1e-4,  # the same float32 sums in another order
+RECIPE = image_recipe(
+    name="cnn",
+    good_at="a small and fast convolutional network",
     train=_train,
+    settings={"dropout": 0.3},
+    space={"dropout": Range(low=0.0, high=0.5)},
+    epochs=(20, 40, 80),
+    cost=Cost(
+        measured="2026-11-24, one thread of a 2-core EPYC, 54,000 images of 28 x 28",
+        seconds=5,
+        seconds_per_million_cells=3.5,
+        bytes=330_000,
+        latency_us=120,
+    ),
+    turn=55,
 )

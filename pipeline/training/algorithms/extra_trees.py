@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost, Range
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
-from pipeline.training.estimators.forests import FOREST_ALLOWED, MAX_FOREST_BYTES, fit_forest
-from pipeline.training.features.text_inputs import with_text_features
+from pipeline.contracts.algorithm_spec import Cost
+from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.training.estimators.forests import MAX_FOREST_BYTES, fit_forest, forest_recipe
 
 __all__ = ["RECIPE"]
 
@@ -17,36 +16,20 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     return fit_forest(kind, settings, problem, least=1, share=1.0)
 
 
-RECIPE = Recipe(
-    declares=AlgorithmSpec(
-        name="extra_trees",
-        tasks=("classification", "regression"),
-        reads=("num", "cat"),
-        needs="cpu",
-        good_at="few rows; its errors differ from those of the others, which helps a blend",
-        # min_samples_leaf 0: by the rows, so that the file stays at some megabytes
-        defaults={"n_estimators": 100, "max_depth": 24, "min_samples_leaf": 0},
-        allowed=FOREST_ALLOWED,
-        space={
-            "n_estimators": (100, 200, 400),
-            "max_depth": (8, 12, 16, 24),
-            "min_samples_leaf": Range(low=1, high=50, log=True, whole=True),
-        },
-        unbounded=("max_depth",),
-        cost=Cost(
-            measured="2026-11-28, one thread of a 2-core EPYC, tables of 130 to 1,400 rows",
-            seconds=0.3,
-            seconds_per_million_cells=20,
-            bytes=100_000,
-            bytes_per_row=6_000,
-            most_bytes=MAX_FOREST_BYTES,
-            latency_us=40,
-        ),
-        most_rows=5_000,  # of more, boosting is better at a tenth of the size: asked for by name it takes them
-        most_classes=100,  # a number a class in each leaf: size goes with classes
-        turn=25,
+RECIPE = forest_recipe(
+    name="extra_trees",
+    good_at="few rows; its errors differ from those of the others, which helps a blend",
+    train=_train,
+    max_depth=24,
+    cost=Cost(
+        measured="2026-11-28, one thread of a 2-core EPYC, tables of 130 to 1,400 rows",
+        seconds=0.3,
+        seconds_per_million_cells=20,
+        bytes=100_000,
+        bytes_per_row=6_000,
+        most_bytes=MAX_FOREST_BYTES,
+        latency_us=40,
     ),
-    no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
-    tolerance=1e-4,  # hundreds of float32 shares are summed
-    train=with_text_features(_train),
+    turn=25,
+    most_rows=5_000,  # of more, boosting is better at a tenth of the size
 )

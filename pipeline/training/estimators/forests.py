@@ -4,28 +4,77 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.algorithm_spec import Allowed
-from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.contracts.algorithm_spec import AlgorithmSpec, Allowed, Cost, Range
+from pipeline.training.algorithm import FittedModel, Problem, Recipe, Settings
 from pipeline.training.estimators.sklearn_model import class_columns, fitted_model
+from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["FOREST_ALLOWED", "MAX_FOREST_BYTES", "fit_forest", "most_leaves"]
+__all__ = ["MAX_FOREST_BYTES", "fit_forest", "forest_recipe", "most_leaves"]
 
-FOREST_ALLOWED = {
-    "n_estimators": Allowed(minimum=1, maximum=10_000, whole=True),
-    "max_depth": Allowed(minimum=1, maximum=10_000, whole=True),
-    "min_samples_leaf": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
-}
 MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
 _BATCH_SECONDS = 1.0  # of trees, between two looks at the clock
 _MAX_ABSOLUTE_ROWS = 10_000
 _BAG_MODELS = 5
 _BYTES_PER_LEAF = 25  # as export.tree_ensemble writes a leaf and the split above it
 _BYTES_PER_CLASS = 12  # more, of more than two classes: measured with 3 to 30 of them, at 1,000 leaves
+
+
+def forest_recipe(  # noqa: PLR0913 - what they differ in, each by its name
+    *,
+    name: str,
+    good_at: str,
+    train: Callable[[Settings, Problem], FittedModel],
+    max_depth: int,
+    cost: Cost,
+    turn: int,
+    most_rows: int | None = None,
+) -> Recipe:
+    """Declare a forest.
+
+    Args:
+        name: Of the algorithm.
+        good_at: The reason that a plan gives for it.
+        train: Trains it.
+        max_depth: Of a tree, by default.
+        cost: As measured.
+        turn: Its place among a job's candidates.
+        most_rows: More take it only when it is asked for by name; None: any number.
+    """
+    return Recipe(
+        declares=AlgorithmSpec(
+            name=name,
+            tasks=("classification", "regression"),
+            reads=("num", "cat"),
+            needs="cpu",
+            good_at=good_at,
+            # min_samples_leaf 0: by the rows, so that the file stays at some megabytes
+            defaults={"n_estimators": 100, "max_depth": max_depth, "min_samples_leaf": 0},
+            allowed={
+                "n_estimators": Allowed(minimum=1, maximum=10_000, whole=True),
+                "max_depth": Allowed(minimum=1, maximum=10_000, whole=True),
+                "min_samples_leaf": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
+            },
+            space={
+                "n_estimators": (100, 200, 400),
+                "max_depth": (8, 12, 16, 24),
+                "min_samples_leaf": Range(low=1, high=50, log=True, whole=True),
+            },
+            unbounded=("max_depth",),
+            cost=cost,
+            most_rows=most_rows,
+            most_classes=100,  # a number a class in each leaf: size goes with classes
+            turn=turn,
+        ),
+        no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
+        tolerance=1e-4,  # hundreds of float32 shares are summed
+        train=with_text_features(train),
+    )
 
 
 def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, share: float) -> FittedModel:
