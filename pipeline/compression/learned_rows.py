@@ -21,7 +21,7 @@ __all__ = ["LearnedRows", "find_differences"]
 
 Floats = npt.NDArray[np.float64]
 
-# Bounds, beyond what was measured on ten tables and six algorithms, as bags and refit (docs/decisions/0018).
+# Bounds, beyond what was measured on ten tables and six algorithms, as bags and refit (docs/decisions/0021).
 _MIN_KEPT = 0.9  # of the labels that are right out-of-fold and surely so: the served file's are right too
 _SURE = 0.8  # probability: of coin flips, or of nearly those, models of other rows agree by chance alone
 _MAX_LOST_ACCURACY = 0.05
