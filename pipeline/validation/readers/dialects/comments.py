@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.validation.readers.dialects.profiles import profile_columns
-from pipeline.validation.readers.dialects.records import Record, split_line
+from pipeline.validation.readers.dialects.records import TextRow, split_line
 from pipeline.validation.readers.dialects.units import are_units
 
 __all__ = ["PREFIXES", "Comments", "separate_comments"]
@@ -19,14 +19,14 @@ _MAX_HEADERS = 2  # comments above the rows: names, and their units
 class Comments:
     """The records without comments. ``header`` is a comment of the table's width right above the rows, if any."""
 
-    records: tuple[Record, ...]
+    records: tuple[TextRow, ...]
     prefix: str = ""  # of comment lines
     among_rows: bool = False
     lines: tuple[int, ...] = ()
-    header: Record | None = None  # its cells without the prefix
+    header: TextRow | None = None  # its cells without the prefix
 
 
-def separate_comments(records: Sequence[Record], delimiter: str, width: int) -> Comments:
+def separate_comments(records: Sequence[TextRow], delimiter: str, width: int) -> Comments:
     """Find the comment lines. A line that fits the table is a row if its first column holds such texts."""
     for prefix in PREFIXES:
         marked = [record for record in records if record.text.lstrip().startswith(prefix)]
@@ -39,7 +39,7 @@ def separate_comments(records: Sequence[Record], delimiter: str, width: int) -> 
 
 
 def _separate(
-    records: Sequence[Record], prefix: str, marked: Sequence[Record], rows: Sequence[Record], delimiter: str
+    records: Sequence[TextRow], prefix: str, marked: Sequence[TextRow], rows: Sequence[TextRow], delimiter: str
 ) -> Comments:
     width = rows[0].width
     first = rows[0].line
@@ -61,7 +61,7 @@ def _separate(
     )
 
 
-def _is_plain_header(header: Record, leading: Sequence[Record]) -> bool:
+def _is_plain_header(header: TextRow, leading: Sequence[TextRow]) -> bool:
     """Return whether the line is a header whose first name begins with the prefix: ``#id,name`` and ``# of rooms``."""
     written = next(record for record in leading if record.line == header.line)
     if header.cells == written.cells:
@@ -69,7 +69,7 @@ def _is_plain_header(header: Record, leading: Sequence[Record]) -> bool:
     return len(leading) == 1 and written.width == header.width and "," in written.text
 
 
-def _find_header(leading: Sequence[Record], prefix: str, delimiter: str, width: int) -> Record | None:
+def _find_header(leading: Sequence[TextRow], prefix: str, delimiter: str, width: int) -> TextRow | None:
     """Find the comment that names the columns: the last one above the rows, or the one above their units."""
     above = [_read_header(record, prefix, delimiter, width) for record in leading[-_MAX_HEADERS:]]
     if (
@@ -82,18 +82,18 @@ def _find_header(leading: Sequence[Record], prefix: str, delimiter: str, width: 
     return above[-1] if above else None
 
 
-def _are_comments(marked: Sequence[Record], rows: Sequence[Record], width: int) -> bool:
+def _are_comments(marked: Sequence[TextRow], rows: Sequence[TextRow], width: int) -> bool:
     if profile_columns([record.cells or () for record in rows[1:]], 1)[0].typed:
         return True
     return all(record.width != width for record in marked) and not _begin_text(rows)
 
 
-def _begin_text(rows: Sequence[Record]) -> bool:
+def _begin_text(rows: Sequence[TextRow]) -> bool:
     """Return whether the rows begin with sentences: one that begins with a hashtag is broken, not a comment."""
     return profile_columns([record.cells or () for record in rows], 1)[0].sentences
 
 
-def _read_header(record: Record, prefix: str, delimiter: str, width: int) -> Record | None:
+def _read_header(record: TextRow, prefix: str, delimiter: str, width: int) -> TextRow | None:
     """Read ``# a b c``, as numpy writes a header; only a prefix that a blank follows is no part of the name."""
     text = record.text.strip()
     bare = text.removeprefix(prefix)

@@ -12,7 +12,7 @@ from functools import cached_property
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.validation.columns.names import clean_name
 from pipeline.validation.readers.dialects.cells import kind_of
-from pipeline.validation.readers.dialects.records import BLANKS, Head, Record, parse_records
+from pipeline.validation.readers.dialects.records import BLANKS, Head, TextRow, parse_records
 
 __all__ = ["NO_DELIMITER", "Separation", "choose_delimiter", "read_hint", "separate"]
 
@@ -44,12 +44,12 @@ class Separation:
 
     delimiter: str
     padded_quotes: bool
-    records: tuple[Record, ...]
+    records: tuple[TextRow, ...]
     width: int  # that most records have; 1 when none is split
     fraction: float  # of records that have this width
 
     @cached_property
-    def last_rows(self) -> list[Record]:
+    def last_rows(self) -> list[TextRow]:
         """Return the last rows that have the width."""
         return [record for record in self.records if record.width == self.width][-_MAX_SCORED_ROWS:]
 
@@ -168,7 +168,7 @@ def _score_cell(cell: str, text: str, delimiter: str) -> float:
     return _SCORES[kind]
 
 
-def _is_clear(separation: Separation, rows: Sequence[Record]) -> bool:
+def _is_clear(separation: Separation, rows: Sequence[TextRow]) -> bool:
     """Return whether a character that is common in text is the delimiter here: it separates numbers."""
     if separation.delimiter in _USUAL:
         return True

@@ -13,7 +13,7 @@ from pipeline.validation.readers.dialects.delimiter import Separation, choose_de
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.footer import Body, Tail, find_footer, read_tail
 from pipeline.validation.readers.dialects.header import (
-    Table,
+    TableStart,
     are_invented,
     find_named_header,
     find_rows,
@@ -29,7 +29,7 @@ from pipeline.validation.readers.dialects.messages import (
     tell_start,
     tell_units,
 )
-from pipeline.validation.readers.dialects.records import Head, Record, read_head, split_line
+from pipeline.validation.readers.dialects.records import Head, TextRow, read_head, split_line
 from pipeline.validation.readers.dialects.units import is_rule, is_unit_row
 from pipeline.validation.readers.options import ReadOptions
 
@@ -72,7 +72,7 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
     return replace(dialect, warnings=warnings + dialect.warnings)
 
 
-def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[Table, Record | None]:
+def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[TableStart, TextRow | None]:
     """Return the table, and a header that is skipped: a model that was trained without one knows no names."""
     records = comments.records
     named = find_named_header(records, options.names, width) if options.names else None
@@ -88,7 +88,7 @@ def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[T
     return find_rows(records, width), None
 
 
-def _check_quotes(name: str, records: Sequence[Record], table: Table) -> None:
+def _check_quotes(name: str, records: Sequence[TextRow], table: TableStart) -> None:
     above = records[: max(1, table.first)]
     broken = next((record for record in above if record.cells is None), None)
     if broken is None or (table.header is not None and is_name_line(table.header, table.profiles)):
@@ -99,7 +99,7 @@ def _check_quotes(name: str, records: Sequence[Record], table: Table) -> None:
 
 
 def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in it
-    path: Path, head: Head, separation: Separation, comments: Comments, table: Table, options: ReadOptions
+    path: Path, head: Head, separation: Separation, comments: Comments, table: TableStart, options: ReadOptions
 ) -> Dialect:
     rows = comments.records[table.first :]
     header = _header_fields(table.header, separation)
@@ -132,16 +132,16 @@ def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in i
     )
 
 
-def _count_described(rows: Sequence[Record], table: Table) -> int:
+def _count_described(rows: Sequence[TextRow], table: TableStart) -> int:
     """Return how many lines below the header hold units, types or descriptions, not values."""
     return sum(1 for _ in itertools.takewhile(lambda row: _is_no_row(row, table), rows[:_MAX_DESCRIBED]))
 
 
-def _is_no_row(record: Record, table: Table) -> bool:
+def _is_no_row(record: TextRow, table: TableStart) -> bool:
     return is_rule(record.text) or is_unit_row(record.cells or (), table.profiles)
 
 
-def _header_fields(header: Record | None, separation: Separation) -> tuple[str, ...]:
+def _header_fields(header: TextRow | None, separation: Separation) -> tuple[str, ...]:
     if header is None:
         return ()
     fields = split_line(header.text, separation.delimiter, padded_quotes=separation.padded_quotes)
@@ -149,7 +149,7 @@ def _header_fields(header: Record | None, separation: Separation) -> tuple[str, 
 
 
 def _find_repeated(
-    header: Record | None, rows: Sequence[Record], tail: Tail, separation: Separation
+    header: TextRow | None, rows: Sequence[TextRow], tail: Tail, separation: Separation
 ) -> tuple[int, ...] | None:
     """Return the lines of the head where the header comes again, none if only the tail has it; None: nowhere."""
     if header is None:

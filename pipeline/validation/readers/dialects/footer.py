@@ -10,8 +10,8 @@ from statistics import median
 
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.delimiter import Separation
-from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
-from pipeline.validation.readers.dialects.records import Head, Record, split_line
+from pipeline.validation.readers.dialects.profiles import ColumnEvidence, profile_columns
+from pipeline.validation.readers.dialects.records import Head, TextRow, split_line
 from pipeline.validation.readers.dialects.totals import ColumnTotals
 
 __all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
@@ -52,7 +52,7 @@ class Body:
     delimiter: str
     padded_quotes: bool
     min_width: int  # a row may lack its empty trailing fields
-    profiles: tuple[ColumnProfile, ...]
+    profiles: tuple[ColumnEvidence, ...]
     filled: float  # cells, in the median row
     ragged_share: float
     totals: ColumnTotals | None = None
@@ -61,7 +61,7 @@ class Body:
     @classmethod
     def of(
         cls,
-        rows: Sequence[Record],
+        rows: Sequence[TextRow],
         separation: Separation,
         extra: int,
         *,
@@ -229,12 +229,12 @@ def _is_total(cells: Sequence[str], first: str, body: Body, line: int, *, lacks:
     return lacks or all(profile.typed or profile.kind == "empty" for profile in others)
 
 
-def _lacks_values(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+def _lacks_values(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
     """Return whether cells are empty in columns that are always filled."""
     return any(not cell and "" not in profile.values for cell, profile in zip(cells, profiles, strict=False))
 
 
-def _holds_text(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+def _holds_text(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
     """Return whether a column of numbers or dates holds other text."""
     return any(
         profile.typed and not is_missing(cell) and not profile.holds(kind_of(cell))
@@ -242,7 +242,7 @@ def _holds_text(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool
     )
 
 
-def _mismatches(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+def _mismatches(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
     """Return whether the filled cells are not values of their columns. A row of full width needs proof."""
     pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if cell and profile.typed]
     if not pairs and len(cells) >= len(profiles):

@@ -10,11 +10,19 @@ from statistics import median
 
 from pipeline.validation.columns.names import clean_name, unique_names
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of, number_of
-from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
-from pipeline.validation.readers.dialects.records import Record
+from pipeline.validation.readers.dialects.profiles import ColumnEvidence, profile_columns
+from pipeline.validation.readers.dialects.records import TextRow
 from pipeline.validation.readers.dialects.units import is_unit_row
 
-__all__ = ["Table", "are_invented", "find_named_header", "find_rows", "find_table", "header_evidence", "is_name_line"]
+__all__ = [
+    "TableStart",
+    "are_invented",
+    "find_named_header",
+    "find_rows",
+    "find_table",
+    "header_evidence",
+    "is_name_line",
+]
 
 _MAX_PROFILED = 500
 _LOOK_AHEAD = 10  # records after a header of which half must be as wide as the table
@@ -28,51 +36,51 @@ _MAX_REPEATED_SHARE = 0.05  # of the rows: a header that comes again
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
+class TableStart:
     """Where the table begins among the records. ``header`` None: there is none."""
 
-    header: Record | None
+    header: TextRow | None
     first: int  # index of the first data record
-    profiles: tuple[ColumnProfile, ...]
+    profiles: tuple[ColumnEvidence, ...]
 
 
-def find_table(records: Sequence[Record], width: int, comment_header: Record | None) -> Table:
+def find_table(records: Sequence[TextRow], width: int, comment_header: TextRow | None) -> TableStart:
     """Find the header by what is below it: names differ in kind from the values of their columns."""
     first = _find_first(records, width)
     profiles = _profile(records, first, width)
     has_names = _has_names(records, first, profiles)
     named_above = comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0
     if named_above and not has_names:
-        return Table(header=comment_header, first=first, profiles=profiles)
+        return TableStart(header=comment_header, first=first, profiles=profiles)
     if has_names:
         header = _advance(records, first, width, profiles)
-        return Table(header=records[header], first=header + 1, profiles=_profile(records, header, width))
+        return TableStart(header=records[header], first=header + 1, profiles=_profile(records, header, width))
     above = records[first - 1] if first else None
     if above is not None and _is_misfit_header(above, records[first:], profiles, width):
-        return Table(header=above, first=first, profiles=profiles)
+        return TableStart(header=above, first=first, profiles=profiles)
     if _are_ragged(records[first:], width) or all(map(_is_data, records[:first])):
         first = 0  # the lines above are as ragged as the rows, or rows that are cut otherwise
-    return Table(header=None, first=first, profiles=profiles)
+    return TableStart(header=None, first=first, profiles=profiles)
 
 
-def _is_data(record: Record) -> bool:
+def _is_data(record: TextRow) -> bool:
     """Return whether most cells are numbers or dates, as in no note above a table."""
     kinds = [kind_of(cell) for cell in record.cells or () if cell]
     return sum(kind in ("number", "date") for kind in kinds) * 2 > len(kinds) > 1
 
 
-def _are_ragged(rows: Sequence[Record], width: int) -> bool:
+def _are_ragged(rows: Sequence[TextRow], width: int) -> bool:
     narrow = sum(row.cells is not None and row.width < width for row in rows)
     return narrow > _MAX_RAGGED_SHARE * len(rows)
 
 
-def find_rows(records: Sequence[Record], width: int) -> Table:
+def find_rows(records: Sequence[TextRow], width: int) -> TableStart:
     """Return the table of a file that is known to have no header."""
     first = _find_first(records, width)
-    return Table(header=None, first=first, profiles=_profile(records, first, width))
+    return TableStart(header=None, first=first, profiles=_profile(records, first, width))
 
 
-def find_named_header(records: Sequence[Record], names: Sequence[str], width: int) -> Table | None:
+def find_named_header(records: Sequence[TextRow], names: Sequence[str], width: int) -> TableStart | None:
     """Find the line that holds at least half of the names of a known model, and more than any other line."""
     expected = {clean_name(name) for name in names}
     matches = [len(expected & _names(record)) for record in records[:_MAX_PREAMBLE]]
@@ -80,7 +88,7 @@ def find_named_header(records: Sequence[Record], names: Sequence[str], width: in
     if best == 0 or best * 2 < min(len(expected), width):
         return None
     header = matches.index(best)
-    return Table(header=records[header], first=header + 1, profiles=_profile(records, header, width))
+    return TableStart(header=records[header], first=header + 1, profiles=_profile(records, header, width))
 
 
 def are_invented(names: Sequence[str]) -> bool:
@@ -88,13 +96,13 @@ def are_invented(names: Sequence[str]) -> bool:
     return bool(names) and all(_INVENTED.fullmatch(name) for name in names)
 
 
-def _names(record: Record) -> set[str]:
+def _names(record: TextRow) -> set[str]:
     """Return the names that a line would give; an empty cell gives none, though columns without one get a name."""
     cells = record.cells or ()
     return {name for cell, name in zip(cells, unique_names(cells), strict=True) if cell}
 
 
-def _find_first(records: Sequence[Record], width: int) -> int:
+def _find_first(records: Sequence[TextRow], width: int) -> int:
     """Return the first record that is as wide and as full as the table, with such records after it."""
     typical = median([record.filled for record in records if record.width == width] or [0])
     for index, record in enumerate(records[:_MAX_PREAMBLE]):
@@ -105,7 +113,7 @@ def _find_first(records: Sequence[Record], width: int) -> int:
     return 0
 
 
-def _is_full(record: Record, width: int, typical: float) -> bool:
+def _is_full(record: TextRow, width: int, typical: float) -> bool:
     if record.width != width:
         return False
     if record.cells and not record.cells[0]:  # an index column has no name
@@ -113,24 +121,24 @@ def _is_full(record: Record, width: int, typical: float) -> bool:
     return record.filled * 2 > typical and record.filled > 1
 
 
-def _profile(records: Sequence[Record], first: int, width: int) -> tuple[ColumnProfile, ...]:
+def _profile(records: Sequence[TextRow], first: int, width: int) -> tuple[ColumnEvidence, ...]:
     """Profile the rows below; the first ones may be a header and a unit row still."""
     below = _without_repeats(records[first], records[first + 1 : first + 1 + _MAX_PROFILED])
     rows = [record.cells or () for record in below if record.width == width]
     return profile_columns(rows[2:] if len(rows) > 4 else rows, width)
 
 
-def _has_names(records: Sequence[Record], index: int, profiles: Sequence[ColumnProfile]) -> bool:
+def _has_names(records: Sequence[TextRow], index: int, profiles: Sequence[ColumnEvidence]) -> bool:
     return header_evidence(records[index], _without_repeats(records[index], records[index + 1 :]), profiles) >= 0
 
 
-def _without_repeats(header: Record, rows: Sequence[Record]) -> Sequence[Record]:
+def _without_repeats(header: TextRow, rows: Sequence[TextRow]) -> Sequence[TextRow]:
     """Leave out rows that repeat a header, as exports that were joined do; rows that are often alike are data."""
     others = [row for row in rows if row.cells != header.cells]
     return others if len(rows) - len(others) <= len(rows) * _MAX_REPEATED_SHARE else rows
 
 
-def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[ColumnProfile]) -> float:
+def header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> float:
     """Weigh whether ``record`` names the columns (> 0) or is one of their rows (< 0); 0: nothing tells."""
     cells = record.cells or ()
     pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if not is_missing(cell)]
@@ -148,7 +156,7 @@ def header_evidence(record: Record, rows: Sequence[Record], profiles: Sequence[C
     return -0.5 if total == 0 and matches else total
 
 
-def _is_index_header(cells: Sequence[str], rows: Sequence[Record]) -> bool:
+def _is_index_header(cells: Sequence[str], rows: Sequence[TextRow]) -> bool:
     """Return whether the first column has no name and counts the rows, as pandas writes it: ``,0``."""
     if cells[0]:
         return False
@@ -158,7 +166,7 @@ def _is_index_header(cells: Sequence[str], rows: Sequence[Record]) -> bool:
     return len(values) == len(numbers) and len(values) > 2 and steps == {1.0}
 
 
-def _weigh(cell: str, profile: ColumnProfile) -> float:
+def _weigh(cell: str, profile: ColumnEvidence) -> float:
     if profile.typed:
         return -1.0 if profile.holds(kind_of(cell)) else 1.0
     if profile.categories:
@@ -170,7 +178,7 @@ def _weigh(cell: str, profile: ColumnProfile) -> float:
     return 0.0
 
 
-def _is_number_header(cells: Sequence[str], rows: Sequence[Record], profiles: Sequence[ColumnProfile]) -> bool:
+def _is_number_header(cells: Sequence[str], rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> bool:
     """Return whether the numbers of the line are names, such as years: they increase regularly, and values do not."""
     columns = [
         column
@@ -200,7 +208,7 @@ def _is_regular(cells: Sequence[str]) -> bool:
     return max(steps) - min(steps) < 1e-6 * max(steps) or (len(values) > 4 and max(steps) <= 1.5 * min(steps))
 
 
-def _advance(records: Sequence[Record], header: int, width: int, profiles: Sequence[ColumnProfile]) -> int:
+def _advance(records: Sequence[TextRow], header: int, width: int, profiles: Sequence[ColumnEvidence]) -> int:
     """Go on from notes that are as wide as the table to the header below them."""
     first, values = header, 0
     for index in range(header + 1, min(header + 1 + _MAX_ADVANCE, len(records))):
@@ -223,7 +231,7 @@ def _advance(records: Sequence[Record], header: int, width: int, profiles: Seque
     return header
 
 
-def is_name_line(record: Record, profiles: Sequence[ColumnProfile]) -> bool:
+def is_name_line(record: TextRow, profiles: Sequence[ColumnEvidence]) -> bool:
     """Return whether no cell could be a value of a column of numbers or dates, of which there are some."""
     typed = [
         profile.holds(kind_of(cell))
@@ -233,7 +241,7 @@ def is_name_line(record: Record, profiles: Sequence[ColumnProfile]) -> bool:
     return bool(typed) and not any(typed)
 
 
-def _follows_gap(records: Sequence[Record], index: int) -> bool:
+def _follows_gap(records: Sequence[TextRow], index: int) -> bool:
     """Return whether a blank line is above the record, and none among the records after it."""
     if records[index].line <= records[index - 1].line + records[index - 1].lines:
         return False
@@ -241,14 +249,14 @@ def _follows_gap(records: Sequence[Record], index: int) -> bool:
     return all(after.line == before.line + before.lines for before, after in itertools.pairwise(following))
 
 
-def _is_prose(record: Record) -> bool:
+def _is_prose(record: TextRow) -> bool:
     """Return whether the line is a sentence that commas cut: ``These data, which were collected, ...``."""
     cells = record.cells or ()
     words = sum(len(cell.split()) for cell in cells)
     return ", " in record.text and words > max(_PROSE_WORDS, 2 * len(cells)) and '"' not in record.text
 
 
-def _is_misfit_header(record: Record, rows: Sequence[Record], profiles: Sequence[ColumnProfile], width: int) -> bool:
+def _is_misfit_header(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence], width: int) -> bool:
     """Return whether the record above the rows names them although it is wider or narrower."""
     if record.width == width or record.filled < 2 or record.filled * 2 <= width:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.validation.readers.dialects.records import Record
+from pipeline.validation.readers.dialects.records import TextRow
 from pipeline.validation.words import counted
 
 __all__ = ["Layout", "find_layout"]
@@ -24,7 +24,7 @@ class Layout:
     warnings: tuple[str, ...] = ()
 
 
-def find_layout(header: Sequence[str], rows: Sequence[Record], width: int) -> Layout:
+def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> Layout:
     """Compare the header's width with the rows': they may end with a delimiter, or begin with a row name."""
     table = [row.cells or () for row in rows if row.width == width]
     if not header:
@@ -64,7 +64,7 @@ def _are_row_names(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and all(cells) and len(set(cells)) == len(cells)
 
 
-def _cuts_text(rows: Sequence[Record], width: int) -> bool:
+def _cuts_text(rows: Sequence[TextRow], width: int) -> bool:
     """Return whether a field too many comes from a text without quotes that holds a comma: ``1,Smith, Tom,5``."""
     lines = [row.text.strip().split(",") for row in rows[:_MAX_COMPARED] if row.width == width]
     table = [cells for cells in lines if len(cells) == width]

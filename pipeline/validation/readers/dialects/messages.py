@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pipeline.validation.readers.dialects.comments import Comments
 from pipeline.validation.readers.dialects.delimiter import Separation
 from pipeline.validation.readers.dialects.footer import Footer
-from pipeline.validation.readers.dialects.header import Table
-from pipeline.validation.readers.dialects.records import Record
+from pipeline.validation.readers.dialects.header import TableStart
+from pipeline.validation.readers.dialects.records import TextRow
 from pipeline.validation.words import counted
 
 __all__ = [
@@ -43,7 +43,7 @@ def tell_delimiter(separation: Separation, promised: str | None) -> tuple[str, .
     return ()
 
 
-def tell_comments(comments: Comments, table: Table) -> tuple[str, ...]:
+def tell_comments(comments: Comments, table: TableStart) -> tuple[str, ...]:
     """Warn about skipped comment lines, except one that is the header."""
     header = table.header.line if table.header else 0
     lines = [line for line in comments.lines if line != header]
@@ -52,7 +52,7 @@ def tell_comments(comments: Comments, table: Table) -> tuple[str, ...]:
     return (f"{counted(len(lines), 'comment line')} ({comments.prefix}) skipped: {name_lines(lines)}",)
 
 
-def tell_start(comments: Comments, table: Table, skipped: Record | None) -> tuple[str, ...]:
+def tell_start(comments: Comments, table: TableStart, skipped: TextRow | None) -> tuple[str, ...]:
     """Warn about lines before the table, a ``skipped`` line of names, and a missing header."""
     records = comments.records
     above = [record for record in records[: table.first] if record not in (table.header, skipped)]
@@ -70,7 +70,7 @@ def tell_start(comments: Comments, table: Table, skipped: Record | None) -> tupl
     return tuple(warnings)
 
 
-def tell_units(units: Sequence[Record]) -> tuple[str, ...]:
+def tell_units(units: Sequence[TextRow]) -> tuple[str, ...]:
     """Warn about skipped lines of units below the header."""
     if not units:
         return ()

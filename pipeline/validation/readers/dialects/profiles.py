@@ -9,7 +9,7 @@ from typing import Literal
 
 from pipeline.validation.readers.dialects.cells import MISSING_CELLS, CellKind, kind_of
 
-__all__ = ["ColumnProfile", "profile_columns"]
+__all__ = ["ColumnEvidence", "profile_columns"]
 
 _MIN_AGREEMENT = 0.9  # fraction of a column's values that must agree
 _MIN_CATEGORY_ROWS = 10
@@ -19,7 +19,7 @@ _MAX_SAMPLE = 250  # values, evenly over the column, whose kinds are checked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ColumnProfile:
+class ColumnEvidence:
     """The kind of a column's values, and how they look."""
 
     kind: Literal["number", "measure", "date", "text", "empty"]
@@ -38,29 +38,29 @@ class ColumnProfile:
         return kind == self.kind or (self.kind == "measure" and kind == "number")
 
 
-def profile_columns(rows: Sequence[Sequence[str]], width: int) -> tuple[ColumnProfile, ...]:
+def profile_columns(rows: Sequence[Sequence[str]], width: int) -> tuple[ColumnEvidence, ...]:
     """Profile the first ``width`` columns of ``rows``, which all have that many cells."""
     columns = zip(*rows, strict=True) if rows else [()] * width
     return tuple(_profile(cells) for cells in columns)
 
 
-def _profile(cells: Sequence[str]) -> ColumnProfile:
+def _profile(cells: Sequence[str]) -> ColumnEvidence:
     values = [cell for cell in cells if cell not in MISSING_CELLS]
     if not values:
-        return ColumnProfile(kind="empty", values=frozenset(cells))
+        return ColumnEvidence(kind="empty", values=frozenset(cells))
     sample = values[:: 1 + len(values) // _MAX_SAMPLE]
     kinds = Counter(map(kind_of, sample))
     needed = _MIN_AGREEMENT * len(sample)
     distinct = frozenset(cells)
     if kinds["date"] >= needed:
-        return ColumnProfile(kind="date", values=distinct)
+        return ColumnEvidence(kind="date", values=distinct)
     if kinds["number"] >= needed:
-        return ColumnProfile(kind="number", values=distinct)
+        return ColumnEvidence(kind="number", values=distinct)
     if kinds["number"] + kinds["measure"] >= needed:
-        return ColumnProfile(kind="measure", values=distinct)
+        return ColumnEvidence(kind="measure", values=distinct)
     counts = Counter(sample).items()
     sentences = sum(count for value, count in counts if len(value.split()) >= _SENTENCE_WORDS) >= needed
-    return ColumnProfile(
+    return ColumnEvidence(
         kind="text",
         values=distinct,
         categories=len(values) >= _MIN_CATEGORY_ROWS and len(set(values)) <= max(2, _MAX_CATEGORIES * len(values)),

@@ -14,7 +14,7 @@ from pipeline.validation.limits import MAX_FIELD_CHARACTERS, MAX_LINE_BYTES
 __all__ = [
     "BLANKS",
     "Head",
-    "Record",
+    "TextRow",
     "collapse_blanks",
     "csv_delimiter",
     "csv_line",
@@ -53,7 +53,7 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class TextRow:
     """One row, on one line or (quoted newlines) several."""
 
     line: int  # 1-based
@@ -100,7 +100,7 @@ def _read_lines(path: Path, start: int, length: int, size: int) -> Head:
     return Head(lines=texts, offsets=tuple(offsets), is_complete=is_complete)
 
 
-def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) -> list[Record]:
+def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) -> list[TextRow]:
     """Split the head into records, blank lines left out.
 
     A record that is not well quoted is one line without cells: a preamble with a lone quote must not hide the table.
@@ -122,7 +122,7 @@ class _Parser:
         self._delimiter = delimiter
         self._reader = csv.reader(self, delimiter=csv_delimiter(delimiter), strict=True, skipinitialspace=padded_quotes)
 
-    def parse(self) -> Iterator[Record]:
+    def parse(self) -> Iterator[TextRow]:
         while True:
             first = self._position
             cells: tuple[str, ...] | None
@@ -142,9 +142,9 @@ class _Parser:
             self._retries += 1
             self._position = first + 1
 
-    def _record(self, first: int, cells: tuple[str, ...] | None) -> Record:
+    def _record(self, first: int, cells: tuple[str, ...] | None) -> TextRow:
         head = self._head
-        return Record(
+        return TextRow(
             line=first + 1,
             lines=self._position - first,
             start=head.offsets[first],

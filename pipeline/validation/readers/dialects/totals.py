@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pipeline.parsing.numbers import NumberFormat, parse_number
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
-from pipeline.validation.readers.dialects.records import Record
+from pipeline.validation.readers.dialects.records import TextRow
 
 __all__ = ["ColumnTotals"]
 
@@ -56,7 +56,7 @@ class _Column:
 class ColumnTotals:
     """All rows of a table, to compare the last ones with their columns' sums and means."""
 
-    rows: Sequence[Record]
+    rows: Sequence[TextRow]
     width: int
     _columns: dict[tuple[int, int, int], _Column | None] = field(default_factory=dict)
 

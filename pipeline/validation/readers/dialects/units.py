@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
-from pipeline.validation.readers.dialects.profiles import ColumnProfile
+from pipeline.validation.readers.dialects.profiles import ColumnEvidence
 
 __all__ = ["are_units", "is_rule", "is_unit_row"]
 
@@ -38,7 +38,7 @@ def are_units(cells: Sequence[str]) -> bool:
     return bool(cells) and sum(map(_is_unit, cells)) * 2 >= len(cells)
 
 
-def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
     """Return whether ``cells`` are units of the columns, not values: no number stands in a column of numbers."""
     typed = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if profile.typed]
     filled = [cell for cell, profile in typed if cell and not (is_missing(cell) and cell in profile.values)]
@@ -55,7 +55,7 @@ def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool
     return described and len(filled) > 1 and len(filled) == len(typed)
 
 
-def _holds_values(cells: Sequence[str], profiles: Sequence[ColumnProfile]) -> bool:
+def _holds_values(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
     """Return whether a cell is a value that its column has elsewhere: then the line is a row of data."""
     return any(cell and cell in profile.values for cell, profile in zip(cells, profiles, strict=False))
 

@@ -13,7 +13,7 @@ from functools import cache, partial
 from pipeline.validation.limits import MAX_FIELD_CHARACTERS
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.dialect import Dialect
-from pipeline.validation.readers.dialects.profiles import ColumnProfile, profile_columns
+from pipeline.validation.readers.dialects.profiles import ColumnEvidence, profile_columns
 from pipeline.validation.readers.dialects.records import csv_delimiter, csv_line, restore_cells, split_line
 from pipeline.validation.words import counted
 
@@ -157,7 +157,7 @@ def _read_whole_rows(texts: Sequence[str], dialect: Dialect) -> list[list[str]] 
     return rows
 
 
-def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnProfile], dialect: Dialect) -> bool:
+def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnEvidence], dialect: Dialect) -> bool:
     """Return whether the lines after a quote that does not close are rows."""
     following = texts[1 : 1 + _MAX_COMPARED]
     table = [fields for text in following if (fields := _read_as_characters(text, dialect)) is not None]
@@ -165,7 +165,7 @@ def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnProfile], dial
 
 
 def _are_rows(
-    table: Sequence[Sequence[str]], profiles: Sequence[ColumnProfile], dialect: Dialect, *, min_lines: int = 0
+    table: Sequence[Sequence[str]], profiles: Sequence[ColumnEvidence], dialect: Dialect, *, min_lines: int = 0
 ) -> bool:
     """Return whether lines after the first hold values of the columns: a poem may have a comma in each of its lines.
 
@@ -187,7 +187,7 @@ def _are_rows(
     return fits >= _MIN_FIT_SHARE * len(pairs)
 
 
-def _profile_rows(data: bytes, dialect: Dialect) -> tuple[ColumnProfile, ...]:
+def _profile_rows(data: bytes, dialect: Dialect) -> tuple[ColumnEvidence, ...]:
     """Profile the rows of one line; none where most rows have several."""
     lines = _Lines(data, dialect, 1)
     rows = 0
