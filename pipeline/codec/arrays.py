@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.codec.streams import StreamReader, StreamWriter
+from pipeline.codec.streams import StreamReader, StreamWriter, estimate_size
 
 __all__ = ["Words", "read_array", "write_array"]
 
@@ -106,6 +106,8 @@ _DECODERS: Mapping[str, Callable[[Mapping[str, bytes], npt.DTypeLike, int], Word
 def write_array(words: Words, writer: StreamWriter) -> dict[str, Any]:
     """Write an array in the encoding that takes least; return the description that read_array needs.
 
+    Of a long array its beginning tells.
+
     Args:
         words: Elements as unsigned integers, one-dimensional.
         writer: Takes the streams.
@@ -113,13 +115,9 @@ def write_array(words: Words, writer: StreamWriter) -> dict[str, Any]:
     encoded = {name: encode(words) for name, encode in _ENCODERS.items()}
     if encoded["codebook"] or encoded["sparse"]:
         encoded["planes"] = None  # seldom smaller then, and slow to compress
-    trials = []
-    for name, parts in encoded.items():
-        if parts is not None:
-            trial = StreamWriter()
-            trials.append((name, {part: trial.write(content) for part, content in parts.items()}, trial))
-    encoding, streams, smallest = min(trials, key=lambda trial: trial[2].size)
-    writer.streams += smallest.streams
+    sizes = {name: sum(map(estimate_size, parts.values())) for name, parts in encoded.items() if parts is not None}
+    encoding = min(sizes, key=lambda name: sizes[name])
+    streams = {part: writer.write(content) for part, content in (encoded[encoding] or {}).items()}
     return {"width": words.itemsize, "count": len(words), "encoding": encoding, "streams": streams}
 
 

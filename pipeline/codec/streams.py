@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 from typing import Any
 
-__all__ = ["HEAD_MODEL", "StreamReader", "StreamWriter", "compress", "decompress"]
+__all__ = ["HEAD_MODEL", "StreamReader", "StreamWriter", "compress", "decompress", "estimate_size"]
 
 # LZMA's lc, lp and pb. (0, 0, 0) suits symbols that are drawn independently, such as codebook indices: the range coder
 # then comes close to their entropy. (3, 0, 0) suits text, (0, 2, 2) words of four bytes.
@@ -54,6 +54,13 @@ def _filters(size: int, model: int) -> list[dict[str, Any]]:
     ]
 
 
+def estimate_size(content: bytes) -> float:
+    """Return how many bytes a stream takes, by its beginning; exactly those that it takes where it is short."""
+    sample = content[:_SAMPLE_BYTES]
+    smallest = min(len(compress(sample, index)) for index in range(len(_MODELS)))
+    return smallest * len(content) / max(1, len(sample))
+
+
 class StreamWriter:
     """Collects streams; each is described by its size, its compressed size, and the index of its model."""
 
@@ -67,8 +74,9 @@ class StreamWriter:
     def write(self, content: bytes) -> list[int]:
         """Compress under the model under which the content's beginning takes least; return the description."""
         sample = content[:_SAMPLE_BYTES]
-        model = min(range(len(_MODELS)), key=lambda index: len(compress(sample, index)))
-        self.streams.append(compress(content, model))
+        samples = [compress(sample, index) for index in range(len(_MODELS))]
+        model = min(range(len(_MODELS)), key=lambda index: len(samples[index]))
+        self.streams.append(samples[model] if len(sample) == len(content) else compress(content, model))
         return [len(content), len(self.streams[-1]), model]
 
 

@@ -24,14 +24,18 @@ _WIDTHS = {
 }  # fmt: skip
 _FLOATS_TAG = 0x3D  # AttributeProto.floats: field 7, four bytes, not packed
 _MIN_COUNT = 64
+_SMALL_FILE = 65_536  # bytes up to which the descriptions of spans may take more than they save
 
 Span = TensorSpan | TreeSpan
 
 
 def pack_model(file: bytes) -> bytes:
     """Return the smallest stored form of a serialized ONNX model: packed, or the model itself."""
-    forms = [file, pack(file, []), pack(file, find_spans(file))]
-    return min(forms, key=len)
+    spans = find_spans(file)
+    packed = pack(file, spans)
+    if spans and len(file) <= _SMALL_FILE:
+        packed = min(packed, pack(file, []), key=len)
+    return min(file, packed, key=len)
 
 
 def find_spans(file: bytes) -> list[Span]:
