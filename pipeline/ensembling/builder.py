@@ -22,6 +22,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill
+from pipeline.ensembling.evidence import Evidence, Member, take
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.decision.temperature import calibrate, scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
@@ -54,47 +55,6 @@ _STUDENTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
-    """A trained candidate.
-
-    ``body``: body.onnx. ``answers``: reference.npz's, the trained model's own on the validation rows. ``out_of_fold``:
-    of a bag, its predictions for the rows that train, then those that validate (records.outcome.OUT_OF_FOLD).
-    """
-
-    trained: TrainedCandidate
-    body: bytes
-    answers: Floats
-    out_of_fold: Floats | None = None
-
-    @property
-    def name(self) -> str:
-        return self.trained.candidate
-
-    def held_out(self, validation_rows: int) -> Floats:
-        """Predictions for the validation rows by models that have not learned from them."""
-        return self.answers if self.out_of_fold is None else self.out_of_fold[-validation_rows:]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Evidence:
-    """Predictions for rows that no model has learned from, of every member; ``rows`` masks those that have them all.
-
-    ``weight``: what each row counts. ``folds``: of the bags; 0: the rows are the validation rows.
-    """
-
-    predictions: dict[str, Floats]
-    truth: npt.NDArray[Any]
-    weight: Floats | None
-    rows: npt.NDArray[np.bool_]
-    folds: int
-
-    def average(self, weights: Mapping[str, float]) -> Floats:
-        """Return the weighted mean [all rows, ...], NaN where a member has no prediction."""
-        whole = [share * self.predictions[name].astype(np.float64) for name, share in weights.items()]
-        return np.asarray(np.sum(whole, axis=0))
-
-
 @dataclass(frozen=True, kw_only=True)
 class EnsembleBuilder:
     """``trainer``: as the members' own; its metric chooses."""
@@ -113,7 +73,7 @@ class EnsembleBuilder:
         evidence = self._collect_evidence(members)
         if not evidence.rows.any():
             return [], [NotMade(name=BLEND, reason="no row was held out by every candidate: training time ran out")]
-        measured_rows = evidence.truth[evidence.rows], _take(evidence.weight, evidence.rows)
+        measured_rows = evidence.truth[evidence.rows], take(evidence.weight, evidence.rows)
         found = fit_blend(
             {name: predictions[evidence.rows] for name, predictions in evidence.predictions.items()},
             measured_rows[0],
@@ -138,7 +98,7 @@ class EnsembleBuilder:
         except CandidateFailedError as error:
             return [blended], [NotMade(name=STUDENT, reason=error.message)]
 
-    def _collect_evidence(self, members: Sequence[Member]) -> _Evidence:
+    def _collect_evidence(self, members: Sequence[Member]) -> Evidence:
         """The rows of all folds where every member is a bag; else the validation rows."""
         wanted = self._all_truth
         # Machines of less memory learn from a sample of the rows: their predictions are for others than these.
@@ -152,7 +112,7 @@ class EnsembleBuilder:
             wanted = self._truth
             predictions = {one.name: one.held_out(len(wanted)) for one in members}
         there = [~np.isnan(given.reshape(len(given), -1)).any(axis=1) for given in predictions.values()]
-        return _Evidence(
+        return Evidence(
             predictions=predictions,
             truth=wanted,
             weight=self._all_weight if whole else self._weight,
@@ -356,7 +316,7 @@ class EnsembleBuilder:
         signature, given = self._decided(decision), answers[rows]
         if signature.classes:
             given = calibrate(given, signature.temperature)
-        return measure(signature, self._truth[rows], Answers.of(signature, given), weight=_take(self._weight, rows))
+        return measure(signature, self._truth[rows], Answers.of(signature, given), weight=take(self._weight, rows))
 
     @property
     def _metric(self) -> str:
@@ -387,7 +347,3 @@ class EnsembleBuilder:
     @property
     def _weight(self) -> npt.NDArray[np.float64] | None:
         return self.trainer.rows.weight_of(self.trainer.splits["validation"])
-
-
-def _take(weight: Floats | None, rows: Any) -> Floats | None:
-    return None if weight is None else weight[rows]

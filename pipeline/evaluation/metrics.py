@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.classification_metrics import classification_metrics
 from pipeline.evaluation.clusters import silhouettes
+from pipeline.evaluation.definitions.classification import classification_metrics
+from pipeline.evaluation.definitions.regression import regression_metrics
 from pipeline.evaluation.predictions import Answers
-from pipeline.evaluation.regression_metrics import regression_metrics
 from pipeline.evaluation.several_targets import several_targets_metrics
 
 __all__ = ["interval", "measure"]
@@ -22,7 +22,7 @@ _Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
 _CELLS = 4_000_000  # of a block of draws: 32 MB
 _WORK = 16_000_000  # rows x draws that an interval may cost: about a second
-_FEWEST_DRAWS, _MOST_DRAWS = 200, 1000
+_MIN_DRAWS, _MAX_DRAWS = 200, 1000
 _NORMAL = 1.959964  # standard deviations of a normal distribution that hold 95 %
 
 
@@ -94,7 +94,7 @@ def _bootstrapped(metrics: Mapping[str, _Metric], counts: Floats, seed: int) -> 
     if not metrics:
         return {}
     rows = len(counts)
-    draws = int(np.clip(_WORK // rows, _FEWEST_DRAWS, _MOST_DRAWS))
+    draws = int(np.clip(_WORK // rows, _MIN_DRAWS, _MAX_DRAWS))
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
     generator = np.random.default_rng(seed)
     for size in _blocks(draws, max(1, _CELLS // rows)):

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.classification_metrics import classification_metrics
-from pipeline.evaluation.regression_metrics import regression_metrics
+from pipeline.evaluation.definitions.classification import classification_metrics
+from pipeline.evaluation.definitions.regression import regression_metrics
 
 if TYPE_CHECKING:
     import polars as pl

@@ -19,14 +19,16 @@ def violations(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]
     """
     assert variant.artifact is not None, "a variant that is ok was made"
     assert variant.latency_us is not None, "and measured"
-    found = []
+    sentences = []
     if limits.max_bytes is not None and variant.artifact.bytes > limits.max_bytes:
-        found.append(f"the file has {variant.artifact.bytes} bytes; limits.max_bytes is {limits.max_bytes}")
+        sentences.append(f"the file has {variant.artifact.bytes} bytes; limits.max_bytes is {limits.max_bytes}")
     if limits.max_latency_us is not None and variant.latency_us > limits.max_latency_us:
-        found.append(f"one row takes {variant.latency_us:.0f} us; limits.max_latency_us is {limits.max_latency_us:g}")
+        sentences.append(
+            f"one row takes {variant.latency_us:.0f} us; limits.max_latency_us is {limits.max_latency_us:g}"
+        )
     if limits.min_quality is not None and _worse(variant.quality[metric], limits.min_quality, metric):
-        found.append(f"{metric} is {variant.quality[metric]:.6g}; limits.min_quality is {limits.min_quality:g}")
-    return tuple(found)
+        sentences.append(f"{metric} is {variant.quality[metric]:.6g}; limits.min_quality is {limits.min_quality:g}")
+    return tuple(sentences)
 
 
 def _worse(quality: float, bound: float, metric: str) -> bool:

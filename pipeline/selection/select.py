@@ -37,18 +37,18 @@ def select(
         tried: What became of each candidate, for the record.
         notes: What the limits made of the plan, for the record.
     """
-    made = [variant for variant in variants.variants if variant.status == "ok"]
+    compared = [variant for variant in variants.variants if variant.status == "ok"]
     limited = quality_metric(spec.metric, metric)
-    within = [variant for variant in made if not violations(variant, limited, spec.limits)]
-    ranking = _Ranking(metric=metric, by_folds=variants.by_folds, full_precision=_full_precision(made))
-    winner = ranking.winner(within or made)
+    within = [variant for variant in compared if not violations(variant, limited, spec.limits)]
+    ranking = _Ranking(metric=metric, by_folds=variants.by_folds, full_precision=_full_precision(compared))
+    winner = ranking.winner(within or compared)
     return Selection(
         metric=metric,
         quality_metric=limited,
         by_folds=variants.by_folds,
         winner=winner,
         leaderboard=ranking.leaderboard(variants.variants, winner),
-        reason=ranking.reason(winner, within, made),
+        reason=ranking.reason(winner, within, compared),
         unmet=violations(winner, limited, spec.limits),
         tried=tried,
         notes=notes,
@@ -71,9 +71,9 @@ class _Ranking:
 
     def leaderboard(self, variants: Sequence[Variant], winner: Variant) -> tuple[LeaderboardRow, ...]:
         """Those that are ok by the metric, then what was rejected, then what does not apply."""
-        made = [variant for variant in variants if variant.status == "ok"]
-        on_front = front(made, self.metric, costs)
-        ranked = sorted(made, key=lambda v: (*repeatable_costs(v, self.metric), v.candidate, v.precision))
+        compared = [variant for variant in variants if variant.status == "ok"]
+        on_front = front(compared, self.metric, costs)
+        ranked = sorted(compared, key=lambda v: (*repeatable_costs(v, self.metric), v.candidate, v.precision))
         rest = sorted(
             (variant for variant in variants if variant.status != "ok"),
             key=lambda v: (v.status == "not_applicable", v.candidate, v.precision),
@@ -84,9 +84,9 @@ class _Ranking:
         ]
         return (*rows, *(LeaderboardRow(rank=None, variant=variant) for variant in rest))
 
-    def reason(self, winner: Variant, within: Sequence[Variant], made: Sequence[Variant]) -> str:
+    def reason(self, winner: Variant, within: Sequence[Variant], compared: Sequence[Variant]) -> str:
         """Say why ``winner`` was chosen: among what, by which number, and how a tie was broken."""
-        sentence = f"{_among(within, made)}, {self._comparison(winner, within or made)}"
+        sentence = f"{_among(within, compared)}, {self._comparison(winner, within or compared)}"
         full = self._full(winner)
         if full == winner:
             return sentence
@@ -124,12 +124,12 @@ class _Ranking:
         return self.full_precision.get(variant.candidate, variant)
 
 
-def _among(within: Sequence[Variant], made: Sequence[Variant]) -> str:
+def _among(within: Sequence[Variant], compared: Sequence[Variant]) -> str:
     if not within:
         return "no file meets the limits; of all"
-    if len(within) < len(made):
-        return f"of the files that meet the limits ({len(within)} of {len(made)})"
-    candidates = len({variant.candidate for variant in made})
+    if len(within) < len(compared):
+        return f"of the files that meet the limits ({len(within)} of {len(compared)})"
+    candidates = len({variant.candidate for variant in compared})
     return f"of {candidates} candidates" if candidates > 1 else "of 1 candidate"
 
 

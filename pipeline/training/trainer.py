@@ -317,7 +317,7 @@ class Trainer:
         np.savez(workdir / OUT_OF_FOLD, answers=predicted.astype(kind))
         rows = self.rows.all.take(held)
         signature, wanted, answers = self._told(bag.out_of_fold[held], rows)
-        decided = decide(signature, wanted, answers, self.threshold_rule, rows.weight, is_bag=True)
+        decided = decide(signature, wanted, answers, self.threshold_rule, rows.weight, is_bag=not self._refits)
         answered = signature, wanted, decided.answers
         return {
             "quality": measure(*answered, weight=rows.weight),

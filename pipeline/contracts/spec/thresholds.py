@@ -27,10 +27,10 @@ def threshold_rule(spec: JobSpec, dataset: Dataset) -> ThresholdRule:
 
 def check_threshold(spec: JobSpec, dataset: Dataset) -> None:
     """Raise InvalidJobSpecError where a threshold is asked for that cannot be: not of two classes, or in private."""
-    asked = "threshold_metric" if spec.threshold_metric else "threshold" if spec.threshold != "auto" else ""
-    if asked and not dataset.positive:
-        what = f"one with {len(dataset.classes)}" if dataset.classes else f"a {dataset.task}"
-        raise InvalidJobSpecError(f"{asked} is of a target with two classes, and this is {what}")
+    setting = "threshold_metric" if spec.threshold_metric else "threshold" if spec.threshold != "auto" else ""
+    if setting and not dataset.positive:
+        target = f"one with {len(dataset.classes)}" if dataset.classes else f"a {dataset.task}"
+        raise InvalidJobSpecError(f"{setting} is of a target with two classes, and this is {target}")
     if spec.threshold_metric and spec.training.privacy is not None:
         raise InvalidJobSpecError(
             "threshold_metric: a threshold that is tuned on rows tells of them, which training.privacy forbids: a "

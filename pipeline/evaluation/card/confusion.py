@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.records.evaluation_report import ClassQuality, Confusion
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.classification_metrics import ClassCounts
+from pipeline.evaluation.definitions.classification import ClassCounts
 from pipeline.evaluation.predictions import Answers
 
 __all__ = ["class_quality", "confusion"]

@@ -45,7 +45,7 @@ class Decided:
 def decide(  # noqa: PLR0913 - what is decided, and by what
     signature: Signature,
     truth: npt.NDArray[Any],
-    answers: Answers,
+    predictions: Answers,
     rule: ThresholdRule | None,
     weight: Floats | None = None,
     *,
@@ -54,9 +54,9 @@ def decide(  # noqa: PLR0913 - what is decided, and by what
 ) -> Decided:
     """Find the decision of a classification, as ``fit_decision`` does; of others, and without a rule, there is none."""
     if signature.task != "classification" or signature.is_multilabel or rule is None:
-        return Decided(answers=answers, fields={})
+        return Decided(answers=predictions, fields={})
     fitted = fit_decision(
-        signature, truth, answers.probabilities, rule=rule, weight=weight, calibrates=calibrates, is_bag=is_bag
+        signature, truth, predictions.probabilities, rule=rule, weight=weight, calibrates=calibrates, is_bag=is_bag
     )
     return Decided(answers=fitted.answers, fields={"decision": fitted.decision, "decision_fit": fitted.fit})
 
@@ -158,8 +158,8 @@ class _Rows:
     def cross_calibrated(self) -> Floats:
         """Each fifth by the temperature of the others."""
         calibrated = np.empty(self.probabilities.shape)
-        for held, others in self._folds():
-            calibrated[held] = calibrate(self.probabilities[held], self.fit_temperature(others))
+        for held, fitting in self._folds():
+            calibrated[held] = calibrate(self.probabilities[held], self.fit_temperature(fitting))
         return calibrated
 
     def cross_thresholds(self, calibrated: Floats) -> Floats | None:
@@ -167,8 +167,8 @@ class _Rows:
         if not self.rule.is_tuned:
             return None if self.rule.value is None else np.full(len(self.truth), self.rule.value)
         thresholds = np.empty(len(self.truth))
-        for held, others in self._folds():
-            thresholds[held] = self._tune(calibrated, others)
+        for held, fitting in self._folds():
+            thresholds[held] = self._tune(calibrated, fitting)
         return thresholds
 
     def threshold(self, calibrated: Floats) -> float | None:

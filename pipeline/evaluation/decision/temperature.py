@@ -12,7 +12,7 @@ __all__ = ["calibrate", "fit_temperature", "log_loss", "scale_tolerance"]
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
-_LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # as in the metric
+_MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # as in the metric
 _BOUNDS = (-3.0, 3.0)  # of the temperature's logarithm: 0.05 to 20
 _MAX_CELLS = 500_000  # probabilities that one number is found by: more tell nothing new
 _DIGITS = 4
@@ -45,20 +45,20 @@ def fit_temperature(probabilities: Floats, truth: Ints, weight: Floats | None = 
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 - functions calibrate, and only jobs fit
 
     rows = _sample(len(truth), probabilities.shape[1])
-    given, wanted = probabilities[rows].astype(np.float64), truth[rows]
+    sampled, sampled_truth = probabilities[rows].astype(np.float64), truth[rows]
     counts = None if weight is None else weight[rows]
 
     def loss(logarithm: float) -> float:
-        return log_loss(calibrate(given, float(np.exp(logarithm))), wanted, counts)
+        return log_loss(calibrate(sampled, float(np.exp(logarithm))), sampled_truth, counts)
 
-    found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options={"xatol": 1e-3})
-    return round(float(np.exp(found.x)), _DIGITS)
+    optimum = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options={"xatol": 1e-3})
+    return round(float(np.exp(optimum.x)), _DIGITS)
 
 
 def log_loss(probabilities: Floats, truth: Ints, weight: Floats | None = None) -> float:
     """Average the negative logarithm of the probability of the truth, as evaluation.metrics does."""
     of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    surprise = -np.log(np.clip(of_truth, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
+    surprise = -np.log(np.clip(of_truth, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
     return float(np.average(surprise, weights=weight))
 
 
@@ -71,7 +71,7 @@ def scale_tolerance(tolerance: float, temperature: float) -> float:
 
 
 def _sample(rows: int, classes: int) -> npt.NDArray[np.int64]:
-    most = max(1, _MAX_CELLS // classes)
-    if rows <= most:
+    max_rows = max(1, _MAX_CELLS // classes)
+    if rows <= max_rows:
         return np.arange(rows)
-    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+    return np.sort(np.random.default_rng(0).choice(rows, max_rows, replace=False))

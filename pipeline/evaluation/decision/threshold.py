@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.bool_]
 
 _BOOTSTRAPS = 20
-_LEAST = 1e-6
+_MIN_THRESHOLD = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,4 +129,4 @@ class _Cuts:
         first = best[0]
         last = first + int(np.argmin(np.append(np.diff(best) == 1, False)))  # rows between that change nothing
         below = self._distinct[last + 1] if last + 1 < len(quality) else 0.0
-        return float(np.clip((self._distinct[first] + below) / 2, _LEAST, 1 - _LEAST))
+        return float(np.clip((self._distinct[first] + below) / 2, _MIN_THRESHOLD, 1 - _MIN_THRESHOLD))

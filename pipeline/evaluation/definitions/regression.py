@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
 _EPSILON = float(np.finfo(np.float64).eps)  # what scikit-learn divides by instead of 0
-_LEAST_VALUE = -1 + 1e-9  # a prediction below it has no logarithm of one plus it
+_MIN_VALUE = -1 + 1e-9  # a prediction below it has no logarithm of one plus it
 
 
 def regression_metrics(
@@ -43,7 +43,7 @@ def regression_metrics(
         "pinball": lambda: partial(_mean, _pinball(truth, values, quantiles, answered)),
     }
     if truth.min(initial=0) > -1:
-        squares = (np.log1p(np.maximum(values, _LEAST_VALUE)) - np.log1p(truth)) ** 2
+        squares = (np.log1p(np.maximum(values, _MIN_VALUE)) - np.log1p(truth)) ** 2
         ready["rmsle"] = lambda: lambda weights: np.sqrt(_mean(squares, weights))
     return ready
 
@@ -62,8 +62,8 @@ def _r2(truth: Floats, error: Floats, weights: Floats) -> Floats:
 def _explained(residual: Floats, spread: Floats) -> Floats:
     """1 - residual / spread; of a constant truth 1 where it is met exactly, else 0."""
     constant = spread <= 0
-    share = 1 - residual / np.where(constant, 1, spread)
-    return np.asarray(np.where(constant, (residual == 0).astype(np.float64), share))
+    explained = 1 - residual / np.where(constant, 1, spread)
+    return np.asarray(np.where(constant, (residual == 0).astype(np.float64), explained))
 
 
 def _d2_absolute_error(truth: Floats, error: Floats) -> Metric:

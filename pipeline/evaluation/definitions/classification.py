@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
-_LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # what scikit-learn clips float32 probabilities to
+_MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # what scikit-learn clips float32 probabilities to
 
 
 def classification_metrics(
@@ -109,7 +109,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
 
 def _surprise(truth: Ints, probabilities: Floats) -> Floats:
     of_truth = probabilities[np.arange(len(truth)), truth]
-    return np.asarray(-np.log(np.clip(of_truth, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)))
+    return np.asarray(-np.log(np.clip(of_truth, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)))
 
 
 def _balanced_accuracy(sums: ClassSums) -> Floats:
@@ -176,14 +176,16 @@ class _Rankings:
 
     def auc(self, weights: Floats) -> Floats:
         """Classes count by their rows."""
-        areas, rows = (np.stack([getattr(one, name) for one in self._areas(weights)]) for name in ("roc", "positives"))
+        areas, rows = (
+            np.stack([getattr(of_class, name) for of_class in self._areas(weights)]) for name in ("roc", "positives")
+        )
         if len(areas) == 1:
             return np.asarray(areas[0])
         return np.asarray((areas * rows).sum(axis=0) / rows.sum(axis=0), dtype=np.float64)
 
     def average_precision(self, weights: Floats) -> Floats:
         """Classes that have rows count alike."""
-        return np.asarray(np.mean([one.average_precision for one in self._areas(weights)], axis=0))
+        return np.asarray(np.mean([of_class.average_precision for of_class in self._areas(weights)], axis=0))
 
     def _areas(self, weights: Floats) -> list[_Areas]:
         if self._last is None or self._last[0] is not weights:
@@ -205,13 +207,13 @@ class _Ranking:
         the recall that it adds, 0 without a positive row."""
         ordered = weights[:, self._order]
         above = np.add.reduceat(ordered * self._is_positive, self._starts, axis=1)
-        both = np.add.reduceat(ordered, self._starts, axis=1)
-        below = both - above
+        total = np.add.reduceat(ordered, self._starts, axis=1)
+        below = total - above
         positives, negatives = above.sum(axis=1), below.sum(axis=1)
         not_above = negatives[:, None] - np.cumsum(below, axis=1)  # weight of the other rows with a lower score
         pairs = positives * negatives
         won = (above * (not_above + below / 2)).sum(axis=1)
-        precision = _ratio(np.cumsum(above, axis=1), np.cumsum(both, axis=1))
+        precision = _ratio(np.cumsum(above, axis=1), np.cumsum(total, axis=1))
         return _Areas(
             roc=np.where(pairs > 0, won / np.where(pairs > 0, pairs, 1), 0.5),
             average_precision=_ratio((above * precision).sum(axis=1), positives),

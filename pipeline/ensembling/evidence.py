@@ -1,0 +1,62 @@
+"""What an ensemble is made of: trained candidates, and their predictions for rows that they have not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.records.outcome import TrainedCandidate
+
+__all__ = ["Evidence", "Member", "take"]
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A trained candidate.
+
+    ``body``: body.onnx. ``answers``: reference.npz's, the trained model's own on the validation rows. ``out_of_fold``:
+    of a bag, its predictions for the rows that train, then those that validate (records.outcome.OUT_OF_FOLD).
+    """
+
+    trained: TrainedCandidate
+    body: bytes
+    answers: Floats
+    out_of_fold: Floats | None = None
+
+    @property
+    def name(self) -> str:
+        return self.trained.candidate
+
+    def held_out(self, validation_rows: int) -> Floats:
+        """Predictions for the validation rows by models that have not learned from them."""
+        return self.answers if self.out_of_fold is None else self.out_of_fold[-validation_rows:]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """Predictions for rows that no model has learned from, of every member; ``rows`` masks those that have them all.
+
+    ``weight``: what each row counts. ``folds``: of the bags; 0: the rows are the validation rows.
+    """
+
+    predictions: dict[str, Floats]
+    truth: npt.NDArray[Any]
+    weight: Floats | None
+    rows: npt.NDArray[np.bool_]
+    folds: int
+
+    def average(self, weights: Mapping[str, float]) -> Floats:
+        """Return the weighted mean [all rows, ...], NaN where a member has no prediction."""
+        whole = [share * self.predictions[name].astype(np.float64) for name, share in weights.items()]
+        return np.asarray(np.sum(whole, axis=0))
+
+
+def take(weight: Floats | None, rows: Any) -> Floats | None:
+    """Return the weights of some rows."""
+    return None if weight is None else weight[rows]
