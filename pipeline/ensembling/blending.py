@@ -28,6 +28,8 @@ _ROUNDS = 40  # of the selection: weights are multiples of 1/40
 _MIN_WEIGHT = 0.04
 _FOLDS = 5
 _RESAMPLES = 10
+_MIN_WITH_LOGARITHM = -1 + 1e-9  # of one plus it
+_ABSOLUTE = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})  # metrics of absolute errors
 _MAX_BAGGED_ROWS = 20_000  # of more, halves of them hardly differ, and ten selections cost minutes
 _SURE = 1e-7  # a probability no smaller than this, so that one row's mistake is no infinity
 
@@ -165,9 +167,8 @@ def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str, weight: 
         return partial(_loss_of_targets, truth, signature, metric, counts)
     if signature.task == "regression":
 
-        def of_values(given: Floats, rows: Any = slice(None)) -> float:
-            error = given - truth[rows]
-            return float(np.average(np.abs(error) if metric == "mae" else np.square(error), weights=counts[rows]))
+        def of_values(predicted: Floats, rows: Any = slice(None)) -> float:
+            return float(np.average(_value_losses(predicted, truth[rows], metric), weights=counts[rows]))
 
         return of_values
     column = {label: index for index, label in enumerate(signature.classes)}
@@ -179,3 +180,14 @@ def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str, weight: 
         return float(np.average(surprise, weights=counts[rows]))
 
     return of_probabilities
+
+
+def _value_losses(predicted: Floats, truth: npt.NDArray[Any], metric: str) -> Floats:
+    """What the metric is a mean of [rows]; of others the squared errors."""
+    if metric == "rmsle":
+        logarithms = [np.log1p(np.maximum(values, _MIN_WITH_LOGARITHM)) for values in (predicted, truth)]
+        return np.asarray(np.square(logarithms[0] - logarithms[1]))
+    error = np.abs(predicted - truth)
+    if metric == "mape":
+        return np.asarray(error / np.maximum(np.abs(truth), np.finfo(np.float64).eps))
+    return np.asarray(error if metric in _ABSOLUTE else np.square(error))

@@ -93,3 +93,13 @@ def test_where_labels_follow_a_threshold_a_blend_is_compared_by_the_labels_that_
     found = fit_blend(answers, truth, LABELS, "f1", rule=ThresholdRule(is_tuned=True))
     assert found.better
     assert len(found.weights) == 2
+
+
+def test_the_weights_of_a_blend_make_the_metric_that_decides_small() -> None:
+    """One member is right about small values and the other about large ones: a share of error or its size decides."""
+    truth = np.exp(np.random.default_rng(0).normal(3, 2, 600))
+    is_large = truth > np.quantile(truth, 0.9)
+    answers = {"small": np.where(is_large, 2 * truth, truth), "large": np.where(is_large, truth, 2 * truth)}
+    for metric, best in (("mape", "small"), ("rmsle", "small"), ("rmse", "large"), ("mae", "large")):
+        weights = fit_blend(answers, truth, VALUES, metric).weights
+        assert next(iter(weights)) == best, metric
