@@ -306,3 +306,12 @@ def test_what_takes_minutes_or_megabytes_of_very_many_cells_is_only_tried_by_nam
         assert reasons[algorithm] == "2,000,000 cells (training rows times columns); its maximum is 600,000"
     named = plan(wide, parse_job_spec(b"algorithms: [tabm]"))
     assert [one.algorithm for one in named.candidates] == ["tabm"]
+
+
+def test_ten_times_as_many_columns_beyond_a_hundred_take_three_times_as_long() -> None:
+    boosting = catalogue()["gradient_boosting"]
+    assert boosting.cost is not None
+    hundred, thousand = (seconds_of(boosting, _dataset(columns=columns), None) for columns in (100, 1_000))
+    assert hundred is not None
+    assert thousand is not None
+    assert thousand - boosting.cost.seconds == pytest.approx(10**0.5 * (hundred - boosting.cost.seconds))
