@@ -78,6 +78,21 @@ def _with_truth_between(rows: Table, members: list[Member]) -> Table:
     return profiled({"train": rows.splits["train"], "validation": kept}, rows.dataset.task)
 
 
+def test_no_value_below_0_is_predicted_where_no_row_has_one(train: TrainIt, tmp_path: Path) -> None:
+    size = np.random.default_rng(0).uniform(-1, 1, 800)
+    columns = {"size": pl.Series(size, dtype=pl.Float32), "target": pl.Series(np.maximum(0, 5 * size))}
+    frame = pl.DataFrame(columns)
+    rows = profiled({"train": frame[:600], "validation": frame[600:]}, "regression")
+    members = [_member(train(name, rows, metric="rmse"), name) for name in ("random_forest", "linear")]
+    rows = _with_truth_between(rows, members)
+    made, left_out = _ensembling(rows, "rmse", tmp_path).make(members)
+    assert not left_out
+    far = pl.DataFrame({"size": pl.Series([-1e6, -3.0, -0.9, -0.1, 0.1, 0.9], dtype=pl.Float32)})
+    for one in made:
+        run = Run(table=rows, trained=one, folder=tmp_path / one.candidate, reports=[])
+        assert run.served(far).values.min() >= 0
+
+
 def test_a_blend_of_twins_is_left_out(train: TrainIt, tmp_path: Path) -> None:
     rows = table("regression", rows=200)
     twins = [_member(train("linear", rows), name) for name in ("one", "other")]
