@@ -7,7 +7,7 @@ Ensures   from the raw columns of the validation rows, every answer is the train
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ __all__ = ["VerifyExport", "largest_difference"]
 
 Scale = float | npt.NDArray[np.floating[Any]]
 Reference = Mapping[str, npt.NDArray[np.floating[Any]]]
+
+_Floats = npt.NDArray[np.floating[Any]]
 
 
 class VerifyExport(GraphPass):
@@ -77,17 +79,26 @@ def largest_difference(answers: Answers, reference: Reference, signature: Signat
         differs = bool(np.any(answers.labels != join_labels(signature, answers.probabilities)))
         return float("inf") if differs else float(np.max(np.abs(answers.probabilities - reference["probabilities"])))
     wanted = Answers.of(signature, calibrate(reference["probabilities"], signature.temperature))
-    difference = np.max(np.abs(answers.probabilities - wanted.probabilities))
+    undone = _undo(signature)
+    difference = np.max(np.abs(undone(answers.probabilities) - undone(wanted.probabilities)))
     return float(np.maximum(difference, np.max(_label_doubt(answers, wanted, signature), initial=0.0)))
 
 
-def _label_doubt(answers: Answers, wanted: Answers, signature: Signature) -> npt.NDArray[np.floating[Any]]:
+def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
+    """Undo a temperature above 1, which makes much of what float32 leaves of a probability of 0."""
+    return lambda probabilities: calibrate(probabilities, min(1.0, 1 / signature.temperature))
+
+
+def _label_doubt(answers: Answers, wanted: Answers, signature: Signature) -> _Floats:
     """How far each row's other label is from its own in probability [rows]; 0 where they are the same."""
-    differs = answers.labels != wanted.labels
+    differs, undone = answers.labels != wanted.labels, _undo(signature)
+    probabilities = undone(wanted.probabilities)
     if signature.threshold is not None:
-        distance = np.abs(wanted.probabilities[:, signature.positive_index] - signature.threshold)
+        positive = signature.positive_index
+        threshold = undone(np.array([[1 - signature.threshold, signature.threshold]]))[0, 1]
+        distance = np.abs(probabilities[:, positive] - threshold)
     else:
         column = {label: index for index, label in enumerate(signature.classes)}
-        given = wanted.probabilities[np.arange(len(differs)), [column[label] for label in answers.labels]]
-        distance = wanted.probabilities.max(axis=1) - given
+        given = probabilities[np.arange(len(differs)), [column[label] for label in answers.labels]]
+        distance = probabilities.max(axis=1) - given
     return np.asarray(distance[differs])

@@ -9,6 +9,7 @@ import pytest
 from pipeline.compression.verify import VerifyExport, largest_difference
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Column, Signature
+from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.scoring import feeds
 from tests.unit.compression.networks import Trained, trained, with_one_wrong_weight
@@ -72,3 +73,20 @@ def test_labels_in_the_wrong_order_are_a_difference_although_the_probabilities_a
 def test_a_tie_may_be_broken_either_way() -> None:
     assert difference(["b"], [[0.5, 0.5]], [[0.5, 0.5]]) == 0
     assert difference(["a"], [[0.49999, 0.50001]], [[0.5, 0.5]]) == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.03])
+def test_what_float32_leaves_of_nothing_is_no_mismatch_under_a_temperature(threshold: float | None) -> None:
+    """A forest that knows a row by heart says 0; the sums of the served file leave 6e-7, a fourth root of it 0.03."""
+    signature = Signature(
+        task="classification", target="y", columns=(Column(name="x", kind="numeric"),), classes=("a", "b"),
+        positive="b" if threshold else "", threshold=threshold, temperature=4.0,
+    )  # fmt: skip
+    reference = {"probabilities": np.array([[1.0, 0.0]])}
+    served = Answers.of(signature, calibrate(np.array([[1 - 6e-7, 6e-7]]), 4.0))
+    assert served.probabilities[0, 1] > 0.02
+    assert largest_difference(served, reference, signature) < 1e-5
+    other = Answers.of(signature, calibrate(np.array([[0.9, 0.1]]), 4.0))
+    assert largest_difference(other, reference, signature) > 0.05
+    plain = Answers.of(signature, np.array([[0.7, 0.3]]))
+    assert largest_difference(plain, {"probabilities": np.array([[0.7, 0.3]])}, signature) > 0.1, "another temperature"
