@@ -29,7 +29,8 @@ _ANGLES = np.deg2rad([22.5, 45.0, 67.5, 112.5, 135.0, 157.5])  # 0 and 90 degree
 _MOST_PAIRS = 3  # tried
 _MIN_GAIN = 0.02  # share of the held-out loss that a pair must save; less is noise, and more columns cost
 _MOST_ROWS = 40_000  # that the trying looks at
-_TREES = 200
+_TREES = 200  # of a trial; of many classes, with a tree each a round, not so many rounds
+_MIN_ROUNDS = 40
 _EARLY_STOPPING_ROUNDS = 20
 _MAX_COLUMNS = 200  # of more, each trial takes as long as the model, and a pair is one of too many to be found
 
@@ -123,7 +124,7 @@ def _held_out_loss(features: Matrix, target: npt.NDArray[Any], options: dict[str
     booster = lightgbm.train(
         options,
         rows,
-        num_boost_round=_TREES,
+        num_boost_round=max(_MIN_ROUNDS, _TREES // options.get("num_class", 1)),
         valid_sets=[lightgbm.Dataset(features[held], target[held], reference=rows)],
         valid_names=["held"],
         callbacks=[
