@@ -22,6 +22,7 @@ _Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
 _CELLS = 4_000_000  # of a block of draws: 32 MB
 _WORK = 16_000_000  # rows x draws that an interval may cost: about a second
+_FREE_CLASSES = 10  # that AUC ranks within the work of a draw; of more it takes as many times longer
 _MIN_DRAWS, _MAX_DRAWS = 200, 1000
 _NORMAL = 1.959964  # standard deviations of a normal distribution that hold 95 %
 
@@ -87,14 +88,18 @@ def interval(  # noqa: PLR0913 - what is measured, and how
     if accuracy is not None:
         effective = float(counts.sum() ** 2 / np.square(counts).sum())
         bounds["accuracy"] = _wilson(float(accuracy(counts[None])[0]), effective)
-    return bounds | _bootstrapped(metrics, counts, seed)
+    rankings = max(1, len(signature.classes) // _FREE_CLASSES)
+    return bounds | _bootstrapped(metrics, counts, seed, work=len(truth) * rankings)
 
 
-def _bootstrapped(metrics: Mapping[str, _Metric], counts: Floats, seed: int) -> dict[str, tuple[float, float]]:
+def _bootstrapped(
+    metrics: Mapping[str, _Metric], counts: Floats, seed: int, *, work: int
+) -> dict[str, tuple[float, float]]:
+    """``work``: of one draw, as _WORK has it."""
     if not metrics:
         return {}
     rows = len(counts)
-    draws = int(np.clip(_WORK // rows, _MIN_DRAWS, _MAX_DRAWS))
+    draws = int(np.clip(_WORK // work, _MIN_DRAWS, _MAX_DRAWS))
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
     generator = np.random.default_rng(seed)
     for size in _blocks(draws, max(1, _CELLS // rows)):
