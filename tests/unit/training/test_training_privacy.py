@@ -161,7 +161,7 @@ def test_an_ensemble_learns_in_private() -> None:
     assert _accuracy(learned, given) > 0.75
 
 
-def test_batch_norms_which_see_a_rows_neighbours_become_group_norms() -> None:
+def test_batch_norms_which_see_a_rows_neighbors_become_group_norms() -> None:
     learned = learn(
         problem(), lambda: nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)), **ASKED, epochs=1
     )
@@ -172,7 +172,7 @@ def test_batch_norms_which_see_a_rows_neighbours_become_group_norms() -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"mixup": 0.2}, "mixup gives a row its neighbours' pixels"),
+        ({"mixup": 0.2}, "mixup gives a row its neighbors' pixels"),
         ({"schedule": "plateau"}, "the schedule plateau follows exact losses of the validation rows"),
     ],
 )
