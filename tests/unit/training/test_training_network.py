@@ -108,5 +108,5 @@ def test_what_is_watched_of_a_regression_is_in_its_own_units(train: TrainIt) -> 
 
 @pytest.mark.parametrize("algorithm", ["tabm", "resnet_mlp"])
 def test_blocks_that_have_no_width_are_refused(train: TrainIt, algorithm: str) -> None:
-    with pytest.raises(CandidateFailedError, match="hidden: .* a list of 1 or more"):
+    with pytest.raises(CandidateFailedError, match=r"hidden: .* a list of 1 or more"):
         train(algorithm, table(rows=60), hidden=())
