@@ -52,7 +52,7 @@ RECIPE = Recipe(
             "hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1),
         },
         adjustments=(
-            SettingsOverride(rows_over=20_000, settings={"epochs": 15, "early_stopping": 4}),
+            SettingsOverride(rows_over=10_000, settings={"epochs": 15, "early_stopping": 4}),  # five folds take minutes
             SettingsOverride(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),
             SettingsOverride(rows_up_to=5_000, settings={"batch_size": 64, "early_stopping": 12}),
         ),
