@@ -224,8 +224,7 @@ class Trainer:
 
         A private training would spend its epsilon on it; base models and several processes learn the target as it is.
         """
-        alone = settings.get("privacy_epsilon") or settings.get("base_model") or self.code or self.process.size > 1
-        if alone:
+        if self._is_one_model(settings):
             return self, ()
         rows, notes = self.rows.select_transform(recipe, settings, problem)
         return replace(self, learning_rows=rows), notes
@@ -276,15 +275,19 @@ class Trainer:
         take = self._take_texts if self.rows.all.text.size else None
         return train_bag(folds, everything, lambda fold: recipe.train(settings, fold), take, is_refit=self._refits)
 
-    def _bag_folds(self, settings: Settings) -> Sequence[Fold]:
-        """Return the folds of a candidate with these settings; none where it cannot be a bag.
+    def _is_one_model(self, settings: Settings) -> bool:
+        """Return whether a candidate with these settings is one model, and no bag.
 
         Each fold of a private training would spend its epsilon anew; a base model and a user's code have one network;
-        several processes train one model together.
+        several processes train one model together, and the one that is left of them goes on with it.
         """
-        alone = settings.get("privacy_epsilon") or settings.get("base_model") or self.code or self.process.size > 1
+        is_shared = self.process.size > 1 or settings.get("parallel", "none") != "none"
+        return bool(settings.get("privacy_epsilon") or settings.get("base_model") or self.code or is_shared)
+
+    def _bag_folds(self, settings: Settings) -> Sequence[Fold]:
+        """Return the folds of a candidate with these settings; none where it cannot be a bag."""
         count = int(settings.get("folds") or self.folds)
-        if alone or count < 2 or not (can_bag(self.dataset) and self.rows.can_fold):
+        if self._is_one_model(settings) or count < 2 or not (can_bag(self.dataset) and self.rows.can_fold):
             return ()
         return self._folds(count)
 

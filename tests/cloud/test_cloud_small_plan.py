@@ -82,12 +82,12 @@ def test_a_job_that_dies_without_an_outcome_is_done_once_more_with_twice_the_mem
 
 
 def _processes(module: str, run: str) -> set[int]:
-    """Ids of the processes that run ``module`` for ``run``."""
+    """Ids of the processes that run ``module`` for ``run``, without those that supervise them."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if module in words and run in words:
+            if module in words and run in words and "pipeline.local.supervise" not in words:
                 found.add(int(folder.name))
     return found
 

@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from pipeline.codec.unpack import unpack
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.run import STAGES, Run
 from tests.cloud.data import as_csv, as_jsonl, breast_cancer, diabetes, wine, without
@@ -99,7 +100,7 @@ def test_a_quantized_network_is_really_served(cloud: Cloud, mlp: Run) -> None:
     winner = selection["winner"]
     assert winner["precision"] == "int8"
     served = cloud.s3.get_object(Bucket=cloud.artifacts, Key=winner["artifact"]["key"])["Body"].read()
-    operators = {node.op_type for node in onnx.load_from_string(served).graph.node}
+    operators = {node.op_type for node in onnx.load_from_string(unpack(served)).graph.node}
     assert operators & {"MatMulInteger", "DynamicQuantizeMatMul", "QLinearMatMul", "MatMulIntegerToFloat", "QGemm"}
     assert len(served) < variants["fp32"]["artifact"]["bytes"]
     assert winner["agreement"] >= 0.97
