@@ -23,6 +23,7 @@ __all__ = ["RECIPE"]
 _MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
 _VERY_MANY_COLUMNS = 200
 _EVAL_PERIOD = 50  # trees
+_MIN_TREE_COLUMNS = 6  # that a tree may choose from, where there are so many
 _MIN_BAGGED_ROWS = 10  # LightGBM does not train on a fraction that is no row
 _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
     {
@@ -62,6 +63,8 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
 
     preprocessing, features = boosting_features(problem, pairs)
     options = _options(settings, problem, seed=seed)
+    # A small fraction of few columns leaves trees without the one that matters.
+    options["feature_fraction"] = max(options["feature_fraction"], min(1.0, _MIN_TREE_COLUMNS / features.shape[1]))
     rows = lightgbm.Dataset(features, problem.train.target, weight=problem.loss_weight(problem.train), params=options)
     held_out = lightgbm.Dataset(
         preprocessing.apply(problem.validation),

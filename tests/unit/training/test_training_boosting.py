@@ -11,8 +11,11 @@ import polars as pl
 import pytest
 
 from pipeline.contracts.records.plan import Candidate
+from pipeline.training.algorithm import Rows
+from pipeline.training.algorithms import RECIPES
 from pipeline.training.features.pair_rotation import select_rotations
 from pipeline.training.trainer import Trainer
+from tests.fakes.networks import problem
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import CPU, QUICK, TrainIt
 
@@ -100,3 +103,18 @@ def test_the_curve_is_shown_every_fifty_trees_of_each_fold(tmp_path: Path, metri
     assert [point["fold"] for point in points if "fold" in point] == ([1, 1, 2, 2] if folds == 2 else [])
     assert all(0 < point[shown] <= 1 for point in points)
     assert any(f"held-out {shown.removeprefix('validation_')} {points[-1][shown]:.4f}" in line for line in told)
+
+
+def test_trees_of_few_columns_choose_from_six_of_them() -> None:
+    """Eight columns of which one tells the value: 0.3 of them would be two, and most trees would not see it."""
+    random = np.random.default_rng(0)
+    num = random.normal(size=(600, 8)).astype(np.float32)
+    rows = Rows(num=num, cat=np.empty((600, 0), np.int64), target=np.sin(num[:, 3] * 2).astype(np.float64))
+    given = problem(classes=0, train=rows.take(np.arange(500)), validation=rows.take(np.arange(500, 600)))
+    recipe = RECIPES["gradient_boosting"]
+    settings = {"n_estimators": 60, "learning_rate": 0.1, "num_leaves": 7, "turn": False, "extra_trees": False}
+    errors = {}
+    for fraction in (0.3, 1.0):
+        fitted = recipe.train(recipe.complete({**settings, "feature_fraction": fraction}), given)
+        errors[fraction] = np.sqrt(np.mean((fitted.predict(given.validation) - given.validation.target) ** 2))
+    assert errors[0.3] < 1.5 * errors[1.0]
