@@ -71,7 +71,7 @@ def test_validate_dataset_writes_the_dataset(sam: Sam, run: Run) -> None:
 
 def test_plan_training_names_the_jobs(sam: Sam, run: Run) -> None:
     answer = sam.invoke("PlanTrainingFunction", event("plan_training", run=run.run))
-    assert answer == {"jobs": [{"name": "cpu", "queue": "cpu", "nodes": 1}], "one_job": True}
+    assert answer == {"jobs": [{"name": "cpu", "queue": "cpu", "nodes": 1}], "one_job": True, "ensemble": False}
 
 
 def test_collect_job_finds_the_survivors(sam: Sam, run: Run) -> None:
