@@ -42,8 +42,13 @@ def _encode_planes(words: Words) -> Streams:
 
 def _decode_planes(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int) -> Words:
     width = np.dtype(dtype).itemsize
-    planes = [np.frombuffer(streams[f"plane{number}"], np.uint8) for number in range(width)]
-    return np.ascontiguousarray(np.stack(planes, axis=1)).view(dtype).reshape(count)
+    return _join_planes(b"".join(streams[f"plane{number}"] for number in range(width)), dtype)
+
+
+def _join_planes(planes: bytes, dtype: npt.DTypeLike) -> Words:
+    """The elements, of their planes one after another."""
+    rows = np.frombuffer(planes, np.uint8).reshape(np.dtype(dtype).itemsize, -1)
+    return np.ascontiguousarray(rows.T).view(dtype).ravel()
 
 
 def _encode_codebook(words: Words) -> Streams | None:
@@ -60,9 +65,7 @@ def _decode_codebook(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: 
     codes = np.frombuffer(streams["codes"], np.uint8).astype(np.int64)
     if "high" in streams:
         codes += _BYTE * np.frombuffer(streams["high"], np.uint8).astype(np.int64)
-    planes = np.frombuffer(streams["codebook"], np.uint8).reshape(np.dtype(dtype).itemsize, -1)
-    steps = np.ascontiguousarray(planes.T).view(dtype).ravel()
-    codebook: Words = np.cumsum(steps, dtype=dtype)
+    codebook: Words = np.cumsum(_join_planes(streams["codebook"], dtype), dtype=dtype)
     return codebook[codes]
 
 

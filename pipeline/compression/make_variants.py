@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
@@ -126,6 +126,7 @@ class _CompressedCandidate:
     recipe: str
     agreement: float
     latency_us: float
+    full_latency_us: float
     failed: tuple[str, ...]
 
     @property
@@ -160,22 +161,24 @@ class _VariantBuilder:
         self.report(f"{candidate.candidate}: verify")
         full = self._score(self._verified_export(candidate))
         self._check_learned(candidate, full)
-        full_latency_us, compressed = self._latency(full), list(self._compressed(candidate, full))
-        return [self._made(candidate, "fp32", full, full_latency_us), *compressed]
+        precisions = [precision for precision in self.spec.compression.precisions if precision != "fp32"]
+        compressed = [self._compressed(candidate, precision, full) for precision in precisions]
+        # Beside another file where there is one: the two are measured in turns.
+        latencies_us = (latency_us for _, latency_us in compressed if latency_us is not None)
+        full_latency_us = next(latencies_us, None) or self._latency(full)
+        return [self._made(candidate, "fp32", full, full_latency_us), *(variant for variant, _ in compressed)]
 
-    def _compressed(self, candidate: TrainedCandidate, full: _Served) -> Iterator[Variant]:
-        """A variant for each precision that is asked for, beside fp32."""
-        for precision in self.spec.compression.precisions:
-            if precision == "fp32":
-                continue
-            self.report(f"{candidate.candidate}: {precision}")
-            try:
-                small = self._first_that_passes(candidate, precision, full)
-            except NotApplicableError as error:
-                yield _row(candidate, precision, status="not_applicable", reason=error.message)
-            else:
-                made = self._made(candidate, precision, small.served, small.latency_us, full)
-                yield made.model_copy(update=small.verdict)
+    def _compressed(
+        self, candidate: TrainedCandidate, precision: Precision, full: _Served
+    ) -> tuple[Variant, float | None]:
+        """The variant, and the microseconds of fp32 beside it; None where there is no file."""
+        self.report(f"{candidate.candidate}: {precision}")
+        try:
+            small = self._first_that_passes(candidate, precision, full)
+        except NotApplicableError as error:
+            return _row(candidate, precision, status="not_applicable", reason=error.message), None
+        variant = self._made(candidate, precision, small.served, small.latency_us, full)
+        return variant.model_copy(update=small.verdict), small.full_latency_us
 
     def _verified_export(self, candidate: TrainedCandidate) -> bytes:
         content = self.artifacts.get(self.keys.candidate(candidate.candidate, MODEL))
@@ -265,7 +268,14 @@ class _VariantBuilder:
             metric=self._metric,
             limits=self.spec.compression,
         )
-        return _CompressedCandidate(served=small, recipe=recipe.name, agreement=agreed, latency_us=after, failed=failed)
+        return _CompressedCandidate(
+            served=small,
+            recipe=recipe.name,
+            agreement=agreed,
+            latency_us=after,
+            full_latency_us=before,
+            failed=failed,
+        )
 
     def _score(self, content: bytes) -> _Served:
         model = OnnxModel(content)
