@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from pipeline.compression.passes import GraphPass, PassResult
-from pipeline.compression.weight_tensors import has_weights, map_weights
+from pipeline.compression.weight_tensors import map_weights, read_weights
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 
 __all__ = ["RoundWeights"]
@@ -26,29 +26,21 @@ class RoundWeights(GraphPass):
     """Round weights to float16; no operator is converted, so that the speed is that of float32."""
 
     def requires(self, model: bytes) -> None:
-        graph = onnx.load_from_string(model)
-        if not has_weights(graph):
+        tensors = read_weights(onnx.load_from_string(model))
+        if not tensors:
             raise NotApplicableError("there are no float weights to round")
-        map_weights(graph, _checked)
+        largest = float(np.max([np.abs(weights).max() for weights in tensors]))  # NaN where one is
+        if not largest <= _MAX_FLOAT16:
+            raise NotApplicableError(f"a weight of {largest:.3g} is beyond float16's range")
 
     def call(self, model: bytes) -> PassResult:
         rounded = map_weights(onnx.load_from_string(model), _rounded)
         return PassResult(model=bytes(rounded.SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        def check(weights: Floats) -> Floats:
-            if not np.array_equal(weights, _rounded(weights)):
-                raise CompressionError("a weight is no float16 value")
-            return weights
-
-        map_weights(onnx.load_from_string(model), check)
-
-
-def _checked(weights: Floats) -> Floats:
-    largest = float(np.abs(weights).max(initial=0))
-    if not largest <= _MAX_FLOAT16:
-        raise NotApplicableError(f"a weight of {largest:.3g} is beyond float16's range")
-    return weights
+        tensors = read_weights(onnx.load_from_string(model))
+        if not all(np.array_equal(weights, _rounded(weights)) for weights in tensors):
+            raise CompressionError("a weight is no float16 value")
 
 
 def _rounded(weights: Floats) -> Floats:

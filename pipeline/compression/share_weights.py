@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from pipeline.compression.passes import GraphPass, PassResult
-from pipeline.compression.weight_tensors import has_weights, map_weights
+from pipeline.compression.weight_tensors import map_weights, read_weights
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.codebooks import share_weights
 
@@ -30,7 +30,7 @@ class ShareWeights(GraphPass):
         self._values = 2**bits
 
     def requires(self, model: bytes) -> None:
-        if not has_weights(onnx.load_from_string(model)):
+        if not read_weights(onnx.load_from_string(model)):
             raise NotApplicableError("there are no float weights to share")
 
     def call(self, model: bytes) -> PassResult:
@@ -38,9 +38,5 @@ class ShareWeights(GraphPass):
         return PassResult(model=bytes(shared.SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        def check(weights: Floats) -> Floats:
-            if len(np.unique(weights)) > self._values:
-                raise CompressionError(f"a tensor has more than {self._values} values")
-            return weights
-
-        map_weights(onnx.load_from_string(model), check)
+        if any(len(np.unique(weights)) > self._values for weights in read_weights(onnx.load_from_string(model))):
+            raise CompressionError(f"a tensor has more than {self._values} values")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, numpy_helper
 
-__all__ = ["MIN_WEIGHTS", "has_weights", "map_weights"]
+__all__ = ["MIN_WEIGHTS", "map_weights", "read_weights"]
 
 MIN_WEIGHTS = 64  # a smaller tensor (a bias, a scale) stays exact: it costs nothing
 # Operator -> the input, or the attribute, that holds its weights.
@@ -19,9 +19,9 @@ _WEIGHT_ATTRIBUTES = {"TreeEnsemble": ("leaf_weights",)}
 Floats = npt.NDArray[np.float32]
 
 
-def has_weights(model: onnx.ModelProto) -> bool:
-    """Return whether map_weights would change anything."""
-    return any(True for _ in _weights(model.graph))
+def read_weights(model: onnx.ModelProto) -> list[Floats]:
+    """Return the weights that map_weights would change."""
+    return [numpy_helper.to_array(tensor) for tensor in _weights(model.graph)]
 
 
 def map_weights(model: onnx.ModelProto, change: Callable[[Floats], Floats]) -> onnx.ModelProto:
