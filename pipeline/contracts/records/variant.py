@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pipeline.contracts.algorithm_spec import Settings
@@ -9,9 +10,47 @@ from pipeline.contracts.record import Record
 from pipeline.contracts.records.decision import Decision, DecisionFit
 from pipeline.contracts.records.outcome import Trial
 
-__all__ = ["Artifact", "CandidateReport", "LeaderboardRow", "Precision", "Selection", "Status", "Variant", "VariantSet"]
+__all__ = [
+    "PRECISION_OF_PASS",
+    "Artifact",
+    "CandidateReport",
+    "LeaderboardRow",
+    "PassName",
+    "Precision",
+    "Selection",
+    "Status",
+    "Variant",
+    "VariantSet",
+]
 
-Precision = Literal["fp32", "fp16", "int8", "codebook"]
+Precision = Literal["fp32", "fp16", "bf16", "int8", "int4", "codebook"]
+PassName = Literal[
+    "prune_features",
+    "prune_channels",
+    "prune_magnitude",
+    "prune_magnitude_per_layer",
+    "prune_random",
+    "prune_taylor",
+    "prune_movement",
+    "fine_tune",
+    "share_weights",
+    "fp16",
+    "bf16",
+    "dynamic_int8",
+    "static_int8",
+    "weights_int8",
+    "weights_int4",
+]
+# Passes that set the precision; they come last, since nothing can be pruned or fine-tuned after them.
+PRECISION_OF_PASS: Mapping[PassName, Precision] = {
+    "share_weights": "codebook",
+    "fp16": "fp16",
+    "bf16": "bf16",
+    "dynamic_int8": "int8",
+    "static_int8": "int8",
+    "weights_int8": "int8",
+    "weights_int4": "int4",
+}
 Status = Literal["ok", "rejected", "not_applicable"]
 
 
@@ -29,13 +68,15 @@ class Artifact(Record):
 
 
 class Variant(Record):
-    """One candidate at one precision, measured on the validation rows as the served file.
+    """One candidate after some compression passes, measured on the validation rows as the served file.
 
     ``status``: ok; rejected (made, and failed a gate: ``reason`` says which); not_applicable (``reason`` says why).
     """
 
+    name: str = ""  # unique within a run: the candidate and what was done, such as mlp/prune_channels+int8
     candidate: str
     algorithm: str
+    passes: tuple[PassName, ...] = ()  # what was applied to the candidate's graph, in order
     precision: Precision
     status: Status
     reason: str = ""

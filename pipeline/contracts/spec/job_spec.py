@@ -10,14 +10,24 @@ import re
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.contracts.algorithm_spec import Range, Settings, Space, did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.dataset import BAG_FOLDS
 from pipeline.contracts.records.decision import ThresholdMetric
-from pipeline.contracts.records.variant import Precision
+from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, resolve_metric
@@ -103,6 +113,10 @@ Threshold = Annotated[
     BeforeValidator(
         _check_threshold_word, json_schema_input_type=Literal["auto"] | Annotated[float, Field(gt=0, lt=1)]
     ),
+]
+Passes = Annotated[  # the tags have brackets, so that messages leave them out (_IN_A_UNION)
+    Annotated[Literal["auto"], Tag("[auto]")] | Annotated[tuple[PassName, ...], Tag("[passes]")],
+    Discriminator(lambda passes: "[auto]" if isinstance(passes, str) else "[passes]"),
 ]
 MetricName = Annotated[
     Metric,
@@ -251,14 +265,33 @@ class Search(_StrictModel):
 
 
 class Compression(_StrictModel):
-    """Which variants to make. fp32 is always one; what does not apply is said on the leaderboard."""
+    """Which variants to make. The model as it was trained (fp32) is always one.
 
+    Attributes:
+        passes: Applied to each candidate in this order, before each of ``precisions``; a pass that quantizes sets the
+            precision itself. auto: the passes of each precision, and fine-tuned pruning where ``minutes`` is set.
+        precisions: One variant each.
+        max_quality_drop: Relative to the fp32 file's metric; of log_loss, of the mean probability of the truth.
+        min_agreement: Share of labels (regression: correlation of values) that are those of the fp32 file.
+        max_slowdown: Latency of one row divided by the fp32 file's. With a bound the machine has a say.
+        minutes: The time in which variants are begun and fine-tuned; None: no pruning unless it is named, and 10.
+    """
+
+    passes: Passes = "auto"
     precisions: tuple[Precision, ...] = ("fp32", "int8")
-    max_quality_drop: Annotated[float, Field(ge=0, le=1)] = (
-        0.01  # relative to the fp32 file's metric; of log_loss: of the mean probability
-    )
-    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.97  # of labels (regression: correlation) with the fp32 file
-    max_slowdown: Annotated[float, Field(gt=0)] | None = None  # latency against fp32's: the machine then has a say
+    max_quality_drop: Annotated[float, Field(ge=0, le=1)] = 0.01
+    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.97
+    max_slowdown: Annotated[float, Field(gt=0)] | None = None
+    minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        quantizing = [name for name in self.passes if name in PRECISION_OF_PASS]
+        if len(quantizing) > 1:
+            raise ValueError(f"passes: {quantizing[0]} and {quantizing[1]} set the precision: at most one is expected")
+        if quantizing and self.passes[-1] != quantizing[0]:
+            raise ValueError(f"passes: {quantizing[0]} sets the precision and is expected to be the last")
+        return self
 
 
 class Limits(_StrictModel):
