@@ -27,7 +27,7 @@ __all__ = ["bind_run", "count", "event_function", "http_function", "log_errors",
 
 Event = dict[str, Any]
 Handler = Callable[[Event, "LambdaContext"], Any]
-LogFields = dict[str, Any]  # loggable facts about a request: ids and counts, no user data
+LogFields = Mapping[str, Any]  # loggable facts about a request: ids and counts, no user data
 
 logger = Logger()
 # One dimension for all functions: beyond ten, each pair of name and dimension costs $0.30 a month. Invocations, errors

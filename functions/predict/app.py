@@ -1,25 +1,20 @@
-"""POST /v2/models/{model}/infer and /v2/models/{model}/versions/{version}/infer: return predictions."""
+"""Predict: API Gateway's requests through the prediction API."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from pipeline.bootstrap import predictor
+from pipeline.bootstrap import prediction_api
 from pipeline.lambda_handlers import http_function
-from pipeline.serving.http import Response, make_response, parse_infer_request
+from pipeline.serving.http import Response, find_caller, read_request, write_response
 
-predict = predictor()
+api = prediction_api()
 
 
 @http_function
-def handler(event: dict[str, Any], context: object) -> tuple[Response, dict[str, Any]]:
+def handler(event: dict[str, Any], context: object) -> tuple[Response, Mapping[str, Any]]:
     """Predict on the rows of a request."""
-    request = parse_infer_request(event)
-    inference = predict(request)
-    log_fields = {
-        "tenant": request.tenant,
-        "model": inference.model,
-        "version": inference.version,
-        "rows": inference.rows,
-    }
-    return make_response(200, inference.body), log_fields
+    caller = find_caller(event)
+    response = api.respond(read_request(event), caller)
+    return write_response(response), response.facts

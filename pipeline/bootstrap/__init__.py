@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from pipeline.intake.start import UploadReference
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.authorizer import Authorizer
     from pipeline.serving.model_catalog import ModelCatalog
-    from pipeline.serving.predictor import Predictor
 
 __all__ = [
     "AccountAccess",
@@ -73,7 +73,7 @@ __all__ = [
     "node",
     "operator",
     "planner",
-    "predictor",
+    "prediction_api",
     "promoter",
     "registrar",
     "selector",
@@ -184,10 +184,11 @@ def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
     return lambda: fail_lost_runs(runs, executions, now=datetime.now(UTC))
 
 
-def predictor(environ: Environ = os.environ) -> Predictor:
+def prediction_api(environ: Environ = os.environ) -> PredictionApi:
+    """Return the prediction API over the registry."""
+    from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.model_cache import ModelCache
     from pipeline.serving.model_loader import ModelLoader, make_session_factory
-    from pipeline.serving.predictor import Predictor
 
     settings = PredictorSettings.from_env(environ)
     clients = connect(environ)
@@ -196,7 +197,7 @@ def predictor(environ: Environ = os.environ) -> Predictor:
         bucket_of(clients, settings.artifacts),
         make_session_factory(settings.threads),
     )
-    return Predictor(ModelCache(loader, alias_seconds=settings.alias_seconds))
+    return PredictionApi(ModelCache(loader, alias_seconds=settings.alias_seconds))
 
 
 def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:

@@ -45,13 +45,13 @@ class InferenceResponse(NamedTuple):
         model: Name of the model.
         version: Number of the version.
         rows: Number of predictions.
-        body: JSON text.
+        body: JSON.
     """
 
     model: str
     version: int
     rows: int
-    body: str
+    body: bytes
 
 
 class LoadedModel:

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
 
@@ -20,7 +21,7 @@ _Name = tuple[str, str, int]  # tenant, model, version
 class ModelCache:
     """Versions that one process serves. Thread-safe.
 
-    The versions used last stay loaded, the very last one whatever its size.
+    A ModelSource. The versions used last stay loaded, the very last one whatever its size.
 
     Args:
         loader: Loads versions.
@@ -44,25 +45,30 @@ class ModelCache:
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._clock = clock
-        self._live: dict[
-            tuple[str, str], tuple[float, int]
-        ] = {}  # (tenant, model) -> time of the next look-up, version
+        self._aliased: dict[tuple[str, str, str], tuple[float, int]] = {}  # -> time of the next look-up, version
         self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = threading.Lock()  # load one file at a time, to limit the memory peak
 
-    def live(self, tenant: str, model: str) -> LoadedModel:
-        """Return the live version.
+    def find(self, reference: ModelReference) -> LoadedModel:
+        """Return the version that a reference names; raise what ModelSource.find does."""
+        tenant, model, version, alias, allow_unready = reference
+        if version is None:
+            return self.aliased(tenant, model, alias)
+        return (self.load_unready if allow_unready else self.ready)(tenant, model, version)
+
+    def aliased(self, tenant: str, model: str, alias: str = LIVE) -> LoadedModel:
+        """Return the version that an alias points to.
 
         Raises:
-            NotFoundError: The tenant has no such model, or none of its versions is live.
+            NotFoundError: The tenant has no such model, or none of its versions has the alias.
             IntegrityError: Its file is missing or changed.
         """
-        until, version = self._live.get((tenant, model), (0.0, 0))
+        until, version = self._aliased.get((tenant, model, alias), (0.0, 0))
         now = self._clock()
         if not version or now >= until:
-            version = self._loader.live_version(tenant, model)
-            self._live[tenant, model] = now + self._alias_seconds, version
+            version = self._loader.find_version(tenant, model, alias)
+            self._aliased[tenant, model, alias] = now + self._alias_seconds, version
         return self.ready(tenant, model, version)
 
     def ready(self, tenant: str, model: str, version: int) -> LoadedModel:

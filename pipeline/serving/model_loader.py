@@ -15,11 +15,11 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key
 from pipeline.evaluation.sessions import WideSession
 from pipeline.evaluation.stored_models import unpack_model
+from pipeline.serving.api.model_source import LIVE
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 
 __all__ = ["ModelLoader", "make_session_factory"]
 
-_LIVE = "live"
 _READY = "READY"
 _LOG_ERRORS_ONLY = 3  # onnxruntime warns on machines without a GPU
 
@@ -56,15 +56,16 @@ class ModelLoader:
         self._artifacts = artifacts
         self._make_session = make_session
 
-    def live_version(self, tenant: str, model: str) -> int:
-        """Return the number of the live version.
+    def find_version(self, tenant: str, model: str, alias: str) -> int:
+        """Return the number of the version that an alias points to.
 
         Raises:
-            NotFoundError: The tenant has no such model, or none of its versions is live.
+            NotFoundError: The tenant has no such model, or none of its versions has the alias.
         """
-        item = self._table.get(*alias_key(tenant, model, _LIVE))
+        item = self._table.get(*alias_key(tenant, model, alias))
         if item is None:
-            raise NotFoundError(f"there is no live model '{model}'")
+            missing = f"live model '{model}'" if alias == LIVE else f"model '{model}' with the alias '{alias}'"
+            raise NotFoundError(f"there is no {missing}")
         version: int = item["version"]
         return version
 

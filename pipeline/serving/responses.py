@@ -109,6 +109,6 @@ def _tensor(name: str, array: NDArray[Any]) -> dict[str, Any]:
     return {"name": name, "datatype": "BYTES" if texts else "FP32", "shape": list(array.shape), "data": data}
 
 
-def to_json(document: dict[str, Any]) -> str:
+def to_json(document: dict[str, Any]) -> bytes:
     """Serialize to JSON; NaN becomes null."""
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -23,13 +23,15 @@ from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.parsing.numbers import parse_number
 from pipeline.planning.plan import plan
-from pipeline.serving.http import make_error_response, parse_infer_request
+from pipeline.serving.api.errors import respond_to_error
+from pipeline.serving.api.messages import Caller, HttpRequest
+from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import make_session_factory
-from pipeline.serving.predictor import Predictor
 from pipeline.training.trainer import Trainer
 from pipeline.validation.known_rows import read_known_rows
 from pipeline.validation.validate import validate
+from tests.fakes.models import OneModel
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.training import CPU
 
@@ -138,16 +140,6 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class _OneModel:
-    """A model store that has this model alone."""
-
-    model: LoadedModel
-
-    def live(self, tenant: str, model: str) -> LoadedModel:
-        return self.model
-
-
-@dataclass(frozen=True)
 class Served:
     """A model that answers, and the file that it learnt from."""
 
@@ -156,10 +148,10 @@ class Served:
     signature: Signature
 
     @cached_property
-    def _predict(self) -> Predictor:
+    def _api(self) -> PredictionApi:
         session = make_session_factory(1)(self.model_bytes)
         model = LoadedModel(tenant="demo", model="model", version=1, signature=self.signature, session=session)
-        return Predictor(_OneModel(model))  # type: ignore[arg-type]  # of a store it takes only ``live``
+        return PredictionApi(OneModel(model))
 
     def ask(self, *rows: Row) -> Reply:
         """``{"rows": [...]}`` through the API."""
@@ -167,17 +159,12 @@ class Served:
 
     def post(self, body: str) -> Reply:
         """The body as it is, through the API; an error that nobody foresaw is raised."""
-        event = {
-            "path": "/v2/models/model/infer",
-            "requestContext": {"authorizer": {"tenant": "demo", "permissions": "predict"}},
-            "body": body,
-        }
+        request = HttpRequest("POST", "/v2/models/model/infer", body.encode())
         try:
-            answer = self._predict(parse_infer_request(event))
+            response = self._api.respond(request, Caller("demo"))
         except ModeldropError as error:
-            response = make_error_response(error, "test")
-            return Reply(response["statusCode"], json.loads(response["body"]))
-        return Reply(200, json.loads(answer.body))
+            response = respond_to_error(error, "test")
+        return Reply(response.status, json.loads(response.body))
 
     def predict_file(self, path: Path, workdir: Path) -> tuple[list[Any], list[Any]]:
         """What ``modeldrop predict FILE`` does: the predictions, and the truth of each row."""

@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.contracts.errors import TransientError
+from pipeline.serving.api.model_source import ModelReference
+from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_cache import ModelCache
 from pipeline.serving.model_loader import ModelLoader, make_session_factory
-from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.unit.functions.api import Api, authorized
@@ -36,7 +38,7 @@ def api(table: FakeTable, capsys: pytest.CaptureFixture[str]) -> Api:
     publish(table, artifacts, run="demo_adult_000000000002", ready=False, live=False)
     function = Api("predict", capsys)
     loader = ModelLoader(table, artifacts, make_session_factory(1))
-    function.give(predict=Predictor(ModelCache(loader, alias_seconds=5)))
+    function.give(api=PredictionApi(ModelCache(loader, alias_seconds=5)))
     return function
 
 
@@ -117,15 +119,18 @@ def test_a_refusal_is_a_warning_that_quotes_nothing(api: Api) -> None:
     assert SECRET not in said.text
 
 
-def _raising(error: Exception) -> Any:
-    def predict(_: object) -> None:
-        raise error
+class Raising:
+    """A source of models that fails."""
 
-    return predict
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def find(self, reference: ModelReference) -> LoadedModel:
+        raise self._error
 
 
 def test_what_nobody_foresaw_is_a_500_whose_place_is_logged_and_whose_words_are_not(api: Api) -> None:
-    api.give(predict=_raising(ValueError(SECRET)))
+    api.give(api=PredictionApi(Raising(ValueError(SECRET))))
     assert api.ask(authorized("predict")) == (
         500,
         {"error": "internal error (request 5f8d0f7e-0c9b-4c3f-9e4e-1d8a1a2b3c4d)"},
@@ -142,7 +147,7 @@ def test_an_event_that_is_none_of_api_gateways_is_a_500_too(api: Api) -> None:
 
 
 def test_a_busy_table_is_a_503(api: Api) -> None:
-    api.give(predict=_raising(TransientError("the table modeldrop-table is busy")))
+    api.give(api=PredictionApi(Raising(TransientError("the table modeldrop-table is busy"))))
     status, body = api.ask(authorized("predict"))
     assert status == 503
     assert "try again" in body["error"]

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -14,16 +15,24 @@ from pipeline.codec.unpack import is_packed
 from pipeline.contracts.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError
 from pipeline.evaluation.stored_models import unpack_model
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.serving.http import InferRequest
+from pipeline.serving.api.messages import Caller, HttpRequest
+from pipeline.serving.api.model_source import ModelReference
+from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.loaded_model import InferenceSession
 from pipeline.serving.model_cache import MAX_KEPT_BYTES, ModelCache
 from pipeline.serving.model_loader import ModelLoader, make_session_factory
-from pipeline.serving.predictor import Predictor
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.unit.serving.served import CLASSIFIER, ROWS, loaded, model_bytes, publish
 
-BODY = json.dumps({"rows": ROWS})
+BODY = json.dumps({"rows": ROWS}).encode()
+CALLER = Caller("demo")
+
+
+def predict(models: ModelCache, body: bytes = BODY, *, version: int | None = None, caller: Caller = CALLER) -> Any:
+    """The response of tenant demo's adult as JSON."""
+    path = "/v2/models/adult/infer" if version is None else f"/v2/models/adult/versions/{version}/infer"
+    return json.loads(PredictionApi(models).respond(HttpRequest("POST", path, body), caller).body)
 
 
 @dataclass
@@ -56,72 +65,75 @@ def world() -> World:
 def test_the_live_version_answers_and_says_which_it_is(world: World) -> None:
     world.publish(1)
     world.publish(2)
-    answer = Predictor(world.store())(InferRequest("demo", "adult", None, False, BODY))
-    assert (answer.model, answer.version, answer.rows) == ("adult", 2, 3)
-    assert json.loads(answer.body)["version"] == 2
+    answer = predict(world.store())
+    assert (answer["model"], answer["version"], len(answer["predictions"])) == ("adult", 2, 3)
 
 
-def test_a_body_of_bytes_is_read_as_one_of_text(world: World) -> None:
-    world.publish()
-    predict = Predictor(world.store())
-    as_text, as_bytes = (predict(InferRequest("demo", "adult", None, False, body)) for body in (BODY, BODY.encode()))
-    assert as_text == as_bytes
+def test_an_alias_answers_with_the_version_that_it_points_to(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    ModelRegistry(world.table, world.artifacts).promote("demo", "adult", 1, alias="canary", by="someone")
+    store = world.store()
+    assert store.find(ModelReference("demo", "adult", alias="canary")).version == 1
+    assert store.find(ModelReference("demo", "adult")).version == 2
+    with pytest.raises(NotFoundError, match="'shadow'"):
+        store.find(ModelReference("demo", "adult", alias="shadow"))
 
 
 @pytest.mark.parametrize(
     ("body", "place"),
-    [('{"rows": [}', "line 1, column 11"), ('{"rows":\n[NaN]}', "line 2, column 2"), (b'{"a": "\xff"}', "line 1")],
+    [(b'{"rows": [}', "line 1, column 11"), (b'{"rows":\n[NaN]}', "line 2, column 2"), (b'{"a": "\xff"}', "line 1")],
 )
-def test_what_is_not_json_is_refused_by_place(world: World, body: str | bytes, place: str) -> None:
+def test_what_is_not_json_is_refused_by_place(world: World, body: bytes, place: str) -> None:
     world.publish()
     with pytest.raises(InvalidRequestError, match=place):
-        Predictor(world.store())(InferRequest("demo", "adult", None, False, body))
+        predict(world.store(), body)
 
 
 def test_an_older_version_answers_when_it_is_named(world: World) -> None:
     world.publish(1)
     world.publish(2)
-    assert Predictor(world.store())(InferRequest("demo", "adult", 1, False, BODY)).version == 1
+    assert predict(world.store(), version=1)["version"] == 1
 
 
 def test_a_file_is_loaded_once(world: World) -> None:
     world.publish()
     store = world.store()
-    assert store.live("demo", "adult") is store.live("demo", "adult")
-    assert store.ready("demo", "adult", 1) is store.live("demo", "adult")
+    assert store.aliased("demo", "adult") is store.aliased("demo", "adult")
+    assert store.ready("demo", "adult", 1) is store.aliased("demo", "adult")
     assert world.sessions == 1
 
 
 def test_a_moved_alias_is_seen_after_its_seconds_and_not_before(world: World) -> None:
     world.publish(1)
     store = world.store()
-    assert store.live("demo", "adult").version == 1
+    assert store.aliased("demo", "adult").version == 1
     world.publish(2)
     world.now += 4.9
-    assert store.live("demo", "adult").version == 1
+    assert store.aliased("demo", "adult").version == 1
     world.now += 0.1
-    assert store.live("demo", "adult").version == 2
+    assert store.aliased("demo", "adult").version == 2
 
 
 def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) -> None:
     world.publish(1)
     world.publish(2)
     store = world.store()
-    store.live("demo", "adult")
+    store.aliased("demo", "adult")
     store.ready("demo", "adult", 1)
     ModelRegistry(world.table, world.artifacts).promote("demo", "adult", 1, by="someone")
     world.now += 5
-    assert store.live("demo", "adult").version == 1
+    assert store.aliased("demo", "adult").version == 1
     assert world.sessions == 2
 
 
 @pytest.mark.parametrize(
     "find",
     [
-        lambda store: store.live("other", "adult"),
+        lambda store: store.aliased("other", "adult"),
         lambda store: store.ready("other", "adult", 1),
         lambda store: store.load_unready("other", "adult", 1),
-        lambda store: store.live("demo", "titanic"),
+        lambda store: store.aliased("demo", "titanic"),
         lambda store: store.ready("demo", "adult", 2),
         lambda store: store.ready("demo", "adult", 0),
     ],
@@ -131,7 +143,7 @@ def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
 ) -> None:
     world.publish()
     store = world.store()
-    store.live("demo", "adult")
+    store.aliased("demo", "adult")
     with pytest.raises(NotFoundError):
         find(store)
 
@@ -139,18 +151,17 @@ def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
 def test_a_model_without_a_live_version_is_not_found(world: World) -> None:
     world.publish(live=False)
     with pytest.raises(NotFoundError, match="no live model 'adult'"):
-        world.store().live("demo", "adult")
+        world.store().aliased("demo", "adult")
 
 
 def test_a_version_answers_its_smoke_test_before_it_answers_anybody_else(world: World) -> None:
     world.publish(ready=False, live=False)
-    predict = Predictor(world.store())
-    asked = InferRequest("demo", "adult", 1, False, BODY)
-    assert predict(asked._replace(allow_unready=True)).version == 1
+    store = world.store()
+    assert predict(store, version=1, caller=CALLER._replace(may_use_unready=True))["version"] == 1
     with pytest.raises(ConflictError, match="has not passed its smoke test"):
-        predict(asked)
+        predict(store, version=1)
     ModelRegistry(world.table, world.artifacts).ready("demo", "adult", 1)
-    assert predict(asked).version == 1
+    assert predict(store, version=1)["version"] == 1
 
 
 def test_a_file_that_was_changed_is_refused(world: World) -> None:
@@ -158,7 +169,7 @@ def test_a_file_that_was_changed_is_refused(world: World) -> None:
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     world.artifacts.put(key, world.artifacts.get(key) + b" ")
     with pytest.raises(IntegrityError, match="sha256"):
-        world.store().live("demo", "adult")
+        world.store().aliased("demo", "adult")
     assert world.sessions == 0
 
 
@@ -167,14 +178,14 @@ def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(worl
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     world.artifacts.delete(key)
     with pytest.raises(IntegrityError, match="missing"):
-        world.store().live("demo", "adult")
+        world.store().aliased("demo", "adult")
 
 
 def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> None:
     publish(world.table, world.artifacts, packed=True)
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     assert is_packed(world.artifacts.get(key))
-    answer = world.store().live("demo", "adult").predict(json.loads(BODY))
+    answer = world.store().aliased("demo", "adult").predict(json.loads(BODY))
     assert json.loads(answer.body)["predictions"] == json.loads(loaded().predict(json.loads(BODY)).body)["predictions"]
 
 
@@ -197,14 +208,14 @@ def test_only_the_versions_that_were_asked_for_last_stay_loaded(world: World) ->
 
 def test_threads_that_ask_at_once_load_one_file_and_all_get_its_answer(world: World) -> None:
     world.publish()
-    predict = Predictor(world.store())
+    store = world.store()
     start = threading.Barrier(8)
-    answers: list[str] = []
+    answers: list[Any] = []
 
     def ask() -> None:
         start.wait()
         for _ in range(20):
-            answers.append(predict(InferRequest("demo", "adult", None, False, BODY)).body)
+            answers.append(predict(store))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -212,23 +223,23 @@ def test_threads_that_ask_at_once_load_one_file_and_all_get_its_answer(world: Wo
     for thread in threads:
         thread.join()
     assert len(answers) == 160
-    assert len(set(answers)) == 1
+    assert all(answer == answers[0] for answer in answers)
     assert world.sessions == 1
 
 
 def test_threads_that_ask_for_one_row_each_get_their_own_rows_answer(world: World) -> None:
     world.publish()
-    predict = Predictor(world.store())
-    bodies = [json.dumps({"rows": [{**ROWS[0], "age": age, "job": f"job {age}"}]}) for age in range(0, 80, 10)]
-    alone = [predict(InferRequest("demo", "adult", None, False, body)).body for body in bodies]
-    assert len(set(alone)) == len(bodies)
+    store = world.store()
+    bodies = [json.dumps({"rows": [{**ROWS[0], "age": age, "job": f"job {age}"}]}).encode() for age in range(0, 80, 10)]
+    alone = [predict(store, body) for body in bodies]
+    assert len(set(map(str, alone))) == len(bodies)
     start = threading.Barrier(len(bodies))
-    wrong: list[str] = []
+    wrong: list[Any] = []
 
-    def ask(body: str, expected: str) -> None:
+    def ask(body: bytes, expected: Any) -> None:
         start.wait()
         for _ in range(200):
-            if (found := predict(InferRequest("demo", "adult", None, False, body)).body) != expected:
+            if (found := predict(store, body)) != expected:
                 wrong.append(found)
 
     threads = [threading.Thread(target=ask, args=pair) for pair in zip(bodies, alone, strict=True)]

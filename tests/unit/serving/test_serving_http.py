@@ -16,8 +16,17 @@ from pipeline.contracts.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
-from pipeline.serving.http import http_status, make_error_response, make_response, parse_infer_request
+from pipeline.serving.api.errors import http_status
+from pipeline.serving.api.messages import Caller
+from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.api.routes import Route, find_route
+from pipeline.serving.http import find_caller, make_error_response, make_response, read_request
+from tests.fakes.models import OneModel
 from tests.function_files import event
+from tests.unit.serving.served import ROWS, loaded
+
+API = PredictionApi(OneModel(loaded()))
+CALLER = Caller("demo")
 
 
 def predict_event(authorizer: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -26,9 +35,10 @@ def predict_event(authorizer: dict[str, Any] | None = None, **changes: Any) -> d
     return document | changes
 
 
-def test_an_event_names_tenant_model_and_the_live_version() -> None:
-    request = parse_infer_request(predict_event())
-    assert (request.tenant, request.model, request.version, request.allow_unready) == ("demo", "adult", None, False)
+def test_an_event_is_read_as_a_request() -> None:
+    request = read_request(predict_event())
+    assert (request.method, request.path) == ("POST", "/v2/models/adult/infer")
+    assert request.headers["content-type"] == "application/json"
     assert json.loads(request.body)["rows"]
 
 
@@ -41,8 +51,7 @@ def test_an_event_names_tenant_model_and_the_live_version() -> None:
     ],
 )
 def test_the_path_says_which_model_and_version(path: str, model: str, version: int | None) -> None:
-    request = parse_infer_request(predict_event(path=path))
-    assert (request.model, request.version) == (model, version)
+    assert find_route("POST", path) == Route("infer", model, version)
 
 
 @pytest.mark.parametrize(
@@ -58,41 +67,43 @@ def test_the_path_says_which_model_and_version(path: str, model: str, version: i
 )
 def test_names_that_nothing_can_have_are_not_found(path: str) -> None:
     with pytest.raises(NotFoundError):
-        parse_infer_request(predict_event(path=path))
+        find_route("POST", path)
 
 
 def test_the_smoke_test_may_ask_for_a_version_that_is_not_ready() -> None:
-    assert parse_infer_request(predict_event({"principal": "smoke_test"})).allow_unready
+    assert find_caller(predict_event({"principal": "smoke_test"})).may_use_unready
+    assert not find_caller(predict_event()).may_use_unready
 
 
 @pytest.mark.parametrize("body", ["{}", '{"rows": [{"café": "日本"}]}'])
 def test_a_base64_body_is_decoded(body: str) -> None:
     encoded = base64.b64encode(body.encode()).decode()
-    assert parse_infer_request(predict_event(body=encoded, isBase64Encoded=True)).body == body.encode()
+    assert read_request(predict_event(body=encoded, isBase64Encoded=True)).body == body.encode()
 
 
 @pytest.mark.parametrize("body", ["%%%", "abc", "é"])
 def test_a_body_that_is_not_base64_is_refused(body: str) -> None:
     with pytest.raises(InvalidRequestError, match="base64"):
-        parse_infer_request(predict_event(body=body, isBase64Encoded=True))
+        read_request(predict_event(body=body, isBase64Encoded=True))
 
 
 @pytest.mark.parametrize("body", [None, ""])
 def test_an_empty_body_is_refused(body: str | None) -> None:
     with pytest.raises(InvalidRequestError, match="the body is empty"):
-        parse_infer_request(predict_event(body=body))
+        API.respond(read_request(predict_event(body=body)), CALLER)
 
 
 @pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {"tenant": ""}}])
 def test_a_request_that_nobody_authenticated_is_refused(context: dict[str, Any]) -> None:
     with pytest.raises(UnauthenticatedError):
-        parse_infer_request(predict_event(requestContext=context))
+        find_caller(predict_event(requestContext=context))
 
 
 @pytest.mark.parametrize("permissions", ["read", "", "predicting"])
 def test_a_key_without_the_permission_may_not_predict(permissions: str) -> None:
+    caller = find_caller(predict_event({"permissions": permissions}))
     with pytest.raises(ForbiddenError, match="'predict'"):
-        parse_infer_request(predict_event({"permissions": permissions}))
+        API.respond(read_request(predict_event()), caller)
 
 
 @pytest.mark.parametrize(
@@ -138,20 +149,26 @@ def test_a_busy_service_is_worth_another_try() -> None:
 def test_an_answer_is_json() -> None:
     assert make_response(200, "{}") == {
         "statusCode": 200,
-        "headers": {"Content-Type": "application/json"},
+        "headers": {"content-type": "application/json"},
         "body": "{}",
         "isBase64Encoded": False,
     }
 
 
-@pytest.mark.parametrize(
-    ("parameters", "ignores"),
-    [(None, False), ({}, False), ({"extra": "ignore"}, True), ({"extra": "refuse"}, False), ({"other": "1"}, False)],
-)
-def test_a_request_may_ask_that_extra_columns_are_ignored(parameters: dict[str, str] | None, ignores: bool) -> None:
-    assert parse_infer_request(predict_event(queryStringParameters=parameters)).ignore_extra is ignores
+EXTRA = json.dumps({"rows": [{**ROWS[0], "city": "Bonn"}]})
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"extra": "refuse"}, {"other": "1"}])
+def test_extra_columns_are_refused_by_default(parameters: dict[str, str] | None) -> None:
+    with pytest.raises(InvalidRequestError, match="'city'"):
+        API.respond(read_request(predict_event(body=EXTRA, queryStringParameters=parameters)), CALLER)
+
+
+def test_a_request_may_ask_that_extra_columns_are_ignored() -> None:
+    event = predict_event(body=EXTRA, queryStringParameters={"extra": "ignore"})
+    assert API.respond(read_request(event), CALLER).status == 200
 
 
 def test_another_wish_for_extra_columns_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="'ignore'"):
-        parse_infer_request(predict_event(queryStringParameters={"extra": "ignored"}))
+        API.respond(read_request(predict_event(queryStringParameters={"extra": "ignored"})), CALLER)

@@ -56,7 +56,8 @@ def test_a_regressions_values_are_onnxruntimes_too() -> None:
 
 def test_an_answer_that_is_no_number_is_null() -> None:
     outputs = [np.array([np.nan, 0.1], np.float32)]
-    assert to_json({"predictions": format_predictions(outputs, ())}) == '{"predictions":[{"value":null},{"value":0.1}]}'
+    body = to_json({"predictions": format_predictions(outputs, ())})
+    assert body == b'{"predictions":[{"value":null},{"value":0.1}]}'
 
 
 def test_a_value_may_have_quantiles() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +13,12 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.parsing.numbers import NumberFormat
-from pipeline.serving.http import InferRequest
-from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.model_cache import ModelCache
-from pipeline.serving.predictor import Predictor
+from pipeline.serving.api.messages import Caller, HttpRequest
+from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.request_decoder import RequestDecoder
 from pipeline.serving.row_format import decode_rows
 from pipeline.serving.tensors import TensorDecoder
+from tests.fakes.models import OneModel
 from tests.unit.serving.served import loaded
 
 NAN = float("nan")
@@ -506,25 +505,15 @@ def test_hostile_names_are_refused_in_a_short_sentence_at_once() -> None:
 # The body's JSON
 
 
-class Store:
-    """A ModelCache of one model."""
-
-    def __init__(self, model: LoadedModel) -> None:
-        self._model = model
-
-    def live(self, tenant: str, model: str) -> LoadedModel:
-        return self._model
-
-
 def predict(body: str | bytes, *columns: Column) -> Any:
     model = loaded(Signature(task="regression", target="price", columns=columns))
-    predictor = Predictor(cast(ModelCache, Store(model)))
-    return predictor(InferRequest("demo", "adult", None, False, body))
+    body = body.encode(errors="surrogatepass") if isinstance(body, str) else body
+    return PredictionApi(OneModel(model)).respond(HttpRequest("POST", "/v2/models/adult/infer", body), Caller("demo"))
 
 
 def test_a_body_with_the_longest_integers_keeps_them() -> None:
     column = Column(name="gtin", kind="categorical", is_code=True)
-    assert predict('{"rows": [{"gtin": 18446744073709551615}]}', column).rows == 1
+    assert predict('{"rows": [{"gtin": 18446744073709551615}]}', column).facts["rows"] == 1
     with pytest.raises(InvalidRequestError, match=r"column 'gtin': text is expected for a number beyond 2\^53"):
         predict('{"rows": [{"gtin": 18446744073709551616}]}', column)
 
@@ -559,4 +548,4 @@ def test_a_body_that_is_no_utf8_is_refused() -> None:
 
 def test_a_text_of_ten_megabytes_is_answered() -> None:
     body = f'{{"rows": [{{"job": "{"é" * 5_000_000}"}}]}}'
-    assert predict(body, Column(name="job", kind="categorical")).rows == 1
+    assert predict(body, Column(name="job", kind="categorical")).facts["rows"] == 1

@@ -1,0 +1,50 @@
+"""Responses to requests that failed. It contains the only table of HTTP statuses by error class."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.contracts.errors import (
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    ObjectNotFoundError,
+    TransientError,
+    UnauthenticatedError,
+)
+from pipeline.serving.api.messages import HttpResponse
+
+__all__ = ["http_status", "respond_to_error"]
+
+_STATUS: dict[type[BaseException], int] = {
+    InputError: 400,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ObjectNotFoundError: 500,  # a stored object is missing: not the caller's error
+    ConflictError: 409,
+    TransientError: 503,
+    BaseException: 500,
+}
+
+
+def http_status(error: BaseException) -> int:
+    """Return the HTTP status of an error: that of its nearest base class in the table."""
+    return next(_STATUS[base] for base in type(error).__mro__ if base in _STATUS)
+
+
+def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
+    """Return ``{"error": ...}``.
+
+    Args:
+        error: A caller's error is reported in its own words; of a server error only the request id, since its words may
+            quote what nobody should see.
+        request_id: Identifies the request in the logs.
+    """
+    status = http_status(error)
+    sentence = str(error)
+    if status >= 500:
+        reason = "a service is busy, try again" if status == 503 else "internal error"
+        sentence = f"{reason} (request {request_id})"
+    return HttpResponse(status, json.dumps({"error": sentence}).encode())

@@ -1,0 +1,70 @@
+"""Requests and responses of the prediction API. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from pipeline.contracts.errors import ForbiddenError
+
+__all__ = ["JSON", "Caller", "HttpRequest", "HttpResponse"]
+
+JSON: Mapping[str, str] = MappingProxyType({"content-type": "application/json"})
+
+
+class Caller(NamedTuple):
+    """Who sends a request, as an authorizer or a server's configuration says.
+
+    Attributes:
+        tenant: Tenant whose models are visible.
+        permissions: Granted permissions, such as ``predict`` and ``read``.
+        may_use_unready: Whether versions that have not passed their smoke test respond; only the smoke test sets it.
+    """
+
+    tenant: str
+    permissions: frozenset[str] = frozenset({"predict", "read"})
+    may_use_unready: bool = False
+
+    def require(self, permission: str) -> None:
+        """Check a permission.
+
+        Raises:
+            ForbiddenError: The caller lacks it.
+        """
+        if permission not in self.permissions:
+            raise ForbiddenError(f"this API key may not do this: one with the permission '{permission}' is expected")
+
+
+class HttpRequest(NamedTuple):
+    """One request.
+
+    Attributes:
+        method: Method in upper case.
+        path: Path without query; decoded.
+        body: Raw bytes, empty if there is none.
+        headers: Header by name in lower case.
+        query: Query parameter by name; the last value of a repeated one.
+    """
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: Mapping[str, str] = MappingProxyType({})
+    query: Mapping[str, str] = MappingProxyType({})
+
+
+class HttpResponse(NamedTuple):
+    """One response.
+
+    Attributes:
+        status: HTTP status.
+        body: Raw bytes.
+        headers: Header by name in lower case.
+        facts: What may be logged about it: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = JSON
+    facts: Mapping[str, Any] = MappingProxyType({})
