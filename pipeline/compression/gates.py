@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.contracts.spec.job_spec import Compression
 from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.evaluation.ranking import is_faster, relative_drop
 
-__all__ = ["Measured", "failed_gates", "relative_drop"]
-
-_EPSILON = 1e-12  # below this an error is no error, and a share of it says nothing
+__all__ = ["Measured", "failed_gates"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """A served file on the validation rows. ``latency_us``: one row, one thread, median."""
+    """A served file on the validation rows.
+
+    Attributes:
+        bytes: Of the stored file.
+        quality: Metric -> value.
+        latency_us: Microseconds of one row on one thread, the median.
+        interval: Metric -> its 95 % interval.
+    """
 
     bytes: int
     quality: Mapping[str, float]
     latency_us: float
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def failed_gates(
@@ -31,14 +37,20 @@ def failed_gates(
     ``agreement`` is the share of rows with the label of ``full``; for regression the correlation with its values.
     """
     failed = []
-    if small.bytes >= full.bytes:
-        failed.append(f"it is not smaller: {small.bytes} bytes, fp32 has {full.bytes}")
+    if small.bytes >= full.bytes and not is_faster(small.latency_us, full.latency_us):
+        failed.append(
+            f"it is neither smaller nor faster: {small.bytes} bytes and {small.latency_us:.0f} us for one row, "
+            f"fp32 has {full.bytes} and {full.latency_us:.0f}"
+        )
     drop = relative_drop(full.quality[metric], small.quality[metric], metric)
     if drop > limits.max_quality_drop:
         failed.append(
             f"{metric} {small.quality[metric]:.6g} is {drop:.2%} worse than fp32's {full.quality[metric]:.6g}, "
             f"at most {limits.max_quality_drop:.2%} is allowed"
         )
+    if metric in full.interval and _is_outside(small.quality[metric], full.interval[metric], metric):
+        low, high = full.interval[metric]
+        failed.append(f"{metric} {small.quality[metric]:.6g} is outside fp32's 95 % interval, {low:.6g} to {high:.6g}")
     if agreement < limits.min_agreement:
         failed.append(f"its agreement with fp32 is {agreement:.4f}, at least {limits.min_agreement:.4f} is expected")
     slowdown = small.latency_us / full.latency_us
@@ -50,12 +62,7 @@ def failed_gates(
     return tuple(failed)
 
 
-def relative_drop(full: float, small: float, metric: str) -> float:
-    """Return how much worse ``small`` is, as a share of ``full``; negative when it is better.
-
-    Of the log loss, which may be near 0, it is the share that the (geometric) mean probability of the truth loses.
-    """
-    if metric == "log_loss":
-        return 1 - math.exp(full - small)
-    loss = full - small if greater_is_better(metric) else small - full
-    return loss / max(abs(full), _EPSILON)
+def _is_outside(quality: float, interval: tuple[float, float], metric: str) -> bool:
+    """Whether ``quality`` is worse than the interval; a better one is no failure."""
+    low, high = interval
+    return quality < low if greater_is_better(metric) else quality > high

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -16,7 +16,8 @@ import polars as pl
 
 from pipeline.compression.gates import Measured, failed_gates
 from pipeline.compression.learned_rows import LearnedRows, find_differences
-from pipeline.compression.measure import agreement, cpu_name, interleaved_latency_us
+from pipeline.compression.load_cost import LoadProbe
+from pipeline.compression.measure import agreement, cpu_name, measure_latencies
 from pipeline.compression.order_trees import OrderTrees
 from pipeline.compression.recipes import RECIPES, Recipe
 from pipeline.compression.storage import pack_model
@@ -31,7 +32,7 @@ from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
-from pipeline.contracts.records.variant import Artifact, Precision, Status, Variant, VariantSet
+from pipeline.contracts.records.variant import Artifact, Latency, Precision, Status, Variant, VariantSet
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
@@ -45,6 +46,8 @@ from pipeline.graphs.served_graph import wrap
 __all__ = ["make_variants"]
 
 _log = logging.getLogger(__name__)
+
+Latencies = Mapping[str, Latency]
 
 
 def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
@@ -76,28 +79,30 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     """
     signature = dataset.signature
     by_folds = all(candidate.folds for candidate in trained)
-    bench = _VariantBuilder(
-        artifacts=artifacts,
-        keys=keys,
-        dataset=dataset,
-        signature=signature,
-        spec=spec,
-        rows=feeds(validation, signature),
-        truth=truth(validation, signature),
-        weight=row_weights(validation, dataset, spec.training.class_weights),
-        report=report,
-        by_folds=by_folds,
-        learned=learned,
-    )
     variants: list[Variant] = []
     errors: list[ModeldropError] = []
-    for candidate in trained:
-        try:
-            own = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
-            variants += replace(bench, signature=own).variants(candidate)
-        except (ExportMismatchError, IntegrityError) as error:
-            errors.append(error)
-            variants.append(_row(candidate, "fp32", status="rejected", reason=error.message))
+    with LoadProbe() as probe:
+        builder = _VariantBuilder(
+            artifacts=artifacts,
+            keys=keys,
+            dataset=dataset,
+            signature=signature,
+            spec=spec,
+            rows=feeds(validation, signature),
+            truth=truth(validation, signature),
+            weight=row_weights(validation, dataset, spec.training.class_weights),
+            report=report,
+            by_folds=by_folds,
+            learned=learned,
+            probe=probe,
+        )
+        for candidate in trained:
+            try:
+                own = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
+                variants += replace(builder, signature=own).variants(candidate)
+            except (ExportMismatchError, IntegrityError) as error:
+                errors.append(error)
+                variants.append(_row(candidate, "fp32", status="rejected", reason=error.message))
     if len(errors) == len(trained):
         raise errors[0]
     return VariantSet(variants=tuple(variants), cpu=cpu_name(), by_folds=by_folds)
@@ -114,8 +119,10 @@ class _Served:
     quality: dict[str, float]
     interval: dict[str, tuple[float, float]]
 
-    def measured(self, latency_us: float) -> Measured:
-        return Measured(bytes=len(self.stored), quality=self.quality, latency_us=latency_us)
+    def measured(self, latencies: Latencies) -> Measured:
+        return Measured(
+            bytes=len(self.stored), quality=self.quality, interval=self.interval, latency_us=latencies["1"].p50
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,8 +132,8 @@ class _CompressedCandidate:
     served: _Served
     recipe: str
     agreement: float
-    latency_us: float
-    full_latency_us: float
+    latencies: Latencies
+    full_latencies: Latencies
     failed: tuple[str, ...]
 
     @property
@@ -151,6 +158,7 @@ class _VariantBuilder:
     report: Callable[[str], None]
     by_folds: bool
     learned: LearnedRows | None
+    probe: LoadProbe
 
     @property
     def _metric(self) -> str:
@@ -164,21 +172,21 @@ class _VariantBuilder:
         precisions = [precision for precision in self.spec.compression.precisions if precision != "fp32"]
         compressed = [self._compressed(candidate, precision, full) for precision in precisions]
         # Beside another file where there is one: the two are measured in turns.
-        latencies_us = (latency_us for _, latency_us in compressed if latency_us is not None)
-        full_latency_us = next(latencies_us, None) or self._latency(full)
-        return [self._made(candidate, "fp32", full, full_latency_us), *(variant for variant, _ in compressed)]
+        measured_beside = (latencies for _, latencies in compressed if latencies is not None)
+        latencies = next(measured_beside, None) or measure_latencies((full.model,), self.rows)[0]
+        return [self._made(candidate, "fp32", full, latencies), *(variant for variant, _ in compressed)]
 
     def _compressed(
         self, candidate: TrainedCandidate, precision: Precision, full: _Served
-    ) -> tuple[Variant, float | None]:
-        """The variant, and the microseconds of fp32 beside it; None where there is no file."""
+    ) -> tuple[Variant, Latencies | None]:
+        """Return the variant, and the latencies of fp32 beside it; None where there is no file."""
         self.report(f"{candidate.candidate}: {precision}")
         try:
             small = self._first_that_passes(candidate, precision, full)
         except NotApplicableError as error:
             return _row(candidate, precision, status="not_applicable", reason=error.message), None
-        variant = self._made(candidate, precision, small.served, small.latency_us, full)
-        return variant.model_copy(update=small.verdict), small.full_latency_us
+        variant = self._made(candidate, precision, small.served, small.latencies, full)
+        return variant.model_copy(update=small.verdict), small.full_latencies
 
     def _verified_export(self, candidate: TrainedCandidate) -> bytes:
         content = self.artifacts.get(self.keys.candidate(candidate.candidate, MODEL))
@@ -259,7 +267,7 @@ class _VariantBuilder:
         return served
 
     def _try(self, full: _Served, small: _Served, recipe: Recipe) -> _CompressedCandidate:
-        before, after = interleaved_latency_us((full.model, small.model), one_row(self.rows))
+        before, after = measure_latencies((full.model, small.model), self.rows)
         agreed = agreement(full.answers, small.answers, self.signature)
         failed = failed_gates(
             full.measured(before),
@@ -272,8 +280,8 @@ class _VariantBuilder:
             served=small,
             recipe=recipe.name,
             agreement=agreed,
-            latency_us=after,
-            full_latency_us=before,
+            latencies=after,
+            full_latencies=before,
             failed=failed,
         )
 
@@ -291,15 +299,12 @@ class _VariantBuilder:
             interval=spread,
         )
 
-    def _latency(self, served: _Served) -> float:
-        return interleaved_latency_us((served.model,), one_row(self.rows))[0]
-
     def _made(
         self,
         candidate: TrainedCandidate,
         precision: Precision,
         served: _Served,
-        latency_us: float,
+        latencies: Latencies,
         full: _Served | None = None,
     ) -> Variant:
         """Of a bag its quality and interval are those of its out-of-fold predictions, less what the file loses."""
@@ -313,7 +318,9 @@ class _VariantBuilder:
             "artifact": self._keep(served),
             "quality": quality,
             "interval": spread,
-            "latency_us": latency_us,
+            "latency_us": latencies["1"].p50,
+            "latencies": latencies,
+            **asdict(self.probe.measure(served.stored)),
         }
         return _row(candidate, precision, status="ok").model_copy(update=kept)
 

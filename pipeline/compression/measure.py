@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.contracts.records.variant import Latency
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel
 from pipeline.evaluation.several_targets import LABEL_THRESHOLD
 
-__all__ = ["agreement", "cpu_name", "interleaved_latency_us"]
+__all__ = ["BATCH_SIZES", "agreement", "cpu_name", "measure_latencies"]
+
+BATCH_SIZES = (1, 64)
 
 _CPU_INFO = Path("/proc/cpuinfo")
+_RUNS, _WARM_UP_RUNS = 300, 30
+_MIN_RUNS = 5
+_MAX_SECONDS = 2.0  # of one batch size, after which large models have had runs enough
 
 
 def agreement(full: Answers, small: Answers, signature: Signature) -> float:
@@ -41,15 +46,41 @@ def _correlation(first: npt.NDArray[np.floating[Any]], second: npt.NDArray[np.fl
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def interleaved_latency_us(models: Sequence[OnnxModel], row: Feeds, *, runs: int = 300) -> list[float]:
-    """Microseconds of one call, the median of ``runs`` each, taken in turns: what slows the machine slows them all."""
+def measure_latencies(models: Sequence[OnnxModel], rows: Feeds) -> list[dict[str, Latency]]:
+    """Time calls of each model on one thread, in turns, so that what slows the machine slows all of them.
+
+    Args:
+        models: Files that answer the same rows.
+        rows: At least one row; they are repeated where a batch has more.
+
+    Returns:
+        Of each model, microseconds of a call by the batch size, as a text (``BATCH_SIZES``).
+    """
+    batches = {str(size): _repeat(rows, size) for size in BATCH_SIZES}
+    timed = {size: _time_calls(models, batch) for size, batch in batches.items()}
+    return [{size: latencies[index] for size, latencies in timed.items()} for index, _ in enumerate(models)]
+
+
+def _repeat(rows: Feeds, size: int) -> Feeds:
+    return {name: values[np.arange(size) % len(values)] for name, values in rows.items()}
+
+
+def _time_calls(models: Sequence[OnnxModel], batch: Feeds) -> list[Latency]:
     seconds: list[list[float]] = [[] for _ in models]
-    for _ in range(runs + runs // 10):
+    deadline = time.perf_counter() + _MAX_SECONDS
+    for _ in range(_RUNS + _WARM_UP_RUNS):
         for taken, model in zip(seconds, models, strict=True):
             started = time.perf_counter()
-            model.run_raw(row)
+            model.run_raw(batch)
             taken.append(time.perf_counter() - started)
-    return [statistics.median(taken[runs // 10 :]) * 1e6 for taken in seconds]
+        if time.perf_counter() > deadline and len(seconds[0]) > _MIN_RUNS:
+            break
+    return [_summarize(taken[min(_WARM_UP_RUNS, len(taken) // 10) :]) for taken in seconds]
+
+
+def _summarize(seconds: Sequence[float]) -> Latency:
+    p50, p99 = (float(value) * 1e6 for value in np.percentile(seconds, [50, 99]))
+    return Latency(p50=p50, p99=p99)
 
 
 def cpu_name() -> str:

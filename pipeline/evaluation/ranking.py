@@ -1,14 +1,17 @@
-"""How candidates are compared: by one metric, within a tie."""
+"""How models and their files are compared: by one metric within a tie, by latency within the noise of measuring it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from pipeline.contracts.spec.metrics import greater_is_better
 
-__all__ = ["TIE", "is_tied", "ranking_score"]
+__all__ = ["SAME_LATENCY", "TIE", "is_faster", "is_tied", "ranking_score", "relative_drop"]
 
 TIE = 1e-3  # relative: candidates whose metric differs by no more are told apart by their bytes
+SAME_LATENCY = 0.1  # relative: latencies that differ by no more count as equal
+_EPSILON = 1e-12  # below this an error is no error, and a share of it says nothing
 
 
 def ranking_score(quality: Mapping[str, float], metric: str) -> float:
@@ -19,3 +22,19 @@ def ranking_score(quality: Mapping[str, float], metric: str) -> float:
 def is_tied(value: float, best: float) -> bool:
     """Whether ``value`` is within 0.1 % of ``best``, of the same metric."""
     return abs(value - best) <= TIE * abs(best)
+
+
+def is_faster(latency: float, reference: float) -> bool:
+    """Whether ``latency`` is less than ``reference`` by more than the noise of measuring them."""
+    return latency * (1 + SAME_LATENCY) < reference
+
+
+def relative_drop(reference: float, quality: float, metric: str) -> float:
+    """Return how much worse ``quality`` is, as a share of ``reference``; negative when it is better.
+
+    Of the log loss, which may be near 0, it is the share that the (geometric) mean probability of the truth loses.
+    """
+    if metric == "log_loss":
+        return 1 - math.exp(reference - quality)
+    loss = reference - quality if greater_is_better(metric) else quality - reference
+    return loss / max(abs(reference), _EPSILON)

@@ -14,6 +14,7 @@ __all__ = [
     "PRECISION_OF_PASS",
     "Artifact",
     "CandidateReport",
+    "Latency",
     "LeaderboardRow",
     "PassName",
     "Precision",
@@ -67,6 +68,13 @@ class Artifact(Record):
     onnx_bytes: int | None = None
 
 
+class Latency(Record):
+    """Microseconds of one call of a served file on one thread: the median and the 99th percentile."""
+
+    p50: float
+    p99: float
+
+
 class Variant(Record):
     """One candidate after some compression passes, measured on the validation rows as the served file.
 
@@ -90,6 +98,9 @@ class Variant(Record):
     quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
     decision: Decision = Decision()  # that is in its file
     decision_fit: DecisionFit | None = None
+    latencies: dict[str, Latency] = {}  # batch size ("1", "64") -> of one call; ``latency_us`` is the p50 of one row
+    load_ms: float | None = None  # to unpack the stored file and create its session
+    memory_bytes: int | None = None  # resident memory that the loaded session holds
 
 
 class VariantSet(Record):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.compression.gates import Measured, failed_gates, relative_drop
+from pipeline.compression.gates import Measured, failed_gates
 from pipeline.contracts.spec.job_spec import Compression
+from pipeline.evaluation.ranking import relative_drop
 
 FULL = Measured(bytes=1000, quality={"accuracy": 0.9, "rmse": 100.0}, latency_us=20.0)
 
@@ -27,7 +30,12 @@ def test_a_file_that_is_smaller_and_as_good_keeps_its_gates() -> None:
 @pytest.mark.parametrize(
     ("measured", "agreement", "metric", "said"),
     [
-        (small(size=1000), 1.0, "accuracy", "it is not smaller: 1000 bytes, fp32 has 1000"),
+        (
+            small(size=1000),
+            1.0,
+            "accuracy",
+            "it is neither smaller nor faster: 1000 bytes and 20 us for one row, fp32 has 1000 and 20",
+        ),
         (small(accuracy=0.88), 1.0, "accuracy", "accuracy 0.88 is 2.22% worse than fp32's 0.9, at most 1.00%"),
         (small(rmse=102.0), 1.0, "rmse", "rmse 102 is 2.00% worse than fp32's 100, at most 1.00% is allowed"),
         (small(), 0.96, "accuracy", "its agreement with fp32 is 0.9600, at least 0.9700 is expected"),
@@ -43,6 +51,25 @@ def test_each_gate_says_what_it_saw_and_what_it_expected(
 
 def test_every_gate_that_is_missed_is_named() -> None:
     assert len(failed(small(size=2000, accuracy=0.1, latency=99.0), agreement=0.1)) == 4
+
+
+def test_a_file_that_is_faster_need_not_be_smaller_and_ten_percent_are_no_difference() -> None:
+    assert failed(small(size=1000, latency=18.0)) == ()
+    assert failed(small(size=1000, latency=18.3)) != ()
+
+
+@pytest.mark.parametrize(
+    ("metric", "interval", "outside"), [("accuracy", (0.898, 0.95), 0.897), ("rmse", (90, 100.5), 100.9)]
+)
+def test_a_quality_outside_the_interval_of_fp32_fails_although_one_percent_is_allowed(
+    metric: str, interval: tuple[float, float], outside: float
+) -> None:
+    full = dataclasses.replace(FULL, interval={metric: interval})
+    inside = sum(interval) / 2
+    limits = Compression()
+    assert failed_gates(full, small(**{metric: inside}), agreement=1.0, metric=metric, limits=limits) == ()
+    (sentence,) = failed_gates(full, small(**{metric: outside}), agreement=1.0, metric=metric, limits=limits)
+    assert "95 % interval" in sentence
 
 
 def test_a_better_metric_is_no_drop() -> None:

@@ -16,7 +16,7 @@ from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.outcome import TrainedCandidate
-from pipeline.contracts.records.variant import VariantSet
+from pipeline.contracts.records.variant import Variant, VariantSet
 from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.scoring import OnnxModel, feeds
@@ -86,6 +86,23 @@ def test_the_fp32_file_is_the_export_itself_measured_on_validation_rows(artifact
     assert full.train_seconds == 1.5
 
 
+def test_every_file_that_was_made_is_measured_at_both_batch_sizes_and_as_it_loads(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    for variant in make(network, artifacts, network.stored(artifacts, KEYS)).variants:
+        assert set(variant.latencies) == {"1", "64"}
+        assert all(0 < latency.p50 <= latency.p99 for latency in variant.latencies.values())
+        assert variant.latency_us == variant.latencies["1"].p50
+        assert variant.load_ms is not None
+        assert variant.memory_bytes is not None
+
+
+def test_a_variant_of_an_earlier_version_is_read(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    variant = make(network, artifacts, network.stored(artifacts, KEYS), precisions=("fp32",)).variants[0]
+    old = variant.model_dump(mode="json", exclude={"latencies", "load_ms", "memory_bytes"})
+    assert Variant.model_validate(old).latencies == {}
+
+
 def test_int8_does_not_apply_to_what_has_no_matrices_and_the_reason_says_so(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     candidate = network.stored(artifacts, KEYS, "trees", no_int8="there are no weight matrices")
@@ -114,7 +131,7 @@ def test_a_net_so_small_that_int8_only_adds_stays_fp32_and_says_so(artifacts: Fa
     network = trained("wine", hidden=(4,))
     full, small = make(network, artifacts, network.stored(artifacts, KEYS)).variants
     assert (full.status, small.status) == ("ok", "rejected")
-    assert "it is not smaller" in small.reason
+    assert "neither smaller nor faster" in small.reason
 
 
 def test_a_codebook_file_is_smaller_runs_as_fast_and_keeps_its_gates(artifacts: FakeObjectStore) -> None:

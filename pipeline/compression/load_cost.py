@@ -1,0 +1,75 @@
+"""What it costs to load a stored file: time and memory, in a process like the predict function's."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["LoadCost", "LoadProbe"]
+
+_log = logging.getLogger(__name__)
+
+_MODULE = "pipeline.compression.load_process"
+# Libraries that start threads at import would make the process's forks unsafe.
+_ONE_THREAD = ("env", "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadCost:
+    """Unpacking a stored file and creating its session.
+
+    Attributes:
+        load_ms: Milliseconds with the file on the disk, the fastest of some loads; None where that failed.
+        memory_bytes: Resident memory that the loaded session holds; None where the system does not tell.
+    """
+
+    load_ms: float | None = None
+    memory_bytes: int | None = None
+
+
+class LoadProbe:
+    """Measures loads in one child process, which is started at the first use. Use it as a context manager.
+
+    A measurement that fails costs its numbers, not the variant.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.communicate()  # closes its stdin, which ends it
+
+    def measure(self, stored: bytes) -> LoadCost:
+        """Measure one stored file."""
+        with tempfile.NamedTemporaryFile(suffix=".model") as file:
+            file.write(stored)
+            file.flush()
+            try:
+                return LoadCost(**json.loads(self._ask(Path(file.name))))
+            except (OSError, ValueError, TypeError) as error:
+                _log.warning("load time not measured", extra={"error": type(error).__name__})
+                return LoadCost()
+
+    def _ask(self, path: Path) -> str:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [*_ONE_THREAD, sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        assert self._process.stdin is not None, "it was asked for"
+        assert self._process.stdout is not None, "it was asked for"
+        self._process.stdin.write(f"{path}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
