@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.bootstrap import collector
+from pipeline.bootstrap import job_checker, stage_finisher
 from pipeline.contracts.records.run import StageName
 from pipeline.lambda_handlers import state_function
 
-collect = collector()
+check_job = job_checker()
+finish_stage = stage_finisher()
 
 
 @state_function
 def handler(
     run: str, stage: StageName, job: str | None = None, cause: str = "", instead: Mapping[str, str] | str | None = None
 ) -> None:
-    """Raise the error of a failed job, or return if the run can continue."""
-    collect(run, stage, job, cause, instead)
+    """Raise the error of a failed job, or finish the stage."""
+    if job is not None:
+        check_job(run, job, cause, instead)
+    else:
+        finish_stage(run, stage)

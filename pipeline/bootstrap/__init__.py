@@ -16,16 +16,17 @@ from pipeline.bootstrap.adapters import (
     registry_of,
     table_of,
 )
-from pipeline.bootstrap.run_steps import (
-    collector,
+from pipeline.bootstrap.run_use_cases import (
     evaluation_job,
     evaluator,
     failure_recorder,
+    job_checker,
     planner,
     promoter,
     registrar,
     selector,
     smoke_tester,
+    stage_finisher,
     validator,
 )
 from pipeline.bootstrap.settings import (
@@ -62,12 +63,12 @@ __all__ = [
     "Starter",
     "account_access",
     "authorizer",
-    "collector",
     "command_settings",
     "evaluation_job",
     "evaluator",
     "failure_recorder",
     "job",
+    "job_checker",
     "lost_runs",
     "model_catalogue",
     "node",
@@ -78,6 +79,7 @@ __all__ = [
     "registrar",
     "selector",
     "smoke_tester",
+    "stage_finisher",
     "starter",
     "validator",
 ]
@@ -143,45 +145,35 @@ class AccountAccess:
 
 
 def starter(environ: Environ = os.environ) -> Starter:
-    from datetime import UTC, datetime
-
+    """Compose StartRun."""
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
-    from pipeline.intake.start import start_run
+    from pipeline.use_cases.start_run import StartRun
 
     settings = StarterSettings.from_env(environ)
     clients = connect(environ)
-    uploads, artifacts = bucket_of(clients, settings.uploads), bucket_of(clients, settings.artifacts)
-    runs = RunLog(table_of(clients, settings.table))
-    executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
-
-    def start(reference: UploadReference) -> str | None:
-        return start_run(
-            reference,
-            uploads=uploads,
-            artifacts=artifacts,
-            runs=runs,
-            executions=executions,
-            now=datetime.now(UTC),
-            large_bytes=settings.large_bytes,
-        )
-
+    start = StartRun(
+        uploads=bucket_of(clients, settings.uploads),
+        artifacts=bucket_of(clients, settings.artifacts),
+        runs=RunLog(table_of(clients, settings.table)),
+        executions=StepFunctionsExecutions(clients.stepfunctions, settings.state_machine),
+        large_bytes=settings.large_bytes,
+    )
     return Starter(start=start, idempotency_table=settings.idempotency_table)
 
 
 def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
-    """Ends the runs that no execution owns; their names."""
-    from datetime import UTC, datetime
-
+    """Compose FailLostRuns."""
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
-    from pipeline.intake.lost_runs import fail_lost_runs
     from pipeline.intake.run_log import RunLog
+    from pipeline.use_cases.fail_lost_runs import FailLostRuns
 
     settings = LostRunSettings.from_env(environ)
     clients = connect(environ)
-    runs = RunLog(table_of(clients, settings.table))
-    executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
-    return lambda: fail_lost_runs(runs, executions, now=datetime.now(UTC))
+    return FailLostRuns(
+        runs=RunLog(table_of(clients, settings.table)),
+        executions=StepFunctionsExecutions(clients.stepfunctions, settings.state_machine),
+    )
 
 
 def prediction_api(environ: Environ = os.environ) -> PredictionApi:

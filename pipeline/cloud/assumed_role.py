@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from botocore.credentials import (
@@ -24,16 +24,13 @@ from botocore.credentials import (
 )
 from botocore.session import Session
 
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.table_keys import run_key
 
 __all__ = ["RunPolicy", "TenantRole"]
 
 _SESSION_SECONDS = 3600  # a role that was taken by a role lasts no longer
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +85,7 @@ class TenantRole:
         *,
         endpoint_url: str | None = None,
         region: str | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Clock = utc_now,
     ) -> Session:
         """Return a session that acts as the role; the role is taken at its first call and anew before it ends.
 

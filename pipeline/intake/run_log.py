@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import MAX_MESSAGE, NotFoundError
 from pipeline.contracts.object_keys import tenant_of_key, tenant_of_run
 from pipeline.contracts.ports import Item, Table
@@ -30,14 +31,10 @@ _RUNNING = {"status": "RUNNING"}
 MAX_EVENT_TEXT = 500  # characters; a run has some dozens of events, such as attempts of its jobs
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class RunLog:
     """What users see of their runs. A run that has ended never changes: every write requires the status RUNNING."""
 
-    def __init__(self, table: Table, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
         self._table = table
         self._now = now
 

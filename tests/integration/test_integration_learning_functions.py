@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
-from pipeline.bootstrap.steps import SmokeTester
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.cloud.s3_object_store import S3ObjectStore
@@ -25,6 +24,7 @@ from pipeline.contracts.records.run import RunError, Upload
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
+from pipeline.use_cases.smoke_test_version import SmokeTestVersion
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.records import NOW, artifact, selection, upload
 from tests.function_files import event
@@ -158,7 +158,7 @@ def test_an_evaluated_model_is_registered_proven_by_the_real_predict_function_an
     assert predict(asked)["statusCode"] == 404
     calls = FakeFunctionCalls(predict)
     table = DynamoTable(clients.dynamodb, TABLE)
-    test = SmokeTester(
+    test = SmokeTestVersion(
         artifacts=artifacts,
         runs=runs,
         registry=ModelRegistry(table, artifacts),

@@ -8,7 +8,6 @@ import random
 import pytest
 
 from pipeline.bootstrap import Job
-from pipeline.bootstrap.steps import Validator
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import JobOutcome
@@ -16,6 +15,7 @@ from pipeline.contracts.records.run import Upload
 from pipeline.intake.job_outcomes import check_job
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.runtime.job import run_job, work_of
+from pipeline.use_cases.validate_upload import ValidateUpload
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
 from tests.fakes.table import FakeTable
@@ -33,7 +33,7 @@ def run(body: str) -> tuple[int, JobOutcome, FakeObjectStore, RunLog]:
     upload = Upload(bucket="uploads", key=head.key, version_id=head.version_id, bytes=head.bytes, etag=head.etag)
     artifacts.put(KEYS.upload, upload.to_bytes())
     runs.create(RUN, tenant="demo", model="model", file="a.csv", started_at=NOW)
-    validator = Validator(artifacts=artifacts, runs=runs, uploads=uploads)
+    validator = ValidateUpload(artifacts=artifacts, runs=runs, uploads=uploads)
     job = Job(artifacts=artifacts, runs=runs, queue="cpu", attempt=1)
     code = run_job(work_of(validator), ["--run", RUN, "--job", "validate"], connect=lambda _: job)
     return code, JobOutcome.from_bytes(artifacts.get(KEYS.outcome("validate"))), artifacts, runs

@@ -1,4 +1,4 @@
-"""What each state does with the run's documents, on fakes."""
+"""Use cases of a run, on fakes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.bootstrap.steps import Collector, Planner, Promoter, Registrar, Selector, SmokeTester
 from pipeline.contracts.errors import (
     CapacityUnavailableError,
     JobCrashedError,
@@ -24,6 +23,13 @@ from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
+from pipeline.use_cases.check_job import CheckJob
+from pipeline.use_cases.finish_stage import FinishStage
+from pipeline.use_cases.plan_run import PlanRun
+from pipeline.use_cases.promote_version import PromoteVersion
+from pipeline.use_cases.register_version import RegisterVersion
+from pipeline.use_cases.select_winner import SelectWinner
+from pipeline.use_cases.smoke_test_version import SmokeTestVersion
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, dataset, documents, golden, selection, upload
@@ -58,12 +64,12 @@ class World:
     def finished(self, stage: StageName) -> bool:
         return any(s.name == stage and s.status == "SUCCEEDED" for s in self.run().stages)
 
-    def registrar(self) -> Registrar:
-        return Registrar(artifacts=self.artifacts, runs=self.runs, registry=self.registry, code_version="1.2.3")
+    def registrar(self) -> RegisterVersion:
+        return RegisterVersion(artifacts=self.artifacts, runs=self.runs, registry=self.registry, code_version="1.2.3")
 
-    def smoke_tester(self, predictions: object) -> SmokeTester:
+    def smoke_tester(self, predictions: object) -> SmokeTestVersion:
         answer = {"statusCode": 200, "body": json.dumps({"predictions": predictions})}
-        return SmokeTester(
+        return SmokeTestVersion(
             artifacts=self.artifacts,
             runs=self.runs,
             registry=self.registry,
@@ -71,8 +77,8 @@ class World:
             predict_function="predict",
         )
 
-    def promoter(self) -> Promoter:
-        return Promoter(artifacts=self.artifacts, runs=self.runs, registry=self.registry)
+    def promoter(self) -> PromoteVersion:
+        return PromoteVersion(artifacts=self.artifacts, runs=self.runs, registry=self.registry)
 
     def registered(self, run: str = RUN) -> int:
         version = self.registrar()(run)
@@ -95,69 +101,69 @@ def world() -> World:
 
 def test_the_plan_has_an_estimate_and_the_run_shows_it() -> None:
     world = World()
-    plan = Planner(artifacts=world.artifacts, runs=world.runs, registry=world.registry)(RUN)
+    plan = PlanRun(artifacts=world.artifacts, runs=world.runs, registry=world.registry)(RUN)
     assert plan.estimate is not None
     assert plan.estimate.minutes > 0
     assert world.run().estimate == plan.estimate == Plan.from_bytes(world.artifacts.get(KEYS.plan)).estimate
 
 
-def test_the_selector_leaves_a_selection(world: World) -> None:
-    Selector(artifacts=world.artifacts, runs=world.runs)(RUN)
+def test_select_winner_writes_a_selection(world: World) -> None:
+    SelectWinner(artifacts=world.artifacts, runs=world.runs)(RUN)
     chosen = Selection.from_bytes(world.artifacts.get(KEYS.selection))
     assert chosen.winner == selection().winner
     assert world.finished("select")
 
 
 def test_a_failed_jobs_error_ends_neither_the_stage_nor_the_run(world: World) -> None:
-    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    check = CheckJob(artifacts=world.artifacts, runs=world.runs)
     with pytest.raises(Exception, match="without an outcome"):
-        collect(RUN, "train", "gpu", "{}")
+        check(RUN, "gpu", "{}")
     assert not world.finished("train")
     assert world.run().status == "RUNNING"
 
 
 @pytest.mark.parametrize("reason", ["CAPACITY:NO_MACHINE within 600 seconds", "MISCONFIGURATION:X"])
 def test_where_a_job_without_a_machine_goes_on_is_on_the_runs_timeline(world: World, reason: str) -> None:
-    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    check = CheckJob(artifacts=world.artifacts, runs=world.runs)
     cause = json.dumps({"Status": "FAILED", "StatusReason": reason})
     with pytest.raises(CapacityUnavailableError):
-        collect(RUN, "train", "gpu", cause, {"no_machine": "on the CPU queue"})
+        check(RUN, "gpu", cause, {"no_machine": "on the CPU queue"})
     (event,) = world.run().events
     assert reason in event.text
     assert event.text.endswith("it continues on the CPU queue")
     with pytest.raises(CapacityUnavailableError):
-        collect(RUN, "train", "cpu", cause)
+        check(RUN, "cpu", cause)
     assert len(world.run().events) == 1
 
 
 def test_where_a_job_that_died_continues_is_on_the_timeline_only_where_it_does(world: World) -> None:
-    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    check = CheckJob(artifacts=world.artifacts, runs=world.runs)
     container = {"ExitCode": 137, "Reason": "OutOfMemoryError: Container killed due to memory usage"}
     cause = json.dumps({"Status": "FAILED", "Container": container})
     with pytest.raises(JobCrashedError):
-        collect(RUN, "train", "cpu", cause, {"no_machine": "on demand"})
+        check(RUN, "cpu", cause, {"no_machine": "on demand"})
     assert not world.run().events
     with pytest.raises(JobCrashedError):
-        collect(RUN, "train", "cpu", cause, {"no_machine": "-", "crash": "on the CPU queue, with twice the memory"})
+        check(RUN, "cpu", cause, {"no_machine": "-", "crash": "on the CPU queue, with twice the memory"})
     (event,) = world.run().events
     assert "OutOfMemoryError" in event.text
     assert event.text.endswith("it continues on the CPU queue, with twice the memory")
 
 
 def test_training_is_finished_when_a_candidate_survived(world: World) -> None:
-    collect = Collector(artifacts=world.artifacts, runs=world.runs)
+    finish = FinishStage(artifacts=world.artifacts, runs=world.runs)
     with pytest.raises(NoCandidateSurvivedError):
-        collect(RUN, "train")
+        finish(RUN, "train")
     assert not world.finished("train")
     trained = CandidateOutcome(candidate="mlp", status="trained", seconds=1.0)
     done = JobOutcome(job="gpu", status="SUCCEEDED", device="cpu", seconds=1.0, candidates=(trained,))
     world.keep(KEYS.outcome("gpu"), done)
-    collect(RUN, "train")
+    finish(RUN, "train")
     assert world.finished("train")
 
 
 def test_compression_is_finished_without_looking_at_candidates(world: World) -> None:
-    Collector(artifacts=world.artifacts, runs=world.runs)(RUN, "compress")
+    FinishStage(artifacts=world.artifacts, runs=world.runs)(RUN, "compress")
     assert world.finished("compress")
 
 

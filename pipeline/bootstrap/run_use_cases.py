@@ -1,4 +1,4 @@
-"""The steps of a run, one factory a function or job: each works with what the run's tenant has, and nothing else."""
+"""Factories of the use cases of a run. Each use case reaches what the run's tenant owns, and nothing else."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from pipeline.bootstrap.settings import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.bootstrap.steps import Instead
     from pipeline.cloud.clients import Clients
     from pipeline.contracts.records.plan import Plan
     from pipeline.contracts.records.run import RunStatus, StageName
     from pipeline.intake.failures import Failure
+    from pipeline.use_cases.check_job import Fallback
 
 __all__ = [
-    "collector",
     "evaluation_job",
     "evaluator",
     "failure_recorder",
+    "job_checker",
     "planner",
     "promoter",
     "registrar",
     "selector",
     "smoke_tester",
+    "stage_finisher",
     "validator",
 ]
 
@@ -44,89 +45,111 @@ R = TypeVar("R")
 def _for_each_run(
     clients_of: Callable[[str], Clients], make: Callable[[Clients], Callable[Concatenate[str, P], R]]
 ) -> Callable[Concatenate[str, P], R]:
-    """Return the step that ``make`` gives for the clients of the run it is called with."""
+    """Return a use case that is composed anew, with the clients of its run's tenant, for each call.
 
-    def step(run: str, /, *arguments: P.args, **named: P.kwargs) -> R:
-        return make(clients_of(run))(run, *arguments, **named)
+    Args:
+        clients_of: Returns the clients of a run.
+        make: Composes the use case from them.
+    """
 
-    return step
+    def use_case(run: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return make(clients_of(run))(run, *args, **kwargs)
+
+    return use_case
 
 
 def validator(environ: Environ = os.environ) -> Callable[[str], None]:
-    from pipeline.bootstrap.steps import Validator
+    """Compose ValidateUpload."""
+    from pipeline.use_cases.validate_upload import ValidateUpload
 
     settings = ValidatorSettings.from_env(environ)
     return _for_each_run(
         clients_of_run(environ, settings),
-        lambda clients: Validator(
+        lambda clients: ValidateUpload(
             **artifacts_and_runs(clients, settings), uploads=bucket_of(clients, settings.uploads)
         ),
     )
 
 
 def planner(environ: Environ = os.environ) -> Callable[[str], Plan]:
-    from pipeline.bootstrap.steps import Planner
+    """Compose PlanRun."""
+    from pipeline.use_cases.plan_run import PlanRun
 
     settings = StageSettings.from_env(environ)
     return _for_each_run(
         clients_of_run(environ, settings),
-        lambda clients: Planner(**artifacts_and_runs(clients, settings), registry=registry_of(clients, settings)),
+        lambda clients: PlanRun(**artifacts_and_runs(clients, settings), registry=registry_of(clients, settings)),
     )
 
 
-def collector(
-    environ: Environ = os.environ,
-) -> Callable[[str, StageName, str | None, str, Instead | None], None]:
-    from pipeline.bootstrap.steps import Collector
+def job_checker(environ: Environ = os.environ) -> Callable[[str, str, str, Fallback | None], None]:
+    """Compose CheckJob."""
+    from pipeline.use_cases.check_job import CheckJob
 
     settings = StageSettings.from_env(environ)
     return _for_each_run(
-        clients_of_run(environ, settings), lambda clients: Collector(**artifacts_and_runs(clients, settings))
+        clients_of_run(environ, settings), lambda clients: CheckJob(**artifacts_and_runs(clients, settings))
+    )
+
+
+def stage_finisher(environ: Environ = os.environ) -> Callable[[str, StageName], None]:
+    """Compose FinishStage."""
+    from pipeline.use_cases.finish_stage import FinishStage
+
+    settings = StageSettings.from_env(environ)
+    return _for_each_run(
+        clients_of_run(environ, settings), lambda clients: FinishStage(**artifacts_and_runs(clients, settings))
     )
 
 
 def selector(environ: Environ = os.environ) -> Callable[[str], None]:
-    from pipeline.bootstrap.steps import Selector
+    """Compose SelectWinner."""
+    from pipeline.use_cases.select_winner import SelectWinner
 
     settings = StageSettings.from_env(environ)
     return _for_each_run(
-        clients_of_run(environ, settings), lambda clients: Selector(**artifacts_and_runs(clients, settings))
+        clients_of_run(environ, settings), lambda clients: SelectWinner(**artifacts_and_runs(clients, settings))
     )
 
 
 def evaluator(environ: Environ = os.environ) -> Callable[[str], None]:
-    from pipeline.bootstrap.steps import FUNCTION_SPLIT_BYTES
+    """Compose EvaluateWinner for the function, whose memory bounds the test rows."""
+    from pipeline.use_cases.evaluate_winner import MAX_FUNCTION_SPLIT_BYTES
 
-    return _evaluator(environ, max_bytes=FUNCTION_SPLIT_BYTES, is_last=False)
+    return _evaluator(environ, max_bytes=MAX_FUNCTION_SPLIT_BYTES, samples_rows=False)
 
 
 def evaluation_job(environ: Environ = os.environ) -> Callable[[str], None]:
-    """The evaluator of a job, whose machine has more memory than the function."""
-    from pipeline.bootstrap.steps import JOB_SPLIT_BYTES
+    """Compose EvaluateWinner for a job, whose machine has more memory than the function."""
+    from pipeline.use_cases.evaluate_winner import MAX_JOB_SPLIT_BYTES
 
-    return _evaluator(environ, max_bytes=JOB_SPLIT_BYTES, is_last=True)
+    return _evaluator(environ, max_bytes=MAX_JOB_SPLIT_BYTES, samples_rows=True)
 
 
-def _evaluator(environ: Environ, *, max_bytes: int, is_last: bool) -> Callable[[str], None]:
-    from pipeline.bootstrap.steps import Evaluator
+def _evaluator(environ: Environ, *, max_bytes: int, samples_rows: bool) -> Callable[[str], None]:
+    from pipeline.use_cases.evaluate_winner import EvaluateWinner
 
     settings = StageSettings.from_env(environ)
-    paid = not environ.get("AWS_ENDPOINT_URL")  # another endpoint is a cloud on somebody's own machine
+    bills_usage = not environ.get("AWS_ENDPOINT_URL")  # another endpoint is a cloud on somebody's own machine
     return _for_each_run(
         clients_of_run(environ, settings),
-        lambda clients: Evaluator(
-            **artifacts_and_runs(clients, settings), paid=paid, max_bytes=max_bytes, is_last=is_last
+        lambda clients: EvaluateWinner(
+            **artifacts_and_runs(clients, settings),
+            bills_usage=bills_usage,
+            max_bytes=max_bytes,
+            samples_rows=samples_rows,
         ),
     )
 
 
 def registrar(environ: Environ = os.environ) -> Callable[[str], int]:
-    from pipeline.bootstrap.steps import Registrar
+    """Compose RegisterVersion."""
+    from pipeline.use_cases.register_version import RegisterVersion
 
     settings = RegistrarSettings.from_env(environ)
     return _for_each_run(
         clients_of_run(environ, settings),
-        lambda clients: Registrar(
+        lambda clients: RegisterVersion(
             **artifacts_and_runs(clients, settings),
             registry=registry_of(clients, settings),
             code_version=settings.code_version,
@@ -135,13 +158,14 @@ def registrar(environ: Environ = os.environ) -> Callable[[str], int]:
 
 
 def smoke_tester(environ: Environ = os.environ) -> Callable[[str, int], None]:
-    from pipeline.bootstrap.steps import SmokeTester
+    """Compose SmokeTestVersion."""
     from pipeline.cloud.lambda_function_calls import LambdaFunctionCalls
+    from pipeline.use_cases.smoke_test_version import SmokeTestVersion
 
     settings = SmokeTestSettings.from_env(environ)
     return _for_each_run(
         clients_of_run(environ, settings),
-        lambda clients: SmokeTester(
+        lambda clients: SmokeTestVersion(
             **artifacts_and_runs(clients, settings),
             registry=registry_of(clients, settings),
             calls=LambdaFunctionCalls(clients.functions),
@@ -151,23 +175,23 @@ def smoke_tester(environ: Environ = os.environ) -> Callable[[str, int], None]:
 
 
 def promoter(environ: Environ = os.environ) -> Callable[[str, int], RunStatus]:
-    from pipeline.bootstrap.steps import Promoter
+    """Compose PromoteVersion."""
+    from pipeline.use_cases.promote_version import PromoteVersion
 
     settings = StageSettings.from_env(environ)
     return _for_each_run(
         clients_of_run(environ, settings),
-        lambda clients: Promoter(**artifacts_and_runs(clients, settings), registry=registry_of(clients, settings)),
+        lambda clients: PromoteVersion(
+            **artifacts_and_runs(clients, settings), registry=registry_of(clients, settings)
+        ),
     )
 
 
 def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]:
-    """Records a run's failure; false when the run had ended before."""
+    """Compose RecordFailure."""
     from pipeline.intake.run_log import RunLog
+    from pipeline.use_cases.record_failure import RecordFailure
 
     settings = FailureSettings.from_env(environ)
     clients_of = clients_of_run(environ, settings)
-
-    def record(failure: Failure) -> bool:
-        return RunLog(table_of(clients_of(failure.run), settings.table)).fail(failure.run, failure.error)
-
-    return record
+    return lambda failure: RecordFailure(runs=RunLog(table_of(clients_of(failure.run), settings.table)))(failure)

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from pipeline.bootstrap import Job
-from pipeline.bootstrap.steps import Evaluator
 from pipeline.contracts.errors import TooLargeForFunctionError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
@@ -19,6 +18,7 @@ from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.evaluation.split_files import SplitFile
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.runtime.job import run_job, work_of
+from pipeline.use_cases.evaluate_winner import EvaluateWinner
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW, artifact, documents, selection
 from tests.fakes.table import FakeTable
@@ -44,7 +44,7 @@ def rows(count: int) -> pl.DataFrame:
 
 
 @pytest.fixture
-def evaluator() -> Evaluator:
+def evaluator() -> EvaluateWinner:
     """Of a run whose selection is made, with 3,000 test rows."""
     artifacts, runs = FakeObjectStore("artifacts"), RunLog(FakeTable())
     runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
@@ -67,30 +67,30 @@ def evaluator() -> Evaluator:
         buffer = io.BytesIO()
         rows(count).write_parquet(buffer)
         artifacts.put(KEYS.split(name), buffer.getvalue())
-    return Evaluator(artifacts=artifacts, runs=runs, now=lambda: NOW)
+    return EvaluateWinner(artifacts=artifacts, runs=runs, now=lambda: NOW)
 
 
-def card(evaluator: Evaluator) -> ModelCard:
+def card(evaluator: EvaluateWinner) -> ModelCard:
     return ModelCard.from_bytes(evaluator.artifacts.get(KEYS.card))
 
 
-def test_rows_that_fit_are_all_measured_and_the_card_says_nothing_of_it(evaluator: Evaluator) -> None:
+def test_rows_that_fit_are_all_measured_and_the_card_says_nothing_of_it(evaluator: EvaluateWinner) -> None:
     evaluator(RUN)
     assert card(evaluator).test_rows == ROWS
     assert not [warning for warning in card(evaluator).warnings if "evenly spaced" in warning]
     assert GoldenPredictions.from_bytes(evaluator.artifacts.get(KEYS.golden)).rows
 
 
-def test_a_function_refuses_more_test_rows_than_fit_before_it_reads_them(evaluator: Evaluator) -> None:
+def test_a_function_refuses_more_test_rows_than_fit_before_it_reads_them(evaluator: EvaluateWinner) -> None:
     documents_before = set(evaluator.artifacts.keys(""))
     with pytest.raises(TooLargeForFunctionError, match="at most 0 MB"):
         replace(evaluator, max_bytes=100_000)(RUN)
     assert set(evaluator.artifacts.keys("")) == documents_before
 
 
-def test_a_job_measures_as_many_rows_as_fit_and_the_card_says_how_many(evaluator: Evaluator) -> None:
+def test_a_job_measures_as_many_rows_as_fit_and_the_card_says_how_many(evaluator: EvaluateWinner) -> None:
     job = Job(artifacts=evaluator.artifacts, runs=evaluator.runs, queue="cpu", attempt=1)
-    last = replace(evaluator, max_bytes=100_000, is_last=True)
+    last = replace(evaluator, max_bytes=100_000, samples_rows=True)
     assert run_job(work_of(last), ["--run", RUN, "--job", "evaluate"], connect=lambda _: job) == 0
     outcome = JobOutcome.from_bytes(evaluator.artifacts.get(KEYS.outcome("evaluate")))
     assert (outcome.status, outcome.error) == ("SUCCEEDED", None)

@@ -1,0 +1,45 @@
+"""Base class of the use cases that read and write the documents of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.record import Record
+from pipeline.intake.run_log import RunLog
+
+__all__ = ["RunUseCase"]
+
+_R = TypeVar("_R", bound=Record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunUseCase:
+    """Use case of one run. Every use case can be repeated: the state machine retries it after a transient error.
+
+    Attributes:
+        artifacts: Bucket that holds the run's documents.
+        runs: Log of runs.
+    """
+
+    artifacts: ObjectStore
+    runs: RunLog
+
+    def _read(self, record_type: type[_R], key: str) -> _R:
+        """Read a document; raise ObjectNotFoundError if it does not exist."""
+        return record_type.from_bytes(self.artifacts.get(key))
+
+    def _read_existing(self, record_type: type[_R], keys: Sequence[str]) -> list[_R]:
+        """Read the documents that exist, in the order of their keys."""
+        records = []
+        for key in keys:
+            with suppress(ObjectNotFoundError):
+                records.append(self._read(record_type, key))
+        return records
+
+    def _write(self, record: Record, key: str) -> None:
+        self.artifacts.put(key, record.to_bytes(), content_type="application/json")
