@@ -48,19 +48,18 @@ if TYPE_CHECKING:
     from pipeline.contracts.ports import Executions, ObjectStore
     from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.run_log import RunLog
-    from pipeline.intake.start import UploadReference
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.authorizer import Authorizer
     from pipeline.serving.model_catalog import ModelCatalog
+    from pipeline.use_cases.start_run import StartRun
 
 __all__ = [
     "AccountAccess",
     "Job",
     "Node",
     "OperatorServices",
-    "Starter",
     "account_access",
     "authorizer",
     "command_settings",
@@ -85,14 +84,6 @@ __all__ = [
 ]
 
 Environ = Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Starter:
-    """Starts runs; ``idempotency_table`` is where its function remembers what it has started."""
-
-    start: Callable[[UploadReference], str | None]
-    idempotency_table: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +135,7 @@ class AccountAccess:
     environment: Environ
 
 
-def starter(environ: Environ = os.environ) -> Starter:
+def starter(environ: Environ = os.environ) -> StartRun:
     """Compose StartRun."""
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
@@ -152,14 +143,13 @@ def starter(environ: Environ = os.environ) -> Starter:
 
     settings = StarterSettings.from_env(environ)
     clients = connect(environ)
-    start = StartRun(
+    return StartRun(
         uploads=bucket_of(clients, settings.uploads),
         artifacts=bucket_of(clients, settings.artifacts),
         runs=RunLog(table_of(clients, settings.table)),
         executions=StepFunctionsExecutions(clients.stepfunctions, settings.state_machine),
         large_bytes=settings.large_bytes,
     )
-    return Starter(start=start, idempotency_table=settings.idempotency_table)
 
 
 def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
@@ -195,6 +185,7 @@ def prediction_api(environ: Environ = os.environ) -> PredictionApi:
 def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
     from pipeline.intake.run_log import RunLog
     from pipeline.serving.model_catalog import ModelCatalog
+    from pipeline.use_cases.start_run import StartRun
 
     settings = DescriberSettings.from_env(environ)
     clients = connect(environ)

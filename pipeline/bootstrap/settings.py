@@ -113,7 +113,6 @@ class StarterSettings(_Settings):
     uploads: str = _uploads()
     artifacts: str = _artifacts()
     state_machine: str = _state_machine()
-    idempotency_table: str = _setting("IDEMPOTENCY_TABLE", **_TABLE)
     large_bytes: int = _setting(
         "LARGE_BYTES", pattern=r"\d{1,15}", expected="a number of bytes", read=int, default="268435456"
     )

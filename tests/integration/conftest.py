@@ -11,12 +11,7 @@ from moto import mock_aws
 from pipeline.cloud.clients import Clients
 
 REGION = "us-east-1"
-UPLOADS, ARTIFACTS, TABLE, IDEMPOTENCY = (
-    "modeldrop-uploads",
-    "modeldrop-artifacts",
-    "modeldrop-table",
-    "modeldrop-idempotency",
-)
+UPLOADS, ARTIFACTS, TABLE = "modeldrop-uploads", "modeldrop-artifacts", "modeldrop-table"
 ROLE = "arn:aws:iam::123456789012:role/any"
 
 
@@ -55,12 +50,6 @@ def tables(clients: Clients) -> None:
             }
         ],
     )
-    clients.dynamodb.create_table(
-        TableName=IDEMPOTENCY,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-    )
 
 
 @pytest.fixture
@@ -86,7 +75,6 @@ def account(buckets: None, tables: None, state_machine: str, monkeypatch: pytest
         "UPLOADS_BUCKET": UPLOADS,
         "ARTIFACTS_BUCKET": ARTIFACTS,
         "STATE_MACHINE_ARN": state_machine,
-        "IDEMPOTENCY_TABLE": IDEMPOTENCY,
         "PREDICT_FUNCTION": "modeldrop-predict",
         "CODE_VERSION": "0.1.0",
     }

@@ -14,12 +14,12 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.model import OperationModel
 
-from tests.integration.conftest import ARTIFACTS, IDEMPOTENCY, TABLE, UPLOADS
+from tests.integration.conftest import ARTIFACTS, TABLE, UPLOADS
 from tests.unit.template.iam import Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
 
 __all__ = ["permitted_to", "roles", "tenant_role_environ"]
 
-_NAMES = {UPLOADS: "UploadsBucket", ARTIFACTS: "ArtifactsBucket", TABLE: "Table", IDEMPOTENCY: "IdempotencyTable"}
+_NAMES = {UPLOADS: "UploadsBucket", ARTIFACTS: "ArtifactsBucket", TABLE: "Table"}
 _ACTIONS = {
     "HeadObject": "GetObject",
     "CreateMultipartUpload": "PutObject",

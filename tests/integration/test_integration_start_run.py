@@ -13,7 +13,7 @@ from pipeline.cloud.clients import Clients
 from pipeline.contracts.object_keys import RunKeys, rejected_key, run_name
 from pipeline.contracts.records.run import Upload
 from tests.function_files import event
-from tests.integration.conftest import ARTIFACTS, IDEMPOTENCY, UPLOADS
+from tests.integration.conftest import ARTIFACTS, UPLOADS
 from tests.integration.handlers import handler
 
 KEY = "demo/adult/train+set 1.csv"
@@ -57,7 +57,6 @@ def test_ten_copies_of_an_event_start_one_run(start: Start, clients: Clients, ac
     assert start(batch) == {"batchItemFailures": []}
     assert start(batch) == {"batchItemFailures": []}
     assert len(executions(clients, account)) == 1
-    assert clients.dynamodb.scan(TableName=IDEMPOTENCY)["Count"] == 1
 
 
 def test_versions_of_one_key_are_runs_of_their_own(start: Start, clients: Clients, account: dict[str, str]) -> None:

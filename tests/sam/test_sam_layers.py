@@ -58,7 +58,6 @@ def test_a_handler_imports_from_its_own_layers_alone(function: str) -> None:
         "UPLOADS_BUCKET": "uploads",
         "ARTIFACTS_BUCKET": "artifacts",
         "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
-        "IDEMPOTENCY_TABLE": "idempotency",
         "PREDICT_FUNCTION": "predict",
         "CODE_VERSION": "0.1.0",
         "GATEWAY_KEY": "315c1398-40ff-a850-213b-158f73e60175",

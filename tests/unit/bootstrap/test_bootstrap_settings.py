@@ -24,7 +24,6 @@ ENVIRON = {
     "UPLOADS_BUCKET": "modeldrop-uploads-123456789012-us-east-1",
     "ARTIFACTS_BUCKET": "modeldrop-artifacts",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
-    "IDEMPOTENCY_TABLE": "modeldrop-idempotency",
     "PREDICT_FUNCTION": "modeldrop-predict",
     "CODE_VERSION": "0.1.0",
     "MODELDROP_QUEUE": "gpu",

@@ -63,7 +63,7 @@ def test_with_keep_data_no_bucket_and_no_table_is_touched() -> None:
 def test_what_a_deleted_stack_has_kept_is_found_by_its_id_and_removed() -> None:
     kept = [
         resource("AWS::S3::Bucket", "uploads", status="DELETE_SKIPPED"),
-        resource("AWS::DynamoDB::Table", "idempotency", status="DELETE_COMPLETE"),
+        resource("AWS::DynamoDB::Table", "table", status="DELETE_COMPLETE"),
     ]
     site = Site(FakeStack(before=DELETED, resources=kept))
     site.destroy()

@@ -33,7 +33,6 @@ FILLED_IN = {
     "UPLOADS_BUCKET": "uploads",
     "ARTIFACTS_BUCKET": "artifacts",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
-    "IDEMPOTENCY_TABLE": "modeldrop-IdempotencyTable",
     "PREDICT_FUNCTION": "modeldrop-predict",
     "CODE_VERSION": "0.1.0",
     "ALIAS_SECONDS": "5",
