@@ -185,7 +185,6 @@ def prediction_api(environ: Environ = os.environ) -> PredictionApi:
 def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
     from pipeline.intake.run_log import RunLog
     from pipeline.serving.model_catalog import ModelCatalog
-    from pipeline.use_cases.start_run import StartRun
 
     settings = DescriberSettings.from_env(environ)
     clients = connect(environ)
