@@ -1,12 +1,17 @@
-"""Which limits of the JobSpec a variant misses."""
+"""Which limits of the JobSpec a variant misses, and by how much."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Limits
 from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.selection.pareto import latency_of, size_of
 
-__all__ = ["violations"]
+__all__ = ["excess", "violations"]
+
+_EPSILON = 1e-12
 
 
 def violations(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]:
@@ -17,19 +22,31 @@ def violations(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]
         metric: What ``limits.min_quality`` is of.
         limits: Of the JobSpec.
     """
-    assert variant.artifact is not None, "a variant that is ok was made"
-    assert variant.latency_us is not None, "and measured"
-    sentences = []
-    if limits.max_bytes is not None and variant.artifact.bytes > limits.max_bytes:
-        sentences.append(f"the file has {variant.artifact.bytes} bytes; limits.max_bytes is {limits.max_bytes}")
-    if limits.max_latency_us is not None and variant.latency_us > limits.max_latency_us:
-        sentences.append(
-            f"one row takes {variant.latency_us:.0f} us; limits.max_latency_us is {limits.max_latency_us:g}"
-        )
-    if limits.min_quality is not None and _worse(variant.quality[metric], limits.min_quality, metric):
-        sentences.append(f"{metric} is {variant.quality[metric]:.6g}; limits.min_quality is {limits.min_quality:g}")
-    return tuple(sentences)
+    return tuple(sentence for sentence, _ in _missed(variant, metric, limits))
 
 
-def _worse(quality: float, bound: float, metric: str) -> bool:
+def excess(variant: Variant, metric: str, limits: Limits) -> float:
+    """Return by which share ``variant`` exceeds the limit that it misses by most; 0 when it keeps them all.
+
+    Args:
+        variant: One that is ok.
+        metric: What ``limits.min_quality`` is of.
+        limits: Of the JobSpec.
+    """
+    return max((share for _, share in _missed(variant, metric, limits)), default=0.0)
+
+
+def _missed(variant: Variant, metric: str, limits: Limits) -> Iterator[tuple[str, float]]:
+    size, latency, quality = size_of(variant), latency_of(variant), variant.quality[metric]
+    if limits.max_bytes is not None and size > limits.max_bytes:
+        yield f"the file has {size} bytes; limits.max_bytes is {limits.max_bytes}", size / limits.max_bytes - 1
+    if limits.max_latency_us is not None and latency > limits.max_latency_us:
+        sentence = f"one row takes {latency:.0f} us; limits.max_latency_us is {limits.max_latency_us:g}"
+        yield sentence, latency / limits.max_latency_us - 1
+    if limits.min_quality is not None and _is_worse(quality, limits.min_quality, metric):
+        share = abs(quality - limits.min_quality) / max(abs(limits.min_quality), _EPSILON)
+        yield f"{metric} is {quality:.6g}; limits.min_quality is {limits.min_quality:g}", share
+
+
+def _is_worse(quality: float, bound: float, metric: str) -> bool:
     return quality < bound if greater_is_better(metric) else quality > bound

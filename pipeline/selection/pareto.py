@@ -1,36 +1,42 @@
-"""The Pareto front over quality, latency and size, which is shown; and over quality and size, which is chosen from."""
+"""The Pareto front over quality, latency and size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pipeline.contracts.records.variant import Variant
-from pipeline.evaluation.ranking import ranking_score
+from pipeline.evaluation.ranking import is_faster, ranking_score
 
-__all__ = ["costs", "dominates", "front", "repeatable_costs"]
-
-Costs = Callable[[Variant, str], tuple[float, ...]]
+__all__ = ["dominates", "front", "latency_of", "size_of"]
 
 
-def repeatable_costs(variant: Variant, metric: str) -> tuple[float, ...]:
-    """Return quality (the less the better here) and bytes: what two machines agree on."""
+def size_of(variant: Variant) -> int:
+    """Return the bytes of its stored file."""
     assert variant.artifact is not None, "a variant that is ok was made"
-    return -ranking_score(variant.quality, metric), float(variant.artifact.bytes)
+    return variant.artifact.bytes
 
 
-def costs(variant: Variant, metric: str) -> tuple[float, ...]:
-    """Return quality (the less the better here), latency in microseconds, bytes."""
+def latency_of(variant: Variant) -> float:
+    """Return the microseconds of one row, the median."""
     assert variant.latency_us is not None, "a variant that is ok was measured"
-    quality, size = repeatable_costs(variant, metric)
-    return quality, variant.latency_us, size
+    return variant.latency_us
 
 
-def dominates(variant: Variant, other: Variant, metric: str, of: Costs = costs) -> bool:
-    """Whether ``variant`` is as good as ``other`` in everything and better in something."""
-    mine, theirs = of(variant, metric), of(other, metric)
-    return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
+def dominates(variant: Variant, competitor: Variant, metric: str) -> bool:
+    """Whether ``variant`` is as good as ``competitor`` in quality, latency and size, and better in one of them.
+
+    Latencies within 10 % count as equal, so that the noise of measuring them decides nothing. The relation has no
+    cycles, but is not transitive: what beats the competitor may itself be beaten by a variant that does not.
+    """
+    quality, reference = ranking_score(variant.quality, metric), ranking_score(competitor.quality, metric)
+    size, competing_size = size_of(variant), size_of(competitor)
+    if quality < reference or size > competing_size or is_faster(latency_of(competitor), latency_of(variant)):
+        return False
+    return quality > reference or size < competing_size or is_faster(latency_of(variant), latency_of(competitor))
 
 
-def front(variants: Sequence[Variant], metric: str, of: Costs = costs) -> list[Variant]:
-    """Return those that no other dominates, in their order."""
-    return [variant for variant in variants if not any(dominates(other, variant, metric, of) for other in variants)]
+def front(variants: Sequence[Variant], metric: str) -> list[Variant]:
+    """Return the variants that none of the others dominates, in their order."""
+    return [
+        variant for variant in variants if not any(dominates(competitor, variant, metric) for competitor in variants)
+    ]

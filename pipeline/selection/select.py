@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.records.variant import CandidateReport, LeaderboardRow, Selection, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import quality_metric
-from pipeline.evaluation.ranking import TIE, is_tied, ranking_score
-from pipeline.selection.limits import violations
-from pipeline.selection.pareto import costs, front, repeatable_costs
+from pipeline.evaluation.ranking import TIE, ranking_score
+from pipeline.selection.limits import excess, violations
+from pipeline.selection.outcomes import OutcomeExplainer
+from pipeline.selection.pareto import front, size_of
+from pipeline.selection.preference import Preference
 
 __all__ = ["select"]
+
+_MAX_NEAREST = 3  # variants that are named where none keeps the limits
 
 
 def select(
@@ -23,12 +27,12 @@ def select(
     tried: tuple[CandidateReport, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Selection:
-    """Choose the candidate whose fp32 file has the best ``metric``, and of it the smallest file that kept its gates.
+    """Choose the variant that is served, by ``limits.prefer``, from the Pareto front over quality, latency and size.
 
-    Candidates within 0.1 % of the best are tied: the one with the smallest file wins, then the first by name. Measured
-    times decide nothing but ``limits.max_latency_us``, so that two machines choose alike. Only files that keep the
-    limits of ``spec``, and that no other such file beats in quality and size, are chosen from; where none keeps them,
-    ``unmet`` says what even the best misses. At least one variant is ok: compression fails the run otherwise.
+    Candidates are compared by their fp32 files; within 0.1 % of the best they are tied. Only variants that passed the
+    gates of compression, keep the limits of ``spec`` and are beaten by no other such variant are chosen from; where
+    none keeps the limits, ``unmet`` says what the winner of all misses. At least one variant is ok: compression fails
+    the run otherwise.
 
     Args:
         variants: Made and measured.
@@ -36,92 +40,113 @@ def select(
         spec: Its limits.
         tried: What became of each candidate, for the record.
         notes: What the limits made of the plan, for the record.
+
+    Returns:
+        The winner, and every variant with the reason why it is served or not.
     """
-    compared = [variant for variant in variants.variants if variant.status == "ok"]
+    compared = sorted(
+        (variant for variant in variants.variants if variant.status == "ok"), key=lambda variant: variant.display_name
+    )
     limited = quality_metric(spec.metric, metric)
-    within = [variant for variant in compared if not violations(variant, limited, spec.limits)]
-    ranking = _Ranking(metric=metric, by_folds=variants.by_folds, full_precision=_full_precision(compared))
-    winner = ranking.winner(within or compared)
+    misses = {variant.display_name: violations(variant, limited, spec.limits) for variant in compared}
+    within = [variant for variant in compared if not misses[variant.display_name]]
+    preference = Preference(
+        metric=metric,
+        prefer=spec.limits.prefer,
+        max_drop=spec.compression.max_quality_drop,
+        full_precision={
+            variant.candidate: variant for variant in compared if variant.precision == "fp32" and not variant.passes
+        },
+    )
+    winner = preference.choose(within or compared)
+    nearest = sorted(compared, key=lambda variant: (excess(variant, limited, spec.limits), variant.display_name))
+    explainer = OutcomeExplainer(preference=preference, winner=winner, eligible=within or compared, misses=misses)
     return Selection(
         metric=metric,
         quality_metric=limited,
         by_folds=variants.by_folds,
         winner=winner,
-        leaderboard=ranking.leaderboard(variants.variants, winner),
-        reason=ranking.reason(winner, within, compared),
-        unmet=violations(winner, limited, spec.limits),
+        leaderboard=_Leaderboard(metric=metric, explainer=explainer).rows(variants.variants),
+        reason=_Reason(preference=preference, by_folds=variants.by_folds).sentence(winner, within, compared),
+        unmet=misses[winner.display_name],
+        nearest=() if within else tuple(variant.display_name for variant in nearest[:_MAX_NEAREST]),
+        prefer=spec.limits.prefer,
         tried=tried,
         notes=notes,
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Ranking:
-    """What variants are compared by. ``full_precision``: candidate -> its fp32 file, where that was made."""
-
+class _Leaderboard:
     metric: str
-    by_folds: bool
-    full_precision: Mapping[str, Variant]
+    explainer: OutcomeExplainer
 
-    def winner(self, eligible: Sequence[Variant]) -> Variant:
-        """From the front alone: a quantized file that lost a little may be beaten by another candidate in both."""
-        smallest = self._smallest_files(eligible)
-        tied = self._tied(smallest)
-        return min(tied, key=lambda variant: (_bytes(variant), variant.candidate))
-
-    def leaderboard(self, variants: Sequence[Variant], winner: Variant) -> tuple[LeaderboardRow, ...]:
-        """Those that are ok by the metric, then what was rejected, then what does not apply."""
+    def rows(self, variants: Sequence[Variant]) -> tuple[LeaderboardRow, ...]:
+        """Return the variants that are ok by the metric, then what was rejected, then what does not apply."""
         compared = [variant for variant in variants if variant.status == "ok"]
-        on_front = front(compared, self.metric, costs)
-        ranked = sorted(compared, key=lambda v: (*repeatable_costs(v, self.metric), v.candidate, v.precision))
-        rest = sorted(
+        on_front = front(compared, self.metric)
+        ranked = sorted(compared, key=self._rank)
+        unranked = sorted(
             (variant for variant in variants if variant.status != "ok"),
-            key=lambda v: (v.status == "not_applicable", v.candidate, v.precision),
+            key=lambda v: (v.status == "not_applicable", v.candidate, v.precision, v.name),
         )
-        rows = [
-            LeaderboardRow(rank=rank, variant=variant, on_front=variant in on_front, winner=variant == winner)
-            for rank, variant in enumerate(ranked, start=1)
-        ]
-        return (*rows, *(LeaderboardRow(rank=None, variant=variant) for variant in rest))
+        rows = [self._row(variant, rank, variant in on_front) for rank, variant in enumerate(ranked, start=1)]
+        return (*rows, *(self._row(variant) for variant in unranked))
 
-    def reason(self, winner: Variant, within: Sequence[Variant], compared: Sequence[Variant]) -> str:
-        """Say why ``winner`` was chosen: among what, by which number, and how a tie was broken."""
-        sentence = f"{_among(within, compared)}, {self._comparison(winner, within or compared)}"
-        full = self._full(winner)
+    def _rank(self, variant: Variant) -> tuple[float, int, str, str, str]:
+        quality = -ranking_score(variant.quality, self.metric)
+        return quality, size_of(variant), variant.candidate, variant.precision, variant.name
+
+    def _row(self, variant: Variant, rank: int | None = None, on_front: bool = False) -> LeaderboardRow:
+        outcome, reason = self.explainer.explain(variant)
+        return LeaderboardRow(
+            rank=rank,
+            variant=variant,
+            on_front=on_front,
+            winner=variant == self.explainer.winner,
+            outcome=outcome,
+            reason=reason,
+            misses=self.explainer.misses.get(variant.display_name, ()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reason:
+    """Says why the winner was chosen: among what, by which number, and how a tie was broken."""
+
+    preference: Preference
+    by_folds: bool
+
+    def sentence(self, winner: Variant, within: Sequence[Variant], compared: Sequence[Variant]) -> str:
+        eligible = within or compared
+        candidate = f"{_among(within, compared)}, {self._candidate(winner, eligible)}"
+        full = self.preference.full_precision.get(winner.candidate, winner)
         if full == winner:
-            return sentence
-        times = _bytes(full) / _bytes(winner)
-        return f"{sentence}; its {winner.precision} file passed the gates and is {times:.1f} times smaller than fp32"
-
-    def _comparison(self, winner: Variant, eligible: Sequence[Variant]) -> str:
-        what = f"{'cross-validated' if self.by_folds else 'validation'} {self.metric}"
-        tied = self._tied(self._smallest_files(eligible))
-        best = max(tied, key=self._score)
-        own = self._full(winner).quality[self.metric]
-        if self._score(winner) == self._score(best):
-            return f"{winner.candidate} has the best {what} ({own:.6g})"
+            return candidate
+        cost = max(0.0, self.preference.drop(full, winner))
         return (
-            f"{winner.candidate} has a {what} ({own:.6g}) within {TIE:.1%} of the best ({best.candidate}, "
-            f"{self._full(best).quality[self.metric]:.6g}), and the smallest file of those"
+            f"{candidate}; {winner.display_name} costs {cost:.2%} of that and is "
+            f"{size_of(full) / size_of(winner):.1f} times smaller than fp32"
         )
 
-    def _smallest_files(self, eligible: Sequence[Variant]) -> list[Variant]:
-        """Of each candidate the smallest file on the front of quality and size."""
-        files: dict[str, Variant] = {}
-        for variant in sorted(front(eligible, self.metric, repeatable_costs), key=lambda v: (_bytes(v), v.precision)):
-            files.setdefault(variant.candidate, variant)
-        return list(files.values())
-
-    def _tied(self, files: Sequence[Variant]) -> list[Variant]:
-        """Those whose candidates are within a tie of the best."""
-        best = self._full(max(files, key=self._score)).quality[self.metric]
-        return [file for file in files if is_tied(self._full(file).quality[self.metric], best)]
-
-    def _score(self, variant: Variant) -> float:
-        return ranking_score(self._full(variant).quality, self.metric)
-
-    def _full(self, variant: Variant) -> Variant:
-        return self.full_precision.get(variant.candidate, variant)
+    def _candidate(self, winner: Variant, eligible: Sequence[Variant]) -> str:
+        preference = self.preference
+        metric = f"{'cross-validated' if self.by_folds else 'validation'} {preference.metric}"
+        quality = f"{preference.candidate_quality(winner):.6g}"
+        best = max(front(eligible, preference.metric), key=preference.candidate_score)
+        if preference.candidate_score(winner) == preference.candidate_score(best):
+            return f"{winner.candidate} has the best {metric} ({quality})"
+        best_named = f"the best ({best.candidate}, {preference.candidate_quality(best):.6g})"
+        if preference.prefer in ("size", "latency"):
+            cheapest = "smallest" if preference.prefer == "size" else "fastest"
+            return (
+                f"{winner.candidate} has a {metric} ({quality}) not measurably worse than {best_named}, and the "
+                f"{cheapest} file of those"
+            )
+        return (
+            f"{winner.candidate} has a {metric} ({quality}) within {TIE:.1%} of {best_named}, and the smallest file of "
+            "those"
+        )
 
 
 def _among(within: Sequence[Variant], compared: Sequence[Variant]) -> str:
@@ -131,12 +156,3 @@ def _among(within: Sequence[Variant], compared: Sequence[Variant]) -> str:
         return f"of the files that meet the limits ({len(within)} of {len(compared)})"
     candidates = len({variant.candidate for variant in compared})
     return f"of {candidates} candidates" if candidates > 1 else "of 1 candidate"
-
-
-def _bytes(variant: Variant) -> int:
-    assert variant.artifact is not None, "a variant that is ok was made"
-    return variant.artifact.bytes
-
-
-def _full_precision(variants: Sequence[Variant]) -> dict[str, Variant]:
-    return {variant.candidate: variant for variant in variants if variant.precision == "fp32"}

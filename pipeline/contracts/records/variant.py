@@ -21,6 +21,7 @@ __all__ = [
     "Selection",
     "Status",
     "Variant",
+    "VariantOutcome",
     "VariantSet",
 ]
 
@@ -53,6 +54,11 @@ PRECISION_OF_PASS: Mapping[PassName, Precision] = {
     "weights_int4": "int4",
 }
 Status = Literal["ok", "rejected", "not_applicable"]
+# Why a variant is served or not. Of those that are ok: it is the winner; it misses a limit of the JobSpec; another
+# variant is as good in quality, latency and size; its candidate is worse; limits.prefer asks for another one.
+VariantOutcome = Literal[
+    "winner", "misses_limits", "dominated", "worse_candidate", "less_preferred", "rejected", "not_applicable"
+]
 
 
 class Artifact(Record):
@@ -102,6 +108,11 @@ class Variant(Record):
     load_ms: float | None = None  # to unpack the stored file and create its session
     memory_bytes: int | None = None  # resident memory that the loaded session holds
 
+    @property
+    def display_name(self) -> str:
+        """Return the name, or of a record of an earlier version the candidate and its precision."""
+        return self.name or f"{self.candidate}/{self.precision}"
+
 
 class VariantSet(Record):
     """What compression leaves for selection. ``by_folds``: qualities are of out-of-fold predictions."""
@@ -112,12 +123,25 @@ class VariantSet(Record):
 
 
 class LeaderboardRow(Record):
-    """A variant as it is shown: ``rank`` by the metric; ``on_front`` is Pareto-optimal in quality, latency and size."""
+    """A variant as it is shown.
+
+    Attributes:
+        rank: By the metric; None of a variant that is not ok.
+        variant: What was made and measured.
+        on_front: It is Pareto-optimal in quality, latency and size.
+        winner: It is served.
+        outcome: Why it is served or not; None in records of earlier versions.
+        reason: The same in words, with the numbers.
+        misses: The limits of the JobSpec that it does not keep, one sentence each.
+    """
 
     rank: int | None
     variant: Variant
     on_front: bool = False
     winner: bool = False
+    outcome: VariantOutcome | None = None
+    reason: str = ""
+    misses: tuple[str, ...] = ()
 
 
 class CandidateReport(Record):
@@ -139,7 +163,9 @@ class CandidateReport(Record):
 class Selection(Record):
     """``unmet`` lists the limits of the JobSpec that even the winner misses: the run then needs a decision.
 
-    ``notes``: what the limits made of the plan. ``by_folds``: as VariantSet has it.
+    ``nearest``: names of the variants that miss the limits by least, the nearest first; empty where one keeps them.
+    ``prefer``: as the JobSpec's limits have it. ``notes``: what the limits made of the plan. ``by_folds``: as
+    VariantSet has it.
     """
 
     metric: str
@@ -149,5 +175,7 @@ class Selection(Record):
     leaderboard: tuple[LeaderboardRow, ...]
     reason: str
     unmet: tuple[str, ...] = ()
+    nearest: tuple[str, ...] = ()
+    prefer: str = ""  # empty in records of earlier versions
     tried: tuple[CandidateReport, ...] = ()
     notes: tuple[str, ...] = ()

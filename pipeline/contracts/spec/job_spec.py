@@ -43,6 +43,7 @@ __all__ = [
     "Loss",
     "Optimizer",
     "Parallel",
+    "Prefer",
     "Privacy",
     "Schedule",
     "Search",
@@ -57,6 +58,7 @@ Optimizer = Literal[
     "gd", "normalized_gd", "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "muon",
 ]  # fmt: skip
 Schedule = Literal["constant", "step", "exponential", "cosine", "warmup", "one_cycle", "plateau"]
+Prefer = Literal["quality", "balanced", "size", "latency"]
 Loss = Literal["cross_entropy", "focal", "mse", "mae", "huber", "quantile"]
 
 MAX_TARGETS = 50  # each is trained by itself
@@ -280,7 +282,7 @@ class Compression(_StrictModel):
     passes: Passes = "auto"
     precisions: tuple[Precision, ...] = ("fp32", "int8")
     max_quality_drop: Annotated[float, Field(ge=0, le=1)] = 0.01
-    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.97
+    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.98
     max_slowdown: Annotated[float, Field(gt=0)] | None = None
     minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
 
@@ -302,6 +304,7 @@ class Limits(_StrictModel):
     min_quality: float | None = None  # of metric, else of accuracy or rmse (of an error or a loss: at most)
     minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # of a training job: what it has by then is the best so far
     dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
+    prefer: Prefer = "balanced"  # which variant of the Pareto front is served
 
 
 class JobSpec(_StrictModel):

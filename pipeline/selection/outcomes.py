@@ -1,0 +1,90 @@
+"""Why each variant is served or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.contracts.records.variant import Variant, VariantOutcome
+from pipeline.evaluation.ranking import is_faster
+from pipeline.selection.pareto import dominates, front, latency_of, size_of
+from pipeline.selection.preference import MAX_BALANCED_DROP, Preference
+
+__all__ = ["OutcomeExplainer"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutcomeExplainer:
+    """Compares every variant with the winner.
+
+    Attributes:
+        preference: By which the winner was chosen.
+        winner: The variant that is served.
+        eligible: The variants that it was chosen from.
+        misses: Name of a variant -> the limits that it misses; variants that miss none are not in it.
+    """
+
+    preference: Preference
+    winner: Variant
+    eligible: Sequence[Variant]
+    misses: Mapping[str, tuple[str, ...]]
+
+    def explain(self, variant: Variant) -> tuple[VariantOutcome, str]:
+        """Return the outcome of a variant, and the sentence that says it with the numbers."""
+        if variant.status != "ok":
+            return variant.status, variant.reason
+        if variant == self.winner:
+            return "winner", variant.reason
+        if variant not in self.eligible:
+            return "misses_limits", "; ".join(self.misses[variant.display_name])
+        metric = self.preference.metric
+        better = [competitor for competitor in self.eligible if dominates(competitor, variant, metric)]
+        if better:
+            return "dominated", _compare(self.winner if self.winner in better else better[0], variant, metric)
+        if self._is_of_worse_candidate(variant):
+            return "worse_candidate", self._compare_candidates(variant)
+        return "less_preferred", self._compare_with_winner(variant)
+
+    def _is_of_worse_candidate(self, variant: Variant) -> bool:
+        if self.preference.prefer in ("size", "latency"):
+            return False
+        return variant not in self.preference.tied_with_best(front(self.eligible, self.preference.metric))
+
+    def _compare_candidates(self, variant: Variant) -> str:
+        preference = self.preference
+        best = max(self.eligible, key=preference.candidate_score)
+        return (
+            f"its candidate has a {preference.metric} of {preference.candidate_quality(variant):.6g}, the best, "
+            f"{best.candidate}, {preference.candidate_quality(best):.6g}"
+        )
+
+    def _compare_with_winner(self, variant: Variant) -> str:
+        """Say what keeps a variant of the front from being the winner, by the rule of ``limits.prefer``."""
+        preference, winner = self.preference, self.winner
+        best = preference.best(self.eligible)
+        drop = preference.drop(best, variant)
+        cost = f"it costs {max(drop, 0.0):.2%} of the {preference.metric} of {best.display_name}"
+        if preference.prefer == "balanced" and drop >= MAX_BALANCED_DROP:
+            return f"{cost}; less than {MAX_BALANCED_DROP:.1%} is expected"
+        if preference.prefer in ("size", "latency") and drop > preference.max_drop:
+            return f"{cost}; at most {preference.max_drop:.1%} is expected"
+        if preference.prefer in ("size", "latency") and not preference.is_within_interval(best, variant):
+            return f"{cost}, which is outside its 95 % interval"
+        if preference.prefer == "balanced" and not preference.saves_half(winner, variant):
+            return f"beside {winner.display_name} it saves less than half of the bytes and of the time"
+        measures = f"{size_of(variant)} bytes and {latency_of(variant):.0f} us"
+        return (
+            f"limits.prefer is {preference.prefer}: it has {measures}, {winner.display_name} has {size_of(winner)} and "
+            f"{latency_of(winner):.0f}"
+        )
+
+
+def _compare(better: Variant, variant: Variant, metric: str) -> str:
+    advantages = []
+    if better.quality[metric] != variant.quality[metric]:
+        advantages.append(f"{metric} {better.quality[metric]:.6g} beside {variant.quality[metric]:.6g}")
+    if size_of(better) < size_of(variant):
+        advantages.append(f"{size_of(better)} bytes beside {size_of(variant)}")
+    if is_faster(latency_of(better), latency_of(variant)):
+        advantages.append(f"{latency_of(better):.0f} us beside {latency_of(variant):.0f}")
+    return f"{better.display_name} is better in {', '.join(advantages)} and worse in nothing"

@@ -1,0 +1,120 @@
+"""``limits.prefer``: which variant of the Pareto front is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.contracts.records.variant import Variant
+from pipeline.contracts.spec.job_spec import Prefer
+from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.evaluation.ranking import is_faster, is_tied, ranking_score, relative_drop
+from pipeline.selection.pareto import front, latency_of, size_of
+
+__all__ = ["MAX_BALANCED_DROP", "Preference"]
+
+MAX_BALANCED_DROP = 0.005  # of the quality, relative
+_SAVED = 2  # times fewer bytes, or times faster
+_MAX_GROWTH = 2  # times of what is not saved
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preference:
+    """How the winner is found among variants that may be served.
+
+    Attributes:
+        metric: What candidates are compared by.
+        prefer: quality: the variant with the best quality, of those within 0.1 % the smallest. balanced: from there,
+            a variant of the same candidate that costs less than 0.5 % of the quality and saves at least half of the
+            bytes or of the time, while it does not double the other. size, latency: the smallest or the fastest
+            variant of any candidate that costs at most ``max_drop`` of the best quality, and is within its interval.
+        max_drop: ``compression.max_quality_drop``.
+        full_precision: Candidate -> its fp32 variant, by whose quality candidates are compared.
+    """
+
+    metric: str
+    prefer: Prefer
+    max_drop: float
+    full_precision: Mapping[str, Variant]
+
+    def choose(self, eligible: Sequence[Variant]) -> Variant:
+        """Choose from the Pareto front of ``eligible``, which has at least one variant."""
+        candidates = front(eligible, self.metric)
+        if self.prefer in ("size", "latency"):
+            return self._cheapest(candidates)
+        tied = self.tied_with_best(candidates)
+        best = self._most_exact(tied)
+        return best if self.prefer == "quality" else self._balance(best, tied)
+
+    def tied_with_best(self, variants: Sequence[Variant]) -> list[Variant]:
+        """Return the variants of candidates whose quality is within 0.1 % of the best candidate's."""
+        best = self.candidate_quality(max(variants, key=self.candidate_score))
+        return [variant for variant in variants if is_tied(self.candidate_quality(variant), best)]
+
+    def candidate_quality(self, variant: Variant) -> float:
+        """Return the quality of the variant's candidate: that of its fp32 file."""
+        return self.full_precision.get(variant.candidate, variant).quality[self.metric]
+
+    def candidate_score(self, variant: Variant) -> float:
+        """Return the quality of the variant's candidate so that greater is better."""
+        return ranking_score(self.full_precision.get(variant.candidate, variant).quality, self.metric)
+
+    def drop(self, reference: Variant, variant: Variant) -> float:
+        """Return how much of the reference's quality ``variant`` costs, as a share."""
+        return relative_drop(reference.quality[self.metric], variant.quality[self.metric], self.metric)
+
+    def is_within_interval(self, reference: Variant, variant: Variant) -> bool:
+        """Whether the quality is no worse than the reference's 95 % interval, where that has one."""
+        low, high = reference.interval.get(self.metric, (float("-inf"), float("inf")))
+        quality = variant.quality[self.metric]
+        return quality >= low if greater_is_better(self.metric) else quality <= high
+
+    def best(self, variants: Sequence[Variant]) -> Variant:
+        """Return the variant with the best quality; of equal ones the smallest, then the first by name."""
+        return min(variants, key=lambda variant: (-self._score(variant), size_of(variant), variant.display_name))
+
+    def saves_half(self, reference: Variant, variant: Variant) -> bool:
+        """Whether it has at most half of the bytes, or takes at most half of the time."""
+        size, latency = size_of(variant), latency_of(variant)
+        return _SAVED * size <= size_of(reference) or _SAVED * latency <= latency_of(reference)
+
+    def _most_exact(self, variants: Sequence[Variant]) -> Variant:
+        """Of the variants within 0.1 % of the best quality the smallest."""
+        quality = self.best(variants).quality[self.metric]
+        tied = [variant for variant in variants if is_tied(variant.quality[self.metric], quality)]
+        return min(tied, key=_by_size)
+
+    def _balance(self, best: Variant, variants: Sequence[Variant]) -> Variant:
+        """Go along the front from the best quality on, each step to a variant that saves half once more."""
+        chosen = best
+        reference = self.best(variants)
+        for variant in sorted(variants, key=lambda variant: (-self._score(variant), _by_size(variant))):
+            costs_little = self.drop(reference, variant) < MAX_BALANCED_DROP
+            if costs_little and self.saves_half(chosen, variant) and not _outgrows(variant, best):
+                chosen = variant
+        return chosen
+
+    def _cheapest(self, variants: Sequence[Variant]) -> Variant:
+        reference = self.best(variants)
+        equivalent = [
+            variant
+            for variant in variants
+            if self.drop(reference, variant) <= self.max_drop and self.is_within_interval(reference, variant)
+        ]
+        if self.prefer == "size":
+            return min(equivalent, key=_by_size)
+        fastest = min(map(latency_of, equivalent))
+        return min((v for v in equivalent if not is_faster(fastest, latency_of(v))), key=_by_size)
+
+    def _score(self, variant: Variant) -> float:
+        return ranking_score(variant.quality, self.metric)
+
+
+def _by_size(variant: Variant) -> tuple[int, str, str]:
+    return size_of(variant), variant.candidate, variant.display_name
+
+
+def _outgrows(variant: Variant, reference: Variant) -> bool:
+    """Whether it has more than twice the bytes or takes more than twice the time."""
+    larger = size_of(variant) > _MAX_GROWTH * size_of(reference)
+    return larger or latency_of(variant) > _MAX_GROWTH * latency_of(reference)

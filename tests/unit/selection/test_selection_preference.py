@@ -1,0 +1,124 @@
+"""``limits.prefer`` moves the winner along the front, by stated rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.contracts.records.variant import Artifact, Selection, Variant, VariantSet
+from pipeline.contracts.spec.job_spec import JobSpec, Limits, Prefer
+from pipeline.selection.select import select
+
+
+def variant(name: str, *, log_loss: float, size: int, latency: float = 20.0, **changes: Any) -> Variant:
+    candidate, _, precision = name.partition("/")
+    fields = {
+        "candidate": candidate,
+        "algorithm": candidate,
+        "precision": precision or "fp32",
+        "status": "ok",
+        "artifact": Artifact(key=f"k/{name}", sha256="0" * 64, bytes=size),
+        "quality": {"log_loss": log_loss, "accuracy": 0.9},
+        "interval": {"log_loss": (log_loss - 0.01, log_loss + 0.01)},
+        "latency_us": latency,
+    }
+    return Variant.model_validate(fields | changes)
+
+
+def choose(*variants: Variant, prefer: Prefer = "balanced", **limits: Any) -> Selection:
+    spec = JobSpec(limits=Limits(prefer=prefer, **limits))
+    return select(VariantSet(variants=variants, cpu="a cpu"), metric="log_loss", spec=spec)
+
+
+FULL = variant("mlp", log_loss=0.300, size=1000)
+HALF = variant("mlp/fp16", log_loss=0.3001, size=450)
+INT8 = variant("mlp/int8", log_loss=0.302, size=240, latency=14.0)
+CODEBOOK = variant("mlp/codebook", log_loss=0.308, size=100)
+LINEAR = variant("linear", log_loss=0.306, size=20, latency=5.0)
+BOARD = (FULL, HALF, INT8, CODEBOOK, LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "name"),
+    [("quality", "mlp/fp16"), ("balanced", "mlp/fp16"), ("size", "linear/fp32"), ("latency", "linear/fp32")],
+)
+def test_each_preference_has_its_winner(prefer: Prefer, name: str) -> None:
+    chosen = choose(*BOARD, prefer=prefer)
+    assert (chosen.winner.display_name, chosen.prefer) == (name, prefer)
+
+
+def test_balanced_goes_on_only_where_half_is_saved_once_more() -> None:
+    smaller = variant("mlp/int8", log_loss=0.302, size=220)
+    assert choose(FULL, HALF, smaller).winner == smaller
+    assert choose(FULL, INT8).winner == INT8  # 4 times smaller than fp32
+    assert choose(FULL, variant("mlp/int8", log_loss=0.302, size=501)).winner == FULL
+
+
+def test_balanced_takes_half_of_the_time_too_but_not_for_twice_the_bytes() -> None:
+    fast = variant("mlp/int8", log_loss=0.301, size=1900, latency=10.0)
+    assert choose(FULL, fast).winner == fast
+    assert choose(FULL, variant("mlp/int8", log_loss=0.301, size=2001, latency=10.0)).winner == FULL
+
+
+def test_balanced_costs_less_than_half_a_percent_of_the_quality() -> None:
+    assert choose(FULL, variant("mlp/int8", log_loss=0.3049, size=10)).winner.precision == "int8"
+    chosen = choose(FULL, variant("mlp/int8", log_loss=0.3051, size=10))
+    assert chosen.winner == FULL
+    (lost,) = [row for row in chosen.leaderboard if not row.winner]
+    assert (lost.outcome, lost.on_front) == ("less_preferred", True)
+    assert "0.51%" in lost.reason
+
+
+def test_another_candidate_is_not_taken_for_its_size_unless_that_is_preferred() -> None:
+    chosen = choose(FULL, variant("student", log_loss=0.3007, size=20))
+    assert chosen.winner == FULL
+    (lost,) = [row for row in chosen.leaderboard if not row.winner]
+    assert lost.outcome == "worse_candidate"
+
+
+def test_size_and_latency_stay_within_the_gates_beside_the_best() -> None:
+    far = variant("linear", log_loss=0.3102, size=20, latency=5.0)
+    assert choose(FULL, far, prefer="size").winner == FULL
+    noisy = variant("linear", log_loss=0.3098, size=20, interval={})
+    tight = FULL.model_copy(update={"interval": {"log_loss": (0.29, 0.305)}})
+    chosen = choose(tight, noisy, prefer="size")
+    assert chosen.winner == tight
+    assert "outside its 95 % interval" in chosen.leaderboard[1].reason
+
+
+def test_latency_takes_the_smallest_of_those_that_are_as_fast() -> None:
+    fast = variant("trees", log_loss=0.301, size=400, latency=10.0)
+    nearly = variant("linear", log_loss=0.305, size=30, latency=10.9)
+    assert choose(FULL, fast, nearly, prefer="latency").winner == nearly
+
+
+def test_losing_variants_say_what_beats_them_and_which_limit_they_miss() -> None:
+    beaten = variant("mlp/int8", log_loss=0.31, size=1200, latency=30.0)
+    chosen = choose(FULL, beaten, CODEBOOK, max_bytes=1100, prefer="quality")
+    outcomes = {row.variant.display_name: (row.outcome, row.reason) for row in chosen.leaderboard}
+    assert outcomes["mlp/int8"][0] == "misses_limits"
+    assert "1100" in outcomes["mlp/int8"][1]
+    chosen = choose(FULL, beaten, prefer="quality")
+    row = chosen.leaderboard[1]
+    assert row.outcome == "dominated"
+    assert row.reason == (
+        "mlp/fp32 is better in log_loss 0.3 beside 0.31, 1000 bytes beside 1200, 20 us beside 30 and worse in nothing"
+    )
+
+
+def test_limits_that_nothing_keeps_name_the_nearest_misses() -> None:
+    chosen = choose(*BOARD, max_bytes=10)
+    assert chosen.unmet
+    assert chosen.nearest == ("linear/fp32", "mlp/codebook", "mlp/int8")
+    assert all(row.misses for row in chosen.leaderboard)
+    assert choose(*BOARD, max_bytes=50).nearest == ()
+
+
+def test_the_candidate_of_a_pruned_fp32_file_is_compared_by_the_file_as_it_was_trained() -> None:
+    pruned = variant("mlp", log_loss=0.299, size=300, passes=("prune_channels",)).model_copy(
+        update={"name": "mlp/prune_channels"}
+    )
+    chosen = choose(FULL, pruned, LINEAR)
+    assert chosen.winner == pruned
+    assert "3.3 times smaller than fp32" in chosen.reason
