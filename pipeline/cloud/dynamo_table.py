@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from pipeline.cloud.attributes import MAX_ITEM_BYTES, deserialize_item, item_bytes, serialize_item, write_value
 from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.errors import ItemTooLargeError
-from pipeline.contracts.ports import Item, PutRequest
+from pipeline.contracts.ports import CheckRequest, Item, PutRequest, TableWrite, UpdateRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,35 +44,46 @@ class DynamoTable:
                 lambda: self._client.put_item(**self._put(PutRequest(item=item, only_if_absent=True)))
             )
 
-    def update(self, pk: str, sk: str, values: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None) -> bool:
-        words = _ExpressionBuilder()
-        change = ", ".join(f"{words.path(name)} = {words.value(value)}" for name, value in values.items())
-        condition = " AND ".join([f"attribute_exists({words.path('pk')})", *words.equalities(only_if)])
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        values: Mapping[str, Any],
+        *,
+        remove: Sequence[str] = (),
+        only_if: Mapping[str, Any] | None = None,
+    ) -> bool:
+        request = UpdateRequest(key=(pk, sk), values=values, remove=remove, only_if=only_if)
         with self._speaking():
-            return _false_if_condition_failed(
-                lambda: self._client.update_item(
-                    TableName=self._name,
-                    Key=_key(pk, sk),
-                    UpdateExpression=f"SET {change}",
-                    ConditionExpression=condition,
-                    **words.bound(),
-                )
-            )
+            return _false_if_condition_failed(lambda: self._client.update_item(**self._update(request)))
 
-    def write_all(self, puts: Sequence[PutRequest]) -> bool:
+    def delete(self, pk: str, sk: str) -> None:
+        """Delete an item; an absent one is ignored."""
+        with self._speaking():
+            self._client.delete_item(TableName=self._name, Key=_key(pk, sk))
+
+    def write_all(self, writes: Sequence[TableWrite]) -> bool:
         with self._speaking():
             return _false_if_condition_failed(
-                lambda: self._client.transact_write_items(TransactItems=[{"Put": self._put(put)} for put in puts])
+                lambda: self._client.transact_write_items(TransactItems=[self._transact(write) for write in writes])
             )
 
     def query(
-        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+        self,
+        pk: str,
+        sk_prefix: str = "",
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
     ) -> list[Item]:
         words = _ExpressionBuilder()
         condition = f"{words.path('pk')} = {words.value(pk)}"
         if sk_prefix:
             condition += f" AND begins_with({words.path('sk')}, {words.value(sk_prefix)})"
         asked = {"KeyConditionExpression": condition, "ConsistentRead": True, **words.bound()}
+        if after is not None:
+            asked["ExclusiveStartKey"] = _key(pk, after)
         return self._pages(asked, newest_first=newest_first, limit=limit)
 
     def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
@@ -93,19 +104,54 @@ class DynamoTable:
             )
             return [deserialize_item(item) for item in islice(_items(pages), limit)]
 
+    def _transact(self, write: TableWrite) -> Any:
+        match write:
+            case PutRequest():
+                return {"Put": self._put(write)}
+            case UpdateRequest():
+                return {"Update": self._update(write)}
+            case CheckRequest():
+                return {"ConditionCheck": self._check(write)}
+
+    def _update(self, update: UpdateRequest) -> Any:
+        words = _ExpressionBuilder()
+        assignments = [f"{words.path(name)} = {words.value(value)}" for name, value in update.values.items()]
+        removals = [words.path(name) for name in update.remove]
+        clauses = [
+            *([f"SET {', '.join(assignments)}"] if assignments else []),
+            *([f"REMOVE {', '.join(removals)}"] if removals else []),
+        ]
+        condition = words.condition(update.only_if)
+        return {
+            "TableName": self._name,
+            "Key": _key(*update.key),
+            "UpdateExpression": " ".join(clauses),
+            "ConditionExpression": condition,
+            **words.bound(),
+        }
+
+    def _check(self, check: CheckRequest) -> Any:
+        words = _ExpressionBuilder()
+        condition = words.condition(check.only_if)
+        return {
+            "TableName": self._name,
+            "Key": _key(*check.key),
+            "ConditionExpression": condition,
+            **words.bound(),
+        }
+
     def _put(self, put: PutRequest) -> Any:
         if (size := item_bytes(put.item)) > MAX_ITEM_BYTES:
             raise ItemTooLargeError(
                 f"a record for the table {self._name} has {size:,} bytes: at most {MAX_ITEM_BYTES:,} are possible"
             )
         words = _ExpressionBuilder()
-        conditions = [f"attribute_not_exists({words.path('pk')})"] if put.only_if_absent else []
-        if put.only_if is not None:
-            conditions += [f"attribute_exists({words.path('pk')})", *words.equalities(put.only_if)]
         asked: dict[str, Any] = {"TableName": self._name, "Item": serialize_item(put.item)}
-        if conditions:
-            asked |= {"ConditionExpression": " AND ".join(conditions), **words.bound()}
-        return asked
+        if put.only_if_absent:
+            asked["ConditionExpression"] = f"attribute_not_exists({words.path('pk')})"
+        elif put.only_if is not None:
+            asked["ConditionExpression"] = words.condition(put.only_if)
+        return asked | (words.bound() if "ConditionExpression" in asked else {})
 
     def _speaking(self) -> Any:
         return translate_errors(f"the table {self._name}")
@@ -126,8 +172,12 @@ class _ExpressionBuilder:
         self._values[word] = write_value(value)
         return word
 
-    def equalities(self, wanted: Mapping[str, Any] | None) -> Iterator[str]:
-        for name, value in (wanted or {}).items():
+    def condition(self, only_if: Mapping[str, Any] | None) -> str:
+        """Return the condition that an item exists, and has these values; None means that one is absent."""
+        return " AND ".join([f"attribute_exists({self.path('pk')})", *self._equalities(only_if or {})])
+
+    def _equalities(self, only_if: Mapping[str, Any]) -> Iterator[str]:
+        for name, value in only_if.items():
             absent = f"attribute_not_exists({self.path(name)})"
             yield absent if value is None else f"{self.path(name)} = {self.value(value)}"
 

@@ -17,6 +17,7 @@
     ├── UnauthenticatedError         no API key, or an unknown one
     ├── ForbiddenError               a known API key without the permission
     ├── ConflictError                another writer was first
+    │   ├── AliasMovedError          an alias is not at the version that the caller expected
     │   └── OlderUploadError         a run's version is from an older upload than one that has been live
     ├── TrainingError
     │   ├── CandidateFailedError     one candidate; the others continue
@@ -48,6 +49,7 @@ from __future__ import annotations
 
 __all__ = [
     "MAX_MESSAGE",
+    "AliasMovedError",
     "CandidateFailedError",
     "CapacityUnavailableError",
     "CompressionError",
@@ -173,6 +175,10 @@ class ForbiddenError(ModeldropError):
 
 class ConflictError(ModeldropError):
     """Another writer was first, or the resource is in a state that forbids the change."""
+
+
+class AliasMovedError(ConflictError):
+    """An alias is not at the version that the caller expected; ``details["current"]`` is its version, None without."""
 
 
 class OlderUploadError(ConflictError):

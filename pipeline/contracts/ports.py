@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 __all__ = [
+    "CheckRequest",
     "Execution",
     "Executions",
     "FunctionCalls",
@@ -28,6 +29,8 @@ __all__ = [
     "ObjectStore",
     "PutRequest",
     "Table",
+    "TableWrite",
+    "UpdateRequest",
 ]
 
 Item = dict[str, Any]  # numbers are int or float; the adapter converts them to Decimal for DynamoDB
@@ -202,6 +205,39 @@ class PutRequest:
     only_if: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateRequest:
+    """One change of an existing item, in a transaction.
+
+    Attributes:
+        key: Partition key and sort key.
+        values: Attributes to set, as ``Table.update`` takes them.
+        remove: Attributes to remove.
+        only_if: Attributes that must be equal; None means that the attribute is absent.
+    """
+
+    key: tuple[str, str]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    remove: Sequence[str] = ()
+    only_if: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckRequest:
+    """A condition of a transaction on an item that it does not change.
+
+    Attributes:
+        key: Partition key and sort key of an item that must exist.
+        only_if: Attributes that must be equal; None means that the attribute is absent.
+    """
+
+    key: tuple[str, str]
+    only_if: Mapping[str, Any] | None = None
+
+
+TableWrite = PutRequest | UpdateRequest | CheckRequest
+
+
 class Table(Protocol):
     """Items of one DynamoDB table, keyed by ``pk`` (partition) and ``sk`` (sort key).
 
@@ -237,13 +273,22 @@ class Table(Protocol):
         """
         ...
 
-    def update(self, pk: str, sk: str, values: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None) -> bool:
-        """Set attributes of an existing item, atomically with its condition.
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        values: Mapping[str, Any],
+        *,
+        remove: Sequence[str] = (),
+        only_if: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Set and remove attributes of an existing item, atomically with its condition.
 
         Args:
             pk: Partition key.
             sk: Sort key.
             values: Attributes to set; ``a.b`` sets the key ``b`` of the map ``a``, which must exist.
+            remove: Attributes to remove; absent ones are ignored.
             only_if: Attributes that must be equal; None means that the attribute is absent.
 
         Returns:
@@ -251,11 +296,15 @@ class Table(Protocol):
         """
         ...
 
-    def write_all(self, puts: Sequence[PutRequest]) -> bool:
+    def delete(self, pk: str, sk: str) -> None:
+        """Delete an item. Idempotent: an absent item is ignored."""
+        ...
+
+    def write_all(self, writes: Sequence[TableWrite]) -> bool:
         """Write several items in one transaction: all or none.
 
         Args:
-            puts: At most 100 writes, each of another item.
+            writes: At most 100 writes and checks, each of another item.
 
         Returns:
             True if all were written; False if a condition did not hold or another transaction touched one of the items.
@@ -263,7 +312,13 @@ class Table(Protocol):
         ...
 
     def query(
-        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+        self,
+        pk: str,
+        sk_prefix: str = "",
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
     ) -> list[Item]:
         """Read the items of a partition, ordered by sort key. Strongly consistent.
 
@@ -272,6 +327,8 @@ class Table(Protocol):
             sk_prefix: Only items whose sort key begins with it.
             newest_first: Order by descending sort key.
             limit: Maximum number of items; None for all.
+            after: Only items that follow this sort key in the order; it begins with ``sk_prefix``, and no item need
+                have it.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "alias_key",
+    "alias_prefix",
     "api_key_key",
     "history_prefix",
     "model_key",
@@ -62,8 +63,13 @@ def alias_key(tenant: str, model: str, alias: str) -> tuple[str, str]:
     return f"TENANT#{tenant}#MODEL#{model}", f"ALIAS#{alias}"
 
 
+def alias_prefix(tenant: str, model: str) -> tuple[str, str]:
+    """Return (pk, sk prefix) of all aliases of a model."""
+    return alias_key(tenant, model, "")
+
+
 def history_prefix(tenant: str, model: str) -> tuple[str, str]:
-    """Return (pk, sk prefix) of the alias moves, oldest first: ``alias``, ``version``, ``previous``, ``at``, ``by``."""
+    """Return (pk, sk prefix) of the alias moves, oldest first; their attributes are those of an AliasMove."""
     return f"TENANT#{tenant}#MODEL#{model}", "HISTORY#"
 
 

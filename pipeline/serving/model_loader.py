@@ -79,13 +79,15 @@ class ModelLoader:
             allow_unready: Also load a version that has not passed its smoke test.
 
         Raises:
-            NotFoundError: The tenant has no such version.
-            ConflictError: It has not passed its smoke test.
+            NotFoundError: The tenant has no such version, or it is deleted.
+            ConflictError: It is archived, or has not passed its smoke test.
             IntegrityError: Its file is missing or changed.
         """
         item = self._table.get(*version_key(tenant, model, version))
-        if item is None:
+        if item is None or "deleted_at" in item:
             raise NotFoundError(f"model '{model}' has no version {version}")
+        if "archived_at" in item:
+            raise ConflictError(f"version {version} of '{model}' is archived: another version is expected")
         record = orjson.loads(item["record"])
         if not (record["status"] == _READY or allow_unready):
             raise ConflictError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
 from pipeline.contracts.errors import ItemTooLargeError
-from pipeline.contracts.ports import Item, PutRequest
+from pipeline.contracts.ports import CheckRequest, Item, PutRequest, TableWrite, UpdateRequest
 
 __all__ = ["FakeTable"]
 
@@ -32,38 +32,46 @@ class FakeTable:
     def put_if_absent(self, item: Item) -> bool:
         return self.write_all([PutRequest(item=item, only_if_absent=True)])
 
-    def update(self, pk: str, sk: str, values: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None) -> bool:
-        with self._lock:
-            item = self._items.get((pk, sk))
-            if item is None or not _holds(item, only_if):
-                return False
-            changed = copy.deepcopy(item)
-            for path, value in values.items():
-                *parents, last = path.split(".")
-                target = changed
-                for name in parents:
-                    target = target[name]
-                target[last] = copy.deepcopy(value)
-            _check_size(changed)
-            self._items[pk, sk] = changed
-            return True
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        values: Mapping[str, Any],
+        *,
+        remove: Sequence[str] = (),
+        only_if: Mapping[str, Any] | None = None,
+    ) -> bool:
+        return self.write_all([UpdateRequest(key=(pk, sk), values=values, remove=remove, only_if=only_if)])
 
-    def write_all(self, puts: Sequence[PutRequest]) -> bool:
-        for put in puts:
-            _check_size(put.item)
+    def delete(self, pk: str, sk: str) -> None:
         with self._lock:
-            if not all(self._allowed(put) for put in puts):
+            self._items.pop((pk, sk), None)
+
+    def write_all(self, writes: Sequence[TableWrite]) -> bool:
+        with self._lock:
+            if not all(self._is_allowed(write) for write in writes):
                 return False
-            for put in puts:
-                self._items[_key(put.item)] = copy.deepcopy(put.item)
+            changed = [self._written(write) for write in writes if not isinstance(write, CheckRequest)]
+            for item in changed:
+                _check_size(item)
+            self._items.update({_key(item): item for item in changed})
             return True
 
     def query(
-        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+        self,
+        pk: str,
+        sk_prefix: str = "",
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
     ) -> list[Item]:
         with self._lock:
-            found = sorted(key for key in self._items if key[0] == pk and key[1].startswith(sk_prefix))
-            return [copy.deepcopy(self._items[key]) for key in (found[::-1] if newest_first else found)[:limit]]
+            keys = sorted(key for key in self._items if key[0] == pk and key[1].startswith(sk_prefix))
+            ordered = keys[::-1] if newest_first else keys
+            if after is not None:
+                ordered = [key for key in ordered if (key[1] < after if newest_first else key[1] > after)]
+            return [copy.deepcopy(self._items[key]) for key in ordered[:limit]]
 
     def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
         with self._lock:
@@ -74,11 +82,28 @@ class FakeTable:
             ]
             return copy.deepcopy(sorted(found, key=lambda item: item["listed_at"], reverse=True)[:limit])
 
-    def _allowed(self, put: PutRequest) -> bool:
-        item = self._items.get(_key(put.item))
-        if put.only_if_absent:
-            return item is None
-        return put.only_if is None or (item is not None and _holds(item, put.only_if))
+    def _is_allowed(self, write: TableWrite) -> bool:
+        if isinstance(write, PutRequest):
+            item = self._items.get(_key(write.item))
+            if write.only_if_absent:
+                return item is None
+            return write.only_if is None or (item is not None and _holds(item, write.only_if))
+        item = self._items.get(write.key)
+        return item is not None and _holds(item, write.only_if)
+
+    def _written(self, write: PutRequest | UpdateRequest) -> Item:
+        if isinstance(write, PutRequest):
+            return copy.deepcopy(write.item)
+        changed = copy.deepcopy(self._items[write.key])
+        for path, value in write.values.items():
+            *parents, last = path.split(".")
+            target = changed
+            for name in parents:
+                target = target[name]
+            target[last] = copy.deepcopy(value)
+        for name in write.remove:
+            changed.pop(name, None)
+        return changed
 
 
 def _check_size(item: Item) -> None:

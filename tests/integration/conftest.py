@@ -9,6 +9,9 @@ import pytest
 from moto import mock_aws
 
 from pipeline.cloud.clients import Clients
+from pipeline.cloud.dynamo_table import DynamoTable
+from pipeline.contracts.ports import Table
+from tests.fakes.table import FakeTable
 
 REGION = "us-east-1"
 UPLOADS, ARTIFACTS, TABLE = "modeldrop-uploads", "modeldrop-artifacts", "modeldrop-table"
@@ -50,6 +53,15 @@ def tables(clients: Clients) -> None:
             }
         ],
     )
+
+
+@pytest.fixture(params=["dynamodb", "fake"])
+def table(request: pytest.FixtureRequest) -> Table:
+    """The table in DynamoDB, and its fake: both must pass the same tests."""
+    if request.param == "fake":
+        return FakeTable()
+    request.getfixturevalue("tables")
+    return DynamoTable(request.getfixturevalue("clients").dynamodb, TABLE)
 
 
 @pytest.fixture

@@ -11,17 +11,11 @@ import pytest
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.errors import ConfigurationError, OlderUploadError
-from pipeline.contracts.ports import PutRequest, Table
+from pipeline.contracts.ports import CheckRequest, PutRequest, Table, TableWrite, UpdateRequest
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
-from tests.fakes.table import FakeTable
 from tests.integration.conftest import TABLE
-
-
-@pytest.fixture(params=["dynamodb", "fake"])
-def table(request: pytest.FixtureRequest, clients: Clients, tables: None) -> Table:
-    return FakeTable() if request.param == "fake" else DynamoTable(clients.dynamodb, TABLE)
 
 
 def test_an_item_comes_back_as_it_was(table: Table) -> None:
@@ -75,6 +69,42 @@ def test_a_put_may_depend_on_what_is_there(table: Table) -> None:
     assert table.query("a") == [new]
 
 
+def test_a_transaction_updates_items_and_checks_others(table: Table) -> None:
+    table.put({"pk": "a", "sk": "1", "version": 1, "note": "old"})
+    table.put({"pk": "a", "sk": "2", "state": "READY", "names": {"live": 1}})
+    update = UpdateRequest(key=("a", "1"), values={"version": 2}, remove=["note", "absent"], only_if={"version": 1})
+    for only_if in ({"state": "ARCHIVED"}, {"state": None}, {"names": {}}, {"names": {"live": 2}}):
+        assert not table.write_all([update, CheckRequest(key=("a", "2"), only_if=only_if)])
+    assert not table.write_all([update, CheckRequest(key=("a", "none"))])
+    condition = {"state": "READY", "archived_at": None, "names": {"live": 1}}
+    assert table.write_all([update, CheckRequest(key=("a", "2"), only_if=condition)])
+    assert table.get("a", "1") == {"pk": "a", "sk": "1", "version": 2}
+    assert not table.write_all([UpdateRequest(key=("a", "none"), values={"version": 1})])
+
+
+def test_an_update_removes_attributes(table: Table) -> None:
+    table.put({"pk": "a", "sk": "b", "status": "DELETED", "until": 1})
+    assert table.update("a", "b", {}, remove=["until"], only_if={"status": "DELETED"})
+    assert table.update("a", "b", {"status": "READY"}, remove=["until"])
+    assert table.get("a", "b") == {"pk": "a", "sk": "b", "status": "READY"}
+
+
+def test_a_deleted_item_is_gone_and_may_be_deleted_again(table: Table) -> None:
+    table.put({"pk": "a", "sk": "b"})
+    for _ in range(2):
+        table.delete("a", "b")
+    assert table.get("a", "b") is None
+
+
+def test_a_query_continues_after_a_sort_key(table: Table) -> None:
+    for number in (1, 2, 3, 4):
+        table.put({"pk": "a", "sk": f"RUN#{number}"})
+    table.put({"pk": "a", "sk": "ZEBRA"})
+    assert [item["sk"] for item in table.query("a", "RUN#", after="RUN#2")] == ["RUN#3", "RUN#4"]
+    assert [item["sk"] for item in table.query("a", "RUN#", newest_first=True, after="RUN#3", limit=1)] == ["RUN#2"]
+    assert [item["sk"] for item in table.query("a", "RUN#", newest_first=True, after="RUN#25")] == ["RUN#2", "RUN#1"]
+
+
 def test_a_query_is_ordered_and_limited(table: Table) -> None:
     for number in (2, 1, 3):
         table.put({"pk": "a", "sk": f"RUN#{number}"})
@@ -121,10 +151,10 @@ class Overtaken:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._table, name)
 
-    def write_all(self, puts: Sequence[PutRequest]) -> bool:
+    def write_all(self, writes: Sequence[TableWrite]) -> bool:
         while self._overtake:
             self._overtake.pop()()
-        return self._table.write_all(puts)
+        return self._table.write_all(writes)
 
 
 @pytest.fixture

@@ -49,13 +49,14 @@ class Lineage(Record):
 class VersionRecord(Record):
     """A version as the table holds it: a large signature is a file in the bucket, and None here.
 
-    Immutable but for ``status``: REGISTERED until its smoke test has passed, then READY.
+    Immutable but for ``status`` and ``tags``: REGISTERED until its smoke test has passed, then READY; ARCHIVED and
+    DELETED while a person wants it so.
     """
 
     tenant: str
     model: str
     version: int
-    status: Literal["REGISTERED", "READY"] = "REGISTERED"
+    status: Literal["REGISTERED", "READY", "ARCHIVED", "DELETED"] = "REGISTERED"
     algorithm: str
     precision: str
     artifact: Artifact
@@ -66,6 +67,7 @@ class VersionRecord(Record):
     lineage: Lineage
     card_key: str
     created_at: datetime
+    tags: dict[str, str] = {}
 
 
 class ModelVersion(VersionRecord):
@@ -81,6 +83,8 @@ class ModelSummary(Record):
     model: str
     latest_version: int
     live_version: int | None = None
+    aliases: dict[str, int] = {}
+    tags: dict[str, str] = {}
 
 
 class GoldenPredictions(Record):

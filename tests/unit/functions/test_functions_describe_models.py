@@ -40,7 +40,14 @@ def get(path: str, authorizer: dict[str, Any] | None = None) -> dict[str, Any]:
         ("/v2/models/adult/versions/1", {"name": "adult"}),
         ("/v2/models/adult/ready", {"name": "adult", "ready": True}),
         ("/v2/models/adult/versions/1/ready", {"ready": True}),
-        ("/registry/models", {"models": [{"model": "adult", "latest_version": 1, "live_version": 1}]}),
+        (
+            "/registry/models",
+            {
+                "models": [
+                    {"model": "adult", "latest_version": 1, "live_version": 1, "aliases": {"live": 1}, "tags": {}}
+                ]
+            },
+        ),
         ("/registry/models/adult", {"model": "adult", "live_version": 1}),
         ("/registry/models/adult/versions/1", {"version": 1, "status": "READY", "card": {"test_rows": 10}}),
     ],

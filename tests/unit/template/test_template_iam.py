@@ -30,7 +30,8 @@ PERMISSIONS = {
     "get_item": ("dynamodb:GetItem",),
     "put_item": ("dynamodb:PutItem",),
     "update_item": ("dynamodb:UpdateItem",),
-    "transact_write_items": ("dynamodb:PutItem",),
+    "delete_item": ("dynamodb:DeleteItem",),
+    "transact_write_items": ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
     "query": ("dynamodb:Query",),
     "invoke": ("lambda:InvokeFunction",),
     "start_execution": ("states:StartExecution",),
@@ -101,14 +102,17 @@ MADE = {
     "SelectVariantFunction": [*WRITES, *LOGS],
     "EvaluateModelFunction": [*WRITES, *LOGS],
     "RegisterModelFunction": [
-        *READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem"),
+        *READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem", "UpdateItem"),
         *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
     ],
     "SmokeTestFunction": [
         *READS, *LOGS, *items(VERSION, "GetItem", "UpdateItem"),
         *on(arn_of("PredictFunction"), "lambda:InvokeFunction"),
     ],
-    "PromoteModelFunction": [*READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem")],
+    "PromoteModelFunction": [
+        *READS, *LOGS, *items(VERSION, "GetItem", "PutItem", "ConditionCheckItem", "Query"),
+        *items(OWN, "GetItem", "UpdateItem"),
+    ],
     "RecordFailureFunction": LOGS,
     "FailLostRunsFunction": [
         *LOGS, *listed("RUN"), *on(execution_of(RUN), "states:DescribeExecution"),

@@ -1,0 +1,324 @@
+"""Aliases of a model: names such as ``live`` that point to one version and move atomically."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from pipeline.contracts.errors import AliasMovedError, ConflictError, InputError, NotFoundError, OlderUploadError
+from pipeline.contracts.ports import CheckRequest, Item, PutRequest, Table, TableWrite, UpdateRequest
+from pipeline.contracts.records.alias_move import AliasMove
+from pipeline.contracts.records.model_version import VersionRecord
+from pipeline.contracts.table_keys import alias_key, alias_prefix, model_key, version_key
+from pipeline.registry.alias_history import LIVE, TICK, AliasHistory, format_time, put_move
+from pipeline.registry.contention import make_item, retry_on_conflict
+from pipeline.registry.versions import Versions
+
+__all__ = ["ANY_VERSION", "MAX_REASON", "AliasRef", "Aliases", "Expected", "check_alias", "check_reason"]
+
+MAX_REASON = 500  # characters
+ANY_VERSION: Literal["any"] = "any"
+Expected = int | None | Literal["any"]  # None: the alias must not exist
+
+_MAX_ROLLBACKS = 20  # earlier versions that an alias remembers
+_ALIAS = re.compile(r"[a-z](?:[a-z0-9_-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRef:
+    """Name of an alias.
+
+    Attributes:
+        tenant: Tenant of the model.
+        model: Name of the model.
+        alias: Name of the alias within the model.
+    """
+
+    tenant: str
+    model: str
+    alias: str = LIVE
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Key of the alias in the table."""
+        return alias_key(self.tenant, self.model, self.alias)
+
+
+def check_alias(name: str) -> str:
+    """Return ``name`` if it is a valid name of an alias.
+
+    Raises:
+        InputError: It has other characters or more than 32, or does not begin with a letter.
+    """
+    if not _ALIAS.fullmatch(name):
+        raise InputError(
+            "an alias is expected to have 1 to 32 lower-case letters, digits and inner '-' or '_', a letter first"
+        )
+    return name
+
+
+def check_reason(reason: str) -> str:
+    """Return a reason if it is short enough for the history.
+
+    Raises:
+        InputError: It has more than MAX_REASON characters.
+    """
+    if len(reason) > MAX_REASON:
+        raise InputError(f"a reason has at most {MAX_REASON} characters, not {len(reason):,}")
+    return reason
+
+
+class Aliases:
+    """Moves aliases atomically.
+
+    A move is one transaction of four items: the alias, its entry in the history, the model's summary, and a check that
+    the version is neither archived nor deleted. Each is conditional on what was read before; a move that another one
+    overtook is tried again. The summary has all aliases of its model: archiving a version excludes a move to it.
+
+    Args:
+        table: Table of the registry.
+        versions: Records of versions.
+        now: Returns the time.
+        pause: Waits so many seconds between attempts.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        versions: Versions,
+        *,
+        now: Callable[[], datetime],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._table = table
+        self._versions = versions
+        self._history = AliasHistory(table)
+        self._now = now
+        self._pause = pause
+
+    def move(
+        self, alias: AliasRef, version: int, *, by: str, reason: str = "", expected: Expected = ANY_VERSION
+    ) -> AliasMove | None:
+        """Point an alias to a version, newer or older. Idempotent.
+
+        Args:
+            alias: Alias to move; it is created if it does not exist.
+            version: Number of the version.
+            by: Name of the run or of the person, for the history.
+            reason: Why, for the history.
+            expected: Version that the alias must point to; None if it must not exist.
+
+        Returns:
+            The move; None if the alias points to the version already.
+
+        Raises:
+            InputError: The alias's name or the reason is invalid.
+            AliasMovedError: The alias is not at ``expected``.
+            NotFoundError: The tenant has no such version.
+            ConflictError: The version is archived, or not READY.
+            IntegrityError: Its artifact is gone.
+            TransientError: Too many writers compete.
+        """
+        check_alias(alias.alias)
+        check_reason(reason)
+        self._check_artifact(alias, version)
+
+        def attempt() -> tuple[AliasMove | None] | None:
+            target = self._versions.promotable(alias.tenant, alias.model, version)
+            stored = self._table.get(*alias.key)
+            _check_expected(alias, stored, expected)
+            if _version_of(stored) == version:
+                return (None,)
+            return self._write(target, alias, stored, self._earlier_after_move(alias, stored), (by, reason))
+
+        return retry_on_conflict(attempt, self._pause)[0]
+
+    def move_to_newer(self, alias: AliasRef, version: int, *, run: str) -> AliasMove | None:
+        """Point an alias to a run's version unless it has ever pointed to one from a newer upload. Idempotent.
+
+        Args:
+            alias: Alias to move.
+            version: Number of the version.
+            run: Name of the run.
+
+        Returns:
+            The move; None if the alias points to the version already.
+
+        Raises:
+            OlderUploadError: The alias has pointed to a version from a newer upload; it stays.
+            NotFoundError: The tenant has no such version.
+            ConflictError: The version is archived, or not READY.
+            IntegrityError: Its artifact is gone.
+            TransientError: Too many writers compete.
+        """
+        self._check_artifact(alias, version)
+
+        def attempt() -> tuple[AliasMove | None] | None:
+            target = self._versions.promotable(alias.tenant, alias.model, version)
+            stored = self._table.get(*alias.key)
+            if _version_of(stored) == version:
+                return (None,)
+            newest = self._newest(target, stored)
+            if newest.version != version:
+                raise OlderUploadError(
+                    f"version {version} was not promoted: its upload is older than that of version "
+                    f"{newest.version}, which has been {alias.alias}"
+                )
+            return self._write(target, alias, stored, self._earlier_after_move(alias, stored), (run, ""))
+
+        return retry_on_conflict(attempt, self._pause)[0]
+
+    def roll_back(self, alias: AliasRef, *, by: str, reason: str = "", expected: Expected = ANY_VERSION) -> AliasMove:
+        """Point an alias to the version before its present one.
+
+        Repeated, it goes back further: after the promotions of 1, 2 and 3 two rollbacks lead to 1. Not idempotent
+        without ``expected``.
+
+        Args:
+            alias: Alias to move.
+            by: Name of the person, for the history.
+            reason: Why, for the history.
+            expected: Version that the alias must point to.
+
+        Raises:
+            InputError: The reason is too long.
+            AliasMovedError: The alias is not at ``expected``.
+            NotFoundError: The alias does not exist, or the version before is deleted.
+            ConflictError: There is no version before, or it is archived.
+            IntegrityError: The artifact of the version before is gone.
+            TransientError: Too many writers compete.
+        """
+        check_reason(reason)
+
+        def attempt() -> tuple[AliasMove] | None:
+            stored = self._table.get(*alias.key)
+            if stored is None:
+                raise NotFoundError(f"model '{alias.model}' has no alias '{alias.alias}'")
+            _check_expected(alias, stored, expected)
+            earlier = self._earlier_versions(alias, stored)
+            if not earlier:
+                raise ConflictError(
+                    f"the alias '{alias.alias}' of '{alias.model}' has only ever pointed to version "
+                    f"{stored['version']}: there is no version to return to"
+                )
+            self._check_artifact(alias, earlier[0])
+            target = self._versions.promotable(alias.tenant, alias.model, earlier[0])
+            return self._write(target, alias, stored, earlier[1:], (by, reason))
+
+        return retry_on_conflict(attempt, self._pause)[0]
+
+    def version(self, alias: AliasRef) -> int | None:
+        """Return the version that an alias points to; None if it does not exist. Strongly consistent."""
+        return _version_of(self._table.get(*alias.key))
+
+    def names(self, tenant: str, model: str, summary: Item) -> Mapping[str, int]:
+        """Return the version of each alias by the model's summary.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            summary: Item of the model; one that an older release wrote has no aliases, which are then read.
+        """
+        if (names := summary.get("aliases")) is not None:
+            return dict(names)
+        pk, prefix = alias_prefix(tenant, model)
+        return {item["sk"].removeprefix(prefix): item["version"] for item in self._table.query(pk, prefix)}
+
+    def _check_artifact(self, alias: AliasRef, version: int) -> None:
+        self._versions.check_artifact(self._versions.promotable(alias.tenant, alias.model, version).artifact)
+
+    def _write(
+        self,
+        target: VersionRecord,
+        alias: AliasRef,
+        stored: Item | None,
+        earlier: Sequence[int],
+        note: tuple[str, str],
+    ) -> tuple[AliasMove] | None:
+        """Write a move; None if another writer was first. ``note``: who moves the alias, and why."""
+        by, reason = note
+        move = AliasMove(
+            at=self._time_after(stored),
+            alias=alias.alias,
+            version=target.version,
+            previous=_version_of(stored),
+            by=by,
+            reason=reason,
+        )
+        tenant, model = alias.tenant, alias.model
+        summary = self._table.get(*model_key(tenant, model))
+        assert summary is not None, "a registered version has a summary"
+        values: dict[str, object] = {"aliases": {**self.names(tenant, model, summary), alias.alias: target.version}}
+        if alias.alias == LIVE:
+            values |= {"live_version": target.version}
+        only_if = {"aliases": summary.get("aliases")}
+        writes: list[TableWrite] = [
+            _put_alias(alias, move, stored, earlier=earlier, newest=self._newest(target, stored).version),
+            put_move(tenant, model, move),
+            UpdateRequest(key=model_key(tenant, model), values=values, only_if=only_if),
+            CheckRequest(
+                key=version_key(tenant, model, target.version), only_if={"archived_at": None, "deleted_at": None}
+            ),
+        ]
+        return (move,) if self._table.write_all(writes) else None
+
+    def _time_after(self, stored: Item | None) -> datetime:
+        """Return the time, or where clocks disagree the first one after the alias's last move."""
+        now = self._now().astimezone(UTC)
+        return now if stored is None or "at" not in stored else max(now, datetime.fromisoformat(stored["at"]) + TICK)
+
+    def _newest(self, target: VersionRecord, stored: Item | None) -> VersionRecord:
+        """Return the version of the newest upload among ``target`` and all versions that the alias has pointed to."""
+        if stored is None:
+            return target
+        number = stored["newest"] if "newest" in stored else stored["version"]
+        try:
+            newest = self._versions.record(target.tenant, target.model, number)
+        except NotFoundError:  # deleted since
+            return target
+        return max(target, newest, key=lambda version: version.lineage.upload_order)
+
+    def _earlier_after_move(self, alias: AliasRef, stored: Item | None) -> list[int]:
+        return [] if stored is None else [stored["version"], *self._earlier_versions(alias, stored)]
+
+    def _earlier_versions(self, alias: AliasRef, stored: Item) -> list[int]:
+        """Return the versions to which rollbacks lead, the next one first."""
+        if "earlier" in stored:
+            return list(stored["earlier"])
+        # The alias was last moved by an older release.
+        moves = self._history.list(alias.tenant, alias.model, alias=alias.alias, limit=1)
+        return [moves[0].previous] if moves and moves[0].previous else []
+
+
+def _version_of(stored: Item | None) -> int | None:
+    return None if stored is None else int(stored["version"])
+
+
+def _check_expected(alias: AliasRef, stored: Item | None, expected: Expected) -> None:
+    current = _version_of(stored)
+    if expected in (ANY_VERSION, current):
+        return
+    points_to, wanted = ("no version" if number is None else f"version {number}" for number in (current, expected))
+    raise AliasMovedError(
+        f"the alias '{alias.alias}' of '{alias.model}' points to {points_to}, not to {wanted} as expected",
+        current=current,
+    )
+
+
+def _put_alias(
+    alias: AliasRef, move: AliasMove, stored: Item | None, *, earlier: Sequence[int], newest: int
+) -> PutRequest:
+    item = make_item(
+        alias.key,
+        version=move.version,
+        newest=newest,
+        at=format_time(move.at),
+        earlier=list(earlier[:_MAX_ROLLBACKS]),
+    )
+    if stored is None:
+        return PutRequest(item=item, only_if_absent=True)
+    return PutRequest(item=item, only_if={name: stored.get(name) for name in ("version", "at")})

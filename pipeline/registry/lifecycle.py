@@ -1,0 +1,209 @@
+"""What a person decides about versions: archive, delete and restore them, and tag them or their model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
+from pipeline.contracts.ports import CheckRequest, Item, Table, UpdateRequest
+from pipeline.contracts.records.model_version import VersionRecord
+from pipeline.contracts.table_keys import model_key, version_key
+from pipeline.registry.aliases import Aliases
+from pipeline.registry.contention import retry_on_conflict
+from pipeline.registry.versions import Versions, parse_version
+
+__all__ = ["GRACE_PERIOD", "MAX_TAGS", "VersionLifecycle", "check_tags"]
+
+GRACE_PERIOD = timedelta(days=7)
+MAX_TAGS = 50
+_TAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
+_MAX_TAG_VALUE = 256  # characters
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Check names and values of tags.
+
+    Raises:
+        InputError: A name has other characters or more than 64, or a value has more than 256.
+    """
+    for name, value in tags.items():
+        if not _TAG_NAME.fullmatch(name):
+            raise InputError("a tag's name is expected to have 1 to 64 letters, digits and '_', '.', ':', '/', '-'")
+        if len(value) > _MAX_TAG_VALUE:
+            raise InputError(f"the tag '{name}' has {len(value):,} characters: at most {_MAX_TAG_VALUE} are expected")
+
+
+class VersionLifecycle:
+    """Archives, deletes, restores and tags versions.
+
+    Archiving and deleting exclude aliases: both are one transaction that requires that the model's aliases are as they
+    were read, and a move of an alias requires that the version is neither archived nor deleted.
+
+    Args:
+        table: Table of the registry.
+        versions: Records of versions.
+        aliases: Aliases of models.
+        now: Returns the time.
+        pause: Waits so many seconds between attempts.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        versions: Versions,
+        aliases: Aliases,
+        *,
+        now: Callable[[], datetime],
+        pause: Callable[[float], None],
+    ) -> None:
+        self._table = table
+        self._versions = versions
+        self._aliases = aliases
+        self._now = now
+        self._pause = pause
+
+    def archive(self, tenant: str, model: str, version: int, *, by: str) -> VersionRecord:
+        """Archive a version: it is kept, but no alias may point to it and it is not served. Idempotent.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            version: Number of the version.
+            by: Name of the person.
+
+        Raises:
+            NotFoundError: The tenant has no such version, or it is deleted.
+            ConflictError: An alias points to it.
+            TransientError: Too many writers compete.
+        """
+
+        def attempt() -> VersionRecord | None:
+            record = self._versions.record(tenant, model, version)
+            if record.status == "ARCHIVED":
+                return record
+            values = {"archived_at": self._now().isoformat(), "archived_by": by}
+            return self._write_unless_aliased(record, values, required={"archived_at": None, "deleted_at": None})
+
+        return retry_on_conflict(attempt, self._pause)
+
+    def delete(self, tenant: str, model: str, version: int, *, by: str) -> tuple[VersionRecord, datetime]:
+        """Delete a version after a grace period, in which ``restore`` undoes it. Idempotent.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            version: Number of the version.
+            by: Name of the person.
+
+        Returns:
+            The record, and the end of the grace period.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+            ConflictError: An alias points to it.
+            TransientError: Too many writers compete.
+        """
+
+        def attempt() -> tuple[VersionRecord, datetime] | None:
+            item = self._versions.item(tenant, model, version)
+            record, now = parse_version(item), self._now()
+            if record.status == "DELETED":
+                return record, datetime.fromtimestamp(item["expires_at"], now.tzinfo)
+            until = (now + GRACE_PERIOD).replace(microsecond=0)
+            values = {"deleted_at": now.isoformat(), "deleted_by": by, "expires_at": int(until.timestamp())}
+            deleted = self._write_unless_aliased(record, values, required={"deleted_at": None})
+            return None if deleted is None else (deleted, until)
+
+        return retry_on_conflict(attempt, self._pause)
+
+    def restore(self, tenant: str, model: str, version: int) -> VersionRecord:
+        """Undo archiving or deleting. Idempotent.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            version: Number of the version.
+
+        Raises:
+            NotFoundError: The tenant has no such version, or its grace period is over.
+            TransientError: Too many writers compete.
+        """
+        names = ("archived_at", "archived_by", "deleted_at", "deleted_by", "expires_at")
+
+        def attempt() -> VersionRecord | None:
+            item = self._versions.item(tenant, model, version)
+            if not any(name in item for name in names):
+                return parse_version(item)
+            required = {name: item.get(name) for name in ("archived_at", "deleted_at")}
+            if not self._table.update(item["pk"], item["sk"], {}, remove=names, only_if=required):
+                return None
+            return parse_version({name: value for name, value in item.items() if name not in names})
+
+        return retry_on_conflict(attempt, self._pause)
+
+    def tag(
+        self, tenant: str, model: str, version: int | None, tags: Mapping[str, str], *, remove: tuple[str, ...] = ()
+    ) -> dict[str, str]:
+        """Set and remove tags of a version or of its model.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            version: Number of the version; None for the model itself.
+            tags: Values by name.
+            remove: Names of tags to remove; absent ones are ignored.
+
+        Returns:
+            All tags that it has now.
+
+        Raises:
+            InputError: A tag is invalid, or there are more than MAX_TAGS.
+            NotFoundError: The tenant has no such model or version.
+            TransientError: Too many writers compete.
+        """
+        check_tags(tags)
+
+        def attempt() -> tuple[dict[str, str]] | None:
+            item = self._tagged_item(tenant, model, version)
+            stored = item.get("tags")
+            changed = {name: value for name, value in {**(stored or {}), **tags}.items() if name not in remove}
+            if len(changed) > MAX_TAGS:
+                raise InputError(f"there are at most {MAX_TAGS} tags, not {len(changed)}")
+            written = self._table.update(item["pk"], item["sk"], {"tags": changed}, only_if={"tags": stored})
+            return (changed,) if written else None
+
+        return retry_on_conflict(attempt, self._pause)[0]
+
+    def _tagged_item(self, tenant: str, model: str, version: int | None) -> Item:
+        if version is not None:
+            self._versions.record(tenant, model, version)  # not a deleted one
+            return self._versions.item(tenant, model, version)
+        item = self._table.get(*model_key(tenant, model))
+        if item is None:
+            raise NotFoundError(f"there is no model '{model}'")
+        return item
+
+    def _write_unless_aliased(
+        self, record: VersionRecord, values: Mapping[str, object], *, required: Mapping[str, None]
+    ) -> VersionRecord | None:
+        """Set attributes beside a record unless an alias points to it; None if another writer was first."""
+        tenant, model, version = record.tenant, record.model, record.version
+        summary = self._table.get(*model_key(tenant, model))
+        assert summary is not None, "a registered version has a summary"
+        aliases = self._aliases.names(tenant, model, summary)
+        if pointing := sorted(name for name, number in aliases.items() if number == version):
+            names = ", ".join(f"'{name}'" for name in pointing)
+            raise ConflictError(
+                f"the alias {names} points to version {version} of '{model}': 'modeldrop promote' or 'modeldrop "
+                "rollback' moves it first"
+            )
+        written = self._table.write_all(
+            [
+                UpdateRequest(key=version_key(tenant, model, version), values=values, only_if=required),
+                CheckRequest(key=model_key(tenant, model), only_if={"aliases": summary.get("aliases")}),
+            ]
+        )
+        status = "DELETED" if "deleted_at" in values else "ARCHIVED"
+        return record.model_copy(update={"status": status}) if written else None

@@ -1,0 +1,114 @@
+"""Records of model versions in the table, with what is said about them since: archived, deleted, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, ObjectNotFoundError
+from pipeline.contracts.ports import Item, ObjectStore, Table
+from pipeline.contracts.records.model_version import VersionRecord
+from pipeline.contracts.records.variant import Artifact
+from pipeline.contracts.table_keys import version_key, version_prefix
+
+__all__ = ["Versions", "parse_version", "until_text"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Versions:
+    """Reads version records.
+
+    A record is immutable but for its smoke test. Archiving and deleting set attributes beside it, which ``record``
+    returns as the status ARCHIVED or DELETED. A deleted version whose grace period is over is gone, although DynamoDB
+    may delete its item up to two days later.
+    """
+
+    def __init__(self, table: Table, artifacts: ObjectStore, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self._table = table
+        self._artifacts = artifacts
+        self._now = now
+
+    def item(self, tenant: str, model: str, version: int) -> Item:
+        """Return the item of a version, deleted ones within their grace period included.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+        """
+        item = self._table.get(*version_key(tenant, model, version))
+        if item is None or self._is_over(item):
+            raise NotFoundError(f"model '{model}' has no version {version}")
+        return item
+
+    def record(self, tenant: str, model: str, version: int) -> VersionRecord:
+        """Return the record of a version.
+
+        Raises:
+            NotFoundError: The tenant has no such version, or it is deleted.
+        """
+        item = self.item(tenant, model, version)
+        if "deleted_at" in item:
+            raise NotFoundError(
+                f"version {version} of '{model}' is deleted: 'modeldrop undelete {model} {version}' restores it until "
+                f"{until_text(item)}"
+            )
+        return parse_version(item)
+
+    def promotable(self, tenant: str, model: str, version: int) -> VersionRecord:
+        """Return the record of a version that an alias may point to.
+
+        Raises:
+            NotFoundError: The tenant has no such version, or it is deleted.
+            ConflictError: It is archived, or has not passed its smoke test.
+        """
+        record = self.record(tenant, model, version)
+        if record.status == "ARCHIVED":
+            raise ConflictError(
+                f"version {version} of '{model}' is archived: 'modeldrop undelete {model} {version}' restores it"
+            )
+        if record.status != "READY":
+            raise ConflictError(
+                f"version {version} of '{model}' has not passed its smoke test: expected a READY version"
+            )
+        return record
+
+    def list(self, tenant: str, model: str) -> list[VersionRecord]:
+        """Return a model's records, oldest first; deleted ones have the status DELETED in their grace period."""
+        items = self._table.query(*version_prefix(tenant, model))
+        return [parse_version(item) for item in items if not self._is_over(item)]
+
+    def check_artifact(self, artifact: Artifact) -> None:
+        """Check that an artifact is stored with its size.
+
+        Raises:
+            IntegrityError: It is not in the bucket, or has another size.
+        """
+        try:
+            stored = self._artifacts.head(artifact.key)
+        except ObjectNotFoundError as error:
+            raise IntegrityError(
+                f"the artifact {artifact.sha256} is not in the bucket {self._artifacts.bucket}"
+            ) from error
+        if stored.bytes != artifact.bytes:
+            raise IntegrityError(f"the artifact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
+
+    def _is_over(self, item: Item) -> bool:
+        return bool(item.get("expires_at", float("inf")) <= self._now().timestamp())
+
+
+def parse_version(item: Item) -> VersionRecord:
+    """Return the record of a version's item, with its present status and tags."""
+    record = VersionRecord.model_validate_json(item["record"])
+    changes = {"tags": item["tags"]} if "tags" in item else {}
+    if "deleted_at" in item:
+        changes["status"] = "DELETED"
+    elif "archived_at" in item:
+        changes["status"] = "ARCHIVED"
+    return record.model_copy(update=changes) if changes else record
+
+
+def until_text(item: Item) -> str:
+    """Return the end of a deleted version's grace period."""
+    return datetime.fromtimestamp(item["expires_at"], UTC).strftime("%Y-%m-%d %H:%M UTC")
