@@ -32,6 +32,7 @@ from serving_stub import Items, serve
 
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import make_session_factory
 
@@ -79,9 +80,9 @@ def core(folder: Path) -> dict[str, float]:
 
     return alternate(
         {
-            "core": lambda: model.predict(orjson.loads(as_rows)),
+            "core": lambda: infer_document(model, orjson.loads(as_rows)),
             "floor": lambda: floor(as_rows),
-            "oip": lambda: model.predict(orjson.loads(as_tensors)),
+            "oip": lambda: infer_document(model, orjson.loads(as_tensors)),
             "oip_floor": lambda: floor(as_tensors),
         },
         ROUNDS,

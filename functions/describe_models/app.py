@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline import __version__
 from pipeline.bootstrap import model_catalogue
 from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function
 from pipeline.serving.http import Response, authorize_caller
+from pipeline.serving.metadata import server_metadata
 
 Document = dict[str, Any]
 
@@ -27,7 +27,7 @@ def caller_tenant() -> str:
 @app.get("/v2")
 def describe_server() -> Document:
     """Return the server metadata of the Open Inference Protocol."""
-    return {"name": "modeldrop", "version": __version__, "extensions": []}
+    return server_metadata()
 
 
 @app.get("/v2/health/live")

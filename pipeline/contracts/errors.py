@@ -12,7 +12,10 @@
     │   │   ├── InvalidTargetError       missing, constant, too many classes, no values
     │   │   └── TooFewRowsError
     │   └── InvalidRequestError      a prediction request
+    │       ├── TooManyRowsError         more rows than a response can have
+    │       └── UnsupportedMediaTypeError  the body's content type
     ├── NotFoundError                a model, version, run or object, as seen from one tenant
+    │   ├── MethodNotAllowedError    a route that has another method
     │   └── ObjectNotFoundError      an object in a bucket
     ├── UnauthenticatedError         no API key, or an unknown one
     ├── ForbiddenError               a known API key without the permission
@@ -74,6 +77,7 @@ __all__ = [
     "JobError",
     "JobInterruptedError",
     "MalformedRowsError",
+    "MethodNotAllowedError",
     "ModeldropError",
     "NoCandidateSurvivedError",
     "NodeLostError",
@@ -85,10 +89,12 @@ __all__ = [
     "SmokeTestFailedError",
     "TooFewRowsError",
     "TooLargeForFunctionError",
+    "TooManyRowsError",
     "TrainingError",
     "TransientError",
     "UnauthenticatedError",
     "UnreadableDatasetError",
+    "UnsupportedMediaTypeError",
     "error_named",
 ]
 
@@ -157,8 +163,20 @@ class InvalidRequestError(InputError):
     """A prediction request does not match the model's signature."""
 
 
+class TooManyRowsError(InvalidRequestError):
+    """A prediction request has more rows than one response can have."""
+
+
+class UnsupportedMediaTypeError(InvalidRequestError):
+    """The body of a prediction request has a content type that the model or the deployment cannot read."""
+
+
 class NotFoundError(ModeldropError):
     """This tenant has no such resource; whether another tenant has one is not disclosed."""
+
+
+class MethodNotAllowedError(NotFoundError):
+    """The route exists, with another method."""
 
 
 class ObjectNotFoundError(NotFoundError):

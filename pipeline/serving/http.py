@@ -25,6 +25,8 @@ __all__ = [
 Event = Mapping[str, Any]
 Response = dict[str, Any]
 
+_BINARY = frozenset({"application/octet-stream"})
+
 
 def read_request(event: Event) -> HttpRequest:
     """Return the request in API Gateway's event.
@@ -68,12 +70,13 @@ def authorize_caller(event: Event, permission: str) -> str:
 
 
 def write_response(response: HttpResponse) -> Response:
-    """Return the response as API Gateway expects it from a function."""
+    """Return the response as API Gateway expects it from a function; binary data as base64."""
+    is_binary = response.headers["content-type"] in _BINARY
     return {
         "statusCode": response.status,
         "headers": dict(response.headers),
-        "body": response.body.decode(),
-        "isBase64Encoded": False,
+        "body": base64.b64encode(response.body).decode() if is_binary else response.body.decode(),
+        "isBase64Encoded": is_binary,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.loaded_model import LoadedModel
@@ -56,6 +56,10 @@ class ModelCache:
         if version is None:
             return self.aliased(tenant, model, alias)
         return (self.load_unready if allow_unready else self.ready)(tenant, model, version)
+
+    def versions(self, tenant: str, model: str) -> Sequence[int]:
+        """Return the versions of a model that have passed their smoke test, oldest first."""
+        return self._loader.versions(tenant, model)
 
     def aliased(self, tenant: str, model: str, alias: str = LIVE) -> LoadedModel:
         """Return the version that an alias points to.

@@ -10,7 +10,8 @@ from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
 from pipeline.contracts.records.run import RejectedUpload
-from pipeline.contracts.signature import Signature
+from pipeline.serving.api.routes import split_alias
+from pipeline.serving.metadata import model_metadata
 
 __all__ = ["ModelCatalog"]
 
@@ -21,7 +22,7 @@ class _Registry(Protocol):
     def models(self, tenant: str | None = None) -> Sequence[ModelSummary]: ...
     def versions(self, tenant: str, model: str) -> Sequence[VersionRecord]: ...
     def get(self, tenant: str, model: str, version: int) -> ModelVersion: ...
-    def live(self, tenant: str, model: str) -> ModelVersion: ...
+    def live(self, tenant: str, model: str, *, alias: str = ...) -> ModelVersion: ...
 
 
 class _Runs(Protocol):
@@ -37,20 +38,17 @@ class ModelCatalog:
         self._runs = runs
 
     def metadata(self, tenant: str, model: str, version: str | None = None) -> Document:
-        """Return the Open Inference Protocol's metadata of a version; of the live one by default."""
+        """Return the Open Inference Protocol's metadata of a version.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model, or ``model@alias``.
+            version: Number of the version; by default the one that the alias, or ``live``, points to.
+        """
         chosen = self._find(tenant, model, version)
-        return {
-            "name": model,
-            "versions": [
-                str(record.version) for record in self._registry.versions(tenant, model) if record.status == "READY"
-            ],
-            "platform": "onnx_onnxv1",
-            "inputs": [
-                {"name": c.name, "datatype": c.datatype, "shape": [-1, *c.shape]} for c in chosen.signature.columns
-            ],
-            "outputs": _outputs(chosen.signature),
-            "signature": chosen.signature.to_dict(),  # an extension: how to read later files as the training file
-        }
+        name, _ = split_alias(model)
+        ready = [record.version for record in self._registry.versions(tenant, name) if record.status == "READY"]
+        return model_metadata(name, ready, chosen.signature)
 
     def ready(self, tenant: str, model: str, version: str | None = None) -> Document:
         """Return that a version is ready.
@@ -61,7 +59,7 @@ class ModelCatalog:
         chosen = self._find(tenant, model, version)
         if chosen.status != "READY":
             raise ConflictError(f"version {chosen.version} of '{model}' has not passed its smoke test")
-        return {"name": model, "ready": True}
+        return {"name": chosen.model, "ready": True}
 
     def models(self, tenant: str) -> Document:
         """Return all models of a tenant."""
@@ -98,20 +96,9 @@ class ModelCatalog:
         return {"rejected": [upload.model_dump(mode="json", include={"key", "reason", "at"}) for upload in uploads]}
 
     def _find(self, tenant: str, model: str, version: str | None) -> ModelVersion:
+        model, alias = split_alias(model)
         if version is None:
-            return self._registry.live(tenant, model)
+            return self._registry.live(tenant, model, alias=alias)
         if not (version.isascii() and version.isdigit() and len(version) <= 6):
             raise NotFoundError(f"model '{model}' has no such version: a number is expected")
         return self._registry.get(tenant, model, int(version))
-
-
-def _outputs(signature: Signature) -> list[Document]:
-    if signature.task == "regression":
-        shapes = ([-1, len(signature.targets)] if signature.targets else [-1], [-1, len(signature.quantiles)])
-        named = zip(signature.outputs, shapes, strict=False)
-        return [{"name": name, "datatype": "FP32", "shape": shape} for name, shape in named]
-    label, probabilities = signature.outputs
-    return [
-        {"name": label, "datatype": "BYTES", "shape": [-1]},
-        {"name": probabilities, "datatype": "FP32", "shape": [-1, len(signature.classes)]},
-    ]

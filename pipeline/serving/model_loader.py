@@ -12,7 +12,7 @@ from pipeline.contracts.artifacts import read_artifact
 from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.ports import ObjectStore, Table
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.table_keys import alias_key, version_key
+from pipeline.contracts.table_keys import alias_key, version_key, version_prefix
 from pipeline.evaluation.sessions import WideSession
 from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.api.model_source import LIVE
@@ -68,6 +68,11 @@ class ModelLoader:
             raise NotFoundError(f"there is no {missing}")
         version: int = item["version"]
         return version
+
+    def versions(self, tenant: str, model: str) -> list[int]:
+        """Return the versions of a model that have passed their smoke test, oldest first."""
+        records = [orjson.loads(item["record"]) for item in self._table.query(*version_prefix(tenant, model))]
+        return [record["version"] for record in records if record["status"] == _READY]
 
     def load(self, tenant: str, model: str, version: int, *, allow_unready: bool = False) -> LoadedModel:
         """Load a version.

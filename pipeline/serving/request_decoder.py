@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.errors import InvalidRequestError, TooManyRowsError
 from pipeline.contracts.signature import Signature
 from pipeline.serving.cells.errors import InvalidCellError, json_type
 from pipeline.serving.cells.kinds import CellKind, ReadCells, cell_kind, make_reader
 from pipeline.serving.cells.markers import MissingMarkers
+from pipeline.serving.matrices import Cells
 from pipeline.serving.names import ColumnNames
 
-__all__ = ["Feeds", "RequestDecoder"]
+__all__ = ["Feeds", "RequestDecoder", "to_cells"]
 
 Feeds = dict[str, NDArray[Any]]
 Row = Mapping[str, Any]
@@ -60,10 +61,12 @@ class RequestDecoder:
         self.by_name = {column.name: column for column in signature.columns}
         self.names = ColumnNames(signature)
         self.width = len(signature.columns)
+        self.takes_matrix = all(column.kind in ("numeric", "boolean") for column in signature.columns)
         self._max_rows = max_rows
         missing = MissingMarkers(signature)
+        self._has_missing_numbers = bool(missing.numbers)
         self._readers = {column.name: make_reader([column], missing) for column in signature.columns}
-        kinds = {column.name: cell_kind(column) for column in signature.columns}
+        self._kinds = kinds = {column.name: cell_kind(column) for column in signature.columns}
         self._groups = []
         for kind in dict.fromkeys(kinds.values()):
             columns = [column for column in signature.columns if kinds[column.name] == kind]
@@ -89,6 +92,31 @@ class RequestDecoder:
         except InvalidCellError:
             raise self._find_invalid_cell(rows, where) from None
 
+    def column_feeds(self, columns: Mapping[str, Cells], where: Where) -> Feeds:
+        """Decode columns into one array per column.
+
+        Args:
+            columns: Cells by column, all of the same number; an array has one axis, and NaN is a missing value.
+            where: Returns the location of a cell, for messages.
+
+        Raises:
+            InvalidRequestError: A cell is not valid in its column; the message says where.
+            KeyError: A column is absent.
+        """
+        feeds: Feeds = {}
+        for name, kind in self._kinds.items():
+            cells = columns[name]
+            if isinstance(cells, np.ndarray):
+                if kind.reader == "number" and cells.dtype.kind in "iuf" and not self._has_missing_numbers:
+                    feeds[name] = _cast_numbers(cells, kind.dtype, name, where)
+                    continue
+                cells = to_cells(cells)
+            try:
+                feeds[name] = np.array(self._readers[name](cells), kind.dtype)
+            except InvalidCellError:
+                raise self._find_invalid_cell([{name: cell} for cell in cells], where) from None
+        return feeds
+
     def _decode_row(self, row: Row) -> Feeds:
         buffers = self._buffers
         for group, arrays in zip(self._groups, buffers.arrays):  # noqa: B905 - strict would double the time
@@ -106,9 +134,9 @@ class RequestDecoder:
 
     def _find_invalid_cell(self, rows: Sequence[Row], where: Where) -> InvalidRequestError:
         for number, row in enumerate(rows):
-            for name, read in self._readers.items():
+            for name in self._readers.keys() & row.keys() if len(row) < self.width else self._readers:
                 try:
-                    read([row[name]])
+                    self._readers[name]([row[name]])
                 except InvalidCellError as error:
                     actual = error.actual or json_type(row[name])
                     return InvalidRequestError(f"{where(number, name)}: {error}, this is {actual}")
@@ -118,10 +146,28 @@ class RequestDecoder:
         """Check the number of rows.
 
         Raises:
-            InvalidRequestError: There are none, or more than a response can have.
+            InvalidRequestError: There are none.
+            TooManyRowsError: There are more than a response can have.
         """
         if not 0 < rows <= self._max_rows:
-            raise InvalidRequestError(f"{where}: 1 to {self._max_rows} rows are expected, there are {rows}")
+            error = TooManyRowsError if rows else InvalidRequestError
+            raise error(f"{where}: 1 to {self._max_rows} rows are expected, there are {rows}")
+
+
+def to_cells(array: NDArray[Any]) -> list[Any]:
+    """Return the elements of an array as JSON has them, with None for NaN."""
+    cells = array.tolist()
+    return [None if cell != cell else cell for cell in cells] if array.dtype.kind == "f" else cells  # noqa: PLR0124 - NaN
+
+
+def _cast_numbers(cells: NDArray[Any], dtype: type, name: str, where: Where) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        numbers: NDArray[Any] = cells.astype(dtype)
+    if np.isinf(numbers).any():
+        index = int(np.flatnonzero(np.isinf(numbers))[0])
+        bound = "±1.8e308" if dtype is np.float64 else "±3.4e38"
+        raise InvalidRequestError(f"{where(index, name)}: a number within {bound} is expected, this is a larger one")
+    return numbers
 
 
 def _make_cell_getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

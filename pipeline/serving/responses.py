@@ -8,17 +8,17 @@ from typing import Any
 import orjson
 from numpy.typing import NDArray
 
-from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature, split_label
 
 __all__ = [
+    "Prediction",
     "format_predictions",
     "format_target_predictions",
-    "format_tensors",
     "max_response_rows",
-    "select_outputs",
     "to_json",
 ]
+
+Prediction = dict[str, Any]
 
 _MAX_ROWS = 10_000
 _MAX_RESPONSE_BYTES = 5_000_000  # Lambda's responses have at most 6 MB
@@ -35,7 +35,7 @@ def max_response_rows(signature: Signature) -> int:
     return max(1, min(_MAX_ROWS, _MAX_RESPONSE_BYTES // a_row))
 
 
-def format_target_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[dict[str, Any]]:
+def format_target_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[Prediction]:
     """Return one prediction per row of several targets.
 
     Each is ``{"value"}`` with values by target, or ``{"label", "probabilities"}`` with a list of labels.
@@ -53,7 +53,7 @@ def format_target_predictions(outputs: Sequence[NDArray[Any]], signature: Signat
 
 def format_predictions(
     outputs: Sequence[NDArray[Any]], classes: Sequence[str], quantiles: Sequence[str] = ()
-) -> list[dict[str, Any]]:
+) -> list[Prediction]:
     """Return one prediction per row.
 
     Each is ``{"label", "probabilities"}``, or ``{"value"}`` without classes, with ``{"quantiles"}`` by name if there
@@ -73,40 +73,6 @@ def format_predictions(
         {"label": label, "probabilities": dict(zip(classes, row))}  # noqa: B905 - strict would double the time
         for label, row in zip(labels.tolist(), probabilities)  # noqa: B905 - the same
     ]
-
-
-def select_outputs(requested: Any, names: Sequence[str]) -> Sequence[str]:
-    """Return the names in the ``outputs`` of an Open Inference Protocol request; all by default.
-
-    Args:
-        requested: ``outputs`` of the request.
-        names: Outputs of the model.
-
-    Raises:
-        InvalidRequestError: It is not an array of ``{"name"}``, or a name is not an output.
-    """
-    if requested is None:
-        return names
-    if type(requested) is not list or not all(type(output) is dict for output in requested):
-        raise InvalidRequestError('outputs: an array of objects such as {"name": ...} is expected')
-    chosen = [output.get("name") for output in requested]
-    for number, name in enumerate(chosen):
-        if name not in names:
-            raise InvalidRequestError(
-                f"outputs[{number}]: its name is not one of {', '.join(names)}, which are expected"
-            )
-    return chosen or names
-
-
-def format_tensors(named: dict[str, NDArray[Any]], chosen: Sequence[str]) -> list[dict[str, Any]]:
-    """Return output tensors of the Open Inference Protocol, with flat row-major data."""
-    return [_tensor(name, named[name]) for name in chosen]
-
-
-def _tensor(name: str, array: NDArray[Any]) -> dict[str, Any]:
-    texts = array.dtype == object
-    data = array.tolist() if texts else array.ravel()
-    return {"name": name, "datatype": "BYTES" if texts else "FP32", "shape": list(array.shape), "data": data}
 
 
 def to_json(document: dict[str, Any]) -> bytes:

@@ -1,4 +1,7 @@
-"""Decode requests of the Open Inference Protocol v2: one JSON tensor per column, flat or nested in row-major order."""
+"""Decode requests of the Open Inference Protocol v2.
+
+They have one tensor per column, flat or nested in row-major order; or one matrix, if all columns are numeric.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ from collections.abc import Collection, Mapping
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
+from pipeline.serving.matrices import Cells, split_matrix
 from pipeline.serving.names import display_name
-from pipeline.serving.request_decoder import Feeds, RequestDecoder
+from pipeline.serving.request_decoder import Feeds, RequestDecoder, to_cells
 
 __all__ = ["TensorDecoder"]
 
@@ -22,7 +28,7 @@ _FLOATS: _Types = frozenset({float, int, type(None)})
 _INTEGERS: _Types = frozenset({int, type(None)})
 _TEXTS: Mapping[str, _Types] = {"BYTES": frozenset({str, type(None)})}
 _NUMBERS: Mapping[str, _Types] = {
-    **dict.fromkeys(("FP32", "FP64"), _FLOATS),
+    **dict.fromkeys(("FP32", "FP64", "FP16", "BF16"), _FLOATS),
     **{f"{sign}{bits}": _INTEGERS for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)},
 }
 # Accepted by a kind of column: datatype -> JSON types of its elements. As an extension, null is a missing value.
@@ -35,6 +41,12 @@ _ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
     "image": {"UINT8": frozenset({int})},
 }
 _CODES = {**_TEXTS, **_NUMBERS}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
+    "FP16": (-65504, 65504),
+}
+_MAX_ROWS_AS_LISTS = 8  # of arrays: for so few rows numpy's calls take longer than a loop
 
 
 class TensorDecoder:
@@ -49,17 +61,26 @@ class TensorDecoder:
         """Decode tensors into the feeds of a session.
 
         Args:
-            inputs: ``inputs`` of the request.
+            inputs: ``inputs`` of the request; the data of a tensor is an array of one axis, or a list.
             ignore_extra: Ignore columns that the model does not read.
 
         Raises:
             InvalidRequestError: A tensor is no column's, is repeated, or has a wrong shape or datatype.
+            TooManyRowsError: There are more rows than a response can have.
         """
         if type(inputs) is not list:
             raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_type(inputs)}")
         if not inputs:
             raise InvalidRequestError("inputs: one tensor per column is expected, the array is empty")
-        tensors: dict[str, list[Any]] = {}
+        tensors = self._read_matrix(inputs[0]) if len(inputs) == 1 and self._columns.takes_matrix else None
+        if tensors is None:
+            tensors = self._read_columns(inputs, ignore_extra)
+        else:
+            self._count_rows(tensors)
+        return self._feeds(tensors)
+
+    def _read_columns(self, inputs: list[Any], ignore_extra: bool) -> dict[str, Cells]:
+        tensors: dict[str, Cells] = {}
         for number, tensor in enumerate(inputs):
             name, data = self._read(tensor, number)
             if name in tensors:
@@ -69,24 +90,51 @@ class TensorDecoder:
         rows = self._count_rows(tensors)
         for name in absent:
             tensors[name] = [None] * rows
+        return tensors
+
+    def _feeds(self, tensors: dict[str, Cells]) -> Feeds:
+        rows = len(next(iter(tensors.values())))
+        if rows > _MAX_ROWS_AS_LISTS:
+            return self._columns.column_feeds(tensors, _where)
         names = list(tensors)
-        cells = [dict(zip(names, row)) for row in zip(*tensors.values())]  # noqa: B905 - the lengths are checked
+        columns = [to_cells(data) if isinstance(data, np.ndarray) else data for data in tensors.values()]
+        cells = [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905 - the lengths are checked
         return self._columns.feeds(cells, _where)
 
-    def _read(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
+    def _read_matrix(self, tensor: Any) -> dict[str, Cells] | None:
+        """Return the columns of a matrix; None if the tensor is a column's, or not a matrix at all."""
+        try:
+            name, shape, datatype, data = _get_fields(tensor)
+        except (KeyError, TypeError):
+            return None
+        if type(name) is not str or self._columns.names.find(name) or type(shape) is not list or len(shape) != 2:
+            return None
+        where = f"input '{display_name(name)}'"
+        elements = _NUMBERS.get(datatype) if type(datatype) is str else None
+        if elements is None:
+            raise InvalidRequestError(f"{where}, datatype: one of {', '.join(_NUMBERS)} is expected")
+        if not isinstance(data, list | np.ndarray):
+            raise InvalidRequestError(f"{where}, data: an array is expected, not {json_type(data)}")
+        columns = split_matrix(data, shape, self._columns.width, where)
+        return {
+            column: self._check_elements(column, datatype, elements, cells)
+            for column, cells in zip(self._elements, columns, strict=True)
+        }
+
+    def _read(self, tensor: Any, number: int) -> tuple[str, Cells]:
         """Return the column of a tensor, and one value per row."""
         try:
             name, shape, datatype, data = _get_fields(tensor)
             elements = self._elements[name][datatype]
         except (KeyError, TypeError):
             return self._read_irregular(tensor, number)
-        if type(data) is not list:
+        if not isinstance(data, list | np.ndarray):
             raise InvalidRequestError(
                 f"input '{display_name(name)}', data: an array is expected, not {json_type(data)}"
             )
         if name in self._images:
             return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
-        if list in map(type, data):
+        if type(data) is list and list in map(type, data):
             data = _flatten(data, name)
         if shape not in ([len(data)], [len(data), 1]):
             count = len(data)
@@ -94,14 +142,28 @@ class TensorDecoder:
                 f"input '{display_name(name)}': the shape [{count}] or [{count}, 1] is expected, "
                 f"its data has {count} elements"
             )
+        return name, self._check_elements(name, datatype, elements, data)
+
+    def _check_elements(self, name: str, datatype: str, elements: _Types, data: Cells) -> Cells:
+        """Return the data of a tensor, whose elements have the JSON types and the range of its datatype."""
+        if isinstance(data, np.ndarray):
+            return data
         if not elements.issuperset(map(type, data)):
             wrong = next(index for index, element in enumerate(data) if type(element) not in elements)
             raise InvalidRequestError(
                 f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_type(data[wrong])}"
             )
-        return name, data
+        if datatype in _RANGES:
+            low, high = _RANGES[datatype]
+            present = [element for element in data if element is not None]
+            if present and (min(present) < low or max(present) > high):
+                wrong = next(i for i, element in enumerate(data) if element is not None and not low <= element <= high)
+                raise InvalidRequestError(
+                    f"{_where(wrong, name)}: {datatype} is from {low} to {high}, this is another number"
+                )
+        return data
 
-    def _check_names(self, tensors: dict[str, list[Any]], ignore_extra: bool) -> Collection[str]:
+    def _check_names(self, tensors: dict[str, Cells], ignore_extra: bool) -> Collection[str]:
         """Return the absent optional columns, and remove extra tensors.
 
         Raises:
@@ -114,7 +176,7 @@ class TensorDecoder:
             del tensors[name]
         return self._elements.keys() - tensors.keys()
 
-    def _count_rows(self, tensors: Mapping[str, list[Any]]) -> int:
+    def _count_rows(self, tensors: Mapping[str, Cells]) -> int:
         first, *remaining = tensors
         rows = len(tensors[first])
         self._columns.check_count(rows, "inputs")
@@ -126,7 +188,7 @@ class TensorDecoder:
                 )
         return rows
 
-    def _read_irregular(self, tensor: Any, number: int) -> tuple[str, list[Any]]:
+    def _read_irregular(self, tensor: Any, number: int) -> tuple[str, Cells]:
         """Read a tensor whose name has another spelling, or raise an error that says what is wrong with it.
 
         A tensor that merely belongs to no column is returned under its name, to be reported together with others.

@@ -18,3 +18,6 @@ class OneModel:
 
     def find(self, reference: ModelReference) -> LoadedModel:
         return self.model
+
+    def versions(self, tenant: str, model: str) -> list[int]:
+        return [self.model.version]

@@ -28,6 +28,7 @@ from pipeline.jobs.runtime.job import run_job
 from pipeline.jobs.train import train
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import make_session_factory
 from pipeline.validation.validate import validate
@@ -58,7 +59,7 @@ class Learned:
         return self.model.signature
 
     def predict(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        answer: list[dict[str, Any]] = json.loads(self.model.predict({"rows": rows}).body)["predictions"]
+        answer: list[dict[str, Any]] = json.loads(infer_document(self.model, {"rows": rows}).body)["predictions"]
         return answer
 
     def test_rows(self) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.table_keys import version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import MAX_RECORD_BYTES, ModelRegistry
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.serving.model_loader import ModelLoader, make_session_factory
 from pipeline.validation.limits import MAX_CLASSES, MAX_COLUMNS
@@ -96,14 +97,15 @@ def test_it_is_registered_in_a_small_item_described_and_answers(table: Table, wh
     assert version.signature == ModelRegistry(table, artifacts).live("demo", "adult").signature == signature
     loaded = ModelLoader(table, artifacts, make_session_factory(1)).load("demo", "adult", 1)
     assert loaded.signature == signature
-    answer = loaded.predict(
+    answer = infer_document(
+        loaded,
         {
             "rows": [
                 {column.name: None for column in signature.columns} | {NARROW[0].name: 1.0}
                 if which == "classes"
                 else {column.name: 1.0 for column in signature.columns}
             ]
-        }
+        },
     )
     (prediction,) = json.loads(answer.body)["predictions"]
     assert prediction["label"] == signature.classes[-1]

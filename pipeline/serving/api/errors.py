@@ -8,10 +8,13 @@ from pipeline.contracts.errors import (
     ConflictError,
     ForbiddenError,
     InputError,
+    MethodNotAllowedError,
     NotFoundError,
     ObjectNotFoundError,
+    TooManyRowsError,
     TransientError,
     UnauthenticatedError,
+    UnsupportedMediaTypeError,
 )
 from pipeline.serving.api.messages import HttpResponse
 
@@ -19,9 +22,12 @@ __all__ = ["http_status", "respond_to_error"]
 
 _STATUS: dict[type[BaseException], int] = {
     InputError: 400,
+    TooManyRowsError: 413,
+    UnsupportedMediaTypeError: 415,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    MethodNotAllowedError: 405,
     ObjectNotFoundError: 500,  # a stored object is missing: not the caller's error
     ConflictError: 409,
     TransientError: 503,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -42,4 +43,8 @@ class ModelSource(Protocol):
             IntegrityError: Its file is missing or changed.
             TransientError: Storage is busy.
         """
+        ...
+
+    def versions(self, tenant: str, model: str) -> Sequence[int]:
+        """Return the versions of a model that can be called, oldest first; empty if the tenant has no such model."""
         ...

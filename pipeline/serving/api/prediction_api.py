@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
-from pipeline.contracts.errors import InvalidRequestError
-from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
+from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.model_source import ModelReference, ModelSource
-from pipeline.serving.api.routes import find_route
+from pipeline.serving.api.protocols.infer import infer
+from pipeline.serving.api.routes import Route, find_route
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.metadata import model_metadata, server_metadata
+from pipeline.serving.responses import to_json
 
 __all__ = ["PredictionApi"]
 
@@ -35,40 +36,40 @@ class PredictionApi:
             caller: Whose models are visible, and with which permissions.
 
         Raises:
-            ForbiddenError: The caller may not predict.
+            ForbiddenError: The caller lacks the permission: ``predict``, for metadata ``read``.
             NotFoundError: There is no such route, or the caller's tenant has no such model or version.
+            MethodNotAllowedError: The route has another method.
             ConflictError: The version has not passed its smoke test.
             IntegrityError: The model file is missing or changed.
             InvalidRequestError: The request does not match the model's signature; the message says what is wrong, and
                 where.
+            TooManyRowsError: There are more rows than a response can have.
         """
-        caller.require("predict")
         route = find_route(request.method, request.path)
-        ignore_extra = _ignores_extra(request)
-        if not request.body:
-            raise InvalidRequestError('the body is empty: JSON with "rows" or "inputs" is expected')
-        model = self._models.find(
+        if route.action == "infer":
+            caller.require("predict")
+            return infer(self._find(route, caller), request)
+        if not route.model:
+            return _respond_json(_SERVER_DOCUMENTS[route.action])
+        caller.require("read")
+        model = self._find(route, caller)
+        if route.action == "model_ready":
+            return _respond_json({"name": model.model, "ready": True})
+        versions = self._models.versions(caller.tenant, model.model)
+        return _respond_json(model_metadata(model.model, versions, model.signature))
+
+    def _find(self, route: Route, caller: Caller) -> LoadedModel:
+        return self._models.find(
             ModelReference(caller.tenant, route.model, route.version, route.alias, caller.may_use_unready)
         )
-        inference = model.predict(_parse_json(request.body), ignore_extra=ignore_extra)
-        facts = {"tenant": caller.tenant, "model": model.model, "version": model.version, "rows": inference.rows}
-        return HttpResponse(200, inference.body, facts=facts)
 
 
-def _ignores_extra(request: HttpRequest) -> bool:
-    policy = request.query.get("extra", "refuse")
-    if policy not in ("ignore", "refuse"):
-        raise InvalidRequestError("extra: 'ignore' or 'refuse' is expected")
-    return policy == "ignore"
+_SERVER_DOCUMENTS: dict[str, dict[str, Any]] = {
+    "server": server_metadata(),
+    "live": {"live": True},
+    "ready": {"ready": True},
+}
 
 
-def _parse_json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        problem = error.msg
-        if str(error.doc)[error.pos :].lstrip("-").startswith(("NaN", "Infinity")):
-            problem = "null is expected for a missing number, not NaN or Infinity"
-        raise InvalidRequestError(
-            f"the body is not JSON (line {error.lineno}, column {error.colno}): {problem}"
-        ) from error
+def _respond_json(document: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(200, to_json(document), JSON)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
-from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.errors import MethodNotAllowedError, NotFoundError
 from pipeline.serving.api.model_source import LIVE
 
-__all__ = ["Action", "Route", "find_route"]
+__all__ = ["Action", "Route", "find_route", "split_alias"]
 
-Action = Literal["infer"]
-_MODEL = r"(?P<model>[A-Za-z0-9_.-]{1,32})"
+Action = Literal["server", "live", "ready", "metadata", "model_ready", "infer"]
+# A model's name, optionally with an alias, and optionally a version.
+_MODEL = r"(?P<model>[A-Za-z0-9_.-]{1,32})(?:@(?P<alias>[A-Za-z0-9_.-]{1,32}))?"
+_VERSION = r"(?:/versions/(?P<version>[0-9]{1,6}))?"
 _PATHS: tuple[tuple[Action, str, re.Pattern[str]], ...] = (
-    ("infer", "POST", re.compile(rf"/v2/models/{_MODEL}(?:/versions/(?P<version>[0-9]{{1,6}}))?/infer$")),
+    ("infer", "POST", re.compile(rf"/v2/models/{_MODEL}{_VERSION}/infer$")),
+    ("metadata", "GET", re.compile(rf"/v2/models/{_MODEL}{_VERSION}$")),
+    ("model_ready", "GET", re.compile(rf"/v2/models/{_MODEL}{_VERSION}/ready$")),
+    ("server", "GET", re.compile(r"/v2/?$")),
+    ("live", "GET", re.compile(r"/v2/health/live$")),
+    ("ready", "GET", re.compile(r"/v2/health/ready$")),
 )
 
 
@@ -21,15 +29,15 @@ class Route(NamedTuple):
     """What a request asks for.
 
     Attributes:
-        action: What to do with the model.
-        model: Name of the model.
+        action: What to do.
+        model: Name of the model; empty if the route has none.
         version: Number of the version; None for the one that ``alias`` points to.
         alias: Name of the alias.
     """
 
     action: Action
-    model: str
-    version: int | None
+    model: str = ""
+    version: int | None = None
     alias: str = LIVE
 
 
@@ -38,9 +46,29 @@ def find_route(method: str, path: str) -> Route:
 
     Raises:
         NotFoundError: No route has this path; the message is the same for names that nothing can have.
+        MethodNotAllowedError: The route has another method.
     """
+    if "%" in path:
+        path = unquote(path)
+    methods = []
     for action, route_method, pattern in _PATHS:
-        if method == route_method and (match := pattern.search(path)):
-            version = match["version"]
-            return Route(action, match["model"], int(version) if version else None)
+        if match := pattern.search(path):
+            if method == route_method:
+                return _make_route(action, match.groupdict())
+            methods.append(route_method)
+    if methods:
+        raise MethodNotAllowedError(f"this route has the method {' and '.join(methods)}, not {method[:16]}")
     raise NotFoundError("there is no such model or version: a model's name and a version's number are expected")
+
+
+def split_alias(name: str) -> tuple[str, str]:
+    """Return the model and the alias of ``model@alias``; the alias of a name alone is ``live``."""
+    model, _, alias = name.partition("@")
+    return model, alias or LIVE
+
+
+def _make_route(action: Action, names: dict[str, str | None]) -> Route:
+    version, alias = names.get("version"), names.get("alias")
+    if version and alias:
+        raise NotFoundError("a version or an alias is expected, not both")
+    return Route(action, names.get("model") or "", int(version) if version else None, alias or LIVE)

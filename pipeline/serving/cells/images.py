@@ -31,7 +31,7 @@ def make_image_reader(shape: tuple[int, ...]) -> Callable[[Sequence[Any]], Seque
     return read
 
 
-def split_image_batch(data: list[Any], shape: Any, image_shape: tuple[int, ...], where: str) -> list[Any]:
+def split_image_batch(data: list[Any] | Image, shape: Any, image_shape: tuple[int, ...], where: str) -> list[Any]:
     """Split a tensor of the Open Inference Protocol, flat or nested in row-major order, into images.
 
     Args:
@@ -73,7 +73,7 @@ def _read_cell(cell: Any, shape: tuple[int, ...]) -> Image:
     return pixels.reshape(shape)
 
 
-def _to_pixels(numbers: list[Any]) -> Image:
+def _to_pixels(numbers: list[Any] | Image) -> Image:
     try:
         array = np.array(numbers)
     except ValueError:

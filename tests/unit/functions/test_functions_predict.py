@@ -128,6 +128,9 @@ class Raising:
     def find(self, reference: ModelReference) -> LoadedModel:
         raise self._error
 
+    def versions(self, tenant: str, model: str) -> list[int]:
+        raise self._error
+
 
 def test_what_nobody_foresaw_is_a_500_whose_place_is_logged_and_whose_words_are_not(api: Api) -> None:
     api.give(api=PredictionApi(Raising(ValueError(SECRET))))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import LoadedModel
 from tests.unit.serving.served import CLASSIFIER, COLUMNS, REGRESSOR, loaded
 
@@ -60,7 +61,7 @@ documents = (
 
 def answer(model: LoadedModel, document: Any) -> dict[str, Any] | None:
     try:
-        body: dict[str, Any] = json.loads(model.predict(document).body)
+        body: dict[str, Any] = json.loads(infer_document(model, document).body)
     except InvalidRequestError:
         return None
     return body

@@ -18,6 +18,7 @@ from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.api.messages import Caller, HttpRequest
 from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import InferenceSession
 from pipeline.serving.model_cache import MAX_KEPT_BYTES, ModelCache
 from pipeline.serving.model_loader import ModelLoader, make_session_factory
@@ -195,8 +196,11 @@ def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> Non
     publish(world.table, world.artifacts, packed=True)
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     assert is_packed(world.artifacts.get(key))
-    answer = world.store().aliased("demo", "adult").predict(json.loads(BODY))
-    assert json.loads(answer.body)["predictions"] == json.loads(loaded().predict(json.loads(BODY)).body)["predictions"]
+    answer = infer_document(world.store().aliased("demo", "adult"), json.loads(BODY))
+    assert (
+        json.loads(answer.body)["predictions"]
+        == json.loads(infer_document(loaded(), json.loads(BODY)).body)["predictions"]
+    )
 
 
 def test_a_packed_file_that_is_damaged_is_refused_by_name(world: World) -> None:

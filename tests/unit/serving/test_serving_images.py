@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import make_session_factory
 
@@ -75,18 +76,18 @@ def test_rows_hold_numbers_or_pictures(shape: tuple[int, ...], rows: int) -> Non
     wanted = [value(image) for image in images]
     for given_as in (lambda image: image.tolist(), lambda image: {"b64": png(image)}):
         document = {"rows": [{"image": given_as(image)} for image in images]}
-        assert values(MODELS[shape].predict(document).body) == wanted
+        assert values(infer_document(MODELS[shape], document).body) == wanted
 
 
 def test_grey_may_leave_its_channel_out() -> None:
     image = pixels(GREY)
-    assert values(MODELS[GREY].predict({"rows": [{"image": image[:, :, 0].tolist()}]}).body) == [value(image)]
+    assert values(infer_document(MODELS[GREY], {"rows": [{"image": image[:, :, 0].tolist()}]}).body) == [value(image)]
 
 
 def test_a_picture_of_another_size_and_mode_is_made_to_fit() -> None:
     picture = np.full((30, 40, 3), 200, np.uint8)
     for form in ("PNG", "JPEG"):
-        (found,) = values(MODELS[GREY].predict({"rows": [{"image": {"b64": png(picture, form)}}]}).body)
+        (found,) = values(infer_document(MODELS[GREY], {"rows": [{"image": {"b64": png(picture, form)}}]}).body)
         assert found == pytest.approx(value(np.full(GREY, 200)), rel=0.01)
 
 
@@ -96,7 +97,7 @@ def test_tensors_are_uint8_of_images(shape: tuple[int, ...], *, nested: bool) ->
     images = np.stack([pixels(shape, seed) for seed in range(3)])
     data = images.tolist() if nested else images.reshape(-1).tolist()
     tensor = {"name": "image", "shape": list(images.shape), "datatype": "UINT8", "data": data}
-    (output,) = json.loads(MODELS[shape].predict({"inputs": [tensor]}).body)["outputs"]
+    (output,) = json.loads(infer_document(MODELS[shape], {"inputs": [tensor]}).body)["outputs"]
     assert output["data"] == [value(image) for image in images]
 
 
@@ -121,7 +122,7 @@ def test_tensors_are_uint8_of_images(shape: tuple[int, ...], *, nested: bool) ->
 def test_what_is_no_image_is_refused_by_its_place(cell: Any, message: str) -> None:
     good = {"image": pixels(GREY).tolist()}
     with pytest.raises(InvalidRequestError, match=rf"rows\[1\], column 'image': .*{message}"):
-        MODELS[GREY].predict({"rows": [good, {"image": cell}]})
+        infer_document(MODELS[GREY], {"rows": [good, {"image": cell}]})
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_what_is_no_image_is_refused_by_its_place(cell: Any, message: str) -> No
 def test_a_tensor_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
     tensor = {"name": "image", "shape": [1, 4, 5, 1], "datatype": "UINT8", "data": [0] * 20}
     with pytest.raises(InvalidRequestError, match=message):
-        MODELS[GREY].predict({"inputs": [tensor | change]})
+        infer_document(MODELS[GREY], {"inputs": [tensor | change]})
 
 
 numbers = st.integers(-1, 256) | st.floats(0, 255) | st.none() | st.text(max_size=2)
@@ -150,6 +151,6 @@ pictures = st.fixed_dictionaries({"b64": st.binary(max_size=20).map(lambda body:
 @given(st.lists(st.fixed_dictionaries({"image": cells | pictures}), min_size=1, max_size=2))
 def test_any_cell_is_answered_or_refused(rows: list[dict[str, Any]]) -> None:
     try:
-        assert MODELS[GREY].predict({"rows": rows}).rows == len(rows)
+        assert infer_document(MODELS[GREY], {"rows": rows}).facts["rows"] == len(rows)
     except InvalidRequestError as error:
         assert "column 'image'" in str(error)  # noqa: PT017 - either is right

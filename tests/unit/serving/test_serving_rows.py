@@ -12,6 +12,7 @@ import pytest
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.request_decoder import RequestDecoder
 from pipeline.serving.responses import format_predictions, to_json
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, ROWS, direct, loaded
@@ -26,14 +27,14 @@ AS_FED = {
 
 
 def answered(rows: Any, signature: Signature = CLASSIFIER) -> list[dict[str, Any]]:
-    body = json.loads(loaded(signature).predict({"rows": rows}).body)
+    body = json.loads(infer_document(loaded(signature), {"rows": rows}).body)
     assert (body["model"], body["version"]) == ("adult", 3)
     return body["predictions"]
 
 
 def refused(rows: Any) -> str:
     with pytest.raises(InvalidRequestError) as raised:
-        loaded().predict({"rows": rows})
+        infer_document(loaded(), {"rows": rows})
     return raised.value.message
 
 
@@ -170,9 +171,9 @@ def test_a_model_of_many_classes_takes_fewer_rows_so_that_its_answer_fits() -> N
     )
     model = loaded(signature)
     with pytest.raises(InvalidRequestError, match=r"1 to \d+ rows are expected, there are 10000") as raised:
-        model.predict({"rows": [{"x": 1}] * 10_000})
+        infer_document(model, {"rows": [{"x": 1}] * 10_000})
     most = int(raised.value.message.split("1 to ")[1].split()[0])
-    answer = model.predict({"rows": [{"x": 0.1}] * most})
+    answer = infer_document(model, {"rows": [{"x": 0.1}] * most})
     assert 1_000_000 < len(answer.body) < 6_000_000
 
 
@@ -222,14 +223,14 @@ def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:
 @pytest.mark.parametrize("extra", [{"zzzzzz": 1}, {"joob": "cook", "income": ">50K"}])
 def test_extra_columns_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
     rows = [{**ROWS[0], **extra}, ROWS[1]]
-    body = json.loads(loaded().predict({"rows": rows}, ignore_extra=True).body)
+    body = json.loads(infer_document(loaded(), {"rows": rows}, ignore_extra=True).body)
     assert body["predictions"] == answered(ROWS[:2])
 
 
 def test_an_absent_column_is_an_error_whatever_is_ignored() -> None:
     row = {"joob": "cook", **{name: cell for name, cell in ROWS[0].items() if name != "job"}}
     with pytest.raises(InvalidRequestError, match="lacks 'job'"):
-        loaded().predict({"rows": [row]}, ignore_extra=True)
+        infer_document(loaded(), {"rows": [row]}, ignore_extra=True)
 
 
 def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
@@ -237,7 +238,7 @@ def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
     row = {**ROWS[0], "row number": 7, " Gro\u0308ße ": None}
     assert answered([row], signature) == answered([ROWS[0]])
     with pytest.raises(InvalidRequestError, match="has 'row'"):
-        loaded(signature).predict({"rows": [{**row, "row": 1}]})
+        infer_document(loaded(signature), {"rows": [{**row, "row": 1}]})
 
 
 @pytest.mark.parametrize("cell", ["3/4/2024", "3-4-24 10:30", "Mon, 01/02/2024"])

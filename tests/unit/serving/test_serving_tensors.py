@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.request_decoder import RequestDecoder
 from pipeline.serving.tensors import TensorDecoder
 from tests.unit.serving.served import CLASSIFIER, REGRESSOR, direct, loaded
@@ -32,13 +33,13 @@ AS_FED = {"age": [30.5, NAN], "job": ["cook", ""], "hours per week": [40, -1], "
 
 
 def answered(document: dict[str, Any], signature: Any = CLASSIFIER) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(loaded(signature).predict(document).body)
+    found: dict[str, Any] = json.loads(infer_document(loaded(signature), document).body)
     return found
 
 
 def refused(document: Any) -> str:
     with pytest.raises(InvalidRequestError) as raised:
-        loaded().predict(document)
+        infer_document(loaded(), document)
     return raised.value.message
 
 
@@ -72,7 +73,7 @@ def test_only_the_outputs_that_are_asked_for_come_in_their_order(wanted: list[st
 
 
 def test_it_counts_the_rows() -> None:
-    assert loaded().predict({"inputs": tensors()}).rows == 2
+    assert infer_document(loaded(), {"inputs": tensors()}).facts["rows"] == 2
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_every_numeric_datatype_is_taken(datatype: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"datatype": "BOOL"}, "input 'age', datatype: one of FP32, FP64, INT8"),
+        ({"datatype": "BOOL"}, "input 'age', datatype: one of FP32, FP64, FP16"),
         ({"datatype": "BYTES"}, "input 'age', element 0: BYTES or null is expected, this is a number"),
         ({"datatype": 7}, "input 'age', datatype: one of FP32"),
         ({"datatype": ["FP32"]}, "input 'age', datatype: one of FP32"),
@@ -176,7 +177,7 @@ def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any])
 def test_extra_tensors_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
     document = {"inputs": [extra, *tensors()]}
     assert "?extra=ignore" in refused(document)
-    assert json.loads(loaded().predict(document, ignore_extra=True).body) == answered({"inputs": tensors()})
+    assert json.loads(infer_document(loaded(), document, ignore_extra=True).body) == answered({"inputs": tensors()})
 
 
 def test_a_tensor_of_a_column_that_the_training_file_had_too_is_not_extra() -> None:
@@ -187,4 +188,4 @@ def test_a_tensor_of_a_column_that_the_training_file_had_too_is_not_extra() -> N
 
 def test_an_absent_tensor_is_an_error_whatever_is_ignored() -> None:
     with pytest.raises(InvalidRequestError, match="lacks 'age'"):
-        loaded().predict({"inputs": tensors(name="agee")}, ignore_extra=True)
+        infer_document(loaded(), {"inputs": tensors(name="agee")}, ignore_extra=True)

@@ -1,0 +1,64 @@
+"""Parse JSON bodies. Unlike orjson alone, refuse an object that has one key twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.names import display_name
+
+__all__ = ["parse_json"]
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a JSON body.
+
+    Raises:
+        InvalidRequestError: It is not JSON in UTF-8, is nested too deeply, or an object has a key twice.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(
+            f"the body is not JSON (line {error.lineno}, column {error.colno}): {_problem(error)}"
+        ) from error
+    # Every key is followed by a colon: if there are as many of them as keys, no key was overwritten by its duplicate.
+    if type(document) is dict and body.count(b":") != _count_keys(document):
+        _check_duplicates(body)
+    return document
+
+
+def _problem(error: orjson.JSONDecodeError) -> str:
+    if str(error.doc)[error.pos :].lstrip("-").startswith(("NaN", "Infinity")):
+        return "null is expected for a missing number, not NaN or Infinity"
+    if "depth" in error.msg or "ecursion" in error.msg:
+        return "arrays and objects are nested too deeply"
+    return error.msg
+
+
+def _count_keys(document: dict[str, Any]) -> int:
+    """Count the keys of an object and of the objects in its arrays; deeper ones are not counted."""
+    return len(document) + sum(
+        sum(map(len, value)) for value in document.values() if type(value) is list and set(map(type, value)) == {dict}
+    )
+
+
+def _check_duplicates(body: bytes) -> None:
+    try:
+        json.loads(body, object_pairs_hook=_check_pairs, parse_float=str, parse_int=str)
+    except RecursionError:
+        raise InvalidRequestError("the body is not JSON: arrays and objects are nested too deeply") from None
+
+
+def _check_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
+    names = set()
+    for name, _ in pairs:
+        if name in names:
+            raise InvalidRequestError(
+                f"an object of the body has the key '{display_name(name)}' twice, once is expected"
+            )
+        names.add(name)

@@ -1,0 +1,1 @@
+"""Request and response forms of each protocol that the prediction API speaks."""

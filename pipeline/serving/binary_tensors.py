@@ -1,0 +1,163 @@
+"""The Open Inference Protocol's binary tensor data extension.
+
+A body is a JSON header, whose length is in the HTTP header ``Inference-Header-Content-Length``, and then the data of
+each tensor with the parameter ``binary_data_size``, in the order of the header.
+
+References:
+    Triton Inference Server, "Binary Tensor Data Extension",
+    https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.cells.errors import json_type
+
+__all__ = ["BINARY_DATATYPES", "attach_binary_data", "split_header", "write_binary_tensor"]
+
+BINARY_DATATYPES: Mapping[str, np.dtype[Any]] = {
+    "BOOL": np.dtype("u1"),
+    "UINT8": np.dtype("u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"), "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("i1"), "INT16": np.dtype("<i2"), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
+    "BF16": np.dtype("<u2"),
+}  # fmt: skip
+_LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
+_SIZE = "binary_data_size"
+
+
+def split_header(body: bytes, length: str) -> tuple[bytes, memoryview]:
+    """Split a body into its JSON header and its binary data.
+
+    Args:
+        body: The body.
+        length: Value of the HTTP header ``Inference-Header-Content-Length``.
+
+    Raises:
+        InvalidRequestError: The length is not a number, or is more than the body has.
+    """
+    if not (length.isascii() and length.isdigit() and len(length) <= 12 and int(length) <= len(body)):
+        raise InvalidRequestError(
+            "Inference-Header-Content-Length: the length of the JSON header is expected, at most the "
+            f"{len(body)} bytes of the body"
+        )
+    return body[: int(length)], memoryview(body)[int(length) :]
+
+
+def attach_binary_data(inputs: Any, data: memoryview) -> Any:
+    """Return input tensors whose ``data`` is read from the binary part of a body.
+
+    Args:
+        inputs: ``inputs`` of the JSON header.
+        data: Binary part of the body.
+
+    Returns:
+        ``inputs``, where each tensor with the parameter ``binary_data_size`` has ``data``: a list of text for BYTES, an
+        array of one axis for any other datatype.
+
+    Raises:
+        InvalidRequestError: The data is truncated or too long, or does not have the shape or datatype of its tensor.
+    """
+    if type(inputs) is not list:
+        return inputs
+    offset = 0
+    tensors = []
+    for number, tensor in enumerate(inputs):
+        size = _binary_size(tensor, number)
+        if size is None:
+            tensors.append(tensor)
+            continue
+        if offset + size > len(data):
+            raise InvalidRequestError(
+                f"inputs[{number}]: {size} bytes of binary data are expected, the body has {len(data) - offset} more"
+            )
+        values = _read_values(tensor, number, data[offset : offset + size])
+        tensors.append(tensor | {"data": values})
+        offset += size
+    if offset != len(data):
+        raise InvalidRequestError(
+            f"the body has {len(data)} bytes of binary data, its tensors have {offset}: as many are expected"
+        )
+    return tensors
+
+
+def write_binary_tensor(array: NDArray[Any]) -> bytes:
+    """Return the binary data of an output: little-endian numbers, or texts with their length before each."""
+    if array.dtype == object:
+        texts = [text.encode() for text in array.ravel().tolist()]
+        return b"".join(piece for text in texts for piece in (_LENGTH.pack(len(text)), text))
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _binary_size(tensor: Any, number: int) -> int | None:
+    parameters = tensor.get("parameters") if type(tensor) is dict else None
+    size = parameters.get(_SIZE) if type(parameters) is dict else None
+    if size is None:
+        return None
+    if type(size) is not int or size < 0:
+        raise InvalidRequestError(f"inputs[{number}], {_SIZE}: a number of bytes is expected, not {json_type(size)}")
+    if "data" in tensor:
+        raise InvalidRequestError(f"inputs[{number}] has data and {_SIZE}: one of them is expected")
+    return size
+
+
+def _read_values(tensor: Mapping[str, Any], number: int, data: memoryview) -> NDArray[Any] | list[str]:
+    where = f"inputs[{number}]"
+    datatype = tensor.get("datatype")
+    read: Callable[[memoryview, str], NDArray[Any] | list[str]]
+    if datatype == "BYTES":
+        read = _read_texts
+    elif type(datatype) is str and datatype in BINARY_DATATYPES:
+        read = _number_reader(datatype)
+    else:
+        raise InvalidRequestError(f"{where}, datatype: one of BYTES, {', '.join(BINARY_DATATYPES)} is expected")
+    values = read(data, where)
+    shape = tensor.get("shape")
+    if type(shape) is list and all(type(axis) is int for axis in shape) and math.prod(shape) != len(values):
+        raise InvalidRequestError(
+            f"{where}: its shape has {math.prod(shape)} elements, its binary data has {len(values)}"
+        )
+    return values
+
+
+def _number_reader(datatype: str) -> Callable[[memoryview, str], NDArray[Any]]:
+    dtype = BINARY_DATATYPES[datatype]
+
+    def read(data: memoryview, where: str) -> NDArray[Any]:
+        if len(data) % dtype.itemsize:
+            raise InvalidRequestError(
+                f"{where}: {datatype} has {dtype.itemsize} bytes an element, its binary data has {len(data)}"
+            )
+        numbers: NDArray[Any] = np.frombuffer(data, dtype)
+        if datatype == "BF16":  # the upper half of a float32
+            return (numbers.astype("<u4") << 16).view("<f4")
+        return numbers != 0 if datatype == "BOOL" else numbers
+
+    return read
+
+
+def _read_texts(data: memoryview, where: str) -> list[str]:
+    body = bytes(data)
+    texts: list[str] = []
+    start = 0
+    try:
+        while start < len(body):
+            (length,) = _LENGTH.unpack_from(body, start)
+            start += _LENGTH.size
+            if start + length > len(body):
+                raise InvalidRequestError(f"{where}: the binary data of element {len(texts)} is truncated")
+            texts.append(body[start : start + length].decode())
+            start += length
+    except struct.error:
+        raise InvalidRequestError(f"{where}: the binary data of element {len(texts)} is truncated") from None
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"{where}: element {len(texts)} is not UTF-8, which is expected") from None
+    return texts
