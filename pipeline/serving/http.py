@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.contracts.errors import InvalidRequestError, UnauthenticatedError
 from pipeline.contracts.object_keys import SMOKE_TEST
 from pipeline.serving.api.errors import respond_to_error
-from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
+from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 
 __all__ = [
     "Event",
@@ -31,10 +31,13 @@ _BINARY = frozenset({"application/octet-stream"})
 def read_request(event: Event) -> HttpRequest:
     """Return the request in API Gateway's event.
 
+    API Gateway decodes a base64 response only for a request with the header Accept; one without gets JSON.
+
     Raises:
         InvalidRequestError: The body is not base64 as announced.
     """
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    headers.setdefault("accept", JSON["content-type"])
     return HttpRequest(
         event["httpMethod"], event["path"], _read_body(event), headers, event.get("queryStringParameters") or {}
     )

@@ -53,6 +53,11 @@ class HttpRequest(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     query: Mapping[str, str] = MappingProxyType({})
 
+    def accepts(self, media_type: str) -> bool:
+        """Return whether the client takes a media type; without the header Accept it takes any."""
+        accepted = self.headers.get("accept", "*/*")
+        return accepted == "*/*" or media_type in accepted or "*/*" in accepted
+
 
 class HttpResponse(NamedTuple):
     """One response.

@@ -62,6 +62,15 @@ def test_tritons_client_gets_what_onnxruntime_answers(repeats: int) -> None:
     assert response.facts["rows"] == 3 * repeats
 
 
+def test_who_takes_json_alone_gets_it_and_tritons_client_reads_it() -> None:
+    body, headers = request(triton_inputs())
+    response = post(body, headers | {"accept": "application/json"})
+    assert response.headers == {"content-type": "application/json"}
+    result = InferResult.from_response_body(response.body)
+    _, probabilities = direct(CLASSIFIER, **AS_FED)
+    assert np.array_equal(result.as_numpy("probabilities"), probabilities)
+
+
 def test_an_output_may_be_json_beside_a_binary_one() -> None:
     outputs = [InferRequestedOutput("probabilities"), InferRequestedOutput("label", binary_data=False)]
     response = post(*request(triton_inputs(), outputs=outputs))

@@ -17,10 +17,10 @@ from pipeline.contracts.errors import (
     UnauthenticatedError,
 )
 from pipeline.serving.api.errors import http_status
-from pipeline.serving.api.messages import Caller
+from pipeline.serving.api.messages import Caller, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.api.routes import Route, find_route
-from pipeline.serving.http import find_caller, make_error_response, make_response, read_request
+from pipeline.serving.http import find_caller, make_error_response, make_response, read_request, write_response
 from tests.fakes.models import OneModel
 from tests.function_files import event
 from tests.unit.serving.served import ROWS, loaded
@@ -144,6 +144,16 @@ def test_a_busy_service_is_worth_another_try() -> None:
     answer = make_error_response(errors.TransientError("the table modeldrop-1 is busy"), "request-1")
     assert answer["statusCode"] == 503
     assert json.loads(answer["body"]) == {"error": "a service is busy, try again (request request-1)"}
+
+
+def test_a_binary_answer_is_base64() -> None:
+    answer = write_response(HttpResponse(200, b"\xff", {"content-type": "application/octet-stream"}))
+    assert (answer["isBase64Encoded"], base64.b64decode(answer["body"])) == (True, b"\xff")
+
+
+@pytest.mark.parametrize(("headers", "takes_binary"), [({}, False), ({"Accept": "*/*"}, True), (None, False)])
+def test_an_event_without_accept_is_one_that_takes_json(headers: dict[str, str] | None, takes_binary: bool) -> None:
+    assert read_request(predict_event(headers=headers)).accepts("application/octet-stream") is takes_binary
 
 
 def test_an_answer_is_json() -> None:

@@ -31,12 +31,20 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
         raise InvalidRequestError('the body is empty: JSON with "rows" or "inputs" is expected')
     if (length := request.headers.get(HEADER_LENGTH)) is not None:
         header, binary_data = split_header(request.body, length)
-        return infer_document(model, parse_json(header), binary_data, ignore_extra=ignore_extra)
-    return infer_document(model, parse_json(request.body), ignore_extra=ignore_extra)
+    else:
+        header, binary_data = request.body, None
+    document = parse_json(header)
+    may_use_binary = request.accepts("application/octet-stream")
+    return infer_document(model, document, binary_data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
 
 
 def infer_document(
-    model: LoadedModel, document: Any, binary_data: memoryview | None = None, *, ignore_extra: bool = False
+    model: LoadedModel,
+    document: Any,
+    binary_data: memoryview | None = None,
+    *,
+    ignore_extra: bool = False,
+    may_use_binary: bool = True,
 ) -> HttpResponse:
     """Predict on the rows or tensors of a JSON document.
 
@@ -45,6 +53,7 @@ def infer_document(
         document: Parsed JSON: ``{"rows"}``, or ``{"inputs"}`` of the Open Inference Protocol.
         binary_data: Binary data of the tensors.
         ignore_extra: Ignore columns that the model does not read.
+        may_use_binary: Whether the response may have binary data, if the document asks for it.
 
     Raises:
         InvalidRequestError: The document does not match the signature.
@@ -56,7 +65,7 @@ def infer_document(
         problem = "both are there" if "rows" in document else "neither is there"
         raise InvalidRequestError(f'either "rows" or "inputs" is expected, {problem}')
     if "inputs" in document:
-        return infer_tensors(model, document, binary_data, ignore_extra=ignore_extra)
+        return infer_tensors(model, document, binary_data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     if binary_data is not None:
         raise InvalidRequestError('"inputs" is expected of a request with binary data, not "rows"')
     return _infer_rows(model, document, ignore_extra)

@@ -30,6 +30,7 @@ def infer_tensors(
     binary_data: memoryview | None = None,
     *,
     ignore_extra: bool = False,
+    may_use_binary: bool = True,
 ) -> HttpResponse:
     """Predict on the tensors of a request.
 
@@ -38,6 +39,7 @@ def infer_tensors(
         document: JSON of the request: ``inputs``, and optionally ``id``, ``outputs`` and ``parameters``.
         binary_data: Data of the tensors whose parameter ``binary_data_size`` announces it.
         ignore_extra: Ignore tensors of columns that the model does not read.
+        may_use_binary: Whether the response may have binary data, if the document asks for it.
 
     Raises:
         InvalidRequestError: The request does not match the protocol or the signature.
@@ -47,6 +49,8 @@ def infer_tensors(
     if not isinstance(identity, str | None):
         raise InvalidRequestError(f"id: text is expected, not {json_type(identity)}")
     requested = _select_outputs(document, model.outputs)
+    if not may_use_binary:
+        requested = dict.fromkeys(requested, False)
     inputs = document["inputs"]
     if binary_data is not None:
         inputs = attach_binary_data(inputs, binary_data)
