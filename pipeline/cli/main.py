@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli.client.session import Choice, Session
 from pipeline.cli.commands import (
+    aliases,
     check,
     dead_letters,
     demo,
@@ -17,6 +18,7 @@ from pipeline.cli.commands import (
     keys,
     models,
     runs,
+    versions,
 )
 from pipeline.cli.terminal.exit_codes import GuardedGroup
 
@@ -100,5 +102,7 @@ check.register(app)
 runs.register(app)
 dead_letters.register(app)
 models.register(app)
+aliases.register(app)
+versions.register(app)
 keys.register(app)
 demo.register(app)

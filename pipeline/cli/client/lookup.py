@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
     from pipeline.contracts.records.run import Run
 
-__all__ = ["find_live", "find_model", "find_run", "find_version", "live_number", "newest_runs"]
+__all__ = ["find_live", "find_model", "find_run", "find_version", "has_tags", "live_number", "newest_runs"]
 
 _MAX_NAMED = 5
 _LIKENESS = 0.6  # difflib's own default: 'chrn' is like 'churn' (0.89), 'nosuchrun' is not (0.57)
@@ -22,11 +22,11 @@ _MAX_RUNS = 1000  # that a name is looked for among
 
 def find_model(connection: Connection, tenant: str, model: str) -> ModelSummary:
     """Raise NotFoundError, with the nearest name, when the tenant has no such model."""
-    models = connection.registry.models(tenant)
-    for summary in models:
-        if summary.model == model:
-            return summary
-    raise NotFoundError(f"no model '{model}'{_hint(connection, tenant, model, [one.model for one in models])}")
+    summary = connection.registry.summary(tenant, model)
+    if summary is not None:
+        return summary
+    names = [summary.model for summary in connection.registry.models(tenant)]
+    raise NotFoundError(f"no model '{model}'{_hint(connection, tenant, model, names)}")
 
 
 def find_version(connection: Connection, tenant: str, model: str, version: int | None) -> ModelVersion:
@@ -54,7 +54,14 @@ def find_live(connection: Connection, tenant: str, model: str) -> ModelVersion:
 
 def live_number(connection: Connection, tenant: str, model: str) -> int | None:
     """Which version is live now; None when none is, or there is no such model."""
-    return next((one.live_version for one in connection.registry.models(tenant) if one.model == model), None)
+    summary = connection.registry.summary(tenant, model)
+    return summary.live_version if summary else None
+
+
+def has_tags(summary: ModelSummary, wanted: Sequence[str]) -> bool:
+    """Return whether a model has all tags, each given as a name, a value, or ``name=value``."""
+    words = {word for name, value in summary.tags.items() for word in (name, value, f"{name}={value}")}
+    return words.issuperset(wanted)
 
 
 def find_run(connection: Connection, name: str, tenant: str | None = None) -> Run:

@@ -26,8 +26,8 @@ def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
     """Versions of the model that is typed before."""
 
     def versions(stack: Connection) -> Iterable[str]:
-        models = stack.registry.models(_tenant(ctx, stack))
-        latest = next((one.latest_version for one in models if one.model == ctx.params.get("model")), 0)
+        summary = stack.registry.summary(_tenant(ctx, stack), str(ctx.params.get("model")))
+        latest = summary.latest_version if summary else 0
         return (str(version) for version in range(latest, 0, -1))
 
     return _complete(ctx, incomplete, versions)

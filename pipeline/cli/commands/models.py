@@ -1,8 +1,7 @@
-"""models, card, promote, predict."""
+"""models, card, predict, export."""
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_PROMOTE = """
-Examples:
-  modeldrop promote houses 3   # accept it: its run ended NEEDS_DECISION
-  modeldrop promote houses 2   # roll back"""
 _CARD = """
 Examples:
   modeldrop card houses
@@ -82,26 +77,40 @@ def register(app: typer.Typer) -> None:
     app.command(cls=Command, rich_help_panel=panel)(models)
     app.command(cls=Command, epilog=_CARD, rich_help_panel=panel)(card)
     app.command(cls=Command, epilog=_PREDICT, rich_help_panel=panel)(predict)
-    app.command(cls=Command, epilog=_PROMOTE, rich_help_panel=panel)(promote)
     app.command(cls=Command, epilog=_EXPORT, rich_help_panel=panel)(export)
 
 
 def models(
     ctx: typer.Context,
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Only models whose live version has this task: regression ...")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY[=VALUE]", help="Only models with this tag, as a name, value or name=value."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """List models, each with the version that is live."""
+    from pipeline.cli.client.lookup import has_tags
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.json_documents import model_document
     from pipeline.cli.views.tables import models_table
 
     connection = session_of(ctx).connection()
-    found = [(summary, _live(summary, connection)) for summary in connection.registry.models(tenant)]
+    summaries = [model for model in connection.registry.models(tenant) if has_tags(model, tag or ())]
+    listed = [
+        (summary, live)
+        for summary, live in ((model, _live(model, connection)) for model in summaries)
+        if task is None or (live is not None and live.signature.task == task)
+    ]
     if json:
-        print_json([model_document(summary, live) for summary, live in found])
+        print_json([model_document(summary, live) for summary, live in listed])
+    elif not listed and (task or tag):
+        message("no such models")
     else:
-        show(models_table(found))
+        show(models_table(listed))
 
 
 def card(
@@ -126,33 +135,6 @@ def card(
         print_json({"version": found.version, "live": found.version == live, **known.model_dump(mode="json")})
     else:
         show(card_view(found, known, live=found.version == live))
-
-
-def promote(
-    ctx: typer.Context,
-    model: ModelArgument,
-    version: Annotated[
-        int,
-        typer.Argument(metavar="VERSION", parser=parse_version, help="1, 2, 3 ...", autocompletion=complete_versions),
-    ],
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Make a version live: to accept a run's version, or to roll back."""
-    from pipeline.cli.client.lookup import find_version, live_number
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import promoted_document
-
-    connection = session_of(ctx).connection()
-    holder = connection.tenant(tenant)
-    find_version(connection, holder, model, version)
-    previous = live_number(connection, holder, model)
-    promoted = connection.registry.promote(holder, model, version, by=_who())
-    connection.runs.mark_promoted(promoted.lineage.run)
-    message(f"{model} version {version} is live ({promoted.algorithm}, {promoted.precision})", style="green")
-    message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
-    if json:
-        print_json(promoted_document(promoted, previous=previous))
 
 
 def predict(
@@ -245,14 +227,6 @@ def export(
     if json:
         sha256 = hashlib.sha256(file).hexdigest()
         print_json({"model": model, "version": registered.version, "file": str(path), "sha256": sha256})
-
-
-def _who() -> str:
-    """Who promotes, for the registry's history."""
-    try:
-        return f"modeldrop promote by {getpass.getuser()}"
-    except (OSError, KeyError, ImportError):  # a container's user may have no name
-        return "modeldrop promote"
 
 
 def _live(summary: ModelSummary, connection: Connection) -> ModelVersion | None:

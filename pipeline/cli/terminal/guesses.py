@@ -15,20 +15,16 @@ ALIASES: Mapping[str, str] = {
     "stop": "down",
     "train": "drop",
     "upload": "drop",
-    "rollback": "promote",
     "show": "card",
     "info": "card",
     "download": "export",
     "undeploy": "destroy",
+    "rm": "delete",
+    "remove": "delete",
+    "restore": "undelete",
+    "compare": "diff",
 }
-_DELETE = (
-    "models are not deleted one by one: 'modeldrop promote MODEL VERSION' makes another version live, and "
-    "'modeldrop down --wipe' deletes everything on the embedded cloud"
-)
 POINTERS: Mapping[str, str] = {
-    "delete": _DELETE,
-    "rm": _DELETE,
-    "remove": _DELETE,
     "cancel": "a run is not canceled alone: it ends by its limits.minutes, and 'modeldrop down' ends all runs of the "
     "embedded cloud",
     "serve": "the live version is served: 'modeldrop predict MODEL FILE' calls it, 'modeldrop status' shows the API",

@@ -109,6 +109,8 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
         "model": summary.model,
         "latest_version": summary.latest_version,
         "live_version": summary.live_version,
+        "aliases": summary.aliases,
+        "tags": summary.tags,
         "live": {
             "run": live.lineage.run,
             "target": live.signature.target or None,
@@ -126,11 +128,12 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
     }
 
 
-def promoted_document(version: VersionRecord, *, previous: int | None) -> dict[str, Any]:
-    """What ``modeldrop promote --json`` prints; ``previous_version`` is the one that was live before."""
+def promoted_document(version: VersionRecord, *, alias: str, previous: int | None) -> dict[str, Any]:
+    """What ``promote --json`` and ``rollback --json`` print; to ``previous_version`` the alias pointed before."""
     return {
         "tenant": version.tenant,
         "model": version.model,
+        "alias": alias,
         "version": version.version,
         "previous_version": previous,
         "algorithm": version.algorithm,

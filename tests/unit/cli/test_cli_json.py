@@ -37,6 +37,16 @@ def _destroy(stage: Stage) -> list[str]:
     return ["--yes"]
 
 
+def _serve_twice(stage: Stage) -> list[str]:
+    stage.serve()
+    return ["m"]
+
+
+def _serve_idle(stage: Stage) -> list[str]:
+    stage.serve(live=False)
+    return ["m", "2"]
+
+
 COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "up": lambda stage: [],
     "down": lambda stage: [],
@@ -52,6 +62,13 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "models": lambda stage: [],
     "predict": lambda stage: ["m", ROW],
     "promote": lambda stage: ["m", "1"],
+    "rollback": _serve_twice,
+    "history": lambda stage: ["m"],
+    "diff": lambda stage: ["m", "1", "1"],
+    "tag": lambda stage: ["m", "team=pricing"],
+    "archive": _serve_idle,
+    "delete": _serve_idle,
+    "undelete": _serve_idle,
     "export": lambda stage: ["m"],
     "keys list": lambda stage: [],
     "keys create": lambda stage: ["acme"],

@@ -1,0 +1,173 @@
+"""promote, rollback, history: the versions that a model's aliases point to."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.completion import complete_versions
+from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.contracts.records.model_version import VersionRecord
+
+__all__ = ["ExactVersion", "caller_name", "register"]
+
+_PROMOTE = """
+Examples:
+  modeldrop promote houses 3   # accept it: its run ended NEEDS_DECISION
+  modeldrop promote houses 4 --alias canary
+  modeldrop promote houses 2 --reason "better recall on new customers"
+  modeldrop promote houses 4 --expected 3   # only if 3 is live now"""
+_ROLLBACK = """
+Examples:
+  modeldrop rollback houses --reason "errors since noon"
+  modeldrop rollback houses --alias canary
+
+Repeated, it goes back further."""
+_HISTORY = """
+Examples:
+  modeldrop history houses
+  modeldrop history houses --json | jq '.[0].reason'
+  modeldrop history houses --at 2026-11-30T12:00   # what was live then"""
+
+LIVE = "live"
+AliasOption = Annotated[str, typer.Option("--alias", metavar="NAME", help="Alias to move: live, canary, any name.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the history.")]
+ExpectedOption = Annotated[
+    int | None,
+    typer.Option("--expected", min=1, metavar="VERSION", help="Fail unless the alias points to this version now."),
+]
+ExactVersion = Annotated[
+    int,
+    typer.Argument(metavar="VERSION", parser=parse_version, help="1, 2, 3 ...", autocompletion=complete_versions),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    panel = "Models"
+    app.command(cls=Command, epilog=_PROMOTE, rich_help_panel=panel)(promote)
+    app.command(cls=Command, epilog=_ROLLBACK, rich_help_panel=panel)(rollback)
+    app.command(cls=Command, epilog=_HISTORY, rich_help_panel=panel)(history)
+
+
+def promote(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: ExactVersion,
+    *,
+    alias: AliasOption = LIVE,
+    reason: ReasonOption = "",
+    expected: ExpectedOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a version live, or point another alias to it."""
+    from pipeline.cli.client.lookup import find_version
+    from pipeline.registry.aliases import ANY_VERSION, AliasRef
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    promoted = find_version(connection, owner, model, version)
+    move = connection.registry.aliases.move(
+        AliasRef(owner, model, alias),
+        version,
+        by=caller_name("promote"),
+        reason=reason,
+        expected=expected or ANY_VERSION,
+    )
+    if alias == LIVE:
+        connection.runs.mark_promoted(promoted.lineage.run)
+    _report(promoted, alias, previous=move.previous if move else version, json=json)
+    if alias == LIVE:
+        message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
+
+
+def rollback(
+    ctx: typer.Context,
+    model: ModelArgument,
+    *,
+    alias: AliasOption = LIVE,
+    reason: ReasonOption = "",
+    expected: ExpectedOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Return to the version that was live before, in one step."""
+    from pipeline.cli.client.lookup import find_model
+    from pipeline.registry.aliases import ANY_VERSION, AliasRef
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    find_model(connection, owner, model)
+    move = connection.registry.aliases.roll_back(
+        AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
+    )
+    record = connection.registry.record(owner, model, move.version)
+    _report(record, alias, previous=move.previous, json=json)
+
+
+def history(
+    ctx: typer.Context,
+    model: ModelArgument,
+    *,
+    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Only moves of this alias.")] = None,
+    moment: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Show the move in effect then: 30m or 1d ago, or 2026-11-30T12:00."),
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 50,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List who moved an alias, when, from which version to which, and why; newest first."""
+    from pipeline.cli.client.lookup import find_model
+    from pipeline.cli.client.run_listing import parse_since
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.versions import history_table, move_document
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    find_model(connection, owner, model)
+    moves = connection.registry.moves
+    listed = (
+        moves.list(owner, model, alias=alias, limit=limit)
+        if moment is None
+        else moves.list(owner, model, alias=alias or LIVE, limit=1, before=parse_since(moment, now=datetime.now(UTC)))
+    )
+    if json:
+        print_json([move_document(move) for move in listed])
+    elif listed:
+        show(history_table(listed))
+    else:
+        message(_describe_absence(model, moment))
+
+
+def caller_name(command: str) -> str:
+    """Return who calls a command, for the registry's history."""
+    try:
+        return f"modeldrop {command} by {getpass.getuser()}"
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return f"modeldrop {command}"
+
+
+def _report(promoted: VersionRecord, alias: str, *, previous: int | None, json: bool) -> None:
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import promoted_document
+
+    role = "live" if alias == LIVE else f"'{alias}'"
+    kind = f"{promoted.algorithm}, {promoted.precision}"
+    message(f"{promoted.model} version {promoted.version} is {role} ({kind})", style="green")
+    if json:
+        print_json(promoted_document(promoted, alias=alias, previous=previous))
+
+
+def _describe_absence(model: str, moment: str | None) -> str:
+    return f"no alias of {model} has moved yet" if moment is None else f"no version of {model} was live then"

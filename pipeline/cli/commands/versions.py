@@ -1,0 +1,185 @@
+"""archive, delete, undelete, tag, diff: what may be done with versions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.aliases import ExactVersion, caller_name
+from pipeline.cli.commands.completion import complete_versions
+from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.terminal.help_pages import Command
+
+__all__ = ["register"]
+
+_ARCHIVE = """
+Examples:
+  modeldrop archive houses 2   # kept, but not served
+  modeldrop undelete houses 2"""
+_DELETE = """
+Examples:
+  modeldrop delete houses 2
+  modeldrop undelete houses 2  # within 7 days"""
+_TAG = """
+Examples:
+  modeldrop tag houses team=pricing
+  modeldrop tag houses 3 reviewed=yes data=2026-11
+  modeldrop tag houses 3 reviewed=   # an empty value removes the tag"""
+_DIFF = """
+Examples:
+  modeldrop diff houses 2 3
+  modeldrop diff houses 2 3 --json | jq .metrics"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    panel = "Models"
+    app.command(cls=Command, epilog=_DIFF, rich_help_panel=panel)(diff)
+    app.command(cls=Command, epilog=_TAG, rich_help_panel=panel)(tag)
+    app.command(cls=Command, epilog=_ARCHIVE, rich_help_panel=panel)(archive)
+    app.command(cls=Command, epilog=_DELETE, rich_help_panel=panel)(delete)
+    app.command(cls=Command, epilog=_DELETE, rich_help_panel=panel)(undelete)
+
+
+def archive(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: ExactVersion,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Archive a version: it is kept, but not served. Refused while an alias points to it."""
+    from pipeline.cli.client.lookup import find_version
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.versions import status_document
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    find_version(connection, owner, model, version)
+    archived = connection.registry.lifecycle.archive(owner, model, version, by=caller_name("archive"))
+    message(f"{model} version {version} is archived: 'modeldrop undelete {model} {version}' restores it")
+    if json:
+        print_json(status_document(archived))
+
+
+def delete(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: ExactVersion,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Delete a version after a grace period of 7 days. Refused while an alias points to it."""
+    from pipeline.cli.client.lookup import find_model
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.versions import status_document
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    find_model(connection, owner, model)
+    deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=caller_name("delete"))
+    message(
+        f"{model} version {version} is deleted: 'modeldrop undelete {model} {version}' restores it until "
+        f"{until:%Y-%m-%d %H:%M} UTC"
+    )
+    if json:
+        print_json(status_document(deleted, until=until))
+
+
+def undelete(
+    ctx: typer.Context,
+    model: ModelArgument,
+    version: ExactVersion,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Restore a version that was deleted or archived."""
+    from pipeline.cli.client.lookup import find_model
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.versions import status_document
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    find_model(connection, owner, model)
+    restored = connection.registry.lifecycle.restore(owner, model, version)
+    message(f"{model} version {version} is {restored.status}", style="green")
+    if json:
+        print_json(status_document(restored))
+
+
+def tag(
+    ctx: typer.Context,
+    model: ModelArgument,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="[VERSION] KEY=VALUE...", help="Tags of the version, or without one of the model."),
+    ],
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tag a model or one of its versions; 'modeldrop models --tag' finds tagged models."""
+    from pipeline.cli.client.lookup import find_model
+    from pipeline.cli.terminal.console import print_json
+
+    version = parse_version(words[0]) if "=" not in words[0] else None
+    tags = dict(map(_parse_tag, words if version is None else words[1:]))
+    if not tags:
+        raise typer.BadParameter("no tag: KEY=VALUE is expected")
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    find_model(connection, owner, model)
+    stored = connection.registry.lifecycle.tag(
+        owner,
+        model,
+        version,
+        {name: value for name, value in tags.items() if value},
+        remove=tuple(name for name, value in tags.items() if not value),
+    )
+    message(f"{model}{f' version {version}' if version else ''}: {_list_tags(stored)}")
+    if json:
+        print_json({"tenant": owner, "model": model, "version": version, "tags": stored})
+
+
+def diff(
+    ctx: typer.Context,
+    model: ModelArgument,
+    first: Annotated[
+        int, typer.Argument(metavar="V1", parser=parse_version, help="Number.", autocompletion=complete_versions)
+    ],
+    second: Annotated[
+        int, typer.Argument(metavar="V2", parser=parse_version, help="Number.", autocompletion=complete_versions)
+    ],
+    *,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare two versions: data, settings, test metrics, size, latency."""
+    from pipeline.cli.client.lookup import find_version
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.versions import difference_table
+    from pipeline.registry.comparison import compare_versions, read_facts
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    before, after = (
+        read_facts(find_version(connection, owner, model, number), connection.artifacts) for number in (first, second)
+    )
+    differences = compare_versions(before, after)
+    if json:
+        print_json(differences)
+    else:
+        show(difference_table(differences))
+
+
+def _parse_tag(word: str) -> tuple[str, str]:
+    name, separator, value = word.partition("=")
+    if not separator:
+        raise typer.BadParameter(f"'{word}' is no tag: KEY=VALUE is expected")
+    return name, value
+
+
+def _list_tags(tags: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in tags.items()) or "no tags"
