@@ -116,7 +116,7 @@ class TrainedCandidate(Record):
         """Records of versions before the bag have out-of-fold metrics beside those of the validation rows."""
         if not isinstance(record, dict) or "cross_quality" not in record:
             return record
-        remaining = {name: value for name, value in record.items() if not name.startswith("cross_")}
+        values = {name: value for name, value in record.items() if not name.startswith("cross_")}
         if not record["cross_quality"]:
-            return remaining
-        return {**remaining, "quality": record["cross_quality"], "interval": record.get("cross_interval", {}), "folds": 5}
+            return values
+        return {**values, "quality": record["cross_quality"], "interval": record.get("cross_interval", {}), "folds": 5}
