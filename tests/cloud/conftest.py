@@ -13,7 +13,7 @@ import pytest
 from localstack_client.session import Session
 
 from pipeline.local import control
-from tests.cloud.driver import Cloud
+from tests.helpers.cloud_driver import Cloud
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import pytest
 
-from tests.files.harness import Body, Served, ValidatedFile, serve, validate_file
-from tests.files.sample_files import SAMPLES, Sample
+from tests.helpers.file_harness import Body, Served, ValidatedFile, serve, validate_file
+from tests.helpers.sample_files import SAMPLES, Sample
 
 Drop = Callable[..., ValidatedFile]
 Learn = Callable[..., Served]

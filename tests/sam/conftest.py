@@ -17,8 +17,8 @@ import pytest
 from localstack_client.session import Session
 
 from pipeline.local import control
-from tests.cloud.driver import Cloud
-from tests.sam.sam_cli import Sam
+from tests.helpers.cloud_driver import Cloud
+from tests.helpers.sam_cli import Sam
 
 HERE = Path(__file__).parent
 

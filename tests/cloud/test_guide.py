@@ -1,0 +1,86 @@
+"""The commands of the guide and the README, run literally and in their order by a shell, and the clients' page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.local import control
+from tests.helpers.cloud_driver import Cloud
+from tests.helpers.guide_pages import ROOT, environment_of, paste, shell_blocks
+
+pytestmark = [pytest.mark.cloud, pytest.mark.slow]
+CLIENTS = {"python": [sys.executable, "-c"], "js": ["node", "-e"], "r": ["Rscript", "-e"]}
+TOOLS = ("aws", "curl", "jq")  # that the README's block for other clients calls
+
+
+@pytest.fixture(scope="module")
+def laptop(cloud: Cloud, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of the tests' embedded cloud; of another where their cloud is elsewhere."""
+    if control.status(home=home).running:
+        yield home
+        return
+    own = tmp_path_factory.mktemp("laptop")
+    yield own
+    control.down(home=own, wipe=True)
+
+
+def test_every_command_of_the_guide_succeeds_in_its_order(tmp_path: Path, laptop: Path) -> None:
+    blocks = [block for block in shell_blocks("docs/guide.md") if "pipeline.training.algorithms" not in block]
+    done = paste(blocks, tmp_path, laptop)
+    assert (tmp_path / "predictions.csv").read_text().startswith("row,prediction")
+    assert (tmp_path / "houses-1.onnx").stat().st_size > 1000
+    assert "houses version 1 is live" in done.stderr
+    assert "houses version 2 is live" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def readme(tmp_path_factory: pytest.TempPathFactory, laptop: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """What the README's own files became, and the folder that they are in."""
+    folder = tmp_path_factory.mktemp("readme")
+    return folder, paste([one for one in shell_blocks("README.md") if "aws " not in one], folder, laptop)
+
+
+def test_every_command_of_the_readme_succeeds_in_its_order(
+    readme: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    _, done = readme
+    assert re.search(r"houses version \d+ is live", done.stderr)
+    assert re.search(r"wohnungen version \d+ is live", done.stderr)
+    assert re.search(r"rmse [\d.]+ on 5 rows", done.stderr)
+
+
+@pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(TOOLS)}")
+def test_any_s3_client_starts_a_run_and_any_http_client_calls_the_model(
+    readme: tuple[Path, subprocess.CompletedProcess[str]], laptop: Path
+) -> None:
+    folder, _ = readme
+    (block,) = (one for one in shell_blocks("README.md") if "aws " in one)
+    done = paste([block, "modeldrop watch houses --json > ended.json"], folder, laptop)
+    assert '"predictions":[{"value":' in done.stdout
+    ended = json.loads((folder / "ended.json").read_text())
+    assert (ended["status"], ended["target"]) == ("SUCCEEDED", "median_house_value")
+
+
+@pytest.mark.parametrize("language", CLIENTS)
+def test_a_client_of_the_page_prints_a_prediction_of_the_live_model(
+    readme: tuple[Path, subprocess.CompletedProcess[str]], laptop: Path, language: str
+) -> None:
+    folder, _ = readme
+    if shutil.which(CLIENTS[language][0]) is None:
+        pytest.skip(f"needs {CLIENTS[language][0]}")
+    (variables,) = (one for one in shell_blocks("docs/clients.md") if "MODELDROP_API_URL" in one)
+    exported = paste([variables, "env | grep ^MODELDROP_API_"], folder, laptop).stdout
+    environment = environment_of(laptop) | dict(line.split("=", 1) for line in exported.splitlines())
+    page = (ROOT / "docs" / "clients.md").read_text()
+    for client in re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL):
+        command = [*CLIENTS[language], client]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert float(done.stdout.removeprefix("[1]")) > 10_000, done.stderr  # R numbers what it prints

@@ -1,0 +1,84 @@
+"""A model.py beside its data, on the embedded cloud: refused, until a person allows code; its own job, its own role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from localstack_client.session import Session
+
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.local import control
+from tests.helpers.cloud_driver import Cloud
+from tests.helpers.real_data import as_csv, breast_cancer
+
+pytestmark = pytest.mark.cloud
+
+_CODE = b"""
+import torch
+
+class Line(torch.nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.layer = torch.nn.Linear(shape.numbers, shape.outputs)
+
+    def forward(self, num):
+        return self.layer(num)
+
+def build(shape, settings):
+    return Line(shape)
+"""
+_SPEC = b"algorithms: [linear, model_py]\nblend: false\ntraining: {epochs: 3}\ncompression: {precisions: [fp32]}\n"
+
+
+@pytest.fixture(scope="module")
+def open_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    home: Path = tmp_path_factory.mktemp("open")
+    status = control.up(home=home, allow_code=True)
+    assert status.endpoint_url is not None
+    try:
+        yield Cloud(Session(localstack_host=status.endpoint_url.removeprefix("http://")))
+    finally:
+        control.down(home=home)
+
+
+def _drop(cloud: Cloud, model: str, code: bytes, spec: bytes = _SPEC) -> tuple[str, JobOutcome | None]:
+    for name, body in (("train.yaml", spec), ("model.py", code)):
+        cloud.s3.put_object(Bucket=cloud.uploads, Key=f"demo/{model}/{name}", Body=body)
+    run = cloud.drop_and_end(f"demo/{model}/rows.csv", as_csv(breast_cancer()))
+    if run.error is not None and run.error.type == "InvalidModelCodeError":
+        return run.error.message, None
+    assert run.status == "SUCCEEDED", run.error
+    key = RunKeys.of(run.run).outcome("code")
+    return run.run, JobOutcome.from_bytes(cloud.s3.get_object(Bucket=cloud.artifacts, Key=key)["Body"].read())
+
+
+def test_an_architecture_that_is_allowed_is_a_candidate_like_any_other(open_cloud: Cloud) -> None:
+    run, outcome = _drop(open_cloud, "brought", _CODE)
+    assert outcome is not None
+    assert [one.status for one in outcome.candidates] == ["trained"], outcome
+    board = {row["variant"]["candidate"] for row in open_cloud.document(run, "selection")["leaderboard"]}
+    assert board == {"linear", "model_py"}
+
+
+def test_code_that_raises_costs_its_candidate_and_says_where(open_cloud: Cloud) -> None:
+    _, outcome = _drop(open_cloud, "raises", b"def build(shape, settings):\n    return shape.layers\n")
+    assert outcome is not None
+    (candidate,) = outcome.candidates
+    assert candidate.error is not None
+    assert candidate.error.message.startswith("model.py (line 2) raised AttributeError")
+
+
+def test_where_code_is_not_allowed_it_is_not_run_and_the_switch_is_named(cloud: Cloud) -> None:
+    _, outcome = _drop(cloud, "refused", _CODE)
+    assert outcome is not None
+    (candidate,) = outcome.candidates
+    assert candidate.error is not None
+    assert "modeldrop up --allow-code" in candidate.error.message
+
+
+def test_what_is_not_python_ends_the_run_before_a_job_starts(cloud: Cloud) -> None:
+    message, _ = _drop(cloud, "broken", b"def build(:\n")
+    assert message.startswith("model.py is not Python (line 1)")

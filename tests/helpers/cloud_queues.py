@@ -1,0 +1,53 @@
+"""Batch queues of the stack, as tests see and occupy them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.helpers.cloud_driver import Cloud
+from tests.local.conftest import until
+
+__all__ = ["find_queue", "occupied", "waiting_job"]
+
+
+def find_queue(cloud: Cloud, word: str) -> str:
+    """Return the ARN of the queue whose name holds ``word``."""
+    queues = cloud.session.client("batch").describe_job_queues()["jobQueues"]
+    return next(str(queue["jobQueueArn"]) for queue in queues if word in queue["jobQueueName"])
+
+
+@contextmanager
+def occupied(cloud: Cloud, queue: str, definition: str) -> Iterator[None]:
+    """Let another job have all that a queue gives.
+
+    Args:
+        cloud: Where the stack is.
+        queue: The queue's ARN.
+        definition: How the name of the job's definition ends.
+    """
+    batch = cloud.session.client("batch")
+    definitions = batch.describe_job_definitions()["jobDefinitions"]
+    job = batch.submit_job(
+        jobName="busy",
+        jobQueue=queue,
+        jobDefinition=next(
+            found["jobDefinitionArn"] for found in definitions if found["jobDefinitionName"].endswith(definition)
+        ),
+        containerOverrides={"command": ["sleep", "200"]},
+        retryStrategy={"attempts": 1},
+    )["jobId"]
+    yield
+    batch.terminate_job(jobId=job, reason="the test is over")
+
+
+def waiting_job(cloud: Cloud, queue: str, name: str) -> str:
+    """Wait until the job of this name waits in the queue, and return its id."""
+    batch = cloud.session.client("batch")
+
+    def waiting() -> list[str]:
+        jobs = batch.list_jobs(jobQueue=queue, jobStatus="RUNNABLE")["jobSummaryList"]
+        return [job["jobId"] for job in jobs if job["jobName"] == name]
+
+    (job,) = until(waiting, 60)
+    return job

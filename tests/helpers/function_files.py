@@ -1,0 +1,30 @@
+"""The functions' files and the events that AWS sends them, for all tests that call a function or read an event."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["event", "load_function"]
+
+ROOT = Path(__file__).parents[2]
+
+
+def event(name: str, **changes: Any) -> dict[str, Any]:
+    """A file of tests/events, with parts of its top level replaced."""
+    document: dict[str, Any] = json.loads((ROOT / "tests" / "events" / f"{name}.json").read_text())
+    return document | changes
+
+
+def load_function(function: str) -> ModuleType:
+    """Import ``functions/<function>/app.py`` anew, under the environment of the moment."""
+    path = ROOT / "functions" / function / "app.py"
+    spec = importlib.util.spec_from_file_location(f"app_of_{function}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,31 @@
+"""A function's handler as Lambda loads it: its file, under the environment of the moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+from tests.fakes.lambda_context import FakeLambdaContext
+from tests.helpers.function_files import load_function
+from tests.helpers.permissions import permitted_to, tenant_role_environ
+
+__all__ = ["handler", "role_of"]
+
+
+def handler(function: str) -> Callable[[dict[str, Any]], Any]:
+    """``functions/<function>/app.py``'s, with a context given to it; it fails where the template permits no call."""
+    with patch.dict(os.environ, tenant_role_environ(role_of(function))):
+        module = load_function(function)
+
+    def call(document: dict[str, Any]) -> Any:
+        with permitted_to(role_of(function)):
+            return module.handler(document, FakeLambdaContext(function_name=function))
+
+    return call
+
+
+def role_of(function: str) -> str:
+    """The function's name in the template: start_run is StartRunFunction."""
+    return "".join(word.capitalize() for word in function.split("_")) + "Function"

@@ -1,0 +1,19 @@
+"""A process that speaks with its neighbours for ever: ``python -m tests.helpers.waiting_process``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import torch
+import torch.distributed as dist
+
+from pipeline.contracts.compute_cluster import Process
+from pipeline.training.distributed.torchrun import joined
+
+with joined(Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"])), "cpu"):
+    sys.stderr.write("together\n")
+    for _ in range(600):
+        dist.all_reduce(torch.ones(1))
+        time.sleep(0.1)

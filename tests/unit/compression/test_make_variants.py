@@ -1,0 +1,246 @@
+"""A trained candidate's variants, as compression leaves them for selection."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from pipeline.codec.unpack import unpack
+from pipeline.compression.make_variants import make_variants
+from pipeline.compression.quantize_int8 import INTEGER_OPERATORS
+from pipeline.contracts.errors import ExportMismatchError, IntegrityError
+from pipeline.contracts.object_keys import RunKeys, artifact_key
+from pipeline.contracts.records.decision import Decision
+from pipeline.contracts.records.outcome import TrainedCandidate
+from pipeline.contracts.records.variant import Variant, VariantSet
+from pipeline.contracts.spec.job_spec import Compression, JobSpec
+from pipeline.evaluation.decision.temperature import calibrate
+from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.graphs.served_graph import wrap
+from tests.fakes.objects import FakeObjectStore
+from tests.helpers.trained_networks import Trained, trained, with_one_wrong_weight
+
+KEYS = RunKeys.of("demo_wine_0123456789ab")
+PATIENT = {"max_slowdown": 100.0}  # a busy machine's clock is no matter of these tests
+
+
+@pytest.fixture
+def artifacts() -> FakeObjectStore:
+    return FakeObjectStore()
+
+
+def make(network: Trained, artifacts: FakeObjectStore, *candidates: TrainedCandidate, **compression: Any) -> VariantSet:
+    return make_variants(
+        candidates,
+        artifacts=artifacts,
+        keys=KEYS,
+        dataset=network.dataset,
+        validation=network.validation,
+        spec=JobSpec(compression=Compression(**PATIENT | compression)),
+        report=lambda _: None,
+    )
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "diabetes"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_small_networks_int8_file_keeps_its_gates(name: str, seed: int, artifacts: FakeObjectStore) -> None:
+    network = trained(name, seed=seed)
+    full, small = make(network, artifacts, network.stored(artifacts, KEYS)).variants
+    assert (full.precision, full.status, full.agreement) == ("fp32", "ok", None)
+    assert (small.precision, small.status) == ("int8", "ok"), small.reason
+    assert full.artifact is not None
+    assert small.artifact is not None
+    assert small.artifact.bytes < full.artifact.bytes
+    assert small.agreement is not None
+    assert small.agreement >= 0.97
+    served = onnx.load_from_string(unpack(artifacts.get(small.artifact.key)))
+    assert INTEGER_OPERATORS & {node.op_type for node in served.graph.node}
+    assert [value.name for value in served.graph.input] == [column.name for column in network.dataset.columns]
+
+
+def test_files_lie_where_their_sha256_says(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    for variant in make(network, artifacts, network.stored(artifacts, KEYS)).variants:
+        assert variant.artifact is not None
+        body = artifacts.get(variant.artifact.key)
+        assert variant.artifact.key == artifact_key("demo", hashlib.sha256(body).hexdigest())
+        assert (variant.artifact.sha256, variant.artifact.bytes) == (hashlib.sha256(body).hexdigest(), len(body))
+
+
+def test_the_fp32_file_is_the_export_itself_measured_on_validation_rows(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    full = make(network, artifacts, network.stored(artifacts, KEYS)).variants[0]
+    assert full.artifact is not None
+    stored = artifacts.get(full.artifact.key)
+    assert unpack(stored) == network.model
+    assert (full.artifact.bytes, full.artifact.onnx_bytes) == (len(stored), len(network.model))
+    assert len(stored) < len(network.model)
+    right = [a == b for a, b in zip(network.answers.labels, network.validation["target"], strict=True)]
+    assert full.quality["accuracy"] == pytest.approx(sum(right) / len(right))
+    assert full.latency_us is not None
+    assert full.latency_us > 0
+    assert full.train_seconds == 1.5
+
+
+def test_every_file_that_was_made_is_measured_at_both_batch_sizes_and_as_it_loads(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    for variant in make(network, artifacts, network.stored(artifacts, KEYS)).variants:
+        assert set(variant.latencies) == {"1", "64"}
+        assert all(0 < latency.p50 <= latency.p99 for latency in variant.latencies.values())
+        assert variant.latency_us == variant.latencies["1"].p50
+        assert variant.load_ms is not None
+        assert variant.memory_bytes is not None
+
+
+def test_a_variant_of_an_earlier_version_is_read(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    variant = make(network, artifacts, network.stored(artifacts, KEYS), precisions=("fp32",)).variants[0]
+    old = variant.model_dump(mode="json", exclude={"latencies", "load_ms", "memory_bytes"})
+    assert Variant.model_validate(old).latencies == {}
+
+
+def test_int8_does_not_apply_to_what_has_no_matrices_and_the_reason_says_so(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    candidate = network.stored(artifacts, KEYS, "trees", no_int8="there are no weight matrices")
+    full, absent = make(network, artifacts, candidate).variants
+    assert full.status == "ok"
+    assert (absent.status, absent.artifact, absent.precision) == ("not_applicable", None, "int8")
+    assert absent.reason == "there are no weight matrices"
+
+
+def test_only_what_was_asked_for_is_made_and_fp32_always(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    candidate = network.stored(artifacts, KEYS)
+    assert [v.precision for v in make(network, artifacts, candidate, precisions=("fp32",)).variants] == ["fp32"]
+    assert [v.precision for v in make(network, artifacts, candidate, precisions=("int8",)).variants] == ["fp32", "int8"]
+
+
+def test_a_file_that_does_not_keep_a_gate_is_rejected_with_numbers(artifacts: FakeObjectStore) -> None:
+    network = trained("diabetes")
+    small = make(network, artifacts, network.stored(artifacts, KEYS), min_agreement=1.0).variants[1]
+    assert small.status == "rejected"
+    assert small.reason.startswith("its agreement with fp32 is ")
+    assert small.artifact is not None
+
+
+def test_a_net_so_small_that_int8_only_adds_stays_fp32_and_says_so(artifacts: FakeObjectStore) -> None:
+    network = trained("wine", hidden=(4,))
+    full, small = make(network, artifacts, network.stored(artifacts, KEYS)).variants
+    assert (full.status, small.status) == ("ok", "rejected")
+    assert "neither smaller nor faster" in small.reason
+
+
+def test_a_codebook_file_is_smaller_runs_as_fast_and_keeps_its_gates(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    candidate = network.stored(artifacts, KEYS)
+    full, half, shared = make(network, artifacts, candidate, precisions=("fp32", "fp16", "codebook")).variants
+    assert [each.precision for each in (full, half, shared)] == ["fp32", "fp16", "codebook"]
+    assert [each.status for each in (full, half, shared)] == ["ok", "ok", "ok"]
+    sizes = [each.artifact.bytes for each in (full, half, shared) if each.artifact]
+    assert sizes == sorted(sizes, reverse=True)
+    assert 1.5 * sizes[2] < sizes[0]
+    assert "values in each tensor" in shared.reason
+    assert shared.quality["log_loss"] == pytest.approx(full.quality["log_loss"], rel=0.05)
+
+
+def test_one_wrong_weight_fails_the_only_candidate_as_a_mismatch(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    candidate = network.stored(artifacts, KEYS, model=with_one_wrong_weight(network.model))
+    with pytest.raises(ExportMismatchError, match="differ from the trained model's"):
+        make(network, artifacts, candidate)
+
+
+def test_one_wrong_weight_costs_its_candidate_and_not_the_others(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    bad = network.stored(artifacts, KEYS, "bad", model=with_one_wrong_weight(network.model))
+    good = network.stored(artifacts, KEYS, "good")
+    rejected, *others = make(network, artifacts, bad, good).variants
+    assert (rejected.candidate, rejected.status, rejected.artifact) == ("bad", "rejected", None)
+    assert "differ from the trained model's" in rejected.reason
+    assert [(variant.candidate, variant.status) for variant in others] == [("good", "ok"), ("good", "ok")]
+
+
+def test_bytes_that_training_did_not_record_are_refused(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    candidate = network.stored(artifacts, KEYS, model_sha256="0" * 64)
+    with pytest.raises(IntegrityError, match="mlp is not the one that training recorded"):
+        make(network, artifacts, candidate)
+
+
+def test_the_same_candidates_give_the_same_files(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    candidate = network.stored(artifacts, KEYS)
+    first, second = (make(network, artifacts, candidate).variants for _ in range(2))
+    assert [variant.artifact for variant in first] == [variant.artifact for variant in second]
+
+
+def test_it_says_what_it_is_at(artifacts: FakeObjectStore) -> None:
+    network, said = trained("wine"), []
+    make_variants(
+        [network.stored(artifacts, KEYS)],
+        artifacts=artifacts,
+        keys=KEYS,
+        dataset=network.dataset,
+        validation=network.validation,
+        spec=JobSpec(),
+        report=said.append,
+    )
+    assert said == ["mlp: verify", "mlp: int8"]
+
+
+def test_a_body_that_cannot_be_quantized_leaves_the_full_file(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    candidate = network.stored(artifacts, KEYS)
+    artifacts.put(KEYS.candidate("mlp", "body.onnx"), b"no graph")
+    full, absent = make(network, artifacts, candidate).variants
+    assert full.status == "ok"
+    assert absent.status == "not_applicable"
+    assert absent.reason.startswith("it could not be quantized")
+
+
+def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")
+    plain = make(network, artifacts, network.stored(artifacts, KEYS)).variants
+    lost = {name: plain[1].quality[name] - value for name, value in plain[0].quality.items()}
+    assert abs(lost["log_loss"]) > 0
+    crossed = network.stored(
+        artifacts,
+        KEYS,
+        quality=dict.fromkeys(lost, 0.5),
+        interval={"log_loss": (0.4, 0.6)},
+        folds=5,
+    )
+    full, small = make(network, artifacts, crossed).variants
+    assert full.interval == {"log_loss": (0.4, 0.6)}
+    assert small.quality["log_loss"] == pytest.approx(0.5 + lost["log_loss"])
+    assert small.interval["log_loss"] == pytest.approx((0.4 + lost["log_loss"], 0.6 + lost["log_loss"]))
+
+
+def test_every_file_has_the_candidates_temperature_and_threshold(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    decision = Decision(temperature=2.5, threshold=0.2)
+    signature = network.dataset.signature_of((), (), decision)
+    body = onnx.load_from_string(network.body)
+    model = wrap(body, network.dataset, signature).SerializeToString()
+    variants = make(network, artifacts, network.stored(artifacts, KEYS, model=model, decision=decision)).variants
+    wanted = calibrate(network.predicted, 2.5)
+    for variant in (variant for variant in variants if variant.status == "ok"):
+        assert variant.artifact is not None
+        assert variant.decision == decision
+        answers = OnnxModel(unpack(artifacts.get(variant.artifact.key))).run(feeds(network.validation, signature))
+        assert np.abs(answers.probabilities - wanted).max() < (1e-4 if variant.precision == "fp32" else 0.1)
+        is_positive = answers.probabilities[:, 1] >= np.float32(0.2)
+        assert (answers.labels == network.dataset.classes[1]).tolist() == is_positive.tolist()
+    assert {variant.precision for variant in variants if variant.status == "ok"} >= {"fp32", "int8"}
+
+
+def test_a_file_without_the_temperature_of_its_record_is_not_the_model_that_was_measured(
+    artifacts: FakeObjectStore,
+) -> None:
+    network = trained("breast_cancer")
+    with pytest.raises(ExportMismatchError, match="differ from the trained model's"):
+        make(network, artifacts, network.stored(artifacts, KEYS, decision=Decision(temperature=2.5)))

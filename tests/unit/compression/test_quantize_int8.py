@@ -1,0 +1,128 @@
+"""Dynamic int8 of a body."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper, numpy_helper
+
+from pipeline.compression.quantize_int8 import INT8_CONFIGS, INTEGER_OPERATORS, Int8Config, QuantizeInt8
+from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.compose import make_model
+from pipeline.graphs.encoding import CAT, NUM
+from tests.helpers.trained_networks import embedding_body, trained, treeless_body
+
+
+def operators(model: bytes) -> list[str]:
+    return [node.op_type for node in onnx.load_from_string(model).graph.node]
+
+
+def answer(model: bytes, **feeds: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)[0]
+
+
+def test_matrix_weights_become_integers_and_the_answers_stay() -> None:
+    body = trained("wine").body
+    result = QuantizeInt8(Int8Config())(body)
+    assert result.modified
+    assert operators(result.model).count("MatMulInteger") == 3
+    assert len(result.model) < len(body)
+    rows = np.array([[13, 2, 2.4, 20, 100, 2, 2, 0.3, 1.5, 5, 1, 2.6, 700]], np.float32)
+    np.testing.assert_allclose(answer(result.model, **{NUM: rows}), answer(body, **{NUM: rows}), atol=0.05)
+
+
+def test_weights_have_seven_bits_so_that_no_cpu_overflows() -> None:
+    weights = [
+        onnx.numpy_helper.to_array(tensor)
+        for tensor in onnx.load_from_string(QuantizeInt8(Int8Config())(trained("wine").body).model).graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2
+    ]
+    assert len(weights) == 3
+    assert all(np.abs(weight.astype(int)).max() <= 64 for weight in weights)
+
+
+def test_embeddings_become_bytes() -> None:
+    body = embedding_body(cardinality=500, width=16, hidden=64).SerializeToString()
+    quantized = QuantizeInt8(Int8Config())(body).model
+    exact = QuantizeInt8(Int8Config(embeddings=False))(body).model
+    assert len(body) - len(exact) > 64 * 16 * 2
+    assert len(exact) - len(quantized) > 500 * 16 * 2
+    rows = {CAT: np.arange(500, dtype=np.int64)[:, None]}
+    agreed = answer(quantized, **rows).argmax(axis=1) == answer(body, **rows).argmax(axis=1)
+    assert agreed.mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("recipe", "integer"),
+    [(Int8Config(exact_first=True), 2), (Int8Config(exact_first=True, exact_last=True), 1)],
+)
+def test_a_recipe_keeps_the_layers_that_it_names(recipe: Int8Config, integer: int) -> None:
+    found = operators(QuantizeInt8(recipe)(trained("wine").body).model)
+    assert (found.count("MatMulInteger"), found.count("MatMul")) == (integer, 3 - integer)
+
+
+def test_each_recipe_is_more_exact_than_the_one_before() -> None:
+    network = trained("breast_cancer")
+    rows = {NUM: network.validation.drop("target").to_numpy().astype(np.float32)}
+    wanted = answer(network.body, **rows)
+    errors = [
+        np.abs(answer(QuantizeInt8(recipe)(network.body).model, **rows) - wanted).mean() for recipe in INT8_CONFIGS
+    ]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_a_graph_without_weight_matrices_is_not_applicable() -> None:
+    with pytest.raises(NotApplicableError, match="no MatMul or Gemm"):
+        QuantizeInt8(Int8Config())(treeless_body(3).SerializeToString())
+
+
+def test_a_recipe_that_leaves_no_layer_is_not_applicable() -> None:
+    body = trained("wine", hidden=(8,)).body
+    with pytest.raises(NotApplicableError):
+        QuantizeInt8(Int8Config(exact_first=True, exact_last=True))(body)
+
+
+def test_there_are_integer_operators_in_what_it_makes() -> None:
+    assert INTEGER_OPERATORS & set(operators(QuantizeInt8(INT8_CONFIGS[0])(trained("wine").body).model))
+
+
+def test_shapes_and_domains_that_exporters_write_down_needlessly_do_not_matter() -> None:
+    body = onnx.load_from_string(trained("wine").body)
+    body.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
+    for tensor in body.graph.initializer:
+        shape = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        body.graph.value_info.append(shape)
+    for node in (node for node in body.graph.node if node.op_type == "Gemm"):
+        (weights,) = (tensor for tensor in body.graph.initializer if tensor.name == node.input[1])
+        (shape,) = (value for value in body.graph.value_info if value.name == node.input[1])
+        transposed = np.ascontiguousarray(onnx.numpy_helper.to_array(weights).T)
+        weights.CopyFrom(onnx.numpy_helper.from_array(transposed, weights.name))
+        shape.CopyFrom(onnx.helper.make_tensor_value_info(weights.name, weights.data_type, weights.dims))
+        node.attribute.append(onnx.helper.make_attribute("transB", 1))
+    quantized = QuantizeInt8(Int8Config())(body.SerializeToString()).model
+    assert operators(quantized).count("MatMulInteger") == 3
+
+
+@pytest.mark.parametrize("recipe", INT8_CONFIGS)
+def test_a_stack_of_matrices_is_run_whatever_the_recipe(recipe: Int8Config) -> None:
+    """As TabM has them: a matrix for each member."""
+    random = np.random.default_rng(0)
+    parts = {"first": (4, 16), "middle": (16, 16), "stack": (3, 16, 16), "last": (16, 2)}
+    weights = [
+        numpy_helper.from_array(random.normal(size=shape).astype(np.float32), name) for name, shape in parts.items()
+    ]
+    chain = [NUM, *(f"after_{name}" for name in parts)]
+    nodes = [
+        helper.make_node("MatMul", [chain[place], name], [chain[place + 1]], name=name)
+        for place, name in enumerate(parts)
+    ]
+    given = helper.make_tensor_value_info(NUM, onnx.TensorProto.FLOAT, ["batch", 4])
+    answers = helper.make_tensor_value_info(chain[-1], onnx.TensorProto.FLOAT, [3, "batch", 2])
+    body = make_model("stacked", nodes, [given], [answers], weights).SerializeToString()
+    rows = {NUM: random.normal(size=(5, 4)).astype(np.float32)}
+    exact = answer(body, **rows)
+    found = answer(QuantizeInt8(recipe)(body).model, **rows)
+    np.testing.assert_allclose(found, exact, atol=0.1 * np.abs(exact).max())

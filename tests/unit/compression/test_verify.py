@@ -1,0 +1,92 @@
+"""Parity of the exported file with the trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from pipeline.compression.verify import VerifyExport, largest_difference
+from pipeline.contracts.errors import ExportMismatchError
+from pipeline.contracts.signature import Column, Signature
+from pipeline.evaluation.decision.temperature import calibrate
+from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.scoring import feeds
+from tests.helpers.trained_networks import Trained, trained, with_one_wrong_weight
+
+
+def verifier(network: Trained, tolerance: float = 1e-4) -> VerifyExport:
+    signature = network.dataset.signature
+    key = "probabilities" if signature.task == "classification" else "value"
+    scale = 1.0 if signature.task == "classification" else float(network.validation["target"].std() or 0)
+    rows = feeds(network.validation, signature)
+    return VerifyExport(signature, rows, {key: network.predicted}, tolerance=tolerance, scale=scale)
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes"])
+def test_a_right_export_passes_as_it_is(name: str) -> None:
+    network = trained(name)
+    result = verifier(network)(network.model)
+    assert (result.model, result.modified) == (network.model, False)
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "diabetes"])
+def test_one_wrong_weight_is_a_mismatch(name: str) -> None:
+    network = trained(name)
+    with pytest.raises(ExportMismatchError, match=r"differ from the trained model's by .* at most 0\.0001 is expected"):
+        verifier(network)(with_one_wrong_weight(network.model))
+
+
+def test_a_value_that_is_no_number_is_a_mismatch() -> None:
+    network = trained("diabetes")
+    graph = onnx.load_from_string(network.model)
+    for tensor in graph.graph.initializer:
+        if tensor.name.endswith("mean"):
+            values = onnx.numpy_helper.to_array(tensor).copy()
+            values[0] = np.nan
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    with pytest.raises(ExportMismatchError, match="by nan"):
+        verifier(network)(graph.SerializeToString())
+
+
+def test_another_models_columns_are_a_mismatch() -> None:
+    with pytest.raises(ExportMismatchError, match="does not take the columns"):
+        verifier(trained("wine"))(trained("diabetes").model)
+
+
+SIGNATURE = Signature(
+    task="classification", target="y", columns=(Column(name="x", kind="numeric"),), classes=("a", "b")
+)
+
+
+def difference(labels: list[str], probabilities: list[list[float]], wanted: list[list[float]]) -> float:
+    answers = Answers(
+        labels=np.array(labels, object), probabilities=np.array(probabilities), values=np.empty(0, np.float32)
+    )
+    return largest_difference(answers, {"probabilities": np.array(wanted)}, SIGNATURE)
+
+
+def test_labels_in_the_wrong_order_are_a_difference_although_the_probabilities_are_right() -> None:
+    assert difference(["b"], [[0.9, 0.1]], [[0.9, 0.1]]) == pytest.approx(0.8)
+
+
+def test_a_tie_may_be_broken_either_way() -> None:
+    assert difference(["b"], [[0.5, 0.5]], [[0.5, 0.5]]) == 0
+    assert difference(["a"], [[0.49999, 0.50001]], [[0.5, 0.5]]) == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.03])
+def test_what_float32_leaves_of_nothing_is_no_mismatch_under_a_temperature(threshold: float | None) -> None:
+    """A forest that knows a row by heart says 0; the sums of the served file leave 6e-7, a fourth root of it 0.03."""
+    signature = Signature(
+        task="classification", target="y", columns=(Column(name="x", kind="numeric"),), classes=("a", "b"),
+        positive="b" if threshold else "", threshold=threshold, temperature=4.0,
+    )  # fmt: skip
+    reference = {"probabilities": np.array([[1.0, 0.0]])}
+    served = Answers.of(signature, calibrate(np.array([[1 - 6e-7, 6e-7]]), 4.0))
+    assert served.probabilities[0, 1] > 0.02
+    assert largest_difference(served, reference, signature) < 1e-5
+    other = Answers.of(signature, calibrate(np.array([[0.9, 0.1]]), 4.0))
+    assert largest_difference(other, reference, signature) > 0.05
+    plain = Answers.of(signature, np.array([[0.7, 0.3]]))
+    assert largest_difference(plain, {"probabilities": np.array([[0.7, 0.3]])}, signature) > 0.1, "another temperature"

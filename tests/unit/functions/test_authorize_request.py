@@ -1,0 +1,37 @@
+"""authorize_request: a policy, or the exception that API Gateway takes for a 401."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.errors import InternalError, UnauthenticatedError
+from pipeline.registry.api_keys import ApiKeys
+from pipeline.serving.authorizer import Authorizer
+from tests.fakes.table import FakeTable
+from tests.helpers.api_requests import Api, authorized
+
+
+@pytest.fixture
+def api(capsys: pytest.CaptureFixture[str]) -> Api:
+    return Api("authorize_request", capsys)
+
+
+def test_a_known_key_is_let_through_as_its_tenant_and_is_not_logged(api: Api) -> None:
+    keys = ApiKeys(FakeTable())
+    api.give(authorize=Authorizer(keys, None))
+    key = keys.create("demo")
+    asked = authorized("authorize_request", headers={"x-api-key": key})
+    assert api.call(asked)["context"]["tenant"] == "demo"
+    assert key not in api.said(asked).text
+
+
+def test_an_unknown_key_raises_the_one_word_that_is_a_401(api: Api) -> None:
+    api.give(authorize=Authorizer(ApiKeys(FakeTable()), None))
+    with pytest.raises(UnauthenticatedError, match=r"^Unauthorized$"):
+        api.call(authorized("authorize_request"))
+
+
+def test_anything_else_that_goes_wrong_is_not_taken_for_a_401(api: Api) -> None:
+    api.give(authorize=None)
+    with pytest.raises(InternalError):
+        api.call(authorized("authorize_request"))

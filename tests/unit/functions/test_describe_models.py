@@ -1,0 +1,105 @@
+"""describe_models: every route, and every error as ``{"error"}``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipeline.intake.run_log import RunLog
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.serving.model_catalog import ModelCatalog
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.table import FakeTable
+from tests.helpers.api_requests import Api, authorized
+from tests.helpers.served_models import publish
+
+
+@pytest.fixture
+def api(capsys: pytest.CaptureFixture[str]) -> Api:
+    """The function over a registry whose tenant demo has version 1 of adult live."""
+    table, artifacts = FakeTable(), FakeObjectStore()
+    publish(table, artifacts)
+    function = Api("describe_models", capsys)
+    function.give(catalog=ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
+    return function
+
+
+def get(path: str, authorizer: dict[str, Any] | None = None) -> dict[str, Any]:
+    return authorized("describe_models", authorizer, path=path)
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("/v2", {"name": "modeldrop"}),
+        ("/v2/health/live", {"live": True}),
+        ("/v2/health/ready", {"ready": True}),
+        ("/v2/models/adult", {"name": "adult", "versions": ["1"], "platform": "onnx_onnxv1"}),
+        ("/v2/models/adult/versions/1", {"name": "adult"}),
+        ("/v2/models/adult/ready", {"name": "adult", "ready": True}),
+        ("/v2/models/adult/versions/1/ready", {"ready": True}),
+        (
+            "/registry/models",
+            {
+                "models": [
+                    {"model": "adult", "latest_version": 1, "live_version": 1, "aliases": {"live": 1}, "tags": {}}
+                ]
+            },
+        ),
+        ("/registry/models/adult", {"model": "adult", "live_version": 1}),
+        ("/registry/models/adult/versions/1", {"version": 1, "status": "READY", "card": {"test_rows": 10}}),
+    ],
+)
+def test_each_route_answers(api: Api, path: str, part: dict[str, Any]) -> None:
+    status, body = api.ask(get(path))
+    assert status == 200
+    assert {name: body[name] for name in part} == part
+
+
+def test_the_server_says_which_protocol_extensions_it_has(api: Api) -> None:
+    _, body = api.ask(get("/v2"))
+    assert set(body) == {"name", "version", "extensions"}
+
+
+@pytest.mark.parametrize(
+    ("path", "authorizer", "status"),
+    [
+        ("/v2/models/titanic", {}, 404),
+        ("/v2/models/adult/versions/x", {}, 404),
+        ("/v2/nothing", {}, 404),
+        ("/registry/models/adult", {"tenant": "other"}, 404),
+        ("/registry/models", {"permissions": "predict"}, 403),
+        ("/registry/models", {"tenant": ""}, 401),
+    ],
+)
+def test_what_is_wrong_is_said_under_its_status(api: Api, path: str, authorizer: dict[str, Any], status: int) -> None:
+    got, body = api.ask(get(path, authorizer))
+    assert (got, list(body)) == (status, ["error"])
+
+
+def test_what_nobody_foresaw_is_a_500_without_its_words(api: Api) -> None:
+    api.give(catalog=None)
+    status, body = api.ask(get("/registry/models"))
+    assert status == 500
+    assert body["error"].startswith("internal error (request ")
+
+
+def test_a_request_leaves_one_line_and_one_record(api: Api) -> None:
+    said = api.said(get("/v2/models/adult"))
+    (line,), (record,) = said.lines, said.records
+    assert (line["route"], line["status"], record["Crashed"]) == ("/v2/models/{model}", 200, [0.0])
+
+
+def test_a_tenant_sees_its_own_rejected_uploads_alone(api: Api) -> None:
+    table, artifacts = FakeTable(), FakeObjectStore()
+    runs = RunLog(table)
+    for key in ("demo/churn.csv", "acme/churn.csv", "churn.csv"):
+        runs.reject("uploads", key, "expected TENANT/MODEL/FILE", at=datetime(2026, 1, 2, tzinfo=UTC))
+    api.give(catalog=ModelCatalog(ModelRegistry(table, artifacts), artifacts, runs))
+    status, body = api.ask(get("/registry/rejected"))
+    assert status == 200
+    (rejected,) = body["rejected"]
+    assert (rejected["key"], rejected["reason"]) == ("demo/churn.csv", "expected TENANT/MODEL/FILE")
+    assert set(rejected) == {"key", "reason", "at"}

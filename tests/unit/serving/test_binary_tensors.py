@@ -1,0 +1,166 @@
+"""The binary tensor extension: the same predictions as JSON's, and each kind of broken data refused."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
+from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.binary_tensors import attach_binary_data, write_binary_tensor
+from tests.fakes.models import OneModel
+from tests.helpers.served_models import CLASSIFIER, direct, loaded
+
+NAN = float("nan")
+PATH = "/v2/models/adult/infer"
+COLUMNS: dict[str, np.ndarray[Any, Any]] = {
+    "age": np.array([30, NAN, -1e-3], np.float32),
+    "job": np.array(["cook", "", "juggler"], object),
+    "hours per week": np.array([40.5, NAN, 1e30], np.float64),
+    "member": np.array([True, False, False]),
+}
+AS_FED: dict[str, list[Any]] = {name: column.tolist() for name, column in COLUMNS.items()}
+DATATYPES = {"age": "FP32", "job": "BYTES", "hours per week": "FP64", "member": "BOOL"}
+
+
+def triton_inputs(repeats: int = 1) -> list[InferInput]:
+    inputs = []
+    for name, column in COLUMNS.items():
+        array = np.tile(column, repeats)
+        tensor = InferInput(name, array.shape, DATATYPES[name])
+        tensor.set_data_from_numpy(array)
+        inputs.append(tensor)
+    return inputs
+
+
+def post(body: bytes, headers: dict[str, str], signature: Signature = CLASSIFIER) -> HttpResponse:
+    return PredictionApi(OneModel(loaded(signature))).respond(HttpRequest("POST", PATH, body, headers), Caller("demo"))
+
+
+def request(inputs: list[InferInput], **options: Any) -> tuple[bytes, dict[str, str]]:
+    body, length = InferenceServerClient.generate_request_body(inputs, **options)
+    return body, {} if length is None else {"inference-header-content-length": str(length)}
+
+
+@pytest.mark.parametrize("repeats", [1, 10])
+def test_tritons_client_gets_what_onnxruntime_answers(repeats: int) -> None:
+    labels, probabilities = direct(CLASSIFIER, **{name: cells * repeats for name, cells in AS_FED.items()})
+    response = post(*request(triton_inputs(repeats), request_id="7"))
+    assert response.headers["content-type"] == "application/octet-stream"
+    length = int(response.headers["inference-header-content-length"])
+    result = InferResult.from_response_body(response.body, header_length=length)
+    assert (result.get_response()["id"], result.get_response()["model_version"]) == ("7", "3")
+    assert [label.decode() for label in result.as_numpy("label")] == labels.tolist()
+    assert np.array_equal(result.as_numpy("probabilities"), probabilities)
+    assert response.facts["rows"] == 3 * repeats
+
+
+def test_who_takes_json_alone_gets_it_and_tritons_client_reads_it() -> None:
+    body, headers = request(triton_inputs())
+    response = post(body, headers | {"accept": "application/json"})
+    assert response.headers == {"content-type": "application/json"}
+    result = InferResult.from_response_body(response.body)
+    _, probabilities = direct(CLASSIFIER, **AS_FED)
+    assert np.array_equal(result.as_numpy("probabilities"), probabilities)
+
+
+def test_an_output_may_be_json_beside_a_binary_one() -> None:
+    outputs = [InferRequestedOutput("probabilities"), InferRequestedOutput("label", binary_data=False)]
+    response = post(*request(triton_inputs(), outputs=outputs))
+    length = int(response.headers["inference-header-content-length"])
+    header = json.loads(response.body[:length])
+    assert [output["name"] for output in header["outputs"]] == ["probabilities", "label"]
+    assert header["outputs"][0]["parameters"] == {"binary_data_size": len(response.body) - length}
+    assert len(header["outputs"][1]["data"]) == 3
+
+
+def test_json_tensors_in_get_json_out() -> None:
+    inputs = triton_inputs()
+    for tensor, column in zip(inputs, COLUMNS.values(), strict=True):
+        tensor.set_data_from_numpy(np.nan_to_num(column) if column.dtype.kind == "f" else column, binary_data=False)
+    outputs = [InferRequestedOutput("label", binary_data=False)]
+    body, headers = request(inputs, outputs=outputs)
+    assert headers == {}
+    assert json.loads(post(body, headers).body)["outputs"][0]["datatype"] == "BYTES"
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+@pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "INT8", "INT16", "INT64", "UINT8", "UINT32", "BF16"])
+def test_one_matrix_is_all_columns_of_a_model_of_numbers(datatype: str, rows: int) -> None:
+    signature = Signature(
+        task="regression", target="y", columns=tuple(Column(name=name, kind="numeric") for name in "abc")
+    )
+    matrix = np.arange(3.0 * rows, dtype=np.float32).reshape(rows, 3)
+    (expected,) = direct(signature, a=matrix[:, 0], b=matrix[:, 1], c=matrix[:, 2])
+    dtypes = {
+        "FP16": "<f2",
+        "FP64": "<f8",
+        "INT8": "i1",
+        "INT16": "<i2",
+        "INT64": "<i8",
+        "UINT8": "u1",
+        "UINT32": "<u4",
+    }
+    data = matrix.astype(dtypes.get(datatype, "<f4")).tobytes()
+    if datatype == "BF16":
+        data = (matrix.view("<u4") >> 16).astype("<u2").tobytes()
+    tensor = {"name": "x", "shape": [rows, 3], "datatype": datatype, "parameters": {"binary_data_size": len(data)}}
+    header = json.dumps({"inputs": [tensor]}).encode()
+    response = post(header + data, {"inference-header-content-length": str(len(header))}, signature)
+    assert json.loads(response.body)["outputs"][0]["data"] == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize(
+    ("tensor", "data", "facts"),
+    [
+        ({"binary_data_size": 8}, b"1234567", ["8 bytes", "7 more"]),
+        ({"binary_data_size": 4, "shape": [1]}, b"12345678", ["8 bytes", "4"]),
+        ({"binary_data_size": 7}, b"1234567", ["FP32", "4 bytes"]),
+        ({"binary_data_size": -1}, b"", ["binary_data_size"]),
+        ({"binary_data_size": "8"}, b"12345678", ["binary_data_size", "text"]),
+        ({"binary_data_size": True}, b"1", ["binary_data_size", "boolean"]),
+        ({"binary_data_size": 8, "shape": [3]}, b"12345678", ["3 elements", "2"]),
+        ({"binary_data_size": 8, "datatype": "FP8"}, b"12345678", ["datatype", "FP32"]),
+        ({"binary_data_size": 8, "data": [1, 2]}, b"12345678", ["data", "binary_data_size"]),
+        ({"binary_data_size": 3, "datatype": "BYTES"}, b"abc", ["element 0", "truncated"]),
+        ({"binary_data_size": 6, "datatype": "BYTES"}, struct.pack("<I", 9) + b"ab", ["element 0", "truncated"]),
+        ({"binary_data_size": 5, "datatype": "BYTES"}, struct.pack("<I", 1) + b"\xff", ["element 0", "UTF-8"]),
+    ],
+)
+def test_broken_binary_data_is_refused_with_its_place(tensor: dict[str, Any], data: bytes, facts: list[str]) -> None:
+    parameters = {"binary_data_size": tensor.pop("binary_data_size")}
+    inputs = [{"name": "x", "shape": [2], "datatype": "FP32", "parameters": parameters} | tensor]
+    with pytest.raises(InvalidRequestError) as raised:
+        attach_binary_data(inputs, memoryview(data))
+    assert all(fact in raised.value.message for fact in facts)
+
+
+@pytest.mark.parametrize("length", ["", "-1", "x", "1000000", "9" * 30, "²"])
+def test_a_length_of_the_header_that_the_body_does_not_have_is_refused(length: str) -> None:
+    with pytest.raises(InvalidRequestError, match="Inference-Header-Content-Length"):
+        post(b'{"inputs": []}', {"inference-header-content-length": length})
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_infinity_is_refused_with_its_place(rows: int) -> None:
+    inputs = triton_inputs(rows)
+    inputs[2].set_data_from_numpy(np.array([1.0] * (3 * rows - 1) + [np.inf]))
+    with pytest.raises(InvalidRequestError, match=rf"'hours per week', element {3 * rows - 1}: a number within"):
+        post(*request(inputs))
+
+
+def test_the_binary_form_of_texts_is_their_length_and_their_bytes() -> None:
+    assert write_binary_tensor(np.array(["é", ""], object)) == b"\x02\0\0\0\xc3\xa9\0\0\0\0"
+
+
+@pytest.mark.parametrize("body", [b'{"rows": []}', b'{"inputs": {}}', b'{"inputs": [7]}', b"[]"])
+def test_binary_data_without_tensors_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequestError):
+        post(body + b"1234", {"inference-header-content-length": str(len(body))})

@@ -1,0 +1,275 @@
+"""Which version answers: aliases, tenants, readiness, integrity, what stays loaded."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pipeline.codec.pack import pack
+from pipeline.codec.unpack import is_packed
+from pipeline.contracts.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError
+from pipeline.evaluation.stored_models import unpack_model
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.serving.api.messages import Caller, HttpRequest
+from pipeline.serving.api.model_source import ModelReference
+from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.api.protocols.infer import infer_document
+from pipeline.serving.loaded_model import InferenceSession
+from pipeline.serving.model_cache import MAX_KEPT_BYTES, ModelCache
+from pipeline.serving.model_loader import ModelLoader, make_session_factory
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.table import FakeTable
+from tests.helpers.served_models import CLASSIFIER, ROWS, loaded, model_bytes, publish
+
+BODY = json.dumps({"rows": ROWS}).encode()
+CALLER = Caller("demo")
+
+
+def predict(models: ModelCache, body: bytes = BODY, *, version: int | None = None, caller: Caller = CALLER) -> Any:
+    """The response of tenant demo's adult as JSON."""
+    path = "/v2/models/adult/infer" if version is None else f"/v2/models/adult/versions/{version}/infer"
+    return json.loads(PredictionApi(models).respond(HttpRequest("POST", path, body), caller).body)
+
+
+@dataclass
+class World:
+    """A registry, and a store that reads it; ``sessions`` counts the files that were loaded."""
+
+    table: FakeTable = field(default_factory=FakeTable)
+    artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
+    now: float = 100.0
+    sessions: int = 0
+
+    def store(self, *, max_models: int = 8, max_bytes: int = MAX_KEPT_BYTES) -> ModelCache:
+        loader = ModelLoader(self.table, self.artifacts, self._session)
+        return ModelCache(loader, alias_seconds=5, max_models=max_models, max_bytes=max_bytes, clock=lambda: self.now)
+
+    def _session(self, file: bytes) -> InferenceSession:
+        self.sessions += 1
+        return make_session_factory(1)(file)
+
+    def publish(self, number: int = 1, *, ready: bool = True, live: bool = True, model: str = "adult") -> int:
+        run = f"demo_{model}_{number:012d}"
+        return publish(self.table, self.artifacts, run=run, ready=ready, live=live, model=model).version
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_the_live_version_answers_and_says_which_it_is(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    answer = predict(world.store())
+    assert (answer["model"], answer["version"], len(answer["predictions"])) == ("adult", 2, 3)
+
+
+def test_an_alias_answers_with_the_version_that_it_points_to(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    ModelRegistry(world.table, world.artifacts).promote("demo", "adult", 1, alias="canary", by="someone")
+    store = world.store()
+    assert store.find(ModelReference("demo", "adult", alias="canary")).version == 1
+    assert store.find(ModelReference("demo", "adult")).version == 2
+    with pytest.raises(NotFoundError, match="'shadow'"):
+        store.find(ModelReference("demo", "adult", alias="shadow"))
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [(b'{"rows": [}', "line 1, column 11"), (b'{"rows":\n[NaN]}', "line 2, column 2"), (b'{"a": "\xff"}', "line 1")],
+)
+def test_what_is_not_json_is_refused_by_place(world: World, body: bytes, place: str) -> None:
+    world.publish()
+    with pytest.raises(InvalidRequestError, match=place):
+        predict(world.store(), body)
+
+
+def test_an_older_version_answers_when_it_is_named(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    assert predict(world.store(), version=1)["version"] == 1
+
+
+def test_a_file_is_loaded_once(world: World) -> None:
+    world.publish()
+    store = world.store()
+    assert store.aliased("demo", "adult") is store.aliased("demo", "adult")
+    assert store.ready("demo", "adult", 1) is store.aliased("demo", "adult")
+    assert world.sessions == 1
+
+
+def test_a_moved_alias_is_seen_after_its_seconds_and_not_before(world: World) -> None:
+    world.publish(1)
+    store = world.store()
+    assert store.aliased("demo", "adult").version == 1
+    world.publish(2)
+    world.now += 4.9
+    assert store.aliased("demo", "adult").version == 1
+    world.now += 0.1
+    assert store.aliased("demo", "adult").version == 2
+
+
+def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) -> None:
+    world.publish(1)
+    world.publish(2)
+    store = world.store()
+    store.aliased("demo", "adult")
+    store.ready("demo", "adult", 1)
+    ModelRegistry(world.table, world.artifacts).promote("demo", "adult", 1, by="someone")
+    world.now += 5
+    assert store.aliased("demo", "adult").version == 1
+    assert world.sessions == 2
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda store: store.aliased("other", "adult"),
+        lambda store: store.ready("other", "adult", 1),
+        lambda store: store.load_unready("other", "adult", 1),
+        lambda store: store.aliased("demo", "titanic"),
+        lambda store: store.ready("demo", "adult", 2),
+        lambda store: store.ready("demo", "adult", 0),
+    ],
+)
+def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
+    world: World, find: Callable[[ModelCache], object]
+) -> None:
+    world.publish()
+    store = world.store()
+    store.aliased("demo", "adult")
+    with pytest.raises(NotFoundError):
+        find(store)
+
+
+def test_a_model_without_a_live_version_is_not_found(world: World) -> None:
+    world.publish(live=False)
+    with pytest.raises(NotFoundError, match="no live model 'adult'"):
+        world.store().aliased("demo", "adult")
+
+
+def test_a_version_answers_its_smoke_test_before_it_answers_anybody_else(world: World) -> None:
+    world.publish(ready=False, live=False)
+    store = world.store()
+    assert predict(store, version=1, caller=CALLER._replace(may_use_unready=True))["version"] == 1
+    with pytest.raises(ConflictError, match="has not passed its smoke test"):
+        predict(store, version=1)
+    ModelRegistry(world.table, world.artifacts).ready("demo", "adult", 1)
+    assert predict(store, version=1)["version"] == 1
+
+
+@pytest.mark.parametrize(("change", "error"), [("archive", ConflictError), ("delete", NotFoundError)])
+def test_an_archived_or_deleted_version_is_not_loaded(world: World, change: str, error: type[Exception]) -> None:
+    world.publish(1)
+    world.publish(2)
+    getattr(ModelRegistry(world.table, world.artifacts).lifecycle, change)("demo", "adult", 1, by="anna")
+    with pytest.raises(error):
+        world.store().ready("demo", "adult", 1)
+    assert world.sessions == 0
+
+
+def test_a_file_that_was_changed_is_refused(world: World) -> None:
+    world.publish()
+    (key,) = world.artifacts.keys("tenants/demo/artifacts/")
+    world.artifacts.put(key, world.artifacts.get(key) + b" ")
+    with pytest.raises(IntegrityError, match="sha256"):
+        world.store().aliased("demo", "adult")
+    assert world.sessions == 0
+
+
+def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(world: World) -> None:
+    world.publish()
+    (key,) = world.artifacts.keys("tenants/demo/artifacts/")
+    world.artifacts.delete(key)
+    with pytest.raises(IntegrityError, match="missing"):
+        world.store().aliased("demo", "adult")
+
+
+def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> None:
+    publish(world.table, world.artifacts, packed=True)
+    (key,) = world.artifacts.keys("tenants/demo/artifacts/")
+    assert is_packed(world.artifacts.get(key))
+    answer = infer_document(world.store().aliased("demo", "adult"), json.loads(BODY))
+    assert (
+        json.loads(answer.body)["predictions"]
+        == json.loads(infer_document(loaded(), json.loads(BODY)).body)["predictions"]
+    )
+
+
+def test_a_packed_file_that_is_damaged_is_refused_by_name(world: World) -> None:
+    """Its sha256 is right: it was damaged before it was registered."""
+    with pytest.raises(IntegrityError, match="version 1 of 'adult' cannot be unpacked"):
+        unpack_model(pack(b"onnx" * 100, [])[:-5], "the file of version 1 of 'adult'")
+
+
+def test_only_the_versions_that_were_asked_for_last_stay_loaded(world: World) -> None:
+    for number in (1, 2, 3):
+        world.publish(number)
+    store = world.store(max_models=2)
+    for version in (1, 2, 1, 3, 1):
+        store.ready("demo", "adult", version)
+    assert world.sessions == 3
+    store.ready("demo", "adult", 2)
+    assert world.sessions == 4
+
+
+def test_threads_that_ask_at_once_load_one_file_and_all_get_its_answer(world: World) -> None:
+    world.publish()
+    store = world.store()
+    start = threading.Barrier(8)
+    answers: list[Any] = []
+
+    def ask() -> None:
+        start.wait()
+        for _ in range(20):
+            answers.append(predict(store))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 160
+    assert all(answer == answers[0] for answer in answers)
+    assert world.sessions == 1
+
+
+def test_threads_that_ask_for_one_row_each_get_their_own_rows_answer(world: World) -> None:
+    world.publish()
+    store = world.store()
+    bodies = [json.dumps({"rows": [{**ROWS[0], "age": age, "job": f"job {age}"}]}).encode() for age in range(0, 80, 10)]
+    alone = [predict(store, body) for body in bodies]
+    assert len(set(map(str, alone))) == len(bodies)
+    start = threading.Barrier(len(bodies))
+    wrong: list[Any] = []
+
+    def ask(body: bytes, expected: Any) -> None:
+        start.wait()
+        for _ in range(200):
+            if (found := predict(store, body)) != expected:
+                wrong.append(found)
+
+    threads = [threading.Thread(target=ask, args=pair) for pair in zip(bodies, alone, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize(("files", "loads"), [(2, 3), (1, 4), (0.5, 4)])  # that fit; sessions that are made
+def test_versions_stay_loaded_while_their_files_fit(world: World, files: float, loads: int) -> None:
+    for number in (1, 2, 3):
+        world.publish(number)
+    size = len(model_bytes(CLASSIFIER))
+    store = world.store(max_bytes=int(size * files))
+    for version in (1, 2, 3, 2):
+        assert store.ready("demo", "adult", version).version == version
+    assert world.sessions == loads

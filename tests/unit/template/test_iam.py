@@ -1,0 +1,310 @@
+"""Every call that the code makes is allowed to the role that makes it; what it does not make is not."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.cloud.assumed_role import RunPolicy
+from pipeline.contracts.object_keys import RunKeys, artifact_key
+from pipeline.contracts.table_keys import api_key_key, run_key, version_key
+from tests.helpers.iam import Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
+from tests.helpers.template import ROOT, resources
+
+RUN, OTHER = "demo_houses_000000000001", "acme_houses_000000000002"
+OTHER_OF_DEMO = "demo_houses_000000000003"
+KEYS = RunKeys.of(RUN)
+OWN, VERSION = run_key("demo", RUN)[0], version_key("demo", "houses", 1)[0]
+OTHERS, OTHERS_VERSION = run_key("acme", OTHER)[0], version_key("acme", "houses", 1)[0]
+API_KEY = api_key_key("0" * 64)[0]
+
+# What an adapter calls -> the permissions that the call needs.
+PERMISSIONS = {
+    "get_object": ("s3:GetObject", "s3:GetObjectVersion"),
+    "head_object": ("s3:GetObject", "s3:GetObjectVersion"),
+    "put_object": ("s3:PutObject",),
+    "list_objects_v2": ("s3:ListBucket",),
+    "list_object_versions": ("s3:ListBucketVersions",),
+    "get_item": ("dynamodb:GetItem",),
+    "put_item": ("dynamodb:PutItem",),
+    "update_item": ("dynamodb:UpdateItem",),
+    "delete_item": ("dynamodb:DeleteItem",),
+    "transact_write_items": ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
+    "query": ("dynamodb:Query",),
+    "invoke": ("lambda:InvokeFunction",),
+    "start_execution": ("states:StartExecution",),
+    "describe_execution": ("states:DescribeExecution",),
+}
+# Made by the command alone, with its user's own credentials.
+OPERATORS = {
+    "describe_stacks", "list_stack_resources", "filter_log_events", "stop_execution",
+    "get_queue_attributes", "receive_message", "send_message", "delete_message",
+    "delete_stack", "list_stacks", "describe_stack_events", "list_images", "describe_instance_type_offerings",
+}  # fmt: skip
+
+
+def objects(bucket: str, key: str, *actions: str) -> Iterator[Call]:
+    for action in actions:
+        yield Call(action=f"s3:{action}", resource=f"{arn_of(bucket)}/{key}")
+
+
+def listing(bucket: str, action: str = "ListBucket") -> Call:
+    prefix = "demo/houses/" if bucket == "UploadsBucket" else f"{KEYS.root}/"
+    return Call(action=f"s3:{action}", resource=arn_of(bucket), context={"s3:prefix": [prefix]})
+
+
+def items(partition: str, *actions: str, table: str = "Table") -> Iterator[Call]:
+    for action in actions:
+        context = {"dynamodb:LeadingKeys": [partition]}
+        yield Call(action=f"dynamodb:{action}", resource=arn_of(table), context=context)
+
+
+def listed(name: str) -> Iterator[Call]:
+    context = {"dynamodb:LeadingKeys": [name]}
+    yield Call(action="dynamodb:Query", resource=f"{arn_of('Table')}/index/listing-index", context=context)
+
+
+def execution_of(run: str, machine: str = "Pipeline") -> str:
+    return f"{arn_of(machine).replace(':stateMachine:', ':execution:')}:{run}"
+
+
+def on(resource: str, *actions: str) -> Iterator[Call]:
+    for action in actions:
+        yield Call(action=action, resource=resource)
+
+
+OF_REQUESTS = {
+    "FailLostRunsFunction",
+    "StartRunFunction",
+    "PredictFunction",
+    "DescribeModelsFunction",
+    "AuthorizeRequestFunction",
+}
+STAGES = set(resources("AWS::Serverless::Function")) - OF_REQUESTS
+UPLOAD = "demo/houses/train.csv"
+READS = [*objects("ArtifactsBucket", KEYS.plan, "GetObject"), listing("ArtifactsBucket")]
+WRITES = [*READS, *objects("ArtifactsBucket", KEYS.plan, "PutObject")]
+LOGS = [*items(OWN, "UpdateItem")]
+TAKES_UPLOADS = [*objects("UploadsBucket", UPLOAD, "GetObject", "GetObjectVersion"), listing("UploadsBucket")]
+GIVES_UP = [*objects("ArtifactsBucket", KEYS.plan, "AbortMultipartUpload")]
+MADE = {
+    "StartRunFunction": [
+        *TAKES_UPLOADS, listing("UploadsBucket", "ListBucketVersions"), *items(OWN, "PutItem"),
+        *objects("ArtifactsBucket", KEYS.upload, "GetObject", "PutObject"),
+        *on(arn_of("Pipeline"), "states:StartExecution"),
+    ],
+    "ValidateDatasetFunction": [*TAKES_UPLOADS, *WRITES, *LOGS],
+    "ValidateJobRole": [*TAKES_UPLOADS, *WRITES, *LOGS, *GIVES_UP],
+    "PlanTrainingFunction": [*WRITES, *LOGS, *items(VERSION, "GetItem")],
+    "CollectJobFunction": [*READS, *LOGS],
+    "SelectVariantFunction": [*WRITES, *LOGS],
+    "EvaluateModelFunction": [*WRITES, *LOGS],
+    "RegisterModelFunction": [
+        *READS, *LOGS, *items(VERSION, "GetItem", "PutItem"), *items(OWN, "GetItem", "PutItem", "UpdateItem"),
+        *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
+    ],
+    "SmokeTestFunction": [
+        *READS, *LOGS, *items(VERSION, "GetItem", "UpdateItem"),
+        *on(arn_of("PredictFunction"), "lambda:InvokeFunction"),
+    ],
+    "PromoteModelFunction": [
+        *READS, *LOGS, *items(VERSION, "GetItem", "PutItem", "ConditionCheckItem", "Query"),
+        *items(OWN, "GetItem", "UpdateItem"),
+    ],
+    "RecordFailureFunction": LOGS,
+    "FailLostRunsFunction": [
+        *LOGS, *listed("RUN"), *on(execution_of(RUN), "states:DescribeExecution"),
+    ],
+    "PredictFunction": [
+        *items(VERSION, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
+    ],
+    "DescribeModelsFunction": [*READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query")],
+    "AuthorizeRequestFunction": [*items(API_KEY, "GetItem")],
+    "JobRole": [*WRITES, *LOGS, *GIVES_UP],
+    "Pipeline": [
+        *(call for function in STAGES for call in on(arn_of(function), "lambda:InvokeFunction")),
+        *(call for queue in ("CpuSpotQueue", "CpuOnDemandQueue", "GpuSpotQueue", "GpuOnDemandQueue")
+          for call in on(arn_of(queue), "batch:SubmitJob")),
+        *(call for job in resources("AWS::Batch::JobDefinition") for call in on(arn_of(job), "batch:SubmitJob")),
+        *on("*", "batch:DescribeJobs", "batch:TerminateJob"),
+        *on(arn_of("NodesPipeline"), "states:StartExecution"),
+    ],
+    "NodesPipeline": [
+        *on(arn_of("MultiNodeQueue"), "batch:SubmitJob"), *on(arn_of("MultiNodeTrainJob"), "batch:SubmitJob"),
+        *on("*", "batch:DescribeJobs"),
+    ],
+    "JobWaits": [*on("*", "batch:DescribeJobs", "batch:CancelJob")],
+    "JobWaitsCaller": [*on(arn_of("JobWaits"), "states:StartExecution")],
+}  # fmt: skip
+NEVER = [
+    *items(API_KEY, "PutItem", "UpdateItem", "DeleteItem", "Query"),
+    *items(OWN, "DeleteItem", "Scan"),
+    *objects("ArtifactsBucket", KEYS.plan, "DeleteObject"),
+    *objects("UploadsBucket", UPLOAD, "PutObject", "DeleteObject"),
+]
+WRITERS_OF_VERSIONS = {"RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction"}
+STATE_MACHINES = {"Pipeline", "NodesPipeline", "JobWaits", "JobWaitsCaller"}
+
+
+TAGS = {"tenant": "demo"}
+WORKS_FOR_ONE_TENANT = [name for name in MADE if name not in STATE_MACHINES and tenant_role_of(name)]
+TENANT_ROLES = sorted({str(tenant_role_of(name)) for name in WORKS_FOR_ONE_TENANT})
+
+
+def allowed(name: str, call: Call) -> bool:
+    """Whether ``name`` may make the call, working for the tenant demo."""
+    role = tenant_role_of(name) if name in WORKS_FOR_ONE_TENANT else None
+    return is_allowed(call, statements_of(role or name), TAGS if role else None)
+
+
+def others(call: Call) -> Call:
+    """The same call on another tenant's resource."""
+    context = {key: [value.replace("demo", "acme") for value in values] for key, values in call.context.items()}
+    return Call(action=call.action, resource=call.resource.replace("demo", "acme"), context=context)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_role_may_make_every_call_that_its_code_makes(name: str) -> None:
+    assert [call for call in MADE[name] if not allowed(name, call)] == []
+
+
+def test_every_role_of_the_code_is_listed() -> None:
+    # Machines and Fargate itself have policies of AWS's own.
+    roles = {name for name in resources("AWS::IAM::Role") if not name.startswith(("Instance", "FargateExecution"))}
+    assert set(MADE) == {
+        *resources("AWS::Serverless::Function"), *resources("AWS::Serverless::StateMachine"), *roles,
+    } - set(TENANT_ROLES)  # fmt: skip
+
+
+def test_whatever_works_for_one_run_works_for_its_tenant_alone() -> None:
+    jobs = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}
+    assert set(WORKS_FOR_ONE_TENANT) == STAGES | jobs
+
+
+@pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
+def test_no_call_reaches_another_tenant(name: str) -> None:
+    moved = [others(call) for call in MADE[name] if others(call) != call]
+    assert moved
+    assert [call for call in moved if allowed(name, call)] == []
+    unbounded = [
+        Call(action="s3:ListBucket", resource=arn_of(bucket), context=context)
+        for bucket in ("UploadsBucket", "ArtifactsBucket")
+        for context in ({}, {"s3:prefix": [""]}, {"s3:prefix": ["tenants/"]}, {"s3:prefix": ["tenants/dem"]})
+    ]
+    assert [call for call in unbounded if allowed(name, call)] == []
+
+
+@pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
+def test_its_own_role_may_take_its_tenants_role_and_do_nothing_else(name: str) -> None:
+    role = str(tenant_role_of(name))
+    (statement,) = statements_of(name)
+    assert (statement["Action"], statement["Resource"]) == (
+        ["sts:AssumeRole", "sts:TagSession"], {"Fn::GetAtt": [role, "Arn"]},
+    )  # fmt: skip
+    assert [other for other in TENANT_ROLES if may_take(name, other, TAGS)] == [role]
+
+
+@pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
+def test_without_a_tenant_its_role_is_not_taken_and_would_reach_nothing(name: str) -> None:
+    role = str(tenant_role_of(name))
+    assert not may_take(name, role, {})
+    assert not may_take(name, role, {"tenant": ""})
+    ofs = [call for call in MADE[name] if not call.action.startswith("lambda:")]
+    assert [call for call in ofs if is_allowed(call, statements_of(role))] == []
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_no_role_deletes_uploads_or_makes_keys(name: str) -> None:
+    assert [call for call in NEVER if allowed(name, call)] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(MADE) - WRITERS_OF_VERSIONS))
+def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
+    for partition in (VERSION, OTHERS_VERSION):
+        writes = items(partition, "UpdateItem", "PutItem", "DeleteItem")
+        assert [call for call in writes if allowed(name, call)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("PredictFunction", next(objects("ArtifactsBucket", KEYS.plan, "GetObject"))),
+        ("PredictFunction", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
+        ("PredictFunction", next(items(VERSION, "UpdateItem"))),
+        ("DescribeModelsFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
+        ("AuthorizeRequestFunction", next(items(OWN, "GetItem"))),
+        ("RegisterModelFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
+        ("FailLostRunsFunction", next(listed("KEY"))),
+        ("FailLostRunsFunction", next(on(execution_of(RUN, "NodesPipeline"), "states:DescribeExecution"))),
+        ("FailLostRunsFunction", next(items(OWN, "GetItem"))),
+        ("JobRole", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
+        *((name, next(items(API_KEY, "GetItem"))) for name in MADE if name not in ("AuthorizeRequestFunction",)),
+    ],
+)
+def test_a_role_has_no_more_than_its_code_needs(name: str, call: Call) -> None:
+    assert not allowed(name, call)
+
+
+def _session() -> list[dict[str, object]]:
+    policy = RunPolicy(run=RUN, bucket="ArtifactsBucket", table="Table")
+    return list(policy.document(arn_of("RunRole"))["Statement"])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *objects("ArtifactsBucket", RunKeys.of(OTHER).plan, "GetObject", "PutObject"),
+        *objects("ArtifactsBucket", RunKeys.of(OTHER_OF_DEMO).plan, "GetObject", "PutObject"),
+        *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
+        *objects("ArtifactsBucket", artifact_key("acme", "a" * 64), "GetObject", "PutObject"),
+        *objects("UploadsBucket", UPLOAD, "GetObject", "PutObject"),
+        *objects("UploadsBucket", "acme/houses/train.csv", "GetObject", "PutObject"),
+        Call(action="s3:ListBucket", resource=arn_of("ArtifactsBucket"), context={"s3:prefix": ["tenants/acme/"]}),
+        Call(action="s3:ListBucket", resource=arn_of("ArtifactsBucket"), context={"s3:prefix": [""]}),
+        Call(action="s3:ListBucket", resource=arn_of("ArtifactsBucket")),
+        *items(OTHERS, "GetItem", "UpdateItem"),
+        *items(VERSION, "UpdateItem"),
+        *items(OTHERS_VERSION, "UpdateItem"),
+        *listed("RUN"),
+        *items(API_KEY, "GetItem"),
+        *on(arn_of("Pipeline"), "states:StartExecution"),
+        *on(arn_of("PredictFunction"), "lambda:InvokeFunction"),
+    ],
+)
+def test_a_users_code_reaches_no_other_tenant_and_no_other_run(call: Call) -> None:
+    assert not (is_allowed(call, statements_of("RunRole"), TAGS) and is_allowed(call, _session()))
+
+
+def test_a_users_code_reaches_its_own_run() -> None:
+    own = [*objects("ArtifactsBucket", KEYS.plan, "GetObject", "PutObject"), *LOGS]
+    assert [call for call in own if not is_allowed(call, statements_of("RunRole"), TAGS)] == []
+    assert [call for call in own if not is_allowed(call, _session())] == []
+
+
+def _client_calls() -> set[str]:
+    """Operations that the adapters ask of their clients, by paginators too."""
+    found = set()
+    for path in (ROOT / "pipeline" / "cloud").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr == "get_paginator":
+                found.add(ast.literal_eval(node.args[0]))
+            elif isinstance(node.func.value, ast.Attribute) and node.func.value.attr == "_client":
+                found.add(node.func.attr)
+    return found
+
+
+def test_every_operation_of_the_adapters_is_known_here() -> None:
+    assert _client_calls() == set(PERMISSIONS) | OPERATORS
+
+
+def test_permissions_that_no_operation_needs_are_not_given() -> None:
+    needed = {action for actions in PERMISSIONS.values() for action in actions}
+    needed |= {"s3:AbortMultipartUpload", "sts:AssumeRole", "sts:TagSession", "dynamodb:ConditionCheckItem"}
+    for name in (set(MADE) | set(TENANT_ROLES)) - STATE_MACHINES:
+        for statement in statements_of(name):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert set(actions) <= needed

@@ -1,0 +1,305 @@
+"""The cloud, as the template describes it: closed, least privileged, free while idle, and deployable."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from pipeline.bootstrap import settings
+from tests.helpers.template import ROOT, resources, template, transformed
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+SETTINGS = {
+    "StartRunFunction": settings.StarterSettings,
+    "ValidateDatasetFunction": settings.ValidatorSettings,
+    "PlanTrainingFunction": settings.StageSettings,
+    "CollectJobFunction": settings.StageSettings,
+    "SelectVariantFunction": settings.StageSettings,
+    "EvaluateModelFunction": settings.StageSettings,
+    "RegisterModelFunction": settings.RegistrarSettings,
+    "SmokeTestFunction": settings.SmokeTestSettings,
+    "PromoteModelFunction": settings.StageSettings,
+    "RecordFailureFunction": settings.FailureSettings,
+    "FailLostRunsFunction": settings.LostRunSettings,
+    "PredictFunction": settings.PredictorSettings,
+    "DescribeModelsFunction": settings.DescriberSettings,
+    "AuthorizeRequestFunction": settings.AuthorizerSettings,
+}
+FILLED_IN = {
+    "TABLE_NAME": "modeldrop-Table",
+    "UPLOADS_BUCKET": "uploads",
+    "ARTIFACTS_BUCKET": "artifacts",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
+    "PREDICT_FUNCTION": "modeldrop-predict",
+    "CODE_VERSION": "0.1.0",
+    "ALIAS_SECONDS": "5",
+    "LARGE_BYTES": "268435456",
+    "TENANT_ROLE_ARN": "arn:aws:iam::123456789012:role/modeldrop-RunRole-1ABC",
+    "GATEWAY_KEY": "315c1398-40ff-a850-213b-158f73e60175",
+}
+
+
+def _folder(function: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", function.removesuffix("Function")).lower()
+
+
+def _statements(policies: list[Any]) -> list[dict[str, Any]]:
+    documents = [policy.get("PolicyDocument", policy) for policy in policies]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_every_folder_of_functions_is_a_function_and_the_reverse() -> None:
+    assert {_folder(name) for name in FUNCTIONS} == {path.parent.name for path in ROOT.glob("functions/*/app.py")}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_its_own_folder_permissions_and_log_group(name: str) -> None:
+    function = FUNCTIONS[name]
+    groups = resources("AWS::Logs::LogGroup")
+    assert function["CodeUri"] == f"functions/{_folder(name)}/"
+    assert ("Policies" in function) != ("TENANT_ROLE_ARN" in function["Environment"]["Variables"])
+    assert groups[function["LoggingConfig"]["LogGroup"]["Ref"]]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert {"Ref": "PipelineLayer"} in function["Layers"]
+    assert not list((ROOT / function["CodeUri"]).glob("requirements*.txt"))  # what it needs is in its layers
+    assert "FunctionName" not in function  # `sam local start-api` cannot find an authorizer whose name is composed
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_given_what_its_settings_ask_for(name: str) -> None:
+    given = FUNCTIONS[name]["Environment"]["Variables"]
+    SETTINGS[name].from_env({variable: FILLED_IN[variable] for variable in given if variable in FILLED_IN})
+
+
+def test_a_function_that_the_state_machine_calls_does_not_know_it_and_none_knows_the_api() -> None:
+    knows = {"StartRunFunction", "FailLostRunsFunction"}  # any other would be a circle
+    for name, function in FUNCTIONS.items():
+        environment = json.dumps(function["Environment"])
+        assert '"Api"' not in environment
+        assert ('"Ref": "Pipeline"' in environment) == (name in knows)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_functions_policy_names_actions_and_resources(name: str) -> None:
+    for statement in _statements(FUNCTIONS[name].get("Policies", [])):
+        assert not any("*" in action for action in _list(statement["Action"]))
+        assert "*" not in _list(statement["Resource"])
+
+
+def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
+    for name, function in FUNCTIONS.items():
+        prefix = "KEY#*" if name == "AuthorizeRequestFunction" else "TENANT#*"
+        for statement in _statements(function.get("Policies", [])):
+            if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
+                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": [prefix]}
+
+
+def test_what_has_no_resource_of_its_own_is_listed() -> None:
+    everywhere = {
+        action
+        for machine in resources("AWS::Serverless::StateMachine").values()
+        for statement in _statements(machine["Policies"])
+        if statement.get("Resource") == "*"
+        for action in _list(statement["Action"])
+    }
+    assert {action for action in everywhere if not action.startswith("logs:")} == {
+        "batch:CancelJob",
+        "batch:DescribeJobs",
+        "batch:TerminateJob",
+    }
+    assert not any("*" in action for action in everywhere)
+
+
+@pytest.mark.parametrize("name", ["UploadsBucket", "ArtifactsBucket"])
+def test_a_bucket_is_encrypted_versioned_private_and_tls_only(name: str) -> None:
+    bucket = resources("AWS::S3::Bucket")[name]
+    (policy,) = [p for p in resources("AWS::S3::BucketPolicy").values() if p["Bucket"] == {"Ref": name}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+    assert any("NoncurrentVersionExpiration" in rule for rule in rules)
+
+
+def test_an_event_waits_in_a_queue_that_outlasts_the_function_with_dead_letters_behind() -> None:
+    queue = resources("AWS::SQS::Queue")["UploadsQueue"]
+    starter = FUNCTIONS["StartRunFunction"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    assert queue["VisibilityTimeout"] >= 6 * starter["Timeout"]
+    assert starter["Events"]["Uploaded"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_each_sender_has_a_dead_letter_queue_of_its_own() -> None:
+    (rule,) = [rule for name, rule in resources("AWS::Events::Rule").items() if name == "UploadedRule"]
+    recorder = FUNCTIONS["RecordFailureFunction"]
+    uploads = resources("AWS::SQS::Queue")["UploadsQueue"]["RedrivePolicy"]["deadLetterTargetArn"]
+    events = rule["Targets"][0]["DeadLetterConfig"]["Arn"]
+    failures = recorder["Events"]["ExecutionEnded"]["Properties"]["DeadLetterConfig"]["Arn"]
+    queues = [arn["Fn::GetAtt"][0] for arn in (uploads, events, failures)]
+    assert len(set(queues)) == 3
+    assert recorder["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"] == failures
+    may_be_sent_to = {policy["Queues"][0]["Ref"] for policy in resources("AWS::SQS::QueuePolicy").values()}
+    assert may_be_sent_to == {"UploadsQueue", *queues[1:]}  # SQS needs no permission for its own redrive
+    assert {f"{queue}Url" for queue in queues} <= set(template()["Outputs"])
+
+
+def test_a_new_account_can_deploy_and_uploads_leave_room_for_predictions() -> None:
+    """Its limit is 10 executions at once, of which none can be reserved."""
+    for name, parameter in (
+        ("PredictFunction", "PredictConcurrency"),
+        ("AuthorizeRequestFunction", "AuthorizerConcurrency"),
+    ):
+        reserved = FUNCTIONS[name]["ReservedConcurrentExecutions"]["Fn::If"]
+        assert reserved[1:] == [{"Ref": parameter}, {"Ref": "AWS::NoValue"}]
+        assert template()["Parameters"][parameter]["Default"] == 0
+    source = FUNCTIONS["StartRunFunction"]["Events"]["Uploaded"]["Properties"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "UploadConcurrency"}}
+    assert template()["Parameters"]["UploadConcurrency"]["MinValue"] == 2  # Lambda takes no less
+
+
+def test_a_job_whose_machine_was_taken_back_or_that_was_killed_is_tried_again_and_nothing_else_is() -> None:
+    for job in resources("AWS::Batch::JobDefinition").values():
+        if job["Type"] == "multinode":
+            continue
+        first, _, short_of_memory, killed, last = job["RetryStrategy"]["EvaluateOnExit"]  # five are Batch's most
+        on_fargate = job["PlatformCapabilities"] == ["FARGATE"]
+        interrupted = "Your Spot Task was interrupted*" if on_fargate else "Host EC2*"
+        assert first == {"OnStatusReason": interrupted, "Action": "RETRY"}
+        assert short_of_memory == {"OnReason": "OutOfMemoryError:*", "Action": "EXIT"}
+        assert killed == {"OnExitCode": "13*", "Action": "RETRY"}
+        assert last == {"OnReason": "*", "Action": "EXIT"}
+        assert job["Timeout"]["AttemptDurationSeconds"] == {"Ref": "JobSeconds"}
+
+
+def test_a_job_that_gets_no_machine_is_cancelled_by_its_queue() -> None:
+    queues = resources("AWS::Batch::JobQueue")
+    assert len(queues) == 6
+    for queue in queues.values():
+        reasons = {action["Reason"] for action in queue["JobStateTimeLimitActions"]}
+        assert "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY" in reasons
+        assert all(action["MaxTimeSeconds"] for action in queue["JobStateTimeLimitActions"])
+
+
+def test_nothing_costs_while_it_is_idle() -> None:
+    always = [resource for resource in template()["Resources"].values() if "Condition" not in resource]
+    kinds = {resource["Type"] for resource in always}
+    assert not kinds & {"AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::KMS::Key", "AWS::EC2::Instance"}
+    assert all(e.get("VpcEndpointType", "Gateway") == "Gateway" for e in resources("AWS::EC2::VPCEndpoint").values())
+    assert all(t["BillingMode"] == "PAY_PER_REQUEST" for t in resources("AWS::DynamoDB::Table").values())
+    machines = resources("AWS::Batch::ComputeEnvironment").values()
+    assert all(one["ComputeResources"].get("MinvCpus", 0) == 0 for one in machines)
+    assert not any("ProvisionedConcurrencyConfig" in f or "SnapStart" in f for f in FUNCTIONS.values())
+
+
+def test_nothing_comes_in_to_the_jobs_machines() -> None:
+    for group in resources("AWS::EC2::SecurityGroup").values():
+        assert "SecurityGroupIngress" not in group
+        assert [rule["ToPort"] for rule in group["SecurityGroupEgress"]] == [443]
+
+
+def test_several_nodes_are_an_opt_in_on_demand_in_a_private_subnet_and_hear_each_other_alone() -> None:
+    assert template()["Parameters"]["MultiNode"]["Default"] == "none"
+    for kind in ("EIP", "NatGateway", "SecurityGroupIngress", "SecurityGroupEgress"):
+        (one,) = [one for one in template()["Resources"].values() if one["Type"] == f"AWS::EC2::{kind}"]
+        assert one["Condition"] == "HasMultiNode"
+    machines = resources("AWS::Batch::ComputeEnvironment")["MultiNodeMachines"]["ComputeResources"]
+    subnet = resources("AWS::EC2::Subnet")["PrivateSubnet"]
+    assert (machines["Type"], machines["Subnets"]) == ("EC2", [{"Ref": "PrivateSubnet"}])
+    assert "MapPublicIpOnLaunch" not in subnet
+    (hears,) = resources("AWS::EC2::SecurityGroupIngress").values()
+    assert hears["GroupId"] == hears["SourceSecurityGroupId"] == {"Ref": "NodesSecurityGroup"}
+
+
+def test_a_job_of_several_nodes_is_tried_again_by_the_state_machine_alone() -> None:
+    job = resources("AWS::Batch::JobDefinition")["MultiNodeTrainJob"]
+    (nodes,) = job["NodeProperties"]["NodeRangeProperties"]
+    assert job["RetryStrategy"] == {"Attempts": 1}
+    assert (job["NodeProperties"]["MainNode"], nodes["TargetNodes"]) == (0, "0:")
+
+
+def _references(value: Any) -> set[str]:
+    """Logical ids that a value needs: Ref, GetAtt, Sub."""
+    if isinstance(value, list):
+        return set().union(*map(_references, value))
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*map(_references, value.values()))
+    if "Ref" in value:
+        found.add(value["Ref"])
+    if "Fn::GetAtt" in value:
+        found.add(value["Fn::GetAtt"][0])
+    if "Fn::Sub" in value:
+        text = value["Fn::Sub"] if isinstance(value["Fn::Sub"], str) else value["Fn::Sub"][0]
+        found |= {name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)}
+    return found
+
+
+def test_it_has_no_cycles() -> None:
+    found = transformed()["Resources"]
+    waiting = {
+        name: (_references(one) | set(_list(one.get("DependsOn", [])))) & set(found) for name, one in found.items()
+    }
+    while ready := {name for name, needed in waiting.items() if not needed}:
+        waiting = {name: needed - ready for name, needed in waiting.items() if name not in ready}
+    assert waiting == {}
+
+
+def test_every_route_is_named_by_its_method_and_asks_for_a_key() -> None:
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item}
+    version, registered = "/v2/models/{model}/versions/{version}", "/registry/models/{model}"
+    asked = {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/{model}", "/v2/models/{model}/ready"}
+    asked |= {version, f"{version}/ready", "/registry/models", registered, f"{registered}/versions/{{version}}"}
+    assert routes >= {("get", path) for path in asked}
+    assert routes >= {("post", "/v2/models/{model}/infer"), ("post", f"{version}/infer")}
+    for verb, path in routes:
+        assert verb in ("get", "post")
+        assert {"ApiKey": []} in api["Body"]["paths"][path][verb]["security"]
+        assert {"api_key": []} in api["Body"]["paths"][path][verb]["security"]
+    assert api["ApiKeySourceType"] == "AUTHORIZER"
+
+
+def test_the_gateway_speaks_as_the_functions_do() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    codes = {kind: answer.get("StatusCode") for kind, answer in api["GatewayResponses"].items()}
+    assert set(codes.values()) >= {401, 403, 404, 413, 429, 504}
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(codes)
+    for answer in api["GatewayResponses"].values():
+        text = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
+        assert list(json.loads(text)) == ["error"]
+
+
+def test_the_gateways_key_is_the_one_that_the_authorizer_hands_over() -> None:
+    (key,) = resources("AWS::ApiGateway::ApiKey").values()
+    assert FUNCTIONS["AuthorizeRequestFunction"]["Environment"]["Variables"]["GATEWAY_KEY"] == key["Value"]
+
+
+def test_the_outputs_are_those_that_the_command_reads() -> None:
+    asked = {"UploadsBucket", "ArtifactsBucket", "ApiUrl", "TableName", "StateMachineArn", "QueueUrl"}
+    assert set(template()["Outputs"]) >= asked | {"DeadLetterQueueUrl", "ImageRepository"}
+
+
+def test_layers_pin_the_versions_that_are_tested() -> None:
+    def pins(path: Any) -> dict[str, str]:
+        lines = [line for line in path.read_text().splitlines() if "==" in line]
+        return {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
+
+    tested = pins(ROOT / "constraints.txt")
+    for requirements in ROOT.glob("layers/*/requirements.txt"):
+        assert pins(requirements).items() <= tested.items()
+
+
+def test_lost_runs_are_looked_for_every_quarter_of_an_hour_and_within_it() -> None:
+    function = FUNCTIONS["FailLostRunsFunction"]
+    assert function["Events"]["Tick"]["Properties"]["Schedule"] == "rate(15 minutes)"
+    assert function["Timeout"] < 15 * 60

@@ -1,0 +1,86 @@
+"""What AWS bounds in bytes: a function's environment, a state's input, names that are made of a run's name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from pipeline.contracts.object_keys import run_name
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.planning.plan import plan
+from tests.helpers.template import resources, tasks_of_all, template, transformed
+
+MAX_ENVIRONMENT_BYTES = 4 << 10  # of a Lambda function
+MAX_STATE_BYTES = 256 << 10  # of a state's input or output, in UTF-8
+MAX_EXECUTION_NAME = 80
+MAX_JOB_NAME = 128
+LONGEST = {  # of what a Ref gives: an ARN of a state machine, the name of a table, a parameter
+    "AWS::Serverless::StateMachine": 300,
+    "AWS::DynamoDB::Table": 255,
+    "AWS::S3::Bucket": 63,
+    "AWS::Serverless::Function": 64,
+}
+LONGEST_PARAMETER = 256
+RUN = run_name("t" * 32, "m" * 32, "bucket", "key", "version")
+
+
+def _bytes_at_most(value: Any) -> int:
+    """Of an environment variable's value, whatever the resources are called."""
+    if isinstance(value, str):
+        return len(re.sub(r"\$\{[^}]+\}", "x" * LONGEST_PARAMETER, value).encode())
+    if "Ref" in value:
+        kind = template()["Resources"].get(value["Ref"], {}).get("Type", "")
+        return LONGEST.get(kind, LONGEST_PARAMETER)
+    return LONGEST_PARAMETER
+
+
+@pytest.mark.parametrize("name", resources("AWS::Serverless::Function"))
+def test_a_functions_environment_fits_whatever_its_resources_are_called(name: str) -> None:
+    function = transformed()["Resources"][name]["Properties"]
+    variables = function["Environment"]["Variables"]
+    size = sum(len(key) + _bytes_at_most(value) for key, value in variables.items())
+    assert size < MAX_ENVIRONMENT_BYTES / 2
+    assert not {key for key in variables if key.startswith(("AWS_LAMBDA", "AWS_REGION", "AWS_DEFAULT_REGION"))}
+
+
+def _plan(task: str) -> Plan:
+    """Of a table for which most is tried."""
+    columns = [ColumnProfile(name=f"n{number}", kind="numeric", missing=0, distinct=900) for number in range(20)]
+    columns.append(ColumnProfile(name="c", kind="categorical", missing=0, distinct=3, vocabulary=("a", "b", "c")))
+    classes = ("no", "yes") if task == "classification" else ()
+    dataset = Dataset(
+        task=task,
+        target="y" if task != "clustering" else "",
+        columns=tuple(columns),
+        classes=classes,
+        class_rows=tuple(4_000_000 for _ in classes),
+        rows=SplitRows(train=8_000_000, validation=1_000_000, test=1_000_000),
+        sha256="",
+    )
+    return plan(dataset, JobSpec(limits={"minutes": 600}))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "clustering"])
+def test_the_states_input_stays_small_whatever_is_planned(task: str) -> None:
+    """What passes from state to state: the run, its plan's jobs, its version, and an error's cause of 32 KB."""
+    jobs = [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in _plan(task).jobs]
+    assert 1 <= len(jobs) <= len(catalogue())
+    error = {"Error": "x" * 256, "Cause": "\U0001f40c" * 32_768}
+    state = {"run": RUN, "large": True, "plan": {"jobs": jobs}, "registered": {"version": 999_999}, "error": error}
+    assert len(json.dumps(state, ensure_ascii=False).encode()) < 0.6 * MAX_STATE_BYTES
+    assert len(json.dumps({**state, "error": None})) < 10_000
+    assert all(len(f"{RUN}-{job['name']}") <= MAX_JOB_NAME for job in jobs)
+
+
+def test_an_executions_name_and_a_jobs_name_have_room_for_the_longest_run() -> None:
+    assert len(RUN) <= MAX_EXECUTION_NAME
+    for task in tasks_of_all().values():
+        name = str(task["Parameters"].get("JobName.$", ""))
+        if made := re.match(r"States\.Format\('(?P<pattern>[^']*)'", name):
+            assert len(made["pattern"].replace("{}", RUN, 1)) <= MAX_JOB_NAME

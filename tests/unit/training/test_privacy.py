@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.contracts.errors import CandidateFailedError
+from pipeline.training.algorithm import Problem
+from pipeline.training.loop.dp_sgd import DpSgd
+from pipeline.training.loop.inference import InferenceModule
+from pipeline.training.loop.inputs import columns
+from pipeline.training.loop.loop import Learned
+from pipeline.training.optim.optimizers import WeightOptimizer
+from tests.fakes.networks import SMALL, Ensemble, Kept, learn, problem, weights
+from tests.fakes.tabular import table
+from tests.fakes.training import TrainIt
+from tests.unit.training.test_texts import texts
+
+
+def _accuracy(learned: Learned, given: Problem) -> float:
+    answers = InferenceModule(learned.network, columns("num"), classes=given.classes).answers(given.validation)
+    return float((answers.argmax(axis=1) == given.validation.target).mean())
+
+
+ASKED: dict[str, Any] = {"privacy_epsilon": 3.0, "privacy_delta": 1e-4, "optimizer": "sgd", "learning_rate": 0.5}
+
+
+def test_it_spends_what_was_asked_for_and_says_what_it_covers() -> None:
+    learned = learn(problem(rows=400), **ASKED, epochs=5, batch_size=40, early_stopping=5)
+    assert learned.privacy["delta"] == 1e-4
+    assert 2.7 < learned.privacy["epsilon"] <= 3.0
+    assert any(
+        note.startswith("epsilon covers what the weights learned of the training rows") for note in learned.notes
+    )
+    assert not hasattr(learned.network, "_module"), "an ordinary network again"
+    assert all(not hasattr(parameter, "grad_sample") for parameter in learned.network.parameters())
+
+
+def test_one_whose_time_is_over_has_spent_less() -> None:
+    points: list[Mapping[str, float]] = []
+    given = problem(rows=400, watch=points.append, deadline=time.monotonic() + 0.5)
+    learned = learn(given, **ASKED, epochs=1000, batch_size=40, early_stopping=1)
+    assert 0 < len(points) < 1000
+    assert 0 < learned.privacy["epsilon"] < 2.7
+
+
+def test_no_exact_loss_is_published_or_decides_which_epoch_is_served() -> None:
+    """The validation rows' classes are swapped: by their losses the first epoch would be the best, and the last."""
+    points, reports = list[Mapping[str, float]](), list[str]()
+    given = problem(rows=400, watch=points.append, report=reports.append)
+    swapped = replace(given.validation, target=1 - given.validation.target)
+    kept = Kept()
+    learned = learn(
+        replace(given, validation=swapped, checkpoints=kept), **ASKED, epochs=6, batch_size=40, early_stopping=1
+    )
+    assert [point["epoch"] for point in points] == [1, 2, 3, 4, 5, 6]
+    assert [set(point) for point in (*points, *learned.history)] == [
+        {"epoch", "learning_rate", "memory_mb", "seconds"}
+    ] * 12
+    assert not any("loss" in report for report in reports)
+    for name, tensor in learned.network.state_dict().items():
+        torch.testing.assert_close(tensor, kept.weights()[name])
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_a_gradient_is_the_same_in_parts(parts: int) -> None:
+    """As after memory ran out: the batch goes through the network in parts."""
+    given = problem(rows=64)
+    network = nn.Linear(2, 2)
+    settings = {**SMALL, **ASKED, "batch_size": 16, "privacy_norm": 0.1}
+    private = DpSgd(network, WeightOptimizer(network, settings), settings, given)
+    inputs, target = torch.from_numpy(given.train.num[:16]), torch.from_numpy(given.train.target[:16])
+
+    def gradient(count: int) -> torch.Tensor:
+        private.zero()
+        private.generator.manual_seed(0)
+        for one, wanted in zip(inputs.chunk(count), target.chunk(count), strict=True):
+            private.backward(nn.functional.cross_entropy(network(one), wanted, reduction="sum"))
+        private.finish_gradients()
+        return torch.cat([parameter.grad.flatten() for parameter in network.parameters() if parameter.grad is not None])
+
+    torch.testing.assert_close(gradient(parts), gradient(1))
+
+
+def test_what_reads_texts_by_their_labels_is_not_called_private(train: TrainIt) -> None:
+    with pytest.raises(CandidateFailedError, match="what it reads texts by learns from the labels"):
+        train("mlp", texts(table=True), **ASKED)
+
+
+def test_it_learns_in_private() -> None:
+    given = problem(rows=1000)
+    learned = learn(given, **ASKED, epochs=10, batch_size=100)
+    assert _accuracy(learned, given) > 0.8
+
+
+def test_without_noise_and_cutting_it_would_be_the_plain_gradient() -> None:
+    plain: dict[str, Any] = {"optimizer": "gd", "learning_rate": 0.5, "epochs": 3}
+    layer = nn.Linear(2, 2)
+
+    def build() -> nn.Module:
+        made = nn.Linear(2, 2)
+        made.load_state_dict(layer.state_dict())
+        return made
+
+    private = learn(problem(), build, **plain, privacy_epsilon=1e9, privacy_norm=10.0)
+    for one, other in zip(
+        private.network.parameters(), learn(problem(), build, **plain).network.parameters(), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-2, rtol=0)
+
+
+def test_no_row_moves_the_weights_further_than_its_norm() -> None:
+    """One row is scaled until its own gradient would be all there is."""
+    given = problem(rows=50)
+    given.train.num[0] = 1e4
+    kept = Kept()
+    torch.manual_seed(given.seed)
+    start = nn.Linear(2, 2).state_dict()
+    settings: dict[str, Any] = {"privacy_epsilon": 1e9, "privacy_norm": 0.1, "optimizer": "gd", "learning_rate": 1.0}
+    learn(problem(train=given.train, checkpoints=kept), lambda: nn.Linear(2, 2), **settings, epochs=1)
+    moved = torch.cat([(kept.weights()[name] - was).flatten() for name, was in start.items()])
+    assert moved.norm() <= 0.1 * 1.01
+
+
+def test_the_noise_is_of_no_seed_that_is_known() -> None:
+    first, second = (learn(problem(), **ASKED, epochs=1, batch_size=16) for _ in range(2))
+    assert weights(first.network) != weights(second.network)
+
+
+def test_an_interrupted_one_spends_nothing_twice() -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(point: Any) -> None:
+        if point["epoch"] == 3:
+            raise StopError
+
+    kept = Kept()
+    settings: dict[str, Any] = {**ASKED, "epochs": 5, "batch_size": 40, "early_stopping": 5}
+    with pytest.raises(StopError):
+        learn(problem(rows=400, checkpoints=kept, watch=stop), **settings)
+    learned = learn(problem(rows=400, checkpoints=kept), **settings)
+    assert len(learned.history) == 5
+    assert 2.7 < learned.privacy["epsilon"] <= 3.0
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "normalized_gd", "nesterov"])
+def test_any_optimizer_takes_private_gradients(optimizer: str) -> None:
+    learned = learn(problem(), **{**ASKED, "optimizer": optimizer, "learning_rate": 0.01}, epochs=2)
+    assert learned.privacy["epsilon"] <= 3.0
+
+
+def test_an_ensemble_learns_in_private() -> None:
+    given = problem(rows=400)
+    learned = learn(given, lambda: Ensemble(3, 2), **ASKED, epochs=5, batch_size=40)
+    assert _accuracy(learned, given) > 0.75
+
+
+def test_batch_norms_which_see_a_rows_neighbors_become_group_norms() -> None:
+    learned = learn(
+        problem(), lambda: nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)), **ASKED, epochs=1
+    )
+    assert isinstance(learned.network[1], nn.GroupNorm)  # type: ignore[index]
+    assert learned.notes[0] == "private training: its batch norms became group norms"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"mixup": 0.2}, "mixup gives a row its neighbors' pixels"),
+        ({"schedule": "plateau"}, "the schedule plateau follows exact losses of the validation rows"),
+    ],
+)
+def test_what_cannot_be_private_is_not_trained(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(CandidateFailedError, match=f"is not possible here: {reason}"):
+        learn(problem(), **ASKED, **settings)
+
+
+@pytest.mark.parametrize("algorithm", ["mlp", "tabm", "resnet_mlp"])
+def test_a_network_is_private_from_its_embeddings_to_its_record(algorithm: str, train: TrainIt) -> None:
+    run = train(algorithm, table(rows=400), privacy_epsilon=8.0, privacy_delta=1e-3, epochs=3)
+    assert 0 < run.trained.privacy["epsilon"] <= 8.0
+    assert run.trained.privacy["delta"] == 1e-3
+    assert run.difference() < 1e-5
