@@ -18,6 +18,7 @@ from pipeline.cli.commands import (
     keys,
     models,
     runs,
+    variants,
     versions,
 )
 from pipeline.cli.terminal.exit_codes import GuardedGroup
@@ -104,5 +105,6 @@ dead_letters.register(app)
 models.register(app)
 aliases.register(app)
 versions.register(app)
+variants.register(app)
 keys.register(app)
 demo.register(app)

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from pipeline.contracts.records.run import RunError
+from pipeline.contracts.records.variant_report import VariantReport
 from tests.unit.cli.conftest import FakeLine, Stage
 from tests.unit.cli.test_card import WHOLE
 
@@ -72,7 +73,7 @@ def with_card() -> Stage:
         "agreement": None, "latency_us": 141.0, "bytes": 12_345_678, "train_seconds": 112.3, "on_front": True,
         "winner": True,
     }  # fmt: skip
-    document = WHOLE.model_copy(update={"leaderboard": (winner,)})
+    document = WHOLE.model_copy(update={"leaderboard": (VariantReport.model_validate(winner),)})
     stage.artifacts.put(stage.serve("houses").card_key, document.to_bytes())
     return stage
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.rule import Rule
@@ -25,7 +24,7 @@ from pipeline.contracts.records.evaluation_report import (
     TargetQuality,
 )
 from pipeline.contracts.records.model_version import ModelCard, ModelVersion
-from pipeline.contracts.records.variant import CandidateReport
+from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.evaluation.metric_names import SKLEARN_NAMES
 from pipeline.evaluation.number_format import format_number
 
@@ -275,34 +274,33 @@ def _data(card: ModelCard) -> RenderableType:
 def _tried(card: ModelCard) -> RenderableType:
     """The files that were made, by their rank; then why each candidate was tried, or not."""
     table = FittedTable(columns=[column for column in leaderboard_columns(card.metric) if column.name != "agrees"])
-    made = [row for row in card.leaderboard if row["status"] != "not_applicable"]
-    for row in made:
-        quality, latency, count = row["quality"].get(card.metric), row["latency_us"], row["bytes"]
+    applicable = [row for row in card.leaderboard if row.status != "not_applicable"]
+    for row in applicable:
+        quality = row.quality.get(card.metric)
         table.add(
-            Text(row["candidate"]),
-            row["precision"],
+            Text(row.candidate),
+            row.display_name.removeprefix(f"{row.candidate}/"),
             "" if quality is None else f"{quality:.4f}",
-            interval(row["interval"].get(card.metric)),
-            duration(row["train_seconds"]),
-            "" if latency is None else f"{latency:.0f} µs",
-            "" if count is None else size(count),
+            interval(row.interval.get(card.metric)),
+            duration(row.train_seconds),
+            "" if row.latency_us is None else f"{row.latency_us:.0f} µs",
+            "" if row.bytes is None else size(row.bytes),
             _verdict(row),
-            style="bold green" if row["winner"] else "yellow" if row["status"] == "rejected" else None,
+            style="bold green" if row.winner else "yellow" if row.status == "rejected" else None,
         )
     reasons = reason_lines(
-        (f"{row['candidate']} {row['precision']}", row["status"], row["reason"])
-        for row in made
-        if row["reason"] and not row["winner"]
+        (row.display_name.replace("/", " ", 1), row.status, row.reason)
+        for row in applicable
+        if row.reason and not row.winner
     )
-    served = [line for row in made if row["winner"] for line in served_lines(row["reason"])]
-    tried = [CandidateReport.model_validate(one) for one in card.tried]
-    return Group(table, *reasons, *served, *tried_lines(tried, card.metric, card.plan_notes))
+    served = [line for row in applicable if row.winner and row.outcome is None for line in served_lines(row.reason)]
+    return Group(table, *reasons, *served, *tried_lines(card.tried, card.metric, card.plan_notes))
 
 
-def _verdict(row: Mapping[str, Any]) -> str:
-    if row["winner"]:
+def _verdict(row: VariantReport) -> str:
+    if row.winner:
         return "★ winner"
-    return "rejected" if row["status"] == "rejected" else "● front" if row["on_front"] else ""
+    return "rejected" if row.status == "rejected" else "● front" if row.on_front else ""
 
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:

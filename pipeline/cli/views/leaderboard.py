@@ -50,7 +50,7 @@ def leaderboard(selection: Selection, *, details: str | None = None) -> Renderab
         table,
         Text(f"{_quality_of(selection)}; ● on the Pareto front", style="dim"),
         Text(f"★ {selection.reason}", style="green"),
-        *served_lines(selection.winner.reason),
+        *([] if selection.prefer else served_lines(selection.winner.reason)),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
         *(_details(selection) if details is None else short_lines(selection.tried, selection.notes, details)),
     )
@@ -58,9 +58,10 @@ def leaderboard(selection: Selection, *, details: str | None = None) -> Renderab
 
 def _details(selection: Selection) -> Iterator[RenderableType]:
     """Why files are not there, and why each candidate was tried."""
-    variants = [row.variant for row in selection.leaderboard if row.variant.status != "ok"]
     yield from reason_lines(
-        (f"{variant.candidate} {variant.precision}", variant.status, variant.reason) for variant in variants
+        (row.variant.display_name.replace("/", " ", 1), row.variant.status, row.reason or row.variant.reason)
+        for row in selection.leaderboard
+        if not row.winner and (row.reason or row.variant.status != "ok")
     )
     yield from tried_lines(selection.tried, selection.metric, selection.notes)
 
@@ -74,7 +75,7 @@ def _cells(row: LeaderboardRow, metric: str, other: str) -> tuple[RenderableType
     variant = row.variant
     return (
         Text(variant.candidate),
-        variant.precision,
+        variant.display_name.removeprefix(f"{variant.candidate}/"),
         _number(variant.quality.get(metric)),
         interval(variant.interval.get(metric)),
         *([_number(variant.quality.get(other))] if other else []),

@@ -19,7 +19,8 @@ from pipeline.contracts.records.evaluation_report import (
     Segment,
     TargetQuality,
 )
-from pipeline.contracts.records.variant import Artifact
+from pipeline.contracts.records.variant import Artifact, CandidateReport
+from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.contracts.signature import Signature
 
 __all__ = ["GoldenPredictions", "Lineage", "ModelCard", "ModelSummary", "ModelVersion", "VersionRecord"]
@@ -115,8 +116,8 @@ class ModelCard(Record):
     rows: dict[str, int]
     columns: int
     left_out: tuple[dict[str, str], ...]
-    leaderboard: tuple[dict[str, Any], ...]
-    tried: tuple[dict[str, Any], ...] = ()  # as contracts.records.variant.Tried
+    leaderboard: tuple[VariantReport, ...]
+    tried: tuple[CandidateReport, ...] = ()
     plan_notes: tuple[str, ...] = ()
     devices: dict[str, str]  # job -> the device that really ran
     warnings: tuple[str, ...]

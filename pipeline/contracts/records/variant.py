@@ -78,7 +78,7 @@ class Latency(Record):
     """Microseconds of one call of a served file on one thread: the median and the 99th percentile."""
 
     p50: float
-    p99: float
+    p99: float | None  # None where only the median was measured
 
 
 class Variant(Record):

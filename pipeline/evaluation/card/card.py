@@ -16,6 +16,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.evaluation_report import JobCost
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.records.variant import LeaderboardRow, Selection, Variant
+from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.evaluation.card.by_target import quality_by_target
 from pipeline.evaluation.card.calibration import calibration, coverage
 from pipeline.evaluation.card.card_warnings import find_warnings, shared_rows
@@ -102,9 +103,9 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         test_rows=test.height,
         validation_quality=winner.quality,
         by_folds=selection.by_folds,
-        tried=tuple(one.model_dump(mode="json") for one in selection.tried),
+        tried=selection.tried,
         plan_notes=selection.notes,
-        leaderboard=tuple(_shown(row) for row in selection.leaderboard),
+        leaderboard=tuple(_report(row) for row in selection.leaderboard),
         warnings=(*dataset.warnings, *background.warnings, *_of_splits(exam, dataset, background), *told),
         created_at=now,
         **_data(dataset),
@@ -187,21 +188,29 @@ def _training(background: EvaluationContext) -> _Document:
     }
 
 
-def _shown(row: LeaderboardRow) -> dict[str, Any]:
+def _report(row: LeaderboardRow) -> VariantReport:
     variant = row.variant
-    return {
-        "rank": row.rank,
-        "candidate": variant.candidate,
-        "algorithm": variant.algorithm,
-        "precision": variant.precision,
-        "status": variant.status,
-        "reason": variant.reason,
-        "quality": variant.quality,
-        "interval": variant.interval,
-        "agreement": variant.agreement,
-        "latency_us": variant.latency_us,
-        "bytes": variant.artifact.bytes if variant.artifact else None,
-        "train_seconds": variant.train_seconds,
-        "on_front": row.on_front,
-        "winner": row.winner,
-    }
+    return VariantReport(
+        rank=row.rank,
+        name=variant.display_name,
+        candidate=variant.candidate,
+        algorithm=variant.algorithm,
+        passes=variant.passes,
+        precision=variant.precision,
+        status=variant.status,
+        reason=row.reason or variant.reason,
+        outcome=row.outcome,
+        misses=row.misses,
+        quality=variant.quality,
+        interval=variant.interval,
+        agreement=variant.agreement,
+        latency_us=variant.latency_us,
+        latencies=variant.latencies,
+        bytes=variant.artifact.bytes if variant.artifact else None,
+        onnx_bytes=variant.artifact.onnx_bytes if variant.artifact else None,
+        load_ms=variant.load_ms,
+        memory_bytes=variant.memory_bytes,
+        train_seconds=variant.train_seconds,
+        on_front=row.on_front,
+        winner=row.winner,
+    )

@@ -23,6 +23,7 @@ from pipeline.contracts.records.evaluation_report import (
     TargetQuality,
 )
 from pipeline.contracts.records.model_version import ModelCard
+from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.contracts.spec.metrics import Metric
 from tests.fakes.records import card, model_version
 from tests.unit.cli.conftest import Stage
@@ -86,14 +87,14 @@ def test_a_card_of_before_has_only_what_it_has(stage: Stage) -> None:
     assert "Confusion" not in shown
 
 
-def row(**changes: Any) -> dict[str, Any]:
+def row(**changes: Any) -> VariantReport:
     """Of the leaderboard, as evaluation.card.card writes it."""
     told = {
         "rank": 1, "candidate": "mlp", "algorithm": "mlp", "precision": "fp32", "status": "ok", "reason": "",
         "quality": {"accuracy": 0.9}, "interval": {"accuracy": (0.86, 0.93)}, "agreement": None, "latency_us": 41.0,
         "bytes": 12_345, "train_seconds": 12.3, "on_front": True, "winner": True,
     }  # fmt: skip
-    return told | changes
+    return VariantReport.model_validate(told | changes)
 
 
 def test_a_winner_that_was_trained_once_more_is_told_in_one_line(stage: Stage) -> None:

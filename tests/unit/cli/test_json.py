@@ -19,6 +19,7 @@ from tests.fakes.account import STACK_ID
 from tests.fakes.messages import FakeMessages
 from tests.fakes.records import card
 from tests.unit.cli.conftest import DOWN, FakeLine, Stage
+from tests.unit.cli.test_cli_variants import BOARD
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = str(ROOT / "docs" / "examples" / "wohnungen.csv")
@@ -37,6 +38,7 @@ def _destroy(stage: Stage) -> list[str]:
     return ["--yes"]
 
 
+<<<<<<< HEAD
 def _serve_twice(stage: Stage) -> list[str]:
     stage.serve()
     return ["m"]
@@ -47,6 +49,14 @@ def _serve_idle(stage: Stage) -> list[str]:
     return ["m", "2"]
 
 
+=======
+def _keep_variants(stage: Stage) -> list[str]:
+    document = card("demo_m_0").model_copy(update={"leaderboard": BOARD})
+    stage.artifacts.put("card", document.to_bytes())
+    return ["m"]
+
+
+>>>>>>> 7358e19c (Show a version's variants: table, Pareto front, picture, JSON)
 COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "up": lambda stage: [],
     "down": lambda stage: [],
@@ -70,6 +80,7 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "delete": _serve_idle,
     "undelete": _serve_idle,
     "export": lambda stage: ["m"],
+    "variants": _keep_variants,
     "keys list": lambda stage: [],
     "keys create": lambda stage: ["acme"],
     "keys revoke": lambda stage: [stage.keys.list(None)[0].prefix],

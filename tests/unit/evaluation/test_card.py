@@ -111,11 +111,11 @@ def test_the_card_says_whose_it_is_and_what_was_tried(wine: Trained) -> None:
     assert card.dollars == 0.002
     assert card.devices["gpu"] == "cpu, standing in for the GPU queue"
     assert card.validation_quality == {"accuracy": 0.75}
-    assert [(row["rank"], row["candidate"], row["status"], row["winner"]) for row in card.leaderboard] == [
+    assert [(row.rank, row.candidate, row.status, row.winner) for row in card.leaderboard] == [
         (1, "mlp", "ok", True),
         (None, "trees", "not_applicable", False),
     ]
-    assert card.leaderboard[0]["bytes"] == len(wine.model)
+    assert card.leaderboard[0].bytes == len(wine.model)
     assert ModelCard.from_bytes(card.to_bytes()) == card
 
 

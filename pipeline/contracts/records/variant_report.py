@@ -1,0 +1,65 @@
+"""A variant on the model card."""
+
+from __future__ import annotations
+
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.variant import Latency, Status, VariantOutcome
+
+__all__ = ["VariantReport"]
+
+
+class VariantReport(Record):
+    """A variant with its measures and the reason why it is served or not. Later fields are empty in older cards.
+
+    Attributes:
+        rank: By the metric; None of a variant that is not ok.
+        candidate: What was trained.
+        algorithm: Of the candidate.
+        precision: Of its weights.
+        status: ok; rejected by a gate; not_applicable.
+        reason: Why it is served or not, with the numbers.
+        quality: Metric -> value, out-of-fold or on the validation rows.
+        interval: Metric -> its 95 % interval.
+        agreement: Share of rows with the fp32 file's label; regression: correlation with its values.
+        latency_us: Microseconds of one row on one thread, the median.
+        bytes: Of the stored file.
+        train_seconds: Of the candidate.
+        on_front: It is Pareto-optimal in quality, latency and size.
+        winner: It is served.
+        name: Unique within the run.
+        passes: Compression passes, in order.
+        onnx_bytes: Of the ONNX file that the stored file unpacks to.
+        latencies: Batch size ("1", "64") -> microseconds of one call.
+        load_ms: Milliseconds to unpack the stored file and create its session.
+        memory_bytes: Resident memory that the loaded session holds.
+        outcome: The kind of ``reason``.
+        misses: The limits of the JobSpec that it does not keep, one sentence each.
+    """
+
+    rank: int | None
+    candidate: str
+    algorithm: str
+    precision: str
+    status: Status
+    reason: str = ""
+    quality: dict[str, float] = {}
+    interval: dict[str, tuple[float, float]] = {}
+    agreement: float | None = None
+    latency_us: float | None = None
+    bytes: int | None = None
+    train_seconds: float = 0.0
+    on_front: bool = False
+    winner: bool = False
+    name: str = ""
+    passes: tuple[str, ...] = ()
+    onnx_bytes: int | None = None
+    latencies: dict[str, Latency] = {}
+    load_ms: float | None = None
+    memory_bytes: int | None = None
+    outcome: VariantOutcome | None = None
+    misses: tuple[str, ...] = ()
+
+    @property
+    def display_name(self) -> str:
+        """Return the name, or of an older card the candidate and its precision."""
+        return self.name or f"{self.candidate}/{self.precision}"
