@@ -55,9 +55,9 @@ def _measure_in_fork(path: Path) -> dict[str, Any]:
             os._exit(status)  # without the parent's buffers and exit handlers
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        answer = pipe.read()
+        document = pipe.read()
     os.waitpid(child, 0)
-    measured: dict[str, Any] = json.loads(answer or b"{}")
+    measured: dict[str, Any] = json.loads(document or b"{}")
     return measured
 
 

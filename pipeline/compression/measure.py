@@ -32,11 +32,11 @@ def agreement(full: Answers, small: Answers, signature: Signature) -> float:
     Of several targets the share of labels alike in both, over all rows; or the least correlation of a target.
     """
     if signature.is_multilabel:
-        said = [answers.probabilities >= LABEL_THRESHOLD for answers in (full, small)]
-        return float(np.mean(said[0] == said[1]))
+        labels = [predictions.probabilities >= LABEL_THRESHOLD for predictions in (full, small)]
+        return float(np.mean(labels[0] == labels[1]))
     if signature.task != "regression":
         return float(np.mean(full.labels == small.labels))
-    columns = (np.atleast_2d(answers.values.T) for answers in (full, small))
+    columns = (np.atleast_2d(predictions.values.T) for predictions in (full, small))
     return min(_correlation(*pair) for pair in zip(*columns, strict=True))
 
 

@@ -38,7 +38,6 @@ def _destroy(stage: Stage) -> list[str]:
     return ["--yes"]
 
 
-<<<<<<< HEAD
 def _serve_twice(stage: Stage) -> list[str]:
     stage.serve()
     return ["m"]
@@ -49,14 +48,12 @@ def _serve_idle(stage: Stage) -> list[str]:
     return ["m", "2"]
 
 
-=======
 def _keep_variants(stage: Stage) -> list[str]:
     document = card("demo_m_0").model_copy(update={"leaderboard": BOARD})
     stage.artifacts.put("card", document.to_bytes())
     return ["m"]
 
 
->>>>>>> 7358e19c (Show a version's variants: table, Pareto front, picture, JSON)
 COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "up": lambda stage: [],
     "down": lambda stage: [],
