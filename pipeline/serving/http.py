@@ -25,7 +25,7 @@ __all__ = [
 Event = Mapping[str, Any]
 Response = dict[str, Any]
 
-_BINARY = frozenset({"application/octet-stream"})
+_BINARY = frozenset({"application/octet-stream"})  # of any other type the body is UTF-8
 
 
 def read_request(event: Event) -> HttpRequest:

@@ -71,6 +71,10 @@ class LoadedModel:
         self.outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
 
+    def facts(self, rows: int) -> dict[str, Any]:
+        """Return what may be logged about a prediction on ``rows`` rows."""
+        return {"tenant": self.tenant, "model": self.model, "version": self.version, "rows": rows}
+
     def run(self, feeds: Feeds) -> list[NDArray[Any]]:
         """Run the graph; return its outputs in the order of ``outputs``."""
         return self.session.run(self.outputs, feeds)

@@ -16,7 +16,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.serving.cells.errors import InvalidCellError, json_type
 from pipeline.serving.cells.kinds import CellKind, ReadCells, cell_kind, make_reader
 from pipeline.serving.cells.markers import MissingMarkers
-from pipeline.serving.matrices import Cells
+from pipeline.serving.formats.matrices import Cells
 from pipeline.serving.names import ColumnNames
 
 __all__ = ["Feeds", "RequestDecoder", "to_cells"]

@@ -58,6 +58,11 @@ class HttpRequest(NamedTuple):
         accepted = self.headers.get("accept", "*/*")
         return accepted == "*/*" or media_type in accepted or "*/*" in accepted
 
+    @property
+    def prefers_csv(self) -> bool:
+        """Whether the client asks for CSV before JSON."""
+        return self.headers.get("accept", "").lstrip().startswith("text/csv")
+
 
 class HttpResponse(NamedTuple):
     """One response.

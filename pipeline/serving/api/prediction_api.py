@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.model_source import ModelReference, ModelSource
+from pipeline.serving.api.protocols import tensorflow_serving
 from pipeline.serving.api.protocols.infer import infer
-from pipeline.serving.api.routes import Route, find_route
+from pipeline.serving.api.protocols.mlflow import score
+from pipeline.serving.api.routes import Action, Route, find_route
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metadata import model_metadata, server_metadata
 from pipeline.serving.responses import to_json
@@ -44,19 +47,21 @@ class PredictionApi:
             InvalidRequestError: The request does not match the model's signature; the message says what is wrong, and
                 where.
             TooManyRowsError: There are more rows than a response can have.
+            UnsupportedMediaTypeError: The body has a content type that is not read.
         """
         route = find_route(request.method, request.path)
-        if route.action == "infer":
+        predict = _PREDICTIONS.get(route.action)
+        if predict is not None:
             caller.require("predict")
-            return infer(self._find(route, caller), request)
+            return predict(self._find(route, caller), request)
         if not route.model:
             return _respond_json(_SERVER_DOCUMENTS[route.action])
         caller.require("read")
         model = self._find(route, caller)
-        if route.action == "model_ready":
-            return _respond_json({"name": model.model, "ready": True})
-        versions = self._models.versions(caller.tenant, model.model)
-        return _respond_json(model_metadata(model.model, versions, model.signature))
+        if route.action == "metadata":
+            versions = self._models.versions(caller.tenant, model.model)
+            return _respond_json(model_metadata(model.model, versions, model.signature))
+        return _respond_json(_MODEL_DOCUMENTS[route.action](model))
 
     def _find(self, route: Route, caller: Caller) -> LoadedModel:
         return self._models.find(
@@ -64,7 +69,19 @@ class PredictionApi:
         )
 
 
-_SERVER_DOCUMENTS: dict[str, dict[str, Any]] = {
+_PREDICTIONS: Mapping[Action, Callable[[LoadedModel, HttpRequest], HttpResponse]] = {
+    "infer": infer,
+    "tf_predict": tensorflow_serving.predict,
+    "tf_classify": tensorflow_serving.classify,
+    "tf_regress": tensorflow_serving.regress,
+    "invocations": score,
+}
+_MODEL_DOCUMENTS: Mapping[Action, Callable[[LoadedModel], dict[str, Any]]] = {
+    "model_ready": lambda model: {"name": model.model, "ready": True},
+    "tf_status": tensorflow_serving.describe_status,
+    "tf_metadata": tensorflow_serving.describe_signature,
+}
+_SERVER_DOCUMENTS: Mapping[Action, dict[str, Any]] = {
     "server": server_metadata(),
     "live": {"live": True},
     "ready": {"ready": True},

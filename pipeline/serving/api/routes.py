@@ -11,14 +11,24 @@ from pipeline.serving.api.model_source import LIVE
 
 __all__ = ["Action", "Route", "find_route", "split_alias"]
 
-Action = Literal["server", "live", "ready", "metadata", "model_ready", "infer"]
+Action = Literal[
+    "server", "live", "ready", "metadata", "model_ready", "infer",
+    "tf_predict", "tf_classify", "tf_regress", "tf_status", "tf_metadata", "invocations",
+]  # fmt: skip
 # A model's name, optionally with an alias, and optionally a version.
 _MODEL = r"(?P<model>[A-Za-z0-9_.-]{1,32})(?:@(?P<alias>[A-Za-z0-9_.-]{1,32}))?"
 _VERSION = r"(?:/versions/(?P<version>[0-9]{1,6}))?"
+_TF_VERSION = r"(?:/versions/(?P<version>[0-9]{1,6})|/labels/(?P<label>[A-Za-z0-9_.-]{1,32}))?"
 _PATHS: tuple[tuple[Action, str, re.Pattern[str]], ...] = (
     ("infer", "POST", re.compile(rf"/v2/models/{_MODEL}{_VERSION}/infer$")),
     ("metadata", "GET", re.compile(rf"/v2/models/{_MODEL}{_VERSION}$")),
     ("model_ready", "GET", re.compile(rf"/v2/models/{_MODEL}{_VERSION}/ready$")),
+    ("tf_predict", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}:predict$")),
+    ("tf_classify", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}:classify$")),
+    ("tf_regress", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}:regress$")),
+    ("invocations", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}/invocations$")),
+    ("tf_status", "GET", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}$")),
+    ("tf_metadata", "GET", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}/metadata$")),
     ("server", "GET", re.compile(r"/v2/?$")),
     ("live", "GET", re.compile(r"/v2/health/live$")),
     ("ready", "GET", re.compile(r"/v2/health/ready$")),
@@ -68,7 +78,8 @@ def split_alias(name: str) -> tuple[str, str]:
 
 
 def _make_route(action: Action, names: dict[str, str | None]) -> Route:
-    version, alias = names.get("version"), names.get("alias")
-    if version and alias:
+    version, label, alias = names.get("version"), names.get("label"), names.get("alias")
+    if alias and (version or label):
         raise NotFoundError("a version or an alias is expected, not both")
+    alias = alias or label
     return Route(action, names.get("model") or "", int(version) if version else None, alias or LIVE)

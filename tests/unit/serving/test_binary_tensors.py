@@ -14,7 +14,7 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
-from pipeline.serving.binary_tensors import attach_binary_data, write_binary_tensor
+from pipeline.serving.formats.binary_tensors import attach_binary_data, write_binary_tensor
 from tests.fakes.models import OneModel
 from tests.helpers.served_models import CLASSIFIER, direct, loaded
 

@@ -15,8 +15,8 @@ from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.parsing.numbers import NumberFormat
 from pipeline.serving.api.messages import Caller, HttpRequest
 from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.formats.rows import decode_rows
 from pipeline.serving.request_decoder import RequestDecoder
-from pipeline.serving.row_format import decode_rows
 from pipeline.serving.tensors import TensorDecoder
 from tests.fakes.models import OneModel
 from tests.helpers.served_models import loaded

@@ -155,8 +155,8 @@ def test_an_id_is_text() -> None:
     [
         ([], 'an object with "rows" or "inputs" is expected, not an array'),
         (None, 'an object with "rows" or "inputs" is expected, not null'),
-        ({}, 'either "rows" or "inputs" is expected, neither is there'),
-        ({"rows": [], "inputs": []}, 'either "rows" or "inputs" is expected, both are there'),
+        ({}, 'one of "rows", "columns" and "inputs" is expected, none is there'),
+        ({"rows": [], "inputs": []}, 'one of "rows", "columns" and "inputs" is expected, rows and inputs are there'),
     ],
 )
 def test_a_request_is_of_one_protocol(document: Any, message: str) -> None:

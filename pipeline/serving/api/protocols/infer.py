@@ -1,21 +1,31 @@
-"""``/infer``: the Open Inference Protocol's tensors, and rows."""
+"""``/infer``: the Open Inference Protocol's tensors, and rows in forms that need no protocol."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.errors import InvalidRequestError, UnsupportedMediaTypeError
+from pipeline.contracts.signature import ColumnKind
 from pipeline.serving.api.json_bodies import parse_json
+from pipeline.serving.api.media_types import MediaType, read_media_type
 from pipeline.serving.api.messages import JSON, HttpRequest, HttpResponse
 from pipeline.serving.api.protocols.open_inference import HEADER_LENGTH, infer_tensors
-from pipeline.serving.binary_tensors import split_header
+from pipeline.serving.api.protocols.query import ignores_extra
 from pipeline.serving.cells.errors import json_type
+from pipeline.serving.formats.binary_tensors import split_header
+from pipeline.serving.formats.columns import decode_columns
+from pipeline.serving.formats.csv_text import decode_csv, write_csv
+from pipeline.serving.formats.parquet import decode_parquet
+from pipeline.serving.formats.rows import decode_rows
 from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.request_decoder import Feeds
 from pipeline.serving.responses import to_json
-from pipeline.serving.row_format import decode_rows
 
-__all__ = ["ignores_extra", "infer", "infer_document"]
+__all__ = ["decode_file", "infer", "infer_document"]
+
+_EMPTY = 'the body is empty: JSON with "rows", "columns" or "inputs" is expected'
 
 
 def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
@@ -25,17 +35,22 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
         InvalidRequestError: The request does not match the model's signature; the message says what is wrong, and
             where.
         TooManyRowsError: There are more rows than a response can have.
+        UnsupportedMediaTypeError: The body has a content type that is not read.
     """
     ignore_extra = ignores_extra(request)
     if not request.body:
-        raise InvalidRequestError('the body is empty: JSON with "rows" or "inputs" is expected')
-    if (length := request.headers.get(HEADER_LENGTH)) is not None:
+        raise InvalidRequestError(_EMPTY)
+    length = request.headers.get(HEADER_LENGTH)
+    if length is not None:
         header, binary_data = split_header(request.body, length)
+        document = parse_json(header)
     else:
-        header, binary_data = request.body, None
-    document = parse_json(header)
-    may_use_binary = request.accepts("application/octet-stream")
-    return infer_document(model, document, binary_data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
+        media_type = read_media_type(request.headers)
+        if media_type.form != "json":
+            feeds = decode_file(model, request.body, media_type, ignore_extra=ignore_extra)
+            return _predict(model, feeds, as_csv=request.prefers_csv)
+        document, binary_data = parse_json(request.body), None
+    return infer_document(model, document, binary_data, ignore_extra=ignore_extra, request=request)
 
 
 def infer_document(
@@ -44,16 +59,16 @@ def infer_document(
     binary_data: memoryview | None = None,
     *,
     ignore_extra: bool = False,
-    may_use_binary: bool = True,
+    request: HttpRequest | None = None,
 ) -> HttpResponse:
     """Predict on the rows or tensors of a JSON document.
 
     Args:
         model: The model.
-        document: Parsed JSON: ``{"rows"}``, or ``{"inputs"}`` of the Open Inference Protocol.
+        document: Parsed JSON: ``{"rows"}``, ``{"columns"}``, or ``{"inputs"}`` of the Open Inference Protocol.
         binary_data: Binary data of the tensors.
         ignore_extra: Ignore columns that the model does not read.
-        may_use_binary: Whether the response may have binary data, if the document asks for it.
+        request: Says which form of response the client takes; JSON or what the document asks for by default.
 
     Raises:
         InvalidRequestError: The document does not match the signature.
@@ -61,30 +76,75 @@ def infer_document(
     """
     if type(document) is not dict:
         raise InvalidRequestError(f'an object with "rows" or "inputs" is expected, not {json_type(document)}')
-    if ("rows" in document) == ("inputs" in document):
-        problem = "both are there" if "rows" in document else "neither is there"
-        raise InvalidRequestError(f'either "rows" or "inputs" is expected, {problem}')
-    if "inputs" in document:
+    form = _find_form(document)
+    if form == "inputs":
+        may_use_binary = request is None or request.accepts("application/octet-stream")
         return infer_tensors(model, document, binary_data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     if binary_data is not None:
-        raise InvalidRequestError('"inputs" is expected of a request with binary data, not "rows"')
-    return _infer_rows(model, document, ignore_extra)
+        raise InvalidRequestError(f'"inputs" is expected of a request with binary data, not "{form}"')
+    if form == "rows":
+        feeds = decode_rows(document["rows"], model.columns, ignore_extra=ignore_extra)
+    else:
+        feeds = decode_columns(document["columns"], model.columns, field="columns", ignore_extra=ignore_extra)
+    return _predict(model, feeds, as_csv=request is not None and request.prefers_csv)
 
 
-def ignores_extra(request: HttpRequest) -> bool:
-    """Return whether unknown columns are ignored: the query parameter ``extra``.
+def decode_file(model: LoadedModel, body: bytes, media_type: MediaType, *, ignore_extra: bool = False) -> Feeds:
+    """Decode a body that is not JSON into the feeds of a session.
+
+    Args:
+        model: The model.
+        body: CSV, Parquet, one image, or one text.
+        media_type: Which of them it is.
+        ignore_extra: Ignore columns that the model does not read.
 
     Raises:
-        InvalidRequestError: It is neither ``ignore`` nor ``refuse``.
+        InvalidRequestError: The body does not match the model's signature.
+        TooManyRowsError: There are more rows than a response can have.
+        UnsupportedMediaTypeError: The model does not read one image, or one text, or Parquet cannot be read here.
     """
-    policy = request.query.get("extra", "refuse")
-    if policy not in ("ignore", "refuse"):
-        raise InvalidRequestError("extra: 'ignore' or 'refuse' is expected")
-    return policy == "ignore"
+    if media_type.form == "csv":
+        return decode_csv(
+            body,
+            model.columns,
+            has_header=media_type.has_header,
+            delimiter=media_type.delimiter,
+            ignore_extra=ignore_extra,
+        )
+    if media_type.form == "parquet":
+        return decode_parquet(body, model.columns, ignore_extra=ignore_extra)
+    if media_type.form == "image":
+        cell: Any = {"b64": base64.b64encode(body).decode()}
+        return decode_rows([{_only_column(model, "image"): cell}], model.columns, field="the image")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"the body is not UTF-8 (byte {error.start}), which is expected of text") from None
+    return decode_rows([{_only_column(model, "text", "categorical"): text}], model.columns, field="the text")
 
 
-def _infer_rows(model: LoadedModel, document: Mapping[str, Any], ignore_extra: bool) -> HttpResponse:
-    predictions = model.predict(decode_rows(document["rows"], model.columns, ignore_extra=ignore_extra))
+def _find_form(document: Mapping[str, Any]) -> str:
+    forms = [form for form in ("rows", "columns", "inputs") if form in document]
+    if len(forms) != 1:
+        problem = f"{' and '.join(forms)} are there" if forms else "none is there"
+        raise InvalidRequestError(f'one of "rows", "columns" and "inputs" is expected, {problem}')
+    return forms[0]
+
+
+def _predict(model: LoadedModel, feeds: Feeds, *, as_csv: bool) -> HttpResponse:
+    predictions = model.predict(feeds)
+    facts = model.facts(len(predictions))
+    if as_csv:
+        return HttpResponse(200, write_csv(predictions, model.signature), {"content-type": "text/csv"}, facts)
     body = {"model": model.model, "version": model.version, "predictions": predictions}
-    facts = {"tenant": model.tenant, "model": model.model, "version": model.version, "rows": len(predictions)}
     return HttpResponse(200, to_json(body), JSON, facts)
+
+
+def _only_column(model: LoadedModel, *kinds: ColumnKind) -> str:
+    (column, *others) = model.signature.columns
+    if others or column.kind not in kinds:
+        raise UnsupportedMediaTypeError(
+            f"content-type: a model that reads one {kinds[0]} is expected, this one has {len(others) + 1} columns, "
+            f"the first of kind {column.kind}"
+        )
+    return column.name

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.api.messages import JSON, HttpResponse
-from pipeline.serving.binary_tensors import attach_binary_data, write_binary_tensor
 from pipeline.serving.cells.errors import json_type
+from pipeline.serving.formats.binary_tensors import attach_binary_data, write_binary_tensor
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.responses import to_json
 
@@ -58,8 +58,8 @@ def infer_tensors(
     header: dict[str, Any] = {"model_name": model.model, "model_version": str(model.version)}
     if identity is not None:
         header["id"] = identity
-    facts = {"tenant": model.tenant, "model": model.model, "version": model.version, "rows": len(outputs[0])}
-    return _respond(header, dict(zip(model.outputs, outputs, strict=True)), requested, facts)
+    arrays = dict(zip(model.outputs, outputs, strict=True))
+    return _respond(header, arrays, requested, model.facts(len(outputs[0])))
 
 
 def _select_outputs(document: Mapping[str, Any], names: Sequence[str]) -> _Outputs:

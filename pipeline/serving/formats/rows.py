@@ -1,4 +1,4 @@
-"""Decode requests of the form ``{"rows": [{column: value}]}``."""
+"""Decode rows: one object per row."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ from pipeline.serving.request_decoder import Feeds, RequestDecoder
 __all__ = ["decode_rows"]
 
 
-def decode_rows(rows: Any, columns: RequestDecoder, *, ignore_extra: bool = False) -> Feeds:
+def decode_rows(rows: Any, columns: RequestDecoder, *, field: str = "rows", ignore_extra: bool = False) -> Feeds:
     """Decode rows into the feeds of a session.
 
     Args:
-        rows: ``rows`` of the request.
+        rows: Cells by column, for each row.
         columns: Decoder of the model.
+        field: What the request calls the rows, for messages.
         ignore_extra: Ignore columns that the model does not read.
 
     Raises:
+        TooManyRowsError: There are more rows than a response can have.
         InvalidRequestError: A row is not an object, lacks a column or has an unknown one, or a cell is invalid.
     """
     if type(rows) is not list:
-        raise InvalidRequestError(f"rows: an array of objects is expected, not {json_type(rows)}")
-    columns.check_count(len(rows), "rows")
+        raise InvalidRequestError(f"{field}: an array of objects is expected, not {json_type(rows)}")
+    columns.check_count(len(rows), field)
+
+    def where(row: int, column: str) -> str:
+        return f"{field}[{row}], column '{display_name(column)}'"
+
     fits = True
     for number, row in enumerate(rows):
         if type(row) is not dict:
-            raise InvalidRequestError(f"rows[{number}]: an object is expected, not {json_type(row)}")
+            raise InvalidRequestError(f"{field}[{number}]: an object is expected, not {json_type(row)}")
         if len(row) != columns.width:
             fits = False
     if fits:
         try:
-            return columns.feeds(rows, _where)
+            return columns.feeds(rows, where)
         except KeyError:
             pass  # a column is absent, or has another spelling
     renamed = [
-        columns.names.rename(row, f"rows[{number}]", ignore_extra=ignore_extra) for number, row in enumerate(rows)
+        columns.names.rename(row, f"{field}[{number}]", ignore_extra=ignore_extra) for number, row in enumerate(rows)
     ]
-    return columns.feeds(renamed, _where)
-
-
-def _where(row: int, column: str) -> str:
-    return f"rows[{row}], column '{display_name(column)}'"
+    return columns.feeds(renamed, where)

@@ -1,0 +1,20 @@
+"""Query parameters of every prediction route."""
+
+from __future__ import annotations
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.api.messages import HttpRequest
+
+__all__ = ["ignores_extra"]
+
+
+def ignores_extra(request: HttpRequest) -> bool:
+    """Return whether unknown columns are ignored: the query parameter ``extra``.
+
+    Raises:
+        InvalidRequestError: It is neither ``ignore`` nor ``refuse``.
+    """
+    policy = request.query.get("extra", "refuse")
+    if policy not in ("ignore", "refuse"):
+        raise InvalidRequestError("extra: 'ignore' or 'refuse' is expected")
+    return policy == "ignore"

@@ -1,0 +1,1 @@
+"""Forms of a request's rows: objects, columns, a matrix, CSV, Parquet, binary tensors."""
