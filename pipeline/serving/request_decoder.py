@@ -16,12 +16,12 @@ from pipeline.contracts.signature import Signature
 from pipeline.serving.cells.errors import InvalidCellError, json_type
 from pipeline.serving.cells.kinds import CellKind, ReadCells, cell_kind, make_reader
 from pipeline.serving.cells.markers import MissingMarkers
-from pipeline.serving.formats.matrices import Cells
 from pipeline.serving.names import ColumnNames
 
-__all__ = ["Feeds", "RequestDecoder", "to_cells"]
+__all__ = ["Cells", "Feeds", "RequestDecoder", "to_cells"]
 
 Feeds = dict[str, NDArray[Any]]
+Cells = list[Any] | np.ndarray[Any, Any]  # of one column: one value per row
 Row = Mapping[str, Any]
 Where = Callable[[int, str], str]  # (row, column) -> location in the request's terms
 

@@ -15,9 +15,9 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
-from pipeline.serving.formats.matrices import Cells, split_matrix
+from pipeline.serving.formats.matrices import split_matrix
 from pipeline.serving.names import display_name
-from pipeline.serving.request_decoder import Feeds, RequestDecoder, to_cells
+from pipeline.serving.request_decoder import Cells, Feeds, RequestDecoder, to_cells
 
 __all__ = ["TensorDecoder"]
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.request_decoder import Cells
 
-__all__ = ["Cells", "split_matrix"]
-
-Cells = list[Any] | np.ndarray[Any, Any]  # one value per row
+__all__ = ["split_matrix"]
 
 
 def split_matrix(data: Cells, shape: Any, width: int, where: str) -> list[Cells]:
