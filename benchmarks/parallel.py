@@ -27,7 +27,7 @@ from torch import nn
 
 from pipeline.contracts.compute_cluster import ComputeCluster, Process
 from pipeline.training.distributed.factory import make_strategy
-from pipeline.training.distributed.torchrun import joined, launch
+from pipeline.training.distributed.torchrun import launch, process_group
 
 ROOT = Path(__file__).resolve().parents[1]
 SAME_LOSS = 1e-3  # the same float32 sums in another order, which Adam's first steps make much of
@@ -87,7 +87,7 @@ def _train(arguments: argparse.Namespace) -> None:
     target = (rows[:, :100] @ torch.randn(100, widths[-1], generator=generator)).argmax(dim=1)
     torch.manual_seed(0)
     layers = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())][:-1]
-    with joined(process, "cpu"):
+    with process_group(process, "cpu"):
         together = make_strategy(arguments.strategy, process, "cpu")
         model = together.wrap(nn.Sequential(*layers))
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
@@ -95,13 +95,13 @@ def _train(arguments: argparse.Namespace) -> None:
         for _ in range(arguments.epochs):
             started, total = time.perf_counter(), torch.zeros(())
             for batch in torch.split(torch.randperm(len(rows), generator=generator), batch_size):
-                mine, part_of_mean = together.share(batch)
+                mine, part_of_mean = together.shard_batch(batch)
                 of_batch = nn.functional.cross_entropy(model(rows[mine]), target[mine]) * part_of_mean
                 optimizer.zero_grad(set_to_none=True)
                 of_batch.backward()
                 optimizer.step()
                 total += of_batch.detach() * len(batch)
-            loss = together.mean(total).item() / len(rows)
+            loss = together.all_reduce_mean(total).item() / len(rows)
             seconds += time.perf_counter() - started
     if process.is_main:
         found = {"rows_per_second": round(arguments.epochs * len(rows) / seconds), "loss": loss}

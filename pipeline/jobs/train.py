@@ -78,9 +78,9 @@ def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candid
 def _process_group(context: JobContext) -> AbstractContextManager[None]:
     if context.process.size == 1:
         return nullcontext()
-    from pipeline.training.distributed.torchrun import joined
+    from pipeline.training.distributed.torchrun import process_group
 
-    return joined(context.process, context.machine.device)
+    return process_group(context.process, context.machine.device)
 
 
 def _broadcast(context: JobContext, value: T) -> T:
@@ -89,7 +89,7 @@ def _broadcast(context: JobContext, value: T) -> T:
         return value
     from pipeline.training.distributed.factory import make_strategy
 
-    return make_strategy("ddp", context.process, context.machine.device).from_main(value)
+    return make_strategy("ddp", context.process, context.machine.device).broadcast(value)
 
 
 def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,7 +166,7 @@ class Problem:
     """What there is to learn, and on what machine. ``classes``: how many; 0 for regression and clustering.
 
     ``cardinalities``: how many ids each categorical column has. ``metric``: what candidates are compared by.
-    ``device``: as torch names it. ``deadline``: time.monotonic() after which the best so far is taken.
+    ``device``: as torch names it. ``deadline``: of ``clock``, after which the best so far is taken.
     ``process``: which it is of those that train this together (training.parallel).
     ``watch`` is shown a point of the learning curve (records.training_curves). ``code``: the user's model.py.
     ``objective``: the loss of a regression; None: the metric's (objective_of). ``denormalize``: its predictions in the
@@ -186,6 +187,7 @@ class Problem:
     task: Task = "classification"
     metric: str = "accuracy"
     deadline: float = math.inf
+    clock: Callable[[], float] = time.monotonic
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     watch: Callable[[Mapping[str, float]], None] = _unwatched
     process: Process = field(default_factory=Process)

@@ -344,7 +344,7 @@ class Trainer:
             return settings
         from pipeline.training.distributed.factory import make_strategy
 
-        return make_strategy("ddp", self.process, self.machine.device).from_main(settings)
+        return make_strategy("ddp", self.process, self.machine.device).broadcast(settings)
 
     def _search(self, recipe: Recipe, candidate: Candidate, problem: Problem) -> SearchResult | None:
         if candidate.trials is None:

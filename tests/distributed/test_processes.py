@@ -14,7 +14,7 @@ import torch
 
 from pipeline.contracts.compute_cluster import Process
 from pipeline.training.distributed.factory import make_strategy
-from pipeline.training.distributed.strategy import Parallel
+from pipeline.training.distributed.strategy import Strategy
 from tests.helpers.distributed_steps import OPTIMIZERS
 from tests.local.conftest import until
 
@@ -117,9 +117,9 @@ def test_a_process_for_which_no_row_is_left_counts_nothing(found: Any) -> None:
 def test_alone_nothing_is_cut(strategy: str) -> None:
     alone = make_strategy(strategy, Process(), "cpu")
     network, batch = torch.nn.Linear(2, 1), torch.arange(3)
-    assert type(alone) is Parallel
+    assert type(alone) is Strategy
     assert alone.wrap(network) is network
-    assert alone.share(batch) == (batch, 1.0)
+    assert alone.shard_batch(batch) == (batch, 1.0)
 
 
 def test_a_process_ends_when_its_node_is_killed() -> None:

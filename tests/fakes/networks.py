@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.loop.inputs import columns
-from pipeline.training.loop.loop import Learned, train_network
+from pipeline.training.loop.loop import TrainedNetwork, train_network
 from pipeline.training.networks.config import NETWORK_DEFAULTS
 
 __all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "problem", "weights"]
@@ -120,7 +120,7 @@ def wide(outputs: int, columns: int) -> Callable[[], nn.Module]:
     return Wide
 
 
-def learn(given: Problem, build: Callable[[], nn.Module] | None = None, **settings: Any) -> Learned:
+def learn(given: Problem, build: Callable[[], nn.Module] | None = None, **settings: Any) -> TrainedNetwork:
     if build is None:
         outputs = given.classes or 1
         build = wide(outputs, given.train.num.shape[1]) if settings.get("sparsity") else flat(outputs)

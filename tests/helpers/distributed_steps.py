@@ -23,8 +23,8 @@ from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.batch_norm import synchronize_batch_norms
 from pipeline.training.distributed.factory import make_strategy
-from pipeline.training.distributed.strategy import Parallel
-from pipeline.training.distributed.torchrun import joined
+from pipeline.training.distributed.strategy import Strategy
+from pipeline.training.distributed.torchrun import process_group
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import train_network
 from pipeline.training.networks.tabular_mlp import TabularMLP
@@ -47,7 +47,7 @@ def network() -> TabularMLP:
     return TabularMLP(data()[0].numpy().astype(np.float32), [4, 4], outputs=3, hidden=(16, 8), dropout=0.0)
 
 
-def steps(parallel: Parallel, count: int, start: State | None = None) -> tuple[list[float], State]:
+def steps(parallel: Strategy, count: int, start: State | None = None) -> tuple[list[float], State]:
     """The losses of so many steps, and the state after them; from a state or from the beginning."""
     num, cat, target = data()
     model = parallel.wrap(network())
@@ -58,14 +58,14 @@ def steps(parallel: Parallel, count: int, start: State | None = None) -> tuple[l
         parallel.load_optimizer(optimizer, start["optimizer"])
     losses = []
     for _ in range(count):
-        rows, weight = parallel.share(torch.randperm(ROWS, generator=generator)[:BATCH])
+        rows, weight = parallel.shard_batch(torch.randperm(ROWS, generator=generator)[:BATCH])
         loss = nn.functional.cross_entropy(model(num[rows], cat[rows]), target[rows]) * weight
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        losses.append(parallel.mean(loss).item())
-    return losses, {"weights": parallel.weights(model), "optimizer": parallel.whole(optimizer.state_dict())}
+        losses.append(parallel.all_reduce_mean(loss).item())
+    return losses, {"weights": parallel.weights(model), "optimizer": parallel.gather_full(optimizer.state_dict())}
 
 
 class Kept:
@@ -187,14 +187,14 @@ def difference(one: State, other: State) -> float:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     process = Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"]))
-    alone = Parallel(Process())
+    alone = Strategy(Process())
     found: dict[str, Any] = {}
-    with joined(process, "cpu"):
+    with process_group(process, "cpu"):
         for strategy in ("ddp", "fsdp", "tensor"):
             parallel = make_strategy(strategy, process, "cpu")
             losses, state = steps(parallel, 8)
             further, later = steps(parallel, 4, start=state)
-            found[strategy] = {"losses": losses, "further": further, "from_main": parallel.from_main(process.is_main)}
+            found[strategy] = {"losses": losses, "further": further, "from_main": parallel.broadcast(process.is_main)}
             del parallel
             one, state_of_one = steps(alone, 8)
             found[strategy]["loops"] = {optimizer: loops(process, strategy, optimizer) for optimizer in OPTIMIZERS}
@@ -207,7 +207,7 @@ def main(folder: Path) -> None:
                     "resumed_by_one": resumed,
                     "weights_resumed_by_one": difference(later, later_of_one),
                 }
-        left = make_strategy("ddp", process, "cpu").share(torch.arange(1))[1]
+        left = make_strategy("ddp", process, "cpu").shard_batch(torch.arange(1))[1]
         found["weight_of_no_row"] = left
         found["lent_row"] = lent_row(process)
     (folder / f"{process.rank}.json").write_text(json.dumps(found))

@@ -10,9 +10,9 @@ import torch
 import torch.distributed as dist
 
 from pipeline.contracts.compute_cluster import Process
-from pipeline.training.distributed.torchrun import joined
+from pipeline.training.distributed.torchrun import process_group
 
-with joined(Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"])), "cpu"):
+with process_group(Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"])), "cpu"):
     sys.stderr.write("together\n")
     for _ in range(600):
         dist.all_reduce(torch.ones(1))

@@ -21,7 +21,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     import torch
 
     from pipeline.training.features.token_ids import TOKENS, TokenIds
-    from pipeline.training.loop.fit import fitted_network
+    from pipeline.training.loop.fit import to_fitted_model
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.loop import train_network
     from pipeline.training.loop.losses import outputs_of
@@ -61,7 +61,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
             beside=beside,
         )
 
-    fitted = fitted_network(train_network(build, reads, settings, problem), reads, settings, problem)
+    fitted = to_fitted_model(train_network(build, reads, settings, problem), reads, settings, problem)
     return replace(fitted, body=lambda: ids.before(fitted.body()))
 
 

@@ -20,7 +20,7 @@ _BatchNorm = nn.modules.batchnorm._BatchNorm
 class SynchronizedBatchNorm(_BatchNorm):
     """``forward``: [batch, channels, ...] -> the same, normalized by channel over the batches of all processes.
 
-    ``counts_rows`` is False while this process's row is one that it has no part in (DdpStrategy.share).
+    ``counts_rows`` is False while this process has no row of its own in the batch (DdpStrategy.shard_batch).
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -28,18 +28,19 @@ class SynchronizedBatchNorm(_BatchNorm):
         self.counts_rows = True
 
     def forward(self, batch: Tensor) -> Tensor:
+        """Normalize a batch; in training by the statistics of all processes' batches."""
         if not self.training:
             normalized: Tensor = super().forward(batch)
             return normalized
         values = batch.float()
         dimensions = [dimension for dimension in range(batch.ndim) if dimension != 1]
         shape = [-1 if dimension == 1 else 1 for dimension in range(batch.ndim)]
-        own = float(self.counts_rows)
-        count = values.new_tensor(own * batch.numel() / batch.shape[1])
+        row_weight = float(self.counts_rows)
+        count = values.new_tensor(row_weight * batch.numel() / batch.shape[1])
         dist.all_reduce(count)
-        mean = _sum_of_all(values.sum(dimensions) * own) / count
+        mean = _sum_of_all(values.sum(dimensions) * row_weight) / count
         centered = values - mean.view(shape)
-        variance = _sum_of_all(centered.square().sum(dimensions) * own) / count
+        variance = _sum_of_all(centered.square().sum(dimensions) * row_weight) / count
         self._update_statistics(mean.detach(), variance.detach() * count / (count - 1))
         normalized = centered * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
@@ -48,7 +49,7 @@ class SynchronizedBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _update_statistics(self, mean: Tensor, unbiased_variance: Tensor) -> None:
-        """``momentum`` None: the mean of all batches so far, as torch has it."""
+        """Update the running statistics; with ``momentum`` None they are the mean of all batches, as in torch."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
@@ -57,17 +58,17 @@ class SynchronizedBatchNorm(_BatchNorm):
         self.running_var.lerp_(unbiased_variance, factor)
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's own name
-        """Any: the batch norm that this one replaces decided it."""
+        """Accept any input: the batch norm that this one replaces has accepted its dimensions."""
 
 
 def _sum_of_all(value: Tensor) -> Tensor:
-    """The sum of all processes' values; its gradient is the sum of theirs."""
+    """Return the sum of all processes' values; its gradient is the sum of theirs."""
     total: Tensor = all_reduce(value)  # type: ignore[no-untyped-call]  # torch has no types for it
     return total
 
 
 def synchronize_batch_norms(network: nn.Module) -> nn.Module:
-    """Replace all batch norms in ``network``, which changes it; weights, statistics and names stay."""
+    """Replace all batch norms of a network in place; weights, statistics and names stay."""
     if isinstance(network, _BatchNorm):
         return _synchronized(network)
     for name, child in network.named_children():
@@ -76,10 +77,11 @@ def synchronize_batch_norms(network: nn.Module) -> nn.Module:
 
 
 def _synchronized(norm: _BatchNorm) -> SynchronizedBatchNorm:
-    made = SynchronizedBatchNorm(
+    synchronized = SynchronizedBatchNorm(
         norm.num_features, norm.eps, norm.momentum, affine=norm.affine, track_running_stats=norm.track_running_stats
     )
-    made.load_state_dict(norm.state_dict())
-    for parameter, own in zip(made.parameters(), norm.parameters(), strict=True):
-        parameter.requires_grad_(own.requires_grad)
-    return made.to(next(iter(norm.state_dict().values()), torch.zeros(0)).device).train(norm.training)
+    synchronized.load_state_dict(norm.state_dict())
+    for parameter, original in zip(synchronized.parameters(), norm.parameters(), strict=True):
+        parameter.requires_grad_(original.requires_grad)
+    device = next(iter(norm.state_dict().values()), torch.zeros(0)).device
+    return synchronized.to(device).train(norm.training)

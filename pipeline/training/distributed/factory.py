@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pipeline.contracts.compute_cluster import Process
-from pipeline.training.distributed.strategy import Parallel
+from pipeline.training.distributed.strategy import Strategy
 
 __all__ = ["make_strategy"]
 
 
-def make_strategy(name: str, process: Process, device: str) -> Parallel:
+def make_strategy(name: str, process: Process, device: str) -> Strategy:
     """Make a strategy.
 
     Args:
@@ -17,7 +17,7 @@ def make_strategy(name: str, process: Process, device: str) -> Parallel:
         device: The device that it trains on.
     """
     if process.size == 1 or name == "none":
-        return Parallel(process)
+        return Strategy(process)
     from pipeline.training.distributed.torch_strategies import (
         STRATEGIES,  # half a second that one process does not need
     )

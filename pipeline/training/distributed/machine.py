@@ -1,4 +1,4 @@
-"""What a job's machine has to train on."""
+"""The device and threads of a job's machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ __all__ = ["Machine", "limit_blas_threads", "processes_of", "this_machine"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """``device`` as torch names it; ``description`` as the model's card says it (records.outcome.JobOutcome)."""
+    """What a job trains on.
+
+    Args:
+        device: As torch names it.
+        description: As the model's card names it (records.outcome.JobOutcome).
+        threads: Threads of a training.
+    """
 
     device: str
     description: str
@@ -19,10 +25,14 @@ class Machine:
 
 
 def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> Machine:
-    """A GPU when the queue promises one and there is one, else the CPU; the GPU of the process's ``local_rank``.
+    """Return this machine: a GPU if the queue has GPUs and there is one, else the CPU.
 
-    A thread for every second processor: in the cloud two of them share a core, on a laptop two jobs share the machine
-    (there, threads that wait for each other's turn make a step of the network ten times slower).
+    There is one thread for every second processor: in the cloud two of them share a core, on a laptop two jobs share
+    the machine (there, too many threads make a step of a network ten times slower).
+
+    Args:
+        queue: The job's queue.
+        local_rank: Number of the process on its node, which is that of its GPU.
     """
     threads = max(1, _processors() // 2)
     if queue == "cpu":
@@ -36,10 +46,10 @@ def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> M
 
 
 def limit_blas_threads(threads: int) -> None:
-    """Let the matrix products of numpy and scipy take so many threads from now on.
+    """Limit the threads of the matrix products of numpy and scipy, from now on.
 
-    Their own choice is a thread for every processor. Those of small matrices wait for each other longer than they work:
-    on two busy processors a logistic regression of 1,300 rows took 1.8 s of them instead of 0.02 s.
+    Their default is a thread for every processor. For small matrices these wait for each other longer than they work:
+    on two busy processors a logistic regression of 1,300 rows took 1.8 s with them instead of 0.02 s.
     """
     import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is limited only when it is loaded
     from threadpoolctl import threadpool_limits
@@ -48,7 +58,7 @@ def limit_blas_threads(threads: int) -> None:
 
 
 def processes_of(queue: Literal["cpu", "gpu"]) -> int:
-    """That train together on one node: one a GPU; one where there is none, with all of its threads."""
+    """Return the number of processes that train together on this node: one per GPU, or one with all threads."""
     if queue == "cpu":
         return 1
     import torch
@@ -57,5 +67,5 @@ def processes_of(queue: Literal["cpu", "gpu"]) -> int:
 
 
 def _processors() -> int:
-    """Those that this process may use, where the system tells."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

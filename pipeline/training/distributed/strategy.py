@@ -1,8 +1,8 @@
-"""What the training loop asks of the processes that train with it: here it is alone; torch_strategies has several.
+"""How processes share the training of a network; here for one process, in torch_strategies for several.
 
 Batches are those of one process in the same order, gradients are their exact means, and batch norms see the whole
-batch, so that losses agree up to rounding whatever the number of processes. What is drawn at random while a network
-trains (dropout, augmentation, mixup) is drawn by each process for its own rows: other numbers than one process draws.
+batch, so that losses agree up to rounding whatever the number of processes. Dropout, augmentation and mixup draw random
+numbers per process, so these differ from those that a single process draws.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from torch import Tensor, nn
 
 from pipeline.contracts.compute_cluster import Process
 
-__all__ = ["Parallel", "copied"]
+__all__ = ["Strategy", "map_tensors"]
 
 T = TypeVar("T")
 
 
-class Parallel:
-    """One process, which has nobody to ask.
+class Strategy:
+    """The strategy of a single process, and base class of those of several.
 
-    Whatever decides how a training goes on (a loss, whether its time is up) is asked of all or of the main one: each
-    would else go its own way, and wait for the others for ever. All processes must call the methods that are said to
-    be collective, in the same order.
+    Whatever decides how a training continues (a loss, whether its time is up) must be the same in all processes: it is
+    averaged over them, or broadcast by the main one. Collective methods must be called by all processes, in the same
+    order.
+
+    Args:
+        process: This process.
     """
 
     def __init__(self, process: Process) -> None:
@@ -33,51 +36,64 @@ class Parallel:
 
     @property
     def is_main(self) -> bool:
+        """Return whether this is the main process."""
         return self.process.is_main
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """What is to be trained in its place; an optimizer is made of *its* parameters. Several leave it as it is."""
+        """Return the module to train instead of the network, which owns the parameters that an optimizer updates.
+
+        Several processes leave ``network`` unchanged.
+        """
         return network
 
-    def share(self, batch: Tensor) -> tuple[Tensor, float]:
-        """Of the rows of a batch [rows] this process's, and what the mean of their losses is to be multiplied with."""
+    def shard_batch(self, batch: Tensor) -> tuple[Tensor, float]:
+        """Return this process's rows of a batch [rows], and the factor of the mean of their losses."""
         return batch, 1.0
 
-    def mean(self, value: Tensor) -> Tensor:
-        """The mean of all processes' values: that of the whole batch, of a loss that was multiplied as above."""
+    def all_reduce_mean(self, value: Tensor) -> Tensor:
+        """Return the mean of all processes' values. Collective.
+
+        The mean of losses that were scaled by the factor of ``shard_batch`` is that of the whole batch.
+        """
         return value
 
-    def from_main(self, value: T) -> T:
-        """What the main process has there: a decision, a checkpoint."""
+    def broadcast(self, value: T) -> T:
+        """Return the main process's value: a decision, a checkpoint. Collective."""
         return value
 
     def gather(self, value: T) -> list[T]:
-        """Every process's value, by rank. Collective."""
+        """Return the values of all processes, by rank. Collective."""
         return [value]
 
-    def seed_apart(self, *seed: int) -> None:
-        """Let processes that share the rows draw different numbers from here on. The main one draws as if alone."""
+    def seed_ranks(self, *seed: int) -> None:
+        """Seed processes that share the rows differently from here on; the main one draws as a single process does."""
 
-    def whole(self, tree: Any) -> Any:
-        """Copy what holds tensors (a state_dict) to the CPU, as one process would have it. Collective.
+    def gather_full(self, tree: Any) -> Any:
+        """Gather a tree of tensors (a state_dict) on the CPU, as a single process would have it. Collective.
 
-        The main process alone gets it; the others, whose memory need not hold it, get an empty mapping.
+        Returns:
+            A copy in the main process; an empty mapping in the others, whose memory need not hold it.
         """
-        return copied(tree, lambda tensor: tensor.detach().to("cpu", copy=True))
+        return map_tensors(tree, lambda tensor: tensor.detach().to("cpu", copy=True))
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
-        """Copy the weights of the network that ``model`` was made of, as ``whole`` does. Collective."""
-        state: dict[str, Tensor] = self.whole(self._network_of(model).state_dict())
+        """Gather the weights of the network that ``model`` wraps, as ``gather_full`` does. Collective."""
+        state: dict[str, Tensor] = self.gather_full(self._unwrap(model).state_dict())
         return state
 
     def load(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-        """Give ``model`` the network's weights: those that the main process has. Collective."""
-        network = self._network_of(model)
-        own = network.state_dict()
-        network.load_state_dict({name: self._shard(weights.get(name), own[name]) for name in own})
+        """Load weights of the network into the model that wraps it. Collective.
+
+        Args:
+            model: What ``wrap`` returned.
+            weights: By name, in the main process; the others need none.
+        """
+        network = self._unwrap(model)
+        state = network.state_dict()
+        network.load_state_dict({name: self._shard(weights.get(name), state[name]) for name in state})
 
     def load_optimizer(self, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-        """Give it the main process's ``state``, which ``whole`` made, be it of one process or of many. Collective."""
+        """Load the main process's state, which ``gather_full`` made with any number of processes. Collective."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         outline = self._outline(state, parameters)
         tensors = state.get("state", {})
@@ -91,7 +107,7 @@ class Parallel:
         optimizer.load_state_dict({**outline, "state": shards})
 
     def _outline(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
-        """A copy of an optimizer's state, its tensors of their parameter's shape being on the device meta."""
+        """Copy an optimizer's state; tensors of their parameter's shape become empty ones on the device meta."""
 
         def outline(value: Any, parameter: Tensor) -> Any:
             if not isinstance(value, Tensor):
@@ -104,26 +120,26 @@ class Parallel:
         }
         return {**state, "state": outlines}
 
-    def _network_of(self, model: nn.Module) -> nn.Module:
-        """That which ``wrap`` put into ``model``."""
+    def _unwrap(self, model: nn.Module) -> nn.Module:
+        """Return the network that ``wrap`` put into ``model``."""
         return model
 
-    def _shard(self, whole: Tensor | None, like: Tensor) -> Tensor:
-        """Copy this process's share of the main one's ``whole`` tensor, cut as ``like`` is."""
-        assert whole is not None, "one process has all of it"
-        return whole.clone()
+    def _shard(self, full: Tensor | None, like: Tensor) -> Tensor:
+        """Copy this process's shard of the main one's full tensor, placed as ``like`` is."""
+        assert full is not None, "a single process has the full tensor"
+        return full.clone()
 
 
 def _is_meta(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_meta
 
 
-def copied(tree: Any, of_tensor: Callable[[Tensor], Tensor]) -> Any:
-    """The tree (mappings, lists) with what ``of_tensor`` makes of each tensor."""
+def map_tensors(tree: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a function to each tensor of a tree of mappings, lists and tuples (which become lists)."""
     if isinstance(tree, Tensor):
-        return of_tensor(tree)
+        return function(tree)
     if isinstance(tree, Mapping):
-        return {name: copied(value, of_tensor) for name, value in tree.items()}
+        return {name: map_tensors(value, function) for name, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return [copied(value, of_tensor) for value in tree]
+        return [map_tensors(value, function) for value in tree]
     return tree

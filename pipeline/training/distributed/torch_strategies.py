@@ -1,8 +1,9 @@
-"""Several processes train one network: how the work is cut between them.
+"""Strategies of several processes that train one network.
 
-``ddp``: each has the whole network and a share of every batch (Li et al. 2020). ``fsdp``: the same, and each keeps a
-share of the weights, gradients and optimizer state (FSDP2; Rajbhandari et al. 2020, Zhao et al. 2023). ``tensor``: all
-see the whole batch, and each has a share of the linear layers' units (Shoeybi et al. 2019).
+``ddp``: data parallel; each process has the whole network and a shard of every batch (Li et al. 2020). ``fsdp``: fully
+sharded data parallel; each process also keeps only a shard of weights, gradients and optimizer state (FSDP2;
+Rajbhandari et al. 2020, Zhao et al. 2023). ``tensor``: tensor parallel; all processes see the whole batch, and each has
+a shard of the units of the linear layers (Shoeybi et al. 2019).
 """
 
 from __future__ import annotations
@@ -25,18 +26,19 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.contracts.compute_cluster import Process
 from pipeline.training.distributed.batch_norm import SynchronizedBatchNorm, synchronize_batch_norms
-from pipeline.training.distributed.strategy import Parallel, T, copied
+from pipeline.training.distributed.strategy import Strategy, T, map_tensors
 
 __all__ = ["STRATEGIES"]
 
-_MIN_SHARD_PARAMETERS = 1_000_000  # parameters; smaller parts of a network are gathered together
-_ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Dropout, nn.Identity)  # what a share of the units can go through
+_MIN_SHARD_PARAMETERS = 1_000_000  # smaller layers of a network are gathered together
+_ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Dropout, nn.Identity)  # can be applied to a shard of the units
 
 
-class DistributedStrategy(Parallel):
+class DistributedStrategy(Strategy):
     """Base class of strategies that run one model on several processes.
 
-    All-reducing a value that is equal on all ranks leaves it unchanged, so that callers may always call ``mean``.
+    All-reducing a value that is equal on all ranks leaves it unchanged, so that callers may always call
+    ``all_reduce_mean``.
     """
 
     def __init__(self, process: Process, device: str) -> None:
@@ -47,42 +49,42 @@ class DistributedStrategy(Parallel):
     def _mesh(self) -> DeviceMesh:
         return init_device_mesh(self._device.split(":", maxsplit=1)[0], (self.process.size,))
 
-    def mean(self, value: Tensor) -> Tensor:
+    def all_reduce_mean(self, value: Tensor) -> Tensor:
         total = value.detach().clone()
         dist.all_reduce(total)
         return total / self.process.size
 
-    def from_main(self, value: T) -> T:
-        said = [value]
-        dist.broadcast_object_list(said, src=0)
-        return said[0]
+    def broadcast(self, value: T) -> T:
+        values = [value]
+        dist.broadcast_object_list(values, src=0)
+        return values[0]
 
     def gather(self, value: T) -> list[T]:
         values: list[Any] = [None] * self.process.size
         dist.all_gather_object(values, value)
         return values
 
-    def whole(self, tree: Any) -> Any:
-        whole = copied(tree, self._full_tensor_on_main)
-        return whole if self.is_main else {}
+    def gather_full(self, tree: Any) -> Any:
+        full = map_tensors(tree, self._full_tensor_on_main)
+        return full if self.is_main else {}
 
     def _full_tensor_on_main(self, tensor: Tensor) -> Tensor:
-        """A share is put together on all devices, one tensor at a time, and kept by the main process alone."""
+        """Gather a sharded tensor on all devices, one tensor at a time; only the main process keeps it."""
         full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
         return full.detach().to("cpu", copy=True) if self.is_main else torch.empty(0)
 
-    def _network_of(self, model: nn.Module) -> nn.Module:
+    def _unwrap(self, model: nn.Module) -> nn.Module:
         return cast("nn.Module", model.module) if isinstance(model, DistributedDataParallel | _Local) else model
 
     def _outline(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
-        return self.from_main(super()._outline(state, parameters) if self.is_main else {})
+        return self.broadcast(super()._outline(state, parameters) if self.is_main else {})
 
-    def _shard(self, whole: Tensor | None, like: Tensor) -> Tensor:
+    def _shard(self, full: Tensor | None, like: Tensor) -> Tensor:
         local = like.to_local() if isinstance(like, DTensor) else like
-        if whole is None:
+        if full is None:
             tensor = torch.empty(like.shape, dtype=like.dtype, device=local.device)
         else:
-            tensor = whole.to(local.device, like.dtype, copy=True).contiguous()
+            tensor = full.to(local.device, like.dtype, copy=True).contiguous()
         if isinstance(like, DTensor):
             return distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=0)
         dist.broadcast(tensor, src=0)
@@ -90,6 +92,8 @@ class DistributedStrategy(Parallel):
 
 
 class DdpStrategy(DistributedStrategy):
+    """Data parallel: each process has the whole network and a shard of every batch."""
+
     def __init__(self, process: Process, device: str) -> None:
         super().__init__(process, device)
         self._batch_norms: list[SynchronizedBatchNorm] = []
@@ -98,57 +102,65 @@ class DdpStrategy(DistributedStrategy):
         return DistributedDataParallel(self._copy(network))
 
     def _copy(self, network: nn.Module) -> nn.Module:
-        """A copy whose batch norms see the rows of all processes."""
+        """Copy the network with batch norms that see the rows of all processes."""
         model = synchronize_batch_norms(copy.deepcopy(network))
         self._batch_norms = [module for module in model.modules() if isinstance(module, SynchronizedBatchNorm)]
         return model
 
-    def seed_apart(self, *seed: int) -> None:
+    def seed_ranks(self, *seed: int) -> None:
         if not self.is_main:
             drawn = np.random.SeedSequence((*seed, self.process.rank)).generate_state(1, np.uint64)[0]
             torch.manual_seed(int(drawn >> 1))
 
-    def share(self, batch: Tensor) -> tuple[Tensor, float]:
-        """Neighbors in the batch stay together. A process for which no row is left lends one, which counts nothing."""
-        mine = torch.tensor_split(batch, self.process.size)[self.process.rank]
+    def shard_batch(self, batch: Tensor) -> tuple[Tensor, float]:
+        """Return a contiguous shard; a process for which no row is left gets a row that counts with a factor of 0."""
+        shard = torch.tensor_split(batch, self.process.size)[self.process.rank]
         for norm in self._batch_norms:
-            norm.counts_rows = len(mine) > 0
-        if not len(mine):
+            norm.counts_rows = len(shard) > 0
+        if not len(shard):
             return batch[:1], 0.0
-        return mine, len(mine) * self.process.size / len(batch)
+        return shard, len(shard) * self.process.size / len(batch)
 
 
 class FsdpStrategy(DdpStrategy):
+    """Fully sharded data parallel: each process keeps a shard of weights, gradients and optimizer state."""
+
     def wrap(self, network: nn.Module) -> nn.Module:
         model, mesh = self._copy(network), self._mesh
-        for part in _parts(model):
-            if sum(parameter.numel() for parameter in part.parameters()) >= _MIN_SHARD_PARAMETERS:
-                fully_shard(part, mesh=mesh)
-        fully_shard(model, mesh=mesh, reshard_after_forward=True)  # parameters are shares whenever one looks
+        for layer in _sequence_layers(model):
+            if sum(parameter.numel() for parameter in layer.parameters()) >= _MIN_SHARD_PARAMETERS:
+                fully_shard(layer, mesh=mesh)
+        fully_shard(model, mesh=mesh, reshard_after_forward=True)  # parameters are always shards outside of forward
         return model
 
 
 class TensorParallelStrategy(DistributedStrategy):
+    """Tensor parallel: each process has a shard of the units of the linear layers, and sees the whole batch."""
+
     def wrap(self, network: nn.Module) -> nn.Module:
         model, mesh = copy.deepcopy(network), self._mesh
-        plan = {name: style for part, module in model.named_modules() for name, style in self._plan(part, module)}
+        plan = {name: style for prefix, module in model.named_modules() for name, style in self._plan(prefix, module)}
         parallelize_module(model, mesh, plan)
         return _Local(model, mesh)
 
     def _plan(self, prefix: str, module: nn.Module) -> Iterator[tuple[str, ParallelStyle]]:
-        """Of each sequence, its linear layers: a pair with nothing but elementwise functions between speaks once."""
+        """Plan the linear layers of a sequence.
+
+        Of a pair of linear layers with only elementwise functions in between, the first is sharded by columns and the
+        second by rows, so that they communicate once.
+        """
         if not isinstance(module, nn.Sequential):
             return
-        waiting: str | None = None  # a layer whose units are shared, and not gathered yet
+        waiting: str | None = None  # a layer whose units are sharded, and not gathered yet
         for name, layer in module.named_children():
-            place = f"{prefix}.{name}" if prefix else name
+            path = f"{prefix}.{name}" if prefix else name
             if isinstance(layer, nn.Linear):
                 if waiting is not None:
                     yield waiting, ColwiseParallel()
-                    yield place, RowwiseParallel()
+                    yield path, RowwiseParallel()
                     waiting = None
                 elif layer.out_features % self.process.size == 0:
-                    waiting = place
+                    waiting = path
             elif waiting is not None and not isinstance(layer, _ELEMENTWISE):
                 yield waiting, ColwiseParallel(output_layouts=Replicate())
                 waiting = None
@@ -157,28 +169,30 @@ class TensorParallelStrategy(DistributedStrategy):
 
 
 class _Local(nn.Module):
-    """A network some of whose weights are cut. The others are whole in each process, and computed with as usual.
+    """A network with some sharded weights; the others are replicated, and used as local tensors.
 
-    An optimizer sees distributed tensors alone: it cannot take both kinds at once.
+    The replicated ones are DTensors too for the optimizer, which cannot mix both kinds.
     """
 
     def __init__(self, network: nn.Module, mesh: DeviceMesh) -> None:
         super().__init__()
         self.module = network
-        self._whole = [name for name, parameter in network.named_parameters() if not isinstance(parameter, DTensor)]
-        for name in self._whole:
-            owner, _, own_name = name.rpartition(".")
+        self._replicated = [
+            name for name, parameter in network.named_parameters() if not isinstance(parameter, DTensor)
+        ]
+        for name in self._replicated:
+            owner, _, attribute = name.rpartition(".")
             parameter = network.get_parameter(name)
             replica = distribute_tensor(parameter.detach(), mesh, [Replicate()], src_data_rank=None)
-            setattr(network.get_submodule(owner), own_name, nn.Parameter(replica, parameter.requires_grad))
+            setattr(network.get_submodule(owner), attribute, nn.Parameter(replica, parameter.requires_grad))
 
     def forward(self, *inputs: Tensor) -> Any:
-        local = {name: cast("DTensor", self.module.get_parameter(name)).to_local() for name in self._whole}
+        local = {name: cast("DTensor", self.module.get_parameter(name)).to_local() for name in self._replicated}
         return functional_call(self.module, local, inputs)
 
 
-def _parts(model: nn.Module) -> Iterator[nn.Module]:
-    """The layers of its sequences, the inner ones first."""
+def _sequence_layers(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the layers of the model's sequences, the inner ones first."""
     for module in reversed(list(model.modules())):
         if isinstance(module, nn.Sequential | nn.ModuleList):
             yield from (layer for layer in module if not isinstance(layer, nn.Sequential | nn.ModuleList))

@@ -1,4 +1,4 @@
-"""Several processes for one training: started by torchrun, joined in one process group."""
+"""Start the processes of one training with torchrun, and join them in a process group."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from torch.distributed.run import main as torchrun
 from pipeline.contracts.compute_cluster import ComputeCluster, Process
 from pipeline.contracts.errors import NodeLostError
 
-__all__ = ["joined", "launch"]
+__all__ = ["launch", "process_group"]
 
-_RENDEZVOUS_TIMEOUT = timedelta(
-    minutes=30
-)  # while the main one searches or exports; one that is killed is noticed at once
+_RENDEZVOUS_TIMEOUT = timedelta(minutes=30)  # the main process may search or export that long
 _CHECK_SECONDS = 0.5
 _ENDED_BY_SIGTERM = 143
 
 
 def launch(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> int:
-    """Run ``python -m module arguments`` in each of this node's processes, by torchrun; the exit code.
+    """Run ``python -m module arguments`` in each of this node's processes with torchrun.
 
-    Each waits until all nodes are there. None is started again: the job as a whole is, with fewer nodes.
+    Each process waits until all nodes have joined. None is restarted: the job as a whole is, with fewer nodes.
+
+    Returns:
+        The exit code.
     """
     try:
         torchrun([
@@ -47,10 +48,17 @@ def launch(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> in
 
 
 @contextmanager
-def joined(process: Process, device: str) -> Iterator[None]:
-    """In the process group of all that torchrun has started: nccl between GPUs, gloo between CPUs; alone, nothing.
+def process_group(process: Process, device: str) -> Iterator[None]:
+    """Join the process group of all processes that torchrun started: nccl between GPUs, gloo between CPUs.
 
-    Raise NodeLostError when the others cannot be met.
+    A single process joins none.
+
+    Args:
+        process: This process.
+        device: The device that it trains on.
+
+    Raises:
+        NodeLostError: Not all processes joined in time.
     """
     if process.size == 1:
         yield
@@ -62,13 +70,13 @@ def joined(process: Process, device: str) -> Iterator[None]:
     try:
         dist.init_process_group(backend, rank=process.rank, world_size=process.size, timeout=_RENDEZVOUS_TIMEOUT)
     except dist.DistError as error:
-        raise NodeLostError(f"the {process.size} processes of the job did not all come together") from error
+        raise NodeLostError(f"not all {process.size} processes of the job joined in time") from error
     yield
     dist.destroy_process_group()  # not after an error: it would wait for those that are gone
 
 
 def _end_with_parent() -> None:
-    """A process of torchrun's has a session of its own, so that torchrun's killing (a node's end) does not reach it."""
+    """Exit with torchrun: its processes have sessions of their own, so that a kill of torchrun does not reach them."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -12,47 +12,55 @@ from torch import Tensor
 from pipeline.training.algorithm import Problem, Settings
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS
 
-__all__ = ["Batch", "batches", "sizes"]
+__all__ = ["BatchRows", "batch_sizes", "iterate_batches"]
 
-Batch = tuple[float, Tensor]  # the share of the epoch that is over when it begins, and the rows' places
+BatchRows = tuple[float, Tensor]  # the fraction of the epoch before the batch, and the indices of its rows
 
 
-def batches(settings: Settings, problem: Problem, *, epoch: int, done: int) -> Iterator[Batch]:
-    """The epoch's, without the first ``done``. The order is of seed and epoch alone, whatever else is drawn."""
+def iterate_batches(settings: Settings, problem: Problem, *, epoch: int, first_step: int) -> Iterator[BatchRows]:
+    """Yield the batches of an epoch from ``first_step`` on.
+
+    Their order depends on the seed and the epoch alone, whatever else is drawn at random.
+    """
     rows, device = len(problem.train), problem.device
     generator = torch.Generator(device).manual_seed(_epoch_seed(problem.seed, epoch))
     order = torch.randperm(rows, generator=generator, device=device)
     start = 0
-    for number, batch in enumerate(torch.split(order, sizes(settings, epoch, rows, seed=problem.seed))):
-        if number >= done:
+    for step, batch in enumerate(torch.split(order, batch_sizes(settings, epoch, rows, seed=problem.seed))):
+        if step >= first_step:
             yield start / rows, batch
         start += len(batch)
 
 
-def sizes(settings: Settings, epoch: int, rows: int, *, seed: int = 0) -> list[int]:
-    """Of the epoch's batches; together ``rows``. A batch of one row alone, which no batch norm takes, is none."""
-    given = settings["batch_size"]
-    least, most = (given, given) if isinstance(given, int) else (min(given), max(given))
-    kind = settings["batching"]
-    if kind == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS:
+def batch_sizes(settings: Settings, epoch: int, rows: int, *, seed: int = 0) -> list[int]:
+    """Return the sizes of the batches of an epoch, whose sum is ``rows``.
+
+    No batch has a single row, unless there is but one: batch norms need two.
+
+    References:
+        Smith et al. 2018, Don't Decay the Learning Rate, Increase the Batch Size (``batching: growing``).
+    """
+    batch_size = settings["batch_size"]
+    smallest, largest = (batch_size, batch_size) if isinstance(batch_size, int) else (min(batch_size), max(batch_size))
+    batching = settings["batching"]
+    if batching == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS:
         return [rows]
-    if kind == "random":
-        drawn = np.random.default_rng((seed, epoch)).integers(least, most + 1, size=-(-rows // least))
-        return _cut(drawn.tolist(), rows)
-    if kind == "growing":
-        # Evenly in its logarithm: in place of a smaller rate (Smith et al. 2018).
-        share = (epoch - 1) / max(1, settings["epochs"] - 1)
-        most = round(least * (most / least) ** share)
-    return _cut([most] * -(-rows // most), rows)
+    if batching == "random":
+        drawn = np.random.default_rng((seed, epoch)).integers(smallest, largest + 1, size=-(-rows // smallest))
+        return _truncate(drawn.tolist(), rows)
+    if batching == "growing":  # evenly in the logarithm
+        progress = (epoch - 1) / max(1, settings["epochs"] - 1)
+        largest = round(smallest * (largest / smallest) ** progress)
+    return _truncate([largest] * -(-rows // largest), rows)
 
 
-def _cut(wanted: list[int], rows: int) -> list[int]:
-    """As ``wanted`` until there are no more rows."""
-    ends = np.minimum(np.cumsum(wanted), rows).tolist()
-    found = [end - start for start, end in pairwise([0, *ends]) if end > start]
-    if len(found) > 1 and found[-1] == 1:
-        found[-2:] = [found[-2] + 1]
-    return found
+def _truncate(sizes: list[int], rows: int) -> list[int]:
+    """Return the sizes until there are no more rows."""
+    ends = np.minimum(np.cumsum(sizes), rows).tolist()
+    truncated = [end - start for start, end in pairwise([0, *ends]) if end > start]
+    if len(truncated) > 1 and truncated[-1] == 1:
+        truncated[-2:] = [truncated[-2] + 1]
+    return truncated
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:

@@ -1,4 +1,4 @@
-"""How far a training is, kept so that another process goes on as if nothing had been."""
+"""Checkpoints of a training: saved so that another process resumes it with the same result."""
 
 from __future__ import annotations
 
@@ -12,157 +12,177 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.training.loop.state import Progress, Training
+from pipeline.training.loop.state import TrainingComponents, TrainingState
 from pipeline.training.resampling.fold_checkpoints import FoldCheckpoints
 
-__all__ = ["keep", "keep_end", "resumed"]
+__all__ = ["load_checkpoint", "save_checkpoint", "save_final_checkpoint"]
 
-_SHA256 = 32
-_FORMAT = 2
-_State = Mapping[str, Any]
+_SHA256_BYTES = 32
+_FORMAT = 3
+_Checkpoint = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Restart:
-    """What the main process tells the others of a checkpoint. ``progress`` None: there is none to go on from.
+    """What the main process broadcasts of a checkpoint.
 
-    ``averaged``: it has an average of weights, of ``average_of``. ``random``: the generators of each process.
+    Args:
+        note: Why the checkpoint of an earlier attempt is not used.
+        state: Fields of the TrainingState, without the weights; None: the training begins.
+        has_average: Whether the checkpoint has averaged weights.
+        average_count: How many weights were averaged.
+        random: States of the random generators, by rank.
     """
 
     note: str = ""
-    progress: Mapping[str, Any] | None = None
-    averaged: bool = False
-    average_of: int = 0
+    state: Mapping[str, Any] | None = None
+    has_average: bool = False
+    average_count: int = 0
     random: tuple[Mapping[str, Tensor], ...] = ()
 
 
-def keep(training: Training, at: Progress) -> None:
-    """Save a checkpoint. All processes must ask for it; the main one, which alone has the whole state, saves it."""
-    state = _state(training, at)
-    if training.together.is_main:
-        training.problem.checkpoints.save(_signed(state))
+def save_checkpoint(components: TrainingComponents, state: TrainingState) -> None:
+    """Save a checkpoint. Collective: all processes call it; the main one, which gathers the state, writes it."""
+    checkpoint = _make_checkpoint(components, state)
+    if components.strategy.is_main:
+        components.problem.checkpoints.save(_serialize(checkpoint))
 
 
-def keep_end(training: Training, at: Progress) -> None:
+def save_final_checkpoint(components: TrainingComponents, state: TrainingState) -> None:
     """Save the end of a fold's training, where that is due: a later attempt then does not train the fold again."""
-    checkpoints = training.problem.checkpoints
+    checkpoints = components.problem.checkpoints
     if isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_due:
-        checkpoints.finish(_signed(_state(training, at)))
+        checkpoints.finish(_serialize(_make_checkpoint(components, state)))
 
 
-def _signed(state: _State) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    written = buffer.getvalue()
-    return hashlib.sha256(written).digest() + written
+def load_checkpoint(components: TrainingComponents, initial: TrainingState) -> TrainingState:
+    """Load the checkpoint of an earlier attempt into the components, if there is one that fits. Collective.
 
+    Args:
+        components: The components, which change.
+        initial: The state in which a training begins.
 
-def resumed(training: Training, at: Progress) -> Progress:
-    """How far an earlier attempt was, and everything in ``training`` as it was then; else ``at``, as it begins.
-
-    A checkpoint that is damaged, or of another training, is not used, which is noted.
+    Returns:
+        The state of the earlier attempt; else ``initial``, with a note if the checkpoint is damaged or does not belong
+        to this training.
     """
-    together = training.together
-    state, note = _read(training) if together.is_main else (None, "")
-    restart = together.from_main(_restart(state, note) if together.is_main else _Restart())
-    if restart.progress is None:
+    strategy = components.strategy
+    checkpoint, note = _read(components) if strategy.is_main else (None, "")
+    restart = strategy.broadcast(_make_restart(checkpoint, note) if strategy.is_main else _Restart())
+    if restart.state is None:
         if restart.note:
-            at.note(restart.note)
-        return at
-    at = _restore(restart, state or {}, training)
-    checkpoints = training.problem.checkpoints
+            initial.add_note(restart.note)
+        return initial
+    state = _restore(restart, checkpoint or {}, components)
+    checkpoints = components.problem.checkpoints
     if not (isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_finished):
-        at.note(f"interrupted; resumed from a checkpoint in epoch {at.epoch}", instead_of="interrupted")
-    return at
+        note = f"interrupted; resumed from a checkpoint in epoch {state.epoch}"
+        state.add_note(note, replace_prefix="interrupted")
+    return state
 
 
-def _state(training: Training, at: Progress) -> dict[str, Any]:
-    """Everything that a training goes on from; where several processes train, the main one's has all weights."""
-    together = training.together
-    with training.averaged.applied():
-        averaged = together.weights(training.model) if training.averaged.answers else None
-    progress = {name: getattr(at, name) for name in Progress.__dataclass_fields__}
+def _serialize(checkpoint: _Checkpoint) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    content = buffer.getvalue()
+    return hashlib.sha256(content).digest() + content
+
+
+def _make_checkpoint(components: TrainingComponents, state: TrainingState) -> dict[str, Any]:
+    """Return everything that a training resumes from; of several processes the main one's has all weights."""
+    strategy, average = components.strategy, components.average
+    with average.applied():
+        averaged_weights = strategy.weights(components.model) if average.is_active else None
+    fields = {name: getattr(state, name) for name in TrainingState.__dataclass_fields__}
     return {
-        "belongs_to": _fingerprint(training),
-        "progress": {**progress, "loss": together.mean(at.loss).cpu()},
-        "weights": together.weights(training.model),
-        "averaged": averaged,
-        "average_of": training.averaged.count,
-        "compressed_at": training.compressed.position,
-        "optimizers": [together.whole(state) for state in training.descent.state()],
-        "random": together.gather(_random(training)),
+        "belongs_to": _fingerprint(components),
+        "state": {**fields, "loss": strategy.all_reduce_mean(state.loss).cpu()},
+        "weights": strategy.weights(components.model),
+        "averaged_weights": averaged_weights,
+        "average_count": average.count,
+        "compression_position": components.compression.position,
+        "optimizers": [strategy.gather_full(optimizer) for optimizer in components.optimizer.state()],
+        "random": strategy.gather(_random_states(components)),
     }
 
 
-def _read(training: Training) -> tuple[_State | None, str]:
-    """The state of an earlier attempt, if there is one that can be used; else why it cannot."""
-    saved = training.problem.checkpoints.load()
+def _read(components: TrainingComponents) -> tuple[_Checkpoint | None, str]:
+    """Return the checkpoint of an earlier attempt, if there is one that fits; else a note why it is not used."""
+    saved = components.problem.checkpoints.load()
     if not saved:
         return None, ""
-    digest, written = saved[:_SHA256], saved[_SHA256:]
-    if hashlib.sha256(written).digest() != digest:
+    digest, content = saved[:_SHA256_BYTES], saved[_SHA256_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
         return None, "the checkpoint of an earlier attempt was damaged; training restarted"
-    state: _State = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
-    if state["belongs_to"] != _fingerprint(training):
+    checkpoint: _Checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if checkpoint["belongs_to"] != _fingerprint(components):
         return None, "the checkpoint of an earlier attempt belongs to another training; this one restarted"
-    return state, ""
+    return checkpoint, ""
 
 
-def _restart(state: _State | None, note: str) -> _Restart:
-    if state is None:
+def _make_restart(checkpoint: _Checkpoint | None, note: str) -> _Restart:
+    if checkpoint is None:
         return _Restart(note=note)
     return _Restart(
-        progress={**state["progress"], "best": {}},
-        averaged=state["averaged"] is not None,
-        average_of=state["average_of"],
-        random=tuple(state["random"]),
+        state={**checkpoint["state"], "best_weights": {}},
+        has_average=checkpoint["averaged_weights"] is not None,
+        average_count=checkpoint["average_count"],
+        random=tuple(checkpoint["random"]),
     )
 
 
-def _restore(restart: _Restart, state: _State, training: Training) -> Progress:
-    """``state``: the whole state in the main process; empty in the others."""
-    together, model = training.together, training.model
-    if restart.averaged:
-        together.load(model, state.get("averaged") or {})
-        training.averaged.restart(restart.average_of)
-    together.load(model, state.get("weights") or {})
-    training.descent.load(state.get("optimizers"), together)
-    training.compressed.restart(state.get("compressed_at", 0.0))
-    assert restart.progress is not None, "there is a state to go on from"
-    at = Progress(**restart.progress)
-    at.best = state["progress"]["best"] if together.is_main else {}
-    at.loss = at.loss.to(training.device)
-    _restore_random(restart.random, training, at)
-    return at
+def _restore(restart: _Restart, checkpoint: _Checkpoint, components: TrainingComponents) -> TrainingState:
+    """Restore the components and return the state.
+
+    Args:
+        restart: What the main process broadcast.
+        checkpoint: The whole checkpoint in the main process; empty in the others.
+        components: The components, which change.
+    """
+    strategy, model = components.strategy, components.model
+    if restart.has_average:
+        strategy.load(model, checkpoint.get("averaged_weights") or {})
+        components.average.reset(restart.average_count)
+    strategy.load(model, checkpoint.get("weights") or {})
+    components.optimizer.load(checkpoint.get("optimizers"), strategy)
+    components.compression.reset(checkpoint.get("compression_position", 0.0))
+    assert restart.state is not None, "there is a state to resume from"
+    state = TrainingState(**restart.state)
+    state.best_weights = checkpoint["state"]["best_weights"] if strategy.is_main else {}
+    state.loss = state.loss.to(components.device)
+    _restore_random(restart.random, components, state)
+    return state
 
 
-def _restore_random(random: Sequence[Mapping[str, Tensor]], training: Training, at: Progress) -> None:
-    """A process that the earlier attempt did not have draws numbers of its own."""
-    rank = training.problem.process.rank
+def _restore_random(
+    random: Sequence[Mapping[str, Tensor]], components: TrainingComponents, state: TrainingState
+) -> None:
+    """Restore this process's random generators; one that the earlier attempt did not have is seeded anew."""
+    rank = components.problem.process.rank
     if rank >= len(random):
-        training.together.seed_apart(training.problem.seed, at.all_steps)
+        components.strategy.seed_ranks(components.problem.seed, state.all_steps)
         return
     torch.set_rng_state(random[rank]["cpu"])
-    if "cuda" in random[rank] and training.device.startswith("cuda"):
-        torch.cuda.set_rng_state(random[rank]["cuda"], training.device)
-    if training.private:
-        training.private.generator.set_state(random[rank]["noise"])
+    if "cuda" in random[rank] and components.device.startswith("cuda"):
+        torch.cuda.set_rng_state(random[rank]["cuda"], components.device)
+    if components.dp_sgd:
+        components.dp_sgd.generator.set_state(random[rank]["noise"])
 
 
-def _random(training: Training) -> dict[str, Tensor]:
+def _random_states(components: TrainingComponents) -> dict[str, Tensor]:
     states = {"cpu": torch.get_rng_state()}
-    if training.device.startswith("cuda"):
-        states["cuda"] = torch.cuda.get_rng_state(training.device)
-    if training.private:
-        states["noise"] = training.private.generator.get_state()
+    if components.device.startswith("cuda"):
+        states["cuda"] = torch.cuda.get_rng_state(components.device)
+    if components.dp_sgd:
+        states["noise"] = components.dp_sgd.generator.get_state()
     return states
 
 
-def _fingerprint(training: Training) -> str:
-    """Another spec, other rows or another network have another."""
-    problem = training.problem
-    # Of a share of the weights, or of all: it is the same network on however many processes.
-    shapes = [list(tensor.shape) for tensor in training.model.state_dict().values()]
+def _fingerprint(components: TrainingComponents) -> str:
+    """Return a hash of what makes a training: format, settings, seed, numbers of rows, the network's shapes, torch."""
+    problem = components.problem
+    # Shapes of shards are those of the full tensors, so that the number of processes does not matter.
+    shapes = [list(tensor.shape) for tensor in components.model.state_dict().values()]
     rows = [len(problem.train), len(problem.validation)]
-    known = [_FORMAT, dict(training.settings), problem.seed, rows, shapes, torch.__version__]
-    return hashlib.sha256(json.dumps(known, default=str, sort_keys=True).encode()).hexdigest()
+    identity = [_FORMAT, dict(components.settings), problem.seed, rows, shapes, torch.__version__]
+    return hashlib.sha256(json.dumps(identity, default=str, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Layers of ReLUs whose gradient is written out.
+"""Dense layers with ReLUs, whose backward pass is written by hand.
 
-Of a small network on one thread autograd, which finds the gradient of anything, takes longer than the arithmetic that
-it finds. So the plainest case has it written down: dense layers, cross-entropy, nothing else that looks into a step.
+For a small network on one thread, autograd takes longer than the arithmetic of the gradient. So the simplest case has
+a manual backward pass: dense layers, cross-entropy, and no setting that changes a step.
 """
 
 from __future__ import annotations
@@ -16,64 +16,91 @@ from pipeline.training.algorithm import Problem, Settings
 
 __all__ = ["Dense", "cross_entropies", "supports_manual_backward"]
 
-_EACH, _NO_CLASS = 0, -100  # no reduction, and the target that counts for nothing, as torch numbers them
-_PLAIN = {
+_NO_REDUCTION, _IGNORE_INDEX = 0, -100  # as torch's nll_loss numbers them
+_REQUIRED_SETTINGS = {
     "label_smoothing": 0.0, "mixup": 0.0, "precision": "fp32", "privacy_epsilon": 0.0, "parallel": "none",
     "freeze": False, "dropout": 0.0,
 }  # fmt: skip
 
 
 class Dense(nn.Module):
-    """``forward(given)``: [batch, from] -> [batch, outputs], a ReLU and dropout behind each layer but the last."""
+    """A multilayer perceptron with ReLU and dropout after each layer but the last.
+
+    Args:
+        widths: Of the input, of each hidden layer, and of the output.
+        dropout: Probability that a hidden unit is dropped in training.
+
+    Shapes:
+        ``forward``: [batch, widths[0]] -> [batch, widths[-1]].
+    """
 
     def __init__(self, widths: Sequence[int], dropout: float) -> None:
-        """``widths``: of the input, of each hidden layer, and of the answer."""
         super().__init__()
-        self.dense = nn.ModuleList(nn.Linear(one, next_one) for one, next_one in pairwise(widths))
+        self.dense = nn.ModuleList(nn.Linear(width, next_width) for width, next_width in pairwise(widths))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, given: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the outputs of the last layer [batch, outputs]."""
         *hidden, last = self.layers
         for layer in hidden:
-            given = self.dropout(layer(given).relu())
-        answer: Tensor = last(given)
-        return answer
+            inputs = self.dropout(layer(inputs).relu())
+        outputs: Tensor = last(inputs)
+        return outputs
 
     @property
     def layers(self) -> list[nn.Linear]:
-        """In their order."""
+        """Return the linear layers, in their order."""
         return [layer for layer in self.dense if isinstance(layer, nn.Linear)]
 
     @torch.no_grad()
-    def learn(self, given: Tensor, target: Tensor, share: float) -> Tensor:
-        """Leave the gradient of the mean cross-entropy, times ``share``, with the weights; that loss.
+    def forward_backward(self, inputs: Tensor, target: Tensor, loss_scale: float) -> Tensor:
+        """Leave the gradient of the mean cross-entropy with the weights, as autograd would.
 
-        As autograd would, where the training supports_manual_backward.
+        Args:
+            inputs: Inputs [batch, widths[0]].
+            target: Class numbers [batch].
+            loss_scale: Factor of the loss, and so of the gradient.
+
+        Returns:
+            The mean cross-entropy times ``loss_scale`` [].
         """
-        layers, found = self.layers, [given]
+        layers, activations = self.layers, [inputs]
         for layer in layers:
-            answer = torch.addmm(layer.bias, found[-1], layer.weight.t())
-            found.append(answer if layer is layers[-1] else answer.relu_())
-        losses, gradient = cross_entropies(found.pop(), target, each=share / len(target))
+            outputs = torch.addmm(layer.bias, activations[-1], layer.weight.t())
+            activations.append(outputs if layer is layers[-1] else outputs.relu_())
+        losses, gradient = cross_entropies(activations.pop(), target, row_weight=loss_scale / len(target))
         for layer in reversed(layers):
-            reads = found.pop()
-            layer.weight.grad, layer.bias.grad = gradient.t() @ reads, gradient.sum(0)
+            activation = activations.pop()
+            layer.weight.grad, layer.bias.grad = gradient.t() @ activation, gradient.sum(0)
             if layer is not layers[0]:
-                gradient = torch.ops.aten.threshold_backward(gradient @ layer.weight, reads, 0)
-        return losses.sum() * (share / len(target))
+                gradient = torch.ops.aten.threshold_backward(gradient @ layer.weight, activation, 0)
+        return losses.sum() * (loss_scale / len(target))
 
 
 def supports_manual_backward(settings: Settings, problem: Problem) -> bool:
-    """Whether a Dense learns nothing but cross-entropy, of rows that weigh the same."""
-    plain = all(settings[name] == value for name, value in _PLAIN.items())
-    entropy = problem.classes > 0 and settings["loss"] in (None, "cross_entropy")
-    return plain and entropy and problem.train.weight is None
+    """Return whether a Dense network minimizes plain cross-entropy over rows of equal weight."""
+    has_plain_settings = all(settings[name] == value for name, value in _REQUIRED_SETTINGS.items())
+    is_cross_entropy = problem.classes > 0 and settings["loss"] in (None, "cross_entropy")
+    return has_plain_settings and is_cross_entropy and problem.train.weight is None
 
 
-def cross_entropies(answers: Tensor, target: Tensor, *, each: float) -> tuple[Tensor, Tensor]:
-    """The loss [rows] of logits [rows, classes], and the gradient by them of their sum times ``each``."""
-    logs = answers.log_softmax(1)
-    losses, counted = torch.ops.aten.nll_loss_forward(logs, target, None, _EACH, _NO_CLASS)
-    share = torch.full_like(losses, each)
-    by_logs = torch.ops.aten.nll_loss_backward(share, logs, target, None, _EACH, _NO_CLASS, counted)
-    return losses, torch.ops.aten._log_softmax_backward_data(by_logs, logs, 1, logs.dtype)
+def cross_entropies(logits: Tensor, target: Tensor, *, row_weight: float) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy of each row, and the gradient of their weighted sum by the logits.
+
+    Args:
+        logits: Logits [rows, classes].
+        target: Class numbers [rows].
+        row_weight: Weight of each row in the sum.
+
+    Returns:
+        The unweighted losses [rows], and the gradient [rows, classes].
+    """
+    log_probabilities = logits.log_softmax(1)
+    losses, total_weight = torch.ops.aten.nll_loss_forward(
+        log_probabilities, target, None, _NO_REDUCTION, _IGNORE_INDEX
+    )
+    weights = torch.full_like(losses, row_weight)
+    gradient = torch.ops.aten.nll_loss_backward(
+        weights, log_probabilities, target, None, _NO_REDUCTION, _IGNORE_INDEX, total_weight
+    )
+    return losses, torch.ops.aten._log_softmax_backward_data(gradient, log_probabilities, 1, log_probabilities.dtype)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Problem, Settings
-from pipeline.training.loop.batching import Batch
+from pipeline.training.loop.batching import BatchRows
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, WeightOptimizer
 
 if TYPE_CHECKING:
@@ -35,23 +35,35 @@ _PUBLIC = frozenset({"epoch", "learning_rate", "memory_mb", "seconds"})  # of a 
 
 
 class DpSgd:
-    """Each row is drawn for a step with the same chance, by itself; its gradient is cut to ``privacy_norm``, and the
-    sum gets so much noise that all epochs together spend ``privacy_epsilon`` at ``privacy_delta``.
+    """Differentially private gradients.
 
-    The noise comes from no seed that anybody knows: it would otherwise be no secret. Raise CandidateFailedError when
-    the network, or the way in which it is asked to be trained, cannot be private.
+    Poisson sampling draws each row for a step independently. The gradient of each row is clipped to ``privacy_norm``,
+    and Gaussian noise is added to their sum, so that all epochs together spend ``privacy_epsilon`` at
+    ``privacy_delta``. The noise has a secret seed: whoever knows it could remove the noise.
+
+    Args:
+        network: The network that is trained.
+        optimizer: The optimizer of its weights.
+        settings: Hyper-parameters.
+        problem: The rows to train on.
+
+    Raises:
+        CandidateFailedError: The network or a setting does not allow for private training.
+
+    References:
+        Abadi et al. 2016, Deep Learning with Differential Privacy.
     """
 
-    def __init__(self, network: nn.Module, descent: WeightOptimizer, settings: Settings, problem: Problem) -> None:
+    def __init__(self, network: nn.Module, optimizer: WeightOptimizer, settings: Settings, problem: Problem) -> None:
         _check(settings, problem)
         rows = len(problem.train)
-        given = settings["batch_size"]
-        size = given if isinstance(given, int) else max(given)
-        full = settings["batching"] == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS
-        self._chance = 1.0 if full else min(1.0, size / rows)
+        batch_size = settings["batch_size"]
+        size = batch_size if isinstance(batch_size, int) else max(batch_size)
+        is_full_batch = settings["batching"] == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS
+        self._sample_rate = 1.0 if is_full_batch else min(1.0, size / rows)
         self._rows, self._device = rows, problem.device
-        self._steps = max(1, round(1 / self._chance))  # an epoch's
-        self._most_steps = self._steps * int(settings["epochs"])
+        self._epoch_steps = max(1, round(1 / self._sample_rate))
+        self._max_steps = self._epoch_steps * int(settings["epochs"])
         self._delta = float(settings["privacy_delta"])
         with _quiet():
             from opacus.accountants.utils import get_noise_multiplier
@@ -59,20 +71,23 @@ class DpSgd:
             noise = get_noise_multiplier(
                 target_epsilon=float(settings["privacy_epsilon"]),
                 target_delta=self._delta,
-                sample_rate=self._chance,
-                steps=self._most_steps,
+                sample_rate=self._sample_rate,
+                steps=self._max_steps,
                 alphas=_ORDERS,
             )
         self._noise = float(noise)
         self.generator = torch.Generator(problem.device).manual_seed(secrets.randbits(63))
-        self._expected_rows = max(1, round(self._chance * rows))
-        self._hooks, self._optimizer = self._made(network, descent, float(settings["privacy_norm"]))
+        self._expected_rows = max(1, round(self._sample_rate * rows))
+        self._hooks, self._optimizer = self._make_engine(network, optimizer, float(settings["privacy_norm"]))
 
     @property
     def note(self) -> str:
+        """Return the note for the model card: what epsilon covers."""
         return _NOTE
 
-    def _made(self, network: nn.Module, descent: WeightOptimizer, norm: float) -> tuple[GradSampleModule, DPOptimizer]:
+    def _make_engine(
+        self, network: nn.Module, optimizer: WeightOptimizer, norm: float
+    ) -> tuple[GradSampleModule, DPOptimizer]:
         with _quiet():
             from opacus import GradSampleModule
             from opacus.optimizers import DPOptimizer
@@ -81,38 +96,39 @@ class DpSgd:
             hooks = GradSampleModule(network, loss_reduction="sum")
         except NotImplementedError as error:
             raise CandidateFailedError(_UNSUPPORTED.format("Opacus has no gradients row by row for a layer")) from error
-        optimizer = DPOptimizer(
-            torch.optim.SGD(descent.parameters, lr=0.0),  # takes no step: the gradients go to the descent
+        dp_optimizer = DPOptimizer(
+            torch.optim.SGD(optimizer.parameters, lr=0.0),  # takes no step: its gradients go to ``optimizer``
             noise_multiplier=self._noise,
             max_grad_norm=norm,
             expected_batch_size=None,
             loss_reduction="sum",  # "mean" divides by the number of parts of a batch too
             generator=self.generator,
         )
-        return hooks, optimizer
+        return hooks, dp_optimizer
 
-    def batches(self, done: int) -> Iterator[Batch]:
-        """Of an epoch, without the first ``done``; one may be empty (Poisson sampling, as is accounted for)."""
-        for step in range(done, self._steps):
-            drawn = torch.rand(self._rows, generator=self.generator, device=self._device) < self._chance
-            yield step / self._steps, drawn.nonzero().squeeze(1)
+    def iterate_batches(self, first_step: int) -> Iterator[BatchRows]:
+        """Yield the batches of an epoch from ``first_step`` on, by Poisson sampling; a batch may be empty."""
+        for step in range(first_step, self._epoch_steps):
+            is_drawn = torch.rand(self._rows, generator=self.generator, device=self._device) < self._sample_rate
+            yield step / self._epoch_steps, is_drawn.nonzero().squeeze(1)
 
     def publishable(self, point: Mapping[str, float]) -> dict[str, float]:
-        """What of a point of the learning curve says nothing exact of any row."""
+        """Return the values of a point of the learning curve that reveal nothing of the rows."""
         return {name: value for name, value in point.items() if name in _PUBLIC}
 
-    def is_spent(self, steps: int) -> bool:
-        """Whether that many steps were all that may be taken."""
-        return steps >= self._most_steps
+    def is_budget_exhausted(self, steps: int) -> bool:
+        """Return whether ``steps`` steps spend the whole epsilon."""
+        return steps >= self._max_steps
 
     def zero(self) -> None:
+        """Discard the gradients of the previous step."""
         self._optimizer.zero_grad(set_to_none=True)
 
     def backward(self, loss: Tensor) -> None:
-        """Clip each row's gradient, and add them to those of the batch's earlier parts.
+        """Clip the gradient of each row, and add them to those of the step's earlier micro-batches.
 
         Args:
-            loss: The sum of the losses of the batch's rows, or of a part of them. Only the parts' sums stay in memory.
+            loss: Sum of the losses of the rows of a micro-batch.
         """
         with _quiet():  # it hooks a first layer, whose inputs need no gradient
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
@@ -120,36 +136,48 @@ class DpSgd:
         for parameter in self._optimizer.params:
             parameter.grad_sample = None
 
-    def finish_gradients(self) -> None:
-        """Leave the sum of the clipped gradients plus noise, divided by the expected rows of a batch, as gradients."""
+    def add_noise(self) -> None:
+        """Leave the sum of the clipped gradients plus noise, divided by the expected batch size, with the weights."""
         self._optimizer.add_noise()
         for parameter in self._optimizer.params:
             parameter.grad /= self._expected_rows
 
-    def spent(self, steps: int) -> dict[str, float]:
+    def privacy_spent(self, steps: int) -> dict[str, float]:
+        """Return ``epsilon`` and ``delta`` after so many steps.
+
+        References:
+            Mironov 2017, Renyi Differential Privacy.
+        """
         with _quiet():
             from opacus.accountants import RDPAccountant
 
             accountant = RDPAccountant()
-            accountant.history = [(self._noise, self._chance, steps)]
+            accountant.history = [(self._noise, self._sample_rate, steps)]
             epsilon = accountant.get_epsilon(self._delta, alphas=_ORDERS)
         return {"epsilon": float(epsilon), "delta": self._delta}
 
     def close(self) -> None:
-        """The network is an ordinary one again."""
+        """Remove the hooks from the network."""
         self._hooks.to_standard_module()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Opacus warns of its own use of torch, and where another order of divergence might bound a little tighter."""
+    """Suppress Opacus's warnings of its own use of torch, and of orders of divergence with slightly tighter bounds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """The network with group norms (Wu and He 2018) where batch norms would let a row see its neighbors; a note."""
+    """Replace batch norms by group norms, since a batch norm mixes the rows of a batch.
+
+    Returns:
+        The network, and a note if it was changed.
+
+    References:
+        Wu and He 2018, Group Normalization.
+    """
     if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
         return network, ()
     with _quiet():

@@ -1,4 +1,4 @@
-"""A network begins with the weights of a registered one (transfer learning)."""
+"""Initialize a network with the weights of a registered model (transfer learning)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from pipeline.training.algorithm import Base, Problem, Rows, Settings
 
 __all__ = ["load_pretrained", "read_base"]
 
-_NAMED = 5  # arrays that a message names
+_MAX_NAMED_ARRAYS = 5  # arrays that a message names
 
 
 def read_base(version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset, *, same_answers: bool) -> Base:
-    """``frame``: the rows that it was trained on; ``dataset``: how they are read (planning.as_the_base_reads)."""
+    """Read a base model.
+
+    Args:
+        version: The model version, as notes name it.
+        weights: Its checkpoint.
+        frame: The rows that it was trained on.
+        dataset: How they are read (planning.fine_tuning).
+        same_answers: Whether it predicts the same classes, or values.
+    """
     encoded = Encoding.of(dataset).encode(frame)
     rows = Rows(
         num=encoded[NUM],
@@ -33,47 +41,54 @@ def read_base(version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset
 
 
 def load_pretrained(network: nn.Module, settings: Settings, problem: Problem) -> tuple[str, ...]:
-    """Put the registered weights in where names and shapes agree; with ``freeze`` only the last layer goes on learning.
+    """Load the weights of the base model where names and shapes agree; with ``freeze`` only the last layer is trained.
 
-    The last layer is taken over where the answers are the same. What was done, in words.
-    Raise CandidateFailedError when nothing fits, or what is to be frozen does not.
+    The last layer is loaded too if the classes, or values, are the same.
+
+    Returns:
+        Notes on what was loaded; none without a base model.
+
+    Raises:
+        CandidateFailedError: No weights fit, or those to be frozen do not.
     """
     if not settings["base_model"]:
         return ()
     from safetensors.torch import load_file
 
     assert problem.base is not None, "the plan names it too"
-    given = load_file(problem.base.weights)
+    pretrained = load_file(problem.base.weights)
     last = _last_layer(network)
     fitting = {
-        name: given[name]
-        for name, own in network.state_dict().items()
-        if name in given and given[name].shape == own.shape and (problem.base.same_answers or name not in last)
+        name: pretrained[name]
+        for name, tensor in network.state_dict().items()
+        if name in pretrained
+        and pretrained[name].shape == tensor.shape
+        and (problem.base.same_answers or name not in last)
     }
     unfit = [name for name in network.state_dict() if name not in fitting]
-    _check(problem.base, fitting, [name for name in unfit if name not in last], freeze=settings["freeze"])
+    _check_fit(problem.base, fitting, [name for name in unfit if name not in last], freeze=settings["freeze"])
     network.load_state_dict(fitting, strict=False)
     if settings["freeze"]:
         _freeze(network, last)
-    return _told(problem.base, fitting, unfit, last, freeze=settings["freeze"])
+    return _make_notes(problem.base, fitting, unfit, last, freeze=settings["freeze"])
 
 
-def _check(base: Base, fitting: Mapping[str, Tensor], unfit: list[str], *, freeze: bool) -> None:
+def _check_fit(base: Base, fitting: Mapping[str, Tensor], unfit: list[str], *, freeze: bool) -> None:
     if not fitting:
         raise CandidateFailedError(f"none of the weights of {base.version} fits this network")
     if freeze and unfit:
         raise CandidateFailedError(
-            f"freeze: the weights of {base.version} do not fit this network in {_names(unfit)}, which would stay as "
-            "they are drawn: the same architecture is expected, or no freeze"
+            f"freeze: the weights of {base.version} do not fit this network in {_format_names(unfit)}, which would "
+            "keep their random values: the same architecture is expected, or no freeze"
         )
 
 
-def _told(
+def _make_notes(
     base: Base, fitting: Mapping[str, Tensor], unfit: list[str], last: frozenset[str], *, freeze: bool
 ) -> tuple[str, ...]:
     notes = [f"initialized with the weights of {base.version} ({len(fitting)} of {len(fitting) + len(unfit)} arrays)"]
     if inner := [name for name in unfit if name not in last]:
-        notes.append(f"{_names(inner)} did not fit and were initialized anew")
+        notes.append(f"{_format_names(inner)} did not fit and were initialized anew")
     if last & set(unfit):
         notes.append("it predicts other classes; the last layer was initialized anew")
     if freeze:
@@ -81,18 +96,21 @@ def _told(
     return tuple(notes)
 
 
-def _names(arrays: list[str]) -> str:
-    return ", ".join(arrays[:_NAMED]) + (", ..." if len(arrays) > _NAMED else "")
+def _format_names(arrays: list[str]) -> str:
+    return ", ".join(arrays[:_MAX_NAMED_ARRAYS]) + (", ..." if len(arrays) > _MAX_NAMED_ARRAYS else "")
 
 
 def _last_layer(network: nn.Module) -> frozenset[str]:
-    """The names of the weights of the last module that has any."""
+    """Return the names of the parameters of the last module that has any."""
     *_, (name, module) = (
         (name, module)
         for name, module in network.named_modules()
         if next(module.parameters(recurse=False), None) is not None
     )
-    return frozenset(f"{name}.{own}" if name else own for own, _ in module.named_parameters(recurse=False))
+    return frozenset(
+        f"{name}.{parameter_name}" if name else parameter_name
+        for parameter_name, _ in module.named_parameters(recurse=False)
+    )
 
 
 def _freeze(network: nn.Module, last: frozenset[str]) -> None:

@@ -1,4 +1,4 @@
-"""A network as a recipe's result: what it learnt by the one loop, its own answers, and its body."""
+"""Fit a network with the training loop; the result is a FittedModel."""
 
 from __future__ import annotations
 
@@ -12,43 +12,54 @@ from torch import nn
 from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import InputReader
-from pipeline.training.loop.loop import Learned, train_network
+from pipeline.training.loop.loop import TrainedNetwork, train_network
 from pipeline.training.loop.losses import quantiles_of
 
-__all__ = ["fit_network", "fitted_network"]
+__all__ = ["fit_network", "to_fitted_model"]
 
 
 def fit_network(
     build: Callable[[], nn.Module], reads: InputReader, settings: Settings, problem: Problem
 ) -> FittedModel:
-    """What the network that ``build`` makes has learnt (loop.train_network says what the two give)."""
-    return fitted_network(train_network(build, reads, settings, problem), reads, settings, problem)
+    """Train a network, as loop.train_network describes.
+
+    Raises:
+        CandidateFailedError: It cannot be trained with these settings, or diverged.
+    """
+    return to_fitted_model(train_network(build, reads, settings, problem), reads, settings, problem)
 
 
-def fitted_network(learned: Learned, reads: InputReader, settings: Settings, problem: Problem) -> FittedModel:
-    """What was learnt, as a recipe gives it back."""
-    answering = InferenceModule(learned.network, reads, classes=problem.classes)
+def to_fitted_model(trained: TrainedNetwork, reads: InputReader, settings: Settings, problem: Problem) -> FittedModel:
+    """Return the fitted model of a trained network."""
+    module = InferenceModule(trained.network, reads, classes=problem.classes)
     return FittedModel(
-        predict=answering.answers,
-        body=NetworkBody(answering=answering, example=problem.train),
-        history=learned.history,
-        notes=learned.notes,
+        predict=module.predict,
+        body=NetworkBody(module=module, example=problem.train),
+        history=trained.history,
+        notes=trained.notes,
         quantiles=quantiles_of(settings, problem),
-        privacy=learned.privacy,
-        weights=learned.network.state_dict(),
-        tuned={"epochs": learned.best_epoch},
+        privacy=trained.privacy,
+        weights=trained.network.state_dict(),
+        tuned={"epochs": trained.best_epoch},
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkBody:
-    """Exports a network, or the mean of several (resampling.bag_graph). ``example``: rows to compare the graph on."""
+    """Exports a network, or the mean of several networks (resampling.bag_graph).
 
-    answering: InferenceModule
+    Args:
+        module: The network.
+        example: Rows to compare the graph with the network on.
+    """
+
+    module: InferenceModule
     example: Rows
 
     def __call__(self) -> onnx.ModelProto:
-        return self.answering.body(self.example)
+        """Return the network's graph."""
+        return self.module.to_onnx(self.example)
 
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
-        return self.answering.averaged([body.answering for body in bodies], self.example)
+        """Return the graph of the mean of several networks' predictions; None where they have no common graph."""
+        return self.module.average_to_onnx([body.module for body in bodies], self.example)

@@ -1,4 +1,4 @@
-"""A trained network's answers, by torch itself and as a graph."""
+"""A trained network's predictions, by torch itself and as a graph."""
 
 from __future__ import annotations
 
@@ -21,22 +21,27 @@ from torch import Tensor, nn
 from pipeline.graphs.compose import OPSETS
 from pipeline.graphs.writer import DifferentShapesError, GraphWriter, Value
 from pipeline.training.algorithm import Rows
-from pipeline.training.loop.inputs import InputReader, Inputs, blocks
+from pipeline.training.loop.inputs import InputReader, Inputs, split_blocks
 
-__all__ = ["InferenceModule", "WrittenNetwork", "merged"]
+__all__ = ["InferenceModule", "WrittenNetwork", "to_predictions"]
 
 _INPUT = "input/"
 _TYPES = {torch.float32: TensorProto.FLOAT, torch.int64: TensorProto.INT64, torch.uint8: TensorProto.UINT8}
 _CHECKED_ROWS = 256  # on which a reused graph is compared with the network
 
 
-def merged(answers: Tensor, *, classes: int) -> Tensor:
-    """A network's answers [batch, outputs], or [batch, members, outputs] of an ensemble -> what its model says.
+def to_predictions(outputs: Tensor, *, classes: int) -> Tensor:
+    """Return the predictions of a network's outputs, in the mean of an ensemble's members.
 
-    Classification: probabilities [batch, classes], the mean of the members'; else values [batch, outputs].
+    Args:
+        outputs: Outputs [batch, outputs], or [batch, members, outputs] of an ensemble.
+        classes: Number of classes; 0 for a regression.
+
+    Returns:
+        Probabilities [batch, classes], or values [batch, outputs].
     """
-    found = answers.softmax(dim=-1) if classes else answers
-    return found.mean(dim=1) if found.ndim == 3 else found
+    predictions = outputs.softmax(dim=-1) if classes else outputs
+    return predictions.mean(dim=1) if predictions.ndim == 3 else predictions
 
 
 @runtime_checkable
@@ -49,8 +54,8 @@ class WrittenNetwork(Protocol):
         The graph's inputs are named as the network's are.
 
         Returns:
-            Their answers [batch, outputs] or [batch, members, outputs]; where the networks differ, stacked. None where
-            a network has a layer that is not known here.
+            Their outputs [batch, outputs] or [batch, members, outputs]; where the networks differ, stacked. None where
+            a network has a layer that cannot be written.
 
         Raises:
             DifferentShapesError: their tensors are not of the same shapes.
@@ -59,10 +64,19 @@ class WrittenNetwork(Protocol):
 
 
 class InferenceModule(nn.Module):
-    """``forward`` takes the network's inputs -> probabilities [batch, classes], or standardized values [batch, 1], or
-    with quantiles [batch, 1 + quantiles], which are put in order (Chernozhukov et al. 2010): none crosses another.
+    """A network with what turns its outputs into predictions.
 
-    ``reads``: how the inputs are made of rows; their names are those of the body's.
+    Args:
+        network: The trained network.
+        reads: Reads rows into its inputs, whose names are those of the graph's inputs.
+        classes: Number of classes; 0 for a regression.
+
+    Shapes:
+        ``forward``: inputs [batch, ...] -> probabilities [batch, classes], standardized values [batch, 1], or with
+        quantiles [batch, 1 + quantiles], sorted so that none crosses another.
+
+    References:
+        Chernozhukov et al. 2010, Quantile and Probability Curves Without Crossing.
     """
 
     def __init__(self, network: nn.Module, reads: InputReader, *, classes: int) -> None:
@@ -72,39 +86,50 @@ class InferenceModule(nn.Module):
         self._reads = reads
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        found = merged(self.network(*inputs), classes=self.classes)
-        if self.classes or found.shape[1] == 1:
-            return found
-        return torch.cat([found[:, :1], found[:, 1:].sort(dim=1).values], dim=1)
+        """Return the predictions for a batch."""
+        predictions = to_predictions(self.network(*inputs), classes=self.classes)
+        if self.classes or predictions.shape[1] == 1:
+            return predictions
+        return torch.cat([predictions[:, :1], predictions[:, 1:].sort(dim=1).values], dim=1)
 
-    def answers(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Probabilities [rows, classes], or standardized values [rows], or with quantiles [rows, 1 + quantiles]."""
+    def predict(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """Return probabilities [rows, classes], standardized values [rows], or with quantiles [rows, 1 + quantiles]."""
         with torch.no_grad():
-            found = torch.cat([self(*block) for block in blocks(*self._reads(rows).values())])
-        return (found if self.classes or found.shape[1] > 1 else found.squeeze(1)).numpy()
+            predictions = torch.cat([self(*block) for block in split_blocks(*self._reads(rows).values())])
+        return (predictions if self.classes or predictions.shape[1] > 1 else predictions.squeeze(1)).numpy()
 
-    def body(self, example: Rows) -> onnx.ModelProto:
-        """The network's inputs, as far as there are such columns, in; the answer out. ``example``: 2 rows or more.
+    def to_onnx(self, example: Rows) -> onnx.ModelProto:
+        """Return the graph from the network's inputs to its predictions.
 
-        A network that writes its graph does. torch's exporter takes seconds, so that another one, of an architecture
-        that was exported before, gets its own weights into that graph. It is exported itself where the graph does not
-        give its answers.
+        A network writes its graph itself if it can. Else torch's exporter does, which takes seconds; so the graph of an
+        architecture that was exported before is reused with this network's weights, if it then predicts the same.
+
+        Args:
+            example: At least two rows, on which graph and network are compared.
         """
         inputs = self._inputs(example)
         written = _write([self], inputs)
         if written is not None:
             return written
-        template = _exported_once(_Architecture(key=self._architecture(inputs), answering=self, inputs=inputs))
+        template = _exported_once(_Architecture(key=self._architecture(inputs), module=self, inputs=inputs))
         model = template.model
-        if template.answering is not self:
-            reused = _with_weights(model, template.answering, self)
+        if template.module is not self:
+            reused = _with_weights(model, template.module, self)
             agrees = reused is not None and _agrees(reused, [self], inputs, prefix=_INPUT)
             model = reused if agrees else _export(self, inputs)
-        return _restore_unused_inputs(model)
+        return _rename_values(model)
 
-    def averaged(self, networks: Sequence[InferenceModule], example: Rows) -> onnx.ModelProto | None:
-        """The mean of what ``networks``, this one among them, answer; None where they have no common graph."""
-        return _write(networks, self._inputs(example))
+    def average_to_onnx(self, modules: Sequence[InferenceModule], example: Rows) -> onnx.ModelProto | None:
+        """Return the graph of the mean prediction of several networks, this one among them.
+
+        Args:
+            modules: The networks.
+            example: At least two rows, on which graph and networks are compared.
+
+        Returns:
+            None where the networks have no common graph.
+        """
+        return _write(modules, self._inputs(example))
 
     def _inputs(self, example: Rows) -> Inputs:
         return self._reads(example.take(np.arange(min(len(example), _CHECKED_ROWS))))
@@ -116,7 +141,7 @@ class InferenceModule(nn.Module):
 
 
 def _write(modules: Sequence[InferenceModule], inputs: Inputs) -> onnx.ModelProto | None:
-    """The graph that the networks write together; None where they write none, or where it answers something else."""
+    """Return the graph that the networks write together; None where they cannot, or where it predicts otherwise."""
     networks = [module.network for module in modules]
     first, classes = networks[0], modules[0].classes
     written = [network for network in networks if isinstance(network, WrittenNetwork)]
@@ -126,37 +151,37 @@ def _write(modules: Sequence[InferenceModule], inputs: Inputs) -> onnx.ModelProt
         ensemble = first(*inputs.values()).ndim == 3
     graph = GraphWriter()
     try:
-        answers = written[0].write(graph, written)
+        value = written[0].write(graph, written)
     except DifferentShapesError:
         return None
-    if answers is None:
+    if value is None:
         return None
     outputs = modules[0](*inputs.values()).shape[1]
-    given = {
+    graph_inputs = {
         name: helper.make_tensor_value_info(name, _TYPES[tensor.dtype], ["batch", *tensor.shape[1:]])
         for name, tensor in inputs.items()
     }
-    output = _write_answer(graph, answers, classes=classes, ensemble=ensemble, outputs=outputs)
-    model = graph.model(given, output, kind=TensorProto.FLOAT, shape=["batch", outputs])
+    output = _write_predictions(graph, value, classes=classes, ensemble=ensemble, outputs=outputs)
+    model = graph.model(graph_inputs, output, kind=TensorProto.FLOAT, shape=["batch", outputs])
     return model if _agrees(model, modules, inputs) else None
 
 
-def _write_answer(graph: GraphWriter, answers: Value, *, classes: int, ensemble: bool, outputs: int) -> str:
-    """What ``InferenceModule.forward`` makes of a network's answers, and the mean of several networks; its name."""
-    name, models = answers.name, [0] if answers.stacked else []
+def _write_predictions(graph: GraphWriter, value: Value, *, classes: int, ensemble: bool, outputs: int) -> str:
+    """Write what ``InferenceModule.forward`` does, and the mean of several networks; return the output's name."""
+    name, models = value.name, [0] if value.stacked else []
     members = [len(models) + 1] if ensemble else []
     if classes:
         return _mean(graph, graph.add("Softmax", name, axis=-1), [*models, *members])
     if outputs == 1:
         return _mean(graph, name, [*models, *members])
     name = _mean(graph, name, members)
-    value, quantiles = (f"_answer_{part}" for part in ("value", "quantiles"))
+    center, quantiles = "_answer_value", "_answer_quantiles"
     sizes = graph.constant(np.array([1, outputs - 1], np.int64))
-    graph.nodes.append(helper.make_node("Split", [name, sizes], [value, quantiles], axis=-1))
+    graph.nodes.append(helper.make_node("Split", [name, sizes], [center, quantiles], axis=-1))
     count = graph.constant(np.array([outputs - 1], np.int64))
     in_order = ["_answer_in_order", "_answer_places"]
     graph.nodes.append(helper.make_node("TopK", [quantiles, count], in_order, axis=-1, largest=0, sorted=1))
-    return _mean(graph, graph.add("Concat", value, in_order[0], axis=-1), models)
+    return _mean(graph, graph.add("Concat", center, in_order[0], axis=-1), models)
 
 
 def _mean(graph: GraphWriter, name: str, axes: Sequence[int]) -> str:
@@ -166,42 +191,41 @@ def _mean(graph: GraphWriter, name: str, axes: Sequence[int]) -> str:
 
 
 def _agrees(model: onnx.ModelProto, modules: Sequence[InferenceModule], inputs: Inputs, prefix: str = "") -> bool:
-    """Whether the graph answers the inputs as the networks do in the mean."""
+    """Return whether the graph predicts the mean of the networks' predictions."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = {f"{prefix}{name}": tensor.numpy() for name, tensor in inputs.items()}
-    read = {given.name for given in session.get_inputs()}
-    (answers,) = session.run(None, {name: values for name, values in feeds.items() if name in read})
+    names = {graph_input.name for graph_input in session.get_inputs()}
+    (predicted,) = session.run(None, {name: values for name, values in feeds.items() if name in names})
     with torch.no_grad():
         expected = torch.stack([module(*inputs.values()) for module in modules]).mean(0).numpy()
-    return answers.shape == expected.shape and np.allclose(answers, expected, rtol=1e-3, atol=1e-4)
+    return predicted.shape == expected.shape and np.allclose(predicted, expected, rtol=1e-3, atol=1e-4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Architecture:
-    """A network that may stand for others: equal are those of the same ``key``."""
+    """A network whose graph may be reused for others: instances of the same ``key`` are equal."""
 
     key: Hashable
-    answering: InferenceModule = field(compare=False)
+    module: InferenceModule = field(compare=False)
     inputs: Mapping[str, Tensor] = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Exported:
-    answering: InferenceModule
+    module: InferenceModule
     model: onnx.ModelProto
 
 
 @lru_cache(maxsize=2)  # a job's network and its student, or the network of its refit
 def _exported_once(architecture: _Architecture) -> _Exported:
-    answering = architecture.answering
-    return _Exported(answering=answering, model=_export(answering, architecture.inputs))
+    return _Exported(module=architecture.module, model=_export(architecture.module, architecture.inputs))
 
 
-def _export(answering: InferenceModule, inputs: Mapping[str, Tensor]) -> onnx.ModelProto:
+def _export(module: InferenceModule, inputs: Mapping[str, Tensor]) -> onnx.ModelProto:
     batch = torch.export.Dim("batch")
-    with _quiet():
+    with _suppress_exporter_warnings():
         program = torch.onnx.export(
-            answering.eval(),
+            module.eval(),
             tuple(tensor[:2] for tensor in inputs.values()),
             dynamo=True,
             opset_version=OPSETS[""],
@@ -215,9 +239,9 @@ def _export(answering: InferenceModule, inputs: Mapping[str, Tensor]) -> onnx.Mo
     return program.model_proto
 
 
-def _with_weights(model: onnx.ModelProto, exported: InferenceModule, other: InferenceModule) -> onnx.ModelProto | None:
-    """``exported``'s graph with ``other``'s tensors; None where one that differs is not a constant of the graph."""
-    before, after = _tensors(exported), _tensors(other)
+def _with_weights(model: onnx.ModelProto, exported: InferenceModule, module: InferenceModule) -> onnx.ModelProto | None:
+    """Return the graph of ``exported`` with the tensors of ``module``; None where a changed one is no constant."""
+    before, after = _tensors(exported), _tensors(module)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     constants = {constant.name: constant for constant in copy.graph.initializer}
@@ -230,26 +254,26 @@ def _with_weights(model: onnx.ModelProto, exported: InferenceModule, other: Infe
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers, by the names that the exporter gives them."""
+    """Return parameters and buffers, by the names that the exporter gives them."""
     return {name: tensor.detach() for name, tensor in (*module.named_parameters(), *module.named_buffers())}
 
 
-def _restore_unused_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Its own values within get another name, as torch calls one ``cat`` too; an input that nothing reads is gone."""
+def _rename_values(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Rename inner values, since torch names one ``cat`` as an input is, and drop inputs that no node reads."""
     model = compose.add_prefix(model, "network/", rename_inputs=False, rename_outputs=False)
     used = {name for node in model.graph.node for name in node.input}
-    for given in [given for given in model.graph.input if given.name not in used]:
-        model.graph.input.remove(given)
+    for unused_input in [graph_input for graph_input in model.graph.input if graph_input.name not in used]:
+        model.graph.input.remove(unused_input)
     for node in model.graph.node:
         node.input[:] = [name.removeprefix(_INPUT) for name in node.input]
-    for given in model.graph.input:
-        given.name = given.name.removeprefix(_INPUT)
+    for graph_input in model.graph.input:
+        graph_input.name = graph_input.name.removeprefix(_INPUT)
     return model
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter warns of its own deprecated calls, and that torchvision, which we do not use, is not installed."""
+def _suppress_exporter_warnings() -> Iterator[None]:
+    """Suppress warnings of the exporter's own deprecated calls, and that torchvision, which is not used, is missing."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

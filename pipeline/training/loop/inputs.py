@@ -1,4 +1,4 @@
-"""A network's inputs: tensors made of Rows, in the order and by the names in which ``forward`` takes them."""
+"""A network's inputs: tensors made of rows, in the order and by the names in which ``forward`` takes them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 
 from pipeline.training.algorithm import Rows
 
-__all__ = ["InputReader", "Inputs", "blocks", "columns"]
+__all__ = ["InputReader", "Inputs", "columns", "split_blocks"]
 
 Inputs = Mapping[str, Tensor]  # name -> [rows, ...]
 InputReader = Callable[[Rows], Inputs]
 
-_MOST_ROWS = 16_384  # that are answered at once
-_MOST_NUMBERS = 2**22  # of an input, in the rows that are answered at once: 16 MB as float32
+_MAX_ROWS = 16_384  # of a block
+_MAX_NUMBERS = 2**22  # of an input in a block: 16 MB as float32
 
 
 def columns(*names: str) -> InputReader:
-    """Those of ``num``, ``cat`` and ``image`` that a network reads, as Rows has them."""
+    """Return a reader of the fields ``names`` of Rows: ``num``, ``cat``, ``image``."""
 
     def read(rows: Rows) -> Inputs:
         return {name: torch.from_numpy(getattr(rows, name)) for name in names}
@@ -27,8 +27,16 @@ def columns(*names: str) -> InputReader:
     return read
 
 
-def blocks(*tensors: Tensor, most: int = _MOST_ROWS) -> Iterator[tuple[Tensor, ...]]:
-    """Parts of all of them, of as many rows as are answered at once, at ``most`` so many."""
+def split_blocks(*tensors: Tensor, max_rows: int = _MAX_ROWS) -> Iterator[tuple[Tensor, ...]]:
+    """Split tensors of the same rows into blocks that fit into memory.
+
+    Args:
+        tensors: Tensors [rows, ...].
+        max_rows: Upper bound of the rows of a block.
+
+    Yields:
+        The same rows of each tensor.
+    """
     widest = max(max(1, tensor[:1].numel()) for tensor in tensors)
-    size = max(1, min(most, _MOST_ROWS, _MOST_NUMBERS // widest))
+    size = max(1, min(max_rows, _MAX_ROWS, _MAX_NUMBERS // widest))
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)

@@ -1,46 +1,65 @@
-"""The training loop of the torch recipes, whole."""
+"""The training loop of the networks: epochs, steps, validation, checkpoints and early stopping."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Problem, Settings
 from pipeline.training.distributed.factory import make_strategy
-from pipeline.training.loop.batching import Batch, batches
-from pipeline.training.loop.checkpoints import keep, keep_end, resumed
+from pipeline.training.loop.batching import BatchRows, iterate_batches
+from pipeline.training.loop.checkpoints import load_checkpoint, save_checkpoint, save_final_checkpoint
 from pipeline.training.loop.dense import Dense, supports_manual_backward
 from pipeline.training.loop.dp_sgd import DpSgd, replace_batch_norm
 from pipeline.training.loop.fine_tuning import load_pretrained
 from pipeline.training.loop.inputs import InputReader
-from pipeline.training.loop.losses import loss_of
-from pipeline.training.loop.metrics import memory_mb
-from pipeline.training.loop.state import Progress, Training
-from pipeline.training.loop.train_step import Data, finish, gradient, measured, retry_on_oom, update_bn
+from pipeline.training.loop.losses import make_loss
+from pipeline.training.loop.metrics import peak_memory_mb
+from pipeline.training.loop.state import TrainingComponents, TrainingState
+from pipeline.training.loop.train_step import (
+    DeviceData,
+    add_penalty_gradients,
+    backward,
+    clip_gradients,
+    compute_losses,
+    evaluate,
+    forward,
+    mix_up,
+    retry_on_oom,
+    update_bn,
+    zero_gradients,
+)
 from pipeline.training.optim.optimizers import WeightOptimizer
-from pipeline.training.optim.schedules import factor
+from pipeline.training.optim.schedules import lr_factor
 from pipeline.training.optim.weight_average import WeightAverage
 from pipeline.training.optim.weight_compression import WeightCompression
 
-__all__ = ["Learned", "train_network"]
+__all__ = ["TrainedNetwork", "train_network"]
 
-_TIME_MARGIN = 0.95  # of the time that is left: epochs differ
-_DIVERGENCE_LR_FACTOR = 0.1  # what the rate of a training that diverged is multiplied with, once
-_STEPS_BETWEEN_QUESTIONS = 64  # of several processes to their main one
-_Due = Literal["nothing", "checkpoint", "end"]
+_TIME_MARGIN = 0.95  # fraction of the time left that is planned: epochs differ
+_DIVERGENCE_LR_FACTOR = 0.1  # multiplies the learning rate of a training that diverged, once
+_STEPS_PER_SYNC = 64  # several processes ask their main one as often as this whether to stop
+_Action = Literal["continue", "checkpoint", "stop"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Learned:
-    """``network``: on the CPU, as it was at its best. ``history``, ``notes``, ``privacy``: as Fitted has them."""
+class TrainedNetwork:
+    """A trained network.
+
+    Args:
+        network: On the CPU, with the weights of its best epoch, in evaluation mode.
+        history: The learning curve, one point per epoch.
+        notes: Notes for the model card.
+        privacy: The privacy spent, as records.outcome.TrainedCandidate has it.
+        best_epoch: The epoch with the lowest validation loss; 0: the initial weights.
+    """
 
     network: nn.Module
     history: tuple[dict[str, float], ...]
@@ -49,15 +68,59 @@ class Learned:
     best_epoch: int = 0
 
 
-def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: Settings, problem: Problem) -> Learned:
-    """Train what ``build`` makes (after the seed is set) until the validation loss gets no better.
+def train_network(
+    build: Callable[[], nn.Module], reads: InputReader, settings: Settings, problem: Problem
+) -> TrainedNetwork:
+    """Train a network until its validation loss stops improving.
 
-    ``reads`` makes of rows what the network's forward takes: on the device, all rows. It answers logits
-    [batch, classes] or standardized values [batch, losses.outputs_of]; an ensemble [batch, members, outputs], whose
-    members learn each by themselves and answer together. Augmentation is the network's own, in training mode.
-    Raise CandidateFailedError when the loss is no number any more at a tenth of the rate either, when one row is too
-    much for the memory, or when a setting does not fit.
+    Args:
+        build: Builds the network, after the seed is set. Its outputs are logits [batch, classes] or standardized values
+            [batch, losses.outputs_of]; of an ensemble [batch, members, outputs], whose members have a loss each and
+            predict together. Augmentation is the network's own, in training mode.
+        reads: Reads rows into the inputs of the network's ``forward``.
+        settings: Hyper-parameters.
+        problem: The rows, and how they are trained on.
+
+    Raises:
+        CandidateFailedError: The loss becomes non-finite at a tenth of the learning rate too, one row does not fit into
+            memory, or a setting is not possible for this network.
     """
+    _configure_torch(problem)
+    network, group_norm_notes = replace_batch_norm(build()) if settings["privacy_epsilon"] else (build(), ())
+    pretrained_notes = load_pretrained(network, settings, problem)
+    components = _make_components(network.to(problem.device), settings, problem)
+    strategy, model = components.strategy, components.model
+    train, validation = (
+        DeviceData.of(reads, replace(rows, weight=problem.loss_weight(rows)), problem.device)
+        for rows in (problem.train, problem.validation)
+    )
+    initial = TrainingState(
+        learning_rate=settings["learning_rate"],
+        loss=torch.zeros((), device=problem.device),
+        best_weights=strategy.weights(model),
+    )
+    state = load_checkpoint(components, initial)
+    for point in state.history:
+        problem.watch(point)
+    _train(components, train, validation, state)
+    save_final_checkpoint(components, state)
+    if state.planned_epochs and state.epoch > state.planned_epochs:
+        _note_time_out(state, state.planned_epochs, settings)
+    if components.dp_sgd:
+        components.dp_sgd.close()
+        state.add_note(components.dp_sgd.note)
+    if strategy.is_main:  # the other processes have no copy of the weights
+        network.load_state_dict(state.best_weights)
+    return TrainedNetwork(
+        network=network.cpu().eval(),
+        history=tuple(state.history),
+        notes=(*group_norm_notes, *pretrained_notes, *state.notes),
+        privacy=components.dp_sgd.privacy_spent(state.all_steps) if components.dp_sgd else {},
+        best_epoch=state.best_epoch,
+    )
+
+
+def _configure_torch(problem: Problem) -> None:
     torch.manual_seed(problem.seed)
     torch.set_num_threads(problem.threads)
     torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler, a second
@@ -65,183 +128,242 @@ def train_network(build: Callable[[], nn.Module], reads: InputReader, settings: 
     if problem.device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")  # TF32
 
-    together = make_strategy(settings["parallel"], problem.process, problem.device)
-    network, changed = replace_batch_norm(build()) if settings["privacy_epsilon"] else (build(), ())
-    begun = load_pretrained(network, settings, problem)
-    network.to(problem.device)
-    model = together.wrap(network)
-    together.seed_apart(problem.seed)
-    descent = WeightOptimizer(model, settings)
-    training = Training(
-        settings=settings, problem=problem, model=model, descent=descent, together=together,
-        loss_of=loss_of(settings, problem),
-        averaged=WeightAverage(model, settings),
-        compressed=WeightCompression(model, settings),
-        private=DpSgd(model, descent, settings, problem) if settings["privacy_epsilon"] else None,
-        written_out=network if isinstance(network, Dense) and supports_manual_backward(settings, problem) else None,
+
+def _make_components(network: nn.Module, settings: Settings, problem: Problem) -> TrainingComponents:
+    strategy = make_strategy(settings["parallel"], problem.process, problem.device)
+    model = strategy.wrap(network)
+    strategy.seed_ranks(problem.seed)
+    optimizer = WeightOptimizer(model, settings)
+    return TrainingComponents(
+        settings=settings,
+        problem=problem,
+        model=model,
+        loss=make_loss(settings, problem),
+        optimizer=optimizer,
+        average=WeightAverage(model, settings),
+        compression=WeightCompression(model, settings),
+        strategy=strategy,
+        dp_sgd=DpSgd(model, optimizer, settings, problem) if settings["privacy_epsilon"] else None,
+        dense=network if isinstance(network, Dense) and supports_manual_backward(settings, problem) else None,
+    )
+
+
+def _train(components: TrainingComponents, train: DeviceData, validation: DeviceData, state: TrainingState) -> None:
+    """Run the remaining epochs until time, patience or privacy budget is exhausted."""
+    settings, problem, strategy, average = (
+        components.settings, components.problem, components.strategy, components.average,
     )  # fmt: skip
-    train, held_out = (
-        Data.of(reads, replace(rows, weight=problem.loss_weight(rows)), problem.device)
-        for rows in (problem.train, problem.validation)
-    )
-    nothing = torch.zeros((), device=problem.device)
-    at = resumed(training, Progress(rate=settings["learning_rate"], loss=nothing, best=together.weights(model)))
-    for point in at.history:
-        problem.watch(point)
-    _train(training, train, held_out, at)
-    keep_end(training, at)
-    if at.planned and at.epoch > at.planned:
-        _note_time_out(at, at.planned, settings)
-    if training.private:
-        training.private.close()
-        at.note(training.private.note)
-    if together.is_main:  # the others were given no copy of the weights
-        network.load_state_dict(at.best)
-    return Learned(
-        network=network.cpu().eval(),
-        history=tuple(at.history),
-        notes=(*changed, *begun, *at.notes),
-        privacy=training.private.spent(at.all_steps) if training.private else {},
-        best_epoch=at.best_epoch,
-    )
-
-
-def _train(training: Training, train: Data, held_out: Data, at: Progress) -> None:
-    """All epochs that are left, from wherever ``at`` is, until time, patience or privacy is used up."""
-    settings, problem, together, averaged = training.settings, training.problem, training.together, training.averaged
-    due, kept_at = "nothing", time.monotonic()
-    while due != "end" and at.epoch <= _last_epoch(training, at) and not _out_of_patience(training, at):
-        started = time.perf_counter() - at.seconds
-        training.model.train()
-        for passed, batch in _batches(training, at):
-            rows, share = together.share(batch)
-            loss = retry_on_oom(training, at, len(rows), partial(gradient, training, train, rows, share))
-            finish(training)
-            training.descent.step(at.rate * factor(settings, _position(settings, at, passed), at.losses))
-            training.compressed.after_step(_position(settings, at, passed))
-            averaged.after_step()
-            at.count(loss, len(batch))
-            due = _next_action(training, at, kept_at)
-            if due == "end":
+    clock = problem.clock
+    action, saved_at = "continue", clock()
+    while (
+        action != "stop"
+        and state.epoch <= _last_epoch(components, state)
+        and not _is_out_of_patience(components, state)
+    ):
+        started = clock() - state.seconds
+        components.model.train()
+        for progress, batch in _remaining_batches(components, state):
+            _train_step(components, train, batch, progress, state)
+            action = _next_action(components, state, saved_at)
+            if action == "stop":
                 break
-            if due == "checkpoint":
-                at.seconds = time.perf_counter() - started
-                keep(training, at)
-                kept_at = time.monotonic()
-        train_loss = together.mean(at.loss).item() / max(1, at.rows)  # waits for the device
-        seconds = time.perf_counter() - started
+            if action == "checkpoint":
+                state.seconds = clock() - started
+                save_checkpoint(components, state)
+                saved_at = clock()
+        train_loss = strategy.all_reduce_mean(state.loss).item() / max(1, state.rows)  # waits for the device
+        seconds = clock() - started
 
-        if due == "end":
-            training.compressed.finish()
-        averaged.after_epoch(at.epoch)
-        with averaged.applied():
-            if averaged.needs_statistics:
-                update_bn(training, train, at)
-            loss, metric = retry_on_oom(training, at, len(held_out), partial(measured, training, held_out))
-            validation_loss = together.mean(loss).item()
-            is_better = validation_loss < at.best_loss or training.private is not None or problem.tuned is not None
-            is_better = is_better and (due == "end" or _position(settings, at, 1.0) >= training.compressed.first_epoch)
-            if math.isfinite(train_loss) and is_better:
-                at.best_loss, at.best_epoch, at.best = validation_loss, at.epoch, together.weights(training.model)
+        if action == "stop":
+            components.compression.finish()
+        average.after_epoch(state.epoch)
+        with average.applied():
+            if average.needs_bn_update:
+                update_bn(components, train, state)
+            loss, metric = retry_on_oom(components, state, len(validation), partial(evaluate, components, validation))
+            validation_loss = strategy.all_reduce_mean(loss).item()
+            if math.isfinite(train_loss) and _is_best(components, state, validation_loss, is_last=action == "stop"):
+                state.best_loss, state.best_epoch = validation_loss, state.epoch
+                state.best_weights = strategy.weights(components.model)
         if not math.isfinite(train_loss + validation_loss):
-            _recover_from_divergence(training, at, last=due == "end")
+            _recover_from_divergence(components, state, is_last=action == "stop")
             continue
 
         point = {
-            "epoch": at.epoch,
+            "epoch": state.epoch,
             "loss": train_loss,
             "validation_loss": validation_loss,
             **metric,
-            "learning_rate": at.rate * factor(settings, _position(settings, at), at.losses),
-            "rows_per_second": at.rows / seconds,
-            "memory_mb": memory_mb(problem.device),
-            "seconds": time.perf_counter() - started,
+            "learning_rate": _learning_rate(settings, state),
+            "rows_per_second": state.rows / seconds,
+            "memory_mb": peak_memory_mb(problem.device),
+            "seconds": clock() - started,
         }
-        at.history.append(training.private.publishable(point) if training.private else point)
-        problem.watch(at.history[-1])
-        shown = "" if training.private else f", validation loss {validation_loss:.4f}"
-        problem.report(f"epoch {at.epoch} of {settings['epochs']}{shown}")
-        at.begin(at.epoch + 1)
-        _fit_epochs_to_deadline(training, at)
-        if _next_action(training, at, kept_at, epoch_ended=True) == "checkpoint":
-            keep(training, at)
-            kept_at = time.monotonic()
+        state.history.append(components.dp_sgd.publishable(point) if components.dp_sgd else point)
+        problem.watch(state.history[-1])
+        loss_text = "" if components.dp_sgd else f", validation loss {validation_loss:.4f}"
+        problem.report(f"epoch {state.epoch} of {settings['epochs']}{loss_text}")
+        state.start_epoch(state.epoch + 1)
+        _fit_epochs_to_deadline(components, state)
+        if _next_action(components, state, saved_at, epoch_ended=True) == "checkpoint":
+            save_checkpoint(components, state)
+            saved_at = clock()
 
 
-def _position(settings: Settings, at: Progress, passed: float = 0.0) -> float:
-    """Where in its schedule the training is, in epochs: where the time is short the schedule is too."""
-    return float((at.epoch - 1 + passed) * settings["epochs"] / (at.planned or settings["epochs"]))
+def _train_step(
+    components: TrainingComponents, train: DeviceData, batch: Tensor, progress: float, state: TrainingState
+) -> None:
+    """Take a step: gradients, noise, penalties, clipping, the optimizer's step at the scheduled rate, averaging.
+
+    Args:
+        components: The components of the training.
+        train: All rows to train on.
+        batch: Indices of the batch's rows [rows].
+        progress: Fraction of the epoch before this step.
+        state: Is updated.
+    """
+    rows, loss_scale = components.strategy.shard_batch(batch)
+    compute = partial(_compute_gradients, components, train, rows, loss_scale)
+    loss = retry_on_oom(components, state, len(rows), compute)
+    if components.dp_sgd:
+        components.dp_sgd.add_noise()
+    add_penalty_gradients(components)
+    clip_gradients(components)
+    components.optimizer.step(_learning_rate(components.settings, state, progress))
+    components.compression.after_step(_schedule_position(components.settings, state, progress))
+    components.average.after_step()
+    state.update(loss, len(batch))
 
 
-def _fit_epochs_to_deadline(training: Training, at: Progress) -> None:
-    """As many epochs as there is time for, so that a schedule that ends low does so: cut off, it has hardly learned."""
-    epochs, done = training.settings["epochs"], at.epoch - 1
-    if done >= (at.planned or epochs) or training.problem.deadline == math.inf:
+def _compute_gradients(
+    components: TrainingComponents, train: DeviceData, rows: Tensor, loss_scale: float, max_rows: int
+) -> Tensor:
+    """Run forward, loss and backward for the rows; leave the gradient of their mean loss with the weights.
+
+    Args:
+        components: The components of the training.
+        train: All rows to train on.
+        rows: Indices of this process's rows of the batch.
+        loss_scale: Factor of the mean loss.
+        max_rows: Rows of one forward pass; the gradients of several passes add up to the same.
+
+    Returns:
+        The mean loss times ``loss_scale`` [].
+    """
+    if components.dense and len(rows) <= max_rows:
+        batch = train.select(rows)
+        (inputs,) = batch.inputs
+        return components.dense.forward_backward(inputs, batch.target, loss_scale)
+    zero_gradients(components)
+    scale = torch.tensor(loss_scale / max(1, len(rows)), device=components.device)
+    total = torch.zeros((), device=components.device)
+    for micro_batch in torch.split(rows, max_rows) if len(rows) > max_rows else (rows,):
+        batch = mix_up(components, train.select(micro_batch))
+        outputs = forward(components, batch.inputs)
+        loss = compute_losses(components, outputs, batch).sum()
+        backward(components, loss, scale)
+        total = torch.addcmul(total, loss.detach(), scale)
+    return total
+
+
+def _learning_rate(settings: Settings, state: TrainingState, progress: float = 0.0) -> float:
+    """Return the scheduled learning rate."""
+    position = _schedule_position(settings, state, progress)
+    return state.learning_rate * lr_factor(settings, position, state.validation_losses)
+
+
+def _schedule_position(settings: Settings, state: TrainingState, progress: float = 0.0) -> float:
+    """Return the position in the schedule, in epochs; if time is short the schedule is compressed."""
+    return float((state.epoch - 1 + progress) * settings["epochs"] / (state.planned_epochs or settings["epochs"]))
+
+
+def _is_best(components: TrainingComponents, state: TrainingState, validation_loss: float, *, is_last: bool) -> bool:
+    """Return whether the epoch's weights replace the best ones; private trainings and refits keep the last ones."""
+    keeps_last = components.dp_sgd is not None or components.problem.tuned is not None
+    if not (validation_loss < state.best_loss or keeps_last):
+        return False
+    return is_last or _schedule_position(components.settings, state, 1.0) >= components.compression.first_epoch
+
+
+def _fit_epochs_to_deadline(components: TrainingComponents, state: TrainingState) -> None:
+    """Plan as many epochs as there is time for, so that the schedule ends where the training does."""
+    problem, epochs, trained = components.problem, components.settings["epochs"], state.epoch - 1
+    if trained >= (state.planned_epochs or epochs) or problem.deadline == math.inf:
         return
-    each = sum(point["seconds"] for point in at.history) / len(at.history)
-    left = _TIME_MARGIN * (training.problem.deadline - time.monotonic())
-    possible = training.together.from_main(max(done + 1, min(epochs, done + int(left / each))))
-    at.planned = possible if possible < epochs else 0
+    seconds_per_epoch = sum(point["seconds"] for point in state.history) / len(state.history)
+    seconds_left = _TIME_MARGIN * (problem.deadline - problem.clock())
+    affordable = max(trained + 1, min(epochs, trained + int(seconds_left / seconds_per_epoch)))
+    affordable = components.strategy.broadcast(affordable)
+    state.planned_epochs = affordable if affordable < epochs else 0
 
 
-def _batches(training: Training, at: Progress) -> Iterator[Batch]:
-    """Those of the epoch that are left."""
-    if training.private:
-        return training.private.batches(at.steps)
-    return batches(training.settings, training.problem, epoch=at.epoch, done=at.steps)
+def _remaining_batches(components: TrainingComponents, state: TrainingState) -> Iterator[BatchRows]:
+    """Yield the batches of the epoch that are left."""
+    if components.dp_sgd:
+        return components.dp_sgd.iterate_batches(state.step)
+    return iterate_batches(components.settings, components.problem, epoch=state.epoch, first_step=state.step)
 
 
-def _last_epoch(training: Training, at: Progress) -> int:
-    """The epochs that there is time for; a refit has as many as its folds found best."""
-    last = int(at.planned or training.settings["epochs"])
-    tuned = training.problem.tuned
+def _last_epoch(components: TrainingComponents, state: TrainingState) -> int:
+    """Return the last epoch that there is time for; a refit has as many as its folds found best."""
+    last = int(state.planned_epochs or components.settings["epochs"])
+    tuned = components.problem.tuned
     return last if tuned is None else min(last, max(1, round(tuned["epochs"])))
 
 
-def _out_of_patience(training: Training, at: Progress) -> bool:
-    """Whether so many epochs have brought no better validation loss, since there is an average to be measured."""
-    if training.problem.tuned is not None:
+def _is_out_of_patience(components: TrainingComponents, state: TrainingState) -> bool:
+    """Return whether ``early_stopping`` epochs brought no better validation loss, once averages are evaluated."""
+    if components.problem.tuned is not None:
         return False
-    since = max(at.best_epoch, training.averaged.first_epoch - 1, training.compressed.first_epoch - 1)
-    return at.epoch - 1 - since >= int(training.settings["early_stopping"])
+    since = max(state.best_epoch, components.average.first_epoch - 1, components.compression.first_epoch - 1)
+    return state.epoch - 1 - since >= int(components.settings["early_stopping"])
 
 
-def _note_time_out(at: Progress, epoch: int, settings: Settings) -> None:
-    """Say it once: time may run out before the epoch that was planned as the last one."""
+def _note_time_out(state: TrainingState, epoch: int, settings: Settings) -> None:
+    """Note that time ran out, once: it may do so before the last planned epoch."""
     cause = "training time ran out"
-    at.note(f"{cause} in epoch {epoch} of {settings['epochs']}; the best weights so far were kept", instead_of=cause)
+    text = f"{cause} in epoch {epoch} of {settings['epochs']}; the best weights so far were kept"
+    state.add_note(text, replace_prefix=cause)
 
 
-def _next_action(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool = False) -> _Due:
-    """As the main process sees it."""
-    together = training.together
-    if together.process.size > 1 and not epoch_ended and at.steps % _STEPS_BETWEEN_QUESTIONS:
-        return "nothing"
-    return together.from_main(_local_action(training, at, kept_at, epoch_ended=epoch_ended))
+def _next_action(
+    components: TrainingComponents, state: TrainingState, saved_at: float, *, epoch_ended: bool = False
+) -> _Action:
+    """Return what the main process decides to do next."""
+    strategy = components.strategy
+    if strategy.process.size > 1 and not epoch_ended and state.step % _STEPS_PER_SYNC:
+        return "continue"
+    return strategy.broadcast(_local_action(components, state, saved_at, epoch_ended=epoch_ended))
 
 
-def _local_action(training: Training, at: Progress, kept_at: float, *, epoch_ended: bool) -> _Due:
-    now, problem = time.monotonic(), training.problem
+def _local_action(
+    components: TrainingComponents, state: TrainingState, saved_at: float, *, epoch_ended: bool
+) -> _Action:
+    now, problem, dp_sgd = components.problem.clock(), components.problem, components.dp_sgd
     if now >= problem.deadline and not epoch_ended:
-        _note_time_out(at, at.epoch, training.settings)
-        return "end"
-    if training.private and training.private.is_spent(at.all_steps) and not epoch_ended:
-        return "end"
-    between = problem.checkpoints.seconds
-    return "checkpoint" if (epoch_ended if between == 0 else now - kept_at >= between) else "nothing"
+        _note_time_out(state, state.epoch, components.settings)
+        return "stop"
+    if dp_sgd and dp_sgd.is_budget_exhausted(state.all_steps) and not epoch_ended:
+        return "stop"
+    interval = problem.checkpoints.seconds
+    return "checkpoint" if (epoch_ended if interval == 0 else now - saved_at >= interval) else "continue"
 
 
-def _recover_from_divergence(training: Training, at: Progress, *, last: bool) -> None:
-    """Go on from the best weights at a tenth of the rate, once; raise CandidateFailedError when that was done."""
-    where = f"in epoch {at.epoch} (learning rate {at.rate:g})"
-    if at.diverged or last:
-        before = f", before that {at.diverged}" if at.diverged else ""
+def _recover_from_divergence(components: TrainingComponents, state: TrainingState, *, is_last: bool) -> None:
+    """Resume from the best weights with a tenth of the learning rate, once.
+
+    Raises:
+        CandidateFailedError: The training diverged before, or there is no time for another attempt.
+    """
+    where = f"in epoch {state.epoch} (learning rate {state.learning_rate:g})"
+    if state.diverged or is_last:
+        before = f", before that {state.diverged}" if state.diverged else ""
         raise CandidateFailedError(f"the loss became non-finite {where}{before}: a lower learning rate is expected")
-    at.diverged = where
-    at.rate *= _DIVERGENCE_LR_FACTOR
-    at.note(f"the loss became non-finite {where}; resumed from the best weights with {at.rate:g}")
-    training.together.load(training.model, at.best)
-    training.descent.restart()
-    training.averaged.restart()
-    training.compressed.restart(training.compressed.position)
-    at.begin(at.epoch)
+    state.diverged = where
+    state.learning_rate *= _DIVERGENCE_LR_FACTOR
+    state.add_note(f"the loss became non-finite {where}; resumed from the best weights with {state.learning_rate:g}")
+    components.strategy.load(components.model, state.best_weights)
+    components.optimizer.reset()
+    components.average.reset()
+    components.compression.reset(components.compression.position)
+    state.start_epoch(state.epoch)

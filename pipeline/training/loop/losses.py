@@ -1,4 +1,4 @@
-"""The losses, each of one row, so that rows can be weighted; and what a network answers for them."""
+"""The losses, one value per row so that rows can be weighted, and the outputs that a network needs for them."""
 
 from __future__ import annotations
 
@@ -11,104 +11,118 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Problem, Settings
-from pipeline.training.loop.inference import merged
+from pipeline.training.loop.inference import to_predictions
 
-__all__ = ["LOSSES", "Loss", "loss_of", "member_mean", "outputs_of", "quantiles_of"]
+__all__ = ["LOSSES", "Loss", "make_loss", "member_mean", "outputs_of", "quantiles_of"]
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # answers [batch, outputs], target [batch] -> [batch]
+Loss = Callable[[Tensor, Tensor], Tensor]  # outputs [batch, outputs], target [batch] -> [batch]
 
 _functional = nn.functional
 _DEFAULT_QUANTILES = (0.05, 0.5, 0.95)
 
 
 def quantiles_of(settings: Settings, problem: Problem) -> tuple[float, ...]:
-    """Those that a regression answers beside its value, in ascending order."""
+    """Return the quantiles that a regression predicts besides its value, in ascending order."""
     if problem.task != "regression":
         return ()
-    given = settings["quantiles"] or (_DEFAULT_QUANTILES if settings["loss"] == "quantile" else ())
-    return tuple(sorted(given))
+    quantiles = settings["quantiles"] or (_DEFAULT_QUANTILES if settings["loss"] == "quantile" else ())
+    return tuple(sorted(quantiles))
 
 
 def outputs_of(settings: Settings, problem: Problem) -> int:
-    """How many numbers a network answers: a logit a class, or the value and its quantiles."""
+    """Return the number of a network's outputs: one logit per class, or the value and its quantiles."""
     return problem.classes or 1 + len(quantiles_of(settings, problem))
 
 
-def loss_of(settings: Settings, problem: Problem) -> Loss:
-    """The loss that ``settings`` name, each member of an ensemble by itself; raise CandidateFailedError on a misfit."""
+def make_loss(settings: Settings, problem: Problem) -> Loss:
+    """Make the loss that the settings name; each member of an ensemble has its own, and they are averaged.
+
+    Raises:
+        CandidateFailedError: The loss is for another task.
+    """
     name = settings["loss"] or ("cross_entropy" if problem.classes else _OF_OBJECTIVES[problem.loss])
     if (name in _OF_CLASSES) != bool(problem.classes):
         fitting = ", ".join(loss for loss in LOSSES if (loss in _OF_CLASSES) == bool(problem.classes))
         raise CandidateFailedError(f"the loss '{name}' is not for {problem.task}: one of {fitting} is expected")
-    own = partial(LOSSES.get(name, _poisson), settings)
+    row_loss = partial(LOSSES.get(name, _poisson), settings)
     quantiles = quantiles_of(settings, problem)
-    return partial(_of_members, own if problem.classes else partial(_of_values, own, quantiles))
+    return partial(
+        _mean_over_members, row_loss if problem.classes else partial(_add_quantile_losses, row_loss, quantiles)
+    )
 
 
-def member_mean(answers: Tensor, *, classes: int) -> Tensor:
-    """The logits, or values, [batch, outputs] of an ensemble; a network's own stay as they are."""
-    if answers.ndim == 2:
-        return answers
-    found = merged(answers, classes=classes)
-    return found.clamp_min(torch.finfo(found.dtype).tiny).log() if classes else found
+def member_mean(outputs: Tensor, *, classes: int) -> Tensor:
+    """Return the outputs of an ensemble as a whole.
+
+    Args:
+        outputs: Outputs of its members [batch, members, outputs], or of a single network [batch, outputs].
+        classes: Number of classes; 0 for a regression.
+
+    Returns:
+        Logarithms of the mean probabilities, or mean values [batch, outputs]; those of a single network unchanged.
+    """
+    if outputs.ndim == 2:
+        return outputs
+    means = to_predictions(outputs, classes=classes)
+    return means.clamp_min(torch.finfo(means.dtype).tiny).log() if classes else means
 
 
-def _of_members(own: Loss, answers: Tensor, target: Tensor) -> Tensor:
-    """The mean of the members' of [batch, members, outputs]."""
-    if answers.ndim == 2:
-        return own(answers, target)
-    members = answers.shape[1]
-    return own(answers.flatten(0, 1), target.repeat_interleave(members)).view(-1, members).mean(dim=1)
+def _mean_over_members(row_loss: Loss, outputs: Tensor, target: Tensor) -> Tensor:
+    """Return the mean loss of the members of [batch, members, outputs]."""
+    if outputs.ndim == 2:
+        return row_loss(outputs, target)
+    members = outputs.shape[1]
+    return row_loss(outputs.flatten(0, 1), target.repeat_interleave(members)).view(-1, members).mean(dim=1)
 
 
-def _of_values(own: Loss, quantiles: tuple[float, ...], answers: Tensor, target: Tensor) -> Tensor:
-    """The value's loss, and the mean of its quantiles'."""
-    found = own(answers[:, 0], target)
+def _add_quantile_losses(row_loss: Loss, quantiles: tuple[float, ...], outputs: Tensor, target: Tensor) -> Tensor:
+    """Return the loss of the value plus the mean loss of its quantiles."""
+    losses = row_loss(outputs[:, 0], target)
     if not quantiles:
-        return found
-    return found + _pinball(answers[:, 1:], target.unsqueeze(1), answers.new_tensor(quantiles)).mean(dim=1)
+        return losses
+    return losses + _pinball(outputs[:, 1:], target.unsqueeze(1), outputs.new_tensor(quantiles)).mean(dim=1)
 
 
-def _cross_entropy(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
-    """With ``label_smoothing`` (Szegedy et al. 2016)."""
+def _cross_entropy(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+    """Return the cross-entropy with ``label_smoothing`` (Szegedy et al. 2016)."""
     smoothing = settings["label_smoothing"]
-    return _functional.cross_entropy(answers, target, reduction="none", label_smoothing=smoothing)
+    return _functional.cross_entropy(outputs, target, reduction="none", label_smoothing=smoothing)
 
 
-def _focal(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
-    """(1 - p)^gamma of the cross-entropy: what is sure counts less (Lin et al. 2017)."""
-    entropy = _functional.cross_entropy(answers, target, reduction="none")
+def _focal(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+    """Return (1 - p)^gamma of the cross-entropy: confident predictions weigh less (Lin et al. 2017)."""
+    entropy = _functional.cross_entropy(outputs, target, reduction="none")
     surprise = torch.expm1(-entropy).neg().clamp_min(0)  # rounding may leave it below
     return surprise.pow(float(settings["focal_gamma"])) * entropy
 
 
-def _mse(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
-    return _functional.mse_loss(answers, target, reduction="none")
+def _mse(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+    return _functional.mse_loss(outputs, target, reduction="none")
 
 
-def _mae(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
-    return _functional.l1_loss(answers, target, reduction="none")
+def _mae(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+    return _functional.l1_loss(outputs, target, reduction="none")
 
 
-def _huber(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
-    """Squared up to ``huber_delta``, absolute beyond (Huber 1964)."""
-    return _functional.huber_loss(answers, target, reduction="none", delta=settings["huber_delta"])
+def _huber(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+    """Return the error squared up to ``huber_delta``, absolute beyond (Huber 1964)."""
+    return _functional.huber_loss(outputs, target, reduction="none", delta=settings["huber_delta"])
 
 
-def _poisson(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
-    """The negative logarithm of a Poisson likelihood, but for a constant; the answer is the rate's logarithm."""
-    return _functional.poisson_nll_loss(answers, target, log_input=True, reduction="none")
+def _poisson(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+    """Return the negative log-likelihood but for a constant; the output is the logarithm of the rate."""
+    return _functional.poisson_nll_loss(outputs, target, log_input=True, reduction="none")
 
 
-def _quantile(settings: Settings, answers: Tensor, target: Tensor) -> Tensor:
-    """The value is the median."""
-    return _pinball(answers, target, answers.new_tensor(0.5))
+def _quantile(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+    """Return the pinball loss of the median, which is the value."""
+    return _pinball(outputs, target, outputs.new_tensor(0.5))
 
 
-def _pinball(answers: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
-    """Least at the quantile (Koenker and Bassett 1978)."""
-    short = target - answers
-    return torch.maximum(quantiles * short, (quantiles - 1) * short)
+def _pinball(outputs: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
+    """Return the pinball loss, whose minimum is the quantile (Koenker and Bassett 1978)."""
+    shortfall = target - outputs
+    return torch.maximum(quantiles * shortfall, (quantiles - 1) * shortfall)
 
 
 _OF_CLASSES = frozenset({"cross_entropy", "focal"})

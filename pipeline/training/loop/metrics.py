@@ -1,4 +1,4 @@
-"""What is told of a network while it learns."""
+"""What is measured of a network after each epoch, besides its losses."""
 
 from __future__ import annotations
 
@@ -14,32 +14,41 @@ from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Answers
 from pipeline.training.algorithm import Problem
 
-__all__ = ["epoch_metric", "memory_mb"]
+__all__ = ["epoch_metric", "peak_memory_mb"]
 
-_MOST_AREAS = 20  # classes, each of which sorts the rows, that an epoch has time for
+_MAX_RANKED_CLASSES = 20  # classes, each of which sorts the rows, that an epoch has time for
 
 
-def epoch_metric(problem: Problem, answers: Tensor, target: Tensor) -> dict[str, float]:
-    """The plan's metric of the validation rows by its name: of probabilities [rows, classes] or values [rows, ...]."""
-    if problem.metric in ("auc", "average_precision") and problem.classes > _MOST_AREAS:
+def epoch_metric(problem: Problem, predictions: Tensor, target: Tensor) -> dict[str, float]:
+    """Return the plan's metric of the validation rows, by its name.
+
+    Args:
+        problem: Names the metric and has the validation rows.
+        predictions: Probabilities [rows, classes], or values [rows, 1 + quantiles].
+        target: Class numbers or standardized values [rows].
+
+    Returns:
+        One metric; none where it takes too long for an epoch, or a prediction is not finite.
+    """
+    if problem.metric in ("auc", "average_precision") and problem.classes > _MAX_RANKED_CLASSES:
         return {}
     classes = tuple(map(str, range(problem.classes)))
-    found, truth = answers.float().cpu().numpy(), target.cpu().numpy()
-    if not np.isfinite(found).all():
+    predicted, truth = predictions.float().cpu().numpy(), target.cpu().numpy()
+    if not np.isfinite(predicted).all():
         return {}
     if not classes:
-        found, truth = problem.denormalize(found[:, 0]), problem.learned_values(truth)
+        predicted, truth = problem.denormalize(predicted[:, 0]), problem.learned_values(truth)
     else:
         truth = np.array(classes, object)[truth]
     positive = classes[problem.positive] if len(classes) == 2 else ""
     signature = Signature(task=problem.task, target="", columns=(), classes=classes, positive=positive)
     weight = problem.validation.weight
-    return measure(signature, truth, Answers.of(signature, found), weight=weight, only=problem.metric)
+    return measure(signature, truth, Answers.of(signature, predicted), weight=weight, only=problem.metric)
 
 
-def memory_mb(device: str) -> float:
-    """The most that was in use so far: of the GPU, or of this process."""
+def peak_memory_mb(device: str) -> float:
+    """Return the peak memory in MiB so far: of the GPU if the device is one, else of this process."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated() / 2**20
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB on Linux
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB on Linux

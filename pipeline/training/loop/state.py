@@ -1,4 +1,4 @@
-"""A network's training: what takes part in it, and how far it is."""
+"""The state of a network's training, and the components that act on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.training.algorithm import Problem, Settings
-from pipeline.training.distributed.strategy import Parallel
+from pipeline.training.distributed.strategy import Strategy
 from pipeline.training.loop.dense import Dense
 from pipeline.training.loop.dp_sgd import DpSgd
 from pipeline.training.loop.losses import Loss
@@ -18,51 +18,77 @@ from pipeline.training.optim.optimizers import WeightOptimizer
 from pipeline.training.optim.weight_average import WeightAverage
 from pipeline.training.optim.weight_compression import WeightCompression
 
-__all__ = ["Progress", "Training"]
+__all__ = ["TrainingComponents", "TrainingState"]
+
+_NO_LIMIT = 2**31
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
-    """What takes part. ``model``: the network, or what several processes have in its place.
+class TrainingComponents:
+    """What a training is made of; none of it changes, though what it holds does.
 
-    ``written_out``: the network, where its gradient is written out for what it learns here.
+    Args:
+        settings: Hyper-parameters of the candidate.
+        problem: The rows and how they are trained on.
+        model: The network, wrapped by the strategy.
+        loss: Loss of each row.
+        optimizer: Optimizer of the network's weights.
+        average: Average of the weights, which replaces them where it is active.
+        compression: Pruning and weight sharing.
+        strategy: How several processes share the work.
+        dp_sgd: Differential privacy; None: the training is not private.
+        dense: The network, where its gradient is computed without autograd; else None.
     """
 
     settings: Settings
     problem: Problem
     model: nn.Module
-    loss_of: Loss
-    descent: WeightOptimizer
-    averaged: WeightAverage
-    compressed: WeightCompression
-    together: Parallel
-    private: DpSgd | None
-    written_out: Dense | None
+    loss: Loss
+    optimizer: WeightOptimizer
+    average: WeightAverage
+    compression: WeightCompression
+    strategy: Strategy
+    dp_sgd: DpSgd | None
+    dense: Dense | None
 
     @property
     def device(self) -> str:
+        """Return the device, as torch names it."""
         return self.problem.device
 
 
 @dataclass(kw_only=True, slots=True)
-class Progress:
-    """``epoch``: the one that is being learned; ``steps``, ``rows``, ``loss`` (their sum), ``seconds`` of it are done.
+class TrainingState:
+    """How far a training is. All fields but ``loss`` and ``best_weights`` are plain numbers and texts.
 
-    ``rate``: what the schedule multiplies. ``most``: rows that memory was found to have room for. ``best_epoch`` 0: the
-    weights that it began with. ``planned``: epochs that there is time for; 0: all. ``diverged``: where, in words. Plain
-    numbers and texts, but for ``loss`` and ``best``.
+    Args:
+        learning_rate: Rate that the schedule multiplies.
+        loss: Sum of the losses of the epoch's rows so far, on the device.
+        best_weights: Weights of the best epoch.
+        epoch: The epoch that is being trained, from 1.
+        planned_epochs: Epochs that there is time for; 0: all.
+        step: Steps of the epoch so far.
+        all_steps: Steps of all epochs so far.
+        rows: Rows of the epoch so far.
+        seconds: Time of the epoch before it was interrupted.
+        max_rows: Largest batch that fit into memory.
+        best_loss: Validation loss of the best epoch.
+        best_epoch: The best epoch; 0: the initial weights.
+        diverged: Where the loss became non-finite, in words.
+        history: The learning curve, one point per epoch.
+        notes: Notes for the model card.
     """
 
-    rate: float
+    learning_rate: float
     loss: Tensor
-    best: Mapping[str, Tensor]
+    best_weights: Mapping[str, Tensor]
     epoch: int = 1
-    planned: int = 0
-    steps: int = 0
+    planned_epochs: int = 0
+    step: int = 0
     all_steps: int = 0
     rows: int = 0
     seconds: float = 0.0
-    most: int = 2**31
+    max_rows: int = _NO_LIMIT
     best_loss: float = math.inf
     best_epoch: int = 0
     diverged: str = ""
@@ -70,23 +96,28 @@ class Progress:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def losses(self) -> list[float]:
-        """The validation loss of each epoch; empty where it is private."""
+    def validation_losses(self) -> list[float]:
+        """Return the validation loss of each epoch; none where the training is private."""
         return [point["validation_loss"] for point in self.history if "validation_loss" in point]
 
-    def count(self, loss: Tensor, rows: int) -> None:
-        """A step was taken, at that mean loss of so many rows."""
+    def update(self, loss: Tensor, rows: int) -> None:
+        """Count a step.
+
+        Args:
+            loss: Mean loss of the step's rows.
+            rows: Number of these rows.
+        """
         self.loss = self.loss + loss * rows
         self.rows += rows
-        self.steps += 1
+        self.step += 1
         self.all_steps += 1
 
-    def begin(self, epoch: int) -> None:
-        """None of it is done yet."""
-        self.epoch, self.steps, self.rows, self.seconds = epoch, 0, 0, 0.0
+    def start_epoch(self, epoch: int) -> None:
+        """Begin an epoch, or begin it again."""
+        self.epoch, self.step, self.rows, self.seconds = epoch, 0, 0, 0.0
         self.loss = torch.zeros_like(self.loss)
 
-    def note(self, text: str, *, instead_of: str = "") -> None:
-        """``instead_of``: what an earlier note began with."""
-        self.notes = [note for note in self.notes if not (instead_of and note.startswith(instead_of))]
+    def add_note(self, text: str, *, replace_prefix: str = "") -> None:
+        """Add a note; it replaces earlier notes that start with ``replace_prefix``."""
+        self.notes = [note for note in self.notes if not (replace_prefix and note.startswith(replace_prefix))]
         self.notes.append(text)

@@ -1,4 +1,4 @@
-"""What the training loop does with a batch, and with the rows that are held out."""
+"""The stages of a training step, and the evaluation of the validation rows."""
 
 from __future__ import annotations
 
@@ -11,21 +11,60 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Rows
-from pipeline.training.loop.inference import merged
-from pipeline.training.loop.inputs import InputReader, Inputs, blocks
+from pipeline.training.loop.inference import to_predictions
+from pipeline.training.loop.inputs import InputReader, Inputs, split_blocks
 from pipeline.training.loop.losses import member_mean
 from pipeline.training.loop.metrics import epoch_metric
-from pipeline.training.loop.state import Progress, Training
+from pipeline.training.loop.state import TrainingComponents, TrainingState
 
-__all__ = ["Data", "finish", "gradient", "measured", "retry_on_oom", "update_bn"]
+__all__ = [
+    "Batch",
+    "DeviceData",
+    "add_penalty_gradients",
+    "backward",
+    "clip_gradients",
+    "compute_losses",
+    "evaluate",
+    "forward",
+    "mix_up",
+    "retry_on_oom",
+    "update_bn",
+    "zero_gradients",
+]
 
 T = TypeVar("T")
-_SHORT = "memory ran out"
+_OUT_OF_MEMORY = "memory ran out"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Data:
-    """All rows, on the device where it has room for them. ``weight`` None: all count the same."""
+class Batch:
+    """Rows of one forward pass, on the device.
+
+    Args:
+        inputs: Inputs of the network, each [rows, ...].
+        target: Class numbers or standardized values [rows].
+        weight: Weight of each row [rows]; None: all alike.
+        mixed_with: Of mixup, the rows [rows] that each row is mixed with; None: none is mixed.
+        mix: Of mixup, the fraction of each row itself [].
+    """
+
+    inputs: list[Tensor]
+    target: Tensor
+    weight: Tensor | None
+    mixed_with: Tensor | None = None
+    mix: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceData:
+    """All rows of a split, on the device where it has room for them, else in main memory.
+
+    Args:
+        inputs: Inputs of the network by name, each [rows, ...].
+        target: Class numbers or standardized values [rows].
+        weight: Weight of each row [rows]; None: all alike.
+        device: Where batches are needed.
+    """
 
     inputs: Inputs
     target: Tensor
@@ -34,25 +73,28 @@ class Data:
 
     @classmethod
     def of(cls, reads: InputReader, rows: Rows, device: str) -> Self:
+        """Read rows into tensors, and move them to the device if they fit."""
         target = torch.from_numpy(rows.target)
         target = target.to(torch.float32 if target.is_floating_point() else torch.int64)
         weight = None if rows.weight is None else torch.from_numpy(rows.weight)
-        here = cls(inputs=reads(rows), target=target, weight=weight, device=device)
+        data = cls(inputs=reads(rows), target=target, weight=weight, device=device)
         try:
-            return here._moved()
-        except torch.OutOfMemoryError:  # each batch is brought there when it is learned from
-            return here
+            return data._moved()
+        except torch.OutOfMemoryError:  # each batch is moved when it is needed
+            return data
 
     def __len__(self) -> int:
         return len(self.target)
 
-    def take(self, rows: Tensor) -> tuple[list[Tensor], Tensor, Tensor | None]:
-        """Inputs, target and weight of these, on the device."""
-        places = rows.to(self.target.device)
-        # A third of the time that tensor[places] takes.
-        inputs = [tensor.index_select(0, places).to(self.device) for tensor in self.inputs.values()]
-        weight = None if self.weight is None else self.weight.index_select(0, places).to(self.device)
-        return inputs, self.target.index_select(0, places).to(self.device), weight
+    def select(self, rows: Tensor) -> Batch:
+        """Return a batch of rows, on the device."""
+        indices = rows.to(self.target.device)
+        # A third of the time that tensor[indices] takes.
+        return Batch(
+            inputs=[tensor.index_select(0, indices).to(self.device) for tensor in self.inputs.values()],
+            target=self.target.index_select(0, indices).to(self.device),
+            weight=None if self.weight is None else self.weight.index_select(0, indices).to(self.device),
+        )
 
     def _moved(self) -> Self:
         return type(self)(
@@ -63,126 +105,156 @@ class Data:
         )
 
 
-def gradient(training: Training, data: Data, rows: Tensor, share: float, most: int) -> Tensor:
-    """Leave the gradient of the mean loss of ``rows``, times ``share``, with the weights; that loss.
-
-    ``most``: rows that go through the network at once; the gradients of such parts add up to the same.
-    """
-    private = training.private
-    if training.written_out and len(rows) <= most:
-        (given,), target, _ = data.take(rows)
-        return training.written_out.learn(given, target, share)
-    if private:
-        private.zero()
-    for parameter in training.descent.parameters:
+def zero_gradients(components: TrainingComponents) -> None:
+    """Discard the gradients of the previous step."""
+    if components.dp_sgd:
+        components.dp_sgd.zero()
+    for parameter in components.optimizer.parameters:
         parameter.grad = None
-    scale = torch.tensor(share / max(1, len(rows)), device=training.device)
-    total = torch.zeros((), device=training.device)
-    for part in torch.split(rows, most) if len(rows) > most else (rows,):
-        loss = _losses(training, *data.take(part)).sum()
-        if private:
-            private.backward(loss)
-        else:
-            # As loss.backward(scale), which imports sympy to compare the shapes.
-            (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
-        total = torch.addcmul(total, loss.detach(), scale)
-    return total
 
 
-def finish(training: Training) -> None:
-    """Noise, the penalties' own gradients (L1: its sign; L2: the weight itself), and a bound to the norm."""
-    settings = training.settings
-    if training.private:
-        training.private.finish_gradients()
-    l1, l2, bound = settings["l1"], settings["l2"], settings["max_gradient_norm"]
-    if not (l1 or l2 or bound):
+def mix_up(components: TrainingComponents, batch: Batch) -> Batch:
+    """Mix each row with another one at random, if the setting ``mixup`` asks for it.
+
+    References:
+        Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization.
+    """
+    alpha = components.settings["mixup"]
+    if not alpha:
+        return batch
+    mix = torch.distributions.Beta(alpha, alpha).sample().to(components.device)
+    mixed_with = torch.randperm(len(batch.target), device=components.device)
+    inputs = [torch.lerp(values[mixed_with].float(), values.float(), mix) for values in batch.inputs]
+    return Batch(inputs=inputs, target=batch.target, weight=batch.weight, mixed_with=mixed_with, mix=mix)
+
+
+def forward(components: TrainingComponents, inputs: list[Tensor]) -> Tensor:
+    """Return the model's outputs [rows, ...] as float32, computed with the precision of the settings."""
+    if components.settings["precision"] != "bf16":
+        outputs: Tensor = components.model(*inputs)
+        return outputs
+    with torch.autocast(torch.device(components.device).type, torch.bfloat16):
+        outputs = components.model(*inputs)
+    return outputs.float()
+
+
+def compute_losses(components: TrainingComponents, outputs: Tensor, batch: Batch) -> Tensor:
+    """Return the weighted loss of each row [rows]; of a mixed row, the mix of the losses of both targets."""
+    losses = components.loss(outputs, batch.target)
+    if batch.mixed_with is None or batch.mix is None:
+        return losses if batch.weight is None else losses * batch.weight
+    mixed_losses = components.loss(outputs, batch.target[batch.mixed_with])
+    if batch.weight is not None:
+        losses, mixed_losses = losses * batch.weight, mixed_losses * batch.weight[batch.mixed_with]
+    return torch.lerp(mixed_losses, losses, batch.mix)
+
+
+def backward(components: TrainingComponents, loss: Tensor, scale: Tensor) -> None:
+    """Add the gradients of a loss to those of the step; DP-SGD clips those of each row first.
+
+    Args:
+        components: The components of the training.
+        loss: Sum of the losses of the batch's rows.
+        scale: Factor of the gradients; DP-SGD has its own.
+    """
+    if components.dp_sgd:
+        components.dp_sgd.backward(loss)
+    else:
+        # As loss.backward(scale), which imports sympy to compare the shapes.
+        (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+
+
+def add_penalty_gradients(components: TrainingComponents) -> None:
+    """Add the gradients of the penalties: the sign of each weight for L1, the weight itself for L2."""
+    l1, l2 = components.settings["l1"], components.settings["l2"]
+    if not (l1 or l2):
         return
-    parameters = [one for one in training.descent.parameters if one.grad is not None]
+    parameters = _parameters_with_gradient(components)
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     with torch.no_grad():
         if l1:
             torch._foreach_add_(gradients, torch._foreach_sign(parameters), alpha=l1)
         if l2:
             torch._foreach_add_(gradients, parameters, alpha=l2)
-    if bound:
-        nn.utils.clip_grad_norm_(parameters, bound, foreach=True)
 
 
-def measured(training: Training, data: Data, most: int) -> tuple[Tensor, dict[str, float]]:
-    """The loss and the metric of the held-out rows, of what the members of an ensemble answer together."""
-    problem = training.problem
-    training.model.eval()
+def clip_gradients(components: TrainingComponents) -> None:
+    """Scale the gradients down to the norm ``max_gradient_norm``, if it is set."""
+    if max_norm := components.settings["max_gradient_norm"]:
+        nn.utils.clip_grad_norm_(_parameters_with_gradient(components), max_norm, foreach=True)
+
+
+def _parameters_with_gradient(components: TrainingComponents) -> list[Tensor]:
+    return [parameter for parameter in components.optimizer.parameters if parameter.grad is not None]
+
+
+def evaluate(components: TrainingComponents, data: DeviceData, max_rows: int) -> tuple[Tensor, dict[str, float]]:
+    """Return the mean loss and the plan's metric of held-out rows; the members of an ensemble predict together."""
+    problem = components.problem
+    components.model.eval()
     with torch.no_grad():
-        found = [
-            member_mean(_answers(training, [tensor.to(data.device) for tensor in block]), classes=problem.classes)
-            for block in blocks(*data.inputs.values(), most=most)
+        blocks = [
+            member_mean(forward(components, [tensor.to(data.device) for tensor in block]), classes=problem.classes)
+            for block in split_blocks(*data.inputs.values(), max_rows=max_rows)
         ]
-        answers, target = torch.cat(found), data.target.to(data.device)
-        losses = training.loss_of(answers, target)
+        outputs, target = torch.cat(blocks), data.target.to(data.device)
+        losses = components.loss(outputs, target)
         loss = (losses if data.weight is None else losses * data.weight.to(data.device)).mean()
-        return loss, epoch_metric(problem, merged(answers, classes=problem.classes), target)
+        return loss, epoch_metric(problem, to_predictions(outputs, classes=problem.classes), target)
 
 
-def retry_on_oom(training: Training, at: Progress, rows: int, work: Callable[[int], T]) -> T:
-    """What ``work`` gives, which is told how many rows to take at once: half as many whenever memory runs out."""
+def retry_on_oom(components: TrainingComponents, state: TrainingState, rows: int, compute: Callable[[int], T]) -> T:
+    """Compute with as many rows at once as fit into memory, and halve them whenever it runs out.
+
+    Args:
+        components: The components of the training.
+        state: Its state, which keeps the number of rows that fit.
+        rows: Number of rows that are wanted at once.
+        compute: Takes the number of rows that it may process at once.
+
+    Returns:
+        What ``compute`` returns.
+
+    Raises:
+        CandidateFailedError: A single row does not fit.
+    """
     while True:
-        at_once = max(1, min(at.most, rows))
+        max_rows = max(1, min(state.max_rows, rows))
         try:
-            return work(at_once)
+            return compute(max_rows)
         except RuntimeError as error:
-            if not _is_out_of_memory(error) or training.together.process.size > 1:
-                raise  # neighbors would wait for the gradients of other parts: the job ends, and goes on with fewer
-            if at_once == 1:
+            if not _is_out_of_memory(error) or components.strategy.process.size > 1:
+                raise  # other processes would wait for these gradients: the job ends and is retried with fewer rows
+            if max_rows == 1:
                 raise CandidateFailedError(
-                    f"{_SHORT} with {at_once} rows at once: a smaller network or batch is expected"
+                    f"{_OUT_OF_MEMORY} with {max_rows} rows at once: a smaller network or batch is expected"
                 ) from error
-            at.most = at_once // 2
-            at.note(f"{_SHORT}: the batch was halved, to {at.most} rows at once", instead_of=_SHORT)
-        if training.device.startswith("cuda"):
-            torch.cuda.empty_cache()  # out of the handler, whose traceback holds what did not fit
+            state.max_rows = max_rows // 2
+            note = f"{_OUT_OF_MEMORY}: the batch was halved, to {state.max_rows} rows at once"
+            state.add_note(note, replace_prefix=_OUT_OF_MEMORY)
+        if components.device.startswith("cuda"):
+            torch.cuda.empty_cache()  # outside of the handler, whose traceback holds what did not fit
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """A CPU's allocator has no error of its own kind."""
+    """Return whether memory ran out; the CPU's allocator has no error class of its own."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def update_bn(training: Training, data: Data, at: Progress) -> None:
-    """The batch norms' statistics anew, of all rows, for averaged weights."""
-    norms = [module for module in training.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    usual = [norm.momentum for norm in norms]
+def update_bn(components: TrainingComponents, data: DeviceData, state: TrainingState) -> None:
+    """Recompute the statistics of the batch norms over all rows, for averaged weights.
+
+    As torch.optim.swa_utils.update_bn, but in blocks that fit into memory and over the rows of all processes.
+    """
+    norms = [module for module in components.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the mean of all that is seen
-    training.model.train()
+        norm.momentum = None  # the mean of all batches
+    components.model.train()
     with torch.no_grad():
-        for block in blocks(*data.inputs.values(), most=at.most):
-            rows, _ = training.together.share(torch.arange(len(block[0])))
-            _answers(training, [tensor[rows.to(tensor.device)].to(data.device) for tensor in block])
-    for norm, momentum in zip(norms, usual, strict=True):
+        for block in split_blocks(*data.inputs.values(), max_rows=state.max_rows):
+            rows, _ = components.strategy.shard_batch(torch.arange(len(block[0])))
+            forward(components, [tensor[rows.to(tensor.device)].to(data.device) for tensor in block])
+    for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-
-
-def _losses(training: Training, inputs: list[Tensor], target: Tensor, weight: Tensor | None) -> Tensor:
-    """[rows], weighted."""
-    alpha = training.settings["mixup"]
-    if not alpha:
-        losses = training.loss_of(_answers(training, inputs), target)
-        return losses if weight is None else losses * weight
-    # Zhang et al. 2018: two rows in one, at a share that is drawn for the batch.
-    share = torch.distributions.Beta(alpha, alpha).sample().to(training.device)
-    other = torch.randperm(len(target), device=training.device)
-    answers = _answers(training, [torch.lerp(one[other].float(), one.float(), share) for one in inputs])
-    own, others = training.loss_of(answers, target), training.loss_of(answers, target[other])
-    if weight is not None:
-        own, others = own * weight, others * weight[other]
-    return torch.lerp(others, own, share)
-
-
-def _answers(training: Training, inputs: list[Tensor]) -> Tensor:
-    if training.settings["precision"] != "bf16":
-        found: Tensor = training.model(*inputs)
-        return found
-    with torch.autocast(torch.device(training.device).type, torch.bfloat16):
-        answers: Tensor = training.model(*inputs)
-    return answers.float()

@@ -148,8 +148,9 @@ class PixelMLP(Dense):
     def forward(self, image: Tensor) -> Tensor:
         return super().forward(to_unit_range(image))
 
-    def learn(self, image: Tensor, target: Tensor, share: float) -> Tensor:
-        return super().learn(to_unit_range(image), target, share)
+    def forward_backward(self, inputs: Tensor, target: Tensor, loss_scale: float) -> Tensor:
+        """Leave the gradient of the mean cross-entropy with the weights; ``inputs`` are images."""
+        return super().forward_backward(to_unit_range(inputs), target, loss_scale)
 
 
 def to_unit_range(image: Tensor) -> Tensor:

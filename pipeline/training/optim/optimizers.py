@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.training.algorithm import Settings
-from pipeline.training.distributed.strategy import Parallel
+from pipeline.training.distributed.strategy import Strategy
 
 __all__ = ["FULL_BATCH_OPTIMIZERS", "OPTIMIZERS", "NormalizedGD", "WeightOptimizer"]
 
 FULL_BATCH_OPTIMIZERS = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
-_OWN_DECAY = frozenset({"adamw", "muon"})  # that decay the weights themselves
+_DECOUPLED_DECAY = frozenset({"adamw", "muon"})  # that decay the weights themselves
 _MUON_MOMENTUM = 0.95
 _ONE = torch.tensor(1.0)
 
@@ -40,71 +40,94 @@ _skip_compiler_import()
 
 
 class WeightOptimizer:
-    """The optimizers of a network's weights. ``step`` takes the rate anew, so that schedules keep no state.
+    """The optimizers of a network's weights.
 
-    ``weight_decay`` is decoupled from the gradient (Loshchilov and Hutter 2019) whatever the optimizer is.
+    Each step is given its learning rate, so that schedules keep no state. ``weight_decay`` is decoupled from the
+    gradient whatever the optimizer is.
+
+    Args:
+        network: The network, whose trainable parameters are optimized.
+        settings: Hyper-parameters.
+
+    References:
+        Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization.
     """
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.parameters = _trainable_parameters(network)
         self._make = partial(OPTIMIZERS[settings["optimizer"]], network, settings)
         self._optimizers = self._make()
-        self._decay = 0.0 if settings["optimizer"] in _OWN_DECAY else float(settings["weight_decay"])
+        self._decay = 0.0 if settings["optimizer"] in _DECOUPLED_DECAY else float(settings["weight_decay"])
 
-    def restart(self) -> None:
-        """Forget the steps that were taken."""
+    def reset(self) -> None:
+        """Discard the state of the optimizers, as before the first step."""
         self._optimizers = self._make()
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
+        """Take a step with the gradients of the weights.
+
+        Args:
+            rate: Learning rate of this step.
+        """
         if self._decay:
             torch._foreach_mul_(self.parameters, 1 - rate * self._decay)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             if isinstance(optimizer, FusedAdam):
-                optimizer.step_at_once()
+                optimizer.fused_step()
             else:
                 optimizer.step()
 
     def state(self) -> list[dict[str, Any]]:
+        """Return the state of each optimizer, as torch has it."""
         return [optimizer.state_dict() for optimizer in self._optimizers]
 
-    def load(self, state: Sequence[Mapping[str, Any]] | None, together: Parallel) -> None:
-        """``state``: as it was, whole (Parallel.whole); None in a process that is not the main one."""
+    def load(self, state: Sequence[Mapping[str, Any]] | None, strategy: Strategy) -> None:
+        """Restore the state of the optimizers.
+
+        Args:
+            state: Of each optimizer, as Strategy.gather_full made it; None in a process that is not the main one.
+            strategy: Distributes it to the processes.
+        """
         states = [{}] * len(self._optimizers) if state is None else state
-        for optimizer, whole in zip(self._optimizers, states, strict=True):
-            together.load_optimizer(optimizer, whole)
+        for optimizer, full_state in zip(self._optimizers, states, strict=True):
+            strategy.load_optimizer(optimizer, full_state)
 
 
 class FusedAdam(torch.optim.Adam):
-    """Kingma and Ba 2015, or with ``decoupled_weight_decay`` Loshchilov and Hutter 2019.
+    """Adam with decoupled weight decay, without the overhead of torch's step.
 
-    torch's own step looks for its tensors each time, which takes a small network as long as the step itself.
+    torch collects the tensors at each step, which for a small network takes as long as the arithmetic.
+
+    References:
+        Kingma and Ba 2015, Adam; Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization.
     """
 
     def __init__(self, parameters: Iterable[Tensor], *, lr: float, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, fused=True, decoupled_weight_decay=True)
-        self._known: list[list[Tensor]] = []  # of each parameter, in turn: both means, and the steps taken
+        self._state_tensors: list[list[Tensor]] = []  # exp_avg, exp_avg_sq and step of all parameters
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore a state, as torch's optimizers do."""
         super().load_state_dict(state_dict)
-        self._known = []
+        self._state_tensors = []
 
-    def step_at_once(self) -> None:
-        """``step``, in the same arithmetic."""
+    def fused_step(self) -> None:
+        """Take the step that ``step`` takes, with the same arithmetic."""
         (group,) = self.param_groups
         gradients = [parameter.grad for parameter in group["params"]]
         if any(gradient is None for gradient in gradients):
             self.step()
-            self._known = []
+            self._state_tensors = []
             return
-        if not self._known:
-            self._known = self._all_known(group["params"])
-            if not self._known:
+        if not self._state_tensors:
+            self._state_tensors = self._collect_state_tensors(group["params"])
+            if not self._state_tensors:
                 self.step()
                 return
-        first, second, steps = self._known
+        first, second, steps = self._state_tensors
         beta1, beta2 = group["betas"]
         torch._foreach_add_(steps, _ONE, alpha=1.0)
         torch._fused_adamw_(
@@ -112,8 +135,8 @@ class FusedAdam(torch.optim.Adam):
             weight_decay=group["weight_decay"], eps=group["eps"], amsgrad=False, maximize=False,
         )  # fmt: skip
 
-    def _all_known(self, parameters: Sequence[Tensor]) -> list[list[Tensor]]:
-        """The parameters' state, which begins at 0; none where one is on a GPU, or sharded (torch_strategies)."""
+    def _collect_state_tensors(self, parameters: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Return the parameters' state, initially 0; none where one is on a GPU or sharded (torch_strategies)."""
         if any(type(parameter) is not nn.Parameter or parameter.is_cuda for parameter in parameters):
             return []
         for parameter in parameters:
@@ -127,14 +150,18 @@ class FusedAdam(torch.optim.Adam):
 
 
 class NormalizedGD(torch.optim.Optimizer):
-    """A step of length ``lr`` against the gradient: lr * g / |g|, the norm being that of all weights together
-    (Nesterov 1984; Hazan, Levy and Shalev-Shwartz 2015)."""
+    """Normalized gradient descent: steps of length ``lr``, lr * g / |g|, with the norm over all weights.
+
+    References:
+        Nesterov 1984; Hazan, Levy and Shalev-Shwartz 2015, Beyond Convexity: Stochastic Quasi-Convex Optimization.
+    """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
         super().__init__(parameters, {"lr": lr})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever given
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever passed
+        """Take a step with the gradients of the weights."""
         for group in self.param_groups:
             with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
             gradients = [parameter.grad for parameter in with_gradient]
@@ -148,13 +175,13 @@ def _trainable_parameters(network: nn.Module) -> list[Tensor]:
 
 
 def _fused_options(network: nn.Module) -> dict[str, bool]:
-    """SGD's fast way. Of a share of the weights (distributed.torch_strategies) torch has no fused one."""
-    whole = all(type(parameter) is nn.Parameter for parameter in network.parameters())
-    return {"fused": True} if whole else {"foreach": True}
+    """Return the options of SGD's fastest implementation; for sharded weights torch has no fused one."""
+    is_unsharded = all(type(parameter) is nn.Parameter for parameter in network.parameters())
+    return {"fused": True} if is_unsharded else {"foreach": True}
 
 
-def _plain(network: nn.Module, settings: Settings) -> Optimizers:
-    """Against the gradient: of all rows (Cauchy 1847), or of a batch of them (Robbins and Monro 1951)."""
+def _sgd(network: nn.Module, settings: Settings) -> Optimizers:
+    """Gradient descent over all rows (Cauchy 1847), or over batches (Robbins and Monro 1951)."""
     return (torch.optim.SGD(_trainable_parameters(network), lr=settings["learning_rate"], **_fused_options(network)),)
 
 
@@ -171,7 +198,7 @@ def _momentum(network: nn.Module, settings: Settings) -> Optimizers:
 def _nesterov(network: nn.Module, settings: Settings) -> Optimizers:
     """Nesterov 1983, as Sutskever et al. 2013 write it."""
     rate, momentum = settings["learning_rate"], settings["momentum"]
-    nesterov = momentum > 0  # of no momentum there is nothing to look ahead by
+    nesterov = momentum > 0  # torch requires it
     return (
         torch.optim.SGD(
             _trainable_parameters(network), lr=rate, momentum=momentum, nesterov=nesterov, **_fused_options(network)
@@ -205,26 +232,28 @@ def _adamw(network: nn.Module, settings: Settings) -> Optimizers:
 
 
 def _muon(network: nn.Module, settings: Settings) -> Optimizers:
-    """Hidden matrices step along their orthogonalised momentum (Jordan et al. 2024), scaled so that one rate serves
-    both (Liu et al. 2025); all else, and the first and the last layer, by AdamW."""
+    """Muon for the hidden matrices (Jordan et al. 2024), AdamW for the first and last layer and all other parameters.
+
+    Muon's steps are scaled so that both share one learning rate (Liu et al. 2025).
+    """
     rate, decay = settings["learning_rate"], settings["weight_decay"]
     matrices = [m.weight for m in network.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad][1:-1]
     inner = {id(matrix) for matrix in matrices}
-    rest = [parameter for parameter in _trainable_parameters(network) if id(parameter) not in inner]
-    found: Optimizers = (FusedAdam(rest, lr=rate, weight_decay=decay),)
+    adam_parameters = [parameter for parameter in _trainable_parameters(network) if id(parameter) not in inner]
+    optimizers: Optimizers = (FusedAdam(adam_parameters, lr=rate, weight_decay=decay),)
     if matrices:
         muon = torch.optim.Muon(
             matrices, lr=rate, weight_decay=decay, momentum=_MUON_MOMENTUM, adjust_lr_fn="match_rms_adamw"
         )
-        found = (*found, muon)
-    return found
+        optimizers = (*optimizers, muon)
+    return optimizers
 
 
 OPTIMIZERS: Mapping[str, Callable[[nn.Module, Settings], Optimizers]] = MappingProxyType(
     {
-        "gd": _plain,
+        "gd": _sgd,
         "normalized_gd": _normalized_gd,
-        "sgd": _plain,
+        "sgd": _sgd,
         "momentum": _momentum,
         "nesterov": _nesterov,
         "adagrad": _adagrad,

@@ -1,6 +1,7 @@
-"""The learning rate's schedules: what it is multiplied by after so many epochs. None keeps a state.
+"""Learning-rate schedules: factors of the learning rate, as stateless functions of the epochs trained so far.
 
-``epochs``: how many have passed, also in fractions. ``losses``: the validation loss of each whole one.
+Each takes the settings, ``epochs`` (trained so far, with fractions) and ``losses`` (the validation loss of each whole
+epoch).
 """
 
 from __future__ import annotations
@@ -11,27 +12,36 @@ from types import MappingProxyType
 
 from pipeline.training.algorithm import Settings
 
-__all__ = ["SCHEDULES", "factor"]
+__all__ = ["SCHEDULES", "lr_factor"]
 
-_WARMUP = 0.1  # the share of all steps of the schedule of that name, where none is given
-_WARMUP_START = 0.01  # epochs: so much of the warm-up counts as over at first, since a rate of 0 teaches nothing
-_WARMUP_SHARE = 0.3  # of one_cycle
+_WARMUP = 0.1  # default fraction of all steps of the schedule ``warmup``
+_WARMUP_START = 0.01  # epochs of the warm-up that count as done at first: a rate of 0 would waste a step
+_RISE_FRACTION = 0.3  # of the epochs of one_cycle
 _FIRST, _LAST = 1 / 25, 1e-4 / 25  # of one_cycle, as fractions of the highest rate
 
 
-def factor(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """Of the schedule that ``settings`` name, after the warm-up that they ask for (Goyal et al. 2017)."""
+def lr_factor(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+    """Return the factor of the learning rate.
+
+    Args:
+        settings: Name the schedule and the fraction of the epochs that ``warmup`` takes.
+        epochs: Epochs trained so far, with fractions.
+        losses: The validation loss of each whole epoch.
+
+    References:
+        Goyal et al. 2017, Accurate, Large Minibatch SGD (warm-up).
+    """
     name = settings["schedule"]
-    found = SCHEDULES[name](settings, epochs, losses)
-    share = settings["warmup"]
-    if not share or name in ("warmup", "one_cycle"):
-        return found
-    return found * _ramp(settings, epochs, float(share))
+    factor = SCHEDULES[name](settings, epochs, losses)
+    warmup_fraction = settings["warmup"]
+    if not warmup_fraction or name in ("warmup", "one_cycle"):
+        return factor
+    return factor * _ramp(settings, epochs, float(warmup_fraction))
 
 
-def _ramp(settings: Settings, epochs: float, share: float) -> float:
-    """Even steps up to 1; the first one is above 0."""
-    return min(1.0, (epochs + _WARMUP_START) / (share * float(settings["epochs"]) + _WARMUP_START))
+def _ramp(settings: Settings, epochs: float, fraction: float) -> float:
+    """Rise linearly to 1 over a fraction of the epochs; the first value is above 0."""
+    return min(1.0, (epochs + _WARMUP_START) / (fraction * float(settings["epochs"]) + _WARMUP_START))
 
 
 def _constant(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
@@ -39,39 +49,39 @@ def _constant(settings: Settings, epochs: float, losses: Sequence[float]) -> flo
 
 
 def _step(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """Times ``decay`` after each ``step_epochs``."""
+    """Multiply by ``decay`` after every ``step_epochs`` epochs."""
     return float(settings["decay"] ** (math.floor(epochs) // settings["step_epochs"]))
 
 
 def _exponential(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """As step, but evenly."""
+    """Multiply by ``decay`` over every ``step_epochs`` epochs, continuously."""
     return float(settings["decay"] ** (epochs / settings["step_epochs"]))
 
 
 def _cosine(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """Half a cosine down to 0 (Loshchilov and Hutter 2017, without restarts)."""
+    """Fall to 0 along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
     return (1 + math.cos(math.pi * min(1.0, epochs / settings["epochs"]))) / 2
 
 
 def _warmup(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """Up to the rate, and there it stays."""
+    """Rise to 1 and stay there."""
     return _ramp(settings, epochs, settings["warmup"] or _WARMUP)
 
 
 def _one_cycle(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """Up from a 25th of the rate and down to next to nothing, along cosines (Smith and Topin 2018)."""
-    rise = (settings["warmup"] or _WARMUP_SHARE) * settings["epochs"]
+    """Rise from 1/25 to 1 and fall to almost 0, along cosines (Smith and Topin 2018)."""
+    rise = (settings["warmup"] or _RISE_FRACTION) * settings["epochs"]
     if epochs < rise:
-        return _between(_FIRST, 1.0, epochs / rise)
-    return _between(1.0, _LAST, min(1.0, (epochs - rise) / (settings["epochs"] - rise)))
+        return _interpolate(_FIRST, 1.0, epochs / rise)
+    return _interpolate(1.0, _LAST, min(1.0, (epochs - rise) / (settings["epochs"] - rise)))
 
 
-def _between(first: float, last: float, share: float) -> float:
-    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
+def _interpolate(first: float, last: float, fraction: float) -> float:
+    return last + (first - last) * (1 + math.cos(math.pi * fraction)) / 2
 
 
 def _plateau(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
-    """Times ``decay`` after more than ``step_epochs`` epochs without a better validation loss.
+    """Multiply by ``decay`` after more than ``step_epochs`` epochs without a better validation loss.
 
     As torch's ReduceLROnPlateau with ``patience=step_epochs`` and ``threshold=0``.
     """

@@ -1,4 +1,4 @@
-"""Averages of a network's weights along its training, which answer in their place."""
+"""Averages of a network's weights over its training, which are evaluated and served instead of them."""
 
 from __future__ import annotations
 
@@ -13,67 +13,82 @@ from pipeline.training.algorithm import Settings
 __all__ = ["WeightAverage"]
 
 _EMA_DECAY = 0.999
-_SWA_START = 0.75  # the share of the epochs after which weights are averaged
+_SWA_START = 0.75  # fraction of the epochs before weights are averaged
 
 
 class WeightAverage:
-    """``ema``: an exponential average, one step after the other (Polyak and Juditsky 1992; decay 0.999, less at first);
-    ``swa``: the mean of what the last quarter of the epochs ended with (Izmailov et al. 2018); ``none``.
+    """The average of a network's weights, by the setting ``averaging``.
+
+    ``ema`` is an exponential moving average over the steps (decay 0.999, less at first), ``swa`` the mean of the
+    weights at the end of each epoch of the last quarter, ``none`` is inactive.
+
+    Args:
+        model: The network.
+        settings: Hyper-parameters.
+
+    References:
+        Polyak and Juditsky 1992; Izmailov et al. 2018, Averaging Weights Leads to Wider Optima.
     """
 
     def __init__(self, model: nn.Module, settings: Settings) -> None:
         self.kind = settings["averaging"]
-        self.count = 0  # of what has been averaged
+        self.count = 0  # number of averaged weights
         self.first_epoch = 1 + int(_SWA_START * settings["epochs"]) if self.kind == "swa" else 1
         self._model = model
         self._shadow = self._copies() if self.kind != "none" else []
 
     @property
-    def answers(self) -> bool:
-        """Whether the average is what counts already."""
+    def is_active(self) -> bool:
+        """Return whether there is an average, which replaces the weights."""
         return self.kind != "none" and self.count > 0
 
     @property
-    def needs_statistics(self) -> bool:
-        """Batch norms know nothing of the mean of several networks: they must see the rows again."""
-        return self.kind == "swa" and self.answers and any(map(_is_batch_norm, self._model.modules()))
+    def needs_bn_update(self) -> bool:
+        """Return whether the statistics of batch norms must be recomputed, as for the mean of several networks."""
+        return self.kind == "swa" and self.is_active and any(map(_is_batch_norm, self._model.modules()))
 
     def after_step(self) -> None:
+        """Update the moving average after an optimizer's step."""
         if self.kind == "ema":
             self.count += 1
-            self._towards(1 - min(_EMA_DECAY, (1 + self.count) / (10 + self.count)))
+            self._move_towards(1 - min(_EMA_DECAY, (1 + self.count) / (10 + self.count)))
 
     def after_epoch(self, epoch: int) -> None:
+        """Update the mean after an epoch."""
         if self.kind == "swa" and epoch >= self.first_epoch:
             self.count += 1
-            self._towards(1 / self.count)
+            self._move_towards(1 / self.count)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model has the average, where it is what counts."""
-        if not self.answers:
+        """Swap the average into the model, if it is active, for as long as the context lasts."""
+        if not self.is_active:
             yield
             return
-        own = self._copies()
+        weights = self._copies()
         self._set(self._shadow)
         try:
             yield
         finally:
-            self._set(own)
+            self._set(weights)
 
-    def restart(self, count: int = 0) -> None:
-        """The average is what the model has now, as of ``count``."""
+    def reset(self, count: int = 0) -> None:
+        """Take the model's present weights for the average.
+
+        Args:
+            count: Number of weights that they are the average of.
+        """
         self.count = count
         if self.kind != "none":
             self._shadow = self._copies()
 
     @torch.no_grad()
-    def _towards(self, share: float) -> None:
-        # The weights apart from what norms have seen: shares of them (torch_strategies) and plain tensors do not mix.
+    def _move_towards(self, fraction: float) -> None:
+        # Weights apart from the statistics of norms: torch does not mix shards (torch_strategies) and plain tensors.
         shadow, tensors, weights = self._shadow, self._tensors(), len(list(self._model.parameters()))
-        torch._foreach_lerp_(shadow[:weights], tensors[:weights], share)
+        torch._foreach_lerp_(shadow[:weights], tensors[:weights], fraction)
         if len(tensors) > weights:
-            torch._foreach_lerp_(shadow[weights:], tensors[weights:], share)
+            torch._foreach_lerp_(shadow[weights:], tensors[weights:], fraction)
 
     @torch.no_grad()
     def _set(self, values: list[Tensor]) -> None:

@@ -34,7 +34,9 @@ class WeightCompression:
     def __init__(self, model: nn.Module, settings: Settings) -> None:
         self._sparsity, self._bits = settings["sparsity"], settings["shared_bits"]
         self._epochs = settings["epochs"]
-        self._weights = [each for each in model.parameters() if each.ndim > 1 and each.numel() >= _MIN_WEIGHTS]
+        self._weights = [
+            parameter for parameter in model.parameters() if parameter.ndim > 1 and parameter.numel() >= _MIN_WEIGHTS
+        ]
         self._masks: list[Tensor] = []
         self._codes: list[Tensor] = []
         self.position = 0.0  # epochs, when after_step was called last
@@ -42,12 +44,12 @@ class WeightCompression:
 
     @property
     def is_active(self) -> bool:
-        """Whether anything is pruned or shared."""
+        """Return whether anything is pruned or shared."""
         return bool((self._sparsity or self._bits) and self._weights)
 
     @property
     def first_epoch(self) -> int:
-        """The first epoch that ends with weights as they will be served."""
+        """Return the first epoch that ends with weights as they will be served."""
         return max(1, int(np.ceil(self._end))) if self.is_active else 1
 
     def after_step(self, position: float) -> None:
@@ -68,12 +70,16 @@ class WeightCompression:
         self._average()
 
     def finish(self) -> None:
-        """Prune and share at once: the time is over before the schedule is."""
+        """Prune and share at once, since the training stops before its schedule ends."""
         if self.is_active and self.position < self._end:
             self.after_step(self._end)
 
-    def restart(self, position: float) -> None:
-        """Take over a state: what is 0 stays pruned, and what is equal stays shared."""
+    def reset(self, position: float) -> None:
+        """Resume from the model's present weights: zeros stay pruned, and equal weights stay shared.
+
+        Args:
+            position: Where in its schedule the training is, in epochs.
+        """
         self.position = position
         self._masks, self._codes = [], []
         if self._sparsity and position > _PRUNING_STARTS * self._epochs:
@@ -86,18 +92,18 @@ class WeightCompression:
         return float((_SHARING_STARTS if self._bits else _PRUNING_ENDS) * self._epochs)
 
     def _progress(self, position: float) -> float:
-        """The share of the pruning that is done by then."""
+        """Return the fraction of the pruning that is completed at a position."""
         passed = (position / self._epochs - _PRUNING_STARTS) / (_PRUNING_ENDS - _PRUNING_STARTS)
         return float(1 - (1 - min(1.0, max(0.0, passed))) ** 3)
 
     @torch.no_grad()
-    def _prune(self, share: float) -> None:
+    def _prune(self, sparsity: float) -> None:
         """Mask the smallest weights of all tensors, each in units of its tensor's root mean square."""
-        if not share:
+        if not sparsity:
             return
         sizes = [weights.abs() / weights.square().mean().sqrt().clamp_min(1e-12) for weights in self._weights]
-        every = torch.cat([size.flatten() for size in sizes])
-        threshold = every.kthvalue(max(1, round(share * len(every)))).values
+        all_sizes = torch.cat([size.flatten() for size in sizes])
+        threshold = all_sizes.kthvalue(max(1, round(sparsity * len(all_sizes)))).values
         self._masks = [(size > threshold).to(size.dtype) for size in sizes]
 
     @torch.no_grad()
@@ -116,7 +122,7 @@ class WeightCompression:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Each weight becomes the mean of those that share its value."""
+        """Replace each weight by the mean of those that share its value."""
         for weights, codes in zip(self._weights, self._codes, strict=False):
             count = int(codes.max()) + 1
             sums = torch.zeros(count, dtype=torch.float64, device=codes.device)

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from pipeline.training.algorithm import FittedModel, Problem, Settings
-from pipeline.training.loop.batching import batches
+from pipeline.training.loop.batching import iterate_batches
 from pipeline.training.loop.dense import cross_entropies
-from pipeline.training.loop.fit import fitted_network
-from pipeline.training.loop.inputs import blocks
-from pipeline.training.loop.loop import Learned
+from pipeline.training.loop.fit import to_fitted_model
+from pipeline.training.loop.inputs import split_blocks
+from pipeline.training.loop.loop import TrainedNetwork
 from pipeline.training.networks.images import READS, PixelMLP, to_unit_range
-from pipeline.training.optim.schedules import factor
+from pipeline.training.optim.schedules import lr_factor
 
 __all__ = ["can_stack", "fit_stacked"]
 
@@ -72,7 +72,7 @@ def fit_stacked(trials: Sequence[Settings], problem: Problem) -> list[FittedMode
             return None
     finally:
         torch.set_num_threads(problem.threads)
-    return [fitted_network(one, READS, settings, problem) for stack in stacks for one in stack.learned(network)]
+    return [to_fitted_model(one, READS, settings, problem) for stack in stacks for one in stack.learned(network)]
 
 
 def _learn(stacks: Sequence[_Stack], epochs: int, patience: int, problem: Problem) -> bool:
@@ -118,8 +118,8 @@ class _Stack:
         total = torch.zeros(len(self._trials))
         losses = [[point["validation_loss"] for point in history] for history in self._histories]
         alike = settings["schedule"] != "plateau"  # which alone looks at a trial's losses
-        for passed, rows in batches(settings, problem, epoch=epoch, done=0):
-            factors = [factor(settings, epoch - 1 + passed, known) for known in (losses[:1] if alike else losses)]
+        for passed, rows in iterate_batches(settings, problem, epoch=epoch, first_step=0):
+            factors = [lr_factor(settings, epoch - 1 + passed, known) for known in (losses[:1] if alike else losses)]
             rates = [one["learning_rate"] * factors[0 if alike else place] for place, one in enumerate(self._trials)]
             given, wanted = to_unit_range(image.index_select(0, rows)), target.index_select(0, rows)
             total += self._step(given, wanted, rates) * len(rows)
@@ -137,7 +137,7 @@ class _Stack:
                 for best, part in zip(self._best, self._parts, strict=True):
                     best[place] = part[place]
 
-    def learned(self, network: PixelMLP) -> Iterator[Learned]:
+    def learned(self, network: PixelMLP) -> Iterator[TrainedNetwork]:
         """Of each trial the best."""
         for place, history in enumerate(self._histories):
             own = copy.deepcopy(network)
@@ -145,7 +145,7 @@ class _Stack:
             with torch.no_grad():
                 for part, best in zip(parts, self._best, strict=True):
                     part.copy_(best[place].view_as(part))
-            yield Learned(network=own.eval(), history=tuple(history))
+            yield TrainedNetwork(network=own.eval(), history=tuple(history))
 
     def _answers(self, given: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
         """What each layer but the first is given, and last what is answered: [trials, rows, ...].
@@ -170,7 +170,7 @@ class _Stack:
         masks: list[Tensor] = []
         *found, answers = self._answers(given, masks)
         rows = target.repeat(len(self._trials))
-        losses, gradient = cross_entropies(answers.flatten(0, 1), rows, each=1 / len(target))
+        losses, gradient = cross_entropies(answers.flatten(0, 1), rows, row_weight=1 / len(target))
         gradient = gradient.view_as(answers)
         weights, biases = self._gradients[: len(self._weights)], self._gradients[len(self._weights) :]
         for place in reversed(range(1, len(self._weights))):
@@ -199,9 +199,9 @@ class _Stack:
         rows = self._problem.validation
         image, target = torch.from_numpy(rows.image), torch.from_numpy(rows.target)
         total = torch.zeros(len(self._trials))
-        for part, wanted in blocks(image, target, most=_MOST_ROWS):
+        for part, wanted in split_blocks(image, target, max_rows=_MOST_ROWS):
             answers = self._answers(to_unit_range(part))[-1].flatten(0, 1)
-            losses, _ = cross_entropies(answers, wanted.repeat(len(self._trials)), each=1.0)
+            losses, _ = cross_entropies(answers, wanted.repeat(len(self._trials)), row_weight=1.0)
             total += losses.view(len(self._trials), -1).sum(1)
         found: list[float] = (total / len(target)).tolist()
         return found

@@ -231,13 +231,13 @@ def test_folds_that_are_trained_are_not_trained_again(tmp_path: Path, monkeypatc
         _train(_trainer(rows, checkpoints=lambda candidate: kept), tmp_path / "cut", "mlp", epochs=4)
     kept.saving = None
     epochs: list[int] = []
-    batches = loop._batches
+    batches = loop._remaining_batches
 
     def count(training: Any, at: Any) -> Any:
         epochs.append(at.epoch)
         return batches(training, at)
 
-    monkeypatch.setattr(loop, "_batches", count)
+    monkeypatch.setattr(loop, "_remaining_batches", count)
     resumed = _train(_trainer(rows, checkpoints=lambda candidate: kept), tmp_path / "later", "mlp", epochs=4)
     assert epochs == [2, 3, 4, *(1, 2, 3, 4) * 2]
     assert len([note for note in resumed.notes if note.startswith("interrupted")]) == 1

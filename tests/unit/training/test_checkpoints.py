@@ -129,7 +129,7 @@ def test_a_checkpoint_of_another_training_is_not_used() -> None:
 def test_a_checkpoint_is_read_as_data_alone() -> None:
     kept = Kept()
     learn(problem(checkpoints=kept), flat())
-    assert {"weights", "optimizers", "random", "progress"} < set(kept.state), "Kept reads with weights_only"
+    assert {"weights", "optimizers", "random", "state"} < set(kept.state), "Kept reads with weights_only"
 
 
 KILLED = """

@@ -24,14 +24,14 @@ def test_what_learn_leaves_is_the_gradient_of_the_cross_entropy(share: float) ->
     loss.backward()
     wanted = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
     network.zero_grad()
-    torch.testing.assert_close(network.learn(image, target, share), loss.detach())
+    torch.testing.assert_close(network.forward_backward(image, target, share), loss.detach())
     for parameter, gradient in zip(network.parameters(), wanted, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
 def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
     network = Dense([4, 2], 0.0)
-    network.learn(torch.ones(3, 4), torch.tensor([0, 1, 1]), 1.0)
+    network.forward_backward(torch.ones(3, 4), torch.tensor([0, 1, 1]), 1.0)
     assert [parameter.grad is not None for parameter in network.parameters()] == [True, True]
 
 

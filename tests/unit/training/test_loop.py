@@ -32,7 +32,7 @@ def test_rows_of_weight_nothing_teach_nothing() -> None:
     for name, rows in (("weighted", replace(lied, weight=weight)), ("not", lied)):
         given = problem(train=rows)
         network = learn(given, epochs=30).network
-        found = InferenceModule(network, columns("num"), classes=2).answers(given.validation).argmax(axis=1)
+        found = InferenceModule(network, columns("num"), classes=2).predict(given.validation).argmax(axis=1)
         answers[name] = (found == given.validation.target).mean()
     assert answers["weighted"] > 0.9 > answers["not"]
 
@@ -52,7 +52,7 @@ def test_members_learn_each_by_themselves_and_answer_together(classes: int) -> N
     outputs = classes or 1
     learned = learn(given, lambda: Ensemble(4, outputs), epochs=40, learning_rate=0.05, early_stopping=40)
     answering = InferenceModule(learned.network, columns("num"), classes=classes)
-    found = torch.from_numpy(answering.answers(given.validation))
+    found = torch.from_numpy(answering.predict(given.validation))
     target = torch.from_numpy(given.validation.target)
     if classes:
         loss = nn.functional.nll_loss(found.log(), target).item()
@@ -84,10 +84,10 @@ class Picture(nn.Module):
 def test_a_body_takes_the_inputs_that_its_network_reads_by_their_names() -> None:
     rows = replace(points(40), image=np.random.default_rng(0).integers(0, 256, (40, 4, 6, 1), np.uint8))
     answering = InferenceModule(Picture().eval(), columns("image", "num"), classes=2)
-    body = answering.body(rows)
+    body = answering.to_onnx(rows)
     assert [given.name for given in body.graph.input] == ["image", "num"]
     (answer,) = OnnxModel(body.SerializeToString()).run_raw({"image": rows.image, "num": rows.num})
-    np.testing.assert_allclose(answer, answering.answers(rows), atol=1e-6)
+    np.testing.assert_allclose(answer, answering.predict(rows), atol=1e-6)
 
 
 def test_a_training_that_diverges_goes_on_once_at_a_tenth_of_the_rate() -> None:
@@ -224,7 +224,7 @@ def test_the_average_answers_in_place_of_the_weights(averaging: str) -> None:
         problem(rows=200, checkpoints=kept), averaging=averaging, epochs=8, learning_rate=0.05, early_stopping=8
     )
     last = kept.weights()
-    averaged = kept.state["averaged"]
+    averaged = kept.state["averaged_weights"]
     assert any(not torch.equal(last[name], averaged[name]) for name in last)
     assert learned.history[-1]["validation_loss"] < 0.3
 
@@ -267,7 +267,7 @@ def test_mixup_learns_from_two_pictures_in_one() -> None:
     assert len(seen) > 10
     assert min(seen) >= 0
     assert max(seen) <= 255
-    answers = InferenceModule(learned.network, columns("image"), classes=2).answers(rows).argmax(axis=1)
+    answers = InferenceModule(learned.network, columns("image"), classes=2).predict(rows).argmax(axis=1)
     assert (answers == rows.target).all()
 
 

@@ -12,7 +12,7 @@ from pipeline.contracts.spec.job_spec import Loss
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
-from pipeline.training.loop.losses import LOSSES, loss_of, outputs_of, quantiles_of
+from pipeline.training.loop.losses import LOSSES, make_loss, outputs_of, quantiles_of
 from tests.fakes.networks import SMALL, flat, learn, problem
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0]])
@@ -22,7 +22,7 @@ VALUES, TRUTH = torch.tensor([[1.0], [-2.0], [0.2]]), torch.tensor([0.0, 1.0, 0.
 
 def _loss(name: str | None, answers: torch.Tensor, target: torch.Tensor, **settings: Any) -> list[float]:
     given = problem(classes=0 if target.is_floating_point() else 3)
-    found: list[float] = loss_of({**SMALL, "loss": name, **settings}, given)(answers, target).tolist()
+    found: list[float] = make_loss({**SMALL, "loss": name, **settings}, given)(answers, target).tolist()
     return found
 
 
@@ -65,9 +65,9 @@ def test_the_pinball_loss_is_least_at_the_quantile(quantile: float) -> None:
 
 def test_a_loss_of_another_task_is_refused_with_those_that_fit() -> None:
     with pytest.raises(CandidateFailedError, match="'mse' is not for classification: one of cross_entropy, focal is"):
-        loss_of({**SMALL, "loss": "mse"}, problem())
+        make_loss({**SMALL, "loss": "mse"}, problem())
     with pytest.raises(CandidateFailedError, match="'focal' is not for regression: one of mse, mae, huber, quantile"):
-        loss_of({**SMALL, "loss": "focal"}, problem(classes=0))
+        make_loss({**SMALL, "loss": "focal"}, problem(classes=0))
 
 
 def test_a_regression_answers_the_quantiles_that_are_asked_for() -> None:
@@ -90,7 +90,7 @@ def test_intervals_hold_the_share_of_rows_that_they_say() -> None:
     given = problem(classes=0, train=rows(1500), validation=rows(500))
     settings = {"quantiles": (0.1, 0.9), "epochs": 40, "batch_size": 64, "learning_rate": 0.02}
     learned = learn(given, flat(3), **settings)
-    answers = InferenceModule(learned.network, columns("num"), classes=0).answers(given.validation)
+    answers = InferenceModule(learned.network, columns("num"), classes=0).predict(given.validation)
     within = (answers[:, 1] <= given.validation.target) & (given.validation.target <= answers[:, 2])
     assert answers.shape == (500, 3)
     assert within.mean() == pytest.approx(0.8, abs=0.06)

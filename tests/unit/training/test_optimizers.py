@@ -132,7 +132,7 @@ def test_a_quick_step_of_adam_is_torchs(decay: float) -> None:
     for number in range(6):
         if number == 3:  # it goes on from what was kept
             state = copy.deepcopy(descent.state())
-            descent.restart()
+            descent.reset()
             descent.load(state, make_strategy("none", Process(), "cpu"))
         for one, other in zip(own.parameters(), theirs.parameters(), strict=True):
             one.grad = torch.randn_like(one)

@@ -14,7 +14,7 @@ from pipeline.training.algorithm import Problem
 from pipeline.training.loop.dp_sgd import DpSgd
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
-from pipeline.training.loop.loop import Learned
+from pipeline.training.loop.loop import TrainedNetwork
 from pipeline.training.optim.optimizers import WeightOptimizer
 from tests.fakes.networks import SMALL, Ensemble, Kept, learn, problem, weights
 from tests.fakes.tabular import table
@@ -22,8 +22,8 @@ from tests.fakes.training import TrainIt
 from tests.unit.training.test_texts import texts
 
 
-def _accuracy(learned: Learned, given: Problem) -> float:
-    answers = InferenceModule(learned.network, columns("num"), classes=given.classes).answers(given.validation)
+def _accuracy(learned: TrainedNetwork, given: Problem) -> float:
+    answers = InferenceModule(learned.network, columns("num"), classes=given.classes).predict(given.validation)
     return float((answers.argmax(axis=1) == given.validation.target).mean())
 
 
@@ -81,7 +81,7 @@ def test_a_gradient_is_the_same_in_parts(parts: int) -> None:
         private.generator.manual_seed(0)
         for one, wanted in zip(inputs.chunk(count), target.chunk(count), strict=True):
             private.backward(nn.functional.cross_entropy(network(one), wanted, reduction="sum"))
-        private.finish_gradients()
+        private.add_noise()
         return torch.cat([parameter.grad.flatten() for parameter in network.parameters() if parameter.grad is not None])
 
     torch.testing.assert_close(gradient(parts), gradient(1))

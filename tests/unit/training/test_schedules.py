@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from pipeline.contracts.spec.job_spec import Schedule
-from pipeline.training.optim.schedules import SCHEDULES, factor
+from pipeline.training.optim.schedules import SCHEDULES, lr_factor
 from tests.fakes.networks import SMALL, learn, problem
 
 
 def _at(name: str, epochs: float, losses: tuple[float, ...] = (), **settings: Any) -> float:
-    return factor({**SMALL, "schedule": name, "epochs": 10, **settings}, epochs, losses)
+    return lr_factor({**SMALL, "schedule": name, "epochs": 10, **settings}, epochs, losses)
 
 
 def test_the_names_are_those_of_the_job_spec() -> None:
