@@ -30,6 +30,13 @@ BINARY_DATATYPES: Mapping[str, np.dtype[Any]] = {
     "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
     "BF16": np.dtype("<u2"),
 }  # fmt: skip
+_ELEMENTS: Mapping[str, struct.Struct] = {
+    datatype: struct.Struct("<" + letter)
+    for datatype, letter in {
+        "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h",
+        "INT32": "i", "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
+    }.items()
+}  # fmt: skip
 _LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 _SIZE = "binary_data_size"
 
@@ -52,41 +59,38 @@ def split_header(body: bytes, length: str) -> tuple[bytes, memoryview]:
     return body[: int(length)], memoryview(body)[int(length) :]
 
 
-def attach_binary_data(inputs: Any, data: memoryview) -> Any:
-    """Return input tensors whose ``data`` is read from the binary part of a body.
+def attach_binary_data(inputs: Any, data: memoryview) -> None:
+    """Add ``data`` to the input tensors whose parameter ``binary_data_size`` announces it.
+
+    It is read from the binary part of the body: a list for BYTES and for one element, with None for NaN, an array of
+    one axis for several numbers.
 
     Args:
         inputs: ``inputs`` of the JSON header.
         data: Binary part of the body.
 
-    Returns:
-        ``inputs``, where each tensor with the parameter ``binary_data_size`` has ``data``: a list of text for BYTES, an
-        array of one axis for any other datatype.
-
     Raises:
         InvalidRequestError: The data is truncated or too long, or does not have the shape or datatype of its tensor.
     """
     if type(inputs) is not list:
-        return inputs
+        return  # the decoder of tensors reports it
     offset = 0
-    tensors = []
     for number, tensor in enumerate(inputs):
         size = _binary_size(tensor, number)
         if size is None:
-            tensors.append(tensor)
             continue
-        if offset + size > len(data):
+        end = offset + size
+        if end > len(data):
             raise InvalidRequestError(
                 f"inputs[{number}]: {size} bytes of binary data are expected, the body has {len(data) - offset} more"
             )
-        values = _read_values(tensor, number, data[offset : offset + size])
-        tensors.append(tensor | {"data": values})
-        offset += size
+        values = _read_one(tensor.get("datatype"), data, offset, size)
+        tensor["data"] = _read_values(tensor, number, data[offset:end]) if values is None else values
+        offset = end
     if offset != len(data):
         raise InvalidRequestError(
             f"the body has {len(data)} bytes of binary data, its tensors have {offset}: as many are expected"
         )
-    return tensors
 
 
 def write_binary_tensor(array: NDArray[Any]) -> bytes:
@@ -98,15 +102,31 @@ def write_binary_tensor(array: NDArray[Any]) -> bytes:
 
 
 def _binary_size(tensor: Any, number: int) -> int | None:
-    parameters = tensor.get("parameters") if type(tensor) is dict else None
-    size = parameters.get(_SIZE) if type(parameters) is dict else None
-    if size is None:
-        return None
+    try:
+        size = tensor["parameters"][_SIZE]
+    except (KeyError, TypeError):
+        return None  # the decoder of tensors reports what else is wrong
     if type(size) is not int or size < 0:
         raise InvalidRequestError(f"inputs[{number}], {_SIZE}: a number of bytes is expected, not {json_type(size)}")
     if "data" in tensor:
         raise InvalidRequestError(f"inputs[{number}] has data and {_SIZE}: one of them is expected")
     return size
+
+
+def _read_one(datatype: Any, data: memoryview, offset: int, size: int) -> list[Any] | None:
+    """Return the only element of a tensor; None if it may have another number of elements, or is invalid."""
+    if datatype == "BYTES":
+        if size < _LENGTH.size or _LENGTH.unpack_from(data, offset)[0] != size - _LENGTH.size:
+            return None
+        try:
+            return [str(data[offset + _LENGTH.size : offset + size], "utf-8")]
+        except UnicodeDecodeError:
+            return None
+    element = _ELEMENTS.get(datatype) if type(datatype) is str else None
+    if element is None or element.size != size:
+        return None
+    (number,) = element.unpack_from(data, offset)
+    return [number if number == number else None]  # noqa: PLR0124 - NaN
 
 
 def _read_values(tensor: Mapping[str, Any], number: int, data: memoryview) -> NDArray[Any] | list[str]:

@@ -122,7 +122,7 @@ def test_one_matrix_is_all_columns_of_a_model_of_numbers(datatype: str, rows: in
     [
         ({"binary_data_size": 8}, b"1234567", ["8 bytes", "7 more"]),
         ({"binary_data_size": 4, "shape": [1]}, b"12345678", ["8 bytes", "4"]),
-        ({"binary_data_size": 7}, b"1234567", ["FP32", "4 bytes"]),
+        ({"binary_data_size": 7, "shape": [1]}, b"1234567", ["FP32", "4 bytes"]),
         ({"binary_data_size": -1}, b"", ["binary_data_size"]),
         ({"binary_data_size": "8"}, b"12345678", ["binary_data_size", "text"]),
         ({"binary_data_size": True}, b"1", ["binary_data_size", "boolean"]),

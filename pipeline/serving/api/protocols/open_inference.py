@@ -53,7 +53,7 @@ def infer_tensors(
         requested = dict.fromkeys(requested, False)
     inputs = document["inputs"]
     if binary_data is not None:
-        inputs = attach_binary_data(inputs, binary_data)
+        attach_binary_data(inputs, binary_data)
     outputs = model.run(model.decode_tensors(inputs, ignore_extra=ignore_extra))
     header: dict[str, Any] = {"model_name": model.model, "model_version": str(model.version)}
     if identity is not None:

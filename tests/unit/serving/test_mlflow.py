@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.contracts.errors import InvalidRequestError, UnsupportedMediaTypeError
-from tests.unit.serving.posting import NUMBERS, call, post
-from tests.unit.serving.served import CLASSIFIER, COLUMNS, REGRESSOR, ROWS, direct
+from tests.helpers.prediction_requests import NUMBERS, call, post
+from tests.helpers.served_models import CLASSIFIER, COLUMNS, REGRESSOR, ROWS, direct
 
 PATH = "/v1/models/adult/invocations"
 NAN = float("nan")

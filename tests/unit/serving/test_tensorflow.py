@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.contracts.errors import InvalidRequestError, MethodNotAllowedError, NotFoundError, TooManyRowsError
 from pipeline.serving.api.routes import Route, find_route
-from tests.unit.serving.posting import NUMBERS, TEXT, post
-from tests.unit.serving.served import CLASSIFIER, REGRESSOR, ROWS, direct
+from tests.helpers.prediction_requests import NUMBERS, TEXT, post
+from tests.helpers.served_models import CLASSIFIER, REGRESSOR, ROWS, direct
 
 PREDICT = "/v1/models/adult:predict"
 NAN = float("nan")

@@ -18,8 +18,8 @@ from pipeline.serving.formats.columns import decode_columns
 from pipeline.serving.formats.csv_text import decode_csv, write_csv
 from pipeline.serving.formats.parquet import decode_parquet
 from pipeline.serving.request_decoder import RequestDecoder
-from tests.unit.serving.posting import TEXT, call, post
-from tests.unit.serving.served import ROWS
+from tests.helpers.prediction_requests import TEXT, call, post
+from tests.helpers.served_models import ROWS
 
 PATH = "/v2/models/adult/infer"
 BY_COLUMN: dict[str, list[Any]] = {name: [row[name] for row in ROWS] for name in ROWS[0]}

@@ -9,7 +9,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
 from tests.fakes.models import OneModel
-from tests.unit.serving.served import CLASSIFIER, loaded
+from tests.helpers.served_models import CLASSIFIER, loaded
 
 __all__ = ["NUMBERS", "TEXT", "call", "post"]
 
