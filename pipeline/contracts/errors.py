@@ -40,6 +40,7 @@
     ├── TooLargeForFunctionError     a step's data does not fit into a function; a job runs the step
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── TransientError               a service was slow or busy; retried
+    │   └── OverloadedError          a server has as many requests as it takes; the caller waits and retries
     ├── ConfigurationError           a setting of the deployment is missing or invalid
     ├── NotRunningError              no embedded cloud is running, or no stack of that name is deployed
     └── InternalError                a defect of modeldrop: an unexpected exception
@@ -86,6 +87,7 @@ __all__ = [
     "NotRunningError",
     "ObjectNotFoundError",
     "OlderUploadError",
+    "OverloadedError",
     "SmokeTestFailedError",
     "TooFewRowsError",
     "TooLargeForFunctionError",
@@ -277,6 +279,10 @@ class TransientError(ModeldropError):
     """A service did not answer in time; the same call may succeed later."""
 
     retryable = True
+
+
+class OverloadedError(TransientError):
+    """A server has as many requests as it takes, or this one has waited too long; the caller waits and retries."""
 
 
 class ConfigurationError(ModeldropError):

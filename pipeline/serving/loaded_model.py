@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from pipeline.contracts.signature import Signature
+from pipeline.serving.metadata import model_metadata
 from pipeline.serving.request_decoder import Feeds, RequestDecoder
 from pipeline.serving.responses import (
     Prediction,
@@ -74,6 +75,10 @@ class LoadedModel:
     def facts(self, rows: int) -> dict[str, Any]:
         """Return what may be logged about a prediction on ``rows`` rows."""
         return {"tenant": self.tenant, "model": self.model, "version": self.version, "rows": rows}
+
+    def metadata(self, versions: Iterable[int]) -> dict[str, Any]:
+        """Return the Open Inference Protocol's metadata; ``versions`` are those of the model that can be called."""
+        return model_metadata(self.model, versions, self.signature)
 
     def run(self, feeds: Feeds) -> list[NDArray[Any]]:
         """Run the graph; return its outputs in the order of ``outputs``."""

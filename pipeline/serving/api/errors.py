@@ -11,6 +11,7 @@ from pipeline.contracts.errors import (
     MethodNotAllowedError,
     NotFoundError,
     ObjectNotFoundError,
+    OverloadedError,
     TooManyRowsError,
     TransientError,
     UnauthenticatedError,
@@ -30,6 +31,7 @@ _STATUS: dict[type[BaseException], int] = {
     MethodNotAllowedError: 405,
     ObjectNotFoundError: 500,  # a stored object is missing: not the caller's error
     ConflictError: 409,
+    OverloadedError: 429,
     TransientError: 503,
     BaseException: 500,
 }

@@ -12,7 +12,7 @@ from pipeline.serving.api.protocols.infer import infer
 from pipeline.serving.api.protocols.mlflow import score
 from pipeline.serving.api.routes import Action, Route, find_route
 from pipeline.serving.loaded_model import LoadedModel
-from pipeline.serving.metadata import model_metadata, server_metadata
+from pipeline.serving.metadata import server_metadata
 from pipeline.serving.responses import to_json
 
 __all__ = ["PredictionApi"]
@@ -60,7 +60,7 @@ class PredictionApi:
         model = self._find(route, caller)
         if route.action == "metadata":
             versions = self._models.versions(caller.tenant, model.model)
-            return _respond_json(model_metadata(model.model, versions, model.signature))
+            return _respond_json(model.metadata(versions))
         return _respond_json(_MODEL_DOCUMENTS[route.action](model))
 
     def _find(self, route: Route, caller: Caller) -> LoadedModel:

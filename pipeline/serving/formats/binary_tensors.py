@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cells.errors import json_type
 
-__all__ = ["BINARY_DATATYPES", "attach_binary_data", "split_header", "write_binary_tensor"]
+__all__ = ["BINARY_DATATYPES", "attach_binary_data", "datatype_of", "split_header", "write_binary_tensor"]
 
 BINARY_DATATYPES: Mapping[str, np.dtype[Any]] = {
     "BOOL": np.dtype("u1"),
@@ -36,6 +36,10 @@ _ELEMENTS: Mapping[str, struct.Struct] = {
         "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h",
         "INT32": "i", "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
     }.items()
+}  # fmt: skip
+_DATATYPES = {
+    "f2": "FP16", "f4": "FP32", "f8": "FP64", "b1": "BOOL",
+    **{f"{kind}{size}": f"{name}{8 * size}" for kind, name in (("i", "INT"), ("u", "UINT")) for size in (1, 2, 4, 8)},
 }  # fmt: skip
 _LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 _SIZE = "binary_data_size"
@@ -91,6 +95,11 @@ def attach_binary_data(inputs: Any, data: memoryview) -> None:
         raise InvalidRequestError(
             f"the body has {len(data)} bytes of binary data, its tensors have {offset}: as many are expected"
         )
+
+
+def datatype_of(array: NDArray[Any]) -> str:
+    """Return the datatype of an output in the protocol's words; objects are texts."""
+    return _DATATYPES.get(array.dtype.str[1:], "BYTES")
 
 
 def write_binary_tensor(array: NDArray[Any]) -> bytes:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.api.messages import JSON, HttpResponse
 from pipeline.serving.cells.errors import json_type
-from pipeline.serving.formats.binary_tensors import attach_binary_data, write_binary_tensor
+from pipeline.serving.formats.binary_tensors import attach_binary_data, datatype_of, write_binary_tensor
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.responses import to_json
 
@@ -102,13 +102,12 @@ def _respond(
     tensors = header["outputs"] = []
     for name, as_binary in requested.items():
         array = arrays[name]
-        is_text = array.dtype == object
-        tensor: dict[str, Any] = {"name": name, "datatype": "BYTES" if is_text else "FP32", "shape": list(array.shape)}
+        tensor: dict[str, Any] = {"name": name, "datatype": datatype_of(array), "shape": list(array.shape)}
         if as_binary:
             pieces.append(write_binary_tensor(array))
             tensor["parameters"] = {"binary_data_size": len(pieces[-1])}
         else:
-            tensor["data"] = array.tolist() if is_text else array.ravel()
+            tensor["data"] = array.ravel().tolist() if array.dtype == object else array.ravel()
         tensors.append(tensor)
     body = to_json(header)
     if not pieces:
