@@ -50,7 +50,7 @@ $(VENV)/.created:
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), which takes some minutes and 2 GB of disk or more"
 	$(BIN)/python -m pip install --quiet torch==2.13.0 -c constraints.txt $(TORCH)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,local]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,local,serve]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -45,14 +45,16 @@ if TYPE_CHECKING:
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
     from pipeline.contracts.account import Account, DeployedStack, StoredData
-    from pipeline.contracts.ports import Executions, ObjectStore
+    from pipeline.contracts.ports import Executions, ObjectStore, Table
     from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.authorizer import Authorizer
+    from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_catalog import ModelCatalog
+    from pipeline.serving.model_loader import ModelLoader
     from pipeline.use_cases.start_run import StartRun
 
 __all__ = [
@@ -122,6 +124,7 @@ class OperatorServices:
     executions: Executions
     logs: CloudWatchLogs
     dead_letters: Callable[[], tuple[DeadLetters, ...]]
+    model_loader: Callable[[Callable[[bytes], InferenceSession]], ModelLoader]
     outputs: Mapping[str, str]
 
 
@@ -277,8 +280,17 @@ def operator(
         executions=StepFunctionsExecutions(clients.stepfunctions, outputs["StateMachineArn"]),
         logs=CloudWatchLogs(clients.logs, deployed.resources("AWS::Logs::LogGroup")),
         dead_letters=lambda: _dead_letters(clients, outputs),
+        model_loader=lambda make_session: _model_loader(table, artifacts, make_session),
         outputs=outputs,
     )
+
+
+def _model_loader(
+    table: Table, artifacts: ObjectStore, make_session: Callable[[bytes], InferenceSession]
+) -> ModelLoader:
+    from pipeline.serving.model_loader import ModelLoader
+
+    return ModelLoader(table, artifacts, make_session)
 
 
 def _dead_letters(clients: Clients, outputs: Mapping[str, str]) -> tuple[DeadLetters, ...]:

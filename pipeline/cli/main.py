@@ -18,6 +18,7 @@ from pipeline.cli.commands import (
     keys,
     models,
     runs,
+    serve,
     variants,
     versions,
 )
@@ -106,5 +107,6 @@ models.register(app)
 aliases.register(app)
 versions.register(app)
 variants.register(app)
+serve.register(app)
 keys.register(app)
 demo.register(app)

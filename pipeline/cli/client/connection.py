@@ -49,6 +49,7 @@ def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
         keys=found.keys,
         logs=found.logs,
         dead_letters=found.dead_letters,
+        model_loader=found.model_loader,
     )
 
 

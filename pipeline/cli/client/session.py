@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.serving.loaded_model import InferenceSession
+    from pipeline.serving.model_loader import ModelLoader
 
 __all__ = ["Choice", "Connection", "Control", "DeploymentSite", "Session", "World", "session_of"]
 
@@ -74,6 +76,10 @@ class Logs(Protocol):
     def lines(self, run: str, *, since: datetime | None = None) -> Sequence[LogLine]: ...
 
 
+def _no_model_loader(make_session: Callable[[bytes], InferenceSession]) -> ModelLoader:
+    raise NotRunningError("this connection loads no models")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
     """A stack that answers, wherever it runs."""
@@ -86,6 +92,7 @@ class Connection:
     keys: ApiKeys
     logs: Logs
     dead_letters: Callable[[], tuple[DeadLetters, ...]] = tuple
+    model_loader: Callable[[Callable[[bytes], InferenceSession]], ModelLoader] = _no_model_loader
 
     def tenant(self, wanted: str | None) -> str:
         return wanted or self.status.tenant or DEFAULT_TENANT

@@ -1,0 +1,130 @@
+"""serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.server.start import ComposeModels
+
+__all__ = ["register"]
+
+_SERVE = """
+Examples:
+  modeldrop serve churn                            # of the running stack, by its API keys
+  modeldrop serve --registry --no-auth
+  modeldrop serve --folder models/                 # models/NAME/VERSION/model.onnx
+  modeldrop serve --file model.onnx --name churn --http-port 0
+
+When it is ready, it prints one JSON line: {"http", "grpc", "models"}. SIGTERM or Ctrl-C ends it, after the open
+requests. Logs go to stderr."""
+_MAX_MODEL_MB = 2_048
+
+ModelsArgument = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help="Models of the registry.")]
+RegistryOption = Annotated[bool, typer.Option("--registry", help="All models of the registry.")]
+FolderOption = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", exists=True, file_okay=False, help="Models as NAME/VERSION/model.onnx.")
+]
+FileOption = Annotated[Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="One ONNX file.")]
+NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model in --file.")]
+TenantOption = Annotated[
+    str | None, typer.Option(metavar="TENANT", help="Tenant of the models with --no-auth (default: the stack's).")
+]
+HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+PortOption = Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0: a free one.")]
+WorkersOption = Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Number of processes.")]
+NoAuthOption = Annotated[bool, typer.Option("--no-auth", help="Accept requests without an API key.")]
+KeyFileOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Accepted API keys, one a line.")
+]
+CertificateOption = Annotated[
+    Path | None, typer.Option(metavar="PEM", exists=True, dir_okay=False, help="Certificate chain.")
+]
+PrivateKeyOption = Annotated[
+    Path | None, typer.Option(metavar="PEM", exists=True, dir_okay=False, help="Private key of --tls-cert.")
+]
+ClientCaOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PEM", exists=True, dir_okay=False, help="Require clients' certificates, signed by these."),
+]
+MaxBodyOption = Annotated[int, typer.Option(metavar="MB", min=1, max=2_000, help="Maximum size of a body.")]
+MaxConcurrentOption = Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of open requests.")]
+MaxModelOption = Annotated[
+    int, typer.Option(metavar="MB", min=1, help="Maximum size of the loaded model files together.")
+]
+RefreshOption = Annotated[float, typer.Option(metavar="S", min=0.05, help="Time between two looks for new versions.")]
+BatchingOption = Annotated[bool, typer.Option(help="Run concurrent requests of slow models together.")]
+AccessLogOption = Annotated[bool, typer.Option(help="Log each request.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(cls=Command, epilog=_SERVE, rich_help_panel="Models")(serve)
+
+
+def serve(
+    ctx: typer.Context,
+    models: ModelsArgument = None,
+    *,
+    registry: RegistryOption = False,
+    folder: FolderOption = None,
+    file: FileOption = None,
+    name: NameOption = "model",
+    tenant: TenantOption = None,
+    host: HostOption = "127.0.0.1",
+    http_port: PortOption = 8000,
+    grpc_port: PortOption = 8001,
+    workers: WorkersOption = 1,
+    no_auth: NoAuthOption = False,
+    api_key_file: KeyFileOption = None,
+    tls_cert: CertificateOption = None,
+    tls_key: PrivateKeyOption = None,
+    tls_client_ca: ClientCaOption = None,
+    max_body_mb: MaxBodyOption = 64,
+    max_concurrent: MaxConcurrentOption = 256,
+    max_model_mb: MaxModelOption = _MAX_MODEL_MB,
+    refresh_seconds: RefreshOption = 1.0,
+    batching: BatchingOption = True,
+    access_log: AccessLogOption = True,
+) -> None:
+    """Serve models by HTTP and gRPC in the foreground."""
+    from pipeline.cli.client.served_models import authentication, models_of_files, models_of_registry, tls_files
+    from pipeline.server.config import ServerConfig
+    from pipeline.server.limits import ServerLimits
+    from pipeline.server.start import start_server
+
+    if [bool(models or registry), folder is not None, file is not None].count(True) != 1:
+        raise typer.BadParameter("models are expected: MODEL..., --registry, --folder or --file, one of them")
+    session = session_of(ctx)
+    max_bytes = max_model_mb << 20
+    compose_models: ComposeModels
+    if folder is not None or file is not None:
+        compose_models = models_of_files(folder, file, name, max_bytes)
+    else:
+        compose_models = models_of_registry(session, tenant, models or None, max_bytes)
+    config = ServerConfig(
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        workers=workers,
+        refresh_seconds=refresh_seconds,
+        with_batching=batching,
+        with_access_log=access_log,
+        tls=tls_files(tls_cert, tls_key, tls_client_ca),
+        limits=ServerLimits(max_body_bytes=max_body_mb << 20, max_concurrent=max_concurrent),
+    )
+    code = start_server(
+        config,
+        compose_models=compose_models,
+        compose_authenticator=authentication(
+            session, host, tenant, api_key_file, no_auth=no_auth, from_files=bool(folder or file)
+        ),
+        announce=typer.echo,
+    )
+    raise typer.Exit(code)

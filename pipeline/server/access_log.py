@@ -1,0 +1,52 @@
+"""Log one JSON line per request. It has names, shapes and counts; never a row, a key or a query."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import orjson
+
+__all__ = ["AccessLog"]
+
+
+class AccessLog:
+    """Writes log lines.
+
+    Args:
+        stream: Where to write; None to write nothing.
+    """
+
+    def __init__(self, stream: BinaryIO | None) -> None:
+        self._stream = stream
+
+    def write(self, protocol: str, status: str, seconds: float, facts: Mapping[str, Any], **more: Any) -> None:
+        """Log a request.
+
+        Args:
+            protocol: ``http`` or ``grpc``.
+            status: HTTP status, or gRPC code.
+            seconds: Duration of the request.
+            facts: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
+            more: Further fields.
+        """
+        if self._stream is None:
+            return
+        line = {
+            "time": round(time.time(), 3),
+            "protocol": protocol,
+            "status": status,
+            "ms": round(seconds * 1e3, 3),
+            **facts,
+            **more,
+        }
+        self._stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self._stream.flush()
+
+    def report(self, message: str, **facts: Any) -> None:
+        """Log an event of the server."""
+        if self._stream is not None:
+            line = {"time": round(time.time(), 3), "message": message, **facts}
+            self._stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            self._stream.flush()

@@ -1,0 +1,139 @@
+"""The server's HTTP application: authenticate, admit, respond, measure and log."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from functools import partial
+
+from pipeline.contracts.errors import ModeldropError, TransientError
+from pipeline.contracts.tracebacks import places
+from pipeline.server.access_log import AccessLog
+from pipeline.server.authentication import Authenticator, find_key
+from pipeline.server.dispatcher import Dispatcher
+from pipeline.server.http.responses import error_response
+from pipeline.server.metrics import CONTENT_TYPE, ServerMetrics
+from pipeline.serving.api.errors import respond_to_error
+from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
+from pipeline.serving.api.prediction_api import PredictionApi
+
+__all__ = ["ServerApplication"]
+
+_Respond = Callable[[HttpResponse], None]
+_RETRY = {"retry-after": "1"}
+_OPEN_PATHS = frozenset({"/ping", "/v2/health/live", "/v2/health/ready"})  # probes have no API key
+
+
+class ServerApplication:
+    """Responds to HTTP requests. Used in the thread of the event loop.
+
+    Args:
+        api: The prediction API.
+        authenticator: Finds callers.
+        dispatcher: Runs requests.
+        metrics: Measures requests.
+        log: Logs requests.
+        events: Logs failures of the server.
+        default_model: Name of the model of ``/invocations``; None if the server has several.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a server consists of, each by its name
+        self,
+        api: PredictionApi,
+        *,
+        authenticator: Authenticator,
+        dispatcher: Dispatcher,
+        metrics: ServerMetrics,
+        log: AccessLog,
+        events: AccessLog,
+        default_model: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._api = api
+        self._authenticator = authenticator
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._log = log
+        self._events = events
+        self._default_model = default_model
+        self._numbers = itertools.count(1)
+        self.is_draining = False
+
+    def handle(self, request: HttpRequest, respond: _Respond) -> None:
+        """Call ``respond`` once with the response, now or later. Never raise."""
+        started = time.perf_counter()
+        if request.path == "/metrics":
+            respond(HttpResponse(200, self._metrics.render(), {"content-type": CONTENT_TYPE}))
+            return
+        if request.path in _OPEN_PATHS:
+            respond(self._probe(request))
+            return
+        if request.path == "/invocations":
+            model = self._default_model() or request.headers.get("x-amzn-sagemaker-target-model", "")
+            request = request._replace(path=f"/v1/models/{model}/invocations")
+        try:
+            self._dispatcher.enter()
+        except ModeldropError as error:
+            self._finish(request, started, respond, self._respond_to(error, request))
+            return
+        key = find_key(request.headers.get)
+        caller = self._authenticator.recall(key)
+        if caller is not None and self._dispatcher.is_fast(request.path, len(request.body)):
+            self._complete(request, started, respond, self._call(request, caller))
+            return
+        future = self._dispatcher.run_in_thread(partial(self._authenticate_and_call, request, key, caller))
+        future.add_done_callback(partial(self._on_done, request, started, respond))
+
+    def _authenticate_and_call(self, request: HttpRequest, key: str, caller: Caller | None) -> HttpResponse:
+        try:
+            caller = caller or self._authenticator.authenticate(key)
+        except ModeldropError as error:
+            return self._respond_to(error, request)
+        return self._call(request, caller)
+
+    def _call(self, request: HttpRequest, caller: Caller) -> HttpResponse:
+        try:
+            return self._api.respond(request, caller)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: one request's failure ends no other's
+            return self._respond_to(error, request)
+
+    def _on_done(
+        self, request: HttpRequest, started: float, respond: _Respond, future: asyncio.Future[HttpResponse]
+    ) -> None:
+        error = future.exception()
+        response = future.result() if error is None else self._respond_to(error, request)
+        self._complete(request, started, respond, response)
+
+    def _complete(self, request: HttpRequest, started: float, respond: _Respond, response: HttpResponse) -> None:
+        self._dispatcher.leave()
+        self._finish(request, started, respond, response)
+
+    def _finish(self, request: HttpRequest, started: float, respond: _Respond, response: HttpResponse) -> None:
+        seconds = time.perf_counter() - started
+        if response.status < 300:
+            self._dispatcher.learn(request.path, seconds)
+        elif response.status in (429, 503):
+            response = response._replace(headers={**response.headers, **_RETRY})
+        respond(response)
+        status = str(response.status)
+        self._metrics.record("http", status, seconds, response.facts)
+        self._log.write(
+            "http", status, seconds, response.facts, bytes_in=len(request.body), bytes_out=len(response.body)
+        )
+
+    def _probe(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return error_response(405, "GET is expected", allow="GET, HEAD")
+        if self.is_draining and not request.path.endswith("/live"):
+            return error_response(503, "the server is stopping", retry_after="1")
+        body = b'{"live":true}' if request.path.endswith("/live") else b'{"ready":true}'
+        return HttpResponse(200, body)
+
+    def _respond_to(self, error: BaseException, request: HttpRequest) -> HttpResponse:
+        request_id = request.headers.get("x-request-id", "")[:64] or f"server-{next(self._numbers)}"
+        if not isinstance(error, ModeldropError) or isinstance(error, TransientError):
+            self._events.report(
+                "request failed", error=type(error).__name__, request_id=request_id, places=places(error)
+            )
+        return respond_to_error(error, request_id)

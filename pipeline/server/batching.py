@@ -1,0 +1,192 @@
+"""Dynamic micro-batching: requests that arrive while the graph runs are run together next.
+
+A request never waits for others to arrive, so that a lone client loses nothing. A batch is bounded by the time that it
+is expected to take. Where a batch takes as long as its requests one by one, they are run one by one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.server.models.tensor_model import TensorSession
+from pipeline.serving.request_decoder import Feeds
+
+__all__ = ["BatchingSession"]
+
+_MIN_SECONDS = 0.001  # of a run of one row; faster ones gain less than a batch costs
+_MIN_GAIN = 1.2  # batched rows per second, as a multiple of those one by one, from which batching pays
+_PROBE_RUNS = 200  # runs without batching until it is tried again
+_WEIGHT = 0.2  # of the newest run in the moving averages
+
+_Outputs = list[NDArray[Any]]
+
+
+class _Request:
+    """A request that waits for its run. ``ready`` is set when it has its outputs, or is to lead the next run."""
+
+    __slots__ = ("error", "feeds", "outputs", "ready", "rows", "shapes")
+
+    def __init__(self, feeds: Feeds) -> None:
+        # A decoder reuses the arrays of one-row requests in each thread; this thread waits, so they stay as they are.
+        self.feeds = feeds
+        self.rows = len(next(iter(feeds.values())))
+        self.shapes = {name: (array.shape[1:], array.dtype) for name, array in feeds.items()}
+        self.ready = threading.Event()
+        self.outputs: _Outputs | None = None
+        self.error: Exception | None = None
+
+
+class BatchingSession:
+    """A session that runs concurrent requests together. Thread-safe.
+
+    Args:
+        session: Runs the graph. Its inputs and outputs have the rows on their first axis.
+        max_rows: Maximum number of rows of a batch; a larger request is run alone.
+        max_seconds: Maximum expected duration of a batch.
+        on_batch: Called with the rows of each run that waited for others.
+        clock: Returns seconds.
+    """
+
+    def __init__(
+        self,
+        session: TensorSession,
+        *,
+        max_rows: int = 256,
+        max_seconds: float = 0.1,
+        on_batch: Callable[[int], None] = lambda rows: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._session = session
+        self._max_rows = max_rows
+        self._max_seconds = max_seconds
+        self._on_batch = on_batch
+        self._clock = clock
+        self.get_inputs = session.get_inputs
+        self.get_outputs = session.get_outputs
+        self._can_batch = _has_free_rows(session)
+        self._lock = threading.Lock()
+        self._waiting: deque[_Request] = deque()
+        self._is_running = False
+        self._single_seconds = 0.0  # per row, of runs of one request
+        self._batch_seconds = 0.0  # per row, of runs of several
+        self._runs_until_probe = 0
+
+    @property
+    def is_batching(self) -> bool:
+        """Tell whether requests that wait are run together at the moment."""
+        return self._can_batch and self._runs_until_probe == 0 and self._single_seconds >= _MIN_SECONDS
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the graph runs."""
+        return self._is_running
+
+    @property
+    def queue_length(self) -> int:
+        """Return the number of requests that wait."""
+        return len(self._waiting)
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Feeds) -> _Outputs:
+        """Run the graph on the rows of one request, perhaps together with others.
+
+        Args:
+            output_names: Outputs to compute; None for all. Requests that run together have the same.
+            input_feed: One array per input.
+        """
+        if not self._can_batch or 0 < self._single_seconds < _MIN_SECONDS:
+            return self._run_alone(output_names, input_feed)
+        request = _Request(input_feed)
+        with self._lock:
+            must_wait = self._is_running
+            self._is_running = True
+            if must_wait:
+                self._waiting.append(request)
+        if must_wait:
+            request.ready.wait()
+        if request.outputs is None and request.error is None:
+            self._lead(output_names, request)
+        if request.error is not None:
+            raise request.error
+        assert request.outputs is not None
+        return request.outputs
+
+    def _run_alone(self, output_names: Sequence[str] | None, feeds: Feeds) -> _Outputs:
+        started = self._clock()
+        outputs = self._session.run(output_names, feeds)
+        rows = max(1, len(next(iter(feeds.values()))))
+        self._single_seconds = _average(self._single_seconds, (self._clock() - started) / rows)
+        return outputs
+
+    def _lead(self, output_names: Sequence[str] | None, first: _Request) -> None:
+        """Run a batch that begins with a request; then let the next waiting request lead."""
+        batch = [first]
+        try:
+            with self._lock:
+                batch += self._take(first)
+            self._run_batch(output_names, batch)
+        except Exception as error:  # noqa: BLE001 - each of its requests raises it
+            for request in batch:
+                request.error = error
+        finally:
+            with self._lock:
+                following = self._waiting.popleft() if self._waiting else None
+                self._is_running = following is not None
+            for request in batch[1:]:
+                request.ready.set()
+            if following is not None:
+                following.ready.set()
+
+    def _take(self, first: _Request) -> list[_Request]:
+        """Remove the waiting requests that fit into a batch with the first."""
+        if not self.is_batching:
+            return []
+        per_row = self._batch_seconds or self._single_seconds
+        max_rows = min(self._max_rows, int(self._max_seconds / per_row))
+        taken: list[_Request] = []
+        rows = first.rows
+        while self._waiting:
+            request = self._waiting[0]
+            if rows + request.rows > max_rows or request.shapes != first.shapes:
+                break
+            rows += request.rows
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def _run_batch(self, output_names: Sequence[str] | None, batch: Sequence[_Request]) -> None:
+        if len(batch) == 1:
+            self._runs_until_probe = max(0, self._runs_until_probe - 1)
+            batch[0].outputs = self._run_alone(output_names, batch[0].feeds)
+            return
+        feeds = {name: np.concatenate([request.feeds[name] for request in batch]) for name in batch[0].feeds}
+        rows = sum(request.rows for request in batch)
+        started = self._clock()
+        outputs = self._session.run(output_names, feeds)
+        self._learn((self._clock() - started) / rows, rows)
+        start = 0
+        for request in batch:
+            request.outputs = [output[start : start + request.rows] for output in outputs]
+            start += request.rows
+
+    def _learn(self, seconds_per_row: float, rows: int) -> None:
+        self._batch_seconds = _average(self._batch_seconds, seconds_per_row)
+        if self._batch_seconds * _MIN_GAIN > self._single_seconds:
+            self._runs_until_probe = _PROBE_RUNS
+            self._batch_seconds = 0.0
+        self._on_batch(rows)
+
+
+def _average(old: float, new: float) -> float:
+    return old + _WEIGHT * (new - old) if old else new
+
+
+def _has_free_rows(session: TensorSession) -> bool:
+    """Return whether every input and output takes any number of rows: its first axis has no fixed size."""
+    tensors = [*session.get_inputs(), *session.get_outputs()]
+    return all(tensor.shape and not isinstance(tensor.shape[0], int) for tensor in tensors)

@@ -1,0 +1,52 @@
+"""Configuration of a server process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.server.limits import ServerLimits
+
+__all__ = ["ServerConfig", "TlsFiles"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TlsFiles:
+    """Files of TLS.
+
+    Attributes:
+        certificate: Certificate chain of the server, PEM.
+        key: Its private key, PEM.
+        client_ca: Certificates that sign clients' certificates; None to not ask for them.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerConfig:
+    """What a server listens on, and how it runs.
+
+    Attributes:
+        host: Address to listen on.
+        http_port: Port of HTTP; 0 for a free one.
+        grpc_port: Port of gRPC; 0 for a free one.
+        workers: Number of processes.
+        refresh_seconds: Time between two looks for new versions.
+        with_batching: Run concurrent requests of slow models together.
+        with_access_log: Log each request.
+        tls: Files of TLS; None for plain text.
+        limits: Bounds that protect it from its clients.
+    """
+
+    host: str = "127.0.0.1"
+    http_port: int = 8000
+    grpc_port: int = 8001
+    workers: int = 1
+    refresh_seconds: float = 1.0
+    with_batching: bool = True
+    with_access_log: bool = True
+    tls: TlsFiles | None = None
+    limits: ServerLimits = field(default_factory=ServerLimits)

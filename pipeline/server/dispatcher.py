@@ -1,0 +1,103 @@
+"""Decide where a request runs: fast ones in the event loop, others in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from pipeline.contracts.errors import OverloadedError
+from pipeline.server.limits import ServerLimits
+from pipeline.server.metrics import ServerMetrics
+
+__all__ = ["MAX_INLINE_BYTES", "MAX_INLINE_SECONDS", "Dispatcher"]
+
+MAX_INLINE_SECONDS = 0.001  # longer requests would hold up the event loop; a thread costs about 0.1 ms
+MAX_INLINE_BYTES = 64 << 10
+_MAX_TRACKED = 4_096  # keys whose duration is remembered
+_WEIGHT = 0.1  # of the newest duration in the moving average
+_THREADS = 64  # requests that wait for a batch each hold one
+
+_Result = TypeVar("_Result")
+
+
+class Dispatcher:
+    """Runs requests, at most ``limits.max_concurrent`` at once. Used in the thread of the event loop.
+
+    Args:
+        limits: Bounds of concurrency and queue time.
+        metrics: Counts requests.
+        clock: Returns seconds.
+    """
+
+    def __init__(
+        self, limits: ServerLimits, metrics: ServerMetrics, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._limits = limits
+        self._metrics = metrics
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
+        self._seconds: OrderedDict[str, float] = OrderedDict()
+        self._open = 0
+
+    @property
+    def open_requests(self) -> int:
+        """Number of requests that run or wait."""
+        return self._open
+
+    def enter(self) -> None:
+        """Count a request in.
+
+        Raises:
+            OverloadedError: There are as many as the server takes.
+        """
+        if self._open >= self._limits.max_concurrent:
+            raise OverloadedError(f"the server has {self._open} open requests, the most it takes: try again later")
+        self._open += 1
+        self._metrics.in_flight.set(self._open)
+
+    def leave(self) -> None:
+        """Count a request out."""
+        self._open -= 1
+        self._metrics.in_flight.set(self._open)
+
+    def is_fast(self, key: str, size: int) -> bool:
+        """Return whether a request is expected to be fast enough for the event loop.
+
+        Args:
+            key: What the duration depends on, such as the path.
+            size: Size of the body in bytes.
+        """
+        return size <= MAX_INLINE_BYTES and self._seconds.get(key, MAX_INLINE_SECONDS) < MAX_INLINE_SECONDS
+
+    def learn(self, key: str, seconds: float) -> None:
+        """Record the duration of a request that succeeded."""
+        old = self._seconds.get(key)
+        if old is None:
+            while len(self._seconds) >= _MAX_TRACKED:
+                self._seconds.popitem(last=False)
+        self._seconds[key] = seconds if old is None else old + _WEIGHT * (seconds - old)
+
+    def run_in_thread(self, call: Callable[[], _Result]) -> asyncio.Future[_Result]:
+        """Run a call in a thread.
+
+        Returns:
+            Its result, or OverloadedError if it waited too long for a thread.
+        """
+        queued = self._clock()
+
+        def run() -> _Result:
+            waited = self._clock() - queued
+            self._metrics.record_queue(waited)
+            if waited > self._limits.max_queue_seconds:
+                raise OverloadedError(f"the request waited {waited:.1f} s for a thread: try again later")
+            return call()
+
+        return asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    def close(self) -> None:
+        """End the threads once they are idle."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""gRPC services: the Open Inference Protocol, TensorFlow Serving, health and reflection."""

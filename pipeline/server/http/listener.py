@@ -1,0 +1,63 @@
+"""Listen for HTTP connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+from pipeline.server.http.protocol import HttpApplication, HttpConnection
+from pipeline.server.limits import ServerLimits
+
+__all__ = ["HttpListener"]
+
+_SWEEP_SECONDS = 0.5  # between two looks for expired connections
+_BACKLOG = 2048
+
+
+class HttpListener:
+    """Accepts HTTP connections on a bound socket.
+
+    Args:
+        application: Responds to requests.
+        limits: Bounds of sizes and times.
+    """
+
+    def __init__(self, application: HttpApplication, limits: ServerLimits) -> None:
+        self._application = application
+        self._limits = limits
+        self._connections: set[HttpConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Start to accept connections on a bound socket."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: HttpConnection(self._application, self._limits, self._connections, loop.time),
+            sock=bound,
+            ssl=tls,
+            backlog=_BACKLOG,
+        )
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def stop(self) -> None:
+        """Refuse new connections, wait for the responses to open requests, and close all connections."""
+        assert self._server is not None
+        assert self._sweeper is not None
+        loop = asyncio.get_running_loop()
+        self._server.close()
+        deadline = loop.time() + self._limits.max_drain_seconds
+        while self._connections and loop.time() < deadline:
+            for connection in list(self._connections):
+                connection.drain()
+            await asyncio.sleep(0.01)
+        self._sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            now = loop.time()
+            for connection in list(self._connections):
+                connection.expire(now)

@@ -1,0 +1,37 @@
+"""Write HTTP/1.1 responses."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from pipeline.serving.api.messages import HttpResponse
+
+__all__ = ["CONTINUE", "error_response", "write_response"]
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_NO_BODY = frozenset({204, 304})
+
+
+def write_response(response: HttpResponse, *, keep_alive: bool, head_only: bool = False) -> bytes:
+    """Return the bytes of a response.
+
+    Args:
+        response: The response.
+        keep_alive: Whether the connection stays open.
+        head_only: Leave out the body, as the response to HEAD does.
+    """
+    lines = [_STATUS_LINES[response.status]]
+    lines.extend(f"{name}: {value}\r\n" for name, value in response.headers.items())
+    if response.status not in _NO_BODY:
+        lines.append(f"content-length: {len(response.body)}\r\n")
+    lines.append("\r\n" if keep_alive else "connection: close\r\n\r\n")
+    head = "".join(lines).encode("latin-1")
+    return head if head_only else head + response.body
+
+
+def error_response(status: int, message: str, **headers: str) -> HttpResponse:
+    """Return ``{"error": message}``; underscores in the names of further headers stand for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpResponse(status, json.dumps({"error": message}).encode(), {"content-type": "application/json", **named})

@@ -1,0 +1,1 @@
+"""Where the server's models come from: files, folders, the registry."""

@@ -1,0 +1,130 @@
+"""Models of a registry. A moved alias is followed without a request waiting for the new version to load."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+
+from pipeline.contracts.errors import ModeldropError, NotFoundError
+from pipeline.serving.api.model_source import LIVE, ModelReference
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.model_cache import ModelCache
+from pipeline.serving.model_loader import ModelLoader
+
+__all__ = ["RegistryModels"]
+
+_MAX_MODELS = 10_000  # loaded versions; the bound is their size
+
+_Alias = tuple[str, str, str]  # tenant, model, alias
+
+
+class RegistryModels:
+    """Models of a registry, loaded when they are called first. Thread-safe.
+
+    Args:
+        loader: Loads versions.
+        list_models: Returns the names of a tenant's models.
+        tenant: Tenant whose models are loaded at the start, and that ``names`` lists.
+        models: Names of the only models that are served; None for all.
+        max_bytes: Maximum size of the loaded files together; the one used last is kept whatever its size.
+        report: Called with a sentence about a version that cannot be loaded.
+    """
+
+    def __init__(  # noqa: PLR0913 - each by its name
+        self,
+        loader: ModelLoader,
+        *,
+        list_models: Callable[[str], Sequence[str]],
+        tenant: str,
+        models: Sequence[str] | None,
+        max_bytes: int,
+        report: Callable[[str], None],
+    ) -> None:
+        self._loader = loader
+        self._cache = ModelCache(loader, alias_seconds=math.inf, max_models=_MAX_MODELS, max_bytes=max_bytes)
+        self._list_models = list_models
+        self._tenant = tenant
+        self._models = models
+        self._report = report
+        self._aliases: dict[_Alias, int] = {}
+        self._unloaded: set[str] = set()
+        self._lock = threading.Lock()
+
+    def find(self, reference: ModelReference) -> LoadedModel:
+        """Return the version that a reference names, loaded.
+
+        Raises:
+            NotFoundError: The tenant has no such model, version or alias, or it is not served here.
+            ConflictError: The version is archived, or has not passed its smoke test.
+            IntegrityError: Its file is missing or changed.
+            TransientError: Storage is busy.
+        """
+        tenant, model, version, alias, _ = reference
+        if (self._models is not None and model not in self._models) or model in self._unloaded:
+            raise NotFoundError(f"there is no live model '{model}'")
+        if version is not None:
+            return self._cache.ready(tenant, model, version)
+        number = self._aliases.get((tenant, model, alias))
+        if number is None:
+            number = self._loader.find_version(tenant, model, alias)
+            loaded = self._cache.ready(tenant, model, number)
+            with self._lock:
+                self._aliases[tenant, model, alias] = number
+            return loaded
+        return self._cache.ready(tenant, model, number)
+
+    def versions(self, tenant: str, model: str) -> Sequence[int]:
+        """Return the versions of a model that have passed their smoke test, oldest first."""
+        return self._loader.versions(tenant, model)
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the models that can be called."""
+        return [name for name in self.all_names() if name not in self._unloaded]
+
+    def all_names(self) -> Sequence[str]:
+        """Return the names of all models, unloaded ones included."""
+        return self._models if self._models is not None else self._list_models(self._tenant)
+
+    def live_version(self, model: str) -> int | None:
+        """Return the number of the live version; None for an unknown or unloaded model."""
+        if model in self._unloaded:
+            return None
+        try:
+            return self._aliases.get((self._tenant, model, LIVE)) or self._loader.find_version(
+                self._tenant, model, LIVE
+            )
+        except NotFoundError:
+            return None
+
+    def load(self, model: str) -> None:
+        """Load the live version of a model; raise what ``find`` raises."""
+        self._unloaded.discard(model)
+        self.find(ModelReference(self._tenant, model))
+
+    def unload(self, model: str) -> None:
+        """Refuse requests for a model until it is loaded again.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        if model not in self.all_names():
+            raise NotFoundError(f"there is no model '{model}'")
+        self._unloaded.add(model)
+
+    def refresh(self) -> None:
+        """Look where the used aliases point; load a new version before requests are given it."""
+        for (tenant, model, alias), old in list(self._aliases.items()):
+            try:
+                version = self._loader.find_version(tenant, model, alias)
+                if version != old:
+                    self._cache.ready(tenant, model, version)
+            except NotFoundError:
+                with self._lock:
+                    self._aliases.pop((tenant, model, alias), None)
+                continue
+            except ModeldropError as error:
+                self._report(str(error))
+                continue
+            with self._lock:
+                self._aliases[tenant, model, alias] = version

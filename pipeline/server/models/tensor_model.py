@@ -1,0 +1,221 @@
+"""An ONNX file that comes without a signature: it takes and gives the graph's own tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.cells.errors import json_type
+from pipeline.serving.loaded_model import InferenceSession, LoadedModel
+from pipeline.serving.names import display_name
+from pipeline.serving.request_decoder import Feeds
+
+__all__ = ["TensorModel", "TensorSession", "TensorSpec", "tensor_specs"]
+
+_Array = NDArray[Any]
+_DATATYPES = {
+    "tensor(float16)": ("FP16", "f2"),
+    "tensor(float)": ("FP32", "f4"),
+    "tensor(double)": ("FP64", "f8"),
+    "tensor(int8)": ("INT8", "i1"),
+    "tensor(int16)": ("INT16", "i2"),
+    "tensor(int32)": ("INT32", "i4"),
+    "tensor(int64)": ("INT64", "i8"),
+    "tensor(uint8)": ("UINT8", "u1"),
+    "tensor(uint16)": ("UINT16", "u2"),
+    "tensor(uint32)": ("UINT32", "u4"),
+    "tensor(uint64)": ("UINT64", "u8"),
+    "tensor(bool)": ("BOOL", "?"),
+    "tensor(string)": ("BYTES", "O"),
+}
+
+
+class _Argument(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def shape(self) -> Sequence[int | str | None]: ...
+
+
+class TensorSession(InferenceSession, Protocol):
+    """An onnxruntime.InferenceSession with its inputs and outputs."""
+
+    def get_inputs(self) -> Sequence[_Argument]:
+        """Return the inputs of the graph."""
+        ...
+
+    def get_outputs(self) -> Sequence[_Argument]:
+        """Return the outputs of the graph."""
+        ...
+
+
+class TensorSpec(NamedTuple):
+    """Input or output of a graph.
+
+    Attributes:
+        name: Its name.
+        datatype: Datatype in the Open Inference Protocol.
+        dtype: Datatype in numpy.
+        shape: Its axes; -1 for one of any size.
+    """
+
+    name: str
+    datatype: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Metadata in the Open Inference Protocol."""
+        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+
+
+def tensor_specs(arguments: Iterable[_Argument]) -> list[TensorSpec]:
+    """Return the tensors of a graph.
+
+    Raises:
+        InvalidRequestError: One is a sequence, a map or of a type that the protocol does not have.
+    """
+    specs = []
+    for argument in arguments:
+        if argument.type not in _DATATYPES:
+            raise InvalidRequestError(f"'{display_name(argument.name)}' is {argument.type}: tensors are expected")
+        datatype, dtype = _DATATYPES[argument.type]
+        shape = tuple(axis if isinstance(axis, int) else -1 for axis in argument.shape or ())
+        specs.append(TensorSpec(argument.name, datatype, np.dtype(dtype), shape))
+    return specs
+
+
+class _TensorDecoder:
+    """Decodes the tensors of a request into the feeds of a session."""
+
+    def __init__(self, specs: Sequence[TensorSpec]) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+
+    def __call__(self, inputs: Any, *, ignore_extra: bool = False) -> Feeds:
+        """Decode tensors.
+
+        Args:
+            inputs: ``inputs`` of the request; the data of a tensor is an array of one axis, or a list.
+            ignore_extra: Ignore tensors that the model does not read.
+
+        Raises:
+            InvalidRequestError: A tensor is missing, unknown, repeated, or has a wrong shape, datatype or data.
+        """
+        if type(inputs) is not list:
+            raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_type(inputs)}")
+        feeds: Feeds = {}
+        for number, tensor in enumerate(inputs):
+            if type(tensor) is not dict or type(tensor.get("name")) is not str:
+                raise InvalidRequestError(f"inputs[{number}]: an object with name, shape, datatype, data is expected")
+            spec = self._specs.get(tensor["name"])
+            if spec is None:
+                if not ignore_extra:
+                    self._raise_unknown(tensor["name"])
+            elif spec.name in feeds:
+                raise InvalidRequestError(f"inputs[{number}]: '{display_name(spec.name)}' is repeated")
+            else:
+                feeds[spec.name] = _read_tensor(tensor, spec)
+        if missing := [name for name in self._specs if name not in feeds]:
+            raise InvalidRequestError(f"inputs lack {', '.join(map(display_name, missing))}")
+        return feeds
+
+    def _raise_unknown(self, name: str) -> NoReturn:
+        expected = ", ".join(map(display_name, self._specs))
+        raise InvalidRequestError(f"the model has no input '{display_name(name)}': {expected} is expected")
+
+
+def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
+    where = f"input '{display_name(spec.name)}'"
+    if tensor.get("datatype") != spec.datatype:
+        raise InvalidRequestError(f"{where}, datatype: {spec.datatype} is expected")
+    shape, data = tensor.get("shape"), tensor.get("data")
+    if type(shape) is not list or not all(type(axis) is int and axis >= 0 for axis in shape):
+        raise InvalidRequestError(f"{where}, shape: an array of sizes is expected")
+    if len(shape) != len(spec.shape) or any(e not in (-1, axis) for axis, e in zip(shape, spec.shape, strict=True)):
+        raise InvalidRequestError(f"{where}, shape: {list(spec.shape)} is expected (-1: any size)")
+    if not isinstance(data, list | np.ndarray):
+        raise InvalidRequestError(f"{where}, data: an array is expected, not {json_type(data)}")
+    array = _to_array(data, spec, where)
+    if array.size != math.prod(shape):
+        raise InvalidRequestError(f"{where}: its shape has {math.prod(shape)} elements, its data {array.size}")
+    return array.reshape(shape)
+
+
+def _to_array(data: list[Any] | _Array, spec: TensorSpec, where: str) -> _Array:
+    try:
+        if spec.dtype.kind == "f" and isinstance(data, list):  # as an extension, null is NaN
+            data = [math.nan if element is None else element for element in data]
+        array = np.array(data, object if spec.datatype == "BYTES" else None)
+    except ValueError:
+        raise InvalidRequestError(f"{where}, data: nested arrays of equal length are expected") from None
+    if spec.datatype == "BYTES":
+        if not all(type(element) is str for element in array.ravel()):
+            raise InvalidRequestError(f"{where}, data: texts are expected")
+        return array
+    if array.size == 0:
+        return array.astype(spec.dtype)
+    expected_kinds = {"f": "fiu", "i": "iu", "u": "iu", "b": "b" if isinstance(data, list) else "bu"}[spec.dtype.kind]
+    if array.dtype.kind not in expected_kinds:
+        raise InvalidRequestError(f"{where}, data: {spec.datatype} is expected")
+    if spec.dtype.kind in "iu":
+        bounds = np.iinfo(spec.dtype)
+        if array.min() < bounds.min or array.max() > bounds.max:
+            raise InvalidRequestError(f"{where}, data: a number is out of the range of {spec.datatype}")
+    return array.astype(spec.dtype, copy=False)
+
+
+class TensorModel(LoadedModel):
+    """A version without a signature. Thread-safe. It is called with tensors; rows need a signature.
+
+    Args:
+        tenant: Tenant of the model.
+        model: Name of the model.
+        version: Number of the version.
+        session: Runs the graph.
+        file_bytes: Size of the model file.
+
+    Raises:
+        InvalidRequestError: An input or output is not a tensor.
+    """
+
+    def __init__(self, *, tenant: str, model: str, version: int, session: TensorSession, file_bytes: int = 0) -> None:
+        self._inputs = tensor_specs(session.get_inputs())
+        self._outputs = tensor_specs(session.get_outputs())
+        columns = tuple(Column(name=spec.name, kind="numeric", shape=spec.shape[1:]) for spec in self._inputs)
+        super().__init__(
+            tenant=tenant,
+            model=model,
+            version=version,
+            signature=Signature(task="regression", target="", columns=columns),
+            session=session,
+            file_bytes=file_bytes,
+        )
+        self.outputs = [spec.name for spec in self._outputs]
+        self.decode_tensors = _TensorDecoder(self._inputs)  # type: ignore[assignment]  # the same call
+
+    def metadata(self, versions: Iterable[int]) -> dict[str, Any]:
+        """Return the Open Inference Protocol's metadata; ``versions`` are those of the model that can be called."""
+        return {
+            "name": self.model,
+            "versions": [str(version) for version in versions],
+            "platform": "onnx_onnxv1",
+            "inputs": [spec.metadata for spec in self._inputs],
+            "outputs": [spec.metadata for spec in self._outputs],
+        }
+
+    def predict(self, feeds: Feeds) -> NoReturn:
+        """Refuse rows.
+
+        Raises:
+            InvalidRequestError: Always.
+        """
+        raise InvalidRequestError('this model has no signature: tensors ("inputs") are expected, not rows')

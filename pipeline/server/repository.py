@@ -1,0 +1,47 @@
+"""Port: a repository of models that a server serves and refreshes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pipeline.serving.api.model_source import ModelSource
+
+__all__ = ["ModelRepository"]
+
+
+class ModelRepository(ModelSource, Protocol):
+    """Models that can be listed, loaded, unloaded and refreshed. Thread-safe."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the models that can be called."""
+        ...
+
+    def all_names(self) -> Sequence[str]:
+        """Return the names of all models, unloaded ones included."""
+        ...
+
+    def live_version(self, model: str) -> int | None:
+        """Return the number of the live version; None for an unknown or unloaded model."""
+        ...
+
+    def load(self, model: str) -> None:
+        """Load the live version of a model.
+
+        Raises:
+            NotFoundError: There is no such model.
+            IntegrityError: Its file is damaged.
+        """
+        ...
+
+    def unload(self, model: str) -> None:
+        """Free a model.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """Look for new versions, and load those that replace loaded ones; requests do not wait for it."""
+        ...

@@ -1,0 +1,133 @@
+"""Run one server process: listen, serve, refresh the models, and drain after SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvloop
+
+from pipeline.contracts.errors import ModeldropError
+from pipeline.server.access_log import AccessLog
+from pipeline.server.application import ServerApplication
+from pipeline.server.authentication import Authenticator
+from pipeline.server.config import ServerConfig, TlsFiles
+from pipeline.server.dispatcher import Dispatcher
+from pipeline.server.http.listener import HttpListener
+from pipeline.server.metrics import ServerMetrics
+from pipeline.server.repository import ModelRepository
+from pipeline.serving.api.prediction_api import PredictionApi
+
+__all__ = ["ServerComponents", "ServingProcess", "run_server", "tls_context"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerComponents:
+    """What a server process is composed of.
+
+    Attributes:
+        models: Its models.
+        authenticator: Finds callers.
+        metrics: Measures requests.
+        log: Logs requests.
+        events: Logs what happens to the server.
+    """
+
+    models: ModelRepository
+    authenticator: Authenticator
+    metrics: ServerMetrics
+    log: AccessLog
+    events: AccessLog
+
+
+def run_server(
+    server: ServingProcess, *, http: socket.socket, grpc: socket.socket, on_ready: Callable[[], object]
+) -> None:
+    """Serve until SIGTERM or SIGINT; then refuse new connections, finish open requests and return.
+
+    Args:
+        server: The server.
+        http: Bound socket of HTTP.
+        grpc: Bound socket that reserves the port of gRPC.
+        on_ready: Called once when requests are accepted.
+    """
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await server.serve(http, grpc, stop, on_ready)
+
+    uvloop.run(run())
+
+
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """Return the TLS context of HTTP; with ``client_ca``, clients without a certificate are refused."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.key)
+    if files.client_ca is not None:
+        context.load_verify_locations(files.client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+class ServingProcess:
+    """One server process.
+
+    Args:
+        config: How the server runs.
+        components: What it is composed of.
+    """
+
+    def __init__(self, config: ServerConfig, components: ServerComponents) -> None:
+        self._config = config
+        self._components = components
+        self._dispatcher = Dispatcher(config.limits, components.metrics)
+        self._application = ServerApplication(
+            PredictionApi(components.models),
+            authenticator=components.authenticator,
+            dispatcher=self._dispatcher,
+            metrics=components.metrics,
+            log=components.log,
+            events=components.events,
+            default_model=self._only_model,
+        )
+
+    async def serve(
+        self, http: socket.socket, grpc: socket.socket, stop: asyncio.Event, on_ready: Callable[[], object]
+    ) -> None:
+        """Serve until ``stop`` is set; then refuse new connections, finish open requests and return.
+
+        Args:
+            http: Bound socket of HTTP.
+            grpc: Bound socket that reserves the port of gRPC.
+            stop: Ends the server.
+            on_ready: Called once when requests are accepted.
+        """
+        listener = HttpListener(self._application, self._config.limits)
+        await listener.start(http, tls_context(self._config.tls) if self._config.tls else None)
+        refresher = asyncio.create_task(self._refresh())
+        on_ready()
+        await stop.wait()
+        self._application.is_draining = True
+        refresher.cancel()
+        await listener.stop()
+        self._dispatcher.close()
+        grpc.close()
+
+    async def _refresh(self) -> None:
+        """Look for new versions in a thread of its own, one look at a time."""
+        while True:
+            await asyncio.sleep(self._config.refresh_seconds)
+            try:
+                await asyncio.to_thread(self._components.models.refresh)
+            except ModeldropError as error:
+                self._components.events.report("models could not be refreshed", error=type(error).__name__)
+
+    def _only_model(self) -> str | None:
+        names = self._components.models.names()
+        return names[0] if len(names) == 1 else None

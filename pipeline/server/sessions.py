@@ -1,0 +1,38 @@
+"""Create onnxruntime sessions for a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnxruntime
+
+from pipeline.evaluation.sessions import WideSession
+from pipeline.server.batching import BatchingSession
+from pipeline.server.models.tensor_model import TensorSession
+
+__all__ = ["make_server_session"]
+
+_MIN_PARALLEL_BYTES = 4 << 20  # of a file; smaller graphs finish before another thread has woken up
+_LOG_ERRORS_ONLY = 3  # onnxruntime warns on machines without a GPU
+_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+def make_server_session(
+    file: bytes, *, threads: int, with_batching: bool, on_batch: Callable[[int], None] = lambda rows: None
+) -> TensorSession:
+    """Create a session from a model file, on the GPU if onnxruntime has a provider for it.
+
+    Args:
+        file: ONNX file.
+        threads: Threads of a large graph; small graphs have one.
+        with_batching: Run concurrent requests together where that pays.
+        on_batch: Called with the rows of each batch.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads if len(file) >= _MIN_PARALLEL_BYTES else 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
+    available = onnxruntime.get_available_providers()
+    session = WideSession(file, options, providers=[name for name in _PROVIDERS if name in available])
+    return BatchingSession(session, on_batch=on_batch) if with_batching else session

@@ -1,0 +1,40 @@
+"""Sockets that several processes listen on."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+__all__ = ["bind_socket", "is_loopback"]
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound, so that other processes of this server can listen on the same port.
+
+    Args:
+        host: Address or name of this machine.
+        port: Port; 0 for a free one.
+
+    Raises:
+        OSError: The address is not this machine's, or the port is in use.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,96 @@
+"""Start a server: bind its ports, compose its processes, say when it is ready."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
+
+import orjson
+
+from pipeline.contracts.errors import ConfigurationError
+from pipeline.server.access_log import AccessLog
+from pipeline.server.authentication import Authenticator
+from pipeline.server.config import ServerConfig
+from pipeline.server.metrics import ServerMetrics
+from pipeline.server.models.tensor_model import TensorSession
+from pipeline.server.repository import ModelRepository
+from pipeline.server.run import ServerComponents, ServingProcess, run_server
+from pipeline.server.sessions import make_server_session
+from pipeline.server.sockets import bind_socket
+from pipeline.server.workers import run_workers
+
+__all__ = ["ComposeModels", "start_server"]
+
+# (creates sessions, takes reports) -> models; called in each process, before it listens
+ComposeModels = Callable[[Callable[[bytes], TensorSession], Callable[[str], None]], ModelRepository]
+
+
+def start_server(
+    config: ServerConfig,
+    *,
+    compose_models: ComposeModels,
+    compose_authenticator: Callable[[], Authenticator],
+    announce: Callable[[bytes], None],
+    log_stream: BinaryIO | None = None,
+) -> int:
+    """Serve until SIGTERM.
+
+    Args:
+        config: What it listens on, and how it runs.
+        compose_models: Composes the models of a process.
+        compose_authenticator: Composes what finds the callers of a process.
+        announce: Called with one JSON line when requests are accepted: ``{"http", "grpc", "models"}``.
+        log_stream: Where logs go.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        ConfigurationError: A port cannot be bound, or there is no model to serve.
+    """
+    try:
+        http, grpc = bind_socket(config.host, config.http_port), bind_socket(config.host, config.grpc_port)
+    except OSError as error:
+        raise ConfigurationError(f"{config.host} cannot be listened on: {error.strerror or error}") from error
+    stream = log_stream or sys.stderr.buffer
+
+    def run(on_ready: Callable[[Sequence[str]], object]) -> None:
+        metrics = ServerMetrics()
+        log = AccessLog(stream if config.with_access_log else None)
+        events = AccessLog(stream)
+
+        def make_session(file: bytes) -> TensorSession:
+            threads = max(1, len(os.sched_getaffinity(0)) // config.workers)
+            return make_server_session(
+                file, threads=threads, with_batching=config.with_batching, on_batch=metrics.record_batch
+            )
+
+        models = compose_models(make_session, events.report)
+        models.refresh()
+        components = ServerComponents(
+            models=models, authenticator=compose_authenticator(), metrics=metrics, log=log, events=events
+        )
+        server = ServingProcess(config, components)
+        run_server(server, http=http, grpc=grpc, on_ready=lambda: on_ready(models.names()))
+
+    scheme = "https" if config.tls else "http"
+    address = f"[{config.host}]" if ":" in config.host else config.host
+
+    def say_ready(models: Sequence[str]) -> None:
+        ready: dict[str, Any] = {
+            "http": f"{scheme}://{address}:{http.getsockname()[1]}",
+            "grpc": f"{address}:{grpc.getsockname()[1]}",
+            "models": list(models),
+        }
+        announce(orjson.dumps(ready))
+
+    if config.workers == 1:
+        run(say_ready)
+        return 0
+    return run_workers(
+        config.workers,
+        lambda ready: run(lambda models: ready(orjson.dumps(models))),
+        on_ready=lambda line: say_ready(orjson.loads(line)),
+    )
