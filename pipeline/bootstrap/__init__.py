@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
+    from pipeline.registry.audit import AuditLog
     from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.registry.tenants import TenantAdministration
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.authorizer import Authorizer
     from pipeline.serving.loaded_model import InferenceSession
@@ -121,6 +123,8 @@ class OperatorServices:
     runs: RunLog
     registry: ModelRegistry
     keys: ApiKeys
+    tenants: TenantAdministration
+    audit: AuditLog
     executions: Executions
     logs: CloudWatchLogs
     dead_letters: Callable[[], tuple[DeadLetters, ...]]
@@ -200,10 +204,12 @@ def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
 
 def authorizer(environ: Environ = os.environ) -> Authorizer:
     from pipeline.registry.api_keys import ApiKeys
+    from pipeline.registry.tenants import Tenants
     from pipeline.serving.authorizer import Authorizer
 
     settings = AuthorizerSettings.from_env(environ)
-    return Authorizer(ApiKeys(table_of(connect(environ), settings.table)), settings.gateway_key)
+    table = table_of(connect(environ), settings.table)
+    return Authorizer(ApiKeys(table), Tenants(table), settings.gateway_key)
 
 
 def job(run: str, environ: Environ = os.environ) -> Job:
@@ -258,25 +264,31 @@ def operator(
     credentials: tuple[str, str] | None = None,
 ) -> OperatorServices:
     """Everything of a deployed stack; raise NotFoundError when there is none of that name."""
+    from pipeline.cloud.api_gateway_keys import ApiGatewayKeys
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
     from pipeline.cloud.stack import Stack
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
+    from pipeline.registry.audit import AuditLog
     from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.registry.tenants import TIERS, TenantAdministration
 
     clients = Clients(endpoint_url=endpoint_url, region=region, profile=profile, credentials=credentials)
     deployed = Stack(clients.cloudformation, stack)
     outputs = deployed.outputs()
     table = table_of(clients, outputs["TableName"])
     artifacts = bucket_of(clients, outputs["ArtifactsBucket"])
+    plans = {tier: outputs[name] for tier in TIERS if (name := f"{tier.capitalize()}UsagePlan") in outputs}
     return OperatorServices(
         uploads=bucket_of(clients, outputs["UploadsBucket"]),
         artifacts=artifacts,
         runs=RunLog(table),
         registry=ModelRegistry(table, artifacts),
         keys=ApiKeys(table),
+        tenants=TenantAdministration(table, ApiGatewayKeys(clients.apigateway, stack=stack, plans=plans)),
+        audit=AuditLog(table),
         executions=StepFunctionsExecutions(clients.stepfunctions, outputs["StateMachineArn"]),
         logs=CloudWatchLogs(clients.logs, deployed.resources("AWS::Logs::LogGroup")),
         dead_letters=lambda: _dead_letters(clients, outputs),

@@ -19,6 +19,7 @@ from pipeline.cli.commands import (
     models,
     runs,
     serve,
+    tenants,
     variants,
     versions,
 )
@@ -109,4 +110,5 @@ versions.register(app)
 variants.register(app)
 serve.register(app)
 keys.register(app)
+tenants.register(app)
 demo.register(app)

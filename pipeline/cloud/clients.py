@@ -99,6 +99,11 @@ class Clients:
         return cast("CloudFormationClient", self._make("cloudformation"))
 
     @cached_property
+    def apigateway(self) -> Any:
+        """Client of API Gateway."""
+        return self._make("apigateway")
+
+    @cached_property
     def sts(self) -> Any:
         return self._make("sts")
 

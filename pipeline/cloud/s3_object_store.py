@@ -94,6 +94,18 @@ class S3ObjectStore:
         with self._transfers() as transfers:
             transfers.copy(origin, self._bucket, key).result()
 
+    def delete_all(self, prefix: str) -> int:
+        """Delete all versions of all objects whose key begins with ``prefix``, and return their number."""
+        deleted = 0
+        with self._speaking():
+            for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
+                versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                listed: list[Any] = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+                if listed:
+                    self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": listed, "Quiet": True})
+                deleted += len(listed)
+        return deleted
+
     def keys(self, prefix: str) -> Iterator[str]:
         with self._speaking():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):

@@ -22,6 +22,7 @@ __all__ = [
     "Execution",
     "Executions",
     "FunctionCalls",
+    "GatewayKeys",
     "Item",
     "Message",
     "Messages",
@@ -170,6 +171,14 @@ class ObjectStore(Protocol):
 
         Raises:
             ObjectNotFoundError: The source has no such object or version.
+        """
+        ...
+
+    def delete_all(self, prefix: str) -> int:
+        """Delete all versions of all objects whose key begins with ``prefix``. Idempotent.
+
+        Returns:
+            Number of deleted versions, delete markers included.
         """
         ...
 
@@ -452,4 +461,22 @@ class Messages(Protocol):
 
     def delete(self, message: Message) -> None:
         """Delete a message by its delivery. Idempotent."""
+        ...
+
+
+class GatewayKeys(Protocol):
+    """API Gateway's keys, one for each tenant, and the usage plans that limit them."""
+
+    def create(self, tenant: str, value: str, tier: str) -> None:
+        """Create a tenant's key in the usage plan of a tier. Idempotent.
+
+        Args:
+            tenant: Tenant that the key belongs to.
+            value: The key itself, 20 to 128 characters.
+            tier: Name of the usage plan.
+        """
+        ...
+
+    def delete(self, tenant: str) -> None:
+        """Delete a tenant's key. Idempotent: an absent key is ignored."""
         ...

@@ -1,4 +1,7 @@
-"""Keys of the items in the one table. A partition belongs to one tenant, except API keys and the listing index."""
+"""Keys of the items in the one table. A partition belongs to one tenant, except API keys and the listing index.
+
+docs/table.md shows the keys and who reads them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ __all__ = [
     "alias_key",
     "alias_prefix",
     "api_key_key",
+    "audit_key",
     "history_prefix",
     "model_key",
     "models_of",
@@ -13,6 +17,7 @@ __all__ = [
     "rejected_upload_key",
     "rejected_uploads_of",
     "run_key",
+    "tenant_key",
     "version_key",
     "version_prefix",
 ]
@@ -76,6 +81,16 @@ def history_prefix(tenant: str, model: str) -> tuple[str, str]:
 def api_key_key(key_sha256: str) -> tuple[str, str]:
     """Return (pk, sk) of an API key by its hash.
 
-    Its attributes are ``tenant``, ``principal``, ``permissions``, ``prefix`` and ``created_at``.
+    Its attributes are those of an ApiKey, and ``permissions``.
     """
     return f"KEY#{key_sha256}", "KEY"
+
+
+def tenant_key(tenant: str) -> tuple[str, str]:
+    """Return (pk, sk) of a tenant: ``status``, ``tier``, ``gateway_key`` and the models shared with it."""
+    return f"ACCOUNT#{tenant}", "ACCOUNT"
+
+
+def audit_key(tenant: str, entry: str) -> tuple[str, str]:
+    """Return (pk, sk) of an entry of the audit log; ``entry`` begins with its time."""
+    return f"AUDIT#{tenant}", f"ENTRY#{entry}"

@@ -160,6 +160,13 @@ class RunLog:
         items = self._table.query(*run_key(tenant, ""))
         return [_run(item) for item in sorted(items, key=lambda i: i["listed_at"], reverse=True)[:limit]]
 
+    def delete_all(self, tenant: str) -> int:
+        """Delete all runs and rejected uploads of a tenant, and return their number. Idempotent."""
+        items = [*self._table.query(*run_key(tenant, "")), *self._table.query(*rejected_uploads_of(tenant))]
+        for item in items:
+            self._table.delete(item["pk"], item["sk"])
+        return len(items)
+
     def reject(self, bucket: str, key: str, reason: str, *, at: datetime) -> None:
         """Record that an upload started no run; it replaces an earlier record of the same key.
 

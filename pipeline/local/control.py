@@ -156,7 +156,8 @@ def _with_api_key(cloud_home: Home, server: Server) -> Mapping[str, str]:
     try:
         stack.keys.resolve(cloud_home.api_key() or "")
     except UnauthenticatedError:
-        cloud_home.save_api_key(stack.keys.create(DEFAULT_TENANT, "laptop"))
+        cloud_home.save_api_key(stack.keys.create(DEFAULT_TENANT, "laptop", role="owner"))
+    stack.tenants.ensure(DEFAULT_TENANT)
     return stack.outputs
 
 

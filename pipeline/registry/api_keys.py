@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pipeline.contracts.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from pipeline.contracts.object_keys import SMOKE_TEST, check_tenant
+from pipeline.contracts.object_keys import SMOKE_TEST, check_model, check_tenant
 from pipeline.contracts.ports import Item, Table
 from pipeline.contracts.table_keys import api_key_key
+from pipeline.registry.roles import DEFAULT_ROLE, ROLES, check_role, role_of
 
-__all__ = ["ApiKey", "ApiKeys", "Principal"]
+__all__ = ["ROTATION_OVERLAP", "ApiKey", "ApiKeys", "Principal"]
 
+ROTATION_OVERLAP = timedelta(days=1)
 _PREFIX_LENGTH = 11  # "md_" and 8 of 43 characters: identifies a key, and does not help to guess it
 
 
@@ -25,12 +28,14 @@ class Principal:
     Attributes:
         tenant: Tenant that the caller belongs to.
         principal: Name of the caller.
-        permissions: Any of ``read`` and ``predict``.
+        permissions: Any of ``read``, ``predict``, ``publish`` and ``manage``.
+        models: Models that the caller may see; empty for all of the tenant.
     """
 
     tenant: str
     principal: str
     permissions: tuple[str, ...]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,16 +46,22 @@ class ApiKey:
         prefix: First characters of the key; identifies it.
         tenant: Tenant of the caller.
         principal: Name of the caller.
-        permissions: Any of ``read`` and ``predict``.
+        role: Role of the caller (registry.roles).
+        permissions: Permissions of the role.
+        models: Models that the caller may see; empty for all of the tenant.
         created_at: ISO 8601.
+        valid_until: ISO 8601; None if the key does not expire.
         revoked_at: ISO 8601; None while the key is valid.
     """
 
     prefix: str
     tenant: str
     principal: str
+    role: str
     permissions: tuple[str, ...]
+    models: tuple[str, ...] = ()
     created_at: str
+    valid_until: str | None = None
     revoked_at: str | None = None
 
 
@@ -66,36 +77,50 @@ class ApiKeys:
         self._now = now
 
     def create(
-        self, tenant: str, principal: str = "default", *, permissions: Sequence[str] = ("predict", "read")
+        self,
+        tenant: str,
+        principal: str = "default",
+        *,
+        role: str = DEFAULT_ROLE,
+        models: Sequence[str] = (),
+        valid_for: timedelta | None = None,
     ) -> str:
         """Create a key and return it in plain text; it cannot be shown again.
 
         Args:
             tenant: Tenant of the caller.
             principal: Name of the caller.
-            permissions: Any of ``read`` and ``predict``.
+            role: Role of the caller (registry.roles).
+            models: Models that the caller may see; empty for all of the tenant.
+            valid_for: Time after which the key expires; None for never.
 
         Raises:
-            InvalidUploadError: ``tenant`` is not a valid tenant name.
+            InvalidUploadError: ``tenant`` or one of the models has no valid name.
+            InputError: There is no such role.
             ForbiddenError: ``principal`` is reserved for the pipeline.
         """
         check_tenant(tenant)
+        for model in models:
+            check_model(model)
         if principal == SMOKE_TEST:
             raise ForbiddenError(f"'{SMOKE_TEST}' is reserved for the pipeline: choose another name")
         key = f"md_{secrets.token_urlsafe(32)}"
         pk, sk = api_key_key(_sha256(key))
-        created_at = self._time()
+        now = self._now()
+        expiry = {} if valid_for is None else {"valid_until": _format_time(now + valid_for)}
         self._table.put(
             {
                 "pk": pk,
                 "sk": sk,
                 "listing": "KEY",
-                "listed_at": created_at,
+                "listed_at": _format_time(now),
                 "tenant": tenant,
                 "principal": principal,
-                "permissions": list(permissions),
+                "role": check_role(role),
+                "models": list(models),
                 "prefix": key[:_PREFIX_LENGTH],
-                "created_at": created_at,
+                "created_at": _format_time(now),
+                **expiry,
             }
         )
         return key
@@ -104,20 +129,50 @@ class ApiKeys:
         """Return the caller that a key belongs to.
 
         Raises:
-            UnauthenticatedError: The key is unknown or revoked.
+            UnauthenticatedError: The key is unknown, expired or revoked.
         """
         item = self._table.get(*api_key_key(_sha256(key)))
-        if item is None or "revoked_at" in item:
-            raise UnauthenticatedError("the API key is unknown or revoked: send a valid one in the header x-api-key")
-        return Principal(tenant=item["tenant"], principal=item["principal"], permissions=tuple(item["permissions"]))
+        if item is None or not self._is_valid(item):
+            raise UnauthenticatedError(
+                "the API key is unknown, expired or revoked: send a valid one in the header x-api-key"
+            )
+        return Principal(
+            tenant=item["tenant"],
+            principal=item["principal"],
+            permissions=_permissions(item),
+            models=tuple(item.get("models", ())),
+        )
 
     def list(self, tenant: str | None = None) -> list[ApiKey]:
-        """Return keys, newest first, revoked ones included. The list may be a second old.
+        """Return keys, newest first, revoked and expired ones included. The list may be a second old.
 
         Args:
             tenant: Keys of one tenant; by default those of all.
         """
         return [_api_key(item) for item in self._table.listing("KEY") if tenant in (None, item["tenant"])]
+
+    def rotate(self, prefix: str, *, overlap: timedelta = ROTATION_OVERLAP) -> str:
+        """Create a key like the valid one with this prefix, and return it; the old one expires after the overlap.
+
+        Args:
+            prefix: First characters of the key.
+            overlap: Time in which both keys are valid.
+
+        Raises:
+            NotFoundError: No valid key has the prefix.
+        """
+        now = self._now()
+        (old, *_) = self._find_valid(prefix)
+        lifetime = None
+        if "valid_until" in old:
+            lifetime = datetime.fromisoformat(old["valid_until"]) - datetime.fromisoformat(old["created_at"])
+        rotated = _api_key(old)
+        key = self.create(
+            rotated.tenant, rotated.principal, role=rotated.role, models=rotated.models, valid_for=lifetime
+        )
+        ends = min(_format_time(now + overlap), old.get("valid_until", "9"))
+        self._table.update(old["pk"], old["sk"], {"valid_until": ends})
+        return key
 
     def revoke(self, prefix: str) -> None:
         """Revoke the valid keys with this prefix.
@@ -125,26 +180,47 @@ class ApiKeys:
         Raises:
             NotFoundError: No valid key has the prefix.
         """
-        items = [i for i in self._table.listing("KEY") if i["prefix"] == prefix and "revoked_at" not in i]
+        for item in self._find_valid(prefix):
+            self._table.update(item["pk"], item["sk"], {"revoked_at": _format_time(self._now())})
+
+    def delete_all(self, tenant: str) -> int:
+        """Delete the keys of a tenant, and return their number."""
+        items = [item for item in self._table.listing("KEY") if item["tenant"] == tenant]
+        for item in items:
+            self._table.delete(item["pk"], item["sk"])
+        return len(items)
+
+    def _find_valid(self, prefix: str) -> Sequence[Item]:
+        items = [item for item in self._table.listing("KEY") if item["prefix"] == prefix and self._is_valid(item)]
         if not items:
             raise NotFoundError("no valid API key has this prefix: 'modeldrop keys list' shows the prefixes")
-        for item in items:
-            self._table.update(item["pk"], item["sk"], {"revoked_at": self._time()})
+        return items
 
-    def _time(self) -> str:
-        return self._now().isoformat(timespec="microseconds")  # fixed length, so that text sorts like time
+    def _is_valid(self, item: Item) -> bool:
+        return "revoked_at" not in item and item.get("valid_until", "9") > _format_time(self._now())
 
 
 def _sha256(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def _format_time(moment: datetime) -> str:
+    """Format as ISO 8601 in UTC with a fixed length, so that text sorts like time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _permissions(item: Item) -> tuple[str, ...]:
+    return ROLES[item["role"]] if "role" in item else tuple(item["permissions"])
+
+
 def _api_key(item: Item) -> ApiKey:
+    permissions = _permissions(item)
+    values: dict[str, Any] = {field.name: item[field.name] for field in fields(ApiKey) if field.name in item}
     return ApiKey(
-        prefix=item["prefix"],
-        tenant=item["tenant"],
-        principal=item["principal"],
-        permissions=tuple(item["permissions"]),
-        created_at=item["created_at"],
-        revoked_at=item.get("revoked_at"),
+        **{
+            **values,
+            "role": item.get("role") or role_of(permissions),
+            "permissions": permissions,
+            "models": tuple(item.get("models", ())),
+        }
     )

@@ -161,6 +161,17 @@ class ModelRegistry:
         item = self._table.get(*model_key(tenant, model))
         return None if item is None else _summary(item)
 
+    def delete_all(self, tenant: str) -> int:
+        """Delete all models of a tenant from the table, and return the number of items. Idempotent."""
+        deleted = 0
+        for summary in self.models(tenant):
+            partition, _ = version_key(tenant, summary.model, 0)
+            keys = [(item["pk"], item["sk"]) for item in self._table.query(partition)]
+            for key in (*keys, model_key(tenant, summary.model)):  # the summary last: it leads to the others
+                self._table.delete(*key)
+            deleted += len(keys) + 1
+        return deleted
+
     def history(self, tenant: str, model: str) -> list[AliasMove]:
         """Return the moves of all aliases, oldest first."""
         return self.moves.list(tenant, model)[::-1]

@@ -19,6 +19,8 @@ class _Principal(Protocol):
     def principal(self) -> str: ...
     @property
     def permissions(self) -> Sequence[str]: ...
+    @property
+    def models(self) -> Sequence[str]: ...
 
 
 class _Keys(Protocol):
@@ -27,40 +29,64 @@ class _Keys(Protocol):
         ...
 
 
+class _Tenant(Protocol):
+    @property
+    def status(self) -> str: ...
+    @property
+    def gateway_key(self) -> str: ...
+
+
+class _Tenants(Protocol):
+    def get(self, tenant: str) -> _Tenant | None: ...
+
+
 class Authorizer:
     """Authorizes requests.
 
     Args:
         keys: Resolves API keys.
-        gateway_key: Opaque key of the usage plan in API Gateway; None without a usage plan.
+        tenants: Status and gateway keys of tenants.
+        gateway_key: Key of API Gateway for tenants that have none of their own; None without a usage plan.
     """
 
-    def __init__(self, keys: _Keys, gateway_key: str | None) -> None:
+    def __init__(self, keys: _Keys, tenants: _Tenants, gateway_key: str | None) -> None:
         self._keys = keys
+        self._tenants = tenants
         self._gateway_key = gateway_key
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the IAM policy and the context that API Gateway caches for this API key.
 
+        A key that is unknown, expired or revoked, or of a suspended tenant, is denied rather than raised, since API
+        Gateway caches a policy and no error: of many requests with it one reads the table.
+
         Raises:
-            UnauthenticatedError: The key is missing or unknown. API Gateway requires the exact message for a 401: any
-                other
-                message becomes a 500.
+            UnauthenticatedError: There is no key. API Gateway requires the exact message for a 401: any other message
+                becomes a 500.
         """
+        if not (key := _find_key(event)):
+            raise UnauthenticatedError("Unauthorized")
+        stage = _stage_arn(event["methodArn"])
         try:
-            caller = self._keys.resolve(_find_key(event))
+            caller = self._keys.resolve(key)
         except UnauthenticatedError:
-            raise UnauthenticatedError("Unauthorized") from None
+            return {"principalId": "unknown", "policyDocument": _make_policy("Deny", stage)}
+        principal = f"{caller.tenant}/{caller.principal}"
+        tenant = self._tenants.get(caller.tenant)
+        if tenant is not None and tenant.status != "ACTIVE":
+            return {"principalId": principal, "policyDocument": _make_policy("Deny", stage)}
+        gateway_key = self._gateway_key if tenant is None else tenant.gateway_key
         policy = {
-            "principalId": f"{caller.tenant}/{caller.principal}",
-            "policyDocument": _make_policy(_stage_arn(event["methodArn"])),
+            "principalId": principal,
+            "policyDocument": _make_policy("Allow", stage),
             "context": {
                 "tenant": caller.tenant,
                 "principal": caller.principal,
                 "permissions": ",".join(caller.permissions),
+                "models": ",".join(caller.models),
             },
         }
-        return policy | ({"usageIdentifierKey": self._gateway_key} if self._gateway_key else {})
+        return policy | ({"usageIdentifierKey": gateway_key} if gateway_key else {})
 
 
 def _find_key(event: Mapping[str, Any]) -> str:
@@ -74,6 +100,6 @@ def _stage_arn(method_arn: str) -> str:
     return f"{api}/{stage}/*"
 
 
-def _make_policy(resource: str) -> dict[str, Any]:
-    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource}
+def _make_policy(effect: str, resource: str) -> dict[str, Any]:
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
     return {"Version": "2012-10-17", "Statement": [statement]}

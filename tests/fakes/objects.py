@@ -84,6 +84,9 @@ class FakeObjectStore:
         metadata = source.head(source_key, version_id=version_id).metadata
         self.put(key, source.get(source_key, version_id=version_id), metadata=metadata)
 
+    def delete_all(self, prefix: str) -> int:
+        return sum(len(self._versions.pop(key)) for key in list(self.keys(prefix)))
+
     def keys(self, prefix: str) -> Iterator[str]:
         yield from sorted(key for key in self._versions if key.startswith(prefix))
 

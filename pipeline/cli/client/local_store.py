@@ -70,6 +70,13 @@ class LocalStore:
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
         self.put(key, source.get(source_key))
 
+    def delete_all(self, prefix: str) -> int:
+        """Forget files; they stay on the disk."""
+        forgotten = list(self.keys(prefix))
+        for key in forgotten:
+            del self.files[key]
+        return len(forgotten)
+
     def keys(self, prefix: str) -> Iterator[str]:
         yield from sorted(key for key in self.files if key.startswith(prefix))
 

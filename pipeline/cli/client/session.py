@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     import httpx
 
     from pipeline.contracts.account import Account, DeployedStack, StoredData
-    from pipeline.contracts.ports import ObjectStore
+    from pipeline.contracts.ports import Executions, ObjectStore
     from pipeline.deployment.commands import Commands
     from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
+    from pipeline.registry.audit import AuditLog
     from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.registry.tenants import TenantAdministration
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_loader import ModelLoader
 
@@ -90,6 +92,9 @@ class Connection:
     runs: RunLog
     registry: ModelRegistry
     keys: ApiKeys
+    tenants: TenantAdministration
+    audit: AuditLog
+    executions: Executions
     logs: Logs
     dead_letters: Callable[[], tuple[DeadLetters, ...]] = tuple
     model_loader: Callable[[Callable[[bytes], InferenceSession]], ModelLoader] = _no_model_loader

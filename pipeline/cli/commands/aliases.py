@@ -83,6 +83,7 @@ def promote(
         reason=reason,
         expected=expected or ANY_VERSION,
     )
+    connection.audit.add("promote", f"{model}@{version} {alias}", caller=(owner, caller_name("promote")))
     if alias == LIVE:
         connection.runs.mark_promoted(promoted.lineage.run)
     _report(promoted, alias, previous=move.previous if move else version, json=json)
@@ -110,6 +111,7 @@ def rollback(
     move = connection.registry.aliases.roll_back(
         AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
     )
+    connection.audit.add("rollback", f"{model}@{move.version} {alias}", caller=(owner, caller_name("rollback")))
     record = connection.registry.record(owner, model, move.version)
     _report(record, alias, previous=move.previous, json=json)
 

@@ -1,12 +1,14 @@
-"""keys list, keys create, keys revoke."""
+"""keys list, keys create, keys rotate, keys revoke."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.aliases import caller_name
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command, Group
 
@@ -15,18 +17,30 @@ __all__ = ["register"]
 _CREATE = """
 Examples:
   modeldrop keys create acme
-  KEY=$(modeldrop keys create acme --principal ci)
+  modeldrop keys create acme --role publisher --expires 90
+  KEY=$(modeldrop keys create acme --principal ci --model houses)
+
+Roles: reader (metadata), predictor (and predictions), publisher (and uploads, promotions), owner (and deletions).
 
 It is stored hashed, so it is shown only this once."""
+_ROTATE = """
+Examples:
+  modeldrop keys rotate md_0GuLJ8lh              # both are valid for a day
+  modeldrop keys rotate md_0GuLJ8lh --overlap 1  # for an hour"""
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+PrefixArgument = Annotated[
+    str, typer.Argument(metavar="KEY", help="First characters of a key, as 'modeldrop keys list' shows them.")
+]
 
 
 def register(app: typer.Typer) -> None:
+    """Add the commands."""
     keys = typer.Typer(cls=Group, no_args_is_help=True, help="API keys: who may call which tenant's models.")
     keys.command("list", cls=Command)(list_keys)
     keys.command("create", cls=Command, epilog=_CREATE)(create)
+    keys.command("rotate", cls=Command, epilog=_ROTATE)(rotate)
     keys.command("revoke", cls=Command)(revoke)
-    app.add_typer(keys, name="keys", rich_help_panel="Models")
+    app.add_typer(keys, name="keys", rich_help_panel="Tenants")
 
 
 def list_keys(
@@ -38,44 +52,83 @@ def list_keys(
     from dataclasses import asdict
 
     from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.tables import keys_table
+    from pipeline.cli.views.tenants import keys_table
 
-    found = session_of(ctx).connection().keys.list(tenant)
+    keys = session_of(ctx).connection().keys.list(tenant)
     if json:
-        print_json([asdict(key) for key in found])
+        print_json([asdict(key) for key in keys])
     else:
-        show(keys_table(found))
+        show(keys_table(keys))
 
 
 def create(
     ctx: typer.Context,
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Tenant whose models it may call.")],
+    *,
     principal: Annotated[str, typer.Option(metavar="NAME", help="Who in the tenant holds it.")] = "default",
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help="reader, predictor, publisher or owner (default: predictor).")
+    ] = "predictor",
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL", help="Only this model; repeat it for several.")
+    ] = None,
+    expires: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, max=3650, help="Days until it expires (default: never).")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Create a key for a tenant and show it once."""
-    from pipeline.cli.terminal.console import print_json
+    """Create a key for a tenant and show it once; a tenant that does not exist is created."""
+    connection = session_of(ctx).connection()
+    key = connection.keys.create(
+        tenant,
+        principal,
+        role=role,
+        models=model or (),
+        valid_for=None if expires is None else timedelta(days=expires),
+    )
+    connection.tenants.ensure(tenant)
+    connection.audit.add("keys create", f"{key[:11]} {role}", caller=(tenant, caller_name("keys create")))
+    _show_once(key, tenant, principal, role, json=json)
 
-    key = session_of(ctx).connection().keys.create(tenant, principal)
-    if json:
-        print_json({"tenant": tenant, "principal": principal, "api_key": key})
-    else:
-        typer.echo(key)
-        message("keep it: it is stored hashed and cannot be shown again")
 
-
-def revoke(
+def rotate(
     ctx: typer.Context,
-    prefix: Annotated[
-        str, typer.Argument(metavar="KEY", help="First characters of a key, as 'modeldrop keys list' shows them.")
-    ],
+    prefix: PrefixArgument,
+    overlap: Annotated[
+        int, typer.Option(metavar="HOURS", min=0, max=8760, help="Hours in which the old key stays valid.")
+    ] = 24,
     json: JsonOption = False,
 ) -> None:
+    """Replace a key by a new one like it; both are valid for a while."""
+    connection = session_of(ctx).connection()
+    prefix = prefix.rstrip("…")
+    key = connection.keys.rotate(prefix, overlap=timedelta(hours=overlap))
+    rotated = next(stored for stored in connection.keys.list() if stored.prefix == prefix)
+    connection.audit.add("keys rotate", prefix, caller=(rotated.tenant, caller_name("keys rotate")))
+    message(f"{prefix}… is valid for {overlap} more hours")
+    _show_once(key, rotated.tenant, rotated.principal, rotated.role, json=json)
+
+
+def revoke(ctx: typer.Context, prefix: PrefixArgument, json: JsonOption = False) -> None:
     """Revoke a key."""
     from pipeline.cli.terminal.console import print_json
 
+    connection = session_of(ctx).connection()
     prefix = prefix.rstrip("…")
-    session_of(ctx).connection().keys.revoke(prefix)
-    message("revoked: it may be accepted for some seconds more, where it is cached")
+    tenants = {key.tenant for key in connection.keys.list() if key.prefix == prefix}
+    connection.keys.revoke(prefix)
+    for tenant in tenants:
+        connection.audit.add("keys revoke", prefix, caller=(tenant, caller_name("keys revoke")))
+    message("revoked: it may be accepted for up to 30 seconds more, where it is cached")
     if json:
         print_json({"revoked": prefix})
+
+
+def _show_once(key: str, tenant: str, principal: str, role: str, *, json: bool) -> None:
+    from pipeline.cli.terminal.console import print_json
+
+    if json:
+        print_json({"tenant": tenant, "principal": principal, "role": role, "api_key": key})
+    else:
+        typer.echo(key)
+        message("keep it: it is stored hashed and cannot be shown again")

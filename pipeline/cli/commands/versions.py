@@ -60,6 +60,7 @@ def archive(
     owner = connection.tenant(tenant)
     find_version(connection, owner, model, version)
     archived = connection.registry.lifecycle.archive(owner, model, version, by=caller_name("archive"))
+    connection.audit.add("archive", f"{model}@{version}", caller=(owner, caller_name("archive")))
     message(f"{model} version {version} is archived: 'modeldrop undelete {model} {version}' restores it")
     if json:
         print_json(status_document(archived))
@@ -81,6 +82,7 @@ def delete(
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
     deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=caller_name("delete"))
+    connection.audit.add("delete", f"{model}@{version}", caller=(owner, caller_name("delete")))
     message(
         f"{model} version {version} is deleted: 'modeldrop undelete {model} {version}' restores it until "
         f"{until:%Y-%m-%d %H:%M} UTC"
@@ -105,6 +107,7 @@ def undelete(
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
     restored = connection.registry.lifecycle.restore(owner, model, version)
+    connection.audit.add("undelete", f"{model}@{version}", caller=(owner, caller_name("undelete")))
     message(f"{model} version {version} is {restored.status}", style="green")
     if json:
         print_json(status_document(restored))
@@ -138,6 +141,7 @@ def tag(
         {name: value for name, value in tags.items() if value},
         remove=tuple(name for name, value in tags.items() if not value),
     )
+    connection.audit.add("tag", f"{model}{f'@{version}' if version else ''}", caller=(owner, caller_name("tag")))
     message(f"{model}{f' version {version}' if version else ''}: {_list_tags(stored)}")
     if json:
         print_json({"tenant": owner, "model": model, "version": version, "tags": stored})

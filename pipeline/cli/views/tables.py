@@ -17,13 +17,11 @@ from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
 from pipeline.contracts.records.run import Run, Stage
 from pipeline.contracts.stack import StackStatus
 from pipeline.evaluation.number_format import format_number
-from pipeline.registry.api_keys import ApiKey
 
 __all__ = [
     "STYLES",
     "duration",
     "interval",
-    "keys_table",
     "models_table",
     "plain_stage",
     "run_panel",
@@ -107,32 +105,6 @@ def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> 
             Text(str(summary.live_version), style="green") if summary.live_version else Text("none", style="yellow"),
             str(summary.latest_version),
             *(_live_cells(live) if live else ("", "", "", "")),
-        )
-    return table
-
-
-def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
-    if not keys:
-        return Text("no keys yet: 'modeldrop keys create TENANT' makes one")
-    table = FittedTable(
-        columns=[
-            FittedColumn(name="key"),
-            FittedColumn(name="tenant"),
-            FittedColumn(name="principal", drop=2),
-            FittedColumn(name="may", drop=3),
-            FittedColumn(name="made", drop=1),
-            FittedColumn(name=""),
-        ]
-    )
-    for key in keys:
-        table.add(
-            Text(f"{key.prefix}…"),
-            Text(key.tenant),
-            Text(key.principal),
-            ", ".join(key.permissions),
-            key.created_at[:16].replace("T", " "),
-            Text("revoked", style="red") if key.revoked_at else Text("valid", style="green"),
-            style="dim" if key.revoked_at else None,
         )
     return table
 

@@ -24,8 +24,12 @@ from pipeline.contracts.stack import DEFAULT_STACK, StackStatus
 from pipeline.intake.dead_letters import DeadLetters
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
+from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
+from pipeline.registry.tenants import TenantAdministration
 from tests.fakes.account import FakeAccount, FakeData, FakeStack, RecordedCommands
+from tests.fakes.executions import FakeExecutions
+from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, artifact
 from tests.fakes.table import FakeTable
@@ -104,6 +108,9 @@ class Stage:
         table = FakeTable()
         self.uploads, self.artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
         self.runs, self.registry, self.keys = RunLog(table), ModelRegistry(table, self.artifacts), ApiKeys(table)
+        self.gateway_keys = FakeGatewayKeys()
+        self.tenants, self.audit = TenantAdministration(table, self.gateway_keys), AuditLog(table)
+        self.executions = FakeExecutions()
         self.logs = FakeLogs()
         self.dead_letters: tuple[DeadLetters, ...] = ()
         self.account, self.stack, self.data = FakeAccount(), FakeStack(), FakeData()
@@ -167,6 +174,9 @@ class Stage:
             runs=self.runs,
             registry=self.registry,
             keys=self.keys,
+            tenants=self.tenants,
+            audit=self.audit,
+            executions=self.executions,
             logs=self.logs,
             dead_letters=lambda: self.dead_letters,
         )

@@ -54,6 +54,16 @@ def _keep_variants(stage: Stage) -> list[str]:
     return ["m"]
 
 
+def _create_tenant(stage: Stage) -> list[str]:
+    stage.tenants.create("acme")
+    return []
+
+
+def _audited(stage: Stage) -> list[str]:
+    stage.audit.add("promote", "m@1", caller=("demo", "anna"))
+    return []
+
+
 COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "up": lambda stage: [],
     "down": lambda stage: [],
@@ -80,6 +90,13 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "variants": _keep_variants,
     "keys list": lambda stage: [],
     "keys create": lambda stage: ["acme"],
+    "keys rotate": lambda stage: [stage.keys.list(None)[0].prefix],
+    "tenants list": _create_tenant,
+    "tenants create": lambda stage: ["acme"],
+    "tenants suspend": lambda stage: [*_create_tenant(stage), "acme"],
+    "tenants resume": lambda stage: [*_create_tenant(stage), "acme"],
+    "tenants delete": lambda stage: [*_create_tenant(stage), "acme", "--yes"],
+    "audit": _audited,
     "keys revoke": lambda stage: [stage.keys.list(None)[0].prefix],
 }
 

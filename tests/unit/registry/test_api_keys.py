@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import timedelta
 
 import pytest
 
-from pipeline.contracts.errors import ForbiddenError, InvalidUploadError, NotFoundError, UnauthenticatedError
+from pipeline.contracts.errors import (
+    ForbiddenError,
+    InputError,
+    InvalidUploadError,
+    NotFoundError,
+    UnauthenticatedError,
+)
 from pipeline.registry.api_keys import ApiKeys, Principal
 from tests.fakes.clock import FakeClock
 from tests.fakes.table import FakeTable
@@ -40,6 +47,77 @@ def test_the_key_itself_is_stored_nowhere(keys: ApiKeys, table: FakeTable) -> No
     assert key not in str(item)
     assert item["pk"] == f"KEY#{hashlib.sha256(key.encode()).hexdigest()}"
     assert not any(key[i : i + 12] in str(item) for i in range(len(key) - 11))
+
+
+@pytest.mark.parametrize(
+    ("role", "permissions"),
+    [
+        ("reader", {"read"}),
+        ("predictor", {"read", "predict"}),
+        ("publisher", {"read", "predict", "publish"}),
+        ("owner", {"read", "predict", "publish", "manage"}),
+    ],
+)
+def test_a_role_has_its_permissions(keys: ApiKeys, role: str, permissions: set[str]) -> None:
+    assert set(keys.resolve(keys.create("demo", role=role)).permissions) == permissions
+    assert keys.list()[0].role == role
+
+
+def test_an_unknown_role_makes_no_key(keys: ApiKeys) -> None:
+    with pytest.raises(InputError, match="reader, predictor, publisher, owner"):
+        keys.create("demo", role="root")
+    assert keys.list() == []
+
+
+def test_a_key_may_be_for_some_models_alone(keys: ApiKeys) -> None:
+    assert keys.resolve(keys.create("demo", models=["adult"])).models == ("adult",)
+    with pytest.raises(InvalidUploadError):
+        keys.create("demo", models=["a/b"])
+
+
+def test_a_key_expires(keys: ApiKeys, clock: FakeClock) -> None:
+    key = keys.create("demo", valid_for=timedelta(seconds=60))
+    clock.pass_seconds(59)
+    assert keys.resolve(key).tenant == "demo"
+    clock.pass_seconds(1)
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(key)
+    with pytest.raises(NotFoundError):
+        keys.rotate(key[:11])
+
+
+def test_a_rotated_key_is_like_the_old_one_which_is_valid_for_the_overlap(keys: ApiKeys, clock: FakeClock) -> None:
+    old = keys.create("demo", "ci", role="publisher", models=["adult"], valid_for=timedelta(days=30))
+    clock.pass_seconds(3600)
+    new = keys.rotate(old[:11], overlap=timedelta(hours=2))
+    assert keys.resolve(old) == keys.resolve(new)
+    assert keys.resolve(new) == Principal(
+        tenant="demo", principal="ci", permissions=("predict", "publish", "read"), models=("adult",)
+    )
+    clock.pass_seconds(7200)
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(old)
+    clock.pass_seconds(29 * 86400 - 3600)
+    assert keys.resolve(new).principal == "ci"
+    clock.pass_seconds(86400)
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(new)
+
+
+def test_a_rotation_does_not_prolong_the_old_key(keys: ApiKeys, clock: FakeClock) -> None:
+    old = keys.create("demo", valid_for=timedelta(seconds=60))
+    keys.rotate(old[:11])
+    clock.pass_seconds(60)
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(old)
+
+
+def test_a_key_of_an_older_release_has_the_role_of_its_permissions(keys: ApiKeys, table: FakeTable) -> None:
+    key = keys.create("demo")
+    (item,) = table.listing("KEY")
+    table.update(item["pk"], item["sk"], {"permissions": ["predict", "read"]}, remove=["role", "models"])
+    assert keys.list()[0].role == "predictor"
+    assert keys.resolve(key).permissions == ("predict", "read")
 
 
 @pytest.mark.parametrize("key", ["", "md_", "md_" + "A" * 43, "KEY"])

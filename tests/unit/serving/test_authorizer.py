@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
+from pipeline.registry.tenants import TenantAdministration
 from pipeline.serving.authorizer import Authorizer
+from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.table import FakeTable
 from tests.helpers.function_files import event
 
 
 @pytest.fixture
-def keys() -> ApiKeys:
-    return ApiKeys(FakeTable())
+def table() -> FakeTable:
+    return FakeTable()
+
+
+@pytest.fixture
+def keys(table: FakeTable) -> ApiKeys:
+    return ApiKeys(table)
+
+
+@pytest.fixture
+def tenants(table: FakeTable) -> TenantAdministration:
+    return TenantAdministration(table, FakeGatewayKeys())
+
+
+def effect(answer: dict[str, Any]) -> str:
+    return answer["policyDocument"]["Statement"][0]["Effect"]
 
 
 def asking(headers: dict[str, str] | None) -> dict[str, Any]:
@@ -23,8 +40,10 @@ def asking(headers: dict[str, str] | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "X-API-Key"])
-def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(keys: ApiKeys, header: str) -> None:
-    answer = Authorizer(keys, "opaque")(asking({header: keys.create("demo", "ci")}))
+def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(
+    keys: ApiKeys, tenants: TenantAdministration, header: str
+) -> None:
+    answer = Authorizer(keys, tenants, "opaque")(asking({header: keys.create("demo", "ci")}))
     assert answer == {
         "principalId": "demo/ci",
         "policyDocument": {
@@ -37,26 +56,50 @@ def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(keys: ApiKey
                 }
             ],
         },
-        "context": {"tenant": "demo", "principal": "ci", "permissions": "predict,read"},
+        "context": {"tenant": "demo", "principal": "ci", "permissions": "predict,read", "models": ""},
         "usageIdentifierKey": "opaque",
     }
 
 
-def test_without_a_usage_plan_no_gateway_key_is_named(keys: ApiKeys) -> None:
-    assert "usageIdentifierKey" not in Authorizer(keys, None)(asking({"x-api-key": keys.create("demo")}))
+def test_without_a_usage_plan_no_gateway_key_is_named(keys: ApiKeys, tenants: TenantAdministration) -> None:
+    assert "usageIdentifierKey" not in Authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("demo")}))
 
 
-@pytest.mark.parametrize("headers", [None, {}, {"x-api-key": ""}, {"x-api-key": "md_" + "x" * 43}, {"x-api": "md_"}])
-def test_no_key_and_an_unknown_one_are_refused_in_the_word_that_is_a_401(
-    keys: ApiKeys, headers: dict[str, str] | None
+def test_each_tenants_requests_count_by_its_own_gateway_key(keys: ApiKeys, tenants: TenantAdministration) -> None:
+    authorize = Authorizer(keys, tenants, "shared")
+    for tenant in ("demo", "acme"):
+        own = tenants.create(tenant).gateway_key
+        assert authorize(asking({"x-api-key": keys.create(tenant)}))["usageIdentifierKey"] == own
+
+
+def test_a_key_for_some_models_names_them(keys: ApiKeys, tenants: TenantAdministration) -> None:
+    key = keys.create("demo", models=["adult", "houses"])
+    assert Authorizer(keys, tenants, None)(asking({"x-api-key": key}))["context"]["models"] == "adult,houses"
+
+
+@pytest.mark.parametrize("headers", [None, {}, {"x-api-key": ""}, {"x-api": "md_"}])
+def test_no_key_is_refused_in_the_word_that_is_a_401(
+    keys: ApiKeys, tenants: TenantAdministration, headers: dict[str, str] | None
 ) -> None:
     with pytest.raises(UnauthenticatedError) as raised:
-        Authorizer(keys, "opaque")(asking(headers))
+        Authorizer(keys, tenants, "opaque")(asking(headers))
     assert str(raised.value) == "Unauthorized"
 
 
-def test_a_revoked_key_is_refused(keys: ApiKeys) -> None:
+def test_unknown_revoked_and_expired_keys_are_denied_by_a_policy_that_is_cached(
+    keys: ApiKeys, tenants: TenantAdministration
+) -> None:
+    revoked, expired = keys.create("demo"), keys.create("demo", valid_for=timedelta(0))
+    keys.revoke(revoked[:11])
+    for key in ("md_" + "x" * 43, revoked, expired):
+        answer = Authorizer(keys, tenants, "opaque")(asking({"x-api-key": key}))
+        assert (effect(answer), "context" in answer, "usageIdentifierKey" in answer) == ("Deny", False, False)
+
+
+def test_the_keys_of_a_suspended_tenant_are_denied(keys: ApiKeys, tenants: TenantAdministration) -> None:
     key = keys.create("demo")
-    keys.revoke(key[:11])
-    with pytest.raises(UnauthenticatedError):
-        Authorizer(keys, None)(asking({"x-api-key": key}))
+    tenants.create("demo")
+    tenants.suspend("demo")
+    assert effect(Authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Deny"
+    tenants.resume("demo")
+    assert effect(Authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Allow"

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.cloud.assumed_role import RunPolicy
 from pipeline.contracts.object_keys import RunKeys, artifact_key
-from pipeline.contracts.table_keys import api_key_key, run_key, version_key
+from pipeline.contracts.table_keys import api_key_key, run_key, tenant_key, version_key
 from tests.helpers.iam import Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
 from tests.helpers.template import ROOT, resources
 
@@ -18,7 +18,7 @@ OTHER_OF_DEMO = "demo_houses_000000000003"
 KEYS = RunKeys.of(RUN)
 OWN, VERSION = run_key("demo", RUN)[0], version_key("demo", "houses", 1)[0]
 OTHERS, OTHERS_VERSION = run_key("acme", OTHER)[0], version_key("acme", "houses", 1)[0]
-API_KEY = api_key_key("0" * 64)[0]
+API_KEY, TENANT = api_key_key("0" * 64)[0], tenant_key("demo")[0]
 
 # What an adapter calls -> the permissions that the call needs.
 PERMISSIONS = {
@@ -41,6 +41,7 @@ PERMISSIONS = {
 OPERATORS = {
     "describe_stacks", "list_stack_resources", "filter_log_events", "stop_execution",
     "get_queue_attributes", "receive_message", "send_message", "delete_message",
+    "create_api_key", "create_usage_plan_key", "get_api_keys", "delete_api_key", "delete_objects",
     "delete_stack", "list_stacks", "describe_stack_events", "list_images", "describe_instance_type_offerings",
 }  # fmt: skip
 
@@ -121,7 +122,7 @@ MADE = {
         *items(VERSION, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
     ],
     "DescribeModelsFunction": [*READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query")],
-    "AuthorizeRequestFunction": [*items(API_KEY, "GetItem")],
+    "AuthorizeRequestFunction": [*items(API_KEY, "GetItem"), *items(TENANT, "GetItem")],
     "JobRole": [*WRITES, *LOGS, *GIVES_UP],
     "Pipeline": [
         *(call for function in STAGES for call in on(arn_of(function), "lambda:InvokeFunction")),
@@ -140,6 +141,7 @@ MADE = {
 }  # fmt: skip
 NEVER = [
     *items(API_KEY, "PutItem", "UpdateItem", "DeleteItem", "Query"),
+    *items(TENANT, "PutItem", "UpdateItem", "DeleteItem", "Query"),
     *items(OWN, "DeleteItem", "Scan"),
     *objects("ArtifactsBucket", KEYS.plan, "DeleteObject"),
     *objects("UploadsBucket", UPLOAD, "PutObject", "DeleteObject"),

@@ -1,0 +1,51 @@
+"""Removal of a tenant with all that it owns."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.contracts.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+
+__all__ = ["RemovedTenant", "remove_tenant"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemovedTenant:
+    """Counts of what was deleted: object versions, records of the table, API keys."""
+
+    objects: int
+    items: int
+    keys: int
+
+
+def remove_tenant(connection: Connection, tenant: str) -> RemovedTenant:
+    """Delete what a tenant owns: keys first, so that nothing new comes, its own record last. Idempotent.
+
+    Runs that are going end as failed when their files are gone; cancel them before to free their machines.
+
+    Args:
+        connection: Stack of the tenant.
+        tenant: Name.
+
+    Raises:
+        NotFoundError: There is no such tenant.
+    """
+    if connection.tenants.get(tenant) is None:
+        raise NotFoundError(f"there is no tenant '{tenant}': 'modeldrop tenants list' lists them")
+    connection.tenants.suspend(tenant)
+    keys = connection.keys.delete_all(tenant)
+    for run in connection.runs.list(tenant=tenant, limit=1000):
+        if run.status != "RUNNING":
+            continue
+        with suppress(NotFoundError):  # it has not begun, and finds no files
+            connection.executions.stop(run.run, "the tenant was deleted")
+    objects = connection.uploads.delete_all(f"{tenant}/") + connection.artifacts.delete_all(f"tenants/{tenant}/")
+    items = connection.registry.delete_all(tenant) + connection.runs.delete_all(tenant)
+    connection.audit.delete_all(tenant)
+    connection.tenants.remove(tenant)
+    return RemovedTenant(objects=objects, items=items, keys=keys)

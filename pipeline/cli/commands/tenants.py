@@ -1,0 +1,132 @@
+"""tenants list, create, suspend, resume, delete; audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.aliases import caller_name
+from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
+from pipeline.cli.terminal.help_pages import Command, Group
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+    from pipeline.registry.tenants import Tenant
+
+__all__ = ["register"]
+
+_CREATE = """
+Examples:
+  modeldrop tenants create acme --tier premium
+  modeldrop keys create acme --role owner
+
+A tier is a usage plan: requests a second and a day, of this tenant alone."""
+_AUDIT = """
+Examples:
+  modeldrop audit --tenant acme
+  modeldrop audit --json | jq '.[] | select(.outcome == "denied")'"""
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", help="Name of the tenant.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    tenants = typer.Typer(cls=Group, no_args_is_help=True, help="Tenants: create, suspend, delete, list.")
+    tenants.command("list", cls=Command)(list_tenants)
+    tenants.command("create", cls=Command, epilog=_CREATE)(create)
+    tenants.command("suspend", cls=Command)(suspend)
+    tenants.command("resume", cls=Command)(resume)
+    tenants.command("delete", cls=Command)(delete)
+    app.add_typer(tenants, name="tenants", rich_help_panel="Tenants")
+    app.command(cls=Command, epilog=_AUDIT, rich_help_panel="Tenants")(audit)
+
+
+def list_tenants(ctx: typer.Context, json: JsonOption = False) -> None:
+    """List tenants, newest first."""
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.tenants import tenant_document, tenants_table
+
+    tenants = session_of(ctx).connection().tenants.list()
+    if json:
+        print_json([tenant_document(tenant) for tenant in tenants])
+    else:
+        show(tenants_table(tenants))
+
+
+def create(
+    ctx: typer.Context,
+    tenant: TenantArgument,
+    tier: Annotated[
+        str, typer.Option(metavar="TIER", help="basic, standard or premium (default: standard).")
+    ] = "standard",
+    json: JsonOption = False,
+) -> None:
+    """Create a tenant with a usage plan."""
+    connection = session_of(ctx).connection()
+    _finish(connection, "create", connection.tenants.create(tenant, tier=tier), json=json)
+
+
+def suspend(ctx: typer.Context, tenant: TenantArgument, json: JsonOption = False) -> None:
+    """Refuse all keys of a tenant; its models stay."""
+    connection = session_of(ctx).connection()
+    _finish(connection, "suspend", connection.tenants.suspend(tenant), json=json)
+
+
+def resume(ctx: typer.Context, tenant: TenantArgument, json: JsonOption = False) -> None:
+    """Accept the keys of a suspended tenant again."""
+    connection = session_of(ctx).connection()
+    _finish(connection, "resume", connection.tenants.resume(tenant), json=json)
+
+
+def delete(
+    ctx: typer.Context,
+    tenant: TenantArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Delete a tenant with all that it owns: files, runs, models, keys. It cannot be undone."""
+    from pipeline.cli.client.tenant_removal import remove_tenant
+    from pipeline.cli.terminal.console import print_json
+
+    connection = session_of(ctx).connection()
+    question = f"Delete the tenant '{tenant}' with all its files, runs, models and keys?"
+    if not yes and not typer.confirm(question, err=True):
+        raise StoppedError("nothing was deleted", "Declined", ExitCode.FAILED)
+    removed = remove_tenant(connection, tenant)
+    message(f"{tenant} is deleted: {removed.objects:,} objects, {removed.items:,} records, {removed.keys:,} keys")
+    if json:
+        print_json({"tenant": tenant, "objects": removed.objects, "records": removed.items, "keys": removed.keys})
+
+
+def audit(
+    ctx: typer.Context,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """List changes and denied calls, newest first: who, when, what."""
+    from dataclasses import asdict
+
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.tenants import audit_table
+
+    entries = session_of(ctx).connection().audit.list(tenant=tenant, limit=limit)
+    if json:
+        print_json([asdict(entry) for entry in entries])
+    elif entries:
+        show(audit_table(entries))
+    else:
+        message("no changes or denied calls yet")
+
+
+def _finish(connection: Connection, action: str, tenant: Tenant, *, json: bool) -> None:
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.tenants import tenant_document
+
+    command = f"tenants {action}"
+    connection.audit.add(command, tenant.tenant, caller=(tenant.tenant, caller_name(command)))
+    message(f"{tenant.tenant} is {tenant.status.lower()}, tier {tenant.tier}")
+    if json:
+        print_json(tenant_document(tenant))
