@@ -302,9 +302,11 @@ def _check_expected(alias: AliasRef, stored: Item | None, expected: Expected) ->
     current = _version_of(stored)
     if expected in (ANY_VERSION, current):
         return
-    points_to, wanted = ("no version" if number is None else f"version {number}" for number in (current, expected))
+    points_to, expected_text = (
+        "no version" if number is None else f"version {number}" for number in (current, expected)
+    )
     raise AliasMovedError(
-        f"the alias '{alias.alias}' of '{alias.model}' points to {points_to}, not to {wanted} as expected",
+        f"the alias '{alias.alias}' of '{alias.model}' points to {points_to}, not to {expected_text} as expected",
         current=current,
     )
 

@@ -133,7 +133,7 @@ def history(
     from pipeline.cli.client.lookup import find_model
     from pipeline.cli.client.run_listing import parse_since
     from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.versions import history_table, move_document
+    from pipeline.cli.views.registry.versions import history_table, move_document
 
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)

@@ -52,7 +52,7 @@ def list_keys(
     from dataclasses import asdict
 
     from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.tenants import keys_table
+    from pipeline.cli.views.registry.tenants import keys_table
 
     keys = session_of(ctx).connection().keys.list(tenant)
     if json:

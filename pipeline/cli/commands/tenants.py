@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 def list_tenants(ctx: typer.Context, json: JsonOption = False) -> None:
     """List tenants, newest first."""
     from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.tenants import tenant_document, tenants_table
+    from pipeline.cli.views.registry.tenants import tenant_document, tenants_table
 
     tenants = session_of(ctx).connection().tenants.list()
     if json:
@@ -110,7 +110,7 @@ def audit(
     from dataclasses import asdict
 
     from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.tenants import audit_table
+    from pipeline.cli.views.registry.tenants import audit_table
 
     entries = session_of(ctx).connection().audit.list(tenant=tenant, limit=limit)
     if json:
@@ -123,7 +123,7 @@ def audit(
 
 def _finish(connection: Connection, action: str, tenant: Tenant, *, json: bool) -> None:
     from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.tenants import tenant_document
+    from pipeline.cli.views.registry.tenants import tenant_document
 
     command = f"tenants {action}"
     connection.audit.add(command, tenant.tenant, caller=(tenant.tenant, caller_name(command)))

@@ -54,7 +54,7 @@ def archive(
     """Archive a version: it is kept, but not served. Refused while an alias points to it."""
     from pipeline.cli.client.lookup import find_version
     from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.versions import status_document
+    from pipeline.cli.views.registry.versions import status_document
 
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
@@ -76,7 +76,7 @@ def delete(
     """Delete a version after a grace period of 7 days. Refused while an alias points to it."""
     from pipeline.cli.client.lookup import find_model
     from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.versions import status_document
+    from pipeline.cli.views.registry.versions import status_document
 
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
@@ -101,7 +101,7 @@ def undelete(
     """Restore a version that was deleted or archived."""
     from pipeline.cli.client.lookup import find_model
     from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.versions import status_document
+    from pipeline.cli.views.registry.versions import status_document
 
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
@@ -163,7 +163,7 @@ def diff(
     """Compare two versions: data, settings, test metrics, size, latency."""
     from pipeline.cli.client.lookup import find_version
     from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.versions import difference_table
+    from pipeline.cli.views.registry.versions import difference_table
     from pipeline.registry.comparison import compare_versions, read_facts
 
     connection = session_of(ctx).connection()

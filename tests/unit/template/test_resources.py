@@ -94,10 +94,10 @@ def test_a_functions_policy_names_actions_and_resources(name: str) -> None:
 
 def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
     for name, function in FUNCTIONS.items():
-        prefix = "KEY#*" if name == "AuthorizeRequestFunction" else "TENANT#*"
+        prefixes = ["KEY#*", "ACCOUNT#*"] if name == "AuthorizeRequestFunction" else ["TENANT#*"]
         for statement in _statements(function.get("Policies", [])):
             if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
-                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": [prefix]}
+                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": prefixes}
 
 
 def test_what_has_no_resource_of_its_own_is_listed() -> None:

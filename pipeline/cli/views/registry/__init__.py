@@ -1,0 +1,1 @@
+"""Views of the registry: versions, aliases, tenants, keys, the audit log."""
