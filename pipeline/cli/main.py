@@ -15,6 +15,7 @@ from pipeline.cli.commands import (
     demo,
     deployment,
     embedded_cloud,
+    export,
     keys,
     models,
     runs,
@@ -105,6 +106,7 @@ check.register(app)
 runs.register(app)
 dead_letters.register(app)
 models.register(app)
+export.register(app)
 aliases.register(app)
 versions.register(app)
 variants.register(app)

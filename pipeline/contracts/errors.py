@@ -5,6 +5,7 @@
     │   ├── InvalidUploadError       the object's key: tenant, model or file name
     │   ├── InvalidJobSpecError      train.yaml or the object's metadata
     │   ├── InvalidModelCodeError    model.py: not Python, or without the expected factory
+    │   ├── InvalidModelError        a model file: broken, unsafe, or with an operator that its target lacks
     │   ├── DatasetError             the data file; it is quarantined with a report
     │   │   ├── UnreadableDatasetError   not the format that its name says, truncated, not text
     │   │   ├── MalformedRowsError       too many ragged or malformed rows
@@ -70,6 +71,7 @@ __all__ = [
     "InvalidColumnsError",
     "InvalidJobSpecError",
     "InvalidModelCodeError",
+    "InvalidModelError",
     "InvalidRequestError",
     "InvalidTargetError",
     "InvalidUploadError",
@@ -135,6 +137,10 @@ class InvalidJobSpecError(InputError):
 
 class InvalidModelCodeError(InputError):
     """The uploaded model.py is not Python, or lacks the expected factory."""
+
+
+class InvalidModelError(InputError):
+    """A model file is broken or unsafe, or has an operator that its target cannot run."""
 
 
 class DatasetError(InputError):

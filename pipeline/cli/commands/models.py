@@ -1,8 +1,7 @@
-"""models, card, predict, export."""
+"""models, card, predict."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,10 +23,6 @@ _CARD = """
 Examples:
   modeldrop card houses
   modeldrop card houses 3 --json | jq .importance"""
-_EXPORT = """
-Examples:
-  modeldrop export houses                 # the live version, as houses-1.onnx
-  modeldrop export houses 3 -o model.onnx"""
 _PREDICT = """
 Examples:
   modeldrop predict houses new_houses.csv --rows 5
@@ -77,7 +72,6 @@ def register(app: typer.Typer) -> None:
     app.command(cls=Command, rich_help_panel=panel)(models)
     app.command(cls=Command, epilog=_CARD, rich_help_panel=panel)(card)
     app.command(cls=Command, epilog=_PREDICT, rich_help_panel=panel)(predict)
-    app.command(cls=Command, epilog=_EXPORT, rich_help_panel=panel)(export)
 
 
 def models(
@@ -196,37 +190,6 @@ def _print_answers(answers: Answers, output: Path | None, *, json: bool) -> None
         message(f"{answers.model} version {answers.version}", style="dim")
     if answers.truths:
         message(score_text(answers).plain)
-
-
-def export(
-    ctx: typer.Context,
-    *,
-    model: ModelArgument,
-    version: VersionArgument = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: MODEL-VERSION.onnx.")
-    ] = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Download a version's ONNX file."""
-    from pipeline.cli.client.lookup import find_version
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.tables import size
-    from pipeline.contracts.artifacts import read_artifact
-    from pipeline.evaluation.stored_models import unpack_model
-
-    connection = session_of(ctx).connection()
-    registered = find_version(connection, connection.tenant(tenant), model, version)
-    name = f"{model} version {registered.version}"
-    stored = read_artifact(connection.artifacts, registered.artifact.key, registered.artifact.sha256)
-    file = unpack_model(stored, name)
-    path = output or Path(f"{model}-{registered.version}.onnx")
-    path.write_bytes(file)
-    message(f"{name} ({registered.precision}, {size(len(file))}) in {path}")
-    if json:
-        sha256 = hashlib.sha256(file).hexdigest()
-        print_json({"model": model, "version": registered.version, "file": str(path), "sha256": sha256})
 
 
 def _live(summary: ModelSummary, connection: Connection) -> ModelVersion | None:

@@ -1,0 +1,162 @@
+"""State of a translation: the statements so far, the constants they read, and the tables they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import onnx
+from onnx import helper
+
+from pipeline.contracts.errors import InvalidModelError
+from pipeline.exporting.c_source.tensors import CTensor
+
+__all__ = ["EMITTERS", "Emitter", "Operation", "attributes_of", "emits", "index_expression"]
+
+
+class Operation:
+    """A node with its tensors.
+
+    Args:
+        node: The node.
+        tensors: All tensors of the graph, by name.
+    """
+
+    def __init__(self, node: onnx.NodeProto, tensors: Mapping[str, CTensor]) -> None:
+        self.kind = node.op_type
+        self.name = node.name or node.output[0]
+        self.attributes = attributes_of(node)
+        self.inputs = [tensors[name] if name else None for name in node.input]
+        self.outputs = [tensors[name] if name else None for name in node.output]
+
+    @property
+    def output(self) -> CTensor:
+        """The first output."""
+        assert self.outputs[0] is not None
+        return self.outputs[0]
+
+    def input(self, index: int) -> CTensor:
+        """Return an input that must be there.
+
+        Raises:
+            InvalidModelError: It is absent.
+        """
+        tensor = self.optional(index)
+        if tensor is None:
+            raise InvalidModelError(f"node '{self.name}' ({self.kind}) has no input {index}")
+        return tensor
+
+    def optional(self, index: int) -> CTensor | None:
+        """Return an input that may be absent."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def constant(self, index: int) -> Any:
+        """Return the value of an input that must be constant.
+
+        Raises:
+            InvalidModelError: It is computed.
+        """
+        tensor = self.input(index)
+        if tensor.value is None:
+            raise InvalidModelError(f"node '{self.name}' ({self.kind}): input {index} must be a constant")
+        return tensor.value
+
+    def axis(self, default: int, rank: int) -> int:
+        """Return the attribute ``axis``, counted from the first dimension."""
+        axis = int(self.attributes.get("axis", default))
+        return axis + rank if axis < 0 else axis
+
+    def refuse(self, what: str) -> InvalidModelError:
+        """Return the error that C source lacks ``what``."""
+        return InvalidModelError(f"node '{self.name}' ({self.kind}): C source has no {what}")
+
+
+class Emitter:
+    """C statements of one graph."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.tables: list[str] = []  # static data that nodes bring along
+        self._constants: dict[str, CTensor] = {}
+
+    @property
+    def constants(self) -> Sequence[CTensor]:
+        """The constants that the statements read."""
+        return list(self._constants.values())
+
+    def emit(self, operation: Operation) -> None:
+        """Append the statements of a node.
+
+        Raises:
+            InvalidModelError: C source cannot express it.
+        """
+        emitter = EMITTERS.get(operation.kind)
+        if emitter is None:
+            raise InvalidModelError(
+                f"node '{operation.name}' ({operation.kind}) cannot become C source: trees, linear models and small "
+                "networks over numbers and categories can"
+            )
+        self.statements += [tensor.declare() for tensor in operation.outputs if tensor is not None]
+        emitter(self, operation)
+
+    def name(self, tensor: CTensor) -> str:
+        """Return a tensor's identifier, and note that it is read."""
+        if tensor.value is not None:
+            self._constants[tensor.name] = tensor
+        return tensor.name
+
+    def loop(self, count: int, body: str) -> None:
+        """Append a loop over ``i``; of one element only its body."""
+        if count == 1:
+            self.statements.append(f"{{ const int i = 0; {body} }}")
+        elif count:
+            self.statements.append(f"for (int i = 0; i < {count}; i++) {{ {body} }}")
+
+    def add(self, statement: str) -> None:
+        """Append a statement."""
+        self.statements.append(statement)
+
+    def add_table(self, c_type: str, suffix: str, operation: Operation, literals: str, count: int) -> str:
+        """Define a static array for a node; return its identifier."""
+        name = f"{operation.output.name}_{suffix}"
+        self.tables.append(f"static const {c_type} {name}[{count}] = {{\n{literals}\n}};")
+        return name
+
+
+EMITTERS: dict[str, Callable[[Emitter, Operation], None]] = {}
+
+
+def emits(*kinds: str) -> Callable[[Callable[[Emitter, Operation], None]], Callable[[Emitter, Operation], None]]:
+    """Register a function as the emitter of operators."""
+
+    def register(emitter: Callable[[Emitter, Operation], None]) -> Callable[[Emitter, Operation], None]:
+        EMITTERS.update(dict.fromkeys(kinds, emitter))
+        return emitter
+
+    return register
+
+
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return a node's attributes as Python values."""
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def index_expression(shape: Sequence[int], output_shape: Sequence[int], variable: str = "i") -> str:
+    """Return the index into a broadcast tensor for the flat index ``variable`` of the output.
+
+    Args:
+        shape: Shape of the tensor, broadcast to the output by ONNX's rules.
+        output_shape: Shape of the output.
+        variable: C variable of the flat output index.
+    """
+    padded = [1] * (len(output_shape) - len(shape)) + list(shape)
+    if padded == list(output_shape):
+        return variable
+    terms, stride, output_stride = [], 1, 1
+    for extent, output_extent in zip(reversed(padded), reversed(output_shape), strict=True):
+        if extent > 1:
+            position = variable if output_stride == 1 else f"{variable} / {output_stride}"
+            terms.append(f"({position}) % {output_extent}" + (f" * {stride}" if stride > 1 else ""))
+        stride *= extent
+        output_stride *= output_extent
+    return " + ".join(terms) or "0"

@@ -1,0 +1,113 @@
+"""Compile a model's C source and predict with it, to compare it with the ONNX file."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto
+
+from pipeline.contracts.errors import ConfigurationError
+from pipeline.exporting.c_source.one_row import fix_batch
+from pipeline.exporting.c_source.source import CSource, identifier
+from pipeline.exporting.c_source.tensors import CTensor
+
+__all__ = ["find_compiler", "run_compiled"]
+
+_COMPILERS = ("cc", "gcc", "clang")
+_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
+_C_TYPES: dict[int, Any] = {
+    TensorProto.FLOAT: ctypes.c_float,
+    TensorProto.DOUBLE: ctypes.c_double,
+    TensorProto.INT64: ctypes.c_int64,
+    TensorProto.INT32: ctypes.c_int32,
+    TensorProto.UINT8: ctypes.c_uint8,
+    TensorProto.INT8: ctypes.c_int8,
+    TensorProto.BOOL: ctypes.c_uint8,
+    TensorProto.STRING: ctypes.c_char_p,
+}
+
+
+def find_compiler() -> str | None:
+    """Return the path of a C compiler; None if there is none."""
+    return next((path for name in _COMPILERS if (path := shutil.which(name))), None)
+
+
+def run_compiled(
+    source: CSource, model: onnx.ModelProto, feeds: Mapping[str, npt.NDArray[Any]], compiler: str
+) -> list[npt.NDArray[Any]]:
+    """Return the outputs of the compiled source for each row.
+
+    Args:
+        source: The translated model.
+        model: The graph that it was translated from.
+        feeds: Inputs by name, each ``[rows, ...]``.
+        compiler: Path of a C compiler.
+
+    Returns:
+        The graph's outputs in their order, each ``[rows, ...]``.
+
+    Raises:
+        ConfigurationError: The compiler fails.
+    """
+    graph = fix_batch(model)
+    row_type = _structure("Row", {field: graph.tensors[column] for column, field in source.fields.items()})
+    outputs = {identifier(name): graph.tensors[name] for name in graph.outputs}
+    prediction_type = _structure("Prediction", outputs)
+    with tempfile.TemporaryDirectory(prefix="modeldrop-") as folder:
+        predict = getattr(ctypes.CDLL(str(_compile(source, Path(folder), compiler))), f"{source.name}_predict")
+        predict.restype = None
+        rows = len(next(iter(feeds.values())))
+        predictions = [prediction_type() for _ in range(rows)]
+        for index, prediction in enumerate(predictions):
+            row = row_type()
+            for column, field in source.fields.items():
+                _set(row, field, graph.tensors[column], feeds[column][index])
+            predict(ctypes.byref(row), ctypes.byref(prediction))
+        return [_collect(predictions, field, tensor) for field, tensor in outputs.items()]
+
+
+def _compile(source: CSource, folder: Path, compiler: str) -> Path:
+    (folder / f"{source.name}.h").write_text(source.header)
+    (folder / f"{source.name}.c").write_text(source.source)
+    library = folder / f"{source.name}.so"
+    command = [compiler, *_FLAGS, "-o", str(library), str(folder / f"{source.name}.c"), "-lm"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["no message"])[0]
+        raise ConfigurationError(f"{compiler} cannot compile {source.name}.c: {reason}")
+    return library
+
+
+def _structure(name: str, members: Mapping[str, CTensor]) -> Any:
+    fields = [
+        (field, _C_TYPES[tensor.dtype] * tensor.size if tensor.size > 1 else _C_TYPES[tensor.dtype])
+        for field, tensor in members.items()
+    ]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+def _set(row: Any, field: str, tensor: CTensor, cell: Any) -> None:
+    if tensor.dtype == TensorProto.STRING:
+        setattr(row, field, str(cell).encode())
+    elif tensor.size > 1:
+        setattr(row, field, (_C_TYPES[tensor.dtype] * tensor.size)(*np.ravel(cell).tolist()))
+    else:
+        setattr(row, field, np.asarray(cell).item())
+
+
+def _collect(predictions: Sequence[Any], field: str, tensor: CTensor) -> npt.NDArray[Any]:
+    cells = [getattr(prediction, field) for prediction in predictions]
+    if tensor.dtype == TensorProto.STRING:
+        return np.array([cell.decode() for cell in cells], dtype=object)
+    if tensor.size == 1 and len(tensor.shape) == 1:
+        return np.array(cells)
+    return np.array([list(cell) if tensor.size > 1 else [cell] for cell in cells])

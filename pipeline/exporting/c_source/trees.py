@@ -1,0 +1,86 @@
+"""Tree ensembles as tables that one loop walks (ONNX-ML TreeEnsemble, opset 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from onnx import numpy_helper
+
+from pipeline.exporting.c_source.emitter import Emitter, Operation, emits
+from pipeline.exporting.c_source.tensors import literals
+
+__all__: list[str] = []
+
+_MODES = ("<=", "<", ">=", ">", "==", "!=")
+_SUM = 1  # aggregate_function
+_INTEGERS = ((np.int8, "int8_t"), (np.int16, "int16_t"), (np.int32, "int32_t"))
+
+
+@emits("TreeEnsemble")
+def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
+    """Add up the leaves of all trees.
+
+    A child is the index of a node, or of a leaf as its complement ``~leaf``.
+    """
+    attributes = operation.attributes
+    if attributes.get("aggregate_function", _SUM) != _SUM or attributes.get("post_transform", 0):
+        raise operation.refuse("tree ensemble that does more than add up its leaves")
+    true = _children(attributes["nodes_truenodeids"], attributes["nodes_trueleafs"])
+    false = _children(attributes["nodes_falsenodeids"], attributes["nodes_falseleafs"])
+    targets = int(attributes["n_targets"])
+    tables = {
+        "feature": _table(emitter, operation, "feature", np.array(attributes["nodes_featureids"])),
+        "split": _floats(emitter, operation, "split", numpy_helper.to_array(attributes["nodes_splits"])),
+        "true": _table(emitter, operation, "true", true),
+        "false": _table(emitter, operation, "false", false),
+        "leaf": _floats(emitter, operation, "leaf", numpy_helper.to_array(attributes["leaf_weights"])),
+        "root": _table(emitter, operation, "root", np.array(attributes["tree_roots"])),
+    }
+    target = "0"
+    if targets > 1:
+        table = _table(emitter, operation, "target", np.array(attributes["leaf_targetids"]))
+        target = f"{table}[~node]"
+    output, source = operation.output.name, emitter.name(operation.input(0))
+    emitter.loop(operation.output.size, f"{output}[i] = 0;")
+    emitter.add(
+        f"for (int tree = 0; tree < {len(attributes['tree_roots'])}; tree++) {{ "
+        f"int node = {tables['root']}[tree]; "
+        f"do {{ float x = {source}[{tables['feature']}[node]]; "
+        f"node = {_condition(emitter, operation, tables['split'])} ? {tables['true']}[node] : {tables['false']}[node]; "
+        f"}} while (node >= 0); {output}[{target}] += {tables['leaf']}[~node]; }}"
+    )
+
+
+def _children(nodes: list[int], are_leaves: list[int]) -> npt.NDArray[np.int64]:
+    children = np.array(nodes, dtype=np.int64)
+    return np.where(np.array(are_leaves, dtype=bool), ~children, children)
+
+
+def _condition(emitter: Emitter, operation: Operation, splits: str) -> str:
+    """Return the condition of a node's true branch; modes that differ come from a table."""
+    modes = numpy_helper.to_array(operation.attributes["nodes_modes"])
+    if (modes >= len(_MODES)).any():
+        raise operation.refuse("tree with tests of set membership")
+    if len(set(modes.tolist())) == 1:
+        condition = f"x {_MODES[int(modes[0])]} {splits}[node]"
+    else:
+        table = _table(emitter, operation, "mode", modes.astype(np.int64))
+        tests = "".join(
+            f"{table}[node] == {mode} ? x {sign} {splits}[node] : " for mode, sign in enumerate(_MODES[:-1])
+        )
+        condition = f"({tests}x != {splits}[node])"
+    tracks = operation.attributes.get("nodes_missing_value_tracks_true")
+    if tracks is None or not any(tracks):
+        return condition
+    missing = _table(emitter, operation, "missing", np.array(tracks))
+    return f"(isnan(x) ? {missing}[node] : {condition})"
+
+
+def _table(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.int64]) -> str:
+    """Define a table of whole numbers, of the smallest type that holds them."""
+    c_type = next(name for dtype, name in _INTEGERS if np.array_equal(values.astype(dtype), values))
+    return emitter.add_table(c_type, suffix, operation, literals(values), len(values))
+
+
+def _floats(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.float32]) -> str:
+    return emitter.add_table("float", suffix, operation, literals(values.astype(np.float32)), len(values))

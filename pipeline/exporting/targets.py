@@ -1,0 +1,137 @@
+"""The targets of an export: what files each consists of, and how they are verified."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+
+from pipeline.contracts.errors import ExportMismatchError, InvalidModelError
+from pipeline.contracts.signature import Signature
+from pipeline.exporting.c_source.run import find_compiler, run_compiled
+from pipeline.exporting.c_source.source import translate
+from pipeline.exporting.comparison import Comparison, compare_outputs
+from pipeline.exporting.readme import c_readme, onnx_readme, ort_readme
+
+__all__ = ["TARGETS", "Export", "Target", "export_model"]
+
+Target = Literal["onnx", "ort", "c"]
+TARGETS: tuple[Target, ...] = ("onnx", "ort", "c")
+Feeds = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    """Files of an exported version.
+
+    Attributes:
+        files: Contents by file name.
+        comparison: How they answer the golden rows; None where nothing on this machine can run them.
+    """
+
+    files: Mapping[str, bytes]
+    comparison: Comparison | None
+
+
+def export_model(  # noqa: PLR0913 - a version's parts, by keyword
+    model: bytes, signature: Signature, target: Target, *, name: str, rows: Sequence[Mapping[str, Any]], feeds: Feeds
+) -> Export:
+    """Bring a served model elsewhere, and verify it on golden rows.
+
+    Args:
+        model: The served ONNX file.
+        signature: Its columns and outputs.
+        target: ``onnx``: as it is; ``ort``: onnxruntime's own format, for its reduced builds on phones; ``c``: C99 for
+            one row, without any library.
+        name: Name of the model, which names the files.
+        rows: Golden rows, as a user would send them; the first is the example.
+        feeds: The golden rows as inputs of the graph.
+
+    Returns:
+        The files, among them ``README.md`` and ``schema.json``.
+
+    Raises:
+        InvalidModelError: The target cannot express the model; the message names the node.
+        ExportMismatchError: The exported file predicts something else than the served one.
+    """
+    files, run = _EXPORTERS[target](model, signature, name, rows)
+    comparison = None
+    if run is not None:
+        comparison = compare_outputs(run(feeds), _run(model, feeds))
+        if not comparison.is_equal:
+            raise ExportMismatchError(
+                f"{name} as {target}: {comparison.rows - comparison.equal} of {comparison.rows} golden rows are "
+                f"predicted differently, by up to {comparison.max_difference:.2g}"
+            )
+    schema = json.dumps(signature.to_dict(), indent=1, ensure_ascii=False)
+    return Export(files={**files, "schema.json": schema.encode()}, comparison=comparison)
+
+
+Files = dict[str, bytes]
+Runner = Callable[[Feeds], Sequence[npt.NDArray[Any]]]
+
+
+def _run(model: bytes, feeds: Feeds) -> list[npt.NDArray[Any]]:
+    """Run a file on each row alone: a dynamically quantized file scales by what is in the batch."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    rows = len(next(iter(feeds.values())))
+    outputs = [
+        session.run(None, {name: values[row : row + 1] for name, values in feeds.items()}) for row in range(rows)
+    ]
+    return [np.concatenate(arrays) for arrays in zip(*outputs, strict=True)]
+
+
+def _export_onnx(
+    model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
+) -> tuple[Files, Runner]:
+    file = f"{name}.onnx"
+    return {file: model, "README.md": onnx_readme(file, signature, rows).encode()}, lambda feeds: _run(model, feeds)
+
+
+def _export_ort(
+    model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
+) -> tuple[Files, Runner]:
+    """Save in ORT's format after the optimizations that hold on every CPU."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    with tempfile.TemporaryDirectory(prefix="modeldrop-") as folder:
+        path = Path(folder) / "model.ort"
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        saved = path.read_bytes()
+    file = f"{name}.ort"
+    return {file: saved, "README.md": ort_readme(file, signature, rows).encode()}, lambda feeds: _run(saved, feeds)
+
+
+def _export_c(
+    model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
+) -> tuple[Files, Runner | None]:
+    graph = onnx.load_from_string(model)
+    if any(column.kind in {"text", "image"} for column in signature.columns):
+        raise InvalidModelError(
+            "C source is for models over numbers, categories and dates; this one reads texts or images"
+        )
+    source = translate(graph, name)
+    files = {
+        f"{source.name}.h": source.header.encode(),
+        f"{source.name}.c": source.source.encode(),
+        "README.md": c_readme(source, signature, rows).encode(),
+    }
+    compiler = find_compiler()
+    return files, None if compiler is None else lambda feeds: run_compiled(source, graph, feeds, compiler)
+
+
+_EXPORTERS: dict[Target, Callable[..., tuple[Files, Runner | None]]] = {
+    "onnx": _export_onnx,
+    "ort": _export_ort,
+    "c": _export_c,
+}
