@@ -146,8 +146,8 @@ def _golden_rows(connection: Connection, registered: ModelVersion) -> tuple[tupl
     """Return the version's golden rows, as a user would send them and as inputs of its graph."""
     from pipeline.contracts.object_keys import RunKeys
     from pipeline.contracts.records.model_version import GoldenPredictions
+    from pipeline.serving.formats.rows import decode_rows
     from pipeline.serving.request_decoder import RequestDecoder
-    from pipeline.serving.row_format import decode_rows
 
     golden = GoldenPredictions.from_bytes(connection.artifacts.get(RunKeys.of(registered.lineage.run).golden))
     decoder = RequestDecoder(registered.signature, len(golden.rows))

@@ -43,8 +43,8 @@ def emit_concat(emitter: Emitter, operation: Operation) -> None:
         if tensor is None or not tensor.size:
             continue
         width = prod(tensor.shape[axis:])
-        place = f"{offset} + i" if tensor.size == width else f"{offset} + i / {width} * {row} + i % {width}"
-        emitter.loop(tensor.size, f"{target.name}[{place}] = {emitter.name(tensor)}[i];")
+        position = f"{offset} + i" if tensor.size == width else f"{offset} + i / {width} * {row} + i % {width}"
+        emitter.loop(tensor.size, f"{target.name}[{position}] = {emitter.name(tensor)}[i];")
         offset += width
 
 
@@ -58,8 +58,8 @@ def emit_split(emitter: Emitter, operation: Operation) -> None:
         if target is None:
             continue
         width = prod(target.shape[axis:])
-        place = f"{offset} + i" if target.size == width else f"{offset} + i / {width} * {row} + i % {width}"
-        emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{place}];")
+        position = f"{offset} + i" if target.size == width else f"{offset} + i / {width} * {row} + i % {width}"
+        emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{position}];")
         offset += width
 
 
@@ -67,7 +67,7 @@ def emit_split(emitter: Emitter, operation: Operation) -> None:
 def emit_slice(emitter: Emitter, operation: Operation) -> None:
     """Take a range of each axis; the ranges are constants."""
     source, target = operation.input(0), operation.output
-    places = np.arange(source.size).reshape(source.shape)
+    positions = np.arange(source.size).reshape(source.shape)
     starts, ends = operation.constant(1), operation.constant(2)
     axes = operation.constant(3) if operation.optional(3) is not None else range(len(starts))
     steps = operation.constant(4) if operation.optional(4) is not None else [1] * len(starts)
@@ -75,8 +75,8 @@ def emit_slice(emitter: Emitter, operation: Operation) -> None:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         last = None if int(step) < 0 and int(end) < -source.shape[int(axis)] else int(end)
         ranges[int(axis)] = slice(int(start), last, int(step))
-    taken = places[tuple(ranges)].ravel()
-    table = emitter.add_table("int", "places", operation, literals(taken), max(len(taken), 1))
+    taken = positions[tuple(ranges)].ravel()
+    table = emitter.add_table("int", "positions", operation, literals(taken), max(len(taken), 1))
     emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{table}[i]];")
 
 
@@ -102,9 +102,9 @@ def emit_reduce(emitter: Emitter, operation: Operation) -> None:
     axes = operation.constant(1) if operation.optional(1) is not None else operation.attributes.get("axes")
     rank = len(source.shape)
     reduced = {int(axis) % rank for axis in (range(rank) if axes is None else np.ravel(axes))}
-    kept = [1 if axis in reduced else extent for axis, extent in enumerate(source.shape)]
-    places = np.broadcast_to(np.arange(target.size).reshape(kept), source.shape).ravel()
-    table = emitter.add_table("int", "places", operation, literals(places), len(places))
+    reduced_shape = [1 if axis in reduced else extent for axis, extent in enumerate(source.shape)]
+    positions = np.broadcast_to(np.arange(target.size).reshape(reduced_shape), source.shape).ravel()
+    table = emitter.add_table("int", "positions", operation, literals(positions), len(positions))
     value, sums = f"{emitter.name(source)}[i]", f"{target.name}[{table}[i]]"
     start = {"ReduceMax": "-INFINITY", "ReduceMin": "INFINITY"}.get(operation.kind, "0")
     if start != "0" and source.dtype not in {TensorProto.FLOAT, TensorProto.DOUBLE}:
@@ -122,7 +122,7 @@ def emit_reduce(emitter: Emitter, operation: Operation) -> None:
 
 @emits("ArgMax")
 def emit_arg_max(emitter: Emitter, operation: Operation) -> None:
-    """Return the place of the largest element of the last axis; the first one of equals."""
+    """Return the position of the largest element of the last axis; the first one of equals."""
     source, target = operation.input(0), operation.output
     axis = operation.axis(0, len(source.shape))
     width = source.shape[axis]

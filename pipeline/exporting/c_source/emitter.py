@@ -66,9 +66,9 @@ class Operation:
         axis = int(self.attributes.get("axis", default))
         return axis + rank if axis < 0 else axis
 
-    def refuse(self, what: str) -> InvalidModelError:
-        """Return the error that C source lacks ``what``."""
-        return InvalidModelError(f"node '{self.name}' ({self.kind}): C source has no {what}")
+    def refuse(self, feature: str) -> InvalidModelError:
+        """Return the error that C source lacks ``feature``."""
+        return InvalidModelError(f"node '{self.name}' ({self.kind}): C source has no {feature}")
 
 
 class Emitter:

@@ -33,9 +33,9 @@ def emit_gemm(emitter: Emitter, operation: Operation) -> None:
     if alpha != 1.0:
         emitter.loop(operation.output.size, f"{operation.output.name}[i] *= {alpha!r}f;")
     if bias is not None:
-        place = index_expression(bias.shape, operation.output.shape)
+        position = index_expression(bias.shape, operation.output.shape)
         factor = "" if beta == 1.0 else f"{beta!r}f * "
-        emitter.loop(operation.output.size, f"{operation.output.name}[i] += {factor}{emitter.name(bias)}[{place}];")
+        emitter.loop(operation.output.size, f"{operation.output.name}[i] += {factor}{emitter.name(bias)}[{position}];")
 
 
 _MATRIX = 2  # dimensions
@@ -111,16 +111,16 @@ def emit_quantize(emitter: Emitter, operation: Operation) -> None:
 def emit_dequantize(emitter: Emitter, operation: Operation) -> None:
     """Turn quantized numbers back into floats, by one scale or one for each slice of an axis."""
     source, scale, zero_point = operation.input(0), operation.input(1), operation.optional(2)
-    place = "0"
+    position = "0"
     if scale.size > 1:
         axis = operation.axis(1, len(source.shape))
-        shape = [extent if position == axis else 1 for position, extent in enumerate(source.shape)]
-        place = index_expression(shape, source.shape)
-    zero = "" if zero_point is None else f" - (int32_t){emitter.name(zero_point)}[{place}]"
+        shape = [extent if dimension == axis else 1 for dimension, extent in enumerate(source.shape)]
+        position = index_expression(shape, source.shape)
+    zero = "" if zero_point is None else f" - (int32_t){emitter.name(zero_point)}[{position}]"
     emitter.loop(
         source.size,
         f"{operation.output.name}[i] = (float)((int32_t){emitter.name(source)}[i]{zero}) * "
-        f"{emitter.name(scale)}[{place}];",
+        f"{emitter.name(scale)}[{position}];",
     )
 
 

@@ -145,8 +145,8 @@ def _source(prefix: str, graph: OneRowGraph, fields: dict[str, str], emitter: Em
         reads += [tensor.declare(), f"for (int i = 0; i < {tensor.size}; i++) {tensor.name}[i] = {value};"]
     for output in graph.outputs:
         tensor = graph.tensors[output]
-        place = f"prediction->{identifier(output)}" + ("[i]" if tensor.size > 1 else "")
-        writes.append(f"for (int i = 0; i < {tensor.size}; i++) {place} = {emitter.name(tensor)}[i];")
+        position = f"prediction->{identifier(output)}" + ("[i]" if tensor.size > 1 else "")
+        writes.append(f"for (int i = 0; i < {tensor.size}; i++) {position} = {emitter.name(tensor)}[i];")
     tables = "\n\n".join([*(constant.define() for constant in emitter.constants), *emitter.tables])
     body = "\n".join(f"    {statement}" for statement in (*reads, *emitter.statements, *writes))
     return f"""#include "{prefix}.h"

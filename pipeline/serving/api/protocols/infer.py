@@ -141,10 +141,10 @@ def _predict(model: LoadedModel, feeds: Feeds, *, as_csv: bool) -> HttpResponse:
 
 
 def _only_column(model: LoadedModel, *kinds: ColumnKind) -> str:
-    (column, *others) = model.signature.columns
-    if others or column.kind not in kinds:
+    (column, *further_columns) = model.signature.columns
+    if further_columns or column.kind not in kinds:
         raise UnsupportedMediaTypeError(
-            f"content-type: a model that reads one {kinds[0]} is expected, this one has {len(others) + 1} columns, "
+            f"content-type: a model that reads one {kinds[0]} is expected, this one has {len(further_columns) + 1} columns, "
             f"the first of kind {column.kind}"
         )
     return column.name
