@@ -144,7 +144,7 @@ def _only_column(model: LoadedModel, *kinds: ColumnKind) -> str:
     (column, *further_columns) = model.signature.columns
     if further_columns or column.kind not in kinds:
         raise UnsupportedMediaTypeError(
-            f"content-type: a model that reads one {kinds[0]} is expected, this one has {len(further_columns) + 1} columns, "
-            f"the first of kind {column.kind}"
+            f"content-type: a model that reads one {kinds[0]} is expected, this one has {len(further_columns) + 1} "
+            f"columns, the first of kind {column.kind}"
         )
     return column.name
