@@ -1,41 +1,162 @@
-"""What is tried for each precision, from the smallest file to the most exact one; the first that passes is taken."""
+"""Which passes are tried: what ``compression`` of train.yaml names, or what pays without a word about it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from pipeline.compression.passes import GraphPass
-from pipeline.compression.quantize_int8 import INT8_CONFIGS, QuantizeInt8
-from pipeline.compression.round_weights import RoundWeights
-from pipeline.compression.share_weights import ShareWeights
-from pipeline.contracts.records.variant import Precision
+from pipeline.compression.passes.block_weights import BlockWeights
+from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
+from pipeline.compression.passes.graph_pass import GraphPass
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.passes.round_weights import RoundWeights
+from pipeline.compression.passes.share_weights import ShareWeights
+from pipeline.compression.passes.static_int8 import STATIC_CONFIGS, StaticInt8
+from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision
+from pipeline.contracts.spec.job_spec import Compression
 
-__all__ = ["RECIPES", "Recipe"]
+if TYPE_CHECKING:
+    from pipeline.compression.fine_tuning.constraints import Importance
 
+__all__ = ["AUTOMATIC", "PASSES", "CompressionPlan", "PassStep", "plan_passes"]
+
+_SPARSITIES = (0.9, 0.75, 0.5)
 _CODEBOOK_BITS = (5, 6, 8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """One way to make a file of a precision.
+class PassStep:
+    """One way to apply a pass.
 
     Attributes:
-        name: What the leaderboard says of it; "" where there is nothing to say.
-        make_pass: Makes the pass over the body.
+        name: The pass, as train.yaml has it.
+        description: What sets it apart from other ways, as the leaderboard has it; "" where there is nothing to say.
+        make: Makes the pass for a candidate.
+        fine_tunes: Whether it trains.
     """
 
-    name: str
-    make_pass: Callable[[], GraphPass]
+    name: PassName
+    make: Callable[[PassContext], GraphPass]
+    description: str = ""
+    fine_tunes: bool = False
 
 
-RECIPES: Mapping[Precision, tuple[Recipe, ...]] = {
-    "fp32": (),
-    "fp16": (Recipe(name="", make_pass=RoundWeights),),
-    "int8": tuple(Recipe(name=str(config), make_pass=partial(QuantizeInt8, config)) for config in INT8_CONFIGS),
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompressionPlan:
+    """The variants of a candidate, beside the model as it was trained.
+
+    Attributes:
+        changes: Passes that change the network, in order; of each its strengths, the strongest first.
+        quantizations: Precision -> ways to it, the smallest file first; the first that keeps its gates is taken.
+        unchanged_too: Whether the network as it was trained is quantized as well.
+    """
+
+    changes: tuple[tuple[PassStep, ...], ...]
+    quantizations: Mapping[Precision, tuple[PassStep, ...]]
+    unchanged_too: bool = False
+
+    @property
+    def strengths(self) -> tuple[tuple[PassStep, ...], ...]:
+        """The sequences of changes, the strongest first; a pass of fewer strengths keeps its last one."""
+        count = max((len(steps) for steps in self.changes), default=0)
+        return tuple(tuple(steps[min(level, len(steps) - 1)] for steps in self.changes) for level in range(count))
+
+
+def _without_context(make: Callable[..., GraphPass], option: Any, context: PassContext) -> GraphPass:
+    """Make a pass that needs neither rows nor time."""
+    return make(option)
+
+
+def _fine_tuned(name: PassName, description: str = "", **options: Any) -> PassStep:
+    return PassStep(name=name, make=partial(_FINE_TUNED[name], **options), description=description, fine_tunes=True)
+
+
+def _prune_weights(context: PassContext, *, sparsity: float, importance: Importance) -> GraphPass:
+    from pipeline.compression.passes.prune_weights import PruneWeights  # noqa: PLC0415 - torch, which takes a second
+
+    return PruneWeights(context, sparsity=sparsity, importance=importance)
+
+
+def _share_tuned_weights(context: PassContext, *, bits: int) -> GraphPass:
+    from pipeline.compression.passes.share_tuned_weights import ShareTunedWeights  # noqa: PLC0415 - torch
+
+    return ShareTunedWeights(context, bits=bits)
+
+
+def _fine_tune(context: PassContext) -> GraphPass:
+    from pipeline.compression.passes.fine_tune import FineTune  # noqa: PLC0415 - torch
+
+    return FineTune(context)
+
+
+_IMPORTANCE: Mapping[PassName, Importance] = {
+    "prune_magnitude": "magnitude",
+    "prune_magnitude_per_layer": "magnitude_per_layer",
+    "prune_random": "random",
+    "prune_taylor": "taylor",
+    "prune_movement": "movement",
+}
+_FINE_TUNED: Mapping[PassName, Callable[..., GraphPass]] = {
+    "fine_tune": _fine_tune,
+    "share_weights": _share_tuned_weights,
+    **dict.fromkeys(_IMPORTANCE, _prune_weights),
+}
+_DYNAMIC = tuple(
+    PassStep(name="dynamic_int8", make=partial(_without_context, DynamicInt8, config), description=str(config))
+    for config in DYNAMIC_CONFIGS
+)
+_STATIC = tuple(
+    PassStep(name="static_int8", make=partial(StaticInt8, config=config), description=str(config))
+    for config in STATIC_CONFIGS
+)
+
+PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
+    **{
+        name: tuple(
+            _fine_tuned(name, f"{sparsity:.0%} of the weights pruned", sparsity=sparsity, importance=importance)
+            for sparsity in _SPARSITIES
+        )
+        for name, importance in _IMPORTANCE.items()
+    },
+    "fine_tune": (_fine_tuned("fine_tune"),),
+    "share_weights": tuple(
+        _fine_tuned("share_weights", f"{2**bits} values in each tensor", bits=bits) for bits in _CODEBOOK_BITS
+    ),
+    "fp16": (PassStep(name="fp16", make=partial(_without_context, RoundWeights, "fp16")),),
+    "bf16": (PassStep(name="bf16", make=partial(_without_context, RoundWeights, "bf16")),),
+    "dynamic_int8": _DYNAMIC,
+    "static_int8": _STATIC,
+    "weights_int8": (PassStep(name="weights_int8", make=partial(_without_context, BlockWeights, 8)),),
+    "weights_int4": (PassStep(name="weights_int4", make=partial(_without_context, BlockWeights, 4)),),
+}
+
+# Without fine-tuning: a variant then costs seconds. Static scales are faster, and scales of rows more exact.
+AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
+    "fp16": PASSES["fp16"],
+    "bf16": PASSES["bf16"],
+    "int8": (*_STATIC[:1], *_DYNAMIC[:1], *_STATIC[1:], *_DYNAMIC[1:]),
+    "int4": PASSES["weights_int4"],
     "codebook": tuple(
-        Recipe(name=f"{2**bits} values in each tensor", make_pass=partial(ShareWeights, bits))
+        PassStep(
+            name="share_weights",
+            make=partial(_without_context, ShareWeights, bits),
+            description=f"{2**bits} values in each tensor",
+        )
         for bits in _CODEBOOK_BITS
     ),
 }
+
+
+def plan_passes(compression: Compression) -> CompressionPlan:
+    """Return what is tried on each candidate."""
+    automatic: dict[Precision, tuple[PassStep, ...]] = {
+        precision: AUTOMATIC[precision] for precision in compression.precisions if precision != "fp32"
+    }
+    if compression.passes == "auto":
+        return CompressionPlan(changes=(), quantizations=automatic)
+    named = compression.passes
+    changes = tuple(PASSES[name] for name in named if name not in PRECISION_OF_PASS)
+    quantizations = {PRECISION_OF_PASS[name]: PASSES[name] for name in named if name in PRECISION_OF_PASS}
+    return CompressionPlan(changes=changes, quantizations=quantizations or automatic)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate
@@ -45,14 +45,17 @@ class VerifyExport(GraphPass):
         self._scale = scale
 
     def requires(self, model: bytes) -> None:
+        """Raise ExportMismatchError where the graph takes other columns."""
         inputs = [value.name for value in onnx.load_from_string(model).graph.input]
         if inputs != [column.name for column in self._signature.columns]:
             raise ExportMismatchError("the exported graph does not take the columns that the model was trained on")
 
     def call(self, model: bytes) -> PassResult:
+        """Return the model as it is."""
         return PassResult(model=model, modified=False)
 
     def ensures(self, model: bytes) -> None:
+        """Raise ExportMismatchError where the predictions differ by more than the tolerance."""
         answers = OnnxModel(model).run(self._rows)
         difference = largest_difference(answers, self._reference, self._signature, self._scale)
         if not difference <= self._tolerance:  # so written, an answer that is no number is a mismatch

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, numpy_helper
 
-__all__ = ["MIN_WEIGHTS", "map_weights", "read_weights"]
+__all__ = ["MIN_WEIGHTS", "WEIGHT_INPUTS", "is_large", "map_weights", "read_weights"]
 
 MIN_WEIGHTS = 64  # a smaller tensor (a bias, a scale) stays exact: it costs nothing
 # Operator -> the input, or the attribute, that holds its weights.
-_WEIGHT_INPUTS = {"MatMul": 1, "Gemm": 1, "Conv": 1, "Gather": 0, "Einsum": 1}
+WEIGHT_INPUTS = {"MatMul": 1, "Gemm": 1, "Conv": 1, "Gather": 0, "Einsum": 1}
 _WEIGHT_ATTRIBUTES = {"TreeEnsemble": ("leaf_weights",)}
 
 Floats = npt.NDArray[np.float32]
@@ -51,15 +51,16 @@ def _weights(graph: onnx.GraphProto) -> Iterator[TensorProto]:
         if attribute.name == "value"
     }
     for node in graph.node:
-        place = _WEIGHT_INPUTS.get(node.op_type)
+        place = WEIGHT_INPUTS.get(node.op_type)
         if place is not None and place < len(node.input):
-            yield from filter(_is_large, filter(None, [tensors.pop(node.input[place], None)]))
+            yield from filter(is_large, filter(None, [tensors.pop(node.input[place], None)]))
         for attribute in node.attribute:
-            if attribute.name in _WEIGHT_ATTRIBUTES.get(node.op_type, ()) and _is_large(attribute.t):
+            if attribute.name in _WEIGHT_ATTRIBUTES.get(node.op_type, ()) and is_large(attribute.t):
                 yield attribute.t
             if attribute.HasField("g"):
                 yield from _weights(attribute.g)
 
 
-def _is_large(tensor: TensorProto) -> bool:
+def is_large(tensor: TensorProto) -> bool:
+    """Return whether a tensor holds so many float weights that they are worth changing."""
     return tensor.data_type == TensorProto.FLOAT and int(np.prod(tensor.dims, dtype=np.int64)) >= MIN_WEIGHTS

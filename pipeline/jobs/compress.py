@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.ensemble import Ensemble, NotMade
@@ -13,7 +14,7 @@ from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.ensembling import MIN_MEMBERS, read_ensemble, read_trained
 from pipeline.jobs.runtime.job import JobContext, end_process, run_job
-from pipeline.jobs.runtime.splits import read_learned, read_validation
+from pipeline.jobs.runtime.splits import read_learned, read_training_rows, read_validation
 
 __all__ = ["compress"]
 
@@ -45,6 +46,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         spec=spec,
         report=context.report,
         learned=read_learned(artifacts, keys, context.workdir, validation) if has_bags else None,
+        read_training=partial(read_training_rows, artifacts, keys, context.workdir, seed=plan.seed),
     )
     made = made.model_copy(update={"variants": (*made.variants, *map(_skipped_variant, ensemble.not_made))})
     for variant in made.variants:

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from pipeline.jobs.runtime.job import JobContext
     from pipeline.training.trainer import Trainer
 
-__all__ = ["Splits", "memory_bytes", "read_learned", "read_splits", "read_trainer", "read_validation", "sampled"]
+__all__ = [
+    "Splits",
+    "memory_bytes",
+    "read_learned",
+    "read_splits",
+    "read_trainer",
+    "read_training_rows",
+    "read_validation",
+    "sampled",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +101,14 @@ def read_learned(artifacts: ObjectStore, keys: RunKeys, folder: Path, validation
         places=np.concatenate(places),
         total=rows + validation.height,
     )
+
+
+def read_training_rows(artifacts: ObjectStore, keys: RunKeys, folder: Path, *, seed: int) -> pl.DataFrame:
+    """Read the rows that calibrate and fine-tune: all training rows, or a sample that fits in an eighth of memory."""
+    file = folder / "calibration.parquet"
+    artifacts.download(keys.split("train"), file)
+    rows, _ = sampled(file, memory_bytes() // 8, seed)
+    return rows
 
 
 def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: int | None = None) -> Trainer:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
-from pipeline.compression.quantize_int8 import INTEGER_OPERATORS
+from pipeline.compression.passes.dynamic_int8 import INTEGER_OPERATORS
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.records.decision import Decision
@@ -199,7 +199,7 @@ def test_a_body_that_cannot_be_quantized_leaves_the_full_file(artifacts: FakeObj
     full, absent = make(network, artifacts, candidate).variants
     assert full.status == "ok"
     assert absent.status == "not_applicable"
-    assert absent.reason.startswith("it could not be quantized")
+    assert absent.reason.startswith("it could not be made")
 
 
 def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts: FakeObjectStore) -> None:

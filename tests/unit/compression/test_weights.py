@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.codec.unpack import unpack
-from pipeline.compression.round_weights import RoundWeights
-from pipeline.compression.share_weights import ShareWeights
+from pipeline.compression.passes.round_weights import RoundWeights
+from pipeline.compression.passes.share_weights import ShareWeights
 from pipeline.compression.storage import pack_model
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.codebooks import share_weights
@@ -103,5 +103,5 @@ def test_what_has_no_weights_and_what_is_beyond_float16_is_refused() -> None:
     for each in (ShareWeights(4), RoundWeights()):
         with pytest.raises(NotApplicableError, match="no float weights"):
             each(empty)
-    with pytest.raises(NotApplicableError, match=r"1e\+06 is beyond float16's range"):
+    with pytest.raises(NotApplicableError, match=r"1e\+06 is beyond the range of fp16"):
         RoundWeights()(_network(np.full((64, 32), 1e6, np.float32)))

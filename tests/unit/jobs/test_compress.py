@@ -50,6 +50,7 @@ def artifacts(network: Trained, tmp_path: Path) -> Counting:
     store.put(KEYS.dataset, network.dataset.to_bytes())
     network.validation.write_parquet(tmp_path / "validation.parquet")
     store.upload(tmp_path / "validation.parquet", KEYS.split("validation"))
+    store.upload(tmp_path / "validation.parquet", KEYS.split("train"))
     network.stored(store, KEYS)
     return store
 

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.compression.quantize_int8 import INT8_CONFIGS as RECIPES_INT8
-from pipeline.compression.quantize_int8 import QuantizeInt8
+from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS as RECIPES_INT8
+from pipeline.compression.passes.dynamic_int8 import DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import FittedModel, Problem, Rows
@@ -129,7 +129,7 @@ def test_stacked_matrices_become_integers_of_one_scale() -> None:
     problem = _problem(4)
     body = average_fitted_models(_fold_models("mlp", problem, epochs=5), classes=4)
     for recipe, exact in ((RECIPES_INT8[0], 0), (RECIPES_INT8[1], 1)):
-        quantized = onnx.load_from_string(QuantizeInt8(recipe)(body.SerializeToString()).model)
+        quantized = onnx.load_from_string(DynamicInt8(recipe)(body.SerializeToString()).model)
         assert _operators(quantized)["MatMulInteger"] == _operators(body)["MatMul"] - exact
         np.testing.assert_allclose(_answers(quantized, problem.train), _answers(body, problem.train), atol=0.05)
 

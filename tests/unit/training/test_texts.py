@@ -9,7 +9,7 @@ import onnx
 import polars as pl
 import pytest
 
-from pipeline.compression.quantize_int8 import INT8_CONFIGS, QuantizeInt8
+from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.served_graph import wrap
 from pipeline.graphs.texts import Unit, score_graph
@@ -67,7 +67,7 @@ def test_an_algorithm_for_tables_reads_the_texts_beside_them(algorithm: str, tas
 
 def test_a_network_that_reads_texts_is_quantized_like_any_other(train: TrainIt) -> None:
     run = train("mlp", texts(table=True))
-    pipe, body = QuantizeInt8(INT8_CONFIGS[0]), (run.folder / "body.onnx").read_bytes()
+    pipe, body = DynamicInt8(DYNAMIC_CONFIGS[0]), (run.folder / "body.onnx").read_bytes()
     pipe.ensures(small := pipe.call(body).model)
     signature = run.table.dataset.signature
     served = OnnxModel(wrap(onnx.load_from_string(small), run.table.dataset, signature).SerializeToString())

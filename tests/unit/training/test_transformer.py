@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from pipeline.compression.quantize_int8 import INT8_CONFIGS, QuantizeInt8
+from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
 from pipeline.graphs.served_graph import wrap
@@ -50,7 +50,7 @@ def test_every_text_gets_an_answer_whatever_stands_beside_it(run: Run) -> None:
 
 def test_its_body_is_quantized_and_blended_like_any_other(run: Run, train: TrainIt) -> None:
     body = (run.folder / "body.onnx").read_bytes()
-    pipe = QuantizeInt8(INT8_CONFIGS[0])
+    pipe = DynamicInt8(DYNAMIC_CONFIGS[0])
     pipe.requires(body)
     small = pipe.call(body).model
     pipe.ensures(small)

@@ -9,7 +9,7 @@ import onnx
 import polars as pl
 import pytest
 
-from pipeline.compression.quantize_int8 import INT8_CONFIGS, QuantizeInt8
+from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Task
 from pipeline.ensembling.builder import EnsembleBuilder, Member
@@ -114,7 +114,7 @@ def test_clusters_lie_apart_by_less_than_a_step_of_float32(algorithm: str, train
 
 def test_int8_keeps_the_subtraction(train: TrainIt) -> None:
     run = train("mlp", threshold("counter"))
-    small = QuantizeInt8(INT8_CONFIGS[0])((run.folder / "body.onnx").read_bytes()).model
+    small = DynamicInt8(DYNAMIC_CONFIGS[0])((run.folder / "body.onnx").read_bytes()).model
     signature = run.table.dataset.signature
     served = OnnxModel(wrap(onnx.load_from_string(small), run.table.dataset, signature).SerializeToString())
     rows = run.table.validation.filter(pl.col("counter").is_not_null())

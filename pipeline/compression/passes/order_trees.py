@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnx import AttributeProto, numpy_helper
 
-from pipeline.compression.passes import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 
 __all__ = ["TREE_OPERATOR", "OrderTrees"]
@@ -30,10 +30,12 @@ class OrderTrees(GraphPass):
     """Order the splits and leaves of every TreeEnsemble node; predictions do not change by a bit."""
 
     def requires(self, model: bytes) -> None:
+        """Raise NotApplicableError where the model has no trees."""
         if not any(True for _ in _ensembles(onnx.load_from_string(model).graph)):
             raise NotApplicableError("the model has no trees")
 
     def call(self, model: bytes) -> PassResult:
+        """Order the trees."""
         graph = onnx.load_from_string(model)
         for node in _ensembles(graph.graph):
             _reorder(node)
@@ -41,6 +43,7 @@ class OrderTrees(GraphPass):
         return PassResult(model=ordered, modified=ordered != model)
 
     def ensures(self, model: bytes) -> None:
+        """Raise CompressionError where a tree is not in preorder."""
         for node in _ensembles(onnx.load_from_string(model).graph):
             lists = _int_lists(node)
             splits = np.flatnonzero(lists[_TRUE_LEAF] == 0)

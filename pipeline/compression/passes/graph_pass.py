@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-__all__ = ["GraphPass", "PassResult"]
+from pipeline.contracts.errors import NotApplicableError
+
+__all__ = ["GraphPass", "PassResult", "apply_if_applicable"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +22,7 @@ class GraphPass(ABC):
     """``requires`` -> ``call`` -> ``ensures``; each raises a CompressionError of its own kind."""
 
     def __call__(self, model: bytes) -> PassResult:
+        """Apply the pass to a serialized model."""
         self.requires(model)
         result = self.call(model)
         self.ensures(result.model)
@@ -30,8 +33,17 @@ class GraphPass(ABC):
         """Raise NotApplicableError when there is nothing to do on ``model``, or what else keeps the pass from it."""
 
     @abstractmethod
-    def call(self, model: bytes) -> PassResult: ...
+    def call(self, model: bytes) -> PassResult:
+        """Return the changed model; ``requires`` has passed."""
 
     @abstractmethod
     def ensures(self, model: bytes) -> None:
         """Raise CompressionError when the result is not what the pass promises."""
+
+
+def apply_if_applicable(step: GraphPass, model: bytes) -> bytes:
+    """Return what ``step`` makes of a model, or the model itself where the pass has nothing to do."""
+    try:
+        return step(model).model
+    except NotApplicableError:
+        return model

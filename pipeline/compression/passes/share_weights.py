@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.weight_tensors import map_weights, read_weights
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.codebooks import share_weights
@@ -24,19 +24,22 @@ Floats = npt.NDArray[np.float32]
 
 
 class ShareWeights(GraphPass):
-    """Share at most ``2 ** bits`` values among the weights of a tensor."""
+    """Share at most ``2 ** bits`` values among the weights of a tensor, without fine-tuning."""
 
     def __init__(self, bits: int) -> None:
         self._values = 2**bits
 
     def requires(self, model: bytes) -> None:
+        """Raise NotApplicableError where there are no float weights."""
         if not read_weights(onnx.load_from_string(model)):
             raise NotApplicableError("there are no float weights to share")
 
     def call(self, model: bytes) -> PassResult:
+        """Share the weights."""
         shared = map_weights(onnx.load_from_string(model), lambda weights: share_weights(weights, self._values))
         return PassResult(model=bytes(shared.SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
+        """Raise CompressionError where a tensor has more values than promised."""
         if any(len(np.unique(weights)) > self._values for weights in read_weights(onnx.load_from_string(model))):
             raise CompressionError(f"a tensor has more than {self._values} values")

@@ -1,0 +1,205 @@
+"""One candidate's variants: the model as it was trained, then what the passes of the plan make of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.compression.fine_tuning.stored_checkpoints import StoredCheckpoints
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.recipes import CompressionPlan, PassStep
+from pipeline.compression.trained_export import TrainedExport
+from pipeline.compression.validation_bench import Comparison, Latencies, ServedFile
+from pipeline.contracts.errors import CompressionError, ModeldropError, NotApplicableError
+from pipeline.contracts.records.outcome import TrainedCandidate
+from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision, Status, Variant
+
+__all__ = ["CandidateVariants", "describe_variant"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Body:
+    """A body, and the passes that made it of the candidate's own."""
+
+    model: bytes
+    steps: tuple[PassStep, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CandidateVariants:
+    """Makes the variants of one candidate.
+
+    Attributes:
+        export: What training left.
+        plan: What is tried.
+        context: What passes work with.
+        report: Is told a few words of how far it is.
+    """
+
+    export: TrainedExport
+    plan: CompressionPlan
+    context: PassContext
+    report: Callable[[str], None]
+
+    @property
+    def _candidate(self) -> TrainedCandidate:
+        return self.export.candidate
+
+    def make(self) -> list[Variant]:
+        """Return the variants, the model as it was trained first.
+
+        Raises:
+            ExportMismatchError: The exported file is not the model that was measured.
+            IntegrityError: The exported file is not what training wrote.
+        """
+        self.report(f"{self._candidate.candidate}: verify")
+        full = self.export.verify()
+        trials = _Trials(full=full)
+        body = _Body(model=self.context.teacher)
+        if self.plan.unchanged_too or not self.plan.changes:
+            self._quantize(body, trials)
+        if self.plan.changes:
+            changed = self._try_all(body, self.plan.strengths, "fp32", trials)
+            if changed is not None:
+                self._quantize(changed, trials)
+        # Beside another file where there is one: the two are measured in turns.
+        latencies = trials.full_latencies or self.export.bench.latencies(full)
+        return [self._made((), "fp32", full, full, latencies), *trials.variants]
+
+    def _quantize(self, body: _Body, trials: _Trials) -> None:
+        for precision, ways in self.plan.quantizations.items():
+            self._try_all(body, [(step,) for step in ways], precision, trials)
+
+    def _try_all(
+        self, body: _Body, sequences: Sequence[tuple[PassStep, ...]], precision: Precision, trials: _Trials
+    ) -> _Body | None:
+        """Add the variant of the first sequence that passes, else of the one that misses fewest gates.
+
+        Returns:
+            The body of the sequence that passed; None where none did.
+        """
+        names = tuple(step.name for step in (*body.steps, *sequences[0]))
+        self.report(f"{self._candidate.candidate}: {_label(names, precision)}")
+        tried: list[tuple[_Body, Comparison]] = []
+        refused: CompressionError | None = None
+        for steps in sequences:
+            try:
+                self._check_applicable(precision)
+                applied, served = self._apply(body, steps)
+            except CompressionError as error:
+                refused = refused or error
+                continue
+            tried.append((applied, self.export.bench.compare(trials.full, served)))
+            if not tried[-1][1].failed:
+                break
+        if not tried:
+            reason = refused.message if refused else f"no {precision} file was made"
+            trials.variants.append(describe_variant(self._candidate, names, precision, "not_applicable", reason))
+            return None
+        applied, comparison = min(tried, key=lambda attempt: len(attempt[1].failed))
+        names = tuple(step.name for step in applied.steps)
+        trials.full_latencies = trials.full_latencies or comparison.full_latencies
+        variant = self._made(names, precision, comparison.served, trials.full, comparison.latencies)
+        status, reason = ("rejected", "; ".join(comparison.failed)) if comparison.failed else ("ok", _describe(applied))
+        verdict = {"status": status, "reason": reason, "agreement": comparison.agreement}
+        trials.variants.append(variant.model_copy(update=verdict))
+        return None if comparison.failed else applied
+
+    def _check_applicable(self, precision: Precision) -> None:
+        if precision == "int8" and self._candidate.no_int8:
+            raise NotApplicableError(self._candidate.no_int8)
+        if not self.context.budget.left:
+            raise NotApplicableError("the time of compression.minutes was over before it began")
+
+    def _apply(self, body: _Body, steps: tuple[PassStep, ...]) -> tuple[_Body, ServedFile]:
+        """Raise CompressionError also where a library gives up: the fp32 file is there."""
+        try:
+            for step in steps:
+                applied = (*body.steps, step)
+                body = _Body(model=step.make(self._context_of(applied))(body.model).model, steps=applied)
+            return body, self.export.bench.score(self.export.bench.serve(body.model))
+        except ModeldropError:
+            raise
+        except Exception as error:  # quantizers, torch and onnxruntime raise what they like
+            names = "+".join(step.name for step in steps)
+            _log.warning("a pass failed", extra={"passes": names}, exc_info=error)
+            raise NotApplicableError(f"it could not be made, or not be run so ({type(error).__name__})") from error
+
+    def _context_of(self, steps: tuple[PassStep, ...]) -> PassContext:
+        """The context with a checkpoint of its own, and with half of the time: another strength may follow."""
+        if not steps[-1].fine_tunes:
+            return self.context
+        name = "+".join(f"{step.name}-{step.description}" for step in steps).replace(" ", "_").replace("%", "")
+        file = f"fine_tuning/{name}.pt"
+        bench, candidate = self.export.bench, self._candidate.candidate
+        return replace(
+            self.context,
+            budget=self.context.budget.share(2),
+            checkpoints=StoredCheckpoints(artifacts=bench.artifacts, key=bench.keys.candidate(candidate, file)),
+            report=lambda text: self.report(f"{candidate}: {steps[-1].name}, {text}"),
+        )
+
+    def _made(
+        self,
+        names: tuple[PassName, ...],
+        precision: Precision,
+        served: ServedFile,
+        full: ServedFile,
+        latencies: Latencies,
+    ) -> Variant:
+        """Of a bag its quality and interval are those of its out-of-fold predictions, less what the file loses."""
+        quality, spread = served.quality, served.interval
+        if self._candidate.folds:
+            quality, spread = self.export.quality_of_bag(served, full)
+        measured = {"quality": quality, "interval": spread, **self.export.bench.keep(served, latencies)}
+        return describe_variant(self._candidate, names, precision, "ok").model_copy(update=measured)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Trials:
+    """What was made so far, beside ``full``, the model as it was trained."""
+
+    full: ServedFile
+    variants: list[Variant] = field(default_factory=list)
+    full_latencies: Latencies | None = None
+
+
+def describe_variant(
+    candidate: TrainedCandidate, passes: tuple[PassName, ...], precision: Precision, status: Status, reason: str = ""
+) -> Variant:
+    """Return a variant that was not measured, or not yet.
+
+    Args:
+        candidate: The candidate's record.
+        passes: Names of the passes, in order.
+        precision: Of its weights.
+        status: What became of it.
+        reason: Why.
+    """
+    return Variant(
+        name=f"{candidate.candidate}/{_label(passes, precision)}",
+        candidate=candidate.candidate,
+        algorithm=candidate.algorithm,
+        passes=passes,
+        precision=precision,
+        status=status,
+        reason=reason,
+        train_seconds=candidate.seconds,
+        classes=candidate.classes,
+        quantiles=candidate.quantiles,
+        decision=candidate.decision,
+        decision_fit=candidate.decision_fit,
+    )
+
+
+def _label(passes: Sequence[PassName], precision: Precision) -> str:
+    """The changes to the network, and the precision: prune_channels, prune_channels+int8, int8, fp32."""
+    changes = [name for name in passes if name not in PRECISION_OF_PASS]
+    return "+".join(changes if changes and precision == "fp32" else [*changes, precision])
+
+
+def _describe(body: _Body) -> str:
+    return ", ".join(step.description for step in body.steps if step.description)

@@ -1,0 +1,1 @@
+"""Fine-tuning of an ONNX graph: it is run by torch, its weights learn, and they are written back."""

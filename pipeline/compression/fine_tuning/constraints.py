@@ -1,0 +1,202 @@
+"""What weights must keep to while they learn: zeros that stay zeros, and values that are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.graphs.codebooks import share_weights
+
+__all__ = ["Constraint", "GradualPruning", "Importance", "KeepZeros", "SharedValues"]
+
+Importance = Literal["magnitude", "magnitude_per_layer", "random", "taylor", "movement"]
+Weights = Mapping[str, nn.Parameter]
+State = dict[str, Tensor]
+
+_MIN_WEIGHTS = 64  # a smaller tensor stays as it is
+_PRUNING_ENDS = 0.6  # share of the fine-tuning; what is left makes up for the last weights that were pruned
+_UPDATES = 40  # of the masks, over the time of pruning
+
+
+class Constraint(Protocol):
+    """Changes weights after each step of the optimizer."""
+
+    def before_step(self, weights: Weights) -> None:
+        """Read gradients, before the step that they are for.
+
+        Args:
+            weights: All tensors that learn, each with its gradient.
+        """
+        ...
+
+    def after_step(self, weights: Weights, progress: float) -> None:
+        """Bring the weights back to what is allowed.
+
+        Args:
+            weights: All tensors that learn.
+            progress: The share of the fine-tuning that is done, 1 at its end.
+        """
+        ...
+
+    def state(self) -> State:
+        """Return what a later attempt needs beside the weights."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Take over what ``state`` returned."""
+        ...
+
+
+class KeepZeros:
+    """What is zero at the beginning stays zero."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._masks = {
+            name: (tensor.detach() != 0) for name, tensor in _large(weights).items() if bool((tensor == 0).any())
+        }
+
+    def before_step(self, weights: Weights) -> None:
+        """Do nothing."""
+
+    @torch.no_grad()
+    def after_step(self, weights: Weights, progress: float) -> None:
+        """Set the pruned weights to zero."""
+        for name, mask in self._masks.items():
+            weights[name].mul_(mask)
+
+    def state(self) -> State:
+        """Return nothing: all of it follows from the weights at the beginning."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Do nothing."""
+
+
+class GradualPruning:
+    """The share of zeros grows with the cube of the time that is left, up to ``sparsity``.
+
+    Magnitude is that of Zhu and Gupta 2017 (arXiv:1710.01878), over all tensors, each in units of its root mean square,
+    or in each tensor by itself; Taylor the first-order change of the loss (Molchanov et al. 2019, arXiv:1906.10771);
+    movement the sum of what steps take weights away from zero (Sanh et al. 2020, arXiv:2005.07683); random is the
+    baseline. A pruned weight may come back as long as pruning goes on.
+    """
+
+    def __init__(self, weights: Weights, *, sparsity: float, importance: Importance, seed: int = 0) -> None:
+        self._sparsity, self._importance = sparsity, importance
+        self._masks = {name: torch.ones_like(tensor) for name, tensor in _large(weights).items()}
+        random = torch.Generator().manual_seed(seed)
+        self._scores = {
+            name: torch.rand(tensor.shape, generator=random) if importance == "random" else torch.zeros_like(tensor)
+            for name, tensor in _large(weights).items()
+        }
+        self._updates = -1
+
+    def before_step(self, weights: Weights) -> None:
+        """Add the gradients of this step to the importance, where it is made of them."""
+        if self._importance not in ("taylor", "movement"):
+            return
+        for name, scores in self._scores.items():
+            gradient = weights[name].grad
+            if gradient is None:
+                continue
+            product = weights[name].detach() * gradient
+            if self._importance == "taylor":
+                scores.mul_(0.9).add_(product.square(), alpha=0.1)
+            else:
+                scores.sub_(product)
+
+    @torch.no_grad()
+    def after_step(self, weights: Weights, progress: float) -> None:
+        """Choose the masks anew where that is due, and set the pruned weights to zero."""
+        passed = min(1.0, progress / _PRUNING_ENDS)
+        if int(passed * _UPDATES) > self._updates:
+            self._updates = int(passed * _UPDATES)
+            self._choose_masks(weights, self._sparsity * (1 - (1 - passed) ** 3))
+        for name, mask in self._masks.items():
+            weights[name].mul_(mask)
+
+    def state(self) -> State:
+        """Return the masks and the importance so far."""
+        masks = {f"mask/{name}": mask for name, mask in self._masks.items()}
+        scores = {f"score/{name}": score for name, score in self._scores.items()}
+        return {"updates": torch.tensor(self._updates), **masks, **scores}
+
+    def restore(self, state: State) -> None:
+        """Take over what ``state`` returned."""
+        self._updates = int(state["updates"])
+        self._masks = {name: state[f"mask/{name}"] for name in self._masks}
+        self._scores = {name: state[f"score/{name}"] for name in self._scores}
+
+    def _choose_masks(self, weights: Weights, sparsity: float) -> None:
+        scores = {name: self._score(name, weights[name].detach()) for name in self._masks}
+        if self._importance in ("magnitude_per_layer", "random"):
+            self._masks = {name: _keep_largest(tensor, _threshold(tensor, sparsity)) for name, tensor in scores.items()}
+            return
+        threshold = _threshold(torch.cat([tensor.flatten() for tensor in scores.values()]), sparsity)
+        self._masks = {name: _keep_largest(tensor, threshold) for name, tensor in scores.items()}
+
+    def _score(self, name: str, tensor: Tensor) -> Tensor:
+        if self._importance == "magnitude":
+            return tensor.abs() / tensor.square().mean().sqrt().clamp_min(1e-12)
+        if self._importance == "magnitude_per_layer":
+            return tensor.abs()
+        return self._scores[name]
+
+
+class SharedValues:
+    """At most ``2 ** bits`` values in each tensor: k-means chooses them, and they learn as the mean of their weights.
+
+    Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3. Zeros stay zeros.
+    """
+
+    @torch.no_grad()
+    def __init__(self, weights: Weights, *, bits: int) -> None:
+        self._codes: dict[str, Tensor] = {}
+        self._zeros: dict[str, Tensor] = {}
+        for name, tensor in _large(weights).items():
+            shared = share_weights(tensor.detach().numpy(), 2**bits)
+            tensor.copy_(torch.from_numpy(shared))
+            _, codes = np.unique(shared, return_inverse=True)
+            self._codes[name] = torch.from_numpy(codes.reshape(-1).astype(np.int64))
+            self._zeros[name] = torch.from_numpy(shared == 0)
+
+    def before_step(self, weights: Weights) -> None:
+        """Do nothing."""
+
+    @torch.no_grad()
+    def after_step(self, weights: Weights, progress: float) -> None:
+        """Set each weight to the mean of those that share its value."""
+        for name, codes in self._codes.items():
+            tensor = weights[name]
+            count = int(codes.max()) + 1
+            sums = torch.zeros(count, dtype=torch.float64)
+            sums.index_add_(0, codes, tensor.flatten().double())
+            means = sums / torch.bincount(codes, minlength=count)
+            tensor.copy_(means.to(tensor.dtype)[codes].view_as(tensor))
+            tensor.masked_fill_(self._zeros[name], 0.0)
+
+    def state(self) -> State:
+        """Return nothing: all of it follows from the weights at the beginning."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Do nothing."""
+
+
+def _large(weights: Weights) -> dict[str, nn.Parameter]:
+    """The matrices, convolutions and embeddings; biases and scales stay as they are."""
+    return {name: tensor for name, tensor in weights.items() if tensor.ndim > 1 and tensor.numel() >= _MIN_WEIGHTS}
+
+
+def _threshold(scores: Tensor, sparsity: float) -> Tensor:
+    """The score below or at which that share of them lies."""
+    count = round(sparsity * scores.numel())
+    return scores.flatten().kthvalue(count).values if count else scores.new_tensor(float("-inf"))
+
+
+def _keep_largest(scores: Tensor, threshold: Tensor) -> Tensor:
+    return (scores > threshold).to(torch.float32)

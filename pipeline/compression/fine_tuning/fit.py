@@ -1,0 +1,125 @@
+"""The loop: minibatches, Adam with a cosine schedule, a constraint after each step, a checkpoint now and then.
+
+How far it is, is the larger of two shares: that of the steps, and that of the time. So a schedule always comes to its
+end, whatever the time is that it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.compression.fine_tuning.budget import Budget, FineTuningCheckpoints
+from pipeline.compression.fine_tuning.constraints import Constraint
+from pipeline.compression.fine_tuning.objective import Objective
+from pipeline.compression.fine_tuning.torch_graph import TorchGraph
+from pipeline.compression.training_rows import TrainingRows
+
+__all__ = ["FineTuningConfig", "fit"]
+
+_CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FineTuningConfig:
+    """How a body is fine-tuned.
+
+    Attributes:
+        epochs: Passes over the rows, where the time suffices.
+        batch_size: Rows of a step.
+        learning_rate: At the beginning; it falls to 0 as a cosine.
+        max_gradient_norm: Longer gradients are shortened to it.
+    """
+
+    epochs: float = 5.0
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    max_gradient_norm: float = 1.0
+
+
+def fit(  # noqa: PLR0913 - a loop's parts, each by its name
+    graph: TorchGraph,
+    rows: TrainingRows,
+    objective: Objective,
+    constraint: Constraint,
+    *,
+    config: FineTuningConfig,
+    budget: Budget,
+    checkpoints: FineTuningCheckpoints,
+    report: Callable[[str], None],
+    seed: int = 0,
+) -> None:
+    """Fine-tune ``graph`` in place, and continue where ``checkpoints`` have a state.
+
+    Args:
+        graph: The body; its weights learn.
+        rows: What it learns from.
+        objective: The loss of each of the rows.
+        constraint: Applied after each step, and at the end with a progress of 1.
+        config: How it learns.
+        budget: The time that it has, of all attempts the last.
+        checkpoints: Where its state is kept.
+        report: Is told a few words of how far it is.
+        seed: Of the order of the rows.
+    """
+    weights = graph.named_weights()
+    optimizer = torch.optim.Adam(weights.values(), lr=config.learning_rate)
+    steps_per_epoch = math.ceil(len(rows) / config.batch_size)
+    total = max(1, round(config.epochs * steps_per_epoch))
+    step = _restore(graph, optimizer, constraint, checkpoints.load())
+    began, saved = step / total, budget.left
+    progress = began
+    while progress < 1:
+        order = np.random.default_rng((seed, step // steps_per_epoch)).permutation(len(rows))
+        for start in range(step % steps_per_epoch * config.batch_size, len(rows), config.batch_size):
+            indices = order[start : start + config.batch_size]
+            optimizer.zero_grad()
+            loss = objective.loss(graph(rows.read(graph.inputs, indices)), indices)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+            torch.nn.utils.clip_grad_norm_(weights.values(), config.max_gradient_norm)
+            constraint.before_step(weights)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+            optimizer.step()
+            step += 1
+            spent = 1 - budget.left / budget.seconds if budget.seconds else 1.0
+            progress = min(1.0, max(step / total, began + (1 - began) * spent))
+            constraint.after_step(weights, progress)
+            if progress >= 1:
+                break
+            if saved - budget.left >= _CHECKPOINT_SECONDS:
+                saved = budget.left
+                checkpoints.save(_state(graph, optimizer, constraint, step))
+        report(f"fine-tuning {progress:.0%}, loss {loss.item():.4g}")
+    constraint.after_step(weights, 1.0)
+
+
+def _state(graph: TorchGraph, optimizer: torch.optim.Optimizer, constraint: Constraint, step: int) -> bytes:
+    buffer = BytesIO()
+    torch.save(
+        {
+            "weights": graph.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "constraint": constraint.state(),
+            "step": step,
+        },
+        buffer,
+    )
+    return buffer.getvalue()
+
+
+def _restore(graph: TorchGraph, optimizer: torch.optim.Optimizer, constraint: Constraint, saved: bytes | None) -> int:
+    """Take over a saved state; the step that it was saved after, 0 where there is none."""
+    if saved is None:
+        return 0
+    state: dict[str, Any] = torch.load(BytesIO(saved), weights_only=True)
+    graph.load_state_dict(state["weights"])
+    optimizer.load_state_dict(state["optimizer"])
+    constraint.restore(state["constraint"])
+    return int(state["step"])

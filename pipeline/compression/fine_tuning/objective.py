@@ -1,0 +1,75 @@
+"""What a compressed body learns: the predictions of the body that it was made of, and the truth.
+
+The loss is that of distillation (Hinton et al. 2015, arXiv:1503.02531) at a temperature of 1, since a body answers with
+probabilities and not with logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pipeline.compression.training_rows import TrainingRows
+
+__all__ = ["Objective"]
+
+_TRUTH_SHARE = 0.5
+_MIN_PROBABILITY = 1e-7
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """The loss of predictions against ``goals`` [rows, outputs]: mixtures of the teacher's predictions and the truth.
+
+    Attributes:
+        goals: Probabilities, or values in units of ``scale``.
+        scale: Of each output [outputs]; 1 for probabilities.
+        kind: classes: cross-entropy over the outputs; labels: that of each output by itself; values: squared error.
+    """
+
+    goals: Tensor
+    scale: Tensor
+    kind: str
+
+    @classmethod
+    def of(cls, teacher: Floats, rows: TrainingRows, *, several_labels: bool = False) -> Objective:
+        """Mix what the teacher predicts for ``rows`` with the truth, where it is known.
+
+        Args:
+            teacher: Its output [rows, outputs] or [rows].
+            rows: The rows.
+            several_labels: Whether each output is the probability of a label of its own.
+        """
+        goals = teacher.reshape(len(teacher), -1).astype(np.float64)
+        if not rows.classes and not several_labels:
+            scale = np.maximum(goals.std(axis=0), 1e-12)
+            if rows.target is not None:
+                goals = (1 - _TRUTH_SHARE) * goals + _TRUTH_SHARE * rows.target[:, None]
+            return cls(goals=_tensor(goals / scale), scale=_tensor(scale), kind="values")
+        if rows.target is not None:
+            goals = (1 - _TRUTH_SHARE) * goals + _TRUTH_SHARE * np.eye(goals.shape[1])[rows.target]
+        kind = "labels" if several_labels else "classes"
+        return cls(goals=_tensor(goals), scale=torch.ones(goals.shape[1]), kind=kind)
+
+    def loss(self, predictions: Tensor, indices: npt.NDArray[np.int64]) -> Tensor:
+        """Return the mean loss of the rows with these ``indices``, a scalar."""
+        goals = self.goals[torch.from_numpy(indices)]
+        predictions = predictions.reshape(len(goals), -1)
+        if self.kind == "values":
+            return (predictions / self.scale - goals).square().mean()
+        likelihood = goals * predictions.clamp_min(_MIN_PROBABILITY).log()
+        if self.kind == "labels":
+            likelihood = likelihood + (1 - goals) * (1 - predictions).clamp_min(_MIN_PROBABILITY).log()
+            return -likelihood.mean()
+        return -likelihood.sum(dim=1).mean()
+
+
+def _tensor(values: Floats) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))

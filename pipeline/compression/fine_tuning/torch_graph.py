@@ -1,0 +1,177 @@
+"""An ONNX body as a torch module: onnxruntime computes what precedes its weights, torch what follows them.
+
+So any input of a body is possible, texts included, and only the operators of a network need a counterpart in torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from pipeline.compression.fine_tuning.torch_operators import OPERATORS
+from pipeline.compression.weight_tensors import WEIGHT_INPUTS, is_large
+from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.compose import make_model
+
+__all__ = ["TorchGraph"]
+
+# Operator -> the inputs that learn where they are constants.
+_LEARNED_INPUTS = {
+    **{operator: (index,) for operator, index in WEIGHT_INPUTS.items()},
+    "Gemm": (1, 2),
+    "Conv": (1, 2),
+    "Add": (0, 1),
+    "LayerNormalization": (1, 2),
+    "BatchNormalization": (1, 2),
+}
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class TorchGraph(nn.Module):
+    """``forward(rows)``: the inputs of the body -> its output, differentiable in ``weights``.
+
+    Attributes:
+        weights: The tensors that learn: those of weight operators, and the biases and scales that follow them.
+        inputs: The names of the body's inputs that are read.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        """Read a serialized body.
+
+        Raises:
+            NotApplicableError: It has no weights, or an operator behind them that is unknown here.
+        """
+        super().__init__()
+        self._model = onnx.load_from_string(model)
+        _constants_to_initializers(self._model.graph)
+        graph = self._model.graph
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
+        before, self._after = self._split_nodes(graph)
+        unknown = sorted({node.op_type for node in self._after} - OPERATORS.keys())
+        if not self._after:
+            raise NotApplicableError("the model has no weights that could be fine-tuned")
+        if unknown:
+            raise NotApplicableError(f"the operators {', '.join(unknown)} cannot be fine-tuned")
+        self._attributes = [
+            {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+            for node in self._after
+        ]
+        self._names, learned = self._tensors()
+        self.weights = nn.ParameterList(learned.values())
+        self._fixed = {name: tensor for name, tensor in self._names.items() if name not in learned}
+        self._learned = tuple(learned)
+        self._before = self._prefix(before)
+        self.inputs = tuple(dict.fromkeys((*self._read_before, *self._passed)))
+
+    def named_weights(self) -> dict[str, nn.Parameter]:
+        """Return the tensors that learn, by the names of their initializers."""
+        return dict(zip(self._learned, self.weights, strict=True))
+
+    def forward(self, rows: Arrays) -> Tensor:
+        """Run the body on ``rows``: input -> values [rows, ...]."""
+        values: dict[str, Any] = {**self._fixed, **self.named_weights(), "": None}
+        read = {name: rows[name] for name in self._read_before}
+        computed = self._before.run(None, read) if self._before is not None else ()
+        values.update(zip(self._computed, map(_as_tensor, computed), strict=True))
+        values.update((name, _as_tensor(rows[name])) for name in self._passed)
+        for node, attributes in zip(self._after, self._attributes, strict=True):
+            outputs = OPERATORS[node.op_type]([values[name] for name in node.input], attributes)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            values.update(zip(node.output, outputs, strict=False))
+        prediction: Tensor = values[self._model.graph.output[0].name]
+        return prediction
+
+    def to_onnx(self) -> bytes:
+        """Return the body with the weights as they are now."""
+        written = onnx.ModelProto()
+        written.CopyFrom(self._model)
+        weights = self.named_weights()
+        for tensor in written.graph.initializer:
+            if tensor.name in weights:
+                values = weights[tensor.name].detach().cpu().numpy()
+                tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+        return bytes(written.SerializeToString())
+
+    def _split_nodes(self, graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
+        """Split the nodes into those that need no weight, and those that do."""
+        reached: set[str] = set()
+        before, after = [], []
+        for node in graph.node:
+            index = WEIGHT_INPUTS.get(node.op_type)
+            weight = self._constants.get(node.input[index]) if index is not None and index < len(node.input) else None
+            if (weight is not None and is_large(weight)) or reached & set(node.input):
+                reached.update(node.output)
+                after.append(node)
+            else:
+                before.append(node)
+        return before, after
+
+    def _tensors(self) -> tuple[dict[str, Tensor], dict[str, nn.Parameter]]:
+        """The constants of the nodes that torch runs, and those among them that learn."""
+        constants: dict[str, Tensor] = {}
+        learned: dict[str, nn.Parameter] = {}
+        for node in self._after:
+            for index, name in enumerate(node.input):
+                if name not in self._constants:
+                    continue
+                tensor = constants.setdefault(name, _as_tensor(numpy_helper.to_array(self._constants[name]).copy()))
+                if index in _LEARNED_INPUTS.get(node.op_type, ()) and tensor.is_floating_point() and tensor.numel() > 1:
+                    learned[name] = nn.Parameter(tensor)
+        return constants, learned
+
+    def _prefix(self, before: list[onnx.NodeProto]) -> onnxruntime.InferenceSession | None:
+        """What onnxruntime computes: the tensors that the nodes behind read, from the inputs of the body."""
+        computed_names = {name for node in before for name in node.output}
+        read = {name for node in self._after for name in node.input}
+        inputs = {value.name: value for value in self._model.graph.input}
+        self._passed = sorted(read & inputs.keys())
+        self._computed = sorted(read & computed_names)
+        self._read_before: tuple[str, ...] = ()
+        if not self._computed:
+            return None
+        needed, needed_names = [], set(self._computed)
+        for node in reversed(before):
+            if needed_names & set(node.output):
+                needed.append(node)
+                needed_names.update(node.input)
+        self._read_before = tuple(name for name in inputs if name in needed_names)
+        model = make_model(
+            "before",
+            needed[::-1],
+            [inputs[name] for name in self._read_before],
+            [onnx.ValueInfoProto(name=name) for name in self._computed],
+            [tensor for name, tensor in self._constants.items() if name in needed_names],
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _as_tensor(array: npt.NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array) if array.ndim else np.array(array))
+
+
+def _constants_to_initializers(graph: onnx.GraphProto) -> None:
+    """Constant nodes become initializers, so that there is one kind of constant."""
+    constants = [
+        node
+        for node in graph.node
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value"
+    ]
+    for node in constants:
+        tensor = onnx.TensorProto()
+        tensor.CopyFrom(node.attribute[0].t)
+        tensor.name = node.output[0]
+        if tensor.data_type != TensorProto.UNDEFINED:
+            graph.initializer.append(tensor)
+            graph.node.remove(node)

@@ -1,0 +1,57 @@
+"""Weight-only int4 and int8: matrices become blocks of small integers, each block with a scale; activations stay fp32.
+
+Requires  MatMul or Gemm with constant weights of two dimensions and at least a block of rows.
+Does      MatMulNBits in place of MatMul.
+Ensures   MatMulNBits is in the graph, and it is well formed.
+
+``accuracy_level=4`` lets onnxruntime multiply in int8: it then quantizes activations too, each row in blocks of its
+own, so that predictions do not depend on the other rows of a batch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import onnx
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization
+from pipeline.contracts.errors import CompressionError, NotApplicableError
+from pipeline.graphs.compose import normalize
+
+__all__ = ["BlockWeights"]
+
+_OPERATOR = "MatMulNBits"
+_INT8_ARITHMETIC = 4
+
+
+class BlockWeights(GraphPass):
+    """Keep weights as integers of ``bits``, in blocks of ``block_size`` along the inputs of a layer."""
+
+    def __init__(self, bits: Literal[4, 8], block_size: int = 32) -> None:
+        self._bits, self._block_size = bits, block_size
+
+    def requires(self, model: bytes) -> None:
+        """Raise NotApplicableError where no matrix with constant weights is there."""
+        graph = onnx.load_from_string(model)
+        if 2 not in matrix_layers(graph).values():
+            raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
+
+    def call(self, model: bytes) -> PassResult:
+        """Quantize the matrices."""
+        quantizer = MatMulNBitsQuantizer(
+            prepare_quantization(model),
+            bits=self._bits,
+            block_size=self._block_size,
+            is_symmetric=True,
+            accuracy_level=_INT8_ARITHMETIC,
+        )
+        quantizer.process()
+        return PassResult(model=bytes(normalize(quantizer.model.model).SerializeToString()), modified=True)
+
+    def ensures(self, model: bytes) -> None:
+        """Raise CompressionError where nothing was quantized."""
+        graph = onnx.load_from_string(model)
+        if not any(node.op_type == _OPERATOR for node in graph.graph.node):
+            raise CompressionError("the quantized graph has no matrix of small integers")

@@ -1,0 +1,175 @@
+"""Dynamic int8: weights become 8-bit integers now, activations while the model runs; no calibration rows are needed.
+
+Requires  a body whose MatMul/Gemm weights are constants.
+Does      MatMulInteger in place of MatMul, with a scale for each row of activations and each output of a layer; and
+          embeddings kept as bytes.
+Ensures   integer operators are in the graph, and it is well formed.
+
+onnxruntime's own dynamic quantization has one scale for all rows of a batch, so that a row's predictions depend on the
+other rows. The scales of rows are those of LLM.int8() (Dettmers et al. 2022, arXiv:2208.07339, section 2).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization
+from pipeline.contracts.errors import CompressionError, NotApplicableError
+from pipeline.graphs.compose import normalize
+
+__all__ = ["DYNAMIC_CONFIGS", "INTEGER_OPERATORS", "DynamicInt8", "DynamicInt8Config"]
+
+INTEGER_OPERATORS = frozenset({"MatMulInteger"})
+_MAX_WEIGHT = 64  # 7 bits: sums of two products of 8 bits overflow on CPUs without VNNI
+_ZERO_POINT, _MAX_ACTIVATION = 128, 127
+_MIN_SCALE = 1e-20  # of a row of zeros
+
+_SHARED_CONSTANTS: Mapping[str, npt.NDArray[Any]] = {
+    "last_axis": np.array([-1], np.int64),
+    "max": np.array(_MAX_ACTIVATION, np.float32),
+    "min_scale": np.array(_MIN_SCALE, np.float32),
+    "center": np.array(_ZERO_POINT, np.float32),
+    "zero_point": np.array(_ZERO_POINT, np.uint8),
+}
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DynamicInt8Config:
+    """Which layers stay fp32.
+
+    Attributes:
+        embeddings: Whether embeddings become bytes.
+        exact_first: Whether the layer that reads the inputs stays.
+        exact_last: Whether the layer that the predictions come from stays.
+    """
+
+    embeddings: bool = True
+    exact_first: bool = False
+    exact_last: bool = False
+
+    def __str__(self) -> str:
+        """Return what the leaderboard shows."""
+        exact = {"embeddings": not self.embeddings, "the first layer": self.exact_first, "the last": self.exact_last}
+        kept = [layer for layer, is_exact in exact.items() if is_exact]
+        return f"kept in fp32: {', '.join(kept)}" if kept else ""
+
+
+# From the smallest file to the most exact one; the first that keeps its gates is taken.
+DYNAMIC_CONFIGS = (
+    DynamicInt8Config(),
+    DynamicInt8Config(exact_first=True),
+    DynamicInt8Config(exact_first=True, exact_last=True, embeddings=False),
+)
+
+
+class DynamicInt8(GraphPass):
+    """Quantize weights to 7 bits, so that predictions are the same on CPUs with VNNI and without."""
+
+    def __init__(self, config: DynamicInt8Config | None = None) -> None:
+        self._config = config or DynamicInt8Config()
+
+    def requires(self, model: bytes) -> None:
+        """Raise NotApplicableError where no layer is left to quantize."""
+        if not self._layers(onnx.load_from_string(model)):
+            raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
+
+    def call(self, model: bytes) -> PassResult:
+        """Quantize embeddings and layers."""
+        graph = prepare_quantization(model)
+        if self._config.embeddings:
+            graph = _quantize_embeddings(graph)
+        layers = set(self._layers(graph))
+        weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+        nodes = list(graph.graph.node)
+        del graph.graph.node[:]
+        for node in nodes:
+            if node.name not in layers:
+                graph.graph.node.append(node)
+                continue
+            rewritten, constants = _quantize_layer(node, weights[node.input[1]])
+            graph.graph.node.extend(rewritten)
+            graph.graph.initializer.extend(constants)
+        graph.graph.initializer.extend(
+            numpy_helper.from_array(value, _shared(name)) for name, value in _SHARED_CONSTANTS.items()
+        )
+        _drop_unread(graph.graph)
+        return PassResult(model=bytes(normalize(graph).SerializeToString()), modified=True)
+
+    def ensures(self, model: bytes) -> None:
+        """Raise CompressionError where nothing was quantized."""
+        graph = onnx.load_from_string(model)
+        onnx.checker.check_model(graph)
+        if not INTEGER_OPERATORS & {node.op_type for node in graph.graph.node}:
+            raise CompressionError("the quantized graph has no integer operator")
+
+    def _layers(self, model: onnx.ModelProto) -> list[str]:
+        names = list(matrix_layers(model))
+        first, last = int(self._config.exact_first), int(self._config.exact_last)
+        return names[first : len(names) - last]
+
+
+def _quantize_layer(node: onnx.NodeProto, weights: Floats) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """``activations @ weights`` as integers: the nodes and their constants."""
+    (activations, _), output, prefix = node.input, node.output[0], f"{node.name}/int8"
+    scale = np.maximum(np.abs(weights).max(axis=-2, keepdims=True) / _MAX_WEIGHT, _MIN_SCALE).astype(np.float32)
+    integers = np.round(weights / scale).astype(np.int8)
+
+    def name(part: str) -> str:
+        return f"{prefix}/{part}"
+
+    steps: Iterator[tuple[str, list[str], str, dict[str, Any]]] = iter(
+        [
+            ("Abs", [activations], name("sizes"), {}),
+            ("ReduceMax", [name("sizes"), _shared("last_axis")], name("largest"), {"keepdims": 1}),
+            ("Max", [name("largest"), _shared("min_scale")], name("positive"), {}),
+            ("Div", [_shared("max"), name("positive")], name("factor"), {}),
+            ("Mul", [activations, name("factor")], name("scaled"), {}),
+            ("Add", [name("scaled"), _shared("center")], name("shifted"), {}),
+            ("Round", [name("shifted")], name("rounded"), {}),
+            ("Cast", [name("rounded")], name("bytes"), {"to": TensorProto.UINT8}),
+            ("MatMulInteger", [name("bytes"), name("weights"), _shared("zero_point")], name("sums"), {}),
+            ("Cast", [name("sums")], name("floats"), {"to": TensorProto.FLOAT}),
+            ("Div", [name("floats"), name("factor")], name("unscaled"), {}),
+            ("Mul", [name("unscaled"), name("scale")], output, {}),
+        ]
+    )
+    nodes = [
+        helper.make_node(operator, inputs, [made], name=f"{prefix}/{index}", **attributes)
+        for index, (operator, inputs, made, attributes) in enumerate(steps)
+    ]
+    constants = {"weights": integers, "scale": scale}
+    return nodes, [numpy_helper.from_array(value, name(part)) for part, value in constants.items()]
+
+
+def _shared(name: str) -> str:
+    """The name of a constant that all layers read."""
+    return f"int8/{name}"
+
+
+def _quantize_embeddings(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Embeddings as bytes with one scale for each table, which is fixed: that of onnxruntime."""
+    with tempfile.TemporaryDirectory() as folder:
+        quantized = Path(folder, "int8.onnx")
+        quantize_dynamic(graph, quantized, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8)
+        return onnx.load(quantized)
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Drop constants that no node reads."""
+    read = {name for node in graph.node for name in node.input}
+    read |= {output.name for output in graph.output}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)

@@ -1,0 +1,40 @@
+"""What passes work with that learn or calibrate: rows, time, and where a state is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from pipeline.compression.fine_tuning.budget import Budget, FineTuningCheckpoints, NoFineTuningCheckpoints
+from pipeline.compression.training_rows import TrainingRows
+
+__all__ = ["PassContext"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassContext:
+    """What belongs to one candidate.
+
+    Attributes:
+        read_rows: Reads the training rows; called once, where a pass needs them.
+        teacher: The candidate's body as it was trained: fine-tuning learns its predictions.
+        several_labels: Whether each output is the probability of a label of its own.
+        budget: The time of fine-tuning.
+        checkpoints: Where the state of a fine-tuning is kept.
+        report: Is told a few words of how far a pass is.
+        seed: Of everything that is drawn.
+    """
+
+    read_rows: Callable[[], TrainingRows]
+    teacher: bytes
+    several_labels: bool = False
+    budget: Budget = field(default_factory=lambda: Budget.start(0.0))
+    checkpoints: FineTuningCheckpoints = field(default_factory=NoFineTuningCheckpoints)
+    report: Callable[[str], None] = lambda text: None
+    seed: int = 0
+
+    @cached_property
+    def rows(self) -> TrainingRows:
+        """The training rows."""
+        return self.read_rows()

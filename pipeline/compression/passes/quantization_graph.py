@@ -1,0 +1,49 @@
+"""What every quantizer needs first: shapes inferred, constants folded, Gemm written as MatMul, the layers listed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization.onnx_model import ONNXModel
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from pipeline.graphs.compose import normalize
+
+__all__ = ["matrix_layers", "prepare_quantization", "weighted_layers"]
+
+
+def prepare_quantization(model: bytes) -> onnx.ModelProto:
+    """Return the graph as a quantizer takes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        original, folded = Path(folder, "original.onnx"), Path(folder, "folded.onnx")
+        original.write_bytes(model)  # handed over in memory, the graph would come back without its weights
+        quant_pre_process(original, folded, skip_symbolic_shape=True)
+        graph = normalize(onnx.load(folded))  # a quantizer does not take a graph of two domains
+    # The quantizer transposes Gemm's weights, and trips over their shapes where torch wrote them down.
+    del graph.graph.value_info[:]
+    ONNXModel(graph).replace_gemm_with_matmul()
+    for index, node in enumerate(graph.graph.node):
+        node.name = node.name or f"{node.op_type}_{index}"
+    return graph
+
+
+def weighted_layers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
+    """Return the MatMul, Gemm and Conv nodes whose weights are constants, in the order of the graph, by their names."""
+    return {node.name: node for node, _ in _layers(model, ("MatMul", "Gemm", "Conv"))}
+
+
+def matrix_layers(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the MatMul and Gemm nodes whose weights are constants: name -> dimensions, 3 of a stack of matrices."""
+    return {node.name: dimensions for node, dimensions in _layers(model, ("MatMul", "Gemm"))}
+
+
+def _layers(model: onnx.ModelProto, operators: Collection[str]) -> Iterator[tuple[onnx.NodeProto, int]]:
+    dimensions = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            dimensions[node.output[0]] = len(node.attribute[0].t.dims)
+        elif node.op_type in operators and node.input[1] in dimensions:
+            yield node, dimensions[node.input[1]]

@@ -1,0 +1,40 @@
+"""Weight sharing with fine-tuning: each weight becomes one of a few values, and the values go on learning.
+
+Requires  what fine-tuning requires.
+Does      k-means over the weights of each tensor; then each value learns as the mean of its weights. Zeros stay zeros.
+Ensures   no matrix has more values than the codebook.
+
+Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from pipeline.compression.fine_tuning.constraints import Constraint, SharedValues, Weights
+from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.weight_tensors import read_weights
+from pipeline.contracts.errors import CompressionError
+
+__all__ = ["ShareTunedWeights"]
+
+
+class ShareTunedWeights(FineTune):
+    """Share at most ``2 ** bits`` values among the weights of a tensor; the values learn."""
+
+    def __init__(self, context: PassContext, *, bits: int, config: FineTuningConfig | None = None) -> None:
+        super().__init__(context, config)
+        self._bits = bits
+
+    def constrain(self, weights: Weights) -> Constraint:
+        """Return the sharing."""
+        return SharedValues(weights, bits=self._bits)
+
+    def ensures(self, model: bytes) -> None:
+        """Raise CompressionError where a matrix has more values, or a weight is no finite number."""
+        super().ensures(model)
+        weights = [tensor for tensor in read_weights(onnx.load_from_string(model)) if tensor.ndim > 1]
+        if any(len(np.unique(tensor)) > 2**self._bits for tensor in weights):
+            raise CompressionError(f"a tensor has more than {2**self._bits} values")

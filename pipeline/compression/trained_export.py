@@ -1,0 +1,133 @@
+"""What training left of a candidate: its exported file, verified, and its out-of-fold predictions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.compression.learned_rows import LearnedRows, find_differences
+from pipeline.compression.passes.graph_pass import apply_if_applicable
+from pipeline.compression.passes.order_trees import OrderTrees
+from pipeline.compression.validation_bench import ServedFile, ValidationBench
+from pipeline.compression.verify import VerifyExport
+from pipeline.contracts.errors import ExportMismatchError, IntegrityError
+from pipeline.contracts.records.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
+from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.evaluation.decision.temperature import calibrate
+from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.scoring import Answers, feeds, truth
+
+__all__ = ["TrainedExport"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedExport:
+    """The files of ``candidate``, read and checked on ``bench``.
+
+    Attributes:
+        candidate: The record.
+        bench: Its validation rows.
+        learned: Rows that it learned from; None: they are not there.
+        by_folds: Whether qualities are of all rows, out-of-fold.
+    """
+
+    candidate: TrainedCandidate
+    bench: ValidationBench
+    learned: LearnedRows | None
+    by_folds: bool
+
+    def read_body(self) -> bytes:
+        """Return the body, without the reading of raw columns."""
+        return self._read(BODY)
+
+    def verify(self) -> ServedFile:
+        """Return the exported file, once it is shown to be the model that was trained.
+
+        Raises:
+            ExportMismatchError: It predicts otherwise than the trained model, or is worse on rows that it learned from
+                than models that have not seen them.
+            IntegrityError: It is not the file that training recorded.
+        """
+        content = self._read(MODEL)
+        if hashlib.sha256(content).hexdigest() != self.candidate.model_sha256:
+            raise IntegrityError(
+                f"the exported file of {self.candidate.candidate} is not the one that training recorded"
+            )
+        reference = np.load(BytesIO(self._read(REFERENCE)))
+        scale = np.std(self.bench.truth, axis=0) if self.bench.signature.task == "regression" else 1.0
+        parity = VerifyExport(
+            self.bench.signature, self.bench.rows, reference, tolerance=self.candidate.tolerance, scale=scale
+        )
+        served = self.bench.score(parity(apply_if_applicable(OrderTrees(), content)).model)
+        self._check_learned(served)
+        return served
+
+    def quality_of_bag(
+        self, served: ServedFile, full: ServedFile
+    ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+        """Return the quality and interval of the out-of-fold predictions, less what ``served`` loses against ``full``.
+
+        Raises:
+            IntegrityError: None of the validation rows was held out by a fold.
+        """
+        lost = {name: value - full.quality[name] for name, value in served.quality.items()}
+        quality, spread = self._out_of_fold_quality()
+        return (
+            {name: quality[name] + lost[name] for name in lost},
+            {name: (low + lost[name], high + lost[name]) for name, (low, high) in spread.items()},
+        )
+
+    def _read(self, file: str) -> bytes:
+        return self.bench.artifacts.get(self.bench.keys.candidate(self.candidate.candidate, file))
+
+    def _check_learned(self, full: ServedFile) -> None:
+        if self.learned is None or not self.candidate.folds or self._reads_text_scores():
+            return
+        out_of_fold = self._predicted_out_of_fold()
+        if len(out_of_fold) != self.learned.total:  # a machine of less memory trained on a sample
+            return
+        rows, signature = self.learned.frame, self.bench.signature
+        differences = find_differences(
+            signature,
+            truth(rows, signature),
+            full.model.run(feeds(rows, signature)),
+            out_of_fold[self.learned.places],
+        )
+        if differences:
+            raise ExportMismatchError(
+                "the served file is not the model that was measured, by the rows that it learned from: "
+                + "; ".join(differences)
+            )
+
+    def _reads_text_scores(self) -> bool:
+        """Whether it reads texts as scores of a linear model, which are further out for rows that it learned from."""
+        if all(column.kind != "text" for column in self.bench.dataset.columns):
+            return False
+        declared = catalogue().get(self.candidate.algorithm)
+        return declared is None or "text" not in declared.reads
+
+    def _predicted_out_of_fold(self) -> npt.NDArray[np.floating[Any]]:
+        predicted: npt.NDArray[np.floating[Any]] = np.load(BytesIO(self._read(OUT_OF_FOLD)))["answers"]
+        if self.bench.signature.task != "classification":
+            return predicted
+        return calibrate(predicted, self.bench.signature.temperature)
+
+    def _out_of_fold_quality(self) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+        """Over all rows, or beside candidates that are no bags over the validation rows."""
+        if self.by_folds:
+            return self.candidate.quality, self.candidate.interval
+        bench = self.bench
+        predicted = self._predicted_out_of_fold()[-len(bench.truth) :]
+        held = ~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1)
+        if not held.any():
+            raise IntegrityError(
+                f"no validation row was held out by a fold of {self.candidate.candidate}: time ran out"
+            )
+        answered = bench.signature, bench.truth[held], Answers.of(bench.signature, predicted[held])
+        weight = None if bench.weight is None else bench.weight[held]
+        return measure(*answered, weight=weight), interval(*answered, weight=weight, only=bench.metric)

@@ -1,0 +1,85 @@
+"""Training rows as a body reads them: what calibrates, what importance is measured on, and what fine-tunes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import polars as pl
+
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.signature import Signature
+from pipeline.graphs.encoding import Encoding
+
+__all__ = ["TrainingRows", "predict"]
+
+_ROWS_PER_CALL = 1024
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingRows:
+    """Encoded rows of the training split.
+
+    Attributes:
+        inputs: Input of a body (graphs.encoding) -> values [rows, ...].
+        target: Class numbers int64 [rows], or values float64 [rows]; None where a body's own predictions are all that
+            it can learn from (several targets, clusters, quantiles).
+        classes: How many; 0: values.
+    """
+
+    inputs: Mapping[str, npt.NDArray[Any]]
+    target: npt.NDArray[Any] | None
+    classes: int
+
+    @classmethod
+    def encode(cls, frame: pl.DataFrame, dataset: Dataset, signature: Signature) -> Self:
+        """Encode the rows of ``frame``, whose columns are the data set's."""
+        inputs = Encoding.of(dataset).encode(frame)
+        classes = len(signature.classes)
+        if signature.targets or signature.quantiles or signature.task == "clustering":
+            return cls(inputs=inputs, target=None, classes=classes)
+        target = frame[dataset.target]
+        if signature.task == "regression":
+            return cls(inputs=inputs, target=target.cast(pl.Float64).to_numpy(), classes=0)
+        numbers = target.replace_strict(list(signature.classes), range(classes), return_dtype=pl.Int64)
+        return cls(inputs=inputs, target=numbers.to_numpy(), classes=classes)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return max((len(values) for values in self.inputs.values()), default=0)
+
+    def read(self, names: Sequence[str], indices: Indices | slice) -> dict[str, npt.NDArray[Any]]:
+        """Return some rows of some inputs."""
+        return {name: self.inputs[name][indices] for name in names}
+
+    def sample(self, count: int, seed: int = 0) -> Self:
+        """Return at most ``count`` rows, drawn at random."""
+        if len(self) <= count:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))
+
+    def take(self, indices: Indices) -> Self:
+        """Return the rows with these indices."""
+        inputs = {name: values[indices] if len(values) else values for name, values in self.inputs.items()}
+        target = None if self.target is None else self.target[indices]
+        return type(self)(inputs=inputs, target=target, classes=self.classes)
+
+
+def predict(model: bytes, rows: TrainingRows) -> npt.NDArray[np.floating[Any]]:
+    """Return the output of a body for all rows, by onnxruntime on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    parts = [
+        session.run(None, rows.read(names, slice(start, start + _ROWS_PER_CALL)))[0]
+        for start in range(0, len(rows), _ROWS_PER_CALL)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,161 @@
+"""The bench: a file answers the validation rows, is measured beside fp32, and is kept under its sha256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from pipeline.compression.gates import Measured, failed_gates
+from pipeline.compression.load_cost import LoadProbe
+from pipeline.compression.measure import agreement, measure_latencies
+from pipeline.compression.passes.graph_pass import apply_if_applicable
+from pipeline.compression.passes.order_trees import OrderTrees
+from pipeline.compression.storage import pack_model
+from pipeline.contracts.object_keys import RunKeys, artifact_key
+from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.variant import Artifact, Latency
+from pipeline.contracts.signature import Signature
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.metrics import choose_metric
+from pipeline.evaluation.metrics import interval, measure
+from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, one_row
+from pipeline.graphs.served_graph import wrap
+
+__all__ = ["Comparison", "Latencies", "ServedFile", "ValidationBench"]
+
+Latencies = Mapping[str, Latency]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedFile:
+    """A served file and its predictions for the validation rows.
+
+    Attributes:
+        stored: Its packed form.
+        unpacked_bytes: Of the ONNX file.
+        model: Its session.
+        answers: Its predictions.
+        quality: Metric -> value on the validation rows.
+        interval: Metric -> 95 % interval, of the plan's metric.
+    """
+
+    stored: bytes
+    unpacked_bytes: int
+    model: OnnxModel
+    answers: Answers
+    quality: dict[str, float]
+    interval: dict[str, tuple[float, float]]
+
+    def measured(self, latencies: Latencies) -> Measured:
+        """Return what the gates look at."""
+        return Measured(
+            bytes=len(self.stored), quality=self.quality, interval=self.interval, latency_us=latencies["1"].p50
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """A compressed file beside fp32.
+
+    Attributes:
+        served: The compressed file.
+        agreement: Of its predictions with fp32's.
+        latencies: Its own.
+        full_latencies: Those of fp32, measured in turns with them.
+        failed: A sentence for each gate that it does not keep.
+    """
+
+    served: ServedFile
+    agreement: float
+    latencies: Latencies
+    full_latencies: Latencies
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ValidationBench:
+    """Measures the files of one candidate on the validation rows.
+
+    Attributes:
+        artifacts: Where files are kept.
+        keys: Of the run.
+        dataset: How rows are read.
+        signature: The candidate's.
+        spec: Its metric and gates.
+        rows: The validation rows, as a served file takes them.
+        truth: Their labels or values.
+        weight: Of each row; None: all the same.
+        probe: Measures what loading costs.
+    """
+
+    artifacts: ObjectStore
+    keys: RunKeys
+    dataset: Dataset
+    signature: Signature
+    spec: JobSpec
+    rows: Feeds
+    truth: npt.NDArray[Any]
+    weight: npt.NDArray[np.float64] | None
+    probe: LoadProbe
+
+    @property
+    def metric(self) -> str:
+        """The metric that decides."""
+        return choose_metric(self.spec.metric, self.dataset)
+
+    def serve(self, body: bytes) -> bytes:
+        """Return the served file around a body; it answers one row, or onnxruntime raises."""
+        wrapped = wrap(onnx.load_from_string(body), self.dataset, self.signature).SerializeToString()
+        served = apply_if_applicable(OrderTrees(), wrapped)
+        OnnxModel(served).run(one_row(self.rows))
+        return served
+
+    def score(self, content: bytes) -> ServedFile:
+        """Return a served file with its predictions and their quality."""
+        model = OnnxModel(content)
+        answers = model.run(self.rows)
+        return ServedFile(
+            stored=pack_model(content),
+            unpacked_bytes=len(content),
+            model=model,
+            answers=answers,
+            quality=measure(self.signature, self.truth, answers, weight=self.weight),
+            interval=interval(self.signature, self.truth, answers, weight=self.weight, only=self.metric),
+        )
+
+    def compare(self, full: ServedFile, small: ServedFile) -> Comparison:
+        """Measure ``small`` in turns with ``full``, and hold it against the gates."""
+        before, after = measure_latencies((full.model, small.model), self.rows)
+        agreed = agreement(full.answers, small.answers, self.signature)
+        failed = failed_gates(
+            full.measured(before),
+            small.measured(after),
+            agreement=agreed,
+            metric=self.metric,
+            limits=self.spec.compression,
+        )
+        return Comparison(served=small, agreement=agreed, latencies=after, full_latencies=before, failed=failed)
+
+    def latencies(self, served: ServedFile) -> Latencies:
+        """Measure a file by itself."""
+        return measure_latencies((served.model,), self.rows)[0]
+
+    def keep(self, served: ServedFile, latencies: Latencies) -> dict[str, Any]:
+        """Store a file; the fields of its variant that say where it is and what it costs."""
+        sha256 = hashlib.sha256(served.stored).hexdigest()
+        key = artifact_key(self.keys.tenant, sha256)
+        self.artifacts.put_if_absent(key, served.stored)
+        artifact = Artifact(key=key, sha256=sha256, bytes=len(served.stored), onnx_bytes=served.unpacked_bytes)
+        return {
+            "artifact": artifact,
+            "latency_us": latencies["1"].p50,
+            "latencies": latencies,
+            **asdict(self.probe.measure(served.stored)),
+        }

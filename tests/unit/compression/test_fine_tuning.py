@@ -1,0 +1,176 @@
+"""Passes that fine-tune: what torch computes of a graph, what is pruned or shared, and what an interruption costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import get_args
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from pipeline.compression.fine_tuning.budget import Budget
+from pipeline.compression.fine_tuning.constraints import Importance
+from pipeline.compression.fine_tuning.objective import Objective
+from pipeline.compression.fine_tuning.torch_graph import TorchGraph
+from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.passes.prune_weights import PruneWeights
+from pipeline.compression.passes.share_tuned_weights import ShareTunedWeights
+from pipeline.compression.training_rows import TrainingRows, predict
+from pipeline.compression.weight_tensors import read_weights
+from pipeline.contracts.errors import NotApplicableError
+from tests.helpers.trained_networks import Trained, embedding_body, trained, treeless_body
+
+QUICK = FineTuningConfig(epochs=10, batch_size=16)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class FakeCheckpoints:
+    """Keeps states in memory, and ends the fine-tuning when it has saved so many."""
+
+    def __init__(self, interrupt_after: int | None = None) -> None:
+        self.states: list[bytes] = []
+        self._interrupt_after = interrupt_after
+
+    def save(self, state: bytes) -> None:
+        self.states.append(state)
+        if len(self.states) == self._interrupt_after:
+            raise InterruptedError
+
+    def load(self) -> bytes | None:
+        return self.states[-1] if self.states else None
+
+
+class FakeClock:
+    """Each look at it takes ``step`` seconds."""
+
+    def __init__(self, step: float) -> None:
+        self._now, self._step = 0.0, step
+
+    def __call__(self) -> float:
+        self._now += self._step
+        return self._now
+
+
+def rows_of(network: Trained) -> TrainingRows:
+    return TrainingRows.encode(network.validation, network.dataset, network.dataset.signature)
+
+
+def context_of(network: Trained, clock: Callable[[], float] | None = None, **changes: object) -> PassContext:
+    budget = Budget.start(60.0, clock) if clock else Budget.start(60.0)
+    fields = {"read_rows": lambda: rows_of(network), "teacher": network.body, "budget": budget}
+    return PassContext(**{**fields, **changes})
+
+
+def loss_of(model: bytes, network: Trained) -> float:
+    rows = rows_of(network)
+    objective = Objective.of(predict(network.body, rows), rows)
+    return float(objective.loss(torch.from_numpy(predict(model, rows)), np.arange(len(rows))))
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "diabetes"])
+def test_torch_computes_what_onnxruntime_does(name: str) -> None:
+    network = trained(name)
+    rows = rows_of(network)
+    graph = TorchGraph(network.body)
+    computed = graph(rows.inputs).detach().numpy()
+    np.testing.assert_allclose(computed, predict(network.body, rows), rtol=1e-4, atol=1e-5)
+    assert graph.inputs == ("num",)
+    assert graph.to_onnx() == network.body
+
+
+def test_an_embedding_learns() -> None:
+    body = embedding_body(cardinality=500, width=16, hidden=64).SerializeToString()
+    assert "table" in TorchGraph(body).named_weights()
+
+
+def test_constants_before_the_first_weight_do_not_learn() -> None:
+    assert not {"mean", "std"} & TorchGraph(trained("wine").body).named_weights().keys()
+
+
+def test_a_graph_without_weights_is_not_applicable() -> None:
+    with pytest.raises(NotApplicableError):
+        TorchGraph(treeless_body(3).SerializeToString())
+
+
+@pytest.mark.parametrize("importance", get_args(Importance))
+def test_pruned_weights_are_zero_and_the_others_make_up_for_them(importance: Importance) -> None:
+    network = trained("breast_cancer")
+    pruned = PruneWeights(context_of(network), sparsity=0.8, importance=importance, config=QUICK)(network.body).model
+    weights = [tensor for tensor in read_weights(onnx.load_from_string(pruned)) if tensor.ndim > 1]
+    zeros = sum(int((tensor == 0).sum()) for tensor in weights) / sum(tensor.size for tensor in weights)
+    assert zeros == pytest.approx(0.8, abs=0.02)
+    resting = FineTuningConfig(epochs=1, batch_size=16, learning_rate=1e-9)
+    untuned = PruneWeights(context_of(network), sparsity=0.8, importance=importance, config=resting)(network.body).model
+    assert loss_of(pruned, network) < loss_of(untuned, network)
+
+
+def test_fine_tuning_keeps_zeros() -> None:
+    network = trained("breast_cancer")
+    context = context_of(network)
+    pruned = PruneWeights(context, sparsity=0.5, config=QUICK)(network.body).model
+    tuned = FineTune(context, QUICK)(pruned).model
+    assert tuned != pruned
+    for before, after in zip(
+        read_weights(onnx.load_from_string(pruned)), read_weights(onnx.load_from_string(tuned)), strict=True
+    ):
+        assert (after[before == 0] == 0).all() or before.ndim == 1
+
+
+def test_shared_values_learn() -> None:
+    network = trained("breast_cancer")
+    shared = ShareTunedWeights(context_of(network), bits=2, config=QUICK)(network.body).model
+    assert all(len(np.unique(tensor)) <= 4 for tensor in read_weights(onnx.load_from_string(shared)) if tensor.ndim > 1)
+    untuned = ShareTunedWeights(context_of(network), bits=2, config=FineTuningConfig(epochs=0.01))(network.body).model
+    assert loss_of(shared, network) < loss_of(untuned, network)
+
+
+def test_a_regression_learns_values() -> None:
+    network = trained("diabetes")
+    pruned = PruneWeights(context_of(network), sparsity=0.5, config=QUICK)(network.body).model
+    values = network.validation["target"].to_numpy()
+    error = predict(pruned, rows_of(network))[:, 0] - values
+    assert np.sqrt(np.square(error).mean()) < values.std()
+
+
+def test_the_schedule_comes_to_its_end_when_time_is_short() -> None:
+    network = trained("breast_cancer")
+    hurried = context_of(network, FakeClock(step=1.0))
+    pruned = PruneWeights(hurried, sparsity=0.8, config=FineTuningConfig(epochs=1000))(network.body).model
+    weights = [tensor for tensor in read_weights(onnx.load_from_string(pruned)) if tensor.ndim > 1]
+    assert sum(int((tensor == 0).sum()) for tensor in weights) > 0.7 * sum(tensor.size for tensor in weights)
+
+
+def test_without_time_it_is_not_applicable() -> None:
+    network = trained("breast_cancer")
+    with pytest.raises(NotApplicableError, match=r"compression\.minutes"):
+        FineTune(context_of(network, budget=Budget.start(0.0)))(network.body)
+
+
+def test_with_few_rows_it_is_not_applicable() -> None:
+    network = trained("wine")
+    assert len(rows_of(network)) < 32
+    with pytest.raises(NotApplicableError, match="32 training rows"):
+        FineTune(context_of(network))(network.body)
+
+
+def test_an_interrupted_fine_tuning_continues_where_it_was() -> None:
+    network = trained("breast_cancer")
+    wanted = PruneWeights(context_of(network), sparsity=0.8, config=QUICK)(network.body).model
+    checkpoints = FakeCheckpoints(interrupt_after=1)
+    slow = context_of(
+        network, FakeClock(step=0.2), checkpoints=checkpoints, budget=Budget.start(1e6, FakeClock(step=8))
+    )
+    with pytest.raises(InterruptedError):
+        PruneWeights(slow, sparsity=0.8, config=QUICK)(network.body)
+    resumed = context_of(network, checkpoints=checkpoints)
+    assert PruneWeights(resumed, sparsity=0.8, config=QUICK)(network.body).model == wanted

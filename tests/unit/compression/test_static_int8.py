@@ -1,0 +1,139 @@
+"""Static int8: calibrated on training rows, of matrices and convolutions; and weights in blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.compression.passes.block_weights import BlockWeights
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.passes.static_int8 import STATIC_CONFIGS, StaticInt8, StaticInt8Config
+from pipeline.compression.training_rows import TrainingRows
+from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.compose import make_model
+from tests.helpers.trained_networks import trained, treeless_body
+
+_RANDOM = np.random.default_rng(0)
+
+
+def context_of(rows: TrainingRows, body: bytes) -> PassContext:
+    return PassContext(read_rows=lambda: rows, teacher=body)
+
+
+def table_rows(count: int | None = None) -> tuple[bytes, TrainingRows]:
+    network = trained("breast_cancer")
+    rows = TrainingRows.encode(network.validation.head(count or 999), network.dataset, network.dataset.signature)
+    return network.body, rows
+
+
+def answer(model: bytes, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, inputs)[0]
+
+
+def convolution_body(channels: int = 8) -> bytes:
+    """image [batch, 8, 8, 1] -> two convolutions, then the probabilities of three classes."""
+    weights = {
+        "first": _RANDOM.normal(size=(channels, 1, 3, 3), scale=0.3),
+        "second": _RANDOM.normal(size=(channels, channels, 3, 3), scale=0.2),
+        "last": _RANDOM.normal(size=(channels * 64, 3), scale=0.1),
+    }
+    tensors = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    tensors.append(numpy_helper.from_array(np.array([-1, channels * 64]), "flat"))
+    nodes = [
+        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["pixels"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["pixels", "first"], ["c0"], name="conv_0", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c0"], ["r0"]),
+        helper.make_node("Conv", ["r0", "second"], ["c1"], name="conv_1", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Reshape", ["r1", "flat"], ["features"]),
+        helper.make_node("MatMul", ["features", "last"], ["logits"], name="matmul"),
+        helper.make_node("Softmax", ["logits"], ["answer"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 8, 8, 1])
+    output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 3])
+    return bytes(make_model("body", nodes, [image], [output], tensors).SerializeToString())
+
+
+def image_rows(count: int = 100) -> TrainingRows:
+    images = _RANDOM.integers(0, 4, size=(count, 8, 8, 1), dtype=np.uint8)
+    return TrainingRows(inputs={"image": images}, target=np.zeros(count, np.int64), classes=3)
+
+
+def test_each_layer_of_a_table_network_reads_integers() -> None:
+    body, rows = table_rows()
+    quantized = StaticInt8(context_of(rows, body))(body).model
+    assert len(quantized) < len(body)
+    inputs = rows.read(["num"], slice(None))
+    np.testing.assert_allclose(answer(quantized, inputs), answer(body, inputs), atol=0.1)
+
+
+def test_convolutions_are_quantized_and_keep_their_labels() -> None:
+    body, rows = convolution_body(), image_rows()
+    quantized = StaticInt8(context_of(rows, body))(body).model
+    inputs = rows.read(["image"], slice(None))
+    agreed = answer(quantized, inputs).argmax(axis=1) == answer(body, inputs).argmax(axis=1)
+    assert agreed.mean() > 0.95
+    kinds = {tensor.data_type for tensor in onnx.load_from_string(quantized).graph.initializer if len(tensor.dims) == 4}
+    assert kinds == {TensorProto.INT8}
+
+
+def test_a_row_alone_is_predicted_as_among_others() -> None:
+    body, rows = table_rows()
+    quantized = StaticInt8(context_of(rows, body))(body).model
+    batch = np.resize(rows.inputs["num"], (64, 30)) * np.linspace(1, 50, 64, dtype=np.float32)[:, None]
+    alone = np.concatenate([answer(quantized, {"num": row[None]}) for row in batch])
+    np.testing.assert_array_equal(alone, answer(quantized, {"num": batch}))
+
+
+@pytest.mark.parametrize("config", STATIC_CONFIGS)
+def test_layers_that_a_recipe_names_stay_exact(config: StaticInt8Config) -> None:
+    body, rows = table_rows()
+    graph = onnx.load_from_string(StaticInt8(context_of(rows, body), config)(body).model).graph
+    restored = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    exact = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] not in restored]
+    assert len(exact) == config.exact_first + config.exact_last
+
+
+def test_one_constant_row_is_enough_to_calibrate() -> None:
+    body, rows = table_rows(1)
+    constant = TrainingRows(inputs={"num": np.zeros_like(rows.inputs["num"])}, target=rows.target, classes=2)
+    quantized = StaticInt8(context_of(constant, body))(body).model
+    assert np.isfinite(answer(quantized, table_rows(5)[1].read(["num"], slice(None)))).all()
+
+
+def test_rows_without_a_finite_prediction_do_not_calibrate() -> None:
+    body, rows = table_rows()
+    values = rows.inputs["num"].copy()
+    values[1:] = np.nan
+    quantized = StaticInt8(context_of(TrainingRows(inputs={"num": values}, target=None, classes=2), body))(body).model
+    assert np.isfinite(answer(quantized, rows.read(["num"], slice(None)))).all()
+    missing = TrainingRows(inputs={"num": np.full_like(values, np.nan)}, target=None, classes=2)
+    with pytest.raises(NotApplicableError, match="finite"):
+        StaticInt8(context_of(missing, body))(body)
+
+
+def test_without_rows_or_layers_it_is_not_applicable() -> None:
+    body, rows = table_rows()
+    nothing = TrainingRows(inputs={"num": np.empty((0, 30), np.float32)}, target=None, classes=2)
+    with pytest.raises(NotApplicableError, match="no training rows"):
+        StaticInt8(context_of(nothing, body))(body)
+    with pytest.raises(NotApplicableError, match="no MatMul"):
+        StaticInt8(context_of(rows, body))(treeless_body(3).SerializeToString())
+
+
+@pytest.mark.parametrize(("bits", "most"), [(8, 0.01), (4, 0.15)])
+def test_weights_in_blocks_are_smaller_and_near(bits: int, most: float) -> None:
+    body, rows = table_rows()
+    blocks = BlockWeights(bits)(body).model
+    inputs = rows.read(["num"], slice(None))
+    assert np.abs(answer(blocks, inputs) - answer(body, inputs)).max() < most
+    assert any(node.op_type == "MatMulNBits" for node in onnx.load_from_string(blocks).graph.node)
+
+
+def test_blocks_of_a_graph_without_matrices_are_not_applicable() -> None:
+    with pytest.raises(NotApplicableError, match="no MatMul"):
+        BlockWeights(4)(treeless_body(3).SerializeToString())
