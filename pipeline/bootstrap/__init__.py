@@ -190,6 +190,7 @@ def prediction_api(environ: Environ = os.environ) -> PredictionApi:
 
 
 def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
+    """Compose the ModelCatalog of the read-only API."""
     from pipeline.intake.run_log import RunLog
     from pipeline.serving.model_catalog import ModelCatalog
 
@@ -203,6 +204,7 @@ def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
 
 
 def authorizer(environ: Environ = os.environ) -> Authorizer:
+    """Compose the Authorizer of API requests."""
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.tenants import Tenants
     from pipeline.serving.authorizer import Authorizer
@@ -228,6 +230,7 @@ def job(run: str, environ: Environ = os.environ) -> Job:
 
 
 def node(environ: Environ = os.environ) -> Node:
+    """Read the settings of one node of a multi-node job."""
     settings = NodeSettings.from_env(environ)
     cluster = ComputeCluster(
         nodes=settings.nodes, node_index=settings.node_index, address=settings.address, port=settings.port
@@ -236,6 +239,7 @@ def node(environ: Environ = os.environ) -> Node:
 
 
 def command_settings(environ: Environ = os.environ) -> CommandSettings:
+    """Read the settings of the ``modeldrop`` command."""
     return CommandSettings.from_env(environ)
 
 
@@ -314,12 +318,12 @@ def _dead_letters(clients: Clients, outputs: Mapping[str, str]) -> tuple[DeadLet
     def queue(output: str) -> SqsMessages:
         return SqsMessages(clients.sqs, outputs[output])
 
-    found = []
+    queues = []
     if "DeadLetterQueueUrl" in outputs:
-        found.append(dead_letters.uploads(queue("DeadLetterQueueUrl"), queue("QueueUrl")))
+        queues.append(dead_letters.uploads(queue("DeadLetterQueueUrl"), queue("QueueUrl")))
     if "EventDeadLettersUrl" in outputs:
-        found.append(dead_letters.events(queue("EventDeadLettersUrl"), queue("QueueUrl")))
+        queues.append(dead_letters.events(queue("EventDeadLettersUrl"), queue("QueueUrl")))
     if "FailureDeadLettersUrl" in outputs:
         calls = LambdaFunctionCalls(clients.functions)
-        found.append(dead_letters.failures(queue("FailureDeadLettersUrl"), calls, outputs["RecordFailureFunction"]))
-    return tuple(found)
+        queues.append(dead_letters.failures(queue("FailureDeadLettersUrl"), calls, outputs["RecordFailureFunction"]))
+    return tuple(queues)

@@ -58,47 +58,49 @@ def clients_of_run(environ: Environ, settings: _HasTenantRole) -> Callable[[str]
     """
     from functools import lru_cache
 
-    own = connect(environ)
-    own.read_models("s3", "dynamodb")
+    own_clients = connect(environ)
+    own_clients.read_models("s3", "dynamodb")
     if (arn := settings.tenant_role) is None:
-        return lambda run: own
+        return lambda run: own_clients
     from pipeline.cloud.assumed_role import TenantRole
 
-    own.read_models("sts")
+    own_clients.read_models("sts")
 
     @lru_cache(maxsize=1)
     def of_tenant(tenant: str) -> Clients:
-        return own.acting_as(TenantRole(arn=arn, tenant=tenant, name=f"modeldrop-{tenant}"))
+        return own_clients.acting_as(TenantRole(arn=arn, tenant=tenant, name=f"modeldrop-{tenant}"))
 
     return lambda run: of_tenant(tenant_of_run(run))
 
 
 def clients_of_job(run: str, environ: Environ, settings: JobSettings) -> Clients:
     """Clients of one run's tenant; for a job with a user's code, of the run alone."""
-    own = connect(environ)
+    own_clients = connect(environ)
     if (arn := settings.tenant_role) is None:
-        return own
+        return own_clients
     from pipeline.cloud.assumed_role import RunPolicy, TenantRole
 
     is_code = settings.queue == "code"
     only = RunPolicy(run=run, bucket=settings.artifacts, table=settings.table) if is_code else None
-    return own.acting_as(TenantRole(arn=arn, tenant=tenant_of_run(run), name=run, only=only))
+    return own_clients.acting_as(TenantRole(arn=arn, tenant=tenant_of_run(run), name=run, only=only))
 
 
 def table_of(clients: Clients, name: str) -> Table:
+    """Return the table ``name``, in DynamoDB."""
     from pipeline.cloud.dynamo_table import DynamoTable
 
     return DynamoTable(clients.dynamodb, name)
 
 
 def bucket_of(clients: Clients, name: str) -> ObjectStore:
+    """Return the bucket ``name``, in S3."""
     from pipeline.cloud.s3_object_store import S3ObjectStore
 
     return S3ObjectStore(clients.s3, name)
 
 
 def artifacts_and_runs(clients: Clients, settings: _HasStores) -> dict[str, Any]:
-    """What every step has: the artifacts and the log of runs."""
+    """Return the arguments of every RunUseCase: ``artifacts`` and ``runs``."""
     from pipeline.intake.run_log import RunLog
 
     return {
@@ -108,6 +110,7 @@ def artifacts_and_runs(clients: Clients, settings: _HasStores) -> dict[str, Any]
 
 
 def registry_of(clients: Clients, settings: _HasStores) -> ModelRegistry:
+    """Return the model registry that the settings name."""
     from pipeline.registry.model_registry import ModelRegistry
 
     return ModelRegistry(table_of(clients, settings.table), bucket_of(clients, settings.artifacts))

@@ -31,7 +31,16 @@ Environ = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvVar:
-    """An environment variable: what it must look like, how it is read, what it is when it is absent or empty."""
+    """An environment variable.
+
+    Attributes:
+        name: Its name.
+        pattern: Regular expression that the whole value must match.
+        expected: What the value is, for messages.
+        read: Converts the matched text.
+        default: Text if the variable is absent or empty.
+        optional: Whether it may be absent without a default.
+    """
 
     name: str
     pattern: str
@@ -41,6 +50,11 @@ class EnvVar:
     optional: bool = False
 
     def of(self, environ: Environ) -> Any:
+        """Read the variable from ``environ``; None if it is optional and absent.
+
+        Raises:
+            ConfigurationError: It is absent and required, or does not match its pattern.
+        """
         text = environ.get(self.name) or self.default
         if text is None and self.optional:
             return None
@@ -95,8 +109,12 @@ class _Settings:
 
     @classmethod
     def from_env(cls, environ: Environ) -> Self:
-        """Read every field from its variable; raise ConfigurationError naming the one that is missing or bad."""
-        return cls(**{one.name: one.metadata["variable"].of(environ) for one in fields(cls)})  # type: ignore[arg-type]  # each subclass is a dataclass
+        """Read every field from its variable.
+
+        Raises:
+            ConfigurationError: A variable is missing or invalid; the message names it.
+        """
+        return cls(**{setting.name: setting.metadata["variable"].of(environ) for setting in fields(cls)})  # type: ignore[arg-type]  # each subclass is a dataclass
 
 
 def _state_machine() -> Any:
@@ -109,6 +127,12 @@ def _state_machine() -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StarterSettings(_Settings):
+    """Settings of the function ``start_run``.
+
+    Attributes:
+        large_bytes: Estimated uncompressed size above which a job validates an upload.
+    """
+
     table: str = _table()
     uploads: str = _uploads()
     artifacts: str = _artifacts()
@@ -120,6 +144,8 @@ class StarterSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidatorSettings(_Settings):
+    """Settings of the function ``validate_dataset``."""
+
     table: str = _table()
     uploads: str = _uploads()
     artifacts: str = _artifacts()
@@ -128,7 +154,7 @@ class ValidatorSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageSettings(_Settings):
-    """Of the stages that know only the table and the artifacts: plan, collect, select, evaluate, promote."""
+    """Settings of the functions that need the table and the artifacts: plan, collect, select, evaluate, promote."""
 
     table: str = _table()
     artifacts: str = _artifacts()
@@ -137,12 +163,16 @@ class StageSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DescriberSettings(_Settings):
+    """Settings of the function ``describe_models``."""
+
     table: str = _table()
     artifacts: str = _artifacts()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegistrarSettings(_Settings):
+    """Settings of the function ``register_model``."""
+
     table: str = _table()
     artifacts: str = _artifacts()
     tenant_role: str | None = _tenant_role()
@@ -151,6 +181,8 @@ class RegistrarSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SmokeTestSettings(_Settings):
+    """Settings of the function ``smoke_test``."""
+
     table: str = _table()
     artifacts: str = _artifacts()
     tenant_role: str | None = _tenant_role()
@@ -161,12 +193,16 @@ class SmokeTestSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureSettings(_Settings):
+    """Settings of the function ``record_failure``."""
+
     table: str = _table()
     tenant_role: str | None = _tenant_role()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LostRunSettings(_Settings):
+    """Settings of the function ``fail_lost_runs``."""
+
     table: str = _table()
     state_machine: str = _state_machine()
 

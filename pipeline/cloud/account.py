@@ -27,23 +27,32 @@ class AwsAccount:
 
     @property
     def region(self) -> str:
+        """Return the clients' region; empty if none is configured."""
         return self._clients.region
 
     def regions(self) -> Sequence[str]:
+        """Return the names of all regions that botocore knows."""
         return self._clients.regions()
 
     def identity(self) -> Identity:
+        """Return who the credentials belong to (STS GetCallerIdentity).
+
+        Raises:
+            ConfigurationError: The credentials are missing or invalid.
+        """
         with translate_errors("AWS (sts)"):
             caller = self._clients.sts.get_caller_identity()
         return Identity(account=caller["Account"], arn=caller["Arn"])
 
     def zones(self) -> Sequence[str]:
+        """Return the names of the region's availability zones, sorted; local zones are not listed."""
         with translate_errors("EC2"):
             filters = [{"Name": "zone-type", "Values": ["availability-zone"]}]
             zones = self._clients.ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
         return sorted(zone["ZoneName"] for zone in zones)
 
     def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Return the availability zones that offer each instance type; a type that none offers is missing."""
         filters = [{"Name": "instance-type", "Values": list(instance_types)}]
         offered: dict[str, set[str]] = {}
         with translate_errors("EC2"):
@@ -56,6 +65,11 @@ class AwsAccount:
         return {kind: frozenset(zones) for kind, zones in offered.items()}
 
     def quota(self, service: str, code: str) -> float:
+        """Return the value of a quota: the account's, or else AWS's default.
+
+        Raises:
+            NotFoundError: The service has no such quota in this region.
+        """
         quotas = self._clients.service_quotas
         with translate_errors("Service Quotas"):
             try:
@@ -67,17 +81,18 @@ class AwsAccount:
         return float(quota["Quota"]["Value"])
 
     def registry_password(self) -> str:
+        """Return a password for ``docker login`` to the account's ECR registry; it is valid for 12 hours."""
         with translate_errors("ECR"):
             token = self._clients.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
         return base64.b64decode(token).decode().partition(":")[2]
 
     def _default_quota(self, service: str, code: str) -> dict[str, dict[str, float]]:
         try:
-            answer: dict[str, dict[str, float]] = self._clients.service_quotas.get_aws_default_service_quota(
+            response: dict[str, dict[str, float]] = self._clients.service_quotas.get_aws_default_service_quota(
                 ServiceCode=service, QuotaCode=code
             )
         except ClientError as error:
             if code_of(error) != "NoSuchResourceException":
                 raise
             raise NotFoundError(f"the region has no quota {code} of {service}") from error
-        return answer
+        return response

@@ -81,7 +81,7 @@ class TenantRole:
 
     def session(
         self,
-        own: Session,
+        base: Session,
         *,
         endpoint_url: str | None = None,
         region: str | None = None,
@@ -90,25 +90,25 @@ class TenantRole:
         """Return a session that acts as the role; the role is taken at its first call and anew before it ends.
 
         Args:
-            own: Its credentials take the role; the service models that it has read are shared.
+            base: Its credentials take the role; the service models that it has read are shared.
             endpoint_url: Replaces AWS.
             region: Of the STS that is asked.
             now: The clock by which credentials end.
         """
-        create_client = own.create_client
+        create_client = base.create_client
 
         def client(service: str, **options: Any) -> Any:
             return create_client(service, **{**options, "region_name": region, "endpoint_url": endpoint_url})
 
         fetcher = AssumeRoleCredentialFetcher(
             client,
-            own.get_credentials(),
+            base.get_credentials(),
             self.arn,
             extra_args=self._arguments(),
             expiry_window_seconds=_SESSION_SECONDS,  # whoever asks it wants new ones: nothing from its cache
         )
         narrowed = Session()
-        narrowed.register_component("data_loader", own.get_component("data_loader"))
+        narrowed.register_component("data_loader", base.get_component("data_loader"))
         narrowed.register_component("credential_provider", CredentialResolver([_Provider(fetcher, now)]))
         return narrowed
 

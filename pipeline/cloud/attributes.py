@@ -19,7 +19,14 @@ def serialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_value(value: object) -> dict[str, Any]:
-    """The typed value of a str, int, finite float, bool, None, or a list or mapping of them."""
+    """Serialize a value to DynamoDB's typed form.
+
+    Args:
+        value: None, bool, int, finite float, str, or a list or mapping of them.
+
+    Raises:
+        TypeError: The value has another type.
+    """
     match value:
         case None:
             return {"NULL": True}
@@ -32,12 +39,12 @@ def write_value(value: object) -> dict[str, Any]:
         case Mapping():
             return {"M": serialize_item(value)}
         case list() | tuple():
-            return {"L": [write_value(part) for part in value]}
+            return {"L": [write_value(element) for element in value]}
     raise TypeError(f"a {type(value).__name__} cannot be an attribute")
 
 
 def deserialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``serialize_item`` was given; a tuple comes back as a list, a whole float as an int."""
+    """Return the item that ``serialize_item`` wrote; tuples become lists, integral floats become integers."""
     return {name: _read_value(value) for name, value in item.items()}
 
 
@@ -49,7 +56,7 @@ def _read_value(typed: Mapping[str, Any]) -> Any:
         case "M":
             return deserialize_item(value)
         case "L":
-            return [_read_value(part) for part in value]
+            return [_read_value(element) for element in value]
         case "NULL":
             return None
     return value

@@ -32,10 +32,16 @@ _RETRIES = {"mode": "standard", "total_max_attempts": 5}
 
 
 class Clients:
-    """The clients of one account and region.
+    """Clients of one account and region, each created on first use.
 
-    ``endpoint_url`` replaces AWS by another cloud, whose buckets are then addressed by path. What is None is found as
-    every AWS program finds it. Raises ConfigurationError where credentials, region or profile are missing.
+    Args:
+        endpoint_url: Replaces AWS by another cloud, whose buckets are addressed by path.
+        region: None means that of the profile or the environment.
+        profile: Profile of ~/.aws/config; None means AWS's default chain.
+        credentials: Access key id and secret access key; None means AWS's default chain.
+
+    Raises:
+        ConfigurationError: The profile does not exist, or (on first use) a client cannot be created.
     """
 
     def __init__(
@@ -69,33 +75,39 @@ class Clients:
 
     @cached_property
     def s3(self) -> S3Client:
+        """Return the S3 client."""
         style = {"addressing_style": "path"} if self._endpoint_url else {}
         return cast("S3Client", self._make("s3", s3=style))
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
+        """Return the DynamoDB client; its time-outs are short, since a request takes milliseconds."""
         return cast("DynamoDBClient", self._make("dynamodb", connect_timeout=2, read_timeout=5))
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
+        """Return the Step Functions client."""
         return cast("SFNClient", self._make("stepfunctions"))
 
     @cached_property
     def functions(self) -> LambdaClient:
-        """Patient: a cold start of the called function is part of the answer, and a second call would be another."""
+        """Return the Lambda client. It waits 60 s, which includes a cold start, and never calls a function twice."""
         retries = {**_RETRIES, "total_max_attempts": 1}
         return cast("LambdaClient", self._make("lambda", read_timeout=60, retries=retries))
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
+        """Return the CloudWatch Logs client."""
         return cast("CloudWatchLogsClient", self._make("logs"))
 
     @cached_property
     def sqs(self) -> SQSClient:
+        """Return the SQS client."""
         return cast("SQSClient", self._make("sqs"))
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
+        """Return the CloudFormation client."""
         return cast("CloudFormationClient", self._make("cloudformation"))
 
     @cached_property
@@ -105,27 +117,31 @@ class Clients:
 
     @cached_property
     def sts(self) -> Any:
+        """Return the STS client."""
         return self._make("sts")
 
     @cached_property
     def ec2(self) -> Any:
+        """Return the EC2 client."""
         return self._make("ec2")
 
     @cached_property
     def ecr(self) -> Any:
+        """Return the ECR client."""
         return self._make("ecr")
 
     @cached_property
     def service_quotas(self) -> Any:
+        """Return the Service Quotas client."""
         return self._make("service-quotas")
 
     @property
     def region(self) -> str:
-        """The region that is given, else that of the profile or the environment; empty where there is none."""
+        """Return the given region, else that of the profile or the environment; empty if none is configured."""
         return self._region or self._session.get_config_variable("region") or ""
 
     def regions(self) -> list[str]:
-        """Regions that botocore knows, of all partitions."""
+        """Return the regions that botocore knows, of all partitions."""
         partitions = self._session.get_available_partitions()
         return [
             region

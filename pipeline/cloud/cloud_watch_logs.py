@@ -14,14 +14,20 @@ from pipeline.cloud.errors import code_of, translate_errors
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-__all__ = ["CloudWatchLogs", "LogLine"]
+__all__ = ["CloudWatchLogs", "LogEvent"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LogLine:
-    """``message`` is the line as it was written: mostly one JSON object."""
+class LogEvent:
+    """One log event.
 
-    at: datetime
+    Attributes:
+        timestamp: When it was logged, UTC.
+        group: Name of its log group.
+        message: Its text, mostly one JSON object.
+    """
+
+    timestamp: datetime
     group: str
     message: str
 
@@ -33,12 +39,15 @@ class CloudWatchLogs:
         self._client = client
         self._groups = tuple(groups)
 
-    def lines(self, run: str, *, since: datetime | None = None) -> list[LogLine]:
-        """Every line that has ``run`` in it, oldest first; a group that nothing was written to yet has none."""
-        found = [line for group in self._groups for line in self._of(group, run, since)]
-        return sorted(found, key=lambda line: line.at)
+    def lines(self, run: str, *, since: datetime | None = None) -> list[LogEvent]:
+        """Return the log events that contain the name of a run, oldest first.
 
-    def _of(self, group: str, run: str, since: datetime | None) -> Iterator[LogLine]:
+        A log group that does not exist yet has none.
+        """
+        events = [line for group in self._groups for line in self._of(group, run, since)]
+        return sorted(events, key=lambda line: line.timestamp)
+
+    def _of(self, group: str, run: str, since: datetime | None) -> Iterator[LogEvent]:
         start = int(since.timestamp() * 1000) if since else 0
         pages = self._client.get_paginator("filter_log_events").paginate(
             logGroupName=group, filterPattern=f'"{run}"', startTime=start
@@ -46,8 +55,8 @@ class CloudWatchLogs:
         with translate_errors(f"the log group {group}"):
             try:
                 for event in (event for page in pages for event in page["events"]):
-                    at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-                    yield LogLine(at=at, group=group, message=event["message"].rstrip())
+                    timestamp = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+                    yield LogEvent(timestamp=timestamp, group=group, message=event["message"].rstrip())
             except ClientError as error:
                 if code_of(error) != "ResourceNotFoundException":
                     raise

@@ -30,15 +30,26 @@ class DynamoTable:
         self._name = name
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        """Return an item; None if it is absent (GetItem)."""
         with self._speaking():
-            answer = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=consistent)
-        return deserialize_item(answer["Item"]) if "Item" in answer else None
+            response = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=consistent)
+        return deserialize_item(response["Item"]) if "Item" in response else None
 
     def put(self, item: Item) -> None:
+        """Write an item, and replace one with the same key (PutItem).
+
+        Raises:
+            ItemTooLargeError: The item is larger than DynamoDB's 400 KB.
+        """
         with self._speaking():
             self._client.put_item(**self._put(PutRequest(item=item)))
 
     def put_if_absent(self, item: Item) -> bool:
+        """Write an item unless one with this key exists; return whether it was written.
+
+        Raises:
+            ItemTooLargeError: The item is larger than DynamoDB's 400 KB.
+        """
         with self._speaking():
             return _false_if_condition_failed(
                 lambda: self._client.put_item(**self._put(PutRequest(item=item, only_if_absent=True)))
@@ -53,6 +64,11 @@ class DynamoTable:
         remove: Sequence[str] = (),
         only_if: Mapping[str, Any] | None = None,
     ) -> bool:
+        """Set and remove attributes of an existing item; return False if it is absent or ``only_if`` does not hold.
+
+        Raises:
+            ItemTooLargeError: The updated item would be larger than DynamoDB's 400 KB.
+        """
         request = UpdateRequest(key=(pk, sk), values=values, remove=remove, only_if=only_if)
         with self._speaking():
             return _false_if_condition_failed(lambda: self._client.update_item(**self._update(request)))
@@ -63,6 +79,11 @@ class DynamoTable:
             self._client.delete_item(TableName=self._name, Key=_key(pk, sk))
 
     def write_all(self, writes: Sequence[TableWrite]) -> bool:
+        """Write all or nothing (TransactWriteItems); return False if a condition failed, or on a conflict.
+
+        Raises:
+            ItemTooLargeError: An item is larger than DynamoDB's 400 KB.
+        """
         with self._speaking():
             return _false_if_condition_failed(
                 lambda: self._client.transact_write_items(TransactItems=[self._transact(write) for write in writes])
@@ -77,30 +98,32 @@ class DynamoTable:
         limit: int | None = None,
         after: str | None = None,
     ) -> list[Item]:
+        """Return the items of a partition in the order of their sort keys (Query, strongly consistent)."""
         words = _ExpressionBuilder()
         condition = f"{words.path('pk')} = {words.value(pk)}"
         if sk_prefix:
             condition += f" AND begins_with({words.path('sk')}, {words.value(sk_prefix)})"
-        asked = {"KeyConditionExpression": condition, "ConsistentRead": True, **words.bound()}
+        request = {"KeyConditionExpression": condition, "ConsistentRead": True, **words.bound()}
         if after is not None:
-            asked["ExclusiveStartKey"] = _key(pk, after)
-        return self._pages(asked, newest_first=newest_first, limit=limit)
+            request["ExclusiveStartKey"] = _key(pk, after)
+        return self._pages(request, newest_first=newest_first, limit=limit)
 
     def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
+        """Return the items of the listing index, newest first (Query, eventually consistent)."""
         words = _ExpressionBuilder()
         condition = f"{words.path('listing')} = {words.value(name)}"
         if since:
             condition += f" AND {words.path('listed_at')} >= {words.value(since)}"
-        asked = {"KeyConditionExpression": condition, "IndexName": _LISTING_INDEX, **words.bound()}
-        return self._pages(asked, newest_first=True, limit=limit)
+        request = {"KeyConditionExpression": condition, "IndexName": _LISTING_INDEX, **words.bound()}
+        return self._pages(request, newest_first=True, limit=limit)
 
-    def _pages(self, asked: dict[str, Any], *, newest_first: bool, limit: int | None) -> list[Item]:
+    def _pages(self, request: dict[str, Any], *, newest_first: bool, limit: int | None) -> list[Item]:
         with self._speaking():
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._name,
                 ScanIndexForward=not newest_first,
                 PaginationConfig={} if limit is None else {"PageSize": limit},  # without it a page is 1 MB
-                **asked,
+                **request,
             )
             return [deserialize_item(item) for item in islice(_items(pages), limit)]
 
@@ -146,12 +169,12 @@ class DynamoTable:
                 f"a record for the table {self._name} has {size:,} bytes: at most {MAX_ITEM_BYTES:,} are possible"
             )
         words = _ExpressionBuilder()
-        asked: dict[str, Any] = {"TableName": self._name, "Item": serialize_item(put.item)}
+        request: dict[str, Any] = {"TableName": self._name, "Item": serialize_item(put.item)}
         if put.only_if_absent:
-            asked["ConditionExpression"] = f"attribute_not_exists({words.path('pk')})"
+            request["ConditionExpression"] = f"attribute_not_exists({words.path('pk')})"
         elif put.only_if is not None:
-            asked["ConditionExpression"] = words.condition(put.only_if)
-        return asked | (words.bound() if "ConditionExpression" in asked else {})
+            request["ConditionExpression"] = words.condition(put.only_if)
+        return request | (words.bound() if "ConditionExpression" in request else {})
 
     def _speaking(self) -> Any:
         return translate_errors(f"the table {self._name}")

@@ -75,17 +75,26 @@ _NOT_ALLOWED = frozenset(
 
 @contextmanager
 def translate_errors(resource: str) -> Iterator[None]:
-    """Turn what botocore raises within into the contracts' errors; ``resource`` names what was spoken to.
+    """Raise errors of botocore as errors of contracts.errors.
 
-    An error that the table does not know goes out as it is: it is a defect, not something to act on.
+    Args:
+        resource: What is called, as the message names it.
+
+    Raises:
+        ConfigurationError: There are no valid credentials, they lack a permission, or the resource does not exist.
+        ItemTooLargeError: A table item is too large.
+        NotFoundError: There is no such execution.
+        ObjectNotFoundError: There is no such object.
+        TransientError: The service did not answer or throttled the call.
+        ClientError: The error is in no table, so it is a defect.
     """
     try:
         yield
     except ClientError as error:
-        known = _known(error, resource)
-        if known is None:
+        translated = _known(error, resource)
+        if translated is None:
             raise
-        raise known from error
+        raise translated from error
     except _NO_ANSWER as error:
         raise TransientError(f"{resource} did not answer ({type(error).__name__})") from error
     except _NO_CREDENTIALS as error:
@@ -93,7 +102,7 @@ def translate_errors(resource: str) -> Iterator[None]:
 
 
 def code_of(error: ClientError) -> str:
-    """The service's own code, such as NoSuchKey."""
+    """Return the service's error code, such as NoSuchKey."""
     return error.response.get("Error", {}).get("Code", "")
 
 

@@ -22,9 +22,15 @@ class LambdaFunctionCalls:
         self._client = client
 
     def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a function synchronously, and return its response (Invoke).
+
+        Raises:
+            ModeldropError: The error that the function raised, by the name of its class.
+            TransientError: Lambda did not answer, or the call was throttled.
+        """
         with translate_errors(f"the function {function}"):
-            answer = self._client.invoke(FunctionName=function, Payload=json.dumps(event))
-            document: dict[str, Any] = json.loads(answer["Payload"].read())
-        if answer.get("FunctionError"):
+            response = self._client.invoke(FunctionName=function, Payload=json.dumps(event))
+            document: dict[str, Any] = json.loads(response["Payload"].read())
+        if response.get("FunctionError"):
             raise error_named(document.get("errorType", "Unhandled"), document.get("errorMessage", ""))
         return document

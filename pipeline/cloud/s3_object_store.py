@@ -30,12 +30,18 @@ class S3ObjectStore:
 
     @property
     def bucket(self) -> str:
+        """Return the bucket's name."""
         return self._bucket
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
+        """Return an object's content in one request (GetObject).
+
+        Raises:
+            ObjectNotFoundError: The object or the version does not exist.
+        """
         with self._speaking():
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
-            return answer["Body"].read()
+            response = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
+            return response["Body"].read()
 
     def put(
         self,
@@ -45,12 +51,14 @@ class S3ObjectStore:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> None:
+        """Write an object in one request (PutObject)."""
         with self._speaking():
             self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=dict(metadata or {})
             )
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write an object unless the key is taken (``If-None-Match: *``); return whether it was written."""
         with self._speaking():
             try:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
@@ -61,18 +69,28 @@ class S3ObjectStore:
             return True
 
     def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
+        """Return an object's size, version and metadata (HeadObject).
+
+        Raises:
+            ObjectNotFoundError: The object or the version does not exist.
+        """
         with self._speaking():
-            answer = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
+            response = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
         return ObjectInfo(
             key=key,
-            bytes=answer["ContentLength"],
-            etag=answer["ETag"].strip('"'),
-            version_id=answer.get("VersionId", "null"),  # S3's own name for the version of an unversioned bucket
-            modified_at=answer["LastModified"],
-            metadata={name.lower(): value for name, value in answer["Metadata"].items()},
+            bytes=response["ContentLength"],
+            etag=response["ETag"].strip('"'),
+            version_id=response.get("VersionId", "null"),  # S3's own name for the version of an unversioned bucket
+            modified_at=response["LastModified"],
+            metadata={name.lower(): value for name, value in response["Metadata"].items()},
         )
 
     def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
+        """Download an object to a file, in parallel ranges.
+
+        Raises:
+            ObjectNotFoundError: The object or the version does not exist.
+        """
         with self._transfers() as transfers:
             transfers.download(self._bucket, key, str(path), extra_args=_version(version_id)).result()
 
@@ -84,12 +102,18 @@ class S3ObjectStore:
         metadata: Mapping[str, str] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
+        """Upload a file, in parallel parts if it is large. ``progress`` takes the bytes of each part."""
         with self._transfers() as transfers:
             extra = {"Metadata": dict(metadata)} if metadata else {}
-            told = [_told(progress)] if progress else []
-            transfers.upload(str(path), self._bucket, key, extra_args=extra, subscribers=told).result()
+            subscribers = [_told(progress)] if progress else []
+            transfers.upload(str(path), self._bucket, key, extra_args=extra, subscribers=subscribers).result()
 
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
+        """Copy an object of another bucket within S3, in parallel parts if it is large.
+
+        Raises:
+            ObjectNotFoundError: The source does not exist.
+        """
         origin = {"Bucket": source.bucket, "Key": source_key, **_version(version_id)}
         with self._transfers() as transfers:
             transfers.copy(origin, self._bucket, key).result()
@@ -107,12 +131,14 @@ class S3ObjectStore:
         return deleted
 
     def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with ``prefix``, in their order (ListObjectsV2)."""
         with self._speaking():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
-                for found in page.get("Contents", []):
-                    yield found["Key"]
+                for content in page.get("Contents", []):
+                    yield content["Key"]
 
     def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield the latest version of each object below ``prefix``, without metadata; deleted objects are left out."""
         with self._speaking():
             for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
                 for version in page.get("Versions", []):

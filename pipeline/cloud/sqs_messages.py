@@ -20,31 +20,37 @@ _WAIT_SECONDS = 1  # asks all of the queue's servers; without it a call may find
 
 
 class SqsMessages:
-    """One queue."""
+    """Messages of one queue."""
 
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client
         self._url = url
 
     def count(self) -> int:
+        """Return the approximate number of visible messages."""
         with self._speaking():
-            answer = self._client.get_queue_attributes(
+            response = self._client.get_queue_attributes(
                 QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
             )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
     def take(self) -> Sequence[Message]:
+        """Receive at most ten messages; they stay invisible for the queue's visibility time-out."""
         with self._speaking():
-            answer = self._client.receive_message(
+            response = self._client.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=_MAX_MESSAGES, WaitTimeSeconds=_WAIT_SECONDS
             )
-        return [Message(body=one["Body"], receipt=one["ReceiptHandle"]) for one in answer.get("Messages", [])]
+        return [
+            Message(body=message["Body"], receipt=message["ReceiptHandle"]) for message in response.get("Messages", [])
+        ]
 
     def send(self, body: str) -> None:
+        """Send a message."""
         with self._speaking():
             self._client.send_message(QueueUrl=self._url, MessageBody=body)
 
     def delete(self, message: Message) -> None:
+        """Delete a message that was received."""
         with self._speaking():
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
 

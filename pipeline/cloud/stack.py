@@ -27,7 +27,11 @@ class Stack:
         self._name = name
 
     def outputs(self) -> dict[str, str]:
-        """Output key -> value; raise NotFoundError when there is no such stack."""
+        """Return the stack's outputs by key.
+
+        Raises:
+            NotFoundError: There is no such stack.
+        """
         state = self.state()
         if state is None:
             raise NotFoundError(
@@ -36,7 +40,7 @@ class Stack:
         return dict(state.outputs)
 
     def state(self) -> StackState | None:
-        """None when there is no such stack."""
+        """Return the state of the stack; None if it does not exist."""
         with translate_errors(f"the stack {self._name}"):
             try:
                 stacks = self._client.describe_stacks(StackName=self._name)["Stacks"]
@@ -47,15 +51,15 @@ class Stack:
         return _state(stacks[0])
 
     def deleted(self) -> StackState | None:
-        """The newest stack of this name that was deleted within 90 days."""
+        """Return the newest stack of this name that was deleted within 90 days; None if there is none."""
         with translate_errors(f"the stack {self._name}"):
             pages = self._client.get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
-            found = [stack for page in pages for stack in page["StackSummaries"] if stack["StackName"] == self._name]
-        newest = max(found, key=lambda stack: stack["DeletionTime"], default=None)
+            stacks = [stack for page in pages for stack in page["StackSummaries"] if stack["StackName"] == self._name]
+        newest = max(stacks, key=lambda stack: stack["DeletionTime"], default=None)
         return StackState(id=newest["StackId"], status=newest["StackStatus"]) if newest else None
 
     def all_resources(self, stack_id: str) -> Sequence[StackResource]:
-        """Resources of the stack with this id (or name), deleted ones included."""
+        """Return the resources of the stack with this id or name, deleted ones included."""
         with translate_errors(f"the stack {self._name}"):
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
             return [
@@ -71,7 +75,7 @@ class Stack:
             ]
 
     def first_failure(self) -> str | None:
-        """Logical id and reason of the first resource that failed in the last operation."""
+        """Return logical id and reason of the first resource that failed in the last operation; None if none did."""
         with translate_errors(f"the stack {self._name}"):
             events = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
         failure = None
@@ -84,12 +88,12 @@ class Stack:
         return failure
 
     def delete(self) -> None:
-        """Begin the deletion."""
+        """Start the deletion; ``state`` shows its progress."""
         with translate_errors(f"the stack {self._name}"):
             self._client.delete_stack(StackName=self._name)
 
     def resources(self, kind: str) -> list[str]:
-        """Physical names of its resources of a type, such as AWS::Logs::LogGroup."""
+        """Return the physical names of the stack's resources of a type, such as AWS::Logs::LogGroup."""
         return [resource.physical_id for resource in self.all_resources(self._name) if resource.kind == kind]
 
 
@@ -97,7 +101,9 @@ def _state(stack: Any) -> StackState:
     return StackState(
         id=stack["StackId"],
         status=stack["StackStatus"],
-        parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])},
+        parameters={
+            parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in stack.get("Parameters", [])
+        },
         outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
         is_protected=bool(stack.get("EnableTerminationProtection")),
     )

@@ -25,6 +25,7 @@ class StepFunctionsExecutions:
         self._arn = state_machine_arn
 
     def start(self, name: str, document: Mapping[str, Any]) -> bool:
+        """Start an execution; return False if its name is taken."""
         with translate_errors(f"the state machine {self._arn}"):
             try:
                 self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(document))
@@ -35,22 +36,28 @@ class StepFunctionsExecutions:
             return True
 
     def stop(self, name: str, cause: str) -> None:
+        """Stop an execution.
+
+        Raises:
+            NotFoundError: There is no such execution.
+        """
         with translate_errors(f"the state machine {self._arn}"):
             self._client.stop_execution(executionArn=self._execution(name), cause=cause)
 
     def describe(self, name: str) -> Execution | None:
+        """Return the state of an execution; None if there is none of this name."""
         with translate_errors(f"the state machine {self._arn}"):
             try:
-                answer = self._client.describe_execution(executionArn=self._execution(name))
+                response = self._client.describe_execution(executionArn=self._execution(name))
             except ClientError as error:
                 if code_of(error) == "ExecutionDoesNotExist":
                     return None
                 raise
         return Execution(
-            status=answer["status"],
-            ended_at=answer.get("stopDate"),
-            error=answer.get("error"),
-            cause=answer.get("cause"),
+            status=response["status"],
+            ended_at=response.get("stopDate"),
+            error=response.get("error"),
+            cause=response.get("cause"),
         )
 
     def _execution(self, name: str) -> str:

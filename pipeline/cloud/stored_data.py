@@ -46,14 +46,17 @@ class AwsStoredData:
                 yield len(versions)
 
     def delete_bucket(self, name: str) -> None:
+        """Delete an empty bucket; an absent one is ignored."""
         with _deleting(f"the bucket {name}"):
             self._clients.s3.delete_bucket(Bucket=name)
 
     def delete_table(self, name: str) -> None:
+        """Delete a table; an absent one is ignored."""
         with _deleting(f"the table {name}"):
             self._clients.dynamodb.delete_table(TableName=name)
 
     def empty_repository(self, name: str) -> int:
+        """Delete all images of an ECR repository; return their number."""
         count = 0
         with _deleting(f"the image repository {name}"):
             for page in self._clients.ecr.get_paginator("list_images").paginate(repositoryName=name):
@@ -72,9 +75,9 @@ class AwsStoredData:
 
 
 @contextmanager
-def _deleting(what: str) -> Iterator[None]:
+def _deleting(resource: str) -> Iterator[None]:
     """Translate errors; what is gone already is deleted."""
-    with translate_errors(what):
+    with translate_errors(resource):
         try:
             yield
         except ClientError as error:

@@ -57,6 +57,7 @@ class Allowed(Record):
     min_length: int = 0
 
     def allows(self, value: Setting) -> bool:
+        """Return whether ``value`` is within the range."""
         if self.choices:
             return value in self.choices
         if isinstance(value, tuple):
@@ -99,6 +100,7 @@ class SettingsOverride(Record):
     task: Task | None = None
 
     def applies(self, *, rows: int, classes: int, task: Task) -> bool:
+        """Return whether all conditions hold for a data set."""
         return (
             (self.rows_up_to is None or rows <= self.rows_up_to)
             and (self.rows_over is None or rows > self.rows_over)

@@ -92,6 +92,7 @@ class Signature:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Signature:
+        """Parse the document that a version's record holds."""
         return cls(
             task=document["task"],
             target=document["target"],

@@ -33,7 +33,7 @@ def blend(
     shares = [f"share_{index}" for index, _ in enumerate(weights)]
     for index, weight in enumerate(weights):
         members.constants.append(numpy_helper.from_array(np.array(weight, np.float32), f"weight_{index}"))
-        members.nodes.append(helper.make_node("Mul", [members.answers[index], f"weight_{index}"], [shares[index]]))
+        members.nodes.append(helper.make_node("Mul", [members.outputs[index], f"weight_{index}"], [shares[index]]))
     members.nodes.append(helper.make_node("Sum", shares, ["blended"]))
     return members.model("blended", width)
 
@@ -41,7 +41,7 @@ def blend(
 def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
     """A graph that answers [batch, bodies]: what each body, which answers values, says."""
     members = _Members.of(bodies, width=1)
-    members.nodes.append(helper.make_node("Concat", members.answers, ["all_answers"], axis=1))
+    members.nodes.append(helper.make_node("Concat", members.outputs, ["all_answers"], axis=1))
     return members.model("all_answers", len(bodies))
 
 
@@ -51,34 +51,34 @@ class _Members:
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
     inputs: dict[str, onnx.ValueInfoProto] = field(default_factory=dict)
     functions: dict[tuple[str, str], onnx.FunctionProto] = field(default_factory=dict)
     domains: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, bodies: Sequence[onnx.ModelProto], *, width: int) -> _Members:
-        made = cls(constants=[numpy_helper.from_array(np.array([-1, width], np.int64), "shape")])
+        members = cls(constants=[numpy_helper.from_array(np.array([-1, width], np.int64), "shape")])
         for index, body in enumerate(bodies):
-            part = compose.add_prefix(normalize(body), f"member_{index}/", rename_inputs=False)
-            made.inputs.update({value.name: value for value in part.graph.input})
-            made.functions.update({(one.domain, one.name): one for one in part.functions})
-            made.domains.update({opset.domain: opset.version for opset in part.opset_import})
-            made.constants.extend(part.graph.initializer)
-            made.nodes.extend(part.graph.node)
-            (answer,) = (value.name for value in part.graph.output)
-            made.answers.append(f"answer_{index}")
-            made.nodes.append(helper.make_node("Reshape", [answer, "shape"], [made.answers[-1]]))
-        return made
+            member = compose.add_prefix(normalize(body), f"member_{index}/", rename_inputs=False)
+            members.inputs.update({value.name: value for value in member.graph.input})
+            members.functions.update({(function.domain, function.name): function for function in member.functions})
+            members.domains.update({opset.domain: opset.version for opset in member.opset_import})
+            members.constants.extend(member.graph.initializer)
+            members.nodes.extend(member.graph.node)
+            (output,) = (value.name for value in member.graph.output)
+            members.outputs.append(f"answer_{index}")
+            members.nodes.append(helper.make_node("Reshape", [output, "shape"], [members.outputs[-1]]))
+        return members
 
     def model(self, output: str, width: int) -> onnx.ModelProto:
         inputs = [self.inputs[name] for name in sorted(self.inputs)]
-        answer = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])
-        graph = helper.make_graph(self.nodes, "members", inputs, [answer], self.constants)
+        output_info = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])
+        graph = helper.make_graph(self.nodes, "members", inputs, [output_info], self.constants)
         return helper.make_model(
             graph,
             ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid(*one) for one in ({"": OPSETS[""]} | self.domains).items()],
+            opset_imports=[helper.make_opsetid(*opset) for opset in ({"": OPSETS[""]} | self.domains).items()],
             functions=list(self.functions.values()),
             producer_name="modeldrop",
         )

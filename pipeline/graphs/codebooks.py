@@ -23,13 +23,13 @@ def share_weights(weights: Floats, values: int) -> Floats:
         weights: Of any shape. Pruned ones (0) stay 0, which is one of the values.
         values: At least 2.
     """
-    kept = weights[weights != 0].astype(np.float64)
-    has_zeros = kept.size < weights.size
-    if len(np.unique(kept)) + has_zeros <= values:
+    nonzero = weights[weights != 0].astype(np.float64)
+    has_zeros = nonzero.size < weights.size
+    if len(np.unique(nonzero)) + has_zeros <= values:
         return weights
     shared = np.zeros_like(weights)
-    centers = _centers(kept, values - has_zeros)
-    shared[weights != 0] = centers[np.searchsorted((centers[1:] + centers[:-1]) / 2, kept)]
+    centers = _centers(nonzero, values - has_zeros)
+    shared[weights != 0] = centers[np.searchsorted((centers[1:] + centers[:-1]) / 2, nonzero)]
     return shared
 
 

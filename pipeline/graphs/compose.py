@@ -64,28 +64,28 @@ def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output
     return compose.merge_models(
         normalize(first),
         inner,
-        io_map=[(given.name, taken.name) for given, taken in pairs],
+        io_map=[(produced.name, consumed.name) for produced, consumed in pairs],
         outputs=None if output is None else [f"{prefix}{output}"],
         producer_name="modeldrop",
     )
 
 
-def add_input(body: onnx.ModelProto, name: str, made: onnx.ModelProto, *, prefix: str) -> onnx.ModelProto:
-    """``body``, its input ``name`` being what ``made`` makes of its own inputs; the body's others stay.
+def add_input(body: onnx.ModelProto, name: str, producer: onnx.ModelProto, *, prefix: str) -> onnx.ModelProto:
+    """``body``, its input ``name`` being what ``producer`` makes of its own inputs; the body's others stay.
 
-    ``made`` has one output, and no name that is one of them; the names of ``body`` get ``prefix``.
+    ``producer`` has one output, and no name that is one of them; the names of ``body`` get ``prefix``.
     """
-    reads = [given.name for given in body.graph.input]
-    nodes, inputs, outputs = list(made.graph.node), list(made.graph.input), []
-    for given in body.graph.input:
-        if given.name == name:
-            outputs.append(made.graph.output[0])
+    reads = [value.name for value in body.graph.input]
+    nodes, inputs, outputs = list(producer.graph.node), list(producer.graph.input), []
+    for value in body.graph.input:
+        if value.name == name:
+            outputs.append(producer.graph.output[0])
             continue
         passed = onnx.ValueInfoProto()
-        passed.CopyFrom(given)
-        passed.name = f"{given.name}_as_it_is"
-        nodes.append(helper.make_node("Identity", [given.name], [passed.name]))
-        inputs.append(given)
+        passed.CopyFrom(value)
+        passed.name = f"{value.name}_as_it_is"
+        nodes.append(helper.make_node("Identity", [value.name], [passed.name]))
+        inputs.append(value)
         outputs.append(passed)
     assert name in reads, "what it does not read need not be made"
-    return join(make_model("before", nodes, inputs, outputs, made.graph.initializer), body, prefix=prefix)
+    return join(make_model("before", nodes, inputs, outputs, producer.graph.initializer), body, prefix=prefix)

@@ -38,13 +38,13 @@ _ALL = tuple(name for names in _PART_FUNCTIONS.values() for name in names)
 
 def date_feature_names(column: ColumnProfile) -> tuple[str, ...]:
     """The numbers that a datetime column becomes."""
-    return tuple(name for part in column.parts for name in _PART_FUNCTIONS[part])
+    return tuple(name for date_part in column.parts for name in _PART_FUNCTIONS[date_part])
 
 
 def date_features(seconds: Sequence[Doubles], columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float32]:
     """[rows] a column -> [rows, numbers of all columns], column by column; NaN where the date is missing."""
-    found = _numbers(np.stack(seconds), _medians(columns), floor=np.floor, sine=np.sin)
-    return np.concatenate([found[name] for name in _ALL]).astype(np.float32)[_column_indices(columns)].T
+    features = _numbers(np.stack(seconds), _medians(columns), floor=np.floor, sine=np.sin)
+    return np.concatenate([features[name] for name in _ALL]).astype(np.float32)[_column_indices(columns)].T
 
 
 def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
@@ -52,10 +52,10 @@ def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx
     graph = _Graph(prefix=f"{output}_")
     rows = graph.node("Concat", [column.name for column in columns], axis=0)
     stacked = graph.node("Reshape", [rows, graph.constant(np.array([len(columns), -1], np.int64))])
-    found = _numbers(
+    features = _numbers(
         _Value(graph, stacked), _Value(graph, graph.constant(_medians(columns))), floor=_Value.floor, sine=_Value.sine
     )
-    together = graph.node("Concat", [found[name].name for name in _ALL], axis=0)
+    together = graph.node("Concat", [features[name].name for name in _ALL], axis=0)
     chosen = graph.node("Gather", [together, graph.constant(_column_indices(columns))], axis=0)
     turned = graph.node("Transpose", [chosen], perm=[1, 0])
     graph.nodes.append(helper.make_node("Cast", [turned], [output], to=TensorProto.FLOAT))
@@ -68,10 +68,12 @@ def _medians(columns: Sequence[ColumnProfile]) -> Doubles:
 
 def _column_indices(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
     """Where the wanted numbers are among all numbers of all columns, which stand number by number."""
-    places = [
-        _ALL.index(name) * len(columns) + at for at, column in enumerate(columns) for name in date_feature_names(column)
+    indices = [
+        _ALL.index(name) * len(columns) + position
+        for position, column in enumerate(columns)
+        for name in date_feature_names(column)
     ]
-    return np.array(places, np.int64)
+    return np.array(indices, np.int64)
 
 
 def _numbers(seconds: Any, median: Any, *, floor: Callable[[Any], Any], sine: Callable[[Any], Any]) -> dict[str, Any]:
@@ -127,17 +129,17 @@ class _Value:
     graph: _Graph
     name: str
 
-    def __add__(self, other: _Value | float) -> _Value:
-        return self._with("Add", other)
+    def __add__(self, operand: _Value | float) -> _Value:
+        return self._with("Add", operand)
 
-    def __sub__(self, other: _Value | float) -> _Value:
-        return self._with("Sub", other)
+    def __sub__(self, operand: _Value | float) -> _Value:
+        return self._with("Sub", operand)
 
-    def __mul__(self, other: _Value | float) -> _Value:
-        return self._with("Mul", other)
+    def __mul__(self, operand: _Value | float) -> _Value:
+        return self._with("Mul", operand)
 
-    def __truediv__(self, other: _Value | float) -> _Value:
-        return self._with("Div", other)
+    def __truediv__(self, operand: _Value | float) -> _Value:
+        return self._with("Div", operand)
 
     def floor(self) -> _Value:
         return _Value(self.graph, self.graph.node("Floor", [self.name]))
@@ -145,6 +147,6 @@ class _Value:
     def sine(self) -> _Value:
         return _Value(self.graph, self.graph.node("Sin", [self.name]))
 
-    def _with(self, operator: str, other: _Value | float) -> _Value:
-        right = other.name if isinstance(other, _Value) else self.graph.constant(np.array(other, np.float64))
+    def _with(self, operator: str, operand: _Value | float) -> _Value:
+        right = operand.name if isinstance(operand, _Value) else self.graph.constant(np.array(operand, np.float64))
         return _Value(self.graph, self.graph.node(operator, [self.name, right]))

@@ -13,12 +13,12 @@ __all__ = ["decision_nodes"]
 _Part = tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
 
 
-def decision_nodes(signature: Signature, answer: str, probabilities: str, label: str, prefix: str) -> _Part:
+def decision_nodes(signature: Signature, body_output: str, probabilities: str, label: str, prefix: str) -> _Part:
     """Make the nodes that evaluation.decision.temperature.calibrate and evaluation.predictions.Answers.of describe.
 
     Args:
         signature: Its temperature, threshold and positive class.
-        answer: Probabilities of the body, float [batch, classes].
+        body_output: Probabilities of the body, float [batch, classes].
         probabilities: Output: those that are served, float [batch, classes].
         label: Output: the place of each row's label among the classes, int64 [batch].
         prefix: Of all names between.
@@ -26,7 +26,7 @@ def decision_nodes(signature: Signature, answer: str, probabilities: str, label:
     Returns:
         Nodes, and their constants.
     """
-    nodes, constants = _calibrated(signature.temperature, answer, probabilities, prefix)
+    nodes, constants = _calibrated(signature.temperature, body_output, probabilities, prefix)
     if signature.threshold is None:
         return [*nodes, helper.make_node("ArgMax", [probabilities], [label], axis=1, keepdims=0)], constants
     positive = signature.positive_index
@@ -43,17 +43,17 @@ def decision_nodes(signature: Signature, answer: str, probabilities: str, label:
     return nodes, constants
 
 
-def _calibrated(temperature: float, answer: str, probabilities: str, prefix: str) -> _Part:
+def _calibrated(temperature: float, body_output: str, probabilities: str, prefix: str) -> _Part:
     """Probabilities to the power of 1 / temperature, normalized; divided by the largest first, so that none is 0."""
     if temperature == 1.0:
-        return [helper.make_node("Identity", [answer], [probabilities])], []
+        return [helper.make_node("Identity", [body_output], [probabilities])], []
     constants = [
         numpy_helper.from_array(np.array(1 / temperature, np.float32), f"{prefix}power"),
         numpy_helper.from_array(np.array([1], np.int64), f"{prefix}axis"),
     ]
     nodes = [
-        helper.make_node("ReduceMax", [answer, f"{prefix}axis"], [f"{prefix}largest"], keepdims=1),
-        helper.make_node("Div", [answer, f"{prefix}largest"], [f"{prefix}relative"]),
+        helper.make_node("ReduceMax", [body_output, f"{prefix}axis"], [f"{prefix}largest"], keepdims=1),
+        helper.make_node("Div", [body_output, f"{prefix}largest"], [f"{prefix}relative"]),
         helper.make_node("Pow", [f"{prefix}relative", f"{prefix}power"], [f"{prefix}scaled"]),
         helper.make_node("ReduceSum", [f"{prefix}scaled", f"{prefix}axis"], [f"{prefix}sum"], keepdims=1),
         helper.make_node("Div", [f"{prefix}scaled", f"{prefix}sum"], [probabilities]),

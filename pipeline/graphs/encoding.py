@@ -38,6 +38,8 @@ class Encoding:
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
+        """Derive the encoding from the columns of a data set."""
+
         def those(*kinds: str) -> tuple[ColumnProfile, ...]:
             return tuple(column for column in dataset.columns if column.kind in kinds)
 
@@ -52,14 +54,14 @@ class Encoding:
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
-        """How many ids a categorical column has, with missing and unknown."""
+        """Return the number of ids of each categorical column, with those for missing and unknown values."""
         return tuple(len(column.vocabulary) + 2 for column in self.categorical)
 
     def encode(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         """All inputs of the rows of ``frame``; of what there are no columns the array is of size 0."""
         num = [_numeric(frame[column.name], column)[:, None] for column in self.numeric]
         if self.dates:
-            num.append(date_features([_numbers(frame[one.name], pl.Float64()) for one in self.dates], self.dates))
+            num.append(date_features([_numbers(frame[date.name], pl.Float64()) for date in self.dates], self.dates))
         cat = [_ids(frame[column.name], column) for column in self.categorical]
         return {
             NUM: np.concatenate(num, axis=1) if num else np.empty((frame.height, 0), np.float32),
@@ -70,7 +72,7 @@ class Encoding:
 
 
 def centers(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float64]:
-    """What is subtracted from wide columns: the median of each [columns]."""
+    """Return what is subtracted from wide numeric columns: their medians, float64 [columns]."""
     return np.array([column.median or 0.0 for column in columns], np.float64)
 
 
@@ -92,6 +94,8 @@ def _texts(frame: pl.DataFrame, columns: tuple[ColumnProfile, ...]) -> npt.NDArr
 
 
 def _ids(series: pl.Series, column: ColumnProfile) -> npt.NDArray[np.int64]:
-    known = list(column.vocabulary)
-    ids = series.replace_strict(known, range(1, len(known) + 1), default=len(known) + 1, return_dtype=pl.Int64)
+    vocabulary = list(column.vocabulary)
+    ids = series.replace_strict(
+        vocabulary, range(1, len(vocabulary) + 1), default=len(vocabulary) + 1, return_dtype=pl.Int64
+    )
     return ids.set(series.is_null(), 0).to_numpy()

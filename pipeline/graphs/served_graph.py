@@ -40,7 +40,7 @@ def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.
     """The served file around ``body``, which stays as it is. Categories are matched exactly as they are written."""
     encoding = Encoding.of(dataset)
     prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
-    reads = [given.name for given in body.graph.input]
+    reads = [value.name for value in body.graph.input]
     model = join(_input_nodes(encoding, signature, prefix, reads), body, prefix=f"{prefix}body/")
     model = join(model, _after(signature, prefix), prefix="")
     onnx.checker.check_model(model)
@@ -64,36 +64,36 @@ def _type(column: Column) -> int:
 def _input_nodes(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
     """The inputs that the body ``reads``, in their order."""
     ids = [f"{prefix}id_{index}" for index, _ in enumerate(encoding.categorical)]
-    parts: list[_Subgraph] = []
+    subgraphs: list[_Subgraph] = []
     nodes: list[onnx.NodeProto] = []
     for read in reads:
         if read == IMAGE:
             assert encoding.image is not None, "a body that reads images was trained on some"
-            parts.append(_image(encoding.image, f"{prefix}{IMAGE}"))
+            subgraphs.append(_image(encoding.image, f"{prefix}{IMAGE}"))
         elif read == CAT:
             nodes += [_id_node(column, name) for column, name in zip(encoding.categorical, ids, strict=True)]
-            parts.append(_stack(ids, f"{prefix}{CAT}", TensorProto.INT64))
+            subgraphs.append(_stack(ids, f"{prefix}{CAT}", TensorProto.INT64))
         elif read == TEXT:
-            parts.append(_stack([column.name for column in encoding.text], f"{prefix}{TEXT}", TensorProto.STRING))
+            subgraphs.append(_stack([column.name for column in encoding.text], f"{prefix}{TEXT}", TensorProto.STRING))
         else:
-            parts.append(_numbers(encoding, f"{prefix}{NUM}"))
+            subgraphs.append(_numbers(encoding, f"{prefix}{NUM}"))
     inputs = [_value(column.name, _type(column), ["batch", *column.shape]) for column in signature.columns]
-    nodes += [node for part in parts for node in part.nodes]
-    constants = [constant for part in parts for constant in part.constants]
-    return make_model(f"{prefix}before", nodes, inputs, [part.output for part in parts], constants)
+    nodes += [node for subgraph in subgraphs for node in subgraph.nodes]
+    constants = [constant for subgraph in subgraphs for constant in subgraph.constants]
+    return make_model(f"{prefix}before", nodes, inputs, [subgraph.output for subgraph in subgraphs], constants)
 
 
 def _numbers(encoding: Encoding, output: str) -> _Subgraph:
     """The numeric columns, then what the dates become."""
     if not encoding.dates:
         return _numeric(encoding.numeric, output)
-    parts = [f"{output}_dates"]
-    nodes, constants = date_graph(encoding.dates, parts[0])
+    names = [f"{output}_dates"]
+    nodes, constants = date_graph(encoding.dates, names[0])
     if encoding.numeric:
         plain = _numeric(encoding.numeric, f"{output}_plain")
-        nodes, constants, parts = [*plain.nodes, *nodes], [*plain.constants, *constants], [plain.output.name, *parts]
+        nodes, constants, names = [*plain.nodes, *nodes], [*plain.constants, *constants], [plain.output.name, *names]
     width = len(encoding.numeric) + sum(len(date_feature_names(column)) for column in encoding.dates)
-    nodes = [*nodes, helper.make_node("Concat", parts, [output], axis=1)]
+    nodes = [*nodes, helper.make_node("Concat", names, [output], axis=1)]
     return _Subgraph(nodes=nodes, output=_value(output, TensorProto.FLOAT, ["batch", width]), constants=constants)
 
 
@@ -132,15 +132,15 @@ def _image(column: ColumnProfile, output: str) -> _Subgraph:
 
 
 def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
-    known = list(column.vocabulary)
+    vocabulary = list(column.vocabulary)
     return helper.make_node(
         "LabelEncoder",
         [column.name],
         [output],
         domain="ai.onnx.ml",
-        keys_strings=["", *known],
-        values_int64s=list(range(len(known) + 1)),
-        default_int64=len(known) + 1,
+        keys_strings=["", *vocabulary],
+        values_int64s=list(range(len(vocabulary) + 1)),
+        default_int64=len(vocabulary) + 1,
     )
 
 
@@ -171,38 +171,38 @@ def _rows(names: Sequence[str], output: str) -> tuple[list[onnx.NodeProto], list
 
 
 def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
-    answer = f"{prefix}answer"
+    body_output = f"{prefix}answer"
     if signature.targets:
-        return after_several_targets(signature, prefix, answer)
+        return after_several_targets(signature, prefix, body_output)
     if signature.quantiles:
-        return _value_and_quantiles(signature, prefix, answer)
+        return _value_and_quantiles(signature, prefix, body_output)
     if signature.task == "regression":
         (value,) = signature.outputs
         flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
-        nodes = [helper.make_node("Reshape", [answer, flat.name], [value])]
-        inputs, outputs = [_value(answer, TensorProto.FLOAT, None)], [_value(value, TensorProto.FLOAT, ["batch"])]
+        nodes = [helper.make_node("Reshape", [body_output, flat.name], [value])]
+        inputs, outputs = [_value(body_output, TensorProto.FLOAT, None)], [_value(value, TensorProto.FLOAT, ["batch"])]
         return make_model(f"{prefix}after", nodes, inputs, outputs, [flat])
     label, probabilities = signature.outputs
     classes = numpy_helper.from_array(np.array(signature.classes, dtype=object), f"{prefix}classes")
     shape = ["batch", len(signature.classes)]
-    nodes, constants = decision_nodes(signature, answer, probabilities, f"{prefix}best", prefix)
+    nodes, constants = decision_nodes(signature, body_output, probabilities, f"{prefix}best", prefix)
     nodes.append(helper.make_node("Gather", [classes.name, f"{prefix}best"], [label]))
     outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
     return make_model(
-        f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, [classes, *constants]
+        f"{prefix}after", nodes, [_value(body_output, TensorProto.FLOAT, shape)], outputs, [classes, *constants]
     )
 
 
-def _value_and_quantiles(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:
+def _value_and_quantiles(signature: Signature, prefix: str, body_output: str) -> onnx.ModelProto:
     """[batch, 1 + quantiles] -> both."""
     value, quantiles = signature.outputs
     count = len(signature.quantiles)
     sizes = numpy_helper.from_array(np.array([1, count], np.int64), f"{prefix}sizes")
     flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")
     nodes = [
-        helper.make_node("Split", [answer, sizes.name], [f"{prefix}first", quantiles], axis=1),
+        helper.make_node("Split", [body_output, sizes.name], [f"{prefix}first", quantiles], axis=1),
         helper.make_node("Reshape", [f"{prefix}first", flat.name], [value]),
     ]
     outputs = [_value(value, TensorProto.FLOAT, ["batch"]), _value(quantiles, TensorProto.FLOAT, ["batch", count])]
-    given = _value(answer, TensorProto.FLOAT, ["batch", 1 + count])
-    return make_model(f"{prefix}after", nodes, [given], outputs, [sizes, flat])
+    body_value = _value(body_output, TensorProto.FLOAT, ["batch", 1 + count])
+    return make_model(f"{prefix}after", nodes, [body_value], outputs, [sizes, flat])

@@ -19,26 +19,28 @@ __all__ = ["after_several_targets", "join_bodies"]
 _value = helper.make_tensor_value_info
 
 
-def after_several_targets(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:
+def after_several_targets(signature: Signature, prefix: str, body_output: str) -> onnx.ModelProto:
     """Make the graph from a body's answer to the outputs of contracts.signature.
 
     Args:
         signature: Of several targets.
         prefix: What the names of the graph's own values begin with.
-        answer: Its input: values, or probabilities of the labels, float32 [batch, targets].
+        body_output: Its input: values, or probabilities of the labels, float32 [batch, targets].
     """
-    return _labels(signature, prefix, answer) if signature.is_multilabel else _values(signature, answer, prefix)
+    return (
+        _labels(signature, prefix, body_output) if signature.is_multilabel else _values(signature, body_output, prefix)
+    )
 
 
-def _values(signature: Signature, answer: str, prefix: str) -> onnx.ModelProto:
+def _values(signature: Signature, body_output: str, prefix: str) -> onnx.ModelProto:
     (value,) = signature.outputs
     shape = ["batch", len(signature.targets)]
-    node = helper.make_node("Identity", [answer], [value])
-    inputs, outputs = [_value(answer, TensorProto.FLOAT, shape)], [_value(value, TensorProto.FLOAT, shape)]
+    node = helper.make_node("Identity", [body_output], [value])
+    inputs, outputs = [_value(body_output, TensorProto.FLOAT, shape)], [_value(value, TensorProto.FLOAT, shape)]
     return make_model(f"{prefix}after", [node], inputs, outputs)
 
 
-def _labels(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:
+def _labels(signature: Signature, prefix: str, body_output: str) -> onnx.ModelProto:
     """Probabilities, and the labels that are at least as likely as not, joined.
 
     Texts are joined pairwise, so that 50 labels take six steps: each label that is not the first of its row has the
@@ -59,8 +61,8 @@ def _labels(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:
         numpy_helper.from_array(_padded(separated, 2**steps), f"{prefix}next"),
     ]
     nodes = [
-        helper.make_node("Identity", [answer], [probabilities]),
-        helper.make_node("GreaterOrEqual", [answer, f"{prefix}threshold"], [f"{prefix}has"]),
+        helper.make_node("Identity", [body_output], [probabilities]),
+        helper.make_node("GreaterOrEqual", [body_output, f"{prefix}threshold"], [f"{prefix}has"]),
         helper.make_node("Cast", [f"{prefix}has"], [f"{prefix}narrow"], to=TensorProto.INT64),
         helper.make_node("Pad", [f"{prefix}narrow", f"{prefix}pads", f"{prefix}zero"], [f"{prefix}flags"]),
         helper.make_node("CumSum", [f"{prefix}flags", f"{prefix}one"], [f"{prefix}before"], exclusive=1),
@@ -76,7 +78,7 @@ def _labels(signature: Signature, prefix: str, answer: str) -> onnx.ModelProto:
     nodes.append(helper.make_node("Reshape", [f"{prefix}text_{steps}", f"{prefix}flat"], [label]))
     shape = ["batch", count]
     outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
-    return make_model(f"{prefix}after", nodes, [_value(answer, TensorProto.FLOAT, shape)], outputs, constants)
+    return make_model(f"{prefix}after", nodes, [_value(body_output, TensorProto.FLOAT, shape)], outputs, constants)
 
 
 def _join_pairs(prefix: str, step: int) -> list[onnx.NodeProto]:
@@ -110,7 +112,7 @@ def join_bodies(bodies: Sequence[onnx.ModelProto], signature: Signature) -> onnx
 def _second_column() -> onnx.ModelProto:
     inputs = [_value("both", TensorProto.FLOAT, ["batch", 2])]
     outputs = [_value("second", TensorProto.FLOAT, ["batch", 1])]
-    place = numpy_helper.from_array(np.array([1], np.int64), "place")
+    index = numpy_helper.from_array(np.array([1], np.int64), "place")
     return make_model(
-        "second_column", [helper.make_node("Gather", ["both", "place"], ["second"], axis=1)], inputs, outputs, [place]
+        "second_column", [helper.make_node("Gather", ["both", "place"], ["second"], axis=1)], inputs, outputs, [index]
     )

@@ -80,14 +80,14 @@ def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.Mode
 
     A column of None is not read.
     """
-    parts = [_ColumnScores(at, terms) for at, terms in enumerate(columns) if terms is not None]
-    nodes = [node for part in parts for node in part.nodes()]
+    column_scores = [_ColumnScores(index, terms) for index, terms in enumerate(columns) if terms is not None]
+    nodes = [node for scores in column_scores for node in scores.nodes()]
     nodes += [
-        helper.make_node("Sum", ["bias", *(part.name("scores") for part in parts)], ["sum"]),
+        helper.make_node("Sum", ["bias", *(scores.name("scores") for scores in column_scores)], ["sum"]),
         helper.make_node("Squeeze", ["sum", "first"], ["row_scores"]),
     ]
     constants = {"bias": bias[None].astype(np.float32), "first": np.array([0]), "second": np.array(1)}
-    constants |= {name: values for part in parts for name, values in part.constants().items()}
+    constants |= {name: values for scores in column_scores for name, values in scores.constants().items()}
     row = _row_subgraph(nodes, _value("row_scores", TensorProto.FLOAT, [len(bias)]), constants, len(columns))
     return over_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
 
@@ -100,25 +100,25 @@ def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output:
     nodes: list[onnx.NodeProto] = []
     constants = {"none": np.zeros((1, length), np.int64), "start": np.array([0]), "end": np.array([length])}
     constants |= {"along": np.array([1])}
-    for at, (unit, known) in enumerate(columns):
-        constants[f"column_{at}"] = np.array([at])
+    for index, (unit, vocabulary) in enumerate(columns):
+        constants[f"column_{index}"] = np.array([index])
         nodes += [
-            helper.make_node("Gather", ["row", f"column_{at}"], [f"text_{at}"]),
-            *token_nodes(f"text_{at}", f"tokens_{at}", unit),
+            helper.make_node("Gather", ["row", f"column_{index}"], [f"text_{index}"]),
+            *token_nodes(f"text_{index}", f"tokens_{index}", unit),
             helper.make_node(
                 "LabelEncoder",
-                [f"tokens_{at}"],
-                [f"ids_{at}"],
+                [f"tokens_{index}"],
+                [f"ids_{index}"],
                 domain="ai.onnx.ml",
-                keys_strings=list(known),
-                values_int64s=list(range(2, len(known) + 2)),
+                keys_strings=list(vocabulary),
+                values_int64s=list(range(2, len(vocabulary) + 2)),
                 default_int64=1,
             ),
-            helper.make_node("Concat", [f"ids_{at}", "none"], [f"padded_{at}"], axis=1),
-            helper.make_node("Slice", [f"padded_{at}", "start", "end", "along"], [f"first_{at}"]),
+            helper.make_node("Concat", [f"ids_{index}", "none"], [f"padded_{index}"], axis=1),
+            helper.make_node("Slice", [f"padded_{index}", "start", "end", "along"], [f"first_{index}"]),
         ]
     nodes += [
-        helper.make_node("Concat", [f"first_{at}" for at in range(len(columns))], ["together"], axis=1),
+        helper.make_node("Concat", [f"first_{index}" for index in range(len(columns))], ["together"], axis=1),
         helper.make_node("Squeeze", ["together", "start"], ["row_ids"]),
     ]
     width = length * len(columns)
@@ -157,8 +157,8 @@ class _ColumnScores:
     column: int
     terms: NgramTable
 
-    def name(self, part: str) -> str:
-        return f"{part}_{self.column}"
+    def name(self, value: str) -> str:
+        return f"{value}_{self.column}"
 
     def nodes(self) -> list[onnx.NodeProto]:
         name = self.name
@@ -192,10 +192,10 @@ class _ColumnScores:
     def _counting(self) -> dict[str, Any]:
         sizes = [len(gram) for gram in self.terms.grams]
         assert sizes == sorted(sizes), "the pool holds the shorter ones first"
-        starts, place = [], 0
+        starts, position = [], 0
         for size in range(1, sizes[-1] + 1):
-            starts.append(place)
-            place += size * sizes.count(size)
+            starts.append(position)
+            position += size * sizes.count(size)
         return {
             "mode": "TF",
             "min_gram_length": sizes[0],

@@ -39,12 +39,17 @@ def ensemble(context: JobContext, deadline: float | None = None) -> Sequence[Can
     trainer = replace(
         read_trainer(context, plan, spec), checkpoints=live.checkpoint, watch=live.watch, deadline=deadline
     )
-    made, not_made = make_ensemble(context, trained, trainer)
+    ensembles, not_made = make_ensemble(context, trained, trainer)
     for name in plan.ensemble.candidates:
         live.end(Candidate(name=name, algorithm=name), trained=True)
-    record = Ensemble(candidates=tuple(one.candidate for one in made), not_made=tuple(not_made))
+    record = Ensemble(
+        candidates=tuple(trained_ensemble.candidate for trained_ensemble in ensembles), not_made=tuple(not_made)
+    )
     artifacts.put(keys.ensemble, record.to_bytes(), content_type="application/json")
-    return [CandidateOutcome(candidate=one.candidate, status="trained", seconds=one.seconds) for one in made]
+    return [
+        CandidateOutcome(candidate=trained_ensemble.candidate, status="trained", seconds=trained_ensemble.seconds)
+        for trained_ensemble in ensembles
+    ]
 
 
 if __name__ == "__main__":

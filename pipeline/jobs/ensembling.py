@@ -36,14 +36,21 @@ def make_ensemble(
     folder.mkdir()
     try:
         members = load_members(context, trained)
-        made, not_made = EnsembleBuilder(trainer=trainer, workdir=folder, report=context.report).make(members)
+        ensembles, not_made = EnsembleBuilder(trainer=trainer, workdir=folder, report=context.report).make(members)
     except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
         _log.error("no blend", exc_info=error)
         return [], [NotMade(name=BLEND, reason=run_error(error).message)]
-    for one in made:
-        context.keep_candidate(one.candidate, folder / one.candidate)
-        _log.info("made of others", extra={"candidate": one.candidate, "why": "; ".join(one.notes), **one.quality})
-    return made, not_made
+    for trained_ensemble in ensembles:
+        context.keep_candidate(trained_ensemble.candidate, folder / trained_ensemble.candidate)
+        _log.info(
+            "made of others",
+            extra={
+                "candidate": trained_ensemble.candidate,
+                "why": "; ".join(trained_ensemble.notes),
+                **trained_ensemble.quality,
+            },
+        )
+    return ensembles, not_made
 
 
 def read_ensemble(context: JobContext) -> Ensemble | None:
@@ -69,27 +76,30 @@ def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> li
 
     from pipeline.ensembling.builder import Member
 
-    found = []
-    for one in trained:
+    loaded = []
+    for candidate in trained:
         try:
-            body = context.artifacts.get(context.keys.candidate(one.candidate, BODY))
+            body = context.artifacts.get(context.keys.candidate(candidate.candidate, BODY))
         except ObjectNotFoundError:
             continue
-        reference = np.load(BytesIO(context.artifacts.get(context.keys.candidate(one.candidate, REFERENCE))))
-        found.append(
+        reference = np.load(BytesIO(context.artifacts.get(context.keys.candidate(candidate.candidate, REFERENCE))))
+        loaded.append(
             Member(
-                trained=one, body=body, answers=reference[reference.files[0]], out_of_fold=_out_of_fold(context, one)
+                trained=candidate,
+                body=body,
+                answers=reference[reference.files[0]],
+                out_of_fold=_out_of_fold(context, candidate),
             )
         )
-    return found
+    return loaded
 
 
-def _out_of_fold(context: JobContext, one: TrainedCandidate) -> npt.NDArray[np.floating[Any]] | None:
+def _out_of_fold(context: JobContext, candidate: TrainedCandidate) -> npt.NDArray[np.floating[Any]] | None:
     import numpy as np
 
-    if not one.folds:
+    if not candidate.folds:
         return None
-    answers: npt.NDArray[np.floating[Any]] = np.load(
-        BytesIO(context.artifacts.get(context.keys.candidate(one.candidate, OUT_OF_FOLD)))
+    predictions: npt.NDArray[np.floating[Any]] = np.load(
+        BytesIO(context.artifacts.get(context.keys.candidate(candidate.candidate, OUT_OF_FOLD)))
     )["answers"]
-    return answers
+    return predictions

@@ -68,8 +68,8 @@ def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candid
     """Which are not worth a training: name -> why. It is seeded: a later attempt drops the same."""
     if not rows or context.process.size > 1 or trainer.dataset.targets:
         return {}
-    found = trainer.audition(candidates, rows, context.report)
-    hopeless = {name: why for name, why in found.items() if _earlier(context, name) is None}
+    reasons = trainer.audition(candidates, rows, context.report)
+    hopeless = {name: why for name, why in reasons.items() if _earlier(context, name) is None}
     for name in hopeless:
         _log.info("candidate dropped", extra={"candidate": name})
     return hopeless

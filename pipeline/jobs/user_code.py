@@ -60,7 +60,7 @@ def train_isolated(
         keep=checkpoints.save,
         checkpoint_seconds=checkpoints.seconds,
     )
-    own = trained.model_copy(
+    record = trained.model_copy(
         update={
             "candidate": candidate.name,
             "algorithm": candidate.algorithm,
@@ -71,8 +71,8 @@ def train_isolated(
     for path in (apart / "out").iterdir():
         if path.is_file():
             shutil.move(path, folder / path.name)
-    (folder / TRAINED).write_bytes(own.to_bytes())
-    return own
+    (folder / TRAINED).write_bytes(record.to_bytes())
+    return record
 
 
 def _found(candidate: Candidate, trained: TrainedCandidate) -> Settings:

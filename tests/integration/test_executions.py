@@ -100,7 +100,7 @@ def test_a_runs_lines_are_found_over_all_groups_in_the_order_of_time(clients: Cl
         )
     logs = CloudWatchLogs(clients.logs, groups)
     found = logs.lines(RUN)
-    assert [(line.group, (line.at - now).seconds) for line in found] == [
+    assert [(line.group, (line.timestamp - now).seconds) for line in found] == [
         (groups[0], 0),
         (groups[1], 1),
         (groups[1], 9),

@@ -43,7 +43,9 @@ def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sl
         lines = connection.logs.lines(run.run, since=run.started_at - _BEFORE)
         for line in lines[printed:]:
             if json:
-                typer.echo(jsonlib.dumps({"at": line.at.isoformat(), "group": line.group, "message": line.message}))
+                typer.echo(
+                    jsonlib.dumps({"at": line.timestamp.isoformat(), "group": line.group, "message": line.message})
+                )
             else:
                 _print_line(log_text(line), console)
         printed = len(lines)
@@ -61,7 +63,7 @@ def log_text(line: LogLine) -> Text:
     said = str(fields.get("message", line.message))
     rest = "  ".join(f"{name}={_value(value)}" for name, value in fields.items() if _is_shown(name, value))
     text = Text.assemble(
-        (f"{line.at.astimezone():%H:%M:%S.%f}"[:12], "dim"),
+        (f"{line.timestamp.astimezone():%H:%M:%S.%f}"[:12], "dim"),
         (f"  {line.group.rsplit('/', 1)[-1]:<26} ", "cyan"),
         (said, _STYLES.get(level, "")),
         (f"  {rest}" if rest else "", "dim"),

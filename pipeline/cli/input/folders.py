@@ -19,7 +19,7 @@ from pipeline.contracts.object_keys import COMPANIONS, MAX_PARTS, UploadKey
 
 __all__ = ["FolderContents", "confirm", "large_reasons", "name_files", "zip_images"]
 
-_MOST_NAMED = 5
+_MAX_NAMED_FILES = 5
 _NAMED_KINDS = {
     "delimited": "text tables",
     "json_lines": "JSON lines",
@@ -158,8 +158,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def name_files(folder: Path, files: Sequence[Path]) -> str:
     """Name the first few."""
-    named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_MOST_NAMED])
-    return f"{named} and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else named
+    named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_MAX_NAMED_FILES])
+    return f"{named} and {len(files) - _MAX_NAMED_FILES:,} more" if len(files) > _MAX_NAMED_FILES else named
 
 
 @contextmanager

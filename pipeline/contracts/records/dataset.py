@@ -76,6 +76,8 @@ class LeftOut(Record):
 
 
 class SplitRows(Record):
+    """Number of rows in each split."""
+
     train: int
     validation: int
     test: int

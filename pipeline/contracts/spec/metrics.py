@@ -179,6 +179,7 @@ def quality_metric(named: Metric | None, chosen_by: str) -> Metric:
 
 
 def greater_is_better(metric: str) -> bool:
+    """Return whether a greater value of the metric is better."""
     return metric not in _LOWER_IS_BETTER
 
 

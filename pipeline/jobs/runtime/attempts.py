@@ -35,7 +35,7 @@ class AttemptClock:
 
     @property
     def seconds(self) -> float:
-        """Of all attempts until now."""
+        """Return the seconds of all attempts until now."""
         return round(sum(self.earlier) + self._clock() - self._began, 3)
 
     def note(self) -> None:
@@ -44,6 +44,7 @@ class AttemptClock:
             self.close()
 
     def close(self) -> None:
+        """Record the seconds of this attempt."""
         self._noted = self._clock()
         try:
             self._write()

@@ -25,14 +25,15 @@ class StoredCheckpoints:
         self._is_there = False
 
     def load(self) -> bytes | None:
+        """Return the state that an earlier attempt saved; None if there is none."""
         try:
-            found = self._artifacts.get(self._key)
+            state = self._artifacts.get(self._key)
         except ObjectNotFoundError:
             return None
-        if found:
+        if state:
             self._is_there = True
             self._resumes()
-        return found or None
+        return state or None
 
     def save(self, state: bytes) -> None:
         """One that is not kept costs the next attempt some time, and this one nothing."""
@@ -43,5 +44,6 @@ class StoredCheckpoints:
             _log.warning("a checkpoint was not kept", exc_info=error)
 
     def forget(self) -> None:
+        """Mark the checkpoint as obsolete, so that no later attempt resumes from it."""
         if self._is_there:
             self._artifacts.put(self._key, b"")

@@ -66,6 +66,7 @@ class JobContext:
 
     @property
     def keys(self) -> RunKeys:
+        """Return the keys of the run's documents."""
         return RunKeys.of(self.run)
 
     def keep_candidate(self, candidate: str, folder: Path) -> None:
@@ -104,17 +105,17 @@ def run_job(
     """
     named = _parse(arguments)
     log_to_stdout(run=named.run, job=named.job)
-    given = connect(named.run)
-    machine = _machine(given)
-    _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": given.attempt})
-    if not given.process.is_main:
-        _, error = _attempt(work, named, given, machine)
+    job = connect(named.run)
+    machine = _machine(job)
+    _log.info("started", extra={"device": machine.description, "threads": machine.threads, "attempt": job.attempt})
+    if not job.process.is_main:
+        _, error = _attempt(work, named, job, machine)
         return 1 if error else 0
     keys = RunKeys.of(named.run)
-    spend = AttemptClock(given.artifacts, keys.attempts(named.job))
-    timeline = _RunTimeline(given.runs, named.run, named.job, spend)
+    spend = AttemptClock(job.artifacts, keys.attempts(named.job))
+    timeline = _RunTimeline(job.runs, named.run, named.job, spend)
     timeline.begin()
-    candidates, error = _attempt(work, named, given, machine, timeline)
+    candidates, error = _attempt(work, named, job, machine, timeline)
     spend.close()
     outcome = JobOutcome(
         job=named.job,
@@ -126,7 +127,7 @@ def run_job(
         attempts=spend.attempt,
         candidates=candidates,
     )
-    given.artifacts.put(keys.outcome(named.job), outcome.to_bytes(), content_type="application/json")
+    job.artifacts.put(keys.outcome(named.job), outcome.to_bytes(), content_type="application/json")
     _log.info("finished", extra={"status": outcome.status, "seconds": outcome.seconds})
     return 1 if error else 0
 
@@ -142,11 +143,11 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _machine(given: bootstrap.Job) -> Machine:
-    machine = this_machine(given.queue, given.process.local_rank)
-    if given.process.size == 1:
+def _machine(job: bootstrap.Job) -> Machine:
+    machine = this_machine(job.queue, job.process.local_rank)
+    if job.process.size == 1:
         return machine
-    return replace(machine, description=f"{given.process.size} processes, each on {machine.description}")
+    return replace(machine, description=f"{job.process.size} processes, each on {machine.description}")
 
 
 def run_error(error: Exception) -> RunError:
@@ -167,7 +168,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _attempt(
     work: JobWork,
     named: argparse.Namespace,
-    given: bootstrap.Job,
+    job: bootstrap.Job,
     machine: Machine,
     timeline: _RunTimeline | None = None,
 ) -> tuple[tuple[CandidateOutcome, ...], Exception | None]:
@@ -176,15 +177,15 @@ def _attempt(
             context = JobContext(
                 run=named.run,
                 job=named.job,
-                artifacts=given.artifacts,
+                artifacts=job.artifacts,
                 machine=machine,
                 workdir=Path(folder),
                 report=timeline.report if timeline else _ignore,
                 event=timeline.event if timeline else _ignore,
                 finish_stage=timeline.finish_stage if timeline else _ignore,
-                process=given.process,
-                isolation=given.isolation,
-                environment=given.environment,
+                process=job.process,
+                isolation=job.isolation,
+                environment=job.environment,
             )
             return tuple(work(context)), None
     except _SpotInterruptionError:
@@ -226,8 +227,8 @@ class _RunTimeline:
             self.event(f"attempt {self._spend.attempt} begins, {spent}")
 
     def taken_back(self) -> None:
-        at = f" ({self._words})" if self._words else ""
-        self.event(f"the machine was taken back in attempt {self._spend.attempt}{at}")
+        details = f" ({self._words})" if self._words else ""
+        self.event(f"the machine was taken back in attempt {self._spend.attempt}{details}")
 
     def report(self, text: str) -> None:
         self._words = text

@@ -30,6 +30,7 @@ class LiveCurves:
         self._written = float("-inf")
 
     def watch(self, candidate: Candidate, point: Mapping[str, float]) -> None:
+        """Add a point to a candidate's curve, and write the curve every few seconds."""
         points = self._points.setdefault(candidate.name, [])
         # Another trial of a search, or an attempt that goes on, shows its curve from the beginning.
         if points and _place(point) <= _place(points[-1]):
@@ -39,7 +40,7 @@ class LiveCurves:
             self.finish(candidate)
 
     def finish(self, candidate: Candidate) -> None:
-        """Write what there is."""
+        """Write the curve of a candidate as it is."""
         points = self._points.get(candidate.name)
         if not points:
             return
@@ -57,7 +58,14 @@ def _place(point: Mapping[str, float]) -> float:
 
 
 class Live:
-    """Both, of the candidates of one job. ``seconds``: between two checkpoints, at least."""
+    """Live curves and checkpoints of the candidates of one job.
+
+    Args:
+        artifacts: Bucket of the run's documents.
+        keys: Keys of the run.
+        seconds: Minimum time between two checkpoints.
+        event: Adds a sentence to the run's timeline.
+    """
 
     def __init__(self, artifacts: ObjectStore, keys: RunKeys, *, seconds: float, event: Callable[[str], None]) -> None:
         self._artifacts, self._keys, self._seconds, self._event = artifacts, keys, seconds, event
@@ -65,6 +73,7 @@ class Live:
         self._checkpoints: dict[str, tuple[Candidate, StoredCheckpoints]] = {}
 
     def checkpoint(self, candidate: Candidate) -> StoredCheckpoints:
+        """Return the checkpoints of a candidate."""
         name = candidate.name
         if name not in self._checkpoints:
             checkpoints = StoredCheckpoints(
@@ -77,11 +86,12 @@ class Live:
         return self._checkpoints[name][1]
 
     def watch(self, candidate: Candidate, point: Mapping[str, float]) -> None:
+        """Add a point to a candidate's curve."""
         self._curves.watch(candidate, point)
 
     def end(self, candidate: Candidate, *, trained: bool) -> None:
-        """The last points are written; what is trained needs no checkpoint any more."""
+        """Write a candidate's last points; if it was trained, forget its checkpoint."""
         self._curves.finish(candidate)
-        for one, checkpoints in self._checkpoints.values():
-            if trained and (one.name == candidate.name or one.is_target_of(candidate.name)):
+        for checkpointed, checkpoints in self._checkpoints.values():
+            if trained and (checkpointed.name == candidate.name or checkpointed.is_target_of(candidate.name)):
                 checkpoints.forget()

@@ -73,5 +73,5 @@ def _library_of(record: logging.LogRecord) -> str:
     if name not in ("root", "py"):
         return name
     file = record.getMessage().partition(": ")[0] if name == "py" else record.pathname  # FILE:LINE: Warning: words
-    found = _PACKAGES.search(file)
-    return found[1] if found else "a library"
+    match = _PACKAGES.search(file)
+    return match[1] if match else "a library"

@@ -52,6 +52,7 @@ class Splits:
 
     @property
     def frames(self) -> dict[str, pl.DataFrame]:
+        """Return the splits by name, as Trainer takes them."""
         return {"train": self.train, "validation": self.validation}
 
 
@@ -74,7 +75,7 @@ def read_splits(  # noqa: PLR0913 - where it reads, and how much
 
 
 def read_validation(artifacts: ObjectStore, keys: RunKeys, folder: Path) -> pl.DataFrame:
-    """The rows that validate, downloaded into ``folder``."""
+    """Download and read the validation rows."""
     import polars as pl
 
     file = folder / "validation.parquet"
@@ -95,10 +96,10 @@ def read_learned(artifacts: ObjectStore, keys: RunKeys, folder: Path, validation
     rows = int(scan.select(pl.len()).collect().item())
     steps = [max(1, count // _MAX_LEARNED_ROWS) for count in (rows, validation.height)]
     train = scan.gather_every(steps[0]).collect(engine="streaming")
-    places = [np.arange(0, rows, steps[0]), rows + np.arange(0, validation.height, steps[1])]
+    positions = [np.arange(0, rows, steps[0]), rows + np.arange(0, validation.height, steps[1])]
     return LearnedRows(
         frame=pl.concat([train, validation.gather_every(steps[1])]),
-        places=np.concatenate(places),
+        places=np.concatenate(positions),
         total=rows + validation.height,
     )
 
@@ -167,20 +168,20 @@ def sampled(
     return frame, (note,)
 
 
-def _stratified(hashed: pl.LazyFrame, class_column: str, share: float) -> pl.LazyFrame:
-    """Keep of each class the ``share`` of its rows whose hashes are the least, at least one row."""
+def _stratified(hashed: pl.LazyFrame, class_column: str, fraction: float) -> pl.LazyFrame:
+    """Keep of each class the ``fraction`` of its rows whose hashes are the least, at least one row."""
     import polars as pl
 
     keys = hashed.select(class_column, _ROW).collect(engine="streaming")
     rank, count = pl.col(_ROW).rank("ordinal"), pl.len()
-    last = keys.filter((rank == (count * share).round().clip(1)).over(class_column))
+    last = keys.filter((rank == (count * fraction).round().clip(1)).over(class_column))
     limits = last.rename({_ROW: _LIMIT}).lazy()
     joined = hashed.join(limits, on=class_column, maintain_order="left")
     return joined.filter(pl.col(_ROW) <= pl.col(_LIMIT)).drop(_LIMIT)
 
 
 def memory_bytes() -> int:
-    """Of this container, or of the machine."""
+    """Return the memory of this container, or of the machine, in bytes."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    told = (Path(limit).read_text().strip() for limit in _LIMITS if Path(limit).exists())
-    return min([physical, *(int(limit) for limit in told if limit.isdecimal())])
+    limits = (Path(limit).read_text().strip() for limit in _LIMITS if Path(limit).exists())
+    return min([physical, *(int(limit) for limit in limits if limit.isdecimal())])

@@ -40,11 +40,11 @@ Isolation = Literal["user", "none", "refused"]
 _log = logging.getLogger(__name__)
 
 _USER, _GROUP = 65534, 65534  # nobody; template.yaml closes the metadata addresses to this user
-_MOST_BYTES = {
+_MAX_BYTES = {
     **dict.fromkeys((MODEL, BODY, REFERENCE, OUT_OF_FOLD), 2 << 30), TRAINED: 16 << 20, WEIGHTS: 4 << 30,
 }  # fmt: skip
-_MOST_LINE, _MOST_TRACEBACK = 150_000, 100
-_MOST_POINT, _MOST_NAME = 20, 40  # numbers of a point, and letters of a name
+_MAX_LINE_BYTES, _MAX_TRACEBACK_LINES = 150_000, 100
+_MAX_POINT_VALUES, _MAX_NAME_CHARS = 20, 40  # numbers of a point, and letters of a name
 _MAX_TRACEBACK_CHARS = 500  # letters of a line of a traceback
 _CHECKPOINT_INTERVAL_TOLERANCE = 0.5  # of the time between two checkpoints: the process's clock is not ours
 _PASSED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
@@ -107,12 +107,14 @@ def _another_user(isolation: Isolation, out: Path) -> dict[str, Any]:
     return {"user": _USER, "group": _GROUP, "extra_groups": [], "umask": 0o022}
 
 
-def _environment(given: Mapping[str, str], home: Path) -> dict[str, str]:
+def _environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
     """No credential, endpoint or name of ours."""
-    kept = {
-        name: value for name, value in given.items() if name in _PASSED_ENVIRONMENT or name.startswith(_PASSED_PREFIXES)
+    passed = {
+        name: value
+        for name, value in environment.items()
+        if name in _PASSED_ENVIRONMENT or name.startswith(_PASSED_PREFIXES)
     }
-    return {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**passed, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(kw_only=True)
@@ -130,26 +132,26 @@ class _ProtocolReader:
 
     def to_the_end(self, lines: IO[str]) -> str | None:
         """Until it ends; the sentence that it failed with."""
-        while line := lines.readline(_MOST_LINE):
-            _, told, said = line.partition(self.token)
-            if not (told and self._take(_json(said))):
+        while line := lines.readline(_MAX_LINE_BYTES):
+            _, separator, document = line.partition(self.token)
+            if not (separator and self._take(_json(document))):
                 self._printed += bool(line.strip())
         if self._printed:
             _log.info("model.py printed lines, which are not kept", extra={"lines": self._printed})
         return self._error
 
-    def _take(self, said: object) -> bool:
-        match said:
+    def _take(self, document: object) -> bool:
+        match document:
             case {"report": str(text)}:
                 self.report(text[:200])
             case {"point": dict(point)}:
                 numbers = [(name, value) for name, value in point.items() if isinstance(value, float)]
-                self.watch({name[:_MOST_NAME]: value for name, value in numbers[:_MOST_POINT]})
+                self.watch({name[:_MAX_NAME_CHARS]: value for name, value in numbers[:_MAX_POINT_VALUES]})
             case {"checkpoint": True}:
                 self.checkpoint()
             case {"traceback": [*lines]}:
-                cut = [str(one)[:_MAX_TRACEBACK_CHARS] for one in lines]
-                _log.error("model.py raised", extra={"traceback": cut[-_MOST_TRACEBACK:]})
+                cut = [str(line)[:_MAX_TRACEBACK_CHARS] for line in lines]
+                _log.error("model.py raised", extra={"traceback": cut[-_MAX_TRACEBACK_LINES:]})
             case {"error": str(text)}:
                 self._error = text[:500]
             case _:
@@ -191,10 +193,10 @@ def _plain_file(path: Path) -> bytes | None:
     except OSError as error:
         raise IntegrityError(f"model.py: its {path.name} is no file that can be read") from error
     with os.fdopen(opened, "rb") as file:
-        told = os.fstat(opened)
-        plain = stat.S_ISREG(told.st_mode) and told.st_nlink <= 1 and told.st_size <= _MOST_BYTES[WEIGHTS]
-        state = file.read(told.st_size + 1) if plain else b""
-    if not plain or len(state) > told.st_size:
+        status = os.fstat(opened)
+        plain = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 and status.st_size <= _MAX_BYTES[WEIGHTS]
+        state = file.read(status.st_size + 1) if plain else b""
+    if not plain or len(state) > status.st_size:
         raise IntegrityError(f"model.py: its {path.name} is not a file of an expected size")
     return state
 
@@ -210,11 +212,11 @@ def _json(text: str) -> object:
 def _checked(out: Path) -> TrainedCandidate:
     """Whole, plain files of the expected names, each readable as data; what else is there is removed."""
     for path in list(out.iterdir()):
-        if path.name not in _MOST_BYTES or not stat.S_ISREG(path.lstat().st_mode):
+        if path.name not in _MAX_BYTES or not stat.S_ISREG(path.lstat().st_mode):
             if path.is_dir() and not path.is_symlink():
                 continue
             path.unlink()
-        elif path.stat().st_size > _MOST_BYTES[path.name] or path.stat().st_nlink > 1:
+        elif path.stat().st_size > _MAX_BYTES[path.name] or path.stat().st_nlink > 1:
             raise IntegrityError(f"model.py: its {path.name} is not a file of an expected size")
     for name in (MODEL, REFERENCE, TRAINED):
         if not (out / name).exists():

@@ -27,7 +27,7 @@ from pipeline.contracts.records.plan import Candidate
 __all__ = ["TASK", "Task", "main"]
 
 TASK = "task.json"
-_MOST_FRAMES, _MOST_LETTERS = 50, 200  # that are told of a traceback: a line that is too long is heard as several
+_MAX_FRAMES, _MAX_LINE_CHARS = 50, 200  # that are told of a traceback: a line that is too long is heard as several
 
 _Emit = Callable[..., None]
 
@@ -75,10 +75,10 @@ def main(folder: Path, token: str) -> int:
     except BaseException as error:  # noqa: BLE001 - the outermost edge: whatever a user's code raises is told
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}" for frame in frames]
-        at = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
-        told = [*lines[-_MOST_FRAMES:], *traceback.format_exception_only(error)[-_MOST_FRAMES:]]
-        say(traceback=[line[:_MOST_LETTERS] for line in told])
-        where = f" (line {at})" if at else ""
+        number = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
+        excerpt = [*lines[-_MAX_FRAMES:], *traceback.format_exception_only(error)[-_MAX_FRAMES:]]
+        say(traceback=[line[:_MAX_LINE_CHARS] for line in excerpt])
+        where = f" (line {number})" if number else ""
         say(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
         return 1
     return 0
@@ -107,8 +107,8 @@ def _train(folder: Path, say: _Emit) -> None:
     trainer.train(task.candidate, folder / "out", lambda text: say(report=text))
 
 
-def _say(token: str, **what: Any) -> None:
-    sys.stdout.write(f"\n{token}{json.dumps(what)}\n")  # what was printed before may not have ended its line
+def _say(token: str, **document: Any) -> None:
+    sys.stdout.write(f"\n{token}{json.dumps(document)}\n")  # what was printed before may not have ended its line
     sys.stdout.flush()
 
 

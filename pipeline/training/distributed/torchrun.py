@@ -71,7 +71,9 @@ def process_group(process: Process, device: str) -> Iterator[None]:
         dist.init_process_group(backend, rank=process.rank, world_size=process.size, timeout=_RENDEZVOUS_TIMEOUT)
     except dist.DistError as error:
         raise NodeLostError(f"not all {process.size} processes of the job joined in time") from error
-    yield
+    # Between processes, the backward pass of oneDNN's convolutions corrupts the heap (torch 2.13.0 on an AMD EPYC).
+    with torch.backends.mkldnn.flags(enabled=backend != "gloo"):
+        yield
     dist.destroy_process_group()  # not after an error: it would wait for those that are gone
 
 
