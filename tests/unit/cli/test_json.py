@@ -19,7 +19,7 @@ from tests.fakes.account import STACK_ID
 from tests.fakes.messages import FakeMessages
 from tests.fakes.records import card
 from tests.unit.cli.conftest import DOWN, FakeLine, Stage
-from tests.unit.cli.test_cli_variants import BOARD
+from tests.unit.cli.test_variants import BOARD
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = str(ROOT / "docs" / "examples" / "wohnungen.csv")
