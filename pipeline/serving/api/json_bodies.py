@@ -41,10 +41,18 @@ def _problem(error: orjson.JSONDecodeError) -> str:
 
 
 def _count_keys(document: dict[str, Any]) -> int:
-    """Count the keys of an object and of the objects in its arrays; deeper ones are not counted."""
-    return len(document) + sum(
-        sum(map(len, value)) for value in document.values() if type(value) is list and set(map(type, value)) == {dict}
-    )
+    """Count the keys of an object, of those inside it, and of the rows or tensors in its arrays; not deeper ones."""
+    keys = len(document)
+    for value in document.values():
+        if type(value) is dict:
+            keys += len(value)
+        elif type(value) is list:
+            for element in value:
+                if type(element) is dict:
+                    keys += len(element)
+                    if type(parameters := element.get("parameters")) is dict:
+                        keys += len(parameters)
+    return keys
 
 
 def _check_duplicates(body: bytes) -> None:

@@ -45,7 +45,7 @@ _LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 _SIZE = "binary_data_size"
 
 
-def split_header(body: bytes, length: str) -> tuple[bytes, memoryview]:
+def split_header(body: bytes, length: str) -> tuple[bytes, bytes]:
     """Split a body into its JSON header and its binary data.
 
     Args:
@@ -60,10 +60,10 @@ def split_header(body: bytes, length: str) -> tuple[bytes, memoryview]:
             "Inference-Header-Content-Length: the length of the JSON header is expected, at most the "
             f"{len(body)} bytes of the body"
         )
-    return body[: int(length)], memoryview(body)[int(length) :]
+    return body[: int(length)], body[int(length) :]
 
 
-def attach_binary_data(inputs: Any, data: memoryview) -> None:
+def attach_binary_data(inputs: Any, data: bytes) -> None:
     """Add ``data`` to the input tensors whose parameter ``binary_data_size`` announces it.
 
     It is read from the binary part of the body: a list for BYTES and for one element, with None for NaN, an array of
@@ -122,13 +122,14 @@ def _binary_size(tensor: Any, number: int) -> int | None:
     return size
 
 
-def _read_one(datatype: Any, data: memoryview, offset: int, size: int) -> list[Any] | None:
+def _read_one(datatype: Any, data: bytes, offset: int, size: int) -> list[Any] | None:
     """Return the only element of a tensor; None if it may have another number of elements, or is invalid."""
     if datatype == "BYTES":
-        if size < _LENGTH.size or _LENGTH.unpack_from(data, offset)[0] != size - _LENGTH.size:
+        start = offset + 4
+        if size < 4 or int.from_bytes(data[offset:start], "little") != size - 4:
             return None
         try:
-            return [str(data[offset + _LENGTH.size : offset + size], "utf-8")]
+            return [data[start : offset + size].decode()]
         except UnicodeDecodeError:
             return None
     element = _ELEMENTS.get(datatype) if type(datatype) is str else None
@@ -138,10 +139,10 @@ def _read_one(datatype: Any, data: memoryview, offset: int, size: int) -> list[A
     return [number if number == number else None]  # noqa: PLR0124 - NaN
 
 
-def _read_values(tensor: Mapping[str, Any], number: int, data: memoryview) -> NDArray[Any] | list[str]:
+def _read_values(tensor: Mapping[str, Any], number: int, data: bytes) -> NDArray[Any] | list[str]:
     where = f"inputs[{number}]"
     datatype = tensor.get("datatype")
-    read: Callable[[memoryview, str], NDArray[Any] | list[str]]
+    read: Callable[[bytes, str], NDArray[Any] | list[str]]
     if datatype == "BYTES":
         read = _read_texts
     elif type(datatype) is str and datatype in BINARY_DATATYPES:
@@ -157,10 +158,10 @@ def _read_values(tensor: Mapping[str, Any], number: int, data: memoryview) -> ND
     return values
 
 
-def _number_reader(datatype: str) -> Callable[[memoryview, str], NDArray[Any]]:
+def _number_reader(datatype: str) -> Callable[[bytes, str], NDArray[Any]]:
     dtype = BINARY_DATATYPES[datatype]
 
-    def read(data: memoryview, where: str) -> NDArray[Any]:
+    def read(data: bytes, where: str) -> NDArray[Any]:
         if len(data) % dtype.itemsize:
             raise InvalidRequestError(
                 f"{where}: {datatype} has {dtype.itemsize} bytes an element, its binary data has {len(data)}"
@@ -173,17 +174,16 @@ def _number_reader(datatype: str) -> Callable[[memoryview, str], NDArray[Any]]:
     return read
 
 
-def _read_texts(data: memoryview, where: str) -> list[str]:
-    body = bytes(data)
+def _read_texts(data: bytes, where: str) -> list[str]:
     texts: list[str] = []
     start = 0
     try:
-        while start < len(body):
-            (length,) = _LENGTH.unpack_from(body, start)
+        while start < len(data):
+            (length,) = _LENGTH.unpack_from(data, start)
             start += _LENGTH.size
-            if start + length > len(body):
+            if start + length > len(data):
                 raise InvalidRequestError(f"{where}: the binary data of element {len(texts)} is truncated")
-            texts.append(body[start : start + length].decode())
+            texts.append(data[start : start + length].decode())
             start += length
     except struct.error:
         raise InvalidRequestError(f"{where}: the binary data of element {len(texts)} is truncated") from None

@@ -138,7 +138,7 @@ def test_broken_binary_data_is_refused_with_its_place(tensor: dict[str, Any], da
     parameters = {"binary_data_size": tensor.pop("binary_data_size")}
     inputs = [{"name": "x", "shape": [2], "datatype": "FP32", "parameters": parameters} | tensor]
     with pytest.raises(InvalidRequestError) as raised:
-        attach_binary_data(inputs, memoryview(data))
+        attach_binary_data(inputs, data)
     assert all(fact in raised.value.message for fact in facts)
 
 

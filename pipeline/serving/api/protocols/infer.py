@@ -56,7 +56,7 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
 def infer_document(
     model: LoadedModel,
     document: Any,
-    binary_data: memoryview | None = None,
+    binary_data: bytes | None = None,
     *,
     ignore_extra: bool = False,
     request: HttpRequest | None = None,

@@ -27,7 +27,7 @@ _Outputs = Mapping[str, bool]  # requested outputs -> whether as binary data
 def infer_tensors(
     model: LoadedModel,
     document: Mapping[str, Any],
-    binary_data: memoryview | None = None,
+    binary_data: bytes | None = None,
     *,
     ignore_extra: bool = False,
     may_use_binary: bool = True,
