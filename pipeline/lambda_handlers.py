@@ -23,7 +23,16 @@ from pipeline.serving.http import Response, make_error_response
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-__all__ = ["bind_run", "count", "event_function", "http_function", "log_errors", "logger", "state_function"]
+__all__ = [
+    "bind_run",
+    "count",
+    "event_function",
+    "http_function",
+    "log_errors",
+    "logger",
+    "reference_page",
+    "state_function",
+]
 
 Event = dict[str, Any]
 Handler = Callable[[Event, "LambdaContext"], Any]
@@ -79,6 +88,19 @@ def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
         return response
 
     return handler
+
+
+def reference_page() -> str:
+    """Return an HTML page that shows ``openapi.json`` of its own folder with Swagger UI, which Powertools brings."""
+    from importlib.resources import files  # noqa: PLC0415 - one route needs it
+
+    folder = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+    script, style = (folder.joinpath(f"swagger-ui{name}").read_text() for name in ("-bundle.min.js", ".min.css"))
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>modeldrop API</title><style>{style}</style>'
+        f'</head><body><div id="ui"></div><script>{script}</script>'
+        '<script>SwaggerUIBundle({url: "openapi.json", dom_id: "#ui"})</script></body></html>'
+    )
 
 
 def event_function(work: Callable[[Event], Any]) -> Handler:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler import Response as PageResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import model_catalogue
 from pipeline.contracts.errors import NotFoundError
-from pipeline.lambda_handlers import http_function
+from pipeline.lambda_handlers import http_function, reference_page
+from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.http import Response, authorize_caller
 from pipeline.serving.metadata import server_metadata
 
@@ -88,6 +90,24 @@ def show_version(model: str, version: str) -> Document:
 def list_rejected() -> Document:
     """Return the tenant's uploads that started no run."""
     return catalog.rejected(caller_tenant())
+
+
+@app.get("/openapi.json")
+def describe_api() -> Document:
+    """Return the OpenAPI document of any model; it needs no caller."""
+    return openapi_document()
+
+
+@app.get("/v2/models/<model>/openapi.json")
+def describe_model_api(model: str) -> Document:
+    """Return the OpenAPI document with the rows of a model."""
+    return catalog.openapi(caller_tenant(), model)
+
+
+@app.get("/docs")
+def show_reference() -> PageResponse[str]:
+    """Return the reference page."""
+    return PageResponse(200, "text/html; charset=utf-8", reference_page())
 
 
 @app.not_found

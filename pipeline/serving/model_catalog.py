@@ -10,6 +10,7 @@ from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
 from pipeline.contracts.records.run import RejectedUpload
+from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.metadata import model_metadata
 
@@ -49,6 +50,10 @@ class ModelCatalog:
         name, _ = split_alias(model)
         ready = [record.version for record in self._registry.versions(tenant, name) if record.status == "READY"]
         return model_metadata(name, ready, chosen.signature)
+
+    def openapi(self, tenant: str, model: str) -> Document:
+        """Return the OpenAPI document with the rows of a model as examples."""
+        return openapi_document(split_alias(model)[0], self._find(tenant, model, None).signature)
 
     def ready(self, tenant: str, model: str, version: str | None = None) -> Document:
         """Return that a version is ready.

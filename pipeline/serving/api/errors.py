@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from pipeline.contracts.errors import (
     ConflictError,
@@ -19,7 +20,7 @@ from pipeline.contracts.errors import (
 )
 from pipeline.serving.api.messages import HttpResponse
 
-__all__ = ["http_status", "respond_to_error"]
+__all__ = ["REQUEST_STATUSES", "http_status", "respond_to_error"]
 
 _STATUS: dict[type[BaseException], int] = {
     InputError: 400,
@@ -35,6 +36,10 @@ _STATUS: dict[type[BaseException], int] = {
     TransientError: 503,
     BaseException: 500,
 }
+
+REQUEST_STATUSES: Mapping[int, str] = {  # statuses of failed requests, with the meaning of the error class
+    status: (error.__doc__ or "").partition("\n")[0] for error, status in _STATUS.items() if error is not BaseException
+} | {500: "Internal error; the message has the request's id."}
 
 
 def http_status(error: BaseException) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.model_source import ModelReference, ModelSource
+from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.protocols import tensorflow_serving
 from pipeline.serving.api.protocols.infer import infer
 from pipeline.serving.api.protocols.mlflow import score
@@ -80,11 +81,13 @@ _MODEL_DOCUMENTS: Mapping[Action, Callable[[LoadedModel], dict[str, Any]]] = {
     "model_ready": lambda model: {"name": model.model, "ready": True},
     "tf_status": tensorflow_serving.describe_status,
     "tf_metadata": tensorflow_serving.describe_signature,
+    "model_openapi": lambda model: openapi_document(model.model, model.signature),
 }
 _SERVER_DOCUMENTS: Mapping[Action, dict[str, Any]] = {
     "server": server_metadata(),
     "live": {"live": True},
     "ready": {"ready": True},
+    "openapi": openapi_document(),
 }
 
 

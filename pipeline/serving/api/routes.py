@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
 from pipeline.contracts.errors import MethodNotAllowedError, NotFoundError
 from pipeline.serving.api.model_source import LIVE
 
-__all__ = ["Action", "Route", "find_route", "split_alias"]
+__all__ = ["PATTERNS", "ROUTES", "Action", "Route", "find_route", "split_alias"]
 
 Action = Literal[
-    "server", "live", "ready", "metadata", "model_ready", "infer",
+    "openapi", "model_openapi", "server", "live", "ready", "metadata", "model_ready", "infer",
     "tf_predict", "tf_classify", "tf_regress", "tf_status", "tf_metadata", "invocations",
 ]  # fmt: skip
-# A model's name, optionally with an alias, and optionally a version.
-_MODEL = r"(?P<model>[A-Za-z0-9_.-]{1,32})(?:@(?P<alias>[A-Za-z0-9_.-]{1,32}))?"
-_VERSION = r"(?:/versions/(?P<version>[0-9]{1,6}))?"
-_TF_VERSION = r"(?:/versions/(?P<version>[0-9]{1,6})|/labels/(?P<label>[A-Za-z0-9_.-]{1,32}))?"
-_PATHS: tuple[tuple[Action, str, re.Pattern[str]], ...] = (
-    ("infer", "POST", re.compile(rf"/v2/models/{_MODEL}{_VERSION}/infer$")),
-    ("metadata", "GET", re.compile(rf"/v2/models/{_MODEL}{_VERSION}$")),
-    ("model_ready", "GET", re.compile(rf"/v2/models/{_MODEL}{_VERSION}/ready$")),
-    ("tf_predict", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}:predict$")),
-    ("tf_classify", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}:classify$")),
-    ("tf_regress", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}:regress$")),
-    ("invocations", "POST", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}/invocations$")),
-    ("tf_status", "GET", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}$")),
-    ("tf_metadata", "GET", re.compile(rf"/v1/models/{_MODEL}{_TF_VERSION}/metadata$")),
-    ("server", "GET", re.compile(r"/v2/?$")),
-    ("live", "GET", re.compile(r"/v2/health/live$")),
-    ("ready", "GET", re.compile(r"/v2/health/ready$")),
+_TARGETS = ("/versions/{version}", "/labels/{label}")
+_ROUTES: tuple[
+    tuple[Action, str, str, tuple[str, ...]], ...
+] = (  # action, method, template, optional part before its end
+    ("infer", "POST", "/v2/models/{model}{target}/infer", _TARGETS[:1]),
+    ("tf_predict", "POST", "/v1/models/{model}{target}:predict", _TARGETS),
+    ("tf_classify", "POST", "/v1/models/{model}{target}:classify", _TARGETS),
+    ("tf_regress", "POST", "/v1/models/{model}{target}:regress", _TARGETS),
+    ("invocations", "POST", "/v1/models/{model}{target}/invocations", _TARGETS),
+    ("metadata", "GET", "/v2/models/{model}{target}", _TARGETS[:1]),
+    ("model_ready", "GET", "/v2/models/{model}{target}/ready", _TARGETS[:1]),
+    ("tf_status", "GET", "/v1/models/{model}{target}", _TARGETS),
+    ("tf_metadata", "GET", "/v1/models/{model}{target}/metadata", _TARGETS),
+    ("server", "GET", "/v2", ()),
+    ("live", "GET", "/v2/health/live", ()),
+    ("ready", "GET", "/v2/health/ready", ()),
+    ("model_openapi", "GET", "/v2/models/{model}/openapi.json", ()),
+    ("openapi", "GET", "/openapi.json", ()),
 )
+ROUTES: tuple[tuple[Action, str, str], ...] = tuple(
+    (action, method, template.replace("{target}", target))
+    for action, method, template, targets in _ROUTES
+    for target in ("", *targets)
+)
+PATTERNS: Mapping[str, str] = {  # of what is between braces
+    "model": "[A-Za-z0-9_.-]{1,32}(?:@[A-Za-z0-9_.-]{1,32})?",
+    "version": "[0-9]{1,6}",
+    "label": "[A-Za-z0-9_.-]{1,32}",
+}
+
+
+def _compile(template: str) -> re.Pattern[str]:
+    for name, pattern in PATTERNS.items():
+        template = template.replace(f"{{{name}}}", f"(?P<{name}>{pattern})")
+    return re.compile(template + "/?$")
+
+
+_PATTERNS = tuple((action, method, _compile(template)) for action, method, template in ROUTES)
 
 
 class Route(NamedTuple):
@@ -61,7 +82,7 @@ def find_route(method: str, path: str) -> Route:
     if "%" in path:
         path = unquote(path)
     methods = []
-    for action, route_method, pattern in _PATHS:
+    for action, route_method, pattern in _PATTERNS:
         if match := pattern.search(path):
             if method == route_method:
                 return _make_route(action, match.groupdict())
@@ -78,8 +99,8 @@ def split_alias(name: str) -> tuple[str, str]:
 
 
 def _make_route(action: Action, names: dict[str, str | None]) -> Route:
-    version, label, alias = names.get("version"), names.get("label"), names.get("alias")
-    if alias and (version or label):
+    model, alias = split_alias(names.get("model") or "")
+    version, label = names.get("version"), names.get("label")
+    if alias != LIVE and (version or label):
         raise NotFoundError("a version or an alias is expected, not both")
-    alias = alias or label
-    return Route(action, names.get("model") or "", int(version) if version else None, alias or LIVE)
+    return Route(action, model, int(version) if version else None, label or alias)

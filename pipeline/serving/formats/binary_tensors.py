@@ -20,16 +20,11 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cells.errors import json_type
+from pipeline.serving.datatypes import BINARY_FORMS
 
 __all__ = ["BINARY_DATATYPES", "attach_binary_data", "datatype_of", "split_header", "write_binary_tensor"]
 
-BINARY_DATATYPES: Mapping[str, np.dtype[Any]] = {
-    "BOOL": np.dtype("u1"),
-    "UINT8": np.dtype("u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"), "UINT64": np.dtype("<u8"),
-    "INT8": np.dtype("i1"), "INT16": np.dtype("<i2"), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8"),
-    "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
-    "BF16": np.dtype("<u2"),
-}  # fmt: skip
+BINARY_DATATYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(form) for name, form in BINARY_FORMS.items()}
 _ELEMENTS: Mapping[str, struct.Struct] = {
     datatype: struct.Struct("<" + letter)
     for datatype, letter in {

@@ -103,3 +103,17 @@ def test_a_tenant_sees_its_own_rejected_uploads_alone(api: Api) -> None:
     (rejected,) = body["rejected"]
     assert (rejected["key"], rejected["reason"]) == ("demo/churn.csv", "expected TENANT/MODEL/FILE")
     assert set(rejected) == {"key", "reason", "at"}
+
+
+def test_the_document_and_the_page_need_no_caller(api: Api) -> None:
+    status, document = api.ask(
+        authorized(
+            "describe_models", resource="/openapi.json", path="/openapi.json", requestContext={"httpMethod": "GET"}
+        )
+    )
+    assert (status, document["openapi"]) == (200, "3.1.1")
+    page = api.call(authorized("describe_models", resource="/docs", path="/docs"))
+    assert page["statusCode"] == 200
+    assert "SwaggerUIBundle" in page["body"]
+    assert "https://cdn" not in page["body"]
+    assert len(page["body"]) < 5_000_000

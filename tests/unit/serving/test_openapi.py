@@ -1,0 +1,105 @@
+"""The OpenAPI document: valid, complete, and true to what the API answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema_rs import Draft202012Validator, meta
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.api.errors import respond_to_error
+from pipeline.serving.api.messages import Caller, HttpRequest
+from pipeline.serving.api.openapi import openapi_document
+from pipeline.serving.api.openapi_schemas import example_row
+from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.api.routes import ROUTES
+from tests.fakes.models import OneModel
+from tests.helpers.prediction_requests import post
+from tests.helpers.served_models import CLASSIFIER, loaded
+
+API = PredictionApi(OneModel(loaded()))
+DOCUMENT = openapi_document("adult", CLASSIFIER)
+SCHEMAS = DOCUMENT["components"]
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The API as a WSGI application, as an edge makes it one: every exception is a response."""
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    try:
+        response = API.respond(HttpRequest(environ["REQUEST_METHOD"], path, body, headers, query), Caller("demo"))
+    except Exception as error:  # noqa: BLE001 - as an edge
+        response = respond_to_error(error, "test")
+    status = HTTPStatus(response.status)
+    start_response(f"{status.value} {status.phrase}", list(response.headers.items()))
+    return [response.body]
+
+
+OPERATIONS = [  # those with a version or a label have the same bodies
+    operation.ok()
+    for operation in schemathesis.openapi.from_wsgi("/openapi.json", application).get_all_operations()
+    if not {"{version}", "{label}"} & set(operation.ok().path.replace(":", "/").split("/"))
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any) -> None:
+    @given(case=operation.as_strategy())
+    @settings(
+        max_examples=4, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    def check(case: Any) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    check()
+
+
+def test_every_route_is_there_and_every_reference_points_to_a_schema() -> None:
+    assert {(method.lower(), template) for _, method, template in ROUTES} == {
+        (method, template) for template, methods in DOCUMENT["paths"].items() for method in methods
+    }
+    text = json.dumps(DOCUMENT)
+    names = {piece.partition('"')[0] for piece in text.split('"#/components/schemas/')[1:]}
+    assert names <= SCHEMAS["schemas"].keys()
+    identifiers = [operation["operationId"] for path in DOCUMENT["paths"].values() for operation in path.values()]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS["schemas"]))
+def test_every_schema_is_one(name: str) -> None:
+    meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS["schemas"][name]})
+
+
+def test_a_models_example_is_accepted_and_fits_its_schema() -> None:
+    row = example_row(CLASSIFIER)
+    Draft202012Validator(SCHEMAS["schemas"]["Row"]).validate(row)
+    assert post("/v2/models/adult/infer", {"rows": [row]})["predictions"]
+
+
+def test_the_schema_of_a_row_requires_what_the_model_does() -> None:
+    columns = (Column(name="a", kind="numeric"), Column(name="b", kind="datetime", is_optional=True))
+    document = openapi_document("m", Signature(task="regression", target="y", columns=columns))
+    assert document["components"]["schemas"]["Row"]["required"] == ["a"]
+
+
+def test_the_api_answers_with_its_document() -> None:
+    assert post("/openapi.json", None, method="GET") == json.loads(json.dumps(openapi_document()))
+    assert post("/v2/models/adult/openapi.json", None, method="GET") == json.loads(json.dumps(DOCUMENT))
