@@ -16,6 +16,7 @@ __all__ = ["Authenticator", "FixedKeys", "KeyStore", "OpenAccess", "RegistryKeys
 
 _HEADER = "x-api-key"
 _BEARER = "bearer "
+_PERMISSIONS = frozenset({"predict", "read", "publish"})
 _MAX_CACHED = 10_000  # keys; unknown ones are cached too, so that guesses do not reach the registry
 _MISSING = "no caller is known: an API key in the header x-api-key is expected"
 
@@ -52,7 +53,7 @@ class OpenAccess:
     """
 
     def __init__(self, tenant: str) -> None:
-        self._caller = Caller(tenant)
+        self._caller = Caller(tenant, _PERMISSIONS)
 
     def recall(self, key: str) -> Caller:
         """Return the caller."""
@@ -73,7 +74,7 @@ class FixedKeys:
 
     def __init__(self, keys: Collection[str], tenant: str) -> None:
         self._keys = [key.encode() for key in keys]
-        self._caller = Caller(tenant)
+        self._caller = Caller(tenant, _PERMISSIONS)
 
     def recall(self, key: str) -> Caller | None:
         """Return the caller of a valid key; None for any other."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.server.limits import ServerLimits
+from pipeline.server.models.model_files import LOCAL_TENANT
 
 __all__ = ["ServerConfig", "TlsFiles"]
 
@@ -30,6 +31,7 @@ class ServerConfig:
     """What a server listens on, and how it runs.
 
     Attributes:
+        tenant: Tenant of the models that are announced, and of the only model that ``/invocations`` calls.
         host: Address to listen on.
         http_port: Port of HTTP; 0 for a free one.
         grpc_port: Port of gRPC; 0 for a free one.
@@ -41,6 +43,7 @@ class ServerConfig:
         limits: Bounds that protect it from its clients.
     """
 
+    tenant: str = LOCAL_TENANT
     host: str = "127.0.0.1"
     http_port: int = 8000
     grpc_port: int = 8001

@@ -13,19 +13,19 @@ __all__ = ["ModelRepository"]
 class ModelRepository(ModelSource, Protocol):
     """Models that can be listed, loaded, unloaded and refreshed. Thread-safe."""
 
-    def names(self) -> Sequence[str]:
-        """Return the names of the models that can be called."""
+    def names(self, tenant: str) -> Sequence[str]:
+        """Return the names of a tenant's models that can be called."""
         ...
 
-    def all_names(self) -> Sequence[str]:
-        """Return the names of all models, unloaded ones included."""
+    def all_names(self, tenant: str) -> Sequence[str]:
+        """Return the names of all models of a tenant, unloaded ones included."""
         ...
 
-    def live_version(self, model: str) -> int | None:
+    def live_version(self, tenant: str, model: str) -> int | None:
         """Return the number of the live version; None for an unknown or unloaded model."""
         ...
 
-    def load(self, model: str) -> None:
+    def load(self, tenant: str, model: str) -> None:
         """Load the live version of a model.
 
         Raises:
@@ -34,7 +34,7 @@ class ModelRepository(ModelSource, Protocol):
         """
         ...
 
-    def unload(self, model: str) -> None:
+    def unload(self, tenant: str, model: str) -> None:
         """Free a model.
 
         Raises:

@@ -17,9 +17,12 @@ from pipeline.server.application import ServerApplication
 from pipeline.server.authentication import Authenticator
 from pipeline.server.config import ServerConfig, TlsFiles
 from pipeline.server.dispatcher import Dispatcher
+from pipeline.server.grpc.calls import CallRunner
+from pipeline.server.grpc.listener import GrpcListener
 from pipeline.server.http.listener import HttpListener
 from pipeline.server.metrics import ServerMetrics
 from pipeline.server.repository import ModelRepository
+from pipeline.server.sockets import format_address
 from pipeline.serving.api.prediction_api import PredictionApi
 
 __all__ = ["ServerComponents", "ServingProcess", "run_server", "tls_context"]
@@ -110,12 +113,21 @@ class ServingProcess:
         """
         listener = HttpListener(self._application, self._config.limits)
         await listener.start(http, tls_context(self._config.tls) if self._config.tls else None)
+        calls = CallRunner(
+            authenticator=self._components.authenticator,
+            dispatcher=self._dispatcher,
+            metrics=self._components.metrics,
+            log=self._components.log,
+            events=self._components.events,
+        )
+        rpc = GrpcListener(self._components.models, calls, self._config.limits)
+        await rpc.start(format_address(grpc.getsockname()), self._config.tls)
         refresher = asyncio.create_task(self._refresh())
         on_ready()
         await stop.wait()
         self._application.is_draining = True
         refresher.cancel()
-        await listener.stop()
+        await asyncio.gather(listener.stop(), rpc.stop())
         self._dispatcher.close()
         grpc.close()
 
@@ -129,5 +141,5 @@ class ServingProcess:
                 self._components.events.report("models could not be refreshed", error=type(error).__name__)
 
     def _only_model(self) -> str | None:
-        names = self._components.models.names()
+        names = self._components.models.names(self._config.tenant)
         return names[0] if len(names) == 1 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-__all__ = ["bind_socket", "is_loopback"]
+__all__ = ["bind_socket", "format_address", "is_loopback"]
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -38,3 +38,9 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def format_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """Return ``host:port`` of a socket's address, an IPv6 host in brackets."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -73,7 +73,7 @@ def start_server(
             models=models, authenticator=compose_authenticator(), metrics=metrics, log=log, events=events
         )
         server = ServingProcess(config, components)
-        run_server(server, http=http, grpc=grpc, on_ready=lambda: on_ready(models.names()))
+        run_server(server, http=http, grpc=grpc, on_ready=lambda: on_ready(models.names(config.tenant)))
 
     scheme = "https" if config.tls else "http"
     address = f"[{config.host}]" if ":" in config.host else config.host

@@ -56,13 +56,12 @@ def models_of_registry(
         models = RegistryModels(
             connection.model_loader(make_session),
             list_models=lambda owner: [summary.model for summary in connection.registry.models(owner)],
-            tenant=connection.tenant(tenant),
             models=names,
             max_bytes=max_bytes,
             report=report,
         )
         for name in names or ():
-            models.load(name)  # a name that is wrong ends the command before it listens
+            models.load(connection.tenant(tenant), name)  # a name that is wrong ends the command before it listens
         return models
 
     return compose

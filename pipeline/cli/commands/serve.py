@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.client.session import session_of
 from pipeline.cli.terminal.help_pages import Command
-
-if TYPE_CHECKING:
-    from pipeline.server.start import ComposeModels
 
 __all__ = ["register"]
 
@@ -97,18 +94,20 @@ def serve(
     from pipeline.cli.client.served_models import authentication, models_of_files, models_of_registry, tls_files
     from pipeline.server.config import ServerConfig
     from pipeline.server.limits import ServerLimits
+    from pipeline.server.models.model_files import LOCAL_TENANT
     from pipeline.server.start import start_server
 
     if [bool(models or registry), folder is not None, file is not None].count(True) != 1:
         raise typer.BadParameter("models are expected: MODEL..., --registry, --folder or --file, one of them")
     session = session_of(ctx)
     max_bytes = max_model_mb << 20
-    compose_models: ComposeModels
-    if folder is not None or file is not None:
+    if from_files := bool(folder or file):
         compose_models = models_of_files(folder, file, name, max_bytes)
     else:
         compose_models = models_of_registry(session, tenant, models or None, max_bytes)
+    compose_authenticator = authentication(session, host, tenant, api_key_file, no_auth=no_auth, from_files=from_files)
     config = ServerConfig(
+        tenant=LOCAL_TENANT if from_files else session.connection().tenant(tenant),
         host=host,
         http_port=http_port,
         grpc_port=grpc_port,
@@ -122,9 +121,7 @@ def serve(
     code = start_server(
         config,
         compose_models=compose_models,
-        compose_authenticator=authentication(
-            session, host, tenant, api_key_file, no_auth=no_auth, from_files=bool(folder or file)
-        ),
+        compose_authenticator=compose_authenticator,
         announce=typer.echo,
     )
     raise typer.Exit(code)

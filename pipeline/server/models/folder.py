@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.contracts.errors import ModeldropError, NotFoundError
-from pipeline.server.models.model_files import FileStamp, SessionFactory, load_model_file, stamp_file
+from pipeline.server.models.model_files import LOCAL_TENANT, FileStamp, SessionFactory, load_model_file, stamp_file
 from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 
@@ -98,15 +98,15 @@ class FileModels:
         """Return the versions of a model, oldest first; the tenant does not matter."""
         return [] if model in self._unloaded else sorted(self._index.get(model, {}))
 
-    def names(self) -> list[str]:
+    def names(self, tenant: str = LOCAL_TENANT) -> list[str]:
         """Return the names of all models that can be called."""
         return sorted(name for name in self._index if name not in self._unloaded)
 
-    def all_names(self) -> list[str]:
+    def all_names(self, tenant: str = LOCAL_TENANT) -> list[str]:
         """Return the names of all models, unloaded ones included."""
         return sorted(self._index)
 
-    def live_version(self, model: str) -> int | None:
+    def live_version(self, tenant: str, model: str) -> int | None:
         """Return the number of the live version; None for an unknown or unloaded model."""
         return None if model in self._unloaded else self._live.get(model)
 
@@ -116,7 +116,7 @@ class FileModels:
         with self._lock:
             return sum(model.file_bytes for model in self._loaded.values())
 
-    def load(self, model: str) -> None:
+    def load(self, tenant: str, model: str) -> None:
         """Load the live version of a model, also one that was unloaded.
 
         Raises:
@@ -127,9 +127,9 @@ class FileModels:
         if model not in self._live:
             raise NotFoundError(f"there is no model '{model}'")
         self._unloaded.discard(model)
-        self.find(ModelReference("", model))
+        self.find(ModelReference(tenant, model))
 
-    def unload(self, model: str) -> None:
+    def unload(self, tenant: str, model: str) -> None:
         """Free a model; requests for it are refused until it is loaded again.
 
         Raises:

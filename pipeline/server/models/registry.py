@@ -25,18 +25,16 @@ class RegistryModels:
     Args:
         loader: Loads versions.
         list_models: Returns the names of a tenant's models.
-        tenant: Tenant whose models are loaded at the start, and that ``names`` lists.
         models: Names of the only models that are served; None for all.
         max_bytes: Maximum size of the loaded files together; the one used last is kept whatever its size.
         report: Called with a sentence about a version that cannot be loaded.
     """
 
-    def __init__(  # noqa: PLR0913 - each by its name
+    def __init__(
         self,
         loader: ModelLoader,
         *,
         list_models: Callable[[str], Sequence[str]],
-        tenant: str,
         models: Sequence[str] | None,
         max_bytes: int,
         report: Callable[[str], None],
@@ -44,11 +42,10 @@ class RegistryModels:
         self._loader = loader
         self._cache = ModelCache(loader, alias_seconds=math.inf, max_models=_MAX_MODELS, max_bytes=max_bytes)
         self._list_models = list_models
-        self._tenant = tenant
         self._models = models
         self._report = report
         self._aliases: dict[_Alias, int] = {}
-        self._unloaded: set[str] = set()
+        self._unloaded: set[tuple[str, str]] = set()  # tenant, model
         self._lock = threading.Lock()
 
     def find(self, reference: ModelReference) -> LoadedModel:
@@ -61,7 +58,7 @@ class RegistryModels:
             TransientError: Storage is busy.
         """
         tenant, model, version, alias, _ = reference
-        if (self._models is not None and model not in self._models) or model in self._unloaded:
+        if (self._models is not None and model not in self._models) or (tenant, model) in self._unloaded:
             raise NotFoundError(f"there is no live model '{model}'")
         if version is not None:
             return self._cache.ready(tenant, model, version)
@@ -78,39 +75,38 @@ class RegistryModels:
         """Return the versions of a model that have passed their smoke test, oldest first."""
         return self._loader.versions(tenant, model)
 
-    def names(self) -> Sequence[str]:
-        """Return the names of the models that can be called."""
-        return [name for name in self.all_names() if name not in self._unloaded]
+    def names(self, tenant: str) -> Sequence[str]:
+        """Return the names of a tenant's models that can be called."""
+        return [name for name in self.all_names(tenant) if (tenant, name) not in self._unloaded]
 
-    def all_names(self) -> Sequence[str]:
-        """Return the names of all models, unloaded ones included."""
-        return self._models if self._models is not None else self._list_models(self._tenant)
+    def all_names(self, tenant: str) -> Sequence[str]:
+        """Return the names of all models of a tenant, unloaded ones included."""
+        names = self._list_models(tenant)
+        return names if self._models is None else [name for name in names if name in self._models]
 
-    def live_version(self, model: str) -> int | None:
+    def live_version(self, tenant: str, model: str) -> int | None:
         """Return the number of the live version; None for an unknown or unloaded model."""
-        if model in self._unloaded:
+        if (tenant, model) in self._unloaded:
             return None
         try:
-            return self._aliases.get((self._tenant, model, LIVE)) or self._loader.find_version(
-                self._tenant, model, LIVE
-            )
+            return self._aliases.get((tenant, model, LIVE)) or self._loader.find_version(tenant, model, LIVE)
         except NotFoundError:
             return None
 
-    def load(self, model: str) -> None:
+    def load(self, tenant: str, model: str) -> None:
         """Load the live version of a model; raise what ``find`` raises."""
-        self._unloaded.discard(model)
-        self.find(ModelReference(self._tenant, model))
+        self._unloaded.discard((tenant, model))
+        self.find(ModelReference(tenant, model))
 
-    def unload(self, model: str) -> None:
-        """Refuse requests for a model until it is loaded again.
+    def unload(self, tenant: str, model: str) -> None:
+        """Refuse a tenant's requests for a model until it is loaded again.
 
         Raises:
             NotFoundError: There is no such model.
         """
-        if model not in self.all_names():
+        if model not in self.all_names(tenant):
             raise NotFoundError(f"there is no model '{model}'")
-        self._unloaded.add(model)
+        self._unloaded.add((tenant, model))
 
     def refresh(self) -> None:
         """Look where the used aliases point; load a new version before requests are given it."""

@@ -95,11 +95,11 @@ def test_loaded_files_stay_within_the_byte_bound(tmp_path: Path) -> None:
 def test_an_unloaded_model_is_refused_until_it_is_loaded(tmp_path: Path) -> None:
     write_scaling_model(tmp_path)
     models = _models(tmp_path)
-    models.unload("scale")
+    models.unload("any", "scale")
     with pytest.raises(NotFoundError):
         _factor(models)
     assert (models.names(), models.all_names()) == ([], ["scale"])
-    models.load("scale")
+    models.load("any", "scale")
     assert _factor(models) == 2
 
 
@@ -107,7 +107,7 @@ def test_unknown_models_cannot_be_loaded_or_unloaded(tmp_path: Path) -> None:
     models = _models(tmp_path)
     for change in (models.load, models.unload):
         with pytest.raises(NotFoundError):
-            change("other")
+            change("any", "other")
 
 
 def test_one_file_is_version_1_under_its_name(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_one_file_is_version_1_under_its_name(tmp_path: Path) -> None:
     models = FileModels(lambda: index_file(path, "mine"), _session, max_bytes=1 << 20, report=print)
     models.refresh()
     assert models.names() == ["mine"]
-    assert models.live_version("mine") == 1
+    assert models.live_version("any", "mine") == 1
 
 
 def test_a_signature_beside_the_file_gives_rows(tmp_path: Path) -> None:

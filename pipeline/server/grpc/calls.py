@@ -1,0 +1,160 @@
+"""Run gRPC calls: authenticate, admit, map errors to status codes, measure and log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+import grpc
+
+from pipeline.contracts.errors import (
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    ModeldropError,
+    NotFoundError,
+    ObjectNotFoundError,
+    OverloadedError,
+    TransientError,
+    UnauthenticatedError,
+)
+from pipeline.contracts.tracebacks import places
+from pipeline.server.access_log import AccessLog
+from pipeline.server.authentication import Authenticator, find_key
+from pipeline.server.dispatcher import Dispatcher
+from pipeline.server.metrics import ServerMetrics
+from pipeline.serving.api.messages import Caller
+
+__all__ = ["Call", "CallRunner", "Reply", "status_code"]
+
+_Result = TypeVar("_Result")
+_CODES: Mapping[type[BaseException], grpc.StatusCode] = {
+    InputError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
+    NotFoundError: grpc.StatusCode.NOT_FOUND,
+    ObjectNotFoundError: grpc.StatusCode.INTERNAL,
+    ConflictError: grpc.StatusCode.FAILED_PRECONDITION,
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TransientError: grpc.StatusCode.UNAVAILABLE,
+    BaseException: grpc.StatusCode.INTERNAL,
+}
+_RETRY = (("grpc-retry-pushback-ms", "1000"),)
+_RETRIED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
+
+
+class Reply(NamedTuple):
+    """Result of a call.
+
+    Attributes:
+        message: Message to send.
+        facts: What may be logged: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
+    """
+
+    message: Any
+    facts: Mapping[str, Any] = {}
+
+
+class Call(NamedTuple):
+    """What a call does.
+
+    Attributes:
+        run: Takes the caller and returns the reply.
+        key: What its duration depends on.
+        size: Size of its request in bytes.
+    """
+
+    run: Callable[[Caller], Reply]
+    key: str
+    size: int
+
+
+def status_code(error: BaseException) -> grpc.StatusCode:
+    """Return the gRPC status code of an error: that of its nearest base class in the table."""
+    return next(_CODES[base] for base in type(error).__mro__ if base in _CODES)
+
+
+class CallRunner:
+    """Runs calls. Used in the thread of the event loop.
+
+    Args:
+        authenticator: Finds callers.
+        dispatcher: Runs requests.
+        metrics: Measures requests.
+        log: Logs requests.
+        events: Logs failures of the server.
+    """
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        dispatcher: Dispatcher,
+        metrics: ServerMetrics,
+        log: AccessLog,
+        events: AccessLog,
+    ) -> None:
+        self._authenticator = authenticator
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._log = log
+        self._events = events
+
+    async def run(self, context: grpc.aio.ServicerContext, call: Call) -> Any:
+        """Run a call and return its message; end the RPC with a status code if it fails."""
+        started = time.perf_counter()
+        try:
+            reply = await self._run(context, call, started)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: one call's failure ends no other's
+            self._finish("grpc", status_code(error).name, started, {}, call.size)
+            await self._abort(context, error)
+        self._dispatcher.learn(call.key, time.perf_counter() - started)
+        self._finish("grpc", "OK", started, reply.facts, call.size)
+        return reply.message
+
+    async def _run(self, context: grpc.aio.ServicerContext, call: Call, started: float) -> Reply:
+        self._dispatcher.enter()
+        key = _find_key(context)
+        caller = self._authenticator.recall(key)
+        if caller is not None and self._dispatcher.is_fast(call.key, call.size):
+            try:
+                return call.run(caller)
+            finally:
+                self._dispatcher.leave()
+        remaining = context.time_remaining()
+        deadline = None if remaining is None else started + remaining
+
+        def run() -> Reply:
+            if deadline is not None and time.perf_counter() > deadline:
+                raise OverloadedError("the call's deadline has passed before it could run")
+            return call.run(caller or self._authenticator.authenticate(key))
+
+        future = self._dispatcher.run_in_thread(run)
+        future.add_done_callback(self._leave)  # a cancelled call occupies its thread until it has run
+        return await asyncio.shield(future)
+
+    def _leave(self, future: asyncio.Future[Reply]) -> None:
+        self._dispatcher.leave()
+        if not future.cancelled():
+            future.exception()  # retrieved, whoever waits for it
+
+    async def _abort(self, context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
+        code = status_code(error)
+        message = str(error) if isinstance(error, ModeldropError) and code != grpc.StatusCode.INTERNAL else ""
+        if not message:
+            self._events.report("call failed", error=type(error).__name__, places=places(error))
+            message = "internal error"
+        await context.abort(code, message, _RETRY if code in _RETRIED else ())
+        raise AssertionError("abort raises")
+
+    def _finish(self, protocol: str, status: str, started: float, facts: Mapping[str, Any], size: int) -> None:
+        seconds = time.perf_counter() - started
+        self._metrics.record(protocol, status, seconds, facts)
+        self._log.write(protocol, status, seconds, facts, bytes_in=size)
+
+
+def _find_key(context: grpc.aio.ServicerContext) -> str:
+    metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+    return find_key(metadata.get)

@@ -1,0 +1,127 @@
+"""Listen for gRPC calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from pipeline.server.config import TlsFiles
+from pipeline.server.grpc import open_inference, tensorflow_serving
+from pipeline.server.grpc.calls import Call, CallRunner, Reply
+from pipeline.server.grpc.messages import find_service, message_class, service_pool
+from pipeline.server.limits import ServerLimits
+from pipeline.server.repository import ModelRepository
+from pipeline.serving.api.messages import Caller
+
+__all__ = ["GrpcListener"]
+
+_Method = Callable[[Any, Caller], Reply]
+_SERVICES = (open_inference.SERVICE, tensorflow_serving.SERVICE)
+_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+_MODEL_FIELDS = ("model_name", "name")
+
+
+class GrpcListener:
+    """Accepts gRPC calls of all services.
+
+    Args:
+        models: The models.
+        runner: Runs calls.
+        limits: Bounds of sizes and times.
+    """
+
+    def __init__(self, models: ModelRepository, runner: CallRunner, limits: ServerLimits) -> None:
+        self._runner = runner
+        self._limits = limits
+        self._is_draining = False
+        self._health = health.aio.HealthServicer()
+        self._implementations: Mapping[str, object] = {
+            open_inference.SERVICE: open_inference.OpenInferenceService(models, lambda: self._is_draining),
+            tensorflow_serving.SERVICE: tensorflow_serving.TensorFlowService(models),
+        }
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, address: str, tls: TlsFiles | None = None) -> None:
+        """Start to accept calls.
+
+        Args:
+            address: ``host:port``; the port may be bound by a socket that does not listen.
+            tls: Files of TLS; None for plain text.
+        """
+        server = grpc.aio.server(options=self._options())
+        for name, implementation in self._implementations.items():
+            handlers = {method.name: self._handler(method, implementation) for method in find_service(name).methods}
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        for name in ("", *_SERVICES):
+            await self._health.set(name, _SERVING)
+        names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server, service_pool())
+        if tls is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, _credentials(tls))
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        """Refuse new calls and wait for the open ones."""
+        assert self._server is not None
+        self._is_draining = True
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._limits.max_drain_seconds)
+
+    def _options(self) -> list[tuple[str, int]]:
+        return [
+            ("grpc.max_receive_message_length", self._limits.max_body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_metadata_size", self._limits.max_header_bytes),
+            ("grpc.absolute_max_metadata_size", self._limits.max_header_bytes),
+            ("grpc.max_connection_idle_ms", 1_000 * 3_600),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.so_reuseport", 1),
+        ]
+
+    def _handler(self, descriptor: MethodDescriptor, implementation: object) -> grpc.RpcMethodHandler[Any, Any]:
+        method: _Method = getattr(implementation, _snake_case(descriptor.name))
+        request_class = message_class(descriptor.input_type.full_name)
+        response_class = message_class(descriptor.output_type.full_name)
+        return grpc.unary_unary_rpc_method_handler(
+            self._behavior(descriptor.name, method),
+            request_deserializer=request_class.FromString,
+            response_serializer=response_class.SerializeToString,
+        )
+
+    def _behavior(self, name: str, method: _Method) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]:
+        async def respond(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            call = Call(
+                run=lambda caller: method(request, caller),
+                key=f"{name} {_model_of(request)}",
+                size=request.ByteSize(),
+            )
+            return await self._runner.run(context, call)
+
+        return respond
+
+
+def _model_of(request: Any) -> str:
+    if hasattr(request, "model_spec"):
+        return str(request.model_spec.name)
+    return next((str(getattr(request, field)) for field in _MODEL_FIELDS if hasattr(request, field)), "")
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+    if tls.client_ca is None:
+        return grpc.ssl_server_credentials([pair])
+    return grpc.ssl_server_credentials([pair], tls.client_ca.read_bytes(), require_client_auth=True)

@@ -1,0 +1,198 @@
+"""GRPCInferenceService of the Open Inference Protocol, with its model repository extension.
+
+References:
+    https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_grpc.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.contracts.errors import InvalidRequestError, NotFoundError
+from pipeline.server.grpc.calls import Reply
+from pipeline.server.grpc.messages import message_class
+from pipeline.server.repository import ModelRepository
+from pipeline.serving.api.messages import Caller
+from pipeline.serving.api.model_source import ModelReference
+from pipeline.serving.api.routes import split_alias
+from pipeline.serving.formats.binary_tensors import attach_binary_data, datatype_of, write_binary_tensor
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.metadata import server_metadata
+
+__all__ = ["SERVICE", "OpenInferenceService", "model_reference"]
+
+SERVICE = "inference.GRPCInferenceService"
+_CONTENTS = {
+    "BOOL": "bool_contents", "BYTES": "bytes_contents", "FP32": "fp32_contents", "FP64": "fp64_contents",
+    "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents", "INT64": "int64_contents",
+    "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents", "UINT64": "uint64_contents",
+}  # fmt: skip
+_EXTENSIONS = ("model_repository",)
+
+
+def model_reference(caller: Caller, name: str, version: str) -> ModelReference:
+    """Return the reference of ``name`` or ``name@alias``, and of a version's number if it is not empty.
+
+    Raises:
+        NotFoundError: The version is not a number, or there is an alias too.
+    """
+    model, alias = split_alias(name)
+    if not version:
+        return ModelReference(caller.tenant, model, alias=alias)
+    if not (version.isascii() and version.isdigit() and len(version) <= 6) or "@" in name:
+        raise NotFoundError("there is no such version: its number is expected, or an alias without a number")
+    return ModelReference(caller.tenant, model, int(version))
+
+
+class OpenInferenceService:
+    """Responds to the calls of one server. Methods take a request and a caller; they are named as the RPCs.
+
+    Args:
+        models: The models.
+        is_draining: Tells whether the server is about to end.
+    """
+
+    def __init__(self, models: ModelRepository, is_draining: Callable[[], bool]) -> None:
+        self._models = models
+        self._is_draining = is_draining
+
+    def server_live(self, request: Any, caller: Caller) -> Reply:
+        """Tell that the server lives."""
+        return Reply(_message("ServerLiveResponse", live=True))
+
+    def server_ready(self, request: Any, caller: Caller) -> Reply:
+        """Tell whether the server takes requests."""
+        return Reply(_message("ServerReadyResponse", ready=not self._is_draining()))
+
+    def server_metadata(self, request: Any, caller: Caller) -> Reply:
+        """Describe the server."""
+        document = server_metadata()
+        extensions = [*document["extensions"], *_EXTENSIONS]
+        return Reply(
+            _message(
+                "ServerMetadataResponse", name=document["name"], version=document["version"], extensions=extensions
+            )
+        )
+
+    def model_ready(self, request: Any, caller: Caller) -> Reply:
+        """Tell whether a model can be called; an unknown one cannot."""
+        caller.require("read")
+        try:
+            self._models.find(model_reference(caller, request.name, request.version))
+        except NotFoundError:
+            return Reply(_message("ModelReadyResponse", ready=False))
+        return Reply(_message("ModelReadyResponse", ready=True))
+
+    def model_metadata(self, request: Any, caller: Caller) -> Reply:
+        """Describe a model; raise what ModelSource.find raises."""
+        caller.require("read")
+        model = self._models.find(model_reference(caller, request.name, request.version))
+        document = model.metadata(self._models.versions(caller.tenant, model.model))
+        fields = {name: document[name] for name in ("name", "versions", "platform", "inputs", "outputs")}
+        return Reply(_message("ModelMetadataResponse", **fields))
+
+    def model_infer(self, request: Any, caller: Caller) -> Reply:
+        """Predict.
+
+        Raises:
+            NotFoundError: There is no such model or version.
+            InvalidRequestError: The tensors do not match the model.
+        """
+        caller.require("predict")
+        model = self._models.find(model_reference(caller, request.model_name, request.model_version))
+        extra = request.parameters["extra"].string_param if "extra" in request.parameters else "refuse"
+        feeds = model.decode_tensors(_read_inputs(request), ignore_extra=extra == "ignore")
+        outputs = model.run(feeds)
+        return Reply(_infer_response(request, model, outputs), model.facts(len(outputs[0])))
+
+    def repository_index(self, request: Any, caller: Caller) -> Reply:
+        """List the models; with ``ready`` those that can be called."""
+        caller.require("read")
+        index = []
+        for name in self._models.all_names(caller.tenant):
+            version = self._models.live_version(caller.tenant, name)
+            if version is None and not request.ready:
+                index.append({"name": name, "state": "UNAVAILABLE", "reason": "unloaded"})
+            elif version is not None:
+                index.append({"name": name, "version": str(version), "state": "READY"})
+        return Reply(_message("RepositoryIndexResponse", models=index))
+
+    def repository_model_load(self, request: Any, caller: Caller) -> Reply:
+        """Load a model; raise what ModelRepository.load raises."""
+        caller.require("publish")
+        self._models.load(caller.tenant, request.model_name)
+        return Reply(_message("RepositoryModelLoadResponse"))
+
+    def repository_model_unload(self, request: Any, caller: Caller) -> Reply:
+        """Unload a model; raise what ModelRepository.unload raises."""
+        caller.require("publish")
+        self._models.unload(caller.tenant, request.model_name)
+        return Reply(_message("RepositoryModelUnloadResponse"))
+
+
+def _message(name: str, /, **fields: Any) -> Any:
+    return message_class(f"inference.{name}")(**fields)
+
+
+def _read_inputs(request: Any) -> list[dict[str, Any]]:
+    """Return the input tensors as JSON has them.
+
+    Raises:
+        InvalidRequestError: Raw contents are not one per tensor, or a datatype is unknown.
+    """
+    tensors = [
+        {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)} for tensor in request.inputs
+    ]
+    if not request.raw_input_contents:
+        for document, tensor in zip(tensors, request.inputs, strict=True):
+            document["data"] = _read_contents(tensor)
+        return tensors
+    if len(request.raw_input_contents) != len(tensors):
+        raise InvalidRequestError(
+            f"raw_input_contents: one per input is expected, {len(tensors)}, not {len(request.raw_input_contents)}"
+        )
+    for document, raw in zip(tensors, request.raw_input_contents, strict=True):
+        document["parameters"] = {"binary_data_size": len(raw)}
+    attach_binary_data(tensors, memoryview(b"".join(request.raw_input_contents)))
+    return tensors
+
+
+def _read_contents(tensor: Any) -> list[Any] | NDArray[Any]:
+    field = _CONTENTS.get(tensor.datatype)
+    if field is None:
+        raise InvalidRequestError(f"datatype: one of {', '.join(_CONTENTS)} is expected, or raw contents")
+    values = list(getattr(tensor.contents, field))
+    if tensor.datatype == "BYTES":
+        try:
+            return [value.decode() for value in values]
+        except UnicodeDecodeError:
+            raise InvalidRequestError("bytes_contents: UTF-8 is expected") from None
+    if tensor.datatype in ("FP32", "FP64"):
+        if len(values) > 1:
+            return np.array(values, np.float32 if tensor.datatype == "FP32" else np.float64)
+        return [None if value != value else value for value in values]  # noqa: PLR0124 - NaN is a missing value
+    return values
+
+
+def _infer_response(request: Any, model: LoadedModel, outputs: Sequence[NDArray[Any]]) -> Any:
+    arrays = dict(zip(model.outputs, outputs, strict=True))
+    names = [output.name for output in request.outputs] or list(model.outputs)
+    unknown = next((number for number, name in enumerate(names) if name not in arrays), None)
+    if unknown is not None:
+        raise InvalidRequestError(f"outputs[{unknown}]: one of {', '.join(arrays)} is expected")
+    response = _message("ModelInferResponse", model_name=model.model, model_version=str(model.version), id=request.id)
+    for name in names:
+        array = arrays[name]
+        datatype = datatype_of(array)
+        tensor = response.outputs.add(name=name, datatype=datatype, shape=array.shape)
+        if request.raw_input_contents or datatype not in _CONTENTS:
+            response.raw_output_contents.append(write_binary_tensor(array))
+        elif datatype == "BYTES":
+            tensor.contents.bytes_contents.extend(text.encode() for text in array.ravel().tolist())
+        else:
+            getattr(tensor.contents, _CONTENTS[datatype]).extend(array.ravel().tolist())
+    return response

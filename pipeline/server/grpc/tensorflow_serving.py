@@ -1,0 +1,133 @@
+"""TensorFlow Serving's PredictionService: Predict.
+
+References:
+    https://github.com/tensorflow/serving/blob/master/tensorflow_serving/apis/prediction_service.proto
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.contracts.errors import InvalidRequestError
+from pipeline.server.grpc.calls import Reply
+from pipeline.server.grpc.messages import message_class
+from pipeline.server.repository import ModelRepository
+from pipeline.serving.api.messages import Caller
+from pipeline.serving.api.model_source import LIVE, ModelReference
+from pipeline.serving.api.routes import split_alias
+from pipeline.serving.formats.binary_tensors import datatype_of
+from pipeline.serving.loaded_model import LoadedModel
+
+__all__ = ["SERVICE", "TensorFlowService"]
+
+SERVICE = "tensorflow.serving.PredictionService"
+# DataType -> datatype of the Open Inference Protocol, dtype of tensor_content, field of single values
+_TYPES = {
+    1: ("FP32", "<f4", "float_val"),
+    2: ("FP64", "<f8", "double_val"),
+    3: ("INT32", "<i4", "int_val"),
+    4: ("UINT8", "u1", "int_val"),
+    5: ("INT16", "<i2", "int_val"),
+    6: ("INT8", "i1", "int_val"),
+    7: ("BYTES", "", "string_val"),
+    9: ("INT64", "<i8", "int64_val"),
+    10: ("BOOL", "?", "bool_val"),
+    17: ("UINT16", "<u2", "int_val"),
+    22: ("UINT32", "<u4", "uint32_val"),
+    23: ("UINT64", "<u8", "uint64_val"),
+}
+_CODES = {datatype: code for code, (datatype, _, _) in _TYPES.items()}
+_SIGNATURES = ("", "predict", "serving_default")
+
+
+class TensorFlowService:
+    """Responds to the calls of one server. Methods take a request and a caller.
+
+    Args:
+        models: The models.
+    """
+
+    def __init__(self, models: ModelRepository) -> None:
+        self._models = models
+
+    def predict(self, request: Any, caller: Caller) -> Reply:
+        """Predict.
+
+        Raises:
+            NotFoundError: There is no such model, version or label.
+            InvalidRequestError: The tensors do not match the model.
+        """
+        caller.require("predict")
+        if request.model_spec.signature_name not in _SIGNATURES:
+            raise InvalidRequestError("signature_name: 'serving_default' or 'predict' is expected")
+        model = self._models.find(_reference(caller, request.model_spec))
+        outputs = model.run(model.decode_tensors([_read_tensor(name, request.inputs[name]) for name in request.inputs]))
+        return Reply(_response(request, model, outputs), model.facts(len(outputs[0])))
+
+
+def _reference(caller: Caller, spec: Any) -> ModelReference:
+    if spec.HasField("version"):
+        model, _ = split_alias(spec.name)
+        return ModelReference(caller.tenant, model, spec.version.value)
+    model, alias = split_alias(spec.name)
+    return ModelReference(caller.tenant, model, alias=spec.version_label or alias or LIVE)
+
+
+def _read_tensor(name: str, tensor: Any) -> dict[str, Any]:
+    """Return an input tensor as JSON has it.
+
+    Raises:
+        InvalidRequestError: Its type is unknown, its rank too, or its content is truncated.
+    """
+    if tensor.dtype not in _TYPES or tensor.tensor_shape.unknown_rank:
+        raise InvalidRequestError("inputs: tensors of a known rank, of numbers, bool or string are expected")
+    datatype, dtype, field = _TYPES[tensor.dtype]
+    shape = [axis.size for axis in tensor.tensor_shape.dim]
+    data: list[Any] | NDArray[Any]
+    if datatype == "BYTES":
+        data = _decode(tensor.string_val)
+    elif tensor.tensor_content:
+        if len(tensor.tensor_content) % np.dtype(dtype).itemsize:
+            raise InvalidRequestError("inputs, tensor_content: it is truncated")
+        data = np.frombuffer(tensor.tensor_content, dtype)
+    else:
+        data = np.array(getattr(tensor, field), dtype)
+    size = int(np.prod(shape, dtype=np.int64))
+    if len(data) == 1 and 1 < size <= 1 << 20:  # one value stands for all
+        data = data * size if isinstance(data, list) else np.repeat(data, size)
+    if isinstance(data, np.ndarray) and data.size == 1:
+        data = [None if value != value else value for value in data.tolist()]  # noqa: PLR0124 - NaN: missing
+    return {"name": name, "datatype": datatype, "shape": shape, "data": data}
+
+
+def _decode(values: Sequence[bytes]) -> list[str]:
+    try:
+        return [value.decode() for value in values]
+    except UnicodeDecodeError:
+        raise InvalidRequestError("inputs, string_val: UTF-8 is expected") from None
+
+
+def _response(request: Any, model: LoadedModel, outputs: Sequence[NDArray[Any]]) -> Any:
+    arrays = dict(zip(model.outputs, outputs, strict=True))
+    names = list(request.output_filter) or list(model.outputs)
+    if not arrays.keys() >= set(names):
+        raise InvalidRequestError(f"output_filter: names of {', '.join(arrays)} are expected")
+    response = message_class("tensorflow.serving.PredictResponse")()
+    response.model_spec.name = model.model
+    response.model_spec.version.value = model.version
+    response.model_spec.signature_name = request.model_spec.signature_name or "serving_default"
+    for name in names:
+        array = arrays[name]
+        tensor = response.outputs[name]
+        tensor.dtype = _CODES[datatype_of(array)]
+        for size in array.shape:
+            tensor.tensor_shape.dim.add(size=size)
+        if array.dtype == object:
+            tensor.string_val.extend(text.encode() for text in array.ravel().tolist())
+        else:
+            tensor.tensor_content = np.ascontiguousarray(array).tobytes()
+    return response
