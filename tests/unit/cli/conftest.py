@@ -88,7 +88,7 @@ class FakeControl:
 
 @dataclass(frozen=True)
 class FakeLine:
-    at: datetime
+    timestamp: datetime
     group: str
     message: str
 
