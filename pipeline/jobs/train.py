@@ -68,7 +68,7 @@ def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candid
     """Which are not worth a training: name -> why. It is seeded: a later attempt drops the same."""
     if not rows or context.process.size > 1 or trainer.dataset.targets:
         return {}
-    reasons = trainer.audition(candidates, rows, context.report)
+    reasons = trainer.screen(candidates, rows, context.report)
     hopeless = {name: why for name, why in reasons.items() if _earlier(context, name) is None}
     for name in hopeless:
         _log.info("candidate dropped", extra={"candidate": name})

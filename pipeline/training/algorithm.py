@@ -42,7 +42,7 @@ Settings = Mapping[str, Any]  # as contracts.algorithm_spec.Setting
 
 
 _ABSOLUTE = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
-_LEAST_SIZE = 0.01  # the quantile of the values' sizes below which a relative error counts as at it
+_MIN_SIZE_QUANTILE = 0.01  # the quantile of the values' sizes below which a relative error counts as at it
 
 
 def objective_of(metric: str) -> Objective:
@@ -213,7 +213,9 @@ class Problem:
         if self.classes or self.loss != "relative_error":
             return rows.weight
         sizes = np.abs(self.learned_values(rows.target))
-        weight: Floats = 1 / np.maximum(sizes, np.quantile(sizes[sizes > 0], _LEAST_SIZE) if sizes.any() else 1.0)
+        weight: Floats = 1 / np.maximum(
+            sizes, np.quantile(sizes[sizes > 0], _MIN_SIZE_QUANTILE) if sizes.any() else 1.0
+        )
         weight = weight if rows.weight is None else weight * rows.weight
         scaled: npt.NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
         return scaled

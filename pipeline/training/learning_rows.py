@@ -88,8 +88,8 @@ class LearningRows:
             settings,
             replace(problem, train=self.all),
             self.transforms(log_links, logarithms=True),
-            lambda values, wanted, weight: measure(
-                signature, wanted, Answers.of(signature, values), weight=weight, only=self.metric
+            lambda values, y_true, weight: measure(
+                signature, y_true, Answers.of(signature, values), weight=weight, only=self.metric
             )[self.metric],
             greater=greater_is_better(self.metric),
         )
@@ -203,10 +203,10 @@ class LearningRows:
         train, validation = (self._group(self.splits[name]) for name in ("train", "validation"))
         if train is None or validation is None:
             return {}
-        both = np.concatenate([train, validation])
+        groups = np.concatenate([train, validation])
         if self.dataset.split_by == "random":
-            both = separate_frequent(both, _MAX_COPIES_SHARE)
-        return {"train": both[: len(train)], "validation": both[len(train) :]}
+            groups = separate_frequent(groups, _MAX_COPIES_SHARE)
+        return {"train": groups[: len(train)], "validation": groups[len(train) :]}
 
     def _group(self, split: pl.DataFrame) -> npt.NDArray[np.uint64] | None:
         """Which rows stay together; split files of an older version tell copies by the rows themselves."""

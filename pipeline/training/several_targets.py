@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,24 +43,29 @@ def train_each_target(trainer: Trainer, candidate: Candidate, workdir: Path, rep
         CandidateFailedError: It cannot be trained for one of the targets.
     """
     started = time.perf_counter()
-    folders, parts = [], []
-    for alone, own, number in _each_target(trainer, candidate):
+    folders, outcomes = [], []
+    for target_trainer, target_candidate, number in _each_target(trainer, candidate):
         folder = workdir.with_name(f"{workdir.name}_target_{number}")
         folder.mkdir(exist_ok=True)
         folders.append(folder)
         name = trainer.dataset.targets[number]
-        parts.append(alone.train(own, folder, lambda text, name=name: report(f"{name}: {text}")))  # type: ignore[misc]
+        target_report = partial(_report_target, report, name)
+        outcomes.append(target_trainer.train(target_candidate, folder, target_report))
     report("joins the targets")
-    trained = _join(trainer, candidate, parts, folders, workdir)
+    trained = _join(trainer, candidate, outcomes, folders, workdir)
     trained = trained.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
     (workdir / TRAINED).write_bytes(trained.to_bytes())
     return trained
 
 
+def _report_target(report: Report, target: str, text: str) -> None:
+    report(f"{target}: {text}")
+
+
 def follow_each_target(trainer: Trainer, candidate: Candidate) -> None:
     """Take part in a training whose results the main process keeps."""
-    for alone, own, _ in _each_target(trainer, candidate):
-        alone.follow(own)
+    for target_trainer, target_candidate, _ in _each_target(trainer, candidate):
+        target_trainer.follow(target_candidate)
 
 
 def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Trainer, Candidate, int]]:
@@ -68,7 +74,7 @@ def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Train
     count = len(dataset.targets)
     for number in range(count):
         now = time.monotonic()
-        alone = replace(
+        target_trainer = replace(
             trainer,
             dataset=dataset.of_target(number),
             class_weights=_class_weights(trainer, number),
@@ -77,7 +83,7 @@ def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Train
             deadline=now + (trainer.deadline - now) / (count - number),
             watch=lambda _, point: trainer.watch(candidate, point),  # one curve, of the target that trains
         )
-        yield alone, candidate.of_target(number), number
+        yield target_trainer, candidate.of_target(number), number
 
 
 def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mapping[str, float] | None:
@@ -89,7 +95,7 @@ def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mappi
 
 
 def _join(
-    trainer: Trainer, candidate: Candidate, parts: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
+    trainer: Trainer, candidate: Candidate, outcomes: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> TrainedCandidate:
     """Write the files of all targets together, but trained.json."""
     import onnx
@@ -102,54 +108,54 @@ def _join(
     predicted = np.stack([_predictions(folder / REFERENCE) for folder in folders], axis=1)
     body = join_bodies([onnx.load(folder / BODY) for folder in folders], signature)
     model_sha256 = write_artifacts(body, predicted, dataset=dataset, signature=signature, workdir=workdir)
-    wanted = truth(trainer.splits["validation"], signature)
+    y_true = truth(trainer.splits["validation"], signature)
     weight = row_weights(trainer.splits["validation"], dataset)
     privacy = {
-        name: sum(part.privacy.get(name, 0.0) for part in parts)
-        for name in dict.fromkeys(k for p in parts for k in p.privacy)
+        name: sum(outcome.privacy.get(name, 0.0) for outcome in outcomes)
+        for name in dict.fromkeys(k for p in outcomes for k in p.privacy)
     }
-    return parts[0].model_copy(
+    return outcomes[0].model_copy(
         update={
             "candidate": candidate.name,
-            "quality": measure(signature, wanted, Answers.of(signature, predicted), weight=weight),
-            "no_int8": next((part.no_int8 for part in parts if part.no_int8), ""),
-            "tolerance": max(part.tolerance for part in parts),
+            "quality": measure(signature, y_true, Answers.of(signature, predicted), weight=weight),
+            "no_int8": next((outcome.no_int8 for outcome in outcomes if outcome.no_int8), ""),
+            "tolerance": max(outcome.tolerance for outcome in outcomes),
             "history": (),
-            "trials": tuple(trial for part in parts for trial in part.trials),
-            "notes": tuple(dict.fromkeys(_notes(dataset.targets, parts))),
+            "trials": tuple(trial for outcome in outcomes for trial in outcome.trials),
+            "notes": tuple(dict.fromkeys(_notes(dataset.targets, outcomes))),
             "privacy": privacy,
             "model_sha256": model_sha256,
-            **_out_of_fold(trainer, parts, folders, workdir),
+            **_out_of_fold(trainer, outcomes, folders, workdir),
         }
     )
 
 
-def _notes(targets: Sequence[str], parts: Sequence[TrainedCandidate]) -> Iterator[str]:
+def _notes(targets: Sequence[str], outcomes: Sequence[TrainedCandidate]) -> Iterator[str]:
     """Notes that are of all targets as they are, others with the target's name."""
-    shared = set.intersection(*(set(part.notes) for part in parts))
-    for name, part in zip(targets, parts, strict=True):
-        yield from (note if note in shared else f"{name}: {note}" for note in part.notes)
+    shared = set.intersection(*(set(outcome.notes) for outcome in outcomes))
+    for name, outcome in zip(targets, outcomes, strict=True):
+        yield from (note if note in shared else f"{name}: {note}" for note in outcome.notes)
 
 
 def _out_of_fold(
-    trainer: Trainer, parts: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
+    trainer: Trainer, outcomes: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> dict[str, Any]:
     """The fields of a bag, where each target is one; its predictions are written."""
-    if not all(part.folds for part in parts):
+    if not all(outcome.folds for outcome in outcomes):
         return {"folds": 0, "interval": {}}
     signature = trainer.dataset.signature
-    answers = np.stack([_last(np.load(folder / OUT_OF_FOLD)["answers"]) for folder in folders], axis=1)
-    np.savez(workdir / OUT_OF_FOLD, answers=answers)
-    held = ~np.isnan(answers).any(axis=1)
+    predictions = np.stack([_last(np.load(folder / OUT_OF_FOLD)["answers"]) for folder in folders], axis=1)
+    np.savez(workdir / OUT_OF_FOLD, answers=predictions)
+    held = ~np.isnan(predictions).any(axis=1)
     frames = [trainer.splits[name] for name in ("train", "validation")]
-    wanted = np.concatenate([truth(frame, signature) for frame in frames])
+    y_true = np.concatenate([truth(frame, signature) for frame in frames])
     weights = [weight for frame in frames if (weight := row_weights(frame, trainer.dataset)) is not None]
     weight = np.concatenate(weights)[held] if weights else None
-    answered = signature, wanted[held], Answers.of(signature, answers[held])
+    answered = signature, y_true[held], Answers.of(signature, predictions[held])
     return {
         "quality": measure(*answered, weight=weight),
         "interval": interval(*answered, weight=weight, only=trainer.metric or None),
-        "folds": min(part.folds for part in parts),
+        "folds": min(outcome.folds for outcome in outcomes),
     }
 
 
@@ -159,5 +165,5 @@ def _predictions(file: Path) -> Floats:
     return _last(reference["probabilities"] if "probabilities" in reference.files else reference["value"])
 
 
-def _last(answers: Floats) -> Floats:
-    return answers[:, -1] if answers.ndim == 2 else answers
+def _last(outputs: Floats) -> Floats:
+    return outputs[:, -1] if outputs.ndim == 2 else outputs

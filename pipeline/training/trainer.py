@@ -173,13 +173,13 @@ class Trainer:
         (workdir / TRAINED).write_bytes(trained.to_bytes())
         return trained
 
-    def audition(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
+    def screen(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
         """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
-        from pipeline.training.search.screening import audition
+        from pipeline.training.search.screening import screen_candidates
 
         problem = self.problem(candidates[0], report)
-        heard = [(candidate, RECIPES[candidate.algorithm]) for candidate in candidates]
-        return audition(heard, problem, rows, self._score_candidate, greater=greater_is_better(self.metric))
+        pairs = [(candidate, RECIPES[candidate.algorithm]) for candidate in candidates]
+        return screen_candidates(pairs, problem, rows, self._score_candidate, greater=greater_is_better(self.metric))
 
     def follow(self, candidate: Candidate) -> None:
         """Take part in a training whose results the main process keeps; it searches for the settings alone."""
@@ -242,7 +242,7 @@ class Trainer:
             if self._is_within_limits(average):
                 return average
             problem.report("the bag does not keep the limits")
-        return refit(bag, everything, lambda whole: recipe.train(settings, whole))
+        return refit(bag, everything, lambda all_rows: recipe.train(settings, all_rows))
 
     @property
     def _refits(self) -> bool:
@@ -319,9 +319,9 @@ class Trainer:
         kind = np.float64 if self.dataset.task == "regression" else np.float32
         np.savez(workdir / OUT_OF_FOLD, answers=predicted.astype(kind))
         rows = self.rows.all.take(held)
-        signature, wanted, answers = self._told(bag.out_of_fold[held], rows)
-        decided = decide(signature, wanted, answers, self.threshold_rule, rows.weight, is_bag=not self._refits)
-        answered = signature, wanted, decided.answers
+        signature, y_true, predictions = self._metric_inputs(bag.out_of_fold[held], rows)
+        decided = decide(signature, y_true, predictions, self.threshold_rule, rows.weight, is_bag=not self._refits)
+        answered = signature, y_true, decided.answers
         return {
             "quality": measure(*answered, weight=rows.weight),
             "interval": interval(*answered, weight=rows.weight, only=self.metric or None),
@@ -333,10 +333,10 @@ class Trainer:
         """The quality of the validation rows, and the decision that was found there; in private none is."""
         validation = self.splits["validation"]
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
-        weight, wanted = self.rows.weight_of(validation), truth(validation, signature)
-        rule, answers = self.threshold_rule, Answers.of(signature, predicted)
-        decided = decide(signature, wanted, answers, rule, weight, calibrates=not fitted.privacy)
-        return {"quality": measure(signature, wanted, decided.answers, weight=weight), **decided.fields}
+        weight, y_true = self.rows.weight_of(validation), truth(validation, signature)
+        rule, predictions = self.threshold_rule, Answers.of(signature, predicted)
+        decided = decide(signature, y_true, predictions, rule, weight, calibrates=not fitted.privacy)
+        return {"quality": measure(signature, y_true, decided.answers, weight=weight), **decided.fields}
 
     def _broadcast_settings(self, settings: Settings) -> Settings:
         """Those of the main process."""
@@ -355,30 +355,30 @@ class Trainer:
 
     def _score(self, fitted: FittedModel, rows: Rows) -> float:
         """The plan's metric of these rows' answers, in the target's own units."""
-        return measure(*self._answered(fitted, rows), weight=rows.weight)[self.metric]
+        return measure(*self._predict_rows(fitted, rows), weight=rows.weight)[self.metric]
 
     def _score_candidate(self, fitted: FittedModel, rows: Rows) -> tuple[float, tuple[float, float]]:
         """The same, and its 95 % interval."""
-        answered = self._answered(fitted, rows)
-        spread = interval(*answered, weight=rows.weight, only=self.metric)[self.metric]
-        return measure(*answered, weight=rows.weight)[self.metric], spread
+        answered = self._predict_rows(fitted, rows)
+        bounds = interval(*answered, weight=rows.weight, only=self.metric)[self.metric]
+        return measure(*answered, weight=rows.weight)[self.metric], bounds
 
-    def _answered(self, fitted: FittedModel, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
-        return self._told(fitted.predict(rows), rows, classes=fitted.classes)
+    def _predict_rows(self, fitted: FittedModel, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
+        return self._metric_inputs(fitted.predict(rows), rows, classes=fitted.classes)
 
-    def _told(
+    def _metric_inputs(
         self, predicted: Floats, rows: Rows, classes: tuple[str, ...] = ()
     ) -> tuple[Signature, npt.NDArray[Any], Answers]:
         """What metrics are measured by."""
         if self.dataset.task == "regression" and predicted.ndim == 2:
             predicted = predicted[:, 0]  # the value; its quantiles follow
-        answers = self.rows.denormalize(predicted)
+        denormalized = self.rows.denormalize(predicted)
         signature = self.dataset.signature_of(classes)
         if self.dataset.task == "regression":
-            wanted: npt.NDArray[Any] = self.rows.learned_values(rows.target)
+            y_true: npt.NDArray[Any] = self.rows.learned_values(rows.target)
         else:
-            wanted = np.array(self.dataset.classes, object)[rows.target]
-        return signature, wanted, Answers.of(signature, answers)
+            y_true = np.array(self.dataset.classes, object)[rows.target]
+        return signature, y_true, Answers.of(signature, denormalized)
 
     def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""

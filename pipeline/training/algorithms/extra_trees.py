@@ -13,7 +13,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     kind = ExtraTreesClassifier if problem.classes else ExtraTreesRegressor
-    return fit_forest(kind, settings, problem, least=1, share=1.0)
+    return fit_forest(kind, settings, problem, min_leaf_rows=1, feature_fraction=1.0)
 
 
 RECIPE = forest_recipe(

@@ -52,7 +52,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     note = f"training time ran out: it was fitted on a random sample of {fitted:,} of {rows:,} rows"
     return FittedModel(
         notes=(note,) if fitted < rows else (),
-        predict=lambda rows: machine.answers(preprocessing.apply(rows)),
+        predict=lambda rows: machine.predict(preprocessing.apply(rows)),
         body=lambda: core_graph(preprocessing, machine.graph()),
     )
 

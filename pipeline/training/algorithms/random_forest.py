@@ -13,7 +13,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestClassifier if problem.classes else RandomForestRegressor
-    return fit_forest(kind, settings, problem, least=2, share=0.5)
+    return fit_forest(kind, settings, problem, min_leaf_rows=2, feature_fraction=0.5)
 
 
 RECIPE = forest_recipe(

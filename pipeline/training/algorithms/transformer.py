@@ -51,7 +51,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         )  # fmt: skip
         return TextTransformer(
             vocabulary=ids.vocabulary,
-            places=ids.places,
+            places=ids.positions,
             width=settings["width"],
             layers=settings["layers"],
             heads=settings["heads"],
@@ -62,7 +62,7 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         )
 
     fitted = to_fitted_model(train_network(build, reads, settings, problem), reads, settings, problem)
-    return replace(fitted, body=lambda: ids.before(fitted.body()))
+    return replace(fitted, body=lambda: ids.prepend_to(fitted.body()))
 
 
 RECIPE = Recipe(

@@ -23,9 +23,9 @@ from pipeline.training.features.preprocessing import Preprocessing, one_hot_feat
 __all__ = ["MIN_VARIANCE", "Mixture", "Points", "fit_clusters"]
 
 MIN_VARIANCE = 1e-3  # of a cluster, in units of the column's: copies of one row are no spike
-_REACH = 20.0  # standard deviations: what lies beyond counts as lying there, so that one row is no cluster
-_MOST_TRIED = 20_000  # rows that the number of clusters is chosen on
-_MOST_FITTED = 200_000  # rows that the clusters are fitted to: more move no center
+_CLIP = 20.0  # standard deviations: what lies beyond counts as lying there, so that one row is no cluster
+_MAX_SELECTION_ROWS = 20_000  # rows that the number of clusters is chosen on
+_MAX_FITTED_ROWS = 200_000  # rows that the clusters are fitted to: more move no center
 
 Points = npt.NDArray[np.float64]  # [rows, coordinates]: standardized numbers, one-hot categories
 
@@ -55,56 +55,56 @@ def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> FittedModel:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what has not converged is a candidate like any other
         space = _FeatureSpace.of(problem)
-        points = space.places(_sample(problem.train, _MOST_FITTED, problem.seed))
-        clusters, notes = _number(settings, problem, fit, points)
+        points = space.transform(_sample(problem.train, _MAX_FITTED_ROWS, problem.seed))
+        clusters, notes = _choose_count(settings, problem, fit, points)
         mixture = fit(points, clusters, settings, problem.seed)
     sizes = np.bincount(mixture.responsibilities(points).argmax(axis=1), minlength=clusters)
     order = np.argsort(-sizes, kind="stable")
 
     def predict(rows: Rows) -> npt.NDArray[np.floating[Any]]:
-        return mixture.responsibilities(space.places(rows))[:, order].astype(np.float32)
+        return mixture.responsibilities(space.transform(rows))[:, order].astype(np.float32)
 
-    if len(problem.train) > _MOST_FITTED:
-        notes += (f"the clusters were fitted to {_MOST_FITTED:,} of {len(problem.train):,} rows",)
+    if len(problem.train) > _MAX_FITTED_ROWS:
+        notes += (f"the clusters were fitted to {_MAX_FITTED_ROWS:,} of {len(problem.train):,} rows",)
     if problem.train.weight is not None:
         notes += ("row weights are not used for its clusters",)
     return FittedModel(
         predict=predict,
-        body=lambda: join(space.graph(), _head(mixture, order), prefix="clusters/"),
+        body=lambda: join(space.graph(), _mixture_graph(mixture, order), prefix="clusters/"),
         classes=tuple(str(number) for number in range(clusters)),
         notes=notes,
     )
 
 
-def _number(settings: Settings, problem: Problem, fit: Fit, points: Points) -> tuple[int, tuple[str, ...]]:
+def _choose_count(settings: Settings, problem: Problem, fit: Fit, points: Points) -> tuple[int, tuple[str, ...]]:
     """How many clusters, and a sentence on what was tried."""
-    tried = points[: min(_MOST_TRIED, len(points))]
-    different = len(np.unique(tried, axis=0))
-    asked = settings["clusters"]
-    least = asked or 3
-    if different < least:
+    sample = points[: min(_MAX_SELECTION_ROWS, len(points))]
+    distinct = len(np.unique(sample, axis=0))
+    requested = settings["clusters"]
+    min_clusters = requested or 3
+    if distinct < min_clusters:
         raise CandidateFailedError(
-            f"the training rows have {different:,} different values: at least {least} are expected"
-            + (f" for the {asked} clusters that are asked for" if asked else " to tell clusters apart")
+            f"the training rows have {distinct:,} different values: at least {min_clusters} are expected"
+            + (f" for the {requested} clusters that are asked for" if requested else " to tell clusters apart")
         )
-    if asked:
-        return asked, ()
-    found: dict[int, float] = {}
-    for clusters in range(2, min(settings["most_clusters"], different - 1) + 1):
-        if found and time.monotonic() > problem.deadline:
+    if requested:
+        return requested, ()
+    score_of_count: dict[int, float] = {}
+    for clusters in range(2, min(settings["most_clusters"], distinct - 1) + 1):
+        if score_of_count and time.monotonic() > problem.deadline:
             break
-        mixture = fit(tried, clusters, settings, problem.seed)
-        _, widths = silhouettes(tried, mixture.responsibilities(tried).argmax(axis=1), seed=problem.seed)
-        found[clusters] = float(widths.mean())
-        problem.report(f"{clusters} clusters, silhouette {found[clusters]:.4f}")
-    best = max(found, key=lambda clusters: (found[clusters], -clusters))
-    told = ", ".join(f"{clusters}: {width:.3f}" for clusters, width in found.items())
-    return best, (f"{best} clusters have the best silhouette of the training rows ({told})",)
+        mixture = fit(sample, clusters, settings, problem.seed)
+        _, widths = silhouettes(sample, mixture.responsibilities(sample).argmax(axis=1), seed=problem.seed)
+        score_of_count[clusters] = float(widths.mean())
+        problem.report(f"{clusters} clusters, silhouette {score_of_count[clusters]:.4f}")
+    best = max(score_of_count, key=lambda clusters: (score_of_count[clusters], -clusters))
+    scores_text = ", ".join(f"{clusters}: {width:.3f}" for clusters, width in score_of_count.items())
+    return best, (f"{best} clusters have the best silhouette of the training rows ({scores_text})",)
 
 
-def _sample(rows: Rows, most: int, seed: int) -> Rows:
+def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
     """In an order of chance, so that the first of them are a sample too."""
-    return rows.take(np.random.default_rng(seed).permutation(len(rows))[:most])
+    return rows.take(np.random.default_rng(seed).permutation(len(rows))[:max_rows])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,17 +119,18 @@ class _FeatureSpace:
         preprocessing, features, scaling = one_hot_features(problem)
         return cls(preprocessing=preprocessing, scaling=scaling.fit(features))
 
-    def places(self, rows: Rows) -> Points:
+    def transform(self, rows: Rows) -> Points:
+        """Return the points of rows [rows, coordinates]."""
         scaled = self.scaling.transform(self.preprocessing.apply(rows))
         dense = scaled.toarray() if hasattr(scaled, "toarray") else scaled
-        places: Points = np.clip(dense, -_REACH, _REACH).astype(np.float64)
-        return places
+        coordinates: Points = np.clip(dense, -_CLIP, _CLIP).astype(np.float64)
+        return coordinates
 
     def graph(self) -> onnx.ModelProto:
         return sklearn_body(self.scaling, self.preprocessing, classifier=False)
 
 
-def _head(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.ModelProto:
+def _mixture_graph(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.ModelProto:
     """Scaled features float32 [batch, coordinates] -> responsibilities float32 [batch, clusters].
 
     In doubles: the difference of two large squares is what a row between clusters is told by.
@@ -137,8 +138,8 @@ def _head(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.ModelProto:
     clusters, width = mixture.means.shape
     nodes, arrays = _squares(mixture.means[order], mixture.factors[order])
     arrays |= {
-        "low": np.array(-_REACH, np.float32),
-        "high": np.array(_REACH, np.float32),
+        "low": np.array(-_CLIP, np.float32),
+        "high": np.array(_CLIP, np.float32),
         "half": np.array(-0.5),
         "constants": mixture.constants[order],
     }

@@ -15,7 +15,7 @@ from pipeline.training.algorithm import FittedModel, Problem, Recipe, Settings
 from pipeline.training.estimators.sklearn_model import class_columns, fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["MAX_FOREST_BYTES", "fit_forest", "forest_recipe", "most_leaves"]
+__all__ = ["MAX_FOREST_BYTES", "fit_forest", "forest_recipe", "max_leaves"]
 
 MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
 _BATCH_SECONDS = 1.0  # of trees, between two looks at the clock
@@ -77,10 +77,18 @@ def forest_recipe(  # noqa: PLR0913 - what they differ in, each by its name
     )
 
 
-def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, share: float) -> FittedModel:
-    """``kind``: scikit-learn's class. ``least``: rows in a leaf, where few train and the settings do not say.
+def fit_forest(
+    kind: Any, settings: Settings, problem: Problem, *, min_leaf_rows: int, feature_fraction: float
+) -> FittedModel:
+    """Fit a forest.
 
-    ``share`` of the columns that a split of a regression chooses from; of a classification it is their square root.
+    Args:
+        kind: scikit-learn's class.
+        settings: Hyper-parameters.
+        problem: The rows to fit.
+        min_leaf_rows: Minimum of rows in a leaf for small data, if the settings have none.
+        feature_fraction: Fraction of the columns that a split of a regression considers; a classification considers
+            their square root.
     """
     from pipeline.training.export.bodies import TreeBody
     from pipeline.training.export.tree_ensemble import forest_trees
@@ -91,9 +99,9 @@ def fit_forest(kind: Any, settings: Settings, problem: Problem, *, least: int, s
     model = kind(
         n_estimators=settings["n_estimators"],
         max_depth=settings["max_depth"],
-        min_samples_leaf=settings["min_samples_leaf"] or max(least, len(problem.train) // 5_000),
-        max_leaf_nodes=most_leaves(settings["n_estimators"], problem.classes),
-        max_features="sqrt" if problem.classes else share,
+        min_samples_leaf=settings["min_samples_leaf"] or max(min_leaf_rows, len(problem.train) // 5_000),
+        max_leaf_nodes=max_leaves(settings["n_estimators"], problem.classes),
+        max_features="sqrt" if problem.classes else feature_fraction,
         n_jobs=problem.threads,
         random_state=problem.seed,
         warm_start=True,
@@ -134,15 +142,15 @@ def _grow(model: Any, features: npt.NDArray[np.float32], problem: Problem) -> tu
         model.fit(features, problem.train.target, sample_weight=problem.loss_weight(problem.train))
         trees += added
         now = time.monotonic()
-        each = (now - started) / added
+        seconds_per_tree = (now - started) / added
         left = min(_BATCH_SECONDS, problem.deadline - now)
-        batch = max(1, problem.threads) * max(1, int(left / (each * max(1, problem.threads))))
-        if trees < planned and now + each * max(1, problem.threads) > problem.deadline:
+        batch = max(1, problem.threads) * max(1, int(left / (seconds_per_tree * max(1, problem.threads))))
+        if trees < planned and now + seconds_per_tree * max(1, problem.threads) > problem.deadline:
             return (f"training time ran out after {trees} of {planned} trees",)
     return ()
 
 
-def most_leaves(trees: int, classes: int) -> int:
+def max_leaves(trees: int, classes: int) -> int:
     """How many leaves a tree may have."""
     leaf = _BYTES_PER_LEAF + (_BYTES_PER_CLASS * classes if classes > 2 else 0)
     return max(8, MAX_FOREST_BYTES // (_BAG_MODELS * trees * leaf))

@@ -35,7 +35,7 @@ _MAX_SELECTION_ROWS = 800  # rows that choose: it takes their number cubed
 _DISTANCE_OFFSET = (
     1e-2  # of a squared distance: the exponential kernel has no slope at 0 then, and float32 inputs do no harm
 )
-_SHARPEST = 5.0  # the softmax's factor, as its logarithm
+_MAX_LOG_SHARPNESS = 5.0  # the softmax's factor, as its logarithm
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,13 +54,13 @@ class Kernel:
     def of(self, squared: Floats, out: Floats | None = None) -> Floats:
         """``out``: where it is written, which may be ``squared``; None: a matrix of its own."""
         if self.kind == "gaussian":
-            found = np.multiply(squared, -self.width, out=out)
+            kernel = np.multiply(squared, -self.width, out=out)
         else:
-            found = np.add(squared, _DISTANCE_OFFSET, out=out)
-            found *= self.width
-            np.sqrt(found, out=found)
-            np.negative(found, out=found)
-        return np.exp(found, out=found)
+            kernel = np.add(squared, _DISTANCE_OFFSET, out=out)
+            kernel *= self.width
+            np.sqrt(kernel, out=kernel)
+            np.negative(kernel, out=kernel)
+        return np.exp(kernel, out=kernel)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,15 +112,15 @@ class KernelMachine:
         values, counts = features[weighted].astype(np.float64), counts[weighted] / counts[weighted].mean()
         target = target[weighted]
         center, scale = _center_and_scale(values, scaled)
-        wanted = np.eye(classes)[target] * 2 - 1 if classes else target.astype(np.float64)[:, None]
-        offset = np.average(wanted, axis=0, weights=counts)
-        system = _GramSystem(rows=(values - center) * scale, wanted=wanted - offset, root=np.sqrt(counts))
+        targets = np.eye(classes)[target] * 2 - 1 if classes else target.astype(np.float64)[:, None]
+        offset = np.average(targets, axis=0, weights=counts)
+        system = _GramSystem(rows=(values - center) * scale, targets=targets - offset, root=np.sqrt(counts))
         order = np.random.default_rng(seed).permutation(len(values))
-        some = system.take(np.sort(order[:_MAX_SELECTION_ROWS]))
-        kernel = some.best(kinds, widths or _WIDTHS, penalties or _PENALTIES, deadline)
-        fitted = np.sort(order[: _affordable_rows(some, kernel, len(order), deadline)])
+        selection_system = system.take(np.sort(order[:_MAX_SELECTION_ROWS]))
+        kernel = selection_system.best(kinds, widths or _WIDTHS, penalties or _PENALTIES, deadline)
+        fitted = np.sort(order[: _affordable_rows(selection_system, kernel, len(order), deadline)])
         system = system if len(fitted) == len(order) else system.take(fitted)
-        weights, left_out = system.solved(kernel)
+        weights, held_out_scores = system.solve(kernel)
         return cls(
             kernel=kernel,
             center=center,
@@ -128,44 +128,44 @@ class KernelMachine:
             rows=system.rows,
             weights=weights,
             offset=offset,
-            sharpness=_sharpness(left_out + offset, target[fitted], counts[fitted]) if classes else 0.0,
+            sharpness=_fit_sharpness(held_out_scores + offset, target[fitted], counts[fitted]) if classes else 0.0,
         )
 
-    def answers(self, features: npt.NDArray[np.float32]) -> Floats:
+    def predict(self, features: npt.NDArray[np.float32]) -> Floats:
         """Probabilities [rows, classes], or values [rows]."""
-        given = (features.astype(np.float64) - self.center) * self.scale
-        squared = _squared(given, self.rows)
+        scaled = (features.astype(np.float64) - self.center) * self.scale
+        squared = _squared_distances(scaled, self.rows)
         scores = self.kernel.of(squared, out=squared) @ self.weights + self.offset
         return softmax(self.sharpness * scores, axis=1) if self.sharpness else scores[:, 0]
 
     def graph(self) -> onnx.ModelProto:
-        """``features`` [batch, columns] -> ``answers`` [batch, classes or 1]."""
-        made, outputs = _Graph(), self.weights.shape[1]
-        made.add("Cast", [FEATURES], "exact", to=TensorProto.DOUBLE)
-        made.add("Sub", ["exact", made.constant("center", self.center)], "centered")
-        made.add("Mul", ["centered", made.constant("scale", self.scale)], "given")
-        made.add("ReduceSumSquare", ["given", made.constant("last", np.array([1]))], "own", keepdims=1)
-        made.add("MatMul", ["given", made.constant("rows", -2 * self.rows.T)], "products")
-        made.add("Add", ["products", made.constant("others", np.square(self.rows).sum(axis=1))], "with_others")
-        made.add("Add", ["with_others", "own"], "rounded")
-        made.add("Max", ["rounded", made.constant("none", np.array(0.0))], "squared")
+        """``features`` [batch, columns] -> ``graph_output`` [batch, classes or 1]."""
+        graph, outputs = _Graph(), self.weights.shape[1]
+        graph.add("Cast", [FEATURES], "exact", to=TensorProto.DOUBLE)
+        graph.add("Sub", ["exact", graph.constant("center", self.center)], "centered")
+        graph.add("Mul", ["centered", graph.constant("scale", self.scale)], "given")
+        graph.add("ReduceSumSquare", ["given", graph.constant("last", np.array([1]))], "own", keepdims=1)
+        graph.add("MatMul", ["given", graph.constant("rows", -2 * self.rows.T)], "products")
+        graph.add("Add", ["products", graph.constant("others", np.square(self.rows).sum(axis=1))], "with_others")
+        graph.add("Add", ["with_others", "own"], "rounded")
+        graph.add("Max", ["rounded", graph.constant("none", np.array(0.0))], "squared")
         exponent = "squared"
         if self.kernel.kind == "exponential":
-            made.add("Add", ["squared", made.constant("corner", np.array(_DISTANCE_OFFSET))], "rounded_off")
-            made.add("Mul", ["rounded_off", made.constant("width", np.array(self.kernel.width))], "wide")
-            made.add("Sqrt", ["wide"], exponent := "distance")
+            graph.add("Add", ["squared", graph.constant("corner", np.array(_DISTANCE_OFFSET))], "rounded_off")
+            graph.add("Mul", ["rounded_off", graph.constant("width", np.array(self.kernel.width))], "wide")
+            graph.add("Sqrt", ["wide"], exponent := "distance")
         factor = -self.kernel.width if self.kernel.kind == "gaussian" else -1.0
-        made.add("Mul", [exponent, made.constant("factor", np.array(factor))], "exponents")
-        made.add("Exp", ["exponents"], "kernel")
-        made.add("MatMul", ["kernel", made.constant("weights", self.weights)], "sums")
-        made.add("Add", ["sums", made.constant("offset", self.offset)], last := "scores")
+        graph.add("Mul", [exponent, graph.constant("factor", np.array(factor))], "exponents")
+        graph.add("Exp", ["exponents"], "kernel")
+        graph.add("MatMul", ["kernel", graph.constant("weights", self.weights)], "sums")
+        graph.add("Add", ["sums", graph.constant("offset", self.offset)], last := "scores")
         if self.sharpness:
-            made.add("Mul", ["scores", made.constant("sharpness", np.array(self.sharpness))], "logits")
-            made.add("Softmax", ["logits"], last := "shares", axis=1)
-        made.add("Cast", [last], "answers", to=TensorProto.FLOAT)
-        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.center)])
-        answers = helper.make_tensor_value_info("answers", TensorProto.FLOAT, ["batch", outputs])
-        return make_model("kernel_ridge", made.nodes, [given], [answers], made.constants)
+            graph.add("Mul", ["scores", graph.constant("sharpness", np.array(self.sharpness))], "logits")
+            graph.add("Softmax", ["logits"], last := "shares", axis=1)
+        graph.add("Cast", [last], "answers", to=TensorProto.FLOAT)
+        graph_input = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.center)])
+        graph_output = helper.make_tensor_value_info("answers", TensorProto.FLOAT, ["batch", outputs])
+        return make_model("kernel_ridge", graph.nodes, [graph_input], [graph_output], graph.constants)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,18 +173,18 @@ class _GramSystem:
     """Rows and what is wanted of them; ``root``: of their weights."""
 
     rows: Floats
-    wanted: Floats
+    targets: Floats
     root: Floats
 
     def take(self, chosen: npt.NDArray[np.int64]) -> _GramSystem:
         """The system of these rows alone."""
-        return _GramSystem(rows=self.rows[chosen], wanted=self.wanted[chosen], root=self.root[chosen])
+        return _GramSystem(rows=self.rows[chosen], targets=self.targets[chosen], root=self.root[chosen])
 
     def best(
         self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float], deadline: float
     ) -> Kernel:
         """The kernel with the least leave-one-out error, of those that there is time to try: one at least."""
-        squared = _squared(self.rows, self.rows)
+        squared = _squared_distances(self.rows, self.rows)
         apart = squared[squared > 1e-9]
         median = float(np.median(apart)) if apart.size else 1.0
         errors: list[tuple[float, Kernel]] = []
@@ -200,28 +200,28 @@ class _GramSystem:
         """The leave-one-out error of each penalty: one decomposition serves them all."""
         matrix = self._weighted(Kernel(kind=kind, width=width, penalty=0).of(squared))
         values, vectors = np.linalg.eigh(matrix)
-        weighted = self.wanted * self.root[:, None]
-        turned = vectors.T @ weighted
+        weighted = self.targets * self.root[:, None]
+        projected = vectors.T @ weighted
         for penalty in penalties:
-            kept = np.maximum(values, 0) / (np.maximum(values, 0) + penalty)
-            own = np.square(vectors) @ kept
-            missed = (weighted - vectors @ (kept[:, None] * turned)) / np.maximum(1 - own, 1e-9)[:, None]
+            shrinkage = np.maximum(values, 0) / (np.maximum(values, 0) + penalty)
+            leverage = np.square(vectors) @ shrinkage
+            missed = (weighted - vectors @ (shrinkage[:, None] * projected)) / np.maximum(1 - leverage, 1e-9)[:, None]
             yield float(np.square(missed).mean()), Kernel(kind=kind, width=width, penalty=penalty)
 
-    def solved(self, kernel: Kernel) -> tuple[Floats, Floats]:
+    def solve(self, kernel: Kernel) -> tuple[Floats, Floats]:
         """The weights, and what is answered to each row by all others.
 
         All of it takes place in one matrix [rows, rows]: distances, their kernel, its factor, the inverse's half.
         """
-        squared = _squared(self.rows, self.rows)
+        squared = _squared_distances(self.rows, self.rows)
         matrix = self._weighted(kernel.of(squared, out=squared))
         matrix[np.diag_indices_from(matrix)] += kernel.penalty
         # It is symmetric, so its transpose, which LAPACK need not copy to write into it, is the same.
         factor, lower = cho_factor(matrix.T, lower=True, overwrite_a=True)
-        weights = cho_solve((factor, lower), self.wanted * self.root[:, None])
+        weights = cho_solve((factor, lower), self.targets * self.root[:, None])
         inverse, _ = dpotri(factor, lower=lower, overwrite_c=True)
         missed = weights / np.diagonal(inverse)[:, None] / self.root[:, None]
-        return weights * self.root[:, None], self.wanted - missed
+        return weights * self.root[:, None], self.targets - missed
 
     def _weighted(self, matrix: Floats) -> Floats:
         """In its place."""
@@ -245,7 +245,7 @@ def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: flo
     if deadline == math.inf or rows <= count:
         return rows
     started = time.monotonic()
-    some.solved(kernel)
+    some.solve(kernel)
     now = time.monotonic()
     ratio = max(0.0, deadline - now) / max(now - started, 1e-6)
     return int(min(rows, max(count, count * ratio ** (1 / 3))))
@@ -264,20 +264,20 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
 
 
-def _squared(one: Floats, other: Floats) -> Floats:
+def _squared_distances(left: Floats, right: Floats) -> Floats:
     """Of the distances [rows of one, rows of the other]."""
-    found: Floats = (-2 * one) @ other.T
-    found += np.square(one).sum(axis=1)[:, None]
-    found += np.square(other).sum(axis=1)
-    return np.maximum(found, 0, out=found)
+    squared: Floats = (-2 * left) @ right.T
+    squared += np.square(left).sum(axis=1)[:, None]
+    squared += np.square(right).sum(axis=1)
+    return np.maximum(squared, 0, out=squared)
 
 
-def _sharpness(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:
+def _fit_sharpness(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:
     """With which the softmax of these scores is surest of what is true, and no surer (Guo et al. 2017)."""
 
     def loss(logarithm: float) -> float:
-        shares = softmax(np.exp(logarithm) * scores, axis=1)[np.arange(len(target)), target]
-        return float(-np.average(np.log(np.maximum(shares, 1e-12)), weights=weight))
+        probabilities = softmax(np.exp(logarithm) * scores, axis=1)[np.arange(len(target)), target]
+        return float(-np.average(np.log(np.maximum(probabilities, 1e-12)), weights=weight))
 
-    found = minimize_scalar(loss, bounds=(-_SHARPEST, _SHARPEST), method="bounded")
-    return float(np.exp(found.x))
+    optimum = minimize_scalar(loss, bounds=(-_MAX_LOG_SHARPNESS, _MAX_LOG_SHARPNESS), method="bounded")
+    return float(np.exp(optimum.x))

@@ -51,21 +51,21 @@ def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
             fit(planned, warm_start=False)
             return ()
         started = clock()
-        done = fit(min(_PROBE_ITERATIONS, planned), warm_start=False)
-        each = (clock() - started) / max(1, done)
-        if done < min(_PROBE_ITERATIONS, planned):
+        completed = fit(min(_PROBE_ITERATIONS, planned), warm_start=False)
+        seconds_per_iteration = (clock() - started) / max(1, completed)
+        if completed < min(_PROBE_ITERATIONS, planned):
             return ()  # it has converged
-        if each * planned * _CERTAIN <= deadline - clock():
+        if seconds_per_iteration * planned * _CERTAIN <= deadline - clock():
             fit(planned, warm_start=False)
             return ()
-        while done < planned and clock() + each < deadline:
+        while completed < planned and clock() + seconds_per_iteration < deadline:
             seconds = min(_CHUNK_SECONDS, deadline - clock())
-            iterations = min(planned - done, max(1, int(seconds / each)))
+            iterations = min(planned - completed, max(1, int(seconds / seconds_per_iteration)))
             taken = fit(iterations, warm_start=True)
-            done += taken
+            completed += taken
             if taken < iterations:
                 return ()
-    return () if done >= planned else (f"training time ran out after {done} of {planned} iterations",)
+    return () if completed >= planned else (f"training time ran out after {completed} of {planned} iterations",)
 
 
 def fit_on_rows_in_time(  # noqa: PLR0913 - what it fits, and until when

@@ -34,8 +34,8 @@ def write_artifacts(
     (workdir / MODEL).write_bytes(model)
     (workdir / BODY).write_bytes(body.SerializeToString())
     if signature.quantiles:
-        both = predicted.astype(np.float64)
-        np.savez(workdir / REFERENCE, value=both[:, 0], quantiles=both[:, 1:])
+        outputs = predicted.astype(np.float64)
+        np.savez(workdir / REFERENCE, value=outputs[:, 0], quantiles=outputs[:, 1:])
     elif dataset.task == "regression":
         np.savez(workdir / REFERENCE, value=predicted.astype(np.float64))
     else:

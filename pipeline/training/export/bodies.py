@@ -50,25 +50,25 @@ class TreeBody:
         groups = len(bodies) if self.link == "logistic" else 1
         trees = [
             body.read().moved(
-                features=places, target=sums * index if groups > 1 else 0, factor=groups / len(bodies)
+                features=feature_indices, target=sums * index if groups > 1 else 0, factor=groups / len(bodies)
             )
-            for index, (body, places) in enumerate(zip(bodies, merged.places, strict=True))
+            for index, (body, feature_indices) in enumerate(zip(bodies, merged.feature_indices, strict=True))
         ]  # fmt: skip
         nodes = [Trees.join(trees).node(FEATURES, "sums", targets=sums * groups)]
         constants: list[onnx.TensorProto] = []
-        answer = "sums"
+        output_name = "sums"
         if self.link == "logistic":
-            answer = _mean_probability(nodes, constants, classes=sums, models=groups)
+            output_name = _mean_probability(nodes, constants, classes=sums, models=groups)
         if self.classes == 2:
             constants.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
             nodes += [
-                helper.make_node("Sub", ["one", answer], ["first"]),
-                helper.make_node("Concat", ["first", answer], ["probabilities"], axis=1),
+                helper.make_node("Sub", ["one", output_name], ["first"]),
+                helper.make_node("Concat", ["first", output_name], ["probabilities"], axis=1),
             ]
-            answer = "probabilities"
-        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", merged.features.width])
-        output = helper.make_tensor_value_info(answer, TensorProto.FLOAT, ["batch", max(1, self.classes)])
-        return core_graph(merged.features, make_model("trees", nodes, [given], [output], constants))
+            output_name = "probabilities"
+        graph_input = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", merged.features.width])
+        output = helper.make_tensor_value_info(output_name, TensorProto.FLOAT, ["batch", max(1, self.classes)])
+        return core_graph(merged.features, make_model("trees", nodes, [graph_input], [output], constants))
 
 
 def _mean_probability(

@@ -66,9 +66,9 @@ class LinearBody:
             weights = np.empty((0, coefficients.shape[1]))
         tables = np.split(coefficients[numbers:], np.cumsum([count - 1 for count in cardinalities])[:-1])
         unknown = np.zeros((1, coefficients.shape[1]))
-        ids = np.concatenate([part for table in tables for part in (table, unknown)]) if cardinalities else unknown[:0]
+        ids = np.concatenate([rows for table in tables for rows in (table, unknown)]) if cardinalities else unknown[:0]
         if classes > 2:
-            weights, ids, bias = _of_all_classes(weights, ids, bias, model.classes_, classes)
+            weights, ids, bias = _for_all_classes(weights, ids, bias, model.classes_, classes)
         body = cls(preprocessing=preprocessing, weights=weights, ids=ids, bias=bias, classes=classes)
         return body if len(cardinalities) * len(bias) <= _MAX_CATEGORY_SCORES else None
 
@@ -88,11 +88,11 @@ class LinearBody:
             replace(body.preprocessing, codes=np.empty((len(body.ids), 0), np.float32)) for body in bodies
         ])  # fmt: skip
         weights, bias = np.zeros((numbers.features.width, count * scores)), np.zeros(count * scores)
-        for index, (body, places) in enumerate(zip(bodies, numbers.places, strict=True)):
-            own = slice(index * scores, (index + 1) * scores) if self.classes else slice(0, scores)
-            share = 1 if self.classes else 1 / len(bodies)
-            weights[places, own] += share * body.weights
-            bias[own] += share * body.bias
+        for index, (body, feature_indices) in enumerate(zip(bodies, numbers.feature_indices, strict=True)):
+            score_slice = slice(index * scores, (index + 1) * scores) if self.classes else slice(0, scores)
+            model_weight = 1 if self.classes else 1 / len(bodies)
+            weights[feature_indices, score_slice] += model_weight * body.weights
+            bias[score_slice] += model_weight * body.bias
         features = replace(numbers.features, codes=table)
         return core_graph(features, self._graph(features, weights, bias, models=count))
 
@@ -110,11 +110,15 @@ class LinearBody:
             sums = graph.add("Add", product, sums)
         if columns:
             shape = graph.constant(np.array([-1, columns, scores], np.int64))
-            each = graph.add("Reshape", categories, shape)
-            sums = graph.add("Add", graph.add("ReduceSum", each, graph.constant(np.array([1])), keepdims=0), sums)
-        given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", features.width])
+            category_scores = graph.add("Reshape", categories, shape)
+            sums = graph.add(
+                "Add", graph.add("ReduceSum", category_scores, graph.constant(np.array([1])), keepdims=0), sums
+            )
+        graph_input = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", features.width])
         output = self._answer(graph, sums, models)
-        return graph.model({FEATURES: given}, output, kind=TensorProto.FLOAT, shape=["batch", max(1, self.classes)])
+        return graph.model(
+            {FEATURES: graph_input}, output, kind=TensorProto.FLOAT, shape=["batch", max(1, self.classes)]
+        )
 
     def _answer(self, graph: GraphWriter, sums: str, models: int) -> str:
         """What the scores [batch, models x scores] are as probabilities, in the mean of the models."""
@@ -122,15 +126,15 @@ class LinearBody:
             return sums
         if self.classes > 2:
             shape = graph.constant(np.array([-1, models, self.classes], np.int64))
-            each = graph.add("Softmax", graph.add("Reshape", sums, shape), axis=2)
-            return graph.add("ReduceMean", each, graph.constant(np.array([1])), keepdims=0)
+            probabilities = graph.add("Softmax", graph.add("Reshape", sums, shape), axis=2)
+            return graph.add("ReduceMean", probabilities, graph.constant(np.array([1])), keepdims=0)
         second = graph.add("Sigmoid", sums)
         if models > 1:
             second = graph.add("ReduceMean", second, graph.constant(np.array([1])), keepdims=1)
         return graph.add("Concat", graph.add("Sub", graph.constant(1.0), second), second, axis=1)
 
 
-def _of_all_classes(
+def _for_all_classes(
     weights: Doubles, ids: Doubles, bias: Doubles, fitted: npt.NDArray[np.int64], classes: int
 ) -> tuple[Doubles, Doubles, Doubles]:
     """The scores of the fitted classes among those of all. Of two fitted classes the first one's score is 0."""
@@ -138,10 +142,10 @@ def _of_all_classes(
     wide_bias[fitted] = 0
     scored = fitted[1:] if len(fitted) == 2 else fitted
     wide_bias[scored] = bias
-    return _spread(weights, scored, classes), _spread(ids, scored, classes), wide_bias
+    return _widen(weights, scored, classes), _widen(ids, scored, classes), wide_bias
 
 
-def _spread(scores: Doubles, places: npt.NDArray[np.int64], classes: int) -> Doubles:
+def _widen(scores: Doubles, score_indices: npt.NDArray[np.int64], classes: int) -> Doubles:
     wide = np.zeros((len(scores), classes))
-    wide[:, places] = scores
+    wide[:, score_indices] = scores
     return wide

@@ -61,8 +61,8 @@ class Trees:
 
         def renumbered(name: str) -> Ints:
             numbers = [
-                np.where(own < 0, own - leaf, own + split)
-                for own, split, leaf in zip(
+                np.where(indices < 0, indices - leaf, indices + split)
+                for indices, split, leaf in zip(
                     (getattr(trees, name) for trees in ensembles), splits[:-1], leaves[:-1], strict=True
                 )
             ]
@@ -245,22 +245,22 @@ def _without_zeros(trees: Trees) -> Trees:
     zero = np.concatenate([np.zeros(splits, bool), (trees.leaf_value == 0)[::-1]])  # leaf n has the index -1 - n
     for level in reversed(_levels(trees)):
         zero[level] = zero[trees.left[level]] & zero[trees.right[level]]
-    kept = np.flatnonzero(~zero[:splits])
+    nonzero_splits = np.flatnonzero(~zero[:splits])
     # What is 0 becomes one leaf of value 0, which all of them share.
-    needed = np.flatnonzero(trees.leaf_value != 0)
-    number = np.full(len(zero), -1 - len(needed))
-    number[kept] = np.arange(len(kept))
-    number[-1 - needed] = -1 - np.arange(len(needed))
+    nonzero_leaves = np.flatnonzero(trees.leaf_value != 0)
+    number = np.full(len(zero), -1 - len(nonzero_leaves))
+    number[nonzero_splits] = np.arange(len(nonzero_splits))
+    number[-1 - nonzero_leaves] = -1 - np.arange(len(nonzero_leaves))
     roots = trees.roots[~zero[trees.roots]]
     return Trees(
         roots=number[roots],
-        feature=trees.feature[kept],
-        threshold=trees.threshold[kept],
-        left=number[trees.left[kept]],
-        right=number[trees.right[kept]],
-        nan_left=trees.nan_left[kept],
-        leaf_target=np.append(trees.leaf_target[needed], 0),
-        leaf_value=np.append(trees.leaf_value[needed], np.float32(0)),
+        feature=trees.feature[nonzero_splits],
+        threshold=trees.threshold[nonzero_splits],
+        left=number[trees.left[nonzero_splits]],
+        right=number[trees.right[nonzero_splits]],
+        nan_left=trees.nan_left[nonzero_splits],
+        leaf_target=np.append(trees.leaf_target[nonzero_leaves], 0),
+        leaf_value=np.append(trees.leaf_value[nonzero_leaves], np.float32(0)),
     )
 
 

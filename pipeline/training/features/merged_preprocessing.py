@@ -20,11 +20,11 @@ Ints = npt.NDArray[np.int64]
 class MergedPreprocessing:
     """``features`` computes the features of all models, each distinct one once.
 
-    ``places``: for each model, the numbers of its own features among them, in its own order.
+    ``feature_indices``: for each model, the numbers of its own features among them, in its own order.
     """
 
     features: Preprocessing
-    places: tuple[Ints, ...]
+    feature_indices: tuple[Ints, ...]
 
 
 def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
@@ -37,31 +37,31 @@ def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
     columns = np.array([key[0] for key in numbers.keys], np.int64)  # type: ignore[index]
     flags = _Distinct.of(source[model.flagged].tolist() for model, source in zip(models, sources, strict=True))
     number_of_column = {int(column): number for number, column in enumerate(columns)}
-    rotated = [_rotations(model, place) for model, place in zip(models, numbers.places, strict=True)]
+    rotated = [_rotations(model, indices) for model, indices in zip(models, numbers.indices, strict=True)]
     rotations = _Distinct.of(_rotation_keys(pairs) for pairs in rotated)
-    shown = _Distinct.of(map(tuple, model.shown.tolist()) for model in models)
+    categories = _Distinct.of(map(tuple, model.shown.tolist()) for model in models)
     codes = _Distinct.of((code.tobytes() for code in model.codes.T) for model in models)
 
     merged = Preprocessing(
-        fill=_taken([model.fill for model in models], numbers),
-        center=_taken([model.center for model in models], numbers),
+        fill=_distinct_rows([model.fill for model in models], numbers),
+        center=_distinct_rows([model.center for model in models], numbers),
         flagged=np.array([number_of_column[column] for column in flags.keys], np.int64),  # type: ignore[index]
-        codes=_taken([model.codes.T for model in models], codes).T,
+        codes=_distinct_rows([model.codes.T for model in models], codes).T,
         cardinalities=first.cardinalities,
-        shown=np.array(shown.keys, np.int64).reshape(-1, 2),
-        turned=_merged_rotations(rotated, rotations),
+        shown=np.array(categories.keys, np.int64).reshape(-1, 2),
+        turned=_merge_rotations(rotated, rotations),
         columns=None if np.array_equal(columns, np.arange(numeric)) else columns,
         numeric=numeric,
     )
+    kinds = (numbers, flags, rotations, categories)
     groups = [
-        _places([numbers.places[index], flags.places[index], rotations.places[index], shown.places[index]],
-                [len(numbers.keys), len(flags.keys), len(rotations.keys), len(shown.keys)])
+        _offset_indices([kind.indices[index] for kind in kinds], [len(kind.keys) for kind in kinds])
         for index in range(len(models))
-    ]  # fmt: skip
+    ]
     starts = merged.uncoded + np.arange(len(first.cardinalities)) * len(codes.keys)
-    code_places = [(starts[:, None] + own).ravel() for own in codes.places]
-    places = tuple(np.concatenate(pair) for pair in zip(groups, code_places, strict=True))
-    return MergedPreprocessing(features=merged, places=places)
+    code_features = [(starts[:, None] + code_indices).ravel() for code_indices in codes.indices]
+    feature_indices = tuple(np.concatenate(pair) for pair in zip(groups, code_features, strict=True))
+    return MergedPreprocessing(features=merged, feature_indices=feature_indices)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,25 +70,25 @@ class _Distinct:
 
     keys: list[Hashable]
     origin: list[tuple[int, int]]
-    places: list[Ints]
+    indices: list[Ints]
 
     @classmethod
     def of(cls, models: Iterable[Iterable[Hashable]]) -> _Distinct:
-        place: dict[Hashable, int] = {}
+        number_of_key: dict[Hashable, int] = {}
         origin: list[tuple[int, int]] = []
-        places = []
+        indices = []
         for model, keys in enumerate(models):
-            own = []
+            numbers = []
             for index, key in enumerate(keys):
-                if key not in place:
-                    place[key] = len(place)
+                if key not in number_of_key:
+                    number_of_key[key] = len(number_of_key)
                     origin.append((model, index))
-                own.append(place[key])
-            places.append(np.array(own, np.int64))
-        return cls(keys=list(place), origin=origin, places=places)
+                numbers.append(number_of_key[key])
+            indices.append(np.array(numbers, np.int64))
+        return cls(keys=list(number_of_key), origin=origin, indices=indices)
 
 
-def _taken(arrays: Sequence[npt.NDArray[np.float32]], distinct: _Distinct) -> npt.NDArray[np.float32]:
+def _distinct_rows(arrays: Sequence[npt.NDArray[np.float32]], distinct: _Distinct) -> npt.NDArray[np.float32]:
     """The distinct rows of each model's array."""
     rows = [arrays[model][index] for model, index in distinct.origin]
     return np.array(rows, np.float32).reshape(len(rows), *arrays[0].shape[1:])
@@ -100,12 +100,14 @@ def _number_keys(model: Preprocessing, source: Ints) -> list[Hashable]:
     return list(zip(source.tolist(), bits.tolist(), strict=True))
 
 
-def _rotations(model: Preprocessing, places: Ints) -> RotatedPairs | None:
+def _rotations(model: Preprocessing, number_indices: Ints) -> RotatedPairs | None:
     """The model's, over the merged numbers."""
     pairs = model.turned
     if not pairs:
         return None
-    return RotatedPairs(left=places[pairs.left], right=places[pairs.right], center=pairs.center, weight=pairs.weight)
+    return RotatedPairs(
+        left=number_indices[pairs.left], right=number_indices[pairs.right], center=pairs.center, weight=pairs.weight
+    )
 
 
 def _rotation_keys(pairs: RotatedPairs | None) -> list[Hashable]:
@@ -119,7 +121,7 @@ def _rotation_keys(pairs: RotatedPairs | None) -> list[Hashable]:
     ]
 
 
-def _merged_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinct) -> RotatedPairs | None:
+def _merge_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinct) -> RotatedPairs | None:
     if not distinct.keys:
         return None
     present = [rotated[model] for model, _ in distinct.origin]
@@ -132,7 +134,7 @@ def _merged_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinc
     )
 
 
-def _places(own: Sequence[Ints], counts: Sequence[int]) -> Ints:
-    """The places of kinds of features that lie one behind the other."""
+def _offset_indices(indices_of_kinds: Sequence[Ints], counts: Sequence[int]) -> Ints:
+    """Concatenate the indices of kinds of features that follow one another."""
     starts = np.cumsum([0, *counts])[:-1]
-    return np.concatenate([places + start for places, start in zip(own, starts, strict=True)])
+    return np.concatenate([indices + start for indices, start in zip(indices_of_kinds, starts, strict=True)])

@@ -26,9 +26,9 @@ Matrix = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 
 _ANGLES = np.deg2rad([22.5, 45.0, 67.5, 112.5, 135.0, 157.5])  # 0 and 90 degrees are the columns themselves
-_MOST_PAIRS = 3  # tried
+_MAX_PAIRS = 3  # tried
 _MIN_GAIN = 0.02  # share of the held-out loss that a pair must save; less is noise, and more columns cost
-_MOST_ROWS = 40_000  # that the trying looks at
+_MAX_ROWS = 40_000  # that the trying looks at
 _TREES = 200  # of a trial; of many classes, with a tree each a round, not so many rounds
 _MIN_ROUNDS = 40
 _EARLY_STOPPING_ROUNDS = 20
@@ -47,17 +47,17 @@ class RotatedPairs:
     @classmethod
     def of(cls, pairs: Sequence[Pair], numbers: Matrix) -> Self:
         """``numbers`` [rows, columns] with NaN: each column is standardized by them, then turned."""
-        middle = np.asarray(np.nanmean(numbers, axis=0, dtype=np.float64))
-        spread = np.asarray(np.nanstd(numbers, axis=0, dtype=np.float64))
-        places = [pair for pair in pairs for _ in _ANGLES]
-        left = np.array([one for one, _ in places], np.int64)
-        right = np.array([other for _, other in places], np.int64)
+        mean = np.asarray(np.nanmean(numbers, axis=0, dtype=np.float64))
+        std = np.asarray(np.nanstd(numbers, axis=0, dtype=np.float64))
+        rotated_pairs = [pair for pair in pairs for _ in _ANGLES]
+        left = np.array([first for first, _ in rotated_pairs], np.int64)
+        right = np.array([second for _, second in rotated_pairs], np.int64)
         angle = np.tile(_ANGLES, len(pairs))
-        scale = 1 / np.where(spread > 0, spread, 1)
+        scale = 1 / np.where(std > 0, std, 1)
         return cls(
             left=left,
             right=right,
-            center=np.stack([middle[left], middle[right]], axis=1).astype(np.float32),
+            center=np.stack([mean[left], mean[right]], axis=1).astype(np.float32),
             weight=np.stack([np.cos(angle) * scale[left], np.sin(angle) * scale[right]], axis=1).astype(np.float32),
         )
 
@@ -66,13 +66,13 @@ class RotatedPairs:
 
     def apply(self, numbers: Matrix) -> Matrix:
         """[rows, columns] -> [rows, features], step by step in float32 as the graph does it."""
-        one = (numbers[:, self.left] - self.center[:, 0]) * self.weight[:, 0]
-        other = (numbers[:, self.right] - self.center[:, 1]) * self.weight[:, 1]
-        return one + other
+        left_terms = (numbers[:, self.left] - self.center[:, 0]) * self.weight[:, 0]
+        right_terms = (numbers[:, self.right] - self.center[:, 1]) * self.weight[:, 1]
+        return left_terms + right_terms
 
     def graph(self, numbers: str, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         """The nodes from the name ``numbers`` to the name ``output``, and their constants."""
-        nodes, constants, parts = [], [], []
+        nodes, constants, terms = [], [], []
         for index, side in enumerate((self.left, self.right)):
             name = f"{output}_{index}"
             constants += [
@@ -85,8 +85,8 @@ class RotatedPairs:
                 helper.make_node("Sub", [f"{name}_taken", f"{name}_center"], [f"{name}_centered"]),
                 helper.make_node("Mul", [f"{name}_centered", f"{name}_weight"], [name]),
             ]
-            parts.append(name)
-        nodes.append(helper.make_node("Add", parts, [output]))
+            terms.append(name)
+        nodes.append(helper.make_node("Add", terms, [output]))
         return nodes, constants
 
 
@@ -101,17 +101,17 @@ def select_rotations(
     if columns > _MAX_COLUMNS:
         return ()
     random = np.random.default_rng(seed)
-    rows = random.permutation(len(features))[:_MOST_ROWS]
+    rows = random.permutation(len(features))[:_MAX_ROWS]
     features, target = features[rows], target[rows]
     options = {**options, "learning_rate": 0.1, "num_leaves": 15, "feature_fraction": 1.0}
-    least, booster = _held_out_loss(features, target, options)
-    kept: list[Pair] = []
-    for pair in _parent_child_pairs(booster, columns)[:_MOST_PAIRS]:
-        turned = RotatedPairs.of([*kept, pair], features[:, :columns]).apply(features[:, :columns])
+    best_loss, booster = _held_out_loss(features, target, options)
+    selected: list[Pair] = []
+    for pair in _parent_child_pairs(booster, columns)[:_MAX_PAIRS]:
+        turned = RotatedPairs.of([*selected, pair], features[:, :columns]).apply(features[:, :columns])
         loss, _ = _held_out_loss(np.concatenate([features, turned], axis=1), target, options)
-        if loss < least * (1 - _MIN_GAIN):
-            kept, least = [*kept, pair], loss
-    return tuple(kept)
+        if loss < best_loss * (1 - _MIN_GAIN):
+            selected, best_loss = [*selected, pair], loss
+    return tuple(selected)
 
 
 def _held_out_loss(features: Matrix, target: npt.NDArray[Any], options: dict[str, Any]) -> tuple[float, Any]:
@@ -140,12 +140,12 @@ def _parent_child_pairs(booster: lightgbm.Booster, columns: int) -> list[Pair]:
     """Pairs of columns, by what the cuts of one right below a cut of the other gained."""
     gains: dict[Pair, float] = defaultdict(float)
 
-    def walk(node: dict[str, Any], above: int) -> None:
+    def walk(node: dict[str, Any], parent_column: int) -> None:
         if "split_feature" not in node:
             return
         column = node["split_feature"]
-        if above != column and max(above, column) < columns and above >= 0:
-            gains[min(above, column), max(above, column)] += node["split_gain"]
+        if parent_column != column and max(parent_column, column) < columns and parent_column >= 0:
+            gains[min(parent_column, column), max(parent_column, column)] += node["split_gain"]
         for side in ("left_child", "right_child"):
             walk(node[side], column)
 

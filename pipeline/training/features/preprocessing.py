@@ -32,26 +32,26 @@ FEATURES = "features"
 
 Matrix = npt.NDArray[np.float32]
 
-_MOST_SHOWN = 64  # categories of a column
-_LEAST_SHOWN_ROWS = 30  # of the training rows, that a category must have
+_MAX_CATEGORIES = 64  # categories of a column
+_MIN_CATEGORY_ROWS = 30  # of the training rows, that a category must have
 _CODE_FOLDS = 5  # of cross-fitted target codes
-_CONTRASTS = 5  # of how many classes, each against the rest, a category's share is a feature
+_MAX_CONTRASTS = 5  # of how many classes, each against the rest, a category's share is a feature
 
 
-def _none_shown() -> npt.NDArray[np.int64]:
+def _no_categories() -> npt.NDArray[np.int64]:
     return np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Features:
-    """Some of the graph: ``parts`` are the outputs of ``nodes`` that become features."""
+    """Some of the graph: ``outputs`` are the outputs of ``nodes`` that become features."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
 
-    def add(self, part: str, *nodes: onnx.NodeProto, **constants: npt.NDArray[Any]) -> None:
-        self.parts.append(part)
+    def add(self, output: str, *nodes: onnx.NodeProto, **constants: npt.NDArray[Any]) -> None:
+        self.outputs.append(output)
         self.nodes.extend(nodes)
         self.constants.extend(numpy_helper.from_array(values, name) for name, values in constants.items())
 
@@ -71,7 +71,7 @@ class Preprocessing:
     flagged: npt.NDArray[np.int64]
     codes: Matrix
     cardinalities: tuple[int, ...]
-    shown: npt.NDArray[np.int64] = field(default_factory=_none_shown)
+    shown: npt.NDArray[np.int64] = field(default_factory=_no_categories)
     turned: RotatedPairs | None = None
     columns: npt.NDArray[np.int64] | None = None
     numeric: int | None = None  # how many numeric columns there are, where ``columns`` says which are read
@@ -89,9 +89,9 @@ class Preprocessing:
 
     def apply(self, rows: Rows) -> Matrix:
         """The features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by column."""
-        given = rows.num if self.columns is None else rows.num[:, self.columns]
-        missing = np.isnan(given)
-        numbers = np.where(missing, self.fill, given) - self.center
+        values = rows.num if self.columns is None else rows.num[:, self.columns]
+        missing = np.isnan(values)
+        numbers = np.where(missing, self.fill, values) - self.center
         turned = [self.turned.apply(numbers)] if self.turned else []
         shown = rows.cat[:, self.shown[:, 0]] == self.shown[:, 1]
         codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
@@ -107,28 +107,28 @@ class Preprocessing:
         if self.cardinalities:
             inputs.append(helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", len(self.cardinalities)]))
         nodes = [*numeric.nodes, *categorical.nodes]
-        nodes.append(_node("Concat", [*numeric.parts, *categorical.parts], FEATURES, axis=1))
+        nodes.append(_node("Concat", [*numeric.outputs, *categorical.outputs], FEATURES, axis=1))
         outputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", self.width])]
         return make_model("preprocessing", nodes, inputs, outputs, [*numeric.constants, *categorical.constants])
 
     def _of_numbers(self) -> _Features:
-        made = _Features()
+        features = _Features()
         if not len(self.fill):
-            return made
-        given = NUM
+            return features
+        values = NUM
         if self.columns is not None:
-            made.nodes.append(_node("Gather", [NUM, "columns"], given := "taken", axis=1))
-            made.constants.append(numpy_helper.from_array(self.columns, "columns"))
-        made.add(
+            features.nodes.append(_node("Gather", [NUM, "columns"], values := "taken", axis=1))
+            features.constants.append(numpy_helper.from_array(self.columns, "columns"))
+        features.add(
             "numbers",
-            _node("IsNaN", [given], "missing"),
-            _node("Where", ["missing", "fill", given], "filled"),
+            _node("IsNaN", [values], "missing"),
+            _node("Where", ["missing", "fill", values], "filled"),
             _node("Sub", ["filled", "center"], "numbers"),
             fill=self.fill,
             center=self.center,
         )
         if len(self.flagged):
-            made.add(
+            features.add(
                 "flag_numbers",
                 _node("Gather", ["missing", "flagged"], "flags", axis=1),
                 _node("Cast", ["flags"], "flag_numbers", to=TensorProto.FLOAT),
@@ -136,14 +136,14 @@ class Preprocessing:
             )
         if self.turned:
             nodes, constants = self.turned.graph("numbers", "turned")
-            made.add("turned", *nodes)
-            made.constants.extend(constants)
-        return made
+            features.add("turned", *nodes)
+            features.constants.extend(constants)
+        return features
 
     def _of_categories(self) -> _Features:
-        made = _Features()
+        features = _Features()
         if len(self.shown):
-            made.add(
+            features.add(
                 "shown_numbers",
                 _node("Gather", [CAT, "shown_columns"], "shown_from", axis=1),
                 _node("Equal", ["shown_from", "shown_ids"], "shown"),
@@ -152,7 +152,7 @@ class Preprocessing:
                 shown_ids=self.shown[:, 1],
             )
         if self.codes.size:
-            made.add(
+            features.add(
                 "code_numbers",
                 _node("Add", [CAT, "offsets"], "ids"),
                 _node("Gather", ["codes", "ids"], "looked_up", axis=0),
@@ -160,7 +160,7 @@ class Preprocessing:
                 offsets=self._offsets,
                 codes=self.codes,
             )
-        return made
+        return features
 
     @property
     def _offsets(self) -> npt.NDArray[np.int64]:
@@ -176,7 +176,7 @@ def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
     preprocessing = Preprocessing(
         fill=medians,
         center=medians,
-        flagged=_with_gaps(problem.train.num),
+        flagged=_columns_with_missing(problem.train.num),
         codes=np.concatenate([np.empty(0), *map(np.arange, problem.cardinalities)]).astype(np.float32)[:, None],
         cardinalities=problem.cardinalities,
     )
@@ -199,17 +199,17 @@ def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
     ids = [np.arange(count - 1, dtype=np.float32) for count in preprocessing.cardinalities]
     one_hot = OneHotEncoder(categories=ids, handle_unknown="ignore", dtype=np.float32)
     first_id = preprocessing.width - len(ids)
-    parts = [
+    transformers = [
         ("scale", StandardScaler(), list(range(first_id))),
         ("one_hot", one_hot, list(range(first_id, preprocessing.width))),
     ]
-    return ColumnTransformer([part for part in parts if part[2]])
+    return ColumnTransformer([transformer for transformer in transformers if transformer[2]])
 
 
 def forest_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
     """As boosting_features, but what is missing is the median and a flag: skl2onnx exports no tree that knows NaN."""
     preprocessing, own_codes = _with_target_codes(
-        problem, fill=_medians(problem.train.num), flagged=_with_gaps(problem.train.num)
+        problem, fill=_medians(problem.train.num), flagged=_columns_with_missing(problem.train.num)
     )
     return preprocessing, _training_matrix(preprocessing, problem, own_codes)
 
@@ -221,11 +221,11 @@ def boosting_features(problem: Problem, pairs: Sequence[tuple[int, int]] = ()) -
     turned (training.features.pair_rotation).
     """
     fill = _medians(problem.train.num)
-    fill[_with_gaps(problem.train.num)] = np.nan
+    fill[_columns_with_missing(problem.train.num)] = np.nan
     preprocessing, own_codes = _with_target_codes(problem, fill=fill, flagged=np.empty(0, np.int64))
     preprocessing = replace(
         preprocessing,
-        shown=_frequent(problem),
+        shown=_frequent_categories(problem),
         turned=RotatedPairs.of(pairs, problem.train.num) if pairs else None,
     )
     return preprocessing, _training_matrix(preprocessing, problem, own_codes)
@@ -240,10 +240,10 @@ def one_hot_features_of_frequent(problem: Problem) -> tuple[Preprocessing, Matri
     preprocessing = Preprocessing(
         fill=fill,
         center=np.zeros_like(fill),
-        flagged=_with_gaps(problem.train.num),
+        flagged=_columns_with_missing(problem.train.num),
         codes=np.empty((sum(problem.cardinalities), 0), np.float32),
         cardinalities=problem.cardinalities,
-        shown=_frequent(problem, least=2),
+        shown=_frequent_categories(problem, min_rows=2),
     )
     return preprocessing, preprocessing.apply(problem.train)
 
@@ -263,17 +263,17 @@ def _training_matrix(preprocessing: Preprocessing, problem: Problem, own_codes: 
     return np.concatenate([preprocessing.apply(problem.train)[:, : preprocessing.uncoded], own_codes], axis=1)
 
 
-def _frequent(problem: Problem, least: int = _LEAST_SHOWN_ROWS) -> npt.NDArray[np.int64]:
+def _frequent_categories(problem: Problem, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:
     """The categories [categories, 2] (column, id) that enough training rows have, the most frequent of each column."""
     shown = []
     for column, count in enumerate(problem.cardinalities):
         rows = np.bincount(problem.train.cat[:, column], minlength=count)
-        often = np.argsort(-rows, kind="stable")[:_MOST_SHOWN]
-        shown += [(column, one) for one in often if rows[one] >= least]
+        by_frequency = np.argsort(-rows, kind="stable")[:_MAX_CATEGORIES]
+        shown += [(column, category) for category in by_frequency if rows[category] >= min_rows]
     return np.array(shown, np.int64).reshape(-1, 2)
 
 
-def _with_gaps(num: Matrix) -> npt.NDArray[np.int64]:
+def _columns_with_missing(num: Matrix) -> npt.NDArray[np.int64]:
     return np.flatnonzero(np.isnan(num).any(axis=0))
 
 
@@ -292,11 +292,11 @@ def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
     from sklearn.model_selection import PredefinedSplit
     from sklearn.preprocessing import TargetEncoder
 
-    targets = _contrasts(problem)
+    targets = _one_vs_rest_targets(problem)
     rows = problem.train.cat
     if not problem.cardinalities:
         return np.empty((0, len(targets)), np.float32), np.empty((len(rows), 0), np.float32)
-    codes, own = [], []
+    codes, train_codes = [], []
     folds = PredefinedSplit(assign_cross_fitting_folds(problem.train, problem.classes, _CODE_FOLDS, problem.seed))
     for target in targets:
         encoder = TargetEncoder(
@@ -304,17 +304,19 @@ def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
             target_type="continuous",
             cv=folds,
         )
-        own.append(encoder.fit_transform(rows, target))
+        train_codes.append(encoder.fit_transform(rows, target))
         codes.append(np.concatenate(encoder.encodings_))
-    return np.stack(codes, axis=1).astype(np.float32), np.stack(own, axis=2).reshape(len(rows), -1).astype(np.float32)
+    return np.stack(codes, axis=1).astype(np.float32), np.stack(train_codes, axis=2).reshape(len(rows), -1).astype(
+        np.float32
+    )
 
 
-def _contrasts(problem: Problem) -> list[npt.NDArray[Any]]:
+def _one_vs_rest_targets(problem: Problem) -> list[npt.NDArray[Any]]:
     """What a category is summed up by: the target, the second of two classes, or the most frequent ones."""
     target = problem.train.target
     if not problem.classes:
         return [target]
-    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_CONTRASTS]
+    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
     return [(target == label).astype(np.float64) for label in classes]
 
 

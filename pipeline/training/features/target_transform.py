@@ -87,8 +87,8 @@ class TargetTransform:
         if self.kind == "log_link":
             learned = np.maximum(values, 0) / np.exp(self.center)
         elif self.kind == "log":
-            least = np.exp(self.center + self.scale * self.low)
-            learned = (np.log(np.maximum(values + self.offset, least)) - self.center) / self.scale
+            min_value = np.exp(self.center + self.scale * self.low)
+            learned = (np.log(np.maximum(values + self.offset, min_value)) - self.center) / self.scale
         return learned
 
     def inverse(self, predicted: Floats) -> Floats:

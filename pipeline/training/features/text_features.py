@@ -35,13 +35,20 @@ Targets = Sequence[npt.NDArray[Any]]
 _Tokens = list[list[list[str]]]  # by column, by row
 
 _FOLDS, _FOLDS_OF_MANY, _MANY_ROWS = 5, 2, 50_000
-_KEPT = 10  # encodings: of the folds of a bag, for each kind of target
-_CONTRASTS = 5  # of how many classes, each against the rest, a text's score is a number for a table's model
+_MAX_CACHED_ENCODINGS = 10  # encodings: of the folds of a bag, for each kind of target
+_MAX_CONTRASTS = 5  # of how many classes, each against the rest, a text's score is a number for a table's model
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextLinearModel:
-    """``weights``: of each column [terms, scores]; ``bias`` [scores]. ``notes``: what the record says of its fit."""
+    """A linear model of the terms of texts.
+
+    Args:
+        columns: Vocabulary of each text column.
+        weights: Of each column [terms, scores].
+        bias: Of the scores [scores].
+        notes: Notes on the fit, for the model card.
+    """
 
     columns: tuple[Vocabulary, ...]
     weights: tuple[Doubles, ...]
@@ -49,23 +56,28 @@ class TextLinearModel:
     notes: tuple[str, ...] = ()
 
     def apply(self, texts: Texts) -> Doubles:
-        """[rows, text columns] -> scores [rows, scores]."""
-        return self.of_tokens([tokens_of(texts[:, at], one.unit) for at, one in enumerate(self.columns)])
+        """Return the scores [rows, scores] of texts [rows, text columns]."""
+        return self.score_tokens(
+            [tokens_of(texts[:, index], vocabulary.unit) for index, vocabulary in enumerate(self.columns)]
+        )
 
-    def of_tokens(self, tokens: _Tokens) -> Doubles:
-        parts = zip(self.columns, tokens, self.weights, strict=True)
-        scores: Doubles = self.bias + sum(one.matrix(rows) @ weights for one, rows, weights in parts)
+    def score_tokens(self, tokens: _Tokens) -> Doubles:
+        """Return the scores [rows, scores] of tokenized texts."""
+        columns = zip(self.columns, tokens, self.weights, strict=True)
+        scores: Doubles = self.bias + sum(vocabulary.matrix(rows) @ weights for vocabulary, rows, weights in columns)
         return scores
 
     def scaled(self, factor: float) -> TextLinearModel:
-        return replace(self, weights=tuple(one * factor for one in self.weights), bias=self.bias * factor)
+        """Return the model whose scores are multiplied by a factor."""
+        return replace(self, weights=tuple(weights * factor for weights in self.weights), bias=self.bias * factor)
 
     def graph(self) -> onnx.ModelProto:
-        """``text`` -> ``scores``."""
-        read = [
-            one.terms(weights) if one.places else None for one, weights in zip(self.columns, self.weights, strict=True)
+        """Return the graph from ``text`` to ``scores``."""
+        tables = [
+            vocabulary.terms(weights) if vocabulary.index else None
+            for vocabulary, weights in zip(self.columns, self.weights, strict=True)
         ]
-        return score_graph(read, self.bias.astype(np.float32))
+        return score_graph(tables, self.bias.astype(np.float32))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,31 +99,33 @@ class _TokenizedTexts:
         tokens = [tokens_of(column, unit) for column, unit in zip(columns, units, strict=True)]
         return cls(settings=settings, problem=problem, units=units, tokens=tokens)
 
-    def part(self, rows: npt.NDArray[np.int64]) -> _Tokens:
-        return [[column[at] for at in rows] for column in self.tokens]
+    def select(self, rows: npt.NDArray[np.int64]) -> _Tokens:
+        return [[column[row] for row in rows] for column in self.tokens]
 
     def fit(self, targets: Targets, rows: npt.NDArray[np.int64]) -> TextLinearModel:
-        """On some of the rows, by their places."""
+        """Fit a model on some of the rows, by their indices."""
         from scipy.sparse import hstack
 
-        learnt = self.part(rows)
-        columns = tuple(self._vocabulary(one, unit) for one, unit in zip(learnt, self.units, strict=True))
-        matrix = hstack([column.matrix(one) for column, one in zip(columns, learnt, strict=True)], format="csr")
-        given = self.problem.train.weight
-        weight = None if given is None else given[rows].astype(np.float64)
-        scores, late = [], 0
+        train_tokens = self.select(rows)
+        columns = tuple(self._vocabulary(tokens, unit) for tokens, unit in zip(train_tokens, self.units, strict=True))
+        matrix = hstack(
+            [column.matrix(tokens) for column, tokens in zip(columns, train_tokens, strict=True)], format="csr"
+        )
+        row_weights = self.problem.train.weight
+        weight = None if row_weights is None else row_weights[rows].astype(np.float64)
+        scores, timed_out = [], 0
         for target in targets:
-            is_late = bool(self.problem.classes) and time.monotonic() > self.problem.deadline
-            fit = _value if not self.problem.classes else _naive_bayes if is_late else _one_vs_rest
+            is_timed_out = bool(self.problem.classes) and time.monotonic() > self.problem.deadline
+            fit = _ridge if not self.problem.classes else _naive_bayes if is_timed_out else _one_vs_rest
             scores.append(fit(self.settings, matrix, target[rows], weight))
-            late += is_late
-        note = f"training time ran out: {late} of {len(targets)} scores of texts are naive Bayes'"
-        ends = np.cumsum([len(column.places) for column in columns])[:-1]
+            timed_out += is_timed_out
+        note = f"training time ran out: {timed_out} of {len(targets)} scores of texts are naive Bayes'"
+        ends = np.cumsum([len(column.index) for column in columns])[:-1]
         return TextLinearModel(
             columns=columns,
             weights=tuple(np.split(np.stack([weights for weights, _ in scores], axis=1), ends)),
             bias=np.array([bias for _, bias in scores]),
-            notes=(note,) if late else (),
+            notes=(note,) if timed_out else (),
         )
 
     def _vocabulary(self, tokens: Sequence[Sequence[str]], unit: Unit) -> Vocabulary:
@@ -119,74 +133,78 @@ class _TokenizedTexts:
         return Vocabulary.of(
             tokens,
             unit,
-            longest=self.settings["words"] if unit == "word" else self.settings["letters"],
+            max_ngram=self.settings["words"] if unit == "word" else self.settings["letters"],
             least_rows=self.settings["least_rows"] or (1 if rows <= 20_000 else 2 if rows <= 200_000 else 5),
-            most=self.settings["most_terms"],
+            max_terms=self.settings["most_terms"],
         )
 
 
 def fit_scores(settings: Settings, problem: Problem, targets: Targets) -> TextLinearModel:
-    """One score for each of ``targets`` [rows]: truth values, or numbers."""
+    """Fit a model with a score for each of ``targets`` [rows]: truth values, or numbers."""
     return _TokenizedTexts.of(settings, problem).fit(targets, np.arange(len(problem.train)))
 
 
 def cross_fitted(settings: Settings, problem: Problem, targets: Targets) -> tuple[TextLinearModel, Doubles]:
-    """And the training rows' own scores [rows, scores], each said by a model that has not seen the row."""
-    read, rows = _TokenizedTexts.of(settings, problem), len(problem.train)
+    """Fit a model, and score the training rows out of fold.
+
+    Returns:
+        The model of all rows, and the out-of-fold scores of the training rows [rows, scores].
+    """
+    texts, rows = _TokenizedTexts.of(settings, problem), len(problem.train)
     count = _FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY
     folds = assign_cross_fitting_folds(problem.train, problem.classes, count, problem.seed)
-    own = np.zeros((rows, len(targets)))
+    held_out_scores = np.zeros((rows, len(targets)))
     for number in np.unique(folds):
-        seen, unseen = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
-        own[unseen] = read.fit(targets, seen).of_tokens(read.part(unseen))
-    return read.fit(targets, np.arange(rows)), own
+        train, held = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+        held_out_scores[held] = texts.fit(targets, train).score_tokens(texts.select(held))
+    return texts.fit(targets, np.arange(rows)), held_out_scores
 
 
 def _one_vs_rest(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
-    """A term's weight, and the bias, of a score that grows with the odds that ``target`` is true."""
+    """Return the weight of each term and the bias of a score that grows with the odds that ``target`` is true."""
     from sklearn.linear_model import LogisticRegression
 
     truth = np.asarray(target, bool)
     if truth.all() or not truth.any():  # of a class that this fold lacks
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
-    each = np.ones(len(truth)) if weight is None else weight
-    ratio = _log_ratio(matrix > 0, each, truth, settings["smoothing"])
+    weights_of_rows = np.ones(len(truth)) if weight is None else weight
+    ratio = _log_ratio(matrix > 0, weights_of_rows, truth, settings["smoothing"])
     model = LogisticRegression(C=settings["C"], solver="liblinear", tol=1e-3, max_iter=100, random_state=0)
     model.fit(matrix.multiply(ratio).tocsr(), truth, sample_weight=weight)
-    learnt = model.coef_[0] * ratio
-    bayes = _log_ratio(matrix, each, truth, settings["smoothing"])
+    coefficients = model.coef_[0] * ratio
+    bayes = _log_ratio(matrix, weights_of_rows, truth, settings["smoothing"])
     # A share of naive Bayes, on the scale of what is learnt: alone it is too sure of itself.
-    bayes *= (matrix @ learnt).std() / max((matrix @ bayes).std(), 1e-12)
-    share = settings["bayes"]
-    return (1 - share) * learnt + share * bayes, float(model.intercept_[0])
+    bayes *= (matrix @ coefficients).std() / max((matrix @ bayes).std(), 1e-12)
+    bayes_fraction = settings["bayes"]
+    return (1 - bayes_fraction) * coefficients + bayes_fraction * bayes, float(model.intercept_[0])
 
 
 def _naive_bayes(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
-    """The score of ``_one_vs_rest`` in closed form, for want of time; of variance 1, since alone it is too sure."""
+    """Return the score of ``_one_vs_rest`` in closed form, for lack of time, scaled to variance 1."""
     truth = np.asarray(target, bool)
     if truth.all() or not truth.any():
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
-    each = np.ones(len(truth)) if weight is None else weight
-    ratio = _log_ratio(matrix, each, truth, settings["smoothing"])
+    weights_of_rows = np.ones(len(truth)) if weight is None else weight
+    ratio = _log_ratio(matrix, weights_of_rows, truth, settings["smoothing"])
     weights = ratio / max((matrix @ ratio).std(), 1e-12)
-    share = np.average(truth, weights=each)
-    return weights, float(np.log(share / (1 - share)) - np.average(matrix @ weights, weights=each))
+    base_rate = np.average(truth, weights=weights_of_rows)
+    return weights, float(np.log(base_rate / (1 - base_rate)) - np.average(matrix @ weights, weights=weights_of_rows))
 
 
 _NEVER = -10.0  # the score of a class that was never there
 
 
-def _log_ratio(matrix: Any, each: Doubles, truth: npt.NDArray[np.bool_], smoothing: float) -> Doubles:
-    """Of the terms' shares in the texts for which it is true, and in the others."""
-    shares = []
+def _log_ratio(matrix: Any, row_weights: Doubles, truth: npt.NDArray[np.bool_], smoothing: float) -> Doubles:
+    """Return the log-ratio of the terms' frequencies in the texts where ``truth`` holds and in the others."""
+    log_fractions = []
     for rows in (truth, ~truth):
-        found = matrix.T @ (each * rows) + smoothing
-        shares.append(np.log(found / found.sum()))
-    ratio: Doubles = shares[0] - shares[1]
+        counts = matrix.T @ (row_weights * rows) + smoothing
+        log_fractions.append(np.log(counts / counts.sum()))
+    ratio: Doubles = log_fractions[0] - log_fractions[1]
     return ratio
 
 
-def _value(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
+def _ridge(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=settings["alpha"], solver="lsqr", tol=1e-5)
@@ -196,85 +214,99 @@ def _value(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[D
 
 @dataclass(frozen=True, kw_only=True)
 class TextTargetEncoding:
-    """``train`` and ``validation``: with the texts' scores among the numbers; the former's are cross-fitted."""
+    """Texts encoded as scores of a linear model.
+
+    Args:
+        scores: The linear model.
+        numbers: Number of numeric columns without the scores.
+        train: The training rows with out-of-fold scores among the numbers.
+        validation: The validation rows, likewise.
+    """
 
     scores: TextLinearModel
-    numbers: int  # of the rows as they were
+    numbers: int
     train: Rows
     validation: Rows
 
-    def widened(self, rows: Rows) -> Rows:
+    def append_scores(self, rows: Rows) -> Rows:
+        """Return the rows with the scores of their texts among the numbers, and without the texts."""
         return _without_texts(rows, self.scores.apply(rows.text))
 
-    def before(self, body: onnx.ModelProto) -> onnx.ModelProto:
-        """``body`` reads the widened numbers; what comes back reads the texts and the numbers."""
-        if NUM not in [given.name for given in body.graph.input]:
+    def prepend_to(self, body: onnx.ModelProto) -> onnx.ModelProto:
+        """Prepend the scores to a graph that reads them among the numbers; the result reads texts and numbers."""
+        if NUM not in [graph_input.name for graph_input in body.graph.input]:
             return body
-        texts = self.scores.graph()
+        text_graph = self.scores.graph()
         wide = helper.make_tensor_value_info("wide", TensorProto.FLOAT, ["batch", None])
-        inputs, parts = list(texts.graph.input), ["scores"]
+        inputs, concatenated = list(text_graph.graph.input), ["scores"]
         if self.numbers:
             inputs.append(helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", self.numbers]))
-            parts.insert(0, NUM)
-        nodes = [*texts.graph.node, helper.make_node("Concat", parts, ["wide"], axis=1)]
+            concatenated.insert(0, NUM)
+        nodes = [*text_graph.graph.node, helper.make_node("Concat", concatenated, ["wide"], axis=1)]
         return add_input(body, NUM, make_model("text_codes", nodes, inputs, [wide]), prefix="table/")
 
 
 def _without_texts(rows: Rows, scores: Doubles) -> Rows:
-    """Their scores are numbers among the others instead."""
+    """Replace the texts by their scores, as further numbers."""
     return replace(
         rows, num=np.concatenate([rows.num, scores.astype(np.float32)], axis=1), text=np.empty((0, 0), object)
     )
 
 
 def encode_texts(problem: Problem, settings: Settings, *, every_class: bool) -> TextTargetEncoding:
-    """``every_class``: a score of each, and not of the most frequent few. Kept for the next algorithm's same rows."""
-    return _codes(_CacheKey(problem=problem, settings=settings, every_class=every_class))
+    """Encode texts as scores; cached, since the next algorithm reads the same rows.
+
+    Args:
+        problem: The rows.
+        settings: Of the linear model of texts.
+        every_class: One score for each class, instead of the most frequent ones only.
+    """
+    return _encode(_CacheKey(problem=problem, settings=settings, every_class=every_class))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _CacheKey:
-    """Equal for the very same rows: that their contents are equal would take long to find out."""
+    """Cache key that is equal for identical arrays: comparing their contents would take long."""
 
     problem: Problem
     settings: Settings
     every_class: bool
 
     @property
-    def _parts(self) -> tuple[Any, ...]:
+    def _identity(self) -> tuple[Any, ...]:
         rows = self.problem.train
         arrays = (rows.text, rows.num, rows.target, self.problem.validation.text)
         return tuple(map(id, arrays)), self.problem.seed, self.every_class, tuple(self.settings.items())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _CacheKey) and self._parts == other._parts
+        return isinstance(other, _CacheKey) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash(self._parts)
+        return hash(self._identity)
 
 
-@lru_cache(maxsize=_KEPT)
-def _codes(given: _CacheKey) -> TextTargetEncoding:
-    problem = given.problem
-    targets = every_target(problem) if given.every_class else _contrasts(problem)
-    scores, own = cross_fitted(given.settings, problem, targets)
+@lru_cache(maxsize=_MAX_CACHED_ENCODINGS)
+def _encode(key: _CacheKey) -> TextTargetEncoding:
+    problem = key.problem
+    targets = every_target(problem) if key.every_class else _one_vs_rest_targets(problem)
+    scores, train_scores = cross_fitted(key.settings, problem, targets)
     return TextTargetEncoding(
         scores=scores,
         numbers=problem.train.num.shape[1],
-        train=_without_texts(problem.train, own),
+        train=_without_texts(problem.train, train_scores),
         validation=_without_texts(problem.validation, scores.apply(problem.validation.text)),
     )
 
 
 def every_target(problem: Problem) -> Targets:
-    """Each class against the rest, or the values."""
+    """Return the targets of the scores: each class against the rest, or the values."""
     return [problem.train.target == label for label in range(problem.classes)] or [problem.train.target]
 
 
-def _contrasts(problem: Problem) -> Targets:
-    """What a text is summed up by: the target, the second of two classes, or the most frequent ones."""
+def _one_vs_rest_targets(problem: Problem) -> Targets:
+    """Return what texts are scored for: the values, the second of two classes, or the most frequent classes."""
     target = problem.train.target
     if not problem.classes:
         return [target]
-    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_CONTRASTS]
+    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
     return [target == label for label in classes]

@@ -37,7 +37,7 @@ def with_text_features(train: Train, texts: Settings = TEXT_SETTINGS, *, every_c
     ``texts``: that model's settings. ``every_class``: it scores each class, and not the most frequent few.
     """
 
-    def lifted(settings: Settings, problem: Problem) -> FittedModel:
+    def train_with_texts(settings: Settings, problem: Problem) -> FittedModel:
         if not problem.train.text.size or problem.task == "clustering":
             return train(settings, problem)
         if settings.get("privacy_epsilon"):
@@ -45,13 +45,13 @@ def with_text_features(train: Train, texts: Settings = TEXT_SETTINGS, *, every_c
         from pipeline.training.features.text_features import encode_texts
 
         problem.report("reads the texts")
-        codes = encode_texts(problem, texts, every_class=every_class)
-        fitted = train(settings, replace(problem, train=codes.train, validation=codes.validation))
+        encoding = encode_texts(problem, texts, every_class=every_class)
+        fitted = train(settings, replace(problem, train=encoding.train, validation=encoding.validation))
         return replace(
             fitted,
-            predict=lambda rows: fitted.predict(codes.widened(rows)),
-            body=lambda: codes.before(fitted.body()),
-            notes=(*fitted.notes, *codes.scores.notes),
+            predict=lambda rows: fitted.predict(encoding.append_scores(rows)),
+            body=lambda: encoding.prepend_to(fitted.body()),
+            notes=(*fitted.notes, *encoding.scores.notes),
         )
 
-    return lifted
+    return train_with_texts

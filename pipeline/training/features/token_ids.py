@@ -21,59 +21,72 @@ TOKENS = "tokens"
 Ids = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
-_SHARE = 0.95  # of the training texts that are read whole, if ``most_places`` allows
-_LEAST_ROWS = 2  # that a known token is in
-_SPECIAL = 2  # ids: none, unknown
+_WHOLE_TEXTS_QUANTILE = 0.95  # fraction of the training texts that are read completely, if ``most_places`` allows
+_MIN_ROWS = 2  # that a known token is in
+_SPECIAL_IDS = 2  # ids: none, unknown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenIds:
-    """``length``: the places of a column."""
+    """Reads texts as the ids of their first tokens.
+
+    Args:
+        units: Of each column, what a token is.
+        tokens_of_columns: Of each column, the tokens that have an id.
+        length: Token positions of a column.
+    """
 
     units: tuple[Unit, ...]
-    known: tuple[tuple[str, ...], ...]
+    tokens_of_columns: tuple[tuple[str, ...], ...]
     length: int
 
     @classmethod
     def of(cls, texts: Texts, *, most_places: int, most_tokens: int) -> TokenIds:
-        """``texts`` [rows, columns]; the columns share the places evenly."""
+        """Learn the tokens of training texts.
+
+        Args:
+            texts: Texts [rows, columns].
+            most_places: Token positions of a row at most, which the columns share evenly.
+            most_tokens: Tokens of a column that get an id at most; the most frequent ones.
+        """
         units = tuple(tokenization_unit(column) for column in texts.T)
         tokens = [tokens_of(column, unit) for column, unit in zip(texts.T, units, strict=True)]
-        longest = max(int(np.quantile([len(row) for row in rows], _SHARE)) for rows in tokens)
+        longest = max(int(np.quantile([len(row) for row in rows], _WHOLE_TEXTS_QUANTILE)) for rows in tokens)
         return cls(
             units=units,
-            known=tuple(_known(rows, most_tokens) for rows in tokens),
+            tokens_of_columns=tuple(_frequent_tokens(rows, most_tokens) for rows in tokens),
             length=max(1, min(longest, most_places // len(units))),
         )
 
     @property
-    def places(self) -> int:
+    def positions(self) -> int:
+        """Return the number of token positions of a row."""
         return self.length * len(self.units)
 
     @property
     def vocabulary(self) -> int:
-        """How many ids there are; the columns use the same ones, and are told apart by their places."""
-        return _SPECIAL + max(len(known) for known in self.known)
+        """Return the number of ids; columns share the ids, and are distinguished by their positions."""
+        return _SPECIAL_IDS + max(len(tokens) for tokens in self.tokens_of_columns)
 
     def apply(self, texts: Texts) -> Ids:
-        """[rows, columns] -> [rows, places]; 0 is no token, 1 an unknown one."""
-        found = np.zeros((len(texts), self.places), np.int64)
-        for at, (unit, known) in enumerate(zip(self.units, self.known, strict=True)):
-            ids = {token: number for number, token in enumerate(known, start=_SPECIAL)}
-            for row, tokens in enumerate(tokens_of(texts[:, at], unit)):
-                first = [ids.get(token, 1) for token in tokens[: self.length]]
-                found[row, at * self.length : at * self.length + len(first)] = first
-        return found
+        """Return the ids [rows, positions] of texts [rows, columns]; 0 is no token, 1 an unknown one."""
+        ids = np.zeros((len(texts), self.positions), np.int64)
+        for column, (unit, tokens_of_column) in enumerate(zip(self.units, self.tokens_of_columns, strict=True)):
+            id_of_token = {token: number for number, token in enumerate(tokens_of_column, start=_SPECIAL_IDS)}
+            for row, tokens in enumerate(tokens_of(texts[:, column], unit)):
+                first = [id_of_token.get(token, 1) for token in tokens[: self.length]]
+                ids[row, column * self.length : column * self.length + len(first)] = first
+        return ids
 
-    def before(self, body: onnx.ModelProto) -> onnx.ModelProto:
-        """``body`` reads the ids; what comes back reads the texts."""
-        columns = list(zip(self.units, self.known, strict=True))
+    def prepend_to(self, body: onnx.ModelProto) -> onnx.ModelProto:
+        """Prepend the tokenization to a graph that reads ids; the result reads texts."""
+        columns = list(zip(self.units, self.tokens_of_columns, strict=True))
         return add_input(body, TOKENS, id_graph(columns, self.length, "token_ids"), prefix="encoder/")
 
 
-def _known(tokens: Sequence[Sequence[str]], most: int) -> tuple[str, ...]:
-    """The most frequent first; where none is in enough rows, all that there are."""
+def _frequent_tokens(tokens: Sequence[Sequence[str]], max_tokens: int) -> tuple[str, ...]:
+    """Return the most frequent tokens first; all tokens where none is in enough rows."""
     rows = Counter(token for row in tokens for token in set(row))
-    often = sorted(rows.items(), key=lambda one: (-one[1], one[0]))
-    kept = [token for token, count in often if count >= _LEAST_ROWS] or [token for token, _ in often]
-    return tuple(kept[:most])
+    by_frequency = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
+    frequent = [token for token, count in by_frequency if count >= _MIN_ROWS] or [token for token, _ in by_frequency]
+    return tuple(frequent[:max_tokens])

@@ -101,9 +101,9 @@ def refit(bag: Bag, problem: Problem, train: Callable[[Problem], FittedModel]) -
         problem: Its ``train`` are all rows.
         train: Trains on them.
     """
-    found = [member.tuned for member in bag.members]
-    tuned = found[-1] if problem.train.time is not None else _medians(found)
-    said = ", ".join(f"{name} {value:.4g}" for name, value in tuned.items())
+    tuned_of_folds = [member.tuned for member in bag.members]
+    tuned = tuned_of_folds[-1] if problem.train.time is not None else _medians(tuned_of_folds)
+    tuned_text = ", ".join(f"{name} {value:.4g}" for name, value in tuned.items())
     note = "one model, refit on all rows, is served: the metrics are of its fold models"
     model = train(
         replace(
@@ -114,11 +114,11 @@ def refit(bag: Bag, problem: Problem, train: Callable[[Problem], FittedModel]) -
             watch=lambda point: problem.watch({"fold": len(bag.members) + 1, **point}),
         )
     )
-    return replace(model, notes=(*model.notes, f"{note} ({said}, as these found)" if said else note))
+    return replace(model, notes=(*model.notes, f"{note} ({tuned_text}, as these found)" if tuned_text else note))
 
 
-def _medians(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.median([tuned[name] for tuned in found])) for name in found[0]}
+def _medians(tuned_of_folds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.median([tuned[name] for tuned in tuned_of_folds])) for name in tuned_of_folds[0]}
 
 
 def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
@@ -139,7 +139,9 @@ def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
     return FittedModel(
         predict=predict,
         body=lambda: average_fitted_models(members, classes=classes),
-        history=tuple({"fold": number + 1, **point} for number, one in enumerate(members) for point in one.history),
+        history=tuple(
+            {"fold": number + 1, **point} for number, member in enumerate(members) for point in member.history
+        ),
         weights=first.weights,
         notes=tuple(dict.fromkeys(note for member in members for note in member.notes)),
         quantiles=first.quantiles,

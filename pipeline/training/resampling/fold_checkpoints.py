@@ -16,10 +16,10 @@ class BagCheckpoints:
     What is kept is a line of JSON, [fold, bytes, is finished] of each fold, before the states themselves.
     """
 
-    def __init__(self, kept: Checkpoints) -> None:
-        self.seconds = kept.seconds
-        self._kept = kept
-        self._states, self._finished = _read(kept.load() or b"")
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self.seconds = checkpoints.seconds
+        self._kept = checkpoints
+        self._states, self._finished = _read(checkpoints.load() or b"")
         self._saved = time.monotonic()
 
     def of_fold(self, number: int) -> FoldCheckpoints:
@@ -82,13 +82,13 @@ def _write(states: dict[int, bytes], finished: set[int]) -> bytes:
 
 def _read(written: bytes) -> tuple[dict[int, bytes], set[int]]:
     """Read what ``_write`` wrote; nothing where it is damaged, or a checkpoint of another kind."""
-    head, _, rest = written.partition(b"\n")
+    head, _, content = written.partition(b"\n")
     try:
         folds = [(int(fold), int(size), bool(finished)) for fold, size, finished in json.loads(head or b"[]")]
     except (ValueError, TypeError):
         return {}, set()
     states, start = {}, 0
     for fold, size, _ in folds:
-        states[fold] = rest[start : start + size]
+        states[fold] = content[start : start + size]
         start += size
     return states, {fold for fold, _, is_finished in folds if is_finished}

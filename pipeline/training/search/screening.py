@@ -15,13 +15,13 @@ from pipeline.contracts.records.plan import Candidate
 from pipeline.training.algorithm import FittedModel, NoCheckpoints, Problem, Recipe, Rows
 from pipeline.training.search.trial_data import sample
 
-__all__ = ["Scorer", "audition"]
+__all__ = ["Scorer", "screen_candidates"]
 
 Scorer = Callable[[FittedModel, Rows], tuple[float, tuple[float, float]]]  # the plan's metric and its 95 % interval
 
 _REJECT_HALF_WIDTHS = 2.0  # times the two intervals' half widths
 _MIN_SURVIVORS = 2  # candidates, whatever they are worth
-_SHARE_OF_TIME = 0.1  # of what is left, for all of them
+_TIME_FRACTION = 0.1  # of what is left, for all of them
 
 _log = logging.getLogger(__name__)
 
@@ -35,11 +35,11 @@ class _ScreenResult:
     half: float
 
 
-def audition(
-    candidates: Sequence[tuple[Candidate, Recipe]], problem: Problem, rows: int, judge: Scorer, *, greater: bool
+def screen_candidates(
+    candidates: Sequence[tuple[Candidate, Recipe]], problem: Problem, rows: int, score: Scorer, *, greater: bool
 ) -> Mapping[str, str]:
     """Candidate -> why it is dropped. What fails here is not dropped: it fails, or does not, in its training."""
-    few = replace(
+    sampled_problem = replace(
         problem,
         train=sample(problem.train, rows / len(problem.train), classes=problem.classes, seed=problem.seed),
         validation=sample(
@@ -49,30 +49,30 @@ def audition(
         watch=lambda point: None,
         report=lambda text: None,
     )
-    each = (problem.deadline - time.monotonic()) * _SHARE_OF_TIME / len(candidates)
-    heard = []
+    seconds_per_candidate = (problem.deadline - time.monotonic()) * _TIME_FRACTION / len(candidates)
+    results = []
     for candidate, recipe in candidates:
-        problem.report(f"{candidate.name}: on {len(few.train):,} rows first")
+        problem.report(f"{candidate.name}: on {len(sampled_problem.train):,} rows first")
         settings = recipe.complete({**candidate.settings, **recipe.declares.in_trials})
         try:
-            fitted = recipe.train(settings, replace(few, deadline=time.monotonic() + each))
-            quality, (low, high) = judge(fitted, few.validation)
+            fitted = recipe.train(settings, replace(sampled_problem, deadline=time.monotonic() + seconds_per_candidate))
+            quality, (low, high) = score(fitted, sampled_problem.validation)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
             _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)
             continue
-        heard.append(
+        results.append(
             _ScreenResult(candidate=candidate.name, quality=quality if greater else -quality, half=(high - low) / 2)
         )
-    return _hopeless(heard, rows=len(few.train), metric=problem.metric)
+    return _reject_dominated(results, rows=len(sampled_problem.train), metric=problem.metric)
 
 
-def _hopeless(heard: Sequence[_ScreenResult], *, rows: int, metric: str) -> dict[str, str]:
-    ranked = sorted(heard, key=lambda one: one.quality, reverse=True)
+def _reject_dominated(results: Sequence[_ScreenResult], *, rows: int, metric: str) -> dict[str, str]:
+    ranked = sorted(results, key=lambda result: result.quality, reverse=True)
     return {
-        one.candidate: (
-            f"on {rows:,} rows its {metric} was {abs(one.quality):.4g}, and {abs(ranked[0].quality):.4g} the best "
+        result.candidate: (
+            f"on {rows:,} rows its {metric} was {abs(result.quality):.4g}, and {abs(ranked[0].quality):.4g} the best "
             f"({ranked[0].candidate}): further behind than {_REJECT_HALF_WIDTHS:g} times what the rows leave open"
         )
-        for one in ranked[_MIN_SURVIVORS:]
-        if ranked[0].quality - one.quality > _REJECT_HALF_WIDTHS * (one.half + ranked[0].half)
+        for result in ranked[_MIN_SURVIVORS:]
+        if ranked[0].quality - result.quality > _REJECT_HALF_WIDTHS * (result.half + ranked[0].half)
     }

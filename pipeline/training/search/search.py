@@ -12,9 +12,9 @@ from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.training.algorithm import Checkpoints, Problem, Recipe, Settings
-from pipeline.training.search.methods import METHODS, SearchRequest, planned, quality
+from pipeline.training.search.methods import METHODS, SearchRequest, count_trials, quality
 from pipeline.training.search.trial_data import make_folds
-from pipeline.training.search.trial_runner import Memory, Score, SearchTimeoutError, TrialRunner
+from pipeline.training.search.trial_runner import Score, SearchTimeoutError, TrialCache, TrialRunner
 
 __all__ = ["SearchResult", "search"]
 
@@ -39,63 +39,67 @@ def search(recipe: Recipe, fixed: Settings, trials: Trials, problem: Problem, sc
     base = recipe.complete(fixed)
     greater = greater_is_better(problem.metric)
     folds, note = make_folds(problem, trials.cv)
-    asked = SearchRequest(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)
-    trying = TrialRunner(
+    request = SearchRequest(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)
+    runner = TrialRunner(
         recipe=recipe,
         base=base | trials.cheaper,
         folds=folds,
         score=score,
         greater=greater,
-        memory=Memory(problem.checkpoints),
-        racing=trials.method in ("random", "bayesian"),
-        deadline=_until(problem, trials),
+        cache=TrialCache(problem.checkpoints),
+        prunes=trials.method in ("random", "bayesian"),
+        deadline=_search_deadline(problem, trials),
         searched=frozenset(trials.space),
-        planned=planned(asked),
+        planned=count_trials(request),
     )
-    done, late = list[Trial](), ""
+    trials_run, timeout_note = list[Trial](), ""
     try:
-        for trial in METHODS[trials.method](asked, trying):
-            done.append(trial)
+        for trial in METHODS[trials.method](request, runner):
+            trials_run.append(trial)
     except SearchTimeoutError:
-        late = f"search time ran out after {len(done)} of {trying.planned} trials; the best of these was used"
-    best = _best(done, greater=greater)
-    if best is None and done:
-        raise CandidateFailedError(f"every trial failed, the first because: {done[0].reason}")
+        timeout_note = (
+            f"search time ran out after {len(trials_run)} of {runner.planned} trials; the best of these was used"
+        )
+    best = _best(trials_run, greater=greater)
+    if best is None and trials_run:
+        raise CandidateFailedError(f"every trial failed, the first because: {trials_run[0].reason}")
     if best is None:
-        late = "there was no time for a single trial: the settings are those that the plan begins with"
+        timeout_note = "there was no time for a single trial: the settings are those that the plan begins with"
     return SearchResult(
         settings={**base, **(best.settings if best else {})},
-        trials=tuple(_told(done, best)),
-        notes=tuple(one for one in (note, late) if one),
-        checkpoints=trying.memory,
+        trials=tuple(_finalize(trials_run, best)),
+        notes=tuple(note for note in (note, timeout_note) if note),
+        checkpoints=runner.cache,
     )
 
 
-def _until(problem: Problem, trials: Trials) -> float:
+def _search_deadline(problem: Problem, trials: Trials) -> float:
     now = time.monotonic()
     return now + trials.share * (problem.deadline - now)
 
 
-def _best(done: Sequence[Trial], *, greater: bool) -> Trial | None:
+def _best(trials: Sequence[Trial], *, greater: bool) -> Trial | None:
     """Of those that came furthest; the first of equals."""
-    kept = [one for one in done if one.status == "kept"]
-    if not kept:
+    scored = [trial for trial in trials if trial.status == "kept"]
+    if not scored:
         return None
-    furthest = max(one.rung for one in kept)
-    return max((one for one in kept if one.rung == furthest), key=lambda one: quality(one, greater=greater))
+    furthest = max(trial.rung for trial in scored)
+    return max((trial for trial in scored if trial.rung == furthest), key=lambda trial: quality(trial, greater=greater))
 
 
-def _told(done: Sequence[Trial], best: Trial | None) -> Iterator[Trial]:
+def _finalize(trials: Sequence[Trial], best: Trial | None) -> Iterator[Trial]:
     """With what is known at the end: which is the best, and which did not go on."""
-    last = max((one.rung for one in done), default=0)
-    for one in done:
-        if one is best:
-            yield one.model_copy(update={"status": "best"})
-        elif one.status == "kept" and one.rung < last and not _was_promoted(one, done):
-            yield one.model_copy(update={"status": "dropped", "reason": f"not among the best of rung {one.rung + 1}"})
+    last = max((trial.rung for trial in trials), default=0)
+    for trial in trials:
+        if trial is best:
+            yield trial.model_copy(update={"status": "best"})
+        elif trial.status == "kept" and trial.rung < last and not _was_promoted(trial, trials):
+            yield trial.model_copy(
+                update={"status": "dropped", "reason": f"not among the best of rung {trial.rung + 1}"}
+            )
         else:
-            yield one
+            yield trial
 
 
-def _was_promoted(trial: Trial, done: Sequence[Trial]) -> bool:
-    return any(one.rung == trial.rung + 1 and one.settings == trial.settings for one in done)
+def _was_promoted(trial: Trial, trials: Sequence[Trial]) -> bool:
+    return any(other_trial.rung == trial.rung + 1 and other_trial.settings == trial.settings for other_trial in trials)

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.contracts.algorithm_spec import Range, Setting, Space
 
-__all__ = ["GRID_STEPS", "drawn", "grid", "holds"]
+__all__ = ["GRID_STEPS", "contains", "grid", "sample_settings"]
 
 GRID_STEPS = 3  # of a range in a grid: its ends and its middle
 _ATTEMPTS = 20  # draws for one that has not been drawn before
@@ -24,47 +24,47 @@ def grid(space: Space) -> Iterator[dict[str, Setting]]:
         yield dict(zip(names, values, strict=True))
 
 
-def drawn(space: Space, count: int, seed: int) -> Iterator[dict[str, Setting]]:
+def sample_settings(space: Space, count: int, seed: int) -> Iterator[dict[str, Setting]]:
     """Up to ``count`` different settings drawn evenly; fewer where the space has no more."""
     generator = np.random.default_rng(seed)
-    seen: list[dict[str, Setting]] = []
+    samples: list[dict[str, Setting]] = []
     for _ in range(count * _ATTEMPTS):
-        if len(seen) == count:
+        if len(samples) == count:
             return
-        found = {name: _drawn(among, generator) for name, among in space.items()}
-        if found not in seen:
-            seen.append(found)
-            yield found
+        sample = {name: _sample_value(among, generator) for name, among in space.items()}
+        if sample not in samples:
+            samples.append(sample)
+            yield sample
 
 
-def holds(space: Space, settings: Mapping[str, Any]) -> bool:
+def contains(space: Space, settings: Mapping[str, Any]) -> bool:
     """Whether ``settings`` are a point of the space."""
-    return all(_among(among, settings.get(name)) for name, among in space.items())
+    return all(_contains_value(values, settings.get(name)) for name, values in space.items())
 
 
-def _among(among: Range | tuple[Setting, ...], value: Any) -> bool:
-    if not isinstance(among, Range):
-        return value in among
-    return isinstance(value, int | float) and among.low <= value <= among.high
+def _contains_value(values: Range | tuple[Setting, ...], value: Any) -> bool:
+    if not isinstance(values, Range):
+        return value in values
+    return isinstance(value, int | float) and values.low <= value <= values.high
 
 
-def _steps(among: Range | tuple[Setting, ...]) -> tuple[Setting, ...]:
-    if not isinstance(among, Range):
-        return among
-    return tuple(dict.fromkeys(_at(among, step / (GRID_STEPS - 1)) for step in range(GRID_STEPS)))
+def _steps(values: Range | tuple[Setting, ...]) -> tuple[Setting, ...]:
+    if not isinstance(values, Range):
+        return values
+    return tuple(dict.fromkeys(_interpolate(values, step / (GRID_STEPS - 1)) for step in range(GRID_STEPS)))
 
 
-def _drawn(among: Range | tuple[Setting, ...], generator: np.random.Generator) -> Setting:
-    if isinstance(among, Range):
-        return _at(among, float(generator.random()))
-    return among[int(generator.integers(len(among)))]
+def _sample_value(values: Range | tuple[Setting, ...], generator: np.random.Generator) -> Setting:
+    if isinstance(values, Range):
+        return _interpolate(values, float(generator.random()))
+    return values[int(generator.integers(len(values)))]
 
 
-def _at(among: Range, share: float) -> int | float:
-    """The number that lies ``share`` of the way from low to high."""
-    if among.log:
-        value = math.exp(math.log(among.low) + share * (math.log(among.high) - math.log(among.low)))
+def _interpolate(bounds: Range, fraction: float) -> int | float:
+    """The number that lies ``fraction`` of the way from low to high."""
+    if bounds.log:
+        value = math.exp(math.log(bounds.low) + fraction * (math.log(bounds.high) - math.log(bounds.low)))
     else:
-        value = among.low + share * (among.high - among.low)
-    value = min(max(value, among.low), among.high)  # the logarithm's way back may end a bit beyond
-    return round(value) if among.whole else value
+        value = bounds.low + fraction * (bounds.high - bounds.low)
+    value = min(max(value, bounds.low), bounds.high)  # the logarithm's way back may end a bit beyond
+    return round(value) if bounds.whole else value

@@ -29,24 +29,26 @@ from pipeline.training.optim.schedules import lr_factor
 
 __all__ = ["can_stack", "fit_stacked"]
 
-_OWN = ("learning_rate", "weight_decay")  # what trials may differ in
+_PER_TRIAL_SETTINGS = ("learning_rate", "weight_decay")  # what trials may differ in
 _DISABLED_SETTINGS = {
     "batching": "fixed", "loss": None, "label_smoothing": 0.0, "l1": 0.0, "l2": 0.0, "max_gradient_norm": 0.0,
     "mixup": 0.0, "averaging": "none", "precision": "fp32", "privacy_epsilon": 0.0, "parallel": "none",
     "base_model": "", "freeze": False,
 }  # fmt: skip
 _OPTIMIZERS = ("adam", "adamw")
-_MOST_ROWS = 2048  # that are answered at once, by all trials
-_FIRST, _SECOND, _LEAST = 0.9, 0.999, 1e-8  # Adam's own constants
+_MAX_ROWS = 2048  # that are answered at once, by all trials
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's own constants
 
 
 def can_stack(trials: Sequence[Settings], problem: Problem) -> bool:
     """Several trials over pixels, that classify with Adam and no other knob, alike in all but ``_OWN``."""
     first = trials[0]
-    shared = [{name: value for name, value in one.items() if name not in _OWN} for one in trials]
+    shared = [
+        {name: value for name, value in settings.items() if name not in _PER_TRIAL_SETTINGS} for settings in trials
+    ]
     return (
         len(trials) > 1
-        and all(one == shared[0] for one in shared)
+        and all(settings == shared[0] for settings in shared)
         and first["optimizer"] in _OPTIMIZERS
         and all(first[name] == value for name, value in _DISABLED_SETTINGS.items())
         and problem.train.image.size > 0
@@ -64,26 +66,33 @@ def fit_stacked(trials: Sequence[Settings], problem: Problem) -> list[FittedMode
     torch.manual_seed(problem.seed)
     settings = trials[0]
     network = PixelMLP(problem.train.image, outputs=problem.classes, hidden=settings["hidden"], dropout=0.0)
-    share = -(-len(trials) // problem.threads)
-    stacks = [_Stack(network, trials[first : first + share], problem, first) for first in range(0, len(trials), share)]
+    trials_per_stack = -(-len(trials) // problem.threads)
+    stacks = [
+        _Stack(network, trials[first : first + trials_per_stack], problem, first)
+        for first in range(0, len(trials), trials_per_stack)
+    ]
     torch.set_num_threads(1)  # each thread has trials of its own
     try:
-        if not _learn(stacks, settings["epochs"], settings["early_stopping"], problem):
+        if not _train_stacks(stacks, settings["epochs"], settings["early_stopping"], problem):
             return None
     finally:
         torch.set_num_threads(problem.threads)
-    return [to_fitted_model(one, READS, settings, problem) for stack in stacks for one in stack.learned(network)]
+    return [
+        to_fitted_model(network_of_trial, READS, settings, problem)
+        for stack in stacks
+        for network_of_trial in stack.learned(network)
+    ]
 
 
-def _learn(stacks: Sequence[_Stack], epochs: int, patience: int, problem: Problem) -> bool:
+def _train_stacks(stacks: Sequence[_Stack], epochs: int, patience: int, problem: Problem) -> bool:
     """Until the last epoch, or none of them became better for so long; False when the time is over first."""
     trials = sum(len(stack.best_loss) for stack in stacks)
     with ThreadPoolExecutor(len(stacks)) as pool:
         for epoch in range(1, epochs + 1):
             list(pool.map(_Stack.learn, stacks, itertools.repeat(epoch)))
-            least = min(loss for stack in stacks for loss in stack.best_loss)
-            problem.report(f"epoch {epoch} of {epochs}, {trials} trials, loss {least:.4f}")
-            if all(epoch - one >= patience for stack in stacks for one in stack.best_epoch):
+            lowest_loss = min(loss for stack in stacks for loss in stack.best_loss)
+            problem.report(f"epoch {epoch} of {epochs}, {trials} trials, loss {lowest_loss:.4f}")
+            if all(epoch - best_epoch >= patience for stack in stacks for best_epoch in stack.best_epoch):
                 break
             if time.monotonic() >= problem.deadline:
                 return False
@@ -100,14 +109,16 @@ class _Stack:
         biases = [layer.bias.detach().unsqueeze(0) for layer in network.layers]
         self._weights, self._biases = _stacked(weights, len(trials)), _stacked(biases, len(trials))
         self._parts = [*self._weights, *self._biases]
-        self._gradients = [torch.zeros_like(part) for part in self._parts]
-        means = [[torch.zeros_like(part) for part in self._parts] for _ in range(2)]
-        kept = [self._parts, self._gradients, *means]
-        self._each = [[[part[place] for part in parts] for parts in kept] for place in range(len(trials))]
+        self._gradients = [torch.zeros_like(tensor) for tensor in self._parts]
+        means = [[torch.zeros_like(tensor) for tensor in self._parts] for _ in range(2)]
+        tensor_groups = [self._parts, self._gradients, *means]
+        self._tensors_of_trials = [
+            [[tensor[trial] for tensor in tensors] for tensors in tensor_groups] for trial in range(len(trials))
+        ]
         self._steps = [torch.zeros(())] * len(self._parts)  # all have taken the same steps
         self._drops = torch.Generator().manual_seed(problem.seed + first)
         self._histories: list[list[dict[str, float]]] = [[] for _ in trials]
-        self._best = [part.clone() for part in self._parts]
+        self._best = [tensor.clone() for tensor in self._parts]
         self.best_loss, self.best_epoch = [math.inf] * len(trials), [0] * len(trials)
 
     @torch.inference_mode()
@@ -119,69 +130,84 @@ class _Stack:
         losses = [[point["validation_loss"] for point in history] for history in self._histories]
         alike = settings["schedule"] != "plateau"  # which alone looks at a trial's losses
         for passed, rows in iterate_batches(settings, problem, epoch=epoch, first_step=0):
-            factors = [lr_factor(settings, epoch - 1 + passed, known) for known in (losses[:1] if alike else losses)]
-            rates = [one["learning_rate"] * factors[0 if alike else place] for place, one in enumerate(self._trials)]
-            given, wanted = to_unit_range(image.index_select(0, rows)), target.index_select(0, rows)
-            total += self._step(given, wanted, rates) * len(rows)
-        found = self._validation_losses()
-        for place, (loss, history) in enumerate(zip(found, self._histories, strict=True)):
+            factors = [
+                lr_factor(settings, epoch - 1 + passed, trial_losses)
+                for trial_losses in (losses[:1] if alike else losses)
+            ]
+            rates = [
+                settings_of_trial["learning_rate"] * factors[0 if alike else trial]
+                for trial, settings_of_trial in enumerate(self._trials)
+            ]
+            inputs, target_batch = to_unit_range(image.index_select(0, rows)), target.index_select(0, rows)
+            total += self._step(inputs, target_batch, rates) * len(rows)
+        validation_losses = self._validation_losses()
+        for trial, (loss, history) in enumerate(zip(validation_losses, self._histories, strict=True)):
             history.append({
                 "epoch": epoch,
-                "loss": total[place].item() / len(target),
+                "loss": total[trial].item() / len(target),
                 "validation_loss": loss,
-                "learning_rate": rates[place],
-                "seconds": (time.perf_counter() - started) / len(found),
+                "learning_rate": rates[trial],
+                "seconds": (time.perf_counter() - started) / len(validation_losses),
             })  # fmt: skip
-            if loss < self.best_loss[place] and epoch - self.best_epoch[place] <= settings["early_stopping"]:
-                self.best_loss[place], self.best_epoch[place] = loss, epoch
-                for best, part in zip(self._best, self._parts, strict=True):
-                    best[place] = part[place]
+            if loss < self.best_loss[trial] and epoch - self.best_epoch[trial] <= settings["early_stopping"]:
+                self.best_loss[trial], self.best_epoch[trial] = loss, epoch
+                for best, tensor in zip(self._best, self._parts, strict=True):
+                    best[trial] = tensor[trial]
 
     def learned(self, network: PixelMLP) -> Iterator[TrainedNetwork]:
         """Of each trial the best."""
-        for place, history in enumerate(self._histories):
-            own = copy.deepcopy(network)
-            parts = [*(layer.weight for layer in own.layers), *(layer.bias for layer in own.layers)]
+        for trial, history in enumerate(self._histories):
+            trained_network = copy.deepcopy(network)
+            parameters = [
+                *(layer.weight for layer in trained_network.layers),
+                *(layer.bias for layer in trained_network.layers),
+            ]
             with torch.no_grad():
-                for part, best in zip(parts, self._best, strict=True):
-                    part.copy_(best[place].view_as(part))
-            yield TrainedNetwork(network=own.eval(), history=tuple(history))
+                for parameter, best in zip(parameters, self._best, strict=True):
+                    parameter.copy_(best[trial].view_as(parameter))
+            yield TrainedNetwork(network=trained_network.eval(), history=tuple(history))
 
-    def _answers(self, given: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
+    def _answers(self, inputs: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
         """What each layer but the first is given, and last what is answered: [trials, rows, ...].
 
         The first layer is wide, and all trials are given the same: one at a time its weights stay near the processor.
         """
-        answer = torch.empty(len(self._trials), len(given), self._weights[0].shape[1])
-        for own, weight, bias in zip(answer.unbind(), self._weights[0].unbind(), self._biases[0].unbind(), strict=True):
-            torch.addmm(bias, given, weight.t(), out=own)
-        found = [answer]
+        first_outputs = torch.empty(len(self._trials), len(inputs), self._weights[0].shape[1])
+        for outputs_of_trial, weight, bias in zip(
+            first_outputs.unbind(), self._weights[0].unbind(), self._biases[0].unbind(), strict=True
+        ):
+            torch.addmm(bias, inputs, weight.t(), out=outputs_of_trial)
+        activations = [first_outputs]
         for weight, bias in zip(self._weights[1:], self._biases[1:], strict=True):
-            found[-1].relu_()
+            activations[-1].relu_()
             if masks is not None and self._settings["dropout"]:
-                stay = 1 - self._settings["dropout"]
-                masks.append(torch.empty_like(found[-1]).bernoulli_(stay, generator=self._drops).div_(stay))
-                found[-1].mul_(masks[-1])
-            found.append(torch.baddbmm(bias, found[-1], weight.transpose(1, 2)))
-        return found
+                keep_probability = 1 - self._settings["dropout"]
+                masks.append(
+                    torch.empty_like(activations[-1])
+                    .bernoulli_(keep_probability, generator=self._drops)
+                    .div_(keep_probability)
+                )
+                activations[-1].mul_(masks[-1])
+            activations.append(torch.baddbmm(bias, activations[-1], weight.transpose(1, 2)))
+        return activations
 
-    def _step(self, given: Tensor, target: Tensor, rates: Sequence[float]) -> Tensor:
+    def _step(self, inputs: Tensor, target: Tensor, rates: Sequence[float]) -> Tensor:
         """Learn from a batch; the mean loss [trials] before. The gradient is written where it is kept."""
         masks: list[Tensor] = []
-        *found, answers = self._answers(given, masks)
+        *activations, logits = self._answers(inputs, masks)
         rows = target.repeat(len(self._trials))
-        losses, gradient = cross_entropies(answers.flatten(0, 1), rows, row_weight=1 / len(target))
-        gradient = gradient.view_as(answers)
+        losses, gradient = cross_entropies(logits.flatten(0, 1), rows, row_weight=1 / len(target))
+        gradient = gradient.view_as(logits)
         weights, biases = self._gradients[: len(self._weights)], self._gradients[len(self._weights) :]
-        for place in reversed(range(1, len(self._weights))):
-            torch.bmm(gradient.transpose(1, 2), found[place - 1], out=weights[place])
-            torch.sum(gradient, 1, keepdim=True, out=biases[place])
-            back = torch.bmm(gradient, self._weights[place])
-            gradient = torch.ops.aten.threshold_backward(back, found[place - 1], 0)
+        for layer in reversed(range(1, len(self._weights))):
+            torch.bmm(gradient.transpose(1, 2), activations[layer - 1], out=weights[layer])
+            torch.sum(gradient, 1, keepdim=True, out=biases[layer])
+            backpropagated = torch.bmm(gradient, self._weights[layer])
+            gradient = torch.ops.aten.threshold_backward(backpropagated, activations[layer - 1], 0)
             if masks:
-                gradient.mul_(masks[place - 1])
-        for own, weight in zip(gradient.unbind(), weights[0].unbind(), strict=True):
-            torch.mm(own.t(), given, out=weight)
+                gradient.mul_(masks[layer - 1])
+        for gradient_of_trial, weight in zip(gradient.unbind(), weights[0].unbind(), strict=True):
+            torch.mm(gradient_of_trial.t(), inputs, out=weight)
         torch.sum(gradient, 1, keepdim=True, out=biases[0])
         self._adam(rates)
         return losses.view(len(self._trials), -1).mean(1)
@@ -189,23 +215,25 @@ class _Stack:
     def _adam(self, rates: Sequence[float]) -> None:
         """Kingma and Ba 2015; weight decay decoupled from it (Loshchilov and Hutter 2019), as Descent has it."""
         self._steps[0].add_(1)
-        for (parts, gradients, first, second), rate, one in zip(self._each, rates, self._trials, strict=True):
+        for (tensors, gradients, first, second), rate, settings in zip(
+            self._tensors_of_trials, rates, self._trials, strict=True
+        ):
             torch._fused_adamw_(
-                parts, gradients, first, second, [], self._steps, lr=rate, weight_decay=one["weight_decay"],
-                beta1=_FIRST, beta2=_SECOND, eps=_LEAST, amsgrad=False, maximize=False,
+                tensors, gradients, first, second, [], self._steps, lr=rate, weight_decay=settings["weight_decay"],
+                beta1=_BETA_1, beta2=_BETA_2, eps=_EPSILON, amsgrad=False, maximize=False,
             )  # fmt: skip
 
     def _validation_losses(self) -> list[float]:
         rows = self._problem.validation
         image, target = torch.from_numpy(rows.image), torch.from_numpy(rows.target)
         total = torch.zeros(len(self._trials))
-        for part, wanted in split_blocks(image, target, max_rows=_MOST_ROWS):
-            answers = self._answers(to_unit_range(part))[-1].flatten(0, 1)
-            losses, _ = cross_entropies(answers, wanted.repeat(len(self._trials)), row_weight=1.0)
+        for image_block, target_block in split_blocks(image, target, max_rows=_MAX_ROWS):
+            logits = self._answers(to_unit_range(image_block))[-1].flatten(0, 1)
+            losses, _ = cross_entropies(logits, target_block.repeat(len(self._trials)), row_weight=1.0)
             total += losses.view(len(self._trials), -1).sum(1)
-        found: list[float] = (total / len(target)).tolist()
-        return found
+        mean_losses: list[float] = (total / len(target)).tolist()
+        return mean_losses
 
 
-def _stacked(parts: Sequence[Tensor], trials: int) -> list[Tensor]:
-    return [torch.stack([part] * trials) for part in parts]
+def _stacked(tensors: Sequence[Tensor], trials: int) -> list[Tensor]:
+    return [torch.stack([tensor] * trials) for tensor in tensors]

@@ -84,22 +84,25 @@ def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and h
     if 0 not in outcomes or len(outcomes) < 2:
         return plain, ""
     sign = 1 if greater else -1
-    scores = {number: score(one.values, one.truth, one.weight) for number, one in outcomes.items()}
+    scores = {number: score(outcome.values, outcome.truth, outcome.weight) for number, outcome in outcomes.items()}
     best = max(scores, key=lambda number: sign * scores[number])
     is_better = best and _is_better(outcomes[best], outcomes[0], score, sign, problem.seed)
     chosen = transforms[best] if is_better else plain
-    told = ", ".join(f"{transforms[number].words} {value:.4g}" for number, value in scores.items())
-    return chosen, f"it learns {chosen.words}: {problem.metric} on {len(outcomes[0].truth):,} held-out rows: {told}"
+    scores_text = ", ".join(f"{transforms[number].words} {value:.4g}" for number, value in scores.items())
+    return (
+        chosen,
+        f"it learns {chosen.words}: {problem.metric} on {len(outcomes[0].truth):,} held-out rows: {scores_text}",
+    )
 
 
-def _is_better(one: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int, seed: int) -> bool:
+def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int, seed: int) -> bool:
     """Whether the metric is better by 1 %, and by more than a standard error, as bootstrap samples of the rows tell."""
     random = np.random.default_rng(seed)
     rows = len(plain.truth)
     weight = np.ones(rows) if plain.weight is None else plain.weight
 
     def gain(counts: Floats) -> float:
-        return sign * (score(one.values, one.truth, counts) - score(plain.values, plain.truth, counts))
+        return sign * (score(outcome.values, outcome.truth, counts) - score(plain.values, plain.truth, counts))
 
     gains = [gain(weight * random.multinomial(rows, np.full(rows, 1 / rows))) for _ in range(_BOOTSTRAP_SAMPLES)]
     needed = max(_MIN_GAIN * abs(score(plain.values, plain.truth, weight)), float(np.std(gains)))
@@ -121,8 +124,8 @@ def _held_out(
         train = sample(train, min(1.0, _MAX_ROWS / len(train)), classes=0, seed=problem.seed)
         held = sample(held, min(1.0, _MAX_HELD_ROWS / len(held)), classes=0, seed=problem.seed)
         model = recipe.train(trial_settings, _problem(problem, plain, transform, train, held))
-        answers = model.predict(held)
-        predicted.append(answers[:, 0] if answers.ndim == 2 else answers)
+        predictions = model.predict(held)
+        predicted.append(predictions[:, 0] if predictions.ndim == 2 else predictions)
         held_rows.append(held)
     truth = np.concatenate([plain.learned_values(held.target) for held in held_rows])
     weights = [held.weight for held in held_rows if held.weight is not None]

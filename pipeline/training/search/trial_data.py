@@ -16,7 +16,7 @@ from pipeline.training.resampling import folds
 
 __all__ = ["make_folds", "sample"]
 
-_Places = npt.NDArray[np.int64]
+_Indices = npt.NDArray[np.int64]
 
 
 def make_folds(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], str]:
@@ -27,7 +27,7 @@ def make_folds(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], s
     """
     if cv is None:
         return (problem,), ""
-    possible = min(cv, _most_folds(problem))
+    possible = min(cv, _max_folds(problem))
     if possible < 2:
         return (problem,), (
             f"cross-validation in {cv} folds would leave folds whose rows are of one class (or none): "
@@ -47,25 +47,25 @@ def make_folds(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], s
     return problems, f"cross-validation in {len(problems)} folds: {cv} would leave folds whose rows are of one class"
 
 
-def sample(rows: Rows, share: float, *, classes: int, seed: int) -> Rows:
-    """``share`` of the rows, of each class at least one, in their order."""
-    if share >= 1:
+def sample(rows: Rows, fraction: float, *, classes: int, seed: int) -> Rows:
+    """``fraction`` of the rows, of each class at least one, in their order."""
+    if fraction >= 1:
         return rows
     generator = np.random.default_rng(seed)
-    chosen = [generator.permutation(group)[: max(1, round(share * len(group)))] for group in _groups(rows, classes)]
+    chosen = [generator.permutation(group)[: max(1, round(fraction * len(group)))] for group in _groups(rows, classes)]
     return rows.take(np.sort(np.concatenate(chosen)))
 
 
-def _most_folds(problem: Problem) -> int:
+def _max_folds(problem: Problem) -> int:
     if not problem.classes:
         return len(problem.train) // 2
     counts = np.sort(np.bincount(problem.train.target, minlength=problem.classes))
     return int(counts[-2])
 
 
-def _groups(rows: Rows, classes: int) -> list[_Places]:
+def _groups(rows: Rows, classes: int) -> list[_Indices]:
     """The places of each class's rows; of a regression all at once."""
     target: npt.NDArray[Any] = rows.target
     if not classes:
         return [np.arange(len(target))]
-    return [places for label in range(classes) if len(places := np.flatnonzero(target == label))]
+    return [indices for label in range(classes) if len(indices := np.flatnonzero(target == label))]

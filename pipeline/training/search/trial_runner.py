@@ -14,13 +14,13 @@ from pipeline.contracts.records.outcome import Trial
 from pipeline.training.algorithm import Checkpoints, FittedModel, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
 from pipeline.training.search.trial_data import sample
 
-__all__ = ["Memory", "Score", "SearchTimeoutError", "TrialRunner", "key_of"]
+__all__ = ["Score", "SearchTimeoutError", "TrialCache", "TrialRunner", "cache_key"]
 
 Score = Callable[[FittedModel, Rows], float]  # of the plan's metric
 
-_FIRST_SHARE = 0.5  # of the time that is left: the first trial may have so much of it
-_EARLIEST_EPOCH = 0.25  # of a trial's epochs: before it none is called hopeless
-_FEWEST_CURVES = 4  # trials before one is compared with them
+_FIRST_TRIAL_FRACTION = 0.5  # of the time that is left: the first trial may have so much of it
+_MIN_EPOCH_FRACTION = 0.25  # of a trial's epochs: before it no trial is pruned
+_MIN_CURVES = 4  # trials before one is compared with them
 _INCOMPARABLE_LOSS_SETTINGS = frozenset({"loss", "label_smoothing", "focal_gamma", "huber_delta", "quantiles"})
 
 
@@ -32,12 +32,12 @@ class TrialPrunedError(Exception):
     """A trial's curve is behind those of the others."""
 
 
-class Memory:
+class TrialCache:
     """Scores of an earlier attempt, before the state of the training that follows the search: a Checkpoints of both."""
 
-    def __init__(self, kept: Checkpoints) -> None:
-        self._kept, self.seconds = kept, kept.seconds
-        head, _, state = (kept.load() or b"").partition(b"\n")
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._kept, self.seconds = checkpoints, checkpoints.seconds
+        head, _, state = (checkpoints.load() or b"").partition(b"\n")
         try:
             self._scores: dict[str, list[float]] = json.loads(head or b"{}")
             self._state = state
@@ -50,11 +50,13 @@ class Memory:
         return self._scores.get(key)
 
     def note(self, key: str, score: float, seconds: float) -> None:
+        """Keep the score of a trial's training, and save a checkpoint where one is due."""
         self._scores[key] = [score, seconds]
         if time.monotonic() - self._saved >= self.seconds:
             self.save(self._state)
 
     def load(self) -> bytes | None:
+        """Return the state of the training after the search."""
         return self._state or None
 
     def save(self, state: bytes) -> None:
@@ -65,15 +67,15 @@ class Memory:
 
 @dataclass(kw_only=True)
 class TrialRunner:
-    """Tries settings on ``folds``. ``racing``: what is hopeless after some folds or epochs is stopped."""
+    """Tries settings on ``folds``. ``prunes``: what is hopeless after some folds or epochs is stopped."""
 
     recipe: Recipe
     base: Settings
     folds: tuple[Problem, ...]
     score: Score
     greater: bool
-    memory: Memory
-    racing: bool
+    cache: TrialCache
+    prunes: bool
     deadline: float
     searched: frozenset[str]
     planned: int  # how many there will be
@@ -82,8 +84,17 @@ class TrialRunner:
     _best: list[float] = field(default_factory=list)  # the best trial's scores, fold by fold
     _curves: list[dict[int, float]] = field(default_factory=list)  # epoch -> the least loss until then
 
-    def __call__(self, settings: Mapping[str, Any], *, share: float = 1.0, rung: int = 0) -> Trial:
-        """``share`` of the training rows. Raise SearchTimeoutError before a training for which no time is left."""
+    def __call__(self, settings: Mapping[str, Any], *, row_fraction: float = 1.0, rung: int = 0) -> Trial:
+        """Train and score settings on the folds.
+
+        Args:
+            settings: Point of the search space.
+            row_fraction: Fraction of the training rows to train on.
+            rung: Rung of successive halving.
+
+        Raises:
+            SearchTimeoutError: There is no time left for another training.
+        """
         started, scores = time.perf_counter(), list[float]()
         self.begun += 1
 
@@ -97,9 +108,9 @@ class TrialRunner:
 
         try:
             for number in range(len(self.folds)):
-                scores.append(self._scored(settings, number, share))
-                if why := self._hopeless(scores):
-                    return trial("dropped", why)
+                scores.append(self._scored(settings, number, row_fraction))
+                if reason := self._pruning_reason(scores):
+                    return trial("dropped", reason)
         except SearchTimeoutError:
             raise
         except TrialPrunedError as error:
@@ -108,57 +119,63 @@ class TrialRunner:
             return trial("failed", error.message if isinstance(error, ModeldropError) else type(error).__name__)
         if not math.isfinite(math.fsum(scores)):
             return trial("failed", "its score is not a finite number")
-        if share == 1 and (not self._best or self._beats(math.fsum(scores), math.fsum(self._best))):
+        if row_fraction == 1 and (not self._best or self._beats(math.fsum(scores), math.fsum(self._best))):
             self._best = scores
         return trial("kept")
 
-    def several(self, settings: Sequence[Mapping[str, Any]]) -> None:
+    def train_batch(self, settings: Sequence[Mapping[str, Any]]) -> None:
         """Train them at once where the recipe can, so that their scores are known when each has its turn.
 
         Not where the hopeless are stopped; and where half of the time is over before the end, nothing is known.
         """
-        together = self.recipe.side_by_side
-        if together is None or self.racing:
+        train_together = self.recipe.side_by_side
+        if train_together is None or self.prunes:
             return
-        complete = [self.recipe.complete({**self.base, **one}) for one in settings]
+        complete = [self.recipe.complete({**self.base, **trial_settings}) for trial_settings in settings]
         for number, problem in enumerate(self.folds):
-            missing = [place for place, one in enumerate(settings) if self.memory[key_of(one, number, 1.0)] is None]
+            missing = [
+                index
+                for index, trial_settings in enumerate(settings)
+                if self.cache[cache_key(trial_settings, number, 1.0)] is None
+            ]
             if not missing:
                 continue
             started = time.monotonic()
-            until = started + _FIRST_SHARE * (self.deadline - started)
-            found = together([complete[place] for place in missing], replace(problem, deadline=until))
-            for place, fitted in zip(missing, found or (), strict=False):
+            until = started + _FIRST_TRIAL_FRACTION * (self.deadline - started)
+            fitted_models = train_together([complete[index] for index in missing], replace(problem, deadline=until))
+            for index, fitted in zip(missing, fitted_models or (), strict=False):
                 seconds = (time.monotonic() - started) / len(missing)
-                self.memory.note(key_of(settings[place], number, 1.0), self.score(fitted, problem.validation), seconds)
+                self.cache.note(
+                    cache_key(settings[index], number, 1.0), self.score(fitted, problem.validation), seconds
+                )
 
-    def _beats(self, one: float, other: float) -> bool:
-        return one > other if self.greater else one < other
+    def _beats(self, score: float, best: float) -> bool:
+        return score > best if self.greater else score < best
 
-    def _scored(self, settings: Mapping[str, Any], number: int, share: float) -> float:
-        key = key_of(settings, number, share)
-        known = self.memory[key]
-        if known is not None:
-            self._longest = max(self._longest, known[1] / share)
-            return known[0]
+    def _scored(self, settings: Mapping[str, Any], number: int, row_fraction: float) -> float:
+        key = cache_key(settings, number, row_fraction)
+        cached = self.cache[key]
+        if cached is not None:
+            self._longest = max(self._longest, cached[1] / row_fraction)
+            return cached[0]
         problem = self.folds[number]
-        train = sample(problem.train, share, classes=problem.classes, seed=problem.seed)
+        train = sample(problem.train, row_fraction, classes=problem.classes, seed=problem.seed)
         started = time.monotonic()
         curve: dict[int, float] = {}
         complete = self.recipe.complete({**self.base, **settings})
         fitted = self.recipe.train(
             complete,
             replace(
-                problem, train=train, deadline=self._until(started, share), checkpoints=NoCheckpoints(),
+                problem, train=train, deadline=self._until(started, row_fraction), checkpoints=NoCheckpoints(),
                 watch=self._watch(curve, complete), report=self._report(number, problem.report),
             ),
         )  # fmt: skip
         score = self.score(fitted, problem.validation)
         seconds = time.monotonic() - started
-        self._longest = max(self._longest, seconds / share)
+        self._longest = max(self._longest, seconds / row_fraction)
         if curve:
             self._curves.append(curve)
-        self.memory.note(key, score, seconds)
+        self.cache.note(key, score, seconds)
         return score
 
     def _report(self, fold: int, report: Report) -> Report:
@@ -168,42 +185,47 @@ class TrialRunner:
         report(where)
         return lambda text: report(f"{where}, {text}")
 
-    def _until(self, now: float, share: float) -> float:
+    def _until(self, now: float, row_fraction: float) -> float:
         """When this training must end, so that one on all rows can follow."""
-        left = self.deadline - now
-        if left <= 0 or left < self._longest * (1 + share):
+        seconds_left = self.deadline - now
+        if seconds_left <= 0 or seconds_left < self._longest * (1 + row_fraction):
             raise SearchTimeoutError
-        return self.deadline - self._longest if self._longest else now + left * _FIRST_SHARE
+        return self.deadline - self._longest if self._longest else now + seconds_left * _FIRST_TRIAL_FRACTION
 
-    def _hopeless(self, scores: list[float]) -> str:
+    def _pruning_reason(self, scores: list[float]) -> str:
         """Behind the best trial in each fold by more than the best's own folds differ (after at least half of them)."""
-        done, best = len(scores), self._best
-        if not self.racing or not best or done == len(self.folds) or done < max(2, len(self.folds) // 2):
+        scored_folds, best = len(scores), self._best
+        if (
+            not self.prunes
+            or not best
+            or scored_folds == len(self.folds)
+            or scored_folds < max(2, len(self.folds) // 2)
+        ):
             return ""
         spread = max(best) - min(best)
         if all(self._beats(b, s) and abs(b - s) > spread for b, s in zip(best, scores, strict=False)):
-            return f"stopped after {done} of {len(self.folds)} folds: behind the best in each of them"
+            return f"stopped after {scored_folds} of {len(self.folds)} folds: behind the best in each of them"
         return ""
 
     def _watch(self, curve: dict[int, float], settings: Settings) -> Callable[[Mapping[str, float]], None]:
         """The median rule (Golovin et al. 2017, Vizier): its least loss is worse than most others' were by then."""
-        compared = self.racing and not self.searched & _INCOMPARABLE_LOSS_SETTINGS
+        compared = self.prunes and not self.searched & _INCOMPARABLE_LOSS_SETTINGS
 
         def watch(point: Mapping[str, float]) -> None:
             if not compared or "epoch" not in point or "validation_loss" not in point:
                 return
             epoch = int(point["epoch"])
-            least = min(point["validation_loss"], min(curve.values(), default=math.inf))
-            curve[epoch] = least
-            others = sorted(one[epoch] for one in self._curves if epoch in one)
-            if len(others) < _FEWEST_CURVES or epoch < _EARLIEST_EPOCH * settings.get("epochs", 0):
+            lowest_loss = min(point["validation_loss"], min(curve.values(), default=math.inf))
+            curve[epoch] = lowest_loss
+            other_losses = sorted(other_curve[epoch] for other_curve in self._curves if epoch in other_curve)
+            if len(other_losses) < _MIN_CURVES or epoch < _MIN_EPOCH_FRACTION * settings.get("epochs", 0):
                 return
-            if least > others[len(others) // 2]:
+            if lowest_loss > other_losses[len(other_losses) // 2]:
                 raise TrialPrunedError(f"stopped in epoch {epoch}: its loss was behind half of the trials' before it")
 
         return watch
 
 
-def key_of(settings: Mapping[str, Any], fold: int, share: float) -> str:
+def cache_key(settings: Mapping[str, Any], fold: int, row_fraction: float) -> str:
     """Names one training of a search."""
-    return json.dumps([dict(settings), fold, round(share, 6)], sort_keys=True)
+    return json.dumps([dict(settings), fold, round(row_fraction, 6)], sort_keys=True)

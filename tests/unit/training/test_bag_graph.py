@@ -172,7 +172,7 @@ def test_merged_preprocessing_holds_the_features_of_each_model(features: Any, cl
     assert len({len(model.flagged) for model in models}) + len({model.fill.tobytes() for model in models}) > 2
     merged = merge_preprocessing(models)
     together = merged.features.apply(problem.train)
-    for model, places in zip(models, merged.places, strict=True):
+    for model, places in zip(models, merged.feature_indices, strict=True):
         np.testing.assert_array_equal(together[:, places], model.apply(problem.train))
     given = {NUM: problem.train.num, CAT: problem.train.cat}
     (made,) = OnnxModel(merged.features.graph().SerializeToString()).run_raw(given)
@@ -184,7 +184,7 @@ def test_equal_preprocessing_is_merged_into_itself() -> None:
     merged = merge_preprocessing([model, model, model])
     assert merged.features.width == model.width
     assert merged.features.columns is None
-    assert all((places == np.arange(model.width)).all() for places in merged.places)
+    assert all((places == np.arange(model.width)).all() for places in merged.feature_indices)
 
 
 def test_leaves_of_one_class_cost_a_forest_of_many_classes_one_copy_of_each_tree() -> None:

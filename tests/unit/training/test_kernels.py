@@ -37,7 +37,7 @@ def test_it_solves_the_ridge_that_it_is_named_for() -> None:
     squared = np.square(features[:, None].astype(np.float64) - features).sum(axis=2)
     matrix = np.exp(-machine.kernel.width * squared)
     wanted = np.linalg.solve(matrix + 0.1 * np.eye(len(matrix)), target - target.mean())
-    np.testing.assert_allclose(machine.answers(features), matrix @ wanted + target.mean(), atol=1e-9)
+    np.testing.assert_allclose(machine.predict(features), matrix @ wanted + target.mean(), atol=1e-9)
 
 
 def test_the_sharpness_is_told_by_answers_to_rows_that_were_left_out() -> None:
@@ -45,7 +45,7 @@ def test_the_sharpness_is_told_by_answers_to_rows_that_were_left_out() -> None:
     features, _ = _rows(90)
     noise = np.arange(90) % 3
     signal = np.digitize(features[:, 0], [-0.5, 0.5])
-    flat, sure = (_machine(features, target, classes=3).answers(features) for target in (noise, signal))
+    flat, sure = (_machine(features, target, classes=3).predict(features) for target in (noise, signal))
     assert flat.max() < 0.6
     assert sure.max(axis=1).mean() > 0.8
     np.testing.assert_allclose(sure.sum(axis=1), 1)
@@ -83,15 +83,15 @@ def test_a_row_counts_as_its_weight_says_and_one_of_none_is_none() -> None:
     squared = np.square(features[there][:, None].astype(np.float64) - features[there]).sum(axis=2)
     matrix = weighted.kernel.of(squared)
     wanted = matrix @ np.linalg.solve(matrix + 0.1 * np.diag(1 / counts), target[there] - offset) + offset
-    np.testing.assert_allclose(weighted.answers(features[there]), wanted, atol=1e-6)
+    np.testing.assert_allclose(weighted.predict(features[there]), wanted, atol=1e-6)
     without = _machine(features[there], target[there], weight[there])
-    np.testing.assert_allclose(weighted.answers(features), without.answers(features), atol=1e-6)
+    np.testing.assert_allclose(weighted.predict(features), without.predict(features), atol=1e-6)
 
 
 def test_a_column_that_never_changes_and_rows_that_are_the_same_do_no_harm() -> None:
     features = np.ones((40, 2), np.float32)
     features[:20, 1] = 0
-    answers = _machine(features, np.repeat([0.0, 1.0], 20), scaled=2, widths=(), penalties=()).answers(features)
+    answers = _machine(features, np.repeat([0.0, 1.0], 20), scaled=2, widths=(), penalties=()).predict(features)
     np.testing.assert_allclose(answers, np.repeat([0.0, 1.0], 20), atol=0.05)
 
 

@@ -6,7 +6,7 @@ import pytest
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.estimators.forests import most_leaves
+from pipeline.training.estimators.forests import max_leaves
 from pipeline.training.features.preprocessing import boosting_features, forest_features, linear_features
 
 
@@ -70,6 +70,6 @@ def test_what_is_missing_stays_for_boosting_and_is_flagged_for_the_others() -> N
 
 @pytest.mark.parametrize(("trees", "classes"), [(200, 0), (200, 2), (300, 100), (100_000, 1000)])
 def test_a_forest_is_no_larger_than_it_may_be(trees: int, classes: int) -> None:
-    assert most_leaves(trees, classes) >= 8
+    assert max_leaves(trees, classes) >= 8
     if trees < 100_000:
-        assert 5 * trees * most_leaves(trees, classes) * (25 + 12 * classes * (classes > 2)) <= 20_000_000
+        assert 5 * trees * max_leaves(trees, classes) * (25 + 12 * classes * (classes > 2)) <= 20_000_000

@@ -15,9 +15,9 @@ from pipeline.contracts.algorithm_spec import Range, Space
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.plan import Candidate, Trials
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, NoCheckpoints, Problem, Recipe, Rows
-from pipeline.training.search.screening import audition
+from pipeline.training.search.screening import screen_candidates
 from pipeline.training.search.search import SearchResult, search
-from pipeline.training.search.space import drawn, grid
+from pipeline.training.search.space import grid, sample_settings
 from pipeline.training.search.trial_data import make_folds, sample
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import table
@@ -99,11 +99,11 @@ def test_a_grid_has_a_ranges_ends_and_middle() -> None:
 
 def test_draws_are_seeded_different_and_no_more_than_there_are() -> None:
     space: Space = {"a": Range(low=1e-4, high=1.0, log=True), "b": Range(low=1, high=9, whole=True)}
-    found = list(drawn(space, 30, seed=1))
-    assert found == list(drawn(space, 30, seed=1)) != list(drawn(space, 30, seed=2))
+    found = list(sample_settings(space, 30, seed=1))
+    assert found == list(sample_settings(space, 30, seed=1)) != list(sample_settings(space, 30, seed=2))
     assert all(1e-4 <= one["a"] <= 1 and isinstance(one["b"], int) for one in found)
     assert sum(one["a"] < 0.01 for one in found) > 8
-    assert len(list(drawn({"a": ((1, 2), (3,))}, 20, seed=0))) == 2
+    assert len(list(sample_settings({"a": ((1, 2), (3,))}, 20, seed=0))) == 2
 
 
 @pytest.mark.parametrize("method", ["random", "halving", "bayesian"])
@@ -327,7 +327,7 @@ def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str
         return settings["a"]
 
     heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _recipe(train)) for n, q in qualities.items()]
-    return audition(heard, _problem(), 20, judge, greater=True)
+    return screen_candidates(heard, _problem(), 20, judge, greater=True)
 
 
 def test_an_audition_drops_what_is_far_behind_and_lets_two_stay() -> None:

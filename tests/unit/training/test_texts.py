@@ -110,12 +110,12 @@ def test_tokens_are_lower_case_words_and_signs_or_letters(unit: Unit, wanted: li
 
 def test_a_rows_terms_are_of_unit_length_and_rare_ones_count_more() -> None:
     tokens = [["a", "b"], ["a", "c"], ["a"], []]
-    vocabulary = Vocabulary.of(tokens, "word", longest=2, least_rows=1, most=99)
-    assert list(vocabulary.places) == [("a",), ("b",), ("c",), ("a", "b"), ("a", "c")]
+    vocabulary = Vocabulary.of(tokens, "word", max_ngram=2, least_rows=1, max_terms=99)
+    assert list(vocabulary.index) == [("a",), ("b",), ("c",), ("a", "b"), ("a", "c")]
     matrix = vocabulary.matrix(tokens).toarray()
     np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), [1, 1, 1, 0], atol=1e-6)
     assert matrix[0, 1] > matrix[0, 0]
-    assert list(Vocabulary.of(tokens, "word", longest=2, least_rows=2, most=99).places) == [("a",)]
+    assert list(Vocabulary.of(tokens, "word", max_ngram=2, least_rows=2, max_terms=99).index) == [("a",)]
 
 
 def _problem(classes: int = 3, rows: int = 90) -> Problem:
@@ -143,7 +143,7 @@ def test_the_graph_scores_as_training_does() -> None:
 def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
     problem = _problem(classes=2, rows=300)
     codes = encode_texts(problem, TEXT_SETTINGS, every_class=False)
-    own, seen = codes.train.num[:, 1], codes.widened(problem.train).num[:, 1]
+    own, seen = codes.train.num[:, 1], codes.append_scores(problem.train).num[:, 1]
     assert abs(np.corrcoef(own, problem.train.target)[0, 1]) < 0.2
     assert np.corrcoef(seen, problem.train.target)[0, 1] > 0.3
 
@@ -198,8 +198,8 @@ def test_words_are_read_by_characters_where_the_script_has_no_blanks(text: str, 
 @pytest.mark.parametrize("unit", ["word", "letter"])
 def test_the_graph_reads_any_mix_of_scripts_as_training_does(unit: Unit, seed: int) -> None:
     train, asked = mixed_scripts(80, seed), mixed_scripts(40, seed + 99)
-    vocabulary = Vocabulary.of(tokens_of(train, unit), unit, longest=2, least_rows=1, most=5000)
-    weights = np.random.default_rng(seed).normal(size=(len(vocabulary.places), 3))
+    vocabulary = Vocabulary.of(tokens_of(train, unit), unit, max_ngram=2, least_rows=1, max_terms=5000)
+    weights = np.random.default_rng(seed).normal(size=(len(vocabulary.index), 3))
     graph = score_graph([vocabulary.terms(weights)], np.zeros(3, np.float32))
     (found,) = OnnxModel(graph.SerializeToString()).run_raw({"text": asked[:, None]})
     np.testing.assert_allclose(found, vocabulary.matrix(tokens_of(asked, unit)) @ weights, atol=1e-5)
@@ -264,7 +264,7 @@ def test_long_texts_are_learnt_from_in_bounded_time_and_memory() -> None:
     long = np.array(["".join(random.choice(signs, 20_000)) for _ in range(10)], object)
     started = time.perf_counter()
     tokens = tokens_of(long, "letter")
-    vocabulary = Vocabulary.of(tokens, "letter", longest=4, least_rows=1, most=200_000)
+    vocabulary = Vocabulary.of(tokens, "letter", max_ngram=4, least_rows=1, max_terms=200_000)
     matrix = vocabulary.matrix(tokens)
     assert time.perf_counter() - started < 20
     assert len({id(token) for row in tokens for token in row}) <= 1502
@@ -273,9 +273,9 @@ def test_long_texts_are_learnt_from_in_bounded_time_and_memory() -> None:
 
 def test_rare_terms_are_forgotten_while_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [["often", f"once {row}", f"rare {row}"] for row in range(200)]
-    wanted = Vocabulary.of(tokens, "word", longest=1, least_rows=1, most=10)
+    wanted = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
     monkeypatch.setattr("pipeline.training.features.vocabulary._MAX_COUNTED", 50)
-    found = Vocabulary.of(tokens, "word", longest=1, least_rows=1, most=10)
-    assert found.places.keys() & {("often",)}
-    assert len(found.places) == len(wanted.places) == 10
-    assert found.idf[found.places[("often",)]] == wanted.idf[wanted.places[("often",)]]
+    found = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
+    assert found.index.keys() & {("often",)}
+    assert len(found.index) == len(wanted.index) == 10
+    assert found.idf[found.index[("often",)]] == wanted.idf[wanted.index[("often",)]]

@@ -66,10 +66,10 @@ def test_ids_are_those_of_the_first_tokens_and_the_graph_gives_the_same() -> Non
     ids = TokenIds.of(told, most_places=12, most_tokens=99)
     assert ids.units == ("word", "letter")
     found = ids.apply(told)
-    assert found.shape == (3, ids.places)
+    assert found.shape == (3, ids.positions)
     assert (found[1, : ids.length] == 0).all()
     assert found[0, 0] == found[2, 0] >= 2
-    graph = id_graph(list(zip(ids.units, ids.known, strict=True)), ids.length, "ids")
+    graph = id_graph(list(zip(ids.units, ids.tokens_of_columns, strict=True)), ids.length, "ids")
     (served,) = OnnxModel(graph.SerializeToString()).run_raw({"text": told})
     np.testing.assert_array_equal(served, found)
 
