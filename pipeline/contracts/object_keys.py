@@ -266,6 +266,11 @@ class RunKeys:
         return f"{self.root}/variants.json"
 
     @property
+    def acceptance(self) -> str:
+        """Key of the Acceptance (contracts.records.variant) of a run that serves a variant of an earlier run."""
+        return f"{self.root}/acceptance.json"
+
+    @property
     def selection(self) -> str:
         """Key of the Selection (contracts.records.variant): leaderboard, Pareto front and winner."""
         return f"{self.root}/selection.json"

@@ -10,6 +10,8 @@ __all__ = ["describe_replacement", "promotion_blocker"]
 
 def promotion_blocker(spec: JobSpec, selection: Selection) -> str | None:
     """Return why a person must decide on the promotion; None if the version may go live automatically."""
+    if selection.accepted is not None:
+        return None
     if selection.unmet:
         return f"the best variant violates a limit: {'; '.join(selection.unmet)}"
     if spec.promote == "manual":

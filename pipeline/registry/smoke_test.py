@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from pipeline.contracts.errors import SmokeTestFailedError, TransientError
 from pipeline.contracts.object_keys import SMOKE_TEST
 from pipeline.contracts.ports import FunctionCalls
 from pipeline.contracts.records.model_version import GoldenPredictions, VersionRecord
+from pipeline.evaluation.golden.comparison import compare_predictions
 
 __all__ = ["smoke_test"]
 
@@ -43,24 +43,12 @@ def smoke_test(
         raise SmokeTestFailedError(
             f"version {version.version} responded to the golden rows with status {response['statusCode']}: {reason}"
         )
-    predictions = body["predictions"]
-    pairs = zip(predictions, golden.predictions, strict=False)
-    differences = abs(len(predictions) - len(golden.predictions))
-    differences += sum(not _is_close(prediction, expected, golden.tolerance) for prediction, expected in pairs)
-    if differences:
+    comparison = compare_predictions(body["predictions"], golden.predictions, golden.tolerance)
+    if not comparison.is_equal:
         raise SmokeTestFailedError(
-            f"version {version.version} predicts {differences} of {len(golden.predictions)} golden rows differently"
+            f"version {version.version} predicts {comparison.rows - comparison.equal} of {comparison.rows} golden rows "
+            f"differently"
         )
-
-
-def _is_close(actual: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(expected, Mapping):
-        return actual.keys() == expected.keys() and all(
-            _is_close(actual[name], expected[name], tolerance) for name in expected
-        )
-    if isinstance(expected, int | float) and isinstance(actual, int | float):  # NaN is served as null
-        return math.isclose(actual, expected, rel_tol=tolerance, abs_tol=tolerance)
-    return bool(actual == expected)
 
 
 def _predict_event(version: VersionRecord, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

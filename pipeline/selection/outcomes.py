@@ -21,20 +21,22 @@ class OutcomeExplainer:
         preference: By which the winner was chosen.
         winner: The variant that is served.
         eligible: The variants that it was chosen from.
-        misses: Name of a variant -> the limits that it misses; variants that miss none are not in it.
+        misses: Name of a variant -> the limits that it misses.
+        reason: Why the winner was chosen.
     """
 
     preference: Preference
     winner: Variant
     eligible: Sequence[Variant]
     misses: Mapping[str, tuple[str, ...]]
+    reason: str
 
     def explain(self, variant: Variant) -> tuple[VariantOutcome, str]:
         """Return the outcome of a variant, and the sentence that says it with the numbers."""
         if variant.status != "ok":
             return variant.status, variant.reason
         if variant == self.winner:
-            return "winner", variant.reason
+            return "winner", self.reason
         if variant not in self.eligible:
             return "misses_limits", "; ".join(self.misses[variant.display_name])
         metric = self.preference.metric

@@ -60,14 +60,17 @@ def select(
     )
     winner = preference.choose(within or compared)
     nearest = sorted(compared, key=lambda variant: (excess(variant, limited, spec.limits), variant.display_name))
-    explainer = OutcomeExplainer(preference=preference, winner=winner, eligible=within or compared, misses=misses)
+    reason = _Reason(preference=preference, by_folds=variants.by_folds).sentence(winner, within, compared)
+    explainer = OutcomeExplainer(
+        preference=preference, winner=winner, eligible=within or compared, misses=misses, reason=reason
+    )
     return Selection(
         metric=metric,
         quality_metric=limited,
         by_folds=variants.by_folds,
         winner=winner,
         leaderboard=_Leaderboard(metric=metric, explainer=explainer).rows(variants.variants),
-        reason=_Reason(preference=preference, by_folds=variants.by_folds).sentence(winner, within, compared),
+        reason=reason,
         unmet=misses[winner.display_name],
         nearest=() if within else tuple(variant.display_name for variant in nearest[:_MAX_NEAREST]),
         prefer=spec.limits.prefer,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import TRAINED, JobOutcome, TrainedCandidate
 from pipeline.contracts.records.plan import Plan
-from pipeline.contracts.records.variant import VariantSet
+from pipeline.contracts.records.variant import Acceptance, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.selection.acceptance import accept
 from pipeline.selection.candidate_reports import candidate_reports
 from pipeline.selection.select import select
 from pipeline.use_cases.run_documents import RunUseCase
@@ -35,5 +36,7 @@ class SelectWinner(RunUseCase):
             tried=candidate_reports(plan, outcomes, trained),
             notes=plan.notes,
         )
+        for acceptance in self._read_existing(Acceptance, [keys.acceptance]):
+            selection = accept(selection, acceptance)
         self._write(selection, keys.selection)
         self.runs.finish_stage(run, "select")

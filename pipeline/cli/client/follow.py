@@ -74,9 +74,22 @@ def report_end(run: Run, connection: Connection) -> ExitCode:
     elif run.status == "NEEDS_DECISION":
         message(f"version {run.version} waits for a decision: {run.reason}", style="yellow")
         message(f"'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live")
+        _name_nearest(run, connection)
     else:
         message(_describe_success(run, connection), style="green")
     return exit_code(run)
+
+
+def _name_nearest(run: Run, connection: Connection) -> None:
+    """Name the variants that miss the limits by least, and the command that serves one of them."""
+    selection = _selection(run, connection)
+    if selection is None or not selection.nearest:
+        return
+    rows = {row.variant.display_name: row for row in selection.leaderboard}
+    message("nearest to the limits:")
+    for name in selection.nearest:
+        message(f"  {name}: {'; '.join(rows[name].misses)}")
+    message(f"'modeldrop accept {run.run} {selection.nearest[0]}' serves one of them")
 
 
 def _describe_success(run: Run, connection: Connection) -> str:

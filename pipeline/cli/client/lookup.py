@@ -6,14 +6,26 @@ import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
+from pipeline.contracts.object_keys import RunKeys
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
-    from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
+    from pipeline.contracts.records.model_version import GoldenPredictions, ModelSummary, ModelVersion
     from pipeline.contracts.records.run import Run
+    from pipeline.contracts.records.variant import Selection
 
-__all__ = ["find_live", "find_model", "find_run", "find_version", "has_tags", "live_number", "newest_runs"]
+__all__ = [
+    "find_live",
+    "find_model",
+    "find_run",
+    "find_selection",
+    "find_version",
+    "has_tags",
+    "live_number",
+    "newest_runs",
+    "read_golden",
+]
 
 _MAX_NAMED = 5
 _LIKENESS = 0.6  # difflib's own default: 'chrn' is like 'churn' (0.89), 'nosuchrun' is not (0.57)
@@ -40,6 +52,36 @@ def find_version(connection: Connection, tenant: str, model: str, version: int |
         versions = "version 1" if summary.latest_version == 1 else f"versions 1 to {summary.latest_version}"
         raise NotFoundError(f"model '{model}' has no version {version}: it has {versions}")
     return connection.registry.get(tenant, model, version or summary.live_version or summary.latest_version)
+
+
+def read_golden(connection: Connection, version: ModelVersion) -> GoldenPredictions:
+    """Read a version's golden rows.
+
+    Raises:
+        NotFoundError: The documents of its run are gone.
+    """
+    from pipeline.contracts.records.model_version import GoldenPredictions
+
+    try:
+        return GoldenPredictions.from_bytes(connection.artifacts.get(RunKeys.of(version.lineage.run).golden))
+    except ObjectNotFoundError as error:
+        raise NotFoundError(
+            f"{version.model} version {version.version} has no golden rows: the documents of its run are gone"
+        ) from error
+
+
+def find_selection(connection: Connection, run: Run) -> Selection:
+    """Read what a run has chosen.
+
+    Raises:
+        NotFoundError: It ended, or is, before the stage select.
+    """
+    from pipeline.contracts.records.variant import Selection
+
+    try:
+        return Selection.from_bytes(connection.artifacts.get(RunKeys.of(run.run).selection))
+    except ObjectNotFoundError as error:
+        raise NotFoundError(f"run {run.run} has no variants: it is {run.status}") from error
 
 
 def find_live(connection: Connection, tenant: str, model: str) -> ModelVersion:

@@ -42,11 +42,26 @@ class ModelApi:
     ) -> None:
         self._http.close()
 
-    def infer(self, model: str, rows: list[dict[str, Any]], *, ignore_extra: bool = False) -> dict[str, Any]:
-        """``{"model", "version", "predictions": [...]}``; raise what the status stands for, in the API's words."""
+    def infer(
+        self, model: str, rows: list[dict[str, Any]], *, version: int | None = None, ignore_extra: bool = False
+    ) -> dict[str, Any]:
+        """Predict rows.
+
+        Args:
+            model: Name of the model.
+            rows: Column -> value.
+            version: None for the live version.
+            ignore_extra: Leave out columns that the model does not read.
+
+        Returns:
+            ``{"model", "version", "predictions": [...]}``.
+
+        Raises:
+            ModeldropError: Of the class that the status stands for, in the API's words.
+        """
         extra = {"extra": "ignore"} if ignore_extra else None
         try:
-            answer = self._http.post(infer_url(self._url, model), params=extra, json={"rows": rows})
+            answer = self._http.post(infer_url(self._url, model, version), params=extra, json={"rows": rows})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransientError(f"the API at {self._url} did not answer ({type(error).__name__})") from error
         if answer.status_code != httpx.codes.OK:
@@ -54,9 +69,10 @@ class ModelApi:
         return _predictions(answer, len(rows))
 
 
-def infer_url(api_url: str, model: str) -> str:
-    """Where to POST rows."""
-    return f"{api_url.rstrip('/')}/v2/models/{model}/infer"
+def infer_url(api_url: str, model: str, version: int | None = None) -> str:
+    """Return where to POST rows; without a version to the live one."""
+    resource = model if version is None else f"{model}/versions/{version}"
+    return f"{api_url.rstrip('/')}/v2/models/{resource}/infer"
 
 
 def _predictions(answer: httpx.Response, rows: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pipeline.cli.terminal.help_pages import Command
 if TYPE_CHECKING:
     from pipeline.contracts.records.model_version import VersionRecord
 
-__all__ = ["ExactVersion", "caller_name", "register"]
+__all__ = ["LIVE", "ExactVersion", "caller_name", "register"]
 
 _PROMOTE = """
 Examples:

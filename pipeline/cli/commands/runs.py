@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.cli.upload.upload import DropOptions
     from pipeline.contracts.records.run import Run
 
-__all__ = ["register"]
+__all__ = ["RunArgument", "register", "watch_run"]
 
 _DROP = """
 Examples:
@@ -127,7 +128,7 @@ def drop(
     if run is None:
         message(f"{file.name} was stored; it accompanies a data file and starts no run of its own")
     elif watch:
-        _watch(ctx, connection, run, json=json)
+        watch_run(ctx, connection, run, json=json)
     else:
         message(f"'modeldrop watch {run}' follows the run")
     _print_dropped(run, options, file, json=json)
@@ -231,7 +232,7 @@ def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, jso
     from pipeline.cli.client.lookup import find_run
 
     connection = session_of(ctx).connection()
-    _watch(ctx, connection, find_run(connection, run, tenant).run, json=json)
+    watch_run(ctx, connection, find_run(connection, run, tenant).run, json=json)
 
 
 def logs(
@@ -250,7 +251,23 @@ def logs(
     print_logs(find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=session.world.sleep)
 
 
-def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) -> None:
+def watch_run(
+    ctx: typer.Context,
+    connection: Connection,
+    run: str,
+    *,
+    json: bool,
+    succeeded: Callable[[], object] = lambda: None,
+) -> NoReturn:
+    """Follow a run until it ends, then exit with its code.
+
+    Args:
+        ctx: Of the command.
+        connection: The stack of the run.
+        run: Its name.
+        json: Print the run's record.
+        succeeded: Called where it succeeded.
+    """
     from pipeline.cli.client.follow import follow, wait_for_start
 
     sleep = session_of(ctx).world.sleep
@@ -260,6 +277,8 @@ def _watch(ctx: typer.Context, connection: Connection, run: str, *, json: bool) 
     except KeyboardInterrupt:
         sentence = f"the run continues: 'modeldrop watch {run}' follows it again"
         raise StoppedError(sentence, "Interrupted", ExitCode.INTERRUPTED) from None
+    if ended.status == "SUCCEEDED":
+        succeeded()
     raise typer.Exit(_end(ended, connection, json=json))
 
 

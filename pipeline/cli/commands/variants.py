@@ -1,16 +1,22 @@
-"""variants: the files that were made of a run's candidates, and which one is served."""
+"""variants, verify, accept: a run's variants, whether the served one predicts as measured, and serving another."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.aliases import LIVE, caller_name
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, VersionArgument
-from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.commands.runs import RunArgument, watch_run
+from pipeline.cli.terminal.exit_codes import ExitCode, message
 from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+    from pipeline.contracts.records.run import Run
 
 __all__ = ["register"]
 
@@ -20,10 +26,23 @@ Examples:
   modeldrop variants houses 3 --plot front.png
   modeldrop variants houses --json | jq '.[] | select(.pareto)'"""
 
+_VERIFY = """
+Examples:
+  modeldrop verify houses      # the live version, through the API
+  modeldrop verify houses 3 --json"""
+
+_ACCEPT = """
+Examples:
+  modeldrop accept houses                 # its newest run's winner, although it misses a limit
+  modeldrop accept houses linear/fp32     # another variant, as 'modeldrop variants houses' lists them
+  modeldrop accept demo_houses_1f2e3d4c5b6a mlp/int8"""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the root."""
     app.command(cls=Command, epilog=_VARIANTS, rich_help_panel="Models")(variants)
+    app.command(cls=Command, epilog=_VERIFY, rich_help_panel="Models")(verify)
+    app.command(cls=Command, epilog=_ACCEPT, rich_help_panel="Models")(accept)
 
 
 def variants(
@@ -56,3 +75,81 @@ def variants(
         print_json(variant_documents(card))
     elif plot is None:
         show(variants_view(card, title=title))
+
+
+def verify(
+    ctx: typer.Context,
+    *,
+    model: ModelArgument,
+    version: VersionArgument = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Send a version's golden rows to the API and compare its predictions with those of the evaluation."""
+    from pipeline.cli.client.lookup import find_version, read_golden
+    from pipeline.cli.client.model_api import ModelApi
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.variants import comparison_document, describe_comparison
+    from pipeline.evaluation.golden.comparison import compare_predictions
+
+    session = session_of(ctx)
+    connection = session.connection()
+    registered = find_version(connection, connection.tenant(tenant), model, version)
+    golden = read_golden(connection, registered)
+    with ModelApi(
+        connection.status.api_url or "", session.api_key(connection), transport=session.world.transport
+    ) as api:
+        response = api.infer(model, list(golden.rows), version=registered.version)
+    comparison = compare_predictions(response["predictions"], golden.predictions, golden.tolerance)
+    if json:
+        print_json(comparison_document(comparison))
+    else:
+        message(describe_comparison(comparison, f"{model} version {registered.version}", golden.tolerance))
+    if not comparison.is_equal:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def accept(
+    ctx: typer.Context,
+    *,
+    run: RunArgument,
+    variant: Annotated[
+        str | None, typer.Argument(metavar="VARIANT", help="Name of a variant (default: the run's winner).")
+    ] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Serve a variant of an ended run: it is evaluated, registered, tested and goes live; nothing is trained."""
+    from pipeline.cli.client.lookup import find_run, find_selection
+    from pipeline.use_cases.accept_variant import AcceptVariant
+
+    connection = session_of(ctx).connection()
+    earlier = find_run(connection, run, tenant)
+    winner = find_selection(connection, earlier).winner.display_name
+    if variant in (None, winner) and earlier.version is not None:
+        _promote(connection, earlier, json=json)
+        return
+    variant = variant or winner
+    accept_variant = AcceptVariant(
+        artifacts=connection.artifacts, runs=connection.runs, executions=connection.executions
+    )
+    accepted = accept_variant(earlier.run, variant, by=caller_name("accept"))
+    message(f"{variant} of run {earlier.run} is accepted: run {accepted}")
+    watch_run(ctx, connection, accepted, json=json, succeeded=lambda: connection.runs.mark_promoted(earlier.run))
+
+
+def _promote(connection: Connection, run: Run, *, json: bool) -> None:
+    """Make the version live that the run has registered and tested."""
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import run_document
+    from pipeline.registry.aliases import ANY_VERSION, AliasRef
+
+    assert run.version is not None, "the run has a version"
+    alias = AliasRef(run.tenant, run.model, LIVE)
+    connection.registry.aliases.move(
+        alias, run.version, by=caller_name("accept"), reason=run.reason or "", expected=ANY_VERSION
+    )
+    connection.runs.mark_promoted(run.run)
+    message(f"{run.model} version {run.version} is live", style="green")
+    if json:
+        print_json(run_document(connection.runs.get(run.run)))

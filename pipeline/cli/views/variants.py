@@ -14,9 +14,10 @@ from pipeline.cli.views.tables import interval, size
 from pipeline.contracts.records.model_version import ModelCard
 from pipeline.contracts.records.variant import Latency
 from pipeline.contracts.records.variant_report import VariantReport
+from pipeline.evaluation.golden.comparison import GoldenComparison
 from pipeline.evaluation.number_format import format_number
 
-__all__ = ["variant_documents", "variants_view"]
+__all__ = ["comparison_document", "describe_comparison", "variant_documents", "variants_view"]
 
 _MARKS = {"winner": "★ winner", "front": "● front"}
 
@@ -44,6 +45,22 @@ def variants_view(card: ModelCard, *, title: str) -> RenderableType:
         Text("p50 / p99 of one call, one thread; loads: to unpack the file and create its session", style="dim"),
         FrontChart(variants=measured, metric=card.metric),
         *reasons,
+    )
+
+
+def comparison_document(comparison: GoldenComparison) -> dict[str, Any]:
+    """Return what ``modeldrop verify --json`` prints; the difference is null where a number is missing on one side."""
+    return {"rows": comparison.rows, "equal": comparison.equal, "max_difference": comparison.max_difference}
+
+
+def describe_comparison(comparison: GoldenComparison, version: str, tolerance: float) -> str:
+    """Say whether the golden rows are predicted as they were when the version was evaluated."""
+    largest = (
+        "" if comparison.max_difference is None else f"; the largest difference is {comparison.max_difference:.3g}"
+    )
+    return (
+        f"{version} predicts {comparison.equal} of {comparison.rows} golden rows as it was evaluated, within "
+        f"{tolerance:g}{largest}"
     )
 
 

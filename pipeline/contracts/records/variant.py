@@ -12,6 +12,7 @@ from pipeline.contracts.records.outcome import Trial
 
 __all__ = [
     "PRECISION_OF_PASS",
+    "Acceptance",
     "Artifact",
     "CandidateReport",
     "Latency",
@@ -144,6 +145,20 @@ class LeaderboardRow(Record):
     misses: tuple[str, ...] = ()
 
 
+class Acceptance(Record):
+    """A person's decision to serve a variant of an earlier run.
+
+    Attributes:
+        run: The earlier run.
+        variant: Name of the variant.
+        by: Who decided.
+    """
+
+    run: str
+    variant: str
+    by: str
+
+
 class CandidateReport(Record):
     """An algorithm that was thought of. ``reason``: why it was tried, or why it is not among the trained.
 
@@ -177,5 +192,6 @@ class Selection(Record):
     unmet: tuple[str, ...] = ()
     nearest: tuple[str, ...] = ()
     prefer: str = ""  # empty in records of earlier versions
+    accepted: Acceptance | None = None  # the decision that made the winner, in place of the rule
     tried: tuple[CandidateReport, ...] = ()
     notes: tuple[str, ...] = ()

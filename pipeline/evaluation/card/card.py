@@ -27,7 +27,7 @@ from pipeline.evaluation.card.importance import importance
 from pipeline.evaluation.card.leakage import find_leaky_columns
 from pipeline.evaluation.card.segments import chosen_columns, segments
 from pipeline.evaluation.clusters import summarize_clusters
-from pipeline.evaluation.golden import golden
+from pipeline.evaluation.golden.golden_rows import golden
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.stored_models import unpack_model
@@ -83,7 +83,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     weight = row_weights(test, dataset, background.class_weights)
     exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test, weight)
     findings = _findings(exam, dataset, background, winner)
-    told = find_warnings(
+    warnings = find_warnings(
         exam,
         dataset,
         selection=selection,
@@ -106,7 +106,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         tried=selection.tried,
         plan_notes=selection.notes,
         leaderboard=tuple(_report(row) for row in selection.leaderboard),
-        warnings=(*dataset.warnings, *background.warnings, *_of_splits(exam, dataset, background), *told),
+        warnings=(*dataset.warnings, *background.warnings, *_of_splits(exam, dataset, background), *warnings),
         created_at=now,
         **_data(dataset),
         **_training(background),
@@ -117,14 +117,14 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
 
 def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext, winner: Variant) -> _Document:
     """Fields of the card, by the task."""
-    found: _Document = {"segments": (), "importance": (), "drift": ()}
+    findings: _Document = {"segments": (), "importance": (), "drift": ()}
     exams = exam.signature, exam.truth, exam.answers
     if dataset.task == "clustering":
-        found["clusters"] = summarize_clusters(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
+        findings["clusters"] = summarize_clusters(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
     if dataset.targets:
-        found["by_target"] = quality_by_target(exam, dataset)
+        findings["by_target"] = quality_by_target(exam, dataset)
     elif dataset.task == "classification":
-        found |= {
+        findings |= {
             "confusion": confusion(*exams),
             "by_class": class_quality(*exams, exam.weight)[:MAX_LISTED],
             "positive_class": dataset.positive,
@@ -132,15 +132,15 @@ def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationC
             "calibration": calibration(*exams, exam.weight),
         }
     if exam.signature.quantiles:
-        found["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles, exam.weight)
+        findings["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles, exam.weight)
     if background.splits is not None:
         others = {"validation": background.splits["validation"], "test": exam.test}
-        found["drift"] = drift(dataset, background.splits["train"], others)
+        findings["drift"] = drift(dataset, background.splits["train"], others)
     if dataset.task != "clustering":  # where rows lie does not tell what the file reads
-        found["importance"] = importance(exam, seconds=_IMPORTANCE_SECONDS)
-        found["segments"] = segments(exam, chosen_columns(dataset, background.segments, found["importance"]))
-        found["importance"] = found["importance"][:MAX_LISTED]
-    return found
+        findings["importance"] = importance(exam, seconds=_IMPORTANCE_SECONDS)
+        findings["segments"] = segments(exam, chosen_columns(dataset, background.segments, findings["importance"]))
+        findings["importance"] = findings["importance"][:MAX_LISTED]
+    return findings
 
 
 def _of_splits(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> Iterator[str]:

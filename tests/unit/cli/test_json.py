@@ -14,12 +14,13 @@ from typer.main import get_command
 
 from pipeline.cli.main import app
 from pipeline.contracts.account import StackState
+from pipeline.contracts.object_keys import RunKeys
 from pipeline.intake.dead_letters import uploads
 from tests.fakes.account import STACK_ID
 from tests.fakes.messages import FakeMessages
 from tests.fakes.records import card
+from tests.helpers.variant_reports import GOLDEN, VARIANT_REPORTS
 from tests.unit.cli.conftest import DOWN, FakeLine, Stage
-from tests.unit.cli.test_variants import BOARD
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = str(ROOT / "docs" / "examples" / "wohnungen.csv")
@@ -49,7 +50,7 @@ def _serve_idle(stage: Stage) -> list[str]:
 
 
 def _keep_variants(stage: Stage) -> list[str]:
-    document = card("demo_m_0").model_copy(update={"leaderboard": BOARD})
+    document = card("demo_m_0").model_copy(update={"leaderboard": VARIANT_REPORTS})
     stage.artifacts.put("card", document.to_bytes())
     return ["m"]
 
@@ -62,6 +63,18 @@ def _create_tenant(stage: Stage) -> list[str]:
 def _audited(stage: Stage) -> list[str]:
     stage.audit.add("promote", "m@1", caller=("demo", "anna"))
     return []
+
+
+def _keep_golden(stage: Stage) -> list[str]:
+    stage.artifacts.put(RunKeys.of("demo_m_0").golden, GOLDEN.to_bytes())
+    return ["m"]
+
+
+def _keep_selection(stage: Stage) -> list[str]:
+    run = stage.begin("demo_m_2")
+    stage.select(run)
+    stage.runs.await_promotion(run, 1, "a limit is missed")
+    return [run]
 
 
 COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
@@ -88,6 +101,8 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "undelete": _serve_idle,
     "export": lambda stage: ["m"],
     "variants": _keep_variants,
+    "verify": _keep_golden,
+    "accept": _keep_selection,
     "keys list": lambda stage: [],
     "keys create": lambda stage: ["acme"],
     "keys rotate": lambda stage: [stage.keys.list(None)[0].prefix],

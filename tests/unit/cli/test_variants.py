@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,9 +12,9 @@ from pipeline.cli.views.front_chart import FrontChart
 from pipeline.cli.views.front_image import draw_front
 from pipeline.cli.views.variants import variant_documents
 from pipeline.contracts.errors import InvalidRequestError
-from pipeline.contracts.records.variant import Latency
 from pipeline.contracts.records.variant_report import VariantReport
 from tests.fakes.records import card
+from tests.helpers.variant_reports import VARIANT_REPORTS, variant_report
 from tests.unit.cli.conftest import Stage
 
 FIELDS = {
@@ -24,48 +23,15 @@ FIELDS = {
 }  # fmt: skip
 
 
-def report(name: str, *, quality: float = 0.9, **changes: Any) -> VariantReport:
-    candidate, _, precision = name.partition("/")
-    fields: dict[str, Any] = {
-        "rank": 1,
-        "name": name,
-        "candidate": candidate,
-        "algorithm": candidate,
-        "precision": precision,
-        "status": "ok",
-        "quality": {"accuracy": quality},
-        "interval": {"accuracy": (quality - 0.01, quality + 0.01)},
-        "latency_us": 20.0,
-        "latencies": {"1": Latency(p50=20, p99=31), "64": Latency(p50=140, p99=180)},
-        "bytes": 1000,
-        "onnx_bytes": 4000,
-        "load_ms": 1.5,
-        "memory_bytes": 70_000,
-    }
-    return VariantReport.model_validate(fields | changes)
-
-
-BOARD = (
-    report("mlp/fp32", quality=0.91, bytes=9000, on_front=True, reason="it costs 0.70% of the accuracy"),
-    report("mlp/int8", quality=0.909, bytes=2400, latency_us=15.0, on_front=True, winner=True, agreement=0.995),
-    report("linear/fp32", quality=0.86, bytes=300, latency_us=8.0, on_front=True, reason="its candidate is worse"),
-    report("trees/fp32", quality=0.89, bytes=50_000, latency_us=60.0, reason="mlp/fp32 is better"),
-    report("mlp/codebook", status="rejected", rank=None, reason="agreement 0.9"),
-    VariantReport(
-        rank=None, candidate="trees", algorithm="trees", precision="int8", status="not_applicable", reason="no matrices"
-    ),
-)
-
-
 def keep(stage: Stage, *board: VariantReport) -> None:
     document = card("demo_m_0").model_copy(update={"leaderboard": board})
     stage.artifacts.put(stage.serve().card_key, document.to_bytes())
 
 
 def test_json_has_every_variant_with_the_promised_fields(stage: Stage) -> None:
-    keep(stage, *BOARD)
+    keep(stage, *VARIANT_REPORTS)
     documents = stage.json("variants", "m", "--json")
-    assert [set(document) for document in documents] == [FIELDS] * len(BOARD)
+    assert [set(document) for document in documents] == [FIELDS] * len(VARIANT_REPORTS)
     full, small = documents[:2]
     assert (full["name"], full["agreement"], full["pareto"], full["winner"]) == ("mlp/fp32", 1.0, True, False)
     assert small["latency_us"] == {"1": {"p50": 20, "p99": 31}, "64": {"p50": 140, "p99": 180}}
@@ -78,7 +44,7 @@ def test_json_has_every_variant_with_the_promised_fields(stage: Stage) -> None:
 
 
 def test_a_card_of_an_earlier_version_has_the_median_of_one_row_alone() -> None:
-    old = report("mlp/fp32").model_dump(
+    old = variant_report("mlp/fp32").model_dump(
         exclude={"name", "passes", "onnx_bytes", "latencies", "load_ms", "memory_bytes", "outcome", "misses"}
     )
     document = variant_documents(card("demo_m_0").model_copy(update={"leaderboard": (VariantReport(**old),)}))[0]
@@ -87,7 +53,7 @@ def test_a_card_of_an_earlier_version_has_the_median_of_one_row_alone() -> None:
 
 
 def test_a_terminal_shows_the_measures_the_front_and_why_the_others_lost(stage: Stage) -> None:
-    keep(stage, *BOARD)
+    keep(stage, *VARIANT_REPORTS)
     shown = stage.run("variants", "m").stdout
     assert "★ winner" in shown
     assert "20 / 31 µs" in shown
@@ -100,7 +66,7 @@ def test_a_terminal_shows_the_measures_the_front_and_why_the_others_lost(stage: 
 def test_the_chart_puts_the_better_above_and_the_smaller_on_the_left() -> None:
     console = Console(width=80, no_color=True)
     with console.capture() as captured:
-        console.print(FrontChart(variants=BOARD[:4], metric="accuracy"))
+        console.print(FrontChart(variants=VARIANT_REPORTS[:4], metric="accuracy"))
     lines = captured.get().splitlines()
     rows = {mark: next(i for i, line in enumerate(lines) if mark in line) for mark in "★○"}
     assert rows["★"] < rows["○"]
@@ -111,7 +77,7 @@ def test_the_chart_puts_the_better_above_and_the_smaller_on_the_left() -> None:
 
 
 def test_an_error_is_drawn_with_its_least_value_at_the_top() -> None:
-    errors = [report("a/fp32", winner=True), report("b/fp32")]
+    errors = [variant_report("a/fp32", winner=True), variant_report("b/fp32")]
     board = [
         variant.model_copy(update={"quality": {"rmse": value}})
         for variant, value in zip(errors, (10.0, 20.0), strict=True)
@@ -125,7 +91,7 @@ def test_an_error_is_drawn_with_its_least_value_at_the_top() -> None:
 
 
 def test_a_picture_is_written(stage: Stage, tmp_path: Path) -> None:
-    keep(stage, *BOARD)
+    keep(stage, *VARIANT_REPORTS)
     result = stage.run("variants", "m", "--plot", str(tmp_path / "front.png"))
     assert result.exit_code == 0, result.stderr
     with Image.open(tmp_path / "front.png") as picture:
@@ -135,4 +101,4 @@ def test_a_picture_is_written(stage: Stage, tmp_path: Path) -> None:
 
 def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match=r"\.png"):
-        draw_front(BOARD[:2], "accuracy", tmp_path / "front.txt", title="")
+        draw_front(VARIANT_REPORTS[:2], "accuracy", tmp_path / "front.txt", title="")

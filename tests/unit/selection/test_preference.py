@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.records.variant import Artifact, Selection, Variant, VariantSet
+from pipeline.contracts.records.variant import Acceptance, Artifact, Selection, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec, Limits, Prefer
+from pipeline.registry.promotion import promotion_blocker
+from pipeline.selection.acceptance import accept
 from pipeline.selection.select import select
 
 
@@ -122,3 +124,25 @@ def test_the_candidate_of_a_pruned_fp32_file_is_compared_by_the_file_as_it_was_t
     chosen = choose(FULL, pruned, LINEAR)
     assert chosen.winner == pruned
     assert "3.3 times smaller than fp32" in chosen.reason
+
+
+ACCEPTANCE = Acceptance(run="demo_m_0123456789ab", variant="mlp/int8", by="ada")
+
+
+def test_the_accepted_variant_is_the_winner_and_the_record_says_who_decided() -> None:
+    before = choose(*BOARD, max_bytes=10)
+    after = accept(before, ACCEPTANCE)
+    assert (after.winner.display_name, after.unmet, after.nearest) == ("mlp/int8", (), ())
+    assert after.accepted == ACCEPTANCE
+    outcomes = {row.variant.display_name: row.outcome for row in after.leaderboard}
+    assert outcomes["mlp/int8"] == "winner"
+    assert outcomes[before.winner.display_name] == "less_preferred"
+    assert [row.winner for row in after.leaderboard].count(True) == 1
+    assert "ada" in after.reason
+
+
+def test_what_a_person_accepted_needs_no_other_decision() -> None:
+    missed = choose(*BOARD, max_bytes=10)
+    manual = JobSpec(promote="manual")
+    assert promotion_blocker(manual, missed) is not None
+    assert promotion_blocker(manual, accept(missed, ACCEPTANCE)) is None

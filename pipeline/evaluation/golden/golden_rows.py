@@ -1,4 +1,4 @@
-"""Rows that the served model must answer again as it did when it was evaluated."""
+"""Golden rows: held-out rows and edge rows that the served model must predict again as when it was evaluated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import polars as pl
 from pipeline.contracts.records.model_version import GoldenPredictions
 from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Signature, split_label
+from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
 
 __all__ = ["MAX_GOLDEN_BYTES", "golden"]
@@ -23,10 +24,17 @@ _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-4, "int8": 1e-2, 
 
 
 def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision) -> GoldenPredictions:
-    """Rows and their answers, asked for on their own: a dynamically quantized file scales by what is in the batch."""
-    features = _representative_rows(test.select(column.name for column in signature.columns))
-    count = _count_fitting(_raw_rows(features, signature), signature)
-    chosen = features.tail(count)  # the last one is the one with a missing value
+    """Return rows and their predictions, as one batch: a dynamically quantized file scales by what is in it.
+
+    Args:
+        served: The served file.
+        test: Rows that nothing was chosen by.
+        signature: The file's.
+        precision: Of the file, on which the tolerance depends.
+    """
+    features = test.select(column.name for column in signature.columns)
+    rows = pl.concat([_representative_rows(features), edge_rows(features, signature)], how="vertical_relaxed")
+    chosen = rows.tail(_count_fitting(_raw_rows(rows, signature), signature))  # edge rows are the last to be left out
     return GoldenPredictions(
         rows=tuple(_raw_rows(chosen, signature)),
         predictions=tuple(_predictions(served.run(feeds(chosen, signature)), signature)),

@@ -1,0 +1,1 @@
+"""Golden rows: what a served model must predict again, and how its predictions are compared."""

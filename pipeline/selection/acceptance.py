@@ -1,0 +1,31 @@
+"""A person's decision, which goes before the rule and the limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.contracts.records.variant import Acceptance, LeaderboardRow, Selection
+
+__all__ = ["accept"]
+
+
+def accept(selection: Selection, acceptance: Acceptance) -> Selection:
+    """Return the selection with the accepted variant as its winner, which misses no limit that counts.
+
+    Args:
+        selection: Of the variants that the accepted one is among; it is ok.
+        acceptance: The decision.
+    """
+    reason = f"{acceptance.by} accepted {acceptance.variant} of run {acceptance.run}"
+    rows = tuple(_decide(row, acceptance.variant, reason) for row in selection.leaderboard)
+    (winner,) = (row.variant for row in rows if row.winner)
+    changes: dict[str, Any] = {"winner": winner, "leaderboard": rows, "reason": reason, "accepted": acceptance}
+    return selection.model_copy(update={**changes, "unmet": (), "nearest": ()})
+
+
+def _decide(row: LeaderboardRow, accepted: str, reason: str) -> LeaderboardRow:
+    if row.variant.display_name == accepted:
+        return row.model_copy(update={"winner": True, "outcome": "winner", "reason": reason})
+    if row.winner:
+        return row.model_copy(update={"winner": False, "outcome": "less_preferred", "reason": reason})
+    return row
