@@ -61,7 +61,7 @@ def train(settings: dict[str, Any], rows: Rows) -> tuple[bytes, float]:
         threads=1, report=lambda text: None,
     )  # fmt: skip
     began = time.process_time()
-    fitted = RECIPES["mlp"].train(RECIPES["mlp"].complete(settings), problem)
+    fitted = RECIPES["mlp"].train(RECIPES["mlp"].configure(settings), problem)
     return bytes(fitted.body().SerializeToString()), round(time.process_time() - began, 1)
 
 

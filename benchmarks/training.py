@@ -69,7 +69,7 @@ def problem(seed: int, device: str = "cpu") -> Problem:
 
 def ours(given: Problem, epochs: int, **changed: Any) -> FittedModel:
     mlp = RECIPES["mlp"]
-    return mlp.train(mlp.complete({**SETTINGS, "epochs": epochs, **changed}), given)
+    return mlp.train(mlp.configure({**SETTINGS, "epochs": epochs, **changed}), given)
 
 
 def loader_loop(seed: int, epochs: int, device: str = "cpu") -> nn.Module:
@@ -133,7 +133,7 @@ def side_by_side(rounds: int) -> dict[str, list[float]]:
     """Eight learning rates, by the clock; one after another with one thread and with all, whichever is faster."""
     given, mlp, threads = problem(0), RECIPES["mlp"], count_processors()
     rates = [1e-3 * (1 + place / 10) for place in range(TRIALS)]
-    trials = [mlp.complete({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
+    trials = [mlp.configure({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
 
     def one_after_another(threads: int) -> None:
         for trial in trials:

@@ -15,9 +15,9 @@ from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.order_trees import OrderTrees
 from pipeline.compression.validation_bench import ServedFile, ValidationBench
 from pipeline.compression.verify import VerifyExport
+from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.records.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Answers, feeds, truth
@@ -109,7 +109,7 @@ class TrainedExport:
         if all(column.kind != "text" for column in self.bench.dataset.columns):
             return False
         declared = catalogue().get(self.candidate.algorithm)
-        return declared is None or "text" not in declared.reads
+        return declared is None or "text" not in declared.supported_inputs
 
     def _predicted_out_of_fold(self) -> npt.NDArray[np.floating[Any]]:
         predicted: npt.NDArray[np.floating[Any]] = np.load(BytesIO(self._read(OUT_OF_FOLD)))["answers"]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import onnx
 import polars as pl
 
+from pipeline.contracts.algorithms.config import AlgorithmConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.ensemble import NotMade
@@ -33,6 +35,8 @@ from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Problem, Report, Rows
 from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
+from pipeline.training.algorithms.mlp import MlpConfig
 from pipeline.training.export.artifacts import write_artifacts
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.trainer import Trainer
@@ -47,12 +51,19 @@ _MOST_STUDENT_CLASSES = 10  # a model each
 _MIN_POSITIVES = 5  # validation rows that a student's threshold is tuned on
 _LOST = 2 * TIE  # of the blend's quality, at least, by a student: what few rows say of it is no tie
 # A student is to be small: of boosting a few trees, of a network one narrow layer after another.
-_STUDENTS: dict[str, dict[str, Any]] = {
-    "gradient_boosting": {"n_estimators": 300, "learning_rate": 0.1, "num_leaves": 31, "feature_fraction": 0.8,
-                          "early_stopping_rounds": 20, "folds": 1},
-    "mlp": {"hidden": (64, 64), "dropout": 0.0, "epochs": 15, "batch_size": 256, "learning_rate": 2e-3,
-            "early_stopping": 3},
-}  # fmt: skip
+_STUDENTS: Mapping[str, AlgorithmConfig] = MappingProxyType(
+    {
+        "gradient_boosting": GradientBoostingConfig(
+            n_estimators=300,
+            learning_rate=0.1,
+            num_leaves=31,
+            feature_fraction=0.8,
+            early_stopping_rounds=20,
+            folds=1,
+        ),
+        "mlp": MlpConfig(hidden=(64, 64), dropout=0.0, epochs=15, batch_size=256, learning_rate=2e-3, early_stopping=3),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +198,7 @@ class EnsembleBuilder:
             measured=self._beside(blended, answers[best], held_out[-len(self._truth) :]),
             seconds=time.perf_counter() - started,
             tolerance=RECIPES[best].tolerance * 10,  # a logit's or a spread's worth of it
-            settings={"algorithm": best, **_STUDENTS[best]},
+            settings={"algorithm": best, **_STUDENTS[best].model_dump(exclude_unset=True)},
             notes=(f"{best} that learnt what the blend answers, to the training rows and to as many new ones",),
             no_int8=RECIPES[best].no_int8,
         )

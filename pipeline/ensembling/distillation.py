@@ -6,7 +6,7 @@ Niculescu-Mizil 2006): the teacher answers them too, and on rows that it has lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from pipeline.graphs.compose import join, make_model
-from pipeline.training.algorithm import FittedModel, Problem, Recipe, Rows
+from pipeline.training.algorithm import ConfigT, FittedModel, Problem, Recipe, Rows
+from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
 from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 
 __all__ = ["Student", "distill"]
@@ -37,8 +38,8 @@ class Student:
 
 
 def distill(
-    recipe: Recipe,
-    settings: Mapping[str, Any],
+    recipe: Recipe[ConfigT],
+    config: ConfigT,
     problem: Problem,
     teacher: Callable[[Rows], Floats],
     out_of_fold: Floats | None = None,
@@ -47,7 +48,7 @@ def distill(
 
     Args:
         recipe: Trains it.
-        settings: Of the recipe.
+        config: Of the recipe.
         problem: What the teacher was trained for.
         teacher: Its predictions, as Student has them.
         out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
@@ -60,12 +61,13 @@ def distill(
         told = _prefer(out_of_fold[-len(problem.validation) :], told)
     wanted, held = (_scores(answers, problem.classes) for answers in (taught, told))
     middle, spread = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-12)
-    complete = recipe.complete(settings)
-    if wanted.shape[1] > 1 and "turn" in complete:
-        complete["turn"] = False  # each model would look for its pairs, which takes longer than its trees
+    if wanted.shape[1] > 1 and isinstance(config, GradientBoostingConfig):
+        config = config.model_copy(
+            update={"turn": False}
+        )  # each model would look for its pairs, which takes longer than its trees
     fitted = [
         recipe.train(
-            complete,
+            config,
             replace(
                 problem,
                 task="regression",

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate, Plan
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.runtime.job import JobContext, end_process, run_error, run_job
 from pipeline.jobs.runtime.live_progress import Live
@@ -176,7 +176,7 @@ def _train(context: JobContext, trainer: Trainer, candidate: Candidate, folder: 
         from pipeline.training.several_targets import train_each_target
 
         return train_each_target(trainer, candidate, folder, report)
-    if not catalogue()[candidate.algorithm].brings_code:
+    if not catalogue()[candidate.algorithm].has_user_code:
         return trainer.train(candidate, folder, report)
     return train_isolated(context, trainer, candidate, folder, report)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.object_keys import MODEL_CODE
 from pipeline.contracts.records.outcome import CHECKPOINT, TRAINED, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Cost
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.contracts.records.dataset import Dataset, can_bag
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.job_spec import JobSpec, Limits
@@ -101,7 +101,7 @@ def minutes_for(limits: Limits, queues: list[str], *, has_ensemble: bool = False
 def count_trainings(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec) -> int:
     """Count a candidate's trainings: one for each fold of its bag and for its refit, or one (training.trainer)."""
     training = spec.training
-    alone = declared.brings_code or training.privacy or training.base_model or training.parallel.nodes > 1
+    alone = declared.has_user_code or training.privacy or training.base_model or training.parallel.nodes > 1
     if alone or not can_bag(dataset) or spec.folds == 1:
         return 1
     return spec.folds + (spec.serve == "single" or dataset.split_by == "time")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.base_model import Base
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut
 from pipeline.contracts.records.plan import Candidate, Plan
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec, Training
 
 __all__ = ["align_columns_to_base", "plan_with_base", "restrict_to_base_algorithm"]
@@ -67,12 +67,12 @@ def plan_with_base(plan: Plan, base: Base) -> Plan:
 
     Raise InvalidJobSpecError when the network is not among the candidates.
     """
-    if catalogue()[base.algorithm].brings_code:
+    if catalogue()[base.algorithm].has_user_code:
         raise InvalidJobSpecError(
             f"training.base_model: {base.version} is a model.py, whose network is its own code: a network of the "
             "catalogue is expected"
         )
-    if not catalogue()[base.algorithm].knobs or base.algorithm not in {one.algorithm for one in plan.candidates}:
+    if not catalogue()[base.algorithm].is_network or base.algorithm not in {one.algorithm for one in plan.candidates}:
         names = ", ".join(sorted({one.algorithm for one in plan.candidates}))
         raise InvalidJobSpecError(
             f"training.base_model: {base.version} is a {base.algorithm}, no such network is trained here ({names}): "

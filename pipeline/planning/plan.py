@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec
+from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, Plan, Skipped, TrainingJob, Trials
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import check_metric, check_positive_class, choose_metric
 from pipeline.contracts.spec.thresholds import check_threshold, threshold_rule
@@ -104,7 +104,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
     of_the_task = [
         name
         for name, declared in catalogue().items()
-        if dataset.task in declared.tasks and (dataset.code_sha256 or not declared.brings_code)
+        if dataset.task in declared.tasks and (dataset.code_sha256 or not declared.has_user_code)
     ]
     wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
     asked = spec.algorithms is not None
@@ -151,7 +151,7 @@ def _estimated(case: Case) -> float:
 
 
 def _queue(declared: AlgorithmSpec) -> str:
-    return "code" if declared.brings_code else declared.needs
+    return "code" if declared.has_user_code else declared.queue
 
 
 def _planned(case: Case, spec: JobSpec) -> PlannedCandidate:
@@ -171,7 +171,7 @@ def _with_time_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Can
 
 def _candidate(case: Case, spec: JobSpec) -> Candidate:
     declared, settings = case.declared, settings_of(case, spec)
-    reason = declared.good_at if case.trials is None else f"{declared.good_at}; {_searched(case.trials)}"
+    reason = declared.strengths if case.trials is None else f"{declared.strengths}; {_searched(case.trials)}"
     return Candidate(name=declared.name, algorithm=declared.name, settings=settings, reason=reason, trials=case.trials)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Input
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Input
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.job_spec import Limits, Training
@@ -54,17 +54,17 @@ def exceeds_limits_because(case: Case) -> str | None:
 
 
 def _no_code(case: Case) -> str | None:
-    if case.declared.brings_code and case.dataset.code_sha256 is None:
+    if case.declared.has_user_code and case.dataset.code_sha256 is None:
         return "there is no model.py beside the data"
     return None
 
 
 def _not_requested(case: Case) -> str | None:
-    return "only tried when named in algorithms" if case.declared.by_request and not case.asked else None
+    return "only tried when named in algorithms" if case.declared.only_by_name and not case.asked else None
 
 
 def _one_target_alone(case: Case) -> str | None:
-    if not case.dataset.targets or not case.declared.brings_code:
+    if not case.dataset.targets or not case.declared.has_user_code:
         return None
     return f"model.py learns one target, and there are {len(case.dataset.targets)}"
 
@@ -78,7 +78,7 @@ def _other_task(case: Case) -> str | None:
 def _not_private(case: Case) -> str | None:
     if case.training.privacy is None:
         return None
-    if not case.declared.knobs:
+    if not case.declared.is_network:
         return "training.privacy is set, and it cannot be trained privately"
     texts = [column.name for column in case.dataset.columns if column.kind == "text"]
     if not texts:
@@ -88,49 +88,49 @@ def _not_private(case: Case) -> str | None:
 
 def _no_intervals(case: Case) -> str | None:
     wanted = case.training.quantiles or case.training.loss == "quantile"
-    if not wanted or case.declared.knobs or case.asked or case.dataset.task != "regression":
+    if not wanted or case.declared.is_network or case.asked or case.dataset.task != "regression":
         return None
     return "quantiles are set, and it predicts none"
 
 
 def _nothing_to_read(case: Case) -> str | None:
     there = {_INPUT_OF_KIND[column.kind] for column in case.dataset.columns}
-    if there & set(case.declared.reads) and set(case.declared.must_read) <= there:
+    if there & set(case.declared.supported_inputs) and set(case.declared.required_inputs) <= there:
         return None
-    read = case.declared.must_read or case.declared.reads
+    read = case.declared.required_inputs or case.declared.supported_inputs
     return f"it needs {' and '.join(_WORDS[one] for one in read)}, and the data has none"
 
 
 def _too_many_classes(case: Case) -> str | None:
-    most = case.declared.most_classes
+    most = case.declared.max_classes
     return f"{case.classes:,} classes; its maximum is {most:,}" if most is not None and case.classes > most else None
 
 
 def _too_many_rows(case: Case) -> str | None:
-    most = case.declared.most_rows
+    most = case.declared.max_rows
     if most is None or case.rows <= most or case.asked:
         return None
     return f"{case.rows:,} training rows; its maximum is {most:,}"
 
 
 def _too_many_cells(case: Case) -> str | None:
-    most, cells = case.declared.most_cells, cells_of(case.dataset)
+    most, cells = case.declared.max_cells, cells_of(case.dataset)
     if most is None or cells <= most or case.asked:
         return None
     return f"{cells:,} cells (training rows times columns); its maximum is {most:,}"
 
 
 def _too_few_rows(case: Case) -> str | None:
-    if case.rows >= case.declared.least_rows or case.asked:
+    if case.rows >= case.declared.min_rows or case.asked:
         return None
-    return f"{case.rows:,} training rows; its minimum is {case.declared.least_rows:,}"
+    return f"{case.rows:,} training rows; its minimum is {case.declared.min_rows:,}"
 
 
 def _too_many_weights(case: Case) -> str | None:
     # A category has a column of its own for each value, one for missing and one for unknown.
     columns = case.dataset.columns
     width = sum(len(column.vocabulary) + 2 if column.kind == "categorical" else 1 for column in columns)
-    weights, most = width * max(1, case.classes), case.declared.most_weights
+    weights, most = width * max(1, case.classes), case.declared.max_weights
     if most is None or weights <= most:
         return None
     return f"{weights:,} weights over one-hot categories and classes; its maximum is {most:,}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.estimate import Estimate
 from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.contracts.records.plan import Plan, TrainingJob
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, count_trainings, seconds_of
 

@@ -7,15 +7,26 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import get_args
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Setting, Settings, did_you_mean
+from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Setting, Settings
+from pipeline.contracts.algorithms.network_config import LossName
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
-from pipeline.contracts.spec.job_spec import JobSpec, Loss, Training, merge_training, setting_error
+from pipeline.contracts.spec.job_spec import JobSpec, Training, merge_training
+from pipeline.contracts.suggestions import did_you_mean
 from pipeline.planning.rules import Case
 
-__all__ = ["check_name", "check_training", "deprecated_notes", "kind_of", "settings_of", "unread", "validate_setting"]
+__all__ = [
+    "check_training",
+    "deprecated_notes",
+    "find_hyperparameter",
+    "settings_of",
+    "unread",
+    "validate_setting",
+]
 
-_OF_CLASSES = ("cross_entropy", "focal")
+_CLASSIFICATION_LOSSES = ("cross_entropy", "focal")
+_SHARED = frozenset(Training.model_fields)  # settings that `training` sets for all networks
 # A recipe's own rate is one for adamw, with which these would hardly move, or be thrown about.
 _OPTIMIZER_LEARNING_RATES: Mapping[str, float] = MappingProxyType(
     {
@@ -29,85 +40,78 @@ _OPTIMIZER_LEARNING_RATES: Mapping[str, float] = MappingProxyType(
         "muon": 0.01,
     }
 )
-_REPORTED_ELSEWHERE = MappingProxyType(
-    {
-        "privacy_epsilon": "training.privacy",
-        "privacy_delta": "training.privacy",
-        "privacy_norm": "training.privacy",
-        "parallel": "training.parallel",
-        "base_model": "training.base_model",
-        "freeze": "training.freeze",
-        "clusters": "clusters",
-        "code": "code",
-    }
-)
 
 
 def settings_of(case: Case, spec: JobSpec) -> Settings:
-    """Complete; raise InvalidJobSpecError naming the setting that the algorithm does not have, or cannot have so."""
-    declared, where = case.declared, f"settings.{case.declared.name}"
-    settings = declared.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
-    own = {
-        name: validate_setting(where, name, value, declared)
-        for name, value in spec.settings.get(declared.name, {}).items()
+    """Return the complete settings of a candidate: the algorithm's defaults for this data, and what the spec sets.
+
+    Raises:
+        InvalidJobSpecError: The algorithm has no such setting, or the setting cannot have the value.
+    """
+    algorithm, where = case.declared, f"settings.{case.declared.name}"
+    settings = algorithm.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
+    stated = {
+        name: validate_setting(where, name, value, algorithm)
+        for name, value in spec.settings.get(algorithm.name, {}).items()
     }
     training = spec.training
-    if declared.knobs and (knobs := {name: value for name, value in own.items() if name in Training.model_fields}):
-        training = merge_training(training, knobs, where)
+    if algorithm.is_network and (shared := {name: value for name, value in stated.items() if name in _SHARED}):
+        training = merge_training(training, shared, where)
         check_training(training, case.dataset, where)
-        own = {name: value for name, value in own.items() if name not in knobs}
-    given = {**_given(case, spec, training), **own}
-    settings |= {name: value for name, value in given.items() if name in settings}
-    for name in given:
-        if name in settings and (problem := declared.value_error(name, settings[name])):
-            raise InvalidJobSpecError(f"training.{name} of {declared.name}: {problem}")
-    if declared.brings_code:
+        stated = {name: value for name, value in stated.items() if name not in shared}
+    overrides = {**_settings_of_all(case, spec, training), **stated}
+    settings |= {name: value for name, value in overrides.items() if name in settings}
+    for name in overrides:
+        if name in settings and (problem := algorithm.value_error(name, settings[name])):
+            raise InvalidJobSpecError(f"training.{name} of {algorithm.name}: {problem}")
+    if algorithm.has_user_code:
         settings["code"] = json.dumps(spec.code)
     return settings
 
 
-def _given(case: Case, spec: JobSpec, training: Training) -> Settings:
-    """By fields of the spec that are of more than one algorithm."""
-    declared = case.declared
-    given = _knobs(training, rows=case.rows) if declared.knobs else {}
-    if declared.knobs and (rate := _OPTIMIZER_LEARNING_RATES.get(training.optimizer or "")):
-        given = {"learning_rate": rate, **given}
+def _settings_of_all(case: Case, spec: JobSpec, training: Training) -> Settings:
+    """Return the settings that fields of the spec set for every algorithm that has them."""
+    is_network = case.declared.is_network
+    settings = _network_settings(training, rows=case.rows) if is_network else {}
+    if is_network and (rate := _OPTIMIZER_LEARNING_RATES.get(training.optimizer or "")):
+        settings = {"learning_rate": rate, **settings}
     if spec.clusters is not None:
-        given["clusters"] = spec.clusters
-    return given
+        settings["clusters"] = spec.clusters
+    return settings
 
 
-def _knobs(training: Training, *, rows: int) -> Settings:
-    """What ``training`` says of a network, as its settings."""
-    knobs = training.knobs
+def _network_settings(training: Training, *, rows: int) -> Settings:
+    """Return what ``training`` sets, as fields of a NetworkConfig."""
+    settings = training.hyperparameters
     if training.privacy:
-        knobs |= {
+        settings |= {
             "privacy_epsilon": training.privacy.epsilon,
             "privacy_delta": training.privacy.delta_for(rows),
             "privacy_norm": training.privacy.max_gradient_norm,
         }
     if training.parallel.nodes > 1:
-        knobs["parallel"] = training.parallel.strategy
+        settings["parallel"] = training.parallel.strategy
     if training.base_model:
-        knobs |= {"base_model": training.base_model, "freeze": training.freeze}
-    return knobs
+        settings |= {"base_model": training.base_model, "freeze": training.freeze}
+    return settings
 
 
 def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
-    """What of ``training`` some of the algorithms do not read, of those that were named, else what none reads; and
-    ``settings`` of what is not tried."""
-    deaf = {
-        name: [one.name for one in planned if not (one.knobs and name in one.defaults)] for name in spec.training.knobs
-    }
-    told = {name: names for name, names in deaf.items() if names and (spec.algorithms or len(names) == len(planned))}
-    tried = {one.name for one in planned}
-    return (
-        *(
-            f"training.{name} is not read by {', '.join(names)}: settings is for what an algorithm has of its own"
-            for name, names in told.items()
-        ),
-        *(f"settings.{name}: it is not tried here" for name in spec.settings if name not in tried),
-    )
+    """Return a note for each setting of the spec without effect.
+
+    Settings of ``training`` that named algorithms do not have, or that no planned one has; ``settings`` of algorithms
+    that are not planned.
+    """
+    names = {algorithm.name for algorithm in planned}
+    notes = []
+    for setting in spec.training.hyperparameters:
+        without = [algorithm.name for algorithm in planned if not algorithm.is_network]
+        if without and (spec.algorithms or len(without) == len(planned)):
+            notes.append(
+                f"training.{setting} is not read by {', '.join(without)}: settings is for what an algorithm has of "
+                "its own"
+            )
+    return (*notes, *(f"settings.{name}: it is not tried here" for name in spec.settings if name not in names))
 
 
 def deprecated_notes(spec: JobSpec) -> tuple[str, ...]:
@@ -130,8 +134,10 @@ def check_training(training: Training, dataset: Dataset, where: str = "training"
     task = dataset.task
     if dataset.targets:
         _check_several_targets(training, where)
-    if training.loss and (training.loss in _OF_CLASSES) != (task == "classification"):
-        fitting = [loss for loss in get_args(Loss) if (loss in _OF_CLASSES) == (task == "classification")]
+    if training.loss and (training.loss in _CLASSIFICATION_LOSSES) != (task == "classification"):
+        fitting = [
+            loss for loss in get_args(LossName) if (loss in _CLASSIFICATION_LOSSES) == (task == "classification")
+        ]
         raise InvalidJobSpecError(
             f"{where}.loss '{training.loss}' is not for {task}: one of {', '.join(fitting)} is expected"
         )
@@ -172,64 +178,30 @@ def _check_class_weights(training: Training, dataset: Dataset) -> None:
         )
 
 
-def check_name(where: str, name: str, declared: AlgorithmSpec) -> None:
-    """Raise InvalidJobSpecError when the algorithm has no such setting, or it is said elsewhere."""
-    if name not in declared.defaults:
-        raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {did_you_mean(name, declared.defaults)}")
-    if name in _REPORTED_ELSEWHERE:
-        raise InvalidJobSpecError(f"{where}.{name}: {_REPORTED_ELSEWHERE[name]} says it for every algorithm")
+def find_hyperparameter(where: str, name: str, algorithm: AlgorithmSpec) -> Hyperparameter:
+    """Return the hyper-parameter that ``settings`` or ``search.space`` names.
+
+    Raises:
+        InvalidJobSpecError: The algorithm has none of this name, or another field of train.yaml sets it.
+    """
+    field = algorithm.hyperparameter(name)
+    if field is None:
+        raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {did_you_mean(name, algorithm.defaults)}")
+    if field.set_by:
+        raise InvalidJobSpecError(f"{where}.{name}: {field.set_by} says it for every algorithm")
+    return field
 
 
-def validate_setting(where: str, name: str, value: Setting, declared: AlgorithmSpec) -> Setting:
-    """``value`` as the setting has it; raise InvalidJobSpecError as check_name, or where it is of another kind."""
-    check_name(where, name, declared)
-    if value is None and name in declared.unbounded:
-        return None
-    where = f"{where}.{name}"
-    default = declared.defaults[name]
-    value = _number(value, default)
-    is_knob = declared.knobs and name in Training.model_fields
-    if is_knob and value is None:
+def validate_setting(where: str, name: str, value: Setting, algorithm: AlgorithmSpec) -> Setting:
+    """Return ``value`` as the type that the hyper-parameter has.
+
+    Raises:
+        InvalidJobSpecError: As find_hyperparameter, or the hyper-parameter cannot have the value.
+    """
+    field = find_hyperparameter(where, name, algorithm)
+    value = field.read(value)
+    if value is None and algorithm.is_network and name in _SHARED:
         return value  # the plan chooses
-    problem = setting_error(name, value) if is_knob else None
-    if not (is_knob and problem is None) and not _is_compatible(value, default):
-        raise InvalidJobSpecError(f"{where}: a value is {kind_of(value)}, {kind_of(default)} is expected")
-    if problem := problem or declared.value_error(name, value):
-        raise InvalidJobSpecError(f"{where}: {problem}")
+    if problem := field.value_error(value):
+        raise InvalidJobSpecError(f"{where}.{name}: {problem}")
     return value
-
-
-def _number(value: Setting, default: Setting) -> Setting:
-    """YAML reads 1e-3 as a word, and 100.0 where a whole number is meant is one."""
-    if isinstance(default, bool) or not isinstance(default, int | float) or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return value
-    if isinstance(default, int) and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-def _is_compatible(value: Setting, default: Setting) -> bool:
-    if default is None:
-        return True  # the recipe decides what no value means
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if isinstance(default, int):
-        return isinstance(value, int)
-    if isinstance(default, tuple) and default:
-        return isinstance(value, tuple) and all(isinstance(one, type(default[0])) for one in value)
-    return isinstance(value, type(default))
-
-
-def kind_of(value: Setting) -> str:
-    """In words."""
-    if isinstance(value, tuple):
-        return f"a list ({', '.join(dict.fromkeys(map(kind_of, value))) or 'empty'})"
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
-    return kinds.get(type(value), "nothing")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Range, Setting, Space, did_you_mean
+from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Range, Setting, Space
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.settings import check_name, kind_of, validate_setting
+from pipeline.contracts.suggestions import did_you_mean
+from pipeline.planning.settings import find_hyperparameter, validate_setting
 
 __all__ = ["check_search", "notes_of", "trials_of"]
 
@@ -50,21 +52,18 @@ def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | No
     for name in space:
         if name in spec.settings.get(declared.name, {}):
             raise InvalidJobSpecError(f"search.space.{declared.name}.{name}: settings has its value already")
-        if (other := declared.matters_to.get(name, task)) != task:
-            raise InvalidJobSpecError(f"search.space.{declared.name}.{name}: it matters to {other} alone")
-    if declared.needs == "gpu" and spec.training.parallel.nodes > 1:
+    if declared.queue == "gpu" and spec.training.parallel.nodes > 1:
         raise InvalidJobSpecError(
             f"search and training.parallel.nodes: {declared.name} is searched on one machine, or trained by several"
         )
-    space = {name: _checked(declared, name, among) for name, among in space.items()}
+    space = {name: _checked(declared, name, among, task) for name, among in space.items()}
     if search.method == "grid" and (count := _size(space)) > _MAX_GRID_POINTS:
         raise InvalidJobSpecError(
             f"search.space.{declared.name}: a grid of {count:,} settings, {_MAX_GRID_POINTS:,} are the most: "
             "fewer values are expected, or the method random, halving or bayesian"
         )
-    cheaper = {name: value for name, value in declared.in_trials.items() if name not in space}
     cv = search.cv if spec.split.by != "time" else None
-    return Trials(method=search.method, space=space, trials=search.trials, cv=cv, cheaper=cheaper)
+    return Trials(method=search.method, space=space, trials=search.trials, cv=cv)
 
 
 def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
@@ -76,37 +75,38 @@ def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
 
 def _default_space(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Space:
     """The algorithm's own space, without what the spec has fixed and what says nothing to the task."""
-    fixed = {**(spec.training.knobs if declared.knobs else {}), **spec.settings.get(declared.name, {})}
+    fixed = {**(spec.training.hyperparameters if declared.is_network else {}), **spec.settings.get(declared.name, {})}
     return {
-        name: among
-        for name, among in declared.space.items()
-        if name not in fixed and declared.matters_to.get(name, task) == task
+        field.name: field.search
+        for field in declared.hyperparameters
+        if field.search is not None and field.name not in fixed and field.task in (None, task)
     }
 
 
-def _checked(declared: AlgorithmSpec, name: str, among: Range | tuple[Setting, ...]) -> Range | tuple[Setting, ...]:
-    """``among``; a range of a setting that is a whole number is one of whole numbers."""
+def _checked(
+    declared: AlgorithmSpec, name: str, among: Range | tuple[Setting, ...], task: Task
+) -> Range | tuple[Setting, ...]:
+    """Return what a search tries of a setting; a range of a setting that is an integer is one of integers."""
     where = f"search.space.{declared.name}"
+    field = find_hyperparameter(where, name, declared)
+    if field.task not in (None, task):
+        raise InvalidJobSpecError(f"{where}.{name}: it matters to {field.task} alone")
     if not isinstance(among, Range):
         return tuple(validate_setting(where, name, value, declared) for value in among)
-    check_name(where, name, declared)
-    default = declared.defaults[name]
-    _check_range(f"{where}.{name}", among, default)
-    for bound in (among.low, among.high):
-        if problem := declared.value_error(name, bound):
-            raise InvalidJobSpecError(f"{where}.{name}: {problem}")
-    return among.model_copy(update={"whole": True}) if isinstance(default, int) else among
+    _check_range(f"{where}.{name}", among, field)
+    return among.model_copy(update={"whole": True}) if "integer" in field.kinds else among
 
 
-def _check_range(where: str, among: Range, default: Setting) -> None:
-    if isinstance(default, bool | str | tuple):
-        raise InvalidJobSpecError(
-            f"{where}: a range is of numbers, and {kind_of(default)} is expected: name the values"
-        )
+def _check_range(where: str, among: Range, field: Hyperparameter) -> None:
+    if not field.is_numeric:
+        raise InvalidJobSpecError(f"{where}: only numbers have a range: a list is expected, each {field.expected}")
     if among.low >= among.high:
         raise InvalidJobSpecError(f"{where}: low is {among.low:g} and high {among.high:g}: low < high is expected")
     if among.log and among.low <= 0:
         raise InvalidJobSpecError(f"{where}: a range with log begins above 0, and low is {among.low:g}")
+    for bound in (among.low, among.high):
+        if problem := field.value_error(field.read(bound)):
+            raise InvalidJobSpecError(f"{where}: {problem}")
 
 
 def _size(space: Space) -> int:

@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, did_you_mean
+from pipeline.contracts.algorithms.config import AlgorithmConfig
+from pipeline.contracts.algorithms.hyperparameter import Setting
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.signature import Task
+from pipeline.contracts.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import onnx
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlgorithmSpec",
     "Checkpoints",
+    "ConfigT",
     "FittedModel",
     "NoCheckpoints",
     "Objective",
@@ -31,14 +36,13 @@ __all__ = [
     "Recipe",
     "Report",
     "Rows",
-    "Settings",
     "objective_of",
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
 Report = Callable[[str], None]
 Objective = Literal["squared_error", "absolute_error", "relative_error", "poisson", "tweedie"]
-Settings = Mapping[str, Any]  # as contracts.algorithm_spec.Setting
+ConfigT = TypeVar("ConfigT", bound=AlgorithmConfig)
 
 
 _ABSOLUTE = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
@@ -220,10 +224,10 @@ class Problem:
         scaled: npt.NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
         return scaled
 
-    def built_from(self, settings: Settings) -> Rows:
+    def built_from(self, config: NetworkConfig) -> Rows:
         """The rows that a network's ranges, bins and vocabularies are taken from: where it goes on from another one,
         that one's, so that it is built as that was and the weights mean the same."""
-        return self.base.rows if self.base is not None and settings["base_model"] else self.train
+        return self.base.rows if self.base is not None and config.base_model else self.train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,40 +251,47 @@ class FittedModel:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """An algorithm: what it declares, and how it is trained.
+class Recipe(Generic[ConfigT]):
+    """An algorithm: its description, its hyper-parameters, and how it is trained.
 
     ``no_int8``, ``tolerance``: as TrainedCandidate has them. ``log_links``: its objectives whose predictions are
     logarithms (features.target_transform).
-    ``side_by_side``: several settings at once, in less time than one after the other; None where these cannot be.
+    ``side_by_side``: trains several configs at once, in less time than one after the other; None where these cannot be.
     """
 
-    declares: AlgorithmSpec
+    spec: AlgorithmSpec
+    config: type[ConfigT]
     tolerance: float
-    train: Callable[[Settings, Problem], FittedModel]
+    train: Callable[[ConfigT, Problem], FittedModel]
     no_int8: str = ""
     log_links: tuple[Objective, ...] = ()
-    side_by_side: Callable[[Sequence[Settings], Problem], Sequence[FittedModel] | None] | None = None
+    side_by_side: Callable[[Sequence[ConfigT], Problem], Sequence[FittedModel] | None] | None = None
 
     @property
     def name(self) -> str:
-        return self.declares.name
+        """Name of the algorithm."""
+        return self.spec.name
 
-    def complete(self, chosen: Settings) -> dict[str, Any]:
-        """Complete ``chosen`` with the defaults of what it leaves open.
+    def configure(self, settings: Mapping[str, Setting]) -> ConfigT:
+        """Return the config with these settings and the defaults of the others.
 
         Raises:
             CandidateFailedError: The algorithm has no such setting, or the setting cannot have the value.
         """
-        self.check_names(chosen)
-        for name, value in chosen.items():
-            if problem := self.declares.value_error(name, value):
+        self.check_names(settings)
+        for name, value in settings.items():
+            if problem := self.spec.value_error(name, value):
                 raise CandidateFailedError(f"{self.name}: {name}: {problem}")
-        return {**self.declares.defaults, **chosen}
+        return self.config.model_validate(dict(settings))
 
     def check_names(self, names: Iterable[str]) -> None:
-        """Raise CandidateFailedError where the algorithm has no setting of such a name."""
-        defaults = self.declares.defaults
+        """Check that the algorithm has settings of these names.
+
+        Raises:
+            CandidateFailedError: It has not.
+        """
         for name in names:
-            if name not in defaults:
-                raise CandidateFailedError(f"{self.name} has no setting '{name}': {did_you_mean(name, defaults)}")
+            if self.spec.hyperparameter(name) is None:
+                raise CandidateFailedError(
+                    f"{self.name} has no setting '{name}': {did_you_mean(name, self.spec.defaults)}"
+                )

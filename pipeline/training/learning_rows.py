@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.records.dataset import GROUP, TIME, Dataset
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import measure
@@ -18,7 +19,7 @@ from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.algorithm import Objective, Problem, Recipe, Rows, Settings
+from pipeline.training.algorithm import ConfigT, Objective, Problem, Recipe, Rows
 from pipeline.training.features.target_transform import TargetTransform, target_transforms
 from pipeline.training.resampling.folds import separate_frequent
 
@@ -70,7 +71,7 @@ class LearningRows:
         return self if transform == self.target else replace(self, transform=transform, source=self)
 
     def select_transform(
-        self, recipe: Recipe, settings: Settings, problem: Problem
+        self, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem
     ) -> tuple[LearningRows, tuple[str, ...]]:
         """Return the rows with the transform of their target that the algorithm learns best, and notes on it.
 
@@ -81,11 +82,12 @@ class LearningRows:
         from pipeline.training.search.target_selection import select_target_transform
 
         # A loss that train.yaml names is of the target, or of its logarithm; so are quantiles.
-        log_links = () if settings.get("loss") or settings.get("quantiles") else recipe.log_links
+        has_loss = isinstance(config, NetworkConfig) and bool(config.loss or config.quantiles)
+        log_links = () if has_loss else recipe.log_links
         signature = self.dataset.signature
         transform, note = select_target_transform(
             recipe,
-            settings,
+            config,
             replace(problem, train=self.all),
             self.transforms(log_links, logarithms=True),
             lambda values, y_true, weight: measure(

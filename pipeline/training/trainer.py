@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.contracts.algorithms.config import AlgorithmConfig
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import BAG_FOLDS, Dataset, can_bag
@@ -33,13 +35,13 @@ from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import (
     Base,
     Checkpoints,
+    ConfigT,
     FittedModel,
     NoCheckpoints,
     Problem,
     Recipe,
     Report,
     Rows,
-    Settings,
 )
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.machine import Machine, limit_blas_threads
@@ -127,18 +129,18 @@ class Trainer:
         started = time.perf_counter()
         recipe = RECIPES[candidate.algorithm]
         limit_blas_threads(self.machine.threads)
-        settings: Settings = recipe.complete(candidate.settings)
+        config: AlgorithmConfig = recipe.configure(candidate.settings)
         problem = self.problem(candidate, report)
         report("begins")
         searched = self._search(recipe, candidate, replace(problem, process=Process()))
         if searched is not None:
-            settings, problem = searched.settings, replace(problem, checkpoints=searched.checkpoints)
+            config, problem = searched.config, replace(problem, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
-        settings = self._broadcast_settings(settings)
-        learner, target_notes = self._select_target(recipe, settings, problem)
+        config = self._broadcast(config)
+        learner, target_notes = self._select_target(recipe, config, problem)
         problem = learner.rows.apply_target(problem)
-        bag = learner._train_bag(recipe, settings, problem)
-        fitted = learner._choose_served(bag, recipe, settings, problem) if bag else recipe.train(settings, problem)
+        bag = learner._train_bag(recipe, config, problem)
+        fitted = learner._choose_served(bag, recipe, config, problem) if bag else recipe.train(config, problem)
         seconds = time.perf_counter() - started
         outputs = fitted.predict(problem.validation)
         learner = replace(learner, learning_rows=learner.rows.smear(bag.out_of_fold if bag else None, outputs))
@@ -159,7 +161,7 @@ class Trainer:
             tolerance=scale_tolerance(recipe.tolerance * learner.rows.sensitivity, signature.temperature)
             + self.rows.resolution,
             history=fitted.history,
-            settings=settings,
+            settings=config.model_dump(),
             trials=searched.trials if searched else (),
             notes=(
                 *(*self.notes, *(searched.notes if searched else ()), *target_notes),
@@ -185,9 +187,7 @@ class Trainer:
         """Take part in a training whose results the main process keeps; it searches for the settings alone."""
         recipe = RECIPES[candidate.algorithm]
         problem = self.problem(candidate, lambda text: None)
-        recipe.train(
-            self._broadcast_settings(recipe.complete(candidate.settings)), replace(problem, watch=lambda point: None)
-        )
+        recipe.train(self._broadcast(recipe.configure(candidate.settings)), replace(problem, watch=lambda point: None))
 
     @cached_property
     def rows(self) -> LearningRows:
@@ -219,17 +219,19 @@ class Trainer:
         )
         return self.rows.apply_target(problem)
 
-    def _select_target(self, recipe: Recipe, settings: Settings, problem: Problem) -> tuple[Trainer, tuple[str, ...]]:
+    def _select_target(
+        self, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem
+    ) -> tuple[Trainer, tuple[str, ...]]:
         """Return the trainer of the target's transform that the algorithm learns best, and notes on the comparison.
 
         A private training would spend its epsilon on it; base models and several processes learn the target as it is.
         """
-        if self._is_one_model(settings):
+        if self._is_one_model(config):
             return self, ()
-        rows, notes = self.rows.select_transform(recipe, settings, problem)
+        rows, notes = self.rows.select_transform(recipe, config, problem)
         return replace(self, learning_rows=rows), notes
 
-    def _choose_served(self, bag: Bag, recipe: Recipe, settings: Settings, problem: Problem) -> FittedModel:
+    def _choose_served(self, bag: Bag, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem) -> FittedModel:
         """Return the bag's average, or one model refit on all rows where that is asked for or the limits want it.
 
         Where time splits the rows it is the refit, which alone has learned from the latest ones.
@@ -242,7 +244,7 @@ class Trainer:
             if self._is_within_limits(average):
                 return average
             problem.report("the bag does not keep the limits")
-        return refit(bag, everything, lambda all_rows: recipe.train(settings, all_rows))
+        return refit(bag, everything, lambda all_rows: recipe.train(config, all_rows))
 
     @property
     def _refits(self) -> bool:
@@ -266,28 +268,28 @@ class Trainer:
             microseconds.append(1e6 * (time.perf_counter() - began))
         return float(np.median(microseconds)) <= self.limits.max_latency_us
 
-    def _train_bag(self, recipe: Recipe, settings: Settings, problem: Problem) -> Bag | None:
+    def _train_bag(self, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem) -> Bag | None:
         """Train a model for each fold of all rows; None where one model is trained on the training rows."""
-        folds = self._bag_folds(settings)
+        folds = self._bag_folds(config)
         if len(folds) < 2:
             return None
         everything = replace(problem, train=self.rows.all)
         take = self._take_texts if self.rows.all.text.size else None
-        return train_bag(folds, everything, lambda fold: recipe.train(settings, fold), take, is_refit=self._refits)
+        return train_bag(folds, everything, lambda fold: recipe.train(config, fold), take, is_refit=self._refits)
 
-    def _is_one_model(self, settings: Settings) -> bool:
-        """Return whether a candidate with these settings is one model, and no bag.
+    def _is_one_model(self, config: AlgorithmConfig) -> bool:
+        """Return whether a candidate with this config is one model, and no bag.
 
         Each fold of a private training would spend its epsilon anew; a base model and a user's code have one network;
         several processes train one model together, and the one that is left of them goes on with it.
         """
-        is_shared = self.process.size > 1 or settings.get("parallel", "none") != "none"
-        return bool(settings.get("privacy_epsilon") or settings.get("base_model") or self.code or is_shared)
+        is_alone = isinstance(config, NetworkConfig) and config.trains_one_model
+        return is_alone or self.code is not None or self.process.size > 1
 
-    def _bag_folds(self, settings: Settings) -> Sequence[Fold]:
-        """Return the folds of a candidate with these settings; none where it cannot be a bag."""
-        count = int(settings.get("folds") or self.folds)
-        if self._is_one_model(settings) or count < 2 or not (can_bag(self.dataset) and self.rows.can_fold):
+    def _bag_folds(self, config: AlgorithmConfig) -> Sequence[Fold]:
+        """Return the folds of a candidate with this config; none where it cannot be a bag."""
+        count = config.bag_folds or self.folds
+        if self._is_one_model(config) or count < 2 or not (can_bag(self.dataset) and self.rows.can_fold):
             return ()
         return self._folds(count)
 
@@ -338,15 +340,15 @@ class Trainer:
         decided = decide(signature, y_true, predictions, rule, weight, calibrates=not fitted.privacy)
         return {"quality": measure(signature, y_true, decided.answers, weight=weight), **decided.fields}
 
-    def _broadcast_settings(self, settings: Settings) -> Settings:
-        """Those of the main process."""
+    def _broadcast(self, config: AlgorithmConfig) -> AlgorithmConfig:
+        """Return the config of the main process."""
         if self.process.size == 1:
-            return settings
+            return config
         from pipeline.training.distributed.factory import make_strategy
 
-        return make_strategy("ddp", self.process, self.machine.device).broadcast(settings)
+        return make_strategy("ddp", self.process, self.machine.device).broadcast(config)
 
-    def _search(self, recipe: Recipe, candidate: Candidate, problem: Problem) -> SearchResult | None:
+    def _search(self, recipe: Recipe[Any], candidate: Candidate, problem: Problem) -> SearchResult | None:
         if candidate.trials is None:
             return None
         from pipeline.training.search.search import search

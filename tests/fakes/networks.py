@@ -10,14 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import TrainedNetwork, train_network
-from pipeline.training.networks.config import NETWORK_DEFAULTS
 
-__all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "problem", "weights"]
+__all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "problem", "small", "weights"]
 
-SMALL: dict[str, Any] = {**NETWORK_DEFAULTS, "epochs": 4, "batch_size": 16, "learning_rate": 0.01}
+SMALL = NetworkConfig(epochs=4, batch_size=16, learning_rate=0.01)
+
+
+def small(**settings: Any) -> NetworkConfig:
+    """SMALL with these hyper-parameters changed."""
+    return NetworkConfig(**{**SMALL.model_dump(), **settings})
 
 
 def points(rows: int, *, classes: int = 2, seed: int = 0) -> Rows:
@@ -124,7 +129,7 @@ def learn(given: Problem, build: Callable[[], nn.Module] | None = None, **settin
     if build is None:
         outputs = given.classes or 1
         build = wide(outputs, given.train.num.shape[1]) if settings.get("sparsity") else flat(outputs)
-    return train_network(build, columns("num"), {**SMALL, **settings}, given)
+    return train_network(build, columns("num"), small(**settings), given)
 
 
 def weights(network: nn.Module) -> Mapping[str, list[float]]:

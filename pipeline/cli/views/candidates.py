@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
-from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.records.variant import CandidateReport
 
 __all__ = ["reason_lines", "served_lines", "short_lines", "tried_lines"]

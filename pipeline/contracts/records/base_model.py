@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.dataset import ColumnProfile
 from pipeline.contracts.signature import Task

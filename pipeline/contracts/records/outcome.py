@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.decision import Decision, DecisionFit
 from pipeline.contracts.records.run import RunError

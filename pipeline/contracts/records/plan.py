@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.contracts.algorithm_spec import Settings, Space
+from pipeline.contracts.algorithms.hyperparameter import Settings, Space
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.base_model import Base
 from pipeline.contracts.records.estimate import Estimate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pipeline.contracts.algorithm_spec import Settings
+from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.decision import Decision, DecisionFit
 from pipeline.contracts.records.outcome import Trial

@@ -7,6 +7,7 @@ editors complete it: ``# yaml-language-server: $schema=...``.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
@@ -22,45 +23,67 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.contracts.algorithm_spec import Range, Settings, Space, did_you_mean
+from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.hyperparameter import Range, Settings, Space
+from pipeline.contracts.algorithms.network_config import (
+    L1,
+    L2,
+    Averaging,
+    Batching,
+    BatchSize,
+    Dropout,
+    EarlyStopping,
+    Epochs,
+    FocalGamma,
+    GradientNorm,
+    Hidden,
+    HuberDelta,
+    LabelSmoothing,
+    LearningRate,
+    Loss,
+    Mixup,
+    Momentum,
+    NumberFormat,
+    Optimizer,
+    Quantiles,
+    RateDecay,
+    Schedule,
+    SharedBits,
+    Sparsity,
+    StepEpochs,
+    Warmup,
+    WeightDecay,
+)
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.dataset import BAG_FOLDS
 from pipeline.contracts.records.decision import ThresholdMetric
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision
 from pipeline.contracts.signature import Task
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, resolve_metric
 from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.train_yaml import load_train_yaml
+from pipeline.contracts.suggestions import did_you_mean
 
 __all__ = [
     "MAX_TARGETS",
+    "SCHEMA_FILE",
     "Algorithm",
     "Compression",
     "JobSpec",
     "Limits",
-    "Loss",
-    "Optimizer",
     "Parallel",
     "Prefer",
     "Privacy",
-    "Schedule",
     "Search",
     "Split",
     "Training",
     "merge_training",
     "parse_job_spec",
-    "setting_error",
 ]
 
-Optimizer = Literal[
-    "gd", "normalized_gd", "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "muon",
-]  # fmt: skip
-Schedule = Literal["constant", "step", "exponential", "cosine", "warmup", "one_cycle", "plateau"]
+SCHEMA_FILE = Path(__file__).with_name("job_spec.schema.json")
 Prefer = Literal["quality", "balanced", "size", "latency"]
-Loss = Literal["cross_entropy", "focal", "mse", "mae", "huber", "quantile"]
-
 MAX_TARGETS = 50  # each is trained by itself
 _OR_LIST: Any = {
     "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}, {"type": "array"}]
@@ -108,7 +131,6 @@ Header = Annotated[
     ),
 ]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
-Batch = Annotated[int, Field(ge=1, le=65536)]
 Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
 Threshold = Annotated[
     Literal["auto"] | Annotated[float, Field(gt=0, lt=1)],
@@ -184,42 +206,39 @@ class Privacy(_StrictModel):
 
 
 class Training(_StrictModel):
-    """The torch candidates' knobs; None lets the plan choose from the data's shape.
+    """Hyper-parameters of all networks (NetworkConfig), and how they train; None lets the plan choose.
 
-    ``batching``: ``batch_size`` is fixed, or its two numbers are the range that is drawn from, or grown through; full
-    takes all rows at once. ``class_weights``: balanced, or a weight for each class that is named (others 1).
+    ``class_weights``: balanced, or a weight for each class that is named (others 1).
     """
 
-    epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
+    epochs: Epochs | None = None
     optimizer: Optimizer | None = None
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    learning_rate: LearningRate | None = None
+    momentum: Momentum | None = None
     schedule: Schedule | None = None
-    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None  # share of all steps
-    decay: Annotated[float, Field(gt=0, le=1)] | None = None  # step, exponential, plateau: times the rate
-    step_epochs: Annotated[int, Field(ge=1, le=1000)] | None = (
-        None  # step: after so many; plateau: without a better one
-    )
-    batch_size: Batch | tuple[Batch, Batch] | None = None
-    batching: Literal["fixed", "full", "random", "growing"] | None = None
+    warmup: Warmup | None = None
+    decay: RateDecay | None = None
+    step_epochs: StepEpochs | None = None
+    batch_size: BatchSize | None = None
+    batching: Batching | None = None
     loss: Loss | None = None
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
-    focal_gamma: Annotated[float, Field(ge=0, le=10)] | None = None
-    huber_delta: Annotated[float, Field(gt=0)] | None = None  # in standard deviations of the target
-    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    label_smoothing: LabelSmoothing | None = None
+    focal_gamma: FocalGamma | None = None
+    huber_delta: HuberDelta | None = None
+    quantiles: Quantiles | None = None
     class_weights: Literal["balanced"] | dict[Label, Annotated[float, Field(gt=0)]] | None = None
-    hidden: tuple[Annotated[int, Field(ge=1, le=8192)], ...] | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    l1: Annotated[float, Field(ge=0, le=10)] | None = None
-    l2: Annotated[float, Field(ge=0, le=10)] | None = None
-    weight_decay: Annotated[float, Field(ge=0, le=10)] | None = None  # decoupled from the gradient, as adamw has it
-    max_gradient_norm: Annotated[float, Field(gt=0)] | None = None
-    mixup: Annotated[float, Field(ge=0, le=10)] | None = None  # alpha; images
-    averaging: Literal["none", "ema", "swa"] | None = None
-    sparsity: Annotated[float, Field(ge=0, lt=1)] | None = None  # share of the weights that are pruned
-    shared_bits: Annotated[int, Field(ge=0, le=8)] | None = None  # 2 to the power of it: values of a tensor; 0: any
-    early_stopping: Annotated[int, Field(ge=1, le=1000)] | None = None  # epochs without a better validation loss
-    precision: Literal["fp32", "bf16"] | None = None
+    hidden: Hidden | None = None
+    dropout: Dropout | None = None
+    l1: L1 | None = None
+    l2: L2 | None = None
+    weight_decay: WeightDecay | None = None
+    max_gradient_norm: GradientNorm | None = None
+    mixup: Mixup | None = None
+    averaging: Averaging | None = None
+    sparsity: Sparsity | None = None
+    shared_bits: SharedBits | None = None
+    early_stopping: EarlyStopping | None = None
+    precision: NumberFormat | None = None
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0  # at least; 0: after each epoch
     privacy: Privacy | None = None
     parallel: Parallel = Parallel()
@@ -238,8 +257,8 @@ class Training(_StrictModel):
         return self
 
     @property
-    def knobs(self) -> Settings:
-        """The settings of a network that were given a value."""
+    def hyperparameters(self) -> Settings:
+        """Fields of a NetworkConfig that were given a value."""
         return self.model_dump(exclude_none=True, exclude=_NOT_HYPERPARAMETERS)
 
 
@@ -388,24 +407,23 @@ class JobSpec(_StrictModel):
         return self
 
 
-def setting_error(name: str, value: object) -> str | None:
-    """Why ``training.<name>`` cannot be ``value``; None: it can, beside others that fit it."""
-    try:
-        Training.model_validate({name: value})
-    except ValidationError as error:
-        own = [problem for problem in error.errors() if problem["loc"]]
-        return _sentence(own).removeprefix(f"train.yaml: {name}: ") if own else None
-    return None
-
-
 def merge_training(training: Training, own: Settings, where: str) -> Training:
-    """``training``, with what ``own`` says of its knobs instead; raise InvalidJobSpecError, told after ``where``."""
-    given = {**training.model_dump(exclude_none=True), **own}
+    """Return ``training`` with these hyper-parameters in place of its own.
+
+    Args:
+        training: For all networks.
+        own: Of one network.
+        where: The field of train.yaml that ``own`` comes from, for messages.
+
+    Raises:
+        InvalidJobSpecError: They do not fit together.
+    """
+    merged = {**training.model_dump(exclude_none=True), **own}
     try:
-        return Training.model_validate(given)
+        return Training.model_validate(merged)
     except ValidationError as error:
-        sentences = (one.removeprefix("train.yaml: ") for one in _sentences(error))
-        raise InvalidJobSpecError("; ".join(f"{where}.{one}" for one in sentences)) from error
+        sentences = (sentence.removeprefix("train.yaml: ") for sentence in _sentences(error))
+        raise InvalidJobSpecError("; ".join(f"{where}.{sentence}" for sentence in sentences)) from error
 
 
 def parse_job_spec(document: bytes) -> JobSpec:

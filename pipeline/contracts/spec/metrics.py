@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from pipeline.contracts.algorithm_spec import did_you_mean
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.signature import Task
+from pipeline.contracts.suggestions import did_you_mean
 
 __all__ = [
     "METRIC_ALIASES",

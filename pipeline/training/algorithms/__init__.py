@@ -10,19 +10,20 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from pipeline.training.algorithm import Recipe
 
 __all__ = ["RECIPES"]
 
 
-def _recipes() -> list[Recipe]:
+def _recipes() -> list[Recipe[Any]]:
     names = [module.name for module in pkgutil.iter_modules(__path__) if module.name != "__main__"]
     modules = [
         importlib.import_module(f"{__name__}.{name}")  # noqa: TID251 - of this folder alone: a recipe is one file
         for name in names
     ]
-    return sorted((one.RECIPE for one in modules), key=lambda recipe: (recipe.declares.turn, recipe.name))
+    return sorted((one.RECIPE for one in modules), key=lambda recipe: (recipe.spec.training_order, recipe.name))
 
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _recipes()})
+RECIPES: Mapping[str, Recipe[Any]] = MappingProxyType({recipe.name: recipe for recipe in _recipes()})

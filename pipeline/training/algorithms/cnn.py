@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost, Range
-from pipeline.training.algorithm import FittedModel, Problem, Settings
-from pipeline.training.networks.image_recipe import image_recipe
+from typing import Annotated
 
-__all__ = ["RECIPE"]
+from pipeline.contracts.algorithms.config import search_range
+from pipeline.contracts.algorithms.network_config import Dropout, EarlyStopping, Epochs
+from pipeline.contracts.algorithms.spec import Cost
+from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.networks.image_recipe import ImageConfig, image_recipe
+
+__all__ = ["RECIPE", "CnnConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class CnnConfig(ImageConfig):
+    """Hyper-parameters of the convolutional network."""
+
+    dropout: Annotated[Dropout, search_range(0.0, 0.5)] = 0.3
+    epochs: Epochs = 20
+    early_stopping: EarlyStopping = 20  # the last epochs of one_cycle are the best
+
+
+def _train(config: CnnConfig, problem: Problem) -> FittedModel:
     """``hidden``: the channels of each pair of convolutions."""
     from pipeline.training.networks.images import ConvNet, train_images
 
     def build(outputs: int) -> ConvNet:
         return ConvNet(
-            problem.built_from(settings).image, outputs=outputs, widths=settings["hidden"],
-            dropout=settings["dropout"], jitter=settings["jitter"],
+            problem.built_from(config).image, outputs=outputs, widths=config.hidden,
+            dropout=config.dropout, jitter=config.jitter,
         )  # fmt: skip
 
-    return train_images(build, settings, problem)
+    return train_images(build, config, problem)
 
 
 RECIPE = image_recipe(
     name="cnn",
-    good_at="a small and fast convolutional network",
+    strengths="a small and fast convolutional network",
     train=_train,
-    settings={"dropout": 0.3},
-    space={"dropout": Range(low=0.0, high=0.5)},
-    epochs=(20, 40, 80),
+    config=CnnConfig,
+    epochs=(40, 80),
     cost=Cost(
         measured="2026-11-24, one thread of a 2-core EPYC, 54,000 images of 28 x 28",
         seconds=5,
@@ -36,5 +47,5 @@ RECIPE = image_recipe(
         bytes=330_000,
         latency_us=120,
     ),
-    turn=55,
+    training_order=55,
 )

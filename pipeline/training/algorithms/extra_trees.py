@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost
-from pipeline.training.algorithm import FittedModel, Problem, Settings
-from pipeline.training.estimators.forests import MAX_FOREST_BYTES, fit_forest, forest_recipe
+from pipeline.contracts.algorithms.spec import Cost
+from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, MaxDepth, fit_forest, forest_recipe
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "ExtraTreesConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class ExtraTreesConfig(ForestConfig):
+    """Hyper-parameters of extremely randomized trees."""
+
+    max_depth: MaxDepth = 24
+
+
+def _train(config: ExtraTreesConfig, problem: Problem) -> FittedModel:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     kind = ExtraTreesClassifier if problem.classes else ExtraTreesRegressor
-    return fit_forest(kind, settings, problem, min_leaf_rows=1, feature_fraction=1.0)
+    return fit_forest(kind, config, problem, min_leaf_rows=1, feature_fraction=1.0)
 
 
 RECIPE = forest_recipe(
     name="extra_trees",
-    good_at="few rows; its errors differ from those of the others, which helps a blend",
+    strengths="few rows; its errors differ from those of the others, which helps a blend",
     train=_train,
-    max_depth=24,
+    config=ExtraTreesConfig,
     cost=Cost(
         measured="2026-11-28, one thread of a 2-core EPYC, tables of 130 to 1,400 rows",
         seconds=0.3,
@@ -30,6 +36,6 @@ RECIPE = forest_recipe(
         most_bytes=MAX_FOREST_BYTES,
         latency_us=40,
     ),
-    turn=25,
-    most_rows=5_000,  # of more, boosting is better at a tenth of the size
+    training_order=25,
+    max_rows=5_000,  # of more, boosting is better at a tenth of the size
 )

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pipeline.contracts.algorithm_spec import Allowed
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.contracts.algorithms.config import hyperparameter
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
 if TYPE_CHECKING:
     from pipeline.training.estimators.clustering import Mixture, Points
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "GaussianMixtureConfig"]
 
 _MOST_FULL = 30  # coordinates with a covariance each with each; above it each has a variance of its own
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class GaussianMixtureConfig(ClusteringConfig):
+    """Hyper-parameters of the Gaussian mixture."""
+
+    starts: Starts = 2
+    covariance: Annotated[
+        Literal["full", "diag"] | None,
+        hyperparameter("Covariance of a cluster; null: full up to 30 coordinates, else diag."),
+    ] = None
+
+
+def _train(config: GaussianMixtureConfig, problem: Problem) -> FittedModel:
     """Expectation maximization from k-means (Dempster, Laird and Rubin 1977), the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
-    return fit_clusters(settings, problem, _fit)
+    return fit_clusters(config, problem, _fit)
 
 
-def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixture:
+def _fit(points: Points, clusters: int, config: GaussianMixtureConfig, seed: int) -> Mixture:
     import numpy as np
     from sklearn.mixture import GaussianMixture
 
     from pipeline.training.estimators.clustering import MIN_VARIANCE, Mixture
 
-    kind = settings["covariance"] or ("full" if points.shape[1] <= _MOST_FULL else "diag")
+    kind = config.covariance or ("full" if points.shape[1] <= _MOST_FULL else "diag")
     model = GaussianMixture(
         clusters,
         covariance_type=kind,
-        n_init=settings["starts"],
-        max_iter=settings["max_iter"],
+        n_init=config.starts,
+        max_iter=config.max_iter,
         reg_covar=MIN_VARIANCE,
         random_state=seed,
     ).fit(points)
@@ -48,22 +60,16 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=GaussianMixtureConfig,
+    spec=AlgorithmSpec(
         name="gaussian_mixture",
         tasks=("clustering",),
-        reads=("num", "cat"),
-        needs="cpu",
-        good_at="clusters of different sizes and orientations, with membership probabilities",
-        defaults={"clusters": None, "most_clusters": 10, "starts": 2, "max_iter": 100, "covariance": None},
-        allowed={
-            "clusters": Allowed(minimum=2, maximum=100, whole=True),
-            "most_clusters": Allowed(minimum=2, maximum=100, whole=True),
-            "starts": Allowed(minimum=1, maximum=1_000, whole=True),
-            "max_iter": Allowed(minimum=1, maximum=100_000, whole=True),
-            "covariance": Allowed(choices=("full", "diag")),
-        },
-        most_weights=2000,
-        turn=20,
+        supported_inputs=("num", "cat"),
+        queue="cpu",
+        strengths="clusters of different sizes and orientations, with membership probabilities",
+        hyperparameters=GaussianMixtureConfig.describe(),
+        max_weights=2000,
+        training_order=20,
     ),
     no_int8="densities saturate: what an integer rounds away moves a row to another cluster",
     tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Objective, Problem, Recipe, Rows, Settings
+from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
+from pipeline.training.algorithm import FittedModel, Objective, Problem, Recipe, Rows
 from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.training.export.tree_ensemble import Trees
     from pipeline.training.features.preprocessing import Preprocessing
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "GradientBoostingConfig"]
 
 _MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
 _VERY_MANY_COLUMNS = 200
@@ -34,35 +35,82 @@ _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
         "tweedie": "tweedie",
     }
 )
-_LIGHTGBM_SETTINGS = (
+_LIGHTGBM_FIELDS = {
     "learning_rate", "num_leaves", "min_child_samples", "feature_fraction", "bagging_fraction", "extra_trees",
-)  # fmt: skip
+}  # fmt: skip
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class GradientBoostingConfig(AlgorithmConfig):
+    """Hyper-parameters of gradient boosting; those that LightGBM has bear its names."""
+
+    n_estimators: Annotated[int, hyperparameter("Rounds of boosting, at most.", unit="rounds", ge=1, le=100_000)] = 4000
+    learning_rate: Annotated[
+        float, hyperparameter("Factor of each tree's predictions.", gt=0, le=10), search_range(0.01, 0.2, log=True)
+    ] = 0.02
+    num_leaves: Annotated[
+        int,
+        hyperparameter("Leaves of a tree, at most.", unit="leaves", ge=2, le=131_072),
+        search_range(7, 127, log=True, whole=True),
+    ] = 15
+    min_child_samples: Annotated[
+        int,
+        hyperparameter("Training rows of a leaf, at least.", unit="rows", ge=0, le=1_000_000_000),
+        search_range(2, 100, log=True, whole=True),
+    ] = 20
+    feature_fraction: Annotated[
+        float,
+        hyperparameter("Share of the columns that a tree chooses from.", unit="share of columns", gt=0, le=1),
+        search_range(0.2, 1.0),
+    ] = 0.3
+    bagging_fraction: Annotated[
+        float, hyperparameter("Share of the rows that a tree learns from.", unit="share of rows", gt=0, le=1)
+    ] = 0.8
+    extra_trees: Annotated[bool, hyperparameter("Whether each split considers one random threshold of a column.")] = (
+        False
+    )
+    early_stopping_rounds: Annotated[
+        int,
+        hyperparameter("Rounds without a lower held-out loss before boosting ends.", unit="rounds", ge=1, le=100_000),
+    ] = 100
+    folds: Annotated[
+        int,
+        hyperparameter("Deprecated (use `folds`): folds of this candidate's bag; 0: those of the run.", ge=0, le=20),
+    ] = 0
+    turn: Annotated[
+        bool, hyperparameter("Whether pairs of numeric columns are rotated where that lowers the held-out loss.")
+    ] = True
+
+    @property
+    def bag_folds(self) -> int | None:
+        return self.folds or None
+
+
+def _train(config: GradientBoostingConfig, problem: Problem) -> FittedModel:
     """Trees grow until the held-out loss has not improved for ``early_stopping_rounds``; the best stay."""
-    pairs = _pairs(settings, problem) if settings["turn"] else ()
-    return _train_once(settings, problem, pairs, seed=problem.seed)
+    pairs = _pairs(config, problem) if config.turn else ()
+    return _train_once(config, problem, pairs, seed=problem.seed)
 
 
-def _pairs(settings: Settings, problem: Problem) -> tuple[tuple[int, int], ...]:
+def _pairs(config: GradientBoostingConfig, problem: Problem) -> tuple[tuple[int, int], ...]:
     """Of numeric columns, that are worth being turned."""
     from pipeline.training.features.pair_rotation import select_rotations
     from pipeline.training.features.preprocessing import boosting_features
 
     _, features = boosting_features(problem)
-    options = _options(settings, problem, seed=problem.seed)
+    options = _options(config, problem, seed=problem.seed)
     options["metric"] = ""  # the objective's own
     return select_rotations(features, problem.train.target, problem.train.num.shape[1], options, seed=problem.seed)
 
 
-def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, int], ...], *, seed: int) -> FittedModel:
+def _train_once(
+    config: GradientBoostingConfig, problem: Problem, pairs: tuple[tuple[int, int], ...], *, seed: int
+) -> FittedModel:
     import lightgbm
 
     from pipeline.training.features.preprocessing import boosting_features
 
     preprocessing, features = boosting_features(problem, pairs)
-    options = _options(settings, problem, seed=seed)
+    options = _options(config, problem, seed=seed)
     # A small fraction of few columns leaves trees without the one that matters.
     options["feature_fraction"] = max(options["feature_fraction"], min(1.0, _MIN_TREE_COLUMNS / features.shape[1]))
     rows = lightgbm.Dataset(features, problem.train.target, weight=problem.loss_weight(problem.train), params=options)
@@ -73,11 +121,11 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
         reference=rows,
     )
     # A refit has the number of trees that folds found; the held-out rows, which it has learned from, are only shown.
-    stopping = lightgbm.early_stopping(settings["early_stopping_rounds"], verbose=False)
+    stopping = lightgbm.early_stopping(config.early_stopping_rounds, verbose=False)
     booster = lightgbm.train(
         options,
         rows,
-        num_boost_round=settings["n_estimators"] if problem.tuned is None else round(problem.tuned["trees"]),
+        num_boost_round=config.n_estimators if problem.tuned is None else round(problem.tuned["trees"]),
         valid_sets=[held_out],
         callbacks=[*([stopping] if problem.tuned is None else []), _eval_callback(problem)],
     )
@@ -98,14 +146,14 @@ def _train_once(settings: Settings, problem: Problem, pairs: tuple[tuple[int, in
     )
 
 
-def _options(settings: Settings, problem: Problem, *, seed: int) -> dict[str, Any]:
+def _options(config: GradientBoostingConfig, problem: Problem, *, seed: int) -> dict[str, Any]:
     objective = {0: _OBJECTIVES[problem.loss], 2: "binary"}.get(problem.classes, "multiclass")
     return {
         "objective": objective,
         "metric": "auc" if problem.metric == "auc" and objective == "binary" else "",  # else the objective's own
         **({"num_class": problem.classes} if objective == "multiclass" else {}),
-        **{name: settings[name] for name in _LIGHTGBM_SETTINGS},
-        "bagging_fraction": max(settings["bagging_fraction"], min(1.0, _MIN_BAGGED_ROWS / len(problem.train))),
+        **config.model_dump(include=_LIGHTGBM_FIELDS),
+        "bagging_fraction": max(config.bagging_fraction, min(1.0, _MIN_BAGGED_ROWS / len(problem.train))),
         "bagging_freq": 1,
         "bin_construct_sample_cnt": max(len(problem.train), 200_000),  # lest the only missing values be overlooked
         "num_threads": problem.threads if problem.train.num.size + problem.train.cat.size > _MANY_CELLS else 1,
@@ -155,35 +203,15 @@ def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: i
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=GradientBoostingConfig,
+    spec=AlgorithmSpec(
         name="gradient_boosting",
         tasks=("classification", "regression"),
-        reads=("num", "cat"),
-        needs="cpu",
-        good_at="usually the best on tables; early-stopped on held-out rows",
-        defaults={
-            "n_estimators": 4000,
-            "learning_rate": 0.02,
-            "num_leaves": 15,
-            "min_child_samples": 20,
-            "feature_fraction": 0.3,
-            "bagging_fraction": 0.8,
-            "extra_trees": False,
-            "early_stopping_rounds": 100,
-            "folds": 0,  # deprecated: of its bag; 0: as many as the run's
-            "turn": True,
-        },
-        allowed={
-            "n_estimators": Allowed(minimum=1, maximum=100_000, whole=True),
-            "learning_rate": Allowed(above=0, maximum=10),
-            "num_leaves": Allowed(minimum=2, maximum=131_072, whole=True),
-            "min_child_samples": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
-            "feature_fraction": Allowed(above=0, maximum=1),
-            "bagging_fraction": Allowed(above=0, maximum=1),
-            "early_stopping_rounds": Allowed(minimum=1, maximum=100_000, whole=True),
-            "folds": Allowed(minimum=0, maximum=20, whole=True),
-        },
-        adjustments=(
+        supported_inputs=("num", "cat"),
+        queue="cpu",
+        strengths="usually the best on tables; early-stopped on held-out rows",
+        hyperparameters=GradientBoostingConfig.describe(),
+        overrides=(
             SettingsOverride(task="regression", settings={"learning_rate": 0.03, "num_leaves": 31}),
             # Of few rows the best threshold is chance too: one that is drawn errs less (decision 12).
             SettingsOverride(
@@ -199,12 +227,6 @@ RECIPE = Recipe(
                 settings={"n_estimators": 400, "learning_rate": 0.1, "early_stopping_rounds": 30},
             ),
         ),
-        space={
-            "learning_rate": Range(low=0.01, high=0.2, log=True),
-            "num_leaves": Range(low=7, high=127, log=True, whole=True),
-            "min_child_samples": Range(low=2, high=100, log=True, whole=True),
-            "feature_fraction": Range(low=0.2, high=1.0),
-        },
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, tables of 2,000 to 60,000 rows",
             seconds=0.7,
@@ -215,9 +237,9 @@ RECIPE = Recipe(
             most_bytes=20_000_000,
             latency_us=200,
         ),
-        least_rows=50,
-        most_classes=50,
-        turn=30,
+        min_rows=50,
+        max_classes=50,
+        training_order=30,
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     log_links=("poisson", "tweedie"),

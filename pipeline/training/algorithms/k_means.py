@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.contracts.algorithm_spec import Allowed
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
 if TYPE_CHECKING:
     from pipeline.training.estimators.clustering import Mixture, Points
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "KMeansConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class KMeansConfig(ClusteringConfig):
+    """Hyper-parameters of k-means."""
+
+    starts: Starts = 4
+
+
+def _train(config: KMeansConfig, problem: Problem) -> FittedModel:
     """Lloyd's algorithm from k-means++ centers (Arthur and Vassilvitskii 2007), the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
-    return fit_clusters(settings, problem, _fit)
+    return fit_clusters(config, problem, _fit)
 
 
-def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixture:
+def _fit(points: Points, clusters: int, config: KMeansConfig, seed: int) -> Mixture:
     """As the mixture that k-means is the limit of: round clusters of one radius, that of the rows in them."""
     import numpy as np
     from scipy.special import softmax
@@ -28,7 +35,7 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
 
     from pipeline.training.estimators.clustering import MIN_VARIANCE, Mixture
 
-    model = KMeans(clusters, n_init=settings["starts"], max_iter=settings["max_iter"], random_state=seed).fit(points)
+    model = KMeans(clusters, n_init=config.starts, max_iter=config.max_iter, random_state=seed).fit(points)
     variance = max(model.inertia_ / points.size, MIN_VARIANCE)
 
     def responsibilities(points: Points) -> Points:
@@ -44,21 +51,16 @@ def _fit(points: Points, clusters: int, settings: Settings, seed: int) -> Mixtur
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=KMeansConfig,
+    spec=AlgorithmSpec(
         name="k_means",
         tasks=("clustering",),
-        reads=("num", "cat"),
-        needs="cpu",
-        good_at="round clusters of similar size, for any number of rows",
-        defaults={"clusters": None, "most_clusters": 10, "starts": 4, "max_iter": 100},
-        allowed={
-            "clusters": Allowed(minimum=2, maximum=100, whole=True),
-            "most_clusters": Allowed(minimum=2, maximum=100, whole=True),
-            "starts": Allowed(minimum=1, maximum=1_000, whole=True),
-            "max_iter": Allowed(minimum=1, maximum=100_000, whole=True),
-        },
-        most_weights=2000,
-        turn=10,
+        supported_inputs=("num", "cat"),
+        queue="cpu",
+        strengths="round clusters of similar size, for any number of rows",
+        hyperparameters=KMeansConfig.describe(),
+        max_weights=2000,
+        training_order=10,
     ),
     no_int8="the distances to a few centers are one small matrix, and integers would add more than they save",
     tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Allowed, Cost, Range
+from typing import Annotated, Literal
+
+from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range, search_values
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "KernelRidgeConfig"]
 
 _MOST_ROWS = 10_000  # whose matrix of rows x rows has 800 MB: 1.2 times that at the peak, and 25 s of one thread
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class KernelRidgeConfig(AlgorithmConfig):
+    """Hyper-parameters of kernel ridge regression."""
+
+    kernel: Annotated[
+        Literal["auto", "gaussian", "exponential"],
+        hyperparameter("Kernel; auto: the one with the lowest leave-one-out error."),
+        search_values("gaussian", "exponential"),
+    ] = "auto"
+    width: Annotated[
+        float,
+        hyperparameter(
+            "Width of the kernel; 0: the one with the lowest leave-one-out error.",
+            unit="1 / median squared distance of the rows",
+            ge=0,
+            le=1e10,
+        ),
+        search_range(0.01, 10.0, log=True),
+    ] = 0.0
+    penalty: Annotated[
+        float,
+        hyperparameter("L2 penalty; 0: the one with the lowest leave-one-out error.", ge=0, le=1e10),
+        search_range(1e-3, 10.0, log=True),
+    ] = 0.0
+
+
+def _train(config: KernelRidgeConfig, problem: Problem) -> FittedModel:
     """What is left open (``auto``, 0) is chosen by the answers to each row of all others."""
     from numpy.linalg import LinAlgError
 
@@ -38,15 +66,15 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
             weight,
             classes=problem.classes,
             scaled=preprocessing.width - len(preprocessing.shown),  # a category's 0 or 1 is of that size already
-            kinds=KERNELS if settings["kernel"] == "auto" else (settings["kernel"],),
-            widths=(settings["width"],) if settings["width"] else (),
-            penalties=(settings["penalty"],) if settings["penalty"] else (),
+            kinds=KERNELS if config.kernel == "auto" else (config.kernel,),
+            widths=(config.width,) if config.width else (),
+            penalties=(config.penalty,) if config.penalty else (),
             seed=problem.seed,
             deadline=problem.deadline,
         )
     except LinAlgError as error:
         raise CandidateFailedError(
-            f"kernel_ridge: with penalty {settings['penalty']} its matrix has no inverse: a larger one is expected"
+            f"kernel_ridge: with penalty {config.penalty} its matrix has no inverse: a larger one is expected"
         ) from error
     rows, fitted = len(problem.train) if weight is None else int((weight > 0).sum()), len(machine.rows)
     note = f"training time ran out: it was fitted on a random sample of {fitted:,} of {rows:,} rows"
@@ -58,24 +86,14 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=KernelRidgeConfig,
+    spec=AlgorithmSpec(
         name="kernel_ridge",
         tasks=("classification", "regression"),
-        reads=("num", "cat"),
-        needs="cpu",
-        good_at="few rows: smooth predictions in closed form, the kernel width chosen by leave-one-out",
-        # width: of one over the median squared distance of the rows
-        defaults={"kernel": "auto", "width": 0.0, "penalty": 0.0},
-        allowed={
-            "kernel": Allowed(choices=("auto", "gaussian", "exponential")),
-            "width": Allowed(minimum=0, maximum=1e10),
-            "penalty": Allowed(minimum=0, maximum=1e10),
-        },
-        space={
-            "kernel": ("gaussian", "exponential"),
-            "width": Range(low=0.01, high=10.0, log=True),
-            "penalty": Range(low=1e-3, high=10.0, log=True),
-        },
+        supported_inputs=("num", "cat"),
+        queue="cpu",
+        strengths="few rows: smooth predictions in closed form, the kernel width chosen by leave-one-out",
+        hyperparameters=KernelRidgeConfig.describe(),
         cost=Cost(
             measured="2026-11-28, one thread of a 2-core EPYC, tables of 130 to 1,400 rows",
             seconds=1.5,
@@ -84,10 +102,10 @@ RECIPE = Recipe(
             bytes_per_row=500,
             latency_us=100,
         ),
-        most_rows=2_500,  # of more the others are better, and smaller: asked for by name it takes them
-        most_cells=600_000,  # each of five models keeps its rows, with 8 bytes a cell: 20 MB
-        most_classes=50,
-        turn=15,
+        max_rows=2_500,  # of more the others are better, and smaller: asked for by name it takes them
+        max_cells=600_000,  # each of five models keeps its rows, with 8 bytes a cell: 20 MB
+        max_classes=50,
+        training_order=15,
     ),
     no_int8="its sums of many kernels, large and of both signs, need exact numbers",
     tolerance=1e-4,  # its numbers are float64 until the last

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Allowed, Cost, Range
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
+from typing import Annotated
+
+from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
 from pipeline.training.estimators.sklearn_model import fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "LinearConfig"]
 
 _ABSOLUTE_BEYOND = 1.01  # standard deviations; scikit-learn takes nothing below 1
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class LinearConfig(AlgorithmConfig):
+    """Hyper-parameters of the linear models."""
+
+    max_iter: Annotated[int, hyperparameter("Iterations of the solver, at most.", ge=1, le=1_000_000)] = 200
+    C: Annotated[
+        float,
+        hyperparameter("Inverse of the L2 penalty of the logistic regression.", task="classification", gt=0, le=1e10),
+        search_range(1e-3, 1e2, log=True),
+    ] = 1.0
+    alpha: Annotated[
+        float,
+        hyperparameter("L2 penalty of the ridge or Huber regression.", task="regression", ge=0, le=1e10),
+        search_range(1e-3, 1e3, log=True),
+    ] = 1.0
+
+
+def _train(config: LinearConfig, problem: Problem) -> FittedModel:
     """Numbers scaled to unit variance, categories one-hot; what is missing is the median and a flag."""
     from sklearn.linear_model import HuberRegressor, LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
@@ -25,36 +44,30 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     columns = scaled_and_one_hot(preprocessing)
     matrix = columns.fit_transform(features)
     target, weight, deadline = problem.train.target, problem.loss_weight(problem.train), problem.deadline
-    max_iter = settings["max_iter"]
+    max_iter = config.max_iter
     if problem.classes:
-        model = LogisticRegression(C=settings["C"], max_iter=max_iter)
+        model = LogisticRegression(C=config.C, max_iter=max_iter)
         notes = fit_iteratively(model, matrix, target, weight, deadline)
     elif problem.loss in ("absolute_error", "relative_error"):
         # Absolute but for the smallest errors: within 0.01 % of quantile regression, in a hundredth of its time.
-        model = HuberRegressor(epsilon=_ABSOLUTE_BEYOND, alpha=settings["alpha"], max_iter=max_iter)
+        model = HuberRegressor(epsilon=_ABSOLUTE_BEYOND, alpha=config.alpha, max_iter=max_iter)
         notes = fit_iteratively(model, matrix, target, weight, deadline)
     else:
-        model = Ridge(alpha=settings["alpha"], max_iter=max_iter)
+        model = Ridge(alpha=config.alpha, max_iter=max_iter)
         notes = fit_on_rows_in_time(model, matrix, target, weight, deadline, seed=problem.seed)
     body = LinearBody.of(columns, model, preprocessing, problem.classes)
     return fitted_model(make_pipeline(columns, model), preprocessing, problem, notes=notes, body=body)
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=LinearConfig,
+    spec=AlgorithmSpec(
         name="linear",
         tasks=("classification", "regression"),
-        reads=("num", "cat"),
-        needs="cpu",
-        good_at="as the baseline; small and fast",
-        defaults={"max_iter": 200, "C": 1.0, "alpha": 1.0},
-        allowed={
-            "max_iter": Allowed(minimum=1, maximum=1_000_000, whole=True),
-            "C": Allowed(above=0, maximum=1e10),
-            "alpha": Allowed(minimum=0, maximum=1e10),
-        },
-        space={"C": Range(low=1e-3, high=1e2, log=True), "alpha": Range(low=1e-3, high=1e3, log=True)},
-        matters_to={"C": "classification", "alpha": "regression"},
+        supported_inputs=("num", "cat"),
+        queue="cpu",
+        strengths="as the baseline; small and fast",
+        hyperparameters=LinearConfig.describe(),
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, tables of 2,000 to 60,000 rows",
             seconds=1,
@@ -63,9 +76,9 @@ RECIPE = Recipe(
             bytes=5_000,
             latency_us=20,
         ),
-        most_classes=1000,
-        most_weights=5_000_000,
-        turn=10,
+        max_classes=1000,
+        max_weights=5_000_000,
+        training_order=10,
     ),
     no_int8="a linear model is one small matrix, and integer operators would add more than it saves",
     tolerance=1e-4,  # float32 sums over as many columns as there are categories

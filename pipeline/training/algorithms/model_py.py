@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
-from pipeline.training.networks.config import NETWORK_DEFAULTS
+from typing import Annotated
 
-__all__ = ["RECIPE"]
+from pipeline.contracts.algorithms.config import hyperparameter
+from pipeline.contracts.algorithms.network_config import EarlyStopping, Epochs, NetworkConfig
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
+
+__all__ = ["RECIPE", "ModelPyConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class ModelPyConfig(NetworkConfig):
+    """Hyper-parameters of the training loop for the user's network."""
+
+    code: Annotated[
+        str, hyperparameter("JSON of the values that the Settings of model.py are given.", set_by="code")
+    ] = "{}"
+    epochs: Epochs = 50
+    early_stopping: EarlyStopping = 8
+
+
+def _train(config: ModelPyConfig, problem: Problem) -> FittedModel:
     """By the one loop, as the networks here. Only in a process that a user's code may run in (jobs.sandbox)."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
@@ -22,28 +36,29 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         numbers=rows.num.shape[1],
         cardinalities=problem.cardinalities,
         image=tuple(rows.image.shape[1:]) if rows.image.size else (),
-        outputs=outputs_of(settings, problem),
+        outputs=outputs_of(config, problem),
     )
     there = {"num": shape.numbers, "cat": len(shape.cardinalities), "image": len(shape.image)}
     read = tuple(name for name, count in there.items() if count)
 
     def build() -> UserModel:
-        return UserModel(load_user_model(code, settings["code"], shape), rows.num, reads=read)
+        return UserModel(load_user_model(code, config.code, shape), rows.num, reads=read)
 
-    return fit_network(build, columns(*read), settings, problem)
+    return fit_network(build, columns(*read), config, problem)
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=ModelPyConfig,
+    spec=AlgorithmSpec(
         name="model_py",
         tasks=("classification", "regression"),
-        reads=("num", "cat", "image"),
-        needs="gpu",
-        good_at="your own architecture from model.py",
-        defaults={**NETWORK_DEFAULTS, "code": "{}", "epochs": 50, "early_stopping": 8},
-        brings_code=True,
-        knobs=True,
-        turn=90,
+        supported_inputs=("num", "cat", "image"),
+        queue="gpu",
+        strengths="your own architecture from model.py",
+        hyperparameters=ModelPyConfig.describe(),
+        has_user_code=True,
+        is_network=True,
+        training_order=90,
     ),
     tolerance=1e-4,  # the same float32 sums in another order
     train=_train,

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost
-from pipeline.training.algorithm import FittedModel, Problem, Settings
-from pipeline.training.estimators.forests import MAX_FOREST_BYTES, fit_forest, forest_recipe
+from pipeline.contracts.algorithms.spec import Cost
+from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, fit_forest, forest_recipe
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "RandomForestConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class RandomForestConfig(ForestConfig):
+    """Hyper-parameters of the random forest."""
+
+
+def _train(config: RandomForestConfig, problem: Problem) -> FittedModel:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestClassifier if problem.classes else RandomForestRegressor
-    return fit_forest(kind, settings, problem, min_leaf_rows=2, feature_fraction=0.5)
+    return fit_forest(kind, config, problem, min_leaf_rows=2, feature_fraction=0.5)
 
 
 RECIPE = forest_recipe(
     name="random_forest",
-    good_at="robust without tuning, good at interactions",
+    strengths="robust without tuning, good at interactions",
     train=_train,
-    max_depth=16,
+    config=RandomForestConfig,
     cost=Cost(
         measured="2026-11-24, one thread of a 2-core EPYC, tables of 2,000 to 60,000 rows",
         seconds=0.5,
@@ -30,5 +34,5 @@ RECIPE = forest_recipe(
         most_bytes=MAX_FOREST_BYTES,
         latency_us=20,
     ),
-    turn=20,
+    training_order=20,
 )

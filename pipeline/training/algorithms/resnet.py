@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Cost
-from pipeline.training.algorithm import FittedModel, Problem, Settings
-from pipeline.training.networks.image_recipe import image_recipe
+from typing import Annotated
 
-__all__ = ["RECIPE"]
+from pipeline.contracts.algorithms.config import hyperparameter, search_values
+from pipeline.contracts.algorithms.network_config import Dropout, EarlyStopping, Epochs
+from pipeline.contracts.algorithms.spec import Cost
+from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.networks.image_recipe import ImageConfig, image_recipe
+
+__all__ = ["RECIPE", "ResNetConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class ResNetConfig(ImageConfig):
+    """Hyper-parameters of the residual network."""
+
+    blocks: Annotated[
+        int, hyperparameter("Residual blocks of a group.", unit="blocks", ge=1, le=100), search_values(1, 2, 3)
+    ] = 1
+    dropout: Dropout = 0.1
+    epochs: Epochs = 12
+    early_stopping: EarlyStopping = 12  # the last epochs of one_cycle are the best
+
+
+def _train(config: ResNetConfig, problem: Problem) -> FittedModel:
     """``hidden``: the channels of each group, of ``blocks`` residual blocks."""
     from pipeline.training.networks.images import ResNet, train_images
 
     def build(outputs: int) -> ResNet:
         return ResNet(
-            problem.built_from(settings).image, outputs=outputs, widths=settings["hidden"], blocks=settings["blocks"],
-            dropout=settings["dropout"], jitter=settings["jitter"],
+            problem.built_from(config).image, outputs=outputs, widths=config.hidden, blocks=config.blocks,
+            dropout=config.dropout, jitter=config.jitter,
         )  # fmt: skip
 
-    return train_images(build, settings, problem)
+    return train_images(build, config, problem)
 
 
 RECIPE = image_recipe(
     name="resnet",
-    good_at="a residual network: deeper than cnn, for harder images",
+    strengths="a residual network: deeper than cnn, for harder images",
     train=_train,
-    settings={"blocks": 1, "dropout": 0.1},
-    space={"blocks": (1, 2, 3)},
-    epochs=(12, 30, 60),
+    config=ResNetConfig,
+    epochs=(30, 60),
     cost=Cost(
         measured="2026-11-24, one thread of a 2-core EPYC, 54,000 images of 28 x 28",
         seconds=5,
@@ -36,5 +50,5 @@ RECIPE = image_recipe(
         bytes=320_000,
         latency_us=200,
     ),
-    turn=65,
+    training_order=65,
 )

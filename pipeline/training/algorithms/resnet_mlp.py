@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
-from pipeline.training.networks.config import NETWORK_DEFAULTS
+from typing import Annotated
 
-__all__ = ["RECIPE"]
+from pydantic import Field
+
+from pipeline.contracts.algorithms.config import search_range, search_values
+from pipeline.contracts.algorithms.network_config import (
+    Dropout,
+    EarlyStopping,
+    Hidden,
+    LearningRate,
+    NetworkConfig,
+    Schedule,
+    WeightDecay,
+)
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
+
+__all__ = ["RECIPE", "ResNetMlpConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class ResNetMlpConfig(NetworkConfig):
+    """Hyper-parameters of the residual network for tables."""
+
+    hidden: Annotated[Hidden, Field(min_length=1), search_values((128, 128), (128, 128, 128), (256, 256, 256, 256))] = (
+        128,
+        128,
+        128,
+    )
+    dropout: Annotated[Dropout, search_range(0.0, 0.5)] = 0.1
+    learning_rate: Annotated[LearningRate, search_range(3e-4, 5e-3, log=True)] = 1e-3
+    weight_decay: Annotated[WeightDecay, search_range(1e-5, 1e-1, log=True)] = 1e-4
+    schedule: Schedule = "cosine"
+    early_stopping: EarlyStopping = 8
+
+
+def _train(config: ResNetMlpConfig, problem: Problem) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
@@ -18,43 +46,27 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
 
     def build() -> ResNet:
         return ResNet(
-            problem.built_from(settings).num, problem.cardinalities,
-            outputs=outputs_of(settings, problem), hidden=settings["hidden"], dropout=settings["dropout"],
+            problem.built_from(config).num, problem.cardinalities,
+            outputs=outputs_of(config, problem), hidden=config.hidden, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), settings, problem)
+    return fit_network(build, columns("num", "cat"), config, problem)
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=ResNetMlpConfig,
+    spec=AlgorithmSpec(
         name="resnet_mlp",
         tasks=("classification", "regression"),
-        reads=("num", "cat"),
-        needs="gpu",
-        good_at="a deeper network with residual blocks (Gorishniy et al. 2021)",
-        defaults={
-            **NETWORK_DEFAULTS,
-            "hidden": (128, 128, 128),
-            "dropout": 0.1,
-            "epochs": 30,
-            "batch_size": 256,
-            "learning_rate": 1e-3,
-            "weight_decay": 1e-4,
-            "schedule": "cosine",
-            "early_stopping": 8,
-        },
-        allowed={"hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1)},
-        adjustments=(
+        supported_inputs=("num", "cat"),
+        queue="gpu",
+        strengths="a deeper network with residual blocks (Gorishniy et al. 2021)",
+        hyperparameters=ResNetMlpConfig.describe(),
+        overrides=(
             SettingsOverride(rows_over=20_000, settings={"epochs": 15, "early_stopping": 4}),
             SettingsOverride(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),
             SettingsOverride(rows_up_to=5_000, settings={"batch_size": 64, "early_stopping": 12}),
         ),
-        space={
-            "learning_rate": Range(low=3e-4, high=5e-3, log=True),
-            "hidden": ((128, 128), (128, 128, 128), (256, 256, 256, 256)),
-            "dropout": Range(low=0.0, high=0.5),
-            "weight_decay": Range(low=1e-5, high=1e-1, log=True),
-        },
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, tables of 15,000 and 29,000 rows",
             seconds=5,
@@ -64,11 +76,11 @@ RECIPE = Recipe(
             most_bytes=4_000_000,
             latency_us=30,
         ),
-        least_rows=100,
-        by_request=True,  # published means of many data sets put TabM above it
-        most_classes=100,
-        knobs=True,
-        turn=65,
+        min_rows=100,
+        only_by_name=True,  # published means of many data sets put TabM above it
+        max_classes=100,
+        is_network=True,
+        training_order=65,
     ),
     log_links=("poisson",),
     tolerance=1e-4,  # the same float32 sums in another order

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
-from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Settings
-from pipeline.training.networks.config import NETWORK_DEFAULTS
+from typing import Annotated
 
-__all__ = ["RECIPE"]
+from pydantic import Field
+
+from pipeline.contracts.algorithms.config import hyperparameter, search_range, search_values
+from pipeline.contracts.algorithms.network_config import (
+    Dropout,
+    EarlyStopping,
+    Hidden,
+    LearningRate,
+    NetworkConfig,
+    Schedule,
+    WeightDecay,
+)
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
+
+__all__ = ["RECIPE", "TabMConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class TabMConfig(NetworkConfig):
+    """Hyper-parameters of TabM."""
+
+    members: Annotated[int, hyperparameter("Networks that share most weights.", unit="networks", ge=1, le=256)] = 16
+    bins: Annotated[
+        int,
+        hyperparameter("Bins of the piecewise-linear embedding of a number.", unit="bins", ge=2, le=1_024),
+        search_values(16, 32, 48, 96),
+    ] = 48
+    hidden: Annotated[Hidden, Field(min_length=1), search_values((128, 128), (256, 256), (256, 256, 256))] = (128, 128)
+    dropout: Annotated[Dropout, search_range(0.0, 0.5)] = 0.1
+    learning_rate: Annotated[LearningRate, search_range(3e-4, 5e-3, log=True)] = 2e-3
+    weight_decay: Annotated[WeightDecay, search_range(1e-5, 1e-1, log=True)] = 3e-4
+    schedule: Schedule = "cosine"
+    early_stopping: EarlyStopping = 8
+
+
+def _train(config: TabMConfig, problem: Problem) -> FittedModel:
     """Each member learns by itself; the loop stops by what they answer together, which the exported graph does too."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
@@ -18,51 +48,28 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
 
     def build() -> TabMNetwork:
         return TabMNetwork(
-            problem.built_from(settings).num, problem.cardinalities,
-            outputs=outputs_of(settings, problem), members=settings["members"],
-            hidden=settings["hidden"], bins=settings["bins"], dropout=settings["dropout"],
+            problem.built_from(config).num, problem.cardinalities,
+            outputs=outputs_of(config, problem), members=config.members,
+            hidden=config.hidden, bins=config.bins, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), settings, problem)
+    return fit_network(build, columns("num", "cat"), config, problem)
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=TabMConfig,
+    spec=AlgorithmSpec(
         name="tabm",
         tasks=("classification", "regression"),
-        reads=("num", "cat"),
-        needs="gpu",
-        good_at="usually the best network on tables: an ensemble with shared weights; helps a blend with trees",
-        defaults={
-            **NETWORK_DEFAULTS,
-            "members": 16,
-            "bins": 48,
-            "hidden": (128, 128),
-            "dropout": 0.1,
-            "epochs": 30,
-            "batch_size": 256,
-            "learning_rate": 2e-3,
-            "weight_decay": 3e-4,
-            "schedule": "cosine",
-            "early_stopping": 8,
-        },
-        allowed={
-            "members": Allowed(minimum=1, maximum=256, whole=True),
-            "bins": Allowed(minimum=2, maximum=1_024, whole=True),
-            "hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1),
-        },
-        adjustments=(
+        supported_inputs=("num", "cat"),
+        queue="gpu",
+        strengths="usually the best network on tables: an ensemble with shared weights; helps a blend with trees",
+        hyperparameters=TabMConfig.describe(),
+        overrides=(
             SettingsOverride(rows_over=10_000, settings={"epochs": 15, "early_stopping": 4}),  # five folds take minutes
             SettingsOverride(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),
             SettingsOverride(rows_up_to=5_000, settings={"batch_size": 64, "early_stopping": 12}),
         ),
-        space={
-            "learning_rate": Range(low=3e-4, high=5e-3, log=True),
-            "hidden": ((128, 128), (256, 256), (256, 256, 256)),
-            "dropout": Range(low=0.0, high=0.5),
-            "weight_decay": Range(low=1e-5, high=1e-1, log=True),
-            "bins": (16, 32, 48, 96),
-        },
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, tables of 15,000 and 29,000 rows",
             seconds=5,
@@ -72,12 +79,12 @@ RECIPE = Recipe(
             most_bytes=4_000_000,
             latency_us=100,
         ),
-        least_rows=500,
-        most_rows=20_000,  # of more, minutes on a CPU: asked for by name it takes them
-        most_cells=600_000,  # five trainings of 3 minutes
-        most_classes=100,
-        knobs=True,
-        turn=70,
+        min_rows=500,
+        max_rows=20_000,  # of more, minutes on a CPU: asked for by name it takes them
+        max_cells=600_000,  # five trainings of 3 minutes
+        max_classes=100,
+        is_network=True,
+        training_order=70,
     ),
     log_links=("poisson",),
     tolerance=1e-4,  # the same float32 sums in another order

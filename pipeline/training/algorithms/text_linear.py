@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.algorithm_spec import Cost, Range
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
+from pipeline.training.algorithm import FittedModel, Problem, Recipe, Rows
 from pipeline.training.algorithms import linear
-from pipeline.training.features.text_inputs import TEXT_ALLOWED, TEXT_SETTINGS, with_text_features
+from pipeline.training.features.text_inputs import with_text_features
+from pipeline.training.features.text_score_config import TextScoreConfig
 
 if TYPE_CHECKING:
     import onnx
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+def _train(config: TextScoreConfig, problem: Problem) -> FittedModel:
     """Texts alone: a score a class, or the value. With numbers or categories beside them: linear over all of it."""
     from scipy.special import softmax
 
     from pipeline.training.features.text_features import every_target, fit_scores
 
     if problem.train.num.shape[1] or problem.cardinalities:
-        beside = linear.RECIPE.complete({"C": settings["C"], "alpha": settings["alpha"]})
-        return with_text_features(linear.RECIPE.train, settings, every_class=True)(beside, problem)
-    scores = fit_scores(settings, problem, every_target(problem))
+        beside = linear.LinearConfig(C=config.C, alpha=config.alpha)
+        return with_text_features(linear.RECIPE.train, config, every_class=True)(beside, problem)
+    scores = fit_scores(config, problem, every_target(problem))
     sharpness = 1.0
     if problem.classes:
         sharpness = _find_sharpness(scores, problem) if problem.tuned is None else problem.tuned["sharpness"]
@@ -74,20 +75,14 @@ def _body(scores: TextLinearModel, *, classes: int) -> onnx.ModelProto:
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=TextScoreConfig,
+    spec=AlgorithmSpec(
         name="text_linear",
         tasks=("classification", "regression"),
-        reads=("text", "num", "cat"),
-        needs="cpu",
-        good_at="texts: words and word pairs, letter n-grams; small, fast, hard to beat with few texts",
-        defaults=dict(TEXT_SETTINGS),
-        allowed=TEXT_ALLOWED,
-        space={
-            "C": Range(low=0.1, high=30, log=True),
-            "alpha": Range(low=0.03, high=30, log=True),
-            "bayes": Range(low=0.0, high=0.8),
-            "words": (1, 2, 3),
-        },
+        supported_inputs=("text", "num", "cat"),
+        queue="cpu",
+        strengths="texts: words and word pairs, letter n-grams; small, fast, hard to beat with few texts",
+        hyperparameters=TextScoreConfig.describe(),
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, 6,000 texts of 40 words",
             seconds=1,
@@ -98,11 +93,11 @@ RECIPE = Recipe(
             most_bytes=8_000_000,
             latency_us=300,
         ),
-        least_rows=20,
-        most_classes=100,
-        most_rows=1_000_000,
-        must_read=("text",),
-        turn=15,
+        min_rows=20,
+        max_classes=100,
+        max_rows=1_000_000,
+        required_inputs=("text",),
+        training_order=15,
     ),
     no_int8="a linear model over words is one small matrix, and integers would add more than they save",
     tolerance=1e-4,  # hundreds of float32 weights are summed

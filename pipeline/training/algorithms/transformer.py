@@ -3,20 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pipeline.contracts.algorithm_spec import Allowed, Cost, Range, SettingsOverride
+from pipeline.contracts.algorithms.config import hyperparameter, search_range, search_values
+from pipeline.contracts.algorithms.network_config import (
+    BatchSize,
+    Dropout,
+    EarlyStopping,
+    Epochs,
+    Hidden,
+    LearningRate,
+    NetworkConfig,
+    WeightDecay,
+)
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, Problem, Recipe, Rows, Settings
-from pipeline.training.networks.config import NETWORK_DEFAULTS
+from pipeline.training.algorithm import FittedModel, Problem, Recipe, Rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["RECIPE"]
+__all__ = ["RECIPE", "TransformerConfig"]
 
 
-def _train(settings: Settings, problem: Problem) -> FittedModel:
+class TransformerConfig(NetworkConfig):
+    """Hyper-parameters of the transformer over words."""
+
+    hidden: Hidden = (128,)
+    dropout: Annotated[Dropout, search_range(0.0, 0.5)] = 0.2
+    word_dropout: Annotated[
+        float,
+        hyperparameter("Share of the words that a training step hides.", unit="share of words", ge=0, le=0.99),
+        search_range(0.0, 0.5),
+    ] = 0.1
+    width: Annotated[
+        int,
+        hyperparameter("Width of a word's embedding, a multiple of `heads`.", unit="units", ge=1, le=8_192),
+        search_values(64, 128, 256),
+    ] = 128
+    layers: Annotated[
+        int, hyperparameter("Transformer layers.", unit="layers", ge=1, le=100), search_values(1, 2, 3)
+    ] = 2
+    heads: Annotated[int, hyperparameter("Attention heads of a layer.", unit="heads", ge=1, le=1_024)] = 4
+    places: Annotated[int, hyperparameter("Words of a text that are read, at most.", unit="words", ge=1, le=8_192)] = (
+        128
+    )
+    tokens: Annotated[int, hyperparameter("Words of the vocabulary, at most.", unit="words", ge=1, le=1_000_000)] = (
+        20_000
+    )
+    epochs: Epochs = 10
+    batch_size: BatchSize = 128
+    learning_rate: Annotated[LearningRate, search_range(1e-4, 3e-3, log=True)] = 5e-4
+    weight_decay: WeightDecay = 0.01
+    early_stopping: EarlyStopping = 2
+
+
+def _train(config: TransformerConfig, problem: Problem) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     import torch
 
@@ -28,13 +70,13 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     from pipeline.training.networks.tabular_mlp import TabularMLP
     from pipeline.training.networks.text_transformer import TextTransformer
 
-    if settings["width"] % settings["heads"]:
+    if config.width % config.heads:
         raise CandidateFailedError(
-            f"transformer: width is {settings['width']} and heads {settings['heads']}: a multiple of the heads is "
+            f"transformer: width is {config.width} and heads {config.heads}: a multiple of the heads is "
             "expected as the width"
         )
     problem.report("reads the texts")
-    ids = TokenIds.of(problem.built_from(settings).text, most_places=settings["places"], most_tokens=settings["tokens"])
+    ids = TokenIds.of(problem.built_from(config).text, most_places=config.places, most_tokens=config.tokens)
     table = problem.train.num.shape[1] or problem.cardinalities
 
     def reads(rows: Rows) -> dict[str, Tensor]:
@@ -43,8 +85,8 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
     def build() -> TextTransformer:
         beside = (
             TabularMLP(
-                problem.built_from(settings).num, problem.cardinalities,
-                outputs=TextTransformer.beside_width(), hidden=settings["hidden"], dropout=settings["dropout"],
+                problem.built_from(config).num, problem.cardinalities,
+                outputs=TextTransformer.beside_width(), hidden=config.hidden, dropout=config.dropout,
             )
             if table
             else None
@@ -52,52 +94,30 @@ def _train(settings: Settings, problem: Problem) -> FittedModel:
         return TextTransformer(
             vocabulary=ids.vocabulary,
             places=ids.positions,
-            width=settings["width"],
-            layers=settings["layers"],
-            heads=settings["heads"],
-            dropout=settings["dropout"],
-            word_dropout=settings["word_dropout"],
-            outputs=outputs_of(settings, problem),
+            width=config.width,
+            layers=config.layers,
+            heads=config.heads,
+            dropout=config.dropout,
+            word_dropout=config.word_dropout,
+            outputs=outputs_of(config, problem),
             beside=beside,
         )
 
-    fitted = to_fitted_model(train_network(build, reads, settings, problem), reads, settings, problem)
+    fitted = to_fitted_model(train_network(build, reads, config, problem), reads, config, problem)
     return replace(fitted, body=lambda: ids.prepend_to(fitted.body()))
 
 
 RECIPE = Recipe(
-    declares=AlgorithmSpec(
+    config=TransformerConfig,
+    spec=AlgorithmSpec(
         name="transformer",
         tasks=("classification", "regression"),
-        reads=("text", "num", "cat"),
-        needs="gpu",
-        good_at="many texts in which word order matters; can be quantized to int8",
-        defaults={
-            **NETWORK_DEFAULTS,
-            "hidden": (128,),
-            "dropout": 0.2,
-            "word_dropout": 0.1,
-            "width": 128,
-            "layers": 2,
-            "heads": 4,
-            "places": 128,
-            "tokens": 20_000,
-            "epochs": 10,
-            "batch_size": 128,
-            "learning_rate": 5e-4,
-            "weight_decay": 0.01,
-            "early_stopping": 2,
-        },
-        allowed={
-            "word_dropout": Allowed(minimum=0, maximum=0.99),
-            "width": Allowed(minimum=1, maximum=8_192, whole=True),
-            "layers": Allowed(minimum=1, maximum=100, whole=True),
-            "heads": Allowed(minimum=1, maximum=1_024, whole=True),
-            "places": Allowed(minimum=1, maximum=8_192, whole=True),
-            "tokens": Allowed(minimum=1, maximum=1_000_000, whole=True),
-        },
+        supported_inputs=("text", "num", "cat"),
+        queue="gpu",
+        strengths="many texts in which word order matters; can be quantized to int8",
+        hyperparameters=TransformerConfig.describe(),
         # Few texts: a smaller network, which forgets more of what it reads.
-        adjustments=(
+        overrides=(
             SettingsOverride(
                 rows_up_to=20_000,
                 settings={
@@ -112,13 +132,6 @@ RECIPE = Recipe(
             ),
             SettingsOverride(rows_up_to=2_000, settings={"layers": 1, "batch_size": 16, "epochs": 20}),
         ),
-        space={
-            "learning_rate": Range(low=1e-4, high=3e-3, log=True),
-            "width": (64, 128, 256),
-            "layers": (1, 2, 3),
-            "dropout": Range(low=0.0, high=0.5),
-            "word_dropout": Range(low=0.0, high=0.5),
-        },
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, 6,000 texts of 40 words",
             seconds=5,
@@ -128,12 +141,12 @@ RECIPE = Recipe(
             most_bytes=12_000_000,
             latency_us=500,
         ),
-        least_rows=500,
-        most_rows=1_000_000,
-        most_classes=1000,
-        must_read=("text",),
-        knobs=True,
-        turn=70,
+        min_rows=500,
+        max_rows=1_000_000,
+        max_classes=1000,
+        required_inputs=("text",),
+        is_network=True,
+        training_order=70,
     ),
     log_links=("poisson",),
     tolerance=1e-4,  # the same float32 sums in another order

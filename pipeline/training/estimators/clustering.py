@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.graphs.compose import join, make_model
-from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
+from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.estimators.clustering_config import ClusteringConfig
 from pipeline.training.export.sklearn_to_onnx import sklearn_body
 from pipeline.training.features.preprocessing import Preprocessing, one_hot_features
 
@@ -44,11 +45,12 @@ class Mixture:
     responsibilities: Callable[[Points], Points]
 
 
-Fit = Callable[[Points, int, Settings, int], Mixture]
+ConfigT = TypeVar("ConfigT", bound=ClusteringConfig)
+Fit = Callable[[Points, int, ConfigT, int], Mixture]
 
 
-def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> FittedModel:
-    """``settings["clusters"]`` of them, or so many as have the best silhouette. They are numbered by their size.
+def fit_clusters(config: ConfigT, problem: Problem, fit: Fit[ConfigT]) -> FittedModel:
+    """``config.clusters`` of them, or so many as have the best silhouette. They are numbered by their size.
 
     Raise CandidateFailedError when the rows are too much alike.
     """
@@ -56,8 +58,8 @@ def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> FittedModel:
         warnings.simplefilter("ignore")  # what has not converged is a candidate like any other
         space = _FeatureSpace.of(problem)
         points = space.transform(_sample(problem.train, _MAX_FITTED_ROWS, problem.seed))
-        clusters, notes = _choose_count(settings, problem, fit, points)
-        mixture = fit(points, clusters, settings, problem.seed)
+        clusters, notes = _choose_count(config, problem, fit, points)
+        mixture = fit(points, clusters, config, problem.seed)
     sizes = np.bincount(mixture.responsibilities(points).argmax(axis=1), minlength=clusters)
     order = np.argsort(-sizes, kind="stable")
 
@@ -76,11 +78,11 @@ def fit_clusters(settings: Settings, problem: Problem, fit: Fit) -> FittedModel:
     )
 
 
-def _choose_count(settings: Settings, problem: Problem, fit: Fit, points: Points) -> tuple[int, tuple[str, ...]]:
+def _choose_count(config: ConfigT, problem: Problem, fit: Fit[ConfigT], points: Points) -> tuple[int, tuple[str, ...]]:
     """How many clusters, and a sentence on what was tried."""
     sample = points[: min(_MAX_SELECTION_ROWS, len(points))]
     distinct = len(np.unique(sample, axis=0))
-    requested = settings["clusters"]
+    requested = config.clusters
     min_clusters = requested or 3
     if distinct < min_clusters:
         raise CandidateFailedError(
@@ -90,10 +92,10 @@ def _choose_count(settings: Settings, problem: Problem, fit: Fit, points: Points
     if requested:
         return requested, ()
     score_of_count: dict[int, float] = {}
-    for clusters in range(2, min(settings["most_clusters"], distinct - 1) + 1):
+    for clusters in range(2, min(config.most_clusters, distinct - 1) + 1):
         if score_of_count and time.monotonic() > problem.deadline:
             break
-        mixture = fit(sample, clusters, settings, problem.seed)
+        mixture = fit(sample, clusters, config, problem.seed)
         _, widths = silhouettes(sample, mixture.responsibilities(sample).argmax(axis=1), seed=problem.seed)
         score_of_count[clusters] = float(widths.mean())
         problem.report(f"{clusters} clusters, silhouette {score_of_count[clusters]:.4f}")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Allowed, Cost, Range
-from pipeline.training.algorithm import FittedModel, Problem, Recipe, Settings
+from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range, search_values
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
+from pipeline.training.algorithm import FittedModel, Problem, Recipe
 from pipeline.training.estimators.sklearn_model import class_columns, fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["MAX_FOREST_BYTES", "fit_forest", "forest_recipe", "max_leaves"]
+__all__ = ["MAX_FOREST_BYTES", "ForestConfig", "MaxDepth", "fit_forest", "forest_recipe", "max_leaves"]
 
 MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
 _BATCH_SECONDS = 1.0  # of trees, between two looks at the clock
@@ -25,51 +26,66 @@ _BYTES_PER_LEAF = 25  # as export.tree_ensemble writes a leaf and the split abov
 _BYTES_PER_CLASS = 12  # more, of more than two classes: measured with 3 to 30 of them, at 1,000 leaves
 
 
+MaxDepth = Annotated[
+    int | None,
+    hyperparameter("Depth of a tree, at most; null: unbounded.", unit="levels", ge=1, le=10_000),
+    search_values(8, 12, 16, 24),
+]
+
+
+class ForestConfig(AlgorithmConfig):
+    """Hyper-parameters of a forest."""
+
+    n_estimators: Annotated[
+        int, hyperparameter("Number of trees.", unit="trees", ge=1, le=10_000), search_values(100, 200, 400)
+    ] = 100
+    max_depth: MaxDepth = 16
+    min_samples_leaf: Annotated[
+        int,
+        hyperparameter(
+            "Training rows of a leaf, at least; 0: chosen by the rows.", unit="rows", ge=0, le=1_000_000_000
+        ),
+        search_range(1, 50, log=True, whole=True),
+    ] = 0
+
+
+ForestConfigT = TypeVar("ForestConfigT", bound=ForestConfig)
+
+
 def forest_recipe(  # noqa: PLR0913 - what they differ in, each by its name
     *,
     name: str,
-    good_at: str,
-    train: Callable[[Settings, Problem], FittedModel],
-    max_depth: int,
+    strengths: str,
+    config: type[ForestConfigT],
+    train: Callable[[ForestConfigT, Problem], FittedModel],
     cost: Cost,
-    turn: int,
-    most_rows: int | None = None,
-) -> Recipe:
+    training_order: int,
+    max_rows: int | None = None,
+) -> Recipe[ForestConfigT]:
     """Declare a forest.
 
     Args:
         name: Of the algorithm.
-        good_at: The reason that a plan gives for it.
+        strengths: The reason that a plan gives for it.
+        config: Its hyper-parameters.
         train: Trains it.
-        max_depth: Of a tree, by default.
         cost: As measured.
-        turn: Its place among a job's candidates.
-        most_rows: More take it only when it is asked for by name; None: any number.
+        training_order: Among the candidates of a job.
+        max_rows: Training rows beyond which it is tried only if the spec names it; None: any number.
     """
     return Recipe(
-        declares=AlgorithmSpec(
+        config=config,
+        spec=AlgorithmSpec(
             name=name,
             tasks=("classification", "regression"),
-            reads=("num", "cat"),
-            needs="cpu",
-            good_at=good_at,
-            # min_samples_leaf 0: by the rows, so that the file stays at some megabytes
-            defaults={"n_estimators": 100, "max_depth": max_depth, "min_samples_leaf": 0},
-            allowed={
-                "n_estimators": Allowed(minimum=1, maximum=10_000, whole=True),
-                "max_depth": Allowed(minimum=1, maximum=10_000, whole=True),
-                "min_samples_leaf": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
-            },
-            space={
-                "n_estimators": (100, 200, 400),
-                "max_depth": (8, 12, 16, 24),
-                "min_samples_leaf": Range(low=1, high=50, log=True, whole=True),
-            },
-            unbounded=("max_depth",),
+            supported_inputs=("num", "cat"),
+            queue="cpu",
+            strengths=strengths,
+            hyperparameters=config.describe(),
             cost=cost,
-            most_rows=most_rows,
-            most_classes=100,  # a number a class in each leaf: size goes with classes
-            turn=turn,
+            max_rows=max_rows,
+            max_classes=100,  # a number a class in each leaf: size goes with classes
+            training_order=training_order,
         ),
         no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
         tolerance=1e-4,  # hundreds of float32 shares are summed
@@ -78,13 +94,13 @@ def forest_recipe(  # noqa: PLR0913 - what they differ in, each by its name
 
 
 def fit_forest(
-    kind: Any, settings: Settings, problem: Problem, *, min_leaf_rows: int, feature_fraction: float
+    kind: Any, config: ForestConfig, problem: Problem, *, min_leaf_rows: int, feature_fraction: float
 ) -> FittedModel:
     """Fit a forest.
 
     Args:
         kind: scikit-learn's class.
-        settings: Hyper-parameters.
+        config: Hyper-parameters.
         problem: The rows to fit.
         min_leaf_rows: Minimum of rows in a leaf for small data, if the settings have none.
         feature_fraction: Fraction of the columns that a split of a regression considers; a classification considers
@@ -97,10 +113,10 @@ def fit_forest(
     preprocessing, features = forest_features(problem)
     criterion = {} if problem.classes else {"criterion": _criterion(problem)}
     model = kind(
-        n_estimators=settings["n_estimators"],
-        max_depth=settings["max_depth"],
-        min_samples_leaf=settings["min_samples_leaf"] or max(min_leaf_rows, len(problem.train) // 5_000),
-        max_leaf_nodes=max_leaves(settings["n_estimators"], problem.classes),
+        n_estimators=config.n_estimators,
+        max_depth=config.max_depth,
+        min_samples_leaf=config.min_samples_leaf or max(min_leaf_rows, len(problem.train) // 5_000),
+        max_leaf_nodes=max_leaves(config.n_estimators, problem.classes),
         max_features="sqrt" if problem.classes else feature_fraction,
         n_jobs=problem.threads,
         random_state=problem.seed,

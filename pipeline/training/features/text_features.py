@@ -23,7 +23,8 @@ from pipeline.graphs.compose import add_input, make_model
 from pipeline.graphs.encoding import NUM
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
-from pipeline.training.algorithm import Problem, Rows, Settings
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
 from pipeline.training.resampling.folds import assign_cross_fitting_folds
 
@@ -84,20 +85,20 @@ class TextLinearModel:
 class _TokenizedTexts:
     """The training texts, tokenized once."""
 
-    settings: Settings
+    config: TextScoreConfig
     problem: Problem
     units: Sequence[Unit]
     tokens: _Tokens
 
     @classmethod
-    def of(cls, settings: Settings, problem: Problem) -> _TokenizedTexts:
+    def of(cls, config: TextScoreConfig, problem: Problem) -> _TokenizedTexts:
         columns = problem.train.text.T
         # Texts in several scripts share no words; their letters tell new words of each.
         units: list[Unit] = [
             "letter" if has_several_scripts(column) else tokenization_unit(column) for column in columns
         ]
         tokens = [tokens_of(column, unit) for column, unit in zip(columns, units, strict=True)]
-        return cls(settings=settings, problem=problem, units=units, tokens=tokens)
+        return cls(config=config, problem=problem, units=units, tokens=tokens)
 
     def select(self, rows: npt.NDArray[np.int64]) -> _Tokens:
         return [[column[row] for row in rows] for column in self.tokens]
@@ -117,7 +118,7 @@ class _TokenizedTexts:
         for target in targets:
             is_timed_out = bool(self.problem.classes) and time.monotonic() > self.problem.deadline
             fit = _ridge if not self.problem.classes else _naive_bayes if is_timed_out else _one_vs_rest
-            scores.append(fit(self.settings, matrix, target[rows], weight))
+            scores.append(fit(self.config, matrix, target[rows], weight))
             timed_out += is_timed_out
         note = f"training time ran out: {timed_out} of {len(targets)} scores of texts are naive Bayes'"
         ends = np.cumsum([len(column.index) for column in columns])[:-1]
@@ -133,24 +134,24 @@ class _TokenizedTexts:
         return Vocabulary.of(
             tokens,
             unit,
-            max_ngram=self.settings["words"] if unit == "word" else self.settings["letters"],
-            least_rows=self.settings["least_rows"] or (1 if rows <= 20_000 else 2 if rows <= 200_000 else 5),
-            max_terms=self.settings["most_terms"],
+            max_ngram=self.config.words if unit == "word" else self.config.letters,
+            least_rows=self.config.least_rows or (1 if rows <= 20_000 else 2 if rows <= 200_000 else 5),
+            max_terms=self.config.most_terms,
         )
 
 
-def fit_scores(settings: Settings, problem: Problem, targets: Targets) -> TextLinearModel:
+def fit_scores(config: TextScoreConfig, problem: Problem, targets: Targets) -> TextLinearModel:
     """Fit a model with a score for each of ``targets`` [rows]: truth values, or numbers."""
-    return _TokenizedTexts.of(settings, problem).fit(targets, np.arange(len(problem.train)))
+    return _TokenizedTexts.of(config, problem).fit(targets, np.arange(len(problem.train)))
 
 
-def cross_fitted(settings: Settings, problem: Problem, targets: Targets) -> tuple[TextLinearModel, Doubles]:
+def cross_fitted(config: TextScoreConfig, problem: Problem, targets: Targets) -> tuple[TextLinearModel, Doubles]:
     """Fit a model, and score the training rows out of fold.
 
     Returns:
         The model of all rows, and the out-of-fold scores of the training rows [rows, scores].
     """
-    texts, rows = _TokenizedTexts.of(settings, problem), len(problem.train)
+    texts, rows = _TokenizedTexts.of(config, problem), len(problem.train)
     count = _FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY
     folds = assign_cross_fitting_folds(problem.train, problem.classes, count, problem.seed)
     held_out_scores = np.zeros((rows, len(targets)))
@@ -160,7 +161,7 @@ def cross_fitted(settings: Settings, problem: Problem, targets: Targets) -> tupl
     return texts.fit(targets, np.arange(rows)), held_out_scores
 
 
-def _one_vs_rest(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
+def _one_vs_rest(config: TextScoreConfig, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
     """Return the weight of each term and the bias of a score that grows with the odds that ``target`` is true."""
     from sklearn.linear_model import LogisticRegression
 
@@ -168,24 +169,24 @@ def _one_vs_rest(settings: Settings, matrix: Any, target: Any, weight: Any) -> t
     if truth.all() or not truth.any():  # of a class that this fold lacks
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
     weights_of_rows = np.ones(len(truth)) if weight is None else weight
-    ratio = _log_ratio(matrix > 0, weights_of_rows, truth, settings["smoothing"])
-    model = LogisticRegression(C=settings["C"], solver="liblinear", tol=1e-3, max_iter=100, random_state=0)
+    ratio = _log_ratio(matrix > 0, weights_of_rows, truth, config.smoothing)
+    model = LogisticRegression(C=config.C, solver="liblinear", tol=1e-3, max_iter=100, random_state=0)
     model.fit(matrix.multiply(ratio).tocsr(), truth, sample_weight=weight)
     coefficients = model.coef_[0] * ratio
-    bayes = _log_ratio(matrix, weights_of_rows, truth, settings["smoothing"])
+    bayes = _log_ratio(matrix, weights_of_rows, truth, config.smoothing)
     # A share of naive Bayes, on the scale of what is learnt: alone it is too sure of itself.
     bayes *= (matrix @ coefficients).std() / max((matrix @ bayes).std(), 1e-12)
-    bayes_fraction = settings["bayes"]
+    bayes_fraction = config.bayes
     return (1 - bayes_fraction) * coefficients + bayes_fraction * bayes, float(model.intercept_[0])
 
 
-def _naive_bayes(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
+def _naive_bayes(config: TextScoreConfig, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
     """Return the score of ``_one_vs_rest`` in closed form, for lack of time, scaled to variance 1."""
     truth = np.asarray(target, bool)
     if truth.all() or not truth.any():
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
     weights_of_rows = np.ones(len(truth)) if weight is None else weight
-    ratio = _log_ratio(matrix, weights_of_rows, truth, settings["smoothing"])
+    ratio = _log_ratio(matrix, weights_of_rows, truth, config.smoothing)
     weights = ratio / max((matrix @ ratio).std(), 1e-12)
     base_rate = np.average(truth, weights=weights_of_rows)
     return weights, float(np.log(base_rate / (1 - base_rate)) - np.average(matrix @ weights, weights=weights_of_rows))
@@ -204,10 +205,10 @@ def _log_ratio(matrix: Any, row_weights: Doubles, truth: npt.NDArray[np.bool_], 
     return ratio
 
 
-def _ridge(settings: Settings, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
+def _ridge(config: TextScoreConfig, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
     from sklearn.linear_model import Ridge
 
-    model = Ridge(alpha=settings["alpha"], solver="lsqr", tol=1e-5)
+    model = Ridge(alpha=config.alpha, solver="lsqr", tol=1e-5)
     model.fit(matrix.astype(np.float64), target, sample_weight=weight)
     return model.coef_, float(model.intercept_)
 
@@ -253,7 +254,7 @@ def _without_texts(rows: Rows, scores: Doubles) -> Rows:
     )
 
 
-def encode_texts(problem: Problem, settings: Settings, *, every_class: bool) -> TextTargetEncoding:
+def encode_texts(problem: Problem, config: TextScoreConfig, *, every_class: bool) -> TextTargetEncoding:
     """Encode texts as scores; cached, since the next algorithm reads the same rows.
 
     Args:
@@ -261,7 +262,7 @@ def encode_texts(problem: Problem, settings: Settings, *, every_class: bool) -> 
         settings: Of the linear model of texts.
         every_class: One score for each class, instead of the most frequent ones only.
     """
-    return _encode(_CacheKey(problem=problem, settings=settings, every_class=every_class))
+    return _encode(_CacheKey(problem=problem, config=config, every_class=every_class))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -269,14 +270,14 @@ class _CacheKey:
     """Cache key that is equal for identical arrays: comparing their contents would take long."""
 
     problem: Problem
-    settings: Settings
+    config: TextScoreConfig
     every_class: bool
 
     @property
     def _identity(self) -> tuple[Any, ...]:
         rows = self.problem.train
         arrays = (rows.text, rows.num, rows.target, self.problem.validation.text)
-        return tuple(map(id, arrays)), self.problem.seed, self.every_class, tuple(self.settings.items())
+        return tuple(map(id, arrays)), self.problem.seed, self.every_class, self.config
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _CacheKey) and self._identity == other._identity
@@ -289,7 +290,7 @@ class _CacheKey:
 def _encode(key: _CacheKey) -> TextTargetEncoding:
     problem = key.problem
     targets = every_target(problem) if key.every_class else _one_vs_rest_targets(problem)
-    scores, train_scores = cross_fitted(key.settings, problem, targets)
+    scores, train_scores = cross_fitted(key.config, problem, targets)
     return TextTargetEncoding(
         scores=scores,
         numbers=problem.train.num.shape[1],

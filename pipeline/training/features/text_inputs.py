@@ -4,49 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
-from pipeline.contracts.algorithm_spec import Allowed
+from pipeline.contracts.algorithms.config import AlgorithmConfig
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.features.text_score_config import TextScoreConfig
 
-__all__ = ["TEXT_ALLOWED", "TEXT_SETTINGS", "with_text_features"]
+__all__ = ["with_text_features"]
 
-Train = Callable[[Settings, Problem], FittedModel]
-
-# ``words`` and ``letters``: the longest run of them that is a term. ``bayes``: naive Bayes's share of a score.
-# ``least_rows``: that a term must be in; 0: by the number of rows.
-TEXT_SETTINGS: Settings = {
-    "C": 1.0, "alpha": 1.0, "smoothing": 0.1, "bayes": 0.3, "words": 2, "letters": 4, "least_rows": 0,
-    "most_terms": 200_000,
-}  # fmt: skip
-TEXT_ALLOWED = {
-    "C": Allowed(above=0, maximum=1e10),
-    "alpha": Allowed(minimum=0, maximum=1e10),
-    "smoothing": Allowed(above=0, maximum=1e10),
-    "bayes": Allowed(minimum=0, maximum=1),
-    "words": Allowed(minimum=1, maximum=10, whole=True),
-    "letters": Allowed(minimum=1, maximum=20, whole=True),
-    "least_rows": Allowed(minimum=0, maximum=1_000_000_000, whole=True),
-    "most_terms": Allowed(minimum=1, maximum=10_000_000, whole=True),
-}
+ConfigT = TypeVar("ConfigT", bound=AlgorithmConfig)
+Train = Callable[[ConfigT, Problem], FittedModel]
 
 
-def with_text_features(train: Train, texts: Settings = TEXT_SETTINGS, *, every_class: bool = False) -> Train:
-    """``train`` of a recipe that reads ``num``, made to read ``text`` too: as what a linear model says of it.
+def with_text_features(
+    train: Train[ConfigT], texts: TextScoreConfig | None = None, *, every_class: bool = False
+) -> Train[ConfigT]:
+    """Return ``train`` of numbers extended to texts, which it reads as the scores of a linear model.
 
-    ``texts``: that model's settings. ``every_class``: it scores each class, and not the most frequent few.
+    Args:
+        train: Trains on ``num`` and ``cat``.
+        texts: Hyper-parameters of the linear model; None: their defaults.
+        every_class: Whether it scores each class, and not the most frequent few alone.
     """
+    scoring = texts or TextScoreConfig()
 
-    def train_with_texts(settings: Settings, problem: Problem) -> FittedModel:
+    def train_with_texts(config: ConfigT, problem: Problem) -> FittedModel:
         if not problem.train.text.size or problem.task == "clustering":
-            return train(settings, problem)
-        if settings.get("privacy_epsilon"):
+            return train(config, problem)
+        if isinstance(config, NetworkConfig) and config.privacy_epsilon:
             raise CandidateFailedError("what it reads texts by learns from the labels, and is no private training")
         from pipeline.training.features.text_features import encode_texts
 
         problem.report("reads the texts")
-        encoding = encode_texts(problem, texts, every_class=every_class)
-        fitted = train(settings, replace(problem, train=encoding.train, validation=encoding.validation))
+        encoding = encode_texts(problem, scoring, every_class=every_class)
+        fitted = train(config, replace(problem, train=encoding.train, validation=encoding.validation))
         return replace(
             fitted,
             predict=lambda rows: fitted.predict(encoding.append_scores(rows)),

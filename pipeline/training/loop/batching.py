@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.training.algorithm import Problem, Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.training.algorithm import Problem
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS
 
 __all__ = ["BatchRows", "batch_sizes", "iterate_batches"]
@@ -17,7 +18,7 @@ __all__ = ["BatchRows", "batch_sizes", "iterate_batches"]
 BatchRows = tuple[float, Tensor]  # the fraction of the epoch before the batch, and the indices of its rows
 
 
-def iterate_batches(settings: Settings, problem: Problem, *, epoch: int, first_step: int) -> Iterator[BatchRows]:
+def iterate_batches(config: NetworkConfig, problem: Problem, *, epoch: int, first_step: int) -> Iterator[BatchRows]:
     """Yield the batches of an epoch from ``first_step`` on.
 
     Their order depends on the seed and the epoch alone, whatever else is drawn at random.
@@ -26,13 +27,13 @@ def iterate_batches(settings: Settings, problem: Problem, *, epoch: int, first_s
     generator = torch.Generator(device).manual_seed(_epoch_seed(problem.seed, epoch))
     order = torch.randperm(rows, generator=generator, device=device)
     start = 0
-    for step, batch in enumerate(torch.split(order, batch_sizes(settings, epoch, rows, seed=problem.seed))):
+    for step, batch in enumerate(torch.split(order, batch_sizes(config, epoch, rows, seed=problem.seed))):
         if step >= first_step:
             yield start / rows, batch
         start += len(batch)
 
 
-def batch_sizes(settings: Settings, epoch: int, rows: int, *, seed: int = 0) -> list[int]:
+def batch_sizes(config: NetworkConfig, epoch: int, rows: int, *, seed: int = 0) -> list[int]:
     """Return the sizes of the batches of an epoch, whose sum is ``rows``.
 
     No batch has a single row, unless there is but one: batch norms need two.
@@ -40,16 +41,16 @@ def batch_sizes(settings: Settings, epoch: int, rows: int, *, seed: int = 0) -> 
     References:
         Smith et al. 2018, Don't Decay the Learning Rate, Increase the Batch Size (``batching: growing``).
     """
-    batch_size = settings["batch_size"]
+    batch_size = config.batch_size
     smallest, largest = (batch_size, batch_size) if isinstance(batch_size, int) else (min(batch_size), max(batch_size))
-    batching = settings["batching"]
-    if batching == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS:
+    batching = config.batching
+    if batching == "full" or config.optimizer in FULL_BATCH_OPTIMIZERS:
         return [rows]
     if batching == "random":
         drawn = np.random.default_rng((seed, epoch)).integers(smallest, largest + 1, size=-(-rows // smallest))
         return _truncate(drawn.tolist(), rows)
     if batching == "growing":  # evenly in the logarithm
-        progress = (epoch - 1) / max(1, settings["epochs"] - 1)
+        progress = (epoch - 1) / max(1, config.epochs - 1)
         largest = round(smallest * (largest / smallest) ** progress)
     return _truncate([largest] * -(-rows // largest), rows)
 

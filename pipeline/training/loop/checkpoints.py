@@ -179,10 +179,10 @@ def _random_states(components: TrainingComponents) -> dict[str, Tensor]:
 
 
 def _fingerprint(components: TrainingComponents) -> str:
-    """Return a hash of what makes a training: format, settings, seed, numbers of rows, the network's shapes, torch."""
+    """Return a hash of what makes a training: format, config, seed, numbers of rows, the network's shapes, torch."""
     problem = components.problem
     # Shapes of shards are those of the full tensors, so that the number of processes does not matter.
     shapes = [list(tensor.shape) for tensor in components.model.state_dict().values()]
     rows = [len(problem.train), len(problem.validation)]
-    identity = [_FORMAT, dict(components.settings), problem.seed, rows, shapes, torch.__version__]
+    identity = [_FORMAT, components.config.model_dump(), problem.seed, rows, shapes, torch.__version__]
     return hashlib.sha256(json.dumps(identity, default=str, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.algorithm import Problem, Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.training.algorithm import Problem
 
 __all__ = ["Dense", "cross_entropies", "supports_manual_backward"]
 
@@ -77,10 +78,10 @@ class Dense(nn.Module):
         return losses.sum() * (loss_scale / len(target))
 
 
-def supports_manual_backward(settings: Settings, problem: Problem) -> bool:
+def supports_manual_backward(config: NetworkConfig, problem: Problem) -> bool:
     """Return whether a Dense network minimizes plain cross-entropy over rows of equal weight."""
-    has_plain_settings = all(settings[name] == value for name, value in _REQUIRED_SETTINGS.items())
-    is_cross_entropy = problem.classes > 0 and settings["loss"] in (None, "cross_entropy")
+    has_plain_settings = config.model_dump(include=set(_REQUIRED_SETTINGS)) == _REQUIRED_SETTINGS
+    is_cross_entropy = problem.classes > 0 and config.loss in (None, "cross_entropy")
     return has_plain_settings and is_cross_entropy and problem.train.weight is None
 
 

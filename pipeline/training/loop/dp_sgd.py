@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Problem, Settings
+from pipeline.training.algorithm import Problem
 from pipeline.training.loop.batching import BatchRows
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, WeightOptimizer
 
@@ -44,7 +45,7 @@ class DpSgd:
     Args:
         network: The network that is trained.
         optimizer: The optimizer of its weights.
-        settings: Hyper-parameters.
+        config: Hyper-parameters.
         problem: The rows to train on.
 
     Raises:
@@ -54,22 +55,22 @@ class DpSgd:
         Abadi et al. 2016, Deep Learning with Differential Privacy.
     """
 
-    def __init__(self, network: nn.Module, optimizer: WeightOptimizer, settings: Settings, problem: Problem) -> None:
-        _check(settings, problem)
+    def __init__(self, network: nn.Module, optimizer: WeightOptimizer, config: NetworkConfig, problem: Problem) -> None:
+        _check(config, problem)
         rows = len(problem.train)
-        batch_size = settings["batch_size"]
+        batch_size = config.batch_size
         size = batch_size if isinstance(batch_size, int) else max(batch_size)
-        is_full_batch = settings["batching"] == "full" or settings["optimizer"] in FULL_BATCH_OPTIMIZERS
+        is_full_batch = config.batching == "full" or config.optimizer in FULL_BATCH_OPTIMIZERS
         self._sample_rate = 1.0 if is_full_batch else min(1.0, size / rows)
         self._rows, self._device = rows, problem.device
         self._epoch_steps = max(1, round(1 / self._sample_rate))
-        self._max_steps = self._epoch_steps * int(settings["epochs"])
-        self._delta = float(settings["privacy_delta"])
+        self._max_steps = self._epoch_steps * int(config.epochs)
+        self._delta = float(config.privacy_delta)
         with _quiet():
             from opacus.accountants.utils import get_noise_multiplier
 
             noise = get_noise_multiplier(
-                target_epsilon=float(settings["privacy_epsilon"]),
+                target_epsilon=float(config.privacy_epsilon),
                 target_delta=self._delta,
                 sample_rate=self._sample_rate,
                 steps=self._max_steps,
@@ -78,7 +79,7 @@ class DpSgd:
         self._noise = float(noise)
         self.generator = torch.Generator(problem.device).manual_seed(secrets.randbits(63))
         self._expected_rows = max(1, round(self._sample_rate * rows))
-        self._hooks, self._optimizer = self._make_engine(network, optimizer, float(settings["privacy_norm"]))
+        self._hooks, self._optimizer = self._make_engine(network, optimizer, float(config.privacy_norm))
 
     @property
     def note(self) -> str:
@@ -186,13 +187,13 @@ def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         return ModuleValidator.fix(network), ("private training: its batch norms became group norms",)
 
 
-def _check(settings: Settings, problem: Problem) -> None:
+def _check(config: NetworkConfig, problem: Problem) -> None:
     reason = ""
     if problem.process.size > 1:
         reason = "it is of one process"
-    elif settings["mixup"]:
+    elif config.mixup:
         reason = "mixup gives a row its neighbors' pixels"
-    elif settings["schedule"] == "plateau":
+    elif config.schedule == "plateau":
         reason = "the schedule plateau follows exact losses of the validation rows"
     if reason:
         raise CandidateFailedError(_UNSUPPORTED.format(reason))

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 from torch import Tensor, nn
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.algorithm import Base, Problem, Rows, Settings
+from pipeline.training.algorithm import Base, Problem, Rows
 
 __all__ = ["load_pretrained", "read_base"]
 
@@ -40,7 +41,7 @@ def read_base(version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset
     return Base(version=version, weights=weights, same_answers=same_answers, rows=rows)
 
 
-def load_pretrained(network: nn.Module, settings: Settings, problem: Problem) -> tuple[str, ...]:
+def load_pretrained(network: nn.Module, config: NetworkConfig, problem: Problem) -> tuple[str, ...]:
     """Load the weights of the base model where names and shapes agree; with ``freeze`` only the last layer is trained.
 
     The last layer is loaded too if the classes, or values, are the same.
@@ -51,7 +52,7 @@ def load_pretrained(network: nn.Module, settings: Settings, problem: Problem) ->
     Raises:
         CandidateFailedError: No weights fit, or those to be frozen do not.
     """
-    if not settings["base_model"]:
+    if not config.base_model:
         return ()
     from safetensors.torch import load_file
 
@@ -66,11 +67,11 @@ def load_pretrained(network: nn.Module, settings: Settings, problem: Problem) ->
         and (problem.base.same_answers or name not in last)
     }
     unfit = [name for name in network.state_dict() if name not in fitting]
-    _check_fit(problem.base, fitting, [name for name in unfit if name not in last], freeze=settings["freeze"])
+    _check_fit(problem.base, fitting, [name for name in unfit if name not in last], freeze=config.freeze)
     network.load_state_dict(fitting, strict=False)
-    if settings["freeze"]:
+    if config.freeze:
         _freeze(network, last)
-    return _make_notes(problem.base, fitting, unfit, last, freeze=settings["freeze"])
+    return _make_notes(problem.base, fitting, unfit, last, freeze=config.freeze)
 
 
 def _check_fit(base: Base, fitting: Mapping[str, Tensor], unfit: list[str], *, freeze: bool) -> None:

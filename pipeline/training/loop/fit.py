@@ -9,7 +9,8 @@ from typing import Self
 import onnx
 from torch import nn
 
-from pipeline.training.algorithm import FittedModel, Problem, Rows, Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.training.algorithm import FittedModel, Problem, Rows
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import InputReader
 from pipeline.training.loop.loop import TrainedNetwork, train_network
@@ -19,17 +20,19 @@ __all__ = ["fit_network", "to_fitted_model"]
 
 
 def fit_network(
-    build: Callable[[], nn.Module], reads: InputReader, settings: Settings, problem: Problem
+    build: Callable[[], nn.Module], reads: InputReader, config: NetworkConfig, problem: Problem
 ) -> FittedModel:
     """Train a network, as loop.train_network describes.
 
     Raises:
-        CandidateFailedError: It cannot be trained with these settings, or diverged.
+        CandidateFailedError: It cannot be trained with these config, or diverged.
     """
-    return to_fitted_model(train_network(build, reads, settings, problem), reads, settings, problem)
+    return to_fitted_model(train_network(build, reads, config, problem), reads, config, problem)
 
 
-def to_fitted_model(trained: TrainedNetwork, reads: InputReader, settings: Settings, problem: Problem) -> FittedModel:
+def to_fitted_model(
+    trained: TrainedNetwork, reads: InputReader, config: NetworkConfig, problem: Problem
+) -> FittedModel:
     """Return the fitted model of a trained network."""
     module = InferenceModule(trained.network, reads, classes=problem.classes)
     return FittedModel(
@@ -37,7 +40,7 @@ def to_fitted_model(trained: TrainedNetwork, reads: InputReader, settings: Setti
         body=NetworkBody(module=module, example=problem.train),
         history=trained.history,
         notes=trained.notes,
-        quantiles=quantiles_of(settings, problem),
+        quantiles=quantiles_of(config, problem),
         privacy=trained.privacy,
         weights=trained.network.state_dict(),
         tuned={"epochs": trained.best_epoch},

@@ -11,8 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Problem, Settings
+from pipeline.training.algorithm import Problem
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.loop.batching import BatchRows, iterate_batches
 from pipeline.training.loop.checkpoints import load_checkpoint, save_checkpoint, save_final_checkpoint
@@ -69,7 +70,7 @@ class TrainedNetwork:
 
 
 def train_network(
-    build: Callable[[], nn.Module], reads: InputReader, settings: Settings, problem: Problem
+    build: Callable[[], nn.Module], reads: InputReader, config: NetworkConfig, problem: Problem
 ) -> TrainedNetwork:
     """Train a network until its validation loss stops improving.
 
@@ -78,7 +79,7 @@ def train_network(
             [batch, losses.outputs_of]; of an ensemble [batch, members, outputs], whose members have a loss each and
             predict together. Augmentation is the network's own, in training mode.
         reads: Reads rows into the inputs of the network's ``forward``.
-        settings: Hyper-parameters.
+        config: Hyper-parameters.
         problem: The rows, and how they are trained on.
 
     Raises:
@@ -86,16 +87,16 @@ def train_network(
             memory, or a setting is not possible for this network.
     """
     _configure_torch(problem)
-    network, group_norm_notes = replace_batch_norm(build()) if settings["privacy_epsilon"] else (build(), ())
-    pretrained_notes = load_pretrained(network, settings, problem)
-    components = _make_components(network.to(problem.device), settings, problem)
+    network, group_norm_notes = replace_batch_norm(build()) if config.privacy_epsilon else (build(), ())
+    pretrained_notes = load_pretrained(network, config, problem)
+    components = _make_components(network.to(problem.device), config, problem)
     strategy, model = components.strategy, components.model
     train, validation = (
         DeviceData.of(reads, replace(rows, weight=problem.loss_weight(rows)), problem.device)
         for rows in (problem.train, problem.validation)
     )
     initial = TrainingState(
-        learning_rate=settings["learning_rate"],
+        learning_rate=config.learning_rate,
         loss=torch.zeros((), device=problem.device),
         best_weights=strategy.weights(model),
     )
@@ -105,7 +106,7 @@ def train_network(
     _train(components, train, validation, state)
     save_final_checkpoint(components, state)
     if state.planned_epochs and state.epoch > state.planned_epochs:
-        _note_time_out(state, state.planned_epochs, settings)
+        _note_time_out(state, state.planned_epochs, config)
     if components.dp_sgd:
         components.dp_sgd.close()
         state.add_note(components.dp_sgd.note)
@@ -129,29 +130,29 @@ def _configure_torch(problem: Problem) -> None:
         torch.set_float32_matmul_precision("high")  # TF32
 
 
-def _make_components(network: nn.Module, settings: Settings, problem: Problem) -> TrainingComponents:
-    strategy = make_strategy(settings["parallel"], problem.process, problem.device)
+def _make_components(network: nn.Module, config: NetworkConfig, problem: Problem) -> TrainingComponents:
+    strategy = make_strategy(config.parallel, problem.process, problem.device)
     model = strategy.wrap(network)
     strategy.seed_ranks(problem.seed)
-    optimizer = WeightOptimizer(model, settings)
+    optimizer = WeightOptimizer(model, config)
     return TrainingComponents(
-        settings=settings,
+        config=config,
         problem=problem,
         model=model,
-        loss=make_loss(settings, problem),
+        loss=make_loss(config, problem),
         optimizer=optimizer,
-        average=WeightAverage(model, settings),
-        compression=WeightCompression(model, settings),
+        average=WeightAverage(model, config),
+        compression=WeightCompression(model, config),
         strategy=strategy,
-        dp_sgd=DpSgd(model, optimizer, settings, problem) if settings["privacy_epsilon"] else None,
-        dense=network if isinstance(network, Dense) and supports_manual_backward(settings, problem) else None,
+        dp_sgd=DpSgd(model, optimizer, config, problem) if config.privacy_epsilon else None,
+        dense=network if isinstance(network, Dense) and supports_manual_backward(config, problem) else None,
     )
 
 
 def _train(components: TrainingComponents, train: DeviceData, validation: DeviceData, state: TrainingState) -> None:
     """Run the remaining epochs until time, patience or privacy budget is exhausted."""
-    settings, problem, strategy, average = (
-        components.settings, components.problem, components.strategy, components.average,
+    config, problem, strategy, average = (
+        components.config, components.problem, components.strategy, components.average,
     )  # fmt: skip
     clock = problem.clock
     action, saved_at = "continue", clock()
@@ -194,7 +195,7 @@ def _train(components: TrainingComponents, train: DeviceData, validation: Device
             "loss": train_loss,
             "validation_loss": validation_loss,
             **metric,
-            "learning_rate": _learning_rate(settings, state),
+            "learning_rate": _learning_rate(config, state),
             "rows_per_second": state.rows / seconds,
             "memory_mb": peak_memory_mb(problem.device),
             "seconds": clock() - started,
@@ -202,7 +203,7 @@ def _train(components: TrainingComponents, train: DeviceData, validation: Device
         state.history.append(components.dp_sgd.publishable(point) if components.dp_sgd else point)
         problem.watch(state.history[-1])
         loss_text = "" if components.dp_sgd else f", validation loss {validation_loss:.4f}"
-        problem.report(f"epoch {state.epoch} of {settings['epochs']}{loss_text}")
+        problem.report(f"epoch {state.epoch} of {config.epochs}{loss_text}")
         state.start_epoch(state.epoch + 1)
         _fit_epochs_to_deadline(components, state)
         if _next_action(components, state, saved_at, epoch_ended=True) == "checkpoint":
@@ -229,8 +230,8 @@ def _train_step(
         components.dp_sgd.add_noise()
     add_penalty_gradients(components)
     clip_gradients(components)
-    components.optimizer.step(_learning_rate(components.settings, state, progress))
-    components.compression.after_step(_schedule_position(components.settings, state, progress))
+    components.optimizer.step(_learning_rate(components.config, state, progress))
+    components.compression.after_step(_schedule_position(components.config, state, progress))
     components.average.after_step()
     state.update(loss, len(batch))
 
@@ -266,15 +267,15 @@ def _compute_gradients(
     return total
 
 
-def _learning_rate(settings: Settings, state: TrainingState, progress: float = 0.0) -> float:
+def _learning_rate(config: NetworkConfig, state: TrainingState, progress: float = 0.0) -> float:
     """Return the scheduled learning rate."""
-    position = _schedule_position(settings, state, progress)
-    return state.learning_rate * lr_factor(settings, position, state.validation_losses)
+    position = _schedule_position(config, state, progress)
+    return state.learning_rate * lr_factor(config, position, state.validation_losses)
 
 
-def _schedule_position(settings: Settings, state: TrainingState, progress: float = 0.0) -> float:
+def _schedule_position(config: NetworkConfig, state: TrainingState, progress: float = 0.0) -> float:
     """Return the position in the schedule, in epochs; if time is short the schedule is compressed."""
-    return float((state.epoch - 1 + progress) * settings["epochs"] / (state.planned_epochs or settings["epochs"]))
+    return float((state.epoch - 1 + progress) * config.epochs / (state.planned_epochs or config.epochs))
 
 
 def _is_best(components: TrainingComponents, state: TrainingState, validation_loss: float, *, is_last: bool) -> bool:
@@ -282,12 +283,12 @@ def _is_best(components: TrainingComponents, state: TrainingState, validation_lo
     keeps_last = components.dp_sgd is not None or components.problem.tuned is not None
     if not (validation_loss < state.best_loss or keeps_last):
         return False
-    return is_last or _schedule_position(components.settings, state, 1.0) >= components.compression.first_epoch
+    return is_last or _schedule_position(components.config, state, 1.0) >= components.compression.first_epoch
 
 
 def _fit_epochs_to_deadline(components: TrainingComponents, state: TrainingState) -> None:
     """Plan as many epochs as there is time for, so that the schedule ends where the training does."""
-    problem, epochs, trained = components.problem, components.settings["epochs"], state.epoch - 1
+    problem, epochs, trained = components.problem, components.config.epochs, state.epoch - 1
     if trained >= (state.planned_epochs or epochs) or problem.deadline == math.inf:
         return
     seconds_per_epoch = sum(point["seconds"] for point in state.history) / len(state.history)
@@ -301,12 +302,12 @@ def _remaining_batches(components: TrainingComponents, state: TrainingState) -> 
     """Yield the batches of the epoch that are left."""
     if components.dp_sgd:
         return components.dp_sgd.iterate_batches(state.step)
-    return iterate_batches(components.settings, components.problem, epoch=state.epoch, first_step=state.step)
+    return iterate_batches(components.config, components.problem, epoch=state.epoch, first_step=state.step)
 
 
 def _last_epoch(components: TrainingComponents, state: TrainingState) -> int:
     """Return the last epoch that there is time for; a refit has as many as its folds found best."""
-    last = int(state.planned_epochs or components.settings["epochs"])
+    last = int(state.planned_epochs or components.config.epochs)
     tuned = components.problem.tuned
     return last if tuned is None else min(last, max(1, round(tuned["epochs"])))
 
@@ -316,13 +317,13 @@ def _is_out_of_patience(components: TrainingComponents, state: TrainingState) ->
     if components.problem.tuned is not None:
         return False
     since = max(state.best_epoch, components.average.first_epoch - 1, components.compression.first_epoch - 1)
-    return state.epoch - 1 - since >= int(components.settings["early_stopping"])
+    return state.epoch - 1 - since >= int(components.config.early_stopping)
 
 
-def _note_time_out(state: TrainingState, epoch: int, settings: Settings) -> None:
+def _note_time_out(state: TrainingState, epoch: int, config: NetworkConfig) -> None:
     """Note that time ran out, once: it may do so before the last planned epoch."""
     cause = "training time ran out"
-    text = f"{cause} in epoch {epoch} of {settings['epochs']}; the best weights so far were kept"
+    text = f"{cause} in epoch {epoch} of {config.epochs}; the best weights so far were kept"
     state.add_note(text, replace_prefix=cause)
 
 
@@ -341,7 +342,7 @@ def _local_action(
 ) -> _Action:
     now, problem, dp_sgd = components.problem.clock(), components.problem, components.dp_sgd
     if now >= problem.deadline and not epoch_ended:
-        _note_time_out(state, state.epoch, components.settings)
+        _note_time_out(state, state.epoch, components.config)
         return "stop"
     if dp_sgd and dp_sgd.is_budget_exhausted(state.all_steps) and not epoch_ended:
         return "stop"

@@ -9,8 +9,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Problem, Settings
+from pipeline.training.algorithm import Problem
 from pipeline.training.loop.inference import to_predictions
 
 __all__ = ["LOSSES", "Loss", "make_loss", "member_mean", "outputs_of", "quantiles_of"]
@@ -21,31 +22,31 @@ _functional = nn.functional
 _DEFAULT_QUANTILES = (0.05, 0.5, 0.95)
 
 
-def quantiles_of(settings: Settings, problem: Problem) -> tuple[float, ...]:
+def quantiles_of(config: NetworkConfig, problem: Problem) -> tuple[float, ...]:
     """Return the quantiles that a regression predicts besides its value, in ascending order."""
     if problem.task != "regression":
         return ()
-    quantiles = settings["quantiles"] or (_DEFAULT_QUANTILES if settings["loss"] == "quantile" else ())
+    quantiles = config.quantiles or (_DEFAULT_QUANTILES if config.loss == "quantile" else ())
     return tuple(sorted(quantiles))
 
 
-def outputs_of(settings: Settings, problem: Problem) -> int:
+def outputs_of(config: NetworkConfig, problem: Problem) -> int:
     """Return the number of a network's outputs: one logit per class, or the value and its quantiles."""
-    return problem.classes or 1 + len(quantiles_of(settings, problem))
+    return problem.classes or 1 + len(quantiles_of(config, problem))
 
 
-def make_loss(settings: Settings, problem: Problem) -> Loss:
-    """Make the loss that the settings name; each member of an ensemble has its own, and they are averaged.
+def make_loss(config: NetworkConfig, problem: Problem) -> Loss:
+    """Make the loss that the config names; each member of an ensemble has its own, and they are averaged.
 
     Raises:
         CandidateFailedError: The loss is for another task.
     """
-    name = settings["loss"] or ("cross_entropy" if problem.classes else _OF_OBJECTIVES[problem.loss])
+    name = config.loss or ("cross_entropy" if problem.classes else _OF_OBJECTIVES[problem.loss])
     if (name in _OF_CLASSES) != bool(problem.classes):
         fitting = ", ".join(loss for loss in LOSSES if (loss in _OF_CLASSES) == bool(problem.classes))
         raise CandidateFailedError(f"the loss '{name}' is not for {problem.task}: one of {fitting} is expected")
-    row_loss = partial(LOSSES.get(name, _poisson), settings)
-    quantiles = quantiles_of(settings, problem)
+    row_loss = partial(LOSSES.get(name, _poisson), config)
+    quantiles = quantiles_of(config, problem)
     return partial(
         _mean_over_members, row_loss if problem.classes else partial(_add_quantile_losses, row_loss, quantiles)
     )
@@ -83,38 +84,38 @@ def _add_quantile_losses(row_loss: Loss, quantiles: tuple[float, ...], outputs: 
     return losses + _pinball(outputs[:, 1:], target.unsqueeze(1), outputs.new_tensor(quantiles)).mean(dim=1)
 
 
-def _cross_entropy(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+def _cross_entropy(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
     """Return the cross-entropy with ``label_smoothing`` (Szegedy et al. 2016)."""
-    smoothing = settings["label_smoothing"]
+    smoothing = config.label_smoothing
     return _functional.cross_entropy(outputs, target, reduction="none", label_smoothing=smoothing)
 
 
-def _focal(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+def _focal(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
     """Return (1 - p)^gamma of the cross-entropy: confident predictions weigh less (Lin et al. 2017)."""
     entropy = _functional.cross_entropy(outputs, target, reduction="none")
     surprise = torch.expm1(-entropy).neg().clamp_min(0)  # rounding may leave it below
-    return surprise.pow(float(settings["focal_gamma"])) * entropy
+    return surprise.pow(float(config.focal_gamma)) * entropy
 
 
-def _mse(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+def _mse(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
     return _functional.mse_loss(outputs, target, reduction="none")
 
 
-def _mae(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+def _mae(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
     return _functional.l1_loss(outputs, target, reduction="none")
 
 
-def _huber(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+def _huber(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
     """Return the error squared up to ``huber_delta``, absolute beyond (Huber 1964)."""
-    return _functional.huber_loss(outputs, target, reduction="none", delta=settings["huber_delta"])
+    return _functional.huber_loss(outputs, target, reduction="none", delta=config.huber_delta)
 
 
-def _poisson(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+def _poisson(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
     """Return the negative log-likelihood but for a constant; the output is the logarithm of the rate."""
     return _functional.poisson_nll_loss(outputs, target, log_input=True, reduction="none")
 
 
-def _quantile(settings: Settings, outputs: Tensor, target: Tensor) -> Tensor:
+def _quantile(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
     """Return the pinball loss of the median, which is the value."""
     return _pinball(outputs, target, outputs.new_tensor(0.5))
 
@@ -129,7 +130,7 @@ _OF_CLASSES = frozenset({"cross_entropy", "focal"})
 _OF_OBJECTIVES = MappingProxyType(
     {"squared_error": "mse", "absolute_error": "mae", "relative_error": "mae", "poisson": "poisson"}
 )
-LOSSES: Mapping[str, Callable[[Settings, Tensor, Tensor], Tensor]] = MappingProxyType(
+LOSSES: Mapping[str, Callable[[NetworkConfig, Tensor, Tensor], Tensor]] = MappingProxyType(
     {
         "cross_entropy": _cross_entropy,
         "focal": _focal,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.algorithm import Problem, Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.training.algorithm import Problem
 from pipeline.training.distributed.strategy import Strategy
 from pipeline.training.loop.dense import Dense
 from pipeline.training.loop.dp_sgd import DpSgd
@@ -28,7 +29,7 @@ class TrainingComponents:
     """What a training is made of; none of it changes, though what it holds does.
 
     Args:
-        settings: Hyper-parameters of the candidate.
+        config: Hyper-parameters of the candidate.
         problem: The rows and how they are trained on.
         model: The network, wrapped by the strategy.
         loss: Loss of each row.
@@ -40,7 +41,7 @@ class TrainingComponents:
         dense: The network, where its gradient is computed without autograd; else None.
     """
 
-    settings: Settings
+    config: NetworkConfig
     problem: Problem
     model: nn.Module
     loss: Loss

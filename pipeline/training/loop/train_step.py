@@ -119,7 +119,7 @@ def mix_up(components: TrainingComponents, batch: Batch) -> Batch:
     References:
         Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization.
     """
-    alpha = components.settings["mixup"]
+    alpha = components.config.mixup
     if not alpha:
         return batch
     mix = torch.distributions.Beta(alpha, alpha).sample().to(components.device)
@@ -129,8 +129,8 @@ def mix_up(components: TrainingComponents, batch: Batch) -> Batch:
 
 
 def forward(components: TrainingComponents, inputs: list[Tensor]) -> Tensor:
-    """Return the model's outputs [rows, ...] as float32, computed with the precision of the settings."""
-    if components.settings["precision"] != "bf16":
+    """Return the model's outputs [rows, ...] as float32, computed with the precision of the config."""
+    if components.config.precision != "bf16":
         outputs: Tensor = components.model(*inputs)
         return outputs
     with torch.autocast(torch.device(components.device).type, torch.bfloat16):
@@ -166,7 +166,7 @@ def backward(components: TrainingComponents, loss: Tensor, scale: Tensor) -> Non
 
 def add_penalty_gradients(components: TrainingComponents) -> None:
     """Add the gradients of the penalties: the sign of each weight for L1, the weight itself for L2."""
-    l1, l2 = components.settings["l1"], components.settings["l2"]
+    l1, l2 = components.config.l1, components.config.l2
     if not (l1 or l2):
         return
     parameters = _parameters_with_gradient(components)
@@ -180,7 +180,7 @@ def add_penalty_gradients(components: TrainingComponents) -> None:
 
 def clip_gradients(components: TrainingComponents) -> None:
     """Scale the gradients down to the norm ``max_gradient_norm``, if it is set."""
-    if max_norm := components.settings["max_gradient_norm"]:
+    if max_norm := components.config.max_gradient_norm:
         nn.utils.clip_grad_norm_(_parameters_with_gradient(components), max_norm, foreach=True)
 
 

@@ -3,81 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated, TypeVar
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Allowed, Cost, Range, Settings, SettingsOverride, Space
+from pydantic import Field
+
+from pipeline.contracts.algorithms.config import hyperparameter, search_range, search_values
+from pipeline.contracts.algorithms.hyperparameter import Settings
+from pipeline.contracts.algorithms.network_config import (
+    BatchSize,
+    Hidden,
+    LearningRate,
+    Mixup,
+    NetworkConfig,
+    Schedule,
+    WeightDecay,
+)
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
 from pipeline.training.algorithm import FittedModel, Problem, Recipe
-from pipeline.training.algorithm import Settings as Chosen
-from pipeline.training.networks.config import NETWORK_DEFAULTS
 
-__all__ = ["image_recipe"]
+__all__ = ["ImageConfig", "image_recipe"]
 
 _FEW_ROWS, _FEWER_ROWS = 20_000, 2_000
+
+
+class ImageConfig(NetworkConfig):
+    """Hyper-parameters of a convolutional network."""
+
+    hidden: Annotated[Hidden, Field(min_length=1), search_values((16, 32, 64), (32, 64, 128), (64, 128, 256))] = (
+        16,
+        32,
+        64,
+    )
+    jitter: Annotated[bool, hyperparameter("Whether training images are shifted, turned and scaled a little.")] = True
+    batch_size: BatchSize = 128
+    learning_rate: Annotated[LearningRate, search_range(3e-4, 1e-2, log=True)] = 3e-3
+    weight_decay: Annotated[WeightDecay, search_range(1e-4, 1e-1, log=True)] = 1e-2
+    schedule: Schedule = "one_cycle"
+    mixup: Annotated[Mixup, search_values(0.0, 0.2)] = 0.0
+
+
+ImageConfigT = TypeVar("ImageConfigT", bound=ImageConfig)
 
 
 def image_recipe(  # noqa: PLR0913 - what they differ in, each by its name
     *,
     name: str,
-    good_at: str,
-    train: Callable[[Chosen, Problem], FittedModel],
-    settings: Settings,
-    space: Space,
-    epochs: tuple[int, int, int],
+    strengths: str,
+    config: type[ImageConfigT],
+    train: Callable[[ImageConfigT, Problem], FittedModel],
+    epochs: tuple[int, int],
     cost: Cost,
-    turn: int,
-) -> Recipe:
+    training_order: int,
+) -> Recipe[ImageConfigT]:
     """Declare a convolutional network.
 
     Args:
         name: Of the algorithm.
-        good_at: The reason that a plan gives for it.
+        strengths: The reason that a plan gives for it.
+        config: Its hyper-parameters.
         train: Trains it.
-        settings: Its own, and those in which it differs from the others.
-        space: What a search tries beside the settings of all of them.
-        epochs: Of many rows, of up to 20,000, and of up to 2,000.
+        epochs: Of up to 20,000 training rows, and of up to 2,000.
         cost: As measured.
-        turn: Its place among a job's candidates.
+        training_order: Among the candidates of a job.
     """
-    many, few, fewer = epochs
+    few, fewer = epochs
     return Recipe(
-        declares=AlgorithmSpec(
+        config=config,
+        spec=AlgorithmSpec(
             name=name,
             tasks=("classification", "regression"),
-            reads=("image",),
-            must_read=("image",),
-            needs="gpu",
-            good_at=good_at,
-            defaults={
-                **NETWORK_DEFAULTS,
-                "hidden": (16, 32, 64),
-                **settings,
-                "jitter": True,
-                "epochs": many,
-                "batch_size": 128,
-                "learning_rate": 3e-3,
-                "weight_decay": 1e-2,
-                "schedule": "one_cycle",
-                "early_stopping": many,  # the last epochs of one_cycle are the best
-            },
-            allowed={
-                "hidden": Allowed(minimum=1, maximum=8192, whole=True, min_length=1),
-                **{key: Allowed(minimum=1, maximum=100, whole=True) for key in settings if key == "blocks"},
-            },
-            adjustments=(
+            supported_inputs=("image",),
+            required_inputs=("image",),
+            queue="gpu",
+            strengths=strengths,
+            hyperparameters=config.describe(),
+            overrides=(
                 _adjustment(_FEW_ROWS, few, batch_size=64),
                 _adjustment(_FEWER_ROWS, fewer, batch_size=32),
             ),
-            space={
-                "learning_rate": Range(low=3e-4, high=1e-2, log=True),
-                "hidden": ((16, 32, 64), (32, 64, 128), (64, 128, 256)),
-                **space,
-                "weight_decay": Range(low=1e-4, high=1e-1, log=True),
-                "mixup": (0.0, 0.2),
-            },
             cost=cost,
-            least_rows=30,
-            most_classes=1000,
-            knobs=True,
-            turn=turn,
+            min_rows=30,
+            max_classes=1000,
+            is_network=True,
+            training_order=training_order,
         ),
         no_int8="convolutions are slower with weights that are quantized as they run, and static int8 is not made yet",
         log_links=("poisson",),

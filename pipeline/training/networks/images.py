@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.training.algorithm import FittedModel, Problem
 from pipeline.training.loop.dense import Dense
 from pipeline.training.loop.fit import fit_network
 from pipeline.training.loop.inputs import columns
@@ -100,7 +101,7 @@ def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module
 class ResNet(nn.Module):
     """Residual blocks (He et al. 2016), each group half the size of the one before; the mean of the places answers."""
 
-    def __init__(  # noqa: PLR0913 - a network's settings, each by its name
+    def __init__(  # noqa: PLR0913 - a network's config, each by its name
         self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], blocks: int, dropout: float,
         jitter: bool,
     ) -> None:  # fmt: skip
@@ -158,6 +159,6 @@ def to_unit_range(image: Tensor) -> Tensor:
     return image.flatten(1).float() / 255
 
 
-def train_images(build: Callable[[int], nn.Module], settings: Settings, problem: Problem) -> FittedModel:
+def train_images(build: Callable[[int], nn.Module], config: NetworkConfig, problem: Problem) -> FittedModel:
     """What a network learns from the images, by the one loop; ``build`` makes it, of so many outputs."""
-    return fit_network(partial(build, outputs_of(settings, problem)), READS, settings, problem)
+    return fit_network(partial(build, outputs_of(config, problem)), READS, config, problem)

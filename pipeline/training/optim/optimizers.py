@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.algorithm import Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.training.distributed.strategy import Strategy
 
 __all__ = ["FULL_BATCH_OPTIMIZERS", "OPTIMIZERS", "NormalizedGD", "WeightOptimizer"]
@@ -47,17 +47,17 @@ class WeightOptimizer:
 
     Args:
         network: The network, whose trainable parameters are optimized.
-        settings: Hyper-parameters.
+        config: Hyper-parameters.
 
     References:
         Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization.
     """
 
-    def __init__(self, network: nn.Module, settings: Settings) -> None:
+    def __init__(self, network: nn.Module, config: NetworkConfig) -> None:
         self.parameters = _trainable_parameters(network)
-        self._make = partial(OPTIMIZERS[settings["optimizer"]], network, settings)
+        self._make = partial(OPTIMIZERS[config.optimizer], network, config)
         self._optimizers = self._make()
-        self._decay = 0.0 if settings["optimizer"] in _DECOUPLED_DECAY else float(settings["weight_decay"])
+        self._decay = 0.0 if config.optimizer in _DECOUPLED_DECAY else float(config.weight_decay)
 
     def reset(self) -> None:
         """Discard the state of the optimizers, as before the first step."""
@@ -180,24 +180,24 @@ def _fused_options(network: nn.Module) -> dict[str, bool]:
     return {"fused": True} if is_unsharded else {"foreach": True}
 
 
-def _sgd(network: nn.Module, settings: Settings) -> Optimizers:
+def _sgd(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Gradient descent over all rows (Cauchy 1847), or over batches (Robbins and Monro 1951)."""
-    return (torch.optim.SGD(_trainable_parameters(network), lr=settings["learning_rate"], **_fused_options(network)),)
+    return (torch.optim.SGD(_trainable_parameters(network), lr=config.learning_rate, **_fused_options(network)),)
 
 
-def _normalized_gd(network: nn.Module, settings: Settings) -> Optimizers:
-    return (NormalizedGD(_trainable_parameters(network), lr=settings["learning_rate"]),)
+def _normalized_gd(network: nn.Module, config: NetworkConfig) -> Optimizers:
+    return (NormalizedGD(_trainable_parameters(network), lr=config.learning_rate),)
 
 
-def _momentum(network: nn.Module, settings: Settings) -> Optimizers:
+def _momentum(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Heavy ball (Polyak 1964)."""
-    rate, momentum = settings["learning_rate"], settings["momentum"]
+    rate, momentum = config.learning_rate, config.momentum
     return (torch.optim.SGD(_trainable_parameters(network), lr=rate, momentum=momentum, **_fused_options(network)),)
 
 
-def _nesterov(network: nn.Module, settings: Settings) -> Optimizers:
+def _nesterov(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Nesterov 1983, as Sutskever et al. 2013 write it."""
-    rate, momentum = settings["learning_rate"], settings["momentum"]
+    rate, momentum = config.learning_rate, config.momentum
     nesterov = momentum > 0  # torch requires it
     return (
         torch.optim.SGD(
@@ -206,37 +206,35 @@ def _nesterov(network: nn.Module, settings: Settings) -> Optimizers:
     )
 
 
-def _adagrad(network: nn.Module, settings: Settings) -> Optimizers:
+def _adagrad(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Duchi, Hazan and Singer 2011."""
-    return (torch.optim.Adagrad(_trainable_parameters(network), lr=settings["learning_rate"], foreach=True),)
+    return (torch.optim.Adagrad(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
 
 
-def _adadelta(network: nn.Module, settings: Settings) -> Optimizers:
+def _adadelta(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Zeiler 2012; its own rate is 1."""
-    return (torch.optim.Adadelta(_trainable_parameters(network), lr=settings["learning_rate"], foreach=True),)
+    return (torch.optim.Adadelta(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
 
 
-def _rmsprop(network: nn.Module, settings: Settings) -> Optimizers:
+def _rmsprop(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Tieleman and Hinton 2012."""
-    return (torch.optim.RMSprop(_trainable_parameters(network), lr=settings["learning_rate"], foreach=True),)
+    return (torch.optim.RMSprop(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
 
 
-def _adam(network: nn.Module, settings: Settings) -> Optimizers:
-    return (FusedAdam(_trainable_parameters(network), lr=settings["learning_rate"]),)
+def _adam(network: nn.Module, config: NetworkConfig) -> Optimizers:
+    return (FusedAdam(_trainable_parameters(network), lr=config.learning_rate),)
 
 
-def _adamw(network: nn.Module, settings: Settings) -> Optimizers:
-    return (
-        FusedAdam(_trainable_parameters(network), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]),
-    )
+def _adamw(network: nn.Module, config: NetworkConfig) -> Optimizers:
+    return (FusedAdam(_trainable_parameters(network), lr=config.learning_rate, weight_decay=config.weight_decay),)
 
 
-def _muon(network: nn.Module, settings: Settings) -> Optimizers:
+def _muon(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Muon for the hidden matrices (Jordan et al. 2024), AdamW for the first and last layer and all other parameters.
 
     Muon's steps are scaled so that both share one learning rate (Liu et al. 2025).
     """
-    rate, decay = settings["learning_rate"], settings["weight_decay"]
+    rate, decay = config.learning_rate, config.weight_decay
     matrices = [m.weight for m in network.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad][1:-1]
     inner = {id(matrix) for matrix in matrices}
     adam_parameters = [parameter for parameter in _trainable_parameters(network) if id(parameter) not in inner]
@@ -249,7 +247,7 @@ def _muon(network: nn.Module, settings: Settings) -> Optimizers:
     return optimizers
 
 
-OPTIMIZERS: Mapping[str, Callable[[nn.Module, Settings], Optimizers]] = MappingProxyType(
+OPTIMIZERS: Mapping[str, Callable[[nn.Module, NetworkConfig], Optimizers]] = MappingProxyType(
     {
         "gd": _sgd,
         "normalized_gd": _normalized_gd,

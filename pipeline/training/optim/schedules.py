@@ -1,6 +1,6 @@
 """Learning-rate schedules: factors of the learning rate, as stateless functions of the epochs trained so far.
 
-Each takes the settings, ``epochs`` (trained so far, with fractions) and ``losses`` (the validation loss of each whole
+Each takes the config, ``epochs`` (trained so far, with fractions) and ``losses`` (the validation loss of each whole
 epoch).
 """
 
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from pipeline.training.algorithm import Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 
 __all__ = ["SCHEDULES", "lr_factor"]
 
@@ -20,67 +20,67 @@ _RISE_FRACTION = 0.3  # of the epochs of one_cycle
 _FIRST, _LAST = 1 / 25, 1e-4 / 25  # of one_cycle, as fractions of the highest rate
 
 
-def lr_factor(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def lr_factor(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Return the factor of the learning rate.
 
     Args:
-        settings: Name the schedule and the fraction of the epochs that ``warmup`` takes.
+        config: Names the schedule and the fraction of the epochs that ``warmup`` takes.
         epochs: Epochs trained so far, with fractions.
         losses: The validation loss of each whole epoch.
 
     References:
         Goyal et al. 2017, Accurate, Large Minibatch SGD (warm-up).
     """
-    name = settings["schedule"]
-    factor = SCHEDULES[name](settings, epochs, losses)
-    warmup_fraction = settings["warmup"]
+    name = config.schedule
+    factor = SCHEDULES[name](config, epochs, losses)
+    warmup_fraction = config.warmup
     if not warmup_fraction or name in ("warmup", "one_cycle"):
         return factor
-    return factor * _ramp(settings, epochs, float(warmup_fraction))
+    return factor * _ramp(config, epochs, float(warmup_fraction))
 
 
-def _ramp(settings: Settings, epochs: float, fraction: float) -> float:
+def _ramp(config: NetworkConfig, epochs: float, fraction: float) -> float:
     """Rise linearly to 1 over a fraction of the epochs; the first value is above 0."""
-    return min(1.0, (epochs + _WARMUP_START) / (fraction * float(settings["epochs"]) + _WARMUP_START))
+    return min(1.0, (epochs + _WARMUP_START) / (fraction * float(config.epochs) + _WARMUP_START))
 
 
-def _constant(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def _constant(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     return 1.0
 
 
-def _step(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def _step(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Multiply by ``decay`` after every ``step_epochs`` epochs."""
-    return float(settings["decay"] ** (math.floor(epochs) // settings["step_epochs"]))
+    return float(config.decay ** (math.floor(epochs) // config.step_epochs))
 
 
-def _exponential(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def _exponential(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Multiply by ``decay`` over every ``step_epochs`` epochs, continuously."""
-    return float(settings["decay"] ** (epochs / settings["step_epochs"]))
+    return float(config.decay ** (epochs / config.step_epochs))
 
 
-def _cosine(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def _cosine(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Fall to 0 along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
-    return (1 + math.cos(math.pi * min(1.0, epochs / settings["epochs"]))) / 2
+    return (1 + math.cos(math.pi * min(1.0, epochs / config.epochs))) / 2
 
 
-def _warmup(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def _warmup(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Rise to 1 and stay there."""
-    return _ramp(settings, epochs, settings["warmup"] or _WARMUP)
+    return _ramp(config, epochs, config.warmup or _WARMUP)
 
 
-def _one_cycle(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def _one_cycle(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Rise from 1/25 to 1 and fall to almost 0, along cosines (Smith and Topin 2018)."""
-    rise = (settings["warmup"] or _RISE_FRACTION) * settings["epochs"]
+    rise = (config.warmup or _RISE_FRACTION) * config.epochs
     if epochs < rise:
         return _interpolate(_FIRST, 1.0, epochs / rise)
-    return _interpolate(1.0, _LAST, min(1.0, (epochs - rise) / (settings["epochs"] - rise)))
+    return _interpolate(1.0, _LAST, min(1.0, (epochs - rise) / (config.epochs - rise)))
 
 
 def _interpolate(first: float, last: float, fraction: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * fraction)) / 2
 
 
-def _plateau(settings: Settings, epochs: float, losses: Sequence[float]) -> float:
+def _plateau(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Multiply by ``decay`` after more than ``step_epochs`` epochs without a better validation loss.
 
     As torch's ReduceLROnPlateau with ``patience=step_epochs`` and ``threshold=0``.
@@ -88,12 +88,12 @@ def _plateau(settings: Settings, epochs: float, losses: Sequence[float]) -> floa
     rate, best, bad_epochs = 1.0, math.inf, 0
     for loss in losses:
         best, bad_epochs = (loss, 0) if loss < best else (best, bad_epochs + 1)
-        if bad_epochs > settings["step_epochs"]:
-            rate, bad_epochs = rate * settings["decay"], 0
+        if bad_epochs > config.step_epochs:
+            rate, bad_epochs = rate * config.decay, 0
     return rate
 
 
-SCHEDULES: Mapping[str, Callable[[Settings, float, Sequence[float]], float]] = MappingProxyType(
+SCHEDULES: Mapping[str, Callable[[NetworkConfig, float, Sequence[float]], float]] = MappingProxyType(
     {
         "constant": _constant,
         "step": _step,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.algorithm import Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 
 __all__ = ["WeightAverage"]
 
@@ -24,16 +24,16 @@ class WeightAverage:
 
     Args:
         model: The network.
-        settings: Hyper-parameters.
+        config: Hyper-parameters.
 
     References:
         Polyak and Juditsky 1992; Izmailov et al. 2018, Averaging Weights Leads to Wider Optima.
     """
 
-    def __init__(self, model: nn.Module, settings: Settings) -> None:
-        self.kind = settings["averaging"]
+    def __init__(self, model: nn.Module, config: NetworkConfig) -> None:
+        self.kind = config.averaging
         self.count = 0  # number of averaged weights
-        self.first_epoch = 1 + int(_SWA_START * settings["epochs"]) if self.kind == "swa" else 1
+        self.first_epoch = 1 + int(_SWA_START * config.epochs) if self.kind == "swa" else 1
         self._model = model
         self._shadow = self._copies() if self.kind != "none" else []
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.graphs.codebooks import share_weights
-from pipeline.training.algorithm import Settings
 
 __all__ = ["WeightCompression"]
 
@@ -25,22 +25,22 @@ _MIN_WEIGHTS = 64  # a smaller tensor stays as it is
 
 
 class WeightCompression:
-    """Keep the weights of ``model`` pruned and shared as ``settings`` say, step by step.
+    """Keep the weights of ``model`` pruned and shared as ``config`` says, step by step.
 
     ``sparsity``: the share of weights that end as 0; ``shared_bits``: a tensor ends with at most two to the power of
     them values; 0 of either: none. Biases and the parameters of norms stay as they are.
     """
 
-    def __init__(self, model: nn.Module, settings: Settings) -> None:
-        self._sparsity, self._bits = settings["sparsity"], settings["shared_bits"]
-        self._epochs = settings["epochs"]
+    def __init__(self, model: nn.Module, config: NetworkConfig) -> None:
+        self._sparsity, self._bits = config.sparsity, config.shared_bits
+        self._epochs = config.epochs
         self._weights = [
             parameter for parameter in model.parameters() if parameter.ndim > 1 and parameter.numel() >= _MIN_WEIGHTS
         ]
         self._masks: list[Tensor] = []
         self._codes: list[Tensor] = []
         self.position = 0.0  # epochs, when after_step was called last
-        self._check(settings)
+        self._check(config)
 
     @property
     def is_active(self) -> bool:
@@ -130,13 +130,13 @@ class WeightCompression:
             means = sums / torch.bincount(codes, minlength=count)
             weights.copy_(means.to(weights.dtype)[codes].view_as(weights))
 
-    def _check(self, settings: Settings) -> None:
+    def _check(self, config: NetworkConfig) -> None:
         if not (self._sparsity or self._bits):
             return
         name = "sparsity" if self._sparsity else "shared_bits"
-        if settings["parallel"] != "none":
+        if config.parallel != "none":
             raise CandidateFailedError(
                 f"training.{name} prunes or shares weights on one machine: no parallel is expected"
             )
-        if settings["averaging"] != "none":
-            raise CandidateFailedError(f"training.{name} and averaging '{settings['averaging']}' exclude each other")
+        if config.averaging != "none":
+            raise CandidateFailedError(f"training.{name} and averaging '{config.averaging}' exclude each other")

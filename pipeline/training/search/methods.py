@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.algorithm_spec import Range, Setting, Space
+from pipeline.contracts.algorithms.hyperparameter import Range, Setting, Settings, Space
 from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.plan import Trials
 from pipeline.training.search.space import contains, grid, sample_settings
@@ -27,19 +27,19 @@ class SearchRequest:
     """A search. ``base``: complete settings that it begins with; ``rows``: that a trial learns from, at most."""
 
     trials: Trials
-    base: Mapping[str, Any]
+    base: Settings
     seed: int
     rows: int
     greater: bool
 
     @property
-    def first(self) -> list[dict[str, Setting]]:
+    def first(self) -> list[Settings]:
         """What the plan begins with, where the space holds it: the search is then never behind it."""
         space = self.trials.space
         return [{name: self.base[name] for name in space}] if contains(space, self.base) else []
 
     @property
-    def settings(self) -> list[dict[str, Setting]]:
+    def settings(self) -> list[Settings]:
         """Those of a search that does not learn from what it has seen."""
         if self.trials.method == "grid":
             return list(grid(self.trials.space))
@@ -134,7 +134,7 @@ def _encode(values: Range | tuple[Setting, ...], value: Setting) -> Any:
     return value if isinstance(values, Range) else values.index(value)
 
 
-def _decode(space: Space, params: dict[str, Any]) -> dict[str, Setting]:
+def _decode(space: Space, params: dict[str, Any]) -> Settings:
     return {name: params[name] if isinstance(values, Range) else values[params[name]] for name, values in space.items()}
 
 

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pipeline.contracts.records.plan import Candidate
 from pipeline.training.algorithm import FittedModel, NoCheckpoints, Problem, Recipe, Rows
@@ -36,7 +37,7 @@ class _ScreenResult:
 
 
 def screen_candidates(
-    candidates: Sequence[tuple[Candidate, Recipe]], problem: Problem, rows: int, score: Scorer, *, greater: bool
+    candidates: Sequence[tuple[Candidate, Recipe[Any]]], problem: Problem, rows: int, score: Scorer, *, greater: bool
 ) -> Mapping[str, str]:
     """Candidate -> why it is dropped. What fails here is not dropped: it fails, or does not, in its training."""
     sampled_problem = replace(
@@ -53,9 +54,9 @@ def screen_candidates(
     results = []
     for candidate, recipe in candidates:
         problem.report(f"{candidate.name}: on {len(sampled_problem.train):,} rows first")
-        settings = recipe.complete({**candidate.settings, **recipe.declares.in_trials})
+        config = recipe.configure(candidate.settings)
         try:
-            fitted = recipe.train(settings, replace(sampled_problem, deadline=time.monotonic() + seconds_per_candidate))
+            fitted = recipe.train(config, replace(sampled_problem, deadline=time.monotonic() + seconds_per_candidate))
             quality, (low, high) = score(fitted, sampled_problem.validation)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
             _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.contracts.algorithm_spec import Range, Setting, Space
+from pipeline.contracts.algorithms.hyperparameter import Range, Setting, Settings, Space
 
 __all__ = ["GRID_STEPS", "contains", "grid", "sample_settings"]
 
@@ -17,17 +16,17 @@ GRID_STEPS = 3  # of a range in a grid: its ends and its middle
 _ATTEMPTS = 20  # draws for one that has not been drawn before
 
 
-def grid(space: Space) -> Iterator[dict[str, Setting]]:
+def grid(space: Space) -> Iterator[Settings]:
     """All combinations, the last setting changing first; a range gives its ends and its middle."""
     names = list(space)
     for values in itertools.product(*(_steps(space[name]) for name in names)):
         yield dict(zip(names, values, strict=True))
 
 
-def sample_settings(space: Space, count: int, seed: int) -> Iterator[dict[str, Setting]]:
+def sample_settings(space: Space, count: int, seed: int) -> Iterator[Settings]:
     """Up to ``count`` different settings drawn evenly; fewer where the space has no more."""
     generator = np.random.default_rng(seed)
-    samples: list[dict[str, Setting]] = []
+    samples: list[Settings] = []
     for _ in range(count * _ATTEMPTS):
         if len(samples) == count:
             return
@@ -37,12 +36,12 @@ def sample_settings(space: Space, count: int, seed: int) -> Iterator[dict[str, S
             yield sample
 
 
-def contains(space: Space, settings: Mapping[str, Any]) -> bool:
+def contains(space: Space, settings: Settings) -> bool:
     """Whether ``settings`` are a point of the space."""
     return all(_contains_value(values, settings.get(name)) for name, values in space.items())
 
 
-def _contains_value(values: Range | tuple[Setting, ...], value: Any) -> bool:
+def _contains_value(values: Range | tuple[Setting, ...], value: Setting) -> bool:
     if not isinstance(values, Range):
         return value in values
     return isinstance(value, int | float) and values.low <= value <= values.high

@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from pipeline.training.algorithm import FittedModel, Problem, Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.training.algorithm import FittedModel, Problem
 from pipeline.training.loop.batching import iterate_batches
 from pipeline.training.loop.dense import cross_entropies
 from pipeline.training.loop.fit import to_fitted_model
@@ -29,7 +30,7 @@ from pipeline.training.optim.schedules import lr_factor
 
 __all__ = ["can_stack", "fit_stacked"]
 
-_PER_TRIAL_SETTINGS = ("learning_rate", "weight_decay")  # what trials may differ in
+_PER_TRIAL_SETTINGS = {"learning_rate", "weight_decay"}  # what trials may differ in
 _DISABLED_SETTINGS = {
     "batching": "fixed", "loss": None, "label_smoothing": 0.0, "l1": 0.0, "l2": 0.0, "max_gradient_norm": 0.0,
     "mixup": 0.0, "averaging": "none", "precision": "fp32", "privacy_epsilon": 0.0, "parallel": "none",
@@ -40,17 +41,15 @@ _MAX_ROWS = 2048  # that are answered at once, by all trials
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's own constants
 
 
-def can_stack(trials: Sequence[Settings], problem: Problem) -> bool:
+def can_stack(trials: Sequence[NetworkConfig], problem: Problem) -> bool:
     """Several trials over pixels, that classify with Adam and no other knob, alike in all but ``_OWN``."""
     first = trials[0]
-    shared = [
-        {name: value for name, value in settings.items() if name not in _PER_TRIAL_SETTINGS} for settings in trials
-    ]
+    shared = [trial.model_dump(exclude=_PER_TRIAL_SETTINGS) for trial in trials]
     return (
         len(trials) > 1
         and all(settings == shared[0] for settings in shared)
-        and first["optimizer"] in _OPTIMIZERS
-        and all(first[name] == value for name, value in _DISABLED_SETTINGS.items())
+        and first.optimizer in _OPTIMIZERS
+        and first.model_dump(include=set(_DISABLED_SETTINGS)) == _DISABLED_SETTINGS
         and problem.train.image.size > 0
         and problem.classes > 0
         and problem.train.weight is None
@@ -58,14 +57,14 @@ def can_stack(trials: Sequence[Settings], problem: Problem) -> bool:
     )
 
 
-def fit_stacked(trials: Sequence[Settings], problem: Problem) -> list[FittedModel] | None:
+def fit_stacked(trials: Sequence[NetworkConfig], problem: Problem) -> list[FittedModel] | None:
     """What each of the trials learns, which ``can_stack``; of one whose loss is no number, the best before.
 
     None when the time is over first.
     """
     torch.manual_seed(problem.seed)
-    settings = trials[0]
-    network = PixelMLP(problem.train.image, outputs=problem.classes, hidden=settings["hidden"], dropout=0.0)
+    config = trials[0]
+    network = PixelMLP(problem.train.image, outputs=problem.classes, hidden=config.hidden, dropout=0.0)
     trials_per_stack = -(-len(trials) // problem.threads)
     stacks = [
         _Stack(network, trials[first : first + trials_per_stack], problem, first)
@@ -73,12 +72,12 @@ def fit_stacked(trials: Sequence[Settings], problem: Problem) -> list[FittedMode
     ]
     torch.set_num_threads(1)  # each thread has trials of its own
     try:
-        if not _train_stacks(stacks, settings["epochs"], settings["early_stopping"], problem):
+        if not _train_stacks(stacks, config.epochs, config.early_stopping, problem):
             return None
     finally:
         torch.set_num_threads(problem.threads)
     return [
-        to_fitted_model(network_of_trial, READS, settings, problem)
+        to_fitted_model(network_of_trial, READS, config, problem)
         for stack in stacks
         for network_of_trial in stack.learned(network)
     ]
@@ -102,9 +101,9 @@ def _train_stacks(stacks: Sequence[_Stack], epochs: int, patience: int, problem:
 class _Stack:
     """Trials that one thread trains: of each layer the weights [trials, to, from] and biases [trials, 1, to]."""
 
-    def __init__(self, network: PixelMLP, trials: Sequence[Settings], problem: Problem, first: int) -> None:
+    def __init__(self, network: PixelMLP, trials: Sequence[NetworkConfig], problem: Problem, first: int) -> None:
         """``first``: the place of the first of ``trials`` among all."""
-        self._problem, self._trials, self._settings = problem, trials, trials[0]
+        self._problem, self._trials, self._config = problem, trials, trials[0]
         weights = [layer.weight.detach() for layer in network.layers]
         biases = [layer.bias.detach().unsqueeze(0) for layer in network.layers]
         self._weights, self._biases = _stacked(weights, len(trials)), _stacked(biases, len(trials))
@@ -124,19 +123,19 @@ class _Stack:
     @torch.inference_mode()
     def learn(self, epoch: int) -> None:
         """All batches of it; then each trial is measured, and what is its best is kept."""
-        started, problem, settings = time.perf_counter(), self._problem, self._settings
+        started, problem, config = time.perf_counter(), self._problem, self._config
         image, target = torch.from_numpy(problem.train.image), torch.from_numpy(problem.train.target)
         total = torch.zeros(len(self._trials))
         losses = [[point["validation_loss"] for point in history] for history in self._histories]
-        alike = settings["schedule"] != "plateau"  # which alone looks at a trial's losses
-        for passed, rows in iterate_batches(settings, problem, epoch=epoch, first_step=0):
+        alike = config.schedule != "plateau"  # which alone looks at a trial's losses
+        for passed, rows in iterate_batches(config, problem, epoch=epoch, first_step=0):
             factors = [
-                lr_factor(settings, epoch - 1 + passed, trial_losses)
+                lr_factor(config, epoch - 1 + passed, trial_losses)
                 for trial_losses in (losses[:1] if alike else losses)
             ]
             rates = [
-                settings_of_trial["learning_rate"] * factors[0 if alike else trial]
-                for trial, settings_of_trial in enumerate(self._trials)
+                config_of_trial.learning_rate * factors[0 if alike else trial]
+                for trial, config_of_trial in enumerate(self._trials)
             ]
             inputs, target_batch = to_unit_range(image.index_select(0, rows)), target.index_select(0, rows)
             total += self._step(inputs, target_batch, rates) * len(rows)
@@ -149,7 +148,7 @@ class _Stack:
                 "learning_rate": rates[trial],
                 "seconds": (time.perf_counter() - started) / len(validation_losses),
             })  # fmt: skip
-            if loss < self.best_loss[trial] and epoch - self.best_epoch[trial] <= settings["early_stopping"]:
+            if loss < self.best_loss[trial] and epoch - self.best_epoch[trial] <= config.early_stopping:
                 self.best_loss[trial], self.best_epoch[trial] = loss, epoch
                 for best, tensor in zip(self._best, self._parts, strict=True):
                     best[trial] = tensor[trial]
@@ -180,8 +179,8 @@ class _Stack:
         activations = [first_outputs]
         for weight, bias in zip(self._weights[1:], self._biases[1:], strict=True):
             activations[-1].relu_()
-            if masks is not None and self._settings["dropout"]:
-                keep_probability = 1 - self._settings["dropout"]
+            if masks is not None and self._config.dropout:
+                keep_probability = 1 - self._config.dropout
                 masks.append(
                     torch.empty_like(activations[-1])
                     .bernoulli_(keep_probability, generator=self._drops)
@@ -215,11 +214,11 @@ class _Stack:
     def _adam(self, rates: Sequence[float]) -> None:
         """Kingma and Ba 2015; weight decay decoupled from it (Loshchilov and Hutter 2019), as Descent has it."""
         self._steps[0].add_(1)
-        for (tensors, gradients, first, second), rate, settings in zip(
+        for (tensors, gradients, first, second), rate, config in zip(
             self._tensors_of_trials, rates, self._trials, strict=True
         ):
             torch._fused_adamw_(
-                tensors, gradients, first, second, [], self._steps, lr=rate, weight_decay=settings["weight_decay"],
+                tensors, gradients, first, second, [], self._steps, lr=rate, weight_decay=config.weight_decay,
                 beta1=_BETA_1, beta2=_BETA_2, eps=_EPSILON, amsgrad=False, maximize=False,
             )  # fmt: skip
 

@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline.contracts.algorithms.config import AlgorithmConfig
+from pipeline.contracts.algorithms.hyperparameter import Settings
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.records.outcome import Trial
-from pipeline.training.algorithm import Checkpoints, FittedModel, NoCheckpoints, Problem, Recipe, Report, Rows, Settings
+from pipeline.training.algorithm import Checkpoints, FittedModel, NoCheckpoints, Problem, Recipe, Report, Rows
 from pipeline.training.search.trial_data import sample
 
 __all__ = ["Score", "SearchTimeoutError", "TrialCache", "TrialRunner", "cache_key"]
@@ -69,7 +72,7 @@ class TrialCache:
 class TrialRunner:
     """Tries settings on ``folds``. ``prunes``: what is hopeless after some folds or epochs is stopped."""
 
-    recipe: Recipe
+    recipe: Recipe[Any]
     base: Settings
     folds: tuple[Problem, ...]
     score: Score
@@ -84,7 +87,7 @@ class TrialRunner:
     _best: list[float] = field(default_factory=list)  # the best trial's scores, fold by fold
     _curves: list[dict[int, float]] = field(default_factory=list)  # epoch -> the least loss until then
 
-    def __call__(self, settings: Mapping[str, Any], *, row_fraction: float = 1.0, rung: int = 0) -> Trial:
+    def __call__(self, settings: Settings, *, row_fraction: float = 1.0, rung: int = 0) -> Trial:
         """Train and score settings on the folds.
 
         Args:
@@ -123,7 +126,7 @@ class TrialRunner:
             self._best = scores
         return trial("kept")
 
-    def train_batch(self, settings: Sequence[Mapping[str, Any]]) -> None:
+    def train_batch(self, settings: Sequence[Settings]) -> None:
         """Train them at once where the recipe can, so that their scores are known when each has its turn.
 
         Not where the hopeless are stopped; and where half of the time is over before the end, nothing is known.
@@ -131,7 +134,7 @@ class TrialRunner:
         train_together = self.recipe.side_by_side
         if train_together is None or self.prunes:
             return
-        complete = [self.recipe.complete({**self.base, **trial_settings}) for trial_settings in settings]
+        configs = [self.recipe.configure({**self.base, **trial_settings}) for trial_settings in settings]
         for number, problem in enumerate(self.folds):
             missing = [
                 index
@@ -142,7 +145,7 @@ class TrialRunner:
                 continue
             started = time.monotonic()
             until = started + _FIRST_TRIAL_FRACTION * (self.deadline - started)
-            fitted_models = train_together([complete[index] for index in missing], replace(problem, deadline=until))
+            fitted_models = train_together([configs[index] for index in missing], replace(problem, deadline=until))
             for index, fitted in zip(missing, fitted_models or (), strict=False):
                 seconds = (time.monotonic() - started) / len(missing)
                 self.cache.note(
@@ -152,7 +155,7 @@ class TrialRunner:
     def _beats(self, score: float, best: float) -> bool:
         return score > best if self.greater else score < best
 
-    def _scored(self, settings: Mapping[str, Any], number: int, row_fraction: float) -> float:
+    def _scored(self, settings: Settings, number: int, row_fraction: float) -> float:
         key = cache_key(settings, number, row_fraction)
         cached = self.cache[key]
         if cached is not None:
@@ -162,12 +165,12 @@ class TrialRunner:
         train = sample(problem.train, row_fraction, classes=problem.classes, seed=problem.seed)
         started = time.monotonic()
         curve: dict[int, float] = {}
-        complete = self.recipe.complete({**self.base, **settings})
+        config = self.recipe.configure({**self.base, **settings})
         fitted = self.recipe.train(
-            complete,
+            config,
             replace(
                 problem, train=train, deadline=self._until(started, row_fraction), checkpoints=NoCheckpoints(),
-                watch=self._watch(curve, complete), report=self._report(number, problem.report),
+                watch=self._watch(curve, config), report=self._report(number, problem.report),
             ),
         )  # fmt: skip
         score = self.score(fitted, problem.validation)
@@ -207,8 +210,9 @@ class TrialRunner:
             return f"stopped after {scored_folds} of {len(self.folds)} folds: behind the best in each of them"
         return ""
 
-    def _watch(self, curve: dict[int, float], settings: Settings) -> Callable[[Mapping[str, float]], None]:
+    def _watch(self, curve: dict[int, float], config: AlgorithmConfig) -> Callable[[Mapping[str, float]], None]:
         """The median rule (Golovin et al. 2017, Vizier): its least loss is worse than most others' were by then."""
+        min_epoch = _MIN_EPOCH_FRACTION * (config.epochs if isinstance(config, NetworkConfig) else 0)
         compared = self.prunes and not self.searched & _INCOMPARABLE_LOSS_SETTINGS
 
         def watch(point: Mapping[str, float]) -> None:
@@ -218,7 +222,7 @@ class TrialRunner:
             lowest_loss = min(point["validation_loss"], min(curve.values(), default=math.inf))
             curve[epoch] = lowest_loss
             other_losses = sorted(other_curve[epoch] for other_curve in self._curves if epoch in other_curve)
-            if len(other_losses) < _MIN_CURVES or epoch < _MIN_EPOCH_FRACTION * settings.get("epochs", 0):
+            if len(other_losses) < _MIN_CURVES or epoch < min_epoch:
                 return
             if lowest_loss > other_losses[len(other_losses) // 2]:
                 raise TrialPrunedError(f"stopped in epoch {epoch}: its loss was behind half of the trials' before it")
@@ -226,6 +230,6 @@ class TrialRunner:
         return watch
 
 
-def cache_key(settings: Mapping[str, Any], fold: int, row_fraction: float) -> str:
+def cache_key(settings: Settings, fold: int, row_fraction: float) -> str:
     """Names one training of a search."""
     return json.dumps([dict(settings), fold, round(row_fraction, 6)], sort_keys=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.algorithm_spec import Range
+from pipeline.contracts.algorithms.hyperparameter import Range
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.base_model import Base
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset

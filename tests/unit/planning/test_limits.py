@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Cost, Range
+from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.hyperparameter import Range
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.plan import Candidate, Plan
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec, Limits, Parallel, Privacy, Training, parse_job_spec
 from pipeline.planning.estimates import bytes_of, count_trainings, latency_of, minutes_for, seconds_of
 from pipeline.planning.jobs import ONE_JOB_CELLS, PlannedCandidate, fits_one_job, pack_jobs
@@ -49,9 +50,9 @@ def test_the_space_that_is_given_is_searched_for_its_algorithm_alone() -> None:
 def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed() -> None:
     planned = _searched("{search: {method: bayesian, trials: 7}, training: {dropout: 0.2}}")
     spaces = {one.algorithm: one.trials.space for one in planned.candidates if one.trials}
-    assert spaces["random_forest"] == catalogue()["random_forest"].space
+    assert spaces["random_forest"] == catalogue()["random_forest"].search_space
     assert set(spaces["linear"]) == {"C"}
-    assert set(spaces["mlp"]) == set(catalogue()["mlp"].space) - {"dropout"}
+    assert set(spaces["mlp"]) == set(catalogue()["mlp"].search_space) - {"dropout"}
     boosting = next(one.trials for one in planned.candidates if one.algorithm == "gradient_boosting")
     assert boosting is not None
     assert boosting.cheaper == {}
@@ -64,10 +65,10 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
         ("method: grid, space: {random_forests: {}}", "'random_forests': did you mean 'random_forest'?"),
         ("method: grid, space: {gaussian_mixture: {clusters: [3]}}", "is not tried here|unknown algorithm"),
         ("method: gird", "unknown value 'gird': did you mean 'grid'?"),
-        ("method: random, space: {mlp: {optimizer: [3]}}", "a value is a whole number, a word is expected"),
-        ("method: random, space: {mlp: {epochs: [2.5]}}", "epochs: a value is a number, a whole number is expected"),
-        ("method: random, space: {mlp: {hidden: [[ten]]}}", "a whole number. is expected"),
-        ("method: random, space: {mlp: {optimizer: {low: 1, high: 2}}}", "of numbers, and a word is expected"),
+        ("method: random, space: {mlp: {optimizer: [3]}}", "the value is a whole number: one of gd, .* is expected"),
+        ("method: random, space: {mlp: {epochs: [2.5]}}", "epochs: the value is a number: a whole number of"),
+        ("method: random, space: {mlp: {hidden: [[ten]]}}", "hidden: the value is a list .*each a whole number"),
+        ("method: random, space: {mlp: {optimizer: {low: 1, high: 2}}}", "only numbers have a range: a list is exp"),
         ("method: random, space: {mlp: {dropout: {low: 0.5, high: 0.1}}}", "low is 0.5 and high 0.1: low < high"),
         ("method: random, space: {mlp: {dropout: {low: 0, high: 1, log: true}}}", "a range with log begins above 0"),
         ("method: grid, space: {linear: {alpha: [1]}}", "linear.alpha: it matters to regression alone"),
@@ -281,7 +282,13 @@ def test_estimates_grow_with_the_data_and_the_search() -> None:
         latency_us=1,
     )  # fmt: skip
     declared = AlgorithmSpec(
-        name="a", tasks=("classification",), reads=("num",), needs="cpu", good_at="", defaults={}, cost=cost
+        name="a",
+        tasks=("classification",),
+        supported_inputs=("num",),
+        queue="cpu",
+        strengths="",
+        hyperparameters=(),
+        cost=cost,
     )
     assert seconds_of(declared, _dataset(train=500_000, columns=2), None) == 3
     assert seconds_of(declared, _dataset(train=500_000, columns=2, classes=5), None) == 11

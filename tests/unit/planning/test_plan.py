@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.plan import Plan
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec, Limits, Privacy, Search, Training
 from pipeline.planning.plan import plan
 
@@ -153,7 +153,7 @@ def test_every_knob_of_the_spec_reaches_the_network():
         epochs=3, batch_size=7, learning_rate=0.5, hidden=(9,), dropout=0.3, weight_decay=0.2, early_stopping=2
     )
     settings = _settings(plan(_dataset(), JobSpec(training=training)), "mlp")
-    assert training.knobs.items() <= settings.items()
+    assert training.hyperparameters.items() <= settings.items()
 
 
 def test_more_rows_get_larger_batches_and_fewer_epochs():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import parse_job_spec
 from pipeline.planning.estimates import bytes_of, seconds_of
 from pipeline.planning.plan import plan

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.object_keys import run_name
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.plan import Plan
-from pipeline.contracts.spec.algorithm_catalog import catalogue
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.plan import plan
 from tests.helpers.template import resources, tasks_of_all, template, transformed

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.contracts.algorithms.catalog import CATALOGUE_FILE, catalogue, catalogue_text
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.contracts.signature import Task
-from pipeline.contracts.spec.algorithm_catalog import CATALOGUE_FILE, catalogue, catalogue_bytes
 from pipeline.training.algorithms import RECIPES
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
@@ -155,14 +155,14 @@ def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: str, tra
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -> None:
-    known = next(iter(RECIPES[algorithm].declares.defaults))
+    known = next(iter(RECIPES[algorithm].spec.defaults))
     with pytest.raises(CandidateFailedError, match=f"{algorithm} has no setting '{known}x': .*'{known}'"):
         train(algorithm, table(rows=40), **{f"{known}x": 1})
 
 
 def test_the_catalogue_is_what_the_recipes_declare() -> None:
-    declared = tuple(recipe.declares for recipe in RECIPES.values())
-    assert CATALOGUE_FILE.read_bytes() == catalogue_bytes(declared), "python -m pipeline.training.algorithms writes it"
+    declared = tuple(recipe.spec for recipe in RECIPES.values())
+    assert CATALOGUE_FILE.read_text() == catalogue_text(declared), "python -m pipeline.training.algorithms writes it"
     assert tuple(catalogue().values()) == declared
 
 
@@ -171,7 +171,7 @@ def test_declarations_import_no_training_library() -> None:
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
         "from pipeline.training.algorithms import RECIPES\n"
-        "assert all(recipe.declares.defaults and recipe.declares.tasks for recipe in RECIPES.values())"
+        "assert all(recipe.spec.hyperparameters and recipe.spec.tasks for recipe in RECIPES.values())"
     )
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)

@@ -53,7 +53,7 @@ def _fold_problems(problem: Problem) -> list[Problem]:
 
 def _fold_models(algorithm: str, problem: Problem, **settings: Any) -> list[FittedModel]:
     recipe = RECIPES[algorithm]
-    complete = recipe.complete({**QUICK[algorithm], **settings})
+    complete = recipe.configure({**QUICK[algorithm], **settings})
     return [recipe.train(complete, fold) for fold in _fold_problems(problem)]
 
 
@@ -203,7 +203,7 @@ def test_a_model_fitted_without_a_class_answers_0_for_it(algorithm: str, classes
     problem = _problem(classes)
     without = replace(problem, train=problem.train.take(problem.train.target != classes - 2))
     recipe = RECIPES[algorithm]
-    members = [recipe.train(recipe.complete(QUICK[algorithm]), rows) for rows in (problem, without)]
+    members = [recipe.train(recipe.configure(QUICK[algorithm]), rows) for rows in (problem, without)]
     assert not members[1].predict(problem.train)[:, classes - 2].any()
     answers = _answers(average_fitted_models(members, classes=classes), problem.train)
     np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
@@ -213,5 +213,5 @@ def test_a_tree_that_is_a_leaf_alone_answers_its_value() -> None:
     problem = _problem(0)
     constant = replace(problem, train=replace(problem.train, target=np.full(len(problem.train), 3.0)))
     recipe = RECIPES["random_forest"]
-    body = recipe.train(recipe.complete({"n_estimators": 2}), constant).body()
+    body = recipe.train(recipe.configure({"n_estimators": 2}), constant).body()
     np.testing.assert_allclose(_answers(body, problem.train), 3.0, rtol=1e-6)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from pipeline.training.loop.batching import batch_sizes, iterate_batches
-from tests.fakes.networks import SMALL, problem
+from tests.fakes.networks import SMALL, problem, small
 
 
 def _sizes(epoch: int = 1, rows: int = 1000, **settings: Any) -> list[int]:
-    return batch_sizes({**SMALL, "epochs": 9, **settings}, epoch, rows)
+    return batch_sizes(small(**{"epochs": 9, **settings}), epoch, rows)
 
 
 def test_a_fixed_batch_ends_with_what_is_left() -> None:
@@ -48,7 +48,7 @@ def test_an_epoch_is_every_row_once_in_an_order_of_its_own() -> None:
 
 @pytest.mark.parametrize("batching", ["fixed", "random"])
 def test_what_is_left_of_an_epoch_is_the_end_of_the_whole_one(batching: str) -> None:
-    given, settings = problem(rows=100), {**SMALL, "batching": batching, "batch_size": (8, 20)}
+    given, settings = problem(rows=100), small(batching=batching, batch_size=(8, 20))
     whole = [(passed, batch.tolist()) for passed, batch in iterate_batches(settings, given, epoch=3, first_step=0)]
     left = [(passed, batch.tolist()) for passed, batch in iterate_batches(settings, given, epoch=3, first_step=2)]
     assert left == whole[2:]

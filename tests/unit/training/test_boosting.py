@@ -115,6 +115,6 @@ def test_trees_of_few_columns_choose_from_six_of_them() -> None:
     settings = {"n_estimators": 60, "learning_rate": 0.1, "num_leaves": 7, "turn": False, "extra_trees": False}
     errors = {}
     for fraction in (0.3, 1.0):
-        fitted = recipe.train(recipe.complete({**settings, "feature_fraction": fraction}), given)
+        fitted = recipe.train(recipe.configure({**settings, "feature_fraction": fraction}), given)
         errors[fraction] = np.sqrt(np.mean((fitted.predict(given.validation) - given.validation.target) ** 2))
     assert errors[0.3] < 1.5 * errors[1.0]

@@ -11,7 +11,7 @@ from torch import nn
 
 from pipeline.training.loop.dense import Dense, supports_manual_backward
 from pipeline.training.networks.images import PixelMLP
-from tests.fakes.networks import SMALL, problem
+from tests.fakes.networks import SMALL, problem, small
 
 
 @pytest.mark.parametrize("share", [1.0, 0.25])
@@ -42,7 +42,7 @@ def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
 )  # fmt: skip
 def test_whatever_else_is_asked_for_is_autograds(changed: dict[str, object]) -> None:
     assert supports_manual_backward(SMALL, problem())
-    assert not supports_manual_backward({**SMALL, **changed}, problem())
+    assert not supports_manual_backward(small(**changed), problem())
 
 
 def test_values_and_weighted_rows_are_autograds() -> None:

@@ -14,7 +14,7 @@ from pipeline.evaluation.scoring import OnnxModel
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import train_network
-from tests.fakes.networks import SMALL, Ensemble, Fragile, Kept, learn, points, problem, weights
+from tests.fakes.networks import Ensemble, Fragile, Kept, learn, points, problem, small, weights
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
@@ -258,7 +258,7 @@ def test_mixup_learns_from_two_pictures_in_one() -> None:
         points(64), target=np.arange(64) % 2, image=image, num=random.normal(size=(64, 0)).astype(np.float32)
     )
     given = problem(train=rows, validation=rows)
-    learned = train_network(Seen, columns("image"), {**SMALL, "mixup": 0.4, "epochs": 8, "learning_rate": 0.05}, given)
+    learned = train_network(Seen, columns("image"), small(mixup=0.4, epochs=8, learning_rate=0.05), given)
     seen = learned.network.values  # type: ignore[union-attr]
     assert len(seen) > 10
     assert min(seen) >= 0

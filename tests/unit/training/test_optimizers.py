@@ -12,7 +12,7 @@ from pipeline.contracts.spec.job_spec import JobSpec, Optimizer, Training
 from pipeline.planning.plan import plan
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, OPTIMIZERS, WeightOptimizer
-from tests.fakes.networks import SMALL, flat, learn, problem
+from tests.fakes.networks import flat, learn, problem, small
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
 
@@ -20,7 +20,7 @@ from tests.fakes.training import TrainIt
 def _layer(**settings: Any) -> tuple[nn.Linear, WeightOptimizer]:
     torch.manual_seed(0)
     layer = nn.Linear(3, 2)
-    return layer, WeightOptimizer(layer, {**SMALL, "weight_decay": 0.0, **settings})
+    return layer, WeightOptimizer(layer, small(**{"weight_decay": 0.0, **settings}))
 
 
 def _gradient(layer: nn.Linear) -> None:
@@ -92,7 +92,7 @@ def test_weights_decay_by_themselves_whatever_the_optimizer(name: str) -> None:
 def test_muon_turns_hidden_matrices_only() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
-    descent = WeightOptimizer(network, {**SMALL, "optimizer": "muon", "weight_decay": 0.0})
+    descent = WeightOptimizer(network, small(optimizer="muon", weight_decay=0.0))
     for parameter in network.parameters():
         parameter.grad = torch.diag(torch.tensor([4.0, 3.0, 2.0, 1.0])) if parameter.ndim == 2 else torch.ones(4)
     before = [layer.weight.detach().clone() for layer in network]  # type: ignore[union-attr, operator]
@@ -126,7 +126,7 @@ def test_every_optimizer_learns(name: str) -> None:
 def test_a_quick_step_of_adam_is_torchs(decay: float) -> None:
     own, theirs = (copy.deepcopy(flat()()) for _ in range(2))
     theirs.load_state_dict(own.state_dict())
-    descent = WeightOptimizer(own, {**SMALL, "optimizer": "adamw", "weight_decay": decay})
+    descent = WeightOptimizer(own, small(optimizer="adamw", weight_decay=decay))
     usual = torch.optim.AdamW(theirs.parameters(), weight_decay=decay, fused=True)
     state: list[dict[str, Any]] = []
     for number in range(6):
@@ -147,7 +147,7 @@ def test_a_quick_step_of_adam_is_torchs(decay: float) -> None:
 
 def test_adam_leaves_a_parameter_without_a_gradient_as_it_is() -> None:
     network = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
-    descent = WeightOptimizer(network, {**SMALL, "optimizer": "adam"})
+    descent = WeightOptimizer(network, small(optimizer="adam"))
     before = [parameter.detach().clone() for parameter in network.parameters()]
     for number in range(4):
         for place, parameter in enumerate(network.parameters()):

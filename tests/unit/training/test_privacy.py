@@ -16,7 +16,7 @@ from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import TrainedNetwork
 from pipeline.training.optim.optimizers import WeightOptimizer
-from tests.fakes.networks import SMALL, Ensemble, Kept, learn, problem, weights
+from tests.fakes.networks import Ensemble, Kept, learn, problem, small, weights
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
 from tests.unit.training.test_texts import texts
@@ -72,7 +72,7 @@ def test_a_gradient_is_the_same_in_parts(parts: int) -> None:
     """As after memory ran out: the batch goes through the network in parts."""
     given = problem(rows=64)
     network = nn.Linear(2, 2)
-    settings = {**SMALL, **ASKED, "batch_size": 16, "privacy_norm": 0.1}
+    settings = small(**{**ASKED, "batch_size": 16, "privacy_norm": 0.1})
     private = DpSgd(network, WeightOptimizer(network, settings), settings, given)
     inputs, target = torch.from_numpy(given.train.num[:16]), torch.from_numpy(given.train.target[:16])
 

@@ -8,11 +8,11 @@ import torch
 
 from pipeline.contracts.spec.job_spec import Schedule
 from pipeline.training.optim.schedules import SCHEDULES, lr_factor
-from tests.fakes.networks import SMALL, learn, problem
+from tests.fakes.networks import learn, problem, small
 
 
 def _at(name: str, epochs: float, losses: tuple[float, ...] = (), **settings: Any) -> float:
-    return lr_factor({**SMALL, "schedule": name, "epochs": 10, **settings}, epochs, losses)
+    return lr_factor(small(**{"schedule": name, "epochs": 10, **settings}), epochs, losses)
 
 
 def test_the_names_are_those_of_the_job_spec() -> None:

@@ -6,12 +6,14 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 
-from pipeline.contracts.algorithm_spec import Range, Space
+from pipeline.contracts.algorithms.config import hyperparameter
+from pipeline.contracts.algorithms.hyperparameter import Range, Space
+from pipeline.contracts.algorithms.network_config import Epochs, NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.plan import Candidate, Trials
 from pipeline.training.algorithm import AlgorithmSpec, FittedModel, NoCheckpoints, Problem, Recipe, Rows
@@ -39,18 +41,26 @@ def _problem(labels: Any = (0, 1) * 50, **given: Any) -> Problem:
     })  # fmt: skip
 
 
-def _recipe(train: Callable[[Mapping[str, Any], Problem], Any] = lambda settings, problem: settings["a"]) -> Recipe:
+class FakeConfig(NetworkConfig):
+    """``a`` is what a training is worth."""
+
+    a: Annotated[float, hyperparameter("Anything.")] = 0.5
+    b: Annotated[int, hyperparameter("Anything.")] = 1
+    epochs: Epochs = 8
+
+
+def _recipe(train: Callable[[FakeConfig, Problem], Any] = lambda config, problem: config.a) -> Recipe:
     """What it gives as its answers is what it is worth: a trial's score."""
 
-    def fit(settings: Mapping[str, Any], problem: Problem) -> FittedModel:
-        value = train(settings, problem)
+    def fit(config: FakeConfig, problem: Problem) -> FittedModel:
+        value = train(config, problem)
         return FittedModel(predict=lambda rows: np.array([value]), body=lambda: pytest.fail("not exported"))
 
-    declares = AlgorithmSpec(
-        name="fake", tasks=("classification",), reads=("num",), needs="cpu", good_at="tests",
-        defaults={"a": 0.5, "b": 1, "epochs": 8},
+    spec = AlgorithmSpec(
+        name="fake", tasks=("classification",), supported_inputs=("num",), queue="cpu", strengths="tests",
+        hyperparameters=FakeConfig.describe(),
     )  # fmt: skip
-    return Recipe(declares=declares, tolerance=0, train=fit)
+    return Recipe(spec=spec, config=FakeConfig, tolerance=0, train=fit)
 
 
 def _score(fitted: FittedModel, rows: Rows) -> float:
@@ -112,29 +122,29 @@ def test_the_plans_own_settings_are_tried_first_and_the_same_seed_tries_the_same
     first, again = _search(space, method), _search(space, method)
     assert first.trials[0].settings == {"a": 0.5, "b": 1}
     assert [one.settings for one in first.trials] == [one.settings for one in again.trials]
-    assert first.settings["a"] == max(one.settings["a"] for one in first.trials)
-    assert first.settings["epochs"] == 8
+    assert first.config.a == max(one.settings["a"] for one in first.trials)
+    assert first.config.epochs == 8
     assert [one.status for one in first.trials].count("best") == 1
 
 
 def test_bayesian_search_closes_in_on_the_best() -> None:
-    hill = _recipe(lambda settings, problem: -((settings["a"] - 0.83) ** 2))
+    hill = _recipe(lambda config, problem: -((config.a - 0.83) ** 2))
     found = _search(UNIT, "bayesian", hill, trials=40)
-    assert abs(found.settings["a"] - 0.83) < 0.05
+    assert abs(found.config.a - 0.83) < 0.05
     later = [abs(one.settings["a"] - 0.83) for one in found.trials[20:]]
     assert np.median(later) < 0.15
 
 
 def test_a_lower_loss_is_better() -> None:
-    assert _search({"a": (0.1, 0.9)}, "grid", metric="log_loss").settings["a"] == 0.1
+    assert _search({"a": (0.1, 0.9)}, "grid", metric="log_loss").config.a == 0.1
 
 
 def test_halving_goes_on_with_the_better_third_on_three_times_the_rows() -> None:
     seen = []
 
-    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+    def train(config: FakeConfig, problem: Problem) -> float:
         seen.append(len(problem.train))
-        return settings["a"]
+        return config.a
 
     found = _search(UNIT, "halving", _recipe(train), trials=9, labels=(0, 1) * 1350)
     assert seen == [300] * 9 + [900] * 3 + [2700]
@@ -177,12 +187,12 @@ def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_said() -> N
 
 
 def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None:
-    def train(settings: Mapping[str, Any], problem: Problem) -> float:
-        if settings["a"] == 1:
+    def train(config: FakeConfig, problem: Problem) -> float:
+        if config.a == 1:
             raise CandidateFailedError("too wide")
-        if settings["a"] == 2:
+        if config.a == 2:
             raise ValueError("a secret")
-        return math.nan if settings["a"] == 3 else 0.1
+        return math.nan if config.a == 3 else 0.1
 
     found = _search({"a": (1, 2, 3, 4)}, "grid", _recipe(train))
     assert [one.status for one in found.trials] == ["failed"] * 3 + ["best"]
@@ -197,22 +207,22 @@ def test_a_setting_that_does_not_exist_is_named_with_its_nearest() -> None:
 
 
 def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_train() -> None:
-    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+    def train(config: FakeConfig, problem: Problem) -> float:
         time.sleep(0.05)
-        return settings["a"]
+        return config.a
 
     deadline = time.monotonic() + 0.4
     found = _search(UNIT, "random", _recipe(train), deadline=deadline)
     assert 2 <= len(found.trials) <= 7
-    assert found.settings["a"] == max(one.settings["a"] for one in found.trials)
+    assert found.config.a == max(one.settings["a"] for one in found.trials)
     assert "search time ran out after" in found.notes[0]
     assert deadline - time.monotonic() > 0.03
 
 
 def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
-    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+    def train(config: FakeConfig, problem: Problem) -> float:
         time.sleep(0.03)
-        return settings["a"]
+        return config.a
 
     started = time.monotonic()
     asked = Trials(method="random", space=UNIT, trials=500, share=0.02)
@@ -222,7 +232,7 @@ def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
 
 def test_without_any_time_the_plans_settings_are_taken_and_it_is_said() -> None:
     found = _search(UNIT, deadline=time.monotonic() - 1)
-    assert (found.trials, found.settings["a"]) == ((), 0.5)
+    assert (found.trials, found.config.a) == ((), 0.5)
     assert "no time for a single trial" in found.notes[0]
 
 
@@ -239,15 +249,15 @@ def test_what_is_behind_in_each_fold_is_stopped_but_for_a_grid() -> None:
 
 
 def test_a_curve_behind_half_of_the_others_is_stopped() -> None:
-    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+    def train(config: FakeConfig, problem: Problem) -> float:
         for epoch in range(1, 9):
-            problem.watch({"epoch": epoch, "validation_loss": (1.5 - settings["a"]) / epoch})
-        return settings["a"]
+            problem.watch({"epoch": epoch, "validation_loss": (1.5 - config.a) / epoch})
+        return config.a
 
     found = _search(UNIT, "random", _recipe(train), trials=20)
     stopped = [one for one in found.trials if "its loss was behind" in one.reason]
     assert stopped
-    assert found.settings["a"] == max(one.settings["a"] for one in found.trials)
+    assert found.config.a == max(one.settings["a"] for one in found.trials)
 
 
 class _Kept(NoCheckpoints):
@@ -265,11 +275,11 @@ class _Kept(NoCheckpoints):
 def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(method) -> None:
     trained, kept = [], _Kept()
 
-    def train(settings: Mapping[str, Any], problem: Problem) -> float:
-        trained.append(settings["a"])
+    def train(config: FakeConfig, problem: Problem) -> float:
+        trained.append(config.a)
         if len(trained) == 6:
             raise KeyboardInterrupt
-        return settings["a"]
+        return config.a
 
     recipe, given = _recipe(train), {"checkpoints": kept, "labels": (0, 1) * 1350, "trials": 9}
     with pytest.raises(KeyboardInterrupt):
@@ -320,11 +330,11 @@ def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str
         value = float(fitted.predict(rows)[0])
         return value, (value - half, value + half)
 
-    def train(settings: Mapping[str, Any], problem: Problem) -> float:
+    def train(config: FakeConfig, problem: Problem) -> float:
         assert len(problem.train) <= 20
-        if settings["a"] < 0:
+        if config.a < 0:
             raise ValueError
-        return settings["a"]
+        return config.a
 
     heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _recipe(train)) for n, q in qualities.items()]
     return screen_candidates(heard, _problem(), 20, judge, greater=True)

@@ -4,50 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from pipeline.contracts.algorithm_spec import AlgorithmSpec, Allowed, Setting
+from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Range, Setting
+from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import CandidateFailedError, InvalidJobSpecError
-from pipeline.contracts.spec.algorithm_catalog import catalogue
+from pipeline.contracts.spec.job_spec import Training
 from pipeline.planning.settings import validate_setting
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Problem, Recipe, Rows
 from pipeline.training.algorithms import RECIPES
-from pipeline.training.networks.config import NETWORK_DEFAULTS
 from tests.fakes.networks import problem
 from tests.fakes.training import QUICK
 
 ROWS = 60
-_ELSEWHERE = {"clusters", "code"}  # named by the spec's own fields
-SETTINGS = [(spec, name) for spec in catalogue().values() for name in spec.allowed]
+SETTINGS = [
+    (spec, field)
+    for spec in catalogue().values()
+    for field in spec.hyperparameters
+    if field.kinds != ("boolean",) and (field.choices or field.bounds) and field.name not in NetworkConfig.model_fields
+]
 
 
-def _least(allowed: Allowed, default: Setting) -> Setting:
+def _least(field: Hyperparameter) -> Setting:
     """The value nearest to the lower bound."""
-    if allowed.choices:
-        return allowed.choices[0]
-    low = allowed.minimum if allowed.minimum is not None else (allowed.above or 0) + 1e-9
-    number = int(low) if allowed.whole else low
-    return (number,) if allowed.min_length else number
+    if field.choices:
+        return field.choices[0]
+    low = field.minimum if field.minimum is not None else (field.above or 0) + 1e-9
+    return int(low) if "integer" in field.kinds else low
 
 
-def _beyond(allowed: Allowed) -> Iterator[Setting]:
-    if allowed.choices:
+def _beyond(field: Hyperparameter) -> Iterator[Setting]:
+    if field.choices:
         yield "no such word"
         return
     for number in (
-        allowed.above,
-        None if allowed.minimum is None else allowed.minimum - 1,
-        None if allowed.maximum is None else allowed.maximum * 2,
+        field.above,
+        None if field.minimum is None else field.minimum - 1,
+        None if field.maximum is None else field.maximum * 2,
     ):
         if number is not None:
-            value = int(number) if allowed.whole else number
-            yield (value,) if allowed.min_length else value
-    if allowed.min_length:
-        yield ()
-    elif not allowed.whole:
+            yield int(number) if "integer" in field.kinds else number
+    if "integer" not in field.kinds:
         yield math.nan
 
 
@@ -58,9 +61,9 @@ def _problem(spec: AlgorithmSpec) -> Problem:
 
     def rows(plain: Rows) -> Rows:
         more: dict[str, Any] = {}
-        if "image" in spec.must_read:
+        if "image" in spec.required_inputs:
             more["image"] = random.integers(0, 255, (len(plain), 8, 8, 1)).astype(np.uint8)
-        if "text" in spec.must_read:
+        if "text" in spec.required_inputs:
             more["text"] = np.array([["one two"], ["two three four"], [""]] * len(plain), object)[: len(plain)]
         if more:
             more["num"] = np.empty((len(plain), 0), np.float32)
@@ -76,48 +79,84 @@ def _problem(spec: AlgorithmSpec) -> Problem:
     )
 
 
-def test_every_number_and_word_that_is_an_algorithms_own_has_its_values() -> None:
-    for spec in catalogue().values():
-        own = {
-            name
-            for name, value in spec.defaults.items()
-            if name not in NETWORK_DEFAULTS and not isinstance(value, bool) and name not in _ELSEWHERE - {"clusters"}
-        }
-        assert own <= set(spec.allowed), spec.name
+def _id(value: object) -> str:
+    return value.name if isinstance(value, AlgorithmSpec | Hyperparameter) else str(value)
 
 
-def test_what_an_algorithm_takes_by_itself_is_allowed() -> None:
-    for spec in catalogue().values():
-        for settings in (spec.defaults, spec.in_trials, *(one.settings for one in spec.adjustments)):
-            assert [name for name, value in settings.items() if spec.value_error(name, value)] == [], spec.name
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_every_hyperparameter_is_documented_and_its_numbers_have_bounds(recipe: Recipe[Any]) -> None:
+    for field in recipe.spec.hyperparameters:
+        assert field.description.endswith("."), field.name
+        assert field.bounds or field.choices or not field.is_numeric, field.name
 
 
-@pytest.mark.parametrize(("spec", "name"), SETTINGS, ids=lambda one: getattr(one, "name", one))
-def test_what_is_not_allowed_is_refused_by_setting_value_and_what_is_expected(spec: AlgorithmSpec, name: str) -> None:
-    for value in _beyond(spec.allowed[name]):
-        assert not spec.allowed[name].allows(value)
-        with pytest.raises(CandidateFailedError, match=f"{spec.name}: {name}: .*{'is expected' if value else ''}"):
-            RECIPES[spec.name].complete({name: value})
-        if name in _ELSEWHERE:
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_defaults_overrides_and_searched_values_are_valid(recipe: Recipe[Any]) -> None:
+    spec = recipe.spec
+    for settings in (spec.defaults, *(override.settings for override in spec.overrides)):
+        assert [name for name, value in settings.items() if spec.value_error(name, value)] == []
+        recipe.configure(settings)
+    for field in spec.hyperparameters:
+        values = field.search or ()
+        ends = [field.read(values.low), field.read(values.high)] if isinstance(values, Range) else values
+        assert [value for value in ends if field.value_error(value)] == [], field.name
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_the_catalog_and_the_config_have_the_same_defaults(recipe: Recipe[Any]) -> None:
+    assert recipe.config().model_dump() == recipe.spec.defaults == catalogue()[recipe.name].defaults
+
+
+def test_networks_have_the_hyperparameters_of_the_training_section() -> None:
+    for name, field in Training.model_fields.items():
+        if name in NetworkConfig.model_fields and name not in ("base_model", "freeze", "parallel"):
+            assert get_type_hints(Training, include_extras=True)[name] == (
+                get_type_hints(NetworkConfig, include_extras=True)[name] | None
+            )
+            assert field.default is None
+
+
+def test_a_config_refuses_what_the_planner_would_refuse() -> None:
+    for settings in ({"epochs": "3"}, {"epochs": 0}, {"dropout": 1.0}, {"hidden": (0,)}, {"optimizer": "adm"}):
+        with pytest.raises(ValidationError):
+            NetworkConfig.model_validate(settings)
+        with pytest.raises(CandidateFailedError, match=f"mlp: {next(iter(settings))}: "):
+            RECIPES["mlp"].configure(settings)
+
+
+@pytest.mark.parametrize(("spec", "field"), SETTINGS, ids=_id)
+def test_what_is_not_allowed_is_refused_by_setting_value_and_what_is_expected(
+    spec: AlgorithmSpec, field: Hyperparameter
+) -> None:
+    for value in _beyond(field):
+        with pytest.raises(CandidateFailedError, match=f"{spec.name}: {field.name}: .*expected|did you mean"):
+            RECIPES[spec.name].configure({field.name: value})
+        if field.set_by:
             continue
-        with pytest.raises(InvalidJobSpecError, match=f"settings.{spec.name}.{name}: .*"):
-            validate_setting(f"settings.{spec.name}", name, value, spec)
+        with pytest.raises(InvalidJobSpecError, match=f"settings.{spec.name}.{field.name}: .*"):
+            validate_setting(f"settings.{spec.name}", field.name, value, spec)
 
 
-@pytest.mark.parametrize(("spec", "name"), SETTINGS, ids=lambda one: getattr(one, "name", one))
-def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, name: str) -> None:
+@pytest.mark.parametrize("spec", [spec for spec in catalogue().values() if spec.hyperparameter("hidden")], ids=_id)
+def test_networks_of_layers_alone_refuse_to_have_none(spec: AlgorithmSpec) -> None:
+    hidden = spec.hyperparameter("hidden")
+    assert hidden is not None
+    assert (hidden.value_error(()) is None) == (spec.name in ("mlp", "transformer", "model_py"))
+
+
+@pytest.mark.parametrize(("spec", "field"), SETTINGS, ids=_id)
+def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, field: Hyperparameter) -> None:
     recipe = RECIPES[spec.name]
-    least = _least(spec.allowed[name], spec.defaults[name])
-    settings = recipe.complete({**QUICK[spec.name], "epochs": 1} if spec.knobs else QUICK[spec.name])
-    given = _problem(spec)
-    if "heads" in settings:
+    settings = {**QUICK[spec.name], **({"epochs": 1} if spec.is_network else {})}
+    if spec.hyperparameter("heads"):
         settings |= {"width": 2, "heads": 1}
-    fitted = recipe.train(recipe.complete({**settings, name: least}), given)
+    given = _problem(spec)
+    fitted = recipe.train(recipe.configure({**settings, field.name: _least(field)}), given)
     assert np.isfinite(fitted.predict(given.validation)).all()
 
 
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
     spec = catalogue()["transformer"]
-    settings = RECIPES["transformer"].complete({"width": 10, "heads": 4})
+    settings = RECIPES["transformer"].configure({"width": 10, "heads": 4})
     with pytest.raises(CandidateFailedError, match="width is 10 and heads 4: a multiple of the heads is expected"):
         RECIPES["transformer"].train(settings, _problem(spec))

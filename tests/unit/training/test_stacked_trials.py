@@ -41,7 +41,7 @@ def problem() -> Problem:
 
 
 def settings(**changed: Any) -> dict[str, Any]:
-    return MLP.complete({**QUICK, **changed})
+    return MLP.configure({**QUICK, **changed})
 
 
 @pytest.mark.parametrize("shared", [{}, {"optimizer": "adam", "schedule": "one_cycle"}, {"early_stopping": 1}])

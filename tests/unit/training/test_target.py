@@ -77,7 +77,7 @@ def test_the_loss_is_the_metrics(algorithm: str, metric: str, expected: float) -
     }
     recipe = RECIPES[algorithm]
     given = _exponential(metric)
-    fitted = recipe.train(recipe.complete({**QUICK[algorithm], **smooth.get(algorithm, {})}), given)
+    fitted = recipe.train(recipe.configure({**QUICK[algorithm], **smooth.get(algorithm, {})}), given)
     assert np.mean(fitted.predict(given.validation)) == pytest.approx(expected, abs=0.17)
 
 

@@ -1,0 +1,38 @@
+"""Catalog of the algorithms: ``catalogue.json``, generated from their descriptions in pipeline.training.algorithms.
+
+``python -m pipeline.training.algorithms`` writes it; a test proves that it is up to date.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import TypeAdapter
+
+from pipeline.contracts.algorithms.spec import AlgorithmSpec
+
+__all__ = ["CATALOGUE_FILE", "catalogue", "catalogue_text"]
+
+CATALOGUE_FILE = Path(__file__).with_name("catalogue.json")
+_SPECS = TypeAdapter(tuple[AlgorithmSpec, ...])
+
+
+@cache
+def catalogue() -> Mapping[str, AlgorithmSpec]:
+    """Return the algorithms by name, in the order in which the candidates of a job are trained."""
+    return MappingProxyType({spec.name: spec for spec in _SPECS.validate_json(CATALOGUE_FILE.read_bytes())})
+
+
+def catalogue_text(specs: Sequence[AlgorithmSpec]) -> str:
+    """Return the content of ``catalogue.json``: JSON with one hyper-parameter a line."""
+    documents = _SPECS.dump_python(tuple(specs), mode="json", exclude_defaults=True)
+    blocks = []
+    for document in documents:
+        lines = [f"    {json.dumps(field)}" for field in document.pop("hyperparameters", ())]
+        head = json.dumps(document, indent=2).removesuffix("\n}")
+        blocks.append(f'{head},\n  "hyperparameters": [\n' + ",\n".join(lines) + "\n  ]\n}")
+    return "[\n" + ",\n".join(blocks) + "\n]\n"

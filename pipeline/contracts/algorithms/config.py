@@ -1,0 +1,129 @@
+"""Base class of the algorithms' configs, and how their fields are documented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Range, Setting
+from pipeline.contracts.signature import Task
+
+__all__ = ["AlgorithmConfig", "Search", "hyperparameter", "search_range", "search_values"]
+
+_LIST_KINDS = MappingProxyType({"integer": "integers", "number": "numbers", "string": "strings"})
+_BOUNDS = MappingProxyType(
+    {
+        "minimum": "minimum",
+        "exclusiveMinimum": "above",
+        "maximum": "maximum",
+        "exclusiveMaximum": "below",
+        "enum": "choices",
+        "minItems": "min_length",
+    }
+)
+_DOCUMENTATION = ("description", "unit", "task", "set_by")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Metadata of a field: the range or the values that a search tries."""
+
+    space: Range | tuple[Setting, ...]
+
+
+class AlgorithmConfig(BaseModel):
+    """Hyper-parameters of an algorithm. Each field has a type, a default, bounds, and one sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @property
+    def bag_folds(self) -> int | None:
+        """Folds of the candidate's bag; None: those of the run."""
+        return None
+
+    @classmethod
+    def describe(cls) -> tuple[Hyperparameter, ...]:
+        """Describe the fields, in their order, for the catalog."""
+        schemas = cls.model_json_schema()["properties"]
+        return tuple(
+            Hyperparameter(
+                **_read_schema(schemas[name]),
+                name=name,
+                default=field.default,
+                search=next((item.space for item in field.metadata if isinstance(item, Search)), None),
+            )
+            for name, field in cls.model_fields.items()
+        )
+
+
+def hyperparameter(  # noqa: PLR0913 - bounds, each by the name that pydantic gives it
+    description: str,
+    *,
+    unit: str = "",
+    task: Task | None = None,
+    set_by: str = "",
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    min_length: int | None = None,
+) -> Any:
+    """Document a field of a config, inside ``Annotated``.
+
+    Args:
+        description: One sentence.
+        unit: Unit of the number, such as "epochs"; empty: it has none.
+        task: The only task that the hyper-parameter has an effect on; None: all.
+        set_by: The field of train.yaml that sets it for every algorithm; empty: ``settings.ALGORITHM`` does.
+        ge: Least value.
+        gt: Bound below all values.
+        le: Greatest value.
+        lt: Bound above all values.
+        min_length: Least length of a list.
+    """
+    extra: dict[str, Any] = {
+        name: value for name, value in (("unit", unit), ("task", task), ("set_by", set_by)) if value
+    }
+    bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt, "min_length": min_length}
+    stated: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
+    return Field(description=description, json_schema_extra=extra or None, **stated)
+
+
+def search_range(low: float, high: float, *, log: bool = False, whole: bool = False) -> Search:
+    """Let a search draw a field from a range; ``log``: its logarithm is drawn evenly; ``whole``: integers only."""
+    return Search(Range(low=low, high=high, log=log, whole=whole))
+
+
+def search_values(*values: Setting) -> Search:
+    """Let a search try these values of a field."""
+    return Search(values)
+
+
+def _read_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a field's JSON Schema as fields of a Hyperparameter; of several alternatives the first one's bounds."""
+    fields: dict[str, Any] = {"kinds": ()}
+    for alternative in _alternatives(schema):
+        kind = alternative.get("type")
+        items: Mapping[str, Any] = alternative.get("items") or next(iter(alternative.get("prefixItems", ())), {})
+        if kind == "null":
+            fields["nullable"] = True
+        elif kind == "array":
+            fields["kinds"] += (_LIST_KINDS[items["type"]],)
+        elif kind is not None:
+            fields["kinds"] += (kind,)
+        bounds = {
+            ours: part[theirs] for part in (items, alternative) for theirs, ours in _BOUNDS.items() if theirs in part
+        }
+        documentation = {name: alternative[name] for name in _DOCUMENTATION if name in alternative}
+        fields = {**bounds, **documentation, **fields}
+    return fields
+
+
+def _alternatives(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield schema
+    for alternative in schema.get("anyOf", ()):
+        yield from _alternatives(alternative)

@@ -1,0 +1,15 @@
+"""The near name that a message suggests for an unknown one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean"]
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return the end of a sentence that says that there is no ``name``: the nearest candidate, or all of them."""
+    names = list(candidates)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"one of {', '.join(names)} is expected"

@@ -1,0 +1,27 @@
+"""The hyper-parameters that the clusterings have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter
+
+__all__ = ["ClusteringConfig", "Starts"]
+
+Starts = Annotated[int, hyperparameter("Random starts, of which the best is kept.", unit="starts", ge=1, le=1_000)]
+
+
+class ClusteringConfig(AlgorithmConfig):
+    """Hyper-parameters of a clustering."""
+
+    clusters: Annotated[
+        int | None,
+        hyperparameter("Number of clusters; null: the one with the best silhouette.", set_by="clusters", ge=2, le=100),
+    ] = None
+    most_clusters: Annotated[
+        int, hyperparameter("Clusters that are tried, at most.", unit="clusters", ge=2, le=100)
+    ] = 10
+    starts: Starts = 1
+    max_iter: Annotated[int, hyperparameter("Iterations of a start, at most.", unit="iterations", ge=1, le=100_000)] = (
+        100
+    )
