@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.contracts.algorithms.network_config import OptimizerName
 from pipeline.contracts.compute_cluster import Process
-from pipeline.contracts.spec.job_spec import Optimizer
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.distributed.batch_norm import synchronize_batch_norms
@@ -30,7 +30,7 @@ from pipeline.training.loop.loop import train_network
 from pipeline.training.networks.tabular_mlp import TabularMLP
 
 ROWS, BATCH = 101, 25  # neither is a multiple of two
-OPTIMIZERS = get_args(Optimizer)
+OPTIMIZERS = get_args(OptimizerName)
 State = dict[str, Any]
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Range, Setting
 from pipeline.contracts.signature import Task
 
-__all__ = ["AlgorithmConfig", "Search", "hyperparameter", "search_range", "search_values"]
+__all__ = ["AlgorithmConfig", "SearchMetadata", "hyperparameter", "search_range", "search_values"]
 
 _LIST_KINDS = MappingProxyType({"integer": "integers", "number": "numbers", "string": "strings"})
 _BOUNDS = MappingProxyType(
@@ -29,7 +29,7 @@ _DOCUMENTATION = ("description", "unit", "task", "set_by")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchMetadata:
     """Metadata of a field: the range or the values that a search tries."""
 
     space: Range | tuple[Setting, ...]
@@ -54,7 +54,7 @@ class AlgorithmConfig(BaseModel):
                 **_read_schema(schemas[name]),
                 name=name,
                 default=field.default,
-                search=next((item.space for item in field.metadata if isinstance(item, Search)), None),
+                search=next((item.space for item in field.metadata if isinstance(item, SearchMetadata)), None),
             )
             for name, field in cls.model_fields.items()
         )
@@ -93,14 +93,14 @@ def hyperparameter(  # noqa: PLR0913 - bounds, each by the name that pydantic gi
     return Field(description=description, json_schema_extra=extra or None, **stated)
 
 
-def search_range(low: float, high: float, *, log: bool = False, whole: bool = False) -> Search:
+def search_range(low: float, high: float, *, log: bool = False, whole: bool = False) -> SearchMetadata:
     """Let a search draw a field from a range; ``log``: its logarithm is drawn evenly; ``whole``: integers only."""
-    return Search(Range(low=low, high=high, log=log, whole=whole))
+    return SearchMetadata(Range(low=low, high=high, log=log, whole=whole))
 
 
-def search_values(*values: Setting) -> Search:
+def search_values(*values: Setting) -> SearchMetadata:
     """Let a search try these values of a field."""
-    return Search(values)
+    return SearchMetadata(values)
 
 
 def _read_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,8 +115,8 @@ def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentenc
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"kernel": "rbf"}, "kernel: there is no 'rbf': one of auto, gaussian, exponential is expected"),
-        ({"kernel": "gausian"}, "kernel: there is no 'gausian': did you mean 'gaussian'"),
+        ({"kernel": "rbf"}, "kernel: unknown value 'rbf': one of auto, gaussian, exponential is expected"),
+        ({"kernel": "gausian"}, "kernel: unknown value 'gausian': did you mean 'gaussian'"),
         ({"width": -1.0}, r"width: -1.0 is not possible: a number of at least 0 and at most 10000000000 is expected"),
         ({"penalty": -0.5}, "penalty: -0.5 is not possible: a number of at least 0"),
         ({"width": float("nan")}, "width: nan is not possible: a number of at least 0"),

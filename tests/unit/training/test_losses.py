@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.contracts.algorithms.network_config import LossName
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.spec.job_spec import Loss
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
@@ -27,7 +27,7 @@ def _loss(name: str | None, answers: torch.Tensor, target: torch.Tensor, **setti
 
 
 def test_the_names_are_those_of_the_job_spec() -> None:
-    assert set(LOSSES) == set(get_args(Loss))
+    assert set(LOSSES) == set(get_args(LossName))
 
 
 def test_focal_without_gamma_is_cross_entropy_and_with_it_forgets_what_is_sure() -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.contracts.algorithms.network_config import OptimizerName
 from pipeline.contracts.compute_cluster import Process
-from pipeline.contracts.spec.job_spec import JobSpec, Optimizer, Training
+from pipeline.contracts.spec.job_spec import JobSpec, Training
 from pipeline.planning.plan import plan
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, OPTIMIZERS, WeightOptimizer
@@ -37,7 +38,7 @@ def _slope(layer: nn.Module) -> torch.Tensor:
 
 
 def test_the_names_are_those_of_the_job_spec() -> None:
-    assert set(OPTIMIZERS) == set(get_args(Optimizer))
+    assert set(OPTIMIZERS) == set(get_args(OptimizerName))
 
 
 def test_a_normalized_step_has_the_length_of_the_rate_and_goes_against_the_gradient() -> None:
@@ -163,7 +164,7 @@ def test_adam_leaves_a_parameter_without_a_gradient_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["gd", "normalized_gd", "sgd", "adadelta"])
-def test_one_that_is_named_without_a_rate_has_one_that_it_learns_with(train: TrainIt, optimizer: Optimizer) -> None:
+def test_one_that_is_named_without_a_rate_has_one_that_it_learns_with(train: TrainIt, optimizer: OptimizerName) -> None:
     rows = table(rows=400)
     spec = JobSpec(algorithms=("mlp",), training=Training(optimizer=optimizer))
     (candidate,) = plan(rows.dataset, spec).candidates

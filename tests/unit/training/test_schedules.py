@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.contracts.spec.job_spec import Schedule
+from pipeline.contracts.algorithms.network_config import ScheduleName
 from pipeline.training.optim.schedules import SCHEDULES, lr_factor
 from tests.fakes.networks import learn, problem, small
 
@@ -16,7 +16,7 @@ def _at(name: str, epochs: float, losses: tuple[float, ...] = (), **settings: An
 
 
 def test_the_names_are_those_of_the_job_spec() -> None:
-    assert set(SCHEDULES) == set(get_args(Schedule))
+    assert set(SCHEDULES) == set(get_args(ScheduleName))
 
 
 @pytest.mark.parametrize(

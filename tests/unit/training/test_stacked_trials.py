@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.records.plan import Trials
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import Problem, Rows
@@ -40,7 +41,7 @@ def problem() -> Problem:
     )  # fmt: skip
 
 
-def settings(**changed: Any) -> dict[str, Any]:
+def settings(**changed: Any) -> NetworkConfig:
     return MLP.configure({**QUICK, **changed})
 
 
@@ -92,7 +93,7 @@ def test_a_grid_of_rates_is_searched_at_once(problem: Problem) -> None:
     assert [trial.status for trial in found.trials].count("best") == 1
     assert any("3 trials" in text for text in said)
     best = max(found.trials, key=lambda trial: trial.quality or 0)
-    assert score(MLP.train({**settings(), **best.settings}, problem), problem.validation) == pytest.approx(
+    assert score(MLP.train(settings(**best.settings), problem), problem.validation) == pytest.approx(
         best.quality, abs=0.02
     )
 

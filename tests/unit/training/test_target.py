@@ -14,6 +14,7 @@ import pytest
 from pipeline.ensembling.distillation import distill
 from pipeline.training.algorithm import FittedModel, Objective, Problem, Recipe, Rows
 from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms.linear import LinearConfig
 from pipeline.training.features.target_transform import Kind, TargetTransform, target_transforms
 from pipeline.training.search.target_selection import select_target_transform
 from tests.fakes.networks import problem
@@ -204,7 +205,9 @@ def test_a_distilled_model_keeps_to_it() -> None:
         num=random.uniform(-1, 1, (300, 1)).astype(np.float32), cat=np.empty((300, 0), np.int64), target=np.zeros(300)
     )
     given = problem(classes=0, train=rows, validation=rows, minimum=0.0)
-    student = distill(RECIPES["linear"], {}, given, lambda taught: np.maximum(0, 5 * taught.num[:, 0].astype(float)))
+    student = distill(
+        RECIPES["linear"], LinearConfig(), given, lambda taught: np.maximum(0, 5 * taught.num[:, 0].astype(float))
+    )
     assert student.predict(rows).min() == 0
     session = onnxruntime.InferenceSession(student.body().SerializeToString())
     (served,) = session.run(None, {"num": rows.num})
@@ -215,7 +218,7 @@ def test_a_distilled_model_keeps_to_it() -> None:
 def _recipe(errors: dict[str, float]) -> Recipe:
     """An algorithm that errs by so much for each objective, or for logarithms."""
 
-    def train(settings: Any, given: Problem) -> FittedModel:
+    def train(config: LinearConfig, given: Problem) -> FittedModel:
         values, target = given.train.num[:, 0].astype(float), given.train.target
         is_log = abs(np.corrcoef(np.log(values), target)[0, 1]) > abs(np.corrcoef(values, target)[0, 1])
         known = np.log(values) if is_log else values

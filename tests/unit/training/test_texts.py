@@ -15,7 +15,7 @@ from pipeline.graphs.served_graph import wrap
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.training.algorithm import Problem, Rows
 from pipeline.training.features.text_features import encode_texts, every_target, fit_scores
-from pipeline.training.features.text_inputs import TEXT_SETTINGS
+from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
 from tests.fakes.tabular import Table, profiled
 from tests.fakes.training import TrainIt
@@ -135,14 +135,14 @@ def _problem(classes: int = 3, rows: int = 90) -> Problem:
 
 def test_the_graph_scores_as_training_does() -> None:
     problem = _problem()
-    scores = fit_scores(TEXT_SETTINGS, problem, every_target(problem))
+    scores = fit_scores(TextScoreConfig(), problem, every_target(problem))
     (found,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": problem.train.text})
     np.testing.assert_allclose(found, scores.apply(problem.train.text), atol=1e-5)
 
 
 def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
     problem = _problem(classes=2, rows=300)
-    codes = encode_texts(problem, TEXT_SETTINGS, every_class=False)
+    codes = encode_texts(problem, TextScoreConfig(), every_class=False)
     own, seen = codes.train.num[:, 1], codes.append_scores(problem.train).num[:, 1]
     assert abs(np.corrcoef(own, problem.train.target)[0, 1]) < 0.2
     assert np.corrcoef(seen, problem.train.target)[0, 1] > 0.3
@@ -150,9 +150,9 @@ def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
 
 def test_codes_are_made_once_for_the_same_rows() -> None:
     problem = _problem()
-    first = encode_texts(problem, TEXT_SETTINGS, every_class=True)
-    assert encode_texts(problem, TEXT_SETTINGS, every_class=True) is first
-    assert encode_texts(_problem(), TEXT_SETTINGS, every_class=True) is not first
+    first = encode_texts(problem, TextScoreConfig(), every_class=True)
+    assert encode_texts(problem, TextScoreConfig(), every_class=True) is first
+    assert encode_texts(_problem(), TextScoreConfig(), every_class=True) is not first
 
 
 SCRIPTS = [
