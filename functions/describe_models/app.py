@@ -12,7 +12,7 @@ from pipeline.bootstrap import model_catalogue
 from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function, reference_page
 from pipeline.serving.api.openapi import openapi_document
-from pipeline.serving.http import Response, authorize_caller
+from pipeline.serving.http import Response, authorize_caller, find_caller
 from pipeline.serving.metadata import server_metadata
 
 Document = dict[str, Any]
@@ -21,9 +21,9 @@ catalog = model_catalogue()
 app = APIGatewayRestResolver()
 
 
-def caller_tenant() -> str:
-    """Return the caller's tenant; raise ForbiddenError without the permission ``read``."""
-    return authorize_caller(app.current_event.raw_event, "read")
+def caller_tenant(model: str | None = None) -> str:
+    """Return the caller's tenant; raise ForbiddenError without the permission ``read``, for the model if one is named."""
+    return authorize_caller(app.current_event.raw_event, "read", model)
 
 
 @app.get("/v2")
@@ -47,43 +47,49 @@ def report_ready() -> Document:
 @app.get("/v2/models/<model>")
 def describe_model(model: str) -> Document:
     """Return the metadata of the live version."""
-    return catalog.metadata(caller_tenant(), model)
+    return catalog.metadata(caller_tenant(model), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>")
 def describe_version(model: str, version: str) -> Document:
     """Return the metadata of a version."""
-    return catalog.metadata(caller_tenant(), model, version)
+    return catalog.metadata(caller_tenant(model), model, version)
 
 
 @app.get("/v2/models/<model>/ready")
 def report_model_ready(model: str) -> Document:
     """Return whether the live version is ready."""
-    return catalog.ready(caller_tenant(), model)
+    return catalog.ready(caller_tenant(model), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>/ready")
 def report_version_ready(model: str, version: str) -> Document:
     """Return whether a version is ready."""
-    return catalog.ready(caller_tenant(), model, version)
+    return catalog.ready(caller_tenant(model), model, version)
 
 
 @app.get("/registry/models")
 def list_models() -> Document:
     """Return the tenant's models."""
-    return catalog.models(caller_tenant())
+    return catalog.models(caller_tenant(), only=find_caller(app.current_event.raw_event).models)
 
 
 @app.get("/registry/models/<model>")
 def list_versions(model: str) -> Document:
     """Return the versions of a model."""
-    return catalog.model(caller_tenant(), model)
+    return catalog.model(caller_tenant(model), model)
 
 
 @app.get("/registry/models/<model>/versions/<version>")
 def show_version(model: str, version: str) -> Document:
     """Return the record and the card of a version."""
-    return catalog.version(caller_tenant(), model, version)
+    return catalog.version(caller_tenant(model), model, version)
+
+
+@app.get("/registry/models/<model>/history")
+def list_moves(model: str) -> Document:
+    """Return the moves of a model's aliases."""
+    return catalog.history(caller_tenant(model), model, alias=app.current_event.get_query_string_value("alias"))
 
 
 @app.get("/registry/rejected")

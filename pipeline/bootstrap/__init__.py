@@ -12,6 +12,7 @@ from pipeline.bootstrap.adapters import (
     artifacts_and_runs,
     bucket_of,
     clients_of_job,
+    clients_of_tenant,
     connect,
     registry_of,
     table_of,
@@ -35,6 +36,7 @@ from pipeline.bootstrap.settings import (
     DescriberSettings,
     JobSettings,
     LostRunSettings,
+    ManagerSettings,
     NodeSettings,
     PredictorSettings,
     StarterSettings,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_catalog import ModelCatalog
     from pipeline.serving.model_loader import ModelLoader
+    from pipeline.use_cases.manage_registry import ManageRegistry
     from pipeline.use_cases.start_run import StartRun
 
 __all__ = [
@@ -80,6 +83,7 @@ __all__ = [
     "prediction_api",
     "promoter",
     "registrar",
+    "registry_manager",
     "selector",
     "smoke_tester",
     "stage_finisher",
@@ -201,6 +205,30 @@ def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
         bucket_of(clients, settings.artifacts),
         RunLog(table_of(clients, settings.table)),
     )
+
+
+def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageRegistry]:
+    """Return a function that gives what changes a tenant's registry, with the rights of that tenant alone."""
+    from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
+    from pipeline.intake.run_log import RunLog
+    from pipeline.registry.audit import AuditLog
+    from pipeline.use_cases.cancel_run import CancelRun
+    from pipeline.use_cases.manage_registry import ManageRegistry
+
+    settings = ManagerSettings.from_env(environ)
+    clients_of = clients_of_tenant(environ, settings)
+
+    def manager_of(tenant: str) -> ManageRegistry:
+        clients = clients_of(tenant)
+        table = table_of(clients, settings.table)
+        executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
+        return ManageRegistry(
+            registry=registry_of(clients, settings),
+            cancel=CancelRun(runs=RunLog(table), executions=executions),
+            audit=AuditLog(table),
+        )
+
+    return manager_of
 
 
 def authorizer(environ: Environ = os.environ) -> Authorizer:

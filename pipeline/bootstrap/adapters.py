@@ -19,6 +19,7 @@ __all__ = [
     "bucket_of",
     "clients_of_job",
     "clients_of_run",
+    "clients_of_tenant",
     "connect",
     "registry_of",
     "table_of",
@@ -51,9 +52,15 @@ def connect(environ: Environ) -> Clients:
 
 
 def clients_of_run(environ: Environ, settings: _HasTenantRole) -> Callable[[str], Clients]:
-    """Return a function that gives the clients of a run's tenant.
+    """Return a function that gives the clients of a run's tenant; see ``clients_of_tenant``."""
+    of_tenant = clients_of_tenant(environ, settings)
+    return lambda run: of_tenant(tenant_of_run(run))
 
-    Those of the last tenant are kept for the next run: a warm function mostly works for the same one. Where no role
+
+def clients_of_tenant(environ: Environ, settings: _HasTenantRole) -> Callable[[str], Clients]:
+    """Return a function that gives the clients of a tenant.
+
+    Those of the last tenant are kept for the next call: a warm function mostly works for the same one. Where no role
     is set, they are the program's own.
     """
     from functools import lru_cache
@@ -61,7 +68,7 @@ def clients_of_run(environ: Environ, settings: _HasTenantRole) -> Callable[[str]
     own_clients = connect(environ)
     own_clients.read_models("s3", "dynamodb")
     if (arn := settings.tenant_role) is None:
-        return lambda run: own_clients
+        return lambda tenant: own_clients
     from pipeline.cloud.assumed_role import TenantRole
 
     own_clients.read_models("sts")
@@ -70,7 +77,7 @@ def clients_of_run(environ: Environ, settings: _HasTenantRole) -> Callable[[str]
     def of_tenant(tenant: str) -> Clients:
         return own_clients.acting_as(TenantRole(arn=arn, tenant=tenant, name=f"modeldrop-{tenant}"))
 
-    return lambda run: of_tenant(tenant_of_run(run))
+    return of_tenant
 
 
 def clients_of_job(run: str, environ: Environ, settings: JobSettings) -> Clients:

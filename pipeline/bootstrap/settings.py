@@ -17,6 +17,7 @@ __all__ = [
     "FailureSettings",
     "JobSettings",
     "LostRunSettings",
+    "ManagerSettings",
     "NodeSettings",
     "PredictorSettings",
     "RegistrarSettings",
@@ -167,6 +168,16 @@ class DescriberSettings(_Settings):
 
     table: str = _table()
     artifacts: str = _artifacts()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManagerSettings(_Settings):
+    """Settings of the function that changes the registry."""
+
+    table: str = _table()
+    artifacts: str = _artifacts()
+    state_machine: str = _state_machine()
+    tenant_role: str | None = _tenant_role()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

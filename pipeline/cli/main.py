@@ -18,6 +18,7 @@ from pipeline.cli.commands import (
     export,
     keys,
     models,
+    run_control,
     runs,
     serve,
     tenants,
@@ -104,6 +105,7 @@ embedded_cloud.register(app)
 deployment.register(app)
 check.register(app)
 runs.register(app)
+run_control.register(app)
 dead_letters.register(app)
 models.register(app)
 export.register(app)

@@ -40,6 +40,7 @@
     │   └── CapacityUnavailableError a Batch job got no machine in time
     ├── TooLargeForFunctionError     a step's data does not fit into a function; a job runs the step
     ├── ExecutionEndedError          an execution timed out or was aborted
+    ├── RunCanceledError             a person ended the run
     ├── TransientError               a service was slow or busy; retried
     │   └── OverloadedError          a server has as many requests as it takes; the caller waits and retries
     ├── ConfigurationError           a setting of the deployment is missing or invalid
@@ -279,6 +280,10 @@ class TooLargeForFunctionError(ModeldropError):
 
 class ExecutionEndedError(ModeldropError):
     """The execution timed out, was aborted, or failed outside every state's Catch."""
+
+
+class RunCanceledError(ModeldropError):
+    """A person ended the run."""
 
 
 class TransientError(ModeldropError):

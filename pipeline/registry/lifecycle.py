@@ -196,8 +196,7 @@ class VersionLifecycle:
         if pointing := sorted(name for name, number in aliases.items() if number == version):
             names = ", ".join(f"'{name}'" for name in pointing)
             raise ConflictError(
-                f"the alias {names} points to version {version} of '{model}': 'modeldrop promote' or 'modeldrop "
-                "rollback' moves it first"
+                f"version {version} of '{model}' is in use by {names}: move the alias to another version first"
             )
         written = self._table.write_all(
             [

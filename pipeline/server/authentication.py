@@ -152,7 +152,12 @@ class RegistryKeys:
     def _resolve(self, key: str) -> Caller | None:
         try:
             principal = self._keys.resolve(key)
-            caller = Caller(principal.tenant, frozenset(principal.permissions))
+            caller = Caller(
+                principal.tenant,
+                frozenset(principal.permissions),
+                principal=principal.principal,
+                models=frozenset(principal.models),
+            )
         except UnauthenticatedError:
             caller = None
         with self._lock:

@@ -53,22 +53,26 @@ def find_caller(event: Event) -> Caller:
     if not authorizer.get("tenant"):
         raise UnauthenticatedError("no caller is known: an API key in the header x-api-key is expected")
     permissions = frozenset(authorizer.get("permissions", "").split(","))
-    return Caller(authorizer["tenant"], permissions, authorizer.get("principal") == SMOKE_TEST)
+    principal = authorizer.get("principal", "")
+    models = frozenset(filter(None, authorizer.get("models", "").split(",")))
+    return Caller(authorizer["tenant"], permissions, principal == SMOKE_TEST, principal, models)
 
 
-def authorize_caller(event: Event, permission: str) -> str:
+def authorize_caller(event: Event, permission: str, model: str | None = None) -> str:
     """Return the caller's tenant.
 
     Args:
         event: API Gateway's event.
         permission: Required permission.
+        model: Model that it is required for; None for none.
 
     Raises:
         UnauthenticatedError: The request has no caller.
+        NotFoundError: The caller may not see the model.
         ForbiddenError: The caller lacks the permission.
     """
     caller = find_caller(event)
-    caller.require(permission)
+    caller.require(permission, model)
     return caller.tenant
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
 from pipeline.contracts.records.run import RejectedUpload
 from pipeline.serving.api.openapi import openapi_document
@@ -19,7 +20,16 @@ __all__ = ["ModelCatalog"]
 Document = dict[str, Any]
 
 
+class _Moves(Protocol):
+    def list(
+        self, tenant: str, model: str, *, alias: str | None = None, limit: int | None = None
+    ) -> Sequence[AliasMove]: ...
+
+
 class _Registry(Protocol):
+    @property
+    def moves(self) -> _Moves: ...
+    def summary(self, tenant: str, model: str) -> ModelSummary | None: ...
     def models(self, tenant: str | None = None) -> Sequence[ModelSummary]: ...
     def versions(self, tenant: str, model: str) -> Sequence[VersionRecord]: ...
     def get(self, tenant: str, model: str, version: int) -> ModelVersion: ...
@@ -66,22 +76,46 @@ class ModelCatalog:
             raise ConflictError(f"version {chosen.version} of '{model}' has not passed its smoke test")
         return {"name": chosen.model, "ready": True}
 
-    def models(self, tenant: str) -> Document:
-        """Return all models of a tenant."""
-        return {
-            "models": [summary.model_dump(mode="json", exclude={"tenant"}) for summary in self._registry.models(tenant)]
-        }
+    def models(self, tenant: str, *, only: Collection[str] = ()) -> Document:
+        """Return the models of a tenant.
+
+        Args:
+            tenant: Tenant that owns them.
+            only: Names of models; empty for all.
+        """
+        summaries = self._registry.models(tenant)
+        shown = [summary for summary in summaries if not only or summary.model in only]
+        return {"models": [summary.model_dump(mode="json", exclude={"tenant"}) for summary in shown]}
+
+    def history(self, tenant: str, model: str, *, alias: str | None = None, limit: int = 100) -> Document:
+        """Return the moves of a model's aliases, newest first.
+
+        Args:
+            tenant: Tenant that owns the model.
+            model: Name of the model.
+            alias: Moves of this alias; of all by default.
+            limit: Maximum number of moves.
+
+        Raises:
+            NotFoundError: The tenant has no such model.
+        """
+        if self._registry.summary(tenant, model) is None:
+            raise NotFoundError(f"there is no model '{model}'")
+        moves = self._registry.moves.list(tenant, model, alias=alias, limit=limit)
+        return {"model": model, "moves": [move.model_dump(mode="json") for move in moves]}
 
     def model(self, tenant: str, model: str) -> Document:
         """Return all versions of a model, oldest first, and which one is live."""
-        versions = self._registry.versions(tenant, model)
-        if not versions:
+        summary = self._registry.summary(tenant, model)
+        if summary is None:
             raise NotFoundError(f"there is no model '{model}'")
-        summary = next(record for record in self._registry.models(tenant) if record.model == model)
+        versions = self._registry.versions(tenant, model)
         shown = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
         return {
             "model": model,
             "live_version": summary.live_version,
+            "aliases": summary.aliases,
+            "tags": summary.tags,
             "versions": [record.model_dump(mode="json", include=shown) for record in versions],
         }
 

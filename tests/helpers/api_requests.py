@@ -24,6 +24,7 @@ _ENVIRON = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "TABLE_NAME": "modeldrop-table",
     "ARTIFACTS_BUCKET": "modeldrop-artifacts",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
 }
 
 

@@ -23,11 +23,9 @@ ALIASES: Mapping[str, str] = {
     "remove": "delete",
     "restore": "undelete",
     "compare": "diff",
+    "abort": "cancel",
 }
 POINTERS: Mapping[str, str] = {
-    "cancel": "a run is not canceled alone: it ends by its limits.minutes, and 'modeldrop down' ends all runs of the "
-    "embedded cloud",
-    "serve": "the live version is served: 'modeldrop predict MODEL FILE' calls it, 'modeldrop status' shows the API",
     "login": "there is no login: --stack NAME with --profile P uses your AWS profile, and --api-key KEY calls models",
     "init": "nothing to set up: 'modeldrop up' starts the embedded cloud, 'modeldrop drop FILE' trains a model",
 }

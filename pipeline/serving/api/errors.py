@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from pipeline.contracts.errors import (
+    AliasMovedError,
     ConflictError,
     ForbiddenError,
     InputError,
@@ -48,7 +49,7 @@ def http_status(error: BaseException) -> int:
 
 
 def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
-    """Return ``{"error": ...}``.
+    """Return ``{"error": ...}``; of an alias that has moved also ``current``, the version that it points to.
 
     Args:
         error: A caller's error is reported in its own words; of a server error only the request id, since its words may
@@ -60,4 +61,7 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
     if status >= 500:
         reason = "a service is busy, try again" if status == 503 else "internal error"
         sentence = f"{reason} (request {request_id})"
-    return HttpResponse(status, json.dumps({"error": sentence}).encode())
+    document: dict[str, object] = {"error": sentence}
+    if isinstance(error, AliasMovedError):
+        document["current"] = error.details.get("current")
+    return HttpResponse(status, json.dumps(document).encode())

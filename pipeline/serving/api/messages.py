@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pipeline.contracts.errors import ForbiddenError
+from pipeline.contracts.errors import ForbiddenError, NotFoundError
 
 __all__ = ["JSON", "Caller", "HttpRequest", "HttpResponse"]
 
@@ -20,18 +20,33 @@ class Caller(NamedTuple):
         tenant: Tenant whose models are visible.
         permissions: Granted permissions, such as ``predict`` and ``read``.
         may_use_unready: Whether versions that have not passed their smoke test respond; only the smoke test sets it.
+        principal: Name of the caller within its tenant.
+        models: Models that are visible; empty for all of the tenant.
     """
 
     tenant: str
     permissions: frozenset[str] = frozenset({"predict", "read"})
     may_use_unready: bool = False
+    principal: str = ""
+    models: frozenset[str] = frozenset()
 
-    def require(self, permission: str) -> None:
+    def may_see(self, model: str) -> bool:
+        """Return whether a model of the tenant is visible."""
+        return not self.models or model in self.models
+
+    def require(self, permission: str, model: str | None = None) -> None:
         """Check a permission.
 
+        Args:
+            permission: Required permission.
+            model: Model that it is required for; None for none.
+
         Raises:
-            ForbiddenError: The caller lacks it.
+            NotFoundError: The caller may not see the model.
+            ForbiddenError: The caller lacks the permission.
         """
+        if model is not None and not self.may_see(model):
+            raise NotFoundError(f"there is no model '{model}'")
         if permission not in self.permissions:
             raise ForbiddenError(f"this API key may not do this: one with the permission '{permission}' is expected")
 

@@ -53,11 +53,11 @@ class PredictionApi:
         route = find_route(request.method, request.path)
         predict = _PREDICTIONS.get(route.action)
         if predict is not None:
-            caller.require("predict")
+            caller.require("predict", route.model)
             return predict(self._find(route, caller), request)
         if not route.model:
             return _respond_json(_SERVER_DOCUMENTS[route.action])
-        caller.require("read")
+        caller.require("read", route.model)
         model = self._find(route, caller)
         if route.action == "metadata":
             versions = self._models.versions(caller.tenant, model.model)

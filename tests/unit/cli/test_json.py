@@ -18,7 +18,7 @@ from pipeline.contracts.object_keys import RunKeys
 from pipeline.intake.dead_letters import uploads
 from tests.fakes.account import STACK_ID
 from tests.fakes.messages import FakeMessages
-from tests.fakes.records import card
+from tests.fakes.records import card, upload
 from tests.helpers.variant_reports import GOLDEN, VARIANT_REPORTS
 from tests.unit.cli.conftest import DOWN, FakeLine, Stage
 
@@ -55,6 +55,14 @@ def _keep_variants(stage: Stage) -> list[str]:
     return ["m"]
 
 
+def _keep_upload(stage: Stage) -> list[str]:
+    stage.uploads.put("demo/m/m.csv", b"a,b")
+    version = stage.uploads.head("demo/m/m.csv").version_id
+    stored = upload().model_copy(update={"key": "demo/m/m.csv", "version_id": version})
+    stage.artifacts.put(RunKeys.of("demo_m_1").upload, stored.to_bytes())
+    return ["demo_m_1"]
+
+
 def _create_tenant(stage: Stage) -> list[str]:
     stage.tenants.create("acme")
     return []
@@ -87,6 +95,8 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "runs": lambda stage: [],
     "watch": lambda stage: ["demo_m_1"],
     "logs": lambda stage: ["demo_m_1"],
+    "cancel": lambda stage: [stage.begin("demo_m_2")],
+    "retry": _keep_upload,
     "check": lambda stage: [EXAMPLE],
     "dead-letters": _list_dead_letters,
     "models": lambda stage: [],

@@ -70,6 +70,10 @@ def test_the_server_says_which_protocol_extensions_it_has(api: Api) -> None:
         ("/v2/models/adult/versions/x", {}, 404),
         ("/v2/nothing", {}, 404),
         ("/registry/models/adult", {"tenant": "other"}, 404),
+        ("/registry/models/adult", {"models": "houses"}, 404),
+        ("/registry/models/adult/history", {"models": "houses"}, 404),
+        ("/registry/models/titanic/history", {}, 404),
+        ("/v2/models/adult", {"models": "houses"}, 404),
         ("/registry/models", {"permissions": "predict"}, 403),
         ("/registry/models", {"tenant": ""}, 401),
     ],
@@ -90,6 +94,18 @@ def test_a_request_leaves_one_line_and_one_record(api: Api) -> None:
     said = api.said(get("/v2/models/adult"))
     (line,), (record,) = said.lines, said.records
     assert (line["route"], line["status"], record["Crashed"]) == ("/v2/models/{model}", 200, [0.0])
+
+
+def test_the_history_of_a_model_is_listed(api: Api) -> None:
+    status, body = api.ask(get("/registry/models/adult/history"))
+    (move,) = body["moves"]
+    assert (status, set(move)) == (200, {"at", "alias", "version", "previous", "by", "reason"})
+    assert (move["alias"], move["version"], move["previous"]) == ("live", 1, None)
+
+
+def test_a_key_for_some_models_lists_these_alone(api: Api) -> None:
+    assert api.ask(get("/registry/models", {"models": "houses"}))[1] == {"models": []}
+    assert len(api.ask(get("/registry/models", {"models": "adult,houses"}))[1]["models"]) == 1
 
 
 def test_a_tenant_sees_its_own_rejected_uploads_alone(api: Api) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.cloud.assumed_role import RunPolicy
 from pipeline.contracts.object_keys import RunKeys, artifact_key
-from pipeline.contracts.table_keys import api_key_key, run_key, tenant_key, version_key
+from pipeline.contracts.table_keys import api_key_key, audit_key, run_key, tenant_key, version_key
 from tests.helpers.iam import Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
 from tests.helpers.template import ROOT, resources
 
@@ -18,6 +18,7 @@ OTHER_OF_DEMO = "demo_houses_000000000003"
 KEYS = RunKeys.of(RUN)
 OWN, VERSION = run_key("demo", RUN)[0], version_key("demo", "houses", 1)[0]
 OTHERS, OTHERS_VERSION = run_key("acme", OTHER)[0], version_key("acme", "houses", 1)[0]
+AUDIT = audit_key("demo", "")[0]
 API_KEY, TENANT = api_key_key("0" * 64)[0], tenant_key("demo")[0]
 
 # What an adapter calls -> the permissions that the call needs.
@@ -36,10 +37,11 @@ PERMISSIONS = {
     "invoke": ("lambda:InvokeFunction",),
     "start_execution": ("states:StartExecution",),
     "describe_execution": ("states:DescribeExecution",),
+    "stop_execution": ("states:StopExecution",),
 }
 # Made by the command alone, with its user's own credentials.
 OPERATORS = {
-    "describe_stacks", "list_stack_resources", "filter_log_events", "stop_execution",
+    "describe_stacks", "list_stack_resources", "filter_log_events",
     "get_queue_attributes", "receive_message", "send_message", "delete_message",
     "create_api_key", "create_usage_plan_key", "get_api_keys", "delete_api_key", "delete_objects",
     "delete_stack", "list_stacks", "describe_stack_events", "list_images", "describe_instance_type_offerings",
@@ -81,6 +83,7 @@ OF_REQUESTS = {
     "StartRunFunction",
     "PredictFunction",
     "DescribeModelsFunction",
+    "ManageRegistryFunction",
     "AuthorizeRequestFunction",
 }
 STAGES = set(resources("AWS::Serverless::Function")) - OF_REQUESTS
@@ -123,6 +126,12 @@ MADE = {
     ],
     "DescribeModelsFunction": [*READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query")],
     "AuthorizeRequestFunction": [*items(API_KEY, "GetItem"), *items(TENANT, "GetItem")],
+    "ManageRegistryFunction": [
+        listing("ArtifactsBucket"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
+        *items(VERSION, "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem", "Query"),
+        *items(OWN, "GetItem", "UpdateItem", "ConditionCheckItem"), *items(AUDIT, "PutItem"),
+        *on(execution_of(RUN), "states:StopExecution"),
+    ],
     "JobRole": [*WRITES, *LOGS, *GIVES_UP],
     "Pipeline": [
         *(call for function in STAGES for call in on(arn_of(function), "lambda:InvokeFunction")),
@@ -146,7 +155,9 @@ NEVER = [
     *objects("ArtifactsBucket", KEYS.plan, "DeleteObject"),
     *objects("UploadsBucket", UPLOAD, "PutObject", "DeleteObject"),
 ]
-WRITERS_OF_VERSIONS = {"RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction"}
+WRITERS_OF_VERSIONS = {
+    "RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction", "ManageRegistryFunction",
+}  # fmt: skip
 STATE_MACHINES = {"Pipeline", "NodesPipeline", "JobWaits", "JobWaitsCaller"}
 
 
@@ -182,7 +193,7 @@ def test_every_role_of_the_code_is_listed() -> None:
 
 def test_whatever_works_for_one_run_works_for_its_tenant_alone() -> None:
     jobs = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}
-    assert set(WORKS_FOR_ONE_TENANT) == STAGES | jobs
+    assert set(WORKS_FOR_ONE_TENANT) == STAGES | jobs | {"ManageRegistryFunction"}
 
 
 @pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)

@@ -26,6 +26,7 @@ SETTINGS = {
     "FailLostRunsFunction": settings.LostRunSettings,
     "PredictFunction": settings.PredictorSettings,
     "DescribeModelsFunction": settings.DescriberSettings,
+    "ManageRegistryFunction": settings.ManagerSettings,
     "AuthorizeRequestFunction": settings.AuthorizerSettings,
 }
 FILLED_IN = {
@@ -78,7 +79,7 @@ def test_a_function_is_given_what_its_settings_ask_for(name: str) -> None:
 
 
 def test_a_function_that_the_state_machine_calls_does_not_know_it_and_none_knows_the_api() -> None:
-    knows = {"StartRunFunction", "FailLostRunsFunction"}  # any other would be a circle
+    knows = {"StartRunFunction", "FailLostRunsFunction", "ManageRegistryFunction"}  # any other would be a circle
     for name, function in FUNCTIONS.items():
         environment = json.dumps(function["Environment"])
         assert '"Api"' not in environment
@@ -262,8 +263,11 @@ def test_every_route_is_named_by_its_method_and_asks_for_a_key() -> None:
     asked |= {version, f"{version}/ready", "/registry/models", registered, f"{registered}/versions/{{version}}"}
     assert routes >= {("get", path) for path in asked}
     assert routes >= {("post", "/v2/models/{model}/infer"), ("post", f"{version}/infer")}
+    assert routes >= {("get", f"{registered}/history"), ("put", f"{registered}/aliases/{{alias}}")}
+    assert routes >= {("post", f"{registered}/rollback"), ("delete", f"{registered}/versions/{{version}}")}
+    assert ("post", "/registry/runs/{run}/cancel") in routes
     for verb, path in routes:
-        assert verb in ("get", "post")
+        assert verb in ("get", "post", "put", "delete")
         is_public = path in ("/openapi.json", "/docs")  # the same for everybody
         security = [] if is_public else [{"ApiKey": []}, {"api_key": []}]
         assert all(scheme in api["Body"]["paths"][path][verb]["security"] for scheme in security)

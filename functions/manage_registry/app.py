@@ -1,0 +1,63 @@
+"""PUT, POST and DELETE /registry/...: move aliases, roll back, delete versions, cancel runs."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pipeline.bootstrap import registry_manager
+from pipeline.contracts.errors import NotFoundError
+from pipeline.lambda_handlers import http_function
+from pipeline.serving.http import Response, find_caller
+from pipeline.use_cases.manage_registry import AliasChange, Rollback, parse_change
+
+Document = dict[str, Any]
+
+manager_of = registry_manager()
+app = APIGatewayRestResolver()
+
+
+@app.put("/registry/models/<model>/aliases/<alias>")
+def move_alias(model: str, alias: str) -> Document:
+    """Point an alias to a version."""
+    caller = find_caller(app.current_event.raw_event)
+    change = parse_change(AliasChange, app.current_event.decoded_body or "")
+    return manager_of(caller.tenant).move_alias(caller, model, alias, change)
+
+
+@app.post("/registry/models/<model>/rollback")
+def roll_back(model: str) -> Document:
+    """Return an alias to the version before."""
+    caller = find_caller(app.current_event.raw_event)
+    rollback = parse_change(Rollback, app.current_event.decoded_body or "")
+    return manager_of(caller.tenant).roll_back(caller, model, rollback)
+
+
+@app.delete("/registry/models/<model>/versions/<version>")
+def delete_version(model: str, version: str) -> Document:
+    """Delete a version after a grace period."""
+    caller = find_caller(app.current_event.raw_event)
+    if not (version.isascii() and version.isdigit() and len(version) <= 6):
+        raise NotFoundError(f"model '{model}' has no such version: a number is expected")
+    return manager_of(caller.tenant).delete_version(caller, model, int(version))
+
+
+@app.post("/registry/runs/<run>/cancel")
+def cancel_run(run: str) -> Document:
+    """End a run and its jobs."""
+    caller = find_caller(app.current_event.raw_event)
+    return manager_of(caller.tenant).cancel_run(caller, run)
+
+
+@app.not_found
+def reject_unknown_route(_: Exception) -> NoReturn:
+    """Raise the error of a route that does not exist."""
+    raise NotFoundError("this route does not exist")
+
+
+@http_function
+def handler(event: dict[str, Any], context: LambdaContext) -> tuple[Response, dict[str, Any]]:
+    """Route a request that changes the registry."""
+    return app.resolve(event, context), {"route": event["resource"]}

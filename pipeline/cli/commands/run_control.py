@@ -1,0 +1,62 @@
+"""cancel, retry: end a run, or do it once more."""
+
+from __future__ import annotations
+
+import typer
+
+from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.aliases import caller_name
+from pipeline.cli.commands.runs import JsonOption, RunArgument, TenantOption
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.terminal.help_pages import Command
+
+__all__ = ["register"]
+
+_CANCEL = """
+Examples:
+  modeldrop cancel demo_houses_1f2e3d4c5b6a
+  modeldrop cancel houses   # its newest run"""
+_RETRY = """
+Examples:
+  modeldrop retry demo_houses_1f2e3d4c5b6a
+  modeldrop watch $(modeldrop retry houses)"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(cls=Command, epilog=_CANCEL, rich_help_panel="Runs")(cancel)
+    app.command(cls=Command, epilog=_RETRY, rich_help_panel="Runs")(retry)
+
+
+def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
+    """End a run and its jobs; it is then FAILED with a RunCanceledError."""
+    from pipeline.cli.client.lookup import find_run
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import run_document
+    from pipeline.use_cases.cancel_run import CancelRun
+
+    connection = session_of(ctx).connection()
+    name = find_run(connection, run, tenant).run
+    canceled = CancelRun(runs=connection.runs, executions=connection.executions)(name, by=caller_name("cancel"))
+    connection.audit.add("cancel", name, caller=(canceled.tenant, caller_name("cancel")))
+    message(f"{name} is canceled; its jobs end within a minute")
+    if json:
+        print_json(run_document(canceled))
+
+
+def retry(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
+    """Start a new run on the file of an ended one, with the settings that are stored now."""
+    from pipeline.cli.client.lookup import find_run
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import pending_document
+    from pipeline.use_cases.retry_run import RetryRun
+
+    connection = session_of(ctx).connection()
+    record = find_run(connection, run, tenant)
+    new = RetryRun(runs=connection.runs, uploads=connection.uploads, artifacts=connection.artifacts)(record.run)
+    connection.audit.add("retry", record.run, caller=(record.tenant, caller_name("retry")))
+    message(f"'modeldrop watch {new}' follows the run")
+    if json:
+        print_json(pending_document(new, tenant=record.tenant, model=record.model, file=record.file))
+    else:
+        typer.echo(new)

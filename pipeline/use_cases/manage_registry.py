@@ -1,0 +1,173 @@
+"""Use case: a caller of the API moves aliases, deletes versions and cancels runs of its tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from pipeline.contracts.errors import ForbiddenError, InvalidRequestError, NotFoundError
+from pipeline.contracts.object_keys import tenant_of_run
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.alias_move import AliasMove
+from pipeline.registry.aliases import ANY_VERSION, AliasRef, Expected
+from pipeline.registry.audit import AuditLog
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.serving.api.messages import Caller
+from pipeline.use_cases.cancel_run import CancelRun
+
+__all__ = ["AliasChange", "ManageRegistry", "Rollback", "parse_change"]
+
+Document = dict[str, Any]
+VersionNumber = Annotated[int, Field(ge=1, lt=1_000_000, strict=True)]
+_T = TypeVar("_T", bound=Record)
+
+
+class AliasChange(Record):
+    """Body of ``PUT /registry/models/{model}/aliases/{alias}``.
+
+    Attributes:
+        version: Version that the alias is to point to.
+        reason: Why, for the history.
+        expected: Version that it must point to; null if it must not exist. Left out, it may point to any.
+    """
+
+    version: VersionNumber
+    reason: str = ""
+    expected: VersionNumber | None = None
+
+
+class Rollback(Record):
+    """Body of ``POST /registry/models/{model}/rollback``.
+
+    Attributes:
+        alias: Alias to roll back.
+        reason: Why, for the history.
+        expected: Version that it must point to. Left out, it may point to any.
+    """
+
+    alias: str = "live"
+    reason: str = ""
+    expected: VersionNumber | None = None
+
+
+def parse_change(kind: type[_T], body: str) -> _T:
+    """Parse the JSON body of a change.
+
+    Args:
+        kind: Class of the body.
+        body: JSON text; empty for a body without fields.
+
+    Raises:
+        InvalidRequestError: It is not such a body; the message names the field.
+    """
+    try:
+        return kind.model_validate_json(body or "{}")
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, fault["loc"])) or "the body"
+        raise InvalidRequestError(f"{field}: {fault['msg'].lower()}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManageRegistry:
+    """Change the registry of one tenant; each change and each denied call is in the audit log.
+
+    Every method raises ForbiddenError without the permission (``publish``; to delete ``manage``), and NotFoundError for
+    what the caller may not see.
+
+    Attributes:
+        registry: Registry, with the rights of the caller's tenant.
+        cancel: Cancels runs.
+        audit: Audit log.
+    """
+
+    registry: ModelRegistry
+    cancel: CancelRun
+    audit: AuditLog
+
+    def move_alias(self, caller: Caller, model: str, alias: str, change: AliasChange) -> Document:
+        """Point an alias to a version.
+
+        Raises:
+            AliasMovedError: The alias is not at the expected version.
+            ConflictError: The version is archived, or not READY.
+            NotFoundError: There is no such version.
+            InputError: The alias's name or the reason is invalid.
+        """
+        with self._authorized(caller, "publish", model, "move alias", f"{model}@{change.version} {alias}"):
+            expected: Expected = change.expected if "expected" in change.model_fields_set else ANY_VERSION
+            move = self.registry.aliases.move(
+                AliasRef(caller.tenant, model, alias),
+                change.version,
+                by=caller.principal,
+                reason=change.reason,
+                expected=expected,
+            )
+        if move is None:  # it points there already
+            return {"model": model, "alias": alias, "version": change.version, "previous": change.version, "at": None}
+        return _move_document(model, move)
+
+    def roll_back(self, caller: Caller, model: str, rollback: Rollback) -> Document:
+        """Return an alias to the version before.
+
+        Raises:
+            AliasMovedError: The alias is not at the expected version.
+            ConflictError: There is no version before, or it is archived.
+            NotFoundError: The alias does not exist.
+        """
+        with self._authorized(caller, "publish", model, "rollback", f"{model} {rollback.alias}"):
+            expected: Expected = ANY_VERSION if rollback.expected is None else rollback.expected
+            move = self.registry.aliases.roll_back(
+                AliasRef(caller.tenant, model, rollback.alias),
+                by=caller.principal,
+                reason=rollback.reason,
+                expected=expected,
+            )
+        return _move_document(model, move)
+
+    def delete_version(self, caller: Caller, model: str, version: int) -> Document:
+        """Delete a version after the grace period.
+
+        Raises:
+            ConflictError: An alias points to it.
+            NotFoundError: There is no such version.
+        """
+        with self._authorized(caller, "manage", model, "delete", f"{model}@{version}"):
+            deleted, until = self.registry.lifecycle.delete(caller.tenant, model, version, by=caller.principal)
+        return {"model": model, "version": version, "status": deleted.status, "restorable_until": until.isoformat()}
+
+    def cancel_run(self, caller: Caller, run: str) -> Document:
+        """End a run and its jobs.
+
+        Raises:
+            ConflictError: The run has ended.
+            NotFoundError: There is no such run.
+        """
+        with self._authorized(caller, "publish", None, "cancel", run):
+            if tenant_of_run(run) != caller.tenant:
+                raise NotFoundError("there is no such run")
+            caller.require("publish", self.cancel.runs.get(run).model)
+            canceled = self.cancel(run, by=caller.principal)
+        return {"run": run, "status": canceled.status, "error": canceled.error and canceled.error.model_dump()}
+
+    @contextmanager
+    def _authorized(
+        self, caller: Caller, permission: str, model: str | None, action: str, resource: str
+    ) -> Iterator[None]:
+        """Check a permission, do the change within, and log it or that it was denied."""
+        who = (caller.tenant, caller.principal)
+        try:
+            caller.require(permission, model)
+            yield
+        except ForbiddenError as error:
+            self.audit.add(action, resource, caller=who, outcome="denied", reason=type(error).__name__)
+            raise
+        self.audit.add(action, resource, caller=who)
+
+
+def _move_document(model: str, move: AliasMove) -> Document:
+    return {"model": model, **move.model_dump(mode="json")}
