@@ -22,7 +22,7 @@ app = APIGatewayRestResolver()
 
 
 def caller_tenant(model: str | None = None) -> str:
-    """Return the caller's tenant; raise ForbiddenError without the permission ``read``, for the model if one is named."""
+    """Return the caller's tenant; raise ForbiddenError without the permission ``read``, NotFoundError for a hidden model."""
     return authorize_caller(app.current_event.raw_event, "read", model)
 
 

@@ -11,7 +11,7 @@ from pipeline.bootstrap import registry_manager
 from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function
 from pipeline.serving.http import Response, find_caller
-from pipeline.use_cases.manage_registry import AliasChange, Rollback, parse_change
+from pipeline.use_cases.management.manage_registry import AliasChange, Rollback, parse_change
 
 Document = dict[str, Any]
 

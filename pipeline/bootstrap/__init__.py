@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_catalog import ModelCatalog
     from pipeline.serving.model_loader import ModelLoader
-    from pipeline.use_cases.manage_registry import ManageRegistry
+    from pipeline.use_cases.management.manage_registry import ManageRegistry
     from pipeline.use_cases.start_run import StartRun
 
 __all__ = [
@@ -212,8 +212,8 @@ def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageReg
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.audit import AuditLog
-    from pipeline.use_cases.cancel_run import CancelRun
-    from pipeline.use_cases.manage_registry import ManageRegistry
+    from pipeline.use_cases.management.cancel_run import CancelRun
+    from pipeline.use_cases.management.manage_registry import ManageRegistry
 
     settings = ManagerSettings.from_env(environ)
     clients_of = clients_of_tenant(environ, settings)

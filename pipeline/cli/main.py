@@ -9,22 +9,19 @@ import typer
 
 from pipeline.cli.client.session import Choice, Session
 from pipeline.cli.commands import (
-    aliases,
     check,
     dead_letters,
     demo,
     deployment,
     embedded_cloud,
     export,
-    keys,
     models,
     run_control,
     runs,
     serve,
-    tenants,
     variants,
-    versions,
 )
+from pipeline.cli.commands.registry import aliases, keys, tenants, versions
 from pipeline.cli.terminal.exit_codes import GuardedGroup
 
 __all__ = ["app"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.aliases import caller_name
+from pipeline.cli.commands.registry.aliases import caller_name
 from pipeline.cli.commands.runs import JsonOption, RunArgument, TenantOption
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
@@ -33,7 +33,7 @@ def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, js
     from pipeline.cli.client.lookup import find_run
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.json_documents import run_document
-    from pipeline.use_cases.cancel_run import CancelRun
+    from pipeline.use_cases.management.cancel_run import CancelRun
 
     connection = session_of(ctx).connection()
     name = find_run(connection, run, tenant).run
@@ -49,7 +49,7 @@ def retry(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, jso
     from pipeline.cli.client.lookup import find_run
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.json_documents import pending_document
-    from pipeline.use_cases.retry_run import RetryRun
+    from pipeline.use_cases.management.retry_run import RetryRun
 
     connection = session_of(ctx).connection()
     record = find_run(connection, run, tenant)

@@ -12,8 +12,8 @@ from pipeline.intake.run_log import RunLog
 from pipeline.registry.aliases import AliasRef
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.use_cases.cancel_run import CancelRun
-from pipeline.use_cases.manage_registry import ManageRegistry
+from pipeline.use_cases.management.cancel_run import CancelRun
+from pipeline.use_cases.management.manage_registry import ManageRegistry
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.table import FakeTable
 from tests.helpers.api_requests import Api, authorized

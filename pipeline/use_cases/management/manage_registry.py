@@ -17,7 +17,7 @@ from pipeline.registry.aliases import ANY_VERSION, AliasRef, Expected
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.api.messages import Caller
-from pipeline.use_cases.cancel_run import CancelRun
+from pipeline.use_cases.management.cancel_run import CancelRun
 
 __all__ = ["AliasChange", "ManageRegistry", "Rollback", "parse_change"]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.aliases import caller_name
+from pipeline.cli.commands.registry.aliases import caller_name
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command, Group
 

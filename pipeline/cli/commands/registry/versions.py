@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.aliases import ExactVersion, caller_name
 from pipeline.cli.commands.completion import complete_versions
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
+from pipeline.cli.commands.registry.aliases import ExactVersion, caller_name
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
 

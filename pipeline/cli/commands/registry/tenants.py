@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.aliases import caller_name
+from pipeline.cli.commands.registry.aliases import caller_name
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.terminal.help_pages import Command, Group
 

@@ -1,0 +1,1 @@
+"""Commands of the registry: aliases, versions, keys, tenants."""

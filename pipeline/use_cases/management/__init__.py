@@ -1,0 +1,1 @@
+"""What a person decides through the API or the command line: runs are canceled and retried, the registry changed."""
