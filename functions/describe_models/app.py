@@ -22,7 +22,7 @@ app = APIGatewayRestResolver()
 
 
 def caller_tenant(model: str | None = None) -> str:
-    """Return the caller's tenant; raise ForbiddenError without the permission ``read``, NotFoundError for a hidden model."""
+    """Return the caller's tenant; raise ForbiddenError without ``read``, NotFoundError for a model it may not see."""
     return authorize_caller(app.current_event.raw_event, "read", model)
 
 
