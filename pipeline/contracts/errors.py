@@ -91,6 +91,7 @@ __all__ = [
     "ObjectNotFoundError",
     "OlderUploadError",
     "OverloadedError",
+    "RunCanceledError",
     "SmokeTestFailedError",
     "TooFewRowsError",
     "TooLargeForFunctionError",
