@@ -1,6 +1,6 @@
 """Catalog of the algorithms: ``catalogue.json``, generated from their descriptions in pipeline.training.algorithms.
 
-``python -m pipeline.training.algorithms`` writes it; a test proves that it is up to date.
+``python -m tools.generated_files`` writes it; a test proves that it is up to date.
 """
 
 from __future__ import annotations

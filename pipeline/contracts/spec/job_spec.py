@@ -36,6 +36,7 @@ from pipeline.contracts.spec.field_types import (
     Threshold,
 )
 from pipeline.contracts.spec.sections import Compression, Limits, Prefer, Search, Split
+from pipeline.contracts.spec.settings_schema import add_algorithms
 from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.train_yaml import load_train_yaml
 from pipeline.contracts.spec.training import Parallel, Privacy, Training, merge_training
@@ -91,7 +92,9 @@ class JobSpec(Section):
     missing: tuple[Marker, ...] | None = None  # replaces the list of texts that mean a missing value
     encoding: Annotated[str, Field(min_length=1)] | None = None  # of the file, as Python names it; None: detected
     sheet: Sheet | None = None  # of a spreadsheet; None: the first one with a table
-    settings: dict[Algorithm, Settings] = {}  # of an algorithm, by its name: what it is not to choose by itself
+    settings: Annotated[
+        dict[Algorithm, Settings], Field(json_schema_extra=add_algorithms)
+    ] = {}  # of an algorithm, by its name: what it is not to choose by itself
     code: Settings = {}  # what the Settings of a model.py beside the data are given
     segments: tuple[Text, ...] = ()  # columns by whose values the card shows quality; empty: chosen
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    ConfigDict,
     Field,
     ValidationError,
     model_validator,
@@ -43,6 +44,7 @@ from pipeline.contracts.algorithms.network_config import (
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.spec.error_sentences import error_sentences
 from pipeline.contracts.spec.field_types import Label, Section
+from pipeline.contracts.spec.settings_schema import lift_descriptions
 
 __all__ = ["Parallel", "Privacy", "Training", "merge_training"]
 
@@ -81,6 +83,8 @@ class Training(Section):
 
     ``class_weights``: balanced, or a weight for each class that is named (others 1).
     """
+
+    model_config = ConfigDict(json_schema_extra=lift_descriptions)
 
     epochs: Epochs | None = None
     optimizer: Optimizer | None = None

@@ -162,7 +162,7 @@ def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -
 
 def test_the_catalogue_is_what_the_recipes_declare() -> None:
     declared = tuple(recipe.spec for recipe in RECIPES.values())
-    assert CATALOGUE_FILE.read_text() == catalogue_text(declared), "python -m pipeline.training.algorithms writes it"
+    assert CATALOGUE_FILE.read_text() == catalogue_text(declared), "python -m tools.generated_files writes it"
     assert tuple(catalogue().values()) == declared
 
 
