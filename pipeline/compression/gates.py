@@ -9,7 +9,11 @@ from pipeline.contracts.spec.job_spec import Compression
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.ranking import is_faster, relative_drop
 
-__all__ = ["Measured", "failed_gates"]
+__all__ = ["MAX_BATCH_DIFFERENCE", "Measured", "failed_gates"]
+
+# Of a probability, or of a value in standard deviations. Rounding of a quantized activation may flip with the size of
+# the batch; a scale that is taken over the batch moves predictions by more.
+MAX_BATCH_DIFFERENCE = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,12 +25,14 @@ class Measured:
         quality: Metric -> value.
         latency_us: Microseconds of one row on one thread, the median.
         interval: Metric -> its 95 % interval.
+        batch_difference: By how much predictions for rows alone differ from those in a batch.
     """
 
     bytes: int
     quality: Mapping[str, float]
     latency_us: float
     interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    batch_difference: float = 0.0
 
 
 def failed_gates(
@@ -34,7 +40,12 @@ def failed_gates(
 ) -> tuple[str, ...]:
     """One sentence a gate that ``small`` does not keep, with the numbers; none when it keeps them all.
 
-    ``agreement`` is the share of rows with the label of ``full``; for regression the correlation with its values.
+    Args:
+        full: The fp32 file.
+        small: The compressed file.
+        agreement: Share of rows with the label of ``full``; for regression the correlation with its values.
+        metric: What candidates are compared by.
+        limits: Of the JobSpec.
     """
     failed = []
     if small.bytes >= full.bytes and not is_faster(small.latency_us, full.latency_us):
@@ -53,6 +64,11 @@ def failed_gates(
         failed.append(f"{metric} {small.quality[metric]:.6g} is outside fp32's 95 % interval, {low:.6g} to {high:.6g}")
     if agreement < limits.min_agreement:
         failed.append(f"its agreement with fp32 is {agreement:.4f}, at least {limits.min_agreement:.4f} is expected")
+    if small.batch_difference > MAX_BATCH_DIFFERENCE:
+        failed.append(
+            f"its prediction for a row depends on the other rows of the batch: by {small.batch_difference:.3g}, "
+            f"at most {MAX_BATCH_DIFFERENCE:g} is allowed"
+        )
     slowdown = small.latency_us / full.latency_us
     if limits.max_slowdown is not None and slowdown > limits.max_slowdown:
         failed.append(

@@ -13,16 +13,18 @@ import numpy.typing as npt
 
 from pipeline.contracts.records.variant import Latency
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel
+from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, one_row
 from pipeline.evaluation.several_targets import LABEL_THRESHOLD
 
-__all__ = ["BATCH_SIZES", "agreement", "cpu_name", "measure_latencies"]
+__all__ = ["BATCH_SIZES", "agreement", "batch_difference", "cpu_name", "measure_latencies"]
 
 BATCH_SIZES = (1, 64)
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _RUNS, _WARM_UP_RUNS = 300, 30
 _MIN_RUNS = 5
+_SINGLE_ROWS = 16
+_EPSILON = 1e-12
 _MAX_SECONDS = 2.0  # of one batch size, after which large models have had runs enough
 
 
@@ -44,6 +46,31 @@ def _correlation(first: npt.NDArray[np.floating[Any]], second: npt.NDArray[np.fl
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float(np.array_equal(first, second))
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def batch_difference(model: OnnxModel, rows: Feeds, predictions: Answers, signature: Signature) -> float:
+    """Return by how much the predictions for rows alone differ from those in one batch.
+
+    Args:
+        model: The file.
+        rows: A batch.
+        predictions: Those of the file for the batch.
+        signature: The file's.
+
+    Returns:
+        The largest difference of a probability, or of a value in standard deviations of the predicted values, over some
+        of the rows.
+    """
+    count = len(next(iter(rows.values())))
+    indices = np.unique(np.linspace(0, count - 1, _SINGLE_ROWS).astype(np.int64))
+    together = _numbers(predictions, signature)
+    alone = np.concatenate([_numbers(model.run(one_row(rows, index)), signature) for index in indices])
+    difference = float(np.abs(alone - together[indices]).max())
+    return difference if signature.task != "regression" else difference / max(float(together.std()), _EPSILON)
+
+
+def _numbers(predictions: Answers, signature: Signature) -> npt.NDArray[np.floating[Any]]:
+    return predictions.values if signature.task == "regression" else predictions.probabilities
 
 
 def measure_latencies(models: Sequence[OnnxModel], rows: Feeds) -> list[dict[str, Latency]]:

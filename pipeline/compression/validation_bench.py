@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import onnx
 
 from pipeline.compression.gates import Measured, failed_gates
 from pipeline.compression.load_cost import LoadProbe
-from pipeline.compression.measure import agreement, measure_latencies
+from pipeline.compression.measure import agreement, batch_difference, measure_latencies
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.order_trees import OrderTrees
 from pipeline.compression.storage import pack_model
@@ -134,9 +134,10 @@ class ValidationBench:
         """Measure ``small`` in turns with ``full``, and hold it against the gates."""
         before, after = measure_latencies((full.model, small.model), self.rows)
         agreed = agreement(full.answers, small.answers, self.signature)
+        difference = batch_difference(small.model, self.rows, small.answers, self.signature)
         failed = failed_gates(
             full.measured(before),
-            small.measured(after),
+            replace(small.measured(after), batch_difference=difference),
             agreement=agreed,
             metric=self.metric,
             limits=self.spec.compression,

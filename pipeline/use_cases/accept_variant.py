@@ -21,7 +21,7 @@ from pipeline.use_cases.run_documents import RunUseCase
 __all__ = ["AcceptVariant"]
 
 _SPLITS = ("train", "validation", "test")
-_CANDIDATE_FILES = (TRAINED, MODEL, BODY, REFERENCE, WEIGHTS)
+_CANDIDATE_FILES = (MODEL, BODY, REFERENCE, WEIGHTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +93,13 @@ class AcceptVariant(RunUseCase):
 
     def _document_keys(self, keys: RunKeys, variant: Variant) -> Sequence[str]:
         """Return the keys of the documents that the stages from select on read."""
-        jobs = [job.name for job in self._read(Plan, keys.plan).jobs]
+        plan = self._read(Plan, keys.plan)
+        jobs = [job.name for job in plan.jobs]
         return (
             *(keys.upload, keys.spec, keys.dataset, keys.report, keys.plan, keys.ensemble, keys.variants),
             *(keys.split(name) for name in _SPLITS),
             *(keys.outcome(job) for job in [*jobs, "ensemble", "compress"]),
+            *(keys.candidate(candidate.name, TRAINED) for candidate in plan.candidates),
             *(keys.candidate(variant.candidate, file) for file in _CANDIDATE_FILES),
         )
 

@@ -99,3 +99,9 @@ def test_the_drop_is_the_share_that_is_lost_whatever_the_metrics_direction(
 ) -> None:
     worse = full * (1 - share) if metric == "accuracy" else full * (1 + share)
     assert relative_drop(full, worse, metric) == pytest.approx(share, abs=1e-9)
+
+
+def test_a_prediction_that_depends_on_the_batch_fails() -> None:
+    assert failed(dataclasses.replace(small(), batch_difference=0.004)) == ()
+    (sentence,) = failed(dataclasses.replace(small(), batch_difference=0.01))
+    assert "other rows of the batch" in sentence

@@ -49,6 +49,28 @@ def test_a_value_that_is_no_number_is_a_mismatch() -> None:
         verifier(network)(graph.SerializeToString())
 
 
+def test_a_graph_that_is_right_for_one_size_of_batch_alone_is_a_mismatch() -> None:
+    network = trained("wine")
+    graph = onnx.load_from_string(network.model)
+    rows = network.validation.height
+    scaled = "scaled_by_the_batch"
+    (first,) = [node for node in graph.graph.node if node.op_type in ("Gemm", "MatMul")][:1]
+    nodes = [
+        onnx.helper.make_node("Shape", [first.input[0]], ["batch_shape"], start=0, end=1),
+        onnx.helper.make_node("Cast", ["batch_shape"], ["batch_size"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Div", ["batch_size", "rows"], ["ratio"]),
+        onnx.helper.make_node("Mul", [first.input[0], "ratio"], [scaled]),
+    ]
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array([rows], np.float32), "rows"))
+    place = list(graph.graph.node).index(first)
+    first.input[0] = scaled
+    kept = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend([*kept[:place], *nodes, *kept[place:]])
+    with pytest.raises(ExportMismatchError, match="row 0 alone"):
+        verifier(network)(graph.SerializeToString())
+
+
 def test_another_models_columns_are_a_mismatch() -> None:
     with pytest.raises(ExportMismatchError, match="does not take the columns"):
         verifier(trained("wine"))(trained("diabetes").model)
