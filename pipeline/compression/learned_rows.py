@@ -76,18 +76,18 @@ def find_differences(
 def _compare_probabilities(
     truth: npt.NDArray[np.int64], served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]
 ) -> Iterator[str]:
-    own, other = _Probabilities.of(served, truth), _Probabilities.of(out_of_fold, truth)
-    sure = other.right & (out_of_fold.max(axis=1) >= _SURE)
-    if sure.sum() >= _MIN_ROWS and (kept := float(own.right[sure].mean())) < _MIN_KEPT:
-        yield f"of the labels that are surely right out-of-fold it has {kept:.3f}, at least {_MIN_KEPT} are expected"
-    if own.accuracy < (least := other.accuracy - _MAX_LOST_ACCURACY):
-        yield f"its accuracy on them is {own.accuracy:.3f}, at least {least:.3f} is expected"
-    if own.log_loss > (most := _MAX_LOG_LOSS * other.log_loss + _LOG_LOSS_SLACK):
-        yield f"its log loss on them is {own.log_loss:.4g}, out-of-fold it is {other.log_loss:.4g}: at most {most:.4g}"
-    if own.confidence < (least := other.confidence - _MAX_LOST_CONFIDENCE):
-        yield f"its mean confidence is {own.confidence:.3f}, at least {least:.3f} is expected"
-    if own.overconfidence > (most := max(0.0, other.overconfidence) + _MAX_OVERCONFIDENCE):
-        yield f"its mean confidence exceeds its accuracy by {own.overconfidence:.3f}, at most {most:.3f} is expected"
+    file, bag = _Probabilities.of(served, truth), _Probabilities.of(out_of_fold, truth)
+    is_confident = bag.right & (out_of_fold.max(axis=1) >= _SURE)
+    if is_confident.sum() >= _MIN_ROWS and (agreed := float(file.right[is_confident].mean())) < _MIN_KEPT:
+        yield f"of the labels that are surely right out-of-fold it has {agreed:.3f}, at least {_MIN_KEPT} are expected"
+    if file.accuracy < (minimum := bag.accuracy - _MAX_LOST_ACCURACY):
+        yield f"its accuracy on them is {file.accuracy:.3f}, at least {minimum:.3f} is expected"
+    if file.log_loss > (maximum := _MAX_LOG_LOSS * bag.log_loss + _LOG_LOSS_SLACK):
+        yield f"its log loss on them is {file.log_loss:.4g}, out-of-fold it is {bag.log_loss:.4g}: at most {maximum:.4g}"
+    if file.confidence < (minimum := bag.confidence - _MAX_LOST_CONFIDENCE):
+        yield f"its mean confidence is {file.confidence:.3f}, at least {minimum:.3f} is expected"
+    if file.overconfidence > (maximum := max(0.0, bag.overconfidence) + _MAX_OVERCONFIDENCE):
+        yield f"its mean confidence exceeds accuracy by {file.overconfidence:.3f}, at most {maximum:.3f} is expected"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,6 +45,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     report: Callable[[str], None],
     learned: LearnedRows | None = None,
     read_training: Callable[[], pl.DataFrame] | None = None,
+    threads: int = 1,
 ) -> VariantSet:
     """Verify, compress and measure; a candidate whose export does not answer as it was trained costs itself.
 
@@ -59,6 +60,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         learned: Rows that the candidates learned from: a bag's file is compared with its out-of-fold predictions.
         read_training: Reads the rows that calibrate and fine-tune, at the first pass that needs them; None: there are
             none.
+        threads: Of a fine-tuning.
 
     Raises:
         ExportMismatchError: No candidate survives, and the first one's file is not the model that was measured.
@@ -96,6 +98,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
                         several_labels=signature.is_multilabel,
                         budget=budget.share(len(trained) - index),
                         seed=spec.seed,
+                        threads=threads,
                     ),
                     report=report,
                 ).make()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AUTOMATIC", "PASSES", "CompressionPlan", "PassStep", "plan_passes"]
 
 _SPARSITIES = (0.9, 0.75, 0.5)
+_CHANNEL_RATIOS = (0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
 
 
@@ -79,6 +80,12 @@ def _prune_weights(context: PassContext, *, sparsity: float, importance: Importa
     return PruneWeights(context, sparsity=sparsity, importance=importance)
 
 
+def _prune_channels(context: PassContext, *, ratio: float) -> GraphPass:
+    from pipeline.compression.passes.prune_channels import PruneChannels  # noqa: PLC0415 - torch
+
+    return PruneChannels(context, ratio=ratio)
+
+
 def _share_tuned_weights(context: PassContext, *, bits: int) -> GraphPass:
     from pipeline.compression.passes.share_tuned_weights import ShareTunedWeights  # noqa: PLC0415 - torch
 
@@ -100,6 +107,7 @@ _IMPORTANCE: Mapping[PassName, Importance] = {
 }
 _FINE_TUNED: Mapping[PassName, Callable[..., GraphPass]] = {
     "fine_tune": _fine_tune,
+    "prune_channels": _prune_channels,
     "share_weights": _share_tuned_weights,
     **dict.fromkeys(_IMPORTANCE, _prune_weights),
 }
@@ -121,6 +129,9 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         for name, importance in _IMPORTANCE.items()
     },
     "fine_tune": (_fine_tuned("fine_tune"),),
+    "prune_channels": tuple(
+        _fine_tuned("prune_channels", f"{ratio:.0%} of the channels pruned", ratio=ratio) for ratio in _CHANNEL_RATIOS
+    ),
     "share_weights": tuple(
         _fine_tuned("share_weights", f"{2**bits} values in each tensor", bits=bits) for bits in _CODEBOOK_BITS
     ),
@@ -155,7 +166,9 @@ def plan_passes(compression: Compression) -> CompressionPlan:
         precision: AUTOMATIC[precision] for precision in compression.precisions if precision != "fp32"
     }
     if compression.passes == "auto":
-        return CompressionPlan(changes=(), quantizations=automatic)
+        if compression.minutes is None:
+            return CompressionPlan(changes=(), quantizations=automatic)
+        return CompressionPlan(changes=(PASSES["prune_channels"],), quantizations=automatic, unchanged_too=True)
     named = compression.passes
     changes = tuple(PASSES[name] for name in named if name not in PRECISION_OF_PASS)
     quantizations = {PRECISION_OF_PASS[name]: PASSES[name] for name in named if name in PRECISION_OF_PASS}

@@ -47,6 +47,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         report=context.report,
         learned=read_learned(artifacts, keys, context.workdir, validation) if has_bags else None,
         read_training=partial(read_training_rows, artifacts, keys, context.workdir, seed=plan.seed),
+        threads=context.machine.threads,
     )
     made = made.model_copy(update={"variants": (*made.variants, *map(_skipped_variant, ensemble.not_made))})
     for variant in made.variants:

@@ -11,20 +11,17 @@ other rows. The scales of rows are those of LLM.int8() (Dettmers et al. 2022, ar
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
-from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization
+from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization, quantize_embeddings
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.compose import normalize
 
@@ -90,7 +87,7 @@ class DynamicInt8(GraphPass):
         """Quantize embeddings and layers."""
         graph = prepare_quantization(model)
         if self._config.embeddings:
-            graph = _quantize_embeddings(graph)
+            graph = quantize_embeddings(graph)
         layers = set(self._layers(graph))
         weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
         nodes = list(graph.graph.node)
@@ -157,14 +154,6 @@ def _quantize_layer(node: onnx.NodeProto, weights: Floats) -> tuple[list[onnx.No
 def _shared(name: str) -> str:
     """The name of a constant that all layers read."""
     return f"int8/{name}"
-
-
-def _quantize_embeddings(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Embeddings as bytes with one scale for each table, which is fixed: that of onnxruntime."""
-    with tempfile.TemporaryDirectory() as folder:
-        quantized = Path(folder, "int8.onnx")
-        quantize_dynamic(graph, quantized, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8)
-        return onnx.load(quantized)
 
 
 def _drop_unread(graph: onnx.GraphProto) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import torch
 
 from pipeline.compression.fine_tuning.constraints import Constraint, KeepZeros, Weights
 from pipeline.compression.fine_tuning.fit import FineTuningConfig, fit
@@ -54,6 +55,7 @@ class FineTune(GraphPass):
     def call(self, model: bytes) -> PassResult:
         """Return the body with the weights that it has learned."""
         context = self._context
+        torch.set_num_threads(context.threads)
         graph = TorchGraph(model)
         objective = Objective.of(
             predict(context.teacher, context.rows), context.rows, several_labels=context.several_labels

@@ -24,6 +24,7 @@ class PassContext:
         checkpoints: Where the state of a fine-tuning is kept.
         report: Is told a few words of how far a pass is.
         seed: Of everything that is drawn.
+        threads: Of a fine-tuning.
     """
 
     read_rows: Callable[[], TrainingRows]
@@ -33,6 +34,7 @@ class PassContext:
     checkpoints: FineTuningCheckpoints = field(default_factory=NoFineTuningCheckpoints)
     report: Callable[[str], None] = lambda text: None
     seed: int = 0
+    threads: int = 1
 
     @cached_property
     def rows(self) -> TrainingRows:

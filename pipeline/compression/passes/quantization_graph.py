@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pipeline.graphs.compose import normalize
 
-__all__ = ["matrix_layers", "prepare_quantization", "weighted_layers"]
+__all__ = ["matrix_layers", "prepare_quantization", "quantize_embeddings", "weighted_layers"]
 
 
 def prepare_quantization(model: bytes) -> onnx.ModelProto:
@@ -28,6 +29,14 @@ def prepare_quantization(model: bytes) -> onnx.ModelProto:
     for index, node in enumerate(graph.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     return graph
+
+
+def quantize_embeddings(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with embeddings as bytes, with one scale for each table, as onnxruntime makes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        quantized = Path(folder, "int8.onnx")
+        quantize_dynamic(graph, quantized, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8)
+        return onnx.load(quantized)
 
 
 def weighted_layers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:

@@ -2,7 +2,8 @@
 
 Requires  MatMul, Gemm or Conv with constant weights, and training rows to calibrate on.
 Does      the smallest and the largest activation of each layer on the rows (MinMax) become its scale; QuantizeLinear
-          and DequantizeLinear stand around each layer, and onnxruntime makes integer operators of them.
+          and DequantizeLinear stand around each layer, and onnxruntime makes integer operators of them. Embeddings
+          become bytes.
 Ensures   each of these layers reads integers, and the graph is well formed.
 
 A row's predictions do not depend on the other rows of its batch, as they do with dynamic scales. Only operators that
@@ -25,7 +26,12 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization, weighted_layers
+from pipeline.compression.passes.quantization_graph import (
+    matrix_layers,
+    prepare_quantization,
+    quantize_embeddings,
+    weighted_layers,
+)
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 
@@ -86,6 +92,7 @@ class StaticInt8(GraphPass):
         is_stacked = any(matrix_layers(graph).get(name) == 3 for name in layers)
         rows = self._read_rows(model)
         names = [value.name for value in graph.graph.input]
+        graph = quantize_embeddings(graph)
         with tempfile.TemporaryDirectory() as folder:
             quantized = Path(folder, "int8.onnx")
             quantize_static(

@@ -28,7 +28,6 @@ __all__ = [
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int4", "codebook"]
 PassName = Literal[
-    "prune_features",
     "prune_channels",
     "prune_magnitude",
     "prune_magnitude_per_layer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -16,7 +16,7 @@ from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.outcome import TrainedCandidate
-from pipeline.contracts.records.variant import Variant, VariantSet
+from pipeline.contracts.records.variant import Precision, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.scoring import OnnxModel, feeds
@@ -244,3 +244,62 @@ def test_a_file_without_the_temperature_of_its_record_is_not_the_model_that_was_
     network = trained("breast_cancer")
     with pytest.raises(ExportMismatchError, match="differ from the trained model's"):
         make(network, artifacts, network.stored(artifacts, KEYS, decision=Decision(temperature=2.5)))
+
+
+def compress_with(network: Trained, artifacts: FakeObjectStore, **compression: Any) -> VariantSet:
+    """As ``make``, with rows to calibrate and fine-tune on."""
+    return make_variants(
+        [network.stored(artifacts, KEYS)],
+        artifacts=artifacts,
+        keys=KEYS,
+        dataset=network.dataset,
+        validation=network.validation,
+        spec=JobSpec(compression=Compression(**PATIENT | compression)),
+        report=lambda _: None,
+        read_training=lambda: network.validation,
+    )
+
+
+def test_passes_are_applied_in_their_order_before_each_precision(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    passes = ("prune_channels",)
+    full, pruned, small = compress_with(
+        network, artifacts, passes=passes, precisions=("fp32", "int8"), min_agreement=0.5, max_quality_drop=1.0
+    ).variants
+    assert [variant.name for variant in (full, pruned, small)] == [
+        "mlp/fp32", "mlp/prune_channels", "mlp/prune_channels+int8",
+    ]  # fmt: skip
+    assert (full.passes, pruned.passes) == ((), passes)
+    assert small.passes[0] == "prune_channels"
+    assert len(small.passes) == 2
+    assert pruned.status == "ok", pruned.reason
+    sizes = [variant.artifact.bytes for variant in (full, pruned, small) if variant.artifact]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_pass_that_quantizes_sets_the_precision(artifacts: FakeObjectStore) -> None:
+    variants = compress_with(trained("breast_cancer"), artifacts, passes=("static_int8",)).variants
+    assert [(variant.name, variant.precision) for variant in variants] == [("mlp/fp32", "fp32"), ("mlp/int8", "int8")]
+    assert variants[1].passes == ("static_int8",)
+
+
+def test_every_precision_has_a_variant(artifacts: FakeObjectStore) -> None:
+    precisions = get_args(Precision)
+    variants = compress_with(trained("breast_cancer"), artifacts, precisions=precisions).variants
+    assert {variant.precision for variant in variants} == set(precisions)
+    assert {variant.status for variant in variants} <= {"ok", "rejected"}
+    assert len({variant.name for variant in variants}) == len(variants)
+
+
+def test_a_pass_that_cannot_fine_tune_costs_its_variant(artifacts: FakeObjectStore) -> None:
+    network = trained("wine")  # too few rows
+    full, pruned = compress_with(network, artifacts, passes=("prune_magnitude",), precisions=("fp32",)).variants
+    assert (full.status, pruned.status, pruned.name) == ("ok", "not_applicable", "mlp/prune_magnitude")
+    assert "training rows" in pruned.reason
+
+
+def test_no_variant_is_begun_when_the_time_is_over(artifacts: FakeObjectStore) -> None:
+    full, *others = compress_with(trained("wine"), artifacts, minutes=1e-9).variants
+    assert full.status == "ok"
+    assert {variant.status for variant in others} == {"not_applicable"}
+    assert all("compression.minutes" in variant.reason for variant in others)
