@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.compression.fine_tuning.stored_checkpoints import StoredCheckpoints
+from pipeline.compression.fine_tuning.stored_fine_tuning import StoredFineTuning
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.recipes import CompressionPlan, PassStep
 from pipeline.compression.trained_export import TrainedExport
-from pipeline.compression.validation_bench import Comparison, Latencies, ServedFile
+from pipeline.compression.validation_bench import Latencies, ServedFile, VariantComparison
 from pipeline.contracts.errors import CompressionError, ModeldropError, NotApplicableError
 from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision, Status, Variant
@@ -83,7 +83,7 @@ class CandidateVariants:
         """
         names = tuple(step.name for step in (*body.steps, *sequences[0]))
         self.report(f"{self._candidate.candidate}: {_label(names, precision)}")
-        tried: list[tuple[_Body, Comparison]] = []
+        tried: list[tuple[_Body, VariantComparison]] = []
         refused: CompressionError | None = None
         for steps in sequences:
             try:
@@ -138,7 +138,7 @@ class CandidateVariants:
         return replace(
             self.context,
             budget=self.context.budget.share(2),
-            checkpoints=StoredCheckpoints(artifacts=bench.artifacts, key=bench.keys.candidate(candidate, file)),
+            checkpoints=StoredFineTuning(artifacts=bench.artifacts, key=bench.keys.candidate(candidate, file)),
             report=lambda text: self.report(f"{candidate}: {steps[-1].name}, {text}"),
         )
 

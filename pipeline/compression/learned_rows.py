@@ -83,11 +83,13 @@ def _compare_probabilities(
     if file.accuracy < (minimum := bag.accuracy - _MAX_LOST_ACCURACY):
         yield f"its accuracy on them is {file.accuracy:.3f}, at least {minimum:.3f} is expected"
     if file.log_loss > (maximum := _MAX_LOG_LOSS * bag.log_loss + _LOG_LOSS_SLACK):
-        yield f"its log loss on them is {file.log_loss:.4g}, out-of-fold it is {bag.log_loss:.4g}: at most {maximum:.4g}"
+        losses = f"its log loss on them is {file.log_loss:.4g}, out-of-fold it is {bag.log_loss:.4g}"
+        yield f"{losses}: at most {maximum:.4g}"
     if file.confidence < (minimum := bag.confidence - _MAX_LOST_CONFIDENCE):
         yield f"its mean confidence is {file.confidence:.3f}, at least {minimum:.3f} is expected"
     if file.overconfidence > (maximum := max(0.0, bag.overconfidence) + _MAX_OVERCONFIDENCE):
-        yield f"its mean confidence exceeds accuracy by {file.overconfidence:.3f}, at most {maximum:.3f} is expected"
+        excess = file.overconfidence
+        yield f"its mean confidence exceeds its accuracy by {excess:.3f}, at most {maximum:.3f} is expected"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,7 @@ from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, one_row
 from pipeline.graphs.served_graph import wrap
 
-__all__ = ["Comparison", "Latencies", "ServedFile", "ValidationBench"]
+__all__ = ["Latencies", "ServedFile", "ValidationBench", "VariantComparison"]
 
 Latencies = Mapping[str, Latency]
 
@@ -61,7 +61,7 @@ class ServedFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class VariantComparison:
     """A compressed file beside fp32.
 
     Attributes:
@@ -130,7 +130,7 @@ class ValidationBench:
             interval=interval(self.signature, self.truth, answers, weight=self.weight, only=self.metric),
         )
 
-    def compare(self, full: ServedFile, small: ServedFile) -> Comparison:
+    def compare(self, full: ServedFile, small: ServedFile) -> VariantComparison:
         """Measure ``small`` in turns with ``full``, and hold it against the gates."""
         before, after = measure_latencies((full.model, small.model), self.rows)
         agreed = agreement(full.answers, small.answers, self.signature)
@@ -142,7 +142,7 @@ class ValidationBench:
             metric=self.metric,
             limits=self.spec.compression,
         )
-        return Comparison(served=small, agreement=agreed, latencies=after, full_latencies=before, failed=failed)
+        return VariantComparison(served=small, agreement=agreed, latencies=after, full_latencies=before, failed=failed)
 
     def latencies(self, served: ServedFile) -> Latencies:
         """Measure a file by itself."""

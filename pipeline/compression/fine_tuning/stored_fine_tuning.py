@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.ports import ObjectStore
 
-__all__ = ["StoredCheckpoints"]
+__all__ = ["StoredFineTuning"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StoredCheckpoints:
+class StoredFineTuning:
     """FineTuningCheckpoints at one ``key``."""
 
     artifacts: ObjectStore
