@@ -12,8 +12,10 @@ from pipeline.bootstrap import model_catalogue
 from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function, reference_page
 from pipeline.serving.api.openapi import openapi_document
+from pipeline.serving.api.routes import split_alias
 from pipeline.serving.http import Response, authorize_caller, find_caller
 from pipeline.serving.metadata import server_metadata
+from pipeline.serving.model_catalog import MAX_LISTED
 
 Document = dict[str, Any]
 
@@ -23,7 +25,7 @@ app = APIGatewayRestResolver()
 
 def caller_tenant(model: str | None = None) -> str:
     """Return the caller's tenant; raise ForbiddenError without ``read``, NotFoundError for a model it may not see."""
-    return authorize_caller(app.current_event.raw_event, "read", model)
+    return authorize_caller(app.current_event.raw_event, "read", model and split_alias(model)[0])
 
 
 @app.get("/v2")
@@ -71,7 +73,14 @@ def report_version_ready(model: str, version: str) -> Document:
 @app.get("/registry/models")
 def list_models() -> Document:
     """Return the tenant's models."""
-    return catalog.models(caller_tenant(), only=find_caller(app.current_event.raw_event).models)
+    event = app.current_event
+    limit = event.get_query_string_value("limit", str(MAX_LISTED))
+    return catalog.models(
+        caller_tenant(),
+        only=find_caller(event.raw_event).models,
+        limit=int(limit) if limit.isdecimal() else 0,
+        after=event.get_query_string_value("after"),
+    )
 
 
 @app.get("/registry/models/<model>")

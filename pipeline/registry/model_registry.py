@@ -147,14 +147,21 @@ class ModelRegistry:
         """
         return self._versions.list(tenant, model)
 
-    def models(self, tenant: str | None = None) -> list[ModelSummary]:
+    def models(
+        self, tenant: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> list[ModelSummary]:
         """Return model summaries.
 
         Args:
             tenant: Models of one tenant, sorted by name; by default models of all tenants, latest registration first.
+            limit: Maximum number of models; None for all.
+            after: Of one tenant only models whose name follows this one.
         """
-        items = self._table.listing("MODEL") if tenant is None else self._table.query(*models_of(tenant))
-        return [_summary(item) for item in items]
+        if tenant is None:
+            return [_summary(item) for item in self._table.listing("MODEL", limit=limit)]
+        pk, prefix = models_of(tenant)
+        start = None if after is None else f"{prefix}{after}"
+        return [_summary(item) for item in self._table.query(pk, prefix, limit=limit, after=start)]
 
     def summary(self, tenant: str, model: str) -> ModelSummary | None:
         """Return a model's summary; None if the tenant has no such model."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
-from pipeline.contracts.errors import ConflictError, NotFoundError
+from pipeline.contracts.errors import ConflictError, InvalidRequestError, NotFoundError
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
@@ -15,7 +15,9 @@ from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.metadata import model_metadata
 
-__all__ = ["ModelCatalog"]
+__all__ = ["MAX_LISTED", "ModelCatalog"]
+
+MAX_LISTED = 1_000  # models of one response, which has at most 6 MB
 
 Document = dict[str, Any]
 
@@ -30,7 +32,9 @@ class _Registry(Protocol):
     @property
     def moves(self) -> _Moves: ...
     def summary(self, tenant: str, model: str) -> ModelSummary | None: ...
-    def models(self, tenant: str | None = None) -> Sequence[ModelSummary]: ...
+    def models(
+        self, tenant: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> Sequence[ModelSummary]: ...
     def versions(self, tenant: str, model: str) -> Sequence[VersionRecord]: ...
     def get(self, tenant: str, model: str, version: int) -> ModelVersion: ...
     def live(self, tenant: str, model: str, *, alias: str = ...) -> ModelVersion: ...
@@ -76,16 +80,31 @@ class ModelCatalog:
             raise ConflictError(f"version {chosen.version} of '{model}' has not passed its smoke test")
         return {"name": chosen.model, "ready": True}
 
-    def models(self, tenant: str, *, only: Collection[str] = ()) -> Document:
-        """Return the models of a tenant.
+    def models(
+        self, tenant: str, *, only: Collection[str] = (), limit: int = MAX_LISTED, after: str | None = None
+    ) -> Document:
+        """Return the models of a tenant, sorted by name.
 
         Args:
             tenant: Tenant that owns them.
             only: Names of models; empty for all.
+            limit: Maximum number of models, at most MAX_LISTED.
+            after: Only models whose name follows this one.
+
+        Returns:
+            ``models``, and ``next`` where there may be more: the name to continue after.
+
+        Raises:
+            InvalidRequestError: ``limit`` is out of range.
         """
-        summaries = self._registry.models(tenant)
-        shown = [summary for summary in summaries if not only or summary.model in only]
-        return {"models": [summary.model_dump(mode="json", exclude={"tenant"}) for summary in shown]}
+        if not 1 <= limit <= MAX_LISTED:
+            raise InvalidRequestError(f"limit: a number from 1 to {MAX_LISTED:,} is expected")
+        if only:
+            summaries = [self._registry.summary(tenant, model) for model in sorted(only)]
+            return {"models": [_show_summary(summary) for summary in summaries if summary]}
+        page = self._registry.models(tenant, limit=limit, after=after)
+        following = {"next": page[-1].model} if len(page) == limit else {}
+        return {"models": [_show_summary(summary) for summary in page], **following}
 
     def history(self, tenant: str, model: str, *, alias: str | None = None, limit: int = 100) -> Document:
         """Return the moves of a model's aliases, newest first.
@@ -141,3 +160,7 @@ class ModelCatalog:
         if not (version.isascii() and version.isdigit() and len(version) <= 6):
             raise NotFoundError(f"model '{model}' has no such version: a number is expected")
         return self._registry.get(tenant, model, int(version))
+
+
+def _show_summary(summary: ModelSummary) -> Document:
+    return summary.model_dump(mode="json", exclude={"tenant"})

@@ -74,6 +74,7 @@ def test_the_server_says_which_protocol_extensions_it_has(api: Api) -> None:
         ("/registry/models/adult/history", {"models": "houses"}, 404),
         ("/registry/models/titanic/history", {}, 404),
         ("/v2/models/adult", {"models": "houses"}, 404),
+        ("/v2/models/adult@live", {"models": "houses"}, 404),
         ("/registry/models", {"permissions": "predict"}, 403),
         ("/registry/models", {"tenant": ""}, 401),
     ],
@@ -101,6 +102,22 @@ def test_the_history_of_a_model_is_listed(api: Api) -> None:
     (move,) = body["moves"]
     assert (status, set(move)) == (200, {"at", "alias", "version", "previous", "by", "reason"})
     assert (move["alias"], move["version"], move["previous"]) == ("live", 1, None)
+
+
+def test_models_are_listed_in_pages(api: Api) -> None:
+    table, artifacts = FakeTable(), FakeObjectStore()
+    for model in ("a", "b", "c"):
+        publish(table, artifacts, model=model, run=f"demo_{model}_000000000001")
+    api.give(catalog=ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
+
+    def page(**query: str) -> tuple[int, Any]:
+        return api.ask({**get("/registry/models"), "queryStringParameters": query})
+
+    _, first = page(limit="2")
+    _, second = page(limit="2", after=first["next"])
+    assert [[model["model"] for model in listed["models"]] for listed in (first, second)] == [["a", "b"], ["c"]]
+    assert "next" not in second
+    assert [page(limit=limit)[0] for limit in ("0", "1001", "x")] == [400, 400, 400]
 
 
 def test_a_key_for_some_models_lists_these_alone(api: Api) -> None:

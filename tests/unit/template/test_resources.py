@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.bootstrap import settings
+from pipeline.registry.tenants import TIERS
 from tests.helpers.template import ROOT, resources, template, transformed
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -282,6 +283,26 @@ def test_the_gateway_speaks_as_the_functions_do() -> None:
     for answer in api["GatewayResponses"].values():
         text = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
         assert list(json.loads(text)) == ["error"]
+
+
+def test_a_tenant_that_has_reached_its_limit_is_told_when_to_come_again() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
+        assert int(api["GatewayResponses"][kind]["ResponseParameters"]["Headers"]["Retry-After"].strip("'")) > 0
+
+
+def test_each_tier_is_a_usage_plan_with_limits_that_an_output_names() -> None:
+    plans, outputs = resources("AWS::ApiGateway::UsagePlan"), template()["Outputs"]
+    for tier in TIERS:
+        plan = plans[outputs[f"{tier.capitalize()}UsagePlan"]["Value"]["Ref"]]
+        assert set(plan["Throttle"]) == {"RateLimit", "BurstLimit"}
+        assert plan["Quota"]["Period"] == "DAY"
+    assert len(plans) == len(TIERS)
+
+
+def test_a_revoked_key_is_forgotten_within_30_seconds() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    assert api["Auth"]["Authorizers"]["ApiKey"]["Identity"]["ReauthorizeEvery"] <= 30
 
 
 def test_the_gateways_key_is_the_one_that_the_authorizer_hands_over() -> None:

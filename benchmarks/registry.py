@@ -1,0 +1,190 @@
+"""Do the registry's reads grow with the table? 10,000 models and 100,000 versions beside a table of ten models.
+
+The calls go through the registry's own code to a table in memory that counts what DynamoDB would bill: requests, items,
+and read units of 4 KB. The floor is the same call on the small table. Then 8 clients promote and roll back one alias
+1,000 times while two readers check that exactly one version is live; a checker compares the history with what the
+clients did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import report
+
+from pipeline.cloud.attributes import item_bytes
+from pipeline.contracts.errors import ConflictError
+from pipeline.contracts.ports import Item
+from pipeline.contracts.table_keys import alias_key, history_prefix, model_key, version_key
+from pipeline.registry.aliases import AliasRef
+from pipeline.registry.model_registry import ModelRegistry
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import MODEL_BYTES, artifact, model_version
+from tests.fakes.table import FakeTable
+
+CLIENTS, MOVES = 8, 1_000
+LIVE = AliasRef("demo", "model-00000")
+
+
+@dataclass
+class CountingTable(FakeTable):
+    """A table that counts reads as DynamoDB bills them."""
+
+    requests: int = 0
+    items: int = 0
+    units: float = 0.0
+    _counting: threading.Lock = field(default_factory=threading.Lock)
+
+    def reset(self) -> None:
+        self.requests, self.items, self.units = 0, 0, 0.0
+
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        item = super().get(pk, sk, consistent=consistent)
+        self._count([] if item is None else [item], 1.0 if consistent else 0.5)
+        return item
+
+    def query(self, *arguments: Any, **options: Any) -> list[Item]:
+        items = super().query(*arguments, **options)
+        self._count(items, 1.0)
+        return items
+
+    def _count(self, items: Sequence[Item], unit: float) -> None:
+        with self._counting:
+            self.requests += 1
+            self.items += len(items)
+            self.units += unit * max(1, math.ceil(sum(map(item_bytes, items)) / 4096))
+
+
+def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
+    """Return a registry of ``models`` models with ``versions`` versions each, the last but one live before the last."""
+    table, store = CountingTable(), FakeObjectStore("artifacts")
+    store.put(artifact().key, MODEL_BYTES)
+    record = model_version("demo_model_000000000001").model_copy(update={"status": "READY"})
+    for number in range(models):
+        model = f"model-{number:05d}"
+        summary = {"latest_version": versions, "live_version": versions, "aliases": {"live": versions}}
+        listed = {"listing": "MODEL", "listed_at": model}
+        table.put(_item(model_key("demo", model), tenant="demo", model=model, **summary, **listed))
+        alias = {"version": versions, "newest": versions, "at": "2026-01-02T00:00:00.000000+00:00"}
+        earlier = list(range(versions - 1, 0, -1))[:20]
+        table.put(_item(alias_key("demo", model, "live"), **alias, earlier=earlier))
+        pk, prefix = history_prefix("demo", model)
+        for version in range(1, versions + 1):
+            text = record.model_copy(update={"model": model, "version": version}).model_dump_json()
+            table.put(_item(version_key("demo", model, version), record=text))
+            at = f"2026-01-01T00:00:{version:02d}.000000+00:00"
+            table.put(_item((pk, f"{prefix}{at}#live"), at=at, alias="live", version=version, by="anna"))
+    return ModelRegistry(table, store), table
+
+
+def calls(registry: ModelRegistry) -> dict[str, Callable[[], object]]:
+    """Return the calls of the API and the command line by name."""
+    demo, model = LIVE.tenant, LIVE.model
+    return {
+        "live": lambda: registry.live(demo, model),
+        "summary": lambda: registry.summary(demo, model),
+        "version": lambda: registry.record(demo, model, 1),
+        "versions": lambda: registry.versions(demo, model),
+        "history, 10 moves": lambda: registry.moves.list(demo, model, limit=10),
+        "models, page of 10": lambda: registry.models(demo, limit=10),
+        "promote": lambda: registry.aliases.move(LIVE, 1, by="anna"),
+        "rollback": lambda: registry.aliases.roll_back(LIVE, by="anna"),
+        "tag": lambda: registry.lifecycle.tag(demo, model, None, {"team": "a"}),
+        "archive": lambda: registry.lifecycle.archive(demo, model, 2, by="anna"),
+    }
+
+
+def measure(models: int, versions: int) -> dict[str, dict[str, float]]:
+    """Return requests, items and read units of each call."""
+    registry, table = fill(models, versions)
+    reads = {}
+    for name, call in calls(registry).items():
+        table.reset()
+        call()
+        reads[name] = {"requests": table.requests, "items": table.items, "units": table.units}
+    return reads
+
+
+def move_often(registry: ModelRegistry, client: int, count: int) -> list[tuple[int | None, int]]:
+    """Promote and roll back in turn; return from where to where each effective move led."""
+    moves = []
+    for number in range(count):
+        try:
+            move = (
+                registry.aliases.roll_back(LIVE, by=f"client {client}")
+                if number % 3 == 2
+                else registry.aliases.move(LIVE, 1 + (client + number) % 10, by=f"client {client}")
+            )
+        except ConflictError:
+            continue
+        if move is not None:
+            moves.append((move.previous, move.version))
+    return moves
+
+
+def check_concurrency() -> dict[str, Any]:
+    """Let clients move one alias at once, and check the history and what readers saw."""
+    registry, _ = fill(1, 10)
+    before = len(registry.moves.list(LIVE.tenant, LIVE.model))
+    stop = threading.Event()
+
+    def read() -> int:
+        reads = 0
+        while not stop.is_set():
+            assert registry.live(LIVE.tenant, LIVE.model).status == "READY"
+            reads += 1
+        return reads
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS + 2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        clients = [pool.submit(move_often, registry, client, MOVES // CLIENTS) for client in range(CLIENTS)]
+        moved = [move for client in clients for move in client.result()]
+        seconds = time.perf_counter() - began
+        stop.set()
+        reads = sum(reader.result() for reader in readers)
+    history = registry.moves.list(LIVE.tenant, LIVE.model)[::-1][before - 1 :]
+    recorded = [(move.previous, move.version) for move in history[1:]]
+    chained = all(later.previous == earlier.version for earlier, later in pairwise(history))
+    once = sorted(recorded, key=str) == sorted(moved, key=str)
+    return {"moves": len(moved), "reads": reads, "seconds": round(seconds, 2), "once": once, "chained": chained}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, default=10_000)
+    parser.add_argument("--versions", type=int, default=10)
+    options = parser.parse_args()
+    small, large = measure(10, options.versions), measure(options.models, options.versions)
+    ratios = {name: round(large[name]["units"] / small[name]["units"], 3) for name in small}
+    concurrency = check_concurrency()
+    for name, reads in large.items():
+        print(f"{name:<20} {reads['requests']:>3} requests {reads['items']:>4} items {reads['units']:>6} units")
+    report(
+        "registry",
+        results={"reads": large, "concurrency": concurrency},
+        floor=small,
+        peers={},
+        ratios=ratios,
+        met=max(ratios.values()) <= 1.0 and concurrency["once"] and concurrency["chained"],
+    )
+
+
+def _item(key: tuple[str, str], **values: object) -> Item:
+    return {"pk": key[0], "sk": key[1], **values}
+
+
+if __name__ == "__main__":
+    main()
