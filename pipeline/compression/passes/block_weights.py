@@ -10,10 +10,10 @@ own, so that predictions do not depend on the other rows of a batch.
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 import onnx
-from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization
@@ -40,6 +40,11 @@ class BlockWeights(GraphPass):
 
     def call(self, model: bytes) -> PassResult:
         """Quantize the matrices."""
+        from onnxruntime.quantization.matmul_nbits_quantizer import (  # noqa: PLC0415 - it configures logging
+            MatMulNBitsQuantizer,
+        )
+
+        logging.getLogger(MatMulNBitsQuantizer.__module__).setLevel(logging.WARNING)
         quantizer = MatMulNBitsQuantizer(
             prepare_quantization(model),
             bits=self._bits,

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.onnx_model import ONNXModel
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pipeline.graphs.compose import normalize
@@ -26,6 +27,7 @@ def prepare_quantization(model: bytes) -> onnx.ModelProto:
     # The quantizer transposes Gemm's weights, and trips over their shapes where torch wrote them down.
     del graph.graph.value_info[:]
     ONNXModel(graph).replace_gemm_with_matmul()
+    add_pre_process_metadata(graph)  # or the quantizer warns
     for index, node in enumerate(graph.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     return graph
