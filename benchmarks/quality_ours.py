@@ -142,4 +142,4 @@ def _member(one: TrainedCandidate, files: Memory) -> Member:
     (answers,) = (reference[name] for name in reference.files)
     body = files[KEYS.candidate(one.candidate, "body.onnx")]
     known = np.load(BytesIO(files[KEYS.candidate(one.candidate, OUT_OF_FOLD)]))["answers"] if one.folds else None
-    return Member(trained=one, body=body, answers=answers, out_of_fold=known)
+    return Member(trained=one, body=body, predictions=answers, out_of_fold=known)

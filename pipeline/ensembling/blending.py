@@ -24,34 +24,37 @@ __all__ = ["Blend", "blend_weights", "fit_blend"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_ROUNDS = 40  # of the selection: weights are multiples of 1/40
+_SELECTION_ROUNDS = 40  # of the selection: weights are multiples of 1/40
 _MIN_WEIGHT = 0.04
 _FOLDS = 5
 _RESAMPLES = 10
 _MIN_WITH_LOGARITHM = -1 + 1e-9  # of one plus it
-_ABSOLUTE = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})  # metrics of absolute errors
+_ABSOLUTE_METRICS = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
 _MAX_BAGGED_ROWS = 20_000  # of more, halves of them hardly differ, and ten selections cost minutes
-_SURE = 1e-7  # a probability no smaller than this, so that one row's mistake is no infinity
+_MIN_PROBABILITY = 1e-7  # avoids log(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blend:
-    """``weights``: candidate -> its share, the largest first. ``answers``: as one of its members'.
+    """A weighted mean of candidates.
 
-    ``cross_fitted``: likewise, each row by weights that it had no part in.
-    ``why``: what it was kept or left out for. ``better``: it beats the best single candidate on rows that its weights
-    were not fitted to.
+    Args:
+        weights: Weight of each candidate, the largest first.
+        predictions: Its predictions, of the shape of its members'.
+        cross_fitted: Likewise, with the weights of each row fitted to other rows.
+        reason: Why it is used or not.
+        beats_best: Whether its cross-fitted predictions beat the best single candidate.
     """
 
     weights: dict[str, float]
-    answers: Floats
+    predictions: Floats
     cross_fitted: Floats
-    why: str
-    better: bool
+    reason: str
+    beats_best: bool
 
 
 def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
-    answers: dict[str, Floats],
+    predictions: dict[str, Floats],
     truth: npt.NDArray[Any],
     signature: Signature,
     metric: str,
@@ -60,111 +63,128 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
     rule: ThresholdRule | None = None,
     by_folds: bool = False,
 ) -> Blend:
-    """``answers``: of two candidates or more on the same rows, probabilities [rows, classes] or values [rows].
+    """Fit the weights of a blend to all rows, and measure it by cross-fitting over fifths of the rows.
 
-    The weights are fitted on all rows; whether they are worth it is told by cross-fitting: each fifth of the rows is
-    answered with weights that were found on the others. ``by_folds``: each row is answered out of its fold.
-    ``weight``: what each row counts [rows]. ``rule``: where the threshold of labels comes from, which metrics of labels
-    are measured by.
+    Args:
+        predictions: Of two candidates or more for the same rows: probabilities [rows, classes] or values [rows].
+        truth: Labels, values, or several targets of the rows.
+        signature: Of the candidates.
+        metric: The plan's metric.
+        weight: Weight of each row [rows]; None: all alike.
+        rule: How the threshold of labels is chosen, for metrics of labels.
+        by_folds: Whether the predictions are out-of-fold.
     """
-    names = list(answers)
-    stacked = np.stack([answers[name].astype(np.float64) for name in names])
-    losses = _losses(truth, signature, metric, weight)
-    weigh = _bagged_weights if by_folds and len(truth) <= _MAX_BAGGED_ROWS else _weights_of
-    everything = np.arange(len(truth))
-    fitted = weigh(stacked, losses, everything)
-    honest = np.empty_like(stacked[0])
+    names = list(predictions)
+    stacked = np.stack([predictions[name].astype(np.float64) for name in names])
+    losses = _make_loss(truth, signature, metric, weight)
+    weigh = _bagged_weights if by_folds and len(truth) <= _MAX_BAGGED_ROWS else _fit_weights
+    all_rows = np.arange(len(truth))
+    fitted = weigh(stacked, losses, all_rows)
+    cross_fitted = np.empty_like(stacked[0])
     fold = np.random.default_rng(0).permutation(len(truth)) % _FOLDS
     for number in range(_FOLDS):
         held = fold == number
-        honest[held] = np.tensordot(weigh(stacked, losses, everything[~held]), stacked[:, held], axes=1)
+        cross_fitted[held] = np.tensordot(weigh(stacked, losses, all_rows[~held]), stacked[:, held], axes=1)
 
-    def quality(given: Floats) -> dict[str, float]:
-        decided = decide(signature, truth, Answers.of(signature, given), rule, weight, calibrates=False)
-        return measure(signature, truth, decided.answers, weight=weight)
+    def quality(combined: Floats) -> dict[str, float]:
+        decided = decide(signature, truth, Answers.of(signature, combined), rule, weight, calibrates=False)
+        return measure(signature, truth, decided.predictions, weight=weight)
 
-    singles = {name: quality(given) for name, given in zip(names, stacked, strict=True)}
+    singles = {name: quality(combined) for name, combined in zip(names, stacked, strict=True)}
     best = max(singles, key=lambda name: ranking_score(singles[name], metric))
-    found = quality(honest)
-    shares = _shares(names, fitted)
-    own, other = (ranking_score(one, metric) for one in (found, singles[best]))
-    better = len(shares) > 1 and own > other
+    cross_fitted_quality = quality(cross_fitted)
+    shares = _round_weights(names, fitted)
+    score, best_score = (
+        ranking_score(quality_values, metric) for quality_values in (cross_fitted_quality, singles[best])
+    )
+    better = len(shares) > 1 and score > best_score
     return Blend(
         weights=shares,
-        answers=np.tensordot(fitted, stacked, axes=1),
-        cross_fitted=honest,
-        better=better,
-        why=_why(shares, metric, [f"{one[metric]:.6g}" for one in (found, singles[best])], best, better),
+        predictions=np.tensordot(fitted, stacked, axes=1),
+        cross_fitted=cross_fitted,
+        beats_best=better,
+        reason=_explain(
+            shares,
+            metric,
+            [f"{quality_values[metric]:.6g}" for quality_values in (cross_fitted_quality, singles[best])],
+            best,
+            better,
+        ),
     )
 
 
-def _why(shares: dict[str, float], metric: str, found: Sequence[str], best: str, better: bool) -> str:
-    """``found``: the blend's quality, and that of the best alone."""
+def _explain(shares: dict[str, float], metric: str, qualities: Sequence[str], best: str, better: bool) -> str:
+    """Explain why a blend is used or not, by the ``qualities`` of the blend and of the best candidate."""
     if len(shares) == 1:
         return f"no other candidate improves {next(iter(shares))}"
-    told = " + ".join(f"{share:.2f} {name}" for name, share in shares.items())
-    own, other = found
-    return f"{told}: cross-fitted {metric} {own}, {'better than' if better else 'no better than'} {other} of {best}"
+    weights_text = " + ".join(f"{member_weight:.2f} {name}" for name, member_weight in shares.items())
+    quality, best_quality = qualities
+    comparison = "better than" if better else "no better than"
+    return f"{weights_text}: cross-fitted {metric} {quality}, {comparison} {best_quality} of {best}"
 
 
-def _shares(names: Sequence[str], weights: Floats) -> dict[str, float]:
-    """The largest first, in ten thousandths that sum to 1."""
-    most, *others = sorted(zip(names, weights, strict=True), key=lambda one: -one[1])
-    rest = {name: round(float(weight), 4) for name, weight in others if weight > 0}
-    return {most[0]: round(1 - sum(rest.values()), 4), **rest}
+def _round_weights(names: Sequence[str], weights: Floats) -> dict[str, float]:
+    """Round the positive weights to four digits that sum to 1, the largest first."""
+    largest, *smaller = sorted(zip(names, weights, strict=True), key=lambda pair: -pair[1])
+    weights_of_smaller = {name: round(float(weight), 4) for name, weight in smaller if weight > 0}
+    return {largest[0]: round(1 - sum(weights_of_smaller.values()), 4), **weights_of_smaller}
 
 
-def _weights_of(stacked: Floats, losses: Callable[..., float], rows: npt.NDArray[np.int64]) -> Floats:
-    return blend_weights(stacked[:, rows], lambda given: losses(given, rows))
+def _fit_weights(stacked: Floats, losses: Callable[..., float], rows: npt.NDArray[np.int64]) -> Floats:
+    return blend_weights(stacked[:, rows], lambda combined: losses(combined, rows))
 
 
 def _bagged_weights(stacked: Floats, losses: Callable[..., float], rows: npt.NDArray[np.int64]) -> Floats:
     random = np.random.default_rng(0)
     halves = [np.sort(random.permutation(rows)[: len(rows) // 2]) for _ in range(_RESAMPLES)]
-    weights: Floats = np.mean([_weights_of(stacked, losses, half) for half in halves], axis=0)
+    weights: Floats = np.mean([_fit_weights(stacked, losses, half) for half in halves], axis=0)
     return _drop_small_weights(weights)
 
 
 def _drop_small_weights(weights: Floats) -> Floats:
-    """Those that cost size and latency for nothing are 0, but for the largest; the others sum to 1."""
-    kept = np.where(weights < min(_MIN_WEIGHT * weights.sum(), weights.max()), 0.0, weights)
-    found: Floats = kept / kept.sum()
-    return found
+    """Set small weights to 0, which cost size and latency for little; the others sum to 1."""
+    large_weights = np.where(weights < min(_MIN_WEIGHT * weights.sum(), weights.max()), 0.0, weights)
+    normalized: Floats = large_weights / large_weights.sum()
+    return normalized
 
 
 def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
-    """The weights [members] of ``stacked`` [members, rows, ...], which sum to 1.
+    """Return the weights [members], which sum to 1, by greedy selection with replacement.
 
-    Members are taken one at a time, again if need be, each time the one that makes the mean's loss least.
+    Args:
+        stacked: Predictions of the members [members, rows, ...].
+        losses: Loss of predictions [rows, ...].
     """
-    taken = np.zeros(len(stacked))
+    counts = np.zeros(len(stacked))
     total = np.zeros_like(stacked[0])
-    for count in range(1, _ROUNDS + 1):
-        one = int(np.argmin([losses((total + member) / count) for member in stacked]))
-        taken[one] += 1
-        total = total + stacked[one]
-    return _drop_small_weights(taken)
+    for size in range(1, _SELECTION_ROUNDS + 1):
+        best = int(np.argmin([losses((total + member) / size) for member in stacked]))
+        counts[best] += 1
+        total = total + stacked[best]
+    return _drop_small_weights(counts)
 
 
-def _loss_of_targets(  # noqa: PLR0913, PLR0917 - what is blended, and what it is measured by
-    truth: Floats, signature: Signature, metric: str, counts: Floats, given: Floats, rows: Any = slice(None)
+def _targets_loss(  # noqa: PLR0913, PLR0917 - what is blended, and what it is measured by
+    truth: Floats, signature: Signature, metric: str, counts: Floats, predicted: Floats, rows: Any = slice(None)
 ) -> float:
-    """The mean over several targets: errors in the target's standard deviations, or each label's log loss."""
-    wanted = truth[rows]
+    """Return the mean loss over several targets: errors in standard deviations, or the log loss of each label."""
+    y_true = truth[rows]
     if signature.is_multilabel:
-        sure = np.clip(given, _SURE, 1 - _SURE)
-        lost = -(wanted * np.log(sure) + (1 - wanted) * np.log(1 - sure))
+        clipped = np.clip(predicted, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
+        losses = -(y_true * np.log(clipped) + (1 - y_true) * np.log(1 - clipped))
     else:
-        error = (given - wanted) / np.maximum(truth.std(axis=0), np.finfo(np.float64).tiny)
-        lost = np.abs(error) if metric == "mae" else np.square(error)
-    return float(np.average(lost.mean(axis=1), weights=counts[rows]))
+        error = (predicted - y_true) / np.maximum(truth.std(axis=0), np.finfo(np.float64).tiny)
+        losses = np.abs(error) if metric == "mae" else np.square(error)
+    return float(np.average(losses.mean(axis=1), weights=counts[rows]))
 
 
-def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str, weight: Floats | None) -> Callable[..., float]:
-    """What the weights make least, of answers to all rows or to ``rows``: smooth, where the metric itself has steps."""
+def _make_loss(
+    truth: npt.NDArray[Any], signature: Signature, metric: str, weight: Floats | None
+) -> Callable[..., float]:
+    """Make the loss that the weights minimize, over all rows or ``rows``; smooth where the metric has steps."""
     counts = np.ones(len(truth)) if weight is None else weight.astype(np.float64)
     if signature.targets:
-        return partial(_loss_of_targets, truth, signature, metric, counts)
+        return partial(_targets_loss, truth, signature, metric, counts)
     if signature.task == "regression":
 
         def of_values(predicted: Floats, rows: Any = slice(None)) -> float:
@@ -174,20 +194,20 @@ def _losses(truth: npt.NDArray[Any], signature: Signature, metric: str, weight: 
     column = {label: index for index, label in enumerate(signature.classes)}
     true = np.array([column[label] for label in truth])
 
-    def of_probabilities(given: Floats, rows: Any = slice(None)) -> float:
-        wanted = true[rows]
-        surprise = -np.log(np.maximum(given[np.arange(len(wanted)), wanted], _SURE))
+    def of_probabilities(predicted: Floats, rows: Any = slice(None)) -> float:
+        y_true = true[rows]
+        surprise = -np.log(np.maximum(predicted[np.arange(len(y_true)), y_true], _MIN_PROBABILITY))
         return float(np.average(surprise, weights=counts[rows]))
 
     return of_probabilities
 
 
 def _value_losses(predicted: Floats, truth: npt.NDArray[Any], metric: str) -> Floats:
-    """What the metric is a mean of [rows]; of others the squared errors."""
+    """Return the errors [rows] whose mean the metric is; for other metrics the squared errors."""
     if metric == "rmsle":
         logarithms = [np.log1p(np.maximum(values, _MIN_WITH_LOGARITHM)) for values in (predicted, truth)]
         return np.asarray(np.square(logarithms[0] - logarithms[1]))
     error = np.abs(predicted - truth)
     if metric == "mape":
         return np.asarray(error / np.maximum(np.abs(truth), np.finfo(np.float64).eps))
-    return np.asarray(error if metric in _ABSOLUTE else np.square(error))
+    return np.asarray(error if metric in _ABSOLUTE_METRICS else np.square(error))

@@ -47,9 +47,9 @@ BLEND, STUDENT = "blend", "student"
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MOST_STUDENT_CLASSES = 10  # a model each
+_MAX_STUDENT_CLASSES = 10  # a model each
 _MIN_POSITIVES = 5  # validation rows that a student's threshold is tuned on
-_LOST = 2 * TIE  # of the blend's quality, at least, by a student: what few rows say of it is no tie
+_MIN_ASSUMED_LOSS = 2 * TIE  # of the blend's quality, at least, by a student: what few rows say of it is no tie
 # A student is to be small: of boosting a few trees, of a network one narrow layer after another.
 _STUDENTS: Mapping[str, AlgorithmConfig] = MappingProxyType(
     {
@@ -77,7 +77,7 @@ class EnsembleBuilder:
     def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[NotMade]]:
         """The blend and the student that are worth it, each with its files in a folder of its name in ``workdir``."""
         started = time.perf_counter()
-        members = [one for one in members if not (one.trained.quantiles or one.trained.classes)]
+        members = [member for member in members if not (member.trained.quantiles or member.trained.classes)]
         if len(members) < 2:
             return [], [NotMade(name=BLEND, reason="a blend needs two candidates whose predictions can be averaged")]
         self.report("blend")
@@ -85,7 +85,7 @@ class EnsembleBuilder:
         if not evidence.rows.any():
             return [], [NotMade(name=BLEND, reason="no row was held out by every candidate: training time ran out")]
         measured_rows = evidence.truth[evidence.rows], take(evidence.weight, evidence.rows)
-        found = fit_blend(
+        blend_fit = fit_blend(
             {name: predictions[evidence.rows] for name, predictions in evidence.predictions.items()},
             measured_rows[0],
             self._signature,
@@ -94,15 +94,15 @@ class EnsembleBuilder:
             rule=self.trainer.threshold_rule,
             by_folds=evidence.folds > 0,
         )
-        if not found.better:
-            return [], [NotMade(name=BLEND, reason=found.why)]
-        chosen = [one for name in found.weights for one in members if one.name == name]
+        if not blend_fit.beats_best:
+            return [], [NotMade(name=BLEND, reason=blend_fit.reason)]
+        chosen = [member for name in blend_fit.weights for member in members if member.name == name]
         seconds = time.perf_counter() - started
-        measured = self._measure(found.cross_fitted, *measured_rows, evidence.folds)
-        blended = self._blend(chosen, found.weights, measured, seconds=seconds, notes=(found.why,))
-        teacher = evidence.average(found.weights)
+        measured = self._measure(blend_fit.cross_fitted, *measured_rows, evidence.folds)
+        blended = self._blend(chosen, blend_fit.weights, measured, seconds=seconds, notes=(blend_fit.reason,))
+        teacher = evidence.average(blend_fit.weights)
         if evidence.folds:
-            self._keep_out_of_fold(BLEND, teacher)
+            self._write_out_of_fold(BLEND, teacher)
         body = onnx.load(self.workdir / BLEND / BODY)
         try:
             return [blended, self._student(body, blended, teacher)], []
@@ -111,24 +111,26 @@ class EnsembleBuilder:
 
     def _collect_evidence(self, members: Sequence[Member]) -> Evidence:
         """The rows of all folds where every member is a bag; else the validation rows."""
-        wanted = self._all_truth
+        y_true = self._all_truth
         # Machines of less memory learn from a sample of the rows: their predictions are for others than these.
         predictions = {
-            one.name: one.out_of_fold
-            for one in members
-            if one.out_of_fold is not None and len(one.out_of_fold) == len(wanted)
+            member.name: member.out_of_fold
+            for member in members
+            if member.out_of_fold is not None and len(member.out_of_fold) == len(y_true)
         }
-        whole = len(predictions) == len(members)
-        if not whole:
-            wanted = self._truth
-            predictions = {one.name: one.held_out(len(wanted)) for one in members}
-        there = [~np.isnan(given.reshape(len(given), -1)).any(axis=1) for given in predictions.values()]
+        all_are_bags = len(predictions) == len(members)
+        if not all_are_bags:
+            y_true = self._truth
+            predictions = {member.name: member.held_out(len(y_true)) for member in members}
+        has_prediction = [
+            ~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1) for predicted in predictions.values()
+        ]
         return Evidence(
             predictions=predictions,
-            truth=wanted,
-            weight=self._all_weight if whole else self._weight,
-            rows=np.logical_and.reduce(there),
-            folds=min(one.trained.folds for one in members) if whole else 0,
+            truth=y_true,
+            weight=self._all_weight if all_are_bags else self._weight,
+            rows=np.logical_and.reduce(has_prediction),
+            folds=min(member.trained.folds for member in members) if all_are_bags else 0,
         )
 
     def _blend(
@@ -141,19 +143,22 @@ class EnsembleBuilder:
         notes: tuple[str, ...],
     ) -> TrainedCandidate:
         """The mean of the members' predictions with these ``weights``, in their order; ``seconds`` to find them."""
-        shares = list(weights.values())
+        member_weights = list(weights.values())
         dataset = self.trainer.dataset
-        bodies = [onnx.load_from_string(one.body) for one in members]
-        body = blend(bodies, shares, classes=len(dataset.classes), width=len(dataset.targets) or None)
-        answers = [share * one.answers.astype(np.float64) for share, one in zip(shares, members, strict=True)]
-        return self._keep(
+        bodies = [onnx.load_from_string(member.body) for member in members]
+        body = blend(bodies, member_weights, classes=len(dataset.classes), width=len(dataset.targets) or None)
+        weighted = [
+            member_weight * member.predictions.astype(np.float64)
+            for member_weight, member in zip(member_weights, members, strict=True)
+        ]
+        return self._write_candidate(
             BLEND,
             BLEND,
             body,
-            np.sum(answers, axis=0),
+            np.sum(weighted, axis=0),
             measured=measured,
-            seconds=sum(one.trained.seconds for one in members) + seconds,
-            tolerance=max(one.trained.tolerance for one in members),
+            seconds=sum(member.trained.seconds for member in members) + seconds,
+            tolerance=max(member.trained.tolerance for member in members),
             settings=dict(weights),
             notes=notes,
             no_int8="its members have int8 files of their own, where that applies to them",
@@ -176,26 +181,26 @@ class EnsembleBuilder:
         problem = self.trainer.problem(Candidate(name=STUDENT, algorithm="gradient_boosting"), self.report)
         if problem.train.text.size or problem.train.image.size:
             raise CandidateFailedError("a student learns from rows of numbers and categories alone")
-        if problem.classes > _MOST_STUDENT_CLASSES:
-            raise CandidateFailedError(f"{problem.classes} classes, {_MOST_STUDENT_CLASSES} are a student's most")
+        if problem.classes > _MAX_STUDENT_CLASSES:
+            raise CandidateFailedError(f"{problem.classes} classes, {_MAX_STUDENT_CLASSES} are a student's most")
         if time.monotonic() > problem.deadline:
             raise CandidateFailedError("training time ran out before the blend was distilled")
         started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
         checkpoints = BagCheckpoints(problem.checkpoints)
-        tried = {
+        students = {
             name: self._distill(name, teacher, replace(problem, checkpoints=checkpoints.of_fold(number)), out_of_fold)
             for number, name in enumerate(self._algorithms(problem))
         }
         sign = 1 if greater_is_better(self._metric) else -1
-        answers = {name: one.predict(problem.validation) for name, one in tried.items()}
-        scores = {name: sign * self._quality(given)[self._metric] for name, given in answers.items()}
+        predictions = {name: student.predict(problem.validation) for name, student in students.items()}
+        scores = {name: sign * self._quality(predicted)[self._metric] for name, predicted in predictions.items()}
         best = max(scores, key=lambda name: scores[name])
-        trained = self._keep(
+        trained = self._write_candidate(
             STUDENT,
             STUDENT,
-            tried[best].body(),
-            answers[best],
-            measured=self._beside(blended, answers[best], held_out[-len(self._truth) :]),
+            students[best].body(),
+            predictions[best],
+            measured=self._estimate_student(blended, predictions[best], held_out[-len(self._truth) :]),
             seconds=time.perf_counter() - started,
             tolerance=RECIPES[best].tolerance * 10,  # a logit's or a spread's worth of it
             settings={"algorithm": best, **_STUDENTS[best].model_dump(exclude_unset=True)},
@@ -203,34 +208,36 @@ class EnsembleBuilder:
             no_int8=RECIPES[best].no_int8,
         )
         if blended.folds:
-            unseen = np.full((len(problem.train), *answers[best].shape[1:]), np.nan)
-            self._keep_out_of_fold(STUDENT, np.concatenate([unseen, answers[best]]))
+            unseen = np.full((len(problem.train), *predictions[best].shape[1:]), np.nan)
+            self._write_out_of_fold(STUDENT, np.concatenate([unseen, predictions[best]]))
         return trained
 
     def _distill(
         self, algorithm: str, teacher: onnx.ModelProto, problem: Problem, out_of_fold: Floats | None
     ) -> Student:
         self.report(f"student: {algorithm}")
-        reads = {given.name for given in teacher.graph.input}
+        input_names = {graph_input.name for graph_input in teacher.graph.input}
         model = OnnxModel(teacher.SerializeToString(), threads=problem.threads)
 
-        def answer(rows: Rows) -> Floats:
-            (given,) = model.run_raw({name: part for name, part in ((NUM, rows.num), (CAT, rows.cat)) if name in reads})
-            return given if problem.classes else given.reshape(-1)
+        def predict_teacher(rows: Rows) -> Floats:
+            (outputs,) = model.run_raw(
+                {name: values for name, values in ((NUM, rows.num), (CAT, rows.cat)) if name in input_names}
+            )
+            return outputs if problem.classes else outputs.reshape(-1)
 
-        return distill(RECIPES[algorithm], _STUDENTS[algorithm], problem, answer, out_of_fold)
+        return distill(RECIPES[algorithm], _STUDENTS[algorithm], problem, predict_teacher, out_of_fold)
 
     @staticmethod
     def _algorithms(problem: Problem) -> list[str]:
         """Of many classes trees alone, which are quick."""
         return list(_STUDENTS) if problem.classes <= 2 else ["gradient_boosting"]
 
-    def _keep(  # noqa: PLR0913 - the record's fields
+    def _write_candidate(  # noqa: PLR0913 - the record's fields
         self,
         name: str,
         algorithm: str,
         body: onnx.ModelProto,
-        answers: Floats,
+        predictions: Floats,
         *,
         measured: Mapping[str, Any],
         seconds: float,
@@ -243,7 +250,7 @@ class EnsembleBuilder:
         folder.mkdir()
         model_sha256 = write_artifacts(
             body,
-            answers,
+            predictions,
             dataset=self.trainer.dataset,
             signature=self._decided(measured.get("decision")),
             workdir=folder,
@@ -265,52 +272,59 @@ class EnsembleBuilder:
         (folder / TRAINED).write_bytes(trained.to_bytes())
         return trained
 
-    def _keep_out_of_fold(self, name: str, predictions: Floats) -> None:
+    def _write_out_of_fold(self, name: str, predictions: Floats) -> None:
         kind = np.float32 if self.trainer.dataset.classes else np.float64
         np.savez(self.workdir / name / OUT_OF_FOLD, answers=predictions.astype(kind))
 
     def _measure(
-        self, predictions: Floats, wanted: npt.NDArray[Any], weight: Floats | None, folds: int
+        self, predictions: Floats, y_true: npt.NDArray[Any], weight: Floats | None, folds: int
     ) -> dict[str, Any]:
         """Fields of a TrainedCandidate: quality, and of bags its interval."""
-        answers, rule = Answers.of(self._signature, predictions), self.trainer.threshold_rule
-        decided = decide(self._signature, wanted, answers, rule, weight, is_bag=folds > 0)
-        answered = self._signature, wanted, decided.answers
+        decoded, rule = Answers.of(self._signature, predictions), self.trainer.threshold_rule
+        decided = decide(self._signature, y_true, decoded, rule, weight, is_bag=folds > 0)
+        answered = self._signature, y_true, decided.predictions
         measured = {"quality": measure(*answered, weight=weight), "folds": folds, **decided.fields}
         if not folds:
             return measured
         return {**measured, "interval": interval(*answered, weight=weight, only=self._metric)}
 
-    def _beside(self, blended: TrainedCandidate, answers: Floats, held_out: Floats) -> dict[str, Any]:
+    def _estimate_student(self, blended: TrainedCandidate, predictions: Floats, held_out: Floats) -> dict[str, Any]:
         """Fields of the student's record: the blend's, less what it loses to it on the validation rows.
 
         These are few: where it seems as good as what it learned from, or better, that is chance.
 
         Args:
             blended: The blend.
-            answers: The student's predictions for the validation rows, which it has not learned from.
+            predictions: The student's predictions for the validation rows, which it has not learned from.
             held_out: The blend's for the same rows.
         """
-        fields = self._student_decision(blended, answers)
+        fields = self._student_decision(blended, predictions)
         decision = fields["decision"]
         if not blended.folds:
-            return {"quality": self._quality(answers, decision=decision), **fields}
-        there = ~np.isnan(held_out.reshape(len(held_out), -1)).any(axis=1)
-        if not there.any():
+            return {"quality": self._quality(predictions, decision=decision), **fields}
+        has_prediction = ~np.isnan(held_out.reshape(len(held_out), -1)).any(axis=1)
+        if not has_prediction.any():
             raise CandidateFailedError("no validation row was held out by every candidate: training time ran out")
-        own, wanted = self._quality(answers, there, decision), self._quality(held_out, there, blended.decision)
-        lost = {}
-        for name, value in own.items():
+        student_quality, blend_quality = (
+            self._quality(predictions, has_prediction, decision),
+            self._quality(held_out, has_prediction, blended.decision),
+        )
+        losses = {}
+        for name, value in student_quality.items():
             sign = 1 if greater_is_better(name) else -1
-            lost[name] = min(sign * (value - wanted[name]), -_LOST * abs(blended.quality[name])) * sign
+            losses[name] = (
+                min(sign * (value - blend_quality[name]), -_MIN_ASSUMED_LOSS * abs(blended.quality[name])) * sign
+            )
         return {
-            "quality": {name: value + lost[name] for name, value in blended.quality.items()},
-            "interval": {name: (low + lost[name], high + lost[name]) for name, (low, high) in blended.interval.items()},
+            "quality": {name: value + losses[name] for name, value in blended.quality.items()},
+            "interval": {
+                name: (low + losses[name], high + losses[name]) for name, (low, high) in blended.interval.items()
+            },
             "folds": blended.folds,
             **fields,
         }
 
-    def _student_decision(self, blended: TrainedCandidate, answers: Floats) -> dict[str, Any]:
+    def _student_decision(self, blended: TrainedCandidate, predictions: Floats) -> dict[str, Any]:
         """Fields of the student's record: a decision of its own, where the validation rows have enough positive ones.
 
         A student learns log-odds, whose mean is lower than the log-odds of a mean: the blend's threshold may be above
@@ -320,14 +334,16 @@ class EnsembleBuilder:
         positive = int((self._truth == signature.positive).sum()) if signature.positive else 0
         if rule is None or not rule.is_tuned or positive < _MIN_POSITIVES:
             return {"decision": blended.decision, "decision_fit": blended.decision_fit}
-        return decide(signature, self._truth, Answers.of(signature, answers), rule, self._weight).fields
+        return decide(signature, self._truth, Answers.of(signature, predictions), rule, self._weight).fields
 
-    def _quality(self, answers: Floats, rows: Any = slice(None), decision: Decision | None = None) -> dict[str, float]:
+    def _quality(
+        self, predictions: Floats, rows: Any = slice(None), decision: Decision | None = None
+    ) -> dict[str, float]:
         """Of the validation rows, or some of them."""
-        signature, given = self._decided(decision), answers[rows]
+        signature, selected = self._decided(decision), predictions[rows]
         if signature.classes:
-            given = calibrate(given, signature.temperature)
-        return measure(signature, self._truth[rows], Answers.of(signature, given), weight=take(self._weight, rows))
+            selected = calibrate(selected, signature.temperature)
+        return measure(signature, self._truth[rows], Answers.of(signature, selected), weight=take(self._weight, rows))
 
     @property
     def _metric(self) -> str:

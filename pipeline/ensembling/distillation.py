@@ -25,8 +25,8 @@ __all__ = ["Student", "distill"]
 Floats = npt.NDArray[np.floating[Any]]
 
 _SWAP_PROBABILITY = 0.3  # of a new row's columns, that another row gives
-_MOST_ROWS = 60_000  # that the student learns from
-_LEAST_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn how sure the teacher is beyond that
+_MAX_ROWS = 60_000  # that the student learns from
+_MIN_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn how sure the teacher is beyond that
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,17 +54,18 @@ def distill(
         out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
             from them; NaN for a row that has none. None: what ``teacher`` predicts for them.
     """
-    learnt, first = _augment_rows(problem.train, seed=problem.seed)
-    taught, told = teacher(learnt), teacher(problem.validation)
+    augmented, source_rows = _augment_rows(problem.train, seed=problem.seed)
+    train_predictions, validation_predictions = teacher(augmented), teacher(problem.validation)
     if out_of_fold is not None:
-        taught[: len(first)] = _prefer(out_of_fold[first], taught[: len(first)])
-        told = _prefer(out_of_fold[-len(problem.validation) :], told)
-    wanted, held = (_scores(answers, problem.classes) for answers in (taught, told))
-    middle, spread = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-12)
-    if wanted.shape[1] > 1 and isinstance(config, GradientBoostingConfig):
-        config = config.model_copy(
-            update={"turn": False}
-        )  # each model would look for its pairs, which takes longer than its trees
+        train_predictions[: len(source_rows)] = _prefer(out_of_fold[source_rows], train_predictions[: len(source_rows)])
+        validation_predictions = _prefer(out_of_fold[-len(problem.validation) :], validation_predictions)
+    train_scores, validation_scores = (
+        _to_scores(predictions, problem.classes) for predictions in (train_predictions, validation_predictions)
+    )
+    mean, std = train_scores.mean(axis=0), np.maximum(train_scores.std(axis=0), 1e-12)
+    if train_scores.shape[1] > 1 and isinstance(config, GradientBoostingConfig):
+        # Each model would search for its own pairs, which takes longer than its trees.
+        config = config.model_copy(update={"turn": False})
     fitted = [
         recipe.train(
             config,
@@ -76,20 +77,22 @@ def distill(
                 objective="squared_error",
                 denormalize=_as_learned,
                 learned_values=_as_learned,
-                train=replace(learnt, target=(wanted[:, column] - middle[column]) / spread[column]),
-                validation=replace(problem.validation, target=(held[:, column] - middle[column]) / spread[column]),
+                train=replace(augmented, target=(train_scores[:, column] - mean[column]) / std[column]),
+                validation=replace(
+                    problem.validation, target=(validation_scores[:, column] - mean[column]) / std[column]
+                ),
             ),
         )
-        for column in range(wanted.shape[1])
+        for column in range(train_scores.shape[1])
     ]
 
     def predict(rows: Rows) -> Floats:
-        raw = [one.predict(rows) * spread[index] + middle[index] for index, one in enumerate(fitted)]
-        answers = _answers(np.stack(raw, axis=1), problem.classes)
-        return answers if problem.minimum is None else np.maximum(answers, problem.minimum)
+        raw = [model.predict(rows) * std[index] + mean[index] for index, model in enumerate(fitted)]
+        predictions = _to_predictions(np.stack(raw, axis=1), problem.classes)
+        return predictions if problem.minimum is None else np.maximum(predictions, problem.minimum)
 
     def body() -> onnx.ModelProto:
-        return _body(fitted, middle, spread, classes=problem.classes, minimum=problem.minimum)
+        return _body(fitted, mean, std, classes=problem.classes, minimum=problem.minimum)
 
     return Student(predict=predict, body=body)
 
@@ -98,37 +101,37 @@ def _as_learned(values: Floats) -> Floats:
     return values
 
 
-def _prefer(out_of_fold: Floats, others: Floats) -> Floats:
-    return np.where(np.isnan(out_of_fold), others, out_of_fold)
+def _prefer(out_of_fold: Floats, fallback: Floats) -> Floats:
+    return np.where(np.isnan(out_of_fold), fallback, out_of_fold)
 
 
 def _augment_rows(rows: Rows, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]]:
     """The rows, or as many of them as may be, and as many new ones; and where the former are. Weights are their own."""
     random = np.random.default_rng(seed)
-    first = random.permutation(len(rows))[: _MOST_ROWS // 2]
-    other = random.permutation(len(rows))[: len(first)]
-    own, given = rows.take(first), rows.take(other)
-    swap = random.random((2, len(first), max(own.num.shape[1], own.cat.shape[1]))) < _SWAP_PROBABILITY
+    first = random.permutation(len(rows))[: _MAX_ROWS // 2]
+    partner = random.permutation(len(rows))[: len(first)]
+    sources, partners = rows.take(first), rows.take(partner)
+    swap = random.random((2, len(first), max(sources.num.shape[1], sources.cat.shape[1]))) < _SWAP_PROBABILITY
     new = replace(
-        own,
-        num=np.where(swap[0, :, : own.num.shape[1]], given.num, own.num),
-        cat=np.where(swap[1, :, : own.cat.shape[1]], given.cat, own.cat),
+        sources,
+        num=np.where(swap[0, :, : sources.num.shape[1]], partners.num, sources.num),
+        cat=np.where(swap[1, :, : sources.cat.shape[1]], partners.cat, sources.cat),
     )
-    return own.joined(new), first
+    return sources.joined(new), first
 
 
-def _scores(answers: Floats, classes: int) -> Floats:
+def _to_scores(predictions: Floats, classes: int) -> Floats:
     """What the student learns [rows, models]: values, the logit of the second class, or centered logarithms."""
     if not classes:
-        return answers.reshape(-1, 1).astype(np.float64)
-    logarithms = np.log(np.clip(answers.astype(np.float64), _LEAST_PROBABILITY, 1))
+        return predictions.reshape(-1, 1).astype(np.float64)
+    logarithms = np.log(np.clip(predictions.astype(np.float64), _MIN_PROBABILITY, 1))
     if classes == 2:
         return logarithms[:, 1:] - logarithms[:, :1]
     centered: Floats = logarithms - logarithms.mean(axis=1, keepdims=True)
     return centered
 
 
-def _answers(scores: Floats, classes: int) -> Floats:
+def _to_predictions(scores: Floats, classes: int) -> Floats:
     """The inverse of _scores."""
     if not classes:
         return scores[:, 0]
@@ -139,19 +142,19 @@ def _answers(scores: Floats, classes: int) -> Floats:
 
 
 def _body(
-    fitted: list[FittedModel], middle: Floats, spread: Floats, *, classes: int, minimum: float | None
+    fitted: list[FittedModel], mean: Floats, std: Floats, *, classes: int, minimum: float | None
 ) -> onnx.ModelProto:
     from pipeline.graphs.blending import side_by_side
 
     models = [
-        denormalize_outputs(one.body(), mean=float(middle[index]), std=float(spread[index]), minimum=minimum)
-        for index, one in enumerate(fitted)
+        denormalize_outputs(model.body(), mean=float(mean[index]), std=float(std[index]), minimum=minimum)
+        for index, model in enumerate(fitted)
     ]
     if not classes:
         return models[0]
     scores = side_by_side(models)
-    given = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", len(models)])
-    answer = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])
+    graph_input = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", len(models)])
+    graph_output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])
     nodes = [
         helper.make_node("Sub", ["scores", "scores"], ["zero"]),
         helper.make_node("Concat", ["zero", "scores"], ["logits"], axis=1),
@@ -159,4 +162,4 @@ def _body(
     ]
     if classes > 2:
         nodes = [helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1)]
-    return join(scores, make_model("to_probabilities", nodes, [given], [answer]), prefix="student/")
+    return join(scores, make_model("to_probabilities", nodes, [graph_input], [graph_output]), prefix="student/")

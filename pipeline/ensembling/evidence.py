@@ -20,22 +20,27 @@ Floats = npt.NDArray[np.floating[Any]]
 class Member:
     """A trained candidate.
 
-    ``body``: body.onnx. ``answers``: reference.npz's, the trained model's own on the validation rows. ``out_of_fold``:
-    of a bag, its predictions for the rows that train, then those that validate (records.outcome.OUT_OF_FOLD).
+    Args:
+        trained: Its record.
+        body: Its body.onnx.
+        predictions: Of the trained model for the validation rows (reference.npz).
+        out_of_fold: Of a bag, its predictions for the training and then the validation rows
+            (records.outcome.OUT_OF_FOLD).
     """
 
     trained: TrainedCandidate
     body: bytes
-    answers: Floats
+    predictions: Floats
     out_of_fold: Floats | None = None
 
     @property
     def name(self) -> str:
+        """Return the candidate's name."""
         return self.trained.candidate
 
     def held_out(self, validation_rows: int) -> Floats:
-        """Predictions for the validation rows by models that have not learned from them."""
-        return self.answers if self.out_of_fold is None else self.out_of_fold[-validation_rows:]
+        """Return predictions for the validation rows by models that have not learned from them."""
+        return self.predictions if self.out_of_fold is None else self.out_of_fold[-validation_rows:]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,8 +58,10 @@ class Evidence:
 
     def average(self, weights: Mapping[str, float]) -> Floats:
         """Return the weighted mean [all rows, ...], NaN where a member has no prediction."""
-        whole = [share * self.predictions[name].astype(np.float64) for name, share in weights.items()]
-        return np.asarray(np.sum(whole, axis=0))
+        weighted = [
+            member_weight * self.predictions[name].astype(np.float64) for name, member_weight in weights.items()
+        ]
+        return np.asarray(np.sum(weighted, axis=0))
 
 
 def take(weight: Floats | None, rows: Any) -> Floats | None:

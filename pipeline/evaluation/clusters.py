@@ -13,18 +13,18 @@ from pipeline.contracts.signature import Signature
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["places", "silhouettes", "summarize_clusters"]
+__all__ = ["embed", "silhouettes", "summarize_clusters"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MOST_ROWS = 5000  # that are compared with one another
+_MAX_ROWS = 5000  # that are compared with one another
 _BLOCK = 500  # rows whose distances are held at once
-_MOST_VALUES = 50  # of a categorical column that have a coordinate of their own
-_REACH = 20.0  # standard deviations: what lies beyond counts as lying there
+_MAX_VALUES = 50  # of a categorical column that have a coordinate of their own
+_CLIP = 20.0  # standard deviations: what lies beyond counts as lying there
 
 
-def places(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]:
-    """Where the rows lie [rows, coordinates]: numbers, truth values and times standardized over these rows.
+def embed(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]:
+    """Embed rows as points [rows, coordinates]: numbers, truth values and times, standardized over these rows.
 
     Missing is the mean. Categories are one-hot, their most frequent values; texts and images are left out.
     """
@@ -34,7 +34,7 @@ def places(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]
     for column in signature.columns:
         series = frame[column.name]
         if column.kind == "categorical":
-            common = series.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MOST_VALUES)
+            common = series.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MAX_VALUES)
             coordinates += [(series == value).fill_null(False).to_numpy()[:, None] for value in sorted(common)]
         elif column.kind in ("numeric", "boolean", "datetime"):
             coordinates.append(_standardized(series.cast(pl.Float64).to_numpy())[:, None])
@@ -43,67 +43,69 @@ def places(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]
 
 def _standardized(values: Floats) -> Floats:
     values = np.where(np.isfinite(values), values, np.nan)
-    known = values[~np.isnan(values)]
-    if not known.size:
+    present = values[~np.isnan(values)]
+    if not present.size:
         return np.zeros(len(values))
-    scaled = (values - known.mean()) / (known.std() or 1.0)
-    return np.asarray(np.clip(np.nan_to_num(scaled, nan=0.0), -_REACH, _REACH))
+    scaled = (values - present.mean()) / (present.std() or 1.0)
+    return np.asarray(np.clip(np.nan_to_num(scaled, nan=0.0), -_CLIP, _CLIP))
 
 
 def silhouettes(
-    places: Floats, labels: npt.NDArray[Any], *, seed: int = 0
+    points: Floats, labels: npt.NDArray[Any], *, seed: int = 0
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Of a seeded sample of the rows: which they are, and the silhouette of each (Rousseeuw 1987), in [-1, 1].
+    """Return a seeded sample of the rows and the silhouette of each (Rousseeuw 1987), in [-1, 1].
 
     0 for the only row of its cluster, and for all rows where there is one cluster: that tells nothing.
     """
-    rows = len(places)
+    rows = len(points)
     sample = np.arange(rows)
-    if rows > _MOST_ROWS:
-        sample = np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False))
+    if rows > _MAX_ROWS:
+        sample = np.sort(np.random.default_rng(seed).choice(rows, _MAX_ROWS, replace=False))
     _, cluster = np.unique(labels[sample].astype(str), return_inverse=True)
     sizes = np.bincount(cluster)
     if len(sizes) < 2:
         return sample, np.zeros(len(sample))
-    points, member = places[sample].astype(np.float64), np.eye(len(sizes))[cluster]
+    sampled, member = points[sample].astype(np.float64), np.eye(len(sizes))[cluster]
     return sample, np.concatenate(
         [
-            _silhouette_samples(points[start : start + _BLOCK], cluster[start : start + _BLOCK], points, member, sizes)
-            for start in range(0, len(points), _BLOCK)
+            _silhouette_samples(
+                sampled[start : start + _BLOCK], cluster[start : start + _BLOCK], sampled, member, sizes
+            )
+            for start in range(0, len(sampled), _BLOCK)
         ]
     )
 
 
 def _silhouette_samples(
-    block: Floats, own: npt.NDArray[np.int64], points: Floats, member: Floats, sizes: npt.NDArray[np.int64]
+    block: Floats, cluster: npt.NDArray[np.int64], points: Floats, member: Floats, sizes: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     squares = (block**2).sum(axis=1)[:, None] + (points**2).sum(axis=1)[None] - 2 * block @ points.T
     sums = np.sqrt(np.maximum(squares, 0)) @ member  # distances to each cluster's rows [block, clusters]
     rows = np.arange(len(block))
-    within = sums[rows, own] / np.maximum(sizes[own] - 1, 1)
+    within = sums[rows, cluster] / np.maximum(sizes[cluster] - 1, 1)
     means = sums / sizes
-    means[rows, own] = np.inf
+    means[rows, cluster] = np.inf
     nearest = means.min(axis=1)
     largest = np.maximum(within, nearest)
     widths = (nearest - within) / np.where(largest > 0, largest, 1)
-    return np.where(sizes[own] > 1, widths, 0.0)
+    return np.where(sizes[cluster] > 1, widths, 0.0)
 
 
 def summarize_clusters(
-    frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any], *, most: int
+    frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any], *, max_columns: int
 ) -> tuple[Cluster, ...]:
-    """What is typical of each cluster, in the first ``most`` columns; one that no row is in has no middle."""
-    found = []
+    """Return the centroid of each cluster in the first ``max_columns`` columns; an empty cluster has none."""
+    summaries = []
     for name in signature.classes:
         rows = frame.filter(labels == name)
-        middle: dict[str, float | str] = {}
-        for column in signature.columns[:most]:
-            known = rows[column.name].drop_nulls()
-            if known.is_empty():
+        centroid: dict[str, float | str] = {}
+        for column in signature.columns[:max_columns]:
+            present = rows[column.name].drop_nulls()
+            if present.is_empty():
                 continue
             if column.kind == "categorical":
-                middle[column.name] = str(known.mode().sort()[0])
+                centroid[column.name] = str(present.mode().sort()[0])
             elif column.kind in ("numeric", "boolean"):
-                middle[column.name] = float(np.median(known.to_numpy()))
-        found.append(Cluster(name=name, rows=rows.height, middle=middle))
-    return tuple(found)
+                centroid[column.name] = float(np.median(present.to_numpy()))
+        summaries.append(Cluster(name=name, rows=rows.height, middle=centroid))
+    return tuple(summaries)

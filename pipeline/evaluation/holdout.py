@@ -1,4 +1,4 @@
-"""The test rows, which nothing was chosen by, and what the served file answered to them."""
+"""The test rows, by which nothing was chosen, and the predictions of the served file for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class HoldoutEvaluation:
     test: pl.DataFrame
     rows: Feeds
     truth: npt.NDArray[Any]
-    answers: Answers
+    predictions: Answers
     quality: dict[str, float]
     bounds: dict[str, tuple[float, float]]
     weight: npt.NDArray[np.float64] | None = None
@@ -47,28 +47,28 @@ class HoldoutEvaluation:
         test: pl.DataFrame,
         weight: npt.NDArray[np.float64] | None = None,
     ) -> Self:
-        """The served file is asked once for all rows."""
-        served, rows, wanted = OnnxModel(model), feeds(test, signature), truth(test, signature)
-        answers = served.run(rows)
+        """Predict all test rows with the served file, once."""
+        served, rows, y_true = OnnxModel(model), feeds(test, signature), truth(test, signature)
+        predictions = served.run(rows)
         return cls(
             signature=signature,
             metric=metric,
             served=served,
             test=test,
             rows=rows,
-            truth=wanted,
-            answers=answers,
+            truth=y_true,
+            predictions=predictions,
             weight=weight,
-            quality=measure(signature, wanted, answers, weight=weight),
-            unweighted_quality={} if weight is None else measure(signature, wanted, answers),
-            bounds=interval(signature, wanted, answers, weight=weight),
+            quality=measure(signature, y_true, predictions, weight=weight),
+            unweighted_quality={} if weight is None else measure(signature, y_true, predictions),
+            bounds=interval(signature, y_true, predictions, weight=weight),
         )
 
     def weight_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64] | None:
-        """What these rows count."""
+        """Return the weights of these rows."""
         return None if self.weight is None else self.weight[rows]
 
     @property
     def sign(self) -> int:
-        """What the metric is multiplied by so that greater is better."""
+        """Return the factor of the metric, 1 or -1, with which greater is better."""
         return 1 if greater_is_better(self.metric) else -1

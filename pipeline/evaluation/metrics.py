@@ -30,7 +30,7 @@ _NORMAL = 1.959964  # standard deviations of a normal distribution that hold 95 
 def measure(
     signature: Signature,
     truth: npt.NDArray[Any],
-    answers: Answers,
+    predictions: Answers,
     *,
     weight: npt.NDArray[np.floating[Any]] | None = None,
     only: str | None = None,
@@ -47,7 +47,7 @@ def measure(
             average precision are of.
         truth: As scoring.truth gives it: labels, each one of the signature's classes, or values; of clustering, which
             has none, where the rows lie.
-        answers: Predictions for the same rows.
+        predictions: Predictions for the same rows.
         weight: What each row counts [rows]; None: all alike.
         only: The one that is wanted.
 
@@ -56,14 +56,14 @@ def measure(
         the truth is above -1. Of several targets each counts alike (several_targets.several_targets_metrics).
     """
     weights = np.ones((1, len(truth))) if weight is None else np.asarray(weight, np.float64)[None]
-    metrics = _metrics(signature, truth, answers, only)
+    metrics = _metrics(signature, truth, predictions, only)
     return {name: float(metric(weights)[0]) for name, metric in metrics.items()}
 
 
 def interval(  # noqa: PLR0913 - what is measured, and how
     signature: Signature,
     truth: npt.NDArray[Any],
-    answers: Answers,
+    predictions: Answers,
     *,
     weight: npt.NDArray[np.floating[Any]] | None = None,
     only: str | None = None,
@@ -81,7 +81,7 @@ def interval(  # noqa: PLR0913 - what is measured, and how
     Returns:
         Metric -> its bounds.
     """
-    metrics = dict(_metrics(signature, truth, answers, only))
+    metrics = dict(_metrics(signature, truth, predictions, only))
     accuracy = metrics.pop("accuracy", None)
     counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
     bounds = {}
@@ -119,29 +119,29 @@ def _percentile_interval(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _wilson(share: float, rows: float) -> tuple[float, float]:
-    center = (share + _NORMAL**2 / (2 * rows)) / (1 + _NORMAL**2 / rows)
-    half = _NORMAL * np.sqrt(share * (1 - share) / rows + (_NORMAL / (2 * rows)) ** 2) / (1 + _NORMAL**2 / rows)
-    return float(min(share, max(0.0, center - half))), float(max(share, min(1.0, center + half)))
+def _wilson(rate: float, rows: float) -> tuple[float, float]:
+    center = (rate + _NORMAL**2 / (2 * rows)) / (1 + _NORMAL**2 / rows)
+    half = _NORMAL * np.sqrt(rate * (1 - rate) / rows + (_NORMAL / (2 * rows)) ** 2) / (1 + _NORMAL**2 / rows)
+    return float(min(rate, max(0.0, center - half))), float(max(rate, min(1.0, center + half)))
 
 
 def _metrics(
-    signature: Signature, truth: npt.NDArray[Any], answers: Answers, only: str | None = None
+    signature: Signature, truth: npt.NDArray[Any], predictions: Answers, only: str | None = None
 ) -> dict[str, _Metric]:
     """``only``: the one that is wanted; what would cost more is then not made ready."""
     ready: dict[str, Callable[[], _Metric]]
     if signature.targets:
-        predicted = answers.probabilities if signature.is_multilabel else answers.values
-        ready = dict(several_targets_metrics(signature, truth, predicted.astype(np.float64)))
+        outputs = predictions.probabilities if signature.is_multilabel else predictions.values
+        ready = dict(several_targets_metrics(signature, truth, outputs.astype(np.float64)))
     elif signature.task == "clustering":
-        ready = {"silhouette": lambda: _silhouette(truth, answers.labels)}
+        ready = {"silhouette": lambda: _silhouette(truth, predictions.labels)}
     elif signature.task == "regression":
         ready = dict(
             regression_metrics(
                 truth.astype(np.float64),
-                answers.values.astype(np.float64),
+                predictions.values.astype(np.float64),
                 quantiles=signature.quantiles,
-                answered=answers.quantiles.astype(np.float64),
+                answered=predictions.quantiles.astype(np.float64),
             )
         )
     else:
@@ -149,8 +149,8 @@ def _metrics(
         ready = dict(
             classification_metrics(
                 np.array([number[label] for label in truth], np.int64),
-                np.array([number[label] for label in answers.labels], np.int64),
-                answers.probabilities.astype(np.float64),
+                np.array([number[label] for label in predictions.labels], np.int64),
+                predictions.probabilities.astype(np.float64),
                 positive=signature.positive_index,
                 order=_label_numbers(signature.classes),
             )
@@ -167,9 +167,9 @@ def _label_numbers(classes: tuple[str, ...]) -> Floats | None:
     return numbers if np.isfinite(numbers).all() else None
 
 
-def _silhouette(places: Floats, labels: npt.NDArray[np.object_]) -> _Metric:
+def _silhouette(points: Floats, labels: npt.NDArray[np.object_]) -> _Metric:
     """Drawn rows keep the silhouette that they have among all: drawing would only move rows onto themselves."""
-    sample, widths = silhouettes(places, labels)
+    sample, widths = silhouettes(points, labels)
 
     def silhouette(weights: Floats) -> Floats:
         drawn = weights[:, sample]

@@ -20,7 +20,7 @@ def ranking_score(quality: Mapping[str, float], metric: str) -> float:
 
 
 def is_tied(value: float, best: float) -> bool:
-    """Whether ``value`` is within 0.1 % of ``best``, of the same metric."""
+    """Return whether ``value`` is within 0.1 % of ``best``, of the same metric."""
     return abs(value - best) <= TIE * abs(best)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from pipeline.contracts.signature import Column, Signature
-from pipeline.evaluation.clusters import places
+from pipeline.evaluation.clusters import embed
 from pipeline.evaluation.predictions import Answers
 from pipeline.evaluation.sessions import WideSession
 from pipeline.evaluation.several_targets import several_truths
@@ -69,7 +69,7 @@ def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
     Of clustering, which has none: clusters.places; of several targets several_targets.several_truths.
     """
     if signature.task == "clustering":
-        return places(frame, signature)
+        return embed(frame, signature)
     if signature.targets:
         return several_truths(frame, signature)
     target = frame[signature.target].to_numpy()

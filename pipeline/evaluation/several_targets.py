@@ -54,19 +54,19 @@ def several_targets_metrics(
         predicted: Values, or probabilities of the labels [rows, targets].
     """
     if not signature.is_multilabel:
-        each = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
-        shared = [name for name in each[0] if all(name in ready for ready in each)]
-        return {name: partial(_mean_of, [ready[name] for ready in each]) for name in shared}
-    each = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
-    has, said = truth > 0, predicted >= LABEL_THRESHOLD
-    is_right = (has == said).all(axis=1).astype(np.float64)
+        metrics_of_target = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
+        shared = [name for name in metrics_of_target[0] if all(name in ready for ready in metrics_of_target)]
+        return {name: partial(_mean_of, [ready[name] for ready in metrics_of_target]) for name in shared}
+    metrics_of_target = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
+    has, is_predicted = truth > 0, predicted >= LABEL_THRESHOLD
+    is_right = (has == is_predicted).all(axis=1).astype(np.float64)
     return {
-        "log_loss": partial(_mean_of, [ready["log_loss"] for ready in each]),
+        "log_loss": partial(_mean_of, [ready["log_loss"] for ready in metrics_of_target]),
         "accuracy": lambda: lambda weights: np.asarray(weights @ is_right / weights.sum(axis=1)),
-        "f1_macro": partial(_mean_of, [ready["f1"] for ready in each]),
-        "f1_micro": lambda: partial(_f1_micro, has, said),
-        "auc": partial(_mean_of, [ready["auc"] for ready in each]),
-        "average_precision": partial(_mean_of, [ready["average_precision"] for ready in each]),
+        "f1_macro": partial(_mean_of, [ready["f1"] for ready in metrics_of_target]),
+        "f1_micro": lambda: partial(_f1_micro, has, is_predicted),
+        "auc": partial(_mean_of, [ready["auc"] for ready in metrics_of_target]),
+        "average_precision": partial(_mean_of, [ready["average_precision"] for ready in metrics_of_target]),
     }
 
 
@@ -79,12 +79,17 @@ def of_each_target(
             (name, regression_metrics(truth[:, number], predicted[:, number]))
             for number, name in enumerate(signature.targets)
         ]
-    found = []
+    metrics_of_label = []
     for number, name in enumerate(signature.classes):
         probabilities = np.stack([1 - predicted[:, number], predicted[:, number]], axis=1)
-        has, said = truth[:, number].astype(np.int64), (predicted[:, number] >= LABEL_THRESHOLD).astype(np.int64)
-        found.append((name, classification_metrics(has, said, probabilities, positive=1, order=None)))
-    return found
+        has, is_predicted = (
+            truth[:, number].astype(np.int64),
+            (predicted[:, number] >= LABEL_THRESHOLD).astype(np.int64),
+        )
+        metrics_of_label.append(
+            (name, classification_metrics(has, is_predicted, probabilities, positive=1, order=None))
+        )
+    return metrics_of_label
 
 
 def _mean_of(ready: Sequence[Callable[[], Metric]]) -> Metric:
@@ -92,6 +97,6 @@ def _mean_of(ready: Sequence[Callable[[], Metric]]) -> Metric:
     return lambda weights: np.asarray(np.mean([metric(weights) for metric in metrics], axis=0))
 
 
-def _f1_micro(has: npt.NDArray[np.bool_], said: npt.NDArray[np.bool_], weights: Floats) -> Floats:
-    right, wrong = weights @ (has & said).sum(axis=1), weights @ (has ^ said).sum(axis=1)
-    return np.asarray(np.where(right + wrong > 0, 2 * right / np.maximum(2 * right + wrong, 1e-300), 0.0))
+def _f1_micro(has: npt.NDArray[np.bool_], is_predicted: npt.NDArray[np.bool_], weights: Floats) -> Floats:
+    hits, errors = weights @ (has & is_predicted).sum(axis=1), weights @ (has ^ is_predicted).sum(axis=1)
+    return np.asarray(np.where(hits + errors > 0, 2 * hits / np.maximum(2 * hits + errors, 1e-300), 0.0))

@@ -35,7 +35,7 @@ class SplitFile:
 
     @property
     def bytes(self) -> int:
-        """Of all rows in memory, about."""
+        """Return the approximate size of all rows in memory."""
         return int(self.rows * self.row_bytes)
 
     def read(self, *, max_bytes: int, max_rows: int | None = None) -> pl.DataFrame:
@@ -49,6 +49,6 @@ class SplitFile:
             Evenly spaced rows, in their order.
         """
         fitting = max(1, int(max_bytes // max(self.row_bytes, 1)))
-        most = min(fitting, max_rows or fitting)
-        every = max(1, -(-self.rows // most))
+        row_count = min(fitting, max_rows or fitting)
+        every = max(1, -(-self.rows // row_count))
         return pl.scan_parquet(self.path).gather_every(every).collect(engine="streaming")

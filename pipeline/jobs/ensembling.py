@@ -87,7 +87,7 @@ def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> li
             Member(
                 trained=candidate,
                 body=body,
-                answers=reference[reference.files[0]],
+                predictions=reference[reference.files[0]],
                 out_of_fold=_out_of_fold(context, candidate),
             )
         )

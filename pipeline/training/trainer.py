@@ -323,7 +323,7 @@ class Trainer:
         rows = self.rows.all.take(held)
         signature, y_true, predictions = self._metric_inputs(bag.out_of_fold[held], rows)
         decided = decide(signature, y_true, predictions, self.threshold_rule, rows.weight, is_bag=not self._refits)
-        answered = signature, y_true, decided.answers
+        answered = signature, y_true, decided.predictions
         return {
             "quality": measure(*answered, weight=rows.weight),
             "interval": interval(*answered, weight=rows.weight, only=self.metric or None),
@@ -338,7 +338,7 @@ class Trainer:
         weight, y_true = self.rows.weight_of(validation), truth(validation, signature)
         rule, predictions = self.threshold_rule, Answers.of(signature, predicted)
         decided = decide(signature, y_true, predictions, rule, weight, calibrates=not fitted.privacy)
-        return {"quality": measure(signature, y_true, decided.answers, weight=weight), **decided.fields}
+        return {"quality": measure(signature, y_true, decided.predictions, weight=weight), **decided.fields}
 
     def _broadcast(self, config: AlgorithmConfig) -> AlgorithmConfig:
         """Return the config of the main process."""

@@ -20,7 +20,7 @@ _SHOWN = ("rmse", "mae", "r2", "log_loss", "f1", "auc", "average_precision")
 
 def quality_by_target(exam: HoldoutEvaluation, dataset: Dataset) -> tuple[TargetQuality, ...]:
     """Measure each target alone, as a model of it alone is measured; nothing of one target."""
-    predicted = exam.answers.probabilities if dataset.is_multilabel else exam.answers.values
+    predicted = exam.predictions.probabilities if dataset.is_multilabel else exam.predictions.values
     names = dataset.classes or dataset.targets
     return tuple(
         _measure(name, dataset.of_target(number), exam.truth[:, number], predicted[:, number], exam.weight)

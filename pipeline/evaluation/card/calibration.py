@@ -20,7 +20,7 @@ _BINS = 10
 def calibration(
     signature: Signature,
     truth: npt.NDArray[Any],
-    answers: Answers,
+    predictions: Answers,
     weight: npt.NDArray[np.float64] | None = None,
 ) -> Calibration:
     """Compare the largest probability of each row with outcomes in ten bins; those without a row are left out.
@@ -28,32 +28,34 @@ def calibration(
     Args:
         signature: Of the model.
         truth: Labels [rows].
-        answers: Predictions for the same rows.
+        predictions: Predictions for the same rows.
         weight: What each row counts [rows]; None: all alike.
     """
-    probabilities = answers.probabilities.astype(np.float64)
+    probabilities = predictions.probabilities.astype(np.float64)
     counts = np.ones(len(truth)) if weight is None else weight
     number = {label: index for index, label in enumerate(signature.classes)}
-    wanted = np.array([number[label] for label in truth])
-    confidence, right = probabilities.max(axis=1), (probabilities.argmax(axis=1) == wanted).astype(np.float64)
+    true_class = np.array([number[label] for label in truth])
+    confidence, is_correct = probabilities.max(axis=1), (probabilities.argmax(axis=1) == true_class).astype(np.float64)
     bin_of_row = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     bins, error = [], 0.0
     for index in range(_BINS):
-        inside = bin_of_row == index
-        if inside.any():
-            own = counts[inside]
-            mean, share = (float(np.average(values[inside], weights=own)) for values in (confidence, right))
-            error += float(own.sum() / counts.sum()) * abs(share - mean)
+        in_bin = bin_of_row == index
+        if in_bin.any():
+            bin_weights = counts[in_bin]
+            mean, accuracy = (
+                float(np.average(values[in_bin], weights=bin_weights)) for values in (confidence, is_correct)
+            )
+            error += float(bin_weights.sum() / counts.sum()) * abs(accuracy - mean)
             bins.append(
                 Bin(
                     low=index / _BINS,
                     high=(index + 1) / _BINS,
-                    rows=int(inside.sum()),
+                    rows=int(in_bin.sum()),
                     confidence=mean,
-                    accuracy=share,
+                    accuracy=accuracy,
                 )
             )
-    of_truth = probabilities[np.arange(len(truth)), wanted]
+    of_truth = probabilities[np.arange(len(truth)), true_class]
     squared_error = float(np.average((probabilities**2).sum(axis=1) - 2 * of_truth + 1, weights=counts))
     return Calibration(
         bins=tuple(bins),
@@ -65,7 +67,7 @@ def calibration(
 def coverage(
     quantiles: Sequence[float],
     truth: npt.NDArray[Any],
-    answered: npt.NDArray[Any],
+    predicted: npt.NDArray[Any],
     weight: npt.NDArray[np.float64] | None = None,
 ) -> IntervalCoverage:
     """Compare predicted quantiles with the values that were met.
@@ -73,17 +75,17 @@ def coverage(
     Args:
         quantiles: Those that are predicted.
         truth: Values [rows].
-        answered: [rows, quantiles], in the order of ``quantiles``.
+        predicted: [rows, quantiles], in the order of ``quantiles``.
         weight: What each row counts [rows]; None: all alike.
     """
     order = np.argsort(quantiles)
-    low, high = answered[:, order[0]], answered[:, order[-1]]
+    low, high = predicted[:, order[0]], predicted[:, order[-1]]
 
     def mean(values: npt.NDArray[Any]) -> float:
         return float(np.average(values, weights=weight))
 
     return IntervalCoverage(
-        below=tuple((quantiles[index], mean(truth <= answered[:, index])) for index in order),
+        below=tuple((quantiles[index], mean(truth <= predicted[:, index])) for index in order),
         wanted=quantiles[order[-1]] - quantiles[order[0]],
         within=mean((truth >= low) & (truth <= high)),
         width=mean(high - low),

@@ -25,9 +25,9 @@ from pipeline.evaluation.card.decision import report_decision
 from pipeline.evaluation.card.drift import drift
 from pipeline.evaluation.card.importance import importance
 from pipeline.evaluation.card.leakage import find_leaky_columns
-from pipeline.evaluation.card.segments import chosen_columns, segments
+from pipeline.evaluation.card.segments import choose_columns, segments
 from pipeline.evaluation.clusters import summarize_clusters
-from pipeline.evaluation.golden.golden_rows import golden
+from pipeline.evaluation.golden.golden_rows import make_golden_predictions
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.stored_models import unpack_model
@@ -81,14 +81,14 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     model_bytes = unpack_model(stored, file)
     signature = dataset.signature_of(winner.classes, winner.quantiles, winner.decision)
     weight = row_weights(test, dataset, background.class_weights)
-    exam = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test, weight)
-    findings = _findings(exam, dataset, background, winner)
-    warnings = find_warnings(
-        exam,
+    evaluation = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test, weight)
+    findings = _findings(evaluation, dataset, background, winner)
+    test_warnings = find_warnings(
+        evaluation,
         dataset,
         selection=selection,
         drifts=findings["drift"],
-        parts=findings["segments"],
+        segments=findings["segments"],
     )
     card = ModelCard(
         tenant=tenant_of_run(run),
@@ -97,63 +97,74 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         algorithm=winner.algorithm,
         precision=winner.precision,
         metric=selection.metric,
-        test_quality=exam.quality,
-        test_interval=exam.bounds,
-        unweighted_quality=exam.unweighted_quality,
+        test_quality=evaluation.quality,
+        test_interval=evaluation.bounds,
+        unweighted_quality=evaluation.unweighted_quality,
         test_rows=test.height,
         validation_quality=winner.quality,
         by_folds=selection.by_folds,
         tried=selection.tried,
         plan_notes=selection.notes,
         leaderboard=tuple(_report(row) for row in selection.leaderboard),
-        warnings=(*dataset.warnings, *background.warnings, *_of_splits(exam, dataset, background), *warnings),
+        warnings=(
+            *dataset.warnings,
+            *background.warnings,
+            *_split_warnings(evaluation, dataset, background),
+            *test_warnings,
+        ),
         created_at=now,
-        **_data(dataset),
-        **_training(background),
+        **_dataset_fields(dataset),
+        **_training_fields(background),
         **findings,
     )
-    return card, golden(exam.served, test, signature, winner.precision)
+    return card, make_golden_predictions(evaluation.served, test, signature, winner.precision)
 
 
-def _findings(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext, winner: Variant) -> _Document:
+def _findings(
+    evaluation: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext, winner: Variant
+) -> _Document:
     """Fields of the card, by the task."""
-    findings: _Document = {"segments": (), "importance": (), "drift": ()}
-    exams = exam.signature, exam.truth, exam.answers
+    fields: _Document = {"segments": (), "importance": (), "drift": ()}
+    predicted = evaluation.signature, evaluation.truth, evaluation.predictions
     if dataset.task == "clustering":
-        findings["clusters"] = summarize_clusters(exam.test, exam.signature, exam.answers.labels, most=MAX_LISTED)
+        fields["clusters"] = summarize_clusters(
+            evaluation.test, evaluation.signature, evaluation.predictions.labels, max_columns=MAX_LISTED
+        )
     if dataset.targets:
-        findings["by_target"] = quality_by_target(exam, dataset)
+        fields["by_target"] = quality_by_target(evaluation, dataset)
     elif dataset.task == "classification":
-        findings |= {
-            "confusion": confusion(*exams),
-            "by_class": class_quality(*exams, exam.weight)[:MAX_LISTED],
+        fields |= {
+            "confusion": confusion(*predicted),
+            "by_class": class_quality(*predicted, evaluation.weight)[:MAX_LISTED],
             "positive_class": dataset.positive,
-            "decision": report_decision(exam, winner.decision_fit),
-            "calibration": calibration(*exams, exam.weight),
+            "decision": report_decision(evaluation, winner.decision_fit),
+            "calibration": calibration(*predicted, evaluation.weight),
         }
-    if exam.signature.quantiles:
-        findings["coverage"] = coverage(exam.signature.quantiles, exam.truth, exam.answers.quantiles, exam.weight)
+    if evaluation.signature.quantiles:
+        fields["coverage"] = coverage(
+            evaluation.signature.quantiles, evaluation.truth, evaluation.predictions.quantiles, evaluation.weight
+        )
     if background.splits is not None:
-        others = {"validation": background.splits["validation"], "test": exam.test}
-        findings["drift"] = drift(dataset, background.splits["train"], others)
+        other_splits = {"validation": background.splits["validation"], "test": evaluation.test}
+        fields["drift"] = drift(dataset, background.splits["train"], other_splits)
     if dataset.task != "clustering":  # where rows lie does not tell what the file reads
-        findings["importance"] = importance(exam, seconds=_IMPORTANCE_SECONDS)
-        findings["segments"] = segments(exam, chosen_columns(dataset, background.segments, findings["importance"]))
-        findings["importance"] = findings["importance"][:MAX_LISTED]
-    return findings
+        fields["importance"] = importance(evaluation, seconds=_IMPORTANCE_SECONDS)
+        fields["segments"] = segments(evaluation, choose_columns(dataset, background.segments, fields["importance"]))
+        fields["importance"] = fields["importance"][:MAX_LISTED]
+    return fields
 
 
-def _of_splits(exam: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> Iterator[str]:
+def _split_warnings(evaluation: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> Iterator[str]:
     usable = {column.name for column in dataset.columns}
-    if (most := max(len(dataset.columns), len(dataset.left_out))) > MAX_LISTED:
-        yield f"of {most:,} columns, each list of this card has {MAX_LISTED} at most"
+    if (longest := max(len(dataset.columns), len(dataset.left_out))) > MAX_LISTED:
+        yield f"of {longest:,} columns, each list of this card has {MAX_LISTED} at most"
     for name in background.segments:
         if name not in usable:
             yield f"segments: column '{name}' is none that the model reads, so that no quality is shown by it"
     if background.splits is not None:
         yield from _leaky_columns(dataset, background.splits["train"])
-        others = {"validation": background.splits["validation"], "test": exam.test}
-        yield from shared_rows(background.splits["train"], others)
+        other_splits = {"validation": background.splits["validation"], "test": evaluation.test}
+        yield from shared_rows(background.splits["train"], other_splits)
 
 
 def _leaky_columns(dataset: Dataset, train: pl.DataFrame) -> Iterator[str]:
@@ -165,7 +176,7 @@ def _leaky_columns(dataset: Dataset, train: pl.DataFrame) -> Iterator[str]:
         yield from find_leaky_columns(dataset.of_target(number), train, seconds=seconds)
 
 
-def _data(dataset: Dataset) -> _Document:
+def _dataset_fields(dataset: Dataset) -> _Document:
     return {
         "task": dataset.task,
         "target": dataset.target,
@@ -178,7 +189,7 @@ def _data(dataset: Dataset) -> _Document:
     }
 
 
-def _training(background: EvaluationContext) -> _Document:
+def _training_fields(background: EvaluationContext) -> _Document:
     return {
         "devices": {job.job: job.device for job in background.jobs},
         "jobs": background.jobs,

@@ -19,37 +19,37 @@ _SHARES = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # on a
 
 
 def find_warnings(
-    exam: HoldoutEvaluation,
+    evaluation: HoldoutEvaluation,
     dataset: Dataset,
     *,
     selection: Selection,
     drifts: Sequence[Drift],
-    parts: Sequence[Segment],
+    segments: Sequence[Segment],
 ) -> Iterator[str]:
-    """Few rows, rare classes, luck where the choice was made, drift, and segments that the model is worse on."""
-    metric, quality = exam.metric, exam.quality[exam.metric]
-    low, high = exam.bounds[metric]
+    """Yield warnings on few rows, rare classes, an optimistic choice, drift, and segments with a worse quality."""
+    metric, quality = evaluation.metric, evaluation.quality[evaluation.metric]
+    low, high = evaluation.bounds[metric]
     if high - low > _WIDE_INTERVAL * max(abs(quality), 1e-12):
         within = f"{_rounded(low, metric)} to {_rounded(high, metric)}"
-        yield f"too few rows: {metric} is uncertain: {within} (95 %), measured on {exam.test.height:,} test rows"
+        yield f"too few rows: {metric} is uncertain: {within} (95 %), measured on {evaluation.test.height:,} test rows"
     yield from _rare_classes(dataset)
     chosen_by = selection.winner.quality.get(metric)
-    if chosen_by is not None and exam.sign * chosen_by > max(exam.sign * low, exam.sign * high):
+    if chosen_by is not None and evaluation.sign * chosen_by > max(evaluation.sign * low, evaluation.sign * high):
         rows = "by cross-validation" if selection.by_folds else "on the validation rows"
         yield (
             f"{metric} {rows} ({format_number(chosen_by)}) is better than the test rows allow "
             f"({format_number(low)} to {format_number(high)}): choosing among many candidates, or drift, made it "
             "optimistic"
         )
-    for one in drifts:
-        what = "the target" if one.column == dataset.target else f"column '{one.column}'"
-        what = f"the target '{one.column}'" if one.column in dataset.targets else what
-        yield f"drift: {what} has another distribution in the {one.split} rows (stability index {one.index:.2f})"
-    for part in (part for part in parts if part.worse):
-        first, last = part.interval
+    for drift in drifts:
+        subject = "the target" if drift.column == dataset.target else f"column '{drift.column}'"
+        subject = f"the target '{drift.column}'" if drift.column in dataset.targets else subject
+        yield f"drift: {subject} has another distribution in the {drift.split} rows (stability index {drift.index:.2f})"
+    for segment in (segment for segment in segments if segment.worse):
+        first, last = segment.interval
         yield (
-            f"segment: where '{part.column}' is {part.value}, {metric} is {format_number(part.quality)} "
-            f"({format_number(first)} to {format_number(last)}, {part.rows:,} rows); on all test rows it is "
+            f"segment: where '{segment.column}' is {segment.value}, {metric} is {format_number(segment.quality)} "
+            f"({format_number(first)} to {format_number(last)}, {segment.rows:,} rows); on all test rows it is "
             f"{format_number(quality)}"
         )
 
@@ -62,21 +62,22 @@ def _rounded(value: float, metric: str) -> str:
 def _rare_classes(dataset: Dataset) -> Iterator[str]:
     if dataset.rarest_class is None or not dataset.is_imbalanced:
         return
-    label, share = dataset.rarest_class
+    label, fraction = dataset.rarest_class
     rows = dict(zip(dataset.classes, dataset.class_rows, strict=True))[label]
-    telling = "average precision, F1" if dataset.positive else "balanced accuracy, macro F1"
+    better_metrics = "average precision, F1" if dataset.positive else "balanced accuracy, macro F1"
+    total = sum(dataset.class_rows)
     yield (
-        f"imbalance: class '{label}' has {rows:,} of {sum(dataset.class_rows):,} training rows ({share:.1%}): accuracy "
-        f"hardly shows how well it is told; {telling} and its recall do"
+        f"imbalance: class '{label}' has {rows:,} of {total:,} training rows ({fraction:.1%}): accuracy hardly shows "
+        f"how well it is told; {better_metrics} and its recall do"
     )
 
 
-def shared_rows(train: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    """Rows of the other splits that training rows repeat in all columns, the target too."""
-    columns = [name for name in train.columns if all(name in frame.columns for frame in others.values())]
-    known = train.select(columns).hash_rows().unique().implode()
-    for name, frame in others.items():
-        shared = int(frame.select(columns).hash_rows().is_in(known).sum())
+def shared_rows(train: pl.DataFrame, other_splits: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    """Yield warnings on rows of other splits that repeat training rows in all columns, the target included."""
+    columns = [name for name in train.columns if all(name in frame.columns for frame in other_splits.values())]
+    train_hashes = train.select(columns).hash_rows().unique().implode()
+    for name, frame in other_splits.items():
+        shared = int(frame.select(columns).hash_rows().is_in(train_hashes).sum())
         if shared:
             yield (
                 f"duplicates: {shared:,} of {frame.height:,} {name} rows repeat training rows in every column: "

@@ -14,25 +14,29 @@ from pipeline.evaluation.predictions import Answers
 
 __all__ = ["class_quality", "confusion"]
 
-_MOST_CLASSES = 20
+_MAX_CLASSES = 20
 
 
-def confusion(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -> Confusion:
-    """Of all classes, or of the most frequent ones in ``truth`` and the rest of them as one; rows count alike."""
+def confusion(signature: Signature, truth: npt.NDArray[Any], predictions: Answers) -> Confusion:
+    """Count the rows of each true and predicted class; rare classes of ``truth`` become one."""
     number = {label: index for index, label in enumerate(signature.classes)}
-    wanted, given = (np.array([number[label] for label in labels]) for labels in (truth, answers.labels))
+    true_class, predicted_class = (
+        np.array([number[label] for label in labels]) for labels in (truth, predictions.labels)
+    )
     shown = np.arange(len(number))
-    if len(number) > _MOST_CLASSES:
-        frequency = np.bincount(wanted, minlength=len(number))
-        shown = np.sort(np.argsort(-frequency, kind="stable")[:_MOST_CLASSES])
-    place = np.full(len(number), len(shown))
-    place[shown] = np.arange(len(shown))
-    others = len(shown) < len(number)
-    side = len(shown) + others
-    counts = np.bincount(place[wanted] * side + place[given], minlength=side * side).reshape(side, side)
+    if len(number) > _MAX_CLASSES:
+        frequency = np.bincount(true_class, minlength=len(number))
+        shown = np.sort(np.argsort(-frequency, kind="stable")[:_MAX_CLASSES])
+    position = np.full(len(number), len(shown))
+    position[shown] = np.arange(len(shown))
+    has_others = len(shown) < len(number)
+    side = len(shown) + has_others
+    counts = np.bincount(position[true_class] * side + position[predicted_class], minlength=side * side).reshape(
+        side, side
+    )
     return Confusion(
         classes=tuple(signature.classes[index] for index in shown),
-        others=others,
+        others=has_others,
         counts=tuple(tuple(row) for row in counts.tolist()),
     )
 
@@ -40,7 +44,7 @@ def confusion(signature: Signature, truth: npt.NDArray[Any], answers: Answers) -
 def class_quality(
     signature: Signature,
     truth: npt.NDArray[Any],
-    answers: Answers,
+    predictions: Answers,
     weight: npt.NDArray[np.float64] | None = None,
 ) -> tuple[ClassQuality, ...]:
     """Precision, recall and F1 of each class, in the order of the signature.
@@ -48,20 +52,22 @@ def class_quality(
     Args:
         signature: Of the model.
         truth: Labels [rows].
-        answers: Predictions for the same rows.
+        predictions: Predictions for the same rows.
         weight: What each row counts [rows]; None: all alike.
     """
     number = {label: index for index, label in enumerate(signature.classes)}
-    wanted, labeled = (np.array([number[label] for label in labels], np.int64) for labels in (truth, answers.labels))
+    true_class, labeled = (
+        np.array([number[label] for label in labels], np.int64) for labels in (truth, predictions.labels)
+    )
     counts = np.ones((1, len(truth)))
-    count = ClassCounts(wanted, labeled, len(number))
-    rows, predictions = (sums[0].astype(int) for sums in count(counts)[:2])
+    count = ClassCounts(true_class, labeled, len(number))
+    rows, predicted_rows = (sums[0].astype(int) for sums in count(counts)[:2])
     of_class, predicted, right = (sums[0] for sums in count(counts if weight is None else weight[None]))
     return tuple(
         ClassQuality(
             label=label,
             rows=int(rows[index]),
-            labeled=int(predictions[index]),
+            labeled=int(predicted_rows[index]),
             precision=_share(right[index], predicted[index]),
             recall=_share(right[index], of_class[index]),
             f1=_share(2 * right[index], of_class[index] + predicted[index]),

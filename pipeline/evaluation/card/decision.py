@@ -27,7 +27,7 @@ def report_decision(exam: HoldoutEvaluation, out_of_fold: DecisionFit | None) ->
     signature, weight = exam.signature, exam.weight
     number = {label: index for index, label in enumerate(signature.classes)}
     truth = np.array([number[label] for label in exam.truth], np.int64)
-    served = exam.answers.probabilities
+    served = exam.predictions.probabilities
     trained = calibrate(served, 1 / signature.temperature)
     by_most_probable = None
     if signature.threshold is not None:

@@ -12,23 +12,23 @@ from pipeline.contracts.records.evaluation_report import Drift
 __all__ = ["drift", "population_stability_index"]
 
 _BINS = 10
-_LEAST = 0.1  # an index that is called a shift in credit scoring, where it is from
-_SURE = 4.0  # standard deviations beyond what chance makes of it
+_MIN_PSI = 0.1  # an index that is called a shift in credit scoring, where it is from
+_NOISE_SIGMAS = 4.0  # standard deviations beyond what chance makes of it
 _PRIOR_ROWS = 0.5  # that each bin has before any is counted: an empty one of few rows is no surprise
-_SHOWN = 10
+_MAX_LISTED = 10
 
 
-def drift(dataset: Dataset, train: pl.DataFrame, others: dict[str, pl.DataFrame]) -> tuple[Drift, ...]:
-    """Where the index is at least 0.1 and beyond chance, the greatest first; of features and the target."""
+def drift(dataset: Dataset, train: pl.DataFrame, other_splits: dict[str, pl.DataFrame]) -> tuple[Drift, ...]:
+    """Return the features and targets whose index is at least 0.1 and beyond chance, the largest first."""
     names = [column.name for column in dataset.columns if column.kind not in ("text", "image")]
     names += dataset.targets or ([dataset.target] if dataset.target else [])
-    found = []
-    for split, frame in others.items():
+    drifts = []
+    for split, frame in other_splits.items():
         for name in names:
             index, noise = population_stability_index(train[name], frame[name])
-            if index >= max(_LEAST, noise):
-                found.append(Drift(column=name, split=split, index=round(index, 4)))
-    return tuple(sorted(found, key=lambda one: -one.index)[:_SHOWN])
+            if index >= max(_MIN_PSI, noise):
+                drifts.append(Drift(column=name, split=split, index=round(index, 4)))
+    return tuple(sorted(drifts, key=lambda entry: -entry.index)[:_MAX_LISTED])
 
 
 def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[float, float]:
@@ -39,11 +39,11 @@ def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[flo
     rows (Yurdakul 2018); its quantile is Wilson and Hilferty's.
     """
     counts = _counts(first, second)
-    one, other = ((part + _PRIOR_ROWS) / (part + _PRIOR_ROWS).sum() for part in counts)
-    index = float(((one - other) * np.log(one / other)).sum())
+    expected, observed = ((bin_counts + _PRIOR_ROWS) / (bin_counts + _PRIOR_ROWS).sum() for bin_counts in counts)
+    index = float(((expected - observed) * np.log(expected / observed)).sum())
     freedom = max(1, counts.shape[1] - 1)
-    spread = 2 / (9 * freedom)
-    quantile = freedom * (1 - spread + _SURE * np.sqrt(spread)) ** 3
+    variance = 2 / (9 * freedom)
+    quantile = freedom * (1 - variance + _NOISE_SIGMAS * np.sqrt(variance)) ** 3
     return index, float(quantile * (1 / max(1, len(first)) + 1 / max(1, len(second))))
 
 
@@ -51,13 +51,15 @@ def _counts(first: pl.Series, second: pl.Series) -> npt.NDArray[np.float64]:
     """Rows [2, bins] in each bin; those that neither has are left out."""
     if first.dtype == pl.String:
         common = list(first.drop_nulls().value_counts(sort=True, name="rows")[first.name].head(_BINS * 2))
-        known = {value: index for index, value in enumerate(common)}
+        bin_of_value = {value: index for index, value in enumerate(common)}
 
         def bins(series: pl.Series) -> npt.NDArray[np.int64]:
-            ids = series.replace_strict(list(known), list(known.values()), default=len(known), return_dtype=pl.Int64)
-            return ids.set(series.is_null(), len(known) + 1).to_numpy()
+            ids = series.replace_strict(
+                list(bin_of_value), list(bin_of_value.values()), default=len(bin_of_value), return_dtype=pl.Int64
+            )
+            return ids.set(series.is_null(), len(bin_of_value) + 1).to_numpy()
 
-        width = len(known) + 2
+        width = len(bin_of_value) + 2
     else:
         values = first.drop_nulls().to_numpy().astype(np.float64)
         cuts = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1])) if values.size else np.empty(0)
@@ -67,5 +69,5 @@ def _counts(first: pl.Series, second: pl.Series) -> npt.NDArray[np.float64]:
             return np.where(np.isnan(numbers), len(cuts) + 1, np.searchsorted(cuts, numbers, side="left"))
 
         width = len(cuts) + 2
-    counts = np.stack([np.bincount(bins(one), minlength=width) for one in (first, second)]).astype(np.float64)
+    counts = np.stack([np.bincount(bins(series), minlength=width) for series in (first, second)]).astype(np.float64)
     return counts[:, counts.sum(axis=0) > 0]

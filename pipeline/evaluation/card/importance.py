@@ -14,12 +14,12 @@ from pipeline.evaluation.scoring import Feeds
 
 __all__ = ["importance"]
 
-_MOST_ROWS = 2000
+_MAX_ROWS = 2000
 _REPEATS = 3
 
 
 def importance(
-    exam: HoldoutEvaluation, *, seconds: float, now: Callable[[], float] = time.monotonic
+    evaluation: HoldoutEvaluation, *, seconds: float, now: Callable[[], float] = time.monotonic
 ) -> tuple[PermutationImportance, ...]:
     """Permutation importance (Breiman 2001) of each column but images, the greatest first, on at most 2,000 rows.
 
@@ -27,27 +27,33 @@ def importance(
     """
     end = now() + seconds
     random = np.random.default_rng(0)
-    chosen = np.sort(random.permutation(len(exam.truth))[:_MOST_ROWS])
-    feeds, truth = {name: values[chosen] for name, values in exam.rows.items()}, exam.truth[chosen]
+    chosen = np.sort(random.permutation(len(evaluation.truth))[:_MAX_ROWS])
+    feeds, truth = {name: values[chosen] for name, values in evaluation.rows.items()}, evaluation.truth[chosen]
 
-    def quality(asked: Feeds) -> float:
+    def quality(shuffled: Feeds) -> float:
         return (
-            exam.sign
-            * measure(exam.signature, truth, exam.served.run(asked), weight=exam.weight_of(chosen), only=exam.metric)[
-                exam.metric
-            ]
+            evaluation.sign
+            * measure(
+                evaluation.signature,
+                truth,
+                evaluation.served.run(shuffled),
+                weight=evaluation.weight_of(chosen),
+                only=evaluation.metric,
+            )[evaluation.metric]
         )
 
-    whole = quality(feeds)
-    found: list[PermutationImportance] = []
-    for column in exam.signature.columns:
+    baseline = quality(feeds)
+    importances: list[PermutationImportance] = []
+    for column in evaluation.signature.columns:
         if column.kind == "image":
             continue
-        if found and now() > end:
+        if importances and now() > end:
             break
         drops = [
-            whole - quality({**feeds, column.name: feeds[column.name][random.permutation(len(truth))]})
+            baseline - quality({**feeds, column.name: feeds[column.name][random.permutation(len(truth))]})
             for _ in range(_REPEATS)
         ]
-        found.append(PermutationImportance(column=column.name, drop=float(np.mean(drops)), spread=float(np.std(drops))))
-    return tuple(sorted(found, key=lambda one: -one.drop))
+        importances.append(
+            PermutationImportance(column=column.name, drop=float(np.mean(drops)), spread=float(np.std(drops)))
+        )
+    return tuple(sorted(importances, key=lambda entry: -entry.drop))

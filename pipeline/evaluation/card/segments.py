@@ -17,71 +17,75 @@ from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.number_format import format_number
 from pipeline.evaluation.predictions import Answers
 
-__all__ = ["chosen_columns", "segments"]
+__all__ = ["choose_columns", "segments"]
 
-_COLUMNS = 4  # that are chosen where nobody names any
-_MOST_VALUES = 8  # of a column
-_FEWEST_ROWS = 20  # of a segment: fewer say nothing
+_MAX_COLUMNS = 4  # that are chosen where nobody names any
+_MAX_VALUES = 8  # of a column
+_MIN_ROWS = 20  # of a segment: fewer say nothing
 _BINS = 4
-_MOST_DIGITS = 17  # that a float64 has
-_WORSE = 0.05  # of the metric: less is of no use to anybody, however sure it is
-_MOST_ROWS = 20_000  # of a segment that it is measured by: its interval is narrow enough then
+_MAX_DIGITS = 17  # that a float64 has
+_MIN_DIFFERENCE = 0.05  # of the metric: less is of no use to anybody, however sure it is
+_MAX_ROWS = 20_000  # of a segment that it is measured by: its interval is narrow enough then
 _MISSING = "(missing)"
 _KINDS = ("categorical", "boolean", "numeric")
 
 
-def chosen_columns(dataset: Dataset, named: Sequence[str], importances: Sequence[PermutationImportance]) -> list[str]:
-    """Those that are ``named`` and can be told apart by; or the most important ones."""
+def choose_columns(dataset: Dataset, named: Sequence[str], importances: Sequence[PermutationImportance]) -> list[str]:
+    """Return the named columns that have segments; without names, the most important ones."""
     usable = {column.name for column in dataset.columns if column.kind in _KINDS}
-    wanted = named or [one.column for one in importances]
-    return [name for name in wanted if name in usable][: None if named else _COLUMNS]
+    names = named or [importance.column for importance in importances]
+    return [name for name in names if name in usable][: None if named else _MAX_COLUMNS]
 
 
-def segments(exam: HoldoutEvaluation, columns: Sequence[str]) -> tuple[Segment, ...]:
-    """Of each column the most frequent values, or quarters of its numbers, that have 20 test rows at least."""
-    found = []
+def segments(evaluation: HoldoutEvaluation, columns: Sequence[str]) -> tuple[Segment, ...]:
+    """Measure segments of at least 20 test rows: the most frequent values of a column, or quartiles of its numbers."""
+    reports = []
     for name in columns:
-        for value, inside in _parts(exam.test[name]):
-            count = int(inside.sum())
-            if count < _FEWEST_ROWS:
+        for value, in_segment in _split_by_value(evaluation.test[name]):
+            count = int(in_segment.sum())
+            if count < _MIN_ROWS:
                 continue
-            chosen = _chosen(inside)
-            part = exam.signature, exam.truth[chosen], _of(exam.answers, chosen)
-            weight, whole = exam.weight_of(chosen), exam.quality[exam.metric]
-            bounds = interval(*part, weight=weight, only=exam.metric)[exam.metric]
-            quality = measure(*part, weight=weight, only=exam.metric)[exam.metric]
-            best = max(exam.sign * bound for bound in bounds)
-            found.append(
+            chosen = _sample_rows(in_segment)
+            predicted = evaluation.signature, evaluation.truth[chosen], _select_rows(evaluation.predictions, chosen)
+            weight, overall = evaluation.weight_of(chosen), evaluation.quality[evaluation.metric]
+            bounds = interval(*predicted, weight=weight, only=evaluation.metric)[evaluation.metric]
+            quality = measure(*predicted, weight=weight, only=evaluation.metric)[evaluation.metric]
+            best = max(evaluation.sign * bound for bound in bounds)
+            reports.append(
                 Segment(
                     column=name,
                     value=value,
                     rows=count,
                     quality=quality,
                     interval=bounds,
-                    worse=best < exam.sign * whole and abs(quality - whole) > _WORSE * abs(whole),
+                    worse=best < evaluation.sign * overall and abs(quality - overall) > _MIN_DIFFERENCE * abs(overall),
                 )
             )
-    return tuple(found)
+    return tuple(reports)
 
 
-def _chosen(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def _sample_rows(in_segment: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """The rows of a segment, or a seeded sample of them."""
-    rows = np.flatnonzero(inside)
-    return rows if len(rows) <= _MOST_ROWS else np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False)
+    rows = np.flatnonzero(in_segment)
+    return rows if len(rows) <= _MAX_ROWS else np.random.default_rng(0).choice(rows, _MAX_ROWS, replace=False)
 
 
-def _of(answers: Answers, rows: npt.NDArray[np.int64]) -> Answers:
-    def part(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _select_rows(predictions: Answers, rows: npt.NDArray[np.int64]) -> Answers:
+    def select(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array[rows] if len(array) else array
 
-    return Answers(labels=part(answers.labels), probabilities=part(answers.probabilities), values=part(answers.values))
+    return Answers(
+        labels=select(predictions.labels),
+        probabilities=select(predictions.probabilities),
+        values=select(predictions.values),
+    )
 
 
-def _parts(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+def _split_by_value(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     if column.dtype == pl.String:
-        common = column.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MOST_VALUES)
+        common = column.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MAX_VALUES)
         yield from ((value, _mask(column == value)) for value in common)
-    elif (distinct := column.drop_nulls().unique().sort()).len() <= _MOST_VALUES:
+    elif (distinct := column.drop_nulls().unique().sort()).len() <= _MAX_VALUES:
         texts = _spell(distinct.to_list(), digits=6)
         yield from ((text, _mask(column == value)) for text, value in zip(texts, distinct, strict=True))
     else:
@@ -90,27 +94,27 @@ def _parts(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
 
 
 def _quartiles(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    known = column.drop_nulls().to_numpy().astype(np.float64)
-    if not known.size:
+    present = column.drop_nulls().to_numpy().astype(np.float64)
+    if not present.size:
         return
-    cuts = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)))
+    cuts = np.unique(np.quantile(present, np.linspace(0, 1, _BINS + 1)))
     texts = _spell(cuts.tolist(), digits=4)
     for index, (low, high) in enumerate(pairwise(cuts)):
         last = index == len(cuts) - 2
-        inside = (column >= low) & ((column <= high) if last else (column < high))
-        yield f"{texts[index]} to {texts[index + 1]}", _mask(inside)
+        in_quartile = (column >= low) & ((column <= high) if last else (column < high))
+        yield f"{texts[index]} to {texts[index + 1]}", _mask(in_quartile)
 
 
 def _spell(values: Sequence[float], *, digits: int) -> list[str]:
     """The numbers in ``digits`` figures, or as many more as tell them apart."""
     texts: list[str] = []
-    for count in range(digits, _MOST_DIGITS + 1):
+    for count in range(digits, _MAX_DIGITS + 1):
         texts = [format_number(value, count) for value in values]
         if len(set(texts)) == len(values):
             break
     return texts
 
 
-def _mask(which: pl.Series) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = which.fill_null(value=False).to_numpy()
-    return found
+def _mask(condition: pl.Series) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = condition.fill_null(value=False).to_numpy()
+    return mask

@@ -27,18 +27,18 @@ _BAG_TEMPERATURE = 1.2  # of a mean of five models beside each of them, about (d
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FittedDecision:
-    """``decision``: found on all rows, and served. ``answers``: each row's by a decision that it had no part in."""
+    """``decision``: found on all rows, and served. ``predictions``: each row's by a decision that it had no part in."""
 
     decision: Decision
     fit: DecisionFit
-    answers: Answers
+    predictions: Answers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
-    """``answers``: predictions to measure. ``fields``: of a TrainedCandidate; none where nothing was decided."""
+    """``predictions``: predictions to measure. ``fields``: of a TrainedCandidate; none where nothing was decided."""
 
-    answers: Answers
+    predictions: Answers
     fields: dict[str, Any]
 
 
@@ -54,11 +54,11 @@ def decide(  # noqa: PLR0913 - what is decided, and by what
 ) -> Decided:
     """Find the decision of a classification, as ``fit_decision`` does; of others, and without a rule, there is none."""
     if signature.task != "classification" or signature.is_multilabel or rule is None:
-        return Decided(answers=predictions, fields={})
+        return Decided(predictions=predictions, fields={})
     fitted = fit_decision(
         signature, truth, predictions.probabilities, rule=rule, weight=weight, calibrates=calibrates, is_bag=is_bag
     )
-    return Decided(answers=fitted.answers, fields={"decision": fitted.decision, "decision_fit": fitted.fit})
+    return Decided(predictions=fitted.predictions, fields={"decision": fitted.decision, "decision_fit": fitted.fit})
 
 
 def fit_decision(  # noqa: PLR0913 - what is decided, and by what
@@ -120,7 +120,7 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
             threshold_metric=rule.metric if rule.is_tuned else "",
             by_threshold=(rows.label_quality(labels), rows.label_quality(by_threshold)) if rule.is_tuned else None,
         ),
-        answers=Answers(
+        predictions=Answers(
             labels=np.array(signature.classes, object)[by_threshold],
             probabilities=calibrated,
             values=np.empty(0, np.float32),

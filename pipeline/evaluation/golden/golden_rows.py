@@ -14,7 +14,7 @@ from pipeline.contracts.signature import Signature, split_label
 from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
 
-__all__ = ["MAX_GOLDEN_BYTES", "golden"]
+__all__ = ["MAX_GOLDEN_BYTES", "make_golden_predictions"]
 
 _ROWS = 10
 MAX_GOLDEN_BYTES = 3_000_000  # of JSON: Lambda takes and gives 6 MB, and a body is quoted once more in its event
@@ -23,7 +23,9 @@ _NUMBER_BYTES = 24  # the longest float64, its colon and comma
 _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-4, "int8": 1e-2, "codebook": 1e-4}
 
 
-def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision) -> GoldenPredictions:
+def make_golden_predictions(
+    served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision
+) -> GoldenPredictions:
     """Return rows and their predictions, as one batch: a dynamically quantized file scales by what is in it.
 
     Args:
@@ -44,10 +46,10 @@ def golden(served: OnnxModel, test: pl.DataFrame, signature: Signature, precisio
 
 def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
     """How many of the last rows fit in MAX_GOLDEN_BYTES, as does what is answered to them; at least one."""
-    answer = (
+    max_prediction_bytes = (
         sum(len(json.dumps(label)) + _NUMBER_BYTES for label in signature.classes or signature.targets) or _NUMBER_BYTES
     )
-    sizes = itertools.accumulate(max(len(json.dumps(row)), answer) for row in reversed(rows))
+    sizes = itertools.accumulate(max(len(json.dumps(row)), max_prediction_bytes) for row in reversed(rows))
     return max(1, sum(size <= MAX_GOLDEN_BYTES for size in sizes))
 
 
@@ -71,24 +73,24 @@ def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, An
     return rows
 
 
-def _predictions(answers: Answers, signature: Signature) -> list[dict[str, Any]]:
+def _predictions(predictions: Answers, signature: Signature) -> list[dict[str, Any]]:
     """In the shape that the predict function answers in."""
     if signature.quantiles:
-        names, values = signature.quantile_names, answers.values.tolist()
+        names, values = signature.quantile_names, predictions.values.tolist()
         return [
             {"value": value, "quantiles": dict(zip(names, row, strict=True))}
-            for value, row in zip(values, answers.quantiles.tolist(), strict=True)
+            for value, row in zip(values, predictions.quantiles.tolist(), strict=True)
         ]
     if signature.is_multilabel:
         return [
             {"label": split_label(label, signature), "probabilities": dict(zip(signature.classes, row, strict=True))}
-            for label, row in zip(answers.labels.tolist(), answers.probabilities.tolist(), strict=True)
+            for label, row in zip(predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True)
         ]
     if signature.targets:
-        return [{"value": dict(zip(signature.targets, row, strict=True))} for row in answers.values.tolist()]
+        return [{"value": dict(zip(signature.targets, row, strict=True))} for row in predictions.values.tolist()]
     if signature.task == "regression":
-        return [{"value": value} for value in answers.values.tolist()]
+        return [{"value": value} for value in predictions.values.tolist()]
     return [
         {"label": label, "probabilities": dict(zip(signature.classes, row, strict=True))}
-        for label, row in zip(answers.labels.tolist(), answers.probabilities.tolist(), strict=True)
+        for label, row in zip(predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True)
     ]

@@ -18,7 +18,7 @@ from pipeline.training.loop.metrics import epoch_metric
 from pipeline.training.loop.state import TrainingComponents, TrainingState
 
 __all__ = [
-    "Batch",
+    "DeviceBatch",
     "DeviceData",
     "add_penalty_gradients",
     "backward",
@@ -37,7 +37,7 @@ _OUT_OF_MEMORY = "memory ran out"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class DeviceBatch:
     """Rows of one forward pass, on the device.
 
     Args:
@@ -86,11 +86,11 @@ class DeviceData:
     def __len__(self) -> int:
         return len(self.target)
 
-    def select(self, rows: Tensor) -> Batch:
+    def select(self, rows: Tensor) -> DeviceBatch:
         """Return a batch of rows, on the device."""
         indices = rows.to(self.target.device)
         # A third of the time that tensor[indices] takes.
-        return Batch(
+        return DeviceBatch(
             inputs=[tensor.index_select(0, indices).to(self.device) for tensor in self.inputs.values()],
             target=self.target.index_select(0, indices).to(self.device),
             weight=None if self.weight is None else self.weight.index_select(0, indices).to(self.device),
@@ -113,7 +113,7 @@ def zero_gradients(components: TrainingComponents) -> None:
         parameter.grad = None
 
 
-def mix_up(components: TrainingComponents, batch: Batch) -> Batch:
+def mix_up(components: TrainingComponents, batch: DeviceBatch) -> DeviceBatch:
     """Mix each row with another one at random, if the setting ``mixup`` asks for it.
 
     References:
@@ -125,7 +125,7 @@ def mix_up(components: TrainingComponents, batch: Batch) -> Batch:
     mix = torch.distributions.Beta(alpha, alpha).sample().to(components.device)
     mixed_with = torch.randperm(len(batch.target), device=components.device)
     inputs = [torch.lerp(values[mixed_with].float(), values.float(), mix) for values in batch.inputs]
-    return Batch(inputs=inputs, target=batch.target, weight=batch.weight, mixed_with=mixed_with, mix=mix)
+    return DeviceBatch(inputs=inputs, target=batch.target, weight=batch.weight, mixed_with=mixed_with, mix=mix)
 
 
 def forward(components: TrainingComponents, inputs: list[Tensor]) -> Tensor:
@@ -138,7 +138,7 @@ def forward(components: TrainingComponents, inputs: list[Tensor]) -> Tensor:
     return outputs.float()
 
 
-def compute_losses(components: TrainingComponents, outputs: Tensor, batch: Batch) -> Tensor:
+def compute_losses(components: TrainingComponents, outputs: Tensor, batch: DeviceBatch) -> Tensor:
     """Return the weighted loss of each row [rows]; of a mixed row, the mix of the losses of both targets."""
     losses = components.loss(outputs, batch.target)
     if batch.mixed_with is None or batch.mix is None:

@@ -55,7 +55,7 @@ def test_overconfident_probabilities_are_calibrated_and_both_losses_are_told() -
     assert after < 0.8 * before
     worse, better = fitted.fit.calibration_error
     assert better < worse / 2
-    assert fitted.answers.probabilities == pytest.approx(calibrate(sharp, fitted.decision.temperature), abs=0.03)
+    assert fitted.predictions.probabilities == pytest.approx(calibrate(sharp, fitted.decision.temperature), abs=0.03)
 
 
 def test_of_a_bag_whose_mean_is_softer_than_its_models_only_clear_overconfidence_is_softened() -> None:
@@ -131,8 +131,8 @@ def test_labels_by_a_threshold_are_measured_by_thresholds_of_other_rows() -> Non
     assert fitted.decision.threshold is not None
     assert fitted.decision.threshold < 0.5
     half, tuned = fitted.fit.by_threshold or (0.0, 0.0)
-    assert half == pytest.approx(metrics.f1_score(truth == "yes", fitted.answers.probabilities[:, 1] > 0.5))
-    assert tuned == pytest.approx(metrics.f1_score(truth == "yes", fitted.answers.labels == "yes"))
+    assert half == pytest.approx(metrics.f1_score(truth == "yes", fitted.predictions.probabilities[:, 1] > 0.5))
+    assert tuned == pytest.approx(metrics.f1_score(truth == "yes", fitted.predictions.labels == "yes"))
     assert tuned > half + 0.05
     noise = np.random.default_rng(0).permutation(truth)
     chance = fit_decision(BINARY, noise, probabilities, rule=TUNED).fit.by_threshold or (0.0, 1.0)
@@ -155,7 +155,7 @@ def test_a_threshold_that_is_named_is_taken() -> None:
     fitted = fit_decision(BINARY, truth, probabilities, rule=ThresholdRule(value=0.2))
     assert fitted.decision.threshold == 0.2
     assert fitted.fit.by_threshold is None
-    assert (fitted.answers.labels == "yes").tolist() == (fitted.answers.probabilities[:, 1] >= 0.2).tolist()
+    assert (fitted.predictions.labels == "yes").tolist() == (fitted.predictions.probabilities[:, 1] >= 0.2).tolist()
 
 
 def test_the_log_loss_is_that_of_scikit_learn() -> None:

@@ -19,7 +19,7 @@ from pipeline.evaluation.card.confusion import confusion
 from pipeline.evaluation.card.drift import drift, population_stability_index
 from pipeline.evaluation.card.importance import importance
 from pipeline.evaluation.card.leakage import find_leaky_columns
-from pipeline.evaluation.card.segments import chosen_columns, segments
+from pipeline.evaluation.card.segments import choose_columns, segments
 from pipeline.evaluation.clusters import summarize_clusters
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.metrics import interval, measure
@@ -96,7 +96,7 @@ def exam() -> HoldoutEvaluation:
         test=test,
         rows=rows,
         truth=wanted,
-        answers=answers,
+        predictions=answers,
         quality=measure(signature, wanted, answers),
         bounds=interval(signature, wanted, answers),
     )
@@ -107,17 +107,17 @@ def test_a_cluster_is_told_by_its_middle() -> None:
     columns = (Column(name="x", kind="numeric"), Column(name="city", kind="categorical"))
     signature = Signature(task="clustering", target="", columns=columns, classes=("0", "1", "2"))
     labels = np.array(["0", "0", "1"], object)
-    found = summarize_clusters(frame, signature, labels, most=2)
+    found = summarize_clusters(frame, signature, labels, max_columns=2)
     assert [(one.name, one.rows, one.middle) for one in found] == [
         ("0", 2, {"x": 1.5, "city": "Oslo"}),
         ("1", 1, {"x": 30.0}),
         ("2", 0, {}),
     ]
-    assert summarize_clusters(frame, signature, labels, most=1)[0].middle == {"x": 1.5}
+    assert summarize_clusters(frame, signature, labels, max_columns=1)[0].middle == {"x": 1.5}
 
 
 def test_a_confusion_matrix_counts_every_row_once(exam: HoldoutEvaluation) -> None:
-    found = confusion(exam.signature, exam.truth, exam.answers)
+    found = confusion(exam.signature, exam.truth, exam.predictions)
     assert (found.classes, found.others) == (("young", "old"), False)
     assert sum(map(sum, found.counts)) == ROWS
     right = found.counts[0][0] + found.counts[1][1]
@@ -168,14 +168,16 @@ def test_importance_ends_when_its_time_is_over(exam: HoldoutEvaluation) -> None:
 
 
 def test_a_segment_that_is_worse_is_found(exam: HoldoutEvaluation) -> None:
-    columns = chosen_columns(dataset(people()), (), importance(exam, seconds=60))
+    columns = choose_columns(dataset(people()), (), importance(exam, seconds=60))
     assert columns == ["age", "noise", "city"]
     found = {(one.column, one.value): one for one in segments(exam, columns)}
     assert {value for column, value in found if column == "city"} == {"Rome", "Oslo", "Lima"}
     assert found["city", "Oslo"].worse
     assert (found["city", "Oslo"].quality, found["city", "Rome"].quality) == (0.0, 1.0)
     assert len([1 for column, _ in found if column == "age"]) == 4
-    told = list(find_warnings(exam, dataset(people()), selection=chosen(1.0), drifts=(), parts=tuple(found.values())))
+    told = list(
+        find_warnings(exam, dataset(people()), selection=chosen(1.0), drifts=(), segments=tuple(found.values()))
+    )
     assert any(one.startswith("segment: where 'city' is Oslo, accuracy is 0 ") for one in told)
     assert any(one.startswith("accuracy on the validation rows (1) is better than the test rows") for one in told)
 
@@ -209,7 +211,7 @@ def test_the_segments_of_a_wide_number_have_names_of_their_own(
 
 
 def test_named_segments_come_in_their_order_and_texts_are_none(exam: HoldoutEvaluation) -> None:
-    assert chosen_columns(dataset(people()), ("city", "nothing", "age"), ()) == ["city", "age"]
+    assert choose_columns(dataset(people()), ("city", "nothing", "age"), ()) == ["city", "age"]
 
 
 def test_a_feature_that_tells_the_target_alone_is_a_leak() -> None:
@@ -281,7 +283,7 @@ def cautions_of(**changes: Any) -> list[str]:
         test=test,
         rows={},
         truth=wanted,
-        answers=answers,
+        predictions=answers,
         quality=measure(signature, wanted, answers),
         bounds=interval(signature, wanted, answers),
     )

@@ -20,12 +20,12 @@ def test_two_models_that_err_differently_are_better_together() -> None:
     answers = {name: truth + random.normal(scale=0.5, size=ROWS) for name in ("one", "other")}
     answers["hopeless"] = random.normal(scale=9, size=ROWS)
     found = fit_blend(answers, truth, VALUES, "rmse")
-    assert found.better
+    assert found.beats_best
     assert set(found.weights) == {"one", "other"}
     assert sum(found.weights.values()) == pytest.approx(1)
     assert found.weights["one"] == pytest.approx(0.5, abs=0.15)
     expected = sum(weight * answers[name] for name, weight in found.weights.items())
-    np.testing.assert_allclose(found.answers, expected)
+    np.testing.assert_allclose(found.predictions, expected)
 
 
 def test_where_the_best_alone_is_best_it_says_so() -> None:
@@ -33,8 +33,8 @@ def test_where_the_best_alone_is_best_it_says_so() -> None:
     truth = random.normal(size=ROWS)
     good = truth + random.normal(scale=0.1, size=ROWS)
     found = fit_blend({"good": good, "noisy": good + random.normal(size=ROWS)}, truth, VALUES, "rmse")
-    assert not found.better
-    assert found.why == "no other candidate improves good"
+    assert not found.beats_best
+    assert found.reason == "no other candidate improves good"
 
 
 def test_of_classes_the_mean_of_probabilities_is_judged_by_the_metric() -> None:
@@ -47,8 +47,8 @@ def test_of_classes_the_mean_of_probabilities_is_judged_by_the_metric() -> None:
         return np.stack([1 - second, second], axis=1)
 
     found = fit_blend({"one": model(), "other": model()}, truth, LABELS, "auc")
-    assert found.better
-    np.testing.assert_allclose(found.answers.sum(axis=1), 1)
+    assert found.beats_best
+    np.testing.assert_allclose(found.predictions.sum(axis=1), 1)
 
 
 def test_of_few_rows_weights_are_the_mean_of_what_halves_of_them_say_and_sum_to_one() -> None:
@@ -70,10 +70,10 @@ def test_a_blend_that_is_surer_has_the_better_log_loss_though_no_more_rows_are_r
     sure_of_half = [np.where(np.arange(80) % 4 < 2, second, 0.5 + (second - 0.5) / 10), None]
     sure_of_half[1] = np.where(np.arange(80) % 4 >= 2, second, 0.5 + (second - 0.5) / 10)
     answers = {str(place): np.stack([1 - one, one], axis=1) for place, one in enumerate(sure_of_half)}
-    assert not fit_blend(answers, truth, LABELS, "accuracy").better
+    assert not fit_blend(answers, truth, LABELS, "accuracy").beats_best
     found = fit_blend(answers, truth, LABELS, "log_loss")
-    assert found.better
-    assert "log_loss" in found.why
+    assert found.beats_best
+    assert "log_loss" in found.reason
 
 
 def test_of_more_members_than_there_can_be_shares_the_largest_stay() -> None:
@@ -89,9 +89,9 @@ def test_where_labels_follow_a_threshold_a_blend_is_compared_by_the_labels_that_
     truth = np.where(positive, "b", "a").astype(object)
     scores = [1 / (1 + np.exp(3 - np.where(positive, 1.5, 0.0) - 0.7 * random.normal(size=4_000))) for _ in range(2)]
     answers = {str(place): np.stack([1 - score, score], axis=1) for place, score in enumerate(scores)}
-    assert not fit_blend(answers, truth, LABELS, "f1").better
+    assert not fit_blend(answers, truth, LABELS, "f1").beats_best
     found = fit_blend(answers, truth, LABELS, "f1", rule=ThresholdRule(is_tuned=True))
-    assert found.better
+    assert found.beats_best
     assert len(found.weights) == 2
 
 

@@ -27,7 +27,7 @@ def _member(run: Run, name: str, answers: np.ndarray | None = None) -> Member:
         (own,) = (reference[key] for key in reference.files)
     trained = run.trained.model_copy(update={"candidate": name})
     return Member(
-        trained=trained, body=(run.folder / "body.onnx").read_bytes(), answers=own if answers is None else answers
+        trained=trained, body=(run.folder / "body.onnx").read_bytes(), predictions=own if answers is None else answers
     )
 
 
@@ -59,7 +59,7 @@ def test_they_answer_as_they_were_made(task: Task, classes: int, metric: str, tr
     blend, student = made
     signature = rows.dataset.signature
     alone = [
-        measure(signature, truth(rows.validation, signature), Answers.of(signature, one.answers))[metric]
+        measure(signature, truth(rows.validation, signature), Answers.of(signature, one.predictions))[metric]
         for one in members
     ]
     assert blend.quality[metric] < min(alone)
@@ -68,7 +68,7 @@ def test_they_answer_as_they_were_made(task: Task, classes: int, metric: str, tr
 
 def _with_truth_between(rows: Table, members: list[Member]) -> Table:
     """The validation rows with a target that lies between what two members say."""
-    between = np.mean([one.answers for one in members], axis=0)
+    between = np.mean([one.predictions for one in members], axis=0)
     random = np.random.default_rng(0)
     classes = rows.dataset.classes
     drawn = (
@@ -130,7 +130,9 @@ def test_blend_and_student_of_bags_have_their_own_decision_and_the_student_never
         reference, out_of_fold = (np.load(folder / file) for file in ("reference.npz", "out_of_fold.npz"))
         body = (folder / "body.onnx").read_bytes()
         members.append(
-            Member(trained=trained, body=body, answers=reference["probabilities"], out_of_fold=out_of_fold["answers"])
+            Member(
+                trained=trained, body=body, predictions=reference["probabilities"], out_of_fold=out_of_fold["answers"]
+            )
         )
     (workdir := tmp_path / "ensemble").mkdir()
     made, left_out = EnsembleBuilder(trainer=trainer, workdir=workdir, report=lambda text: None).make(members)

@@ -163,7 +163,7 @@ def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt, tmp_
         with np.load(run.folder / "reference.npz") as reference:
             answers = reference["probabilities"]
         trained = run.trained.model_copy(update={"candidate": name})
-        members.append(Member(trained=trained, body=(run.folder / "body.onnx").read_bytes(), answers=answers))
+        members.append(Member(trained=trained, body=(run.folder / "body.onnx").read_bytes(), predictions=answers))
     trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, folds=1)
     ensembling = EnsembleBuilder(trainer=trainer, workdir=tmp_path, report=lambda text: None)
     problem = trainer.problem(Candidate(name="blend", algorithm="mlp"), lambda text: None)
