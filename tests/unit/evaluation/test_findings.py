@@ -288,7 +288,7 @@ def cautions_of(**changes: Any) -> list[str]:
         bounds=interval(signature, wanted, answers),
     )
     of = changes.pop("of", dataset(test))
-    return list(find_warnings(few, of, **{"selection": chosen(0), "drifts": (), "parts": (), **changes}))
+    return list(find_warnings(few, of, **{"selection": chosen(0), "drifts": (), "segments": (), **changes}))
 
 
 def test_few_test_rows_and_a_rare_class_are_told() -> None:
