@@ -122,9 +122,7 @@ class EnsembleBuilder:
         if not all_are_bags:
             y_true = self._truth
             predictions = {member.name: member.held_out(len(y_true)) for member in members}
-        has_prediction = [
-            ~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1) for predicted in predictions.values()
-        ]
+        has_prediction = [~np.isnan(array.reshape(len(array), -1)).any(axis=1) for array in predictions.values()]
         return Evidence(
             predictions=predictions,
             truth=y_true,
@@ -305,21 +303,16 @@ class EnsembleBuilder:
         has_prediction = ~np.isnan(held_out.reshape(len(held_out), -1)).any(axis=1)
         if not has_prediction.any():
             raise CandidateFailedError("no validation row was held out by every candidate: training time ran out")
-        student_quality, blend_quality = (
-            self._quality(predictions, has_prediction, decision),
-            self._quality(held_out, has_prediction, blended.decision),
-        )
-        losses = {}
+        student_quality = self._quality(predictions, has_prediction, decision)
+        blend_quality = self._quality(held_out, has_prediction, blended.decision)
+        change = {}
         for name, value in student_quality.items():
             sign = 1 if greater_is_better(name) else -1
-            losses[name] = (
-                min(sign * (value - blend_quality[name]), -_MIN_ASSUMED_LOSS * abs(blended.quality[name])) * sign
-            )
+            max_gain = -_MIN_ASSUMED_LOSS * abs(blended.quality[name])
+            change[name] = sign * min(sign * (value - blend_quality[name]), max_gain)
         return {
-            "quality": {name: value + losses[name] for name, value in blended.quality.items()},
-            "interval": {
-                name: (low + losses[name], high + losses[name]) for name, (low, high) in blended.interval.items()
-            },
+            "quality": {name: value + change[name] for name, value in blended.quality.items()},
+            "interval": {key: (low + change[key], high + change[key]) for key, (low, high) in blended.interval.items()},
             "folds": blended.folds,
             **fields,
         }
@@ -336,11 +329,9 @@ class EnsembleBuilder:
             return {"decision": blended.decision, "decision_fit": blended.decision_fit}
         return decide(signature, self._truth, Answers.of(signature, predictions), rule, self._weight).fields
 
-    def _quality(
-        self, predictions: Floats, rows: Any = slice(None), decision: Decision | None = None
-    ) -> dict[str, float]:
-        """Of the validation rows, or some of them."""
-        signature, selected = self._decided(decision), predictions[rows]
+    def _quality(self, outputs: Floats, rows: Any = slice(None), decision: Decision | None = None) -> dict[str, float]:
+        """Measure predictions for the validation rows, or for some of them."""
+        signature, selected = self._decided(decision), outputs[rows]
         if signature.classes:
             selected = calibrate(selected, signature.temperature)
         return measure(signature, self._truth[rows], Answers.of(signature, selected), weight=take(self._weight, rows))
