@@ -10,6 +10,7 @@ import typer
 from pipeline.cli.client.session import Choice, Session
 from pipeline.cli.commands import (
     check,
+    convert,
     dead_letters,
     demo,
     deployment,
@@ -106,6 +107,7 @@ run_control.register(app)
 dead_letters.register(app)
 models.register(app)
 export.register(app)
+convert.register(app)
 aliases.register(app)
 versions.register(app)
 variants.register(app)

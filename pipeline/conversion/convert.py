@@ -1,0 +1,66 @@
+"""Convert a model's file in a process of its own, without credentials."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.contracts.errors import InvalidModelError, error_named
+
+__all__ = ["Conversion", "convert"]
+
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+_SECONDS = 1800
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversion:
+    """A converted model.
+
+    Attributes:
+        kind: Name of the original's class.
+        columns: The columns that the ONNX file reads.
+        rows: Rows of the sample.
+        equal: Rows that both predict equally.
+        max_difference: Largest difference of a number, relative for magnitudes above 1.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: int
+    equal: int
+    max_difference: float
+
+
+def convert(model: Path, sample: Path, out: Path, environ: Mapping[str, str]) -> Conversion:
+    """Convert a model's file to ONNX, and compare both on sample rows.
+
+    Args:
+        model: The file; a folder is a SavedModel.
+        sample: csv or Parquet file of the model's features.
+        out: The ONNX file to write.
+        environ: Environment of this process; the other one gets what a Python needs, and no credentials.
+
+    Raises:
+        InvalidModelError: The model cannot be loaded or converted; the message says why.
+        ExportMismatchError: The ONNX file predicts something else; it is not written.
+    """
+    environment = {name: environ[name] for name in _INHERITED if name in environ}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-m", "pipeline.conversion.worker", str(model), str(sample), str(out)]
+    try:
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InvalidModelError(f"{model.name} was not converted within {_SECONDS // 60} minutes") from None
+    lines = result.stdout.strip().splitlines()
+    if result.returncode or not lines:
+        reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InvalidModelError(f"{model.name} ended the process that loaded it ({result.returncode}): {reason}")
+    document = json.loads(lines[-1])
+    if "error" in document:
+        raise error_named(document["error"], document["message"])
+    return Conversion(**{**document, "columns": tuple(document["columns"])})

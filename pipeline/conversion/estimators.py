@@ -1,0 +1,123 @@
+"""Estimators of scikit-learn, and of the libraries that follow its interface."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from sklearn.compose import ColumnTransformer
+
+from pipeline.contracts.errors import InvalidModelError
+from pipeline.conversion.model import ConvertedModel
+from pipeline.conversion.raw_columns import name_outputs, read_columns
+from pipeline.conversion.sample import Sample
+from pipeline.graphs.compose import OPSETS
+
+__all__ = ["convert_estimator"]
+
+_OPSETS = {"": OPSETS[""], "ai.onnx.ml": 3}  # the newest that the converters write
+_MATRIX = "x"
+
+
+def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
+    """Convert a fitted estimator, or a pipeline.
+
+    Args:
+        estimator: Of scikit-learn, LightGBM, XGBoost or CatBoost.
+        sample: Rows of its features.
+
+    Raises:
+        InvalidModelError: It is not fitted, has no converter, or reads other columns.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    width = getattr(estimator, "n_features_in_", None)
+    if width is None:
+        raise InvalidModelError(f"{type(estimator).__name__} is not fitted, or does not know how many columns it reads")
+    sample = sample.select([str(name) for name in names]) if names is not None else sample.expect_width(int(width))
+    reads_columns = _reads_columns(estimator)
+    rows = _frame(sample) if names is not None else sample.matrix()
+    classes = list(estimator.classes_) if hasattr(estimator, "predict_proba") else None
+    if classes is None and hasattr(estimator, "classes_"):
+        raise InvalidModelError(
+            f"{type(estimator).__name__} has no probabilities (predict_proba), which a served file has"
+        )
+    body = _convert(estimator, sample, reads_columns=reads_columns)
+    model = name_outputs(read_columns(body, sample), classes)
+    expected: list[npt.NDArray[Any]]
+    if classes is None:
+        expected = [np.asarray(estimator.predict(rows), dtype=np.float64).reshape(-1)]
+    else:
+        labels = np.array([str(label) for label in np.ravel(estimator.predict(rows))], dtype=object)
+        expected = [labels, np.asarray(estimator.predict_proba(rows))]
+    return ConvertedModel(model=model, sample=sample, expected=expected, kind=type(estimator).__name__)
+
+
+def _reads_columns(estimator: Any) -> bool:
+    """Return whether columns are told apart by name: a ColumnTransformer comes first."""
+    steps = getattr(estimator, "steps", None)
+    first = steps[0][1] if steps else estimator
+    return isinstance(first, ColumnTransformer)
+
+
+def _frame(sample: Sample) -> Any:
+    """Return the rows as the pandas frame that the estimator was fitted on.
+
+    Raises:
+        InvalidModelError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise InvalidModelError("the estimator was fitted on a pandas frame: pip install pandas") from None
+    frame: dict[str, Any] = {}
+    for column in sample.columns:
+        values = sample.frame[column]
+        frame[column] = values.to_list() if sample.is_text(column) else values.to_numpy().astype(np.float32)
+    return pd.DataFrame(frame)
+
+
+def _convert(estimator: Any, sample: Sample, *, reads_columns: bool) -> onnx.ModelProto:
+    _register_libraries()
+    if reads_columns:
+        types = [
+            (name, (StringTensorType if sample.is_text(name) else FloatTensorType)([None, 1]))
+            for name in sample.columns
+        ]
+    else:
+        types = [(_MATRIX, FloatTensorType([None, len(sample.columns)]))]
+    is_classifier = hasattr(estimator, "predict_proba")
+    try:
+        model: onnx.ModelProto = to_onnx(
+            estimator,
+            initial_types=types,
+            target_opset=_OPSETS,
+            options={id(estimator): {"zipmap": False}} if is_classifier else None,
+        )
+    except (MissingConverter, MissingShapeCalculator) as error:
+        name = str(error).partition("'")[2].partition("'")[0] or type(estimator).__name__
+        hint = "" if importlib.util.find_spec("onnxmltools") else "; onnxmltools has more: pip install 'modeldrop[convert]'"
+        raise InvalidModelError(f"{name} has no converter to ONNX in skl2onnx{hint}") from None
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InvalidModelError(f"{type(estimator).__name__} cannot be converted to ONNX: {reason}") from None
+    return model
+
+
+def _register_libraries() -> None:
+    """Tell skl2onnx how LightGBM's and XGBoost's estimators are converted, where these are installed."""
+    if importlib.util.find_spec("onnxmltools") is None:
+        return
+    if importlib.util.find_spec("lightgbm") is not None:
+        from pipeline.conversion.lightgbm import register_lightgbm
+
+        register_lightgbm()
+    if importlib.util.find_spec("xgboost") is not None:
+        from pipeline.conversion.xgboost import register_xgboost
+
+        register_xgboost()

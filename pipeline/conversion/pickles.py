@@ -1,0 +1,48 @@
+"""Pickles of fitted estimators. Loading one runs its code: only in the process made for that."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from pipeline.contracts.errors import InvalidModelError
+from pipeline.conversion.estimators import convert_estimator
+from pipeline.conversion.model import ConvertedModel
+from pipeline.conversion.sample import Sample
+
+__all__ = ["convert_pickle"]
+
+_DAMAGED = (pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, IndexError)
+
+
+def convert_pickle(path: Path, sample: Sample) -> ConvertedModel:
+    """Convert the estimator in a pickle, written by joblib or by pickle itself.
+
+    Raises:
+        InvalidModelError: It cannot be loaded, or holds something else.
+    """
+    model = _unpickle(path)
+    if not (hasattr(model, "predict") and hasattr(model, "get_params")):
+        raise InvalidModelError(f"{path.name} holds a {type(model).__name__}, and a fitted estimator is expected")
+    return convert_estimator(model, sample)
+
+
+def _unpickle(path: Path) -> Any:
+    """Return the object.
+
+    Raises:
+        InvalidModelError: A library is missing or another version, the file is damaged, or its code raises.
+    """
+    try:
+        return joblib.load(path)
+    except ModuleNotFoundError as error:
+        raise InvalidModelError(f"{path.name} needs the library '{error.name}': pip install {error.name}") from None
+    except (AttributeError, ImportError) as error:
+        raise InvalidModelError(f"{path.name} was written by another version of a library: {error}") from None
+    except _DAMAGED as error:
+        raise InvalidModelError(f"{path.name} is no pickle, or a damaged one ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - the pickle's own code
+        raise InvalidModelError(f"{path.name} raised {type(error).__name__} while it was loaded: {error}") from None

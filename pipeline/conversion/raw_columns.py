@@ -1,0 +1,118 @@
+"""Put raw columns in front of a converted graph, and named outputs behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import TensorProto, compose, helper, numpy_helper
+
+from pipeline.conversion.sample import Sample
+
+__all__ = ["name_outputs", "read_columns"]
+
+_ML_OPSET = 3  # the newest that the converters write: from 5 on, the operators that they use for trees are deprecated
+_OPSET, _IR_VERSION = 20, 10
+
+
+def read_columns(body: onnx.ModelProto, sample: Sample) -> onnx.ModelProto:
+    """Return ``body`` with one input ``[batch]`` per column: float for numbers, string for texts.
+
+    Args:
+        body: Graph whose input is a matrix ``[batch, columns]``, or one ``[batch, 1]`` per column in their order.
+        sample: The columns.
+    """
+    kinds = [TensorProto.STRING if sample.is_text(name) else TensorProto.FLOAT for name in sample.columns]
+    inputs = [
+        helper.make_tensor_value_info(name, kind, ["batch"]) for name, kind in zip(sample.columns, kinds, strict=True)
+    ]
+    tall = [f"_/tall_{index}" for index, _ in enumerate(sample.columns)]
+    nodes = [
+        helper.make_node("Unsqueeze", [name, "_/axis"], [output])
+        for name, output in zip(sample.columns, tall, strict=True)
+    ]
+    constants = [numpy_helper.from_array(np.array([1], np.int64), "_/axis")]
+    if len(body.graph.input) == 1 and len(tall) > 1:
+        nodes.append(helper.make_node("Concat", tall, ["_/matrix"], axis=1))
+        outputs = [helper.make_tensor_value_info("_/matrix", TensorProto.FLOAT, ["batch", len(tall)])]
+    else:
+        outputs = [
+            helper.make_tensor_value_info(name, raw.type.tensor_type.elem_type, ["batch", 1])
+            for name, raw in zip(tall, inputs, strict=True)
+        ]
+    return _join(_make("columns", nodes, inputs, outputs, constants), compose.add_prefix(body, "_/model/"))
+
+
+def name_outputs(model: onnx.ModelProto, classes: Sequence[object] | None) -> onnx.ModelProto:
+    """Return ``model`` with the outputs of a served file: label (string) and probabilities, or value ``[batch]``.
+
+    Args:
+        model: Graph whose outputs are a label and probabilities, or a value ``[batch, 1]`` or ``[batch]``.
+        classes: Labels in the order of the probabilities; None for regression.
+    """
+    source = [output.name for output in model.graph.output]
+    raw = [
+        helper.make_tensor_value_info(f"raw_{index}", *_type(output)) for index, output in enumerate(model.graph.output)
+    ]
+    value = helper.make_tensor_value_info
+    if classes is None:
+        nodes = [helper.make_node("Reshape", ["raw_0", "shape"], ["value"])]
+        constants = [numpy_helper.from_array(np.array([-1], np.int64), "shape")]
+        outputs = [value("value", TensorProto.FLOAT, ["batch"])]
+        return _join(_only(model, source[:1]), _make("value", nodes, raw[:1], outputs, constants))
+    label = helper.make_node("Identity", ["raw_0"], ["label"])
+    if raw[0].type.tensor_type.elem_type == TensorProto.INT64:
+        label = helper.make_node(
+            "LabelEncoder",
+            ["raw_0"],
+            ["label"],
+            domain="ai.onnx.ml",
+            keys_int64s=[int(str(name)) for name in classes],
+            values_strings=[str(name) for name in classes],
+        )
+    nodes = [label, helper.make_node("Identity", ["raw_1"], ["probabilities"])]
+    outputs = [
+        value("label", TensorProto.STRING, ["batch"]),
+        value("probabilities", TensorProto.FLOAT, ["batch", len(classes)]),
+    ]
+    return _join(_only(model, source[:2]), _make("labels", nodes, raw[:2], outputs, []))
+
+
+def _type(output: onnx.ValueInfoProto) -> tuple[int, list[str | int]]:
+    tensor = output.type.tensor_type
+    return tensor.elem_type, ["batch", *(dimension.dim_value for dimension in tensor.shape.dim[1:])]
+
+
+def _only(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:
+    """Return ``model`` with some of its outputs."""
+    kept = [output for output in model.graph.output if output.name in outputs]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    return model
+
+
+def _make(
+    name: str,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    constants: Sequence[onnx.TensorProto],
+) -> onnx.ModelProto:
+    return helper.make_model(helper.make_graph(nodes, name, inputs, outputs, constants))
+
+
+def _join(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
+    """Return one graph after the other, both brought to one version."""
+    outputs, inputs = first.graph.output, second.graph.input
+    pairs = [(source.name, target.name) for source, target in zip(outputs, inputs, strict=True)]
+    return compose.merge_models(_bring_to_version(first), _bring_to_version(second), io_map=pairs)
+
+
+def _bring_to_version(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return ``model`` with the versions that the joined graph has; no operator here changed its meaning since 13."""
+    model.ir_version = _IR_VERSION
+    versions = {opset.domain: opset.version for opset in model.opset_import} | {"": _OPSET, "ai.onnx.ml": _ML_OPSET}
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in versions.items())
+    return model
