@@ -101,7 +101,11 @@ def _convert(estimator: Any, sample: Sample, *, reads_columns: bool) -> onnx.Mod
         )
     except (MissingConverter, MissingShapeCalculator) as error:
         name = str(error).partition("'")[2].partition("'")[0] or type(estimator).__name__
-        hint = "" if importlib.util.find_spec("onnxmltools") else "; onnxmltools has more: pip install 'modeldrop[convert]'"
+        hint = (
+            ""
+            if importlib.util.find_spec("onnxmltools")
+            else "; onnxmltools has more: pip install 'modeldrop[convert]'"
+        )
         raise InvalidModelError(f"{name} has no converter to ONNX in skl2onnx{hint}") from None
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]

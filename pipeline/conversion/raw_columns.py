@@ -86,9 +86,9 @@ def _type(output: onnx.ValueInfoProto) -> tuple[int, list[str | int]]:
 
 def _only(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:
     """Return ``model`` with some of its outputs."""
-    kept = [output for output in model.graph.output if output.name in outputs]
+    selected = [output for output in model.graph.output if output.name in outputs]
     del model.graph.output[:]
-    model.graph.output.extend(kept)
+    model.graph.output.extend(selected)
     return model
 
 

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
+from sklearn.linear_model import LinearRegression
 from typer.main import get_command
 
 from pipeline.cli.main import app
@@ -78,6 +80,12 @@ def _keep_golden(stage: Stage) -> list[str]:
     return ["m"]
 
 
+def _train_elsewhere(stage: Stage) -> list[str]:
+    joblib.dump(LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0]), "line.joblib")
+    Path("rows.csv").write_text("x\n0.5\n")
+    return ["line.joblib", "--sample", "rows.csv"]
+
+
 def _keep_selection(stage: Stage) -> list[str]:
     run = stage.begin("demo_m_2")
     stage.select(run)
@@ -110,6 +118,7 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "delete": _serve_idle,
     "undelete": _serve_idle,
     "export": lambda stage: ["m"],
+    "convert": _train_elsewhere,
     "variants": _keep_variants,
     "verify": _keep_golden,
     "accept": _keep_selection,
