@@ -73,8 +73,8 @@ def _with_tables(page: str, specs: Iterable[AlgorithmSpec]) -> str:
     """Replace what is between the markers ``<!-- generated: NAME -->`` and ``<!-- end -->``."""
     for name, table in (("training", _network_table()), ("settings", _algorithm_tables(specs))):
         start, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
-        before, rest = page.split(start)
-        page = f"{before}{start}\n{table}\n{end}{rest.split(end, 1)[1]}"
+        before, after = page.split(start)
+        page = f"{before}{start}\n{table}\n{end}{after.split(end, 1)[1]}"
     return page
 
 

@@ -190,7 +190,7 @@ def test_an_error_is_a_document_on_stdout_too(stage: Stage, arguments: tuple[str
     assert result.stderr
 
 
-LOCAL = {"up", "down", "deploy", "destroy", "status", "check"}  # they need no stack
+LOCAL = {"up", "down", "deploy", "destroy", "status", "check", "convert"}  # they need no stack
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - LOCAL | {"card"}))
